@@ -90,12 +90,18 @@ def _between(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> Dat
     return DataMatch("share", f"{len(difference.added):,} added, {len(difference.removed):,} removed")
 
 
-def describe_matches(matches: Iterable[DataMatch], metric: str, *, marked: bool = False) -> list[str]:
+def describe_matches(
+    matches: Iterable[DataMatch], metric: str, *, marked: bool = False, brief: bool = False
+) -> list[str]:
     """Sentences on the runs whose figures of a metric (or a kind of data) are no equals of the first's.
 
     Args:
         marked: Whether the marks stand beside the figures.
+        brief: Return only the first warning, without names of items; data divided otherwise are no warning.
     """
+    if brief:
+        unnamed = [DataMatch(match.relation) for match in matches if match.relation != "divided"]
+        return describe_matches(unnamed, metric, marked=marked)[:1]
     matches = list(matches)
     counts = Counter(match.relation for match in matches)
     texts = {

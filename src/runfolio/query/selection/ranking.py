@@ -11,6 +11,7 @@ from typing import Generic
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean
 from runfolio.query.run_view import RunT, RunView
+from runfolio.query.selection.caption import Caption
 from runfolio.query.selection.data_match import DataMatch, describe_matches, match_data
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.figures import CHOSEN_BY, Kind, figure_of, has_metric
@@ -69,20 +70,29 @@ class Choice(Generic[RunT]):
     """How what each competitor was measured on stands to the winner's."""
 
     @property
-    def sentence(self) -> str:
+    def caption(self) -> Caption:
         """What was chosen how, in words for people."""
         at_step = f" at step {self.step}" if self.step is not None else ""
-        more = "higher" if self.mode == "max" else "lower"
-        guessed = ", guessed from its name" if self.guessed else ""
         kind = "" if self.kind == "best" else f", {self.kind}"
-        return (
-            f"{self.run.name} ({self.run.id}) has the best {self.metric} of {_count(self.candidates, 'run')}:"
-            f" {self.value:.6g}{at_step}{kind} ({more} is better{guessed})."
-            f" {selection_split_sentence(self.metric)}{self._tie}"
-            + (f" Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "")
-            + (f" {self.duplicates}" if self.duplicates else "")
-            + (f" {self.metric} is the metric here (not params.{self.metric})." if self.is_setting_too else "")
-            + "".join(f" {sentence}" for sentence in describe_matches(self.data, self.metric))
+        alone = "has" if not self.equals else f"and {_count(self.equals, 'other')} have"
+        lead = (
+            f"{self.run.name} ({self.run.id}) {alone} the best {self.metric} of {_count(self.candidates, 'run')}:"
+            f" {self.value:.6g}{at_step}{kind}."
+        )
+        return Caption.of(
+            [
+                lead,
+                *describe_matches(self.data, self.metric, brief=True),
+                selection_split_sentence(self.metric),
+            ],
+            [
+                better_sentence(self.mode, guessed=self.guessed),
+                self._tie,
+                f"Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "",
+                self.duplicates,
+                f"{self.metric} is the metric here (not params.{self.metric})." if self.is_setting_too else "",
+                *describe_matches(self.data, self.metric),
+            ],
         )
 
     @property
@@ -91,7 +101,7 @@ class Choice(Generic[RunT]):
             return ""
         subject = "1 other run has" if self.equals == 1 else f"{self.equals} other runs have"
         decided = {PARAMETERS: "this one has the fewest parameters", "age": "this one is the oldest"}
-        return f" {subject} the same; {decided.get(self.decided_by, f'this one has the lowest {self.decided_by}')}."
+        return f"{subject} the same; {decided.get(self.decided_by, f'this one has the lowest {self.decided_by}')}."
 
 
 def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice[RunT]:
@@ -214,13 +224,19 @@ def rank(value: float, mode: Mode) -> float:
     return -value if mode == "max" else value
 
 
+def better_sentence(mode: Mode, *, guessed: bool) -> str:
+    """Return one sentence on the direction of a metric."""
+    more = "Higher" if mode == "max" else "Lower"
+    return f"{more} is better{', guessed from the metric name' if guessed else ''}."
+
+
 def selection_split_sentence(metric: str) -> str:
     """One sentence on which data chose, with a warning where the choice makes the figure too good."""
     return {
         "validation": "The validation data chose.",
-        "train": "The training data chose: this says how well it fits what it has seen, not how it does on new data.",
+        "train": "The training data chose: the figure shows the fit to seen data, not the result on new data.",
         "test": "The test data chose, so this figure is too good for new data; choose by a validation metric instead.",
-        "unknown": "Which data chose, the metric's name does not say.",
+        "unknown": "The metric's name does not say which data chose.",
     }[split_of(metric)]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from runfolio.errors import NotFound
 from runfolio.query.run_view import RunT, RunView
+from runfolio.query.selection.caption import Caption
 from runfolio.query.selection.data_match import describe_matches, match_data
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.figures import Figure, figure_of, kinds_text
@@ -68,7 +69,7 @@ class SeedGroups:
     mode: Mode
     rows: list[SeedGroup]
     """Best group first, a row for each metric of it."""
-    caption: str
+    caption: Caption
     """How to read it."""
 
     @property
@@ -117,15 +118,24 @@ def group_by_seed(
             *(_row(label, name, measured, tied=name in names) for name, measured in figures[label].items()),
         )
     ]
-    sentences = [
-        *_caption(rows, metric, direction, paired),
-        *([f"Left out: {broken} that failed or crashed."] if (broken := len(distinct.runs) - len(sound)) else []),
-        *([distinct.sentence] if distinct.sentence else []),
-        *grouping.notes,
-        *_best_of_test(figures.values()),
-        *_other_data(sound, metric),
-    ]
-    return SeedGroups(metric, direction, rows, " ".join(sentences))
+    broken = len(distinct.runs) - len(sound)
+    caption = Caption.of(
+        [
+            _best_first(rows, metric, direction),
+            *_other_data(sound, metric, brief=True),
+            *_best_of_test(figures.values()),
+            _why_unmarked(rows),
+            *grouping.notes,
+            _about_intervals(rows),
+        ],
+        [
+            *_methods(rows, paired),
+            f"Left out: {broken} that failed or crashed." if broken else "",
+            distinct.sentence,
+            *_other_data(sound, metric),
+        ],
+    )
+    return SeedGroups(metric, direction, rows, caption)
 
 
 def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None = None) -> list[RunT]:
@@ -155,11 +165,11 @@ def repeated_settings(runs: Sequence[RunView]) -> list[str]:
     return [f"-{name}" for name in REPEATING if name in settings]
 
 
-def _other_data(runs: Sequence[RunView], metric: str) -> list[str]:
+def _other_data(runs: Sequence[RunView], metric: str, *, brief: bool = False) -> list[str]:
     """What must not be averaged; that each seed divides the data its own way is why there are several."""
     first, *later = sorted(runs, key=lambda run: run.created)
     matches = [match_data(first, run, metric) for run in later]
-    return describe_matches([match for match in matches if match.relation != "divided"], metric)
+    return describe_matches([match for match in matches if match.relation != "divided"], metric, brief=brief)
 
 
 def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, Measured]:
@@ -288,24 +298,38 @@ def _best_of_test(figures: Iterable[dict[str, Measured]]) -> list[str]:
     return [f"The best of several steps is too good for {name}: report one in run.summary." for name in sorted(chosen)]
 
 
-def _caption(rows: Sequence[SeedGroup], metric: str, mode: Mode, paired: AbstractSet[str]) -> list[str]:
+def _best_first(rows: Sequence[SeedGroup], metric: str, mode: Mode) -> str:
+    """Return the sentence on the order of the groups and on the mark; empty if there is one group."""
+    if len({row.group for row in rows}) < 2:
+        return ""
     more = "higher" if mode == "max" else "lower"
-    several = len({row.group for row in rows}) > 1
-    sentences = [f"Best first by the mean of {metric} ({more} is better)."] if several else []
-    if any(row.runs > 1 for row in rows):
-        sentences.append("The 95 % interval is that of the mean (Student's t); std and range are the runs' own.")
+    tie = "; so few runs cannot tell means marked = from the first" if any(row.tied for row in rows) else ""
+    return f"Best first by the mean of {metric} ({more} is better){tie}."
+
+
+def _why_unmarked(rows: Sequence[SeedGroup]) -> str:
+    """Return the reason why no group is compared with the first, although others hold several runs."""
+    first = max(row.runs for row in rows if row.group == rows[0].group)
+    others = [row.runs for row in rows if row.group != rows[0].group]
+    return "No mean is marked =, since the first group holds one run." if first == 1 < max(others, default=1) else ""
+
+
+def _about_intervals(rows: Sequence[SeedGroup]) -> str:
+    if all(row.runs == 1 for row in rows):
+        return ""
+    return "The 95 % interval is that of the mean (Student's t); std and range are the runs' own."
+
+
+def _methods(rows: Sequence[SeedGroup], paired: AbstractSet[str]) -> list[str]:
+    sentences: list[str] = []
     if tied := {row.metric for row in rows if row.tied}:
         names = {True: "t test of pairs of equal seed", False: "Welch's t test"}
         test = " or ".join(names[kind] for kind in sorted({name in paired for name in tied}, reverse=True))
-        sentences.append(
-            f"= marks means that so few runs cannot tell from the first group's ({test}, 5 % for"
-            " all groups together by Holm's procedure)."
-        )
+        sentences.append(f"Means are marked = by {test}, 5 % for all groups together by Holm's procedure.")
     if pooled := next((row for row in rows if row.images), None):
-        sentences.append(
-            f"Pooled is the share of all {pooled.images:,} images, each of which validated once with each seed, with"
-            " its own interval (Wilson); folds share most of their training images, so the interval of their mean is"
-            " rather too narrow"
-            " (Bengio and Grandvalet 2004)."
-        )
+        sentences += [
+            f"Pooled is the share of all {pooled.images:,} images, with its own interval (Wilson).",
+            "Each of them validated once with each seed.",
+            "Folds share most of their images, so the interval of their mean is too narrow (Bengio and Grandvalet 2004).",
+        ]
     return sentences

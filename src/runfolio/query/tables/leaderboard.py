@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runfolio.query.run_view import RunView
+from runfolio.query.selection.caption import Caption
 from runfolio.query.selection.data_match import SAME, DataMatch, describe_matches, match_data
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.figures import figure_heading, figure_of
 from runfolio.query.selection.metric_names import Mode, mode_of
 from runfolio.query.selection.ranking import (
     BROKEN,
+    better_sentence,
     default_metric,
     images_of,
     ranking_key,
@@ -70,7 +72,7 @@ class Leaderboard:
     """The fields of `Row` worth showing: those any run has a figure for."""
     rows: list[Row]
     """Best first; then the runs without the metric; then the failed and crashed ones."""
-    caption: str
+    caption: Caption
     """How to read it: what chose, what the interval and the mark say."""
 
 
@@ -95,7 +97,21 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
     rows = [_row(run, label, metric, direction) for run, label in zip(runs, unique_labels(runs), strict=True)]
     rows.sort(key=lambda row: order[row.run_path])
     rows = _with_ties(_with_data_matches(rows, {run.run_path: run for run in runs}, metric))
-    warnings = _on_which_data(rows, metric) or _chosen_on(runs, metric)
+    caption = Caption.of(
+        [
+            _best_first(rows, metric, direction),
+            *_on_which_data(rows, metric, brief=True)[:1],
+            *_chosen_on(runs, rows, metric),
+            selection_split_sentence(metric),
+        ],
+        [
+            *_methods(rows, direction, mode is None),
+            *_on_the_test(rows, metric),
+            *_on_failures(rows),
+            distinct.sentence,
+            *_on_which_data(rows, metric),
+        ],
+    )
     columns = ["label", *(column for column in _FIGURES if any(getattr(row, column) is not None for row in rows))]
     return Leaderboard(
         metric,
@@ -103,7 +119,7 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
         direction,
         [*columns, "state"],
         rows,
-        " ".join(filter(None, [_caption(rows, metric, direction, mode is None), distinct.sentence, *warnings])),
+        caption,
     )
 
 
@@ -185,10 +201,16 @@ def _with_data_matches(rows: list[Row], runs: Mapping[str, RunView], metric: str
     ]
 
 
-def _on_which_data(rows: Sequence[Row], metric: str) -> list[str]:
+def _on_which_data(rows: Sequence[Row], metric: str, *, brief: bool = False) -> list[str]:
     """What the marks of the data say."""
-    of_test = [] if metric == TEST else describe_matches((row.test_data for row in rows), TEST, marked=True)
-    return [*describe_matches((row.data for row in rows), metric, marked=True), *of_test]
+    matches = {metric: [row.data for row in rows]}
+    if metric != TEST:
+        matches[TEST] = [row.test_data for row in rows]
+    return [
+        sentence
+        for name, of_rows in matches.items()
+        for sentence in describe_matches(of_rows, name, marked=True, brief=brief)
+    ]
 
 
 def _with_ties(rows: list[Row]) -> list[Row]:
@@ -213,8 +235,10 @@ def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[
     return [not differs for differs in holm([shares_p(*best, *other) for other in others])]
 
 
-def _chosen_on(runs: Sequence[RunView], metric: str) -> list[str]:
-    """A warning where the metric that chose was measured on different images."""
+def _chosen_on(runs: Sequence[RunView], rows: Sequence[Row], metric: str) -> list[str]:
+    """A warning where the metric that chose was measured on different images, and no mark says so."""
+    if _on_which_data(rows, metric):
+        return []
     images = f"{metric.partition('/')[0]}/images"
     counts = sorted({int(count) for run in runs if (count := as_number(run.flat_summary.get(images)))})
     if len(counts) < 2:
@@ -222,23 +246,24 @@ def _chosen_on(runs: Sequence[RunView], metric: str) -> list[str]:
     return [f"Mind that {metric} is over {counts[0]:,} to {counts[-1]:,} images: not the same ones in every run."]
 
 
-def _caption(rows: list[Row], metric: str, mode: Mode, guessed: bool) -> str:
+def _best_first(rows: Sequence[Row], metric: str, mode: Mode) -> str:
+    """Return the sentence on the order of the rows, and on the number of runs that may be as good as the first."""
     more = "higher" if mode == "max" else "lower"
-    sentences = [
-        (
-            f"Best first by {metric} ({more} is better{', by its name' if guessed else ''})."
-            f" {selection_split_sentence(metric)}"
-        )
-    ]
+    tied = sum(row.tied for row in rows)
+    runs = "the run" if tied == 1 else f"the {tied} runs"
+    tie = f"; so few images cannot tell {runs} marked = from the best" if tied else ""
+    return f"Best first by {metric} ({more} is better){tie}."
+
+
+def _methods(rows: Sequence[Row], mode: Mode, guessed: bool) -> list[str]:
+    sentences = [better_sentence(mode, guessed=True)] if guessed else []
     if chose := _counted(row.images for row in rows):
-        sentences.append(f"Its 95 % interval (Wilson) is for {chose} images.")
-    if tied := sum(row.tied for row in rows):
-        runs = "1 run is" if tied == 1 else f"{tied} runs are"
-        sentences.append(
-            f"{runs} marked =: so few images cannot tell {'it' if tied == 1 else 'them'} from the best"
-            " (Newcombe's interval, 5 % for all together by Holm's procedure)."
-        )
-    sentences += _on_the_test(rows, metric)
-    if broken := sum(row.state in BROKEN for row in rows):
-        sentences.append(f"{broken} of {len(rows)} runs failed; the reason stands beside each.")
-    return " ".join(sentences)
+        sentences.append(f"The 95 % interval of the metric (Wilson) is for {chose} images.")
+    if any(row.tied for row in rows):
+        sentences.append("Runs are marked = by Newcombe's interval, 5 % for all together by Holm's procedure.")
+    return sentences
+
+
+def _on_failures(rows: Sequence[Row]) -> list[str]:
+    broken = sum(row.state in BROKEN for row in rows)
+    return [f"{broken} of {len(rows)} runs failed; the reason is given beside each."] if broken else []
