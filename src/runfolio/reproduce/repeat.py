@@ -78,7 +78,7 @@ def reproduce_run(
 
 def _any_beyond_seeds(deviations: Sequence[Deviation]) -> bool:
     """Return whether anything but seeds differs: the state of an unseeded generator always does."""
-    return any(deviation.kind != "seeds" for deviation in deviations)
+    return any(deviation.kind not in ("no seed", "seeds") for deviation in deviations)
 
 
 def _remarks(status: int, other_runs: int, repeated: RecordedRun) -> list[str]:

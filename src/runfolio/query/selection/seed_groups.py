@@ -330,6 +330,6 @@ def _methods(rows: Sequence[SeedGroup], paired: AbstractSet[str]) -> list[str]:
         sentences += [
             f"Pooled is the share of all {pooled.images:,} images, with its own interval (Wilson).",
             "Each of them validated once with each seed.",
-            "Folds share most of their images, so the interval of their mean is too narrow (Bengio and Grandvalet 2004).",
+            "Folds share training images, so the interval of their mean is too narrow (Bengio and Grandvalet 2004).",
         ]
     return sentences
