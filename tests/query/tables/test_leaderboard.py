@@ -54,14 +54,19 @@ def test_runs_tied_with_the_best_on_validation_are_marked(series):
 
 
 def test_caption_explains_the_leaderboard(series):
-    assert leaderboard(series).caption == (
-        "Best first by val/acc (higher is better, by its name). The validation data chose."
-        " Its 95 % interval (Wilson) is for 270 images."
-        " 1 run is marked =: so few images cannot tell it from the best"
-        " (Newcombe's interval, 5 % for all together by Holm's procedure)."
-        " All runs were tested; the interval of test/acc is for 360 test images."
-        " The best of several test figures is too good: let them choose nothing."
-        " 1 of 4 runs failed; the reason stands beside each."
+    caption = leaderboard(series).caption
+
+    assert caption.short == (
+        "Best first by val/acc (higher is better); so few images cannot tell the run marked = from the best.",
+        "The validation data chose.",
+    )
+    assert caption.details == (
+        "Which direction is better was guessed from the metric's name.",
+        "The 95 % interval of the metric (Wilson) is for 270 images.",
+        "Runs are marked = by Newcombe's interval, 5 % for all together by Holm's procedure.",
+        "All runs were tested; the interval of test/acc is for 360 test images.",
+        "The best of several test figures is too good: let them choose nothing.",
+        "1 of 4 runs failed; the reason is given beside each.",
     )
 
 
@@ -81,7 +86,7 @@ def test_any_metric_may_order_it(series):
 
 
 def test_choosing_by_test_data_is_warned_of(series):
-    assert "too good for new data" in leaderboard(series, "test/acc").caption
+    assert "too good for new data" in leaderboard(series, "test/acc").caption.short[1]
 
 
 def test_with_more_comparisons_it_takes_more_to_tell_a_run_from_the_best(store, write):
@@ -99,8 +104,9 @@ def test_caption_explains_how_to_test_runs_that_were_not_chosen(store, write):
     write("best", summary={"val/acc": 0.9, "test/acc": 0.8, "test/images": 100})
     write("other", summary={"val/acc": 0.8, "test/images": 100})
 
-    assert leaderboard(open_folio(store).runs()).caption.endswith(
-        "1 run was tested; the interval of test/acc is for 100 test images. `runfolio evaluate RUN` tests another."
+    assert leaderboard(open_folio(store).runs()).caption.details[-2:] == (
+        "1 run was tested; the interval of test/acc is for 100 test images.",
+        "`runfolio evaluate RUN` tests another.",
     )
 
 
@@ -143,4 +149,4 @@ def test_a_metric_over_different_images_is_warned_of(write, store):
 
     caption = leaderboard(open_folio(store).runs()).caption
 
-    assert caption.endswith("Mind that val/acc is over 45 to 90 images: not the same ones in every run.")
+    assert caption.short[1] == "Mind that val/acc is over 45 to 90 images: not the same ones in every run."

@@ -31,6 +31,9 @@ BROKEN = ("failed", CRASHED)
 PARAMETERS = "parameters"
 """The name under which a run reports how large its network is."""
 
+GUESSED = "Which direction is better was guessed from the metric's name."
+"""Sentence of a caption."""
+
 _SHARES = ("acc", "accuracy")
 """How a metric ends that says which share of its images was right."""
 _MOST_LISTED = 6
@@ -77,20 +80,20 @@ class Choice(Generic[RunT]):
         alone = "has" if not self.equals else f"and {_count(self.equals, 'other')} have"
         lead = (
             f"{self.run.name} ({self.run.id}) {alone} the best {self.metric} of {_count(self.candidates, 'run')}:"
-            f" {self.value:.6g}{at_step}{kind}."
+            f" {self.value:.6g}{at_step}{kind} ({direction_text(self.mode)})."
         )
         return Caption.of(
             [
                 lead,
                 *describe_matches(self.data, self.metric, brief=True),
+                f"{self.metric} is the metric here (not params.{self.metric})." if self.is_setting_too else "",
                 selection_split_sentence(self.metric),
             ],
             [
-                better_sentence(self.mode, guessed=self.guessed),
+                GUESSED if self.guessed else "",
                 self._tie,
                 f"Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "",
                 self.duplicates,
-                f"{self.metric} is the metric here (not params.{self.metric})." if self.is_setting_too else "",
                 *describe_matches(self.data, self.metric),
             ],
         )
@@ -224,10 +227,8 @@ def rank(value: float, mode: Mode) -> float:
     return -value if mode == "max" else value
 
 
-def better_sentence(mode: Mode, *, guessed: bool) -> str:
-    """Return one sentence on the direction of a metric."""
-    more = "Higher" if mode == "max" else "Lower"
-    return f"{more} is better{', guessed from the metric name' if guessed else ''}."
+def direction_text(mode: Mode) -> str:
+    return "higher is better" if mode == "max" else "lower is better"
 
 
 def selection_split_sentence(metric: str) -> str:

@@ -15,7 +15,7 @@ from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.figures import Figure, figure_of, kinds_text
 from runfolio.query.selection.grouping import group_runs
 from runfolio.query.selection.metric_names import Mode, mode_of, split_of
-from runfolio.query.selection.ranking import BROKEN, default_metric, images_of, ranking_key
+from runfolio.query.selection.ranking import BROKEN, default_metric, direction_text, images_of, ranking_key
 from runfolio.query.selection.significance import holm, mean_interval, means_p, paired_means_p, wilson
 from runfolio.record.base.flat_names import identity
 
@@ -302,9 +302,8 @@ def _best_first(rows: Sequence[SeedGroup], metric: str, mode: Mode) -> str:
     """Return the sentence on the order of the groups and on the mark; empty if there is one group."""
     if len({row.group for row in rows}) < 2:
         return ""
-    more = "higher" if mode == "max" else "lower"
     tie = "; so few runs cannot tell means marked = from the first" if any(row.tied for row in rows) else ""
-    return f"Best first by the mean of {metric} ({more} is better){tie}."
+    return f"Best first by the mean of {metric} ({direction_text(mode)}){tie}."
 
 
 def _why_unmarked(rows: Sequence[SeedGroup]) -> str:

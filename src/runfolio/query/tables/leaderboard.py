@@ -14,8 +14,9 @@ from runfolio.query.selection.figures import figure_heading, figure_of
 from runfolio.query.selection.metric_names import Mode, mode_of
 from runfolio.query.selection.ranking import (
     BROKEN,
-    better_sentence,
+    GUESSED,
     default_metric,
+    direction_text,
     images_of,
     ranking_key,
     selection_split_sentence,
@@ -105,7 +106,7 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
             selection_split_sentence(metric),
         ],
         [
-            *_methods(rows, direction, mode is None),
+            *_methods(rows, guessed=mode is None),
             *_on_the_test(rows, metric),
             *_on_failures(rows),
             distinct.sentence,
@@ -177,10 +178,11 @@ def _on_the_test(rows: Sequence[Row], metric: str) -> list[str]:
     images = _counted(row.test_images for row in tested)
     interval = f"; the interval of {TEST} is for {images} test images" if images else ""
     if len(tested) == 1:
-        return [f"1 run was tested{interval}." + (" `runfolio evaluate RUN` tests another." if len(sound) > 1 else "")]
+        return [f"1 run was tested{interval}.", *(["`runfolio evaluate RUN` tests another."] if len(sound) > 1 else [])]
     subject = "All" if len(tested) == len(sound) else f"{len(tested)} of the {len(sound)}"
     return [
-        f"{subject} runs were tested{interval}. The best of several test figures is too good: let them choose nothing."
+        f"{subject} runs were tested{interval}.",
+        "The best of several test figures is too good: let them choose nothing.",
     ]
 
 
@@ -248,15 +250,14 @@ def _chosen_on(runs: Sequence[RunView], rows: Sequence[Row], metric: str) -> lis
 
 def _best_first(rows: Sequence[Row], metric: str, mode: Mode) -> str:
     """Return the sentence on the order of the rows, and on the number of runs that may be as good as the first."""
-    more = "higher" if mode == "max" else "lower"
     tied = sum(row.tied for row in rows)
     runs = "the run" if tied == 1 else f"the {tied} runs"
     tie = f"; so few images cannot tell {runs} marked = from the best" if tied else ""
-    return f"Best first by {metric} ({more} is better){tie}."
+    return f"Best first by {metric} ({direction_text(mode)}){tie}."
 
 
-def _methods(rows: Sequence[Row], mode: Mode, guessed: bool) -> list[str]:
-    sentences = [better_sentence(mode, guessed=True)] if guessed else []
+def _methods(rows: Sequence[Row], *, guessed: bool) -> list[str]:
+    sentences = [GUESSED] if guessed else []
     if chose := _counted(row.images for row in rows):
         sentences.append(f"The 95 % interval of the metric (Wilson) is for {chose} images.")
     if any(row.tied for row in rows):
