@@ -56,7 +56,8 @@ def print_text(text: str) -> None:
 
 def print_caption(caption: Caption, *, explain: bool) -> None:
     """Print the short sentences of a caption; then its details, or the option that prints them."""
-    print_text(" ".join(caption.short))
+    if caption.short:
+        print_text(" ".join(caption.short))
     if explain:
         for sentence in caption.details:
             print_text(sentence)
