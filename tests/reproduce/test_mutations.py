@@ -110,7 +110,7 @@ def test_missing_seed_comes_before_another_machine(project: Project):
     (run.folder / "run.json").write_text(json.dumps(document))
     again = reproduced(project, run)
     kinds = [kind for kind, _ in again.causes]
-    assert (again.word, kinds[0], "hardware" in kinds) == ("parts", "no seed", True)
+    assert (again.word, kinds[0], "hardware" in kinds) == ("parts", "seeds", True)
 
 
 def test_the_seed_is_taken_out_of_the_script(project: Project):

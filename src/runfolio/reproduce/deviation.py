@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from runfolio.record.base.files import number_to_json
 
-DeviationKind = Literal["no seed", "code", "flag", "setting", "data", "package", "hardware", "environment", "seeds"]
+DeviationKind = Literal["code", "flag", "setting", "data", "package", "hardware", "environment", "seeds"]
 DEVIATION_KINDS: tuple[DeviationKind, ...] = get_args(DeviationKind)
 """Kinds of deviations, the likeliest cause of a different result first."""
 

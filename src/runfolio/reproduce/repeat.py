@@ -63,6 +63,8 @@ def reproduce_run(
     repeated, other_runs = child.find_repeated_run(folio, plan, earlier_folders, status)
     verdict = compare_runs(plan.run, repeated, tolerance=tolerance, ignore=ignore, steps=steps)
     deviations = sort_deviations([*current_deviations, *causes.find_causes(plan, plan.run, repeated)])
+    if verdict.word != "bit-equal":
+        deviations = causes.missing_seed_first(deviations, plan.run, repeated)
     is_explained = verdict.word == "bit-equal" or _any_beyond_seeds(deviations)
     result = ReproduceResult(
         original=plan.run,
@@ -78,7 +80,7 @@ def reproduce_run(
 
 def _any_beyond_seeds(deviations: Sequence[Deviation]) -> bool:
     """Return whether anything but seeds differs: the state of an unseeded generator always does."""
-    return any(deviation.kind not in ("no seed", "seeds") for deviation in deviations)
+    return any(deviation.kind != "seeds" for deviation in deviations)
 
 
 def _remarks(status: int, other_runs: int, repeated: RecordedRun) -> list[str]:

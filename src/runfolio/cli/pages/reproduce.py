@@ -77,7 +77,7 @@ def print_result(result: ReproduceResult, store_flag: str) -> None:
         print_line(f"not compared, as measures of time or by --ignore: {', '.join(verdict.left_out)}")
     if verdict.word != "bit-equal":
         _print_causes(result)
-    elif harmless_causes := [cause.name for cause in result.causes if cause.kind not in ("no seed", "seeds")]:
+    elif harmless_causes := [cause.name for cause in result.causes if cause.kind != "seeds"]:
         more = ", ..." * (len(harmless_causes) > _MAX_CAUSES)
         print_line(f"differences without effect: {', '.join(harmless_causes[:_MAX_CAUSES])}{more}")
     print_line("")
