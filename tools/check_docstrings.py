@@ -24,12 +24,7 @@ OPENINGS = frozenset(_CLAUSES.split())
 
 SECTIONS = ("Args:", "Returns:", "Yields:", "Raises:", "Attributes:", "Example:", "Examples:")
 
-PENDING = (
-    "src/runfolio/query/",
-    "src/runfolio/vision/data/",
-    "src/runfolio/vision/evaluation/",
-    "src/runfolio/vision/models/",
-)
+PENDING = ()
 """Files and folders not checked yet, unless they are given on the command line."""
 
 

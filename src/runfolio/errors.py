@@ -38,15 +38,15 @@ class FilterError(ConfigError):
 
 
 class NotFound(RunfolioError):  # noqa: N818 - reads better where it is caught
-    """Missing run, metric, checkpoint, model or data set: nothing has that name."""
+    """Missing run, metric, checkpoint, model or data set."""
 
 
 class Ambiguous(RunfolioError):  # noqa: N818
-    """Name, or beginning of an id, that fits several runs."""
+    """Name or prefix that matches several runs."""
 
 
 class DamagedFile(RunfolioError):  # noqa: N818
-    """File of a record, a checkpoint or an image that cannot be read as what it should be."""
+    """Damaged file of a record, a checkpoint or an image."""
 
 
 class NewerFormat(RunfolioError):  # noqa: N818
@@ -54,7 +54,7 @@ class NewerFormat(RunfolioError):  # noqa: N818
 
 
 class DownloadFailed(RunfolioError):  # noqa: N818
-    """Download that failed, or data that is not what was expected."""
+    """Failed download, or downloaded data with the wrong content."""
 
 
 class MissingExtra(RunfolioError):  # noqa: N818

@@ -81,7 +81,7 @@ def test_data_shows_validation_images_and_what_was_taken_for_what(runfolio, tmp_
     done = runfolio("data", f"folder:{tmp_path / 'pets'}")
 
     assert "all        8    4     6" in done.stdout
-    taken = "taken: Train/ (8 images) for training, valid/ (4 images) for validation, Test/ (6 images) for test"
+    taken = "used: Train/ (8 images) for training, valid/ (4 images) for validation, Test/ (6 images) for test"
     assert taken in done.stdout.splitlines()
 
 
@@ -110,7 +110,7 @@ def test_picture_has_two_more_rows_with_augmentation(runfolio, pets, tmp_path):
     ("words", "message"),
     [
         ("digit", "no data 'digit'; did you mean digits?"),
-        ("folder:nowhere", "nowhere is not there; check the path"),
+        ("folder:nowhere", "nowhere does not exist; check the path"),
         ("digits --augment trivail", "augment is 'trivail'; it must be one of"),
         ("digits --model tinyvg", "did you mean tinyvgg?"),
         ("digits --out batch.doc", "cannot write batch.doc"),
@@ -128,7 +128,7 @@ def test_an_evaluation_of_other_data_names_the_classes_that_differ(runfolio, tra
     done = runfolio("evaluate", "large", f"folder:{pets}", "--skip-bad-images", "--store", trained)
 
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "the model does not know cat, dog; the data lacks 0, 1, 2, 3, 4 and 5 more" in done.stderr
+    assert "the model does not have cat, dog; the data does not have 0, 1, 2, 3, 4 and 5 more" in done.stderr
     refused = runfolio("evaluate", "large", f"folder:{pets}", "--store", trained)
     assert "broken.png is not an image" in refused.stderr
-    assert "leave such out with --skip-bad-images" in refused.stderr
+    assert "or give --skip-bad-images" in refused.stderr

@@ -129,7 +129,7 @@ def test_reproductions_and_copies_count_in_no_mean(runfolio, repeated):
 
     assert groups(runfolio(*words, "--csv").stdout) == GROUPS
     said = " ".join(runfolio(*words, "--explain").stdout.split())
-    assert "Left out: 2 reproductions and 1 second copy of a run." in said
+    assert "Left out: 2 reproductions and 1 copy of a run." in said
     assert "Left out" not in runfolio(*words).stdout
 
 
@@ -159,7 +159,7 @@ def test_a_repetition_with_other_settings_counts(runfolio, seeds, reproduce):
     ids=" ".join,
 )
 def test_every_command_says_how_many_runs_it_left_out(runfolio, repeated, words):
-    assert "Left out: 2 reproductions and 1 second copy of a run." in " ".join(runfolio(*words).stdout.split())
+    assert "Left out: 2 reproductions and 1 copy of a run." in " ".join(runfolio(*words).stdout.split())
 
 
 def test_reproductions_and_copies_are_in_no_picture(repeated):
@@ -215,7 +215,7 @@ def test_the_best_test_result_of_several_epochs_is_warned_of(runfolio, overfit):
     said = " ".join(runfolio("compare", "--experiment", "own", "--group-by", "lr").stdout.split())
 
     assert "test/acc best" in said
-    assert "The best of several steps is too good for test/acc" in said
+    assert "The best of several steps is too optimistic for test/acc" in said
 
 
 def test_a_result_at_the_chosen_epoch_is_not_called_the_lowest(runfolio, write):
@@ -260,7 +260,7 @@ def test_groups_ignore_an_output_folder_and_say_so(runfolio, sweep):
     said = " ".join(runfolio(*words).stdout.split())
 
     assert groups(runfolio(*words, "--csv").stdout) == [("lr=0.01", "3", "0.2"), ("lr=0.1", "3", "1.1")]
-    assert "out differs in every run and was ignored" in said
+    assert "out differs in each run and was ignored" in said
     assert groups(runfolio(*words[:-1], "-seed,-out", "--csv").stdout) == groups(runfolio(*words, "--csv").stdout)
     assert "lr=0.01  n=3" in runfolio("plot", "val/loss", "--group-by", "-seed").stdout
 
@@ -271,7 +271,7 @@ def test_nothing_is_tied_where_every_group_holds_one_run(runfolio, write):
     printed = runfolio("compare", "--experiment", "own", "--group-by", "-seed").stdout
 
     assert " =" not in printed
-    assert "Each group holds one run, since lr differs in every run" in " ".join(printed.split())
+    assert "Each group has one run, since lr differs in each run" in " ".join(printed.split())
 
 
 def test_settings_that_matter_make_groups_though_they_are_folders(runfolio, write):

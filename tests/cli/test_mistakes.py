@@ -84,7 +84,7 @@ def test_a_wrong_value_in_a_series_is_named_with_its_line(refused, tmp_path):
         ("plot val/accuracy", "did you mean val/acc"),
         ("runs --columns nam", "no column 'nam'; did you mean name"),
         ("runs --experiment digit", "did you mean digits?"),
-        ("compare large", "name two runs or more"),
+        ("compare large", "name two or more runs"),
         ("compare", "name the runs to compare, or give --experiment NAME"),
         ("compare large --experiment digits", "name the runs to compare, or give --experiment NAME"),
         ("compare --experiment digits --group-by -sede", "no column 'sede'; did you mean"),

@@ -1,4 +1,4 @@
-"""Every test writes real runs through `runfolio.init`."""
+"""Fixtures that write real runs with `runfolio.init`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import runfolio
 
 @pytest.fixture
 def write(store: Path) -> Callable[..., Path]:
-    """Write one run and end it; its folder. `points` holds each metric's values for the steps 0, 1, 2 ..."""
+    """Write and end one run, and return its folder. `points` has the values of each metric at steps 0, 1, 2 ..."""
 
     def write(
         name: str = "net",
@@ -41,7 +41,7 @@ def write(store: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def edit() -> Callable[..., None]:
-    """Change keys of a run's `run.json` by hand, as an editor would: a new file in the place of the old."""
+    """Change keys of `run.json` by replacing the file, like an editor."""
 
     def edit(folder: Path, **changes: Any) -> None:
         path = folder / "run.json"
@@ -54,7 +54,7 @@ def edit() -> Callable[..., None]:
 
 @pytest.fixture
 def copy() -> Callable[[Path, Path], Path]:
-    """Copy a run folder by hand, times and all."""
+    """Copy a run folder with its time stamps."""
 
     def copy(folder: Path, to: Path) -> Path:
         return Path(shutil.copytree(folder, to))

@@ -1,4 +1,4 @@
-"""Renaming, tagging, noting, archiving: seen by every reader at once, whoever writes the run."""
+"""Edits of runs: visible to each reader at once, also while the run is written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_a_renamed_run_keeps_its_id_and_folder(store, write):
         assert (seen.name, seen.id, seen.folder) == ("the good one", run.id, folder)
 
 
-def test_tags_are_added_and_taken_away(store, write):
+def test_tags_are_added_and_removed(store, write):
     write("net")
     run = open_folio(store).run("net")
     run.edits.tag("good", "untested")
@@ -60,7 +60,7 @@ def test_runs_with_all_of_some_tags(store, write):
     assert [run.name for run in folio.runs(tags=["y", "x"])] == ["b"]
 
 
-def test_of_the_live_run_and_somebody_else_the_later_edit_counts(store):
+def test_later_edit_wins_over_the_live_run(store):
     with runfolio.init("live", tags=["begun"], store=store) as run:
         theirs = open_folio(store)
         theirs.run("live").edits.tag("theirs")

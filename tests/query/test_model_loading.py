@@ -1,4 +1,4 @@
-"""Loading what a run saved: by the loader its checkpoint names, or into a module of one's own."""
+"""Loading of models, with the loader of the checkpoint or into a given module."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def test_checkpoint_is_chosen_by_its_name(store):
         recorded.checkpoint("first")
 
 
-def test_a_module_that_does_not_fit_names_every_key(save):
+def test_module_that_does_not_fit_is_refused_with_all_keys(save):
     class Other(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -77,7 +77,7 @@ def test_load_model_refuses_a_target_that_is_not_a_module(save):
         save().load_model(dict)
 
 
-def test_without_a_loader_the_class_is_asked_for(save):
+def test_checkpoint_without_a_loader_needs_the_class(save):
     with pytest.raises(ConfigError, match=r"pass the class: `load_model\(MyNet\)`"):
         save().load_model()
 
@@ -89,7 +89,7 @@ def test_run_without_checkpoints_is_reported(store, write):
         open_folio(store).run("net").load_model(Net)
 
 
-def test_a_flipped_byte_is_noticed_before_the_model_is_built(save):
+def test_flipped_byte_is_detected_before_the_model_is_built(save):
     run = save()
     (tensors,) = (run.folder / "checkpoints").glob("*.model.safetensors")
     content = bytearray(tensors.read_bytes())
@@ -101,7 +101,7 @@ def test_a_flipped_byte_is_noticed_before_the_model_is_built(save):
 
 
 @pytest.mark.parametrize("loader", ["nonesuch", "os.system", "../evil", "json:loads"])
-def test_a_loader_that_is_not_installed_is_never_imported(save, loader: str):
+def test_missing_loader_is_never_imported(save, loader: str):
     run = save(loader)
 
     with pytest.raises(ConfigError, match=r"no installed package provides the model loader .*; known: .*vision"):
@@ -111,7 +111,7 @@ def test_a_loader_that_is_not_installed_is_never_imported(save, loader: str):
 
 
 def test_an_installed_loader_builds_the_model_and_predicts(save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A package of somebody else's, found by the entry point it declares."""
+    """The loader is in another package, which declares an entry point."""
     (tmp_path / "toy_package.py").write_text(
         "import torch\n"
         "class Loaded:\n"

@@ -54,7 +54,7 @@ def test_failed_run_has_a_reason(store):
     assert "ZeroDivisionError" in (run.document.status.traceback or "")
 
 
-def test_a_curve_is_steps_times_and_values(store):
+def test_curve_has_steps_times_and_values(store):
     before = time.time()
     with runfolio.init("net", store=store) as run:
         for step, value in [(0, 2.5), (10, math.nan), (20, math.inf), (5, 1.0)]:
@@ -68,7 +68,7 @@ def test_a_curve_is_steps_times_and_values(store):
     assert before - 1e-3 <= curve.times[0] <= curve.times[-1] <= time.time()
 
 
-def test_metrics_in_short(store, write):
+def test_metrics_have_summaries(store, write):
     write(points={"loss": [math.nan, 1.0, 0.5, 0.75], "broken": [math.nan]})
     loss, broken = (open_folio(store).runs()[0].metrics[name] for name in ("loss", "broken"))
 
@@ -77,7 +77,7 @@ def test_metrics_in_short(store, write):
     assert math.isnan(broken.min)
 
 
-def test_an_unknown_metric_names_the_nearest(store, write):
+def test_unknown_metric_is_refused_with_similar_names(store, write):
     write(points={"val/acc": [0.5]})
 
     with pytest.raises(NotFound, match=r"no metric 'val/accuracy'; did you mean val/acc\?"):
@@ -93,7 +93,7 @@ def test_removed_run_is_reported(store, write):
         run.metric("loss")
 
 
-def test_all_points_as_a_data_frame(store, write):
+def test_all_points_are_a_data_frame(store, write):
     write(points={"acc": [0.5, 0.75], "loss": [1.0, math.nan]})
     frame = open_folio(store).run("net").to_pandas()
 
@@ -112,7 +112,7 @@ def test_a_run_without_points_is_an_empty_data_frame(store, write):
     assert (list(frame.columns), len(frame)) == (["metric", "step", "time", "value"], 0)
 
 
-def test_load_of_the_machine_is_in_the_data_frame_only_if_asked_for(store, write):
+def test_system_metrics_are_in_the_data_frame_on_request(store, write):
     write(points={"acc": [0.5], "system/cpu": [0.9]})
     run = open_folio(store).run("net")
 
@@ -120,7 +120,7 @@ def test_load_of_the_machine_is_in_the_data_frame_only_if_asked_for(store, write
     assert {"acc", "system/cpu"} <= set(run.to_pandas(system=True)["metric"])
 
 
-def test_points_of_all_runs_as_a_data_frame(store, write):
+def test_points_of_all_runs_are_a_data_frame(store, write):
     first, second = write("a", points={"acc": [0.5, 0.75]}), write("b", points={"loss": [2.0]})
     points = open_folio(store).runs().points()
 
@@ -142,7 +142,7 @@ def test_runs_are_a_table_in_a_notebook(store, write):
     assert html.index("<td>0.01</td>") < html.index("<td>0.1</td>") < html.index("<td>0.75</td>")
 
 
-def test_all_runs_as_a_data_frame(store, write):
+def test_all_runs_are_a_data_frame(store, write):
     write("a", config={"lr": 0.1}, points={"val/acc": [0.75, 0.7]}, summary={"test": {"acc": 0.7}})
     write("b", config={"optimizer": {"name": "sgd"}})
     frame = open_folio(store).runs().to_pandas()
@@ -163,7 +163,7 @@ def test_no_runs_are_an_empty_data_frame(store):
     assert len(open_folio(store).runs().to_pandas()) == 0
 
 
-def test_nan_and_infinity_are_read_as_numbers(store, write):
+def test_nan_and_infinity_are_read_as_floats(store, write):
     write(config={"clip": math.inf, "range": [-math.inf, 0]}, summary={"loss": math.nan})
     run = open_folio(store).run("net")
 
@@ -171,7 +171,7 @@ def test_nan_and_infinity_are_read_as_numbers(store, write):
     assert math.isnan(run.summary["loss"])
 
 
-def test_media_in_order_of_arrival_and_by_kind(store):
+def test_media_are_listed_in_order_and_by_kind(store):
     with runfolio.init("net", store=store) as run:
         run.log_text("note", "hello", step=1)
         run.log_image("photo", np.zeros((4, 4, 3), dtype=np.uint8), step=2)

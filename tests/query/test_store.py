@@ -17,7 +17,7 @@ def test_runs_are_listed_newest_first(store, write):
     assert [run.name for run in open_folio(store).runs()] == ["three", "two", "one"]
 
 
-def test_runs_of_one_experiment_or_in_one_state(store, write):
+def test_runs_are_filtered_by_experiment_and_state(store, write):
     write("a", experiment="digits")
     write("b", experiment="pets", state="failed", reason="out of memory")
     folio = open_folio(store)
@@ -27,21 +27,21 @@ def test_runs_of_one_experiment_or_in_one_state(store, write):
     assert len(folio.runs("digits", "failed")) == 0
 
 
-def test_an_unknown_experiment_names_the_nearest(store, write):
+def test_unknown_experiment_is_refused_with_similar_names(store, write):
     write(experiment="digits")
 
     with pytest.raises(NotFound, match=r"no experiment 'digit' .* did you mean digits\?"):
         open_folio(store).runs("digit")
 
 
-def test_an_unknown_state_names_those_there_are(store, write):
+def test_unknown_state_is_refused_with_all_states(store, write):
     write()
 
     with pytest.raises(ConfigError, match=r"did you mean finished\?"):
         open_folio(store).runs(state="finish")
 
 
-def test_a_run_is_found_by_id_start_of_id_name_and_folder(store, write, monkeypatch):
+def test_run_is_found_by_id_prefix_name_and_folder(store, write, monkeypatch):
     folder = write("tinyvgg 20%")
     write("other")
     folio = open_folio(store)
@@ -52,7 +52,7 @@ def test_a_run_is_found_by_id_start_of_id_name_and_folder(store, write, monkeypa
     assert [folio.run(name).folder for name in names] == [folder] * len(names)
 
 
-def test_the_start_of_several_ids_lists_them_with_their_folders(store, write, edit):
+def test_ambiguous_prefix_lists_the_runs_with_their_folders(store, write, edit):
     edit(write("a"), id="abcd0001")
     edit(write("b"), id="abcd0002")
 
@@ -61,7 +61,7 @@ def test_the_start_of_several_ids_lists_them_with_their_folders(store, write, ed
     assert all(part in str(caught.value) for part in ("abcd0001  digits/a-", "abcd0002  digits/b-"))
 
 
-def test_a_whole_name_goes_before_the_start_of_an_id(store, write, edit):
+def test_full_name_takes_precedence_over_a_prefix(store, write, edit):
     edit(write("other"), id="netnetne")
     folder = write("net")
 
@@ -76,7 +76,7 @@ def test_one_name_for_two_runs_is_ambiguous(store, write):
         open_folio(store).run("net")
 
 
-def test_an_unknown_run_names_the_nearest(store, write):
+def test_unknown_run_is_refused_with_similar_names(store, write):
     write("tinyvgg")
 
     with pytest.raises(NotFound, match=r"no run 'tinyvg' in .*; did you mean tinyvgg\?"):
@@ -84,7 +84,7 @@ def test_an_unknown_run_names_the_nearest(store, write):
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "zzzzzz", "/", "a\0b", "x" * 5000])
-def test_any_text_that_names_no_run_is_not_found(store, write, name: str):
+def test_any_other_text_finds_no_run(store, write, name: str):
     write("net")
 
     with pytest.raises(NotFound, match=r"no run .*"):
@@ -115,7 +115,7 @@ def test_default_store_is_runs_or_from_the_environment(store, write, monkeypatch
     assert open_folio().store == store
 
 
-def test_a_copied_folder_is_a_run_of_its_own(store, write, copy):
+def test_copied_folder_is_a_separate_run(store, write, copy):
     folder = write("net", points={"val/acc": [0.5]})
     folio = open_folio(store)
     twin = copy(folder, store / "elsewhere" / "twin")
@@ -126,7 +126,7 @@ def test_a_copied_folder_is_a_run_of_its_own(store, write, copy):
         folio.run(folio.run(folder).id)
 
 
-def test_a_moved_folder_is_elsewhere_and_a_removed_one_gone(store, write):
+def test_moved_and_removed_folders_are_noticed(store, write):
     moved, removed = write("moved"), write("removed")
     folio = open_folio(store)
     shutil.move(moved, store / "shelf")
@@ -150,7 +150,7 @@ def test_a_folder_may_have_any_name(store, write):
     assert [open_folio(store).run(name).metrics["loss"].last for _ in range(2)] == [1.0, 1.0]
 
 
-def test_a_name_that_is_not_utf8_does_not_hide_the_others(store, write):
+def test_name_that_is_not_utf8_does_not_hide_other_runs(store, write):
     write("odd", points={"loss": [1.0]}).rename(store / os.fsdecode(b"caf\xe9"))
     write("net")
     folio = open_folio(store)
@@ -159,7 +159,7 @@ def test_a_name_that_is_not_utf8_does_not_hide_the_others(store, write):
     assert len(folio.runs()) + len(folio.problems) == 2
 
 
-def test_a_heartbeat_that_cannot_be_read_does_not_hide_the_others(store, write, edit):
+def test_unreadable_heartbeat_does_not_hide_other_runs(store, write, edit):
     folder = write("odd")
     edit(folder, status={"state": "running"})
     (heart,) = (folder / "alive").iterdir()
@@ -170,7 +170,7 @@ def test_a_heartbeat_that_cannot_be_read_does_not_hide_the_others(store, write, 
     assert {run.name: run.state for run in open_folio(store).runs()} == {"net": "finished", "odd": "crashed"}
 
 
-def test_a_whole_store_may_move(store, write):
+def test_store_can_be_moved(store, write):
     write("net", points={"loss": [1.0]})
     open_folio(store)
     store.rename(store.with_name("archive"))
@@ -180,7 +180,7 @@ def test_a_whole_store_may_move(store, write):
         open_folio(store)
 
 
-def test_a_run_of_a_newer_format_does_not_hide_the_others(store, write, edit):
+def test_run_of_a_newer_format_does_not_hide_other_runs(store, write, edit):
     edit(write("future"), runfolio=999)
     write("net")
     folio = open_folio(store)
@@ -204,8 +204,8 @@ def test_unreadable_run_is_reported_with_reason_and_advice(store, write, edit, h
         open_folio(store).run({"name": "later", "id": run_id, "folder": str(folder)}[how])
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"runfolio": 0}', b"\xff\xfe", b'{"runfolio": "x"}'])
-def test_a_damaged_run_does_not_hide_the_others(store, write, content: bytes):
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b'{"runfolio": "x"}'])
+def test_damaged_run_does_not_hide_other_runs(store, write, content: bytes):
     folder = write("broken")
     write("net")
     open_folio(store)
@@ -216,7 +216,7 @@ def test_a_damaged_run_does_not_hide_the_others(store, write, content: bytes):
     assert [str(folder) in problem for problem in folio.problems] == [True]
 
 
-def test_a_damaged_file_of_points_leaves_the_rest_readable(store, write):
+def test_damaged_file_of_points_leaves_the_rest_readable(store, write):
     folder = write("net", points={"loss": [1.0]})
     (folder / "metrics" / "segment-zzzzzzzz-9.parquet").write_bytes(b"PAR1 not really")
     run = open_folio(store).run("net")
@@ -226,7 +226,7 @@ def test_a_damaged_file_of_points_leaves_the_rest_readable(store, write):
     assert "segment-zzzzzzzz-9.parquet" in run.problems[0]
 
 
-def test_a_live_run_is_followed(store):
+def test_points_of_a_live_run_are_followed(store):
     with runfolio.init("live", experiment="digits", store=store) as run:
         run.log({"loss": 2.0}, step=0)
         run.flush()
@@ -241,7 +241,7 @@ def test_a_live_run_is_followed(store):
     assert folio.run("live").state == "finished"
 
 
-def test_a_run_whose_process_vanished_is_crashed(store, write, edit):
+def test_run_whose_process_disappeared_is_crashed(store, write, edit):
     folder = write("gone")
     edit(folder, status={"state": "running"})
     for beat in (folder / "alive").glob("*.json"):
@@ -253,7 +253,7 @@ def test_a_run_whose_process_vanished_is_crashed(store, write, edit):
     assert run.duration_s is None
 
 
-def test_runs_that_did_not_change_are_listed_without_reading_them_again(store, write, copy, edit):
+def test_unchanged_runs_are_listed_without_reading_them(store, write, copy, edit):
     first = write("net-0", config={"lr": 0.1}, points={f"metric-{number}": [0.5] for number in range(20)})
     for number in range(1, 50):
         edit(copy(first, store / "digits" / f"net-{number}"), id=f"run{number:05}", name=f"net-{number}")
@@ -270,7 +270,7 @@ def test_runs_that_did_not_change_are_listed_without_reading_them_again(store, w
 
 
 def overwrite_unnoticed(path: Path) -> None:
-    """Other content, of the same size and time, in the same file: who reads it again comes to grief."""
+    """Overwrite a file with other content of the same size and time, so that reading it again fails."""
     status = path.stat()
     with path.open("r+b") as file:
         file.write(b"?" * status.st_size)
@@ -278,7 +278,7 @@ def overwrite_unnoticed(path: Path) -> None:
 
 
 def test_reading_a_run_imports_no_pandas(store: Path, fresh_python: Callable):
-    """Arrow would, in half a second, wherever it is installed."""
+    """Arrow imports pandas if it is installed, which takes half a second."""
     script = """
 import sys, runfolio
 with runfolio.init("net", store=sys.argv[1]) as run:
@@ -313,7 +313,7 @@ def test_last_is_the_newest_run(store, write):
     assert open_folio(store).run("last").folder == newest
 
 
-def test_ambiguous_name_lists_the_newest_with_what_differs(store):
+def test_ambiguous_name_lists_the_newest_runs_with_differences(store):
     for rate in range(7):
         with runfolio.init("net", store=store, config={"lr": rate, "epochs": 3}):
             pass

@@ -1,4 +1,4 @@
-"""Deleting: whole into the trash, whole out of it, nothing outside of the store ever touched."""
+"""Deletion and restoration of runs, without touching anything outside of the store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def outside(tmp_path) -> Path:
-    """A folder beside the store that nothing here may touch."""
+    """Return a folder outside of the store, which must not be changed."""
     folder = tmp_path / "outside"
     folder.mkdir()
     (folder / "canary").write_text("alive")
@@ -78,7 +78,7 @@ def test_purge_frees_space_and_returns_its_size(store, write):
         folio.trash.purge(trashed)
 
 
-def test_a_run_of_the_trash_is_found_as_any_run_is(store, write, edit):
+def test_run_in_the_trash_is_found_like_other_runs(store, write, edit):
     edit(write("net"), id="abcd0001")
     edit(write("net"), id="abcd0002")
     folio = open_folio(store)
@@ -95,7 +95,7 @@ def test_a_run_of_the_trash_is_found_as_any_run_is(store, write, edit):
         folio.run("first")
 
 
-def test_a_deleted_run_that_cannot_be_read_is_named_after_its_folder(store, write):
+def test_unreadable_deleted_run_is_named_after_its_folder(store, write):
     folder = write("net")
     folio = open_folio(store)
     folio.trash.put(folio.run("net"))
@@ -169,7 +169,7 @@ def test_run_reached_through_a_link_is_not_moved(store, write, outside, wanted: 
 
 
 @pytest.mark.parametrize("link", ["", "digits"])
-def test_a_trash_that_is_a_link_is_not_used(store, write, outside, link: str):
+def test_trash_that_is_a_link_is_not_used(store, write, outside, link: str):
     write("net")
     (store / ".trash" / link).parent.mkdir(exist_ok=True)
     (store / ".trash" / link).symlink_to(outside)

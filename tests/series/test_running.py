@@ -1,4 +1,4 @@
-"""What a series does with its runs: each once, failures aside, and on where it was stopped."""
+"""Execution of a series: each run once, also after failures and interruptions."""
 
 import shutil
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_finished_runs_are_not_repeated(store):
     assert len(rf.open(store).runs()) == 3
 
 
-def test_an_archived_run_is_finished_all_the_same(store):
+def test_archived_run_counts_as_finished(store):
     run_series(ONE_MODEL, store)
     for run in rf.open(store).runs():
         run.edits.archive()
@@ -93,7 +93,7 @@ def test_target_checks_all_runs_before_the_first_starts(store):
     assert not store.exists()
 
 
-def test_a_run_that_another_process_is_at_is_left_alone(store):
+def test_run_of_another_process_is_left_alone(store):
     planned = run_series(ONE_MODEL, store.parent / "elsewhere").outcomes[0].plan
     with rf.init(
         experiment="hike", store=store, series={"name": "walks", "fingerprint": planned.fingerprint}
@@ -105,7 +105,7 @@ def test_a_run_that_another_process_is_at_is_left_alone(store):
 
 
 @pytest.mark.parametrize(("damaged", "ending"), [("last.json", "resumed"), ("*.json", "finished")])
-def test_run_with_damaged_last_checkpoint_resumes_from_another_or_restarts(store, damaged, ending):
+def test_run_with_damaged_checkpoint_resumes_from_another_or_restarts(store, damaged, ending):
     Path("power-cut").touch()
     run_series(ONE_MODEL, store)
     Path("power-cut").unlink()
@@ -116,7 +116,7 @@ def test_run_with_damaged_last_checkpoint_resumes_from_another_or_restarts(store
 
 
 class Vanishing:
-    """A target that takes the whole store away after each run."""
+    """Target that removes the store after each run."""
 
     def __init__(self) -> None:
         self._walk = load_target("walk:target")
@@ -128,7 +128,7 @@ class Vanishing:
         return folder
 
 
-def test_a_store_that_goes_away_costs_no_further_run(store):
+def test_series_continues_if_the_store_disappears(store):
     Path("walks.yaml").write_text(ONE_MODEL)
     target = Vanishing()
     planned = expand(read_series(Path("walks.yaml"), default_target="walk:target"), target.settings)

@@ -1,4 +1,4 @@
-"""How a series is written, and what is said where it is written wrongly."""
+"""Definition of a series, and errors for invalid ones."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ def settings() -> type[Settings]:
     return load_target("walk:target").settings
 
 
-def test_a_grid_is_every_combination_the_first_key_changing_slowest(written, settings):
+def test_grid_has_every_combination_and_its_first_key_changes_slowest(written, settings):
     planned = expand(written(ALL_RUNS), settings)
 
     assert [plan.varied for plan in planned] == [
@@ -45,7 +45,7 @@ def test_a_grid_is_every_combination_the_first_key_changing_slowest(written, set
     assert all(plan.settings.as_dict()["lr"] == 0.001 for plan in planned)
 
 
-def test_a_series_without_a_grid_is_one_run(written, settings):
+def test_series_without_a_grid_is_one_run(written, settings):
     (plan,) = expand(written("settings: {epochs: 3}"), settings)
 
     assert plan.settings.as_dict()["epochs"] == 3
@@ -66,7 +66,7 @@ def test_flag_replaces_the_values_of_the_file(written, settings):
     ]
 
 
-def test_a_fingerprint_depends_on_values_not_on_how_they_are_written(written, settings):
+def test_fingerprint_does_not_depend_on_the_spelling_of_values(written, settings):
     spelled = [
         expand(written(text), settings)[0].fingerprint
         for text in ("settings: {lr: 1e-3, epochs: 5}", "grid: {epochs: ['5']}\nsettings: {lr: 0.001}")

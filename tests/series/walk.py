@@ -1,7 +1,7 @@
-"""A target of one's own: a few tracked runs of a few milliseconds, without torch.
+"""Target with tracked runs of a few milliseconds, without torch.
 
-`model` tinyvgg fails in its second epoch. While a file `power-cut` lies in the current folder, every run ends
-there as Ctrl-C would end it.
+`model` tinyvgg fails in its second epoch. If the working folder contains a file `power-cut`, each run ends
+there as with Ctrl-C.
 """
 
 import time

@@ -280,7 +280,7 @@ import sys, threading, os
 before = set(os.listdir("/proc/self/fd"))
 import runfolio
 from runfolio.tracking import current, opening
-heavy = [name for name in ("torch", "numpy", "pyarrow", "sqlalchemy", "rich", "click", "PIL") if name in sys.modules]
+heavy = [name for name in ("torch", "numpy", "pyarrow", "rich", "click", "PIL") if name in sys.modules]
 print(heavy, threading.active_count(), len(set(os.listdir("/proc/self/fd")) - before))
 """
     done = fresh_python(script)

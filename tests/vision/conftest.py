@@ -1,4 +1,4 @@
-"""Trainings small enough for a test: 4 hidden units on a tenth of the digits."""
+"""Fixtures of small trainings: 4 hidden units on a tenth of the digits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import runfolio
 from runfolio import RecordedRun
 from runfolio.vision import TrainSettings, run_experiment
 
-# A property is about values; on busy cores a deadline would make it about time.
+# Without a deadline, since busy cores would make tests fail.
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
@@ -22,7 +22,7 @@ MakeSettings = Callable[..., TrainSettings]
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
-    """Test workers share the cores; torch's threads would wait for each other."""
+    """Use one thread, since test workers share the cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -31,7 +31,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny() -> MakeSettings:
-    """Settings of a training that takes a moment; arguments replace some of them."""
+    """Return a function that makes settings of a short training. Its arguments replace settings."""
 
     def make(**changes) -> TrainSettings:
         return TrainSettings(**{"hidden_units": 4, "data_fraction": 0.1, "epochs": 2, "device": "cpu"} | changes)
@@ -47,5 +47,5 @@ def trained_folder(tiny: MakeSettings, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def trained(trained_folder: Path) -> RecordedRun:
-    """A finished run: tinyvgg, 4 epochs on half of the digits. Read only."""
+    """Return a finished run: tinyvgg, 4 epochs on half of the digits. Read only."""
     return runfolio.open(trained_folder.parent.parent).run(trained_folder)

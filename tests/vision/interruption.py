@@ -1,10 +1,10 @@
-"""Trainings that do not come to their end."""
+"""Interruption of trainings."""
 
 from rich.progress import Progress
 
 
 class PowerCut(Progress):
-    """Interrupts a training after a number of batches."""
+    """Progress display that interrupts a training after a number of batches."""
 
     def __init__(self, after: int) -> None:
         super().__init__(disable=True)

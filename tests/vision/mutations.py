@@ -1,4 +1,4 @@
-"""Every value of a tree of JSON replaced by values of every kind, as a stranger's file may have them."""
+"""Mutations of JSON trees: each value is replaced by values of all types."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def mutations(tree: Any) -> Iterator[Any]:
 
 
 def raw_errors(mutants: Iterator[Any], read: Callable[[Any], object]) -> list[str]:
-    """Return a line for each tree that makes `read` raise something else than an error of runfolio's."""
+    """Return a line for each tree for which `read` raises an error that is not of runfolio."""
     lines: list[str] = []
     for mutant in mutants:
         try:

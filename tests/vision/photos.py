@@ -11,12 +11,12 @@ from PIL import Image
 
 
 def picture(seed: int = 0, width: int = 12, height: int = 8) -> Image.Image:
-    """Noise in colour; another seed is another picture."""
+    """Return a picture of coloured noise, determined by the seed."""
     return Image.fromarray(np.random.RandomState(seed).randint(0, 256, (height, width, 3)).astype(np.uint8))
 
 
 def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> Path:
-    """Write `counts[name]` PNG pictures into `folder/name`, all of them different from each other."""
+    """Write `counts[name]` different PNG pictures into `folder/name`."""
     for label, (name, count) in enumerate(counts.items()):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(count):
@@ -25,7 +25,7 @@ def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> Path:
 
 
 def zipped(counts: dict[str, int]) -> bytes:
-    """A zip of as many pictures in each of these folders."""
+    """Write a zip with different pictures in several folders."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
         for label, (name, count) in enumerate(counts.items()):

@@ -1,4 +1,4 @@
-"""Random changes to training images: never to others, and the same whoever prepares them."""
+"""Augmentation: only of training images, and the same in all processes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def augmentation(name: str, seed: int = 7) -> Augmentation:
 
 
 @pytest.mark.parametrize("name", RANDOM)
-def test_an_image_is_changed_by_seed_epoch_and_index_alone(prepared, name):
+def test_augmentation_depends_only_on_seed_epoch_and_index(prepared, name):
     def changed(seed=7, epoch=0, index=0):
         return torch.stack(
             [
@@ -52,7 +52,7 @@ def test_an_image_is_changed_by_seed_epoch_and_index_alone(prepared, name):
 
 
 @pytest.mark.parametrize("name", RANDOM)
-def test_drawing_the_changes_leaves_torchs_own_generator_alone(prepared, name):
+def test_augmentation_does_not_change_torchs_generator(prepared, name):
     before = torch.get_rng_state()
 
     augmentation(name)(prepared.pixels(0), epoch=0, index=0)
@@ -60,7 +60,7 @@ def test_drawing_the_changes_leaves_torchs_own_generator_alone(prepared, name):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_an_augmented_image_is_still_prepared_and_kept_unchanged(prepared):
+def test_prepared_image_is_cached_without_augmentation(prepared):
     original = prepared.pixels(3).clone()
     images = AugmentedImages(prepared, augmentation("trivial"))
 
@@ -71,7 +71,7 @@ def test_an_augmented_image_is_still_prepared_and_kept_unchanged(prepared):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_mirrored_and_shifted_image_keeps_its_size_and_its_colours(channels):
+def test_flip_crop_keeps_size_and_colours(channels):
     pixels = torch.from_numpy(np.random.RandomState(0).randint(0, 256, (channels, 24, 40)).astype(np.uint8))
 
     changed = Augmentation("flip-crop", height=24, width=40, seed=0)(pixels, epoch=0, index=0)
@@ -81,7 +81,7 @@ def test_a_mirrored_and_shifted_image_keeps_its_size_and_its_colours(channels):
     assert {tuple(colour) for colour in changed.flatten(1).T.tolist()} <= colours
 
 
-def test_workers_prepare_the_very_same_batches_in_every_epoch(prepared):
+def test_batches_do_not_depend_on_the_number_of_workers(prepared):
     def all_batches(workers: int) -> list[torch.Tensor]:
         order = EpochOrder(40, 16, seed=3)
         images = AugmentedImages(prepared, augmentation("randaugment"))
@@ -111,7 +111,7 @@ def test_weights_do_not_depend_on_the_number_of_workers(store, tiny):
     assert all(torch.equal(none[key], one[key]) and torch.equal(none[key], two[key]) for key in none)
 
 
-def test_only_training_images_are_changed(tiny):
+def test_only_training_images_are_augmented(tiny):
     def unchanged_batches(augment: str) -> list[torch.Tensor]:
         preparation = prepare(tiny(augment=augment))
         state = TrainState(preparation)
@@ -124,12 +124,12 @@ def test_only_training_images_are_changed(tiny):
     assert all(torch.equal(one, other) for one, other in zip(augmented, plain, strict=True))
 
 
-def test_an_unknown_augmentation_names_the_nearest(tiny):
+def test_unknown_augmentation_is_refused_with_similar_names(tiny):
     with pytest.raises(ConfigError, match=r"augment is 'trivail'; .* did you mean trivial"):
         tiny(augment="trivail")
 
 
-def test_meta_from_before_there_were_margins_squeezes_the_whole_picture():
+def test_old_metadata_without_margin_resize_the_whole_picture():
     meta = {"channels": 1, "height": 8, "width": 8, "mean": [0.3], "std": [0.4]}
 
     transform = check_transform(meta)

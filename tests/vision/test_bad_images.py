@@ -1,4 +1,4 @@
-"""Every image is looked at once before training: odd ones work, bad ones are named or left out."""
+"""Inspection of images before training: unusual ones are accepted, bad ones refused or skipped."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def bomb(path: Path) -> str:
 
 def dead_link(path: Path) -> str:
     path.symlink_to("nowhere")
-    return "cannot be read: the link leads nowhere"
+    return "cannot be read: the link is broken"
 
 
 def pipe(path: Path) -> str:
@@ -60,7 +60,7 @@ def pipe(path: Path) -> str:
 
 
 @pytest.mark.parametrize("spoil", [truncated, web_page, empty, bomb, dead_link, pipe])
-def test_a_bad_image_is_named_with_the_reason(food, spoil):
+def test_bad_image_is_named_with_the_reason(food, spoil):
     path = food / "pizza" / "bad.jpg"
     reason = spoil(path)
 
@@ -68,7 +68,7 @@ def test_a_bad_image_is_named_with_the_reason(food, spoil):
         load_data(f"folder:{food}")
 
     assert str(refusal.value).startswith(f"{path} {reason}")
-    assert str(refusal.value).endswith("repair or remove the file, or leave such out with --skip-bad-images")
+    assert str(refusal.value).endswith("repair or remove the file, or give --skip-bad-images")
 
 
 def test_bad_images_are_skipped_on_request(food):
@@ -89,7 +89,7 @@ def test_many_bad_images_are_counted(food):
         load_data(f"folder:{food}")
 
 
-def test_a_class_without_a_good_image_is_refused_all_the_same(tmp_path):
+def test_class_without_readable_images_is_refused(tmp_path):
     fill(tmp_path / "train", {"pizza": 2, "sushi": 2})
     fill(tmp_path / "test", {"pizza": 2, "sushi": 1}, seed=50)
     web_page(tmp_path / "test" / "sushi" / "0.png")
@@ -98,7 +98,7 @@ def test_a_class_without_a_good_image_is_refused_all_the_same(tmp_path):
         load_data(f"folder:{tmp_path}", skip_bad_images=True)
 
 
-def test_odd_images_work(food):
+def test_unusual_images_are_accepted(food):
     sideways = Image.Exif()
     sideways[0x0112] = 6
     colours = picture(3, 20, 10)
@@ -120,7 +120,7 @@ def test_odd_images_work(food):
 
 
 class Counting(Progress):
-    """Counts the files that are read."""
+    """Progress display that counts the files that are read."""
 
     read = 0
 
@@ -136,7 +136,7 @@ def look_at(food: Path) -> int:
     return progress.read
 
 
-def test_an_image_is_read_again_only_when_it_changed(food):
+def test_image_is_only_read_again_after_a_change(food):
     assert look_at(food) == 20
     assert look_at(food) == 0
 
@@ -146,7 +146,7 @@ def test_an_image_is_read_again_only_when_it_changed(food):
     assert look_at(food) == 2
 
 
-def test_a_good_image_that_went_bad_is_noticed(food):
+def test_image_damaged_later_is_detected(food):
     look_at(food)
     web_page(food / "pizza" / "0.png")
 
@@ -155,7 +155,7 @@ def test_a_good_image_that_went_bad_is_noticed(food):
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", b"\xff" * 100])
-def test_what_an_earlier_look_found_is_no_more_than_a_cache(food, cache, damage):
+def test_deleted_inspections_are_repeated(food, cache, damage):
     look_at(food)
     for path in (cache / "images").iterdir():
         path.write_bytes(damage)
@@ -163,7 +163,7 @@ def test_what_an_earlier_look_found_is_no_more_than_a_cache(food, cache, damage)
     assert look_at(food) == 20
 
 
-def test_a_flipped_bit_in_the_cache_is_not_believed(food, cache):
+def test_flipped_bit_in_the_cache_is_detected(food, cache):
     web_page(food / "pizza" / "0.png")
     for _ in range(2):
         with pytest.raises(DamagedFile):
@@ -175,7 +175,7 @@ def test_a_flipped_bit_in_the_cache_is_not_believed(food, cache):
         load_data(f"folder:{food}")
 
 
-def test_without_a_place_for_a_cache_images_are_looked_at_each_time(food, tmp_path, monkeypatch):
+def test_images_are_inspected_each_time_without_a_cache_folder(food, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("RUNFOLIO_CACHE", str(tmp_path / "file" / "cache"))
 

@@ -1,4 +1,4 @@
-"""Training images before anything is trained: as stored, as the network sees them, augmented."""
+"""Figure of training images: as stored, as the network sees them, augmented."""
 
 import numpy as np
 import torch
@@ -8,14 +8,14 @@ from runfolio.vision.drawing.training_batch import batch_pictures, draw_batch
 from runfolio.vision.prepare import prepare
 
 
-def test_every_class_has_its_turn(tiny):
+def test_images_are_taken_from_each_class_in_turn(tiny):
     batch = batch_pictures(prepare(tiny()), images=20)
 
     assert batch.classes == list("0123456789") * 2
     assert [len(pictures) for pictures in batch.rows.values()] == [20, 20]
 
 
-def test_images_are_shown_with_the_colours_and_size_the_network_gets(tiny):
+def test_figure_shows_the_pixels_that_the_network_gets(tiny):
     preparation = prepare(tiny(image_size=12))
 
     stored, seen = batch_pictures(preparation, images=3).rows.values()
@@ -26,7 +26,7 @@ def test_images_are_shown_with_the_colours_and_size_the_network_gets(tiny):
         assert torch.equal(normalised, preparation.transform(before))
 
 
-def test_augmented_rows_are_the_changes_of_that_very_training(tiny):
+def test_augmented_rows_equal_those_of_the_training(tiny):
     preparation = prepare(tiny(augment="trivial"))
 
     (_, _, first, second), again = batch_pictures(preparation).rows.values(), batch_pictures(preparation).rows
@@ -38,7 +38,7 @@ def test_augmented_rows_are_the_changes_of_that_very_training(tiny):
     assert first != other["trivial\nepoch 1"]
 
 
-def test_a_picture_of_less_images_than_it_has_room_for(tiny, tmp_path):
+def test_figure_of_fewer_images_is_drawn(tiny, tmp_path):
     drawn = draw_batch(prepare(tiny()), tmp_path / "new" / "batch.png", images=1)
 
     with Image.open(drawn) as picture:

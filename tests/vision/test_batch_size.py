@@ -1,4 +1,4 @@
-"""A batch size that is found by trying."""
+"""Measured batch sizes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_candidate_batch_sizes_leave_several_steps_per_epoch(images):
     assert all(images % size != 1 for size in sizes) or images % 2 == 1
 
 
-def test_of_sizes_that_are_about_as_fast_the_smallest_is_taken():
+def test_smallest_of_about_equally_fast_sizes_is_chosen():
     assert fastest({8: 100, 16: 190, 32: 290, 64: 300, 128: 280}) == 32
     assert fastest({8: 300, 16: 100}) == 8
 
@@ -43,7 +43,7 @@ def test_run_records_the_found_batch_size_and_the_search(tiny, tmp_path):
     assert len(run.metric("batch/loss").values) == -(-115 // run.config["batch_size"])
 
 
-def test_a_training_with_the_number_that_was_found_has_the_same_bits(tiny, tmp_path):
+def test_training_with_the_measured_size_gives_the_same_bits(tiny, tmp_path):
     store = tmp_path / "runs"
     settings = {"epochs": 1, "watch": 0, "tensorboard": False, "model": "mlp", "dropout": 0.2}
     with pytest.warns(TrainingWarning):
@@ -64,14 +64,14 @@ def test_batch_size_does_not_depend_on_seed_or_learning_rate(tiny):
     assert first.settings.batch_size == second.settings.batch_size
 
 
-def test_images_that_are_prepared_otherwise_are_measured_by_themselves(tiny):
+def test_batch_size_is_measured_again_for_other_preprocessing(tiny):
     _, sentence = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp")))
     _, augmented = resolve_batch_size(prepare(tiny(batch_size="auto", model="mlp", augment="trivial")))
 
     assert sentence != augmented
 
 
-def test_a_run_that_repeats_another_takes_the_size_that_one_had(tiny, tmp_path, monkeypatch):
+def test_repeated_run_uses_the_recorded_batch_size(tiny, tmp_path, monkeypatch):
     folder = run_experiment(tiny(batch_size=10, epochs=1), store=tmp_path / "runs")
     had = runfolio.open(tmp_path / "runs").run(folder)
     for name, value in Reproduction(had.id, had.name, tmp_path / "runs").environment().items():
@@ -82,7 +82,7 @@ def test_a_run_that_repeats_another_takes_the_size_that_one_had(tiny, tmp_path, 
     assert repeated.settings.batch_size == 10
 
 
-def test_a_batch_size_is_a_number_or_auto():
+def test_batch_size_must_be_a_number_or_auto():
     assert TrainSettings(batch_size="AUTO").batch_size == "auto"
     assert TrainSettings(batch_size="64").batch_size == 64
     with pytest.raises(ConfigError, match="it must be a whole number at least 1 or auto"):

@@ -1,4 +1,4 @@
-"""A compiled training: the same names, one compilation for training and one for validation, and a way out without."""
+"""Compiled trainings."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from runfolio.vision.prepare import prepare
 from .interruption import PowerCut
 
 SMALL = {"model": "mlp", "batch_size": 16, "watch": 2, "epochs": 2, "compile": True}
-"""115 images in batches of 16: the last one has 3."""
+"""Settings with 115 images in batches of 16; the last one has 3 images."""
 
 
 @pytest.fixture
 def frames(monkeypatch) -> list[tuple[int, ...]]:
-    """What was compiled: the shape of its images, once each. What is captured is run as it is, without a compiler."""
+    """Record the shapes of compiled inputs, and run the captured code without a compiler."""
     shapes: list[tuple[int, ...]] = []
 
     def as_it_is(graph, examples):
@@ -51,7 +51,7 @@ def test_only_whole_batches_are_compiled_once_per_mode(frames, tiny):
     assert frames == [(16, 1, 8, 8)] * 2
 
 
-def test_a_compiled_training_is_watched_saved_and_loaded_as_any_other(frames, store, tiny):
+def test_compiled_training_is_watched_saved_and_loaded(frames, store, tiny):
     folder = run_experiment(tiny(**SMALL), store=store)
     plain_folder = run_experiment(tiny(**SMALL | {"compile": False}), store=store)
 

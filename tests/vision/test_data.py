@@ -1,4 +1,4 @@
-"""Data by name, its stratified shares, and the order of its batches."""
+"""Data by name, stratified shares, and the order of batches."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def test_digits_are_1797_real_images_in_ten_classes(digits):
     assert digits.train.image(0).mode == "L"
 
 
-def test_the_test_images_hold_a_fifth_of_every_class(digits):
+def test_test_images_are_a_fifth_of_each_class(digits):
     shares = np.bincount(digits.test.labels) / (np.bincount(digits.test.labels) + np.bincount(digits.train.labels))
 
     assert shares == pytest.approx(np.full(10, 0.2), abs=0.01)
 
 
-def test_unknown_data_names_the_nearest():
+def test_unknown_data_is_refused_with_similar_names():
     with pytest.raises(NotFound, match="no data 'digts'; did you mean digits"):
         load_data("digts")
 
@@ -88,7 +88,7 @@ def test_all_data_is_used_once(seed):
 
 
 @given(count=st.integers(2, 20), fraction=st.floats(0.7, 1.0), seed=seeds)
-def test_of_all_folds_each_image_validates_once_and_trains_in_all_others(count, fraction, seed):
+def test_each_image_validates_in_one_fold_and_trains_in_the_others(count, fraction, seed):
     def split(number):
         fold = Fold.parse(f"{number}/{count}")
         return train_and_validation(LABELS, CLASSES, data_fraction=fraction, val_fraction=0.2, seed=seed, fold=fold)
@@ -117,12 +117,12 @@ def test_another_seed_chooses_other_images():
     assert set(stratified_share(LABELS, fraction=0.2, seed=1)) != set(stratified_share(LABELS, fraction=0.2, seed=2))
 
 
-def test_a_split_without_an_image_to_validate_a_class_is_refused():
+def test_split_without_validation_images_of_a_class_is_refused():
     with pytest.raises(ConfigError) as refusal:
         train_and_validation(LABELS, CLASSES, data_fraction=0.001, val_fraction=0.2, seed=0)
 
     assert str(refusal.value) == (
-        "class 'a' has 1 image at data-fraction 0.001; val-fraction 0.2 leaves none to validate with: "
+        "class 'a' has 1 image at data-fraction 0.001; val-fraction 0.2 leaves none for validation: "
         "raise either, or set val-fraction to 0"
     )
 
@@ -194,14 +194,14 @@ def test_images_are_resized_on_request(digits):
     assert transform(digits.train.image(0)).shape == (1, 12, 12)
 
 
-def test_a_transform_survives_its_trip_through_json(digits):
+def test_transform_is_restored_from_json(digits):
     transform = ImageTransform.for_source(digits)
 
     assert check_transform(transform.as_meta()) == transform
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_the_order_depends_on_seed_and_epoch_alone(digits, workers):
+def test_order_depends_only_on_seed_and_epoch(digits, workers):
     prepared = PreparedImages(digits.test, np.arange(100), ImageTransform.for_source(digits))
     images = AugmentedImages(prepared, Augmentation("none", height=8, width=8, seed=7))
     order = EpochOrder(100, 32, seed=7)
@@ -221,14 +221,14 @@ def test_the_order_depends_on_seed_and_epoch_alone(digits, workers):
     ("cores", "expected"),
     [(1, (0, 1)), (1.5, (0, 1)), (2, (1, 2)), (4, (3, 4)), (64, (4, 8)), (None, (0, 1))],
 )
-def test_workers_suit_the_cores_that_training_can_spare(monkeypatch, cores, expected):
+def test_default_number_of_workers_depends_on_the_cores(monkeypatch, cores, expected):
     monkeypatch.setattr("runfolio.vision.batches.loaders.usable_cpus", lambda: cores)
 
     assert tuple(default_workers(device, are_ready=False) for device in ("cpu", "cuda")) == expected
     assert default_workers("cuda", are_ready=True) == default_workers("cpu", are_ready=True) == 0
 
 
-def test_loading_batches_leaves_torchs_own_generator_alone(digits):
+def test_loading_batches_does_not_change_torchs_generator(digits):
     images = PreparedImages(digits.test, np.arange(10), ImageTransform.for_source(digits))
     before = torch.get_rng_state()
 

@@ -1,4 +1,4 @@
-"""What a training records of its images, and what it says when they change."""
+"""Recorded data of a training, and reactions to changed images."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def train(store: Path, settings) -> Callable[..., RecordedRun]:
 
 @pytest.fixture
 def stopped(store: Path, settings, food: Path) -> RecordedRun:
-    """A run that was interrupted in its third epoch."""
-    describe(f"folder:{food}")  # a first look at the images shows its progress too
+    """Return a run that was interrupted in its third epoch."""
+    describe(f"folder:{food}")  # inspects the images, so that the progress display only counts batches
     return interrupted(settings(food, epochs=4, batch_size=8, augment="trivial"), store, after_batches=10)
 
 
@@ -57,7 +57,7 @@ def fingerprints(run: RecordedRun) -> dict[str, str | None]:
     return {name: facts.fingerprint for name, facts in run.data.items()}
 
 
-def test_a_run_records_what_it_trained_validated_and_tested_on(train, food: Path):
+def test_run_records_training_validation_and_test_data(train, food: Path):
     run = train(food)
 
     assert {name: (facts.items, facts.source) for name, facts in run.data.items()} == {
@@ -73,7 +73,7 @@ def test_a_run_records_what_it_trained_validated_and_tested_on(train, food: Path
     assert images == {path.relative_to(food).as_posix() for path in (food / "train").rglob("*.png")}
 
 
-def test_equal_folders_at_different_places_make_equal_fingerprints(train, food: Path, tmp_path: Path):
+def test_equal_folders_have_equal_fingerprints(train, food: Path, tmp_path: Path):
     copied = shutil.copytree(food, tmp_path / "elsewhere" / "meals")
     for path in copied.rglob("*.png"):
         os.utime(path, (1, 1))
@@ -81,7 +81,7 @@ def test_equal_folders_at_different_places_make_equal_fingerprints(train, food: 
     assert fingerprints(train(copied)) == fingerprints(train(food))
 
 
-def test_one_image_that_changed_makes_another_fingerprint(train, food: Path):
+def test_changed_image_changes_the_fingerprint(train, food: Path):
     before = fingerprints(train(food))
     path = food / "test" / "ham" / "1.png"
     path.write_bytes(path.read_bytes() + b"\0")
@@ -91,14 +91,14 @@ def test_one_image_that_changed_makes_another_fingerprint(train, food: Path):
     assert after["test"] != before["test"]
 
 
-def test_another_seed_divides_the_same_images_otherwise(train, food: Path):
+def test_other_seed_splits_the_same_images_differently(train, food: Path):
     one, other = (fingerprints(train(food, seed=seed)) for seed in (1, 2))
 
     assert one["test"] == other["test"]
     assert one["train"] != other["train"]
 
 
-def test_the_digits_have_a_fingerprint_of_their_pixels(trained: RecordedRun, train):
+def test_digits_have_a_fingerprint_of_their_pixels(trained: RecordedRun, train):
     assert {name: facts.source for name, facts in trained.data.items()} == dict.fromkeys(
         ("train", "val", "test"), "digits"
     )
@@ -147,7 +147,7 @@ def spoil_the_test(food: Path) -> None:
         (spoil_the_test, r"1 changed \(test/spam/2.png\)"),
     ],
 )
-def test_a_run_is_not_resumed_on_images_that_changed(stopped: RecordedRun, food: Path, store: Path, change, message):
+def test_run_is_not_resumed_on_changed_images(stopped: RecordedRun, food: Path, store: Path, change, message):
     before = {path: path.stat().st_mtime_ns for path in stopped.folder.rglob("*")}
     change(food)
 
@@ -159,7 +159,7 @@ def test_a_run_is_not_resumed_on_images_that_changed(stopped: RecordedRun, food:
     assert {path: path.stat().st_mtime_ns for path in stopped.folder.rglob("*")} == before
 
 
-def test_images_that_only_look_new_hinder_no_resume(stopped: RecordedRun, food: Path, store: Path):
+def test_run_is_resumed_if_only_time_stamps_changed(stopped: RecordedRun, food: Path, store: Path):
     for path in food.rglob("*.png"):
         os.utime(path, (1, 1))
     (food / "train" / "ham" / ".hidden.png").write_bytes(b"")
@@ -186,7 +186,7 @@ def test_run_continues_with_changed_images_on_request(stopped: RecordedRun, food
 
 
 def test_resumed_run_ignores_new_images(store: Path, settings, tmp_path: Path):
-    food = fill(tmp_path / "food", {"ham": 30, "spam": 30})  # whose test images are chosen by all that lie there
+    food = fill(tmp_path / "food", {"ham": 30, "spam": 30})  # the split depends on all images
     ours = settings(food, epochs=4, batch_size=8, augment="trivial")
     folder = run_experiment(ours, store=tmp_path / "straight")
     straight = runfolio.open(tmp_path / "straight").run(folder)
@@ -236,7 +236,7 @@ def test_run_with_an_additional_class_is_not_resumed(stopped: RecordedRun, food:
         run_experiment(resume=stopped.id, store=store, changed_data=True)
 
 
-def test_where_the_list_is_gone_it_is_still_refused(stopped: RecordedRun, food: Path, store: Path):
+def test_changed_images_are_refused_without_the_listing(stopped: RecordedRun, food: Path, store: Path):
     shutil.rmtree(stopped.folder / "data")
     edit(food)
 
@@ -245,7 +245,7 @@ def test_where_the_list_is_gone_it_is_still_refused(stopped: RecordedRun, food: 
 
 
 @pytest.mark.skipif(not ZIPS.is_dir(), reason="the zips of photos are not here")
-def test_a_tenth_and_a_fifth_of_the_photos_share_the_test_they_are_given(train):
+def test_both_zips_of_photos_share_given_test_data(train):
     tenth, fifth = (f"zip:{ZIPS / name}.zip" for name in ("pizza_steak_sushi", "pizza_steak_sushi_20_percent"))
     one, other = (fingerprints(train(data, test_data=tenth, image_size=8)) for data in (tenth, fifth))
 

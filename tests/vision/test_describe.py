@@ -1,4 +1,4 @@
-"""What `describe` tells of data before anything is trained on it."""
+"""Description of data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 def local(name: str) -> str:
-    """The zip of that name among the data that lies beside a developer's checkout."""
+    """Return the name of a zip next to a developer's checkout, and skip the test if it is missing."""
     path = SHARED / f"{name}.zip"
     if not path.exists() and not os.environ.get("CI"):
         pytest.skip(f"{path} is not there")
@@ -39,7 +39,7 @@ def test_images_are_counted_and_measured(tmp_path):
     assert (description.shared, description.train.duplicates, description.bad_images) == ((), (), ())
 
 
-def test_images_that_are_there_twice_are_named(tmp_path):
+def test_duplicate_images_are_named(tmp_path):
     fill(tmp_path / "train", {"pizza": 3, "sushi": 2})
     fill(tmp_path / "test", {"pizza": 1, "sushi": 1}, seed=50)
     for name in ("train/sushi/twin.png", "test/pizza/seen.png"):
@@ -62,7 +62,7 @@ def test_bad_images_are_listed_and_not_counted(tmp_path):
     assert "bad.png is not an image" in line
 
 
-def test_data_without_files_is_described_too():
+def test_data_in_memory_is_described():
     description = describe("digits")
 
     assert (description.train.images, description.test.images) == (1438, 359)
@@ -78,7 +78,7 @@ def test_data_without_files_is_described_too():
         ("pizza_steak_sushi_20_percent", [154, 146, 150], [46, 58, 46]),
     ],
 )
-def test_the_courses_photographs_are_what_their_description_says(name, train, test):
+def test_photos_of_the_course_match_their_description(name, train, test):
     description = describe(local(name))
 
     assert description.classes == ("pizza", "steak", "sushi")
@@ -89,7 +89,7 @@ def test_the_courses_photographs_are_what_their_description_says(name, train, te
     assert (description.bad_images, description.shared) == ((), ())
 
 
-def test_no_image_of_the_small_test_set_trains_the_large_set():
+def test_no_small_test_image_is_a_large_training_image():
     description = describe(local("pizza_steak_sushi_20_percent"), test_data=local("pizza_steak_sushi"))
 
     assert (description.train.images, description.test.images, description.shared) == (450, 75, ())

@@ -1,4 +1,4 @@
-"""Data over HTTP, from a real server of this machine that can fail in every way servers do."""
+"""Downloads over HTTP, from a local server that can fail in many ways."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ HURRIED = RetryPolicy(attempts=3, first_wait_s=0.01, silence_s=5)
 
 
 class Site:
-    """One file under every path, and what is to go wrong with the next requests."""
+    """Server with one file under each path, and the planned failures of its next requests."""
 
     def __init__(self) -> None:
         self.content = CONTENT
         self.etag = '"first"'
         self.faults: list[Callable[[BaseHTTPRequestHandler], None] | None] = []
-        """One a request, first come first served; None and those after the last are answered well."""
+        """Failures of the next requests in order; None and later requests succeed."""
         self.takes_ranges = True
         self.asked: list[str] = []
-        """The range each request asked for; empty for all."""
+        """Requested range of each request; empty for the whole file."""
         self.url = ""
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
@@ -86,7 +86,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request, client_address) -> None:
-            pass  # a client that went away is part of these tests
+            pass  # clients that disconnect are part of these tests
 
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,)).start()
@@ -98,7 +98,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def fetch(site: Site, tmp_path: Path) -> Callable[..., bytes]:
-    """Download the site's file, and give what came."""
+    """Download the file of the site, and return its content."""
 
     def run(progress: Progress | None = None, patience: RetryPolicy = HURRIED) -> bytes:
         download(site.url, tmp_path / "food.zip", progress=progress, retries=patience)
@@ -175,7 +175,7 @@ def test_patience_ends(site, fetch):
         fetch()
 
     assert str(refusal.value) == (
-        f"cannot fetch {site.url}: the server answers 500 Internal Server Error; try again later"
+        f"cannot download {site.url}: the server answers 500 Internal Server Error; try again later"
     )
     assert len(site.asked) == 3
 
@@ -196,7 +196,7 @@ def test_a_server_that_falls_silent_is_given_up(site, fetch):
 
     site.faults = [silence, silence]
 
-    with pytest.raises(DownloadFailed, match=r"no connection to 127.0.0.1 .*it stays silent.*; check the network"):
+    with pytest.raises(DownloadFailed, match=r"no connection to 127.0.0.1 .*it does not answer.*; check the network"):
         fetch(patience=RetryPolicy(attempts=2, first_wait_s=0.01, silence_s=0.1))
     over.set()
 
@@ -230,7 +230,7 @@ def test_nobody_there_is_one_clear_line(tmp_path):
         download("http://127.0.0.1:1/x.zip", tmp_path / "x.zip", retries=HURRIED)
 
     assert str(refusal.value) == (
-        "cannot fetch http://127.0.0.1:1/x.zip: no connection to 127.0.0.1 (Connection refused); "
+        "cannot download http://127.0.0.1:1/x.zip: no connection to 127.0.0.1 (Connection refused); "
         "check the network connection"
     )
 
@@ -244,7 +244,7 @@ def test_messages_hold_no_token_and_no_password(site, tmp_path):
     site.faults = [status(404)]
     with pytest.raises(DownloadFailed) as refusal:
         download(f"{site.url}?token=hunter2", tmp_path / "x.zip", retries=HURRIED)
-    with pytest.raises(ConfigError, match="holds a user's name, which would be recorded with the run") as other:
+    with pytest.raises(ConfigError, match="contains a user name, which would be recorded with the run") as other:
         download("https://me:hunter2@example.org/x.zip", tmp_path / "x.zip")
 
     assert "hunter2" not in str(refusal.value) + str(other.value)
@@ -252,7 +252,7 @@ def test_messages_hold_no_token_and_no_password(site, tmp_path):
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x.zip", "http://", "/etc/passwd"])
 def test_only_the_web_is_fetched_from(url, tmp_path):
-    with pytest.raises(ConfigError, match="is not an address that can be fetched"):
+    with pytest.raises(ConfigError, match="is not a valid address"):
         download(url, tmp_path / "x")
 
 
@@ -304,8 +304,8 @@ def test_server_that_drips_is_given_up(site, fetch, part, tmp_path):
     with pytest.raises(DownloadFailed) as refusal:
         fetch(patience=replace(IMPATIENT, total_s=3))
 
-    assert str(refusal.value).startswith(f"cannot fetch {site.url}: ")
-    assert str(refusal.value).endswith("fetch it by hand, and name the file") or "got more than 100 headers" in str(
+    assert str(refusal.value).startswith(f"cannot download {site.url}: ")
+    assert str(refusal.value).endswith("download it by hand, and give the file") or "got more than 100 headers" in str(
         refusal.value
     )
     assert time.monotonic() - began < 20
@@ -319,8 +319,8 @@ def test_slow_server_is_named_with_the_least_speed(site, fetch):
         fetch(patience=IMPATIENT)
 
     assert str(refusal.value) == (
-        f"cannot fetch {site.url}: the server sends less than 5,000 bytes in 0.3 s; try again later, or fetch it by"
-        " hand, and name the file"
+        f"cannot download {site.url}: the server sends less than 5,000 bytes in 0.3 s; try again later, or"
+        " download it by hand, and give the file"
     )
 
 
@@ -328,7 +328,7 @@ def test_download_ends_when_its_time_is_up(site, fetch):
     site.faults = [site.cut_after(count) for count in range(1, 1000)]
     site.takes_ranges = False
 
-    with pytest.raises(DownloadFailed, match=r"it is not done after 0\.0002\d* hours; fetch it by hand"):
+    with pytest.raises(DownloadFailed, match=r"it is not complete after 0\.0002\d* hours; download it by hand"):
         fetch(patience=replace(HURRIED, total_s=1, first_wait_s=0.05))
 
 
@@ -343,15 +343,15 @@ def answering(head: str, content: bytes = CONTENT) -> Callable[[BaseHTTPRequestH
 @pytest.mark.parametrize(
     ("head", "said"),
     [
-        (f"HTTP/1.1 200 OK\nContent-Length: {'9' * 5000}", "states an impossible length, 9999"),
-        ("HTTP/1.1 200 OK\nContent-Length: -1", "states an impossible length, -1; fetch it by hand"),
-        ("HTTP/1.1 200 OK\nContent-Length: \xb2", "states an impossible length, \xb2"),
-        (f"HTTP/1.1 206 OK\nContent-Range: bytes {'0' * 5000}-1/2", "a part of the file without saying which"),
-        ("HTTP/1.1 206 OK\nContent-Range: bytes 5-1/9", "a part of the file without saying which"),
-        ("HTTP/1.1 302 Found\nLocation: http://[::1/x", "leads to an address that is none"),
-        ("HTTP/1.1 302 Found\nLocation: http://[zz]/x", "leads to an address that is none"),
-        ("HTTP/1.1 302 Found\nLocation: http://127.0.0.1:99999999/x", "leads to an address that is none"),
-        (f"HTTP/1.1 302 Found\nLocation: http://{'a' * 70}.invalid/x", "leads to an address that is none"),
+        (f"HTTP/1.1 200 OK\nContent-Length: {'9' * 5000}", "states an invalid length, 9999"),
+        ("HTTP/1.1 200 OK\nContent-Length: -1", "states an invalid length, -1; download it by hand"),
+        ("HTTP/1.1 200 OK\nContent-Length: \xb2", "states an invalid length, \xb2"),
+        (f"HTTP/1.1 206 OK\nContent-Range: bytes {'0' * 5000}-1/2", "an unknown part of the file"),
+        ("HTTP/1.1 206 OK\nContent-Range: bytes 5-1/9", "an unknown part of the file"),
+        ("HTTP/1.1 302 Found\nLocation: http://[::1/x", "redirects to an invalid address"),
+        ("HTTP/1.1 302 Found\nLocation: http://[zz]/x", "redirects to an invalid address"),
+        ("HTTP/1.1 302 Found\nLocation: http://127.0.0.1:99999999/x", "redirects to an invalid address"),
+        (f"HTTP/1.1 302 Found\nLocation: http://{'a' * 70}.invalid/x", "redirects to an invalid address"),
         (f"HTTP/1.1 404 {'x' * 5000}", "the server answers 404 xxxx"),
         ("HTTP/1.1 404 \x1b]0;owned\x07\x9b31m", r"the server answers 404 \x1b]0;owned\x07\x9b31m; check"),
         ("HTTP/1.1 999999 OK", "no connection to 127.0.0.1"),
@@ -387,7 +387,7 @@ def test_mark_of_a_version_that_cannot_be_sent_back_is_ignored(site, fetch, etag
 
 @pytest.mark.parametrize("url", ["http://[::1/x.zip", "http://[zz]/x.zip", "http://a:b/x.zip", "http://a:99999/x.zip"])
 def test_address_that_is_none_is_refused(url):
-    with pytest.raises(ConfigError, match="is not an address that can be fetched"):
+    with pytest.raises(ConfigError, match="is not a valid address"):
         load_data(f"zip:{url}")
 
 
@@ -414,7 +414,7 @@ def test_a_digest_that_changed_is_refused_with_the_name_that_accepts_it(site):
     with pytest.raises(DownloadFailed) as refusal:
         load_data(f"zip:{site.url}#sha256={'0' * 64}")
 
-    name = str(refusal.value).rpartition(" name it ")[2]
+    name = str(refusal.value).rpartition(" give ")[2]
     assert name == f"zip:{site.url}#sha256={hashlib.sha256(CONTENT).hexdigest()}"
     assert load_data(name).classes == ("pizza", "sushi")
 
@@ -435,7 +435,7 @@ def test_killed_download_leaves_no_partial_data_and_is_continued(site, forked, t
     site.faults = [stall]
     process = forked.start("-c", LOADING, f"zip:{site.url}", cwd=tmp_path)
     assert halfway.wait(60)
-    time.sleep(0.2)  # for the bytes to reach the disk
+    time.sleep(0.2)  # until the bytes are on the disk
     process.kill()
     process.wait()
     killed.set()

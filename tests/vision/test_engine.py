@@ -1,4 +1,4 @@
-"""Steps of a training: accumulation, clipping, averaged weights, mixed images, early stopping."""
+"""Training steps: accumulation, clipping, averaged weights, mixed images, early stopping."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from runfolio.vision.loop.train_state import UNAVERAGED, TrainState
 from runfolio.vision.prepare import Preparation, prepare
 
 EXACT = {"optimizer": "sgd", "lr": 0.1, "schedule": "constant", "batch_size": 23, "seed": 3}
-"""115 images in five equal batches, and steps whose size shows in the weights."""
+"""Settings with 115 images in five equal batches, and an optimizer whose steps show the gradients."""
 
 
 def in_precision(precision: str, preparation: Preparation) -> Preparation:
-    """Return the preparation in a precision that `prepare` may refuse: a CPU computes fp16, though slowly."""
+    """Return the preparation in a precision that `prepare` may refuse. A CPU computes fp16, but slowly."""
     return replace(preparation, settings=replace(preparation.settings, precision=precision))
 
 
 @pytest.fixture
 def trained_once(tiny):
-    """Train one epoch; return its state, and the loss of each step."""
+    """Train one epoch, and return its state and the loss of each step."""
 
     def train(precision: str = "32", **settings) -> tuple[TrainState, list[float]]:
         torch.manual_seed(3)
@@ -56,7 +56,7 @@ def weights_of(model: nn.Module) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("batches", [[23, 5], [46, 2], [10, 5], [13, 9], [115, 2]])
-def test_accumulated_batches_are_one_larger_batch(trained_once, batches):
+def test_accumulated_batches_equal_one_larger_batch(trained_once, batches):
     size, accumulate = batches
 
     several, losses = trained_once(batch_size=size, accumulate=accumulate)
@@ -69,7 +69,7 @@ def test_accumulated_batches_are_one_larger_batch(trained_once, batches):
 
 
 class Reads(TorchDispatchMode):
-    """Counts how often a number is taken out of a tensor, for which a GPU has to be waited for."""
+    """Counter of reads of numbers from tensors, which wait for a GPU."""
 
     count = 0
 
@@ -78,7 +78,7 @@ class Reads(TorchDispatchMode):
         return func(*args, **kwargs or {})
 
 
-def test_training_and_validating_read_no_number_until_all_batches_are_done(tiny):
+def test_no_number_is_read_from_the_device_before_the_epoch_ends(tiny):
     def reads(batch_size: int) -> int:
         preparation = prepare(
             tiny(**EXACT | {"batch_size": batch_size}, clip=1, ema=0.9, accumulate=2, label_smoothing=0.1)
@@ -109,7 +109,7 @@ def test_schedules_count_optimizer_steps(trained_once):
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16", "fp16"])
-def test_a_step_is_no_longer_than_its_clipped_gradient(trained_once, precision):
+def test_step_is_limited_by_the_clipped_gradient(trained_once, precision):
     free, _ = trained_once(precision, batch_size=115)
     clipped, _ = trained_once(precision, batch_size=115, clip=0.01)
     start = weights_of(trained_once(batch_size=115, lr=1e-30)[0].model)
@@ -153,7 +153,7 @@ def test_results_computed_in_16_bits_are_float32(tiny, precision, dtype):
 
 
 @given(decay=st.floats(0.01, 0.99), steps=st.integers(1, 5))
-def test_the_average_forgets_by_its_decay_and_counts_are_taken_over(decay, steps):
+def test_average_decays_and_copies_counts(decay, steps):
     linear, norm = nn.Linear(2, 2), nn.BatchNorm1d(2)
     model = nn.Sequential(linear, norm)
     average = WeightAverage(model, decay)
@@ -186,7 +186,7 @@ def test_validation_test_and_prediction_use_the_averaged_weights(store, tiny):
 
 
 @pytest.mark.parametrize("ways", [{"mixup": 0.4, "cutmix": 0}, {"mixup": 0, "cutmix": 1}, {"mixup": 0.4, "cutmix": 1}])
-def test_mixing_depends_on_seed_epoch_and_batch_alone(ways):
+def test_mixing_depends_only_on_seed_epoch_and_batch(ways):
     images, labels = torch.rand(8, 1, 6, 6), torch.arange(8) % 3
 
     def mixed(seed=1, epoch=0, batch=0):
@@ -203,15 +203,15 @@ def test_mixing_depends_on_seed_epoch_and_batch_alone(ways):
         assert not torch.equal(once[0], other[0])
 
 
-def test_a_label_is_mixed_as_its_image_is():
-    images = torch.eye(3)[torch.arange(6) % 3].reshape(6, 3, 1, 1).expand(6, 3, 8, 8)  # the label is the colour
+def test_labels_are_mixed_like_their_images():
+    images = torch.eye(3)[torch.arange(6) % 3].reshape(6, 3, 1, 1).expand(6, 3, 8, 8)  # the label equals the colour
 
     for batch in range(10):
         mixed, shares = Mixing(mixup=1, cutmix=1, classes=3, seed=0)(images, torch.arange(6) % 3, epoch=0, batch=batch)
         torch.testing.assert_close(mixed.mean(dim=(2, 3)), shares)
 
 
-def test_without_mixing_a_batch_stays_as_it_is():
+def test_batch_is_unchanged_without_mixing():
     images, labels = torch.rand(4, 1, 2, 2), torch.arange(4)
 
     mixed, targets = Mixing(mixup=0, cutmix=0, classes=4, seed=0)(images, labels, epoch=0, batch=0)
@@ -220,7 +220,7 @@ def test_without_mixing_a_batch_stays_as_it_is():
     assert targets is labels
 
 
-def test_mixed_trainings_learn_and_validate_on_images_as_they_are(store, tiny):
+def test_mixed_training_learns_and_validates_on_original_images(store, tiny):
     folder = run_experiment(
         tiny(mixup=0.2, cutmix=1, hidden_units=16, data_fraction=1, epochs=3, label_smoothing=0.1), store=store
     )

@@ -1,4 +1,4 @@
-"""Killed anywhere, a training that is resumed ends bit for bit as the one that was never interrupted."""
+"""Bit-identical results of killed and resumed trainings."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from runfolio.vision.models.tinyvgg import TinyVGG
 from ..forked import Forked
 
 TIMES = {"epoch_seconds", "images_per_second", "predict_ms", "seconds"}
-"""What differs between two equal trainings, in metrics, summaries and states."""
+"""Names of values that differ between two equal trainings."""
 
 SMALL = {"hidden_units": 4, "data_fraction": 0.1, "batch_size": 16, "device": "cpu", "tensorboard": False, "watch": 3}
-"""115 images: 8 batches an epoch, the last of 3 images."""
+"""Settings with 115 images: 8 batches per epoch, the last one of 3 images."""
 EVERYTHING = SMALL | {
     "epochs": 3,
     "augment": "trivial",
@@ -56,7 +56,7 @@ PLAIN = SMALL | {
     "checkpoint_steps": 3,
 }
 ADAMW = SMALL | {"epochs": 3, "model": "mlp", "optimizer": "adamw", "schedule": "step", "step_epochs": 1, "ema": 0.5}
-"""Saves at the ends of epochs alone."""
+"""Settings that only save at the end of epochs."""
 UNFREEZING = SMALL | {
     "epochs": 3,
     "weights": "start.safetensors",
@@ -67,7 +67,7 @@ UNFREEZING = SMALL | {
     "ema": 0.8,
     "checkpoint_steps": 1,
 }
-"""The backbone trains from the second epoch on, each block at a rate of its own."""
+"""Settings that unfreeze the backbone after one epoch, with a learning rate per block."""
 HEAD = SMALL | {
     "epochs": 3,
     "weights": "start.safetensors",
@@ -79,12 +79,12 @@ HEAD = SMALL | {
     "ema": 0.8,
     "checkpoint_steps": 1,
 }
-"""Trains on features, which are kept or cleared before it goes on."""
+"""Settings with cached features, which are kept or removed before the training continues."""
 SETTINGS = {"everything": EVERYTHING, "plain": PLAIN, "adamw": ADAMW, "unfreezing": UNFREEZING, "head": HEAD}
 
 
 class Victims:
-    """Trainings in processes of their own (`victims.py`)."""
+    """Trainings in separate processes (`victims.py`)."""
 
     def __init__(self, forked: Forked, folder: Path) -> None:
         self._forked, self._folder = forked, folder
@@ -123,14 +123,14 @@ def victims(forked: Forked, tmp_path_factory: pytest.TempPathFactory) -> Victims
 
 
 class Straight:
-    """The trainings that nobody interrupts, each done once, without workers."""
+    """Uninterrupted trainings, each executed once, without workers."""
 
     def __init__(self, victims: Victims, folder: Path) -> None:
         self._victims, self._place = victims, folder
         self._done: dict[str, tuple[dict[str, Any], dict[str, int], float]] = {}
 
     def __call__(self, name: str) -> tuple[dict[str, Any], dict[str, int], float]:
-        """All there is to the finished run but its times; how many places of each kind it came by; its seconds."""
+        """Return the content of the finished run without times, the numbers of passed places, and the seconds."""
         if name not in self._done:
             store = self._place / name
             answer = self._victims.train(store, settings=SETTINGS[name])
@@ -150,7 +150,7 @@ def the_run(store: Path) -> RecordedRun:
 
 
 def everything(run: RecordedRun) -> dict[str, Any]:
-    """The end of a run in plain values: metrics, pictures, summary, and each checkpoint to the bit; times left out."""
+    """Return metrics, media, summary and checkpoints of a run as plain values, without times."""
     media = [entry for entry in recorded_media(run) if entry["kind"] != "figure"]
     return {
         "state": (run.state, run.document.status.reason),
@@ -187,7 +187,7 @@ def whole_state(run: RecordedRun, name: str) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Tensors and arrays as their bytes, floats as their bits, so that nothing is equal but what is the same."""
+    """Return tensors as bytes and floats as bits, so that only identical values are equal."""
     if isinstance(value, Mapping):
         return {key: plain(entry) for key, entry in value.items() if key not in TIMES}
     if isinstance(value, (list, tuple)):
@@ -204,7 +204,7 @@ def plain(value: Any) -> Any:
 
 
 def assert_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: str) -> None:
-    """Equal, else the name of what is not: the values are long."""
+    """Check equality, and report the name of the first difference instead of long values."""
     assert ours.keys() == theirs.keys(), where
     for name, expected in theirs.items():
         if isinstance(expected, Mapping):
@@ -216,7 +216,7 @@ def assert_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: str) 
 def kill_and_resume(
     victims: Victims, straight: Straight, store: Path, name: str, workers: int, draw: random.Random
 ) -> None:
-    """One to three kills, each at a place (or a moment) drawn at random, then the rest; and the comparison."""
+    """Kill a training one to three times at random places or times, finish it, and compare."""
     expected, places, seconds = straight(name)
     events: list[Any] = []
     begin: dict[str, Any] = {"settings": SETTINGS[name] | {"workers": workers}}
@@ -231,7 +231,7 @@ def kill_and_resume(
         runs = runfolio.open(store).runs() if store.exists() else []
         if answer["code"] == 0 or (runs and runs[0].state == "finished"):
             break
-        if runs:  # else it had not begun
+        if runs:  # otherwise the training has not started
             begin = {"resume": runs[0].id}
         if draw.random() < 0.5:
             events.append("cleared")
@@ -245,7 +245,7 @@ CASES = [(name, workers) for name in SETTINGS for workers in (0, 2, 4)]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_killed_at_random_a_resumed_training_ends_with_the_same_bits(victims, straight, tmp_path, seed):
+def test_training_killed_at_random_ends_with_the_same_bits(victims, straight, tmp_path, seed):
     name, workers = CASES[seed % len(CASES)]
 
     kill_and_resume(victims, straight, tmp_path / "runs", name, workers, random.Random(seed))
@@ -255,7 +255,7 @@ def test_killed_at_random_a_resumed_training_ends_with_the_same_bits(victims, st
 def test_terminated_training_saves_and_resumes_to_the_same_bits(victims, straight, tmp_path, batches_before, saved_at):
     store = tmp_path / "runs"
     expected, places, _ = straight("adamw")
-    layers = places["layer"] // (3 * (8 + 2) + 23)  # of one batch: training, validation, and the test at the end
+    layers = places["layer"] // (3 * (8 + 2) + 23)  # passes: training, validation, final test
     place = ["layer", batches_before * layers + 1]
 
     answer = victims.train(store, settings=ADAMW | {"workers": 2}, fatal=place, signal="SIGTERM")

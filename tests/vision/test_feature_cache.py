@@ -1,4 +1,4 @@
-"""Features and pixels are computed once, and kept through kills, damage, full disks and many processes."""
+"""Cache of features and pixels: kills, damage, full disks and several processes."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def rows_of(*numbers: int, size: int = 100) -> np.ndarray:
 
 
 class TestRowStore:
-    """The files themselves (`rows.py`)."""
+    """Files of the cache (`cache_rows.py`)."""
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
         return tmp_path / "rows"
 
-    def test_what_was_added_is_read_again_by_id(self, folder):
+    def test_added_rows_are_read_by_id(self, folder):
         rows = RowStore(folder, 100)
         rows.add(ids(1, 2, 3), rows_of(1, 2, 3))
 
@@ -73,7 +73,7 @@ class TestRowStore:
             assert np.array_equal(opened.gather(opened.addresses_of(ids(3, 1, 3))), rows_of(3, 1, 3))
             assert opened.read(ids(4)[0]) is None
 
-    def test_two_at_once_see_what_the_other_has_finished(self, folder):
+    def test_two_processes_read_each_others_rows(self, folder):
         one, other = RowStore(folder, 100), RowStore(folder, 100)
         one.add(ids(1), rows_of(1))
         other.add(ids(2), rows_of(2))
@@ -85,7 +85,7 @@ class TestRowStore:
         assert len(list(folder.glob("*.rows"))) == 2
 
     @pytest.mark.parametrize("cut", range(33))
-    def test_an_index_that_was_cut_anywhere_in_its_last_entry_has_the_others(self, folder, cut):
+    def test_truncated_index_keeps_its_complete_entries(self, folder, cut):
         RowStore(folder, 100).add(ids(1, 2), rows_of(1, 2))
         (index,) = folder.glob("*.index")
         os.truncate(index, 64 - cut)
@@ -103,7 +103,7 @@ class TestRowStore:
         assert ids(1)[0] in rows
         assert ids(2)[0] not in rows
 
-    def test_a_flipped_byte_of_the_index_costs_that_row_and_no_other(self, folder):
+    def test_flipped_byte_of_the_index_only_affects_one_row(self, folder):
         RowStore(folder, 100).add(ids(1, 2, 3), rows_of(1, 2, 3))
         (index,) = folder.glob("*.index")
         for offset in range(32, 64):
@@ -127,7 +127,7 @@ class TestRowStore:
             assert opened.drop_damaged(ids(1, 2)) == 0
             assert np.array_equal(opened.gather(opened.addresses_of(ids(1, 2))), rows_of(1, 2))
 
-    def test_places_hold_in_a_process_that_was_handed_the_rows(self, folder):
+    def test_addresses_are_valid_in_a_worker_process(self, folder):
         import pickle
 
         rows, other = RowStore(folder, 100), RowStore(folder, 100)
@@ -144,7 +144,7 @@ class TestRowStore:
         assert remove_unused(folder)
         assert not folder.exists()
 
-    def test_a_process_killed_at_any_moment_leaves_only_whole_rows(self, folder):
+    def test_killed_process_leaves_only_complete_rows(self, folder):
         script = (
             "import sys; from pathlib import Path; import numpy as np\n"
             "from runfolio.vision.batches.cache_rows import RowStore\n"
@@ -168,7 +168,7 @@ class TestRowStore:
             gathered = rows.gather(rows.addresses_of(ids(*every)))
             assert np.array_equal(gathered, np.repeat(np.array(every)[:, None] % 251, 5000, axis=1))
 
-    def test_a_full_disk_keeps_what_was_written_whole(self, folder, python):
+    def test_full_disk_keeps_complete_rows(self, folder, python):
         script = (
             "import resource, signal, sys; from pathlib import Path; import numpy as np\n"
             "from runfolio.vision.batches.cache_rows import RowStore\n"
@@ -192,10 +192,10 @@ def flip(path: Path, offset: int) -> None:
 
 
 class TestRoom:
-    """How much is kept (`room.py`)."""
+    """Budget of the cache (`cache_budget.py`)."""
 
     def filled(self, name: str, used: float) -> RowStore:
-        """A folder of 10,000 bytes and a few."""
+        """Return a folder of slightly more than 10,000 bytes."""
         rows = open_row_store("features", {"name": name}, 1000)
         rows.add(ids(*range(10)), rows_of(*range(10), size=1000))
         os.utime(rows.folder / ".lock", (used, used))
@@ -218,13 +218,13 @@ class TestRoom:
         monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "0")
         assert evict_to_fit(1) == 0
 
-    def test_some_of_the_disk_is_left_to_others(self, monkeypatch):
+    def test_reserved_disk_space_is_not_used(self, monkeypatch):
         self.filled("a", used=1).close()
         monkeypatch.setattr(cache_budget, "RESERVED_BYTES", 10**18)
 
         assert evict_to_fit(1) == 0
 
-    def test_a_removal_that_was_broken_off_is_finished(self, cache):
+    def test_interrupted_removal_is_finished(self, cache):
         left = cache / "features" / ".tmp-1234-abc"
         left.mkdir(parents=True)
         (left / "1.rows").write_bytes(bytes(10))
@@ -237,11 +237,11 @@ class TestRoom:
         ("text", "size"),
         [("5GB", 5 * 10**9), ("500 mb", 5 * 10**8), ("1.5T", 1.5 * 10**12), ("10kB", 10**4), ("0", 0), ("7 B", 7)],
     )
-    def test_sizes_as_people_write_them(self, text, size):
+    def test_sizes_have_the_usual_units(self, text, size):
         assert parse_size(text) == size
 
     @pytest.mark.parametrize("text", ["", "5 apples", "GB", "-1GB", "5GBs"])
-    def test_what_is_no_size_is_refused(self, text):
+    def test_invalid_size_is_refused(self, text):
         with pytest.raises(ConfigError, match="is not a size; give a number followed by kB, MB, GB"):
             parse_size(text)
 
@@ -264,7 +264,7 @@ def model() -> nn.Module:
 
 
 class Counting(Progress):
-    """Counts the images whose features are computed."""
+    """Progress display that counts the images whose features are computed."""
 
     def __init__(self) -> None:
         super().__init__(disable=True)
@@ -281,7 +281,7 @@ def transform_of(source: ImageSource, size: int = 32) -> ImageTransform:
 
 
 def cached(model: nn.Module, source: ImageSource, **options) -> tuple[CachedFeatures, int]:
-    """Features of the training images, and how many were computed for it."""
+    """Return the features of the training images, and how many were computed."""
     progress = Counting()
     opened = FeatureCache(model, SPEC, transform_of(source), progress=progress, **options)
     return opened.features_of(source.train, np.arange(len(source.train))), progress.computed
@@ -292,7 +292,7 @@ def through(model: nn.Module, features: CachedFeatures) -> torch.Tensor:
 
 
 def expected(model: nn.Module, source: ImageSource) -> torch.Tensor:
-    """The input of the head, image by image."""
+    """Return the input of the head, computed image by image."""
     got: list[torch.Tensor] = []
     hook = model.get_submodule("classifier.2").register_forward_pre_hook(lambda module, inputs: got.append(inputs[0]))
     transform = transform_of(source)
@@ -361,7 +361,7 @@ def test_features_are_shared_across_heads_but_not_backbones(model, food):
     assert p.computed == 3
 
 
-def test_only_images_that_are_new_or_changed_are_computed(model, food, tmp_path):
+def test_only_new_and_changed_images_are_computed(model, food, tmp_path):
     cached(model, food)
     assert isinstance(food.train, ImageFiles)
     picture(77).save(food.train.path(0))
@@ -374,10 +374,10 @@ def test_only_images_that_are_new_or_changed_are_computed(model, food, tmp_path)
     opened.features_of(source.test, np.arange(len(source.test)))
 
     test_images = len(food.test)
-    assert progress.computed in range(1, test_images + 2)  # the changed one, and those that were never asked for
+    assert progress.computed in range(1, test_images + 2)  # the changed image, and those that were not requested before
 
 
-def test_a_damaged_file_costs_the_rows_it_damages(model, food, cache):
+def test_only_damaged_rows_are_computed_again(model, food, cache):
     features, _ = cached(model, food)
     before = through(model, features)
     (file,) = (cache / "features").glob("*/*.rows")
@@ -405,7 +405,7 @@ def test_unwritable_or_too_small_cache_is_reported(model, food, tmp_path, monkey
 
 @pytest.fixture
 def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Mount the cache with these options; called again, mount it anew with others."""
+    """Mount the cache with these options. Another call mounts it again with other options."""
     mount_point = tmp_path / "disk"
     mount_point.mkdir()
     monkeypatch.setenv("RUNFOLIO_CACHE", str(mount_point))
@@ -431,8 +431,8 @@ def test_read_only_cache_serves_its_rows(model, food, mounted):
         cached(model, food, precision="bf16")
 
 
-def test_a_disk_that_is_full_says_so_and_what_was_written_counts(model, food, mounted, monkeypatch):
-    monkeypatch.setattr(cache_budget, "RESERVED_BYTES", -(10**9))  # as if others had taken it meanwhile
+def test_full_disk_is_reported_and_written_rows_are_used(model, food, mounted, monkeypatch):
+    monkeypatch.setattr(cache_budget, "RESERVED_BYTES", -(10**9))  # as if other processes had filled the disk
     monkeypatch.setattr(feature_cache, "_BATCH", 2)
     mounted("size=80k")
 
@@ -446,12 +446,12 @@ def test_a_disk_that_is_full_says_so_and_what_was_written_counts(model, food, mo
 
 def test_a_network_that_cannot_be_cut_is_not_cached(food, model):
     with pytest.raises(
-        CacheUnavailable, match=r"mobilenet_v3_small cannot be cut: its answer does not come from a layer"
+        CacheUnavailable, match=r"mobilenet_v3_small cannot be cut: its output does not come from a layer"
     ):
         FeatureCache(model.requires_grad_(False), SPEC, transform_of(food))
 
 
-def test_views_are_the_augmented_images_of_as_many_epochs_in_turn(model, food):
+def test_views_equal_the_augmented_images_of_the_epochs(model, food):
     views = Views(count=2, augment="flip-crop", seed=7)
     features, computed = cached(model, food, views=views)
     assert computed == 2 * len(food.train)
@@ -480,7 +480,7 @@ def test_views_are_the_augmented_images_of_as_many_epochs_in_turn(model, food):
 def trained(
     network: Callable[[], nn.Module], spec: ModelSpec, source: ImageSource, transform: ImageTransform, **how
 ) -> dict[str, torch.Tensor]:
-    """The weights after a short training of the head: on features, or through the network."""
+    """Return the weights after a short training of the head, on features or through the whole network."""
     on_features, workers, images = how["on_features"], how["workers"], how["images"]
     chosen = np.arange(0, len(source.train), len(source.train) // images)
     torch.manual_seed(0)
@@ -504,7 +504,7 @@ def trained(
 
 
 def check_the_same_head(*what, **how) -> None:
-    """Same seed, same order, same draws of dropout: equal to float tolerance."""
+    """Check that heads trained with the same seed are equal up to float tolerance."""
     through_network, on_features = (trained(*what, **how, on_features=on) for on in (False, True))
     for key, tensor in through_network.items():
         torch.testing.assert_close(on_features[key], tensor, rtol=1e-3, atol=1e-4)
@@ -521,7 +521,7 @@ def test_head_trained_on_features_equals_one_trained_on_images(food, workers):
 
 
 @pytest.mark.skipif(not (WEIGHTS.exists() and PHOTOS.exists()), reason="no real weights and photographs here")
-def test_so_it_is_with_real_weights_on_real_photographs():
+def test_head_on_real_features_equals_one_on_real_photos():
     prepared = prepare(real(PHOTOS, image_size=128))
     check_the_same_head(prepared.network, prepared.spec, prepared.source, prepared.transform, workers=0, images=20)
 
@@ -539,7 +539,7 @@ def real(data: Path, image_size: int) -> TrainSettings:
 
 
 class AsVisited(torch.utils.data.Dataset):
-    """The images themselves, asked for by sample."""
+    """Data set of the images, indexed by sample."""
 
     def __init__(self, source: ImageSource, chosen: np.ndarray, transform: ImageTransform) -> None:
         self._images = PreparedImages(source.train, chosen, transform)
@@ -584,7 +584,7 @@ print(computed, float(sum(row.double().sum() for row, _ in found.__getitems__(ra
 
 
 class Filling:
-    """A process that fills the cache: its lines of output, and the word to begin."""
+    """Process that fills the cache after a signal to start."""
 
     def __init__(self, forked: Forked, source: ImageSource) -> None:
         assert isinstance(source.train, ImageFiles)
@@ -604,7 +604,7 @@ class Filling:
         os.close(self._go)
 
 
-def test_two_processes_that_fill_at_once_share_the_work_and_agree(food, forked):
+def test_two_processes_share_the_computation_of_features(food, forked):
     with closing(Filling(forked, food)) as one, closing(Filling(forked, food)) as other:
         for filling in (one, other):
             assert filling.said.readline() == "open\n"
@@ -633,7 +633,7 @@ class TestPixels:
         assert isinstance(food.train, ImageFiles)
         return food.train
 
-    def test_an_image_is_decoded_once_by_whoever_needs_it_first(self, food, images):
+    def test_each_image_is_decoded_once(self, food, images):
         transform = transform_of(food)
         first = CachedPixels(images, transform)
         seen = [first.pixels(index) for index in range(len(images))]
@@ -646,7 +646,7 @@ class TestPixels:
             assert pixels.dtype == torch.uint8
             assert pixels.shape == (3, 32, 32)
 
-    def test_pixels_are_those_of_the_transform_whatever_is_normalised_by(self, food, images):
+    def test_cached_pixels_do_not_depend_on_the_normalisation(self, food, images):
         transform = transform_of(food)
         pixels = CachedPixels(images, transform)
         for index in (0, 5, 0):
@@ -679,7 +679,7 @@ class TestPixels:
         images.path(0).unlink()
         assert torch.equal(later.pixels(0), before)
 
-    def test_where_there_is_room_for_some_all_processes_keep_the_same_ones(self, food, images, cache, monkeypatch):
+    def test_all_processes_cache_the_same_share_of_images(self, food, images, cache, monkeypatch):
         row = 3 * 32 * 32
         monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", str(9 * row + 2000))
         pixels = CachedPixels(images, transform_of(food))
@@ -709,7 +709,7 @@ class AsDataset(torch.utils.data.Dataset):
     not (WEIGHTS.exists() and PHOTOS.exists() and MORE_PHOTOS.exists()),
     reason="no real weights and photographs beside this checkout",
 )
-def test_images_that_two_data_sets_have_in_common_are_computed_once():
+def test_common_images_of_two_data_sets_are_computed_once():
     def computed(data: Path) -> int:
         prepared = prepare(real(data, image_size=32))
         opened = FeatureCache(prepared.network(), prepared.spec, prepared.transform, progress=(progress := Counting()))
@@ -722,7 +722,7 @@ def test_images_that_two_data_sets_have_in_common_are_computed_once():
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_a_folder_of_20000_images_takes_bounded_memory(tmp_path, fresh_python):
+def test_features_of_20000_images_take_bounded_memory(tmp_path, fresh_python):
     script = (
         "import os, resource, sys\nfrom pathlib import Path\n"
         "import numpy as np\nfrom PIL import Image\n"

@@ -1,4 +1,4 @@
-"""A network is cut behind its frozen part, whatever its architecture: both halves together are the whole."""
+"""Cuts of networks of all architectures after their frozen part."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from runfolio.vision.models.tape import CutUnavailable
 from .test_zoo import HEADS
 
 SMALLEST = {"vit_h_14": 70, "maxvit_t": 224, "inception_v3": 75}
-"""Sides of the smallest images that an architecture takes; others take 64 pixels."""
+"""Sides of the smallest images of some architectures; others accept 64 pixels."""
 _LARGE = ("maxvit_t", "regnet_x_400mf", "resnext50_32x4d", "swin_v2_t", "vgg11_bn", "vit_b_32", "wide_resnet50_2")
 QUICK = [name for name in HEADS if name not in _LARGE]
-"""One of each family, but for those that another stands for and those that take long."""
+"""One network of each family, without similar ones and slow ones."""
 SLOW = [name for name in torchvision_zoo.names() if name not in QUICK]
 
 OF_TIMM = """
@@ -36,9 +36,9 @@ swin_tiny_patch4_window7_224 swinv2_cr_tiny_224 swinv2_tiny_window8_256 tiny_vit
 tnt_s_legacy_patch16_224 tresnet_m twins_svt_small visformer_tiny vit_srelpos_small_patch16_224 vit_tiny_patch16_224
 vit_tiny_r_s16_p8_224 vitamin_small_224 xception41 xcit_nano_12_p8_224
 """
-"""A small model of each module of timm 1.0."""
+"""Small model of each module of timm 1.0."""
 REFUSED = ["efficientvim_m1", "levit_384_s8", "shvit_s1", "volo_d1_224"]
-"""Their heads take more than what the frozen part ends with."""
+"""Models whose heads need more than the output of the frozen part."""
 
 
 def frozen(name: str, size: int = 64, dropout: float | None = None) -> nn.Module:
@@ -55,7 +55,7 @@ def features_of(cut: NetworkCut, model: nn.Module, images: torch.Tensor) -> torc
 
 
 def check(model: nn.Module, size: int) -> NetworkCut:
-    """Both halves against the whole, on images the cut was not tried on."""
+    """Compare both parts with the whole network, on images that were not used for the cut."""
     cut = cut_network(model, (3, size, size))
     images = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -83,7 +83,7 @@ def test_cut_network_equals_the_whole_one_also_with_dropout(name):
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SLOW)
-def test_every_other_network_of_torchvision_is_cut_as_well(name):
+def test_other_networks_of_torchvision_are_cut(name):
     size = SMALLEST.get(name, 64)
     check(frozen(name, size), size)
 
@@ -93,7 +93,7 @@ def test_dropout_of_a_convolutional_head_ignores_memory_format():
 
 
 @pytest.mark.parametrize("name", ["resnet18", "inception_v3", "squeezenet1_1", "shufflenet_v2_x0_5"])
-def test_a_dropout_that_was_asked_for_is_in_the_head(name):
+def test_requested_dropout_is_in_the_head(name):
     size = SMALLEST.get(name, 64)
     model = frozen(name, size, dropout=0.5)
     cut = check(model, size)
@@ -122,23 +122,23 @@ class TestTimm:
             "test_vit",
             "test_convnext",
             "test_nfnet",
-            "mobilenetv3_small_050",  # norm and activation behind the pooling, dropout by a function
+            "mobilenetv3_small_050",  # norm and activation after the pooling, functional dropout
             "regnetx_002",
         ],
     )
-    def test_models_are_cut(self, name):
+    def test_models_of_timm_are_cut(self, name):
         size = self.size(name)
         check(frozen(f"timm:{name}", size, dropout=0.3), size)
 
     @pytest.mark.soak
     @pytest.mark.parametrize("name", OF_TIMM.split())
-    def test_a_model_of_every_module_of_timm_is_cut(self, name):
+    def test_model_of_each_module_of_timm_is_cut(self, name):
         size = self.size(name)
         check(frozen(f"timm:{name}", size, dropout=0.2), size)
 
     @pytest.mark.soak
     @pytest.mark.parametrize("name", REFUSED)
-    def test_or_refused_with_a_reason(self, name):
+    def test_models_that_cannot_be_cut_have_a_reason(self, name):
         size = self.size(name)
         with pytest.raises(CutUnavailable, match=r"frozen part|dropped at random"):
             cut_network(frozen(f"timm:{name}", size, dropout=0.2), (3, size, size))
@@ -156,7 +156,7 @@ class TestTimm:
 
 
 class Backbone(nn.Module):
-    """A small network; subclasses spoil it."""
+    """Small network, which subclasses modify."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -210,10 +210,10 @@ class NoHead(Backbone):
     ("kind", "why"),
     [
         (AcrossTheBatch, "depend on the other images of its batch"),
-        (AroundTheHead, "uses more of it than the inputs of the layers that train"),
+        (AroundTheHead, "uses other tensors of the frozen part than its own inputs"),
         (CountsImages, "depends on the number of images"),
-        (DrawsInside, "dropped at random where no hook reaches"),
-        (TwoAnswers, "answers with a tuple"),
+        (DrawsInside, "is a function, which has no hooks"),
+        (TwoAnswers, "returns a tuple"),
         (HeadTwice, "its layer head runs more than once"),
         (NoHead, "does not come from a layer that trains"),
     ],
@@ -226,7 +226,7 @@ def test_network_that_cannot_be_cut_is_explained(kind, why):
         cut_network(model, (3, 16, 16))
 
 
-def test_cutting_leaves_the_network_and_torchs_generator_as_they_were():
+def test_cutting_does_not_change_network_or_generator():
     model = frozen("efficientnet_b0", dropout=0.2).train()
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     generator = torch.get_rng_state()
@@ -250,7 +250,7 @@ def test_cut_is_before_the_first_trained_layer():
     assert set(frozen_tensors(model)) == {"body.0.weight", "body.0.bias"}
 
 
-def test_with_its_head_alone_a_network_takes_features_and_trains_as_ever():
+def test_head_trains_on_features_like_the_whole_network():
     model = frozen("mobilenet_v2")
     images = torch.randn(4, 3, 64, 64)
     cut = cut_network(model, (3, 64, 64))
@@ -269,7 +269,7 @@ def test_with_its_head_alone_a_network_takes_features_and_trains_as_ever():
     assert model(images).shape == (4, 5)
 
 
-def test_a_cut_fits_another_copy_of_the_network():
+def test_cut_fits_a_copy_of_the_network():
     model, copy = frozen("mobilenet_v2"), frozen("mobilenet_v2")
     with torch.no_grad():
         copy.get_submodule("classifier.1").weight.mul_(2)  # type: ignore[operator,union-attr]

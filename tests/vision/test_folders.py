@@ -1,4 +1,4 @@
-"""`folder:PATH`: what counts as data, what is passed over, and what is refused."""
+"""Data `folder:PATH`: accepted, ignored and refused content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load(folder: Path, **options) -> ImageSource:
     return load_data(f"folder:{folder}", **options)
 
 
-def test_train_and_test_hold_a_folder_a_class(tmp_path):
+def test_train_and_test_have_one_folder_per_class(tmp_path):
     fill(tmp_path / "train", {"sushi": 3, "pizza": 2})
     fill(tmp_path / "test", {"sushi": 1, "pizza": 1}, seed=50)
 
@@ -52,7 +52,7 @@ def test_one_folder_of_classes_is_split_the_same_for_every_run(tmp_path):
     assert references(again.test) == references(source.test)
 
 
-def test_a_folder_leads_to_its_images_from_any_working_folder(tmp_path, monkeypatch):
+def test_folder_is_found_from_any_working_folder(tmp_path, monkeypatch):
     fill(tmp_path / "food", {"pizza": 5, "sushi": 5})
     monkeypatch.chdir(tmp_path)
     source = load_data("folder:food")
@@ -62,20 +62,20 @@ def test_a_folder_leads_to_its_images_from_any_working_folder(tmp_path, monkeypa
     assert references(load_data(source.name).test) == references(source.test)
 
 
-def test_a_folder_that_holds_one_folder_of_everything_is_looked_through(tmp_path):
+def test_single_top_level_folder_is_skipped(tmp_path):
     fill(tmp_path / "food-v2" / "train", {"pizza": 2, "sushi": 2})
     fill(tmp_path / "food-v2" / "test", {"pizza": 1, "sushi": 1}, seed=50)
 
     assert len(load(tmp_path).test) == 2
 
 
-def test_a_class_may_be_called_train(tmp_path):
+def test_class_can_be_named_train(tmp_path):
     fill(tmp_path, {"train": 5, "bus": 5, "tram": 5})
 
     assert load(tmp_path).classes == ("bus", "train", "tram")
 
 
-def test_junk_hidden_files_other_files_and_empty_folders_are_passed_over(tmp_path):
+def test_hidden_and_other_files_and_empty_folders_are_ignored(tmp_path):
     fill(tmp_path, {"pizza": 5, "sushi": 5, "__MACOSX/pizza": 1, ".cache": 1})
     (tmp_path / "empty").mkdir()
     for name in ("README.md", "pizza/Thumbs.db", "pizza/.DS_Store", "sushi/._0.png", "sushi/notes.txt"):
@@ -97,7 +97,7 @@ def test_file_endings_ignore_case_and_subfolders_are_searched(tmp_path):
     assert source.classes == ("pizza", "sushi")
 
 
-def test_links_lead_on_but_not_for_ever(tmp_path):
+def test_links_are_followed_without_endless_loops(tmp_path):
     fill(tmp_path / "elsewhere", {"pizza": 5, "sushi": 5})
     (tmp_path / "food").mkdir()
     for name in ("pizza", "sushi"):
@@ -109,7 +109,7 @@ def test_links_lead_on_but_not_for_ever(tmp_path):
     assert len(source.train) + len(source.test) == 10
 
 
-def test_a_name_that_is_no_text_is_an_image_all_the_same(tmp_path):
+def test_image_can_have_a_name_that_is_not_utf8(tmp_path):
     fill(tmp_path, {"pizza": 5, "sushi": 5})
     odd = os.fsdecode(os.fsencode(tmp_path / "pizza") + b"/caf\xe9.png")
     picture(77).save(odd, format="png")
@@ -127,9 +127,9 @@ def test_invalid_data_is_refused_with_the_expected_layout(tmp_path):
     (tmp_path / "food.zip").write_bytes(b"")
 
     for folder, kind, message in [
-        ("one", ConfigError, "images of one class only (pizza); give a folder with two or more folders of images"),
+        ("one", ConfigError, "images of only one class (pizza); give a folder with two or more folders of images"),
         ("none", ConfigError, "no images in folders; give a folder with two or more folders of images"),
-        ("nowhere", NotFound, "nowhere is not there; check the path"),
+        ("nowhere", NotFound, "nowhere does not exist; check the path"),
         ("food.zip", NotFound, f"is a file, not a folder; did you mean zip:{tmp_path / 'food.zip'}?"),
     ]:
         with pytest.raises(kind) as refusal:
@@ -137,12 +137,12 @@ def test_invalid_data_is_refused_with_the_expected_layout(tmp_path):
         assert message in str(refusal.value)
 
 
-def test_a_path_without_its_kind_is_told_the_kind(tmp_path):
+def test_path_without_a_kind_is_refused_with_the_kind(tmp_path):
     with pytest.raises(NotFound, match=f"did you mean folder:{tmp_path}"):
         load_data(str(tmp_path))
 
 
-def test_a_class_in_one_part_only_is_named(tmp_path):
+def test_class_of_only_one_part_is_named(tmp_path):
     fill(tmp_path / "train", {"pizza": 2, "sushi": 2, "ramen": 2})
     fill(tmp_path / "test", {"pizza": 1, "sushi": 1, "steak": 1}, seed=50)
     (tmp_path / "test" / "ramen").mkdir()
@@ -163,10 +163,10 @@ def test_a_missing_part_is_named_with_the_remedy(tmp_path):
     assert len(load(tmp_path / "a", test_data=f"folder:{tmp_path / 'b'}").test) == 4
 
 
-def test_a_class_too_small_to_be_tested_is_named(tmp_path):
+def test_class_too_small_for_a_test_is_named(tmp_path):
     fill(tmp_path, {"pizza": 10, "sushi": 1})
 
-    with pytest.raises(ConfigError, match=r"class 'sushi' of .* has too few images to keep any for test"):
+    with pytest.raises(ConfigError, match=r"class 'sushi' of .* has too few images to split off any for test"):
         load(tmp_path)
 
 
@@ -178,11 +178,11 @@ def test_one_test_set_is_shared_by_several_data_sets(tmp_path):
 
     source = load(tmp_path / "small", test_data=tested_on)
 
-    assert len(source.train) == 8  # nothing need be kept back
+    assert len(source.train) == 8  # no images are needed for test
     assert references(source.test) == references(load_data(tested_on).test)
 
 
-def test_a_run_remembers_its_test_set(tmp_path, store):
+def test_run_records_its_test_set(tmp_path, store):
     fill(tmp_path / "small", {"pizza": 10, "sushi": 10})
     fill(tmp_path / "tests", {"pizza": 3, "sushi": 4}, seed=200)
     settings = TrainSettings(
@@ -236,7 +236,7 @@ def test_training_images_cannot_test(tmp_path):
         load(tmp_path, test_data=f"folder:{tmp_path}")
 
 
-def test_the_same_classes_in_another_order_are_brought_into_ours(tmp_path):
+def test_classes_in_another_order_are_mapped(tmp_path):
     fill(tmp_path, {str(name): 5 for name in range(10)})
 
     source = load_data("digits", test_data=f"folder:{tmp_path}")

@@ -1,4 +1,4 @@
-"""A training is continued another way from one of its checkpoints."""
+"""Forks of trainings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runfolio.vision.loop.notices import TrainingWarning
 from .interruption import PowerCut
 from .photos import fill, picture
 
-# 115 images train: 4 steps an epoch.
+# 115 training images: 4 steps per epoch.
 MID_EPOCH_2 = 6
 TIMES = {"epoch_seconds", "images_per_second", "predict_ms"}
 
@@ -51,13 +51,13 @@ def tensors(run: runfolio.RecordedRun, name: str = "last") -> dict[str, torch.Te
 
 @pytest.fixture(scope="module")
 def parent(tiny, tmp_path_factory: pytest.TempPathFactory) -> runfolio.RecordedRun:
-    """Four epochs of four steps, every second step kept. Its store gets the forks."""
+    """Return a run of four epochs with four steps each, with checkpoints of each second step."""
     settings = tiny(epochs=4, dropout=0.3, augment="flip-crop", checkpoint_steps=2, keep_every=2)
     return train(tmp_path_factory.mktemp("forks"), settings)
 
 
 @pytest.mark.parametrize("at", [MID_EPOCH_2, 8])
-def test_a_fork_without_changes_ends_with_the_same_bits(parent, at: int):
+def test_fork_without_changes_ends_with_the_same_bits(parent, at: int):
     same = fork(parent, at)
     assert curves(same) == curves(parent)
     for name in ("last", "best"):
@@ -79,7 +79,7 @@ OTHERWISE = {"lr": 1e-3, "weight_decay": 0.1, "ema": 0.9, "dropout": 0.1, "epoch
 
 
 def stopped_fork(parent: runfolio.RecordedRun, at: int, *, after: int, name: str) -> runfolio.RecordedRun:
-    """One of other settings, interrupted behind so many of its steps."""
+    """Return a fork with other settings, interrupted after a number of steps."""
     store = parent.folder.parents[1]
     with pytest.raises(KeyboardInterrupt):
         run_experiment(fork=Fork.plan(parent, OTHERWISE, at), name=name, store=store, progress=PowerCut(after=after))
@@ -90,10 +90,10 @@ def stopped_fork(parent: runfolio.RecordedRun, at: int, *, after: int, name: str
     ("at", "steps"), [(MID_EPOCH_2, 1), (8, 7)], ids=["before its first checkpoint", "behind others of its own"]
 )
 def test_interrupted_fork_resumes_with_its_settings_to_the_same_bits(parent, at: int, steps: int):
-    random.seed()  # as in another process
+    random.seed()  # as in a new process
     straight = fork(parent, at, **OTHERWISE)
     stopped = stopped_fork(parent, at, after=steps, name=f"stopped-{steps}")
-    random.seed()  # as in another process
+    random.seed()  # as in a new process
     run_experiment(resume=stopped.folder, store=parent.folder.parents[1])
     resumed = runfolio.open(parent.folder.parents[1]).run(stopped.id)
     assert (resumed.state, resumed.flat_config["lr"]) == ("finished", 1e-3)
@@ -106,18 +106,18 @@ def test_interrupted_fork_resumes_with_its_settings_to_the_same_bits(parent, at:
         assert diff(one, other).seeds == [], "both were begun with the same seed"
 
 
-def test_a_fork_that_has_only_what_it_inherited_is_forked_again(parent):
+def test_fork_with_only_inherited_checkpoints_is_forked_again(parent):
     again = fork(stopped_fork(parent, 8, after=1, name="barely begun"))
     assert curves(again) == curves(fork(parent, 8, **OTHERWISE))
 
 
-def test_another_rate_and_schedule_hold_from_the_next_step_on(parent):
+def test_new_learning_rate_and_schedule_apply_at_the_next_step(parent):
     other = fork(parent, 8, lr=1e-4, schedule="constant", epochs=5)
     before = rates(parent)
     assert rates(other) == {1: before[1], 2: before[2], 3: 1e-4, 4: 1e-4, 5: 1e-4}
     assert (other.flat_config["lr"], other.flat_config["epochs"], other.flat_config["dropout"]) == (1e-4, 5, 0.3)
     assert curves(other)["batch/loss"][:8] == curves(parent)["batch/loss"][:8]
-    assert curves(other)["batch/loss"][8] == curves(parent)["batch/loss"][8]  # of the same weights, before the step
+    assert curves(other)["batch/loss"][8] == curves(parent)["batch/loss"][8]  # same weights
     assert curves(other)["batch/loss"][9] != curves(parent)["batch/loss"][9]
 
 
@@ -129,18 +129,18 @@ def test_forked_schedule_continues_at_its_step(parent):
     }
 
 
-def test_fork_with_another_optimizer_warns_of_a_fresh_state(parent):
+def test_fork_with_another_optimizer_warns_of_the_reset_state(parent):
     with pytest.warns(TrainingWarning, match="the optimizer's state is reset"):
         other = fork(parent, 8, optimizer="sgd", lr=0.1, momentum=0.9)
     state = other.checkpoint("last").state["optimizer"]["state"]
     assert all(set(entry) == {"momentum_buffer"} for entry in state.values())
 
 
-def test_averaging_may_begin_and_end(parent):
+def test_fork_can_start_or_stop_averaging(parent):
     averaged = fork(parent, 8, ema=0.9)
     weights = averaged.checkpoint("last").tensors("unaveraged")
     theirs = tensors(parent)
-    assert all(torch.equal(weights[key], theirs[key]) for key in theirs)  # the average changes no training
+    assert all(torch.equal(weights[key], theirs[key]) for key in theirs)  # the average does not change the training
     plain = fork(averaged, averaged.checkpoint("last").step or 0, ema=None, epochs=5)
     assert plain.checkpoint("last").parts == ["model"]
     assert len(curves(plain)["val/acc"]) == 5
@@ -171,14 +171,14 @@ def test_setting_that_a_fork_cannot_change_is_refused_with_reason(parent, change
         Fork.plan(parent, changes, 8)
 
 
-def test_a_fork_that_would_stop_at_once_is_refused_with_the_reason(tiny, store):
-    stuck = train(store, tiny(epochs=2, lr=1e-30))  # no epoch is better than the first
+def test_fork_that_would_stop_at_once_is_refused(tiny, store):
+    stuck = train(store, tiny(epochs=2, lr=1e-30))  # later epochs are not better than the first
     with pytest.raises(ConfigError, match="epochs without improvement, and --patience 1 stops there"):
         Fork.plan(stuck, {"patience": 1, "epochs": 9})
     assert Fork.plan(stuck, {"patience": 2, "epochs": 9})
 
 
-def test_a_checkpoint_that_is_not_there_names_the_nearest(parent):
+def test_missing_checkpoint_is_refused_with_similar_names(parent):
     with pytest.raises(
         NotFound,
         match=r"no checkpoint of step 7 in .*; it has those of steps 2, 4, 6, 8, .*: the nearest is 6|nearest is 6",
@@ -186,7 +186,7 @@ def test_a_checkpoint_that_is_not_there_names_the_nearest(parent):
         Fork.plan(parent, {}, 7)
 
 
-def test_a_fork_on_images_that_changed_is_refused_until_it_is_wanted(tiny, store, tmp_path):
+def test_fork_on_changed_images_needs_permission(tiny, store, tmp_path):
     photos = fill(tmp_path / "food" / "train", {"ham": 6, "spam": 6})
     fill(tmp_path / "food" / "test", {"ham": 2, "spam": 2}, seed=50)
     settings = tiny(data=f"folder:{tmp_path / 'food'}", data_fraction=1.0, image_size=16, batch_size=4, epochs=1)
@@ -201,7 +201,7 @@ def test_a_fork_on_images_that_changed_is_refused_until_it_is_wanted(tiny, store
         run_experiment(fork=planned, changed_data=True, store=store)
 
 
-def test_a_run_of_another_script_is_forked_by_that(store):
+def test_run_of_another_script_is_not_forked(store):
     with runfolio.init("mine", store=store) as run:
         run.checkpoint(step=1, model=torch.nn.Linear(1, 1))
         run.restore()
@@ -210,7 +210,7 @@ def test_a_run_of_another_script_is_forked_by_that(store):
         Fork.plan(recorded, {})
 
 
-def test_the_command_makes_a_fork_and_says_what_came_of_it(parent, tmp_path, monkeypatch):
+def test_command_makes_a_fork_and_prints_its_results(parent, tmp_path, monkeypatch):
     from click.testing import CliRunner
 
     from runfolio.cli import main

@@ -1,4 +1,4 @@
-"""Validation picks the epoch and the model; the test images are looked at once, for the chosen."""
+"""Selection of epoch and model by validation, and one test of the chosen run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RunSeries = Callable[..., SeriesReport]
 
 @pytest.fixture
 def run_series(store: Path) -> RunSeries:
-    """Run a series of small trainings; its grid as lists, other settings as values."""
+    """Run a series of small trainings. Lists are rows of the grid, other values are settings."""
 
     def run(folds: int | None = None, **settings) -> SeriesReport:
         given = {
@@ -61,7 +61,7 @@ def looked_at(store: Path) -> list[RecordedRun]:
 
 
 def pictures(run: RecordedRun) -> set[str]:
-    """What was drawn, by name and step, such as `confusion-2`."""
+    """Return the drawn figures by name and step, such as `confusion-2`."""
     return {path.name.rsplit("-", 2)[0] for path in (run.folder / "media").rglob("*.png")}
 
 
@@ -91,7 +91,7 @@ def test_only_the_run_chosen_by_validation_is_tested(run_series, store, tmp_path
     assert [len(run.document.attempts) for run in looked_at(store)] == [2]
 
 
-def test_testing_all_includes_earlier_runs_and_repeats_nothing(run_series, store):
+def test_testing_all_runs_tests_earlier_runs_once(run_series, store):
     run_series(lr=[1e-3, 1e-2])
     assert len(looked_at(store)) == 1
 
@@ -102,7 +102,7 @@ def test_testing_all_includes_earlier_runs_and_repeats_nothing(run_series, store
         assert [len(run.document.attempts) for run in looked_at(store)] == [2, 2]
 
 
-def test_a_run_that_is_repeated_is_tested_where_its_original_was(run_series, store, monkeypatch):
+def test_repeated_run_is_tested_if_its_original_was(run_series, store, monkeypatch):
     run_series(lr=[1e-3, 1e-2])
     (tested,) = looked_at(store)
     for original in runfolio.open(store).runs():
@@ -118,8 +118,8 @@ def test_a_run_that_is_repeated_is_tested_where_its_original_was(run_series, sto
     assert repeated[tested.id].flat_summary["test/acc"] == tested.flat_summary["test/acc"]
 
 
-def test_nothing_is_tested_while_another_process_is_at_a_run(run_series, store):
-    planned = run_series(lr=1e-2).outcomes[0].plan  # to learn its fingerprint
+def test_nothing_is_tested_while_another_process_trains_a_run(run_series, store):
+    planned = run_series(lr=1e-2).outcomes[0].plan  # to get its fingerprint
     folder = looked_at(store)[0].folder
     with runfolio.resume(folder, checkpoint=None):
         report = run_series(lr=[1e-3, 1e-2])
@@ -129,7 +129,7 @@ def test_nothing_is_tested_while_another_process_is_at_a_run(run_series, store):
     assert [run.folder for run in looked_at(store)] == [folder]
 
 
-def test_failed_test_is_reported_and_the_runs_stay(run_series, store, monkeypatch):
+def test_failed_test_is_reported_and_runs_remain(run_series, store, monkeypatch):
     def refuse(*args, **named):
         raise StoreError("the disk is full")
 

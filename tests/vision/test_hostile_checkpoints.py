@@ -1,4 +1,4 @@
-"""Checkpoints of strangers: whatever one describes, an error names the field before memory is taken for it."""
+"""Untrusted checkpoints: invalid descriptions give an error that names the field, without using memory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def network() -> nn.Module:
 
 
 def script_meta() -> dict[str, Any]:
-    """Return what the checkpoint of a script of one's own holds."""
+    """Return the metadata of a script's checkpoint."""
     steps = [v2.Resize((8, 8)), v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.5] * 3)]
     return {"classifier": {"classes": ["cat", "dog"], "transform": plain_steps(v2.Compose(steps))}}
 
@@ -52,7 +52,7 @@ def predict_script(checkpoint: Checkpoint) -> Callable[[Any], object]:
 
 
 def dicts(mutants: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Leave out what a manifest cannot hold: its meta and state are objects."""
+    """Keep only objects, since metadata and state of a manifest are objects."""
     return (mutant for mutant in mutants if isinstance(mutant, dict))
 
 
@@ -158,7 +158,7 @@ def test_tensors_of_another_dtype_or_shape_are_named(name):
         check_stored_network(spec, {other: stored[other] for other in stored if other != key}, "it")
 
 
-def test_image_that_a_network_cannot_take_is_reported(checkpoint):
+def test_image_that_a_network_does_not_accept_is_reported(checkpoint):
     meta = copy.deepcopy(checkpoint.meta)
     for part in ("model", "transform"):
         meta[part] |= {"height": 1, "width": 1}
@@ -171,7 +171,7 @@ def test_script_with_more_classes_than_outputs_is_reported(checkpoint):
     meta = script_meta()
     meta["classifier"]["classes"].append("bird")
 
-    with pytest.raises(ConfigError, match=r"gives an output of shape \(1, 2\) for one picture and 3 classes"):
+    with pytest.raises(ConfigError, match=r"output of shape \(1, 2\) for one picture, but there are 3 classes"):
         predict_script(checkpoint)(meta)
 
 

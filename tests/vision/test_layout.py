@@ -1,4 +1,4 @@
-"""Weights lie in memory as convolutions want them: in training, after a resume, and nowhere on disk."""
+"""Memory layout of weights: channels-last in memory, the usual order on disk."""
 
 from __future__ import annotations
 

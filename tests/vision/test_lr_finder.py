@@ -1,4 +1,4 @@
-"""The learning rate range test."""
+"""Learning rate range test."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ RATES = np.geomspace(1e-7, 10, 100)
 
 @pytest.fixture(scope="module")
 def tested(tiny, tmp_path_factory) -> RangeTest:
-    """tinyvgg on a tenth of the digits: 4 steps an epoch. Read only."""
+    """Return a range test of tinyvgg on a tenth of the digits: 4 steps per epoch. Read only."""
     torch.manual_seed(11)
     return find_lr(tiny(hidden_units=8, tensorboard=False), store=tmp_path_factory.mktemp("range"))
 
 
-def test_the_suggested_rate_trains_better_than_ones_a_thousand_times_off(tested, tiny, tmp_path):
+def test_suggested_rate_trains_better_than_extreme_rates(tested, tiny, tmp_path):
     assert tested.safe is not None
     (tmp_path / "runs").mkdir()
     losses = []
@@ -43,7 +43,7 @@ def test_rate_rises_geometrically_until_the_loss_diverges(tested):
     assert tested.losses[-5:].mean() > 4 * tested.losses[:20].mean() / 2
 
 
-def test_the_backbone_stays_frozen_though_it_would_train_after_some_epochs(tiny, trained_folder, tmp_path):
+def test_backbone_stays_frozen_in_a_range_test(tiny, trained_folder, tmp_path):
     store = tmp_path / "runs"
     weights = str(next((trained_folder / "checkpoints").glob("*.model.safetensors")))
     head = tiny(hidden_units=16, weights=weights, freeze_backbone=True, epochs=3, tensorboard=False)
@@ -51,7 +51,7 @@ def test_the_backbone_stays_frozen_though_it_would_train_after_some_epochs(tiny,
     assert find_lr(later, store=store).losses.tolist() == find_lr(head, store=store).losses.tolist()
 
 
-def test_it_is_a_finished_run_with_its_picture_that_competes_with_no_other(tested):
+def test_range_test_is_a_finished_run_with_a_figure(tested):
     folio = runfolio.open(tested.folder.parent.parent)
     run = folio.run(tested.folder)
 
@@ -66,7 +66,7 @@ def test_it_is_a_finished_run_with_its_picture_that_competes_with_no_other(teste
         folio.best("val/acc")
 
 
-def test_nothing_of_it_reaches_another_training(tiny, tmp_path):
+def test_range_test_does_not_affect_later_trainings(tiny, tmp_path):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -76,7 +76,7 @@ def test_nothing_of_it_reaches_another_training(tiny, tmp_path):
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_one_that_was_stopped_is_not_resumed_as_a_training(tiny, store):
+def test_interrupted_range_test_is_not_resumed(tiny, store):
     from runfolio.vision.settings import RANGE_TEST
 
     with (
@@ -89,7 +89,7 @@ def test_one_that_was_stopped_is_not_resumed_as_a_training(tiny, store):
         run_experiment(resume=run.folder, store=store)
 
 
-def test_the_suggestions_lie_where_the_curve_says():
+def test_suggested_rates_follow_from_the_curve():
     heights = np.interp(np.log10(RATES), [-7, -4, -2, -1, 0, 1], [2.3, 2.3, 0.9, 0.8, 2.5, 9.0])
 
     result = analyze(Path(), RATES.tolist(), heights.tolist())
@@ -107,7 +107,7 @@ def test_no_rate_is_suggested_if_the_loss_never_falls(losses):
     assert "check the network" in result.sentence
 
 
-def test_the_command_draws_it_and_names_the_training_to_begin(tmp_path, monkeypatch, capsys):
+def test_command_draws_the_test_and_prints_the_next_command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(SystemExit) as end:

@@ -15,22 +15,22 @@ SPEC = ModelSpec(name="tinyvgg", channels=1, height=8, width=8, classes=10, hidd
 
 @pytest.mark.parametrize("name", ["tinyvgg", "mlp"])
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 4, 4), (1, 8, 8), (3, 13, 27), (3, 64, 64)])
-def test_a_model_fits_any_image_from_4x4_pixels_up(name, channels, height, width):
+def test_model_fits_images_of_4x4_pixels_or_more(name, channels, height, width):
     model = build_model(replace(SPEC, name=name, channels=channels, height=height, width=width, classes=7))
 
     assert model(torch.zeros(2, channels, height, width)).shape == (2, 7)
 
 
-def test_an_unknown_model_names_the_nearest():
+def test_unknown_model_is_refused_with_similar_names():
     with pytest.raises(NotFound, match="no model 'tinyvg'; did you mean tinyvgg"):
         build_model(replace(SPEC, name="tinyvg"))
 
 
-def test_a_description_survives_its_trip_through_json():
+def test_description_is_restored_from_json():
     assert check_spec(SPEC.as_meta()) == SPEC
 
 
-def test_the_architecture_lists_layers_as_they_ran():
+def test_architecture_lists_layers_in_order_of_execution():
     shape = architecture(build_model(SPEC), SPEC.image_shape)
 
     assert [layer.type for layer in shape.layers] == [
@@ -42,7 +42,7 @@ def test_the_architecture_lists_layers_as_they_ran():
     assert shape.size_mb == pytest.approx(3240 * 4 / 1e6)
 
 
-def test_a_frozen_layer_is_counted_but_not_as_trainable():
+def test_frozen_layer_is_not_counted_as_trainable():
     model = build_model(SPEC)
     model.get_submodule("block_1").requires_grad_(False)
 
@@ -51,7 +51,7 @@ def test_a_frozen_layer_is_counted_but_not_as_trainable():
     assert shape.parameters - shape.trainable_parameters == 100 + 910
 
 
-def test_looking_at_a_model_leaves_it_as_it_was():
+def test_architecture_does_not_change_the_model():
     model = build_model(SPEC).train()
 
     architecture(model, SPEC.image_shape)

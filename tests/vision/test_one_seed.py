@@ -1,4 +1,4 @@
-"""The seed decides all that is random in a training, whatever else is different about the process."""
+"""The seed as the only source of randomness of a training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ run_experiment(TrainSettings(**settings), store=store)
 
 @pytest.fixture
 def trained(fresh_python: Callable, tmp_path: Path) -> Callable[..., runfolio.RecordedRun]:
-    """Train in a process of its own that hashes texts by `hashing` and has drawn `drawn` random numbers before."""
+    """Train in a new process with the hash seed `hashing`, after drawing `drawn` random numbers."""
 
     def train(hashing: str, drawn: int, **settings) -> runfolio.RecordedRun:
         store = tmp_path / f"runs-{hashing}-{len(list(tmp_path.iterdir()))}"

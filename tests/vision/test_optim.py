@@ -1,4 +1,4 @@
-"""The learning rate, step by step, against torch's own schedulers."""
+"""Learning rate schedules, compared with the schedulers of torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def an_sgd() -> SGD:
 
 
 def rates(optimizer: torch.optim.Optimizer, scheduler: LRScheduler, steps: int) -> list[float]:
-    """The learning rate of each step of a training that has `steps` of them."""
+    """Return the learning rate of each step of a training of `steps` steps."""
     rates_by_step = []
     for step in range(steps):
         rates_by_step.append(optimizer.param_groups[0]["lr"])
@@ -39,7 +39,7 @@ def ours(steps: int, **schedule) -> list[float]:
 
 
 @given(steps=st.integers(1, 60))
-def test_cosine_is_torchs(steps):
+def test_cosine_schedule_equals_torch(steps):
     optimizer = an_sgd()
 
     assert ours(steps, schedule="cosine") == pytest.approx(
@@ -48,7 +48,7 @@ def test_cosine_is_torchs(steps):
 
 
 @given(steps=st.integers(1, 60))
-def test_one_cycle_is_torchs(steps):
+def test_one_cycle_schedule_equals_torch(steps):
     optimizer = an_sgd()
     scheduler = OneCycleLR(optimizer, max_lr=1.0, total_steps=steps, cycle_momentum=False) if steps > 1 else None
 
@@ -56,7 +56,7 @@ def test_one_cycle_is_torchs(steps):
         assert ours(steps, schedule="one-cycle") == pytest.approx(rates(optimizer, scheduler, steps))
 
 
-@given(warmup=st.integers(2, 30), after=st.integers(1, 30))  # torch divides by zero where the rise is one step
+@given(warmup=st.integers(2, 30), after=st.integers(1, 30))  # torch divides by zero if the rise has one step
 def test_the_rise_of_one_cycle_takes_the_steps_of_the_warm_up(warmup, after):
     optimizer, steps = an_sgd(), warmup + after
     scheduler = OneCycleLR(optimizer, max_lr=1.0, total_steps=steps, pct_start=warmup / steps, cycle_momentum=False)
@@ -65,7 +65,7 @@ def test_the_rise_of_one_cycle_takes_the_steps_of_the_warm_up(warmup, after):
 
 
 @given(steps=st.integers(1, 60), every=st.integers(1, 20), gamma=st.floats(0.1, 1))
-def test_step_is_torchs(steps, every, gamma):
+def test_step_schedule_equals_torch(steps, every, gamma):
     optimizer = an_sgd()
 
     assert ours(steps, schedule="step", every_steps=every, gamma=gamma) == pytest.approx(
@@ -74,7 +74,7 @@ def test_step_is_torchs(steps, every, gamma):
 
 
 @given(warmup=st.integers(1, 30), after=st.integers(1, 30))
-def test_warm_up_is_torchs_linear_one(warmup, after):
+def test_warm_up_equals_torchs_linear_schedule(warmup, after):
     optimizer = an_sgd()
     linear = LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)
 
@@ -96,7 +96,7 @@ def test_schedule_starts_after_warm_up(warmup, after, schedule):
     total=st.integers(1, 50),
     step=st.integers(0, 100),
 )
-def test_the_factor_never_leaves_0_to_1(schedule, warmup, total, step):
+def test_rate_factor_is_between_0_and_1(schedule, warmup, total, step):
     assert 0 <= RateFactor(schedule=schedule, total_steps=total, warmup_steps=warmup).at(step) <= 1
 
 
@@ -120,7 +120,7 @@ def test_settings_in_epochs_become_steps():
         ({"optimizer": "adamw", "weight_decay": 0.1}, AdamW, {"weight_decay": 0.1}),
     ],
 )
-def test_the_optimizer_is_the_one_asked_for(settings, kind, expected):
+def test_optimizer_is_that_of_the_settings(settings, kind, expected):
     optimizer = make_optimizer(a_layer(), OptimConfig(lr=0.25, **settings), rate_decay=1)
 
     assert type(optimizer) is kind

@@ -1,4 +1,4 @@
-"""A network of one's own script at work: `predict` and `evaluate` by what `run.checkpoint` was given."""
+"""`predict` and `evaluate` with networks of the user's scripts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Brightness(nn.Module):
 
 
 class Brightness(nn.Module):
-    """Calls an image bright if its mean is above the middle."""
+    """Network that classifies an image as bright if its mean is above one half."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ def recorded(store: Path) -> RecordedRun:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Dark and bright noise in a folder per class, divided."""
+    """Return a folder of dark and bright noise, with training and test images."""
     random = np.random.default_rng(0)
     for part in ("train", "test"):
         for name, low in (("dark", 0), ("bright", 140)):
@@ -111,7 +111,7 @@ def test_transforms_of_weights_and_of_the_older_package_are_stored(given):
 
 
 @pytest.mark.parametrize("dtype", ["onnx", "load", "nothing"])
-def test_stored_transform_names_nothing_but_dtypes(dtype, monkeypatch):
+def test_stored_transform_only_names_dtypes(dtype, monkeypatch):
     monkeypatch.setattr(torch, "__getattr__", lambda name: pytest.fail(f"torch.{name} is imported"))
 
     with pytest.raises(ValueError, match=r"0\.dtype is .* it must be one of"):
@@ -133,11 +133,11 @@ def test_random_transform_is_left_out_with_one_warning(store, caplog):
             run.checkpoint(model=Brightness(), step=step, metric=step, classes=CLASSES, transform=random)
 
     assert caplog.text.count("the transform RandomHorizontalFlip cannot be stored; give the one that validates") == 1
-    with pytest.raises(ConfigError, match="holds no transform; save them with"):
+    with pytest.raises(ConfigError, match="has no transform; save them with"):
         runfolio.open(store).run(run.id).predict([picture()], Brightness)
 
 
-def test_run_of_a_script_without_module_shows_the_way_in_python(recorded):
+def test_run_of_a_script_without_module_prints_python_code(recorded):
     with pytest.raises(ConfigError) as refusal:
         recorded.predict([picture()])
 

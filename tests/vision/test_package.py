@@ -1,4 +1,4 @@
-"""What it costs to import `runfolio.vision`, and what happens where a package it needs is missing or broken."""
+"""Import of `runfolio.vision`, also with missing or broken packages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import runfolio.vision
 
 
-def test_importing_the_package_brings_in_no_torch(fresh_python):
+def test_import_of_the_package_does_not_import_torch(fresh_python):
     done = fresh_python(
         "import sys, runfolio.vision\n"
         "runfolio.vision.experiment.settings(epochs=3)\n"
@@ -21,7 +21,7 @@ def test_importing_the_package_brings_in_no_torch(fresh_python):
 @pytest.mark.parametrize(
     ("module", "needs"), [("torch", "training needs torch"), ("sklearn", "the data digits needs scikit-learn")]
 )
-def test_a_missing_package_names_the_extra_to_install(fresh_python, module, needs):
+def test_missing_package_error_names_the_extra(fresh_python, module, needs):
     done = fresh_python(
         "import sys\n"
         f"sys.modules[{module!r}] = None\n"
@@ -53,6 +53,6 @@ def test_public_names_all_exist():
     assert [name for name in runfolio.vision.__all__ if getattr(runfolio.vision, name, None) is None] == []
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         runfolio.vision.trian  # noqa: B018

@@ -1,4 +1,4 @@
-"""Image files of every kind, good and bad."""
+"""Reading of image files, valid and damaged."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def test_a_photograph_taken_sideways_is_turned_upright(tmp_path):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"])
 @pytest.mark.parametrize(("channels", "kind"), [(1, "L"), (3, "RGB")])
-def test_a_picture_of_any_mode_gets_the_channels_of_the_model(mode, channels, kind):
+def test_picture_is_converted_to_the_channels_of_the_model(mode, channels, kind):
     assert to_channels(Image.new(mode, (3, 2)), channels).mode == kind
 
 
-def test_sixteen_bits_of_grey_keep_their_contrast():
+def test_grey_pictures_of_16_bits_keep_their_contrast():
     picture = Image.fromarray(np.array([[0, 0x7FFF, 0xFFFF]], dtype=np.uint16))
 
     assert np.asarray(to_channels(picture, 1)).tolist() == [[0, 127, 255]]
@@ -66,7 +66,7 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def huge_png() -> bytes:
-    """A few bytes that claim 50,000 x 50,000 pixels."""
+    """Return a few bytes that declare 50,000 x 50,000 pixels."""
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
@@ -86,7 +86,7 @@ def test_a_text_is_not_an_image(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "gif", "webp", "bmp", "tiff"])
-def test_a_file_cut_short_is_named_with_the_reason(tmp_path, ending):
+def test_truncated_file_is_named_with_the_reason(tmp_path, ending):
     RAMP.resize((64, 64)).save(tmp_path / f"whole.{ending}")
     whole = (tmp_path / f"whole.{ending}").read_bytes()
     path = written(tmp_path / f"cut.{ending}", whole[: len(whole) * 2 // 3])
@@ -98,12 +98,12 @@ def test_a_file_cut_short_is_named_with_the_reason(tmp_path, ending):
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     path = written(tmp_path / "bomb.png", huge_png())
 
-    with pytest.raises(DamagedFile, match="claims far more pixels than can be decoded; scale it down first"):
+    with pytest.raises(DamagedFile, match="declares too many pixels to be decoded; scale it down first"):
         read_picture(path)
 
 
 @pytest.mark.parametrize("content", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"P5 1 1 255 \x00", b""])
-def test_rare_formats_are_not_even_tried(tmp_path, content):
+def test_rare_formats_are_not_decoded(tmp_path, content):
     with pytest.raises(DamagedFile, match="not an image of a known format"):
         read_picture(written(tmp_path / "rare", content))
 
@@ -113,12 +113,12 @@ def test_a_missing_file_is_not_found(tmp_path):
         read_picture(tmp_path / "missing.png")
 
 
-def test_a_folder_is_no_image(tmp_path):
+def test_folder_is_not_an_image(tmp_path):
     with pytest.raises(DamagedFile, match="is not a file"):
         read_picture(tmp_path)
 
 
-def test_reading_in_threads_leaves_the_warnings_of_others_on(tmp_path):
+def test_reading_in_threads_does_not_disable_other_warnings(tmp_path):
     path = tmp_path / "small.png"
     Image.new("RGB", (4, 4)).save(path)
     before = list(warnings.filters)
@@ -135,7 +135,7 @@ def test_reading_in_threads_leaves_the_warnings_of_others_on(tmp_path):
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A photograph of 1600 x 1200 pixels that a camera held sideways has stored as 1200 x 1600."""
+    """Return a photo of 1600 x 1200 pixels that is stored rotated, as 1200 x 1600."""
     path = tmp_path_factory.mktemp("large") / "sideways.jpg"
     rng = np.random.default_rng(0)
     waves = np.add.outer(np.sin(np.arange(1600) / 90), np.cos(np.arange(1200) / 70))[..., None] * [40, 30, 20]

@@ -1,4 +1,4 @@
-"""Images of more than 8 bits train like the same images in 8 bits; hardly any levels are noticed."""
+"""Images of more than 8 bits, and images of few levels."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def eight_bits(pixels: Pixels) -> Image.Image:
 
 
 def write(root: Path, make: Make, ending: str) -> Path:
-    """Dark and bright noise, 15 images of each, the brightest and the darkest pixel among them."""
+    """Write 15 images of dark and 15 of bright noise, which include the extreme values."""
     random = np.random.default_rng(0)
     for name, low in (("bright", 0.6), ("dark", 0.0)):
         (root / name).mkdir(parents=True)
@@ -87,7 +87,7 @@ def train(tmp_path: Path) -> Callable[[str, Make, str], RecordedRun]:
 
 def test_deep_images_train_and_predict_as_well_as_in_eight_bits(train, tmp_path):
     plain = train("plain", eight_bits, "png")
-    with pytest.warns(match="30 of 30 images have more than 8 bits: .* by the range of the training images, -1 to 2"):
+    with pytest.warns(match="30 of 30 images have more than 8 bits: .* from the range of the training images, -1 to 2"):
         deep = train("deep", *KINDS["floats"])
 
     accuracy = plain.metric("train/acc").values[-1]
@@ -119,10 +119,10 @@ def test_images_of_few_levels_are_named(tmp_path):
 
     (notice,) = load_data(f"folder:{tmp_path}").notices
 
-    assert notice.startswith("1 of 11 images have fewer than 8 levels, such as cat/mask.png (2): they look like masks")
+    assert notice.startswith("1 of 11 images have fewer than 8 levels, such as cat/mask.png (2): they may be masks")
 
 
-def test_deep_images_that_one_outlier_darkens_are_named(tmp_path):
+def test_deep_images_darkened_by_an_outlier_are_named(tmp_path):
     write(tmp_path, lambda pixels: Image.fromarray((pixels * 100).astype(np.uint16)), "png")
     Image.fromarray(np.full((8, 8), 65535, dtype=np.uint16)).save(tmp_path / "dark" / "hot.png")
 
@@ -132,9 +132,9 @@ def test_deep_images_that_one_outlier_darkens_are_named(tmp_path):
     assert few.startswith("31 of 31 images have fewer than 8 levels")
 
 
-def test_an_image_without_a_finite_value_is_bad(tmp_path):
+def test_image_without_finite_values_is_bad(tmp_path):
     fill(tmp_path, {"cat": 5, "dog": 5})
     Image.fromarray(np.full((8, 8), np.nan, dtype=np.float32)).save(tmp_path / "cat" / "empty.tif")
 
-    with pytest.raises(DamagedFile, match=r"empty.tif holds no finite value; repair or remove the file"):
+    with pytest.raises(DamagedFile, match=r"empty.tif has no finite value; repair or remove the file"):
         load_data(f"folder:{tmp_path}")

@@ -1,4 +1,4 @@
-"""A finished run's classifier: loaded without unpickling anything, asked about pictures, drawn."""
+"""Classifier of a finished run: loading, prediction and figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def classifier(trained) -> LoadedClassifier:
 
 @pytest.fixture
 def copied(trained, tmp_path) -> Path:
-    """A copy of the run's folder, to be damaged."""
+    """Return a copy of the run's folder for changes."""
     return Path(shutil.copytree(trained.folder, tmp_path / "copied"))
 
 
@@ -36,7 +36,7 @@ def rewrite_manifest(folder: Path, **changes) -> None:
 
 
 def rewrite_weights(folder: Path, change) -> None:
-    """Replace the model's tensors by `change(tensors)` in a manifest whose digests are right."""
+    """Replace the tensors of the model by `change(tensors)`, with correct digests in the manifest."""
     old = manifests.read(folder, "best")
     manifests.save(
         folder,
@@ -59,7 +59,7 @@ def a_prediction(label: str, probability: float = 0.9) -> Prediction:
     return Prediction(label=label, probability=probability, probabilities={label: probability}, seconds=0.1, image="x")
 
 
-def test_the_loaded_classifier_gives_the_accuracy_the_run_recorded(trained, classifier):
+def test_loaded_classifier_has_the_recorded_accuracy(trained, classifier):
     samples = sample_test_images(classifier, 359)
 
     predictions = classifier.predict([sample.picture for sample in samples])
@@ -88,7 +88,7 @@ def test_prediction_has_class_probability_and_time(classifier):
     assert prediction.seconds > 0
 
 
-def test_files_pictures_and_arrays_are_the_same_to_it(classifier, tmp_path):
+def test_predictions_are_equal_for_files_pictures_and_arrays(classifier, tmp_path):
     (sample,) = sample_test_images(classifier, 1)
     path = tmp_path / "digit.png"
     sample.picture.convert("RGBA").save(path)
@@ -101,7 +101,7 @@ def test_files_pictures_and_arrays_are_the_same_to_it(classifier, tmp_path):
     assert classifier.predict(path)[0].label == predictions[0].label
 
 
-def test_bytes_and_tensors_are_the_same_to_it(classifier, tmp_path):
+def test_predictions_are_equal_for_bytes_and_tensors(classifier, tmp_path):
     (sample,) = sample_test_images(classifier, 1)
     path = tmp_path / "digit.png"
     sample.picture.save(path)
@@ -119,7 +119,7 @@ def test_a_pillow_image_is_turned_upright(classifier, tmp_path):
     (sample,) = sample_test_images(classifier, 1)
     exif = Image.Exif()
     exif[0x0112] = 6
-    sample.picture.rotate(90).save(tmp_path / "sideways.png", exif=exif)  # turned back by the orientation
+    sample.picture.rotate(90).save(tmp_path / "sideways.png", exif=exif)  # the orientation reverses the rotation
 
     with Image.open(tmp_path / "sideways.png") as sideways:
         (prediction,) = classifier.predict(sideways)
@@ -169,7 +169,7 @@ def test_a_sample_is_drawn_from_the_test_images_by_seed(classifier):
 
 @pytest.mark.parametrize("count", [0, 360])
 def test_a_sample_cannot_be_larger_than_the_test_set(classifier, count):
-    with pytest.raises(ConfigError, match=f"cannot draw {count} test images of digits; there are 1 to 359"):
+    with pytest.raises(ConfigError, match=f"cannot draw {count} test images of digits; give 1 to 359"):
         sample_test_images(classifier, count)
 
 
@@ -190,7 +190,7 @@ def test_tensors_that_do_not_fit_are_named(copied):
     )
 
 
-def test_a_flipped_byte_is_found_before_any_tensor_is_used(copied):
+def test_flipped_byte_is_detected_before_tensors_are_used(copied):
     path = copied / "checkpoints" / json.loads((copied / "checkpoints/best.json").read_text())["files"]["model"]["file"]
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -201,7 +201,7 @@ def test_a_flipped_byte_is_found_before_any_tensor_is_used(copied):
 
 
 @pytest.mark.parametrize("part", ["model", "transform", "classes"])
-def test_a_checkpoint_that_describes_no_classifier_is_damaged(copied, trained, part):
+def test_checkpoint_without_a_classifier_is_damaged(copied, trained, part):
     meta = {key: value for key, value in trained.checkpoint("best").meta.items() if key != part}
     rewrite_manifest(copied, meta=meta)
 
@@ -209,14 +209,14 @@ def test_a_checkpoint_that_describes_no_classifier_is_damaged(copied, trained, p
         load(manifests.read(copied, "best"))
 
 
-def test_a_class_too_few_is_damage(copied, trained):
+def test_missing_class_is_damage(copied, trained):
     rewrite_manifest(copied, meta=trained.checkpoint("best").meta | {"classes": ["0", "1"]})
 
     with pytest.raises(DamagedFile, match="names 2 classes for a model of 10"):
         load(manifests.read(copied, "best"))
 
 
-def test_a_model_this_version_does_not_have_is_not_found(copied, trained):
+def test_unknown_model_of_a_checkpoint_is_not_found(copied, trained):
     meta = trained.checkpoint("best").meta
     rewrite_manifest(copied, meta=meta | {"model": meta["model"] | {"name": "tinyvgg2"}})
 
@@ -224,7 +224,7 @@ def test_a_model_this_version_does_not_have_is_not_found(copied, trained):
         load(manifests.read(copied, "best"))
 
 
-def test_the_picture_shows_right_in_green_and_wrong_in_red(classifier, tmp_path):
+def test_figure_shows_correct_in_green_and_wrong_in_red(classifier, tmp_path):
     images = [sample.picture for sample in sample_test_images(classifier, 2)]
     predictions = [a_prediction("cat"), a_prediction("dog")]
 

@@ -1,4 +1,4 @@
-"""A few steps under torch's profiler."""
+"""Profiles of a few training steps."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ FAST = {"epochs": 1, "watch": 0, "tensorboard": False}
 
 @pytest.fixture(scope="module")
 def profiled(tiny, tmp_path_factory) -> RecordedRun:
-    """Four steps. Read only."""
+    """Return a profiled run of four steps. Read only."""
     store = tmp_path_factory.mktemp("profiled")
     return runfolio.open(store).run(run_experiment(tiny(profile=True, **FAST), store=store))
 
 
-def test_the_trace_is_kept_and_shows_the_steps_and_the_waiting_for_batches(profiled):
+def test_trace_has_the_steps_and_the_loading_of_batches(profiled):
     with gzip.open(profiled.folder / "artifacts" / "profile" / "trace.json.gz") as file:
         names = {event.get("name") for event in json.load(file)["traceEvents"]}
 
     assert {"ProfilerStep#1", "ProfilerStep#2", "ProfilerStep#3", "runfolio: next batch"} <= names
 
 
-def test_the_operators_that_take_the_time_are_recorded(profiled):
+def test_slowest_operators_are_recorded(profiled):
     profile = json.loads((profiled.folder / "artifacts" / "profile" / "operators.json").read_text())
 
     names = [operator["name"] for operator in profile["operators"]]
@@ -44,7 +44,7 @@ def test_the_operators_that_take_the_time_are_recorded(profiled):
     assert all(operator["calls"] >= 1 for operator in profile["operators"])
 
 
-def test_show_tells_it(profiled, capsys):
+def test_show_prints_the_profile(profiled, capsys):
     with pytest.raises(SystemExit):
         main(["show", profiled.id, "--store", str(profiled.folder.parent.parent)])
 
@@ -55,7 +55,7 @@ def test_show_tells_it(profiled, capsys):
     assert "trace.json.gz" in output
 
 
-def test_a_profiled_training_has_the_bits_of_any_other(profiled, tiny, tmp_path):
+def test_profiling_does_not_change_the_results(profiled, tiny, tmp_path):
     store = tmp_path / "runs"
     folder = run_experiment(tiny(**FAST), store=store)
 

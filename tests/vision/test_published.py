@@ -1,4 +1,4 @@
-"""`torchvision:NAME`: torchvision's own code at work on a small data set of the same form, from a real server."""
+"""Data `torchvision:NAME`, with small data sets of the same format from a local server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LABELS = np.arange(30, dtype=np.uint8) % 10
 
 
 def idx(array: np.ndarray) -> bytes:
-    """The format of MNIST and its kin: http://yann.lecun.com/exdb/mnist"""
+    """Return data in the format of MNIST: http://yann.lecun.com/exdb/mnist"""
     header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
     return gzip.compress(header + array.tobytes())
 
@@ -44,7 +44,7 @@ FILES = {
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """What the server holds that torchvision now takes for that of FashionMNIST."""
+    """Return the folder of a local server that replaces that of FashionMNIST."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     folder = tmp_path / "mirror"
     folder.mkdir()
@@ -66,7 +66,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("mirror")
-def test_a_published_set_is_fetched_and_read():
+def test_published_set_is_downloaded_and_read():
     source = load_data("torchvision:FashionMNIST")
 
     assert source.name == "torchvision:FashionMNIST"
@@ -80,7 +80,7 @@ def test_a_published_set_is_fetched_and_read():
     assert source.test.digests()[3] == digest(CLOTHES[23])
 
 
-def test_it_is_fetched_once(mirror):
+def test_published_set_is_downloaded_once(mirror):
     load_data("torchvision:FashionMNIST")
     for file in mirror.iterdir():
         file.unlink()
@@ -88,9 +88,9 @@ def test_it_is_fetched_once(mirror):
     assert len(load_data("torchvision:FashionMNIST").test) == 10
 
 
-def test_one_that_is_not_there_whole_is_not_taken_for_whole(mirror):
+def test_incomplete_download_is_not_used(mirror):
     (mirror / "t10k-labels-idx1-ubyte.gz").write_bytes(b"half")
-    with pytest.raises(DownloadFailed, match=r"cannot fetch torchvision:FashionMNIST .*; check the network connection"):
+    with pytest.raises(DownloadFailed, match=r"cannot download torchvision:FashionMNIST .*; check the network"):
         load_data("torchvision:FashionMNIST")
 
     (mirror / "t10k-labels-idx1-ubyte.gz").write_bytes(FILES["t10k-labels-idx1-ubyte.gz"])
@@ -107,28 +107,28 @@ def test_prints_of_torchvision_are_hidden_and_the_display_is_paused(capsys):
     assert "Extracting" not in capsys.readouterr().out
 
 
-def test_offline_is_one_clear_line(monkeypatch):
+def test_offline_error_is_one_line(monkeypatch):
     monkeypatch.setattr(datasets.FashionMNIST, "mirrors", ["http://nowhere.invalid/"])
 
     with pytest.raises(DownloadFailed) as refusal:
         load_data("torchvision:FashionMNIST")
 
-    assert str(refusal.value).startswith("cannot fetch torchvision:FashionMNIST (")
+    assert str(refusal.value).startswith("cannot download torchvision:FashionMNIST (")
     assert str(refusal.value).endswith("); check the network connection and try again")
     assert "\n" not in str(refusal.value)
 
 
-def test_an_unknown_set_names_the_nearest():
+def test_unknown_set_is_refused_with_similar_names():
     with pytest.raises(NotFound, match="no data 'torchvision:Cifar10'; did you mean CIFAR10 or CIFAR100"):
         load_data("torchvision:Cifar10")
 
 
-def test_torchvision_knows_every_set_of_ours():
+def test_torchvision_has_all_named_sets():
     assert [name for name in _SETS if not hasattr(datasets, name)] == []
 
 
 def test_photographs_keep_their_sizes(cache):
-    """DTD as torchvision unpacks it: textures in files, lists of the parts beside them."""
+    """The files have the structure of DTD: images, and lists of the parts."""
     root = cache / "data" / "torchvision-DTD" / "dtd" / "dtd"
     (root / "labels").mkdir(parents=True)
     for number, texture in enumerate(("banded", "dotted")):
@@ -148,8 +148,8 @@ def test_photographs_keep_their_sizes(cache):
 
 
 @pytest.mark.parametrize("name", [name for name, published in _SETS.items() if published.photos])
-def test_the_files_of_every_set_of_photographs_are_known(name: str):
-    """By the attributes that torchvision's own code fills."""
+def test_files_of_each_set_of_photos_are_found(name: str):
+    """The attributes are those that torchvision's code sets."""
     bases = [base for base in getattr(datasets, name).__mro__ if base.__module__.startswith("torchvision")]
     code = "".join(map(inspect.getsource, bases))
 

@@ -1,4 +1,4 @@
-"""Real ImageNet weights on real photographs, where this checkout has them beside it."""
+"""Training with ImageNet weights on photos, if they are next to this checkout."""
 
 from __future__ import annotations
 

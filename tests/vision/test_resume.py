@@ -1,4 +1,4 @@
-"""A training that was interrupted goes on as if nothing had happened."""
+"""Resumed trainings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def interrupted(settings: TrainSettings, store: Path, after_batches: int) -> run
     return run
 
 
-# 115 images train: 4 batches an epoch.
+# 115 training images: 4 batches per epoch.
 MID_EPOCH_3 = 10
 
 TIMES = {"epoch_seconds", "images_per_second", "predict_ms"}
@@ -34,13 +34,13 @@ TIMES = {"epoch_seconds", "images_per_second", "predict_ms"}
         {"optimizer": "sgd", "momentum": 0.9, "lr": 0.1, "schedule": "one-cycle", "workers": 1},
     ],
 )
-def test_resuming_gives_the_same_bits_as_never_having_stopped(store, tmp_path, tiny, settings):
+def test_resumed_training_ends_with_the_same_bits(store, tmp_path, tiny, settings):
     settings = tiny(epochs=4, test_at="epoch", **settings)
     straight = trained_without_a_stop(settings, tmp_path / "straight")
     stopped = interrupted(settings, store, MID_EPOCH_3)
     assert stopped.checkpoint("last").step == 8
 
-    torch.manual_seed(1234)  # whatever the process did meanwhile
+    torch.manual_seed(1234)  # random numbers of the process must not matter
     folder = run_experiment(store=store, resume=stopped.id)
     resumed = runfolio.open(store).run(folder)
 
@@ -96,7 +96,7 @@ def test_run_without_a_checkpoint_restarts_on_resume(store, tmp_path, tiny):
     assert without_times(resumed.flat_summary) == without_times(straight.flat_summary)
 
 
-def test_a_run_of_another_script_is_not_begun_again(store):
+def test_run_of_another_script_is_not_restarted(store):
     runfolio.init("mine", store=store, config={"lr": 0.1, "epochs": 3}).finish("interrupted")
 
     with pytest.raises(ConfigError, match="was not made by `runfolio train`"):
@@ -112,6 +112,6 @@ def test_a_run_of_another_script_is_not_resumed(store):
         run_experiment(store=store, resume=run.id)
 
 
-def test_an_unknown_run_names_the_nearest(trained):
+def test_unknown_run_is_refused_with_similar_names(trained):
     with pytest.raises(NotFound, match="did you mean tinyvgg-50pct-4ep"):
         run_experiment(store=trained.folder.parent.parent, resume="tinyvgg-50pct-5ep")

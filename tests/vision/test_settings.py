@@ -9,7 +9,7 @@ from runfolio.settings import build, fields_of
 from runfolio.vision import TrainSettings
 
 
-def test_the_defaults_are_a_training_that_can_run():
+def test_default_settings_are_valid():
     settings = TrainSettings()
 
     assert (settings.data, settings.model, settings.epochs) == ("digits", "tinyvgg", 5)
@@ -43,7 +43,7 @@ def test_default_run_name_has_the_varied_settings(settings, name):
     assert TrainSettings(**settings).run_name == name
 
 
-def test_run_name_in_a_series_has_what_varies_in_it():
+def test_run_name_in_a_series_has_the_varied_settings():
     varied = {"epochs": 5, "lr": 0.01, "seed": 3, "weights": "folder/start.pth", "freeze-backbone": True}
     assert TrainSettings().name_in_series(varied) == "tinyvgg-5ep-lr=0.01-weights=start.pth-freeze-backbone=True"
     assert TrainSettings().name_in_series({}) == "tinyvgg-5ep"
@@ -72,7 +72,7 @@ def test_run_name_in_a_series_has_what_varies_in_it():
         ({"warmup_epochs": 5}, "warmup-epochs is 5 of 5 epochs; it must be smaller than epochs"),
     ],
 )
-def test_a_setting_that_cannot_be_followed_is_refused_by_name(wrong, message):
+def test_invalid_setting_is_refused_by_name(wrong, message):
     with pytest.raises(ConfigError) as refusal:
         TrainSettings(**wrong)
 
@@ -83,5 +83,5 @@ def test_nesterov_needs_sgd_with_momentum():
     assert TrainSettings(optimizer="sgd", momentum=0.9, nesterov=True).nesterov
 
 
-def test_yamls_number_32_is_a_precision():
+def test_yaml_number_32_is_a_precision():
     assert build(TrainSettings, {"precision": 32}).precision == "32"

@@ -1,4 +1,4 @@
-"""Folders of training, validation and test images under other names, and what is said of them."""
+"""Recognition of folders for training, validation and test, with their notices."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from runfolio.vision.prepare import prepare
 from .photos import fill, picture
 
 PARTS = {"train": 4, "val": 2, "test": 3}
-"""Images of each of two classes."""
+"""Number of images of each of two classes."""
 
 
 def divided(root: Path, folders: dict[str, str], classes: tuple[str, ...] = ("cat", "dog")) -> Path:
-    """A folder with the parts (`train`, `val`, `test`) under other names."""
+    """Write a folder whose parts (`train`, `val`, `test`) have other names."""
     for seed, (part, folder) in enumerate(folders.items()):
         fill(root / folder, dict.fromkeys(classes, PARTS[part]), seed=100_000 * seed)
     return root
@@ -53,7 +53,7 @@ def test_parts_are_recognised_in_any_usual_spelling(tmp_path, train, val, test):
     assert source.classes == ("cat", "dog")
     assert sizes(source) == (8, 4, 6)
     assert source.notices == (
-        f"taken: {train}/ (8 images) for training, {val}/ (4 images) for validation, {test}/ (6 images) for test",
+        f"used: {train}/ (8 images) for training, {val}/ (4 images) for validation, {test}/ (6 images) for test",
     )
 
 
@@ -67,11 +67,11 @@ def test_a_folder_repeated_inside_itself_is_one_part(tmp_path):
     assert sizes(load(divided(tmp_path, names))) == (8, 0, 6)
 
 
-def test_the_other_of_two_folders_of_the_same_classes_is_test(tmp_path):
+def test_other_folder_with_the_same_classes_is_the_test_folder(tmp_path):
     source = load(divided(tmp_path, {"train": "Training", "test": "unseen"}))
 
     assert sizes(source) == (8, 0, 6)
-    assert source.notices == ("taken: Training/ (8 images) for training, unseen/ (6 images) for test",)
+    assert source.notices == ("used: Training/ (8 images) for training, unseen/ (6 images) for test",)
 
 
 def test_parts_inside_each_class_folder_are_recognised(tmp_path):
@@ -81,7 +81,7 @@ def test_parts_inside_each_class_folder_are_recognised(tmp_path):
     source = load(tmp_path)
 
     assert (source.classes, sizes(source)) == (("cat", "dog"), (8, 0, 6))
-    assert source.notices == ("taken: */Train/ (8 images) for training, */Test/ (6 images) for test",)
+    assert source.notices == ("used: */Train/ (8 images) for training, */Test/ (6 images) for test",)
 
 
 def test_without_a_test_folder_a_fifth_of_training_is_kept(tmp_path):
@@ -92,7 +92,7 @@ def test_without_a_test_folder_a_fifth_of_training_is_kept(tmp_path):
 
     assert sizes(source) == (16, 4, 4)
     assert all(source.test.reference(index).startswith("train/") for index in range(4))
-    assert source.notices[1] == "no test folder: 4 images of train/ are kept for test, the same in every run"
+    assert source.notices[1] == "no test folder: 4 images of train/ test, the same in each run"
 
 
 def test_a_validation_folder_of_other_classes_is_named(tmp_path):
@@ -102,10 +102,10 @@ def test_a_validation_folder_of_other_classes_is_named(tmp_path):
     source = load(tmp_path)
 
     assert sizes(source) == (12, 4, 9)
-    assert source.notices[1:] == ("left out: val/hen/ (not a class elsewhere)", "val/ has no images of: cow")
+    assert source.notices[1:] == ("left out: val/hen/ (only in this folder)", "val/ has no images of: cow")
 
 
-def test_what_is_left_out_is_named(tmp_path):
+def test_left_out_folders_are_named(tmp_path):
     divided(tmp_path, {"train": "train", "test": "test"})
     fill(tmp_path, {"unlabelled": 3})
     picture().save(tmp_path / "cover.png")
@@ -135,7 +135,7 @@ def test_empty_classes_and_loose_images_are_named(tmp_path):
 def test_parts_without_class_folders_are_refused(tmp_path):
     fill(tmp_path, {"Train": 5, "Test": 5})
 
-    with pytest.raises(ConfigError, match=r"Test/ and Train/ of .* hold images but no folders of classes; put the"):
+    with pytest.raises(ConfigError, match=r"Test/ and Train/ of .* have images but no class folders; put the"):
         load(tmp_path)
 
 
@@ -153,19 +153,17 @@ def test_a_class_with_the_name_of_a_part_is_named(tmp_path):
     source = load(tmp_path)
 
     assert source.classes == ("bus", "train")
-    assert source.notices == ("taken for classes although they have names of parts of the data: train",)
+    assert source.notices == ("used as classes although they have names of parts of the data: train",)
 
 
-def test_classes_that_all_hold_the_same_folders_are_doubted(tmp_path):
+def test_classes_with_equal_subfolders_give_a_notice(tmp_path):
     fill(tmp_path / "2023", {"cat": 5, "dog": 5})
     fill(tmp_path / "2024", {"cat": 5, "dog": 5}, seed=50)
 
     source = load(tmp_path)
 
     assert source.classes == ("2023", "2024")
-    assert source.notices[0].startswith(
-        "2023/, 2024/ were taken for the classes, but all hold the same folders (cat, dog)"
-    )
+    assert source.notices[0].startswith("2023/, 2024/ were used as classes, but all have the same folders (cat, dog)")
 
 
 @pytest.fixture
@@ -178,7 +176,7 @@ def settings_for(food: Path, **changes) -> TrainSettings:
     return TrainSettings(**options)
 
 
-def test_a_validation_folder_validates(food):
+def test_validation_folder_is_used_for_validation(food):
     prepared = prepare(settings_for(food))
 
     assert (len(prepared.train), len(prepared.val), len(prepared.test)) == (8, 4, 6)
@@ -186,20 +184,20 @@ def test_a_validation_folder_validates(food):
     assert all(item.name.startswith("train/") for item in prepared.listing("train"))
 
 
-def test_a_share_of_the_data_keeps_all_of_the_validation_folder(food):
+def test_data_fraction_does_not_reduce_the_validation_folder(food):
     prepared = prepare(settings_for(food, data_fraction=0.5))
 
     assert (len(prepared.train), len(prepared.val)) == (4, 4)
 
 
 @pytest.mark.parametrize("division", [{"val_fraction": 0.25}, {"fold": "1/4"}])
-def test_a_division_that_is_asked_for_leaves_the_folder_out(food, division):
+def test_requested_split_replaces_the_validation_folder(food, division):
     prepared = prepare(settings_for(food, **division))
 
     assert (len(prepared.train), len(prepared.val)) == (6, 2)
     assert all(item.name.startswith("train/") for item in prepared.listing("val"))
     assert prepared.source.notices[-1] == (
-        "valid/ (4 images) left out: --val-fraction or --fold divides the training images instead"
+        "valid/ (4 images) left out: --val-fraction or --fold splits the training images instead"
     )
 
 
@@ -218,8 +216,8 @@ def test_validation_images_cannot_be_test_data(food):
         load(food, test_data=f"folder:{food / 'valid'}")
 
 
-def test_a_run_records_what_was_taken_for_what(food, tmp_path):
-    with pytest.warns(match="taken: .* valid/"):
+def test_run_records_the_use_of_folders(food, tmp_path):
+    with pytest.warns(match="used: .* valid/"):
         folder = run_experiment(settings_for(food), store=tmp_path / "runs")
 
     run = runfolio.open(tmp_path / "runs").run(folder)

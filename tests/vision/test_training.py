@@ -1,4 +1,4 @@
-"""What a training leaves in its record."""
+"""Record of a training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runfolio.vision.loop.notices import TrainingWarning
 
 @pytest.fixture
 def train(store):
-    """Train with the settings, and give the run as it was recorded."""
+    """Return a function that trains with the settings and returns the recorded run."""
 
     def run(settings: TrainSettings, **options) -> runfolio.RecordedRun:
         folder = run_experiment(settings, store=store, **options)
@@ -40,13 +40,13 @@ def media_of(run: runfolio.RecordedRun) -> list[dict]:
     ]
 
 
-def test_a_run_says_what_it_was_and_ends_finished(trained):
+def test_run_records_its_settings_and_finishes(trained):
     assert (trained.name, trained.experiment, trained.state) == ("tinyvgg-50pct-4ep", "digits", "finished")
     assert trained.config["hidden_units"] == 16
     assert trained.config["lr"] == 0.003
 
 
-def test_each_epoch_is_one_point_of_every_figure(trained):
+def test_each_epoch_logs_one_point_of_each_metric(trained):
     per_epoch = ["train/loss", "train/acc", "val/loss", "val/acc", "lr", "epoch_seconds", "images_per_second"]
 
     assert {name: trained.metric(name).steps.tolist() for name in per_epoch} == {
@@ -54,7 +54,7 @@ def test_each_epoch_is_one_point_of_every_figure(trained):
     }
 
 
-def test_each_batch_is_one_point_of_the_batch_loss(trained):
+def test_each_batch_logs_one_point_of_the_batch_loss(trained):
     batches = math.ceil(trained.flat_summary["train/images"] / 50)
 
     assert trained.metric("batch/loss").steps.tolist() == list(range(1, 4 * batches + 1))
@@ -78,7 +78,7 @@ def test_epoch_loss_is_the_mean_over_images_not_batches(trained):
     assert trained.metric("train/loss").values[0] == pytest.approx(by_image, rel=1e-6)
 
 
-def test_the_summary_answers_what_a_leaderboard_asks(trained):
+def test_summary_has_the_columns_of_a_leaderboard(trained):
     results = trained.flat_summary
 
     assert results["chosen_by"] == "val/acc"
@@ -91,7 +91,7 @@ def test_the_summary_answers_what_a_leaderboard_asks(trained):
     assert 0 < results["predict_ms"] < 1000
 
 
-def test_the_test_figures_are_those_of_the_best_epochs_weights(trained):
+def test_test_results_are_those_of_the_best_epoch(trained):
     best = trained.checkpoint("best")
     assert best.step == trained.flat_summary["best/epoch"] * math.ceil(trained.flat_summary["train/images"] / 50)
 
@@ -103,7 +103,7 @@ def test_the_test_figures_are_those_of_the_best_epochs_weights(trained):
     assert trained.metric("test/acc").values.tolist() == [trained.flat_summary["test/acc"]]
 
 
-def test_the_record_shows_architecture_confusion_and_classes(trained):
+def test_record_has_architecture_confusion_and_classes(trained):
     said = texts(trained)
 
     assert said["architecture"].splitlines()[0].split() == ["layer", "type", "output", "parameters", "trainable"]
@@ -113,7 +113,7 @@ def test_the_record_shows_architecture_confusion_and_classes(trained):
     ]
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(train, tiny):
+def test_same_seed_gives_the_same_bits(train, tiny):
     once, again, other = (
         train(tiny(epochs=1, dropout=0.2, seed=seed, deterministic=True, schedule="constant")) for seed in (1, 1, 2)
     )
@@ -143,7 +143,7 @@ def test_results_do_not_depend_on_the_number_of_workers(train, tiny):
     assert weights(none) == weights(two)
 
 
-def test_every_epoch_can_be_tested(train, tiny):
+def test_each_epoch_can_be_tested(train, tiny):
     run = train(tiny(test_at="epoch"))
 
     assert run.metric("test/acc").steps.tolist() == [1, 2]
@@ -160,8 +160,8 @@ def test_without_validation_training_accuracy_chooses_the_epoch(train, tiny):
     assert "train/acc" in texts(run)["notice"]
 
 
-def test_the_checkpoints_that_were_asked_for_are_kept(train, tiny):
-    run = train(tiny(epochs=3, lr=1e-2, checkpoint_steps=2, keep_every=4, keep_best=2))  # 4 steps an epoch
+def test_requested_checkpoints_are_kept(train, tiny):
+    run = train(tiny(epochs=3, lr=1e-2, checkpoint_steps=2, keep_every=4, keep_best=2))  # 4 steps per epoch
 
     steps = {path.stem: run.checkpoint(path.stem).step for path in (run.folder / "checkpoints").glob("*.json")}
     assert (steps["last"], steps["step-4"], steps["step-8"], steps["step-12"]) == (12, 4, 8, 12)
@@ -180,7 +180,7 @@ def test_nan_loss_is_recorded_and_reported_once(train, tiny):
 
 @pytest.mark.parametrize("model", ["tinyvgg", "mlp"])
 @pytest.mark.parametrize("optimizer", [{"optimizer": "sgd", "momentum": 0.9, "nesterov": True}, {"optimizer": "adamw"}])
-def test_every_model_trains_with_every_kind_of_optimizer(train, tiny, model, optimizer):
+def test_each_model_trains_with_each_optimizer(train, tiny, model, optimizer):
     run = train(tiny(model=model, warmup_epochs=0.5, label_smoothing=0.1, schedule="one-cycle", **optimizer))
 
     assert run.state == "finished"
@@ -190,7 +190,7 @@ def test_bfloat16_layers_train_too(train, tiny):
     assert train(tiny(precision="bf16", epochs=1)).state == "finished"
 
 
-def test_a_display_shows_the_training_and_is_left_empty(train, tiny):
+def test_progress_display_is_empty_after_a_training(train, tiny):
     seen = []
 
     class Watched(Progress):
@@ -220,7 +220,7 @@ def test_mistyped_name_leaves_no_run(store, tiny, wrong, message):
     assert not store.exists()
 
 
-def test_in_a_series_a_failing_run_is_part_of_the_record(store, tiny):
+def test_failing_run_of_a_series_is_recorded(store, tiny):
     with pytest.raises(NotFound):
         experiment.run(tiny(model="tinyvg"), store=store, series={"name": "demo", "fingerprint": "f00"})
 
@@ -229,7 +229,7 @@ def test_in_a_series_a_failing_run_is_part_of_the_record(store, tiny):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="only a machine without CUDA can refuse it")
-def test_a_device_that_is_not_there_is_refused(store, tiny):
+def test_missing_device_is_refused(store, tiny):
     with pytest.raises(ConfigError, match="torch finds no CUDA device here; use --device auto or cpu"):
         run_experiment(tiny(device="cuda"), store=store)
 
@@ -248,7 +248,7 @@ def test_tinyvgg_learns_the_digits_with_default_settings(train):
     assert train(TrainSettings(epochs=10)).flat_summary["test/acc"] > 0.95
 
 
-def test_a_store_that_takes_no_checkpoint_does_not_cost_the_result(store, tiny):
+def test_results_survive_if_no_checkpoint_can_be_saved(store, tiny):
     class InTheWay(Progress):
         def add_task(self, *args, **fields):
             (folder,) = store.glob("digits/*")

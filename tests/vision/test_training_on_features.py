@@ -1,4 +1,4 @@
-"""With a frozen backbone a training computes features once, and comes to what it comes to without a cache."""
+"""Trainings on cached features of a frozen backbone, with the same results as without a cache."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Train = Callable[..., tuple[RecordedRun, int]]
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Photographs of two dishes, and weights."""
+    """Return photos of two classes, and weights."""
     folder = tmp_path_factory.mktemp("inputs")
     torch.manual_seed(0)
     save_model(build_model(SPEC), str(folder / "weights.safetensors"))
@@ -50,7 +50,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture
 def train(inputs: dict[str, str], store: Path) -> Train:
-    """Train a head; the run, and of how many images features were computed."""
+    """Return a function that trains a head and returns the run and the number of images with computed features."""
 
     def run(series: dict[str, str] | None = None, **changes: object) -> tuple[RecordedRun, int]:
         settings = {
@@ -79,7 +79,7 @@ def train(inputs: dict[str, str], store: Path) -> Train:
 @pytest.mark.parametrize(
     "how", [{"dropout": 0.3, "ema": 0.7, "accumulate": 2, "optimizer": "adamw"}, {"test_at": "epoch"}]
 )
-def test_with_and_without_the_cache_the_same_seed_gives_the_same_head(train, how):
+def test_head_does_not_depend_on_the_cache(train, how):
     cached_run, computed = train(**how)
     through, none = train(**how, cache=False)
 
@@ -111,7 +111,7 @@ def test_only_a_small_head_is_trained_on_one_thread(inputs, monkeypatch, most, t
         torch.set_num_threads(1)
 
 
-def test_a_range_test_of_a_head_computes_features_once_as_well(inputs, store):
+def test_range_test_of_a_head_computes_features_once(inputs, store):
     progress = Counting()
     settings = TrainSettings(
         **inputs, model=SPEC.name, hidden_units=SPEC.hidden_units, image_size=SPEC.height, freeze_backbone=True
@@ -168,7 +168,7 @@ def test_images_are_decoded_once_for_all_runs_if_the_backbone_trains(train, monk
 
     cached_run, _ = train(**whole)
     assert len(set(decoded)) == 24
-    assert len(decoded) == 24 + 1  # each run first looks at one to see the network's graph
+    assert len(decoded) == 24 + 1  # each run decodes one image for the network's graph
     again, _ = train(**whole, augment="flip-crop")
     assert len(decoded) == 24 + 2
     through, _ = train(**whole, cache=False)
@@ -180,8 +180,8 @@ def test_images_are_decoded_once_for_all_runs_if_the_backbone_trains(train, monk
 
 
 def test_images_beyond_the_pixel_cache_are_decoded_again(train, monkeypatch):
-    monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "20kB")  # of 24 x 3,072 bytes
-    monkeypatch.setattr(loaders, "MEMORY_CACHE_BYTES", 0)  # as if they were many
+    monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "20kB")  # less than 24 x 3,072 bytes
+    monkeypatch.setattr(loaders, "MEMORY_CACHE_BYTES", 0)  # no pixels stay in memory
 
     run, _ = train(freeze_backbone=False, weights=None, epochs=2)
 
@@ -198,7 +198,7 @@ def test_images_beyond_the_pixel_cache_are_decoded_again(train, monkeypatch):
         ({"augment": "trivial", "mixup": 0.2}, "images that are not mixed"),
     ],
 )
-def test_views_that_nothing_could_be_kept_of_are_refused(settings, needed):
+def test_views_without_the_required_settings_are_refused(settings, needed):
     with pytest.raises(ConfigError, match=f"cached-views is 4 but needs {needed}"):
         TrainSettings(**{"freeze_backbone": True, "weights": "w.pth", "cached_views": 4, **settings})
 
@@ -232,10 +232,10 @@ print(before, peak())
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("how", ["frozen", "whole"])
-def test_a_training_on_20000_files_takes_bounded_memory_and_disk(tmp_path, cache, monkeypatch, how):
+def test_training_on_20000_files_takes_bounded_memory_and_disk(tmp_path, cache, monkeypatch, how):
     torch.manual_seed(0)
     save_model(build_model(replace(SPEC, hidden_units=1)), str(tmp_path / "weights.safetensors"))
-    monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "20MB")  # of 20,000 x 3,072 bytes of pixels
+    monkeypatch.setenv("RUNFOLIO_CACHE_BUDGET", "20MB")  # less than the pixels, 20,000 x 3,072 bytes
     monkeypatch.setenv("RUNFOLIO_CODE", "off")
 
     command = [sys.executable, "-c", TRAINING, tmp_path, str(MANY), how, tmp_path / "weights.safetensors"]

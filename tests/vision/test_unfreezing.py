@@ -1,4 +1,4 @@
-"""A head first, then the backbone too, each stage at a rate of its own."""
+"""Trainings that unfreeze the backbone, with a learning rate per stage."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ STAGES = {
     "timm:efficientnet_b0": ["classifier", "conv_head", *(f"blocks.{n}." for n in range(6, -1, -1)), "conv_stem"],
     "timm:convnext_atto": ["head.fc", "stages.3", "stages.2", "stages.1", "stages.0", "stem"],
 }
-"""What the name of each stage's first parameter begins with."""
+"""Prefix of the first parameter of each stage."""
 START = "start.safetensors"
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_networks_stages_are_its_blocks_from_the_head_to_the_first_layer(name):
+def test_stages_of_a_network_are_its_blocks_from_the_head(name):
     size = 8 if name in ("tinyvgg", "mlp") else 224
     with torch.device("meta"):
         model = build_model(ModelSpec(name=name, channels=3, height=size, width=size, classes=7, hidden_units=4))
@@ -64,7 +64,7 @@ def trained(settings: TrainSettings, store: Path) -> RecordedRun:
 
 @pytest.fixture(scope="module")
 def unfrozen(weights, tiny, tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
-    """Four epochs, the backbone frozen in the first two. Read only."""
+    """Return a run of four epochs with a frozen backbone in the first two. Read only."""
     settings = tiny(
         weights=weights,
         freeze_backbone=True,
@@ -84,7 +84,7 @@ def tensors_at(run: RecordedRun, step: int) -> dict[str, torch.Tensor]:
     return run.checkpoint(f"step-{step}").tensors("model")
 
 
-def test_the_backbone_stays_bit_for_bit_until_it_trains(unfrozen, weights):
+def test_backbone_is_unchanged_until_it_trains(unfrozen, weights):
     from safetensors.torch import load_file
 
     start, before, after = load_file(weights), tensors_at(unfrozen, 8), tensors_at(unfrozen, 12)
@@ -102,7 +102,7 @@ def test_layer_decay_halves_the_rate_per_stage_and_logs_it(unfrozen):
     assert unfrozen.metric("lr/backbone").values.tolist() == [0, 0, 0.005, 0.005]
 
 
-def test_a_frozen_backbone_has_no_gradients(unfrozen):
+def test_frozen_backbone_has_no_gradients(unfrozen):
     assert unfrozen.metric("grad_norm/classifier.2.weight").steps.tolist() == list(range(16))
     assert unfrozen.metric("grad_norm/block_1.0.weight").steps.tolist() == list(range(8, 16))
 
@@ -115,7 +115,7 @@ def test_layer_decay_applies_from_the_start_if_nothing_is_frozen(store, tiny):
     assert run.metric("lr/backbone").values.tolist() == pytest.approx([3e-4])
 
 
-def test_patience_does_not_count_the_epochs_before_the_backbone_trains(store, tiny, weights):
+def test_patience_ignores_epochs_with_a_frozen_backbone(store, tiny, weights):
     settings = tiny(
         weights=weights,
         freeze_backbone=True,
@@ -132,7 +132,7 @@ def test_patience_does_not_count_the_epochs_before_the_backbone_trains(store, ti
     assert run.metric("val/acc").steps.tolist() == [1, 2, 3, 4]
 
 
-def test_a_fork_may_let_the_backbone_train_and_says_what_that_costs(unfrozen):
+def test_fork_can_unfreeze_the_backbone_with_a_notice(unfrozen):
     store = unfrozen.folder.parent.parent
     later = Fork.plan(unfrozen, {"unfreeze_after": 3, "layer_decay": 0.25}, at=8)
     flat = Fork.plan(unfrozen, {"layer_decay": 1}, at=8)
@@ -150,7 +150,7 @@ def test_a_fork_may_let_the_backbone_train_and_says_what_that_costs(unfrozen):
     ("changes", "message"),
     [({"unfreeze_after": 2}, "give freeze-backbone"), ({"unfreeze_after": 5, "freeze_backbone": True}, "of 5 epochs")],
 )
-def test_an_unfreezing_that_cannot_be_is_refused(changes, message):
+def test_invalid_unfreezing_is_refused(changes, message):
     with pytest.raises(ConfigError, match=message):
         TrainSettings(weights="DEFAULT", **changes)
 

@@ -1,4 +1,4 @@
-"""What a network starts from: published weights, a file, an earlier run. And what is refused, and why."""
+"""Initial weights: published ones, files, and those of earlier runs."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from runfolio.vision.prepare import prepare
 from .photos import fill
 
 NAME = "shufflenet_v2_x0_5"
-"""The smallest network of torchvision, with BatchNorm all over."""
+"""Smallest network of torchvision, with many BatchNorm layers."""
 
 Tensors = dict[str, torch.Tensor]
 
 
 def trained_tensors(name: str = NAME, classes: int = 1000) -> Tensors:
-    """Weights and statistics as a training leaves them, none of them at its first value."""
+    """Return weights and statistics that all differ from their initial values."""
     torch.manual_seed(0)
     spec = ModelSpec(name=name, channels=3, height=64, width=64, classes=classes, hidden_units=4)
     tensors = build_model(spec).state_dict()
@@ -44,7 +44,7 @@ def trained_tensors(name: str = NAME, classes: int = 1000) -> Tensors:
 
 @pytest.fixture(scope="module")
 def published() -> Tensors:
-    """As torchvision's own files are: of 1000 classes."""
+    """Return tensors for 1000 classes, like the files of torchvision."""
     return trained_tensors()
 
 
@@ -57,7 +57,7 @@ def file(published, tmp_path) -> Path:
 
 @pytest.fixture
 def small(tiny):
-    """Settings of a training of that network on few small images."""
+    """Return a function that makes settings of a training of the network on a few small images."""
 
     def make(**changes) -> TrainSettings:
         return tiny(**{"model": NAME, "image_size": 32, "epochs": 2, "batch_size": 64} | changes)
@@ -77,7 +77,7 @@ def trained_run(settings: TrainSettings, store: Path) -> runfolio.RecordedRun:
 
 
 @pytest.mark.parametrize("kind", ["state dict", "in a checkpoint", "old file", "safetensors"])
-def test_a_file_of_weights_starts_all_but_the_head(published, small, tmp_path, kind):
+def test_weights_file_initialises_all_but_the_head(published, small, tmp_path, kind):
     path = tmp_path / ("weights.safetensors" if kind == "safetensors" else "weights.pt")
     if kind == "safetensors":
         save_file(published, path)
@@ -122,7 +122,7 @@ def test_keys_that_do_not_fit_are_named_by_kind(published, small, tmp_path):
     )
 
 
-def test_of_many_keys_that_do_not_fit_a_few_are_named(file, small):
+def test_only_a_few_of_many_wrong_keys_are_named(file, small):
     said = refusal_of(small(model="resnet18", weights=str(file)), ConfigError)
 
     assert "does not fit model resnet18: missing: conv1.weight, bn1.weight, bn1.bias, bn1.running_mean and " in said
@@ -130,7 +130,7 @@ def test_of_many_keys_that_do_not_fit_a_few_are_named(file, small):
 
 
 class Marked:
-    """Leaves a mark where it is unpickled."""
+    """Object that creates a file when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self._mark = mark
@@ -140,7 +140,7 @@ class Marked:
 
 
 @pytest.mark.parametrize("how", ["a torch.save archive", "a pickle"])
-def test_a_file_that_would_run_code_is_refused_and_runs_none(small, tmp_path, how):
+def test_file_that_would_run_code_is_refused(small, tmp_path, how):
     path, mark = tmp_path / "evil.pth", tmp_path / "mark"
     if how == "a pickle":
         path.write_bytes(pickle.dumps(Marked(mark)))
@@ -151,7 +151,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(small, tmp_path, ho
 
     assert said.startswith(f"{path} is {how} that would import ")
     assert "pathlib.Path" in said
-    assert said.endswith("as plain tensors only: save `model.state_dict()`, or a safetensors file")
+    assert said.endswith("weights must be plain tensors: save `model.state_dict()`, or a safetensors file")
     assert not mark.exists()
 
 
@@ -166,19 +166,19 @@ def test_a_whole_pickled_module_is_refused(small, tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ([torch.zeros(1)], "holds a list; weights are a `state_dict`, names with tensors"),
-        ({}, "holds a dict; weights are a `state_dict`"),
-        ({"epoch": 3}, "holds 'epoch', a int; weights are names with plain tensors"),
-        ({"w": torch.zeros(2, 2).to_sparse()}, "holds 'w', a Tensor; weights are names with plain tensors"),
+        ([torch.zeros(1)], "contains a list; weights must be a `state_dict`, tensors by name"),
+        ({}, "contains a dict; weights must be a `state_dict`"),
+        ({"epoch": 3}, "contains 'epoch', a int; weights must be plain tensors by name"),
+        ({"w": torch.zeros(2, 2).to_sparse()}, "contains 'w', a Tensor; weights must be plain tensors by name"),
     ],
 )
-def test_a_file_of_something_else_is_refused(small, tmp_path, content, said):
+def test_file_without_weights_is_refused(small, tmp_path, content, said):
     torch.save(content, tmp_path / "odd.pth")
 
     assert said in refusal_of(small(weights=str(tmp_path / "odd.pth")), DamagedFile)
 
 
-def test_a_cut_or_absent_file_is_named(file, small, tmp_path):
+def test_truncated_or_missing_file_is_named(file, small, tmp_path):
     file.write_bytes(file.read_bytes()[:-500])
     (tmp_path / "text.pth").write_text("not weights at all")
     (tmp_path / "empty.safetensors").touch()
@@ -204,7 +204,7 @@ def test_published_weights_are_read_from_the_torch_cache(published, small, tmp_p
 
 def test_offline_message_says_where_to_put_the_weights(small, store, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no server listens there
 
     with pytest.raises(NotFound) as refused:
         run_experiment(small(weights="DEFAULT"), store=store)
@@ -214,11 +214,11 @@ def test_offline_message_says_where_to_put_the_weights(small, store, tmp_path, m
     assert not store.exists()
 
 
-def test_nothing_is_published_for_our_own_networks(tiny):
+def test_own_networks_have_no_published_weights(tiny):
     assert "none are published for tinyvgg" in refusal_of(tiny(weights="DEFAULT"), ConfigError)
 
 
-def test_densenets_published_names_are_understood():
+def test_published_names_of_densenets_are_converted():
     today = trained_tensors("densenet121", classes=3)
     old = {
         key.replace(".norm1.", ".norm.1.").replace(".conv2.", ".conv.2.") if "denselayer" in key else key: tensor
@@ -250,7 +250,7 @@ class TestFineTuning:
         assert run.flat_summary["test/acc"] == pytest.approx(trained.flat_summary["test/acc"], abs=0.01)
         assert run.flat_summary["trainable_parameters"] < run.flat_summary["parameters"]
 
-    def test_its_images_are_prepared_as_the_earlier_runs(self, trained, tiny):
+    def test_transform_is_that_of_the_earlier_run(self, trained, tiny):
         ours = prepare(tiny(hidden_units=16, weights=str(trained.folder)), store=trained.folder.parent.parent)
 
         assert ours.transform.as_meta() == trained.checkpoint("best").meta["transform"]
@@ -266,7 +266,7 @@ class TestFineTuning:
         assert tensors["classifier.2.weight"].shape == (2, 64)
         assert torch.equal(tensors["block_1.0.weight"], theirs["block_1.0.weight"])
 
-    def test_another_model_or_an_unknown_run_is_refused(self, trained, tiny):
+    def test_run_of_another_model_or_unknown_run_is_refused(self, trained, tiny):
         store = trained.folder.parent.parent
         label = f"the best checkpoint of run {trained.name} ({trained.id})"
 
@@ -276,20 +276,20 @@ class TestFineTuning:
         assert f"{label} does not fit model tinyvgg: of another shape: block_1.0.weight (16x1x3x3 instead of" in (
             refusal_of(tiny(hidden_units=8, weights=trained.id), ConfigError, store)
         )
-        assert "weights is 'tinyvgg-50pct', which is no file, and no run 'tinyvgg-50pct'" in (
+        assert "weights is 'tinyvgg-50pct', which is not a file, and no run 'tinyvgg-50pct'" in (
             refusal_of(tiny(weights="tinyvgg-50pct"), NotFound, store)
         )
 
-    def test_a_series_looks_for_the_run_in_its_own_store(self, trained, tiny, store):
+    def test_series_finds_the_run_in_its_own_store(self, trained, tiny, store):
         settings = tiny(hidden_units=16, weights=trained.id)
 
         experiment.check(settings, store=trained.folder.parent.parent)
-        with pytest.raises(NotFound, match="which is no file, and there is no store at"):
+        with pytest.raises(NotFound, match="which is not a file, and there is no store at"):
             experiment.check(settings, store=store)
 
 
 class TestFrozenBackbone:
-    def test_not_one_bit_of_it_changes_while_the_head_learns(self, file, published, small, store):
+    def test_frozen_backbone_is_bit_identical_after_training(self, file, published, small, store):
         run = trained_run(small(weights=str(file), freeze_backbone=True, dropout=0.2), store)
 
         tensors = run.checkpoint("last").tensors("model")
@@ -299,7 +299,7 @@ class TestFrozenBackbone:
         losses = run.metric("train/loss").values
         assert losses[1] < losses[0]
 
-    def test_only_the_head_is_in_the_optimizer_and_the_costs(self, file, small, store):
+    def test_only_the_head_is_in_optimizer_and_trainable_count(self, file, small, store):
         run = trained_run(small(weights=str(file), freeze_backbone=True), store)
 
         moments = run.checkpoint("last").state["optimizer"]["state"].values()
@@ -308,13 +308,13 @@ class TestFrozenBackbone:
         assert run.flat_summary["parameters"] == 10 * 1024 + 10 + 341_792
         assert run.flat_summary["size_mb"] == pytest.approx(_megabytes(run.load_model()))
 
-    def test_unfrozen_all_of_it_learns(self, file, published, small, store):
+    def test_unfrozen_network_trains_completely(self, file, published, small, store):
         run = trained_run(small(weights=str(file), epochs=1), store)
 
         tensors = run.checkpoint("last").tensors("model")
         assert all(_differ(tensors, published, key) for key in tensors if key.endswith(("weight", "running_mean")))
 
-    def test_without_weights_it_is_refused(self, tiny):
+    def test_frozen_backbone_without_weights_is_refused(self, tiny):
         with pytest.raises(ConfigError, match="freeze-backbone is on but weights is none"):
             tiny(freeze_backbone=True)
 

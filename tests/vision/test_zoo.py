@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm: whatever their architecture, one head with the right classes."""
+"""Networks of torchvision and timm."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HEADS = {
     "vit_b_32": "heads.head",
     "wide_resnet50_2": "fc",
 }
-"""The smallest of every family that torchvision has."""
+"""Smallest network of each family of torchvision."""
 
 
 def spec_of(name: str, **changes) -> ModelSpec:
@@ -63,12 +63,12 @@ def spec_of(name: str, **changes) -> ModelSpec:
 
 
 def built_without_memory(spec: ModelSpec) -> nn.Module:
-    # A regnet computes its widths with tensors, which have no values on the meta device.
+    # RegNets compute their widths with tensors, which have no values on the meta device.
     with torch.device("cpu" if "regnet" in spec.name else "meta"):
         return build_model(spec)
 
 
-def test_every_family_of_torchvision_is_looked_at_below():
+def test_each_family_of_torchvision_is_tested():
     def family(name: str) -> str:
         return name.split("_")[0].rstrip("0123456789")
 
@@ -104,7 +104,7 @@ def test_dropout_is_set_or_added_under_unchanged_keys(name):
     assert inside == [0.45]
 
 
-def test_an_added_dropout_drops_in_training_only():
+def test_added_dropout_is_only_active_in_training():
     model = build_model(spec_of("shufflenet_v2_x0_5", dropout=0.5, height=32, width=32)).eval()
     images = torch.rand(4, 3, 32, 32)
 
@@ -113,16 +113,16 @@ def test_an_added_dropout_drops_in_training_only():
     assert not torch.equal(model(images), model(images))
 
 
-def test_a_transformer_is_built_for_the_size_of_its_images():
+def test_transformer_is_built_for_the_image_size():
     with torch.device("meta"):
         model = build_model(spec_of("vit_b_32", height=64, width=64))
         assert model(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
-        with pytest.raises(ConfigError, match="vit_b_32 takes square images only, not 64x32; give --image-size"):
+        with pytest.raises(ConfigError, match="vit_b_32 accepts only square images, not 64x32; give --image-size"):
             build_model(spec_of("vit_b_32", height=64, width=32))
 
 
-def test_a_network_is_filled_from_tensors_without_torchs_version_numbers():
-    """torchvision's mnasnet refuses them in `load_state_dict`."""
+def test_network_is_filled_without_torchs_version_numbers():
+    """The mnasnet of torchvision needs version numbers in `load_state_dict`."""
     model, other = (build_model(spec_of("mnasnet0_5")) for _ in range(2))
 
     fill(other, {key: tensor.clone() for key, tensor in model.state_dict().items()}, "it")
@@ -134,10 +134,10 @@ def test_a_network_is_filled_from_tensors_without_torchs_version_numbers():
     ("name", "said"),
     [
         ("efficientnet_b00", "no model 'efficientnet_b00'; did you mean efficientnet_b0 or"),
-        ("zzz", "no model 'zzz'; known: tinyvgg, mlp, torchvision's and timm:NAME"),
+        ("zzz", "no model 'zzz'; known: tinyvgg, mlp, models of torchvision, and timm:NAME"),
     ],
 )
-def test_an_unknown_name_is_refused_in_one_short_line(name, said):
+def test_unknown_name_is_refused_in_one_line(name, said):
     with pytest.raises(NotFound, match=said):
         check_model_name(name)
 
@@ -172,7 +172,7 @@ class TestTimm:
     @pytest.mark.parametrize(
         ("name", "head"), [("test_resnet", "fc"), ("test_efficientnet", "classifier"), ("test_convnext", "head.fc")]
     )
-    def test_a_model_has_the_classes_and_the_dropout_asked_for(self, name, head):
+    def test_model_has_the_requested_classes_and_dropout(self, name, head):
         spec = spec_of(f"timm:{name}", dropout=0.3)
         model = build_model(spec)
 
@@ -180,25 +180,25 @@ class TestTimm:
         assert head_layers(model) == (head,)
         assert model.drop_rate == 0.3
 
-    def test_the_transform_is_that_of_its_weights(self):
+    def test_transform_is_that_of_the_weights(self):
         transform = published_transform("timm:test_resnet")
 
         assert transform is not None
         assert (transform.height, transform.resize, transform.interpolation) == (160, 168, "bilinear")
 
-    def test_it_trains_and_predicts_like_any_other(self, store, tiny):
+    def test_model_of_timm_trains_and_predicts(self, store, tiny):
         folder = run_experiment(tiny(model="timm:test_resnet", image_size=32, epochs=1), store=store)
 
         run = runfolio.open(store).run(folder)
         assert run.name == "timm:test_resnet-10pct-1ep"
         assert load(run.checkpoint("best")).predict([Image.new("L", (8, 8))])[0].label in "0123456789"
 
-    def test_an_unknown_model_names_the_nearest(self):
+    def test_unknown_model_is_refused_with_similar_names(self):
         with pytest.raises(NotFound, match=r"timm has no model 'resnet_18'; did you mean .*resnet18"):
             check_model_name("timm:resnet_18")
 
 
-def test_without_timm_the_extra_is_named(fresh_python):
+def test_missing_timm_error_names_the_extra(fresh_python):
     done = fresh_python(
         "import sys\n"
         "sys.modules['timm'] = None\n"

@@ -1,7 +1,7 @@
-"""A training that is killed at a chosen place: a script for the `forked` fixture.
+"""Script for the `forked` fixture: a training that is killed at a chosen place.
 
-Its argument is a request in JSON; its last line of output is the number of places of each kind that it passed.
-A request has `store`, either `settings` or `resume` (a run), and perhaps `fatal` (a place) and `signal`.
+Its argument is a request in JSON. Its last line of output has the numbers of passed places by kind.
+A request has `store`, either `settings` or `resume` (a run), and optionally `fatal` (a place) and `signal`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from runfolio.vision import TrainSettings, run_experiment
 
 KINDS = ("layer", "step", "file")
 FILES_CHANGE = ("os.rename", "os.remove", "os.mkdir")
-"""Audit events of Python that count as places: they write checkpoints and the record."""
+"""Audit events of Python that count as places, since they write checkpoints and the record."""
 
 
 class Places:
-    """Counts the places of each kind that a training passes, and sends the signal at the chosen one."""
+    """Counter of the places that a training passes, which sends the signal at the chosen one."""
 
     def __init__(self, fatal: tuple[str, int] | None, fatal_signal: signal.Signals) -> None:
         self._fatal = fatal
@@ -47,9 +47,9 @@ class Places:
                 os.kill(self._process, self._signal)
 
     def watch(self) -> None:
-        """Count each layer's start, and both sides of each backward pass, optimizer step and change to a file."""
+        """Count the start of each layer, and start and end of each backward pass, optimizer step and file change."""
         module.register_module_forward_pre_hook(
-            # A single image is for the graph and for the time of a prediction.
+            # Single images are used for the graph and for the latency.
             lambda module, inputs: self._pass_by("layer") if _is_batch(*inputs[:1]) else None
         )
         register_optimizer_step_pre_hook(lambda *_: self._pass_by("step"))
@@ -95,4 +95,4 @@ def train(request: dict[str, Any]) -> dict[str, int]:
 
 if __name__ == "__main__":
     print(json.dumps(train(json.loads(sys.argv[1]))), flush=True)
-    os._exit(0)  # the run is over; Python would only take everything down
+    os._exit(0)  # the run is over, so the exit of Python is skipped

@@ -34,7 +34,7 @@ class RecordedCode:
 
     @property
     def readable_capture(self) -> Code | None:
-        """As `capture`; None also if the list cannot be read, which `problem` says."""
+        """List like `capture`, but None if it cannot be read, with the reason in `problem`."""
         try:
             return self.capture
         except RunfolioError:
@@ -42,7 +42,7 @@ class RecordedCode:
 
     @property
     def problem(self) -> str | None:
-        """One line that says why the list of captured files, or a part of it, cannot be read; None if all was read."""
+        """Reason why captured files cannot be read, in one line; None if there is no problem."""
         try:
             damage = [] if self.capture is None else self.capture.damage
         except RunfolioError as error:

@@ -1,4 +1,4 @@
-"""How two runs were started differently, from what their records say."""
+"""Differences between the starts of two runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCRIPT = "import sys, helper, runfolio\nrunfolio.init('net', config={'lr': float
 
 @pytest.fixture
 def start(store: Path, tmp_path: Path) -> Callable[..., RecordedRun]:
-    """Run a script with a module of its own, whose content may change between two runs."""
+    """Run a script with a module whose content can change between two runs."""
 
     def start(lr: float = 0.1, helper: str = "SIZE = 3\n", **environment: str) -> RecordedRun:
         folder = tmp_path / "project"
@@ -32,7 +32,7 @@ def start(store: Path, tmp_path: Path) -> Callable[..., RecordedRun]:
         (folder / "train.py").write_text(SCRIPT)
         (folder / "helper.py").write_text(helper)
         env = {**os.environ, "PYTHONHASHSEED": "0", "RUNFOLIO_STORE": str(store), **environment}
-        # Written twice within a second, a module would be taken from the bytecode of the first.
+        # A module that is written twice within a second would be loaded from the first bytecode.
         subprocess.run([sys.executable, "-B", "train.py", str(lr)], cwd=folder, env=env, check=True, timeout=60)
         return runfolio.open(store).runs()[0]
 
@@ -43,7 +43,7 @@ def without_seeds(difference: RunDiff) -> str:
     return difference.sentence.removesuffix(" The random generators started differently.")
 
 
-def test_the_same_script_started_twice(start: Callable[..., RecordedRun]):
+def test_same_script_started_twice_has_no_differences(start: Callable[..., RecordedRun]):
     first, second = start(), start()
     difference = diff(first, second)
     assert without_seeds(difference) == "Same code; settings, packages, data and environment are the same."
@@ -57,7 +57,7 @@ def test_the_same_script_started_twice(start: Callable[..., RecordedRun]):
     )
 
 
-def test_a_setting_a_module_and_a_variable_that_changed(start: Callable[..., RecordedRun]):
+def test_changed_setting_module_and_variable_are_listed(start: Callable[..., RecordedRun]):
     first, second = start(), start(0.5, "SIZE = 4\n", OMP_SCHEDULE="static")
     difference = diff(first, second)
     assert without_seeds(difference) == "1 file of the code differs; 1 setting and 1 fact of the environment differ."
@@ -68,7 +68,7 @@ def test_a_setting_a_module_and_a_variable_that_changed(start: Callable[..., Rec
     assert file.diff.splitlines() == ["--- a/helper.py", "+++ b/helper.py", "@@ -1 +1 @@", "-SIZE = 3", "+SIZE = 4"]
 
 
-def test_a_module_that_only_one_of_them_has(start: Callable[..., RecordedRun], tmp_path: Path):
+def test_module_of_only_one_run_is_added_or_removed(start: Callable[..., RecordedRun], tmp_path: Path):
     first = start()
     (tmp_path / "project" / "more.py").write_text("MORE = 1\n")
     second = start(helper="import more\n")
@@ -81,14 +81,16 @@ def test_a_module_that_only_one_of_them_has(start: Callable[..., RecordedRun], t
     assert removed.diff.splitlines()[:2] == ["--- a/more.py", "+++ /dev/null"]
 
 
-def test_code_that_was_not_kept_is_not_called_the_same(start: Callable[..., RecordedRun]):
+def test_missing_code_is_not_reported_as_equal(start: Callable[..., RecordedRun]):
     first, second = start(), start(RUNFOLIO_CODE="off")
     difference = diff(first, second)
     assert difference.sentence.startswith("Code not recorded by both runs; ")
     assert difference.files == []
 
 
-def test_packages_added_removed_and_changed(write: Callable[..., Path], edit: Callable[..., None], store: Path):
+def test_added_removed_and_changed_packages_are_listed(
+    write: Callable[..., Path], edit: Callable[..., None], store: Path
+):
     runs = []
     for versions in ({"torch": "2.12", "old": "1"}, {"torch": "2.13", "new": "3"}):
         folder = write()
@@ -125,7 +127,7 @@ def test_captured_code_can_be_read_from_python(start: Callable[..., RecordedRun]
         run.code.read("helper.py")
 
 
-def test_true_is_not_one_and_nan_is_nan():
+def test_true_differs_from_1_and_nan_equals_nan():
     assert changes({"a": True, "b": math.nan}, {"a": 1, "b": math.nan}) == [Change("a", "changed", True, 1)]
 
 
@@ -134,7 +136,7 @@ mappings = st.dictionaries(st.sampled_from("abcd"), values)
 
 
 @given(mappings, mappings)
-def test_changes_turn_one_mapping_into_the_other_both_ways(before: dict[str, Any], after: dict[str, Any]):
+def test_changes_turn_each_mapping_into_the_other(before: dict[str, Any], after: dict[str, Any]):
     forward, back = changes(before, after), changes(after, before)
     assert changes(before, before) == []
     assert [(change.name, repr(change.before), repr(change.after)) for change in forward] == [

@@ -1,4 +1,4 @@
-"""What a curve is drawn over: what the run defined, or what is asked for."""
+"""X axis of curves: the defined one, or the requested one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def curve(store: Path, metric: str, x: str | None = None) -> Curve:
     return open_folio(store).runs()[0].metric(metric, x)
 
 
-def test_a_metric_is_drawn_over_another_of_the_same_or_an_earlier_call(store: Path):
+def test_x_metric_comes_from_the_same_or_an_earlier_log_call(store: Path):
     with runfolio.init(store=store) as run:
         run.define_metric("val/*", x="epoch")
         run.log({"val/acc": 0.1})
@@ -43,7 +43,7 @@ def test_a_metric_is_drawn_over_another_of_the_same_or_an_earlier_call(store: Pa
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=st.lists(st.sets(st.sampled_from(["y", "x", "other"])), min_size=1, max_size=30))
-def test_x_is_that_of_the_call_or_of_the_last_before(tmp_path_factory, calls: list[set[str]]):
+def test_x_of_a_point_is_never_from_a_later_log_call(tmp_path_factory, calls: list[set[str]]):
     store = tmp_path_factory.mktemp("runs")
     expected, last = [], math.nan
     with runfolio.init(store=store, recording=runfolio.RecordingConfig(console=False, code=False)) as run:
@@ -54,7 +54,7 @@ def test_x_is_that_of_the_call_or_of_the_last_before(tmp_path_factory, calls: li
     np.testing.assert_array_equal(curve(store, "y", "x").x, expected)
 
 
-def test_the_last_that_fits_counts_and_a_pattern_is_defined_but_once(store: Path):
+def test_last_matching_pattern_defines_the_axis(store: Path):
     with runfolio.init(store=store) as run:
         for _ in range(3):
             run.define_metric("*", x="samples")
@@ -72,7 +72,7 @@ def test_the_last_that_fits_counts_and_a_pattern_is_defined_but_once(store: Path
     assert len(json.loads((run.folder / "run.json").read_text())["axes"]) == 4
 
 
-def test_an_axis_that_was_never_logged_is_the_step(store: Path):
+def test_axis_that_was_never_logged_falls_back_to_step(store: Path):
     with runfolio.init(store=store) as run:
         run.define_metric("loss", x="epoch")
         run.log({"loss": 1.0}, step=7)
@@ -81,7 +81,7 @@ def test_an_axis_that_was_never_logged_is_the_step(store: Path):
         curve(store, "loss", "epoch")
 
 
-def test_a_resumed_run_keeps_its_axes_and_no_writer_takes_the_x_of_another(store: Path):
+def test_resumed_run_keeps_its_axes_and_each_writer_its_x(store: Path):
     with runfolio.init(store=store) as run:
         run.define_metric("loss", x="epoch")
         run.log({"epoch": 1, "loss": 3.0})
@@ -97,7 +97,7 @@ def test_invalid_metric_name_is_refused(store: Path, metric, x):
         run.define_metric(metric, x=x)
 
 
-def test_a_thousand_patterns_are_enough(store: Path):
+def test_more_than_1000_axis_patterns_are_refused(store: Path):
     with runfolio.init(store=store, strict=True) as run:
         for number in range(1000):
             run.define_metric(f"m{number}", x="epoch")
@@ -106,7 +106,7 @@ def test_a_thousand_patterns_are_enough(store: Path):
         run.define_metric("m0", x="step")
 
 
-def test_pictures_are_drawn_over_what_the_runs_defined(store: Path):
+def test_plots_use_the_axes_that_the_runs_defined(store: Path):
     for name, axis in (("a", "epoch"), ("b", "epoch"), ("c", "step")):
         with runfolio.init(name, store=store) as run:
             run.define_metric("acc", x=axis)
@@ -118,11 +118,11 @@ def test_pictures_are_drawn_over_what_the_runs_defined(store: Path):
     (panel,) = curve_panels(["acc"], [run for run in runs if run.name != "c"])
     assert panel.x_label == "epoch"
     assert [line.x.tolist() for line in panel.lines] == [[1, 2], [1, 2]]
-    assert "2 points from before the first epoch not shown." in panel.notes
+    assert "Not shown: 2 points before the first epoch." in panel.notes
 
     (panel,) = curve_panels(["acc"], runs)
     assert (panel.x_label, panel.lines[0].x.tolist()) == ("step", [0, 100, 200])
-    assert "Over step, since the runs define several axes for acc: epoch, step." in panel.notes
+    assert "Drawn over step, since the runs define several x axes for acc: epoch, step." in panel.notes
 
     (panel,) = curve_panels(["acc"], runs[1:], CurveOptions(x="epoch", group_by=["name"]))
     assert [line.x.tolist() for line in panel.lines] == [[1, 2], [1, 2]]

@@ -1,4 +1,4 @@
-"""The index is a cache: whatever befalls it, the answer is the same."""
+"""Index as a cache: damage and loss do not change results."""
 
 import json
 import os
@@ -30,11 +30,11 @@ def figures(folio: Folio) -> list[object]:
     return [(run.name, run.flat_config, repr(run.metrics)) for run in folio.runs()]
 
 
-def test_the_index_remembers_everything_a_table_shows(folio, index, store):
+def test_index_has_everything_that_a_table_shows(folio, index, store):
     assert figures(open_folio(store)) == figures(folio)
 
 
-def test_a_run_that_did_not_change_is_not_read_again(folio, store):
+def test_unchanged_run_is_not_read_again(folio, store):
     (folder,) = (run.folder for run in folio.runs())
     for points in (folder / "metrics").iterdir():
         times = (points.stat().st_atime_ns, points.stat().st_mtime_ns)
@@ -44,7 +44,7 @@ def test_a_run_that_did_not_change_is_not_read_again(folio, store):
     assert open_folio(store).run("net").metrics["val/acc"].last == 0.75
 
 
-def test_a_run_that_changed_is_read_again(folio, store, edit):
+def test_changed_run_is_read_again(folio, store, edit):
     edit(folio.run("net").folder, name="ten")
 
     assert [run.name for run in open_folio(store).runs()] == ["ten"]
@@ -86,7 +86,7 @@ def test_damaged_index_is_rebuilt(folio, index, store, damage: str):
         "DROP TABLE beats",
     ],
 )
-def test_a_wrong_figure_in_the_index_is_never_shown(folio, index, store, statement: str):
+def test_wrong_figure_in_the_index_is_never_shown(folio, index, store, statement: str):
     execute(index, statement)
 
     assert figures(open_folio(store)) == figures(folio)
@@ -112,7 +112,7 @@ def test_index_of_another_program_or_version_is_rebuilt(folio, index, store, sta
     assert figures(open_folio(store)) == figures(folio)
 
 
-def test_without_a_place_for_it_the_index_lives_in_memory(store, write, monkeypatch, tmp_path):
+def test_index_is_in_memory_without_a_cache_folder(store, write, monkeypatch, tmp_path):
     write("net", points={"loss": [1.0]})
     monkeypatch.delenv("RUNFOLIO_CACHE")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -123,7 +123,7 @@ def test_without_a_place_for_it_the_index_lives_in_memory(store, write, monkeypa
         assert [run.name for run in folio.runs()] == ["net"]
 
 
-def test_an_index_locked_for_good_is_done_without(folio, index, store, write, monkeypatch):
+def test_permanently_locked_index_is_not_used(folio, index, store, write, monkeypatch):
     monkeypatch.setattr("runfolio.query.index.run_index.BUSY_S", 0.1)
     write("second")
     blocker = sqlite3.connect(index, isolation_level=None)
@@ -134,7 +134,7 @@ def test_an_index_locked_for_good_is_done_without(folio, index, store, write, mo
         blocker.close()
 
 
-def test_many_readers_at_once_all_get_an_answer(store, write, index):
+def test_many_readers_share_the_index_at_once(store, write, index):
     for number in range(4):
         write(f"net-{number}", points={"loss": [1.0]})
     index.unlink()
@@ -147,8 +147,8 @@ def test_many_readers_at_once_all_get_an_answer(store, write, index):
     assert [reader.communicate() for reader in readers] == [("5\n", "")] * 4
 
 
-def test_a_far_away_run_is_crashed_once_its_heart_was_still_for_a_minute(folio, index, store, edit):
-    """Two commands a minute apart tell it, because the index remembers when a beat was first seen."""
+def test_remote_run_is_crashed_after_a_minute_without_heartbeat(folio, index, store, edit):
+    """The index stores when a beat was first seen, so two commands a minute apart suffice."""
     folder = folio.run("net").folder
     edit(folder, status={"state": "running"})
     (heart,) = (folder / "alive").glob("*.json")

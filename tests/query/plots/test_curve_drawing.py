@@ -1,4 +1,4 @@
-"""Curves as pictures: what can be told apart, what is said, and the files."""
+"""Drawing of curves: styles, notes and files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_curves_are_drawn_into_a_file(store, write, tmp_path: Path, ending: str)
 
 
 @pytest.mark.parametrize("ending", ["svg", "pdf", "png"])
-def test_the_same_picture_is_the_same_file(store, write, tmp_path: Path, ending: str):
+def test_equal_figures_give_equal_files(store, write, tmp_path: Path, ending: str):
     write("a", points={"loss": [2.0, math.nan, 1.0]})
     for name in ("first", "second"):
         save(plot(store, "loss", title="Twice"), tmp_path / f"{name}.{ending}")
@@ -45,7 +45,7 @@ def test_the_same_picture_is_the_same_file(store, write, tmp_path: Path, ending:
     assert (tmp_path / f"first.{ending}").read_bytes() == (tmp_path / f"second.{ending}").read_bytes()
 
 
-def test_text_in_an_svg_is_text(store, write, tmp_path: Path):
+def test_text_in_an_svg_stays_text(store, write, tmp_path: Path):
     write("a <run> & co", points={"loss": [2.0, 1.0]})
     save(plot(store, "loss", title="A title"), tmp_path / "x.svg")
     svg = (tmp_path / "x.svg").read_text()
@@ -70,7 +70,7 @@ def test_the_legend_names_the_runs_best_first(store, write):
     assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("step", "val/loss")
 
 
-def test_every_one_of_ten_curves_looks_different(store, write):
+def test_ten_curves_all_look_different(store, write):
     for number in range(10):
         write(f"run-{number}", points={"loss": [1.0, number]})
     drawn = plot(store, "loss").axes[0].get_lines()
@@ -89,7 +89,7 @@ def test_best_of_too_many_curves_are_highlighted(store, write, copy, edit):
     assert len(figure.legends[0].get_texts()) == 9
 
 
-def test_several_metrics_are_small_pictures_with_one_legend(store, write):
+def test_several_metrics_are_panels_with_one_legend(store, write):
     write("a", points={"loss": [2.0], "acc": [0.5], "lr": [0.1]})
     write("b", points={"loss": [1.0], "acc": [0.6]})
     figure = plot(store, "loss", "acc", "lr", title="Three")
@@ -103,7 +103,7 @@ def test_several_metrics_are_small_pictures_with_one_legend(store, write):
     assert colours[2] == {"a": colours[0]["a"]}
 
 
-def test_what_is_not_finite_is_a_gap_a_mark_and_a_lone_point_a_dot(store):
+def test_non_finite_values_are_marked_gaps_and_single_points_are_dots(store):
     values = np.linspace(0, 1, 100)
     values[[40, 42, 60]] = [math.nan, math.inf, -math.inf]
     with runfolio.init("net", store=store) as run:
@@ -132,7 +132,7 @@ def test_a_single_point_is_visible(store, write):
     assert (line.get_marker(), line.get_markevery()) == ("o", [0])
 
 
-def test_a_long_curve_is_thinned_and_keeps_its_spikes_and_gaps(store):
+def test_downsampled_curve_keeps_its_spikes_and_gaps(store):
     with runfolio.init("net", store=store) as run:
         for step in range(20_000):
             run.log({"loss": {7_777: 100.0, 12_345: math.nan}.get(step, 1.0)}, step=step)
@@ -144,7 +144,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_spikes_and_gaps(store):
     assert math.isnan(values[list(steps).index(12_345)])
 
 
-def test_smoothed_curve_is_drawn_over_the_pale_original(store, write):
+def test_smoothed_curve_is_drawn_over_the_pale_raw_values(store, write):
     write(points={"loss": [1.0, 0.0, 1.0]})
     figure = plot(store, "loss", smooth=0.5)
     pale, curve = figure.axes[0].get_lines()
@@ -152,7 +152,7 @@ def test_smoothed_curve_is_drawn_over_the_pale_original(store, write):
     assert np.asarray(pale.get_ydata()).tolist() == [1.0, 0.0, 1.0]
     assert np.asarray(curve.get_ydata()).tolist() == pytest.approx([1.0, 1 / 3, 5 / 7])
     assert pale.get_color() == curve.get_color()
-    assert "Smoothed by 0.5.\nPale: as it was logged." in texts(figure)
+    assert "Smoothed by 0.5.\nPale: logged values." in texts(figure)
 
 
 def test_a_mean_has_a_band_that_is_explained(store, write):
@@ -165,14 +165,14 @@ def test_a_mean_has_a_band_that_is_explained(store, write):
     assert "Band: lowest to highest." in texts(figure)
 
 
-def test_log_axes(store, write):
+def test_log_options_make_axes_logarithmic(store, write):
     write(points={"loss": [1.0, 0.1, 0.01]})
     axes = plot(store, "loss", log="xy").axes[0]
 
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
 
 
-def test_names_are_drawn_as_they_are(store, write, tmp_path):
+def test_special_characters_in_names_are_drawn_literally(store, write, tmp_path):
     write("_$x^2$_", points={"$loss$": [1.0]})
     write("<&>" + "long" * 40, points={"$loss$": [2.0]})
     figure = plot(store, "$loss$", title="$")
@@ -182,14 +182,14 @@ def test_names_are_drawn_as_they_are(store, write, tmp_path):
     assert "_$x^2$_" in (tmp_path / "x.svg").read_text()
 
 
-def test_an_unknown_metric_names_the_nearest(store, write):
+def test_unknown_metric_is_refused_with_similar_names(store, write):
     write(points={"val/loss": [1.0]})
 
     with pytest.raises(NotFound, match=r"no run here has a metric 'val/los'; did you mean val/loss\?"):
         plot(store, "val/los")
 
 
-def test_a_file_it_cannot_draw_into_is_refused(store, write, tmp_path):
+def test_unknown_suffix_of_a_figure_is_refused(store, write, tmp_path):
     write(points={"loss": [1.0]})
     figure = plot(store, "loss")
 

@@ -1,4 +1,4 @@
-"""What a picture of curves shows, before anything is drawn."""
+"""Content of plots of curves, before drawing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ gappy = st.lists(st.one_of(numbers, st.just(math.nan), st.just(math.inf)), min_s
 
 
 def tensorboards(values: list[float], weight: float) -> list[float]:
-    """TensorBoard's own loop, line by line."""
+    """Smooth like the source code of TensorBoard, line by line."""
     last, count, averages = 0.0, 0, []
     for value in values:
         if not math.isfinite(value):
@@ -36,7 +36,7 @@ def tensorboards(values: list[float], weight: float) -> list[float]:
 
 
 @given(values=gappy, weight=st.floats(0.01, 0.99))
-def test_smoothing_is_tensorboards(values: list[float], weight: float):
+def test_smoothing_equals_that_of_tensorboard(values: list[float], weight: float):
     np.testing.assert_allclose(
         exponential_smoothing(np.array(values), weight), tensorboards(values, weight), rtol=1e-9, atol=1e-9
     )
@@ -50,7 +50,7 @@ def test_smoothing_keeps_a_constant_and_starts_at_the_first_value():
 
 @given(values=st.lists(st.one_of(numbers, st.just(math.nan)), max_size=400), most=st.integers(3, 60))
 @example(values=[*[1.0] * 200, math.nan, *[2.0] * 200], most=30)
-def test_a_thinned_curve_keeps_ends_extremes_and_gaps(values: list[float], most: int):
+def test_downsampling_keeps_ends_extremes_and_gaps(values: list[float], most: int):
     curve = np.array(values, dtype=float)
     indices = downsampled_indices(curve, most)
 
@@ -68,7 +68,7 @@ def lines(store, *metrics: str, **options):
     return [line for panel in panels for line in panel.lines]
 
 
-def test_steps_are_put_in_order_and_broken_stretches_named(store):
+def test_points_are_sorted_and_non_finite_ranges_are_recorded(store):
     with runfolio.init("net", store=store) as run:
         for step, value in [(3, 0.3), (0, 0.0), (1, math.nan), (2, -math.inf), (4, math.nan)]:
             run.log({"loss": value}, step=step)
@@ -79,7 +79,7 @@ def test_steps_are_put_in_order_and_broken_stretches_named(store):
     assert line.broken == [(1.0, 2.0), (4.0, 4.0)]
 
 
-def test_best_first_and_the_same_place_in_every_panel(store, write):
+def test_lines_are_sorted_best_first_with_one_position_in_all_panels(store, write):
     write("worse", points={"val/acc": [0.5], "loss": [1.0]})
     write("better", points={"val/acc": [0.9], "loss": [9.0]})
     write("other", points={"loss": [5.0]})
@@ -90,7 +90,7 @@ def test_best_first_and_the_same_place_in_every_panel(store, write):
     assert (acc.heading, loss.heading) == ("highest val/acc", "lowest loss")
 
 
-def test_time_is_since_the_start_in_a_unit_that_fits(store, write, edit):
+def test_time_since_the_start_has_a_suitable_unit(store, write, edit):
     folder = write("net", points={"loss": [1.0, 0.5]})
     with (folder / "run.json").open() as file:
         (attempt,) = json.load(file)["attempts"]
@@ -135,7 +135,7 @@ def test_run_without_epochs_gets_advice_to_log_them(store, write):
 
 @pytest.fixture
 def seeds(store, write):
-    """Two models of three seeds each; one run ended early."""
+    """Return two models with three seeds each, one of which ended early."""
     for model, value in (("mlp", 1.0), ("cnn", 2.0)):
         for seed in (0, 1, 2):
             values = [value + seed, value, value] if (model, seed) != ("cnn", 2) else [value + seed]
@@ -144,7 +144,7 @@ def seeds(store, write):
 
 
 @pytest.mark.parametrize("group_by", [["model"], ["-seed"], ["params.model"]])
-def test_runs_that_differ_in_the_seed_alone_are_one_mean(seeds, group_by):
+def test_runs_that_differ_only_in_seed_are_averaged(seeds, group_by):
     mlp, cnn = lines(seeds, "loss", group_by=group_by)
 
     assert (mlp.label, cnn.label) == ("model=mlp  n=3", "model=cnn  n=3")
@@ -160,8 +160,8 @@ def test_notes_explain_the_mean(seeds):
 
     assert panel.notes == [
         "Each curve is the mean of n runs.",
-        "Straight lines between the points of runs that logged at different places.",
-        "Where some runs of a group have no points, the mean is of the others.",
+        "Runs that logged at different positions are interpolated linearly.",
+        "If some runs of a group have no points, the mean is that of the others.",
     ]
     assert panel.shades == ["Band: ± 1 standard deviation."]
     assert panel.lines[0].high is not None
@@ -171,7 +171,7 @@ def test_notes_explain_the_mean(seeds):
 def test_grouping_by_an_unknown_column_is_refused(seeds):
     with pytest.raises(NotFound, match=r"no column 'modle'; did you mean"):
         lines(seeds, "loss", group_by=["modle"])
-    with pytest.raises(ConfigError, match="either all names have a - before them, or none"):
+    with pytest.raises(ConfigError, match="either all names or no name must start with -"):
         lines(seeds, "loss", group_by=["model", "-seed"])
 
 
@@ -192,7 +192,7 @@ def test_mean_curve_interpolates_linearly_and_skips_non_finite_values():
     assert len(mean([(np.array([0.0]), np.array([math.nan]))], "std").x) == 0
 
 
-# Steps, times to the microsecond, epochs: what lies closer together is one place, where a slope has no bounds.
+# Positions are multiples of a microsecond, since closer ones would have unbounded slopes.
 coordinates = numbers.map(lambda x: round(x, 6))
 
 
@@ -220,10 +220,10 @@ def test_values_missing_from_a_log_axis_are_counted(store, write):
     assert panel.notes == ["1 point at 0 or below is not on the log axis."]
 
 
-def test_a_log_axis_without_anything_to_show_is_refused(store, write):
+def test_log_axis_without_positive_values_is_refused(store, write):
     write("net", points={"loss": [0.0, -1.0]})
 
-    with pytest.raises(ConfigError, match="loss has nothing above 0 to show on a log axis"):
+    with pytest.raises(ConfigError, match="loss has no value above 0 for a log axis"):
         lines(store, "loss", log="y")
 
 

@@ -1,4 +1,4 @@
-"""Histograms over steps: none of the counts lost where edges change, and drawn both ways."""
+"""Histograms over steps: common edges without lost counts, and both kinds of plots."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runfolio.query.store import open_folio
 
 @pytest.fixture
 def logged(store):
-    """Gradients that shrink; at step 20 one is NaN and one infinite, at step 30 all are 0, at step 40 all NaN."""
+    """Return shrinking gradients: some not finite at step 20, all 0 at step 30, all NaN at step 40."""
     with runfolio.init("net", store=store) as run:
         for step in range(0, 20, 10):
             run.log_histogram("grad/head", np.linspace(-1, 1, 100) / (step + 1), step=step)
@@ -28,7 +28,7 @@ def logged(store):
     return open_folio(store).run("net")
 
 
-def test_every_step_keeps_its_counts_on_common_edges(logged):
+def test_each_step_keeps_its_counts_on_common_edges(logged):
     shown = distribution(logged, "grad/head")
     edges = common_edges(shown, 40)
     rows = on_common_edges(shown, edges)
@@ -37,9 +37,9 @@ def test_every_step_keeps_its_counts_on_common_edges(logged):
     assert shown.broken.tolist() == [0, 0, 2, 0, 1]
     assert rows.sum(axis=1) == pytest.approx([100, 100, 1, 50, 0])
     assert (edges[0], edges[-1]) == (-1.0, 1.0)
-    # Equal values are one bar, not spread over the bin they were counted in.
+    # Equal values are in one bin, not spread over the logged bin.
     assert np.count_nonzero(rows[3]) == 1
-    assert shown.notes == ["NaN or infinite values in 2 of 5 steps, left out."]
+    assert shown.notes == ["Left out: NaN or infinite values in 2 of 5 steps."]
 
 
 @given(
@@ -64,7 +64,7 @@ def test_rebinning_keeps_all_counts(histograms, bins: int):
     np.testing.assert_allclose(rows.sum(axis=1), [row.sum() for row in counts], rtol=1e-9, atol=1e-6)
 
 
-def test_of_a_step_logged_again_after_a_resume_the_later_counts(store):
+def test_later_histogram_of_a_step_logged_twice_is_used(store):
     with runfolio.init("net", store=store) as run:
         run.log({"loss": 1.0}, step=0)
         run.checkpoint(step=0)
@@ -76,7 +76,7 @@ def test_of_a_step_logged_again_after_a_resume_the_later_counts(store):
     assert (shown.steps.tolist(), shown.edges[0][0]) == ([1], 7.0)
 
 
-def test_an_unknown_name_names_the_nearest(logged, store, write):
+def test_unknown_name_is_refused_with_similar_names(logged, store, write):
     with pytest.raises(NotFound, match=r"net \(.*\) has no histogram 'grad/haed'; did you mean grad/head"):
         distribution(logged, "grad/haed")
     write("plain")
@@ -95,7 +95,7 @@ def test_an_unknown_name_names_the_nearest(logged, store, write):
         '"edges": [0, 1], "counts": [1]',
     ],
 )
-def test_damaged_numbers_are_left_out(logged, numbers: str):
+def test_damaged_histograms_are_left_out(logged, numbers: str):
     (index,) = (logged.folder / "media").glob("*.jsonl")
     line = '{"seq": 99, "time_us": 1, "step": 50, "kind": "histogram", "name": "%s", ' + numbers + "}\n"
     with index.open("a") as file:
@@ -106,7 +106,7 @@ def test_damaged_numbers_are_left_out(logged, numbers: str):
         distribution(logged, "bad")
 
 
-def test_a_ridgeline_has_a_hill_a_step_and_a_mark_where_values_were_broken(logged):
+def test_ridgeline_has_a_curve_per_step_and_marks_non_finite_values(logged):
     figure = draw_distribution(distribution(logged, "grad/head"))
     (axes,) = figure.axes
 
@@ -117,7 +117,7 @@ def test_a_ridgeline_has_a_hill_a_step_and_a_mark_where_values_were_broken(logge
     assert figure.get_suptitle() == f"grad/head of net ({logged.id})"
 
 
-def test_a_heatmap_has_a_column_a_step(logged):
+def test_heatmap_has_one_column_per_step(logged):
     figure = draw_distribution(distribution(logged, "grad/head"), "heatmap", title="Mine")
     axes, scale = figure.axes
     (mesh,) = axes.collections
@@ -127,7 +127,7 @@ def test_a_heatmap_has_a_column_a_step(logged):
     assert figure.get_suptitle() == "Mine"
 
 
-def test_of_many_steps_some_are_shown_the_first_and_the_last_among_them(store):
+def test_thinned_steps_include_the_first_and_the_last(store):
     with runfolio.init("net", store=store) as run:
         for step in range(100):
             run.log_histogram("grad", [step, step + 1.0], step=step)
@@ -139,7 +139,7 @@ def test_of_many_steps_some_are_shown_the_first_and_the_last_among_them(store):
 
 
 @pytest.mark.parametrize("look", ["ridgeline", "heatmap"])
-def test_a_single_value_and_nothing_at_all_can_be_drawn(store, look):
+def test_single_values_and_empty_histograms_are_drawn(store, look):
     with runfolio.init("net", store=store) as run:
         run.log_histogram("one", [0.0], step=3)
         run.log_histogram("none", [math.nan], step=3)

@@ -1,4 +1,4 @@
-"""Curves that belong together: in one picture, on one scale, and told apart where they coincide."""
+"""Related curves: in one panel, on one scale, and distinguishable if they coincide."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def panels(store, *metrics: str, **options):
     return curve_panels(metrics, open_folio(store).runs(), CurveOptions(**options))
 
 
-def test_overlay_is_one_picture_with_a_line_per_metric(store, write):
+def test_overlay_is_one_panel_with_a_line_per_metric(store, write):
     write("net", points={"train/loss": [2.0, 1.0], "test/loss": [2.0, 1.5]})
     picture = overlay(panels(store, "train/loss", "test/loss"))
     assert [(line.label, line.y.tolist()) for line in picture.lines] == [
@@ -54,7 +54,7 @@ def test_overlay_of_different_axes_is_refused(store):
     with runfolio.init("net", store=store) as run:
         run.define_metric("val/loss", x="epoch")
         run.log({"val/loss": 1.0, "train/loss": 2.0, "epoch": 1})
-    with pytest.raises(ConfigError, match="drawn over step and epoch; name one axis for both by --x"):
+    with pytest.raises(ConfigError, match="have the x axes step and epoch; give one with --x"):
         overlay(panels(store, "train/loss", "val/loss"))
 
 
@@ -84,7 +84,7 @@ def test_panels_of_one_kind_share_the_range_of_y(store, write):
     assert [axes.get_ylim() for axes in given] == [(0.0, 9.0)] * 2
 
 
-def test_curve_that_another_one_hides_is_dashed_on_top_and_named(store, write):
+def test_coincident_curve_is_dashed_on_top_and_named(store, write):
     write("long", points={"val/acc": [0.1, 0.2, 0.3]})
     write("short", points={"val/acc": [0.1, 0.2]})
     shown = panels(store, "val/acc")
@@ -98,7 +98,7 @@ def test_curve_that_another_one_hides_is_dashed_on_top_and_named(store, write):
     assert [text.get_text() for text in legend.get_texts()] == ["long   0.3000", "short = no. 1   0.2000"]
 
 
-def test_legend_is_where_it_is_wanted(store, write):
+def test_legend_has_the_requested_position(store, write):
     write("net", points={"loss": [2.0, 1.0]})
     shown = panels(store, "loss")
     assert draw_curves(shown, legend="none").legends == []
@@ -109,14 +109,14 @@ def test_legend_is_where_it_is_wanted(store, write):
     assert "net" not in curves_text(shown, SCREEN, has_legend=False)
 
 
-def test_band_of_a_mean_may_be_its_95_percent_interval(store, write):
+def test_band_of_a_mean_can_be_its_95_percent_interval(store, write):
     for value in (1.0, 2.0, 3.0):
         write("net", config={"seed": value}, points={"loss": [value]})
     (panel,) = panels(store, "loss", group_by=["-seed"], spread="ci")
     (line,) = panel.lines
     assert line.low is not None
     assert line.high is not None
-    half = 4.302653 / 3**0.5  # t of 2 degrees of freedom, standard deviation 1
+    half = 4.302653 / 3**0.5  # quantile of t with 2 degrees of freedom; the standard deviation is 1
     assert (line.low[0], line.high[0]) == pytest.approx((2 - half, 2 + half), rel=1e-5)
     assert panel.shades == ["Band: 95 % interval of the mean (Student's t)."]
 

@@ -1,4 +1,4 @@
-"""Runs against each other: scatter plots and parallel coordinates."""
+"""Scatter plots and parallel coordinates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.query.store import open_folio
 
 @pytest.fixture
 def runs(store, write):
-    """Four runs; the last lacks a setting, and its loss is NaN."""
+    """Return four runs. The last one lacks a setting, and its loss is NaN."""
     for lr, model, loss in ((1e-4, "mlp", 0.8), (1e-3, "cnn", 0.4), (1e-1, "cnn", 0.6)):
         config = {"lr": lr, "model": model, "same": 1, "bias": model == "mlp"}
         write(f"{model}-{lr:g}", config=config, points={"val/loss": [2.0, loss, 1.0]}, summary={"size": lr * 10})
@@ -23,7 +23,7 @@ def runs(store, write):
     return open_folio(store).runs()
 
 
-def test_a_scatter_takes_settings_results_and_the_best_of_metrics(runs):
+def test_scatter_plots_settings_results_and_best_metrics(runs):
     shown = scatter(runs, "lr", "val/loss", "model")
 
     assert sorted(zip(shown.x.positions, shown.y.positions, strict=True)) == [(1e-4, 0.8), (1e-3, 0.4), (1e-1, 0.6)]
@@ -31,10 +31,10 @@ def test_a_scatter_takes_settings_results_and_the_best_of_metrics(runs):
     assert (shown.x.log, shown.y.log) == (True, False)
     assert shown.colour is not None
     assert shown.colour.categories == ["cnn", "mlp"]
-    assert shown.notes[1:] == ["Without one of the two, and left out: 1 of 4 runs."]
+    assert shown.notes[1:] == ["Left out: 1 of 4 runs without one of the two."]
 
 
-def test_the_correlation_is_that_of_the_axes(store, write):
+def test_correlation_uses_the_scales_of_the_axes(store, write):
     for x, y in ((1, 1.0), (2, 4.0), (3, 9.0), (4, 16.0)):
         write(config={"x": x, "flat": 1.0}, summary={"y": y})
     runs = open_folio(store).runs()
@@ -67,7 +67,7 @@ def test_scatter_without_a_complete_run_is_reported(runs):
         scatter(runs, "reason", "lr")
 
 
-def test_parallel_has_the_settings_that_differ_and_the_best_run_first(runs):
+def test_parallel_has_differing_settings_and_the_best_run_first(runs):
     shown = parallel(runs, "val/loss")
 
     assert [axis.name for axis in shown.settings] == ["lr", "model", "bias"]
@@ -75,16 +75,16 @@ def test_parallel_has_the_settings_that_differ_and_the_best_run_first(runs):
     assert shown.metric.positions.tolist() == [0.4, 0.6, 0.8]
     assert shown.lower_is_better
     assert shown.settings[2].categories == ["false", "true"]
-    assert shown.notes == ["Without val/loss, and left out: 1 of 4 runs."]
+    assert shown.notes == ["Left out: 1 of 4 runs without val/loss."]
 
 
-def test_runs_that_differ_in_nothing_have_no_parallel_coordinates(store, write):
+def test_equal_runs_have_no_parallel_coordinates(store, write):
     write("a", config={"lr": 1}, points={"val/acc": [1.0]})
-    with pytest.raises(NotFound, match="no setting differs among these runs"):
+    with pytest.raises(NotFound, match="no setting differs between these runs"):
         parallel(open_folio(store).runs(), "val/acc")
 
 
-def test_parallel_coordinates_are_a_line_a_run_the_best_on_top(runs):
+def test_parallel_coordinates_draw_the_best_run_on_top(runs):
     figure = draw_parallel(parallel(runs, "size"), title="Settings")
     drawn = [line for line in figure.axes[0].get_lines() if np.size(line.get_xdata()) > 2]
     said = {text.get_text() for text in figure.axes[0].texts}
@@ -94,7 +94,7 @@ def test_parallel_coordinates_are_a_line_a_run_the_best_on_top(runs):
     assert {"lr", "model", "bias", "size", "none", "mlp", "cnn", "true", "0.001"} <= said
 
 
-def test_a_missing_setting_passes_below_the_axis(runs):
+def test_missing_setting_crosses_below_the_axis(runs):
     figure = draw_parallel(parallel([run for run in runs if run.name != "cnn-0.1"], "size"))
     crossings = [
         np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].get_lines() if np.size(line.get_xdata()) > 2
@@ -104,7 +104,7 @@ def test_a_missing_setting_passes_below_the_axis(runs):
 
 
 @pytest.mark.parametrize("colour", [None, "model", "size", "lr"])
-def test_a_scatter_is_drawn_with_its_correlation(runs, colour):
+def test_scatter_plot_shows_its_correlation(runs, colour):
     figure = draw_scatter(scatter(runs, "lr", "val/loss", colour))
     figure.draw_without_rendering()
 
@@ -112,10 +112,10 @@ def test_a_scatter_is_drawn_with_its_correlation(runs, colour):
     assert sum(len(np.asarray(points.get_offsets())) for points in figure.axes[0].collections) == 3
     assert figure.get_supxlabel().startswith("Pearson")
     assert "(of logarithms)" in figure.get_supxlabel()
-    assert "left out: 1 of 4 runs." in figure.get_supxlabel()
+    assert "Left out: 1 of 4 runs" in figure.get_supxlabel()
 
 
-def test_categories_are_ticks(runs):
+def test_categories_are_labels_of_ticks(runs):
     figure = draw_scatter(scatter(runs, "model", "size"))
 
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["cnn", "mlp"]

@@ -1,4 +1,4 @@
-"""Pictures of characters: they fit, say the same as the files, and are plain where there is no terminal."""
+"""Plots as text: size, content and colours."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def width(text: str) -> int:
     return max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in text.splitlines())
 
 
-def test_without_colours_each_run_is_a_letter_best_first(store, write):
+def test_runs_are_letters_on_a_terminal_without_colours(store, write):
     write("up", points={"val/acc": [0.1, 0.5, 0.9]})
     write("flat", points={"val/acc": [0.2, 0.2, 0.2]})
     text = curves(store, "val/acc")
@@ -52,7 +52,7 @@ def test_best_curve_is_drawn_on_top(store, write):
     assert "b" not in "".join(line for line in text.splitlines() if "│" in line)
 
 
-def test_with_colours_lines_are_finer_and_the_legend_is_painted(store, write):
+def test_coloured_terminal_has_fine_lines_and_a_coloured_legend(store, write):
     write("up", points={"val/acc": [0.1, 0.9]})
     text = curves(store, "val/acc", screen=COLOURED)
 
@@ -61,7 +61,7 @@ def test_with_colours_lines_are_finer_and_the_legend_is_painted(store, write):
     assert width(text) <= 60
 
 
-def test_many_runs_with_long_names_still_fit(store, write, copy, edit):
+def test_many_runs_with_long_names_fit(store, write, copy, edit):
     first = write("x" * 200, points={"loss": [1.0, 0.5]})
     for number in range(1, 30):
         edit(copy(first, store / "digits" / f"{number}"), id=f"run{number:05}", name=f"{'y' * 100}-{number}")
@@ -86,8 +86,8 @@ def test_non_finite_values_are_marked_at_the_bottom(store):
     "values", [[1.0], [math.nan, math.nan], [0.0, 0.0], [1e-30, 1e30], [-5e8, 5e8], [1e308, -1e308]]
 )
 @pytest.mark.parametrize("log", ["", "xy"])
-def test_odd_values_are_drawn(store, write, values, log: str):
-    write(points={"m": [1.0, 1.0, *values] if log else values})  # step 0 is not on a log axis
+def test_extreme_values_are_drawn(store, write, values, log: str):
+    write(points={"m": [1.0, 1.0, *values] if log else values})  # a log axis has no step 0
 
     assert width(curves(store, "m", log=log)) <= 60
 
@@ -99,7 +99,7 @@ def test_ticks_of_a_log_axis_are_powers_of_ten(store, write):
     assert ticks == ["100", "1", "0.01"]
 
 
-def test_what_only_a_file_shows_is_not_talked_about(store, write):
+def test_notes_on_bands_are_omitted_on_a_terminal(store, write):
     for seed in (0, 1):
         write(config={"seed": seed}, points={"loss": [1.0, 0.5]})
 
@@ -114,7 +114,7 @@ def test_two_metrics_are_plotted_below_each_other(store, write):
     assert (lines[0], lines[15], lines[-1]) == ("loss", "acc", "a net")
 
 
-def test_a_histogram_is_blocks_darker_where_there_is_more(store):
+def test_heatmap_is_darker_for_higher_counts(store):
     with runfolio.init("net", store=store) as run:
         for step in range(5):
             run.log_histogram("grad", np.concatenate([np.zeros(1000), [-1.0, 1.0]]), step=step * 100)
@@ -125,12 +125,12 @@ def test_a_histogram_is_blocks_darker_where_there_is_more(store):
     assert width(text) <= 60
     assert lines[0].startswith("grad of net (")
     assert re.fullmatch(r" +0 +step +500", lines[-2])
-    assert lines[-1] == "NaN or infinite values in 1 of 6 steps, left out."
+    assert lines[-1] == "Left out: NaN or infinite values in 1 of 6 steps."
     shades = {line.split("│")[-1].split("┤")[-1][:1] for line in lines[1:-3]}
     assert {"█", " "} < shades
 
 
-def test_more_steps_than_columns_still_fit(store):
+def test_more_steps_than_columns_fit(store):
     with runfolio.init("net", store=store) as run:
         for step in range(200):
             run.log_histogram("grad", [step, 0.0], step=step)

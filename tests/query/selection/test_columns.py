@@ -1,4 +1,4 @@
-"""Names of columns: a bare name is the setting, then the result, then the metric."""
+"""Names of columns, and the order in which bare names are looked up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runfolio.query.store import open_folio
 
 @pytest.fixture
 def runs(store, write):
-    """Two runs in which settings, results and metrics share names."""
+    """Return two runs with settings, results and metrics of the same names."""
     for lr in (0.1, 0.01):
         write(
             config={"lr": lr, "loss": "mse", "batch_size": 8, "device": "cuda:1", "name": "mine"},
@@ -40,7 +40,7 @@ def runs(store, write):
         ("device", "params.device", "cuda:1"),
     ],
 )
-def test_name_gives_one_column(runs, name, full_name, value):
+def test_each_name_finds_one_column(runs, name, full_name, value):
     column = find_column(name, runs)
 
     assert column.full_name == full_name
@@ -48,7 +48,7 @@ def test_name_gives_one_column(runs, name, full_name, value):
     assert find_column(full_name, runs).value(runs[1]) == value
 
 
-def test_where_a_metric_is_asked_for_no_setting_is_meant(runs):
+def test_find_metric_ignores_settings(runs):
     column = find_metric("loss", runs)
 
     assert (column.full_name, column.value(runs[0])) == ("metrics.loss.best", 0.2)
@@ -56,7 +56,7 @@ def test_where_a_metric_is_asked_for_no_setting_is_meant(runs):
         find_metric("batch_size", runs)
 
 
-def test_note_names_what_else_a_bare_name_could_mean(runs):
+def test_note_names_the_other_meanings_of_a_bare_name(runs):
     columns = [find_column(name, runs) for name in ("lr", "val/acc", "size", "metrics.lr", "name")]
 
     assert choice_note(columns) == (
@@ -65,7 +65,7 @@ def test_note_names_what_else_a_bare_name_could_mean(runs):
     assert choice_note(columns[2:]) == ""
 
 
-def test_figures_of_both_kinds_are_called_neither_result_nor_metric(store, write):
+def test_heading_of_mixed_figures_names_both_kinds(store, write):
     write(points={"val/acc": [0.5, 0.9]})
     write(points={"val/acc": [0.5, 0.8]}, summary={"val/acc": 0.7})
     column = find_column("val/acc", open_folio(store).runs())
@@ -73,7 +73,7 @@ def test_figures_of_both_kinds_are_called_neither_result_nor_metric(store, write
     assert (column.heading, choice_note([column])) == ("val/acc best or as reported", "")
 
 
-def test_metric_whose_name_ends_like_the_best_of_another_is_its_own(store, write):
+def test_metric_name_may_end_in_best(store, write):
     write("first", points={"acc": [0.5, 0.9], "acc.best": [0.1]})
     write("second", points={"acc": [0.5, 0.4]})
     runs = open_folio(store).runs()

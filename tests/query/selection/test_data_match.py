@@ -1,4 +1,4 @@
-"""Runs on different data are never ranked as equals: what tables and sentences say of them."""
+"""Marks and sentences for runs on different data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEST = [(f"test/{number}.jpg", f"test {number}", "cat") for number in range(360)
 
 @pytest.fixture
 def write(store: Path) -> Callable[..., Path]:
-    """A run on images divided after the fourth; its folder."""
+    """Write a run on images that are split after the fourth, and return its folder."""
 
     def write(name: str, accuracy: float, images: list | None = IMAGES, test: list | None = TEST, val: int = 4) -> Path:
         with runfolio.init(
@@ -44,7 +44,7 @@ def write(store: Path) -> Callable[..., Path]:
 
 
 def edited(items: list) -> list:
-    """The same items, the first of another content."""
+    """Return the items with other content of the first one."""
     return [(items[0][0], "another content", items[0][2]), *items[1:]]
 
 
@@ -53,7 +53,7 @@ def runs(store: Path) -> dict[str, RecordedRun]:
 
 
 def marks(store: Path) -> dict[str, tuple[str, str, bool]]:
-    """Of each row the mark of its metric, that of its test accuracy, and whether it is tied with the best."""
+    """Return for each row the marks of metric and test accuracy, and whether it is tied with the best."""
     rows = leaderboard(list(runs(store).values())).rows
     return {row.label: (row.data.mark, row.test_data.mark, row.tied) for row in rows}
 
@@ -72,21 +72,21 @@ def test_run_on_silently_changed_data_is_marked_and_explained(write, store: Path
 
     assert marks(store) == {"best": ("", "", False), "near": ("!", "!", False)}
     caption = leaderboard(list(runs(store).values())).caption
-    assert caption.short[1] == "val/acc: 1 run (marked !) had data that changed: not to be ranked with the first."
+    assert caption.short[1] == "val/acc: 1 run (marked !) had changed data, so do not compare with the first."
     assert caption.details[-2:] == (
-        "val/acc: 1 run (marked !) had data that changed (1 changed (cat/0.jpg)): not to be ranked with the first.",
-        "test/acc: 1 run (marked !) had data that changed (1 changed (test/0.jpg)): not to be ranked with the first.",
+        "val/acc: 1 run (marked !) had changed data (1 changed (cat/0.jpg)), so do not compare with the first.",
+        "test/acc: 1 run (marked !) had changed data (1 changed (test/0.jpg)), so do not compare with the first.",
     )
-    assert "val/acc: 1 run had data that changed" in choose(runs(store).values(), "val/acc").caption.short[1]
+    assert "val/acc: 1 run had changed data" in choose(runs(store).values(), "val/acc").caption.short[1]
 
 
-def test_another_seed_is_not_taken_for_other_data(write, store: Path):
+def test_other_seed_is_not_marked_as_other_data(write, store: Path):
     write("best", 0.95)
     write("near", 0.94, [*IMAGES[8:], *IMAGES[:8]])
 
     assert marks(store) == {"best": ("", "", False), "near": ("~", "", True)}
     assert (
-        "val/acc: 1 run (marked ~) had the same data divided otherwise, as another seed or fold does."
+        "val/acc: 1 run (marked ~) had the same data with another split, as from another seed or fold."
         in (leaderboard(list(runs(store).values())).caption.details[-1])
     )
 
@@ -102,46 +102,46 @@ def test_share_of_the_same_images_is_described_by_its_sizes(write, store: Path):
     )
 
 
-def test_of_a_share_that_is_far_from_the_other_only_the_numbers_are_told(write, store: Path):
+def test_very_different_shares_are_described_by_numbers_only(write, store: Path):
     write("best", 0.95, IMAGES[:15])
     write("near", 0.94, IMAGES[9:])
 
     assert "items of the data (5 added, 9 removed)" in leaderboard(list(runs(store).values())).caption.details[-1]
 
 
-def test_images_that_were_relabelled_are_other_data(write, store: Path):
+def test_relabelled_images_are_other_data(write, store: Path):
     write("best", 0.95)
     write("near", 0.94, [(IMAGES[0][0], IMAGES[0][1], "dog"), *IMAGES[1:]])
 
     assert marks(store)["near"][0] == "!"
 
 
-def test_a_run_that_recorded_no_data_may_be_an_equal_and_that_is_said(write, store: Path):
+def test_run_without_recorded_data_is_marked_as_unknown(write, store: Path):
     write("best", 0.95)
     write("near", 0.94, None, None)
 
     assert marks(store) == {"best": ("", "", False), "near": ("?", "?", True)}
     caption = leaderboard(list(runs(store).values())).caption
-    assert "perhaps other data: not all of the runs recorded them" in caption.short[1]
+    assert "possibly other data, since not all runs recorded them" in caption.short[1]
 
 
-def test_runs_without_recorded_data_give_no_remark(write, store: Path):
+def test_runs_without_recorded_data_are_not_marked(write, store: Path):
     write("best", 0.95, None, None)
     write("near", 0.94, None, None)
 
     assert marks(store) == {"best": ("", "", False), "near": ("", "", True)}
 
 
-def test_compare_names_no_winner_on_changed_data_and_says_why(write, store: Path):
+def test_compare_has_no_winner_on_changed_data(write, store: Path):
     for name, images in (("a", IMAGES), ("b", edited(IMAGES))):
         write(name, 0.9 if name == "a" else 0.8, images)
     comparison = compare([runs(store)["a"], runs(store)["b"]])
 
     assert [row.key for row in comparison.data] == ["val"]
     assert [row.winner for row in comparison.metrics if row.metric == "val/acc"] == [None]
-    assert comparison.caption.short[0] == "val: 1 run had data that changed: not to be ranked with the first."
+    assert comparison.caption.short[0] == "val: 1 run had changed data, so do not compare with the first."
     assert comparison.caption.details == (
-        "val: 1 run had data that changed (1 changed (cat/0.jpg)): not to be ranked with the first.",
+        "val: 1 run had changed data (1 changed (cat/0.jpg)), so do not compare with the first.",
     )
 
 
@@ -156,7 +156,7 @@ def test_diff_names_the_items_that_differ(write, store: Path):
     assert json.loads(as_json)["items"][0]["items"]["added"] == {"count": 1, "first": ["test/new.jpg"]}
 
 
-def test_show_and_runs_tell_the_fingerprint(write, store: Path):
+def test_show_and_runs_print_the_fingerprint(write, store: Path):
     folder = write("net", 0.9)
     run = runs(store)["net"]
     fingerprint = run.data["val"].fingerprint or ""
@@ -182,7 +182,7 @@ def test_runs_without_listings_are_still_distinguished(write, store: Path):
     ]
 
 
-def test_a_damaged_list_is_found_by_the_doctor(write, store: Path):
+def test_doctor_finds_a_damaged_listing(write, store: Path):
     folder = write("net", 0.9)
     listings = sorted((folder / "data").iterdir())
     listings[0].write_bytes(listings[0].read_bytes()[:-5])
@@ -200,7 +200,7 @@ def test_means_over_seeds_report_changed_data(write, store: Path):
     every = list(runs(store).values())
     two = [run for run in every if run.name != "seed 2"]
 
-    warning = "val/acc: 1 run had data that changed (1 changed (cat/0.jpg))"
+    warning = "val/acc: 1 run had changed data (1 changed (cat/0.jpg))"
     assert warning in str(group_by_seed(every, "val/acc", "max", []).caption)
     assert "had" not in str(group_by_seed(two, "val/acc", "max", []).caption)
 

@@ -1,4 +1,4 @@
-"""Runs that count once: no reproductions, and one folder of each id."""
+"""Runs without reproductions and copied folders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from runfolio.query.selection.duplicates import copied_runs, distinct_runs
 from runfolio.query.store import open_folio
 
 
-def test_the_folder_that_the_run_was_given_counts_before_its_copies(store, write, copy):
+def test_original_folder_takes_precedence_over_copies(store, write, copy):
     original = write("net")
     for place in ("a-backup/net", f"digits/again-{original.name}", f"digits/{original.name}-old"):
         copy(original, store / place)
@@ -14,7 +14,7 @@ def test_the_folder_that_the_run_was_given_counts_before_its_copies(store, write
     distinct = distinct_runs(runs)
 
     assert [run.folder for run in distinct.runs] == [original]
-    assert distinct.sentence == "Left out: 3 further copies of runs."
+    assert distinct.sentence == "Left out: 3 copies of runs."
     (folders,) = copied_runs({run.run_path: run.document for run in runs}).values()
     assert (folders[0], len(folders)) == (f"digits/{original.name}", 4)
 

@@ -1,4 +1,4 @@
-"""The figure of a metric, and what it is called."""
+"""Figures of metrics, and their headings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runfolio.query.store import open_folio
 
 @pytest.fixture
 def run(store, write) -> RecordedRun:
-    """A run whose metrics have all kinds of figures."""
+    """Return a run whose metrics have all kinds of figures."""
     write(
         points={
             "val/acc": [0.5, 0.9, 0.6],
@@ -59,11 +59,11 @@ def test_figure_is_reported_else_best_else_last(run, metric, mode, figure):
         ("epoch", None, "epoch"),
     ],
 )
-def test_heading_says_which_figure_it_is(run, metric, mode, heading):
+def test_heading_has_the_kind_of_figure(run, metric, mode, heading):
     assert figure_heading([run], metric, mode) == heading
 
 
-def test_figure_is_at_the_chosen_epoch_if_the_run_says_what_chose_it(store, write):
+def test_figure_is_at_the_chosen_epoch_if_the_run_names_its_metric(store, write):
     write("a", points={"val/acc": [0.5, 0.9]}, summary={"val/acc": 0.5, "chosen_by": "val/loss"})
     write("b", points={"val/acc": [0.6, 0.8]})
     runs = list(open_folio(store).runs())

@@ -14,7 +14,7 @@ from runfolio.query.store import Runs, open_folio
 
 @pytest.fixture
 def runs_of(store, write) -> Callable[[Sequence[Mapping[str, Any]]], Runs]:
-    """One run for each config."""
+    """Return one run for each config."""
 
     def runs_of(configs: Sequence[Mapping[str, Any]]) -> Runs:
         for config in configs:
@@ -40,12 +40,12 @@ GRID = [{"lr": lr, "seed": seed} for lr in (0.1, 0.01) for seed in SEEDS]
         ("checkpoint_dir", ["/tmp/a0", "/tmp/a1", "/tmp/b0", "/tmp/b1"]),
     ],
 )
-def test_a_setting_that_names_each_run_makes_no_groups(runs_of, name, values):
+def test_setting_that_only_names_runs_makes_no_groups(runs_of, name, values):
     runs = runs_of([{**config, name: value} for config, value in zip(GRID, values, strict=True)])
     grouping = group_runs(runs, "-seed")
 
     assert {label: len(members) for label, members in grouping.members.items()} == {"lr=0.01": 2, "lr=0.1": 2}
-    assert grouping.notes == [f"{name} differs in every run and was ignored, as by --group-by -seed,-{name}."]
+    assert grouping.notes == [f"{name} differs in each run and was ignored, as with --group-by -seed,-{name}."]
 
 
 @pytest.mark.parametrize(
@@ -60,24 +60,24 @@ def test_a_setting_that_names_each_run_makes_no_groups(runs_of, name, values):
         ("out", ["a", "a", "b", "b"]),
     ],
 )
-def test_other_settings_make_groups_though_they_differ_in_every_run(runs_of, name, values):
+def test_settings_that_differ_in_each_run_make_groups(runs_of, name, values):
     runs = runs_of([{"seed": number, name: value} for number, value in enumerate(values)])
 
     assert len(group_runs(runs, "-seed").members) == len(set(values))
 
 
-def test_the_same_training_run_twice_may_share_its_folder(runs_of):
+def test_repeated_training_can_share_its_folder(runs_of):
     runs = runs_of([{"lr": 0.1, "seed": seed, "out": f"out/{seed}"} for seed in (0, 1, 1)])
 
     assert naming_settings(runs, ["seed"]) == ["out"]
     assert list(group_runs(runs, "-seed").members) == ["all runs"]
 
 
-def test_names_may_be_one_text_as_on_the_command_line(runs_of):
+def test_names_can_be_separated_by_commas(runs_of):
     runs = runs_of(GRID)
 
     assert group_runs(runs, "lr, seed,").members.keys() == group_runs(runs, ["lr", "seed"]).members.keys()
-    with pytest.raises(ConfigError, match="either all names have a - before them, or none"):
+    with pytest.raises(ConfigError, match="either all names or no name must start with -"):
         group_runs(runs, "lr,-seed")
 
 
@@ -85,5 +85,5 @@ def test_groups_of_one_run_are_reported_with_the_remedy(runs_of):
     runs = runs_of([{"lr": 0.1 * (seed + 1), "seed": seed} for seed in range(3)])
 
     assert group_runs(runs, ["-seed"]).notes == [
-        "Each group holds one run, since lr differs in every run; --group-by -seed,-lr leaves that out."
+        "Each group has one run, since lr differs in each run; --group-by -seed,-lr ignores that."
     ]

@@ -1,4 +1,4 @@
-"""Shares of a metric's spread that go with single settings."""
+"""Shares of a metric's variance that single settings explain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runfolio.query.selection.influence import explained_shares, shares_sentence
 from runfolio.query.store import open_folio
 
 
-def test_a_setting_explains_what_chance_alone_does_not(store, write):
+def test_setting_explains_more_than_chance(store, write):
     for lr, effect in ((0.1, 3.0), (0.01, 0.0)):
         for seed in (0, 1):
             write(config={"lr": lr, "seed": seed, "same": 1, "out": f"{lr}{seed}"}, summary={"loss": effect + seed})
@@ -20,12 +20,12 @@ def test_a_setting_explains_what_chance_alone_does_not(store, write):
     shares = explained_shares(runs, ["seed", "lr", "same", "out"], values)
 
     assert list(shares.items()) == [("lr", pytest.approx(0.85)), ("seed", 0.0)]
-    assert shares_sentence(shares) == "Share of the spread that each setting explains alone: lr 85%, seed 0%."
+    assert shares_sentence(shares) == "Share of the variance that each setting explains alone: lr 85%, seed 0%."
     assert explained_shares(runs, ["lr"], [math.nan, *values[1:]]) == {}
     assert shares_sentence({}) == ""
 
 
-def test_a_setting_of_random_influence_explains_about_nothing(store, write):
+def test_random_setting_explains_about_nothing(store, write):
     generator = random.Random(0)
     for number in range(60):
         write(config={"fold": number % 12}, summary={"loss": generator.random()})

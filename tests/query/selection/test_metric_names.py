@@ -11,7 +11,7 @@ from runfolio.query.selection.metric_names import guess_mode, mode_of, split_of
         *("time/forward", "epoch_seconds", "seconds_per_epoch", "ms_per_image", "negative_log_likelihood"),
     ],
 )
-def test_less_is_better_for_losses_errors_and_times(metric: str):
+def test_losses_errors_and_times_are_minimised(metric: str):
     assert guess_mode(metric) == "min"
 
 
@@ -22,21 +22,21 @@ def test_less_is_better_for_losses_errors_and_times(metric: str):
         *("episode/reward", "PSNR", "roc_auc", "images_per_second", "neg_mean_squared_error"),
     ],
 )
-def test_more_is_better_for_accuracies_scores_and_speeds(metric: str):
+def test_accuracies_scores_and_speeds_are_maximised(metric: str):
     assert guess_mode(metric) == "max"
 
 
 @pytest.mark.parametrize("metric", ["lr", "grad_norm", "epoch", "weights/mean", "glossy", "place", "42", ""])
-def test_other_names_do_not_say(metric: str):
+def test_other_names_have_no_direction(metric: str):
     assert guess_mode(metric) is None
 
 
-def test_a_given_mode_goes_before_the_name():
+def test_given_mode_takes_precedence_over_the_name():
     assert mode_of("val/loss", "max") == "max"
 
 
 def test_metric_name_without_a_hint_requires_a_mode():
-    with pytest.raises(ConfigError, match=r"'grad_norm' does not say .* --min or --max"):
+    with pytest.raises(ConfigError, match=r"'grad_norm' does not tell .* --min or --max"):
         mode_of("grad_norm")
 
 

@@ -9,7 +9,7 @@ from runfolio.query.store import open_folio
 from runfolio.query.tables.leaderboard import leaderboard
 
 
-def test_the_best_run_is_the_one_with_the_best_point_of_the_curve(store, write):
+def test_best_run_has_the_best_point_of_all_curves(store, write):
     write("early", points={"val/acc": [0.5, 0.9, 0.6]})
     write("late", points={"val/acc": [0.5, 0.6, 0.8]})
     folio = open_folio(store)
@@ -19,23 +19,23 @@ def test_the_best_run_is_the_one_with_the_best_point_of_the_curve(store, write):
     assert (choice.run.name, choice.value, choice.step, choice.mode, choice.guessed) == ("early", 0.9, 1, "max", True)
     assert choice.caption.short == (
         f"early ({choice.run.id}) has the best val/acc of 2 runs: 0.9 at step 1 (higher is better).",
-        "The validation data chose.",
+        "Measured on the validation data.",
     )
     assert choice.caption.details == ("Which direction is better was guessed from the metric's name.",)
 
 
 def test_summary_value_takes_precedence_over_the_curve(store, write):
-    """The test accuracy of the epoch that validation chose, not the highest of all epochs."""
+    """The summary has the test accuracy of the chosen epoch, not the highest of all epochs."""
     write("honest", points={"test/acc": [0.80, 0.85]}, summary={"test/acc": 0.85})
     write("lucky", points={"test/acc": [0.99, 0.70]}, summary={"test/acc": 0.70})
     choice = choose(open_folio(store).runs(), "test/acc")
 
     assert (choice.run.name, choice.value, choice.step) == ("honest", 0.85, 1)
     assert choice.split == "test"
-    assert "too good for new data" in choice.caption.short[1]
+    assert "too optimistic" in choice.caption.short[1]
 
 
-def test_a_summary_alone_is_enough(store, write):
+def test_result_in_the_summary_suffices(store, write):
     write("net", summary={"val": {"acc": 0.9}})
     choice = choose(open_folio(store).runs(), "val/acc")
 
@@ -80,14 +80,14 @@ def test_non_finite_value_never_wins(store, write, bad: float, mode: str):
     assert folio.best("final", mode).name == "good"
 
 
-def test_all_nan_has_no_best(store, write):
+def test_only_nan_values_have_no_best_run(store, write):
     write("bad", points={"loss": [math.nan]})
 
     with pytest.raises(NotFound, match="'loss' is not finite in any run"):
         open_folio(store).best("loss")
 
 
-def test_failed_run_wins_only_without_finished_ones(store, write):
+def test_failed_run_only_wins_without_other_runs(store, write):
     write("failed", points={"acc": [0.9], "extra/acc": [0.1]}, state="failed")
     write("finished", points={"acc": [0.5]})
     folio = open_folio(store)
@@ -97,14 +97,14 @@ def test_failed_run_wins_only_without_finished_ones(store, write):
     assert folio.best("extra/acc").name == "failed"
 
 
-def test_of_one_experiment(store, write):
+def test_best_run_of_one_experiment_is_chosen(store, write):
     write("a", experiment="digits", points={"acc": [0.5]})
     write("b", experiment="pets", points={"acc": [0.9]})
 
     assert open_folio(store).best("acc", experiment="digits").name == "a"
 
 
-def test_an_unknown_metric_names_the_nearest(store, write):
+def test_unknown_metric_is_refused_with_similar_names(store, write):
     write(points={"val/acc": [0.5]}, summary={"test/acc": 0.5})
 
     with pytest.raises(NotFound, match=r"no run here has a metric 'val/ac'; did you mean val/acc\?"):
@@ -129,10 +129,10 @@ def test_ties_are_broken_by_lower_loss_then_by_smaller_network(write, store):
     choice = choose(runs, "val/acc")
     assert (choice.run.name, choice.equals, choice.decided_by) == ("small", 2, "parameters")
     assert f"small ({choice.run.id}) and 2 others have the best val/acc of 3 runs" in choice.caption.short[0]
-    assert choice.caption.details[-1] == "2 other runs have the same; this one has the fewest parameters."
+    assert choice.caption.details[-1] == "2 other runs have the same value; this run has the fewest parameters."
     assert [row.label for row in leaderboard(runs).rows] == ["small", "large", "oldest"]
     assert choose([run for run in runs if run.name != "small"], "val/acc").caption.details[-1] == (
-        "1 other run has the same; this one has the lowest val/loss."
+        "1 other run has the same value; this run has the lowest val/loss."
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs that differ in their seed alone are told as one: mean, spread, interval."""
+"""Groups of runs that differ only in seed: mean, spread, interval."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ACC = {"mlp": [0.80, 0.82, 0.84], "cnn": [0.90, 0.92, 0.91], "tie": [0.85, 0.95,
 
 @pytest.fixture
 def runs(store, write):
-    """Three models of three seeds each, and one that failed."""
+    """Return three models with three seeds each, and a failed run."""
     for model, values in ACC.items():
         for seed, value in enumerate(values):
             write(model, config={"model": model, "seed": seed}, summary={"val/acc": value, "test/acc": value - 0.1})
@@ -47,7 +47,7 @@ def test_groups_indistinguishable_from_the_best_are_marked(runs):
     assert [row(rows, f"model={model}").tied for model in ("cnn", "tie", "mlp")] == [False, True, False]
 
 
-def test_settings_that_differ_late_or_in_type_are_other_groups(store, write):
+def test_settings_with_small_or_type_differences_form_groups(store, write):
     for value in (0.123456789, 0.1234567891, True, 1, "1", "True", [1, 2], [1, 3]):
         for seed in (0, 1):
             write(config={"x": value, "seed": seed}, summary={"val/acc": 0.5})
@@ -62,11 +62,11 @@ def test_whole_floats_and_integers_are_one_group(store, write):
     assert [row.runs for row in group_by_seed(open_folio(store).runs(), group_by=["x"]).rows] == [2]
 
 
-def test_failed_runs_are_left_out_and_said_to_be(runs):
+def test_failed_runs_are_left_out_with_a_note(runs):
     assert "Left out: 1 that failed or crashed." in group_by_seed(runs).caption.details
 
 
-def test_a_single_run_has_no_spread_and_is_not_compared(store, write):
+def test_single_run_has_no_spread_and_is_not_compared(store, write):
     write("net", config={"model": "a", "seed": 1}, summary={"val/acc": 0.5})
     write("net", config={"model": "b", "seed": 1}, summary={"val/acc": 0.6})
     first, second = group_by_seed(open_folio(store).runs()).rows
@@ -83,7 +83,7 @@ def test_caption_says_why_nothing_is_compared_with_a_single_run(store, write):
     )
 
 
-def test_a_metric_of_ones_own_orders_the_groups_by_its_own_direction(store, write):
+def test_other_metric_orders_the_groups_by_its_direction(store, write):
     for seed in (0, 1):
         write("net", config={"model": "a", "seed": seed}, points={"cost": [5.0, 3.0 + seed]})
         write("net", config={"model": "b", "seed": seed}, points={"cost": [2.0 + seed, 4.0]})
@@ -91,13 +91,13 @@ def test_a_metric_of_ones_own_orders_the_groups_by_its_own_direction(store, writ
     assert [(row.group, row.mean) for row in rows] == [("model=b", 2.5), ("model=a", 3.5)]
 
 
-def test_other_settings_can_be_taken_for_one(runs):
+def test_other_settings_can_be_ignored_for_grouping(runs):
     (everything,) = {row.group for row in group_by_seed(runs, group_by=["-model", "-seed"]).rows}
     assert everything == "all runs"
 
 
 def test_runs_without_the_metric_or_the_setting_are_refused(runs):
-    with pytest.raises(NotFound, match="no run here that came to an end has a metric 'cost'"):
+    with pytest.raises(NotFound, match="no run here that ended without an error has a metric 'cost'"):
         group_by_seed(runs, "cost", "min")
     with pytest.raises(NotFound, match="no column 'sede'"):
         group_by_seed(runs, group_by=["-sede"])
@@ -106,7 +106,7 @@ def test_runs_without_the_metric_or_the_setting_are_refused(runs):
 
 
 @pytest.mark.parametrize(("seeds", "tied"), [((0, 1, 2), False), ((3, 4, 5), True)])
-def test_groups_of_the_same_seeds_are_compared_seed_by_seed(store, write, seeds, tied):
+def test_groups_with_the_same_seeds_are_compared_in_pairs(store, write, seeds, tied):
     for seed, acc in zip((0, 1, 2), (0.70, 0.80, 0.90), strict=True):
         write(config={"model": "a", "seed": seed}, summary={"val/acc": acc})
     for seed, acc in zip(seeds, (0.69, 0.788, 0.889), strict=True):
@@ -114,16 +114,16 @@ def test_groups_of_the_same_seeds_are_compared_seed_by_seed(store, write, seeds,
     groups = group_by_seed(open_folio(store).runs())
 
     assert row(groups.rows, "model=b").tied == tied
-    assert ("t test of pairs of equal seed" in str(groups.caption), "Welch" in str(groups.caption)) == (False, tied)
+    assert ("paired t test" in str(groups.caption), "Welch" in str(groups.caption)) == (False, tied)
 
 
-def test_each_metric_is_compared_by_the_seeds_that_have_it(store, write):
+def test_each_metric_is_paired_by_its_own_seeds(store, write):
     for model, seeds in (("a", (0, 1)), ("b", (1, 2))):
         for seed in (0, 1, 2):
-            # Paired by their places, all differences would be 0.1: a certain difference.
+            # Paired by position, all differences would be 0.1, which is significant.
             tested = {"test/acc": 0.7 + seed / 10 - 0.2 * (model == "b")} if seed in seeds else {}
             write(config={"model": model, "seed": seed}, summary={"val/acc": 0.8 + seed / 100, **tested})
     groups = group_by_seed(open_folio(store).runs())
 
     assert [row.tied for row in groups.rows if row.metric == "test/acc"] == [False, True]
-    assert "t test of pairs of equal seed or Welch's t test" in str(groups.caption)
+    assert "paired t test over the seeds or Welch's t test" in str(groups.caption)

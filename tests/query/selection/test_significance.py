@@ -21,12 +21,12 @@ from runfolio.query.selection.significance import (
     ("right", "count", "low", "high"),
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
-def test_the_interval_is_the_published_one(right: int, count: int, low: float, high: float):
+def test_wilson_interval_equals_published_values(right: int, count: int, low: float, high: float):
     """Newcombe, Statistics in Medicine 17 (1998), 857-872, table I, method 3."""
     assert wilson(right / count, count) == pytest.approx((low, high), abs=5e-5)
 
 
-def test_a_perfect_score_is_not_certain():
+def test_perfect_score_has_an_interval():
     assert wilson(1.0, 360) == (pytest.approx(0.9894, abs=1e-4), 1.0)
 
 
@@ -47,25 +47,25 @@ def test_invalid_share_has_no_interval(share: float, count: int):
 def test_significance_of_two_shares_equals_published_results(
     first: tuple[int, int], second: tuple[int, int], apart: bool
 ):
-    """Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10: the interval leaves out 0."""
+    """Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10: the interval excludes 0."""
     (a, n), (b, m) = first, second
     p = shares_p(a / n, n, b / m, m)
     assert (p < 0.05) is apart
     assert shares_p(b / m, m, a / n, n) == p
 
 
-def test_two_equal_shares_are_as_likely_as_can_be():
+def test_equal_shares_have_a_p_value_of_1():
     assert shares_p(0.9, 100, 0.9, 50) == 1.0
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
-def test_of_paired_answers_the_p_is_that_of_scipys_binomial_test(first: int, second: int):
+def test_mcnemar_p_equals_the_binomial_test_of_scipy(first: int, second: int):
     assume(first + second)
     theirs = scipy.stats.binomtest(first, first + second).pvalue
     assert mcnemar_p(first, second) == pytest.approx(theirs, rel=1e-9)
 
 
-def test_answers_that_never_differ_tell_nothing():
+def test_equal_predictions_have_a_p_value_of_1():
     assert mcnemar_p(0, 0) == 1.0
 
 
@@ -84,7 +84,7 @@ def test_holm_thresholds_rise_with_every_rejection():
 @pytest.mark.parametrize(
     ("freedom", "quantile"), [(1, 12.706), (2, 4.303), (4, 2.776), (9, 2.262), (30, 2.042), (120, 1.980)]
 )
-def test_the_quantile_is_that_of_every_table(freedom: int, quantile: float):
+def test_t_quantile_equals_published_tables(freedom: int, quantile: float):
     assert t_95(freedom) == pytest.approx(quantile, abs=5e-4)
 
 
@@ -103,18 +103,18 @@ MEASURED = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20).filter(lambda
 
 
 @given(MEASURED)
-def test_the_interval_of_a_mean_is_scipys(values: list[float]):
+def test_interval_of_a_mean_equals_scipy(values: list[float]):
     theirs = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert mean_interval(values) == pytest.approx((theirs.low, theirs.high), rel=1e-6, abs=1e-6)
 
 
 @given(MEASURED, MEASURED)
-def test_the_p_of_two_means_is_that_of_scipys_test_of_welch(first: list[float], second: list[float]):
+def test_p_of_two_means_equals_the_welch_test_of_scipy(first: list[float], second: list[float]):
     p = scipy.stats.ttest_ind(first, second, equal_var=False).pvalue  # type: ignore[attr-defined] - the stubs lack it
     assert means_p(first, second) == pytest.approx(p, rel=1e-6, abs=1e-12)
 
 
-def test_single_value_has_no_spread():
+def test_single_value_has_no_interval():
     assert mean_interval([0.9]) is None
     assert means_p([0.9], [0.1, 0.1, 0.1]) == 1.0
     assert means_p([0.5, 0.5], [0.5, 0.5]) == 1.0

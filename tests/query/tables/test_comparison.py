@@ -22,7 +22,7 @@ def test_only_differences_are_listed(store, write):
     assert compared.summary == []
 
 
-def test_metrics_are_side_by_side_with_the_best_if_known(store, write):
+def test_metrics_have_last_best_and_winner(store, write):
     write("a", points={"val/acc": [0.9, 0.7], "lr": [0.1]})
     write("b", points={"val/acc": [0.5, 0.8], "loss": [math.nan]})
     compared = compare(open_folio(store).runs())
@@ -35,7 +35,7 @@ def test_metrics_are_side_by_side_with_the_best_if_known(store, write):
     assert (list(loss.last), loss.winner) == (["b"], None)
 
 
-def test_true_is_not_one_as_a_setting(store, write):
+def test_setting_true_differs_from_1(store, write):
     write("a", config={"x": True, "same": [1, 2]})
     write("b", config={"x": 1, "same": [1, 2]})
 
@@ -61,15 +61,15 @@ def test_runs_of_one_name_are_labelled_by_their_differing_settings(store, write)
     assert compare(open_folio(store).runs()).runs[:2] == [f"net lr=0.1 ({again.id})", "net lr=0.01"]
 
 
-def test_nan_is_the_same_as_nan(store, write):
+def test_nan_equals_nan_in_settings(store, write):
     write("a", config={"clip": math.nan})
     write("b", config={"clip": math.nan})
 
     assert compare(open_folio(store).runs()).config == []
 
 
-def test_one_run_is_nothing_to_compare(store, write):
+def test_comparison_of_one_run_is_refused(store, write):
     write("net")
 
-    with pytest.raises(ConfigError, match="name two runs or more"):
+    with pytest.raises(ConfigError, match="name two or more runs"):
         compare(open_folio(store).runs())

@@ -9,7 +9,7 @@ from runfolio.query.tables.leaderboard import leaderboard
 
 @pytest.fixture
 def series(store, write):
-    """Four runs as a series leaves them: three results and one that failed."""
+    """Return four runs of a series, one of which failed."""
     sizes = {
         "parameters": 8234,
         "size_mb": 0.03,
@@ -57,16 +57,16 @@ def test_caption_explains_the_leaderboard(series):
     caption = leaderboard(series).caption
 
     assert caption.short == (
-        "Best first by val/acc (higher is better); so few images cannot tell the run marked = from the best.",
-        "The validation data chose.",
+        "Best first by val/acc (higher is better); the run marked = does not differ significantly from the best.",
+        "Measured on the validation data.",
     )
     assert caption.details == (
         "Which direction is better was guessed from the metric's name.",
         "The 95 % interval of the metric (Wilson) is for 270 images.",
-        "Runs are marked = by Newcombe's interval, 5 % for all together by Holm's procedure.",
+        "Runs are marked = by Newcombe's interval, 5 % over all with Holm's procedure.",
         "All runs were tested; the interval of test/acc is for 360 test images.",
-        "The best of several test figures is too good: let them choose nothing.",
-        "1 of 4 runs failed; the reason is given beside each.",
+        "The best of several test figures is too optimistic: do not choose by it.",
+        "1 of 4 runs failed, for the reasons in the table.",
     )
 
 
@@ -78,19 +78,19 @@ def test_figures_that_no_run_has_are_left_out(series, store, write):
     assert leaderboard(open_folio(store).runs("other")).columns == ["label", "value", "state"]
 
 
-def test_any_metric_may_order_it(series):
+def test_any_metric_can_order_the_leaderboard(series):
     board = leaderboard(series, "predict_ms", "max")
     assert (board.mode, {row.value for row in board.rows}) == ("max", {1.25, None})
     with pytest.raises(ConfigError, match="--min or --max"):
         leaderboard(series, "parameters")
 
 
-def test_choosing_by_test_data_is_warned_of(series):
-    assert "too good for new data" in leaderboard(series, "test/acc").caption.short[1]
+def test_choice_by_test_data_has_a_warning(series):
+    assert "too optimistic" in leaderboard(series, "test/acc").caption.short[1]
 
 
-def test_with_more_comparisons_it_takes_more_to_tell_a_run_from_the_best(store, write):
-    """0.87 of 200 is told from 0.94 alone (p is 0.02), and not as one of many."""
+def test_more_comparisons_need_larger_differences(store, write):
+    """0.87 of 200 differs from 0.94 in a single comparison (p is 0.02), but not in several."""
     for number, acc in enumerate([0.94, 0.87]):
         write(f"net{number}", summary={"val/acc": acc, "val/images": 200})
     assert [row.tied for row in leaderboard(open_folio(store).runs()).rows] == [False, False]
@@ -110,7 +110,7 @@ def test_caption_explains_how_to_test_runs_that_were_not_chosen(store, write):
     )
 
 
-def test_what_chose_the_epochs_chooses_the_run_where_all_say_the_same(store, write):
+def test_metric_that_chose_the_epochs_orders_the_runs(store, write):
     write("tested", summary={"chosen_by": "train/acc", "train/acc": 0.9, "test/acc": 0.99})
     write("best", summary={"chosen_by": "train/acc", "train/acc": 0.95})
 
@@ -126,7 +126,7 @@ def test_an_accuracy_in_percent_has_no_interval(store, write):
     assert (row.test, row.test_low, row.tied) == (95.0, None, False)
 
 
-def test_a_series_of_failures_is_a_board_of_reasons(store, write):
+def test_leaderboard_of_failed_runs_has_their_reasons(store, write):
     write("a", state="failed", reason="no such file")
     write("b", points={"val/acc": [math.nan]}, state="failed", reason="diverged")
 
@@ -136,17 +136,17 @@ def test_a_series_of_failures_is_a_board_of_reasons(store, write):
     }
 
 
-def test_there_must_be_runs(store):
+def test_leaderboard_without_runs_is_refused(store):
     store.mkdir()
 
     with pytest.raises(NotFound, match="no runs to rank"):
         leaderboard(open_folio(store).runs())
 
 
-def test_a_metric_over_different_images_is_warned_of(write, store):
+def test_metric_over_different_images_has_a_warning(write, store):
     write("small", summary={"val/acc": 0.9, "val/images": 45})
     write("large", summary={"val/acc": 0.8, "val/images": 90})
 
     caption = leaderboard(open_folio(store).runs()).caption
 
-    assert caption.short[1] == "Mind that val/acc is over 45 to 90 images: not the same ones in every run."
+    assert caption.short[1] == "val/acc was measured on 45 to 90 images, so not on the same ones in each run."

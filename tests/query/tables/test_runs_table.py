@@ -15,7 +15,7 @@ def folio(store, write) -> Folio:
     return open_folio(store)
 
 
-def test_the_usual_columns_say_who_when_how_long_and_what_came_out(folio):
+def test_default_columns_are_facts_settings_and_results(folio):
     assert table(folio.runs()).names == [
         *("id", "name", "experiment", "state", "created", "duration_s"),
         *("params.lr", "params.depth", "metrics.val/acc.best", "summary.test/acc"),
@@ -34,7 +34,7 @@ def test_settings_that_differ_come_before_those_that_some_runs_lack(store, write
     assert (set(settings[:2]), len(settings)) == ({"params.lr", "params.epochs"}, 6)
 
 
-def test_a_run_that_reported_nothing_yet_shows_the_best_so_far(store, write):
+def test_running_run_shows_its_best_value_so_far(store, write):
     write("done", points={"val/acc": [0.5, 0.7]}, summary={"val/acc": 0.6})
     write("at work", points={"val/acc": [0.1, 0.3, 0.2]})
     runs = open_folio(store).runs()
@@ -44,7 +44,7 @@ def test_a_run_that_reported_nothing_yet_shows_the_best_so_far(store, write):
     assert [row[0] for row in table(runs, ["summary.val/acc"]).rows] == [None, 0.6]
 
 
-def test_columns_are_chosen_in_full_or_in_short(folio):
+def test_columns_are_chosen_by_full_or_bare_names(folio):
     chosen = table(folio.runs(), columns=["name", "lr", "val/acc", "params.depth", "reason"])
 
     assert chosen.names == ["name", "params.lr", "metrics.val/acc.best", "params.depth", "reason"]
@@ -64,7 +64,7 @@ def test_columns_of_other_runs_are_known_and_have_no_value(folio):
         table([failed], ["nothing"], others=runs)
 
 
-def test_a_setting_may_be_spelled_as_its_flag_is(store, write):
+def test_setting_can_be_spelled_like_its_flag(store, write):
     write("a", config={"batch_size": 32})
 
     assert table(open_folio(store).runs(), ["batch-size"]).names == ["params.batch_size"]
@@ -81,7 +81,7 @@ def test_a_setting_may_be_spelled_as_its_flag_is(store, write):
         ("-metrics.val/acc", "bac"),
         ("val/acc", "abc"),
         ("depth", "acb"),  # numbers before texts
-        ("test/acc", "acb"),  # no value, and NaN, last
+        ("test/acc", "acb"),  # missing values and NaN come last
         ("-test/acc", "acb"),
     ],
 )
@@ -90,7 +90,7 @@ def test_rows_are_sorted_by_any_column(folio, sort: str | None, names: str):
 
 
 @pytest.mark.parametrize("columns_and_sort", [(["val/ac"], None), (["name"], "-val/ac")])
-def test_an_unknown_column_names_the_nearest(folio, columns_and_sort):
+def test_unknown_column_is_refused_with_similar_names(folio, columns_and_sort):
     with pytest.raises(NotFound, match=r"no column 'val/ac'; did you mean .*val/acc"):
         table(folio.runs(), *columns_and_sort)
 

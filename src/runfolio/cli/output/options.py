@@ -119,7 +119,7 @@ def store_flag(store: Path | None) -> str:
 
 
 def open_store(store: Path | None) -> Folio:
-    """Open the store for reading. The import is local because it loads SQLAlchemy and NumPy."""
+    """Open the store for reading. The import is local because it loads SQLite and NumPy."""
     from runfolio.query.store import open_folio
 
     return open_folio(store)

@@ -116,8 +116,8 @@ def _crash(run: RunView) -> str:
     if not frames:
         return ""
     # The newest frame comes first. A line of the user's code is more useful than one of a library.
-    own = _own_frames(current)
-    return f" in {_location(run, (own or frames)[0])}"
+    user_frames = _own_frames(current)
+    return f" in {_location(run, (user_frames or frames)[0])}"
 
 
 def _own_frames(text: str) -> list[re.Match[str]]:

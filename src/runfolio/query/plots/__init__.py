@@ -1,1 +1,1 @@
-"""Pictures of runs. What they show is prepared apart from what draws it: matplotlib, or plotext on a terminal."""
+"""Plots of runs. The content is prepared separately from drawing it with matplotlib or, on a terminal, plotext."""

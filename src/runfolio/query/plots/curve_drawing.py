@@ -1,4 +1,4 @@
-"""Panels of curves as a matplotlib figure."""
+"""Drawing of panels of curves with matplotlib."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TOO_MANY, STANDING_OUT = 24, 8
-"""Above so many lines nobody tells them apart: the first few keep their colours, the others become a grey crowd."""
-_FEW_POINTS = 40
-"""Up to so many points a curve shows each of them."""
-_MANY_POINTS = 4000
-"""Above so many it is thinned to what a picture can show."""
-_LEGEND_LINE = 0.24
-"""Inches."""
+MAX_COLOURED, COLOURED_OF_MANY = 24, 8
+"""Most lines that all get a colour, and the number of coloured lines if there are more. The others are grey."""
+_MAX_MARKED_POINTS = 40
+"""Most points of a curve for which each point is marked."""
+_MAX_POINTS = 4000
+"""Number of points to which longer curves are downsampled."""
+_LEGEND_LINE_INCHES = 0.24
 
 
 Legend = Literal["beside", "inside", "below", "none"]
-"""Place of the legend in a picture."""
+"""Position of the legend."""
 
 
 def draw_curves(
@@ -40,15 +39,19 @@ def draw_curves(
     legend: Legend = "beside",
     y_range: tuple[float, float] | None = None,
 ) -> Figure:
-    """One small picture a metric, and one legend for all, best first where that is known.
+    """Draw panels with a common legend, best curves first.
 
-    NaN and infinite values are gaps, and marked at the bottom; a point between two gaps is drawn as a dot. Panels of
-    one kind of metric have the same range of y.
+    NaN and infinite values are gaps, marked at the bottom. A point between two gaps is drawn as a dot. Panels of one
+    kind of metric have the same y range.
 
     Args:
-        log: Which axes are logarithmic: `x`, `y` or `xy`.
-        size: Width and height of the whole in inches.
-        y_range: Lowest and highest y of every panel.
+        panels: Panels to draw.
+        log: Logarithmic axes: `x`, `y` or `xy`.
+        title: Title of the figure.
+        size: Width and height of the figure in inches.
+        legend: Position of the legend.
+        y_range: Lowest and highest y of all panels.
+
     Raises:
         MissingExtra: matplotlib is not installed.
     """
@@ -57,15 +60,15 @@ def draw_curves(
     rows = math.ceil(len(panels) / columns)
     figure = style.new_figure(*(size or _size(columns, rows, list(entries) if legend == "beside" else [])))
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
-    crowd = len(entries) > TOO_MANY
+    is_crowded = len(entries) > MAX_COLOURED
     for axes, panel in zip(grid, panels, strict=False):
-        _draw_panel(axes, panel, log, alone=len(panels) == 1, crowd=crowd)
+        _draw_panel(axes, panel, log, alone=len(panels) == 1, is_crowded=is_crowded)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
     _share_y_ranges(list(zip(grid, panels, strict=False)), y_range)
     if legend != "none":
         _legend(figure, grid[0], panels, entries, legend)
-    if legend != "below":  # there the notes are part of it
+    if legend != "below":  # a legend below contains the notes
         style.notes_below(figure, _notes(panels))
     style.heading(figure, title)
     return figure
@@ -76,9 +79,9 @@ def _share_y_ranges(drawn: Sequence[tuple[Axes, Panel]], y_range: tuple[float, f
     for axes, panel in drawn:
         if any(np.isfinite(line.y).any() for line in panel.lines):
             kinds.setdefault(kind_of(panel.metric), []).append(axes)
-    for alike in kinds.values():
-        lows, highs = zip(*(axes.get_ylim() for axes in alike), strict=True)
-        for axes in alike:
+    for group in kinds.values():
+        lows, highs = zip(*(axes.get_ylim() for axes in group), strict=True)
+        for axes in group:
             axes.set_ylim(*(y_range or (min(lows), max(highs))))
 
 
@@ -88,13 +91,13 @@ def _notes(panels: Sequence[Panel]) -> list[str]:
 
 def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
     width, height = (7.2, 4.2) if columns == rows == 1 else (4.4 * columns, 3.1 * rows)
-    shown = names if len(names) <= TOO_MANY else names[:STANDING_OUT]
+    shown = names if len(names) <= MAX_COLOURED else names[:COLOURED_OF_MANY]
     legend_width = 0.6 + 0.068 * max(map(len, shown), default=0)
-    return width + legend_width, max(height, _LEGEND_LINE * (len(shown) + 2))
+    return width + legend_width, max(height, _LEGEND_LINE_INCHES * (len(shown) + 2))
 
 
 def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
-    """Each line of the picture once, in the order of their places, by what the legend says of it."""
+    """Return one line for each position, in order, by its label in the legend."""
     first = {line.position: line for panel in reversed(panels) for line in panel.lines}
     numbers = {first[position].label: number for number, position in enumerate(sorted(first), start=1)}
     return {_legend_label(first[position], panels, numbers): first[position] for position in sorted(first)}
@@ -116,16 +119,16 @@ def _legend_label(line: Line, panels: Sequence[Panel], numbers: Mapping[str, int
     )
 
 
-def _draw_panel(axes: Axes, panel: Panel, log: str, *, alone: bool, crowd: bool) -> None:
+def _draw_panel(axes: Axes, panel: Panel, log: str, *, alone: bool, is_crowded: bool) -> None:
     style.plain_axes(axes, panel.x_label, panel.metric if alone else None)
     if not alone:
         axes.set_title(style.literal(panel.metric), loc="left", fontsize=10, color=style.INK)
     for line in panel.lines:
-        if crowd and line.position >= STANDING_OUT:
-            _draw_in_crowd(axes, line)
+        if is_crowded and line.position >= COLOURED_OF_MANY:
+            _draw_grey_line(axes, line)
         else:
             _draw_line(axes, line)
-    _mark_broken(axes, panel.lines)
+    _mark_non_finite(axes, panel.lines)
     if not any(np.isfinite(line.y).any() for line in panel.lines):
         axes.text(0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center", color=style.FAINT)
         axes.set_yticks([])
@@ -148,14 +151,14 @@ def _scale_axes(axes: Axes, panel: Panel, log: str) -> None:
 
 def _draw_line(axes: Axes, line: Line) -> None:
     colour = style.colour_of(line.position)
-    # The best curve is drawn last, on top of the others; but one that it would hide is dashed on top of it.
+    # The best curve is drawn last, on top of the others. Curves that coincide with another are dashed on top of it.
     order = (3 if line.same_as is None else 4) - line.position / 1000
     if line.low is not None and line.high is not None:
         axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.18, linewidth=0, zorder=order - 1)
     if line.raw is not None:
-        indices = downsampled_indices(line.raw, _MANY_POINTS)
+        indices = downsampled_indices(line.raw, _MAX_POINTS)
         axes.plot(line.x[indices], line.raw[indices], color=colour, alpha=0.25, linewidth=1.0, zorder=order - 1)
-    indices = downsampled_indices(line.y, _MANY_POINTS)
+    indices = downsampled_indices(line.y, _MAX_POINTS)
     axes.plot(
         line.x[indices],
         line.y[indices],
@@ -165,26 +168,26 @@ def _draw_line(axes: Axes, line: Line) -> None:
         linewidth=1.8,
         marker="o",
         markersize=3.5,
-        markevery=np.flatnonzero(_worth_a_dot(line.y[indices])).tolist(),
+        markevery=np.flatnonzero(_needs_marker(line.y[indices])).tolist(),
         zorder=order,
         solid_capstyle="round",
     )
 
 
 def _linestyle(line: Line) -> Any:
-    return style.style_of(line.position) if line.same_as is None else style.ON_TOP
+    return style.style_of(line.position) if line.same_as is None else style.COINCIDENT
 
 
-def _draw_in_crowd(axes: Axes, line: Line) -> None:
-    indices = downsampled_indices(line.y, _MANY_POINTS)
+def _draw_grey_line(axes: Axes, line: Line) -> None:
+    indices = downsampled_indices(line.y, _MAX_POINTS)
     axes.plot(line.x[indices], line.y[indices], color=style.OTHERS, linewidth=0.8, zorder=1)
 
 
-def _mark_broken(axes: Axes, lines: Sequence[Line]) -> None:
+def _mark_non_finite(axes: Axes, lines: Sequence[Line]) -> None:
     broken = [line for line in lines if line.broken]
-    for height, line in enumerate(broken[:STANDING_OUT]):
+    for height, line in enumerate(broken[:COLOURED_OF_MANY]):
         y = 0.015 + 0.025 * height
-        for first, last in line.broken[:_MANY_POINTS]:
+        for first, last in line.broken[:_MAX_POINTS]:
             axes.plot(
                 [first, last],
                 [y, y],
@@ -200,8 +203,10 @@ def _mark_broken(axes: Axes, lines: Sequence[Line]) -> None:
             )
 
 
-def _legend(figure: Figure, first_axes: Axes, panels: Sequence[Panel], entries: dict[str, Line], where: Legend) -> None:
-    """Beside the curves, not on them, unless asked for; its heading says what the numbers are."""
+def _legend(
+    figure: Figure, first_axes: Axes, panels: Sequence[Panel], entries: dict[str, Line], position: Legend
+) -> None:
+    """Draw the legend, with a heading that explains its numbers."""
     from matplotlib.lines import Line2D
 
     shown = list(entries.items())
@@ -214,22 +219,22 @@ def _legend(figure: Figure, first_axes: Axes, panels: Sequence[Panel], entries: 
             linestyle=_linestyle(line),
             lw=1.8,
         )
-        for label, line in (shown if len(shown) <= TOO_MANY else shown[:STANDING_OUT])
+        for label, line in (shown if len(shown) <= MAX_COLOURED else shown[:COLOURED_OF_MANY])
     ]
     if hidden := len(shown) - len(handles):
         handles.append(Line2D([], [], label=f"{hidden} others", color=style.OTHERS, lw=0.8))
     heading = panels[0].heading if len(panels) == 1 else None
-    if where == "below":
+    if position == "below":
         heading = "\n".join([*_notes(panels), *([heading] if heading else [])])
-    places: dict[Legend, dict[str, Any]] = {
+    locations: dict[Legend, dict[str, Any]] = {
         "beside": {"loc": "outside right upper"},
         "below": {"loc": "outside lower left", "ncols": 2},
         "inside": {"loc": "best"},
     }
-    owner = first_axes if where == "inside" else figure
+    owner = first_axes if position == "inside" else figure
     legend = owner.legend(
         handles=handles,
-        **places[where],
+        **locations[position],
         title=style.literal(heading) if heading else None,
         alignment="left",
         frameon=False,
@@ -241,10 +246,10 @@ def _legend(figure: Figure, first_axes: Axes, panels: Sequence[Panel], entries: 
     legend.get_title().set_color(style.FAINT)
 
 
-def _worth_a_dot(values: np.ndarray) -> np.ndarray:
-    """Every point of a short curve; of a long one those that no line reaches, being between two gaps."""
+def _needs_marker(values: np.ndarray) -> np.ndarray:
+    """Return which points get a marker: all of a short curve, else those between two gaps, which have no line."""
     finite = ~np.isnan(values)
-    if len(values) <= _FEW_POINTS:
+    if len(values) <= _MAX_MARKED_POINTS:
         return finite
-    around = np.pad(finite, 1)
-    return finite & ~around[:-2] & ~around[2:]
+    padded = np.pad(finite, 1)
+    return finite & ~padded[:-2] & ~padded[2:]

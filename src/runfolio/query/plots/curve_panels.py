@@ -1,4 +1,4 @@
-"""What a picture of curves shows, whatever draws it: one panel a metric, one line a run or a group of runs."""
+"""Content of plots of curves: one panel per metric, one line per run or group of runs."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from runfolio.query.selection.ranking import rank
 from runfolio.query.tables.run_labels import unique_labels
 
 Floats = NDArray[np.float64]
-MOST_PALE = 6
-"""Of so many smoothed curves the unsmoothed ones are shown too; those of more would hide everything."""
+MAX_RAW = 6
+"""Most smoothed curves for which the raw values are drawn too. More would hide the curves."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurveOptions:
-    """How curves are to be shown.
+    """Options of plots of curves.
 
     Raises:
-        ConfigError: A value is not one of those allowed.
+        ConfigError: A value is not allowed.
     """
 
     x: str | None = None
-    """`step`, `time`, `epoch` or the name of a metric; None: what the runs defined (`Run.define_metric`)."""
+    """X axis: `step`, `time`, `epoch` or a metric; None: the axis that the runs defined (`Run.define_metric`)."""
     smooth: float = 0.0
-    """0 to below 1, as TensorBoard's slider."""
+    """Smoothing like TensorBoard's, from 0 to below 1."""
     log: str = ""
-    """Which axes are logarithmic: `x`, `y` or `xy`."""
+    """Logarithmic axes: `x`, `y` or `xy`."""
     group_by: str | Sequence[str] = ()
-    """See `grouping.group_runs`; `"lr,wd"` is the same as `["lr", "wd"]`."""
+    """Columns to group by (see `grouping.group_runs`), as a list or separated by commas."""
     spread: Spread = "minmax"
-    """What the band around the mean of a group shows."""
+    """Meaning of the band around the mean of a group."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.smooth < 1:
@@ -55,41 +55,42 @@ class CurveOptions:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Line:
-    """One curve; all arrays [n], x ascending, NaN where there is nothing to draw."""
+    """Curve. All arrays are [n], x is ascending, and NaN is a gap."""
 
     label: str = ""
     position: int = 0
-    """Its place among all lines of the picture, best first: the same in every panel, as its colour is."""
+    """Position in the order of all lines, best first. It determines the colour, the same in each panel."""
     x: Floats
     y: Floats
     raw: Floats | None = None
-    """What was smoothed."""
+    """Values before smoothing."""
     low: Floats | None = None
+    """Lower end of the band around the mean of a group."""
     high: Floats | None = None
-    """The band around the mean of a group."""
+    """Upper end of the band."""
     broken: Sequence[tuple[float, float]] = ()
-    """First and last x of each stretch in which the values are NaN or infinite."""
+    """First and last x of each range of NaN or infinite values."""
     best: float | None = None
-    """The best value of the curve (of a group: the mean of them), where the metric's name says what is better."""
+    """Best value of the curve, or mean of the best values of a group; None if the direction is unknown."""
     lost: int = 0
-    """Points that have no x."""
+    """Number of points without x."""
     same_as: str | None = None
-    """Label of a curve that has all points of this one, which would hide it."""
+    """Label of a curve that contains all points of this one and so would hide it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One metric."""
+    """Curves of one metric."""
 
     metric: str
     x_label: str
     lines: Sequence[Line]
     heading: str | None
-    """What `Line.best` is, in words; None where it is not known."""
+    """Description of `Line.best`; None if it is unknown."""
     notes: Sequence[str]
-    """What a reader must know to read it right, a sentence each."""
+    """Explanations of the curves, one sentence each."""
     shades: Sequence[str]
-    """What the pale curves and the bands are, a sentence each; not every drawing has them."""
+    """Explanations of raw curves and bands, which not every drawing has, one sentence each."""
 
 
 def curve_panels(
@@ -99,22 +100,25 @@ def curve_panels(
     *,
     named: bool = False,
 ) -> list[Panel]:
-    """A panel a metric with the runs that have it, best first by the first metric where its name says what is better.
+    """Return one panel per metric, with the runs that have it, ordered by the first metric.
 
     Args:
-        named: Somebody named each of the runs, so reproductions and second copies of a run are drawn too, but still
-            count in no mean.
+        metrics: Names of the metrics.
+        runs: Runs to draw.
+        options: Options of the curves.
+        named: True if the user named each run. Reproductions and copies are then drawn, but not included in means.
+
     Raises:
-        NotFound: No run has one of the metrics, or there is no column to group by; the message names the nearest.
-        ConfigError: A log axis has nothing to show, or a run has not what the curves are to be drawn over.
+        NotFound: No run has a metric, or a column does not exist; the message names the most similar ones.
+        ConfigError: A log axis has no positive value, or a run lacks the metric of the x axis.
     """
     metrics = [_metric_name(metric, runs) for metric in metrics]
     distinct = distinct_runs(runs)
     drawn = runs if named and not options.group_by else distinct.runs
-    concerned = [run for run in drawn if any(metric in run.metric_summaries for metric in metrics)]
-    if not concerned:
-        raise NotFound(f"no run here has {' or '.join(metrics)} and counts. {distinct.sentence}")
-    grouping = group_runs(concerned, options.group_by) if options.group_by else _alone(drawn, concerned)
+    plotted = [run for run in drawn if any(metric in run.metric_summaries for metric in metrics)]
+    if not plotted:
+        raise NotFound(f"only left out runs have {' or '.join(metrics)}. {distinct.sentence}")
+    grouping = group_runs(plotted, options.group_by) if options.group_by else _single_runs(drawn, plotted)
     ordered = _best_first(grouping.members, metrics[0])
     panels = [_panel(metric, ordered, options) for metric in metrics]
     notes = [*grouping.notes, *([distinct.sentence] if distinct.sentence and drawn is not runs else [])]
@@ -123,10 +127,10 @@ def curve_panels(
 
 
 def _metric_name(metric: str, runs: Sequence[RunView]) -> str:
-    """The name under which runs logged a metric; only metrics have curves, so `metrics.lr` is the same as `lr`.
+    """Return the name of a metric. Only metrics have curves, so `metrics.lr` means `lr`.
 
     Raises:
-        NotFound: No run has it.
+        NotFound: No run has the metric.
     """
     recorded = {name for run in runs for name in run.metric_summaries}
     for name in (metric, metric.removeprefix("metrics.")):
@@ -135,34 +139,35 @@ def _metric_name(metric: str, runs: Sequence[RunView]) -> str:
     raise NotFound(f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}")
 
 
-def _alone(runs: Sequence[RunView], concerned: Sequence[RunView]) -> Grouping[RunView]:
+def _single_runs(runs: Sequence[RunView], selected: Sequence[RunView]) -> Grouping[RunView]:
+    """Return groups of one run each for the runs in `selected`, with labels that are unique among all runs."""
     labels = zip(unique_labels(runs), runs, strict=True)
-    return Grouping({label: [run] for label, run in labels if run in concerned}, [])
+    return Grouping({label: [run] for label, run in labels if run in selected}, [])
 
 
 def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: CurveOptions) -> Panel:
     lines: list[Line] = []
     x, notes = _common_x(metric, ordered, options)
     shades: list[str] = []
-    pale = len(ordered) <= MOST_PALE and not options.group_by
+    with_raw = len(ordered) <= MAX_RAW and not options.group_by
     for position, (label, runs) in enumerate(ordered):
-        having = [run for run in runs if metric in run.metric_summaries]
-        if not having:
+        members = [run for run in runs if metric in run.metric_summaries]
+        if not members:
             continue
         if options.group_by:
-            line, about = _mean_line(having, metric, x, options)
-            notes += about
-            label = f"{label}  n={len(having)}"
+            line, mean_notes = _mean_line(members, metric, x, options)
+            notes += mean_notes
+            label = f"{label}  n={len(members)}"
         else:
-            line = _line(having[0], metric, x, options, pale=pale)
-        lines.append(replace(line, label=label, position=position, best=_mean_best(having, metric)))
+            line = _line(members[0], metric, x, options, with_raw=with_raw)
+        lines.append(replace(line, label=label, position=position, best=_mean_best(members, metric)))
     if lost := sum(line.lost for line in lines):
-        notes.append(f"{'1 point' if lost == 1 else f'{lost:,} points'} from before the first {x} not shown.")
+        notes.append(f"Not shown: {'1 point' if lost == 1 else f'{lost:,} points'} before the first {x}.")
     if any(line.broken for line in lines):
         notes.append("Marks at the bottom: NaN or infinite values.")
     if options.smooth:
         notes.append(f"Smoothed by {options.smooth:g}.")
-        shades += ["Pale: as it was logged."] if pale else []
+        shades += ["Pale: logged values."] if with_raw else []
     if options.group_by:
         shades.append(f"Band: {SPREADS[options.spread]}.")
     heading = {"max": f"highest {metric}", "min": f"lowest {metric}", None: None}[guess_mode(metric)]
@@ -179,7 +184,7 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: C
 
 
 def _with_coincident(lines: Sequence[Line]) -> list[Line]:
-    """The lines, each of which that lies on another one noting which; of equals, the later notes the earlier."""
+    """Return the lines with `same_as` set for those that coincide with another line or its beginning."""
     marked: list[Line] = []
     for index, line in enumerate(lines):
         longer = [other for other in lines if len(other.x) > len(line.x)]
@@ -201,43 +206,43 @@ def _is_beginning(line: Line, other: Line) -> bool:
 def _common_x(
     metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: CurveOptions
 ) -> tuple[str, list[str]]:
-    """What all curves of a panel are drawn over, and what is to be said of it."""
+    """Return the x axis of a panel, and a note if the runs define several."""
     if options.x is not None:
         return options.x, []
     axes = sorted({default_x(run, metric) for _, runs in ordered for run in runs if metric in run.metric_summaries})
     if len(axes) <= 1:
         return axes[0] if axes else "step", []
-    return "step", [f"Over step, since the runs define several axes for {metric}: {', '.join(axes)}."]
+    return "step", [f"Drawn over step, since the runs define several x axes for {metric}: {', '.join(axes)}."]
 
 
-def _line(run: RunView, metric: str, over: str, options: CurveOptions, *, pale: bool) -> Line:
-    x, y, lost = _ordered(run, metric, over)
+def _line(run: RunView, metric: str, x_name: str, options: CurveOptions, *, with_raw: bool) -> Line:
+    x, y, lost = _sorted_points(run, metric, x_name)
     shown = exponential_smoothing(y, options.smooth) if options.smooth else y
     return Line(
         x=x,
         y=np.where(np.isfinite(y), shown, np.nan),
-        raw=np.where(np.isfinite(y), y, np.nan) if options.smooth and pale else None,
-        broken=_broken(x, y),
+        raw=np.where(np.isfinite(y), y, np.nan) if options.smooth and with_raw else None,
+        broken=_non_finite_ranges(x, y),
         lost=lost,
     )
 
 
-def _mean_line(runs: Sequence[RunView], metric: str, over: str, options: CurveOptions) -> tuple[Line, list[str]]:
-    """The mean of several runs, and what is to be said of it."""
-    curves = [_ordered(run, metric, over) for run in runs]
-    together = mean([(x, exponential_smoothing(y, options.smooth)) for x, y, _ in curves], options.spread)
+def _mean_line(runs: Sequence[RunView], metric: str, x_name: str, options: CurveOptions) -> tuple[Line, list[str]]:
+    """Return the mean curve of several runs, with notes."""
+    curves = [_sorted_points(run, metric, x_name) for run in runs]
+    average = mean([(x, exponential_smoothing(y, options.smooth)) for x, y, _ in curves], options.spread)
     notes = ["Each curve is the mean of n runs."]
-    if together.interpolated:
-        notes.append("Straight lines between the points of runs that logged at different places.")
-    if len(together.count) and together.count.min() != together.count.max():
-        notes.append("Where some runs of a group have no points, the mean is of the others.")
+    if average.interpolated:
+        notes.append("Runs that logged at different positions are interpolated linearly.")
+    if len(average.count) and average.count.min() != average.count.max():
+        notes.append("If some runs of a group have no points, the mean is that of the others.")
     lost = sum(lost for *_, lost in curves)
-    return Line(x=together.x, y=together.y, low=together.low, high=together.high, lost=lost), notes
+    return Line(x=average.x, y=average.y, low=average.low, high=average.high, lost=lost), notes
 
 
-def _ordered(run: RunView, metric: str, over: str) -> tuple[Floats, Floats, int]:
-    """x ascending, the values as they were logged, and how many points have no x."""
-    curve = run.metric(metric, over)
+def _sorted_points(run: RunView, metric: str, x_name: str) -> tuple[Floats, Floats, int]:
+    """Return x in ascending order, the logged values, and the number of points without x."""
+    curve = run.metric(metric, x_name)
     finite = np.isfinite(curve.x)
     x, values = curve.x[finite], curve.values[finite]
     order = np.argsort(x, kind="stable")
@@ -245,7 +250,7 @@ def _ordered(run: RunView, metric: str, over: str) -> tuple[Floats, Floats, int]
 
 
 def _in_one_unit(panels: Sequence[Panel]) -> list[Panel]:
-    """Panels over seconds as panels over s, min, h or days; others as they are."""
+    """Convert panels over seconds to a suitable unit: s, min, h or days."""
     timed = [panel for panel in panels if panel.x_label == "time"]
     longest = max((line.x.max() for panel in timed for line in panel.lines if len(line.x)), default=0.0)
     scale, unit = next((candidate for candidate in _UNITS if longest >= 2 * candidate[0]), (1.0, "s"))
@@ -268,7 +273,7 @@ _UNITS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"))
 
 
 def _on_log_axes(panel: Panel, log: str) -> Panel:
-    """The panel without what a log axis cannot show, which is said."""
+    """Remove the points that a log axis cannot show, and add a note."""
     if not log:
         return panel
     lines: list[Line] = []
@@ -280,16 +285,16 @@ def _on_log_axes(panel: Panel, log: str) -> Panel:
     if not hidden:
         return panel
     if not any(np.isfinite(line.y).any() for line in lines):
-        raise ConfigError(f"{panel.metric} has nothing above 0 to show on a log axis; leave --log away")
+        raise ConfigError(f"{panel.metric} has no value above 0 for a log axis; leave --log out")
     subject = "1 point at 0 or below is" if hidden == 1 else f"{hidden:,} points at 0 or below are"
     return replace(panel, lines=lines, notes=[*panel.notes, f"{subject} not on the log axis."])
 
 
-def _broken(x: Floats, y: Floats) -> list[tuple[float, float]]:
-    """First and last x of each stretch of values that are not finite."""
+def _non_finite_ranges(x: Floats, y: Floats) -> list[tuple[float, float]]:
+    """Return the first and last x of each range of values that are not finite."""
     bad = np.pad(~np.isfinite(y), 1)
-    turns = np.flatnonzero(bad[1:] != bad[:-1])
-    return [(float(x[start]), float(x[stop - 1])) for start, stop in zip(turns[::2], turns[1::2], strict=True)]
+    edges = np.flatnonzero(bad[1:] != bad[:-1])
+    return [(float(x[start]), float(x[stop - 1])) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _best_first(members: dict[str, list[RunView]], metric: str) -> list[tuple[str, list[RunView]]]:

@@ -1,4 +1,4 @@
-"""How the numbers of a tensor were distributed at each step: prepared, and drawn as a ridgeline or a heatmap."""
+"""Histograms of a tensor over steps, drawn as a ridgeline plot or a heatmap."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ _HEATMAP_STEPS, _HEATMAP_BINS = 1200, 120
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
-    """The histograms of one name in one run, by ascending step; each with the edges it was counted between."""
+    """Histograms of one name in one run, in ascending order of steps. Each has its own edges."""
 
     name: str
     run: str
     """Name and id of the run."""
     steps: NDArray[np.int64]
-    """[n]."""
+    """Steps, [n]."""
     edges: Sequence[NDArray[np.float64]]
-    """n arrays, each ascending; empty where no value was finite."""
+    """Ascending edges of the bins of each step, n arrays; empty if no value was finite."""
     counts: Sequence[NDArray[np.float64]]
-    """n arrays, each one shorter than its edges."""
+    """Counts of the bins of each step, n arrays, one element shorter than the edges."""
     broken: NDArray[np.int64]
-    """[n]: how many values were NaN or infinite."""
+    """Number of NaN or infinite values of each step, [n]."""
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know, a sentence each."""
+        """Sentence on values that are not finite, if there are any."""
         bad = int((self.broken > 0).sum())
-        return [f"NaN or infinite values in {bad:,} of {len(self.steps):,} steps, left out."] if bad else []
+        return [f"Left out: NaN or infinite values in {bad:,} of {len(self.steps):,} steps."] if bad else []
 
     def at(self, indices: Sequence[int] | NDArray[np.intp]) -> Distribution:
-        """Some of its steps."""
+        """Return the distribution at some of the steps."""
         return Distribution(
             self.name,
             self.run,
@@ -58,19 +58,17 @@ class Distribution:
 
 
 def distribution(run: RunView, name: str) -> Distribution:
-    """The histograms that a run logged under a name; of a step logged twice the later one.
+    """Return the histograms that a run logged under a name. If a step was logged twice, the later one is used.
 
     Raises:
-        NotFound: It logged none; the message names the nearest.
-        DamagedFile: None of them can be read.
+        NotFound: The run has no such histogram; the message names the most similar ones.
+        DamagedFile: No histogram can be read.
     """
     entries = run.media("histogram")
     by_step = {entry.step: entry for entry in entries if entry.name == name}
     if not by_step:
         recorded = {entry.name for entry in entries}
-        hint = (
-            did_you_mean(name, recorded) if recorded else "it has none (`run.watch` and `run.log_histogram` make them)"
-        )
+        hint = did_you_mean(name, recorded) if recorded else "it has none; `run.watch` and `run.log_histogram` log them"
         raise NotFound(f"{run.name} ({run.id}) has no histogram {name!r}; {hint}")
     read = [(step, numbers) for step in sorted(by_step) if (numbers := _numbers(by_step[step])) is not None]
     if not read:
@@ -86,7 +84,7 @@ def distribution(run: RunView, name: str) -> Distribution:
 
 
 def common_edges(shown: Distribution, bins: int) -> NDArray[np.float64]:
-    """Equally wide bins over everything that is shown; [bins + 1]."""
+    """Return the edges of equally wide bins over all steps, [bins + 1]."""
     ends = [(edges[0], edges[-1]) for edges in shown.edges if len(edges)]
     low, high = min((low for low, _ in ends), default=0.0), max((high for _, high in ends), default=1.0)
     if low == high:
@@ -96,13 +94,14 @@ def common_edges(shown: Distribution, bins: int) -> NDArray[np.float64]:
 
 
 def on_common_edges(shown: Distribution, edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The counts between other edges, [n, bins]: a bin that is cut gives each part its share, none is lost."""
+    """Return the counts between common edges, [n, bins]. The count of a divided bin is split in proportion."""
     rows = np.zeros((len(shown.steps), len(edges) - 1))
-    for row, own, counts in zip(rows, shown.edges, shown.counts, strict=True):
+    for row, own_edges, counts in zip(rows, shown.edges, shown.counts, strict=True):
         if len(counts):
-            below = np.interp(edges, own, np.concatenate([[0.0], np.cumsum(counts)]), left=0.0, right=counts.sum())
-            below[-1] = counts.sum()
-            row[:] = np.diff(below)
+            sums = np.concatenate([[0.0], np.cumsum(counts)])
+            cumulative = np.interp(edges, own_edges, sums, left=0.0, right=counts.sum())
+            cumulative[-1] = counts.sum()
+            row[:] = np.diff(cumulative)
     return rows
 
 
@@ -113,19 +112,22 @@ def draw_distribution(
     title: str | None = None,
     size: tuple[float, float] | None = None,
 ) -> Figure:
-    """The distribution over steps.
+    """Draw the distribution over steps.
 
     Args:
-        kind: `ridgeline`: a hill a step, the latest in front, as high as the logarithm of the counts. `heatmap`: steps
-            from left to right, values from bottom to top, darker where there are more.
+        shown: Distribution to draw.
+        kind: `ridgeline`: one curve per step, the latest in front, with the logarithm of the counts as height.
+            `heatmap`: steps from left to right, values from bottom to top, darker for higher counts.
+        title: Title of the figure. Default: name and run.
         size: Width and height in inches.
+
     Raises:
         MissingExtra: matplotlib is not installed.
     """
     figure = style.new_figure(*(size or (7.2, 5.4)))
     axes = figure.add_subplot()
     all_steps = len(shown.steps)
-    shown, notes = _some(shown, _RIDGES if kind == "ridgeline" else _HEATMAP_STEPS), shown.notes
+    shown, notes = _thin_out(shown, _RIDGES if kind == "ridgeline" else _HEATMAP_STEPS), shown.notes
     if len(shown.steps) < all_steps:
         notes = [f"{len(shown.steps)} of {all_steps:,} steps.", *notes]
     if kind == "ridgeline":
@@ -138,8 +140,8 @@ def draw_distribution(
     return figure
 
 
-def _some(shown: Distribution, most: int) -> Distribution:
-    """At most so many steps, evenly chosen, the first and the last among them."""
+def _thin_out(shown: Distribution, most: int) -> Distribution:
+    """Return at most `most` steps, evenly spaced, including the first and the last."""
     count = len(shown.steps)
     return shown if count <= most else shown.at(np.unique(np.linspace(0, count - 1, most).round().astype(np.intp)))
 
@@ -149,7 +151,7 @@ def _draw_ridges(axes: Axes, shown: Distribution) -> None:
 
     edges = common_edges(shown, _RIDGE_BINS)
     heights = np.log1p(on_common_edges(shown, edges))
-    heights *= 3.0 / (heights.max() or 1.0)  # the highest hill covers three lines behind it
+    heights *= 3.0 / (heights.max() or 1.0)  # the highest curve overlaps three others
     colours = colormaps[style.SCALE](np.linspace(0.85, 0.15, len(shown.steps)))
     middles = (edges[:-1] + edges[1:]) / 2
     last = len(shown.steps) - 1
@@ -172,7 +174,7 @@ def _draw_heatmap(figure: Figure, axes: Axes, shown: Distribution) -> None:
     edges = common_edges(shown, _HEATMAP_BINS)
     rows = on_common_edges(shown, edges)
     filled = rows[rows > 0]
-    # Less than one value in a bin is the share of one that lay across its border.
+    # Counts below 1 are shares of bins that were divided.
     norm = LogNorm(vmin=min(1.0, filled.max() / 10), vmax=filled.max()) if len(filled) else None
     mesh = axes.pcolormesh(
         _borders(shown.steps), edges, np.ma.masked_equal(rows.T, 0.0), cmap=f"{style.SCALE}_r", norm=norm
@@ -184,7 +186,7 @@ def _draw_heatmap(figure: Figure, axes: Axes, shown: Distribution) -> None:
 
 
 def _borders(steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Where one step's column ends and the next one's begins: half way; [n + 1]."""
+    """Return the borders between the columns of neighbouring steps, [n + 1]."""
     if len(steps) == 1:
         return np.array([steps[0] - 0.5, steps[0] + 0.5])
     middles = (steps[:-1] + steps[1:]) / 2
@@ -192,7 +194,7 @@ def _borders(steps: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _numbers(entry: MediaEntry) -> tuple[NDArray[np.float64], NDArray[np.float64], int] | None:
-    """Edges, counts, and how many values were not finite; None where the entry is damaged."""
+    """Return edges, counts, and the number of values that are not finite; None if the entry is damaged."""
     content: dict[str, Any] = entry.content
     try:
         edges = np.array(content["edges"], dtype=np.float64)
@@ -205,5 +207,5 @@ def _numbers(entry: MediaEntry) -> tuple[NDArray[np.float64], NDArray[np.float64
         return None
     lowest, highest = content.get("min"), content.get("max")
     if isinstance(lowest, (int, float)) and isinstance(highest, (int, float)) and lowest <= highest:
-        edges = np.clip(edges, lowest, highest)  # equal values were counted in a bin around them
+        edges = np.clip(edges, lowest, highest)  # the bin of equal values extends around them
     return edges, counts, broken

@@ -1,4 +1,4 @@
-"""The mean of several curves, and their spread."""
+"""Mean and spread of several curves."""
 
 from __future__ import annotations
 
@@ -24,31 +24,34 @@ _COMMON_POINTS = 1000
 
 @dataclass(frozen=True, eq=False)
 class Mean:
-    """Several curves as one; all arrays [n]."""
+    """Mean curve with a band. All arrays are [n]."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
-    """NaN where there is no curve."""
+    """Mean; NaN if no curve has a value."""
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     count: NDArray[np.intp]
-    """How many curves there are at each x."""
+    """Number of curves at each x."""
     interpolated: bool
-    """Whether the curves have points at different x, and so were drawn straight between their own."""
+    """True if the curves have different x, so that they were interpolated linearly."""
 
 
 def mean(curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], spread: Spread) -> Mean:
-    """The mean of curves (x ascending, y), each as far as it goes; what is not finite is left out."""
+    """Return the mean of curves, given as ascending x and y.
+
+    Values that are not finite are ignored, and curves are not extrapolated.
+    """
     finite = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in curves]
     finite = [(x, y) for x, y in finite if len(x)]
     if not finite:
         empty = np.empty(0)
         return Mean(empty, empty, empty, empty, np.empty(0, np.intp), interpolated=False)
     x = np.unique(np.concatenate([x for x, _ in finite]))
-    interpolated = any(not np.array_equal(x, own) for own, _ in finite)
+    interpolated = any(not np.array_equal(x, own_x) for own_x, _ in finite)
     if interpolated and len(x) > _COMMON_POINTS:
         x = np.linspace(x[0], x[-1], _COMMON_POINTS)
-    rows = np.stack([np.interp(x, own, y, left=np.nan, right=np.nan) if interpolated else y for own, y in finite])
+    rows = np.stack([np.interp(x, own_x, y, left=np.nan, right=np.nan) if interpolated else y for own_x, y in finite])
     present = ~np.isnan(rows)
     count = present.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):

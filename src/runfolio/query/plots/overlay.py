@@ -1,4 +1,4 @@
-"""Several metrics in one picture, or in pictures that can be compared by eye."""
+"""Overlay of several metrics in one panel."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from runfolio.query.plots.curve_panels import Panel
 
 
 def overlay(panels: Sequence[Panel]) -> Panel:
-    """Return all panels as one: a line per run and metric.
+    """Merge panels into one, with one line per run and metric.
 
     Raises:
-        ConfigError: They are drawn over different axes.
+        ConfigError: The panels have different x axes.
     """
     axes = dict.fromkeys(panel.x_label for panel in panels)
     if len(axes) > 1:
-        raise ConfigError(f"the metrics are drawn over {' and '.join(axes)}; name one axis for both by --x")
+        raise ConfigError(f"the metrics have the x axes {' and '.join(axes)}; give one with --x")
     names = {line.label for panel in panels for line in panel.lines}
     labelled = [
         replace(
@@ -41,5 +41,5 @@ def overlay(panels: Sequence[Panel]) -> Panel:
 
 
 def kind_of(metric: str) -> str:
-    """Return the last word of a metric's name, such as `loss`: metrics of one kind share the range of their y axes."""
+    """Return the last word of a metric's name, such as `loss`. Metrics of one kind share their y range."""
     return (re.findall(r"[^\W_]+", metric.lower()) or [metric])[-1]

@@ -1,4 +1,4 @@
-"""Scatter plots and parallel coordinates as matplotlib figures."""
+"""Drawing of scatter plots and parallel coordinates with matplotlib."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MARKERS = "os^DvP*X"
-_FEW_VALUES = 6
-"""So many different numbers are each a tick."""
-_NAMED_POINTS = 5
-"""Largest number of points that carry the names of their runs; more names would hide each other."""
+_MAX_VALUE_TICKS = 6
+"""Most distinct numbers that each get a tick."""
+_MAX_NAMED_POINTS = 5
+"""Most points that get the names of their runs. More names would overlap."""
 
 
 def draw_scatter(shown: Scatter, *, title: str | None = None, size: tuple[float, float] | None = None) -> Figure:
-    """A point a run.
+    """Draw a scatter plot with one point per run.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -33,7 +33,7 @@ def draw_scatter(shown: Scatter, *, title: str | None = None, size: tuple[float,
     _draw_points(figure, axes, shown)
     for axis_name, axis in (("x", shown.x), ("y", shown.y)):
         _scale(axes, axis_name, axis)
-    if len(shown.labels) <= _NAMED_POINTS:
+    if len(shown.labels) <= _MAX_NAMED_POINTS:
         for label, x, y in zip(shown.labels, shown.x.positions, shown.y.positions, strict=True):
             text = style.literal(style.short(label))
             axes.annotate(text, (x, y), (4, 5), textcoords="offset points", fontsize=8, color=style.FAINT)
@@ -43,23 +43,23 @@ def draw_scatter(shown: Scatter, *, title: str | None = None, size: tuple[float,
 
 
 def draw_parallel(shown: Parallel, *, title: str | None = None, size: tuple[float, float] | None = None) -> Figure:
-    """A line a run across all settings to the metric on the right, coloured by it; the best on top.
+    """Draw parallel coordinates: one line per run through its settings to the metric, which determines the colour.
 
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    every = [*shown.settings, shown.metric]
-    figure = style.new_figure(*(size or (max(7.2, 1.5 * len(every) + 1.0), 4.8)))
+    parallel_axes = [*shown.settings, shown.metric]
+    figure = style.new_figure(*(size or (max(7.2, 1.5 * len(parallel_axes) + 1.0), 4.8)))
     from matplotlib import colormaps
 
     axes = figure.add_subplot()
-    crossings = np.stack([heights(axis) for axis in every])
+    crossings = np.stack([heights(axis) for axis in parallel_axes])
     distance = crossings[-1] if shown.lower_is_better else 1 - crossings[-1]
-    colours = colormaps[style.SCALE](np.nan_to_num(distance) * 0.92)  # the last yellow is too pale for a line
+    colours = colormaps[style.SCALE](np.nan_to_num(distance) * 0.92)  # without the yellow end, which is too pale
     for run in reversed(range(crossings.shape[1])):
         has_metric = not np.isnan(crossings[-1, run])
         axes.plot(
-            range(len(every)),
+            range(len(parallel_axes)),
             np.where(np.isnan(crossings[:, run]), _MISSING, crossings[:, run]),
             color=colours[run] if has_metric else style.OTHERS,
             linestyle="-" if has_metric else ":",
@@ -67,9 +67,9 @@ def draw_parallel(shown: Parallel, *, title: str | None = None, size: tuple[floa
             alpha=1.0 if run == 0 else 0.75,
             zorder=3 - run / 10000,
         )
-    for position, axis in enumerate(every):
+    for position, axis in enumerate(parallel_axes):
         _draw_axis(axes, position, axis)
-    axes.set_xlim(-0.1, len(every) - 0.4)
+    axes.set_xlim(-0.1, len(parallel_axes) - 0.4)
     axes.set_ylim(_MISSING - 0.05, 1.05)
     axes.set_axis_off()
     best = f"Thick: {style.short(shown.labels[0])}, the best." if len(shown.labels) > 1 else shown.labels[0]
@@ -79,7 +79,7 @@ def draw_parallel(shown: Parallel, *, title: str | None = None, size: tuple[floa
 
 
 _MISSING = -0.1
-"""Where a run without a value passes an axis."""
+"""Height at which a run without a value crosses an axis."""
 
 
 def _draw_axis(axes: Axes, position: int, axis: Axis) -> None:
@@ -103,12 +103,12 @@ def _draw_axis(axes: Axes, position: int, axis: Axis) -> None:
 
 
 def _ticks(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:
-    """Where on the axis, as `shown` counts, and what stands there."""
+    """Return positions of ticks in the units of `shown`, and their labels."""
     if axis.categories is not None:
         return [(float(position), style.short(name)) for position, name in enumerate(axis.categories)]
-    different = np.unique(axis.positions[~np.isnan(axis.positions)])
-    if len(different) <= _FEW_VALUES:
-        return [(float(np.log10(value) if axis.log else value), f"{value:g}") for value in different]
+    values = np.unique(axis.positions[~np.isnan(axis.positions)])
+    if len(values) <= _MAX_VALUE_TICKS:
+        return [(float(np.log10(value) if axis.log else value), f"{value:g}") for value in values]
     from matplotlib.ticker import MaxNLocator
 
     if axis.log:
@@ -119,20 +119,20 @@ def _ticks(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:
 
 
 def _draw_points(figure: Figure, axes: Axes, shown: Scatter) -> None:
-    about = {"s": 42, "edgecolors": "white", "linewidths": 0.7, "zorder": 3}
+    options = {"s": 42, "edgecolors": "white", "linewidths": 0.7, "zorder": 3}
     x, y, colour = shown.x.positions, shown.y.positions, shown.colour
     if colour is None:
-        axes.scatter(x, y, color=style.COLOURS[0], **about)
+        axes.scatter(x, y, color=style.COLOURS[0], **options)
         return
     missing = np.isnan(colour.positions)
     if missing.any():
-        axes.scatter(x[missing], y[missing], color=style.OTHERS, label="none", **about)
+        axes.scatter(x[missing], y[missing], color=style.OTHERS, label="none", **options)
     if colour.categories is None:
         from matplotlib.colors import LogNorm, Normalize
 
         norm = LogNorm() if colour.log else Normalize()
         drawn = axes.scatter(
-            x[~missing], y[~missing], c=colour.positions[~missing], cmap=style.SCALE, norm=norm, **about
+            x[~missing], y[~missing], c=colour.positions[~missing], cmap=style.SCALE, norm=norm, **options
         )
         figure.colorbar(drawn, ax=axes, label=style.literal(colour.name), pad=0.02)
         return
@@ -142,7 +142,7 @@ def _draw_points(figure: Figure, axes: Axes, shown: Scatter) -> None:
             "color": style.colour_of(position),
             "marker": _MARKERS[position // len(style.COLOURS) % len(_MARKERS)],
         }
-        axes.scatter(x[in_category], y[in_category], label=style.literal(style.short(category)), **look, **about)
+        axes.scatter(x[in_category], y[in_category], label=style.literal(style.short(category)), **look, **options)
     figure.legend(
         loc="outside right upper", title=style.literal(colour.name), alignment="left", frameon=False, fontsize=9
     )

@@ -1,4 +1,4 @@
-"""Settings and results of runs against each other: what a scatter plot and parallel coordinates show."""
+"""Content of scatter plots and parallel coordinates of settings and results."""
 
 from __future__ import annotations
 
@@ -23,47 +23,49 @@ from runfolio.query.tables.run_labels import name_labels, unique_labels
 from runfolio.record.base.flat_names import as_number
 
 _DECADES = 100.0
-"""An axis on which the largest number is so many times the smallest is logarithmic."""
+"""Ratio of the largest to the smallest number from which on an axis is logarithmic."""
 MOST_SETTINGS = 10
-"""So many axes of parallel coordinates can be read."""
+"""Most settings of parallel coordinates."""
 
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """One column of the runs, as places on an axis."""
+    """Column of the runs as positions on an axis."""
 
     name: str
-    """For people: `val/acc best`."""
+    """Readable name, such as `val/acc best`."""
     values: Sequence[Any]
-    """As they were recorded; None where a run has none. So many as there are runs."""
+    """Recorded value of each run; None if it has none."""
     positions: NDArray[np.float64]
-    """[runs]: the number itself, or the place of its category; NaN where there is none, or none that is finite."""
+    """Number or index of the category of each run, [runs]; NaN if there is none or it is not finite."""
     categories: Sequence[str] | None
-    """None: these are numbers."""
+    """Names of the categories; None for numbers."""
     log: bool
-    """Numbers that span decades."""
+    """True if the axis is logarithmic."""
 
     @property
     def shown(self) -> NDArray[np.float64]:
-        """The places as they lie on the axis: logarithms of base 10 where it is logarithmic."""
+        """Positions on the axis: the base 10 logarithm for a logarithmic axis."""
         return np.log10(self.positions) if self.log else self.positions
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """How two columns go together; NaN where one of them does not vary."""
+    """Correlation of two columns; NaN if one of them is constant."""
 
     pearson: float
-    """Of the numbers as they lie on the axes."""
+    """Pearson correlation of the positions on the axes."""
     spearman: float
     count: int
+    """Number of runs."""
     logarithms: bool
-    """Whether one of the axes is logarithmic."""
+    """True if an axis is logarithmic."""
 
     @property
     def sentence(self) -> str:
-        of_what = " (of logarithms)" if self.logarithms else ""
-        return f"Pearson {self.pearson:+.2f}{of_what}, Spearman {self.spearman:+.2f} over {self.count} runs."
+        """Readable summary."""
+        scale = " (of logarithms)" if self.logarithms else ""
+        return f"Pearson {self.pearson:+.2f}{scale}, Spearman {self.spearman:+.2f} over {self.count} runs."
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -75,14 +77,14 @@ class Scatter:
     y: Axis
     colour: Axis | None
     correlation: Correlation | None
-    """None where an axis has categories, or fewer than three runs have both."""
+    """Correlation of x and y; None for categories and for fewer than three runs."""
     notes: Sequence[str]
-    """What a reader should know, a sentence each: the correlation first."""
+    """Explanations, one sentence each, starting with the correlation."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Parallel:
-    """Runs as lines across their settings to the metric; the best run first."""
+    """Runs as lines through their settings to the metric, the best run first."""
 
     labels: Sequence[str]
     settings: Sequence[Axis]
@@ -92,92 +94,96 @@ class Parallel:
 
 
 def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) -> Scatter:
-    """Return two columns of the runs against each other; names as the table of runs knows them.
+    """Return two columns of the runs as a scatter plot. Reproductions and copies are left out.
 
-    Reproductions and second copies of a run are left out.
+    Args:
+        runs: Runs to plot.
+        x: Name of the x column (see `columns.find_column`).
+        y: Name of the y column.
+        colour: Name of the column that determines the colour.
 
     Raises:
-        NotFound: There is no such column, or no run has both.
+        NotFound: A column does not exist, or no run has both.
     """
     distinct = distinct_runs(runs)
     columns = find_columns((x, y), distinct.runs)
-    coloured_by = find_column(colour, distinct.runs) if colour else None
-    having = [run for run in distinct.runs if all(_value(run, column) is not None for column in columns)]
-    if not having:
+    colour_column = find_column(colour, distinct.runs) if colour else None
+    usable = [run for run in distinct.runs if all(_value(run, column) is not None for column in columns)]
+    if not usable:
         raise NotFound(f"no run here has both {x} and {y}")
-    first, second = (_axis(having, column) for column in columns)
-    together = correlation(first, second)
-    notes = [together.sentence] if together and math.isfinite(together.pearson) else []
-    if left_out := len(distinct.runs) - len(having):
-        notes.append(f"Without one of the two, and left out: {left_out} of {len(distinct.runs)} runs.")
-    notes += [distinct.sentence, choice_note([*columns, *([coloured_by] if coloured_by else [])])]
+    first, second = (_axis(usable, column) for column in columns)
+    relation = correlation(first, second)
+    notes = [relation.sentence] if relation and math.isfinite(relation.pearson) else []
+    if left_out := len(distinct.runs) - len(usable):
+        notes.append(f"Left out: {left_out} of {len(distinct.runs)} runs without one of the two.")
+    notes += [distinct.sentence, choice_note([*columns, *([colour_column] if colour_column else [])])]
     return Scatter(
-        labels=unique_labels(having),
+        labels=unique_labels(usable),
         x=first,
         y=second,
-        colour=_axis(having, coloured_by) if coloured_by else None,
-        correlation=together,
+        colour=_axis(usable, colour_column) if colour_column else None,
+        correlation=relation,
         notes=[note for note in notes if note],
     )
 
 
 def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
-    """Return the settings in which the runs differ, and the metric.
+    """Return the differing settings of the runs and a metric as parallel coordinates.
 
-    Settings that only name a run are no axes, such as an output folder; reproductions and second copies are left out.
+    Settings that only name a run, such as an output folder, are not included. Reproductions and copies are left out.
 
     Raises:
-        NotFound: There is no such metric, or no run has it; or the runs differ in no setting.
+        NotFound: No run has the metric, or no setting differs.
     """
     distinct = distinct_runs(runs)
     column = find_metric(metric, distinct.runs)
-    having = [run for run in distinct.runs if _value(run, column) is not None]
-    if not having:
+    usable = [run for run in distinct.runs if _value(run, column) is not None]
+    if not usable:
         raise NotFound(f"no run here has {metric}")
     mode = guess_mode(metric) or "max"
-    having.sort(key=lambda run: _sort_key(_value(run, column), mode))
-    naming = naming_settings(having)
-    names = [name for name in differing_settings(having) if name not in naming]
-    settings = [_axis(having, setting) for setting in find_columns([f"params.{name}" for name in names], having)]
+    usable.sort(key=lambda run: _sort_key(_value(run, column), mode))
+    naming = naming_settings(usable)
+    names = [name for name in differing_settings(usable) if name not in naming]
+    settings = [_axis(usable, setting) for setting in find_columns([f"params.{name}" for name in names], usable)]
     if not settings:
-        raise NotFound("no setting differs among these runs; name some that differ, or leave filters away")
-    numbers = [math.nan if (number := as_number(_value(run, column))) is None else number for run in having]
-    notes = [shares_sentence(explained_shares(having, names, numbers))]
+        raise NotFound("no setting differs between these runs; name other runs, or remove filters")
+    numbers = [math.nan if (number := as_number(_value(run, column))) is None else number for run in usable]
+    notes = [shares_sentence(explained_shares(usable, names, numbers))]
     if naming:
         notes.append(f"Not drawn, since they only name a run: {', '.join(naming)}.")
     if len(settings) > MOST_SETTINGS:
         notes.append(f"{len(settings) - MOST_SETTINGS} more settings differ; the first {MOST_SETTINGS} are shown.")
-    if left_out := len(distinct.runs) - len(having):
-        notes.append(f"Without {metric}, and left out: {left_out} of {len(distinct.runs)} runs.")
+    if left_out := len(distinct.runs) - len(usable):
+        notes.append(f"Left out: {left_out} of {len(distinct.runs)} runs without {metric}.")
     notes += [distinct.sentence, choice_note([column])]
     return Parallel(
-        labels=name_labels(having),
+        labels=name_labels(usable),
         settings=settings[:MOST_SETTINGS],
-        metric=_axis(having, column),
+        metric=_axis(usable, column),
         lower_is_better=mode == "min",
         notes=[note for note in notes if note],
     )
 
 
 def correlation(first: Axis, second: Axis) -> Correlation | None:
-    """How two axes go together, over the runs that have a number on both; None for fewer than three, and categories."""
+    """Return the correlation over the runs with numbers on both axes; None for categories or fewer than three runs."""
     if first.categories is not None or second.categories is not None:
         return None
-    both = np.isfinite(first.shown) & np.isfinite(second.shown)
-    if both.sum() < 3:
+    complete = np.isfinite(first.shown) & np.isfinite(second.shown)
+    if complete.sum() < 3:
         return None
-    x, y = first.shown[both], second.shown[both]
-    return Correlation(_pearson(x, y), _pearson(_ranks(x), _ranks(y)), int(both.sum()), first.log or second.log)
+    x, y = first.shown[complete], second.shown[complete]
+    return Correlation(_pearson(x, y), _pearson(_ranks(x), _ranks(y)), int(complete.sum()), first.log or second.log)
 
 
 def heights(axis: Axis) -> NDArray[np.float64]:
-    """Where each run lies on the axis, from 0 at its low end to 1; NaN where it has no place."""
+    """Return the position of each run on the axis, from 0 at the low end to 1; NaN if it has no value."""
     low, high = ends(axis)
     return (axis.shown - low) / (high - low)
 
 
 def ends(axis: Axis) -> tuple[float, float]:
-    """The low and the high end of an axis, as `shown` counts; never the same."""
+    """Return the ends of an axis in the units of `shown`. They always differ."""
     present = axis.shown[~np.isnan(axis.shown)]
     low, high = (float(present.min()), float(present.max())) if len(present) else (0.0, 1.0)
     return (low, high) if low < high else (low - 0.5, high + 0.5)
@@ -190,14 +196,14 @@ def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 0; equal values share the mean of theirs."""
+    """Return ranks from 0. Equal values get their mean rank."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts + 1) / 2)[inverse]
+    last_ranks = np.cumsum(counts)
+    return (last_ranks - (counts + 1) / 2)[inverse]
 
 
 def _value(run: RunView, column: RunsColumn) -> Any:
-    """The value as it is; a time as a number, and no number that is not finite."""
+    """Return the value of a column, with a time as a number, and None for results that are not finite."""
     value = column.value(run)
     if column.is_measured and isinstance(value, float) and not math.isfinite(value):
         return None

@@ -1,4 +1,4 @@
-"""Exponential smoothing, the way TensorBoard does it."""
+"""Exponential smoothing like TensorBoard's."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 
 def exponential_smoothing(values: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
-    """The debiased exponential moving average of `values` [n]; what is not finite stays, and counts for nothing.
+    """Return the debiased exponential moving average. Values that are not finite are kept and do not affect others.
 
     Args:
-        weight: How much of the average before goes into the next, 0 (nothing is smoothed) to below 1.
+        values: Values to smooth, [n].
+        weight: Weight of the previous average, from 0 (no smoothing) to below 1.
+
     Source: TensorBoard, `resmoothDataset` in tensorboard/components/vz_line_chart2/line-chart.ts.
     """
     finite = np.isfinite(values)
@@ -20,11 +22,11 @@ def exponential_smoothing(values: NDArray[np.float64], weight: float) -> NDArray
     if not len(inputs) or weight == 0:
         return values.copy()
 
-    def step(before: float, value: float) -> float:
-        return before * weight + (1 - weight) * value
+    def step(average: float, value: float) -> float:
+        return average * weight + (1 - weight) * value
 
     averages = np.fromiter(accumulate(inputs.tolist(), step, initial=0.0), np.float64, len(inputs) + 1)[1:]
-    # The average begins at 0, which weighs weight**k after k values; without that share the first value is itself.
+    # The average starts at 0, which has the weight weight**k after k values. Dividing removes this bias.
     result = values.copy()
     result[finite] = averages / (1 - weight ** np.arange(1, len(inputs) + 1))
     return result

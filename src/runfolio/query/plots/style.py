@@ -1,4 +1,4 @@
-"""What all pictures have in common: colours, axes, texts, and how they become files."""
+"""Common style of all plots: colours, axes, texts, and files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D", "#8C6D31")
-"""Told apart by colour-blind readers too. Source: Okabe and Ito, Color Universal Design (2002), but the last two."""
+"""Colours for colour-blind readers too. Source: Okabe and Ito, Color Universal Design (2002), except the last two."""
 STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
-"""One for each round through the colours."""
-ON_TOP: Any = (0, (3, 3))
-"""Dashes of a curve that hides another one, which shows in the gaps."""
+"""Line styles. Each time all colours are used, the next style follows."""
+COINCIDENT: Any = (0, (3, 3))
+"""Dashes of a curve that coincides with another one, which stays visible in the gaps."""
 SCALE = "viridis"
-"""From low to high, for colour-blind readers and in grey too."""
+"""Colour scale from low to high, also suitable for colour-blind readers and in grey."""
 INK, FAINT, GRID, OTHERS = "#333333", "#777777", "#E6E6E6", "#C4C4C4"
 ENDINGS = (".png", ".svg", ".pdf")
 _LABEL_LENGTH = 60
@@ -35,7 +35,11 @@ def style_of(position: int) -> Any:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure; inches.
+    """Return an empty figure.
+
+    Args:
+        width: Width in inches.
+        height: Height in inches.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -43,12 +47,12 @@ def new_figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingExtra("matplotlib", "plot", "drawing a picture") from None
+        raise MissingExtra("matplotlib", "plot", "drawing a plot") from None
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def plain_axes(axes: Axes, x_label: str | None = None, y_label: str | None = None) -> None:
-    """Few lines and quiet colours, so that the data stand out."""
+    """Style axes with few lines and quiet colours, so that the data stand out."""
     if x_label is not None:
         axes.set_xlabel(literal(x_label), color=INK)
     if y_label is not None:
@@ -73,42 +77,42 @@ def heading(figure: Figure, title: str | None) -> None:
 
 
 def literal(text: str) -> str:
-    """Return one line as matplotlib draws it: a pair of `$` would be a formula, a leading `_` hides a label."""
+    """Return one line escaped for matplotlib, which treats `$` as a formula and hides labels with a leading `_`."""
     text = visible_line(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 
 def short(label: str, longest: int = _LABEL_LENGTH) -> str:
-    """A label that leaves room for the picture; beginning and end tell runs apart best."""
+    """Shorten a label in the middle, since beginning and end distinguish runs best."""
     half = max(4, (longest - 3) // 2)
     return label if len(label) <= longest else f"{label[:half]} … {label[-half:]}"
 
 
 def check_ending(path: Path) -> None:
-    """Refuse a file that no picture is written into.
+    """Check that a figure can be written to a path.
 
     Raises:
-        ConfigError: Its name ends in none of .png, .svg and .pdf.
+        ConfigError: The suffix is not .png, .svg or .pdf.
     """
     if path.suffix.lower() not in ENDINGS:
-        raise ConfigError(f"cannot draw into {path}: its name must end in .png, .svg or .pdf")
+        raise ConfigError(f"cannot write a plot to {path}: its name must end in .png, .svg or .pdf")
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, SVG or PDF, by the name's ending; the same figure always gives the same file.
+    """Write a figure as PNG, SVG or PDF, according to the suffix. Equal figures give equal files.
 
     Raises:
-        ConfigError: The ending is none of these.
+        ConfigError: The suffix is not .png, .svg or .pdf.
         StoreError: The file cannot be written.
     """
     from matplotlib import rc_context
 
     check_ending(path)
-    dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower())
+    date_key = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Text stays text in an SVG, so that it can be searched; the salt makes its ids the same each time.
+        # Text in an SVG stays searchable text; the constant salt makes its ids reproducible.
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "runfolio"}):
-            figure.savefig(path, dpi=150, metadata={dated: None} if dated else None)
+            figure.savefig(path, dpi=150, metadata={date_key: None} if date_key else None)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""The same pictures as text for a terminal: curves and points by plotext, histograms as blocks."""
+"""Plots as text for a terminal: curves and points with plotext, histograms as blocks."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from runfolio.record.base.visible_text import visible_line
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _RGB = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0))
-"""As in `style.COLOURS`, those that are seen on dark and on light."""
+"""Colours of `style.COLOURS` that are visible on dark and light backgrounds."""
 _GREY = (128, 128, 128)
 _LARGEST = 1e300
-"""Larger numbers lie at the edge, so that distances between numbers are numbers."""
+"""Limit of drawn numbers, so that differences of numbers do not overflow."""
 _SHADES = " ░▒▓█"
-_TICKS_APART = 14
-"""Columns from one x tick to the next; three rows on the y axis."""
+_TICK_COLUMNS, _TICK_ROWS = 14, 3
+"""Least distance of ticks on the x and y axes, in characters."""
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What there is to draw on."""
+    """Size and colours of the terminal."""
 
     width: int
     height: int
     """Lines of one panel."""
     colour: bool
-    """Without it, curves are told apart by letters."""
+    """True if colours distinguish curves; else letters do."""
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """How one line or group of points looks."""
+    """Symbol and colour of a curve or of a group of points."""
 
     symbol: str
     rgb: tuple[int, int, int]
@@ -58,12 +58,17 @@ def curves_text(
     y_range: tuple[float, float] | None = None,
     has_legend: bool = True,
 ) -> str:
-    """Panels below each other, then what each curve is, best first where that is known.
+    """Draw panels below each other, with a legend, best curves first.
 
-    Panels of one kind of metric have the same range of y.
+    Panels of one kind of metric have the same y range.
 
     Args:
-        y_range: Lowest and highest y of every panel.
+        panels: Panels to draw.
+        screen: Size and colours.
+        log: Logarithmic axes: `x`, `y` or `xy`.
+        title: First line.
+        y_range: Lowest and highest y of all panels.
+        has_legend: Include the legend and the notes.
 
     Raises:
         MissingExtra: plotext is not installed.
@@ -72,8 +77,8 @@ def curves_text(
     lines = {line.position: line for panel in reversed(panels) for line in panel.lines}
     marks = {position: _mark(number, screen) for number, position in enumerate(sorted(lines))}
     for panel in panels:
-        alike = [other for other in panels if kind_of(other.metric) == kind_of(panel.metric)]
-        shown = np.concatenate([line.y for other in alike for line in other.lines] or [np.empty(0)])
+        same_kind = [other for other in panels if kind_of(other.metric) == kind_of(panel.metric)]
+        shown = np.concatenate([line.y for other in same_kind for line in other.lines] or [np.empty(0)])
         texts.append(_panel_text(panel, marks, screen, log, np.array(y_range) if y_range else shown))
     if not has_legend:
         return "\n".join(texts)
@@ -88,14 +93,14 @@ def curves_text(
 
 
 def scatter_text(shown: Scatter, screen: Screen, *, title: str | None = None) -> str:
-    """Runs as points; where their colour has categories, a letter or colour each.
+    """Draw runs as points, with a letter or colour for each category.
 
     Raises:
         MissingExtra: plotext is not installed.
     """
     canvas = _Canvas(screen, shown.x.name, shown.y.name)
-    canvas.x_axis(shown.x.shown, _axis_ticks(shown.x, screen.width // _TICKS_APART))
-    canvas.y_axis(shown.y.shown, _axis_ticks(shown.y, screen.height // 3))
+    canvas.x_axis(shown.x.shown, _axis_ticks(shown.x, screen.width // _TICK_COLUMNS))
+    canvas.y_axis(shown.y.shown, _axis_ticks(shown.y, screen.height // _TICK_ROWS))
     legend: list[str] = []
     for number, (name, in_group) in enumerate(_colour_groups(shown)):
         mark = _mark(number, screen, line=False) if shown.colour else _Mark("●", _RGB[0])
@@ -109,7 +114,7 @@ def scatter_text(shown: Scatter, screen: Screen, *, title: str | None = None) ->
 
 
 def _coincident_points(shown: Scatter, screen: Screen) -> list[tuple[int, int]]:
-    """The first of all points that share a place on the screen, and their number."""
+    """Return the first of the points that share a character cell, and their number."""
     cells: dict[tuple[int, int], list[int]] = {}
     spans = [(values, *_ends(values)) for values in (shown.x.shown, shown.y.shown)]
     (xs, left, right), (ys, bottom, top) = spans
@@ -121,7 +126,7 @@ def _coincident_points(shown: Scatter, screen: Screen) -> list[tuple[int, int]]:
 
 
 def _colour_groups(shown: Scatter) -> list[tuple[str, NDArray[np.bool_]]]:
-    """The points by what colours them; of many numbers the low, the middle and the high third."""
+    """Return groups of points by colour, with their names. Many different numbers form three groups."""
     colour = shown.colour
     if colour is None:
         return [("", np.ones(len(shown.labels), bool))]
@@ -140,7 +145,7 @@ def _colour_groups(shown: Scatter) -> list[tuple[str, NDArray[np.bool_]]]:
 
 
 def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = None) -> str:
-    """Steps from left to right, values from bottom to top, darker where there are more (by the logarithm)."""
+    """Draw a heatmap: steps from left to right, values from bottom to top, darker for higher counts (logarithmic)."""
     rows = max(4, screen.height - 3)
     edges = common_edges(shown, rows)
     marks = {row: _brief(float(edges[row])) for row in sorted({0, rows // 2, rows - 1})}
@@ -171,18 +176,18 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str,
     """Return one panel as text.
 
     Args:
-        shown: Values of y that must be within the picture; others are cut off.
+        shown: Values that determine the y range. Points outside it are cut off.
     """
     canvas = _Canvas(screen, panel.x_label, panel.metric)
     curves = [(line, *_on_axes(line, log, 4 * screen.width)) for line in panel.lines]
     xs = np.concatenate([x for _, x, _ in curves]) if curves else np.empty(0)
     ys = _on_axis(shown, "y" in log)
-    canvas.x_axis(xs, _ticks(xs, screen.width // _TICKS_APART, log="x" in log))
-    canvas.y_axis(ys, _ticks(ys, screen.height // 3, log="y" in log))
+    canvas.x_axis(xs, _ticks(xs, screen.width // _TICK_COLUMNS, log="x" in log))
+    canvas.y_axis(ys, _ticks(ys, screen.height // _TICK_ROWS, log="y" in log))
     for line, x, y in reversed(curves):  # the best on top
         low, high = _ends(ys)
         canvas.curve(x, np.where((y >= low) & (y <= high), y, np.nan), marks[line.position])
-        canvas.at_the_bottom(line.broken, marks[line.position])
+        canvas.bottom_marks(line.broken, marks[line.position])
     return canvas.text()
 
 
@@ -200,7 +205,7 @@ def _on_axis(y: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
 
 
 class _Canvas:
-    """One plotext picture. plotext draws with one global figure, so it is cleared first."""
+    """Plot drawn with plotext, whose global figure is cleared first."""
 
     def __init__(self, screen: Screen, x_label: str, y_label: str) -> None:
         try:
@@ -224,10 +229,10 @@ class _Canvas:
         self._axis("y", values, ticks)
 
     def curve(self, x: NDArray[np.float64], y: NDArray[np.float64], mark: _Mark) -> None:
-        """Lines between points, with gaps at NaN."""
+        """Draw lines between points, with gaps at NaN."""
         finite = np.pad(np.isfinite(x) & np.isfinite(y), 1)
-        turns = np.flatnonzero(finite[1:] != finite[:-1])
-        for start, stop in zip(turns[::2], turns[1::2], strict=True):
+        edges = np.flatnonzero(finite[1:] != finite[:-1])
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
             self._draw(x[start:stop], y[start:stop], mark, lines=stop - start > 1)
 
     def points(self, x: NDArray[np.float64], y: NDArray[np.float64], mark: _Mark) -> None:
@@ -235,8 +240,9 @@ class _Canvas:
         if finite.any():
             self._draw(x[finite], y[finite], mark, lines=False)
 
-    def at_the_bottom(self, stretches: Sequence[tuple[float, float]], mark: _Mark) -> None:
-        for first, last in stretches:
+    def bottom_marks(self, ranges: Sequence[tuple[float, float]], mark: _Mark) -> None:
+        """Mark ranges of x at the bottom of the plot."""
+        for first, last in ranges:
             x = np.linspace(first, last, self._screen.width)
             self._draw(x, np.full(len(x), self._lowest), _Mark("!", mark.rgb), lines=False)
 
@@ -262,11 +268,11 @@ class _Canvas:
 
 
 def _mark(number: int, screen: Screen, *, line: bool = True) -> _Mark:
-    """Colours first, then letters too: on a terminal without colours letters alone."""
+    """Return the mark of a number: colours, then letters; without colours only letters."""
     if number >= len(_LETTERS):
         return _Mark("·", _GREY)
-    own = "braille" if line else "●"
-    symbol = own if screen.colour and number < len(_RGB) else _LETTERS[number]
+    default = "braille" if line else "●"
+    symbol = default if screen.colour and number < len(_RGB) else _LETTERS[number]
     return _Mark(symbol, _RGB[number % len(_RGB)])
 
 
@@ -293,24 +299,29 @@ def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
 
 def _axis_ticks(axis: Axis, most: int) -> list[tuple[float, str]]:
     if axis.categories is not None:
-        return [(float(position), visible_line(name)[:_TICKS_APART]) for position, name in enumerate(axis.categories)]
+        return [(float(position), visible_line(name)[:_TICK_COLUMNS]) for position, name in enumerate(axis.categories)]
     return _ticks(axis.shown, most, log=axis.log)
 
 
 def _ticks(values: NDArray[np.float64], most: int, *, log: bool) -> list[tuple[float, str]]:
-    """Round numbers within the values, at most so many or one; `log`: the values are logarithms of base 10."""
+    """Return ticks at round numbers within the values.
+
+    Args:
+        most: Largest number of ticks.
+        log: True if the values are base 10 logarithms.
+    """
     low, high = _ends(values)
-    apart = _round_up((high - low) / max(1, most))
+    distance = _round_up((high - low) / max(1, most))
     if log:
-        apart = math.ceil(apart)
-    positions = [number * apart for number in range(math.ceil(low / apart), math.floor(high / apart) + 1)]
+        distance = math.ceil(distance)
+    positions = [number * distance for number in range(math.ceil(low / distance), math.floor(high / distance) + 1)]
     if log and not positions:
         return [(at, f"{10**at:.2g}") for at in (low, high)]
     return [(at, _brief(10.0**at if log else at)) for at in positions if not log or abs(at) <= 308]
 
 
 def _round_up(distance: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 ... and of 0.5, 0.2, 0.1 ..."""
+    """Round up to 1, 2 or 5 times a power of 10."""
     power = 10.0 ** math.floor(math.log10(distance))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= distance * (1 - 1e-9))
 

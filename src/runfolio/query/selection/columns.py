@@ -37,27 +37,27 @@ _MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
     "folder": lambda run: run.run_path,
 }
 _MEANINGS = {"params": "setting", "summary": "result", "metrics": "metric"}
-"""Kinds of values in the order in which a bare name is looked up."""
+"""Words for the kinds of values, in the order in which a bare name is looked up."""
 
 Kind = Literal["fact", "data", "params", "summary", "metrics", "best", "figure"]
-"""`metrics`: the last value of a curve; `best`: its best value; `figure`: see `figures.figure_of`."""
+"""Kind of a column. `metrics`: last value of a curve; `best`: its best value; `figure`: see `figures.figure_of`."""
 
 
 @dataclass(frozen=True)
 class RunsColumn:
-    """One column of some runs."""
+    """Column of a table of runs."""
 
     kind: Kind
     name: str
-    """Without the first word of `full_name`."""
+    """Bare name: `full_name` without its first word."""
     heading: str = ""
-    """Name for people; of a measured column it also says which figure it is: `val/acc best`."""
+    """Readable name. For results it includes the kind of figure, such as `val/acc best`."""
     shadowed: tuple[str, ...] = ()
-    """Full names of other columns that have the same bare name."""
+    """Full names of other columns with the same bare name."""
 
     @property
     def full_name(self) -> str:
-        """Name that gives the same column wherever a column is named."""
+        """Unambiguous name of the column."""
         if self.kind in ("fact", "figure"):
             return self.name
         return f"metrics.{self.name}{BEST}" if self.kind == "best" else f"{self.kind}.{self.name}"
@@ -87,51 +87,51 @@ class RunsColumn:
 def find_column(name: str, runs: Sequence[RunView]) -> RunsColumn:
     """Return the column that a name means.
 
-    A bare name is one of `FACTS`, else a setting, else another fact of the run, else a result or metric, of which it
-    takes each run's figure (`figures.figure_of`). `params.NAME`, `summary.NAME`, `metrics.NAME` (the last value,
-    of `epoch` and `samples` the highest), `metrics.NAME.best` and `data.NAME` say it outright; `config.NAME` is the
-    same as `params.NAME`.
+    A bare name is looked up in this order: `FACTS`, settings, other facts, results and metrics. Results and metrics
+    show the figure of each run (`figures.figure_of`). Full names are unambiguous: `params.NAME` (also `config.NAME`),
+    `summary.NAME`, `metrics.NAME` (the last value; for `epoch` and `samples` the highest), `metrics.NAME.best` and
+    `data.NAME`.
 
     Raises:
-        NotFound: There is no such column; the message names the nearest.
+        NotFound: The column does not exist; the message names the most similar ones.
     """
     return _find(name, runs, every_column(runs))
 
 
 def find_metric(name: str, runs: Sequence[RunView]) -> RunsColumn:
-    """Return the result or metric that a name means; where a metric is asked for, no setting is meant.
+    """Return the result or metric that a name means. Unlike in `find_column`, settings are not considered.
 
     Raises:
-        NotFound: There is none; the message names the nearest.
+        NotFound: There is no such result or metric; the message names the most similar ones.
     """
     return _find(name, runs, [column for column in every_column(runs) if column.startswith(("summary.", "metrics."))])
 
 
 def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColumn]:
-    """Return the columns that several names mean, as `find_column` does for one, but look at the runs once.
+    """Return the columns that several names mean (see `find_column`).
 
     Raises:
-        NotFound: There is no such column; the message names the nearest.
+        NotFound: A column does not exist; the message names the most similar ones.
     """
     available = every_column(runs)
     return [_find(name, runs, available) for name in names]
 
 
 def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsColumn:
-    outright = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
-    for spelling in dict.fromkeys((name, outright, outright.replace("-", "_"))):  # a flag has - where YAML has _
+    full_name = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
+    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # flags have - instead of _
         is_shadowed = spelling in _MORE_FACTS and f"params.{spelling}" in available
         if spelling in available and not is_shadowed:
-            return _outright(spelling, runs)
-        if bare := [f"{kind}.{spelling}" for kind in _MEANINGS if f"{kind}.{spelling}" in available]:
-            return _bare(spelling, bare, runs)
+            return _column(spelling, runs)
+        if full_names := [f"{kind}.{spelling}" for kind in _MEANINGS if f"{kind}.{spelling}" in available]:
+            return _column_of_bare_name(spelling, full_names, runs)
     raise NotFound(
         f"no column {name!r}; {did_you_mean(name, {column.partition('.')[2] or column for column in available})}"
     )
 
 
 def choice_note(columns: Iterable[RunsColumn]) -> str:
-    """Return one line on the columns whose bare name has several meanings, empty if there are none."""
+    """Return a sentence on the columns whose bare name is ambiguous; empty if there are none."""
     choices = [
         f"{column.name} is the {_MEANINGS[column.kind]} (not {' or '.join(column.shadowed)})"
         for column in dict.fromkeys(columns)
@@ -141,7 +141,7 @@ def choice_note(columns: Iterable[RunsColumn]) -> str:
 
 
 def every_column(runs: Iterable[RunView]) -> list[str]:
-    """Return the full names of all columns the runs could fill, in the order of a wide table."""
+    """Return the full names of all columns that the runs can fill, in the order of a wide table."""
     names_of: dict[str, dict[str, None]] = {"params": {}, "metrics": {}, "summary": {}}
     for run in runs:
         for kind, names in (("params", run.flat_config), ("metrics", run.metrics), ("summary", run.flat_summary)):
@@ -157,7 +157,7 @@ def every_column(runs: Iterable[RunView]) -> list[str]:
 
 
 def runs_frame(runs: Sequence[RunView]) -> pd.DataFrame:
-    """Return one row per run with every column it could have (see `Runs.to_pandas`)."""
+    """Return one row per run with all columns (see `Runs.to_pandas`)."""
     pd = import_pandas()
     columns = [RunsColumn(*_parts(name, runs)) for name in every_column(runs) if name not in _MORE_FACTS]
     names = [column.full_name for column in columns]
@@ -175,26 +175,26 @@ def _parts(full_name: str, runs: Sequence[RunView]) -> tuple[Kind, str]:
     return ("data", name) if kind == "data" else ("params", name) if kind == "params" else ("summary", name)
 
 
-def _outright(full_name: str, runs: Sequence[RunView], shadowed: Sequence[str] = ()) -> RunsColumn:
+def _column(full_name: str, runs: Sequence[RunView], shadowed: Sequence[str] = ()) -> RunsColumn:
     kind, name = _parts(full_name, runs)
     headings = {"data": full_name, "best": f"{name} best"}
     heading = figure_heading(runs, full_name, None) if kind in ("summary", "metrics") else headings.get(kind, name)
     return RunsColumn(kind, name, heading, tuple(shadowed))
 
 
-def _bare(name: str, full_names: Sequence[str], runs: Sequence[RunView]) -> RunsColumn:
-    """Return the column of a bare name, which is the end of one or more full names."""
+def _column_of_bare_name(name: str, full_names: Sequence[str], runs: Sequence[RunView]) -> RunsColumn:
+    """Return the column of a bare name that can mean one of several full names."""
     if full_names[0].startswith("params."):
-        return _outright(full_names[0], runs, full_names[1:])
+        return _column(full_names[0], runs, full_names[1:])
     mode = guess_mode(name)
     kinds = {figure.kind for run in runs if (figure := any_figure_of(run, name, mode))}
     if not kinds or kinds.isdisjoint(("best", "last")):
-        return _outright(full_names[0], runs, full_names[1:])
+        return _column(full_names[0], runs, full_names[1:])
     if len(kinds) == 1:
-        return _outright(f"metrics.{name}{BEST}" if mode else f"metrics.{name}", runs)
+        return _column(f"metrics.{name}{BEST}" if mode else f"metrics.{name}", runs)
     return RunsColumn("figure", name, figure_heading(runs, name, mode))
 
 
 def _origin(lineage: dict[str, Any] | None) -> str | None:
-    """`fork of net (k3f9x2ab)`."""
+    """Return the origin of a run, such as `fork of net (k3f9x2ab)`."""
     return None if lineage is None else f"{lineage.get('kind')} of {lineage.get('name')} ({lineage.get('run')})"

@@ -1,4 +1,4 @@
-"""Whether figures of two runs were measured on the same data, and if not, how it differs."""
+"""Comparison of the data on which the figures of two runs were measured."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ from runfolio.query.selection.metric_names import split_of
 from runfolio.record.content.data_listings import Listing, ListingDifference, compare_listings
 
 Relation = Literal["same", "unsaid", "unknown", "divided", "share", "other"]
-"""How the data of one run stand to those of another: `unsaid` where neither run recorded them, `unknown` where one did
-not; `divided` where training and validation data together are the same (another seed); `share` where only how many
-there are differs, and every item they have in common is the same; `other` where an item changed."""
+"""Relation between the data of two runs.
+
+`unsaid`: neither run recorded them. `unknown`: one run did not. `divided`: training and validation data together are
+the same, but split differently (another seed). `share`: items were added or removed, and none changed. `other`: an item
+changed.
+"""
 
 MARKS: Mapping[str, str] = {"other": "!", "divided": "~", "share": "~", "unknown": "?"}
-"""How tables mark a figure that is no equal of the first row's."""
+"""Marks of figures that are not comparable to that of the first row."""
 
-_NAMED = 10
-"""Of two shares that differ in more items, only how many is told: which ones is for `runfolio diff`."""
+_MAX_NAMED = 10
+"""Most added and removed items of a share that are named. `runfolio diff` lists all."""
 
 
 @dataclass(frozen=True)
 class DataMatch:
-    """How the data of a run stand to those of the run it is compared with."""
+    """Relation of the data of a run to those of another run."""
 
     relation: Relation
     difference: str = ""
-    """Of `share` and `other`, what differs: counts and the first names; empty where that cannot be said."""
+    """Counts and first names of the differing items for `share` and `other`; empty if unknown."""
 
     @property
     def mark(self) -> str:
@@ -40,7 +43,7 @@ class DataMatch:
 
     @property
     def are_equals(self) -> bool:
-        """As far as is known."""
+        """Return whether no difference is known."""
         return self.relation in ("same", "unsaid", "unknown")
 
 
@@ -48,44 +51,44 @@ SAME = DataMatch("same")
 
 
 def data_of(run: RunView, metric: str) -> DataFacts | None:
-    """What a metric was measured on, by its name: data `val` of `val/acc`; None where that is not known."""
-    named = metric.partition("/")[0]
+    """Return the data that a metric was measured on, such as `val` for `val/acc`; None if unknown."""
+    prefix = metric.partition("/")[0]
     split = split_of(metric)
-    fitting = [run.data[named]] if named in run.data else []
+    candidates = [run.data[prefix]] if prefix in run.data else []
     if split != "unknown":
-        fitting += [facts for name, facts in run.data.items() if split_of(name) == split]
-    return next((facts for facts in fitting if facts.fingerprint is not None), None)
+        candidates += [facts for name, facts in run.data.items() if split_of(name) == split]
+    return next((facts for facts in candidates if facts.fingerprint is not None), None)
 
 
 def match_data(first: RunView, run: RunView, metric: str) -> DataMatch:
-    """How the data that a metric of `run` was measured on stand to those of `first`."""
-    ours, theirs = data_of(first, metric), data_of(run, metric)
-    if ours is None or theirs is None:
-        return DataMatch("unsaid" if ours is theirs else "unknown")
-    if ours.fingerprint == theirs.fingerprint:
+    """Compare the data on which a metric was measured in two runs."""
+    before, after = data_of(first, metric), data_of(run, metric)
+    if before is None or after is None:
+        return DataMatch("unsaid" if before is after else "unknown")
+    if before.fingerprint == after.fingerprint:
         return SAME
-    return _between(_whole(first, ours), _whole(run, theirs))
+    return _compare(_with_split_parts(first, before), _with_split_parts(run, after))
 
 
-def _whole(run: RunView, facts: DataFacts) -> tuple[DataFacts, ...]:
-    """All that was there to be divided: of a test set it alone, else training and validation data."""
+def _with_split_parts(run: RunView, facts: DataFacts) -> tuple[DataFacts, ...]:
+    """Return training and validation data together, since a seed can move items between them; else the data alone."""
     if split_of(facts.name) not in ("train", "validation"):
         return (facts,)
     return tuple(other for name, other in run.data.items() if split_of(name) in ("train", "validation"))
 
 
 @lru_cache(maxsize=256)  # a run has many metrics of the same data
-def _between(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> DataMatch:
-    """How two wholes stand to one another that do not have all their parts in common."""
+def _compare(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> DataMatch:
+    """Compare the items of differing data; each argument has the parts of one run."""
     try:
-        ours, theirs = (Listing.union(part.listing() for part in parts) for parts in (before, after))
+        old, new = (Listing.union(part.listing() for part in parts) for parts in (before, after))
     except RunfolioError:
         return DataMatch("other")
-    if ours == theirs:
+    if old == new:
         return DataMatch("divided")
-    difference = compare_listings(ours, theirs)
-    changed = difference.changed or difference.relabelled or difference.renamed or len(difference.removed) == len(ours)
-    if changed or len(difference.added) + len(difference.removed) <= _NAMED:
+    difference = compare_listings(old, new)
+    changed = difference.changed or difference.relabelled or difference.renamed or len(difference.removed) == len(old)
+    if changed or len(difference.added) + len(difference.removed) <= _MAX_NAMED:
         return DataMatch("other" if changed else "share", difference.sentence)
     return DataMatch("share", f"{len(difference.added):,} added, {len(difference.removed):,} removed")
 
@@ -93,11 +96,13 @@ def _between(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> Dat
 def describe_matches(
     matches: Iterable[DataMatch], metric: str, *, marked: bool = False, brief: bool = False
 ) -> list[str]:
-    """Sentences on the runs whose figures of a metric (or a kind of data) are no equals of the first's.
+    """Return sentences on the runs whose figures are not comparable to that of the first run.
 
     Args:
-        marked: Whether the marks stand beside the figures.
-        brief: Return only the first warning, without names of items; data divided otherwise are no warning.
+        matches: Comparisons with the first run.
+        metric: Name of the metric, or of the data.
+        marked: True if the table shows the marks.
+        brief: Return only the first warning, without names of items. Another split gives no warning.
     """
     if brief:
         unnamed = [DataMatch(match.relation) for match in matches if match.relation != "divided"]
@@ -105,10 +110,10 @@ def describe_matches(
     matches = list(matches)
     counts = Counter(match.relation for match in matches)
     texts = {
-        "other": f"data that changed{_first(matches, 'other')}: not to be ranked with the first",
-        "divided": "the same data divided otherwise, as another seed or fold does",
-        "share": f"more, fewer or other items of the data{_first(matches, 'share')}",
-        "unknown": "perhaps other data: not all of the runs recorded them",
+        "other": f"changed data{_first_difference(matches, 'other')}, so do not compare with the first",
+        "divided": "the same data with another split, as from another seed or fold",
+        "share": f"more, fewer or other items of the data{_first_difference(matches, 'share')}",
+        "unknown": "possibly other data, since not all runs recorded them",
     }
     return [
         f"{metric}: {'1 run' if counts[relation] == 1 else f'{counts[relation]} runs'}"
@@ -118,18 +123,18 @@ def describe_matches(
     ]
 
 
-def _first(matches: Sequence[DataMatch], relation: Relation) -> str:
+def _first_difference(matches: Sequence[DataMatch], relation: Relation) -> str:
     difference = next((match.difference for match in matches if match.relation == relation and match.difference), "")
     return f" ({difference})" if difference else ""
 
 
 def fingerprints(run: RunView) -> dict[str, str]:
-    """Of what a run was given, by name, where it is known."""
+    """Return the known fingerprints of a run's data, by name."""
     return {name: facts.fingerprint for name, facts in run.data.items() if facts.fingerprint is not None}
 
 
 def changes(first: RunView, second: RunView) -> dict[str, ListingDifference | None]:
-    """How the data of two runs differ, by name, where both recorded some of it; None where which items is not known."""
+    """Return the differing data of two runs by name; None if the differing items are unknown."""
     differences: dict[str, ListingDifference | None] = {}
     for name in sorted(first.data.keys() & second.data.keys()):
         before, after = first.data[name], second.data[name]

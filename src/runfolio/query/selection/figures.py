@@ -1,4 +1,4 @@
-"""The one number that a run has for a metric, and which one it is: reported, the best, or the last."""
+"""Figure of a run: the one number that represents a metric in tables, selections and plots."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ from runfolio.record.base.flat_names import as_number
 from runfolio.record.points.metric_summary import AXES, MetricSummary
 
 Kind = Literal["at the chosen epoch", "as reported", "best", "last"]
-"""`at the chosen epoch`: from the summary of a run that names what chose its epoch. `as reported`: from the summary of
-any other run. `best`, `last`: from the curve."""
+"""Kind of a figure. `at the chosen epoch`: from the summary of a run that names the metric that chose its epoch.
+`as reported`: from the summary of another run. `best`, `last`: from the curve."""
 
 _KINDS: tuple[Kind, ...] = ("best", "last", "as reported", "at the chosen epoch")
 CHOSEN_BY = "chosen_by"
-"""The result in which a run names the metric that chose its epoch."""
+"""Name of the result that names the metric that chose the epoch."""
 BEST = ".best"
-"""Ending of the name of a column with the best value of a curve: `metrics.val/acc.best`."""
-_OF_AN_EPOCH = ("train/", "val/", "test/")
+"""Suffix of columns with the best value of a curve: `metrics.val/acc.best`."""
+_EPOCH_PREFIXES = ("train/", "val/", "test/")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of a run."""
+    """Number of a run."""
 
     value: float
     step: int | None
-    """None if it is not known."""
+    """Step of the value; None if unknown."""
     kind: Kind
 
 
 def figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
-    """Return the figure of a run, None if it has none or if that is not finite.
+    """Return the figure of a run; None if it has none or if it is not finite.
 
-    Every table, choice, group and picture takes this figure: the number in the run's summary, since that is what the
-    run itself reports of its chosen model; without one the best of the curve; of a metric without a direction the last.
+    The figure is the number in the summary, since the run reports it for its chosen model; else the best value of the
+    curve; else, for a metric without direction, the last value.
 
     Args:
-        metric: Its name; `summary.NAME`, or `metrics.NAME` and `metrics.NAME.best`, takes the reported number or the
-            curve alone.
+        run: Run to look at.
+        metric: Name of the metric. `summary.NAME` only uses the summary, `metrics.NAME` and `metrics.NAME.best` only
+            the curve.
         mode: Direction of the metric; None if it has none.
     """
     figure = any_figure_of(run, metric, mode)
@@ -50,7 +51,7 @@ def figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
 
 
 def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
-    """Return the figure of a run as `figure_of` does, but also if it is NaN or infinite."""
+    """Return the figure of a run like `figure_of`, but also if it is NaN or infinite."""
     part, name = split_name(run, metric)
     reported = as_number(run.flat_summary.get(name)) if part != "metrics" else None
     summary = run.metrics.get(name) if part != "summary" else None
@@ -59,7 +60,7 @@ def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None
     if summary is None:
         return None
     if mode is None:
-        # A test that follows a training logs the epoch it tests, so the last value of an axis can be an earlier one.
+        # A test after the training logs the tested epoch, so the last value of an axis can be smaller than the highest.
         value, step = (summary.max, summary.max_step) if name in AXES else (summary.last, summary.last_step)
         return Figure(value, step, "last")
     value, step = (summary.max, summary.max_step) if mode == "max" else (summary.min, summary.min_step)
@@ -67,7 +68,7 @@ def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None
 
 
 def split_name(run: RunView, metric: str) -> tuple[Literal["summary", "metrics", ""], str]:
-    """Return what a name says outright about where its number is, and the rest of the name."""
+    """Split a full name such as `summary.x` into its source and the bare name; the source of a bare name is empty."""
     if metric not in run.metrics and metric not in run.flat_summary:
         if metric.startswith("metrics."):
             name = metric.removeprefix("metrics.")
@@ -78,21 +79,21 @@ def split_name(run: RunView, metric: str) -> tuple[Literal["summary", "metrics",
 
 
 def has_metric(run: RunView, metric: str) -> bool:
-    """Return whether a run reports or logged a metric, whatever its values are."""
+    """Return whether a run reported or logged a metric, even if it is not finite."""
     part, name = split_name(run, metric)
     return (part != "metrics" and name in run.flat_summary) or (part != "summary" and name in run.metrics)
 
 
 def kinds_text(kinds: Iterable[Kind]) -> str:
-    """Return the kinds of figures in one column in words, such as `best` or `best or at the chosen epoch`."""
+    """Return kinds of figures in words, such as `best or at the chosen epoch`."""
     present = set(kinds)
     return " or ".join(kind for kind in _KINDS if kind in present)
 
 
 def figure_heading(runs: Iterable[RunView], metric: str, mode: Mode | None) -> str:
-    """Return the head of a column of figures, such as `val/acc best`.
+    """Return the heading of a column of figures, such as `val/acc best`.
 
-    A result that no run logged as a metric too has only one figure, so its name is enough.
+    The kind is omitted if no run has a curve of the metric.
     """
     runs = list(runs)
     figures = [figure for run in runs if (figure := any_figure_of(run, metric, mode))]
@@ -103,7 +104,7 @@ def figure_heading(runs: Iterable[RunView], metric: str, mode: Mode | None) -> s
 
 
 def best_in_curve(run: RunView, metric: str) -> float | None:
-    """Return the best value of a curve; None if the run has no such curve or the metric's name gives no direction."""
+    """Return the best value of a curve; None if there is no curve or its direction is unknown."""
     summary, mode = run.metrics.get(metric), guess_mode(metric)
     if summary is None or mode is None:
         return None
@@ -111,12 +112,12 @@ def best_in_curve(run: RunView, metric: str) -> float | None:
 
 
 def _reported_kind(run: RunView, name: str) -> Kind:
-    chosen = CHOSEN_BY in run.flat_summary and name.startswith(_OF_AN_EPOCH)
+    chosen = CHOSEN_BY in run.flat_summary and name.startswith(_EPOCH_PREFIXES)
     return "at the chosen epoch" if chosen else "as reported"
 
 
 def _step_of(summary: MetricSummary | None, value: float) -> int | None:
-    """Return the step at which the curve had the value, if that is its last, lowest or highest."""
+    """Return the step of a value, if it is the last, lowest or highest of the curve."""
     if summary is None:
         return None
     steps = {summary.last: summary.last_step, summary.min: summary.min_step, summary.max: summary.max_step}

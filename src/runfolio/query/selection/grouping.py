@@ -16,37 +16,39 @@ _OUTPUT_WORDS = """
     out output outputs outdir log logs logdir logfile save saved savedir result results workdir run runs id uuid guid
     job jobid slurm pid port exp experiment expname trial time timestamp date started hydra wandb tensorboard
     """
-"""A setting named by such words says where a run writes or what it is called, rather than what is tried."""
+"""Words in the names of settings that only name a run or its output, and do not affect it."""
 _NEUTRAL_WORDS = "dir directory folder path file name work checkpoint checkpoints ckpt ckpts"
-"""Words that may be added to those; alone they may as well say what is read."""
+"""Words that such names can contain in addition; alone they can also name inputs."""
 
 
 @dataclass(frozen=True)
 class Grouping(Generic[RunT]):
-    """Runs by what they have in common."""
+    """Groups of runs with equal values."""
 
     members: dict[str, list[RunT]]
-    """The runs of each group by its label, such as `model=mlp lr=0.1`."""
+    """Runs of each group, by label, such as `model=mlp lr=0.1`."""
     notes: list[str]
-    """Facts that a reader of the groups must know, one sentence each."""
+    """Sentences on how the groups were formed."""
 
 
 def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[RunT]:
-    """Group runs by some of their columns.
+    """Group runs by columns.
 
     Args:
-        group_by: Columns as a table of runs names them; text is split at its commas. With `-` before every one: by all
-            settings in which the runs differ, but those. Then settings that differ in every run and only say where
-            it writes or what it is called, such as an output folder, are left out too, and a note names them.
+        runs: Runs to group.
+        group_by: Names of columns, as a list or separated by commas. If all have the prefix `-`, runs are grouped by
+            all differing settings except these. Settings that only name a run, such as an output folder, are then
+            ignored, and a note lists them.
+
     Raises:
-        ConfigError: Some have a `-` and some not.
-        NotFound: There is no such column; the message names the nearest.
+        ConfigError: Only some names have the prefix `-`.
+        NotFound: A column does not exist; the message names the most similar ones.
     """
-    texts = group_by.split(",") if isinstance(group_by, str) else group_by
-    names = [name for text in texts if (name := text.strip())]
+    parts = group_by.split(",") if isinstance(group_by, str) else group_by
+    names = [name for part in parts if (name := part.strip())]
     excluded = [name.startswith("-") for name in names]
     if any(excluded) and not all(excluded):
-        raise ConfigError(f"group by {','.join(names)}: either all names have a - before them, or none")
+        raise ConfigError(f"group by {','.join(names)}: either all names or no name must start with -")
     columns = find_columns([name.removeprefix("-") for name in names], runs)
     notes = [note] if (note := choice_note(columns)) else []
     if all(excluded):
@@ -55,10 +57,10 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
         naming = naming_settings(runs, [column.name for column in columns])
         columns = find_columns([f"params.{name}" for name in settings if name not in naming], runs)
         notes += _ignored(naming, names)
-    shown = {column.full_name: short_texts(column.value(run) for run in runs) for column in columns}
+    texts = {column.full_name: short_texts(column.value(run) for run in runs) for column in columns}
     members: dict[str, list[RunT]] = {}
     for run in runs:
-        settings = (f"{column.name}={shown[column.full_name][identity(column.value(run))]}" for column in columns)
+        settings = (f"{column.name}={texts[column.full_name][identity(column.value(run))]}" for column in columns)
         members.setdefault(" ".join(settings) or "all runs", []).append(run)
     if names and all(excluded) and 1 < len(runs) == len(members):
         notes += _single_runs(runs, [column.name for column in columns], names)
@@ -66,22 +68,23 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
 
 
 def differing_settings(runs: Sequence[RunView]) -> list[str]:
-    """Return the settings in which the runs differ, or which some of them lack."""
+    """Return the settings that differ between the runs or that some runs lack."""
     settings = [name.removeprefix("params.") for name in every_column(runs) if name.startswith("params.")]
     return [name for name in settings if len(_values(runs, name)) > 1]
 
 
 def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ("seed", "fold")) -> list[str]:
-    """Return the settings that only name a run: no two runs share a value, and it is a folder, a name or the like.
+    """Return the settings that only name a run: they differ in each run, and are a folder, a name or similar.
 
-    Two runs of one value that agree in `repeating` too are the same training run twice, which may share a folder.
+    Two runs can share a value if they also agree in `repeating`, since they are the same training.
 
     Args:
-        repeating: Settings that make a run the repetition of another, such as the seed.
+        runs: Runs to compare.
+        repeating: Settings that only repeat a run, such as the seed.
     """
     names = [name for name in differing_settings(runs) if name not in repeating]
     return [
-        name for name in names if _differs_in_every_run(runs, name, repeating) and _is_naming(runs, name, repeating)
+        name for name in names if _differs_in_every_run(runs, name, repeating) and _only_names(runs, name, repeating)
     ]
 
 
@@ -96,17 +99,17 @@ def _differs_in_every_run(runs: Sequence[RunView], name: str, repeating: Sequenc
     return several and all(len(seeds) == 1 for seeds in seeds_of.values())
 
 
-def _is_naming(runs: Sequence[RunView], name: str, repeating: Sequence[str]) -> bool:
-    """Return whether a setting says where a run writes or what it is called, by its name or by its values."""
+def _only_names(runs: Sequence[RunView], name: str, repeating: Sequence[str]) -> bool:
+    """Return whether the name or the values of a setting show that it only names a run or its output."""
     words = set(re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()))
     output = set(_OUTPUT_WORDS.split())
     if words & output and words <= output.union(_NEUTRAL_WORDS.split()):
         return True
-    return all(isinstance(run.flat_config.get(name), str) for run in runs) and _carries(runs, name, repeating)
+    return all(isinstance(run.flat_config.get(name), str) for run in runs) and _contains_seed(runs, name, repeating)
 
 
-def _carries(runs: Sequence[RunView], name: str, repeating: Sequence[str]) -> bool:
-    """Return whether the text of a setting holds the seed of each run, as `lr0.1-s3` does."""
+def _contains_seed(runs: Sequence[RunView], name: str, repeating: Sequence[str]) -> bool:
+    """Return whether the values of a setting contain the seed of each run, like `lr0.1-s3`."""
     present = [other for other in repeating if len(_values(runs, other)) > 1]
     return bool(present) and all(
         str(run.flat_config.get(other)) in re.findall(r"[0-9]+|[^0-9]+", str(run.flat_config.get(name)))
@@ -119,20 +122,20 @@ def _ignored(naming: Sequence[str], names: Sequence[str]) -> list[str]:
     if not naming:
         return []
     subject = f"{', '.join(naming)} {'differs' if len(naming) == 1 else 'differ'}"
-    return [
-        f"{subject} in every run and was ignored, as by --group-by {','.join([*names, *(f'-{n}' for n in naming)])}."
-    ]
+    option = ",".join([*names, *(f"-{name}" for name in naming)])
+    was = "was" if len(naming) == 1 else "were"
+    return [f"{subject} in each run and {was} ignored, as with --group-by {option}."]
 
 
 def _single_runs(runs: Sequence[RunView], columns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the sentence on groups that all hold one run, and what would make larger ones."""
+    """Return the sentence for groups of single runs, with the option that gives larger groups."""
     repeated = any(len(_values(runs, name.removeprefix("-"))) > 1 for name in names)
     unique = [name for name in columns if repeated and len(_values(runs, name)) == len(runs)]
     if not unique:
-        return ["Each group holds one run."]
+        return ["Each group has one run."]
     subject = f"{' and '.join(unique)} {'differs' if len(unique) == 1 else 'differ'}"
     remedy = ",".join([*names, *(f"-{name}" for name in unique)])
-    return [f"Each group holds one run, since {subject} in every run; --group-by {remedy} leaves that out."]
+    return [f"Each group has one run, since {subject} in each run; --group-by {remedy} ignores that."]
 
 
 def _values(runs: Sequence[RunView], name: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Influence of settings: the share of a metric's spread that goes with each of them."""
+"""Influence of settings: the share of a metric's variance that each explains."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from runfolio.record.base.flat_names import identity
 
 
 def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: Sequence[float]) -> dict[str, float]:
-    """Return for each setting the share of the variance that lies between the groups of its values, largest first.
+    """Return the share of the variance that each setting explains alone, largest first.
 
-    This is epsilon squared of one setting alone: the correlation ratio less what chance gives, so that a setting
-    without influence has about 0 however many values it has. Shares of several settings need not add up to 1. A setting
-    is left out if its groups hold fewer than two runs on average.
+    The share is epsilon squared, the correlation ratio corrected for chance. A setting without influence has about 0,
+    whatever the number of its values. The shares need not add up to 1. Settings whose groups have fewer than two runs
+    on average are omitted.
 
     Args:
-        values: The metric of each run; what is not finite is passed over.
+        runs: Runs to analyse.
+        settings: Names of the settings.
+        values: Metric of each run. Values that are not finite are ignored.
+
     Source: T. L. Kelley, An unbiased correlation ratio measure, PNAS 21 (1935)
     """
     pairs = [(run, value) for run, value in zip(runs, values, strict=True) if math.isfinite(value)]
@@ -39,6 +42,6 @@ def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: S
 
 
 def shares_sentence(shares: Mapping[str, float]) -> str:
-    """Return one line on which settings mattered; empty if nothing can be said."""
+    """Return a sentence on the explained shares; empty if there are none."""
     listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-    return f"Share of the spread that each setting explains alone: {listed}." if listed else ""
+    return f"Share of the variance that each setting explains alone: {listed}." if listed else ""

@@ -1,4 +1,4 @@
-"""Whether more or less of a metric is better, and which data it was measured on: both guessed from its name."""
+"""Direction and data of a metric, guessed from its name."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _SPLITS: dict[str, Split] = {
 
 
 def words(metric: str) -> list[str]:
-    """The words of a metric's name in lower case: split at `/`, `_`, `-`, `.`, blanks, and inside camelCase."""
+    """Return the words of a metric's name in lower case, split at punctuation, blanks and inside camelCase."""
     parts: list[str] = []
     for part in re.split(r"[^A-Za-z0-9]+", metric):
-        if _meaning(part.lower()) or part.lower() in _SPLITS:  # whole first: mAP, IoU and R2 are one word each
+        if _meaning(part.lower()) or part.lower() in _SPLITS:  # mAP, IoU and R2 are not split
             parts.append(part.lower())
         else:
             parts += [piece.lower() for piece in re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+", part)]
@@ -52,27 +52,27 @@ def words(metric: str) -> list[str]:
 
 
 def guess_mode(metric: str) -> Mode | None:
-    """`"min"` for losses, errors and times, `"max"` for accuracies and scores, None where the name does not say.
+    """Return "min" for losses, errors and times, "max" for accuracies and scores, and None for unknown names.
 
-    The last word that says something decides: `top5_error` is an error, `error/accuracy` an accuracy. `neg` before it
-    turns it round, as in `neg_mean_squared_error`.
+    The last known word decides: `top5_error` is an error, `error/accuracy` an accuracy. A preceding `neg` reverses it,
+    as in `neg_mean_squared_error`.
     """
     parts = words(metric)
     for index in reversed(range(len(parts))):
         if index and parts[index - 1] == "per":
             if parts[index] in _TIME_UNITS:
-                return "max"  # images per second: a speed
-            continue  # seconds per epoch: what is counted stands before `per`
+                return "max"  # a speed, such as images per second
+            continue  # the unit comes before `per`, such as seconds per epoch
         if mode := _meaning(parts[index]):
             return _OPPOSITE[mode] if {"neg", "negative"} & set(parts[:index]) else mode
     return None
 
 
 def mode_of(metric: str, mode: str | None = None) -> Mode:
-    """The given mode, else the guessed one.
+    """Return the given mode, else the guessed one.
 
     Raises:
-        ConfigError: The mode is neither min nor max, or none is given and the name does not say.
+        ConfigError: The mode is neither min nor max, or it cannot be guessed.
     """
     if mode == "min" or mode == "max":
         return mode
@@ -81,14 +81,14 @@ def mode_of(metric: str, mode: str | None = None) -> Mode:
     guessed = guess_mode(metric)
     if guessed is None:
         raise ConfigError(
-            f"the name {metric!r} does not say whether more or less is better; say it with --min or --max"
+            f"the name {metric!r} does not tell whether more or less is better; give --min or --max"
             " (in Python: mode='min' or mode='max')"
         )
     return guessed
 
 
 def split_of(metric: str) -> Split:
-    """Which data a metric was measured on, by its name: `val/acc` and `accVal` on the validation data."""
+    """Return the data that a metric was measured on: `validation` for `val/acc` and `accVal`."""
     for word in words(metric):
         if word in _SPLITS:
             return _SPLITS[word]
@@ -96,10 +96,10 @@ def split_of(metric: str) -> Split:
 
 
 def is_about_the_process(metric: str) -> bool:
-    """Return whether a metric is a norm, a rate, a time or a size: it says how a training went, not what it learned."""
+    """Return whether a metric describes the process: a norm, a rate, a time or a size, and not a result."""
     return not set(_PROCESS_WORDS.split()).isdisjoint(words(metric))
 
 
 def _meaning(word: str) -> Mode | None:
-    # f1 and r2 as they are; map50 and acc1 without their number.
+    # f1 and r2 are words; map50 and acc1 are looked up without the number.
     return _MEANING.get(word) or _MEANING.get(word.rstrip("0123456789"))

@@ -1,4 +1,4 @@
-"""Which run won: by what figure, on which data, and how far that figure can be believed."""
+"""Choice of the best run by a metric."""
 
 from __future__ import annotations
 
@@ -27,54 +27,54 @@ from runfolio.record.base.flat_names import as_number
 from runfolio.record.liveness.heartbeats import CRASHED
 
 BROKEN = ("failed", CRASHED)
-"""States in which a run's figures are those of a run that went wrong."""
+"""States of runs that ended with an error."""
 PARAMETERS = "parameters"
-"""The name under which a run reports how large its network is."""
+"""Name of the result with the number of parameters of the network."""
 
 GUESSED = "Which direction is better was guessed from the metric's name."
 """Sentence of a caption."""
 
-_SHARES = ("acc", "accuracy")
-"""How a metric ends that says which share of its images was right."""
+_ACCURACIES = ("acc", "accuracy")
+"""Last words of metrics that are shares of images."""
 _MOST_LISTED = 6
-"""Metrics that an error names."""
+"""Most metrics that an error lists."""
 _USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(Generic[RunT]):
-    """The best run by one metric, and all that a reader must know to believe it."""
+    """Best run by a metric, with the facts of its selection."""
 
     run: RunT
     metric: str
     value: float
     step: int | None
-    """None where the run reported the value in its summary but logged no such point."""
+    """Step of the value; None if the run only reported it in its summary."""
     kind: Kind
-    """Kind of the value among the numbers that the run has for the metric."""
+    """Kind of the value."""
     mode: Mode
     guessed: bool
-    """Whether the mode was guessed from the metric's name."""
+    """True if the mode was guessed from the name of the metric."""
     split: Split
-    """Which data chose, by the metric's name."""
+    """Data that the metric was measured on, by its name."""
     candidates: int
-    """How many runs competed."""
+    """Number of competing runs."""
     left_out: int
-    """How many have the metric but did not compete, because they failed or crashed."""
+    """Number of runs that did not compete because they failed or crashed."""
     duplicates: str = ""
-    """One sentence on the reproductions and second copies that did not compete, empty if there are none."""
+    """Sentence on left out reproductions and copies; empty if there are none."""
     equals: int = 0
-    """How many others have the same value."""
+    """Number of other runs with the same value."""
     decided_by: str = "age"
-    """What put this run before them: a loss by its name, `parameters`, or `age` where nothing else did."""
+    """Criterion that broke the tie: the name of a loss, `parameters` or `age`."""
     is_setting_too: bool = False
     """True if a setting has the name of the metric."""
     data: tuple[DataMatch, ...] = ()
-    """How what each competitor was measured on stands to the winner's."""
+    """Comparison of the data of each competing run with those of the best run."""
 
     @property
     def caption(self) -> Caption:
-        """What was chosen how, in words for people."""
+        """Readable description of the choice."""
         at_step = f" at step {self.step}" if self.step is not None else ""
         kind = "" if self.kind == "best" else f", {self.kind}"
         alone = "has" if not self.equals else f"and {_count(self.equals, 'other')} have"
@@ -103,20 +103,26 @@ class Choice(Generic[RunT]):
         if not self.equals:
             return ""
         subject = "1 other run has" if self.equals == 1 else f"{self.equals} other runs have"
-        decided = {PARAMETERS: "this one has the fewest parameters", "age": "this one is the oldest"}
-        return f"{subject} the same; {decided.get(self.decided_by, f'this one has the lowest {self.decided_by}')}."
+        decided = {PARAMETERS: "this run has the fewest parameters", "age": "this run is the oldest"}
+        return (
+            f"{subject} the same value; {decided.get(self.decided_by, f'this run has the lowest {self.decided_by}')}."
+        )
 
 
 def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice[RunT]:
-    """The best of the runs by `metric`.
+    """Return the best run by a metric.
 
-    A run competes with its figure (`figures.figure_of`). What is not finite never wins. A run that failed or crashed
-    wins only if no other run has the metric; a reproduction or a second copy of a run never does. `ranking_key` breaks
-    ties, and the choice says by what.
+    Runs are compared by their figure (`figures.figure_of`), which must be finite. Runs that failed or crashed only
+    compete if no other run has the metric. Reproductions and copies never compete. `ranking_key` breaks ties.
+
+    Args:
+        runs: Candidates.
+        metric: Name of the metric.
+        mode: `min` or `max`. Default: guessed from the name.
 
     Raises:
-        NotFound: No run has a number of that name; the message names the nearest metrics.
-        ConfigError: No mode is given and the name does not say whether more or less is better.
+        NotFound: No run has the metric; the message names the most similar ones.
+        ConfigError: The mode cannot be guessed.
     """
     distinct = distinct_runs(runs)
     if not any(has_metric(run, metric) for run in distinct.runs):
@@ -124,7 +130,7 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
     direction = _direction(distinct.runs, metric, mode)
     figures = [(run, figure) for run in distinct.runs if (figure := figure_of(run, metric, direction))]
     if not figures:
-        raise NotFound(f"{metric!r} is not finite in any run that has it, so none is the best")
+        raise NotFound(f"{metric!r} is not finite in any run, so there is no best run")
     sound = [pair for pair in figures if pair[0].state not in BROKEN]
     competing = sound or figures
     run, figure = min(competing, key=lambda pair: ranking_key([pair[0]], metric, direction))
@@ -152,7 +158,7 @@ def _no_metric(runs: Sequence[RunView], metric: str, left_out: str) -> str:
     if _is_setting(runs, metric):
         return (
             f"{metric!r} is a setting of these runs, not a metric; {_metrics_listed(recorded)};"
-            f" `runfolio runs --sort {metric}` orders the runs by it"
+            f" `runfolio runs --sort {metric}` sorts the runs by it"
         )
     return f"no run here has a metric {metric!r}; {did_you_mean(metric, recorded)}" + (
         f". {left_out}" if left_out else ""
@@ -163,7 +169,7 @@ def _direction(runs: Sequence[RunView], metric: str, mode: str | None) -> Mode:
     """Return the direction of a metric.
 
     Raises:
-        ConfigError: None is given and the name does not say. If it is a setting too, the message says that first.
+        ConfigError: It is not given and cannot be guessed. The message also says if the name is that of a setting.
     """
     try:
         return mode_of(metric, mode)
@@ -172,7 +178,8 @@ def _direction(runs: Sequence[RunView], metric: str, mode: str | None) -> Mode:
             raise
         recorded = {name for run in runs for name in (*run.metrics, *numbers_of(run))}
         raise ConfigError(
-            f"{metric!r} is a setting of these runs; {_metrics_listed(recorded - {metric})}. It was logged too: {error}"
+            f"{metric!r} is a setting of these runs; {_metrics_listed(recorded - {metric})}."
+            f" It was also logged as a metric: {error}"
         ) from None
 
 
@@ -181,15 +188,17 @@ def _is_setting(runs: Sequence[RunView], name: str) -> bool:
 
 
 def _metrics_listed(names: Collection[str]) -> str:
-    """Name the metrics that can choose a best run: their names say what is better. The usual ones come first."""
-    sensible = [name for name in sorted(names) if guess_mode(name) and not is_about_the_process(name)]
-    listed = sorted(sensible, key=lambda name: _USUAL.index(name) if name in _USUAL else len(_USUAL))
+    """List the metrics that can choose a best run, since their direction is known. The usual ones come first."""
+    usable = [name for name in sorted(names) if guess_mode(name) and not is_about_the_process(name)]
+    listed = sorted(usable, key=lambda name: _USUAL.index(name) if name in _USUAL else len(_USUAL))
     more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
-    return f"metrics here: {', '.join(listed[:_MOST_LISTED])}{more}" if listed else "no metric here says what is better"
+    return (
+        f"metrics here: {', '.join(listed[:_MOST_LISTED])}{more}" if listed else "no metric here has a known direction"
+    )
 
 
 def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:
-    """What tells the best of some runs of equal value from the next."""
+    """Return the criterion that puts the best of several runs with equal values first."""
     if len(equals) < 2:
         return "age"
     (_, loss, size, _), (_, next_loss, next_size, _) = sorted(ranking_key([run], metric, mode) for run in equals)[:2]
@@ -199,10 +208,10 @@ def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:
 
 
 def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float, float, float, datetime]:
-    """What orders runs that have the metric, or groups of them by their means; the smallest is the best.
+    """Return the sort key of a run, or of a group of runs by its means. The smallest key is the best.
 
-    Of equals the one of lower loss on the same data leads, then the one of fewer parameters, then the oldest. What of
-    these a run does not report comes after what others do.
+    Ties are broken by the lower loss on the same data, then by fewer parameters, then by age. Runs that do not report a
+    criterion come after those that do.
     """
     figures = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
     loss = paired_loss(metric, mode)
@@ -217,32 +226,33 @@ def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float
 
 
 def paired_loss(metric: str, mode: Mode) -> str | None:
-    """The loss on the same data as a score: `val/loss` of `val/acc`; None of what is a loss or has no such prefix."""
+    """Return the loss on the same data as a score, such as `val/loss` for `val/acc`; None if there is none."""
     data, slash, _ = metric.rpartition("/")
     return f"{data}/loss" if slash and mode == "max" else None
 
 
 def rank(value: float, mode: Mode) -> float:
-    """A number that is the smaller, the better the value."""
+    """Return a number that is smaller for better values."""
     return -value if mode == "max" else value
 
 
 def direction_text(mode: Mode) -> str:
+    """Return the direction of a metric in words."""
     return "higher is better" if mode == "max" else "lower is better"
 
 
 def selection_split_sentence(metric: str) -> str:
-    """One sentence on which data chose, with a warning where the choice makes the figure too good."""
+    """Return a sentence on the data that a metric was measured on, with a warning if they are unsuitable."""
     return {
-        "validation": "The validation data chose.",
-        "train": "The training data chose: the figure shows the fit to seen data, not the result on new data.",
-        "test": "The test data chose, so this figure is too good for new data; choose by a validation metric instead.",
-        "unknown": "The metric's name does not say which data chose.",
+        "validation": "Measured on the validation data.",
+        "train": "Measured on the training data: it tells how well a model fits data it has seen, not new data.",
+        "test": "Measured on the test data, so the best is too optimistic; choose by a validation metric instead.",
+        "unknown": "The name of the metric does not tell which data it was measured on.",
     }[split_of(metric)]
 
 
 def numbers_of(run: RunView) -> list[str]:
-    """The names in a run's summary that hold numbers."""
+    """Return the names of the numbers in a run's summary."""
     return [name for name, value in run.flat_summary.items() if as_number(value) is not None]
 
 
@@ -251,28 +261,28 @@ def _count(number: int, noun: str) -> str:
 
 
 def default_metric(runs: Sequence[RunView]) -> str:
-    """What runs are ranked by where nobody says: what they say chose their epochs, else the first of the usual ones.
+    """Return the metric for ranking runs: the one that chose their epochs, else the first usual one.
 
     Raises:
-        NotFound: There are none.
+        NotFound: There are no runs.
     """
     if not runs:
         raise NotFound("there are no runs to rank")
-    chose = {str(by) for run in runs if (by := run.flat_summary.get(CHOSEN_BY))}
-    if len(chose) == 1:
-        return chose.pop()
+    choosing = {str(metric) for run in runs if (metric := run.flat_summary.get(CHOSEN_BY))}
+    if len(choosing) == 1:
+        return choosing.pop()
     for metric in _USUAL:
         if any(metric in run.flat_summary or metric in run.metrics for run in runs):
             return metric
-    # Nothing to rank by is no reason to show nothing: eight runs that all failed make a board of eight reasons.
+    # Without a usual metric, the runs are still listed, for example to show why they failed.
     guessable = sorted({name for run in runs for name in run.metrics if guess_mode(name)})
     return guessable[0] if guessable else _USUAL[0]
 
 
 def images_of(run: RunView, metric: str, value: float | None) -> int | None:
-    """Of how many images a value of an accuracy is a share, as the run reports it: `val/images` of `val/acc`."""
+    """Return the number of images of an accuracy, such as `val/images` for `val/acc`; None if unknown."""
     data, _, name = metric.rpartition("/")
     images = as_number(run.flat_summary.get(f"{data}/images"))
-    if name not in _SHARES or value is None or images is None or not (0 <= value <= 1 and images >= 1):
+    if name not in _ACCURACIES or value is None or images is None or not (0 <= value <= 1 and images >= 1):
         return None
     return int(images)

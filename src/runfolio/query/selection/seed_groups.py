@@ -1,4 +1,4 @@
-"""Runs that differ in their seed or fold alone, as one: mean, spread and interval of what they came to."""
+"""Groups of runs that differ only in seed or fold: mean, spread and interval of their metrics."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ from runfolio.query.selection.significance import holm, mean_interval, means_p, 
 from runfolio.record.base.flat_names import identity
 
 REPEATING = ("seed", "fold", "test_at")
-"""Settings that make a run the repetition of another: other random numbers, other images to validate with; and when it
-is tested, which changes nothing of its training."""
+"""Settings that only repeat a run, with other random numbers, validation images or test times."""
 POOLED = ", pooled"
-"""Behind the name of an accuracy over the images of all folds."""
+"""Suffix of the name of an accuracy over the images of all folds."""
 _REPORTED: dict[str, Mode] = {"val/acc": "max", "val/loss": "min", "test/acc": "max", "test/loss": "min"}
 
 Measured = Sequence[tuple[RunView, Figure]]
-"""The runs of a group that have a metric, each with its figure."""
+"""Runs of a group that have a metric, with their figures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,46 +34,49 @@ class SeedGroup:
     """One metric over the runs of a group."""
 
     group: str
-    """What its runs share and the other groups' do not, such as `model=mlp lr=0.1`."""
+    """Label of the group, such as `model=mlp lr=0.1`."""
     metric: str
     figure: str
-    """Kind of the number that counts of each run, such as `best` (see `figures.Kind`)."""
+    """Kind of the figures of the runs, such as `best` (see `figures.Kind`)."""
     runs: int
-    """How many of them have the metric."""
+    """Number of runs with the metric."""
     mean: float
     std: float | None
-    """Standard deviation of the runs, with n - 1; None of a single one, as are `low` and `high`."""
+    """Sample standard deviation of the runs; None for a single run, like `low` and `high`."""
     lowest: float
     highest: float
     low: float | None
+    """Lower end of the 95 % interval of the mean (Student's t)."""
     high: float | None
-    """95 % interval of the mean (Student's t)."""
+    """Upper end of the 95 % interval of the mean."""
     images: int | None = None
-    """Of how many images a pooled accuracy is a share: then `low` and `high` are Wilson's."""
+    """Number of images of a pooled accuracy, whose `low` and `high` are Wilson's interval."""
     tied: bool
-    """The runs there are cannot tell its mean from that of the first group (Welch, all groups together by Holm).
-    False where one of the groups has a single run: nothing can be compared."""
+    """True if the mean does not differ significantly from that of the first group (t test, Holm's procedure).
+    False if either group has a single run."""
 
     @property
     def heading(self) -> str:
-        """The metric with which of its figures counts, such as `val/acc best`."""
+        """Metric with the kind of its figures, such as `val/acc best`."""
         name, pooled, _ = self.metric.partition(POOLED)
         return f"{name} {self.figure}{pooled}"
 
 
 @dataclass(frozen=True)
 class SeedGroups:
+    """Table of groups, ordered by the mean of a metric."""
+
     metric: str
-    """What orders the groups."""
+    """Metric that orders the groups."""
     mode: Mode
     rows: list[SeedGroup]
-    """Best group first, a row for each metric of it."""
+    """Groups, the best first, with one row per metric."""
     caption: Caption
-    """How to read it."""
+    """Explanation of the table."""
 
     @property
     def any_repeated(self) -> bool:
-        """Whether there is a group of more than one run."""
+        """Return whether a group has several runs."""
         return any(row.runs > 1 for row in self.rows)
 
 
@@ -84,18 +86,20 @@ def group_by_seed(
     mode: str | None = None,
     group_by: str | Sequence[str] | None = None,
 ) -> SeedGroups:
-    """Groups of runs in the order of their mean `metric`; of validation and test metrics what their runs came to.
+    """Return groups of runs, ordered by the mean of a metric, with their validation and test metrics.
 
-    A run counts with its figure (`figures.figure_of`). Runs that failed or crashed, reproductions and second copies
-    of a run are left out.
+    Each run counts with its figure (`figures.figure_of`). Failed and crashed runs, reproductions and copies are left
+    out.
 
     Args:
-        metric: None takes the first of the usual ones that a run has, as the leaderboard does.
-        mode: "min" or "max"; None guesses it from the metric's name.
-        group_by: As in `grouping.group_runs`. None takes those for one that differ in seed, fold, or both.
+        runs: Runs to group.
+        metric: Metric that orders the groups. Default: as for the leaderboard.
+        mode: `min` or `max`. Default: guessed from the name of the metric.
+        group_by: Columns as in `grouping.group_runs`. Default: all settings except seed, fold and test time.
+
     Raises:
-        NotFound: There are no runs, or none has the metric, or there is no such column to group by.
-        ConfigError: The metric's name does not say whether more or less is better.
+        NotFound: There are no runs, no run has the metric, or a column does not exist.
+        ConfigError: The mode cannot be guessed.
     """
     metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
@@ -103,10 +107,10 @@ def group_by_seed(
     sound = [run for run in distinct.runs if run.state not in BROKEN]
     grouping = group_runs(sound, repeated_settings(sound) if group_by is None else group_by)
     members = grouping.members
-    every = {label: _figures(group, metric, direction) for label, group in members.items()}
-    figures = {label: measured for label, measured in every.items() if metric in measured}
+    all_figures = {label: _figures(group, metric, direction) for label, group in members.items()}
+    figures = {label: measured for label, measured in all_figures.items() if metric in measured}
     if not figures:
-        raise NotFound(f"no run here that came to an end has a metric {metric!r} to compare by")
+        raise NotFound(f"no run here that ended without an error has a metric {metric!r}")
     ordered = sorted(figures, key=lambda label: ranking_key(members[label], metric, direction))
     paired = _paired_metrics([figures[label] for label in ordered])
     tied = _tied([figures[label] for label in ordered], paired)
@@ -139,41 +143,45 @@ def group_by_seed(
 
 
 def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None = None) -> list[RunT]:
-    """The runs that won: those of the group with the best mean, where runs repeat one another; else the best one.
+    """Return the runs of the group with the best mean; a group has one run unless runs are repeated.
 
     Args:
-        metric, mode: As for `repeats`.
+        runs: Candidates.
+        metric: Metric to compare by. Default: as for the leaderboard.
+        mode: `min` or `max`. Default: guessed from the name of the metric.
+
     Returns:
-        None where no run that came to an end has the metric.
+        Runs of the best group; empty if no run has the metric and did not fail.
+
     Raises:
-        ConfigError: The metric's name does not say whether more or less is better.
+        ConfigError: The mode cannot be guessed.
     """
     if not runs:
         return []
     metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
     distinct = distinct_runs(runs).runs
-    able = [run for run in distinct if run.state not in BROKEN and figure_of(run, metric, direction)]
-    by_group = list(group_runs(able, repeated_settings(able)).members.values()) if able else []
-    ordered = sorted(by_group, key=lambda members: ranking_key(members, metric, direction))
+    candidates = [run for run in distinct if run.state not in BROKEN and figure_of(run, metric, direction)]
+    groups = list(group_runs(candidates, repeated_settings(candidates)).members.values()) if candidates else []
+    ordered = sorted(groups, key=lambda members: ranking_key(members, metric, direction))
     return ordered[0] if ordered else []
 
 
 def repeated_settings(runs: Sequence[RunView]) -> list[str]:
-    """How to group by all but what makes a run the repetition of another: its seed, its fold."""
+    """Return the `group_by` that ignores the settings that only repeat a run, such as the seed."""
     settings = {name for run in runs for name in run.flat_config}
     return [f"-{name}" for name in REPEATING if name in settings]
 
 
 def _other_data(runs: Sequence[RunView], metric: str, *, brief: bool = False) -> list[str]:
-    """What must not be averaged; that each seed divides the data its own way is why there are several."""
+    """Return warnings about runs on other data. Another split is expected, since seeds and folds differ."""
     first, *later = sorted(runs, key=lambda run: run.created)
     matches = [match_data(first, run, metric) for run in later]
     return describe_matches([match for match in matches if match.relation != "divided"], metric, brief=brief)
 
 
 def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, Measured]:
-    """Return the figures of the runs by metric: the one that orders, and those of validation and test that any has."""
+    """Return the figures of the runs by metric: the given one, and validation and test metrics."""
     modes: dict[str, Mode] = {metric: mode}
     modes.update({name: direction for name, direction in _REPORTED.items() if name != metric})
     figures = {
@@ -184,22 +192,23 @@ def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, Meas
 
 
 def _pooled(group: str, members: Sequence[RunView], measured: Measured, metric: str) -> list[SeedGroup]:
-    """The accuracy over the images of all folds, where each of them validated once for every seed."""
+    """Return the accuracy over the images of all folds, if each fold validated once for each seed."""
     counts = [(figure.value, images_of(run, metric, figure.value)) for run, figure in measured]
-    seeds = _whole_folds(members)
+    seeds = _complete_seeds(members)
     if not seeds or any(images is None for _, images in counts) or len(counts) < len(members):
         return []
-    right, every = sum(value * (images or 0) for value, images in counts), sum(images or 0 for _, images in counts)
-    # Over several seeds an image is asked for several times, which does not make it several images.
-    images = round(every / seeds)
-    interval = wilson(right / every, images)
+    correct = sum(value * (images or 0) for value, images in counts)
+    predictions = sum(images or 0 for _, images in counts)
+    # Several seeds predict the same images, so they do not add independent trials.
+    images = round(predictions / seeds)
+    interval = wilson(correct / predictions, images)
     return [
         SeedGroup(
             group=group,
             metric=f"{metric}{POOLED}",
             figure=kinds_text(figure.kind for _, figure in measured),
             runs=len(members),
-            mean=right / every,
+            mean=correct / predictions,
             std=None,
             lowest=min(value for value, _ in counts),
             highest=max(value for value, _ in counts),
@@ -211,8 +220,8 @@ def _pooled(group: str, members: Sequence[RunView], measured: Measured, metric: 
     ]
 
 
-def _whole_folds(members: Sequence[RunView]) -> int:
-    """Of how many seeds there are all folds, and nothing beside them; 0 where one is missing or there are none."""
+def _complete_seeds(members: Sequence[RunView]) -> int:
+    """Return the number of seeds if each has all folds exactly once; else 0."""
     folds: dict[str, list[str]] = {}
     for run in members:
         folds.setdefault(identity(run.flat_config.get("seed")), []).append(str(run.flat_config.get("fold")))
@@ -225,13 +234,13 @@ def _whole_folds(members: Sequence[RunView]) -> int:
 
 
 def _paired_metrics(figures: Sequence[dict[str, Measured]]) -> set[str]:
-    """Return the metrics that all groups of several runs have of the same seeds (and folds)."""
+    """Return the metrics for which all groups of several runs have the same seeds and folds."""
     names = {name for group in figures for name in group}
     return {name for name in names if _are_paired([group[name] for group in figures if len(group.get(name, [])) > 1])}
 
 
 def _are_paired(groups: Sequence[Measured]) -> bool:
-    """Return whether every group has one run for each of the same seeds (and folds); False of fewer than two groups."""
+    """Return whether there are several groups, each with one run for each of the same seeds and folds."""
     if len(groups) < 2:
         return False
     repetitions = [[_repetition(run) for run, _ in measured] for measured in groups]
@@ -244,25 +253,27 @@ def _repetition(run: RunView) -> tuple[str, ...]:
 
 
 def _values(measured: Measured, *, paired: bool) -> list[float]:
-    """Return the values, in the order of the seeds if they are paired."""
+    """Return the values; paired values are in the order of the seeds."""
     ordered = sorted(measured, key=lambda pair: _repetition(pair[0])) if paired else measured
     return [figure.value for _, figure in ordered]
 
 
 def _tied(figures: Sequence[dict[str, Measured]], paired: AbstractSet[str]) -> list[set[str]]:
-    """Return for each group the metrics whose mean cannot be told from the first group's; none for the first.
+    """Return for each group the metrics whose mean does not differ significantly from that of the first group.
 
-    Nothing can be said of a group of one run, or if the first group is one.
+    Groups of a single run are not compared.
     """
     first, *rivals = figures
     tied: list[set[str]] = [set() for _ in figures]
     for name in {name for group in rivals for name in group}:
-        ours = first.get(name, [])
-        able = [index for index, group in enumerate(rivals, start=1) if len(ours) > 1 and len(group.get(name, [])) > 1]
+        best = first.get(name, [])
+        comparable = [
+            index for index, group in enumerate(rivals, start=1) if len(best) > 1 and len(group.get(name, [])) > 1
+        ]
         pairs = name in paired
-        compare = paired_means_p if pairs else means_p
-        ps = [compare(_values(ours, paired=pairs), _values(figures[index][name], paired=pairs)) for index in able]
-        for index, differs in zip(able, holm(ps), strict=True):
+        p_value = paired_means_p if pairs else means_p
+        ps = [p_value(_values(best, paired=pairs), _values(figures[index][name], paired=pairs)) for index in comparable]
+        for index, differs in zip(comparable, holm(ps), strict=True):
             if not differs:
                 tied[index].add(name)
     return tied
@@ -287,7 +298,7 @@ def _row(group: str, metric: str, measured: Measured, *, tied: bool) -> SeedGrou
 
 
 def _best_of_test(figures: Iterable[dict[str, Measured]]) -> list[str]:
-    """Return a warning if test metrics count with the best of several steps."""
+    """Return a warning for each test metric whose figure is the best of several steps."""
     chosen = {
         name
         for group in figures
@@ -295,14 +306,17 @@ def _best_of_test(figures: Iterable[dict[str, Measured]]) -> list[str]:
         for run, figure in measured
         if split_of(name) == "test" and figure.kind == "best" and name in run.metrics and run.metrics[name].count > 1
     }
-    return [f"The best of several steps is too good for {name}: report one in run.summary." for name in sorted(chosen)]
+    return [
+        f"The best of several steps is too optimistic for {name}; report one value in run.summary."
+        for name in sorted(chosen)
+    ]
 
 
 def _best_first(rows: Sequence[SeedGroup], metric: str, mode: Mode) -> str:
     """Return the sentence on the order of the groups and on the mark; empty if there is one group."""
     if len({row.group for row in rows}) < 2:
         return ""
-    tie = "; so few runs cannot tell means marked = from the first" if any(row.tied for row in rows) else ""
+    tie = "; means marked = do not differ significantly from the first" if any(row.tied for row in rows) else ""
     return f"Best first by the mean of {metric} ({direction_text(mode)}){tie}."
 
 
@@ -316,19 +330,19 @@ def _why_unmarked(rows: Sequence[SeedGroup]) -> str:
 def _about_intervals(rows: Sequence[SeedGroup]) -> str:
     if all(row.runs == 1 for row in rows):
         return ""
-    return "The 95 % interval is that of the mean (Student's t); std and range are the runs' own."
+    return "The 95 % interval is that of the mean (Student's t); std and range are those of the runs."
 
 
 def _methods(rows: Sequence[SeedGroup], paired: AbstractSet[str]) -> list[str]:
     sentences: list[str] = []
     if tied := {row.metric for row in rows if row.tied}:
-        names = {True: "t test of pairs of equal seed", False: "Welch's t test"}
+        names = {True: "paired t test over the seeds", False: "Welch's t test"}
         test = " or ".join(names[kind] for kind in sorted({name in paired for name in tied}, reverse=True))
-        sentences.append(f"Means are marked = by {test}, 5 % for all groups together by Holm's procedure.")
+        sentences.append(f"Means are marked = by {test}, 5 % over all groups with Holm's procedure.")
     if pooled := next((row for row in rows if row.images), None):
         sentences += [
-            f"Pooled is the share of all {pooled.images:,} images, with its own interval (Wilson).",
-            "Each of them validated once with each seed.",
+            f"Pooled is the accuracy over all {pooled.images:,} images, with Wilson's interval.",
+            "Each of them validated once per seed.",
             "Folds share training images, so the interval of their mean is too narrow (Bengio and Grandvalet 2004).",
         ]
     return sentences

@@ -1,4 +1,4 @@
-"""How far a share counted on some images, or a mean of some runs, can be trusted."""
+"""Confidence intervals and significance tests of shares and means."""
 
 from __future__ import annotations
 
@@ -9,27 +9,34 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 Z_95 = 1.959963984540054
-"""The 97.5 % quantile of the normal distribution: two-sided 95 %."""
+"""97.5 % quantile of the normal distribution, for two-sided 95 %."""
 LEVEL = 0.05
-"""Two figures differ where chance makes such a difference less often than this."""
+"""Significance level."""
 
 _LARGEST_Z = 40.0
-"""So many standard deviations are further out than a float's p can say."""
+"""Standard deviations at which p is too small for a float."""
 _ROUNDING = 10 * sys.float_info.epsilon
 """Standard error, as a share of the values, up to which they count as constant; that of R's `t.test`."""
-_TERMS, _ENOUGH = 1000, 1e-15
-"""Of a continued fraction: how many at most, and how near to 1 the last one changes nothing."""
+_MAX_TERMS, _TOLERANCE = 1000, 1e-15
+"""Most terms of a continued fraction, and the relative change at which it has converged."""
 
 
 class Interval(NamedTuple):
+    """Confidence interval."""
+
     low: float
     high: float
 
 
 def wilson(share: float, count: int, z: float = Z_95) -> Interval:
-    """The score interval of a share (0 to 1) seen on `count` independent trials: 95 %, or so many standard deviations.
+    """Return Wilson's score interval of a share of independent trials.
 
-    Unlike share +- 2 standard errors it stays inside [0, 1] and does not shrink to nothing at 0 or 1.
+    It stays inside [0, 1] and does not vanish at 0 or 1, unlike share +- 2 standard errors.
+
+    Args:
+        share: Observed share, 0 to 1.
+        count: Number of trials.
+        z: Quantile of the normal distribution. Default: that of 95 %.
 
     Raises:
         ValueError: `share` is outside [0, 1] or `count` is below 1.
@@ -40,15 +47,15 @@ def wilson(share: float, count: int, z: float = Z_95) -> Interval:
     z2 = z * z
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = z / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count))
-    # At 0 and 1 the bound is exact; rounding must not move it past the share itself.
+    # At 0 and 1 the bound equals the share; rounding must not move it beyond.
     return Interval(min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share))
 
 
 def shares_p(first: float, first_count: int, second: float, second_count: int) -> float:
-    """How likely two shares of one truth differ by as much: the p at which the interval of the difference ends at 0.
+    """Return the two-sided p value of the difference of two shares: the p at which Newcombe's interval excludes 0.
 
-    The two are taken as independent. Two models asked about the same images usually err on the same ones, so this is
-    rather too high than too low; `mcnemar_p` is for those whose single answers are known.
+    The shares are assumed to be independent. Two models usually fail on the same images, so p tends to be too high. If
+    the single predictions are known, use `mcnemar_p`.
 
     Source: R. G. Newcombe, Interval estimation for the difference between independent proportions: method 10,
         Statistics in Medicine 17 (1998), 873-890, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I
@@ -56,21 +63,23 @@ def shares_p(first: float, first_count: int, second: float, second_count: int) -
     if first < second:
         first, first_count, second, second_count = second, second_count, first, first_count
 
-    def leaves_out_0(z: float) -> bool:
+    def excludes_zero(z: float) -> bool:
         upper, lower = wilson(first, first_count, z), wilson(second, second_count, z)
         return first - second > math.hypot(first - upper.low, lower.high - second)
 
     low, high = 0.0, _LARGEST_Z
     while (middle := (low + high) / 2) not in (low, high):
-        low, high = (middle, high) if leaves_out_0(middle) else (low, middle)
+        low, high = (middle, high) if excludes_zero(middle) else (low, middle)
     return math.erfc(low / math.sqrt(2))
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
-    """How likely two classifiers that are equally good differ by as much on the same items: exact, two-sided.
+    """Return the exact two-sided p value of the difference of two classifiers on the same items.
 
     Args:
-        only_first: Items that the first alone got right; `only_second` likewise.
+        only_first: Number of items that only the first classifier got right.
+        only_second: Number of items that only the second classifier got right.
+
     Source: Q. McNemar, Note on the sampling error of the difference between correlated proportions or percentages,
         Psychometrika 12 (1947), doi:10.1007/BF02295996; for two classifiers T. G. Dietterich, Neural Computation 10
         (1998), doi:10.1162/089976698300017197
@@ -81,7 +90,7 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
 
 def holm(ps: Sequence[float]) -> list[bool]:
-    """Which of several comparisons tell a difference, when all of them together are to err in 5 % of cases at most.
+    """Return which of several comparisons are significant, with a family-wise error rate of at most 5 %.
 
     Source: S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6
         (1979), 65-70, https://www.jstor.org/stable/4615733
@@ -95,23 +104,22 @@ def holm(ps: Sequence[float]) -> list[bool]:
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
-    """The 95 % interval of the mean that values are drawn around; None of fewer than two, whose spread is not known.
+    """Return the 95 % interval of a mean; None for fewer than two values.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
     """
     if len(values) < 2:
         return None
     middle = statistics.fmean(values)
-    half = t_95(len(values) - 1) * math.sqrt(_of_mean(values))
+    half = t_95(len(values) - 1) * math.sqrt(_squared_error(values))
     return Interval(middle - half, middle + half)
 
 
 def means_p(first: Sequence[float], second: Sequence[float]) -> float:
-    """How likely means of the same truth differ by as much; two-sided.
+    """Return the two-sided p value of the difference of two means (Welch's t test); 1 for fewer than two values.
 
-    The spread of the one need not be that of the other. With fewer than two values on a side nothing can be told: 1.
-    If neither side has a spread, Student's t is not defined, and a few equal values are no evidence of zero spread. The
-    exact permutation test then takes its place: it counts the ways in which chance can divide the values.
+    If neither side has a spread, Student's t is not defined, and a few equal values do not prove that the spread is
+    zero. Then the exact permutation test is used, which counts the ways in which chance can divide the values.
 
     Source: B. L. Welch, The generalization of `Student's' problem when several different population variances are
         involved, Biometrika 34 (1947), doi:10.1093/biomet/34.1-2.28
@@ -119,21 +127,21 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
     if min(len(first), len(second)) < 2:
         return 1.0
     difference = abs(statistics.fmean(first) - statistics.fmean(second))
-    first_error, second_error = _of_mean(first), _of_mean(second)
+    first_error, second_error = _squared_error(first), _squared_error(second)
     if _is_constant(first_error + second_error, [*first, *second]):
         count = math.comb(len(first) + len(second), len(first))
         return min(1.0, 2 / count) if difference else 1.0
     freedom = (first_error + second_error) ** 2 / (
         first_error**2 / (len(first) - 1) + second_error**2 / (len(second) - 1)
     )
-    return _beyond(difference / math.sqrt(first_error + second_error), freedom)
+    return _two_sided_p(difference / math.sqrt(first_error + second_error), freedom)
 
 
 def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return how likely means of the same truth differ by as much, if values of equal position belong together.
+    """Return the two-sided p value of the difference of two means of pairs (paired t test); 1 for fewer than two pairs.
 
-    With fewer than two pairs nothing can be told: 1. If all differences are equal, Student's t is not defined, and a
-    few equal differences are no evidence of zero spread. The exact sign test then takes its place.
+    If all differences are equal, Student's t is not defined, and a few equal differences do not prove that the spread
+    is zero. Then the exact sign test is used.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
     """
@@ -141,25 +149,26 @@ def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
     if len(differences) < 2:
         return 1.0
     mean = abs(statistics.fmean(differences))
-    error = _of_mean(differences)
+    error = _squared_error(differences)
     if _is_constant(error, [*first, *second]):
         return mcnemar_p(len(differences), 0) if mean else 1.0
-    return _beyond(mean / math.sqrt(error), len(differences) - 1)
+    return _two_sided_p(mean / math.sqrt(error), len(differences) - 1)
 
 
 def t_95(freedom: float) -> float:
-    """The 97.5 % quantile of Student's t distribution: two-sided 95 %.
+    """Return the 97.5 % quantile of Student's t distribution, for two-sided 95 %.
 
     Args:
-        freedom: Degrees of freedom, not always whole.
+        freedom: Degrees of freedom, not necessarily an integer.
+
     Raises:
-        ValueError: They are fewer than 1.
+        ValueError: There are fewer than 1.
     """
     if not 1 <= freedom < math.inf:
         raise ValueError(f"no quantile for {freedom} degrees of freedom")
-    low, high = Z_95, 13.0  # of infinitely many, and just above that of one
+    low, high = Z_95, 13.0  # the quantiles for infinitely many degrees and, rounded up, for one
     while (middle := (low + high) / 2) not in (low, high):
-        if _beyond(middle, freedom) > 0.05:
+        if _two_sided_p(middle, freedom) > 0.05:
             low = middle
         else:
             high = middle
@@ -167,25 +176,25 @@ def t_95(freedom: float) -> float:
 
 
 def _is_constant(error: float, values: Sequence[float]) -> bool:
-    """Return whether a squared standard error is nothing but what rounding leaves of values of this size."""
+    """Return whether a squared standard error is only a rounding error of values of this size."""
     return math.sqrt(error) <= _ROUNDING * max(map(abs, values))
 
 
-def _of_mean(values: Sequence[float]) -> float:
-    """The squared standard error of their mean."""
+def _squared_error(values: Sequence[float]) -> float:
+    """Return the squared standard error of the mean."""
     return statistics.variance(values) / len(values)
 
 
-def _beyond(t: float, freedom: float) -> float:
-    """The probability that Student's t is further from 0 than `t`, which is not below it.
+def _two_sided_p(t: float, freedom: float) -> float:
+    """Return the probability that the absolute value of Student's t exceeds `t`, which is at least 0.
 
-    It is the regularized incomplete beta function at freedom / (freedom + t^2), by its continued fraction.
+    It equals the regularized incomplete beta function at freedom / (freedom + t^2), computed as a continued fraction.
     Source: https://dlmf.nist.gov/8.17.E22, evaluated by Lentz's algorithm (https://dlmf.nist.gov/3.10#iii)
     """
     a, b, x, complement = freedom / 2, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t)
     if complement == 0:
         return 1.0
-    if x > (a + 1) / (a + b + 2):  # where the fraction of the complement converges quickly
+    if x > (a + 1) / (a + b + 2):  # the fraction of the complement converges faster
         return 1 - _beta_fraction(b, a, complement)
     return _beta_fraction(a, b, x)
 
@@ -193,7 +202,7 @@ def _beyond(t: float, freedom: float) -> float:
 def _beta_fraction(a: float, b: float, x: float) -> float:
     product = c = 1.0
     d = 0.0
-    for number in range(1, _TERMS):
+    for number in range(1, _MAX_TERMS):
         m = number // 2
         if number % 2:
             term = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
@@ -201,7 +210,7 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
             term = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         c, d = 1 + term / c, 1 / (1 + term * d)
         product *= c * d
-        if abs(c * d - 1) < _ENOUGH:
+        if abs(c * d - 1) < _TOLERANCE:
             break
     logarithm = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
     return math.exp(logarithm) / (a * product)

@@ -1,1 +1,1 @@
-"""Tables of runs: the run list, the leaderboard and the comparison."""
+"""Tables of runs: run list, leaderboard and comparison."""

@@ -1,4 +1,4 @@
-"""What differs between runs, and how each did."""
+"""Comparison of the settings, data and results of several runs."""
 
 from __future__ import annotations
 
@@ -26,53 +26,56 @@ _MOST_METRICS = 5
 
 @dataclass(frozen=True)
 class Difference:
-    """A config key in which the runs differ."""
+    """Setting, result or data set that differs between the runs."""
 
     key: str
     values: dict[str, Any]
-    """By the run's label; a run whose config lacks the key is not in here."""
+    """Values by label of the run, without the runs that lack the key."""
 
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric of the runs; a run without it is in neither mapping."""
+    """One metric of the runs that have it."""
 
     metric: str
     mode: Mode | None
-    """Which way is better, by the metric's name; None where it does not say."""
+    """Direction of the metric; None if unknown."""
     last: dict[str, float]
+    """Last values by label of the run."""
     best: dict[str, float]
-    """Empty where the mode is unknown."""
+    """Best values by label of the run; empty if the mode is unknown."""
     winner: str | None
-    """The label of the run with the best value; None where the mode is unknown, several share it, or it was not
-    measured on the same data (see `data_match`)."""
+    """Label of the run with the best value; None if the mode is unknown, several runs share the value, or the data
+    differ (see `data_match`)."""
 
 
 @dataclass(frozen=True)
 class Comparison:
+    """Differences between several runs, and their metrics."""
+
     runs: list[str]
-    """A label for each run, no two the same."""
+    """Unique label of each run."""
     config: list[Difference]
-    """The keys in which they differ, sorted."""
+    """Differing settings, sorted by key."""
     same: int
-    """How many config keys they share with one value."""
+    """Number of settings with the same value in all runs."""
     summary: list[Difference]
-    """The results they report in which they differ, sorted; single values only."""
+    """Differing results, sorted by key; only single values."""
     metrics: list[MetricRow]
     data: list[Difference]
-    """The data of which the fingerprints differ, by name."""
+    """Data with differing fingerprints, by name."""
     caption: Caption
-    """What keeps figures from being compared, if the data differ, and how many settings are the same."""
+    """Warnings about differing data, and the number of equal settings."""
 
 
 def compare(runs: Sequence[RunView]) -> Comparison:
-    """What differs in config and in results between two or more runs, and their metrics side by side.
+    """Compare the settings, data, results and metrics of two or more runs.
 
     Raises:
         ConfigError: There are fewer than two runs.
     """
     if len(runs) < 2:
-        raise ConfigError("there is nothing to compare: name two runs or more")
+        raise ConfigError("there is nothing to compare: name two or more runs")
     named = dict(zip(unique_labels(runs), runs, strict=True))
     config, same = _differences(named, lambda run: run.flat_config)
     summary, _ = _differences(named, _single_results)
@@ -84,21 +87,23 @@ def compare(runs: Sequence[RunView]) -> Comparison:
 
 @dataclass(frozen=True)
 class ComparedColumns:
-    """The columns of a comparison whose rows are the runs."""
+    """Columns of a comparison with one row per run."""
 
     columns: list[RunsColumn]
-    """The settings and data in which they differ; figures of metrics; last values that are not those figures."""
+    """Differing settings and data, figures of metrics, and last values that differ from these figures."""
     naming: list[str]
-    """Settings that differ but only name a run, such as an output folder; they have no column."""
+    """Settings that only name a run, such as an output folder, and have no column."""
     hidden: int
-    """Number of other results and metrics, which have no column."""
+    """Number of results and metrics without a column."""
 
 
 def compared_columns(runs: Sequence[RunView], comparison: Comparison, *, everything: bool = False) -> ComparedColumns:
-    """Return what stands beside each run, most telling first.
+    """Return the columns of a comparison, the most important first.
 
     Args:
-        everything: Also settings that only name a run, all metrics, and norms, rates, times and sizes.
+        runs: Compared runs.
+        comparison: Comparison of these runs.
+        everything: Include settings that only name a run, and all metrics.
     """
     naming = [] if everything else naming_settings(runs)
     differing = {row.key for row in comparison.config}.difference(naming)
@@ -125,7 +130,7 @@ def _differ(last: Any, figure: Any) -> bool:
 
 
 def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int) -> Caption:
-    """Return the differences between the first run's data and the others', and the number of equal settings."""
+    """Return warnings about data that differ from those of the first run, and the number of equal settings."""
     by_data = {row.key: [match_data(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
     brief, full = (
         [sentence for name, matches in by_data.items() for sentence in describe_matches(matches, name, brief=brief)]
@@ -136,7 +141,7 @@ def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int) -> 
 
 
 def _single_results(run: RunView) -> dict[str, Any]:
-    """The results that fit a table's cell; a confusion matrix does not."""
+    """Return the results that fit into a cell of a table, unlike a confusion matrix."""
     return {name: value for name, value in run.flat_summary.items() if not isinstance(value, (list, dict))}
 
 

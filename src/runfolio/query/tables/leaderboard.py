@@ -1,4 +1,4 @@
-"""The runs of a series or an experiment, best first, with what the data that chose can and cannot tell apart."""
+"""Leaderboard: runs ordered by a metric, with confidence intervals and ties."""
 
 from __future__ import annotations
 
@@ -30,33 +30,34 @@ TEST = "test/acc"
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One run. A figure is None where the run did not report it."""
+    """Row of one run. Figures that the run did not report are None."""
 
     label: str
     id: str
     run_path: str
-    """The folder below the store."""
+    """Folder relative to the store."""
     state: str
     reason: str | None
-    """Why it ended as it did, where there is something to say."""
+    """Reason of the end, if there is one."""
     value: float | None
-    """The metric that orders the board."""
+    """Metric that orders the leaderboard."""
     low: float | None
-    """The 95 % interval of `value`, where that is a share of `images` (Wilson)."""
+    """Lower end of the 95 % interval of `value`, if it is a share of `images` (Wilson)."""
     high: float | None
     images: int | None
+    """Number of images that `value` was measured on."""
     tied: bool = False
-    """The data that chose cannot tell this run from the best (see `indistinguishable_from_best`)."""
+    """True if `value` does not differ significantly from the best one (see `indistinguishable_from_best`)."""
     data: DataMatch = SAME
-    """How what the metric was measured on stands to the first row's."""
+    """Comparison of the data of `value` with those of the first row."""
     test: float | None
-    """Share of the test images that were right, 0 to 1; None where they were not looked at."""
+    """Test accuracy, 0 to 1; None if the run was not tested."""
     test_low: float | None
-    """The 95 % interval of `test` for that many images (Wilson)."""
+    """Lower end of the 95 % interval of `test` (Wilson)."""
     test_high: float | None
     test_images: int | None
     test_data: DataMatch = SAME
-    """How the test images stand to the first row's."""
+    """Comparison of the test data with those of the first row."""
     parameters: float | None
     size_mb: float | None
     epoch_seconds: float | None
@@ -65,30 +66,34 @@ class Row:
 
 @dataclass(frozen=True)
 class Leaderboard:
+    """Runs ordered by a metric."""
+
     metric: str
     heading: str
-    """The metric with which of its figures counts, such as `val/acc best`."""
+    """Metric with the kind of its figures, such as `val/acc best`."""
     mode: Mode
     columns: list[str]
-    """The fields of `Row` worth showing: those any run has a figure for."""
+    """Fields of `Row` that at least one run has."""
     rows: list[Row]
-    """Best first; then the runs without the metric; then the failed and crashed ones."""
+    """Rows, the best first, then runs without the metric, then failed and crashed runs."""
     caption: Caption
-    """How to read it: what chose, what the interval and the mark say."""
+    """Explanation of the order, the intervals and the marks."""
 
 
 def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | None = None) -> Leaderboard:
-    """The runs in order of `metric`, with the figures that their summaries report.
+    """Return the runs ordered by the figure of a metric (`figures.figure_of`).
 
-    Read from a summary: `test/acc`, `test/images`, `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`; the metric
-    is each run's figure (`figures.figure_of`). Reproductions and second copies of a run are left out.
+    Other columns are results in the summary: `test/acc`, `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`.
+    Reproductions and copies of a run are left out.
 
     Args:
-        metric: None takes the first of val/acc, val/loss, test/acc, test/loss, train/acc, train/loss that a run has.
-        mode: "min" or "max"; None guesses it from the metric's name.
+        runs: Runs to order.
+        metric: Metric that orders the runs. Default: see `ranking.default_metric`.
+        mode: `min` or `max`. Default: guessed from the name of the metric.
+
     Raises:
-        NotFound: There are no runs, or no metric is given and the runs have none of the usual ones.
-        ConfigError: The metric's name does not say whether more or less is better.
+        NotFound: There are no runs.
+        ConfigError: The mode cannot be guessed.
     """
     distinct = distinct_runs(runs)
     runs = sorted(distinct.runs, key=lambda run: run.created)
@@ -101,16 +106,16 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
     caption = Caption.of(
         [
             _best_first(rows, metric, direction),
-            *_on_which_data(rows, metric, brief=True)[:1],
-            *_chosen_on(runs, rows, metric),
+            *_data_sentences(rows, metric, brief=True)[:1],
+            *_image_count_warning(runs, rows, metric),
             selection_split_sentence(metric),
         ],
         [
             *_methods(rows, guessed=mode is None),
-            *_on_the_test(rows, metric),
-            *_on_failures(rows),
+            *_test_sentences(rows, metric),
+            *_failure_sentences(rows),
             distinct.sentence,
-            *_on_which_data(rows, metric),
+            *_data_sentences(rows, metric),
         ],
     )
     columns = ["label", *(column for column in _FIGURES if any(getattr(row, column) is not None for row in rows))]
@@ -131,7 +136,7 @@ def _row(run: RunView, label: str, metric: str, mode: Mode) -> Row:
     figure = figure_of(run, metric, mode)
     value, test = figure.value if figure else None, as_number(run.flat_summary.get(TEST))
     images, test_images = images_of(run, metric, value), images_of(run, TEST, test)
-    chose, of_test = _interval(value, images), _interval(test, test_images)
+    interval, test_interval = _interval(value, images), _interval(test, test_images)
     return Row(
         label=label,
         id=run.id,
@@ -139,12 +144,12 @@ def _row(run: RunView, label: str, metric: str, mode: Mode) -> Row:
         state=run.state,
         reason=run.reason,
         value=value,
-        low=chose.low if chose else None,
-        high=chose.high if chose else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
         images=images,
         test=test,
-        test_low=of_test.low if of_test else None,
-        test_high=of_test.high if of_test else None,
+        test_low=test_interval.low if test_interval else None,
+        test_high=test_interval.high if test_interval else None,
         test_images=test_images,
         parameters=as_number(run.flat_summary.get("parameters")),
         size_mb=as_number(run.flat_summary.get("size_mb")),
@@ -158,36 +163,36 @@ def _interval(share: float | None, images: int | None) -> Interval | None:
 
 
 def _order(run: RunView, metric: str, mode: Mode) -> tuple[Any, ...]:
-    """Sound runs, then those without the metric, then broken ones; of each the best first, as in `choose`."""
-    lacking = figure_of(run, metric, mode) is None
-    return run.state in BROKEN, lacking, *((run.created,) if lacking else ranking_key([run], metric, mode))
+    """Return the sort key of a run: by the metric, then runs without it, then failed and crashed runs."""
+    is_missing = figure_of(run, metric, mode) is None
+    return run.state in BROKEN, is_missing, *((run.created,) if is_missing else ranking_key([run], metric, mode))
 
 
-def _counted(counts: Iterable[int | None]) -> str:
-    """`45`, or `45 to 90` where they differ; empty where there are none."""
+def _count_range(counts: Iterable[int | None]) -> str:
+    """Return `45`, or `45 to 90` if the counts differ; empty if there are none."""
     distinct = sorted({count for count in counts if count})
     return " to ".join(f"{count:,}" for count in dict.fromkeys((distinct[0], distinct[-1]))) if distinct else ""
 
 
-def _on_the_test(rows: Sequence[Row], metric: str) -> list[str]:
-    """Which runs were tested, and what that does to their figures."""
+def _test_sentences(rows: Sequence[Row], metric: str) -> list[str]:
+    """Return a sentence on the number of tested runs, and a warning if there are several."""
     sound = [row for row in rows if row.state not in BROKEN]
     tested = [row for row in sound if row.test is not None]
     if not tested or metric == TEST:
         return []
-    images = _counted(row.test_images for row in tested)
+    images = _count_range(row.test_images for row in tested)
     interval = f"; the interval of {TEST} is for {images} test images" if images else ""
     if len(tested) == 1:
         return [f"1 run was tested{interval}.", *(["`runfolio evaluate RUN` tests another."] if len(sound) > 1 else [])]
     subject = "All" if len(tested) == len(sound) else f"{len(tested)} of the {len(sound)}"
     return [
         f"{subject} runs were tested{interval}.",
-        "The best of several test figures is too good: let them choose nothing.",
+        "The best of several test figures is too optimistic: do not choose by it.",
     ]
 
 
 def _with_data_matches(rows: list[Row], runs: Mapping[str, RunView], metric: str) -> list[Row]:
-    """The rows with how their data stand to those of the first; of a row without a figure there is nothing to say."""
+    """Return the rows with the comparison of their data, except for rows without a figure."""
     if not rows or rows[0].value is None:
         return rows
     first = runs[rows[0].run_path]
@@ -203,8 +208,8 @@ def _with_data_matches(rows: list[Row], runs: Mapping[str, RunView], metric: str
     ]
 
 
-def _on_which_data(rows: Sequence[Row], metric: str, *, brief: bool = False) -> list[str]:
-    """What the marks of the data say."""
+def _data_sentences(rows: Sequence[Row], metric: str, *, brief: bool = False) -> list[str]:
+    """Return sentences that explain the marks of differing data."""
     matches = {metric: [row.data for row in rows]}
     if metric != TEST:
         matches[TEST] = [row.test_data for row in rows]
@@ -219,52 +224,56 @@ def _with_ties(rows: list[Row]) -> list[Row]:
     if not rows or rows[0].value is None or rows[0].images is None or rows[0].state in BROKEN:
         return rows
     best = (rows[0].value, rows[0].images)
-    able = {
+    comparable = {
         row.run_path: (row.value, row.images)
         for row in rows[1:]
         if row.value is not None and row.images and row.state not in BROKEN and row.data.relation != "other"
     }
-    tied = dict(zip(able, indistinguishable_from_best(best, list(able.values())), strict=True))
+    tied = dict(zip(comparable, indistinguishable_from_best(best, list(comparable.values())), strict=True))
     return [replace(row, tied=tied.get(row.run_path, False)) for row in rows]
 
 
 def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
-    """Which of other shares, each with how many it is of, cannot be told from the best one.
+    """Return which shares do not differ significantly from the best one.
 
-    Each comparison adds a chance of a false positive; Holm's procedure keeps that of all together at 5 %. The shares
-    are taken as independent, so of models tested on the same images rather too many are marked.
+    Each comparison adds a chance of a false positive; Holm's procedure limits the total to 5 %. The shares are assumed
+    to be independent, so models tested on the same images are marked rather too often.
+
+    Args:
+        best: Best share and its number of images.
+        others: Other shares and their numbers of images.
     """
     return [not differs for differs in holm([shares_p(*best, *other) for other in others])]
 
 
-def _chosen_on(runs: Sequence[RunView], rows: Sequence[Row], metric: str) -> list[str]:
-    """A warning where the metric that chose was measured on different images, and no mark says so."""
-    if _on_which_data(rows, metric):
+def _image_count_warning(runs: Sequence[RunView], rows: Sequence[Row], metric: str) -> list[str]:
+    """Return a warning if the metric was measured on different numbers of images, and no mark says so."""
+    if _data_sentences(rows, metric):
         return []
     images = f"{metric.partition('/')[0]}/images"
     counts = sorted({int(count) for run in runs if (count := as_number(run.flat_summary.get(images)))})
     if len(counts) < 2:
         return []
-    return [f"Mind that {metric} is over {counts[0]:,} to {counts[-1]:,} images: not the same ones in every run."]
+    return [f"{metric} was measured on {counts[0]:,} to {counts[-1]:,} images, so not on the same ones in each run."]
 
 
 def _best_first(rows: Sequence[Row], metric: str, mode: Mode) -> str:
     """Return the sentence on the order of the rows, and on the number of runs that may be as good as the first."""
     tied = sum(row.tied for row in rows)
-    runs = "the run" if tied == 1 else f"the {tied} runs"
-    tie = f"; so few images cannot tell {runs} marked = from the best" if tied else ""
+    runs = "the run marked = does" if tied == 1 else f"the {tied} runs marked = do"
+    tie = f"; {runs} not differ significantly from the best" if tied else ""
     return f"Best first by {metric} ({direction_text(mode)}){tie}."
 
 
 def _methods(rows: Sequence[Row], *, guessed: bool) -> list[str]:
     sentences = [GUESSED] if guessed else []
-    if chose := _counted(row.images for row in rows):
-        sentences.append(f"The 95 % interval of the metric (Wilson) is for {chose} images.")
+    if images := _count_range(row.images for row in rows):
+        sentences.append(f"The 95 % interval of the metric (Wilson) is for {images} images.")
     if any(row.tied for row in rows):
-        sentences.append("Runs are marked = by Newcombe's interval, 5 % for all together by Holm's procedure.")
+        sentences.append("Runs are marked = by Newcombe's interval, 5 % over all with Holm's procedure.")
     return sentences
 
 
-def _on_failures(rows: Sequence[Row]) -> list[str]:
+def _failure_sentences(rows: Sequence[Row]) -> list[str]:
     broken = sum(row.state in BROKEN for row in rows)
-    return [f"{broken} of {len(rows)} runs failed; the reason is given beside each."] if broken else []
+    return [f"{broken} of {len(rows)} runs failed, for the reasons in the table."] if broken else []

@@ -1,4 +1,4 @@
-"""Short names for the runs of one table or picture, no two of them the same."""
+"""Short, unique labels of runs for tables and plots."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from runfolio.query.run_view import RunView
 from runfolio.query.selection.grouping import differing_settings, naming_settings
 from runfolio.record.base.flat_names import identity, short_texts
 
-_SETTINGS_AT_MOST = 4
+_MAX_SETTINGS = 4
 
 
 def unique_labels(runs: Sequence[RunView]) -> list[str]:
-    """Each run's name; where several share it, with the settings that set them apart (`net lr=0.1`).
+    """Return the name of each run, with the differing settings if several share it (`net lr=0.1`).
 
-    Settings that only name a run, such as an output folder, are no use in a label. Runs that no four other settings
-    tell apart have the id; where a copied folder shares that too, the folder.
+    Settings that only name a run, such as an output folder, are not used. If more than four settings differ, or none,
+    the label has the id instead. If a copied folder has the same id, the label is the folder.
     """
-    alike: dict[str, list[RunView]] = {}
+    by_name: dict[str, list[RunView]] = {}
     for run in runs:
-        alike.setdefault(run.name, []).append(run)
+        by_name.setdefault(run.name, []).append(run)
     labels: dict[int, str] = {}
-    for name, members in alike.items():
+    for name, members in by_name.items():
         texts = [name] if len(members) == 1 else _settings_labels(name, members)
         labels.update({id(run): text for run, text in zip(members, texts, strict=True)})
     return _with_folders([labels[id(run)] for run in runs], runs)
 
 
 def name_labels(runs: Sequence[RunView]) -> list[str]:
-    """Each run's name, with its id where several share it: for tables that have the settings in columns."""
+    """Return the name of each run, with its id if several share it. For tables with columns of settings."""
     counts = Counter(run.name for run in runs)
     return _with_folders([run.name if counts[run.name] == 1 else f"{run.name} ({run.id})" for run in runs], runs)
 
 
-def _settings_labels(name: str, alike: Sequence[RunView]) -> list[str]:
-    """Labels of the runs of one name, by what differs in their settings; those that nothing tells apart by id."""
-    naming = naming_settings(alike)
-    differing = [key for key in differing_settings(alike) if key not in naming]
-    if not 1 <= len(differing) <= _SETTINGS_AT_MOST:
-        return [f"{name} ({run.id})" for run in alike]
-    texts = {key: short_texts(run.flat_config.get(key) for run in alike) for key in differing}
+def _settings_labels(name: str, runs: Sequence[RunView]) -> list[str]:
+    """Return labels of runs with one name: their differing settings, or their ids if these are not unique."""
+    naming = naming_settings(runs)
+    differing = [key for key in differing_settings(runs) if key not in naming]
+    if not 1 <= len(differing) <= _MAX_SETTINGS:
+        return [f"{name} ({run.id})" for run in runs]
+    texts = {key: short_texts(run.flat_config.get(key) for run in runs) for key in differing}
     labels = [
         " ".join(
             [
@@ -48,10 +48,10 @@ def _settings_labels(name: str, alike: Sequence[RunView]) -> list[str]:
                 *(f"{key}={texts[key][identity(run.flat_config[key])]}" for key in differing if key in run.flat_config),
             ]
         )
-        for run in alike
+        for run in runs
     ]
     counts = Counter(labels)
-    return [label if counts[label] == 1 else f"{label} ({run.id})" for label, run in zip(labels, alike, strict=True)]
+    return [label if counts[label] == 1 else f"{label} ({run.id})" for label, run in zip(labels, runs, strict=True)]
 
 
 def _with_folders(labels: Sequence[str], runs: Sequence[RunView]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Runs as rows: which columns there are, what stands in them, and in which order."""
+"""Table of runs: its columns, values and order."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ _SHOWN_METRICS, _SHOWN_SETTINGS = 3, 6
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of plain values, a row a run and a value a column; None where a run has none."""
+    """Table with one row per run."""
 
     columns: list[RunsColumn]
     rows: list[list[Any]]
+    """Values by run and column; None if the run has no value."""
     notes: list[str]
-    """Facts that a reader of the columns must know, one sentence each."""
+    """Explanations of the columns, one sentence each."""
 
     @property
     def names(self) -> list[str]:
@@ -57,19 +58,21 @@ def table(
     """Return the runs as a table.
 
     Args:
+        runs: Runs of the table.
         columns: `id`, `name`, `experiment`, `state`, `created`, `duration_s`, `ended`, `reason`, `tags`, `notes`,
-            `archived`, `series`, `lineage`, `host`, `device`, `commit`, `folder`, `data.val` (its fingerprint), or
-            a setting, result or metric as `columns.find_column` takes it: `lr`, `val/acc`, `metrics.lr`.
-            None: who, when and how long, the settings that differ, and up to three results that most runs have.
-        sort: A column in ascending order, with `-` before it in descending; rows without a value come last.
-            None keeps the order of `runs`.
-        reverse: Turns the order round; rows without a value still come last.
-        others: Runs without a row here, whose columns are known too.
+            `archived`, `series`, `lineage`, `host`, `device`, `commit`, `folder`, `data.val` (a fingerprint), or
+            a setting, result or metric (see `columns.find_column`), such as `lr`, `val/acc` or `metrics.lr`.
+            Default: basic facts, differing settings, and up to three common results.
+        sort: Column to sort by, in ascending order, or with the prefix `-` in descending order. Rows without a value
+            come last. Default: keep the order of `runs`.
+        reverse: Reverse the order. Rows without a value still come last.
+        others: Runs without a row, whose columns can also be named.
+
     Raises:
-        NotFound: No run has such a column; the message names the nearest.
+        NotFound: No run has the column; the message names the most similar ones.
     """
     runs = list(runs)
-    chosen = _find(columns, runs, others) if columns is not None else _usual(runs)
+    chosen = _find(columns, runs, others) if columns is not None else _default_columns(runs)
     named = chosen if columns is not None else []
     ordered = list(runs)
     if sort is not None:
@@ -98,7 +101,7 @@ def _shown(value: Any) -> str:
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _usual(runs: Sequence[RunView]) -> list[RunsColumn]:
+def _default_columns(runs: Sequence[RunView]) -> list[RunsColumn]:
     tags = ["tags"] if any(run.tags for run in runs) else []
     naming = naming_settings(distinct_runs(runs).runs)
     settings = [name for name in differing_settings(runs) if name not in naming]
@@ -112,7 +115,7 @@ def _usual(runs: Sequence[RunView]) -> list[RunsColumn]:
 
 
 def usual_results(runs: Sequence[RunView]) -> list[str]:
-    """Return the names of the results and metrics, the familiar ones first, then those that most runs have."""
+    """Return the names of results and metrics, the most common first."""
     counts: Counter[str] = Counter()
     for run in runs:
         counts.update({*numbers_of(run), *listed_metrics(run.metrics)})
@@ -136,7 +139,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _order(value: Any) -> tuple[int, Any]:
-    """Numbers before times before texts, since one parameter may be a number here and a text there."""
+    """Return a sort key that also works for mixed types: numbers, then times, then texts."""
     if isinstance(value, (int, float)):
         return 0, value
     if isinstance(value, datetime):

@@ -45,13 +45,13 @@ class Augmentation:
 def seeded_generator(*key: int) -> Iterator[None]:
     """Seed torch's CPU generator with the key, and restore its state afterwards."""
     (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64).tolist()
-    before = torch.get_rng_state()
+    state = torch.get_rng_state()
     try:
         # torch.manual_seed would also seed the generators of the GPU, and so change dropout.
         torch.default_generator.manual_seed(seed)
         yield
     finally:
-        torch.set_rng_state(before)
+        torch.set_rng_state(state)
 
 
 def _steps(name: str, height: int, width: int) -> Callable[[torch.Tensor], Any] | None:

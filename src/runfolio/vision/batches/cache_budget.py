@@ -97,8 +97,8 @@ def evict_to_fit(requested: int) -> int:
     return max(0, min(requested, limit - used_bytes))
 
 
-def open_row_store(kind: str, about: Mapping[str, Any], row_bytes: int) -> RowStore:
-    """Open the rows that `about` describes.
+def open_row_store(kind: str, description: Mapping[str, Any], row_bytes: int) -> RowStore:
+    """Open the rows that `description` describes.
 
     Raises:
         CacheUnavailable: There is no cache folder, or it cannot be created.
@@ -106,7 +106,7 @@ def open_row_store(kind: str, about: Mapping[str, Any], row_bytes: int) -> RowSt
     cache = cache_folder()
     if cache is None:
         raise CacheUnavailable("there is no folder for caches; set RUNFOLIO_CACHE to one")
-    content = orjson.dumps({**about, "row_bytes": row_bytes}, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+    content = orjson.dumps({**description, "row_bytes": row_bytes}, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
     folder = cache / kind / digest_of(content)
     try:
         rows = RowStore(folder, row_bytes)

@@ -103,10 +103,10 @@ class Fork:
         Returns:
             One sentence for each part that could not be continued.
         """
-        before = self.checkpoint.state["training"]["settings"]  # not the parent's, which may be a fork itself
+        saved = self.checkpoint.state["training"]["settings"]  # not the parent's, which may be a fork itself
 
         def changes(*names: str) -> bool:
-            return any(before[name] != getattr(self.settings, name) for name in names)
+            return any(saved[name] != getattr(self.settings, name) for name in names)
 
         parts, notices = state.checkpoint_parts(), []
         optimizer, scheduler = parts["optimizer"], parts["scheduler"]
@@ -118,7 +118,7 @@ class Fork:
             notices.append("the optimizer's state is reset, since the optimizer or its parameters changed")
         if changes("precision"):
             del parts["scaler"]
-        averaged, averages = before["ema"] is not None, self.settings.ema is not None
+        averaged, averages = saved["ema"] is not None, self.settings.ema is not None
         if averaged and not averages:
             parts[UNAVERAGED] = parts.pop("model")
         elif averages and not averaged:

@@ -1,4 +1,4 @@
-"""What a source of labelled images offers; each kind of source is one module beside this one."""
+"""Interface of sources of labelled images. Each kind of source has its own module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL.Image import Image
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""What every pretrained network of torchvision expects of photographs, by channel.
+"""Normalisation that the pretrained networks of torchvision expect, by channel.
 
 Source: https://pytorch.org/vision/stable/models.html
 """
@@ -23,58 +23,64 @@ class ImageSet(Protocol):
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """[n] indices into the source's classes."""
+        """Indices into the classes of the source, [n]."""
         ...
 
     @property
     def in_files(self) -> bool:
-        """Whether each look at an image opens a file and decodes it."""
+        """Return whether images are files, which are decoded at each access."""
         ...
 
     def __len__(self) -> int: ...
 
     def image(self, index: int, at_least: int | None = None) -> Image:
-        """The picture as it is stored; the caller converts mode and size. For `at_least` see `read_picture`."""
+        """Return the picture as stored, in its own mode and size.
+
+        Args:
+            index: Index of the image.
+            at_least: See `read_picture`.
+        """
         ...
 
     def reference(self, index: int) -> str:
-        """What people call it: `test/sushi/12.jpg`, `digits test image 12`; the same on every machine."""
+        """Return a readable name, such as `test/sushi/12.jpg` or `digits test image 12`, the same on all machines."""
         ...
 
     def digests(self) -> Sequence[str]:
-        """Of each image, in order: equal for equal files, or pixels where they are no files."""
+        """Return the digest of each image: of its file, or of its pixels if it is not a file."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSource:
-    """Training and test images that share their classes. The test images never depend on a run's seed."""
+    """Training and test images with common classes. The test images never depend on the seed of a run."""
 
     name: str
-    """Leads to the same images again, from any working folder."""
+    """Name that finds the same images again, from any working folder."""
     classes: tuple[str, ...]
     channels: int
     """1 for grey, 3 for colour."""
     image_size: tuple[int, int]
-    """(height, width) in pixels: what a run uses when it asks for no other."""
+    """Default size of images for a training, (height, width) in pixels."""
     mean: tuple[float, ...]
+    """Mean of each channel for normalising, with pixel values scaled to 0..1."""
     std: tuple[float, ...]
-    """By channel, with pixel values scaled to 0..1: what they are normalised by."""
+    """Standard deviation of each channel for normalising."""
     train: ImageSet
     test: ImageSet
     val: NDArray[np.int64] | None = None
-    """Indices into `train` of the images that the data itself keeps for validation; None: it keeps none."""
+    """Indices into `train` of the images of the validation folder; None if there is none."""
     value_range: tuple[float, float] | None = None
-    """Lowest and highest value of training images of more than 8 bits; None: it has none of them."""
+    """Lowest and highest value of training images of more than 8 bits; None if there are no such images."""
     notices: tuple[str, ...] = ()
-    """Remarks on how the folders were understood, on files left out and on unusual images, one line each."""
+    """Remarks on the interpretation of folders, left out files and unusual images, one line each."""
     bad_images: tuple[str, ...] = ()
-    """Those left out because they cannot be read, a line each: the file and the reason."""
+    """Left out images that cannot be read, one line each: file and reason."""
 
 
 @dataclass(frozen=True, eq=False)
 class RelabelledImages:
-    """The images of a set whose source lists the same classes in another order."""
+    """Images of another set with different labels, for a source that has the same classes in another order."""
 
     images: ImageSet
     labels: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""What is in a set of images, before anything is trained on it: counts, sizes, and images that are there twice."""
+"""Description of image data: counts, sizes and duplicates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SizeRange(NamedTuple):
-    """Of one side of the images, in pixels."""
+    """Range of one side of the images, in pixels."""
 
     smallest: int
     median: float
@@ -30,81 +30,86 @@ class SizeRange(NamedTuple):
 
 
 class SharedImage(NamedTuple):
-    """An image of the test set that trains or validates as well, byte for byte."""
+    """Test image that is also a training or validation image, byte for byte."""
 
     train: str
-    """The reference of the first such training image."""
+    """Reference of the first equal training or validation image."""
     test: str
+    """Reference of the test image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitDescription:
-    """What one part of the data holds."""
+    """Description of one part of the data."""
 
     images: int
     class_counts: dict[str, int]
-    """By class, in the order of the classes."""
+    """Number of images by class, in the order of the classes."""
     width: SizeRange
     height: SizeRange
     modes: dict[str, int]
-    """Images by Pillow's name for the kind of their pixels (`RGB`, `L`, `RGBA`, ...), most frequent first."""
+    """Number of images by mode of Pillow (`RGB`, `L`, `RGBA`, ...), most frequent first."""
     duplicates: tuple[tuple[str, ...], ...]
-    """References of images that are equal to one another, a group each."""
+    """Groups of references of equal images."""
     fingerprint: str
-    """Of names, contents and classes; a run that trains on all of them (or tests on them) records the same."""
+    """Digest of names, contents and classes, equal to the one that a run records for this data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataDescription:
-    """What a name of data leads to."""
+    """Description of all parts of the data."""
 
     name: str
     classes: tuple[str, ...]
     channels: int
     image_size: tuple[int, int]
-    """(height, width) in pixels that a training uses when it asks for no other."""
+    """Default size of images for a training, (height, width) in pixels."""
     train: SplitDescription
     val: SplitDescription | None
-    """Images of the data's own validation folder."""
+    """Images of the validation folder; None if there is none."""
     test: SplitDescription
     shared: tuple[SharedImage, ...]
-    """Test images that training has seen: a test on them flatters."""
+    """Test images that are also training images, which make a test too optimistic."""
     notices: tuple[str, ...]
-    """Remarks on how the folders were understood, on files left out and on unusual images, one line each."""
+    """Remarks on the interpretation of folders, left out files and unusual images, one line each."""
     bad_images: tuple[str, ...]
-    """Files that cannot be read, a line each; they are in no count above."""
+    """Files that cannot be read and are not counted, one line each."""
 
 
 class _ImageSummary(NamedTuple):
-    """What is told of one image."""
+    """Facts of one image."""
 
     digest: str
-    """The same for equal images."""
+    """Digest, equal for equal images."""
     width: int
     height: int
     mode: str
 
 
 def describe(name: str, *, test_data: str | None = None, progress: Progress | None = None) -> DataDescription:
-    """Count, measure and compare the images of that name; bad ones are listed, not refused.
+    """Count, measure and compare the images. Unreadable images are listed.
 
     Args:
-        name, test_data: As `load_data`.
-        progress: Gets a task for what takes long.
+        name: Name of the data, as in `load_data`.
+        test_data: Name of the data with the test images, as in `load_data`.
+        progress: Display of tasks that take long.
 
     Raises:
-        NotFound, ConfigError, DamagedFile, DownloadFailed: As `load_data`.
+        NotFound: The data does not exist.
+        ConfigError: The folders do not have the expected structure.
+        DamagedFile: An archive, or all images of a class, cannot be read.
+        DownloadFailed: The data could not be downloaded.
     """
     source = load_data(name, test_data=test_data, with_validation=True, skip_bad_images=True, progress=progress)
     train, test = _summaries(source.train), _summaries(source.test)
     val = np.empty(0, dtype=np.int64) if source.val is None else source.val
-    own = np.setdiff1d(np.arange(len(train)), val)
+    training = np.setdiff1d(np.arange(len(train)), val)
     return DataDescription(
         name=source.name,
         classes=source.classes,
         channels=source.channels,
         image_size=source.image_size,
-        train=_describe_split(source.train, train, own, source.classes),
+        train=_describe_split(source.train, train, training, source.classes),
         val=_describe_split(source.train, train, val, source.classes) if len(val) else None,
         test=_describe_split(source.test, test, np.arange(len(test)), source.classes),
         shared=_shared(source.train, train, source.test, test),
@@ -159,9 +164,9 @@ def _duplicates(
 def _shared(
     train: ImageSet, train_summaries: Sequence[_ImageSummary], test: ImageSet, test_summaries: Sequence[_ImageSummary]
 ) -> tuple[SharedImage, ...]:
-    trained = {summary: index for index, summary in reversed(list(enumerate(train_summaries)))}
+    first_index = {summary: index for index, summary in reversed(list(enumerate(train_summaries)))}
     return tuple(
-        SharedImage(train.reference(trained[summary]), test.reference(index))
+        SharedImage(train.reference(first_index[summary]), test.reference(index))
         for index, summary in enumerate(test_summaries)
-        if summary in trained
+        if summary in first_index
     )

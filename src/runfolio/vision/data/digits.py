@@ -1,4 +1,4 @@
-"""scikit-learn's digits: 1,797 real handwritten digits of 8x8 grey pixels, installed with the package.
+"""Digits of scikit-learn: 1,797 handwritten digits of 8x8 grey pixels, installed with that package.
 
 Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, doi:10.24432/C50P49
 """
@@ -20,17 +20,19 @@ from runfolio.vision.data.split import split_off
 
 _BRIGHTEST = 16.0
 _TEST_FRACTION = 0.2
-_TEST_SEED = 0  # never a run's own seed: all runs are tested on the same images
+_TEST_SEED = 0  # not the seed of the run, so that all runs are tested on the same images
 
 
 @dataclass(frozen=True, eq=False)
 class DigitImages:
+    """Set of digits."""
+
     pixels: NDArray[np.uint8]
-    """[n, 8, 8]."""
+    """Pixels, [n, 8, 8]."""
     labels: NDArray[np.int64]
-    """[n]."""
+    """Classes, [n]."""
     name: str
-    """Of the set, for people."""
+    """Readable name of the set."""
 
     @property
     def in_files(self) -> bool:
@@ -53,9 +55,9 @@ class DigitImages:
         return [digest(image) for image in self.pixels]
 
 
-@cache  # the images are part of the installed package: they do not change while the process lives
+@cache  # the images are part of an installed package and do not change
 def digits() -> ImageSource:
-    """The 1,797 digits, 80 % for training and 20 % for test, both with the same share of every class."""
+    """Return the digits, stratified into 80 % training images and 20 % test images."""
     bunch: Any = load_digits()
     pixels = np.rint(bunch.images * (255 / _BRIGHTEST)).astype(np.uint8)
     labels = bunch.target.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Fetching a file over HTTP: streamed to the disk, taken up where it broke off, tried again, and whole or not there."""
+"""Download of a file over HTTP: streamed to the disk, resumed after interruptions, and stored only if complete."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 256 * 1024
 _RETRYABLE_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 _MAX_TEXT = 100
-"""Characters of a server's text that a message repeats."""
+"""Most characters of a server's text in a message."""
 _SIZE = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _VALIDATOR = re.compile(r"[ -~]{1,200}")
@@ -36,32 +36,35 @@ _VALIDATOR = re.compile(r"[ -~]{1,200}")
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How long to go on with a server that fails, is slow or stays silent."""
+    """Limits for servers that fail, are slow or send nothing."""
 
     attempts: int = 5
-    """In a row that bring not one new byte."""
+    """Most consecutive attempts that receive nothing."""
     first_wait_s: float = 1.0
-    """Before the second attempt; twice as long before each one after."""
+    """Seconds before the second attempt. The wait doubles before each further one."""
     silence_s: float = 30.0
-    """A connection that brings nothing for so long is given up."""
+    """Seconds without data after which a connection is closed."""
     window_s: float = 60.0
-    """Time in which an attempt must bring `window_bytes`; the headers of the answer count as nothing."""
+    """Seconds in which an attempt must receive `window_bytes` of content, without headers."""
     window_bytes: int = 60_000
     total_s: float = 24 * 3600.0
-    """Time for all attempts together."""
+    """Seconds for all attempts together."""
 
 
 def download(url: str, path: Path, *, progress: Progress | None = None, retries: RetryPolicy | None = None) -> None:
-    """Fetch `url` to `path`, which is written elsewhere first and appears whole.
+    """Download a file, which appears at `path` only when it is complete.
 
-    What an earlier call left in `path` + `.part` is gone on with if the server still has the same file.
+    The partial file of an earlier call (`path` + `.part`) is continued if the server still has the same file.
 
     Args:
-        progress: Gets a task, counted in MB, for as long as it takes.
+        url: HTTP address.
+        path: Path of the file.
+        progress: Display of a task in MB.
+        retries: Limits for failing servers.
 
     Raises:
-        ConfigError: The address is not one of HTTP, or holds a user's name.
-        DownloadFailed: It could not be fetched; the message says why and what to do.
+        ConfigError: The address is not an HTTP address, or contains a user name.
+        DownloadFailed: The download failed; the message has the reason and the remedy.
         StoreError: The disk is full or cannot be written.
     """
     check_address(url)
@@ -76,51 +79,53 @@ def download(url: str, path: Path, *, progress: Progress | None = None, retries:
 
 
 def check_address(url: str) -> None:
-    """Check that an address is one of HTTP that can be recorded.
+    """Check that an address is an HTTP address without a user name.
 
     Raises:
-        ConfigError: It is not, or it holds a user's name.
+        ConfigError: It is not an HTTP address, or it contains a user name.
     """
     try:
         parts = urlsplit(url)
         is_web_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that hold no IPv6 address, or a port that is not a number
+    except ValueError:  # brackets without an IPv6 address, or a port that is not a number
         is_web_address = False
     if not is_web_address:
-        raise ConfigError(f"{url!r} is not an address that can be fetched; it must begin with http:// or https://")
+        raise ConfigError(f"{url!r} is not a valid address; it must start with http:// or https://")
     if urlsplit(url).username is not None:
         raise ConfigError(
-            f"the address of {redacted_url(url)} holds a user's name, which would be recorded with the run; "
-            "fetch it by hand, and name the file"
+            f"the address of {redacted_url(url)} contains a user name, which would be recorded with the run; "
+            "download it by hand, and give the file"
         )
 
 
 def redacted_url(url: str) -> str:
-    """The address without a user's name, password or token in it."""
+    """Return an address without user name, password and token."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-class _TransferFailed(Exception):  # noqa: N818 - a turn in the road; the last one becomes a DownloadFailed
-    """An attempt that did not get to the end; another may."""
+class _TransferFailed(Exception):  # noqa: N818 - only the last one becomes an error
+    """Raised if an attempt failed and another one may succeed."""
 
 
 class _TransferRefused(_TransferFailed):
-    """One for which no further attempt is worth making."""
+    """Raised if further attempts would fail, too."""
 
 
 class _ServerResponse(NamedTuple):
-    """What a server says it sends."""
+    """Headers of a response."""
 
     start: int
-    """The first byte it sends."""
+    """Position of the first sent byte."""
     total: int | None
-    """Bytes of the whole file, where it says."""
+    """Size of the whole file in bytes; None if the server does not state it."""
     validator: str
-    """What tells this version of the file from any other; empty where the server gives nothing of the kind."""
+    """ETag or date that identifies this version of the file; empty if the server sends none."""
 
 
 class _Download:
+    """One download with all its attempts."""
+
     def __init__(
         self, url: str, path: Path, retries: RetryPolicy, progress: Progress | None, task: TaskID | None
     ) -> None:
@@ -128,7 +133,7 @@ class _Download:
         self._path = path
         self._part = path.with_name(f"{path.name}.part")
         self._note = path.with_name(f"{path.name}.part.json")
-        """The validator of what the part is a part of."""
+        """File with the validator of the partial file."""
         self._retries = retries
         self._progress = progress
         self._task = task
@@ -140,36 +145,36 @@ class _Download:
         self._note.unlink(missing_ok=True)
 
     def _try_until_complete(self) -> None:
-        """Try until the part is whole, or until patience is at an end."""
+        """Try until the file is complete or the limits are reached."""
         failures = 0
         while True:
-            before = self._received_bytes
+            size_before = self._received_bytes
             try:
                 self._watched_attempt()
                 return
             except _TransferFailed as error:
-                failures = 1 if self._received_bytes > before else failures + 1
+                failures = 1 if self._received_bytes > size_before else failures + 1
                 if isinstance(error, _TransferRefused) or failures >= self._retries.attempts:
-                    raise DownloadFailed(f"cannot fetch {redacted_url(self._url)}: {error}") from None
+                    raise DownloadFailed(f"cannot download {redacted_url(self._url)}: {error}") from None
             time.sleep(self._retries.first_wait_s * 2 ** (failures - 1))
 
     def _watched_attempt(self) -> None:
-        """Make an attempt; one that is too slow or takes too long is cut off in whatever it waits for."""
+        """Make an attempt, and end it if it is too slow or takes too long."""
         with TransferWatch(self._retries.window_s, self._retries.window_bytes, self._ends) as watch:
             try:
                 self._attempt(watch)
-                if watch.verdict is not None:  # content without a stated length seems to be whole when it is cut
+                if watch.verdict is not None:  # content without a stated length looks complete when it is cut
                     raise _TransferFailed("the connection was cut")
             except _TransferFailed:
                 if watch.verdict == TOO_LONG:
                     raise _TransferRefused(
-                        f"it is not done after {self._retries.total_s / 3600:.3g} hours; fetch it by hand, and name the"
-                        " file"
+                        f"it is not complete after {self._retries.total_s / 3600:.3g} hours; download it by hand, and"
+                        " give the file"
                     ) from None
                 if watch.verdict == TOO_SLOW:
                     raise _TransferFailed(
                         f"the server sends less than {self._retries.window_bytes:,} bytes in"
-                        f" {self._retries.window_s:g} s; try again later, or fetch it by hand, and name the file"
+                        f" {self._retries.window_s:g} s; try again later, or download it by hand, and give the file"
                     ) from None
                 raise
 
@@ -188,12 +193,12 @@ class _Download:
         except (http.client.HTTPException, OSError) as error:
             raise _unreachable(error, urlsplit(self._url).hostname) from None
         except ValueError as error:  # a path or a host that cannot be sent
-            raise _TransferRefused(f"the address cannot be asked for ({_reason(error)}); check it") from None
+            raise _TransferRefused(f"the address cannot be requested ({_reason(error)}); check it") from None
         with response:
             answer = _read_response(response)
             if answer.start not in (0, self._received_bytes):
                 self._discard_part()
-                raise _TransferFailed("the server sent another part of the file than was asked for; try again")
+                raise _TransferFailed("the server sent another part of the file than requested; try again")
             self._check_room(answer)
             if answer.start == 0:
                 self._part.unlink(missing_ok=True)
@@ -203,7 +208,7 @@ class _Download:
     def _request(self) -> urllib.request.Request:
         headers = {"User-Agent": f"runfolio/{__version__}", "Accept-Encoding": "identity"}
         if self._received_bytes and (validator := self._noted_validator()):
-            # If-Range: a server whose file has changed since sends all of the new one.
+            # With If-Range, a server sends the whole file if it has changed.
             headers |= {"Range": f"bytes={self._received_bytes}-", "If-Range": validator}
         return urllib.request.Request(self._url, headers=headers)  # noqa: S310 - the scheme was checked
 
@@ -217,7 +222,7 @@ class _Download:
     def _http_failure(self, error: urllib.error.HTTPError) -> _TransferFailed:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and self._received_bytes:
             self._discard_part()
-            return _TransferFailed("the server no longer has the file that was begun; try again")
+            return _TransferFailed("the file on the server has changed; try again")
         answer = f"the server answers {error.code} {_one_line(error.reason)}".strip()
         if error.code in _RETRYABLE_STATUSES:
             return _TransferFailed(f"{answer}; try again later")
@@ -242,13 +247,13 @@ class _Download:
 
     def _receive(self, response: http.client.HTTPResponse, answer: _ServerResponse, watch: TransferWatch) -> None:
         received = answer.start
-        most = received + self._free_bytes() // 2  # of a file whose size the server does not tell
-        with self._part.open("ab", buffering=0) as file:  # what came is there even if this process is killed
+        max_size = received + self._free_bytes() // 2  # for a file of unknown size
+        with self._part.open("ab", buffering=0) as file:  # received data survives a kill of this process
             while chunk := self._chunk(response):
                 file.write(chunk)
                 received += len(chunk)
                 watch.count(len(chunk))
-                if answer.total is None and received > most:
+                if answer.total is None and received > max_size:
                     self._discard_part()
                     raise self._full(f"more than {received:,}")
                 self._report_progress(received, answer.total)
@@ -271,16 +276,16 @@ def _read_response(response: http.client.HTTPResponse) -> _ServerResponse:
     headers = response.headers
     etag = headers.get("ETag", "")
     validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified", "")
-    if not _VALIDATOR.fullmatch(validator):  # it is sent back in a header
+    if not _VALIDATOR.fullmatch(validator):  # it must be safe to send in a header
         validator = ""
     length = headers.get("Content-Length")
     if length is not None and not _SIZE.fullmatch(length):
-        raise _TransferRefused(f"the server states an impossible length, {_one_line(length)}; fetch it by hand")
+        raise _TransferRefused(f"the server states an invalid length, {_one_line(length)}; download it by hand")
     start, total = 0, None if length is None else int(length)
     if response.status == http.HTTPStatus.PARTIAL_CONTENT:
         sent = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
         if sent is None or int(sent[1]) > int(sent[2]) or (sent[3] != "*" and int(sent[2]) >= int(sent[3])):
-            raise _TransferRefused("the server sent a part of the file without saying which; fetch it by hand")
+            raise _TransferRefused("the server sent an unknown part of the file; download it by hand")
         start, total = int(sent[1]), None if sent[3] == "*" else int(sent[3])
     return _ServerResponse(start, total, validator)
 
@@ -297,36 +302,38 @@ def _unreachable(reason: object, host: str | None) -> _TransferFailed:
 
 def _reason(error: object) -> str:
     if isinstance(error, TimeoutError):
-        return "it stays silent"
+        return "it does not answer"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return _one_line(str(error) or type(error).__name__)
 
 
 def _one_line(text: str) -> str:
-    """Return a server's text, short, with what is not printable in it escaped."""
+    """Return the text of a server, shortened, with unprintable characters escaped."""
     escaped = visible_line(text[:_MAX_TEXT])
     return escaped if len(escaped) <= _MAX_TEXT and len(text) <= _MAX_TEXT else f"{escaped[:_MAX_TEXT]}..."
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
+    """Handler that refuses redirects to invalid addresses."""
+
     def http_error_302(self, req: urllib.request.Request, fp: Any, *answer: Any) -> Any:
         try:
             return super().http_error_302(req, fp, *answer)
-        except ValueError as error:  # brackets without an IPv6 address, a host that is no name, a port that is none
+        except ValueError as error:  # brackets without an IPv6 address, or an invalid host or port
             fp.close()
-            raise _TransferRefused(f"the server leads to an address that is none ({_reason(error)})") from None
+            raise _TransferRefused(f"the server redirects to an invalid address ({_reason(error)})") from None
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
     def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
         newurl = answer[-1]
-        _ = urlsplit(newurl).port  # raises a ValueError for a number that is not one of a port
+        _ = urlsplit(newurl).port  # raises a ValueError for an invalid port
         return super().redirect_request(req, *answer)
 
 
 def _web_only_opener(watch: TransferWatch) -> urllib.request.OpenerDirector:
-    """An opener that knows no `file:` or `ftp:`, to which a server could otherwise redirect it."""
+    """Return an opener without `file:` and `ftp:`, to which a server could redirect."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),

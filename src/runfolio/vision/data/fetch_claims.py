@@ -1,4 +1,4 @@
-"""One process at a time fetches a thing into the cache; the others wait and find it there."""
+"""Locks of the cache. One process downloads or computes an entry while the others wait for it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ except ImportError:  # Windows has no flock
 
 @contextmanager
 def hold_claim(path: Path) -> Iterator[bool]:
-    """Hold the lock file at `path`; it is let go even by a process that is killed.
+    """Hold the lock file at `path`. A killed process releases its lock.
 
-    Gives:
-        False where the disk or system knows no such locks: others may be at the same work, so share no files with them.
+    Yields:
+        True if the lock is held. False if the file system has no locks, so that other processes may do the same work
+        and files must not be shared with them.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("ab") as file:

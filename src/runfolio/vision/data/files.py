@@ -1,4 +1,4 @@
-"""Labelled images that are files below one folder."""
+"""Labelled image files in one folder."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from runfolio.vision.data.pictures import read_picture
 
 @dataclass(frozen=True)
 class ImageFiles:
+    """Set of image files."""
+
     root: Path
     names: tuple[str, ...]
-    """The files below `root`, with `/`."""
+    """Paths relative to `root`, with `/`."""
     labels: NDArray[np.int64]
-    """[n] class indices."""
+    """Class indices, [n]."""
     contents: tuple[str, ...] = ()
-    """The digest of each file, once they were looked at (see `inspection`)."""
+    """Digest of each file; empty before the inspection (see `inspection`)."""
 
     @property
     def in_files(self) -> bool:
@@ -36,10 +38,11 @@ class ImageFiles:
         return self.root / self.names[index]
 
     def image(self, index: int, at_least: int | None = None) -> Image:
-        """The decoded picture.
+        """Return the decoded picture.
 
         Raises:
-            NotFound, DamagedFile: As `read_picture`; the file was there and whole when training began.
+            NotFound: The file was removed after its inspection.
+            DamagedFile: The file was damaged after its inspection.
         """
         return read_picture(self.path(index), at_least)
 
@@ -47,7 +50,7 @@ class ImageFiles:
         return printable(self.names[index])
 
     def only(self, indices: NDArray[np.int64]) -> ImageFiles:
-        """The images at `indices`, in that order."""
+        """Return the images at `indices`, in this order."""
         contents = tuple(self.contents[index] for index in indices) if self.contents else ()
         return ImageFiles(self.root, tuple(self.names[index] for index in indices), self.labels[indices], contents)
 
@@ -56,5 +59,5 @@ class ImageFiles:
 
 
 def printable(name: str) -> str:
-    """A file's name as text: bytes that are no UTF-8 become a question mark in a box."""
+    """Return a file name as text. Bytes that are not UTF-8 become replacement characters."""
     return os.fsencode(name).decode("utf-8", "replace")

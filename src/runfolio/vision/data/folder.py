@@ -1,7 +1,7 @@
-"""`folder:PATH`: image files in folders that are named after their classes.
+"""Data `folder:PATH`: image files in one folder per class.
 
-Folders of training, validation and test images (`split_folders` recognises their names) with a folder per class in
-each; or one folder per class, of which a fixed fifth is for test. `notices` say what was taken for what.
+The class folders can be inside folders for training, validation and test, whose names `split_folders` recognises. Else
+a fixed fifth of the images is used for test. `notices` explain the interpretation of the folders.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from runfolio.vision.data.split_folders import Split
 PHOTO_SIZE = (224, 224)
 
 _TEST_FRACTION = 0.2
-_TEST_SEED = 0  # never a run's own seed: all runs are tested on the same images
+_TEST_SEED = 0  # not the seed of the run, so that all runs are tested on the same images
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder:
-    """Content of a folder, before it is decided which of its images train and which test."""
+    """Content of a folder, before its images are divided into training and test images."""
 
     name: str
     root: Path
@@ -39,20 +39,20 @@ class ImageFolder:
     val: ImageFiles | None
     test: ImageFiles | None
     undivided: ImageFiles | None
-    """All images of a folder without folders of parts."""
+    """All images, if there are no folders for training and test."""
     folders: Mapping[Split, str]
     """Name of the folder of each part, such as `train/`."""
     notices: tuple[str, ...]
-    """Remarks on how the folders were understood and on files left out, if the names leave a doubt."""
+    """Remarks on the interpretation of ambiguous names and on left out files."""
 
     def source(self, *, with_validation: bool = False) -> ImageSource:
-        """Return its own training and test images.
+        """Return the training and test images of the folder.
 
-        Without a test folder, a fixed fifth is kept for test: of all images if there are no folders of parts, and of
-        the training images if there is a validation folder.
+        Without a test folder, a fixed fifth of the images is used for test: of all images if they are undivided, of the
+        training images if there is a validation folder.
 
         Args:
-            with_validation: Add the images of the validation folder to the training set, as its `val`.
+            with_validation: Add the images of the validation folder to the training set, as `val`.
 
         Raises:
             ConfigError: Training or test images are missing, or their classes differ.
@@ -64,15 +64,15 @@ class ImageFolder:
             train, test = train.only(for_training), train.only(for_test)
             self._check_each_class_is_tested(test)
             if self.undivided is None:
-                own = self.folders["train"]
-                notices = [f"no test folder: {len(test):,} images of {own} are kept for test, the same in every run"]
+                train_folder = self.folders["train"]
+                notices = [f"no test folder: {len(test):,} images of {train_folder} test, the same in each run"]
         else:
             test = self.all_for_test()
             self._check_same_classes(train, test)
         return self._source_of(train, test, notices, with_validation=with_validation)
 
     def source_with_test(self, test: ImageSet, *, with_validation: bool = False) -> ImageSource:
-        """Return its training images with test images from elsewhere.
+        """Return the training images of the folder with other test images.
 
         Raises:
             ConfigError: There are no training images.
@@ -87,55 +87,57 @@ class ImageFolder:
             train, val = _with_validation(train, self.val)
         elif self.val is not None:
             left_out = f"{self.folders['val']} ({len(self.val):,} images) left out"
-            notices = [*notices, f"{left_out}: --val-fraction or --fold divides the training images instead"]
+            notices = [*notices, f"{left_out}: --val-fraction or --fold splits the training images instead"]
         source = photo_source(self.name, self.classes, train, test)
         return replace(source, val=val, notices=(*self.notices, *notices))
 
     def all_for_training(self) -> ImageFiles:
-        """Return the images to train on: those of the training folder, or all of an undivided folder.
+        """Return the images of the training folder, or all undivided images.
 
         Raises:
             ConfigError: There is no training folder.
         """
         images = self.undivided or self.train
         if images is None:
-            raise ConfigError(self._lack("train/", "name another folder, or use it as --test-data"))
+            raise ConfigError(self._missing_folder("train/", "name another folder, or use it as --test-data"))
         return images
 
     def all_for_test(self) -> ImageFiles:
-        """Return the images that test a training on other data: the test folder, or all of an undivided folder.
+        """Return the images of the test folder, or all undivided images, to test a training on other data.
 
         Raises:
             ConfigError: There is no test folder.
         """
         images = self.undivided or self.test
         if images is None:
-            raise ConfigError(self._lack("test/", "add one, or name test images with --test-data"))
+            raise ConfigError(self._missing_folder("test/", "add one, or name test images with --test-data"))
         return images
 
-    def _lack(self, part: str, remedy: str) -> str:
+    def _missing_folder(self, part: str, remedy: str) -> str:
         remarks = f" ({'; '.join(self.notices)})" if self.notices else ""
         return f"{self.root} has {' and '.join(self.folders.values())} but no {part}; {remedy}{remarks}"
 
     def _check_same_classes(self, train: ImageFiles, test: ImageFiles) -> None:
-        trained, tested = ({self.classes[label] for label in np.unique(part.labels)} for part in (train, test))
-        ours, theirs = self.folders["train"], self.folders["test"]
-        if differing := differing_classes(trained, ours, tested, theirs):
+        train_classes, test_classes = (
+            {self.classes[label] for label in np.unique(part.labels)} for part in (train, test)
+        )
+        train_folder, test_folder = self.folders["train"], self.folders["test"]
+        if differing := differing_classes(train_classes, train_folder, test_classes, test_folder):
             raise ConfigError(
-                f"{ours} and {theirs} of {self.root} do not hold images of the same classes: {differing}; "
+                f"{train_folder} and {test_folder} of {self.root} do not have the same classes: {differing}; "
                 "add the missing folders of images or remove the others"
             )
 
     def _check_each_class_is_tested(self, test: ImageFiles) -> None:
         for label in np.setdiff1d(np.arange(len(self.classes)), test.labels):
             raise ConfigError(
-                f"class {self.classes[label]!r} of {self.root} has too few images to keep any for test; "
+                f"class {self.classes[label]!r} of {self.root} has too few images to split off any for test; "
                 "add some, or name test images with --test-data"
             )
 
 
 def photo_source(name: str, classes: tuple[str, ...], train: ImageSet, test: ImageSet) -> ImageSource:
-    """Colour photographs of any size, normalised as ImageNet's are."""
+    """Return a source of colour photographs, normalised like ImageNet."""
     return ImageSource(
         name=name,
         classes=classes,
@@ -148,29 +150,30 @@ def photo_source(name: str, classes: tuple[str, ...], train: ImageSet, test: Ima
     )
 
 
-def differing_classes(ours: set[str], our_label: str, theirs: set[str], their_label: str) -> str:
-    """Which classes only one of two places has, as half a sentence; empty where they agree."""
+def differing_classes(first: set[str], first_label: str, second: set[str], second_label: str) -> str:
+    """Describe the classes that only one of two data sets has; empty if they agree."""
     return " and ".join(
         f"only in {label}: {', '.join(sorted(names))}"
-        for label, names in ((our_label, ours - theirs), (their_label, theirs - ours))
+        for label, names in ((first_label, first - second), (second_label, second - first))
         if names
     )
 
 
 def open_folder(path: str | Path, *, name: str | None = None) -> ImageFolder:
-    """Look through a folder of images.
+    """Find the images of a folder.
 
     Args:
-        name: What the data is called. Default: `folder:` and the absolute path.
+        path: Path of the folder.
+        name: Name of the data. Default: `folder:` and the absolute path.
 
     Raises:
-        NotFound: There is no such folder.
-        ConfigError: It holds no two classes of images; the message says what is expected.
-        StoreError: It cannot be read.
+        NotFound: The folder does not exist.
+        ConfigError: The folder has fewer than two classes of images; the message describes the expected structure.
+        StoreError: The folder cannot be read.
     """
     root = expand_home(path).resolve()
     if not root.is_dir():
-        problem = "is a file, not a folder" if root.exists() else "is not there"
+        problem = "is a file, not a folder" if root.exists() else "does not exist"
         hint = f"did you mean zip:{path}?" if root.is_file() and root.suffix.lower() == ".zip" else "check the path"
         raise NotFound(f"the folder of images {root} {problem}; {hint}")
     try:
@@ -184,8 +187,8 @@ def _scan_folder(name: str, root: Path) -> ImageFolder:
     classes = layout.classes
     if len(classes) < 2:
         raise ConfigError(
-            f"{root} holds {_count(classes)}; give a folder with two or more folders of images ({', '.join(ENDINGS)}),"
-            " or with train/ and test/ that hold such"
+            f"{root} has {_class_count(classes)}; give a folder with two or more folders of images"
+            f" ({', '.join(ENDINGS)}), or with train/ and test/ that have such folders"
         )
     files = {split: _labelled(root, images, classes) for split, images in layout.parts.items()}
     return ImageFolder(
@@ -202,16 +205,16 @@ def _scan_folder(name: str, root: Path) -> ImageFolder:
 
 
 def _below_wrapping_folders(root: Path) -> Path:
-    # Zips often hold one folder that holds everything.
-    while len(inside := visible_entries(root)) == 1:
-        (only,) = inside
-        if only.name in ("train", "test") or not _holds_folders(Path(only.path)):
+    # Zips often have one top-level folder.
+    while len(entries := visible_entries(root)) == 1:
+        (entry,) = entries
+        if entry.name in ("train", "test") or not _has_folders(Path(entry.path)):
             break
-        root = Path(only.path)
+        root = Path(entry.path)
     return root
 
 
-def _holds_folders(folder: Path) -> bool:
+def _has_folders(folder: Path) -> bool:
     return folder.is_dir() and any(entry.is_dir() for entry in visible_entries(folder))
 
 
@@ -222,11 +225,11 @@ def _labelled(root: Path, by_class: ClassImages, classes: tuple[str, ...]) -> Im
 
 
 def _with_validation(train: ImageFiles, val: ImageFiles) -> tuple[ImageFiles, NDArray[np.int64]]:
-    """Return the images of both, by class and name, and the indices of those that validate."""
-    both = ImageFiles(train.root, train.names + val.names, np.concatenate([train.labels, val.labels]))
-    order = np.array(sorted(range(len(both)), key=lambda index: (both.labels[index], both.names[index])))
-    return both.only(order), np.flatnonzero(order >= len(train))
+    """Return the images of both sets, sorted by class and name, and the indices of the validation images."""
+    images = ImageFiles(train.root, train.names + val.names, np.concatenate([train.labels, val.labels]))
+    order = np.array(sorted(range(len(images)), key=lambda index: (images.labels[index], images.names[index])))
+    return images.only(order), np.flatnonzero(order >= len(train))
 
 
-def _count(classes: tuple[str, ...]) -> str:
-    return f"images of one class only ({classes[0]})" if classes else "no images in folders"
+def _class_count(classes: tuple[str, ...]) -> str:
+    return f"images of only one class ({classes[0]})" if classes else "no images in folders"

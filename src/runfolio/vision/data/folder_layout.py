@@ -1,4 +1,4 @@
-"""Layout of a folder of images: which folders are parts of the data, which are classes, and what is left out."""
+"""Layout of a folder of images: its parts, its classes, and left out files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ClassImages = Mapping[str, Sequence[str]]
 """Paths of images by class."""
 
 _PURPOSES: Mapping[Split, str] = {"train": "training", "val": "validation", "test": "test"}
-_PLAIN = {"train": "train/", "test": "test/"}
+_UNAMBIGUOUS = {"train": "train/", "test": "test/"}
 _MAX_NAMED = 5
 
 
@@ -29,13 +29,13 @@ class FolderLayout:
     """Images of a folder by part and class."""
 
     parts: Mapping[Split, ClassImages]
-    """Empty if the folder is not divided."""
+    """Images by part and class; empty if the folder is not divided."""
     undivided: ClassImages
-    """All images of a folder that is not divided."""
+    """All images by class, if the folder is not divided."""
     folders: Mapping[Split, str]
     """Folder of each part, such as `train/`."""
     notices: tuple[str, ...]
-    """Remarks on how the folders were understood and on files left out, if the names leave a doubt."""
+    """Remarks on the interpretation of ambiguous names and on left out files."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ def read_layout(root: Path) -> FolderLayout:
     """Return the layout of a folder.
 
     Raises:
-        ConfigError: All classes have names of parts: the folders of the classes are missing.
+        ConfigError: All folders have names of parts, so the class folders are missing.
     """
     folders = sorted(
         (read_folder(Path(entry.path)) for entry in visible_entries(root) if entry.is_dir()),
@@ -73,48 +73,48 @@ def read_layout(root: Path) -> FolderLayout:
 
 
 def _divided(parts: Mapping[Split, ClassImages], folders: Mapping[Split, str], left_out: Sequence[str]) -> FolderLayout:
-    """Return the layout of a folder whose parts are known."""
+    """Return the layout of a divided folder."""
     classes = {name for split in ("train", "test") for name in parts.get(split, ())}
     validation = parts.get("val", {})
-    others = [f"{folders['val']}{name}/ (not a class elsewhere)" for name in validation if name not in classes]
-    lacking = sorted(classes.difference(validation)) if validation else []
+    others = [f"{folders['val']}{name}/ (only in this folder)" for name in validation if name not in classes]
+    missing = sorted(classes.difference(validation)) if validation else []
     notices = [
-        *([_taken(parts, folders)] if dict(folders) != _PLAIN else []),
+        *([_usage_notice(parts, folders)] if dict(folders) != _UNAMBIGUOUS else []),
         *_as_notice([*left_out, *others]),
-        *([f"{folders['val']} has no images of: {_named(lacking)}"] if lacking else []),
+        *([f"{folders['val']} has no images of: {_named(missing)}"] if missing else []),
     ]
-    within = {name: images for name, images in validation.items() if name in classes}
-    usable = {split: images for split, images in {**parts, "val": within}.items() if images}
+    usable_validation = {name: images for name, images in validation.items() if name in classes}
+    usable = {split: images for split, images in {**parts, "val": usable_validation}.items() if images}
     return FolderLayout(parts=usable, undivided={}, folders=folders, notices=tuple(notices))
 
 
-def _taken(parts: Mapping[Split, ClassImages], folders: Mapping[Split, str]) -> str:
-    taken = (
+def _usage_notice(parts: Mapping[Split, ClassImages], folders: Mapping[Split, str]) -> str:
+    usages = (
         f"{folders[split]} ({_images(sum(map(len, parts[split].values())))}) for {purpose}"
         for split, purpose in _PURPOSES.items()
         if split in parts
     )
-    return f"taken: {', '.join(taken)}"
+    return f"used: {', '.join(usages)}"
 
 
 def _doubts(folders: Sequence[Folder], root: Path) -> list[str]:
-    """Return what makes it doubtful that the folders are classes.
+    """Return notices if the folders may not be classes.
 
     Raises:
-        ConfigError: All of them have names of parts.
+        ConfigError: All folders have names of parts.
     """
     named = [folder.name for folder in folders if is_split_name(folder.name)]
     if len(named) == len(folders) > 1:
         raise ConfigError(
-            f"{' and '.join(f'{name}/' for name in named)} of {root} hold images but no folders of classes;"
-            " put the images of each class into a folder named after it, inside of these"
+            f"{' and '.join(f'{name}/' for name in named)} of {root} have images but no class folders;"
+            " put the images of each class into a folder named after it, inside these folders"
         )
     if named:
-        return [f"taken for classes although they have names of parts of the data: {_named(named)}"]
+        return [f"used as classes although they have names of parts of the data: {_named(named)}"]
     inside = {frozenset(folder.class_images) for folder in folders if not folder.loose}
     if len(folders) > 1 and len(inside) == 1 and not any(folder.loose for folder in folders) and len(min(inside)) > 1:
         outer, inner = _named([f"{folder.name}/" for folder in folders]), _named(sorted(min(inside)))
-        doubt = f"{outer} were taken for the classes, but all hold the same folders ({inner})"
+        doubt = f"{outer} were used as classes, but all have the same folders ({inner})"
         return [f"{doubt}; if those are the classes, name the outer folders train/ and test/"]
     return []
 
@@ -132,10 +132,10 @@ def _without_images(folders: Iterable[Folder]) -> list[str]:
     return [f"{folder.name}/ (no images)" for folder in folders if not folder.images]
 
 
-def _loose(images: Sequence[str], where: str = "") -> list[str]:
+def _loose(images: Sequence[str], location: str = "") -> list[str]:
     if not images:
         return []
-    return [f"{_images(len(images))}{where} outside of the class folders, such as {Path(images[0]).name}"]
+    return [f"{_images(len(images))}{location} outside of the class folders, such as {Path(images[0]).name}"]
 
 
 def _as_notice(left_out: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Image files below a folder. Hidden entries, `__MACOSX` and files that are not images by their ending do not count."""
+"""Image files in a folder. Hidden entries, `__MACOSX` and files with other suffixes are ignored."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from pathlib import Path
 from runfolio.vision.data.files import printable
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-"""Files that end so are taken for images, in either case of letters; their content must then bear it out."""
+"""Suffixes of image files, in lower or upper case."""
 
 _IGNORED_FOLDERS = ("__MACOSX",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """A folder with the images in it, and those below each folder inside."""
+    """Folder with its images."""
 
     name: str
     path: Path
     loose: tuple[str, ...]
-    """Images directly inside."""
+    """Images directly in the folder."""
     by_folder: Mapping[str, list[str]]
-    """Images below each folder inside, sorted, by the folder's name."""
+    """Images in and below each subfolder, sorted, by name of the subfolder."""
 
     @cached_property
     def class_images(self) -> dict[str, list[str]]:
-        """`by_folder` without the folders that hold no image."""
+        """Images by subfolder, without empty subfolders."""
         return {name: paths for name, paths in self.by_folder.items() if paths}
 
     @property
     def images(self) -> list[str]:
-        """All images, in it or below."""
+        """All images in and below the folder."""
         return sorted([*self.loose, *(path for paths in self.by_folder.values() for path in paths)])
 
 
 def read_folder(path: Path, *, name: str | None = None) -> Folder:
-    """Return the images of a folder.
+    """Find the images in a folder.
 
     Args:
-        name: Default: the folder's own.
+        path: Path of the folder.
+        name: Name of the result. Default: that of the folder.
     """
     by_folder: dict[str, list[str]] = {}
     outer = _Visit(os.fspath(path), os.path.realpath(path), None)
@@ -63,14 +64,14 @@ def loose_images(folder: Path) -> tuple[str, ...]:
 
 
 def visible_entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """Return what is in a folder and not hidden."""
+    """Return the entries of a folder that are not hidden."""
     with os.scandir(folder) as entries:
         return [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _IGNORED_FOLDERS]
 
 
 @dataclass(frozen=True)
 class _Visit:
-    """A folder on the way through a tree, in which links to folders are followed."""
+    """Folder in a tree whose links to folders are followed."""
 
     path: str
     real_path: str
@@ -82,7 +83,7 @@ class _Visit:
 
     @property
     def is_circle(self) -> bool:
-        """Whether it is one of the folders above it, to which a link led: it would be followed for ever."""
+        """Return whether the folder is one of its own parents, reached by a link, which would be an endless loop."""
         above = self.above
         while above is not None and above.real_path != self.real_path:
             above = above.above

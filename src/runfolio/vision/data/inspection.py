@@ -1,7 +1,6 @@
-"""A full look at every image file: can it be decoded, how large is it, is it the same as another?
+"""Inspection of image files: decodability, size and digest.
 
-What was found is kept in the user's cache by path, size, inode and times of change, so a second look at the same files
-is over at once. Losing the cache costs time and nothing else.
+The results are cached by path, size, inode and change times, so each file is inspected once.
 """
 
 from __future__ import annotations
@@ -29,41 +28,44 @@ if TYPE_CHECKING:
 
 _FOLDER = "images"
 MIN_LEVELS = 8
-"""Images of fewer levels are masks or drawings, or hold values that were meant to be scaled."""
+"""Number of levels below which images are probably masks, drawings, or values in another range."""
 _CACHE_VERSION = f"runfolio {__version__} (3), Pillow {PIL.__version__}"
-"""Another version of either may judge a file differently; the number counts changes of `ImageInspection`."""
-_ENOUGH_PIXELS = 2048
-"""Pixels of the shorter side that a look at a large JPEG keeps (see `read_picture`)."""
+"""Version of the results: other packages may judge a file differently. The number counts changes of the fields."""
+_MIN_DECODED_PIXELS = 2048
+"""Least pixels of the shorter side to which a large JPEG is reduced (see `read_picture`)."""
 _CHUNK_FILES = 1024
-"""Files handed to the threads together, so that Ctrl-C need not wait for all of them."""
+"""Files submitted to the threads at once, which limits the delay of Ctrl-C."""
 
 
 class ImageInspection(NamedTuple):
-    """What a look at one file found."""
+    """Result of the inspection of one file."""
 
     as_of: Sequence[int]
-    """See `file_cache.stamp`; empty of what is no file to be read."""
+    """Stamp of the file (see `file_cache.stamp`); empty if it cannot be read."""
     digest: str
-    """BLAKE2 of the file's bytes: equal for equal files."""
+    """BLAKE2 digest of the file."""
     width: int = 0
-    """Of the picture turned upright, in pixels, as is `height`."""
+    """Width of the upright picture in pixels."""
     height: int = 0
+    """Height of the upright picture in pixels."""
     mode: str = ""
-    """Pillow's name for the kind of its pixels: `RGB`, `L`, `RGBA`, ..."""
+    """Mode of Pillow: `RGB`, `L`, `RGBA`, ..."""
     problem: str = ""
-    """Why it cannot be used as an image; empty where it can."""
+    """Reason why the file is not usable; empty if it is."""
     levels: int = MIN_LEVELS
-    """Number of different values or colours, counted up to `MIN_LEVELS`."""
+    """Number of distinct values or colours, counted up to `MIN_LEVELS`."""
     low: float = 0.0
-    """Lowest value of a picture of more than 8 bits; `high` is the highest."""
+    """Lowest value of a picture of more than 8 bits."""
     high: float = 0.0
+    """Highest value of a picture of more than 8 bits."""
 
 
 def inspect_images(images: ImageFiles, progress: Progress | None = None) -> list[ImageInspection]:
-    """A finding for each image, in order; only files that are new or changed since an earlier look are read.
+    """Inspect images, and return the results in order. Only new and changed files are read.
 
     Args:
-        progress: Gets a task for as long as files are read.
+        images: Files to inspect.
+        progress: Display of a task while files are read.
     """
     cache = FileCache(_FOLDER, images.root, _CACHE_VERSION, ImageInspection)
     inspections = cache.load()
@@ -80,10 +82,10 @@ def _read_all(root: Path, names: Sequence[str], progress: Progress | None) -> It
     try:
         with ThreadPoolExecutor() as threads:
             for first in range(0, len(names), _CHUNK_FILES):
-                for finding in threads.map(
+                for inspection in threads.map(
                     _inspect_file, [root / name for name in names[first : first + _CHUNK_FILES]]
                 ):
-                    yield finding
+                    yield inspection
                     if progress and task is not None:
                         progress.advance(task)
     finally:
@@ -94,25 +96,25 @@ def _read_all(root: Path, names: Sequence[str], progress: Progress | None) -> It
 def _inspect_file(path: Path) -> ImageInspection:
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would block
             return ImageInspection((), "", problem=f"{printable(str(path))} is not a file")
         with path.open("rb") as file:
             digest = content_digest(file)
     except OSError as error:
-        reason = "the link leads nowhere" if path.is_symlink() and not path.exists() else error.strerror
+        reason = "the link is broken" if path.is_symlink() and not path.exists() else error.strerror
         return ImageInspection((), "", problem=f"{printable(str(path))} cannot be read: {reason}")
     try:
-        picture = read_picture(path, _ENOUGH_PIXELS)
+        picture = read_picture(path, _MIN_DECODED_PIXELS)
         width, height = upright_size(path) if picture.format in JPEG_FORMATS else picture.size
     except (DamagedFile, NotFound) as error:
         return ImageInspection(stamp(status), digest, problem=printable(str(error)))
     if not is_deep(picture.mode):
-        colors = picture.getcolors(MIN_LEVELS - 1)  # None as soon as there are more
+        colors = picture.getcolors(MIN_LEVELS - 1)  # None if there are more
         levels = MIN_LEVELS if colors is None else len(colors)
         return ImageInspection(stamp(status), digest, width, height, picture.mode, levels=levels)
     levels, low, high = _levels_and_range(picture)
     if not levels:
-        return ImageInspection(stamp(status), digest, problem=f"{printable(str(path))} holds no finite value")
+        return ImageInspection(stamp(status), digest, problem=f"{printable(str(path))} has no finite value")
     return ImageInspection(
         stamp(status),
         digest,
@@ -126,7 +128,7 @@ def _inspect_file(path: Path) -> ImageInspection:
 
 
 def _levels_and_range(picture: Image) -> tuple[int, float, float]:
-    """Return the number of levels of a deep picture, counted up to `MIN_LEVELS`, and its least and greatest value."""
+    """Return number of levels (up to `MIN_LEVELS`), lowest value and highest value of a deep picture."""
     levels: set[float] = set()
     low, high = math.inf, -math.inf
     for values in value_bands(picture):

@@ -1,4 +1,4 @@
-"""Images as a listing: what a run records of the data it was given."""
+"""Listing of images that a run records as its data."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from runfolio.vision.data.files import ImageFiles
 
 
 def listing(images: ImageSet, chosen: Iterable[int], classes: Sequence[str]) -> Listing:
-    """The images at the indices `chosen`: name, digest of the content, class."""
+    """Return the listing of the chosen images: name, content digest and class."""
     return Listing(items(images, chosen, classes))
 
 
 def items(images: ImageSet, chosen: Iterable[int], classes: Sequence[str]) -> list[Item]:
-    """As `listing`, in the order of `chosen`."""
+    """Return the items of the chosen images in the same order: name, content digest and class."""
     contents = images.digests()
     return [Item(_name(images, index), contents[index], classes[int(images.labels[index])]) for index in chosen]
 
 
 def _name(images: ImageSet, index: int) -> str:
-    """Unlike a reference, whole where it is no Unicode."""
+    """Return the name of an image, which unlike its reference preserves bytes that are not UTF-8."""
     return plain_json(images.names[index]) if isinstance(images, ImageFiles) else images.reference(index)

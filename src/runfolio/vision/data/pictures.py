@@ -1,4 +1,4 @@
-"""Image files and pictures of any mode, brought to the channels a model wants. Needs Pillow only."""
+"""Reading of image files, and conversion of pictures to the channels of a model. Needs only Pillow."""
 
 from __future__ import annotations
 
@@ -26,64 +26,70 @@ ValueRange = tuple[float, float]
 _Read = TypeVar("_Read")
 
 JPEG_FORMATS = ("JPEG", "MPO")
-"""Pillow's names of what may be scaled down while it is decoded; MPO is a JPEG file of several pictures."""
-_FIRST_ON_ITS_SIDE = 5
-"""Orientations of EXIF from this one on exchange width and height."""
-_KIND_OF_CHANNELS = {1: "L", 3: "RGB"}
-CHANNELS = tuple(_KIND_OF_CHANNELS)
+"""Formats of Pillow that can be scaled down while decoding. MPO is a JPEG file with several pictures."""
+_FIRST_TRANSPOSED = 5
+"""First of the EXIF orientations that exchange width and height."""
+_MODE_OF_CHANNELS = {1: "L", 3: "RGB"}
+CHANNELS = tuple(_MODE_OF_CHANNELS)
 _COLOR_BYTES = 4
-"""Bytes of a pixel in colour."""
+"""Bytes of a colour pixel in Pillow."""
 _BAND_PIXELS = 1024 * 1024
-"""Pixels that are converted at a time: a conversion takes a few copies of them."""
+"""Pixels converted at a time, since a conversion needs several copies."""
 
 
 def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
-    """The decoded picture, turned upright by its EXIF orientation; of an animation, the first frame.
+    """Decode a picture, and turn it upright according to EXIF. Of an animation, the first frame is read.
 
     Args:
-        at_least: A JPEG may be scaled down by 2, 4 or 8 while it is decoded, which is faster, as long as neither side
-            gets fewer pixels than this. None: not.
+        path: Path of the file.
+        at_least: Least pixels of each side. A JPEG is scaled down by 2, 4 or 8 while decoding, which is faster, as long
+            as neither side gets smaller than this. None: no scaling.
 
     Raises:
-        NotFound: There is no such file.
-        DamagedFile: It is no image of a format in `FORMATS`, is cut short, or takes too much memory to decode.
+        NotFound: The file does not exist.
+        DamagedFile: The file is not an image of a format in `FORMATS`, is truncated, or needs too much memory.
     """
     path = expand_home(path)
     if not path.exists():
         raise NotFound(f"no image {path}; check the path")
-    if not path.is_file():  # opening a pipe would wait for ever
+    if not path.is_file():  # opening a pipe would block
         raise DamagedFile(f"{path} is not a file")
     return _translated(lambda: _decode(path, str(path), at_least), str(path))
 
 
 def read_bytes(content: bytes, name: str, at_least: int | None = None) -> Image.Image:
-    """The picture of a file's content, as `read_picture`.
+    """Decode the content of a file like `read_picture`.
 
     Args:
+        content: Content of the file.
         name: Name of the picture in errors.
+        at_least: See `read_picture`.
+
+    Raises:
+        DamagedFile: The content is not a usable image.
     """
     return _translated(lambda: _decode(io.BytesIO(content), name, at_least), name)
 
 
 def upright_size(path: Path) -> tuple[int, int]:
-    """Return (width, height) of a JPEG file turned upright; its pixels are not decoded.
+    """Return (width, height) of the upright picture of a JPEG file without decoding its pixels.
 
     Raises:
-        DamagedFile: As `read_picture`.
+        DamagedFile: The file is not a usable image.
     """
     return _translated(lambda: _upright_size(path), str(path))
 
 
 def upright(picture: Image.Image) -> Image.Image:
-    """Return the picture turned by its EXIF orientation."""
+    """Turn a picture upright according to its EXIF orientation."""
     with _warnings_silenced:
         return ImageOps.exif_transpose(picture)
 
 
 def _translated(read: Callable[[], _Read], name: str) -> _Read:
-    """Return what `read` returns, with errors of Pillow as ours."""
+    """Return `read()`, with errors of Pillow translated."""
     try:
-        # Pillow's own warnings (huge, odd EXIF) say nothing a user can act on; the limit below is ours.
+        # Warnings of Pillow (huge picture, invalid EXIF) do not help users; runfolio has its own limit.
         with _warnings_silenced:
             return read()
     except DamagedFile:
@@ -91,22 +97,20 @@ def _translated(read: Callable[[], _Read], name: str) -> _Read:
     except UnidentifiedImageError:
         raise DamagedFile(f"{name} is not an image of a known format; give {_either(FORMATS)}") from None
     except Image.DecompressionBombError:
-        raise DamagedFile(f"{name} claims far more pixels than can be decoded; scale it down first") from None
+        raise DamagedFile(f"{name} declares too many pixels to be decoded; scale it down first") from None
     except MemoryError:
         raise
-    except (
-        Exception
-    ) as error:  # decoders raise almost anything on damaged bytes: OSError, SyntaxError, struct.error ...
+    except Exception as error:  # decoders raise many types on damaged bytes: OSError, SyntaxError, struct.error ...
         raise DamagedFile(f"{name} cannot be read as an image: {_reason(error)}") from None
 
 
 def is_deep(mode: str) -> bool:
-    """Return whether pictures of Pillow's mode hold integers of more than 8 bits, or floats."""
+    """Return whether a mode of Pillow has integers of more than 8 bits, or floats."""
     return mode == "F" or mode.startswith("I")
 
 
 def value_bands(picture: Image.Image) -> Iterator[NDArray[np.floating]]:
-    """Return the finite values of a deep picture, flat, band of rows by band; bands without any are left out."""
+    """Yield the finite values of a deep picture as flat arrays, one per band of rows; empty bands are omitted."""
     for _, band in _bands(picture):
         values = np.asarray(band, dtype=np.float64).ravel()
         if len(finite := values[np.isfinite(values)]):
@@ -114,60 +118,62 @@ def value_bands(picture: Image.Image) -> Iterator[NDArray[np.floating]]:
 
 
 def to_channels(picture: Image.Image, channels: int, value_range: ValueRange | None = None) -> Image.Image:
-    """The picture in grey (1) or colour (3), 8 bits a channel; what is transparent lies on white.
+    """Convert a picture to grey (1) or colour (3) with 8 bits per channel, on a white background.
 
     Args:
-        value_range: Values of a deep picture that become black and white; those outside of it are clipped. None: 0 and
-            65,535 of 16 bits, else 0 and 255.
+        picture: Picture of any mode.
+        channels: 1 or 3.
+        value_range: Values of a deep picture that become black and white; others are clipped. Default: 0 and 65,535 for
+            16 bits, else 0 and 255.
     """
-    kind = _KIND_OF_CHANNELS[channels]
-    if picture.mode == kind:
+    mode = _MODE_OF_CHANNELS[channels]
+    if picture.mode == mode:
         return picture
     if picture.width * picture.height <= _BAND_PIXELS:
-        return _converted(picture, kind, value_range)
-    result = Image.new(kind, picture.size)
+        return _converted(picture, mode, value_range)
+    result = Image.new(mode, picture.size)
     for top, band in _bands(picture):
-        result.paste(_converted(band, kind, value_range), (0, top))
+        result.paste(_converted(band, mode, value_range), (0, top))
     return result
 
 
 def check_resize(size: tuple[int, int], target: int | tuple[int, int]) -> None:
-    """Check that a picture does not become too large when it is resized.
+    """Check that resizing a picture does not need too much memory.
 
     Args:
         size: (width, height) of the picture.
-        target: (width, height) afterwards, or pixels of the shorter side of a picture that keeps its shape.
+        target: New (width, height), or new length of the shorter side if the aspect ratio is kept.
 
     Raises:
-        DamagedFile: It does; the message does not name the picture.
+        DamagedFile: It needs too much memory; the message does not name the picture.
     """
     width, height = size
     if isinstance(target, int):
         target = (max(target, width * target // height), max(target, height * target // width))
-    needed = _COLOR_BYTES * target[0] * max(height, target[1])  # Pillow resizes all rows, then the columns
+    needed = _COLOR_BYTES * target[0] * max(height, target[1])  # Pillow first resizes all rows, then all columns
     if needed > MAX_DECODED_BYTES:
         raise DamagedFile(
-            f"{width:,} x {height:,} pixels take {needed:,} bytes when they are resized to {target[0]:,} x"
-            f" {target[1]:,} (at most {MAX_DECODED_BYTES:,}); cut the picture to a more even shape first"
+            f"{width:,} x {height:,} pixels need {needed:,} bytes to be resized to {target[0]:,} x {target[1]:,}"
+            f" (at most {MAX_DECODED_BYTES:,}); crop the picture to a less extreme aspect ratio first"
         )
 
 
 def _bands(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """Return a picture cut into bands of rows, each with the number of its first row."""
+    """Yield bands of rows of a picture, each with the number of its first row."""
     rows = max(1, _BAND_PIXELS // picture.width)
     for top in range(0, picture.height, rows):
         yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
 
 
-def _converted(picture: Image.Image, kind: str, value_range: ValueRange | None) -> Image.Image:
+def _converted(picture: Image.Image, mode: str, value_range: ValueRange | None) -> Image.Image:
     if is_deep(picture.mode) and value_range is not None:
         picture = _scaled(picture, value_range)
-    if picture.mode.startswith("I;16"):  # Pillow's own conversion clips all but the darkest 256 of 65,536 greys
+    if picture.mode.startswith("I;16"):  # Pillow's conversion would clip all values above 255
         picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     if picture.has_transparency_data:
         front = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
-    return picture.convert(kind)
+    return picture.convert(mode)
 
 
 def _scaled(picture: Image.Image, value_range: ValueRange) -> Image.Image:
@@ -177,10 +183,10 @@ def _scaled(picture: Image.Image, value_range: ValueRange) -> Image.Image:
 
 
 class _WarningSilencer(AbstractContextManager[None]):
-    """No warnings while any thread is inside.
+    """Context manager that silences warnings while any thread is inside.
 
-    `warnings.catch_warnings` alone is not for threads: they put the filters back in the wrong order, and the process
-    may stay silent for good.
+    `warnings.catch_warnings` is not thread-safe: filters can be restored in the wrong order, which would silence the
+    process permanently.
     """
 
     def __init__(self) -> None:
@@ -206,24 +212,24 @@ class _WarningSilencer(AbstractContextManager[None]):
 
 
 _warnings_silenced = _WarningSilencer()
-os.register_at_fork(after_in_child=_warnings_silenced.__init__)  # a thread inside stays behind in the parent
+os.register_at_fork(after_in_child=_warnings_silenced.__init__)  # threads inside do not exist in the child
 
 
 def _decode(file: Path | io.BytesIO, name: str, at_least: int | None) -> Image.Image:
     with Image.open(file, formats=FORMATS) as picture:
         if at_least is not None:
-            picture.draft(None, (at_least, at_least))  # which other formats pass over
+            picture.draft(None, (at_least, at_least))  # formats other than JPEG ignore it
         _check_size(picture, name)
         picture.load()
-        _check_size(picture, name)  # a PNG may say only at its end that it must be turned
+        _check_size(picture, name)  # a PNG can have its orientation at the end
         ImageOps.exif_transpose(picture, in_place=True)
-        return picture.copy() if picture.readonly else picture  # else its pixels would change with the file
+        return picture.copy() if picture.readonly else picture  # read-only pixels are mapped from the file
 
 
 def _upright_size(path: Path) -> tuple[int, int]:
     with Image.open(path, formats=FORMATS) as picture:
-        is_on_its_side = picture.getexif().get(ExifTags.Base.Orientation, 1) >= _FIRST_ON_ITS_SIDE
-        return (picture.height, picture.width) if is_on_its_side else picture.size
+        is_transposed = picture.getexif().get(ExifTags.Base.Orientation, 1) >= _FIRST_TRANSPOSED
+        return (picture.height, picture.width) if is_transposed else picture.size
 
 
 def _check_size(picture: Image.Image, name: str) -> None:

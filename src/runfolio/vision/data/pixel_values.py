@@ -1,4 +1,4 @@
-"""Unusual pixel values of a data set: more than 8 bits, or hardly any differences."""
+"""Unusual pixel values of a data set: more than 8 bits, or few levels."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ def find_value_range(inspections: Sequence[ImageInspection]) -> ValueRange | Non
 
 
 def pixel_notices(inspections: Sequence[tuple[str, ImageInspection]], value_range: ValueRange | None) -> list[str]:
-    """Return what is unusual about the pixels of images, a line each.
+    """Return notices on unusual pixel values, one line each.
 
     Args:
         inspections: Reference and inspection of each image.
-        value_range: Range that images of more than 8 bits are scaled by.
+        value_range: Range from which images of more than 8 bits are scaled.
     """
     notices = []
     deep = sum(is_deep(entry.mode) for _, entry in inspections)
     if value_range is not None and deep:
         low, high = value_range
         notices.append(
-            f"{deep:,} of {len(inspections):,} images have more than 8 bits: their values are scaled to 8 bits by the"
+            f"{deep:,} of {len(inspections):,} images have more than 8 bits: their values are scaled to 8 bits from the"
             f" range of the training images, {low:.6g} to {high:.6g}"
         )
     levels = [(name, count) for name, entry in inspections if (count := _levels(entry, value_range)) < MIN_LEVELS]
@@ -34,7 +34,7 @@ def pixel_notices(inspections: Sequence[tuple[str, ImageInspection]], value_rang
         name, count = levels[0]
         notices.append(
             f"{len(levels):,} of {len(inspections):,} images have fewer than {MIN_LEVELS} levels, such as {name}"
-            f" ({count}): they look like masks or drawings, or hold values of another range"
+            f" ({count}): they may be masks or drawings, or have values in another range"
         )
     return notices
 

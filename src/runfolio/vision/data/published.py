@@ -1,4 +1,4 @@
-"""`torchvision:NAME`: published data sets, fetched and read by torchvision into the user's cache."""
+"""Data `torchvision:NAME`: published data sets, which torchvision downloads into the cache."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _DatasetArguments:
-    """How torchvision's class is asked for the two parts."""
+    """Arguments of a data set class of torchvision."""
 
     train: _Arguments = field(default_factory=lambda: MappingProxyType({"split": "train"}))
     test: _Arguments = field(default_factory=lambda: MappingProxyType({"split": "test"}))
     photos: bool = True
-    """Files of any size, in colour; else all are of one size, in memory, as `dataset.data`."""
+    """True for colour image files of any size; False for images of one size in memory, in `dataset.data`."""
 
 
 _IN_MEMORY = _DatasetArguments(MappingProxyType({"train": True}), MappingProxyType({"train": False}), photos=False)
@@ -65,7 +65,7 @@ _SETS = {
 
 @dataclass(frozen=True, eq=False)
 class PublishedImages:
-    """One part of a data set of torchvision."""
+    """Part of a data set of torchvision."""
 
     dataset: Any
     labels: NDArray[np.int64]
@@ -93,14 +93,15 @@ class PublishedImages:
 
 
 def open_published(name: str, progress: Progress | None = None) -> ImageSource:
-    """The data set that torchvision calls so; it is fetched only where that was not done before.
+    """Open a data set of torchvision, and download it if necessary.
 
     Args:
-        progress: Is paused while torchvision shows its own progress.
+        name: Name of the class in torchvision.
+        progress: Display that is paused while torchvision shows its own progress.
 
     Raises:
-        NotFound: There is no such data set; the message names the nearest.
-        DownloadFailed: It could not be fetched.
+        NotFound: The data set does not exist; the message names the most similar ones.
+        DownloadFailed: The data set could not be downloaded.
         StoreError: The disk is full or cannot be written.
     """
     if name not in _SETS:
@@ -115,7 +116,7 @@ def open_published(name: str, progress: Progress | None = None) -> ImageSource:
             f"cannot read or write {root}: {error.strerror}; check the disk, or set RUNFOLIO_CACHE"
         ) from None
     except RuntimeError:
-        raise StoreError(f"{root} is not whole any more; remove it, and it will be fetched again") from None
+        raise StoreError(f"{root} is incomplete; remove it, and it will be downloaded again") from None
     classes = tuple(str(entry) for entry in train.dataset.classes)
     if _SETS[name].photos:
         return photo_source(f"torchvision:{name}", classes, train, test)
@@ -123,7 +124,7 @@ def open_published(name: str, progress: Progress | None = None) -> ImageSource:
 
 
 def _paths(dataset: Any) -> Sequence[str | Path]:
-    """The files of a data set of photos, in order; torchvision's classes have no common name for them."""
+    """Return the files of a data set in order. The classes of torchvision name them differently."""
     if hasattr(dataset, "samples"):
         return [path for path, _ in dataset.samples]
     return next(getattr(dataset, name) for name in ("_image_files", "_images") if hasattr(dataset, name))
@@ -158,7 +159,7 @@ def _source_in_memory(
 
 
 def _mean_and_deviation(pixels: NDArray[np.uint8]) -> tuple[float, float]:
-    # By way of a histogram: floats of all pixels would take eight times the memory.
+    # From a histogram, since floats of all pixels would need eight times the memory.
     counts = np.bincount(pixels.ravel(), minlength=256) / pixels.size
     values = np.arange(256) / 255
     mean = float(counts @ values)
@@ -166,11 +167,11 @@ def _mean_and_deviation(pixels: NDArray[np.uint8]) -> tuple[float, float]:
 
 
 def _fetch(root: Path, name: str, progress: Progress | None) -> None:
-    """Make the folder `root` of the data set's files; it appears whole."""
-    with hold_claim(root.with_name(f".{root.name}.lock")) as alone:
-        if root.is_dir():  # another process has been at it
+    """Download a data set into the folder `root`, which appears only when it is complete."""
+    with hold_claim(root.with_name(f".{root.name}.lock")) as is_locked:
+        if root.is_dir():  # another process has downloaded it
             return
-        partial_folder = root.with_name(f".{root.name}{'' if alone else secrets.token_hex(4)}.begun")
+        partial_folder = root.with_name(f".{root.name}{'' if is_locked else secrets.token_hex(4)}.begun")
         _remove_unpacked(partial_folder)
         partial_folder.mkdir(exist_ok=True)
         with _translated_errors(name), _paused(progress), redirect_stdout(io.StringIO()), _bounded_transfers():
@@ -180,7 +181,7 @@ def _fetch(root: Path, name: str, progress: Progress | None) -> None:
 
 
 def _remove_unpacked(partial_folder: Path) -> None:
-    """Of an attempt that was broken off, keep the archives, which have checksums, and nothing unpacked from them."""
+    """Remove unpacked files of an interrupted attempt. Archives are kept, since their checksums are verified."""
     for entry in partial_folder.iterdir() if partial_folder.is_dir() else ():
         if entry.is_dir():
             shutil.rmtree(entry)
@@ -188,32 +189,32 @@ def _remove_unpacked(partial_folder: Path) -> None:
 
 @contextmanager
 def _bounded_transfers() -> Iterator[None]:
-    """Have torchvision fetch its files by `download`: its own transfers wait for a silent server for ever."""
+    """Make torchvision download files with `download`, since its own downloads never time out."""
     utilities: Any = datasets.utils
-    own = utilities._urlretrieve, utilities._get_redirect_url
+    functions = utilities._urlretrieve, utilities._get_redirect_url
     utilities._urlretrieve, utilities._get_redirect_url = _retrieve, lambda url, max_hops=3: url
     try:
         yield
     finally:
-        utilities._urlretrieve, utilities._get_redirect_url = own
+        utilities._urlretrieve, utilities._get_redirect_url = functions
 
 
 def _retrieve(url: str, path: str, chunk_size: int = 0) -> None:
     try:
         download(url, Path(path))
     except DownloadFailed as error:
-        raise URLError(str(error)) from None  # after which torchvision tries another mirror
+        raise URLError(str(error)) from None  # makes torchvision try the next mirror
 
 
 @contextmanager
 def _translated_errors(name: str) -> Iterator[None]:
-    """What torchvision raises when a download fails, as one line."""
+    """Translate the errors of a failed download into one line."""
     try:
         yield
     except (URLError, ConnectionError, TimeoutError, HTTPException, RuntimeError, ValueError) as error:
         reason = " ".join(str(getattr(error, "reason", error)).split())
         raise DownloadFailed(
-            f"cannot fetch torchvision:{name} ({reason}); check the network connection and try again"
+            f"cannot download torchvision:{name} ({reason}); check the network connection and try again"
         ) from None
 
 

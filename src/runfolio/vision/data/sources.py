@@ -1,4 +1,4 @@
-"""From a name to images that can be trained on: which kind of data it is, which part tests, which files are bad."""
+"""Loading of data by name: kind of source, test images, and unreadable files."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ COURSE_ZIPS = {
     "pizza_steak_sushi_20_percent": "https://github.com/mrdbourke/pytorch-deep-learning/raw/main/data/"
     "pizza_steak_sushi_20_percent.zip#sha256=4c7589efc2b369364d602906c5bd2d563dfd73e1e0083565ffb23dd731eb9d88",
 }
-"""Three classes of Food-101, a tenth and a fifth of their images.
+"""Zips with three classes of Food-101: a tenth and a fifth of their images.
 
 Source: https://github.com/mrdbourke/pytorch-deep-learning (MIT); the digests are those of its Git LFS pointers.
 """
 
 OpenedData = ImageSource | ImageFolder
-"""An `ImageFolder` where the images may still be divided one way or another."""
+"""Data before its test images are chosen."""
 
 
 def _open_digits(_: Progress | None) -> ImageSource:
-    # scikit-learn takes seconds to import, which other data need not spend; the same goes for torchvision below.
+    # Imported lazily, since scikit-learn and torchvision take seconds to import.
     with vision_extra("the data digits"):
         from runfolio.vision.data.digits import digits
     return digits()
@@ -70,21 +70,21 @@ def load_data(
     skip_bad_images: bool = False,
     progress: Progress | None = None,
 ) -> ImageSource:
-    """The images of that name, every file of them decoded once to see that it can be.
+    """Load data by name, and check that each file can be decoded.
 
     Args:
-        name: As the setting `data`: `digits`, `folder:PATH`, `zip:PATH_OR_URL`, ...
-        test_data: Where the test images come from, instead of from `name`. Of data that is divided, its test part; of
-            a folder that is not, all images.
-        with_validation: Add the images of a validation folder to the training set, as its `val`.
-        skip_bad_images: Leave files out that cannot be read, and list them in `bad_images`, instead of refusing them.
-        progress: Gets a task for what takes long: a download, a first look at many files.
+        name: Name of the data, like the setting `data`: `digits`, `folder:PATH`, `zip:PATH_OR_URL`, ...
+        test_data: Name of the data that provides the test images instead: its test part, or all images if it is not
+            divided.
+        with_validation: Add the images of a validation folder to the training set, as `val`.
+        skip_bad_images: Leave out unreadable files and list them in `bad_images`, instead of raising an error.
+        progress: Display of tasks for downloads and for reading many files.
 
     Raises:
-        NotFound: There is no such data; the message names the nearest.
-        ConfigError: It is not laid out as it should be, or training and test images disagree on the classes.
-        DamagedFile: An image, or the archive it should come in, cannot be read; the message names it.
-        DownloadFailed: It could not be fetched.
+        NotFound: The data does not exist; the message names the most similar ones.
+        ConfigError: The folders do not have the expected structure, or training and test data have different classes.
+        DamagedFile: An image or an archive cannot be read; the message names it.
+        DownloadFailed: The data could not be downloaded.
     """
     opened = _open(name, progress)
     if test_data is not None:
@@ -108,19 +108,19 @@ def _open(name: str, progress: Progress | None) -> OpenedData:
     raise NotFound(f"no data {name!r}; {did_you_mean(name, names)}")
 
 
-def _with_test_data(ours: OpenedData, test_data: str, theirs: OpenedData, *, with_validation: bool) -> ImageSource:
-    """The training images of `ours` with the test images of `theirs`."""
-    test = theirs.all_for_test() if isinstance(theirs, ImageFolder) else theirs.test
-    if differing := differing_classes(set(ours.classes), ours.name, set(theirs.classes), theirs.name):
+def _with_test_data(data: OpenedData, test_data: str, opened: OpenedData, *, with_validation: bool) -> ImageSource:
+    """Return the training images of `data` with the test images of `opened`, the data named `test_data`."""
+    test = opened.all_for_test() if isinstance(opened, ImageFolder) else opened.test
+    if differing := differing_classes(set(data.classes), data.name, set(opened.classes), opened.name):
         raise ConfigError(f"the classes of data and test-data differ, {differing}; they must be the same")
-    labels = np.array([ours.classes.index(name) for name in theirs.classes], dtype=np.int64)[test.labels]
+    labels = np.array([data.classes.index(name) for name in opened.classes], dtype=np.int64)[test.labels]
     if isinstance(test, ImageFiles):
         test = replace(test, labels=labels)
-    elif theirs.classes != ours.classes:
+    elif opened.classes != data.classes:
         test = RelabelledImages(test, labels)
-    if not isinstance(ours, ImageFolder):
-        return replace(ours, test=test)
-    source = ours.source_with_test(test, with_validation=with_validation)
+    if not isinstance(data, ImageFolder):
+        return replace(data, test=test)
+    source = data.source_with_test(test, with_validation=with_validation)
     _check_disjoint(source.train, test, test_data)
     return source
 
@@ -129,62 +129,62 @@ def _check_disjoint(train: ImageSet, test: ImageSet, test_data: str) -> None:
     if not (isinstance(train, ImageFiles) and isinstance(test, ImageFiles)):
         return
     trained = {train.path(index) for index in range(len(train))}
-    both = [index for index in range(len(test)) if test.path(index) in trained]
-    if both:
+    shared = [index for index in range(len(test)) if test.path(index) in trained]
+    if shared:
         raise ConfigError(
-            f"{len(both):,} of the {len(test):,} images of test-data {test_data} are training images too, "
-            f"such as {test.reference(both[0])}; leave test-data out to have a part kept back for test"
+            f"{len(shared):,} of the {len(test):,} images of test-data {test_data} are training images too, "
+            f"such as {test.reference(shared[0])}; leave test-data out to split off test images"
         )
 
 
 def _with_readable_images(source: ImageSource, *, skip_bad_images: bool, progress: Progress | None) -> ImageSource:
-    looks = [_Look.at(source.train, progress), _Look.at(source.test, progress)]
-    train, test = looks
-    bad = [inspection.problem for look in looks for inspection in look.inspections if inspection.problem]
+    sets = [_InspectedImages.of(source.train, progress), _InspectedImages.of(source.test, progress)]
+    train, test = sets
+    bad = [inspection.problem for part in sets for inspection in part.inspections if inspection.problem]
     if bad and not skip_bad_images:
         more = f" (and {len(bad) - 1:,} more)" if len(bad) > 1 else ""
-        raise DamagedFile(f"{bad[0]}{more}; repair or remove the file, or leave such out with --skip-bad-images")
+        raise DamagedFile(f"{bad[0]}{more}; repair or remove the file, or give --skip-bad-images")
     value_range = find_value_range(train.inspections)
-    notices = (*source.notices, *pixel_notices([named for look in looks for named in look.named], value_range))
+    notices = (*source.notices, *pixel_notices([named for part in sets for named in part.named], value_range))
     source = replace(source, value_range=value_range, notices=notices)
     if not bad:
         return source
-    for part, look in (("training", train), ("test", test)):
-        for label in np.setdiff1d(np.arange(len(source.classes)), look.readable.labels):
+    for name, part in (("training", train), ("test", test)):
+        for label in np.setdiff1d(np.arange(len(source.classes)), part.readable.labels):
             raise DamagedFile(
-                f"class {source.classes[label]!r} has no {part} image that can be read; the first bad one: {bad[0]}"
+                f"class {source.classes[label]!r} has no {name} image that can be read; the first bad one: {bad[0]}"
             )
     val = None if source.val is None else np.flatnonzero(np.isin(train.good, source.val))
     return replace(source, train=train.readable, test=test.readable, val=val, bad_images=tuple(bad))
 
 
 @dataclass(frozen=True)
-class _Look:
-    """Images, and what a look at their files found."""
+class _InspectedImages:
+    """Images with the inspections of their files."""
 
     images: ImageSet
     inspections: Sequence[ImageInspection]
-    """Empty of images that are not files."""
+    """Inspection of each file; empty if the images are not files."""
 
     @classmethod
-    def at(cls, images: ImageSet, progress: Progress | None) -> Self:
+    def of(cls, images: ImageSet, progress: Progress | None) -> Self:
         return cls(images, inspect_images(images, progress) if isinstance(images, ImageFiles) else ())
 
     @property
     def named(self) -> Iterator[tuple[str, ImageInspection]]:
-        """The reference of each file that can be read, and its inspection."""
+        """Reference and inspection of each readable file."""
         for index, inspection in enumerate(self.inspections):
             if not inspection.problem:
                 yield self.images.reference(index), inspection
 
     @property
     def good(self) -> NDArray[np.int64]:
-        """Indices of the files that can be read."""
+        """Indices of the readable files."""
         return np.array([index for index, entry in enumerate(self.inspections) if not entry.problem], dtype=np.int64)
 
     @property
     def readable(self) -> ImageSet:
-        """The images without files that cannot be read."""
+        """Images without unreadable files."""
         if not isinstance(self.images, ImageFiles):
             return self.images
         contents = tuple(inspection.digest for inspection in self.inspections)

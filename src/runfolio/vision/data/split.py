@@ -1,7 +1,7 @@
-"""Stratified, seeded shares of labelled images, each inside the next larger one.
+"""Stratified, seeded splits of labelled images. Smaller shares are subsets of larger ones.
 
-Every class has one seeded order. A share is the front of that order, and whether an image of the share validates is
-settled by its place in it, so images that train (or validate) a small share do the same in every larger one.
+Each class has one seeded order. A share is the beginning of this order, and the position of an image decides whether it
+validates. So the training images of a share are training images of each larger share, and likewise for validation.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ IntArray = NDArray[np.int64]
 
 
 def stratified_share(labels: IntArray, *, fraction: float, seed: int) -> IntArray:
-    """Indices of a stratified share of the images, ascending; at least one image of each class.
+    """Return the ascending indices of a stratified share of the images, at least one per class.
 
     Args:
-        labels: [n] class indices.
-        fraction: 0 < fraction <= 1. A smaller fraction's images are among a larger one's.
+        labels: Class indices, [n].
+        fraction: Share, above 0 and at most 1. A smaller share is a subset of a larger one.
+        seed: Seed of the order.
     """
     chosen = [order[: max(1, math.floor(len(order) * fraction + 0.5))] for order in _class_orders(labels, seed)]
     return np.sort(np.concatenate(chosen))
 
 
 def split_off(labels: IntArray, indices: IntArray, *, fraction: float, seed: int) -> tuple[IntArray, IntArray]:
-    """(kept, split off): the images at `indices` in two parts, stratified, both ascending.
+    """Split the images at `indices` into two stratified parts; return the indices to keep and to split off, ascending.
 
-    Every class keeps at least one image. Over growing shares of one seed (`stratified_share`), both parts only grow.
+    Each class keeps at least one image. For growing shares of one seed (`stratified_share`), both parts only grow.
     """
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[indices] = True
@@ -46,13 +47,13 @@ def split_off(labels: IntArray, indices: IntArray, *, fraction: float, seed: int
 
 
 def split_fold(labels: IntArray, indices: IntArray, *, fold: Fold, seed: int) -> tuple[IntArray, IntArray]:
-    """(the other folds, this fold): the images at `indices` in two parts, stratified, both ascending.
+    """Split the images at `indices` into the other folds and this fold, stratified; return the ascending indices.
 
-    Each image is in one fold of a seed. Numbers of a class, and of all images, differ by one at most between folds.
+    Each image is in one fold of a seed. The numbers of images, in total and per class, differ by at most one.
     """
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[indices] = True
-    # Dealt one by one, the next class where the last one ended, so that no fold gets the odd image of every class.
+    # Images are dealt one by one over all classes, so that no fold gets the surplus image of each class.
     ordered = np.concatenate([order[chosen[order]] for order in _class_orders(labels, seed)])
     in_fold = np.arange(len(ordered)) % fold.total == fold.number - 1
     return np.sort(ordered[~in_fold]), np.sort(ordered[in_fold])
@@ -67,12 +68,18 @@ def train_and_validation(
     seed: int,
     fold: Fold | None = None,
 ) -> tuple[IntArray, IntArray]:
-    """Indices of the images that train and of those that validate, disjoint, both stratified.
+    """Return the indices of training and validation images, disjoint and stratified.
 
     Args:
-        fold: The images of this one validate; `val_fraction` does not count then.
+        labels: Class indices, [n].
+        classes: Names of the classes.
+        data_fraction: Share of the images to use.
+        val_fraction: Share of these images that validate.
+        seed: Seed of the split.
+        fold: Fold whose images validate, instead of `val_fraction`.
+
     Raises:
-        ConfigError: A class would have no image to validate with; the message says what to change.
+        ConfigError: A class would have no validation image; the message gives the remedy.
     """
     chosen = stratified_share(labels, fraction=data_fraction, seed=seed)
     if fold is not None:
@@ -81,7 +88,7 @@ def train_and_validation(
         if (count := int(counts[fewest])) < fold.total:
             raise ConfigError(
                 f"class {classes[fewest]!r} has {count} image{'s' * (count != 1)} at data-fraction"
-                f" {data_fraction:g}, too few for {fold.total} folds: take fewer folds or more images"
+                f" {data_fraction:g}, too few for {fold.total} folds: use fewer folds or more images"
             )
         return split_fold(labels, chosen, fold=fold, seed=seed)
     if val_fraction == 0:
@@ -92,17 +99,17 @@ def train_and_validation(
             count = int((labels[chosen] == index).sum())
             raise ConfigError(
                 f"class {classes[index]!r} has {count} image{'s' * (count != 1)} at data-fraction {data_fraction:g}; "
-                f"val-fraction {val_fraction:g} leaves none to validate with: raise either, or set val-fraction to 0"
+                f"val-fraction {val_fraction:g} leaves none for validation: raise either, or set val-fraction to 0"
             )
     return train, val
 
 
 def _split_count(images: int, fraction: float) -> int:
-    # Grows by 0 or 1 with each image, and always leaves one: that is what makes the two parts nested.
+    # The count grows by 0 or 1 with each image and always leaves one, so the parts of shares are nested.
     return min(math.floor(images * fraction + 0.5), max(images - 1, 0))
 
 
 def _class_orders(labels: IntArray, seed: int) -> Iterator[IntArray]:
     for index in np.unique(labels):
-        # RandomState, not default_rng: NumPy promises that its stream never changes, so any split can be repeated.
+        # RandomState, since NumPy guarantees that its stream never changes.
         yield np.random.RandomState([seed, index]).permutation(np.flatnonzero(labels == index))

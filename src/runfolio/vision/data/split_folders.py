@@ -1,4 +1,4 @@
-"""Folders of a data set that are its parts: training, validation and test, in the usual spellings."""
+"""Recognition of the folders for training, validation and test, in the usual spellings."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _SPELLINGS: Mapping[Split, tuple[str, ...]] = {
     "test": ("test", "testing", "tst", "te", "testset", "holdout", "eval", "evaluation"),
 }
 """Words that name a part, the most frequent first."""
-_ALONE = ("train", "training", "test", "testing")
-"""Names that are taken for a part even if no other part is recognised."""
+_UNAMBIGUOUS = ("train", "training", "test", "testing")
+"""Names that are recognised even if there is no other part."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def split_of(name: str) -> Split | None:
-    """Return the part that a folder's name stands for: `Training`, `test_set`, `02-valid`, `imagesTrain`."""
+    """Return the part that a folder's name means, such as `Training`, `test_set`, `02-valid` or `imagesTrain`."""
     matches = {split for word in _words(name) for split, spellings in _SPELLINGS.items() if word in spellings}
     return matches.pop() if len(matches) == 1 else None
 
 
 def is_split_name(name: str) -> bool:
-    """Return whether the name is nothing but a word for a part."""
+    """Return whether the name is only a word for a part."""
     return len(_words(name)) == 1 and split_of(name) is not None
 
 
 def recognise_splits(folders: Sequence[Folder]) -> dict[Split, Folder]:
-    """Return the folders that are parts of the data, each with folders of classes; empty if there are none.
+    """Return the folders of the parts; empty if there are none.
 
-    If one training or test folder stands beside one other folder of the same classes, that one is the other part.
+    If there is one training or test folder, and one other folder with the same classes, the latter is the other part.
     """
     candidates = [folder for folder in map(_unwrapped, folders) if folder.class_images]
     parts: dict[Split, Folder] = {}
@@ -46,7 +46,7 @@ def recognise_splits(folders: Sequence[Folder]) -> dict[Split, Folder]:
     if len(parts) != 1:
         return parts
     ((split, part),) = parts.items()
-    if part.name.lower() not in _ALONE:
+    if part.name.lower() not in _UNAMBIGUOUS:
         return {}
     others = [folder for folder in candidates if folder is not part]
     if len(others) == 1 and others[0].class_images.keys() == part.class_images.keys():
@@ -55,10 +55,7 @@ def recognise_splits(folders: Sequence[Folder]) -> dict[Split, Folder]:
 
 
 def splits_inside_classes(folders: Sequence[Folder]) -> dict[Split, dict[str, list[str]]]:
-    """Return the images of each part by class, if every class folder holds a training folder and another part.
-
-    Otherwise return nothing.
-    """
+    """Return the images by part and class, if each class folder has folders for training and another part."""
     parts: dict[Split, dict[str, list[str]]] = {}
     for folder in folders:
         inside = {name: split_of(name) for name in folder.class_images}
@@ -72,7 +69,7 @@ def splits_inside_classes(folders: Sequence[Folder]) -> dict[Split, dict[str, li
 
 
 def _unwrapped(folder: Folder) -> Folder:
-    """Return the only folder inside, if its name stands for the same part: `training_set/training_set/cat`."""
+    """Return the only subfolder if its name means the same part, as in `training_set/training_set/cat`."""
     if len(folder.by_folder) == 1 and not folder.loose:
         (name,) = folder.by_folder
         if split_of(name) is not None and split_of(name) == split_of(folder.name):
@@ -85,6 +82,6 @@ def _words(name: str) -> list[str]:
 
 
 def _rank(name: str) -> tuple[int, int, str]:
-    """Return the order among folders of one part: plain names first, then frequent spellings."""
+    """Return the sort key of folders for the same part: plain names first, then frequent spellings."""
     words, spellings = _words(name), [word for words in _SPELLINGS.values() for word in words]
     return len(words), min(spellings.index(word) for word in words if word in spellings), name.swapcase()

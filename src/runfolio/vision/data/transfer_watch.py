@@ -1,6 +1,6 @@
-"""A watch over one attempt at a download, which cuts its connections when it is too slow or takes too long.
+"""Watch of one attempt at a download, which closes its connections if it is too slow or takes too long.
 
-A timeout of the socket alone ends no transfer that brings a byte now and then, be it of the headers or the content.
+A socket timeout does not end a transfer that receives a byte now and then, of headers or content.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ TOO_LONG = "too long"
 
 
 class TransferWatch:
-    """Context of an attempt. Its connections register themselves, so that the watch can cut them from its thread."""
+    """Context manager of an attempt. Its thread can cut the connections, which are opened with `connect`."""
 
     def __init__(self, window_s: float, window_bytes: int, ends: float) -> None:
-        """Args:
-        window_s: Time in which `window_bytes` must arrive.
-        ends: Time of `time.monotonic` at which the attempt is over.
+        """Create the watch; entering the context starts it.
+
+        Args:
+            window_s: Seconds in which `window_bytes` must arrive.
+            window_bytes: Least number of bytes in each window.
+            ends: Time of `time.monotonic` at which the attempt must end.
         """
         self.verdict: str | None = None
-        """Why the connections were cut: `TOO_SLOW` or `TOO_LONG`."""
+        """Reason why the connections were cut, `TOO_SLOW` or `TOO_LONG`; None if they were not."""
         self._window_s = window_s
         self._window_bytes = window_bytes
         self._ends = ends
@@ -47,30 +50,30 @@ class TransferWatch:
             connection.close()
 
     def count(self, received: int) -> None:
-        """Note bytes that arrived."""
+        """Count received bytes."""
         self._received += received
 
     def connect(self, *args: Any, **options: Any) -> socket.socket:
-        """Open a connection as `socket.create_connection` does."""
+        """Open a connection like `socket.create_connection`."""
         connection = socket.create_connection(*args, **options)
         with self._lock:
-            # A descriptor of its own: TLS takes over the other one.
+            # A duplicate, since TLS takes over the original descriptor.
             self._sockets.append(connection.dup())
             if self.verdict is not None:
                 self._cut()
         return connection
 
     def _watch(self) -> None:
-        before = 0
+        counted = 0
         while self.verdict is None:
             left_s = self._ends - time.monotonic()
             if self._is_over.wait(max(0.0, min(self._window_s, left_s))):
                 return
             if left_s <= self._window_s:
                 self._stop(TOO_LONG)
-            elif self._received - before < self._window_bytes:
+            elif self._received - counted < self._window_bytes:
                 self._stop(TOO_SLOW)
-            before = self._received
+            counted = self._received
 
     def _stop(self, verdict: str) -> None:
         with self._lock:
@@ -84,7 +87,7 @@ class TransferWatch:
 
 
 def watched_handlers(watch: TransferWatch) -> tuple[urllib.request.BaseHandler, urllib.request.BaseHandler]:
-    """Return urllib's handlers of http: and https:, whose connections the watch can cut."""
+    """Return handlers of urllib for http: and https: whose connections the watch can cut."""
 
     class WatchedConnection(http.client.HTTPConnection):
         def __init__(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""From a picture to the tensor a network sees. A value that travels in the checkpoint's meta as JSON."""
+"""Transform from a picture to the input tensor of a network, stored as JSON in the metadata of checkpoints."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from runfolio.vision.data.base import ImageSet, ImageSource
 from runfolio.vision.data.pictures import CHANNELS, check_resize, to_channels
 
 REDUCING_GAP = 2.0
-"""Of new trainings; those recorded before there was one decoded every picture whole."""
+"""Value of `ImageTransform.reducing_gap` for new trainings."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageTransform:
-    """Convert to the channels, resize, scale to 0..1, normalise. Called with a picture, gives [c, h, w] float32."""
+    """Conversion of a picture to [c, h, w] float32: set the channels, resize, scale to 0..1 and normalise."""
 
     channels: int
     height: int
@@ -39,11 +39,11 @@ class ImageTransform:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     resize: int | None = None
-    """The shorter side is brought to so many pixels and the middle cut out; None squeezes the whole picture."""
+    """New length of the shorter side, before the centre is cropped; None: resize without keeping the aspect ratio."""
     interpolation: str = "bilinear"
     reducing_gap: float | None = None
-    """A JPEG may be scaled down while it is decoded, as long as it stays so many times larger than it is resized to: 2
-    makes no difference that is seen. None: it is decoded whole. Source: Pillow's `Image.thumbnail`"""
+    """Least ratio of the decoded to the resized size, down to which a JPEG is reduced while decoding. 2 has no visible
+    effect; None: no reduction. Source: Pillow's `Image.thumbnail`"""
     value_range: tuple[float, float] | None = None
     """Values of pictures of more than 8 bits that become black and white (see `to_channels`)."""
 
@@ -61,7 +61,7 @@ class ImageTransform:
         )
 
     def as_meta(self) -> dict[str, Any]:
-        """Return it as plain values. Without a range there is no such key, so that what was cached before is used."""
+        """Return the transform as JSON values. `value_range` is omitted if it is None, so that older caches match."""
         meta = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
         value_range = meta.pop("value_range")
         return meta if value_range is None else meta | {"value_range": list(value_range)}
@@ -72,17 +72,17 @@ class ImageTransform:
         )
 
     def with_size(self, pixels: int) -> ImageTransform:
-        """Square images of another size; where a margin is cut off, the same share of the picture."""
+        """Return the transform for square images of another size, with the same share of cropped margin."""
         resize = self.resize and round(pixels * self.resize / min(self.height, self.width))
         return replace(self, height=pixels, width=pixels, resize=resize)
 
     def with_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageTransform:
-        """By a mean and deviation that are known for grey or for colour."""
+        """Return the transform with another mean and deviation, given for grey or colour."""
         return replace(self, mean=_for_channels(mean, self.channels), std=_for_channels(std, self.channels))
 
     @property
     def size_bytes(self) -> int:
-        """Of the pixels of one picture."""
+        """Bytes of the 8 bit pixels of one picture."""
         return self.channels * self.height * self.width
 
     def __call__(self, picture: Image.Image) -> torch.Tensor:
@@ -90,13 +90,13 @@ class ImageTransform:
 
     @property
     def at_least(self) -> int | None:
-        """How many pixels a side of a picture must have to be decoded for this (see `read_picture`)."""
+        """Least pixels of a side for decoding (see `read_picture`)."""
         if self.reducing_gap is None:
             return None
         return math.ceil(self.reducing_gap * (self.resize or max(self.height, self.width)))
 
     def pixels_of(self, images: ImageSet, index: int) -> torch.Tensor:
-        """Of an image of a set: as `pixels`."""
+        """Return the pixels of an image of a set (see `pixels`)."""
         picture = images.image(index, self.at_least)
         try:
             return self.pixels(picture)
@@ -104,7 +104,7 @@ class ImageTransform:
             raise DamagedFile(f"{images.reference(index)}: {error}") from None
 
     def pixels(self, picture: Image.Image) -> torch.Tensor:
-        """[c, h, w] uint8: all but scaling and normalising.
+        """Return resized pixels, [c, h, w] uint8, which are not scaled or normalised.
 
         Raises:
             DamagedFile: The picture takes too much memory to resize.
@@ -113,7 +113,7 @@ class ImageTransform:
         return self._geometry(to_channels(picture, self.channels, self.value_range))
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """[..., c, h, w] uint8 to [..., c, h, w] float32, as the network sees it: the same bits alone or in a batch."""
+        """Scale and normalise [..., c, h, w] uint8 pixels to float32. The bits do not depend on the batch."""
         mean, std = _by_channel(self.mean, pixels.device), _by_channel(self.std, pixels.device)
         return pixels.to(torch.float32).mul_(1 / 255).sub_(mean).div_(std)
 
@@ -158,7 +158,7 @@ def check_transform(meta: Any) -> ImageTransform:
 
 @lru_cache(maxsize=64)
 def _by_channel(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
-    """[c, 1, 1] float32; kept, since a copy to a GPU waits for all that it still has to do."""
+    """Return values as a [c, 1, 1] float32 tensor. It is cached, since a copy to a GPU waits for its queue."""
     return torch.tensor(values, device=device)[:, None, None]
 
 

@@ -1,7 +1,7 @@
-"""Zips from strangers: unpacked whole into a folder of their own, or refused by the member that is wrong.
+"""Safe unpacking of untrusted zips.
 
-Nothing is written outside that folder whatever the members are called; links, devices and modes are not made; what
-would fill the disk is refused before the first byte is written.
+Nothing is written outside the target folder, whatever the names of the members. Links and devices are refused, and file
+modes are ignored. A zip that would fill the disk is refused before anything is written.
 """
 
 from __future__ import annotations
@@ -25,31 +25,33 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MAX_MEMBERS = 250_000
-"""Files and folders."""
+"""Most files and folders."""
 MAX_DEPTH = 64
-"""Folders in one another."""
+"""Most nested folders."""
 MAX_RATIO = 200
-"""Bytes that a byte of the archive may become; photographs hardly shrink at all."""
+"""Highest compression ratio. Photographs are hardly compressible."""
 SMALL_BYTES = 64 * 1024 * 1024
-"""What unpacks to no more than this is harmless at any ratio."""
+"""Unpacked size up to which any compression ratio is allowed."""
 
 _MAX_DIRECTORY_BYTES = 128 * MAX_MEMBERS
 _MEMBER_MARK = b"PK\x01\x02"
 _CHUNK_BYTES = 1024 * 1024
 _ENCRYPTED = 0x1
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks the others without a limit on memory
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks other methods without a memory limit
 _UNSAFE_LETTERS = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 def extract(archive: Path, folder: Path, *, label: str | None = None, progress: Progress | None = None) -> None:
-    """Unpack a zip into `folder`, which must not exist yet and is removed again where that fails.
+    """Unpack a zip into a new folder. If that fails, the folder is removed.
 
     Args:
-        label: What messages call the zip. Default: its path.
-        progress: Gets a task for as long as it takes.
+        archive: Path of the zip.
+        folder: Folder to create.
+        label: Name of the zip in messages. Default: its path.
+        progress: Display of a task for the unpacking.
 
     Raises:
-        DamagedFile: It is no whole zip, or no safe one; the message names the member and what is wrong with it.
+        DamagedFile: The zip is damaged or not safe; the message names the member and its problem.
         StoreError: The disk is full or cannot be written.
     """
     name = label or str(archive)
@@ -61,7 +63,7 @@ def extract(archive: Path, folder: Path, *, label: str | None = None, progress: 
             folder.mkdir()
             for path in folders:
                 (folder / path).mkdir()
-            for member in _counted(members, name, progress):
+            for member in _with_progress(members, name, progress):
                 _write(zipped, member, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -69,40 +71,40 @@ def extract(archive: Path, folder: Path, *, label: str | None = None, progress: 
 
 
 class _LimitedReader(io.BufferedReader):
-    """Refuses to hand zipfile a directory so long that the list of its members would fill the memory."""
+    """Reader that refuses a directory with so many members that it would fill the memory."""
 
-    def __init__(self, archive: Path, called: str) -> None:
+    def __init__(self, archive: Path, label: str) -> None:
         super().__init__(io.FileIO(archive))
-        self._called = called
+        self._label = label
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _MAX_DIRECTORY_BYTES:
-            raise _too_many(self._called)
+            raise _too_many(self._label)
         content = super().read(size)
         if content.count(_MEMBER_MARK) > MAX_MEMBERS:
-            raise _too_many(self._called)
+            raise _too_many(self._label)
         return content
 
 
 def _too_many(name: str) -> DamagedFile:
     return DamagedFile(
-        f"{name} lists more members than can be safe (at most {MAX_MEMBERS:,} files and folders);"
-        " if you trust it, unpack it by hand, and name the folder as folder:PATH"
+        f"{name} has more than {MAX_MEMBERS:,} files and folders, which may be unsafe;"
+        " if you trust it, unpack it by hand, and give the folder as folder:PATH"
     )
 
 
 @contextmanager
 def _translated_errors(name: str) -> Iterator[None]:
-    """What zipfile raises on damaged bytes, as one of our errors."""
+    """Translate the errors that zipfile raises on damaged files."""
     try:
         yield
     except FileExistsError as error:
         raise DamagedFile(f"{name} names {error.filename} twice; it is damaged or hostile") from None
     except OSError as error:
-        if error.filename is None and error.errno == errno.EINVAL:  # a seek to where an offset in the zip points
-            raise DamagedFile(f"{name} is not a whole zip (an offset leads nowhere); get it anew") from None
+        if error.filename is None and error.errno == errno.EINVAL:  # seek to an invalid offset
+            raise DamagedFile(f"{name} is damaged (an offset is invalid); download it again") from None
         if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
-            raise DamagedFile(f"{name} holds a name that no file can have: {str(error.filename)[:80]!r}") from None
+            raise DamagedFile(f"{name} has an invalid file name: {str(error.filename)[:80]!r}") from None
         raise StoreError(f"cannot unpack {name}: {error.strerror}; check the disk, or set RUNFOLIO_CACHE") from None
     except (
         zipfile.BadZipFile,
@@ -115,11 +117,11 @@ def _translated_errors(name: str) -> Iterator[None]:
         RuntimeError,
         ValueError,
     ) as error:
-        raise DamagedFile(f"{name} is not a whole zip ({_first_line(error)}); get it anew") from None
+        raise DamagedFile(f"{name} is damaged ({_first_line(error)}); download it again") from None
 
 
 def _check_names(name: str, members: Sequence[zipfile.ZipInfo]) -> list[str]:
-    """Check where the members would be written; return the folders that they need, outer ones first."""
+    """Check the paths of the members, and return the required folders, outer ones first."""
     files: set[str] = set()
     folders: dict[str, None] = {}
     for member in members:
@@ -129,13 +131,13 @@ def _check_names(name: str, members: Sequence[zipfile.ZipInfo]) -> list[str]:
         if not member.is_dir():
             path = "/".join(parts)
             if path in files:
-                raise DamagedFile(f"{name} is not safe to unpack: member {path[:200]!r} is there twice")
+                raise DamagedFile(f"{name} is not safe to unpack: member {path[:200]!r} occurs twice")
             files.add(path)
         folders.update(dict.fromkeys(_missing_folders(parts if member.is_dir() else parts[:-1], folders)))
         if len(files) + len(folders) > MAX_MEMBERS:
             raise _too_many(name)
-    if both := files & folders.keys():
-        raise DamagedFile(f"{name} is not safe to unpack: member {min(both)[:200]!r} is a file and a folder")
+    if ambiguous := files & folders.keys():
+        raise DamagedFile(f"{name} is not safe to unpack: member {min(ambiguous)[:200]!r} is a file and a folder")
     return list(folders)
 
 
@@ -143,19 +145,19 @@ def _parts(member: zipfile.ZipInfo) -> list[str]:
     return [part for part in member.filename.split("/") if part not in ("", ".")]
 
 
-def _missing_folders(parts: Sequence[str], known: Container[str]) -> list[str]:
-    """Return the folders on the way to one that are not known yet, outer ones first."""
+def _missing_folders(parts: Sequence[str], existing: Container[str]) -> list[str]:
+    """Return the folders of a path that are not in `existing`, outer ones first."""
     missing: list[str] = []
     for count in range(len(parts), 0, -1):
-        if (path := "/".join(parts[:count])) in known:
+        if (path := "/".join(parts[:count])) in existing:
             break
         missing.append(path)
     return missing[::-1]
 
 
 def _reason_unsafe(member: zipfile.ZipInfo) -> str:
-    """Why this member cannot be unpacked, as half a sentence; empty where it can."""
-    name = member.orig_filename  # zipfile cuts `filename` at a NUL
+    """Return the reason why a member cannot be unpacked, such as `is a link`; empty if it can."""
+    name = member.orig_filename  # zipfile truncates `filename` at a NUL
     kind = stat.S_IFMT(member.external_attr >> 16)
     checks = {
         "has a backslash or a control character in its name": _UNSAFE_LETTERS.search(name),
@@ -166,13 +168,13 @@ def _reason_unsafe(member: zipfile.ZipInfo) -> str:
         "is a link": kind == stat.S_IFLNK,
         "is neither a file nor a folder": kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK),
         "is encrypted": member.flag_bits & _ENCRYPTED,
-        "is packed in a way other than deflate": member.compress_type not in _METHODS,
+        "has a compression method other than deflate": member.compress_type not in _METHODS,
     }
     return next((reason for reason, wrong in checks.items() if wrong), "")
 
 
 def _check_size(name: str, members: Sequence[zipfile.ZipInfo], packed: int, disk: Path) -> None:
-    unpacked = sum(member.file_size for member in members)  # zipfile never writes more than a member declares
+    unpacked = sum(member.file_size for member in members)  # zipfile never writes more than declared
     if unpacked > SMALL_BYTES and unpacked > packed * MAX_RATIO:
         largest = max(members, key=lambda member: member.file_size)
         raise DamagedFile(
@@ -187,7 +189,9 @@ def _check_size(name: str, members: Sequence[zipfile.ZipInfo], packed: int, disk
         )
 
 
-def _counted(members: Sequence[zipfile.ZipInfo], name: str, progress: Progress | None) -> Iterator[zipfile.ZipInfo]:
+def _with_progress(
+    members: Sequence[zipfile.ZipInfo], name: str, progress: Progress | None
+) -> Iterator[zipfile.ZipInfo]:
     if progress is None:
         yield from members
         return

@@ -1,4 +1,4 @@
-"""`zip:PATH_OR_URL`: a zip of class folders, fetched and unpacked once into the user's cache."""
+"""Data `zip:PATH_OR_URL`: a zip of class folders, downloaded and unpacked into the cache."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _DIGEST = "#sha256="
 
 
 def open_zip(location: str, progress: Progress | None = None) -> ImageFolder:
-    """The images of a zip; it is fetched and unpacked only where that was not done before.
+    """Open the images of a zip. It is downloaded and unpacked if it is not in the cache.
 
     Args:
-        location: A path or an address of HTTP, either with `#sha256=HEX` behind it: the zip must then have that digest.
-        progress: Gets a task for the download and one for the unpacking.
+        location: Path or HTTP address, optionally followed by `#sha256=HEX`, the required digest of the zip.
+        progress: Display of tasks for downloading and unpacking.
 
     Raises:
-        NotFound: There is no such file.
-        ConfigError: `location` is no such thing, or the zip holds no classes of images.
-        DownloadFailed: It could not be fetched, or is not what it should be.
-        DamagedFile: It is no whole zip, or no safe one.
+        NotFound: The file does not exist.
+        ConfigError: `location` is invalid, or the zip has no classes of images.
+        DownloadFailed: The zip could not be downloaded, or has another digest.
+        DamagedFile: The zip is damaged or not safe.
         StoreError: The disk is full or cannot be written.
     """
     zipped = _Zip.parse(location)
@@ -52,23 +52,25 @@ def open_zip(location: str, progress: Progress | None = None) -> ImageFolder:
 
 
 def data_folder() -> Path:
-    """Where fetched data is kept.
+    """Return the cache folder of downloaded data.
 
     Raises:
-        ConfigError: There is no home for caches.
+        ConfigError: There is no cache folder.
     """
     cache = cache_folder()
     if cache is None:
-        raise ConfigError("no folder to keep fetched data in; set RUNFOLIO_CACHE to one")
+        raise ConfigError("there is no cache folder for downloaded data; set RUNFOLIO_CACHE to one")
     return cache / _DATA_FOLDER
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Zip:
+    """Zip named by the user."""
+
     location: str
-    """An address, or an absolute path."""
+    """URL or absolute path."""
     digest: str
-    """SHA-256 it must have, in hex; empty for any."""
+    """Required SHA-256 digest in hex; empty for any."""
     remote: bool
 
     @classmethod
@@ -76,7 +78,7 @@ class _Zip:
         address, marked, digest = location.partition(_DIGEST)
         digest = digest.strip().lower()
         if marked and not re.fullmatch(r"[0-9a-f]{64}", digest):
-            raise ConfigError(f"{digest!r} is not a SHA-256; behind {_DIGEST} come 64 hexadecimal digits")
+            raise ConfigError(f"{digest!r} is not a SHA-256 digest; {_DIGEST} needs 64 hexadecimal digits")
         if "://" in address:
             check_address(address)
             return cls(location=address, digest=digest, remote=True)
@@ -95,7 +97,7 @@ class _Zip:
 
     @property
     def key(self) -> str:
-        """Tells it from every other zip; a file that changes is another one."""
+        """Key of the unpacked folder in the cache. A changed file has another key."""
         parts = [self.location, self.digest]
         if not self.remote:
             status = Path(self.location).stat()
@@ -107,27 +109,27 @@ class _Zip:
         return redacted_url(self.location) if self.remote else self.location
 
     def check(self, archive: Path) -> None:
-        """See that the file has the digest it must have.
+        """Check the digest of the file.
 
         Raises:
-            DownloadFailed: It has not; the message says how to accept the one it has.
+            DownloadFailed: The digest is wrong; the message says how to accept it.
         """
         if self.digest and (digest := files.sha256(archive)) != self.digest:
             raise DownloadFailed(
                 f"{self.display_name} has the SHA-256 {digest} instead of {self.digest}: it is damaged or was changed; "
-                f"if you trust it as it is now, name it zip:{self.location}{_DIGEST}{digest}"
+                f"if you trust it, give zip:{self.location}{_DIGEST}{digest}"
             )
 
 
 def _fetch_and_unpack(target: Path, zipped: _Zip, progress: Progress | None) -> None:
-    """Make the folder `target` of the zip's files; it appears whole."""
-    with hold_claim(target.with_name(f".{target.name}.lock")) as alone:
-        if target.is_dir():  # another process has been at it
+    """Download and unpack a zip into the folder `target`, which appears only when it is complete."""
+    with hold_claim(target.with_name(f".{target.name}.lock")) as is_locked:
+        if target.is_dir():  # another process has unpacked it
             return
-        own = target.name if alone else f"{target.name}-{secrets.token_hex(4)}"
-        unpacked = target.with_name(f".{own}.unpacked")
-        shutil.rmtree(unpacked, ignore_errors=True)  # what a killed process left
-        archive = target.with_name(f".{own}.zip") if zipped.remote else Path(zipped.location)
+        name = target.name if is_locked else f"{target.name}-{secrets.token_hex(4)}"
+        unpacked = target.with_name(f".{name}.unpacked")
+        shutil.rmtree(unpacked, ignore_errors=True)  # left by a killed process
+        archive = target.with_name(f".{name}.zip") if zipped.remote else Path(zipped.location)
         if zipped.remote and not archive.exists():
             download(zipped.location, archive, progress=progress)
         try:
@@ -144,7 +146,7 @@ def _fetch_and_unpack(target: Path, zipped: _Zip, progress: Progress | None) -> 
 
 
 def publish_folder(unpacked: Path, target: Path) -> None:
-    """Give a finished folder its name, unless a process that no lock kept away was first."""
+    """Rename a complete folder to its final name, unless a process without the lock has done so."""
     try:
         unpacked.rename(target)
     except OSError:
@@ -154,9 +156,13 @@ def publish_folder(unpacked: Path, target: Path) -> None:
 
 
 def _check_kind(archive: Path, zipped: _Zip) -> None:
-    """Servers answer a wrong address with a page that says so, as if it were the file."""
+    """Check that the file is a zip, since servers may answer a wrong address with a web page.
+
+    Raises:
+        DownloadFailed: The file is not a zip.
+    """
     with archive.open("rb") as file:
-        begins = file.read(512).lstrip()
-    if not begins.startswith(b"PK"):
-        content = "a web page" if begins.startswith(b"<") else "something else"
-        raise DownloadFailed(f"{zipped.display_name} is {content}, not a zip; look at it to see what it is")
+        start = file.read(512).lstrip()
+    if not start.startswith(b"PK"):
+        content = "a web page" if start.startswith(b"<") else "something else"
+        raise DownloadFailed(f"{zipped.display_name} is {content}, not a zip; check the address")

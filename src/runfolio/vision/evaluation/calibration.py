@@ -1,4 +1,4 @@
-"""Whether a classifier is right as often as it says it is."""
+"""Calibration of a classifier: its probabilities compared with its accuracy."""
 
 from __future__ import annotations
 
@@ -18,42 +18,44 @@ _BAR: dict[str, Any] = {"align": "edge", "edgecolor": "white", "linewidth": 0.8}
 
 
 class CalibrationBin(NamedTuple):
-    """The images whose probability lies above `low` and up to `high`."""
+    """Images whose probability is above `low` and at most `high`."""
 
     low: float
     high: float
     images: int
     confidence: float | None
-    """Mean probability of what was said; None where no image lies here."""
+    """Mean probability of the predicted classes; None if the bin is empty."""
     accuracy: float | None
-    """Share of what was said that is right; None where no image lies here."""
+    """Share of correct predictions; None if the bin is empty."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Probabilities beside how often they were right."""
+    """Expected calibration error and its bins."""
 
     error: float
-    """Expected calibration error: the mean gap between `confidence` and `accuracy`, each bin weighed by its images."""
+    """Expected calibration error: mean of |confidence - accuracy| over the images."""
     bins: list[CalibrationBin]
 
 
-def calibration(probabilities: torch.Tensor, right: torch.Tensor, bins: int = BINS) -> Calibration:
-    """Sort answers by their probability into `bins` of equal width, and compare the two means in each.
+def calibration(probabilities: torch.Tensor, correct: torch.Tensor, bins: int = BINS) -> Calibration:
+    """Compare probabilities with accuracies in bins of equal width.
 
     Args:
-        probabilities: [n] of the class that was said, 0 to 1; NaN makes the error NaN.
-        right: [n] bool.
+        probabilities: Probability of the predicted class of each image, [n]; NaN makes the error NaN.
+        correct: Whether each prediction is correct, [n] bool.
+        bins: Number of bins.
+
     Source: Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, ICML 2017, arXiv:1706.04599
     """
-    probabilities, right = probabilities.double(), right.double()
+    probabilities, correct = probabilities.double(), correct.double()
     bounds = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-    bin_index = torch.bucketize(probabilities, bounds[1:-1])  # a probability on a bound belongs below it
+    bin_index = torch.bucketize(probabilities, bounds[1:-1])  # a bound belongs to the lower bin
     counts = torch.bincount(bin_index, minlength=bins)
     confidence_sums, correct_counts = (
-        torch.zeros(bins, dtype=torch.float64).index_add_(0, bin_index, values) for values in (probabilities, right)
+        torch.zeros(bins, dtype=torch.float64).index_add_(0, bin_index, values) for values in (probabilities, correct)
     )
-    error = float((confidence_sums - correct_counts).abs().sum() / len(right))
+    error = float((confidence_sums - correct_counts).abs().sum() / len(correct))
     rows = zip(
         bounds[:-1].tolist(),
         bounds[1:].tolist(),
@@ -72,7 +74,7 @@ def calibration(probabilities: torch.Tensor, right: torch.Tensor, bins: int = BI
 
 
 def reliability_figure(measured: Calibration, title: str) -> Figure:
-    """How often answers of each probability were right, beside the diagonal of perfect calibration; below, how many."""
+    """Draw a reliability diagram, with the number of images of each bin below."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.2, 6.4), layout="constrained", facecolor="white")
@@ -80,7 +82,7 @@ def reliability_figure(measured: Calibration, title: str) -> Figure:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _draw_shares(above, [row for row in measured.bins if row.images])
     below.bar(*_bars(measured.bins, [row.images for row in measured.bins]), color=_MATCHING, **_BAR)
-    below.set(xlabel="probability of what was said", ylabel="images")
+    below.set(xlabel="predicted probability", ylabel="images")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -90,15 +92,15 @@ def _draw_shares(axes: Axes, bins: Sequence[CalibrationBin]) -> None:
     accuracies = [row.accuracy or 0.0 for row in bins]
     confidences = [row.confidence or 0.0 for row in bins]
     matching = [min(pair) for pair in zip(accuracies, confidences, strict=True)]
-    axes.bar(*_bars(bins, matching), color=_MATCHING, label="right, as said", **_BAR)
+    axes.bar(*_bars(bins, matching), color=_MATCHING, label="matching", **_BAR)
     for label, colour, longer in (
-        ("right more often than said", _UNDERCONFIDENT, accuracies),
-        ("said, but not right", _OVERCONFIDENT, confidences),
+        ("underconfident", _UNDERCONFIDENT, accuracies),
+        ("overconfident", _OVERCONFIDENT, confidences),
     ):
         gaps = [above - below for above, below in zip(longer, matching, strict=True)]
         axes.bar(*_bars(bins, gaps), bottom=matching, color=colour, hatch="///", label=label, **_BAR)
     axes.plot([0, 1], [0, 1], color=_INK, linestyle="--", linewidth=1, label="perfect calibration")
-    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
+    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize=9)
 
 

@@ -1,4 +1,4 @@
-"""What a finished run says about its answers: the confusion matrix and figures for each class."""
+"""Confusion matrix, and metrics of each class."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LABELS_AT_MOST = 120
-_NUMBERS_AT_MOST = 20
-"""A larger matrix keeps its colours, but counts in its cells could not be read."""
+_MAX_LABELLED_CLASSES = 120
+_MAX_CLASSES_WITH_COUNTS = 20
+"""Most classes for which counts are written into the cells."""
 _LETTER_INCHES = 0.09
 
 
 class ClassMetrics(NamedTuple):
-    """How well one class is recognised. A share of nothing is 0."""
+    """Metrics of one class. Undefined ratios are 0."""
 
     name: str
     images: int
@@ -27,21 +27,21 @@ class ClassMetrics(NamedTuple):
 
 
 def confusion_matrix(predicted: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
-    """[true class, predicted class] counts, from [n] predicted and [n] true class indices."""
+    """Return the [true class, predicted class] counts of [n] predicted and [n] true class indices."""
     return torch.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def class_metrics(predicted: torch.Tensor, labels: torch.Tensor, classes: Sequence[str]) -> list[ClassMetrics]:
-    """A row for each class, in the order of `classes`."""
+    """Return the metrics of each class, in the order of `classes`."""
     matrix = confusion_matrix(predicted, labels, len(classes))
-    right, images, answers = matrix.diagonal(), matrix.sum(dim=1), matrix.sum(dim=0)
-    shares = (right / answers, right / images, 2 * right / (images + answers))
+    correct, images, predictions = matrix.diagonal(), matrix.sum(dim=1), matrix.sum(dim=0)
+    shares = (correct / predictions, correct / images, 2 * correct / (images + predictions))
     columns = (images, *(share.nan_to_num(0.0) for share in shares))
     return [ClassMetrics(*row) for row in zip(classes, *(column.tolist() for column in columns), strict=True)]
 
 
 def class_table(rows: Sequence[ClassMetrics]) -> str:
-    """The rows as columns of plain text."""
+    """Return the metrics as a table of plain text."""
     width = max(len("class"), *(len(row.name) for row in rows))
     lines = [f"{'class'.ljust(width)}  images  precision  recall     f1"]
     lines += [
@@ -52,7 +52,7 @@ def class_table(rows: Sequence[ClassMetrics]) -> str:
 
 
 def confusion_figure(matrix: torch.Tensor, classes: Sequence[str], title: str) -> Figure:
-    """A picture of [true class, predicted class] counts, coloured by share of the true class."""
+    """Draw [true class, predicted class] counts, coloured by share of the true class."""
     from matplotlib.figure import Figure
 
     counts = matrix.numpy()
@@ -63,13 +63,13 @@ def confusion_figure(matrix: torch.Tensor, classes: Sequence[str], title: str) -
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
     axes.set(title=title, xlabel="predicted", ylabel="true")
-    if len(classes) <= _LABELS_AT_MOST:
-        room = side * 0.7 / len(classes) / _LETTER_INCHES
-        turned = 90 if max(len(name) for name in classes) > room else 0
+    if len(classes) <= _MAX_LABELLED_CLASSES:
+        max_letters = side * 0.7 / len(classes) / _LETTER_INCHES
+        rotation = 90 if max(len(name) for name in classes) > max_letters else 0
         size = min(10.0, 40 * side / len(classes))
-        axes.set_xticks(range(len(classes)), classes, rotation=turned, fontsize=size)
+        axes.set_xticks(range(len(classes)), classes, rotation=rotation, fontsize=size)
         axes.set_yticks(range(len(classes)), classes, fontsize=size)
-    if len(classes) <= _NUMBERS_AT_MOST:
+    if len(classes) <= _MAX_CLASSES_WITH_COUNTS:
         for (row, column), count in _nonzero(counts):
             colour = "white" if shares[row, column] > 0.6 else "black"
             axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)

@@ -1,4 +1,4 @@
-"""How good a trained classifier is on labelled images: everything worth knowing, from one pass over them."""
+"""Evaluation of a trained classifier in one pass over labelled images."""
 
 from __future__ import annotations
 
@@ -33,44 +33,45 @@ _MAX_NAMES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """An image that was taken for something else."""
+    """Wrong prediction."""
 
     index: int
-    """Its place in the split."""
+    """Index of the image in the split."""
     reference: str
-    """What people call it, such as `test/sushi/12.jpg`."""
+    """Readable name of the image, such as `test/sushi/12.jpg`."""
     label: str
-    """What was said."""
+    """Predicted class."""
     probability: float
-    """Of what was said."""
+    """Probability of the predicted class."""
     truth: str
+    """True class."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationResult:
-    """A classifier's answers to one split of one data set, beside the truth."""
+    """Results of a classifier on one split of one data set."""
 
     data: str
     split: Split
     images: int
     classes: tuple[str, ...]
-    """In the order of the model's outputs; rows and columns below follow it."""
+    """Classes in the order of the model's outputs. `per_class` and `confusion` have the same order."""
     accuracy: float
     interval: Interval
-    """The 95 % interval of `accuracy` for that many images (Wilson)."""
+    """95 % interval of `accuracy` (Wilson)."""
     loss: float
-    """Mean cross-entropy an image; NaN or infinite where the model's answers are."""
+    """Mean cross-entropy per image; NaN or infinite if an output is."""
     top_k: dict[int, float]
-    """Share of the images whose true class is among the k most probable, for k from 1 to 5 or all classes."""
+    """Share of the images whose true class is among the k most probable, for k from 1 to at most 5."""
     per_class: list[ClassMetrics]
     confusion: list[list[int]]
-    """[true class][predicted class] counts."""
+    """Counts by [true class][predicted class]."""
     calibration: Calibration
     mistakes: list[Mistake]
-    """All of them, the most confident first."""
+    """All wrong predictions, the most confident first."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, ready for JSON."""
+        """Return the results as JSON values."""
         return asdict(self) | {
             "classes": list(self.classes),
             "interval": list(self.interval),
@@ -87,11 +88,14 @@ def evaluate(
     *,
     progress: Progress | None = None,
 ) -> EvaluationResult:
-    """Ask the classifier about every image of a split, in batches on the device its model is on.
+    """Evaluate a classifier on a split, in batches on the device of its model.
 
     Args:
-        source: Its classes are the model's, in any order.
-        progress: Gets a task that counts images for as long as it takes.
+        classifier: Classifier to evaluate.
+        source: Data with the classes of the model, in any order.
+        split: Split to evaluate on.
+        progress: Display of a task that counts images.
+
     Raises:
         ConfigError: The data has other classes than the model; the message names them.
         DamagedFile: An image cannot be read.
@@ -104,7 +108,7 @@ def evaluate(
 
 
 def to_fastest_device(classifier: LoadedClassifier) -> LoadedClassifier:
-    """The classifier with its model moved to a GPU, where there is one, and its weights as convolutions want them."""
+    """Move the model to a GPU if there is one, with the fastest memory layout, and return the classifier."""
     to_channels_last(classifier.model)
     if torch.cuda.is_available():
         classifier.model.to("cuda")
@@ -112,18 +116,19 @@ def to_fastest_device(classifier: LoadedClassifier) -> LoadedClassifier:
 
 
 def _output_indices(classifier: LoadedClassifier, source: ImageSource) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Where each class of the source stands among the model's outputs."""
+    """Return the index of the model's output for each class of the source."""
     unknown = [name for name in source.classes if name not in classifier.classes]
-    lacking = [name for name in classifier.classes if name not in source.classes]
-    if unknown or lacking:
-        faults = [
-            f"{fault} {_named(names)}"
-            for fault, names in (("the model does not know", unknown), ("the data lacks", lacking))
+    missing = [name for name in classifier.classes if name not in source.classes]
+    if unknown or missing:
+        differences = [
+            f"{difference} {_named(names)}"
+            for difference, names in (("the model does not have", unknown), ("the data does not have", missing))
             if names
         ]
         trained = "" if classifier.data is None else f", trained on {classifier.data}"
         raise ConfigError(
-            f"cannot evaluate on {source.name}: its classes are not those of the model{trained}: {'; '.join(faults)}"
+            f"cannot evaluate on {source.name}: its classes are not those of the model{trained}:"
+            f" {'; '.join(differences)}"
         )
     return np.array([classifier.classes.index(name) for name in source.classes], dtype=np.int64)
 
@@ -135,14 +140,14 @@ def _named(names: Sequence[str]) -> str:
 
 @torch.inference_mode()
 def _logits(classifier: LoadedClassifier, images: ImageSet, label: str, progress: Progress | None) -> torch.Tensor:
-    """[n, classes] float64 on the CPU, in the order of the images."""
+    """Return the logits of the images, [n, classes] float64 on the CPU."""
     device = next(classifier.model.parameters()).device
-    batches = _counted(_inputs(classifier, images, device), len(images), label, progress)
+    batches = _with_progress(_inputs(classifier, images, device), len(images), label, progress)
     return torch.cat([classifier.model(batch).double().cpu() for batch in batches])
 
 
 def _inputs(classifier: LoadedClassifier, images: ImageSet, device: torch.device) -> Iterator[torch.Tensor]:
-    """Yield all images as the network takes them, in batches."""
+    """Yield all images as batches of network inputs."""
     transform = classifier.transform
     if isinstance(transform, ImageTransform):
         prepared, inputs = PreparedImages(images, np.arange(len(images)), transform), Inputs(transform)
@@ -151,14 +156,15 @@ def _inputs(classifier: LoadedClassifier, images: ImageSet, device: torch.device
         return
     for first in range(0, len(images), BATCH_SIZE):
         batch = [transform(images.image(index)) for index in range(first, min(first + BATCH_SIZE, len(images)))]
-        are_alike = len({tensor.shape for tensor in batch}) == 1
-        yield from (tensors.to(device) for tensors in ([torch.stack(batch)] if are_alike else [t[None] for t in batch]))
+        has_one_shape = len({tensor.shape for tensor in batch}) == 1
+        batches = [torch.stack(batch)] if has_one_shape else [tensor[None] for tensor in batch]
+        yield from (tensors.to(device) for tensors in batches)
 
 
-def _counted(
+def _with_progress(
     batches: Iterable[torch.Tensor], images: int, label: str, progress: Progress | None
 ) -> Iterable[torch.Tensor]:
-    """The batches; the images of each are counted once it was used."""
+    """Yield the batches, and count the images of each after its use."""
     task = progress.add_task(f"evaluating on {label}", total=images) if progress else None
     try:
         for batch in batches:
@@ -173,12 +179,12 @@ def _counted(
 def _result(
     logits: torch.Tensor, labels: torch.Tensor, images: ImageSet, *, classes: tuple[str, ...], data: str, split: Split
 ) -> EvaluationResult:
-    # A stable order puts the first of equals first, as argmax does, so that top-1 is the accuracy of the training.
+    # Stable sorting puts the first of equal logits first, like argmax, so top-1 equals the accuracy of the training.
     ranked = logits.argsort(dim=1, descending=True, stable=True)
-    hit_at = (ranked == labels[:, None]).int().argmax(dim=1)
-    predicted, right = ranked[:, 0], hit_at == 0
+    true_rank = (ranked == labels[:, None]).int().argmax(dim=1)
+    predicted, correct = ranked[:, 0], true_rank == 0
     probability = logits.softmax(dim=1).gather(1, predicted[:, None])[:, 0]
-    accuracy = float(right.double().mean())
+    accuracy = float(correct.double().mean())
     return EvaluationResult(
         data=data,
         split=split,
@@ -187,10 +193,10 @@ def _result(
         accuracy=accuracy,
         interval=wilson(accuracy, len(labels)),
         loss=float(functional.cross_entropy(logits, labels)),
-        top_k={k: float((hit_at < k).double().mean()) for k in range(1, min(_MAX_TOP_K, len(classes)) + 1)},
+        top_k={k: float((true_rank < k).double().mean()) for k in range(1, min(_MAX_TOP_K, len(classes)) + 1)},
         per_class=class_report.class_metrics(predicted, labels, classes),
         confusion=class_report.confusion_matrix(predicted, labels, len(classes)).tolist(),
-        calibration=calibration(probability, right),
+        calibration=calibration(probability, correct),
         mistakes=[
             Mistake(
                 index=index,
@@ -200,6 +206,6 @@ def _result(
                 truth=classes[int(labels[index])],
             )
             for index in probability.argsort(descending=True, stable=True).tolist()
-            if not right[index]
+            if not correct[index]
         ],
     )

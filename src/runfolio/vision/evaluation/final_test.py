@@ -1,4 +1,4 @@
-"""The test images: when they are looked at, and what a run records of its answers to them."""
+"""Test of a run at its end, and the record of its results."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from runfolio import Run
 
 TEST_METRIC = "test/acc"
-"""A run that reports it was tested."""
+"""Result that a tested run reports."""
 
 
 def is_tested_at_end(settings: TrackingConfig, series: Mapping[str, Any] | None) -> bool:
-    """Whether a run is tested at its end: of a series the run that validation chose is, when all of them are done.
+    """Return whether a run is tested at its own end. In a series with `chosen`, the best run is tested later instead.
 
-    One that repeats another is tested where that one was.
+    A run that repeats another one is tested if the other one was.
     """
     if settings.test_at != "chosen" or series is None:
         return True
@@ -32,22 +32,26 @@ def is_tested_at_end(settings: TrackingConfig, series: Mapping[str, Any] | None)
 
 
 def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:
-    """Test the network that predicts; record metrics, confusion matrix and class table.
+    """Test the predicting network, and record metrics, confusion matrix and class table.
 
     Args:
-        epoch: The epoch that the weights are of.
+        run: Run to record in.
+        state: State with the weights to test.
+        inputs: Input pipeline with the test images.
+        preparation: Preparation of the run.
+        epoch: Epoch of the weights.
     """
     with inputs.connect(state) as batches:
         tested = evaluate(state, batches.test)
     metrics = tested.result.metrics("test")
     run.summary.update(metrics)
-    if preparation.settings.test_at != "epoch":  # else the curve has this epoch's point already
+    if preparation.settings.test_at != "epoch":  # otherwise the curve already has the point of this epoch
         run.log({**metrics, "epoch": epoch}, step=epoch)
     classes = preparation.source.classes
     matrix = class_report.confusion_matrix(tested.predicted, tested.labels, len(classes))
     title = f"{run.name}: {tested.result.accuracy:.1%} of {tested.result.images:,} test images"
     figure = class_report.confusion_figure(matrix, classes, title)
-    figure.set_layout_engine("none")  # takes a third of the drawing, and what is logged is cropped to its content
+    figure.set_layout_engine("none")  # saves a third of the drawing time; logged figures are cropped anyway
     run.log_figure("confusion", figure, step=epoch)
     rows = class_report.class_metrics(tested.predicted, tested.labels, classes)
     run.log_text("classes", class_report.class_table(rows), step=epoch)

@@ -1,4 +1,4 @@
-"""The loader that checkpoints of `runfolio train` name: entry point `vision` of the group `runfolio.loaders`."""
+"""Loader of the checkpoints of `runfolio train`: entry point `vision` in the group `runfolio.loaders`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 
 def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedClassifier:
-    """The classifier of a checkpoint, in eval mode. Built from its meta and tensors; nothing is unpickled.
+    """Build the classifier of a checkpoint, in eval mode. Nothing is unpickled.
 
     Args:
-        own_model: The network of a script's checkpoint, with its tensors.
+        checkpoint: Checkpoint to load.
+        own_model: Network of a script's checkpoint, with its tensors.
 
     Raises:
-        DamagedFile: The meta describes no classifier, or a network that cannot be built; the message names the field.
+        DamagedFile: The metadata do not describe a classifier, or one that cannot be built; the message names the
+            field.
         ConfigError: The tensors do not fit the model; the message names them.
-        NotFound: The model is one this version does not have.
-        MissingExtra: torch or torchvision is not installed, or timm for one of its models.
+        NotFound: The installed version does not have the model.
+        MissingExtra: torch, torchvision, or timm for one of its models, is not installed.
     """
     with vision_extra("loading a classifier"):
         import torch
@@ -48,12 +50,12 @@ def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedCl
     fill(model, checkpoint.tensors("model"), f"{label} does not fit model {description.spec.name}")
     model.eval()
     try:
-        with torch.inference_mode():  # the first pass starts torch's threads: no prediction is to be timed with it
+        with torch.inference_mode():  # also starts torch's threads, so that the first prediction is not slow
             model(torch.zeros(1, *description.spec.image_shape))
     except (AssertionError, RuntimeError, ValueError) as error:
         height, width = description.spec.image_shape[1:]
         raise DamagedFile(
-            f"{label} describes images of {height}x{width} pixels, which model {description.spec.name} cannot take"
+            f"{label} describes images of {height}x{width} pixels, which model {description.spec.name} does not accept"
             f" ({str(error).partition(chr(10))[0]})"
         ) from None
     return LoadedClassifier(model, description.classes, description.transform, description.data, description.test_data)

@@ -1,4 +1,4 @@
-"""Classifiers of a training script: its network, and the classes and transform that its checkpoint holds."""
+"""Classifiers of the user's scripts: their network, with the classes and the transform of the checkpoint."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _TRIAL_SIZE = (64, 64)
 
 @dataclass(frozen=True)
 class StoredTransform:
-    """A transform of torchvision that a script gave to `run.checkpoint`."""
+    """Transform of torchvision that a script gave to `run.checkpoint`."""
 
     steps: v2.Compose
     channels: int
-    """Channels that a picture is converted to before the first step."""
+    """Channels to which a picture is converted before the first step."""
     shorter_side: int | None
-    """Pixels that the shorter side of a picture is resized to at most; None if its shape is not kept."""
+    """Largest size in pixels to which the shorter side is resized; None if the aspect ratio is not kept."""
     at_least: None = None
     value_range: None = None
 
     @classmethod
     def of(cls, steps: Sequence[TransformStep], model: nn.Module) -> StoredTransform:
-        """Build the transform; `model` is asked for its channels if the steps do not tell them."""
+        """Build the transform. If the steps do not tell the channels, those of `model` are used."""
         sides = [side for step in steps if step.name == "Resize" if (side := _shorter_side(step.arguments["size"]))]
         return cls(v2.Compose([_build(step) for step in steps]), _channels(steps, model), max(sides, default=None))
 
@@ -52,25 +52,26 @@ def own_classifier(checkpoint: Checkpoint, model: nn.Module) -> LoadedClassifier
     """Return the classifier of a script's checkpoint.
 
     Args:
-        model: The script's network with the checkpoint's tensors.
+        checkpoint: Checkpoint with classes and transform.
+        model: Network of the script, with the tensors of the checkpoint.
 
     Raises:
         ConfigError: The script gave no classes or no transform to `run.checkpoint`.
-        DamagedFile: A value of them is of another kind or out of bounds, or the steps do not fit together.
+        DamagedFile: A value has another type or is out of bounds, or the steps do not fit together.
     """
     label = checkpoint_label(checkpoint)
     stored = checkpoint.meta.get("classifier") or {}
     if type(stored) is not dict:
-        raise DamagedFile(f"{label} describes no classifier: classifier is a {type(stored).__name__}")
+        raise DamagedFile(f"{label} does not describe a classifier: classifier is a {type(stored).__name__}")
     if missing := [name for name in ("classes", "transform") if stored.get(name) is None]:
         raise ConfigError(
-            f"{label} holds no {' and no '.join(missing)}; save them with"
+            f"{label} has no {' and no '.join(missing)}; save them with"
             " `run.checkpoint(model=model, classes=[...], transform=transform)`"
         )
     try:
         description = check_classifier(stored)
     except WrongValue as error:
-        raise DamagedFile(f"{label} describes no classifier: {error}") from None
+        raise DamagedFile(f"{label} does not describe a classifier: {error}") from None
     try:
         transform = StoredTransform.of(description.transform, model)
         transform(Image.new("RGB", _TRIAL_SIZE))
@@ -96,10 +97,10 @@ def _shorter_side(size: int | tuple[int, ...] | None) -> int | None:
 
 
 def _channels(steps: Sequence[TransformStep], model: nn.Module) -> int:
-    """Return 1 for a network of grey images, else 3: by what normalises, else by the first convolution."""
+    """Return 1 for a network of grey images, else 3, according to the normalisation or the first convolution."""
     if any(step.name in ("Grayscale", "RGB") for step in steps):
         return 3
     means = [len(step.arguments["mean"]) for step in steps if step.name == "Normalize"]
     first = next((weight for weight in model.parameters() if weight.ndim == 4), None)
-    known = [*means, *([] if first is None else [first.shape[1]])]
-    return 1 if known[:1] == [1] else 3
+    channels = [*means, *([] if first is None else [first.shape[1]])]
+    return 1 if channels[:1] == [1] else 3

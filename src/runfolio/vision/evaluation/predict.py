@@ -1,4 +1,4 @@
-"""A trained classifier at work on pictures."""
+"""Prediction with a trained classifier."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from runfolio.vision.data import load_data
 from runfolio.vision.data.pictures import ValueRange, read_bytes, read_picture, upright
 
 Picture = str | Path | bytes | Image.Image | NDArray[Any] | torch.Tensor
-"""A file or its content, a Pillow image, an array [h, w] or [h, w, 3], or a tensor [h, w] or [1 or 3, h, w].
+"""Input picture: a file or its content, a Pillow image, an array [h, w] or [h, w, 3], or a tensor [h, w] or
+[1 or 3, h, w].
 
-Pixels are uint8, or floats from 0 to 1. A classifier of images of more than 8 bits takes grey ones as they were stored.
+Pixels are uint8, or floats from 0 to 1. For a classifier of images of more than 8 bits, grey pixels have stored values.
 """
 
 
@@ -43,25 +44,27 @@ class PictureTransform(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What the classifier says of one picture."""
+    """Prediction for one picture."""
 
     label: str
+    """Predicted class."""
     probability: float
+    """Probability of the predicted class."""
     probabilities: dict[str, float]
-    """Of every class, in the order of the classes; they sum to 1."""
+    """Probability of each class, in the order of the classes. They sum to 1."""
     seconds: float
-    """To prepare the decoded picture and classify it."""
+    """Time to transform and classify the decoded picture."""
     image: str
-    """The file's path, or `image 3` for the third of those that came without one."""
+    """Path of the file, or the number of the picture, such as `image 3`."""
 
     def top(self, count: int = 3) -> dict[str, float]:
-        """Return the most probable classes with their probabilities, in this order."""
+        """Return the most probable classes with their probabilities, the most probable first."""
         return dict(sorted(self.probabilities.items(), key=lambda entry: -entry[1])[:count])
 
 
 @dataclass(frozen=True)
 class SampledTestImage:
-    """A test picture whose class is known."""
+    """Test picture with its true class."""
 
     picture: Image.Image
     truth: str
@@ -70,25 +73,26 @@ class SampledTestImage:
 
 @dataclass(frozen=True)
 class LoadedClassifier:
-    """A model in eval mode with all that its pictures and answers need."""
+    """Model in eval mode, with its transform and classes."""
 
     model: nn.Module
     classes: tuple[str, ...]
     transform: PictureTransform
     data: str | None
-    """Name of the data it was trained on; None: a script did, and did not name it."""
+    """Name of the training data; None for a model of a user's script."""
     test_data: str | None = None
-    """Name of the data its test images come from; None: the same."""
+    """Name of the data with the test images; None: the same."""
 
     def predict(self, images: Picture | Iterable[Picture]) -> list[Prediction]:
         """Return a prediction for each picture, in order.
 
         Args:
-            images: One picture or several; also a stack of them, [n, h, w, 3] or [n, c, h, w].
+            images: One picture, several, or a stack of them, [n, h, w, 3] or [n, c, h, w].
 
         Raises:
-            NotFound: A file is not there.
-            DamagedFile: A file cannot be read as an image; the message names it and says why.
+            NotFound: A file does not exist.
+            DamagedFile: A file cannot be read as an image; the message names it and the reason.
+            ConfigError: A picture has an unknown type, or the network does not accept it.
         """
         return [self._predict_one(picture, number) for number, picture in enumerate(_as_pictures(images), start=1)]
 
@@ -98,7 +102,7 @@ class LoadedClassifier:
         decoded = open_picture(
             picture, self.transform.at_least, name=name, is_deep=self.transform.value_range is not None
         )
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
             pixels = self.transform(decoded)
         except DamagedFile as error:
@@ -107,16 +111,16 @@ class LoadedClassifier:
             logits = self.model(pixels.unsqueeze(0).to(_device(self.model)))
         except (RuntimeError, TypeError, ValueError) as error:
             raise ConfigError(
-                f"{name}: the network cannot take what the transform makes of it, {pixels.dtype} of shape"
+                f"{name}: the network does not accept the output of the transform, {pixels.dtype} of shape"
                 f" {tuple(pixels.shape)} ({str(error).partition(chr(10))[0]})"
             ) from None
         if logits.shape != (1, len(self.classes)):
             raise ConfigError(
-                f"the network gives an output of shape {tuple(logits.shape)} for one picture and"
+                f"the network returns an output of shape {tuple(logits.shape)} for one picture, but there are"
                 f" {len(self.classes)} classes; save the classes of this network with `run.checkpoint`"
             )
         shares = logits.double().softmax(dim=1)[0].tolist()
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         best = max(range(len(shares)), key=shares.__getitem__)
         return Prediction(
             label=self.classes[best],
@@ -130,16 +134,18 @@ class LoadedClassifier:
 def open_picture(
     picture: Picture, at_least: int | None = None, *, name: str = "the picture", is_deep: bool = False
 ) -> Image.Image:
-    """Return the picture decoded and upright, whatever it came as.
+    """Return a picture of any type as an upright Pillow image.
 
     Args:
+        picture: Picture to convert.
         at_least: See `read_picture`.
-        name: Name of a picture without a path, for errors.
-        is_deep: Take grey pixels of more than 8 bits as they are.
+        name: Name of a picture without a path in errors.
+        is_deep: Keep grey values of more than 8 bits.
 
     Raises:
-        NotFound, DamagedFile: As `read_picture`.
-        ConfigError: It is neither a file nor a picture.
+        NotFound: The file does not exist.
+        DamagedFile: The file cannot be read as an image.
+        ConfigError: The type of the picture is unknown.
     """
     if isinstance(picture, (str, Path)):
         return read_picture(picture, at_least)
@@ -175,17 +181,23 @@ def _as_array(picture: Any) -> NDArray[Any] | None:
 
 
 def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) -> list[SampledTestImage]:
-    """`count` of the test images of the data a classifier was trained on, drawn without repetition.
+    """Draw test images of the classifier's data without repetition.
+
+    Args:
+        classifier: Classifier whose data are used.
+        count: Number of images.
+        seed: Seed of the selection.
 
     Raises:
-        ConfigError: `count` is below 1 or above the number of test images.
-        NotFound, DownloadFailed: The data is not there any more.
+        ConfigError: `count` is below 1 or above the number of test images, or the data are unknown.
+        NotFound: The data no longer exist.
+        DownloadFailed: The data could not be downloaded again.
     """
     if classifier.data is None:
         raise ConfigError("the script that made this run did not name its data; name image files or folders instead")
     source = load_data(classifier.data, test_data=classifier.test_data, skip_bad_images=True)
     if not 1 <= count <= len(source.test):
-        raise ConfigError(f"cannot draw {count} test images of {source.name}; there are 1 to {len(source.test)}")
+        raise ConfigError(f"cannot draw {count} test images of {source.name}; give 1 to {len(source.test)}")
     indices = np.random.RandomState(seed).permutation(len(source.test))[:count].tolist()
     return [
         SampledTestImage(
@@ -202,7 +214,7 @@ def _as_pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
 
 
 def _is_one_picture(images: Any) -> bool:
-    """Return whether it is one picture; paths, arrays and tensors can be iterated over too, by letters or rows."""
+    """Return whether `images` is one picture. Paths, arrays and tensors of one picture are iterable, too."""
     if isinstance(images, torch.Tensor):
         return images.ndim == 2 or (images.ndim == 3 and images.shape[0] in (1, 3))
     if isinstance(images, np.ndarray):

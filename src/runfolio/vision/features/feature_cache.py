@@ -130,7 +130,7 @@ class FeatureCache:
                 self.cut = _cut_once(model, spec, weights, precision)
         except CutUnavailable as reason:
             raise CacheUnavailable(f"{spec.name} cannot be cut: {reason}") from None
-        about = {
+        description = {
             "network": {key: value for key, value in spec.as_meta().items() if key not in ("classes", "dropout")},
             "weights": weights,
             "transform": transform.as_meta(),
@@ -139,7 +139,7 @@ class FeatureCache:
             "device": self._device.type,
             "versions": package_versions(),
         }
-        self._rows = open_row_store(FEATURES, about, self.cut.size * self.cut.dtype.itemsize)
+        self._rows = open_row_store(FEATURES, description, self.cut.size * self.cut.dtype.itemsize)
 
     def features_of(self, images: ImageSet, chosen: NDArray[np.int64]) -> CachedFeatures:
         """Return the features of the chosen images. Missing ones are computed and cached.

@@ -1,6 +1,6 @@
-"""Networks by name, built from a description that is plain JSON and travels with the weights.
+"""Networks by name, built from a JSON description that checkpoints store with the weights.
 
-Two are our own; the others come from torchvision by its names, and from timm as `timm:NAME`.
+`tinyvgg` and `mlp` are part of runfolio. The others are models of torchvision, and of timm as `timm:NAME`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OWN: dict[str, Callable[[ModelSpec], nn.Module]] = {
 
 
 class _Zoo(Protocol):
-    """A package of architectures with published weights; its names come without a prefix."""
+    """Package of architectures with published weights. Names have no prefix."""
 
     def build(self, name: str, spec: ModelSpec) -> nn.Module: ...
     def transform(self, name: str) -> ImageTransform: ...
@@ -43,30 +43,33 @@ class _Zoo(Protocol):
 
 
 def check_model_name(name: str) -> None:
-    """Refuse a model that there is not.
+    """Check that a model exists.
 
     Raises:
-        NotFound: The message names the nearest.
-        MissingExtra: It is one of timm's, and timm is not installed.
+        NotFound: The model does not exist; the message names the most similar ones.
+        MissingExtra: The model is one of timm, which is not installed.
     """
     if name.startswith(timm_zoo.PREFIX):
         timm_zoo.check(name.removeprefix(timm_zoo.PREFIX))
         return
     names = [*_OWN, *torchvision_zoo.names()]
     if name not in names:
-        near = nearest(name, names)
+        similar = nearest(name, names)
         hint = (
-            f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(_OWN)}, torchvision's and timm:NAME"
+            f"did you mean {' or '.join(similar)}?"
+            if similar
+            else f"known: {', '.join(_OWN)}, models of torchvision, and timm:NAME"
         )
         raise NotFound(f"no model {name!r}; {hint}")
 
 
 def build_model(spec: ModelSpec) -> nn.Module:
-    """A freshly initialised network: [b, c, h, w] images to [b, classes] logits.
+    """Return a newly initialised network, from [b, c, h, w] images to [b, classes] logits.
 
     Raises:
-        NotFound, MissingExtra: As `check_model_name`.
-        ConfigError: It cannot take images of that shape at all.
+        NotFound: The model does not exist.
+        MissingExtra: The model is one of timm, which is not installed.
+        ConfigError: The model does not accept images of this shape.
     """
     check_model_name(spec.name)
     if spec.name in _OWN:
@@ -76,7 +79,7 @@ def build_model(spec: ModelSpec) -> nn.Module:
 
 
 def published_transform(name: str) -> ImageTransform | None:
-    """How the published weights of a model want their images; None where none are published."""
+    """Return the transform of the published weights of a model; None if none are published."""
     if name in _OWN:
         return None
     zoo, own_name = _zoo_of(name)
@@ -84,11 +87,12 @@ def published_transform(name: str) -> ImageTransform | None:
 
 
 def download_weights(name: str) -> Tensors:
-    """The newest published weights of a model, under the names that its modules have.
+    """Download the newest published weights of a model, with the current names of its tensors.
 
     Raises:
-        ConfigError: None are published.
-        NotFound, DamagedFile: They cannot be downloaded, or are damaged.
+        ConfigError: No weights are published.
+        NotFound: The weights cannot be downloaded.
+        DamagedFile: The weights are damaged.
     """
     if name in _OWN:
         raise ConfigError(f"weights is DEFAULT, but none are published for {name}; give a file or a run, or none")
@@ -97,7 +101,7 @@ def download_weights(name: str) -> Tensors:
 
 
 def current_names(name: str, tensors: Tensors) -> Tensors:
-    """Tensors of a published file under the names that the model's modules have."""
+    """Return the tensors of a published file with the current names in the model."""
     if name in _OWN:
         return tensors
     zoo, own_name = _zoo_of(name)

@@ -1,4 +1,4 @@
-"""A network compiled by torch.compile, without a second compilation for batches of another size."""
+"""Compilation of networks with torch.compile, for one batch size."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ _BACKEND = "inductor"
 
 
 def compile_network(network: Network, batch_size: int) -> Network:
-    """The network for whole batches of images in compiled form, and as it is for the others.
+    """Return a function that computes whole batches of images compiled, and other batches not compiled.
 
-    An epoch's last, smaller batch is so few images that compiling for it does not pay; and what is computed never
-    depends on which size came first, as in one attempt of a run it may be this, in the next that. The weights, hooks
-    and names are the network's own.
+    Compiling for the smaller last batch of an epoch does not pay. With one size, the results also do not depend on
+    which size comes first, which can differ between the attempts of a run. Weights, hooks and names stay the same.
     """
-    fast = torch.compile(network, backend=_BACKEND, dynamic=False)
+    compiled = torch.compile(network, backend=_BACKEND, dynamic=False)
 
     def forward(batch: torch.Tensor) -> torch.Tensor:
-        of_images = batch.ndim == 4
-        return fast(batch) if of_images and len(batch) == batch_size else network(batch)
+        has_images = batch.ndim == 4
+        return compiled(batch) if has_images and len(batch) == batch_size else network(batch)
 
     return forward
 
 
 def check_compiler(device: str) -> None:
-    """See that something can be compiled here.
+    """Check that torch.compile works on this machine.
 
     Raises:
-        ConfigError: It cannot; the message says why.
+        ConfigError: It does not; the message has the reason.
     """
     try:
         torch.compile(_sample_function, backend=_BACKEND)(torch.zeros(2, device=device))
-    except Exception as error:  # whatever is missing: a compiler, its headers, triton, support for this Python
+    except Exception as error:  # a compiler, its headers, triton, or support for this Python is missing
         inner = getattr(error, "inner_exception", error)
         reason = next(filter(None, map(str.strip, str(inner).splitlines())), type(inner).__name__)
         needed = "a C++ compiler such as g++" if device == "cpu" else "triton and a C compiler such as gcc"

@@ -1,4 +1,4 @@
-"""What a checkpoint says of its classifier, as JSON: all but the weights that is needed to build it again."""
+"""JSON description of a classifier in the metadata of a checkpoint. With the weights it suffices to rebuild it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
 
 LOADER = "vision"
-"""The name under which `runfolio.loaders` finds what reads these checkpoints."""
+"""Name of the loader of these checkpoints in the entry point group `runfolio.loaders`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierDescription:
-    """A classifier without its weights."""
+    """Classifier without its weights."""
 
     spec: ModelSpec
     transform: ImageTransform
     classes: tuple[str, ...]
     data: str
-    """Name of the data it was trained on."""
+    """Name of the training data."""
     test_data: str | None = None
-    """Name of the data its test images come from; None: the same."""
+    """Name of the data with the test images; None: the same."""
 
     def as_meta(self) -> dict[str, Any]:
         return {
@@ -41,15 +41,15 @@ class ClassifierDescription:
 
 
 def checkpoint_label(checkpoint: Checkpoint) -> str:
-    """What errors call it."""
+    """Return the name of a checkpoint in errors."""
     return f"checkpoint {checkpoint.name!r} of {checkpoint.folder}"
 
 
 def describe(checkpoint: Checkpoint) -> ClassifierDescription:
-    """Return the classifier that the checkpoint's meta describes, with every value within its bounds.
+    """Return the classifier that the metadata of a checkpoint describe, with checked values.
 
     Raises:
-        DamagedFile: A field is missing, of another kind or out of bounds, or contradicts another one.
+        DamagedFile: A field is missing, of another type, out of bounds, or contradicts another field.
     """
     label = checkpoint_label(checkpoint)
     try:

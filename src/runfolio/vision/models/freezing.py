@@ -1,4 +1,4 @@
-"""A backbone that training leaves alone, bit for bit."""
+"""Frozen backbones, which training does not change."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ from runfolio.vision.models.head import head_layers, head_modules
 
 
 def freeze_backbone(model: nn.Module) -> None:
-    """Only the head keeps parameters that train."""
+    """Freeze all parameters except those of the head."""
     model.requires_grad_(False)
     for module in head_modules(model):
         module.requires_grad_(True)
 
 
 def train_mode(model: nn.Module, *, frozen_backbone: bool) -> None:
-    """Put the model in training mode; of one with a frozen backbone, the head alone.
+    """Put the model into training mode, or only the head if the backbone is frozen.
 
-    A backbone in training mode would not be frozen: BatchNorm would use and update the statistics of its batches, and
-    dropout inside it would draw.
+    In training mode a backbone would not be frozen: BatchNorm would update its statistics, and dropout would be active.
     """
     model.train(not frozen_backbone)
     if frozen_backbone:
-        for module in _around_the_head(model):
+        for module in _head_ancestors(model):
             module.training = True
         for module in head_modules(model):
             module.train()
 
 
-def _around_the_head(model: nn.Module) -> Iterator[nn.Module]:
-    # Some architectures drop the head's inputs by a function that asks the module around it.
+def _head_ancestors(model: nn.Module) -> Iterator[nn.Module]:
+    # In some architectures, a parent of the head applies dropout according to its own mode.
     for name in head_layers(model):
         while name:
             name = name.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""The head of a network, whatever the architecture calls it: the layer that gives the classes, and its dropout."""
+"""Head of a network in any architecture: the layer that returns the logits, and its dropout."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from torch import nn
 
 
 class LinearAfterDropout(nn.Linear):
-    """A linear layer that drops inputs first, under the keys of a plain one: weights fit with and without."""
+    """Linear layer with dropout of its inputs. It has the keys of a plain layer, so weights fit with and without it."""
 
     def __init__(self, layer: nn.Linear, probability: float) -> None:
         super().__init__(layer.in_features, layer.out_features, device="meta")
         self.weight, self.bias = layer.weight, layer.bias
         self.dropout = nn.Dropout(probability)
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - as nn.Linear calls it
-        """[..., in_features] to [..., out_features]."""
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - the name in nn.Linear
+        """Map [..., in_features] to [..., out_features]."""
         return super().forward(self.dropout(input))
 
 
 def head_layers(model: nn.Module) -> tuple[str, ...]:
-    """Names of the layers that give the classes: one, unless a model of timm says that it has more.
+    """Return the names of the layers that return the logits. Only models of timm can have several.
 
-    It is the linear or convolutional layer that was registered last: so are tinyvgg and mlp built, and every
-    classification model of torchvision.
+    It is the linear or convolutional layer that was registered last, which is true for tinyvgg, mlp, and all
+    classification models of torchvision.
     """
     published = getattr(model, "pretrained_cfg", {}).get("classifier")
     if published:
@@ -35,12 +35,12 @@ def head_layers(model: nn.Module) -> tuple[str, ...]:
 
 
 def head_keys(model: nn.Module) -> set[str]:
-    """The head's names in the `state_dict`."""
+    """Return the keys of the head in the `state_dict`."""
     return {f"{name}.{key}" for name in head_layers(model) for key in model.get_submodule(name).state_dict()}
 
 
 def head_modules(model: nn.Module) -> list[nn.Module]:
-    """The head's layers and the dropout right before each."""
+    """Return the layers of the head, and the dropout directly before each."""
     modules: list[nn.Module] = []
     for name in head_layers(model):
         dropout = _dropout_before(model, name)
@@ -49,7 +49,7 @@ def head_modules(model: nn.Module) -> list[nn.Module]:
 
 
 def set_dropout(model: nn.Module, probability: float) -> None:
-    """Drop inputs of the head with this probability, in the dropout that is there already or in a new one."""
+    """Set the dropout probability of the head, and add a dropout if there is none."""
     (name,) = head_layers(model)
     if dropout := _dropout_before(model, name):
         dropout.p = probability
@@ -63,5 +63,5 @@ def _dropout_before(model: nn.Module, name: str) -> nn.Dropout | None:
     parent, _, child = name.rpartition(".")
     siblings = dict(model.get_submodule(parent).named_children())
     index = list(siblings).index(child)
-    before = list(siblings.values())[index - 1] if index else None
-    return before if isinstance(before, nn.Dropout) else None
+    previous = list(siblings.values())[index - 1] if index else None
+    return previous if isinstance(previous, nn.Dropout) else None

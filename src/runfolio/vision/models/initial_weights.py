@@ -1,4 +1,4 @@
-"""The weights of an earlier training into a network that is to be trained on."""
+"""Loading of initial weights into a network."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from runfolio.vision.models.head import head_keys
 
 
 def load_initial_weights(model: nn.Module, tensors: Tensors, message: str, *, fresh_head: bool = False) -> None:
-    """Put the weights of an earlier training into a model that is to be trained on.
+    """Load the weights of an earlier training into a model.
 
-    The head stays as it is where `fresh_head` says so, or where the tensors' has another number of classes. Names of
-    older versions of an architecture are brought up to date by the architecture's own loading.
+    The head is not loaded if `fresh_head` is true or if the number of classes differs. The architecture's own loading
+    code renames tensors of older versions.
+
+    Args:
+        model: Model to load into.
+        tensors: Weights by key.
+        message: Start of the error message.
+        fresh_head: Keep the initial weights of the head.
 
     Raises:
-        ConfigError: A key is missing, unexpected, or of another shape, the head excepted.
+        ConfigError: A key outside the head is missing, unexpected, or of another shape.
     """
     expected: Any = model.state_dict()
     fresh = {

@@ -1,4 +1,4 @@
-"""The order of weights in memory that a network computes fastest in. Values and results' meaning are the same."""
+"""Memory layout of weights for fast computation. It does not change values."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from torch.optim import Optimizer
 
 
 def to_channels_last(model: nn.Module) -> nn.Module:
-    """The network, with the channels of its weights last in memory where it is a convolutional one.
+    """Store the weights of a convolutional network in channels-last order, and return the network.
 
-    What convolutions give follows their weights. A network of one convolution is a transformer that cuts its image up.
+    The outputs of convolutions have the order of their weights. A network with one convolution is a transformer, whose
+    patches are cut by it, and is left unchanged.
 
     Source: https://pytorch.org/tutorials/intermediate/memory_format_tutorial.html
     """
@@ -20,9 +21,9 @@ def to_channels_last(model: nn.Module) -> nn.Module:
 
 
 def keep_state_layout(optimizer: Optimizer) -> None:
-    """Have an optimizer's state that is read from a checkpoint lie in memory as its weights do, as it did before.
+    """Make an optimizer store a loaded state in the memory order of its weights, as before saving.
 
-    In another order it is worked on in another way, which may round otherwise.
+    Another order could round differently.
     """
     optimizer.register_load_state_dict_post_hook(_arrange_state)
 

@@ -1,4 +1,4 @@
-"""A multilayer perceptron with two hidden layers: the baseline a convolutional network has to beat."""
+"""Multilayer perceptron with two hidden layers, a baseline for convolutional networks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from torch import nn
 
 
 class MLP(nn.Module):
+    """Multilayer perceptron."""
+
     def __init__(
         self, image_shape: tuple[int, int, int], classes: int, hidden_units: int, dropout: float = 0.0
     ) -> None:
-        """Args:
-        image_shape: (channels, height, width).
+        """Create the layers.
+
+        Args:
+            image_shape: (channels, height, width).
+            classes: Number of classes.
+            hidden_units: Units of each hidden layer.
+            dropout: Dropout probability before the last layer.
         """
         super().__init__()
         self.layers = nn.Sequential(
@@ -27,5 +34,5 @@ class MLP(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """[b, c, h, w] to [b, classes] logits."""
+        """Map [b, c, h, w] images to [b, classes] logits."""
         return self.layers(images)

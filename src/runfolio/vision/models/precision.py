@@ -1,4 +1,4 @@
-"""Mixed precision: layers that torch deems safe compute in 16 bits, weights stay in 32."""
+"""Mixed precision: layers that torch considers safe compute in 16 bits, and weights stay in 32 bits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 def mixed_precision(network: nn.Module, device: torch.device, precision: str) -> Network:
-    """Return the function that calls the network in the precision of the settings; its results are float32."""
+    """Return a function that calls the network in the precision of the settings and returns float32."""
     if precision not in _DTYPES:
         return network
     dtype = _DTYPES[precision]

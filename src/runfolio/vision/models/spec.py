@@ -1,4 +1,4 @@
-"""The description of a network: plain JSON that travels with the weights."""
+"""JSON description of a network, stored with the weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_UNITS = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """All that is needed to build a network again."""
+    """Description of a network that suffices to rebuild it."""
 
     name: str
     channels: int
@@ -24,7 +24,7 @@ class ModelSpec:
     classes: int
     hidden_units: int
     dropout: float | None = None
-    """None leaves the architecture's own."""
+    """Dropout probability before the last layer; None: that of the architecture."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -47,4 +47,4 @@ check_spec = described(
         "dropout": optional(number(0, 1)),
     },
 )
-"""Returns the network that a checkpoint's JSON describes; raises `WrongValue`."""
+"""Function that returns the `ModelSpec` of a checkpoint's JSON, or raises `WrongValue`."""

@@ -1,4 +1,4 @@
-"""A network as an ordered list of stages, from the head to the first layer."""
+"""Division of a network into stages, from the head to the first layer."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import nn
 from runfolio.vision.models.head import head_modules
 
 _Path = tuple[str, ...]
-"""Where a module is in the network: `("features", "3", "block")`."""
+"""Path of a module in the network, such as `("features", "3", "block")`."""
 _MAX_STAGE_SHARE = 0.5
-"""Share of the backbone's layers."""
+"""Largest share of the backbone's layers in one stage."""
 
 
 def stages(model: nn.Module) -> list[list[nn.Parameter]]:
-    """All parameters: those of the head, then the backbone's stages from the last one to the first.
+    """Return all parameters by stage: the head, then the stages of the backbone from last to first.
 
-    The backbone is taken apart into modules, children, grandchildren and so on, down to the first level at which none
-    holds more than half of its layers; a layer is a weight of two dimensions or more. A module without any (a norm)
-    belongs to the stage before it, and parameters of what was taken apart (a class token, position embeddings) to the
-    first. So tinyvgg has its two blocks, a ResNet conv1 and layer1 to layer4, mobilenet_v2 its 19 features, a vision
-    transformer its patch embedding and its blocks.
+    The backbone is divided into modules at the first level of nesting at which no module has more than half of the
+    layers. A layer is a weight of two or more dimensions. A module without layers, such as a norm, belongs to the
+    previous stage. Parameters of divided modules, such as a class token, belong to the first stage. The stages of
+    tinyvgg are its two blocks; of a ResNet conv1 and layer1 to layer4; of mobilenet_v2 its 19 features; of a vision
+    transformer the patch embedding and its blocks.
     """
     in_head = {id(parameter) for module in head_modules(model) for parameter in module.parameters()}
     by_module: dict[_Path, list[nn.Parameter]] = {}
@@ -34,14 +34,14 @@ def stages(model: nn.Module) -> list[list[nn.Parameter]]:
 
 
 def _split_into_stages(by_module: Mapping[_Path, list[nn.Parameter]]) -> list[list[nn.Parameter]]:
-    """The stages in the order of the network; none where nothing is there."""
+    """Return the stages in the order of the network."""
     deepest = max(map(len, by_module), default=0)
     depth = next((depth for depth in range(1, deepest) if _is_even(by_module, depth)), deepest)
-    opened = {path[:length] for path in by_module for length in range(min(len(path), depth))}
+    divided = {path[:length] for path in by_module for length in range(min(len(path), depth))}
     parts: dict[_Path, list[nn.Parameter]] = {}
     loose: list[nn.Parameter] = []
     for path, parameters in by_module.items():
-        (loose if path in opened else parts.setdefault(path[:depth], [])).extend(parameters)
+        (loose if path in divided else parts.setdefault(path[:depth], [])).extend(parameters)
     split: list[list[nn.Parameter]] = []
     for parameters in parts.values():
         if split and not (_layers(parameters) and _layers(split[-1])):

@@ -1,4 +1,4 @@
-"""Comparison of a described network with the tensors stored for it, before memory is taken for either."""
+"""Comparison of a described network with its stored tensors, before memory is allocated for either."""
 
 from __future__ import annotations
 
@@ -29,15 +29,18 @@ _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torc
 
 
 def check_stored_network(spec: ModelSpec, stored: Mapping[str, StoredTensor], label: str) -> None:
-    """Check that the tensors of a file are those of the network that a checkpoint describes.
+    """Check that the stored tensors fit the network that a checkpoint describes.
 
     Args:
+        spec: Description of the network.
+        stored: Stored tensors by key.
         label: Name of the checkpoint in errors.
 
     Raises:
-        NotFound, MissingExtra: As `build_model`.
+        NotFound: The model does not exist.
+        MissingExtra: The model is one of timm, which is not installed.
         ConfigError: A tensor is missing, unexpected, or of another shape or dtype; the message names it.
-        DamagedFile: No network can be built as it is described.
+        DamagedFile: The described network cannot be built.
     """
     expected = _network_without_storage(spec, label).state_dict()
     subject = f"{label} does not fit model {spec.name}"
@@ -48,7 +51,7 @@ def check_stored_network(spec: ModelSpec, stored: Mapping[str, StoredTensor], la
 
 
 def _network_without_storage(spec: ModelSpec, label: str) -> nn.Module:
-    """Return the network on the `meta` device, where a tensor has a shape and no memory."""
+    """Return the network on the `meta` device, where tensors have shapes but no memory."""
     reason = ""
     for without_storage in (torch.device("meta"), _WeightsWithoutStorage()):
         try:
@@ -56,13 +59,13 @@ def _network_without_storage(spec: ModelSpec, label: str) -> nn.Module:
                 return build_model(spec)
         except (RunfolioError, MemoryError):
             raise
-        except Exception as error:  # architectures raise almost anything for sizes that they cannot have
+        except Exception as error:  # architectures raise many types for invalid sizes
             reason = str(error).partition("\n")[0] or type(error).__name__
     raise DamagedFile(f"{label} describes a network that cannot be built: {spec.name} ({reason})")
 
 
 class _WeightsWithoutStorage(TorchFunctionMode):
-    """Has weights alone built on the `meta` device: a RegNet computes its sizes with tensors of the CPU."""
+    """Mode that creates only weights on the `meta` device, since RegNets compute sizes with tensors on the CPU."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})

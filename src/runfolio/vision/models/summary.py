@@ -1,4 +1,4 @@
-"""What a network consists of: a row for each layer, seen by sending one image through it."""
+"""Summary of a network: its layers, found by passing one image through it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _HEADINGS = ("layer", "type", "output", "parameters", "trainable")
 
 
 class Layer(NamedTuple):
-    """A module without modules of its own (or with parameters of its own)."""
+    """Module without submodules, or with parameters of its own."""
 
     name: str
     type: str
     output_shape: tuple[int, ...]
-    """For a batch of one."""
+    """Shape of the output for a batch of one image."""
     parameters: int
     trainable: int
 
@@ -33,20 +33,20 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Architecture:
-    """The layers in the order they ran, and totals in which a shared parameter counts once."""
+    """Layers in the order of execution, and totals. Shared parameters count once in the totals."""
 
     layers: tuple[Layer, ...]
     parameters: int
     trainable_parameters: int
     size_mb: float
-    """Parameters and buffers, in millions of bytes."""
+    """Size of parameters and buffers in megabytes (1,000,000 bytes)."""
 
     @property
     def totals(self) -> str:
         return f"{self.parameters:,} parameters, {self.trainable_parameters:,} trainable, {self.size_mb:.3g} MB"
 
     def as_text(self) -> str:
-        """The layers as columns of plain text, the totals below."""
+        """Return the layers as a table of plain text, followed by the totals."""
         rows = [_HEADINGS, *(layer.cells for layer in self.layers)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
         lines = [
@@ -59,7 +59,7 @@ class Architecture:
         return "\n".join([*lines, "", self.totals])
 
     def table(self, title: str | None = None) -> Table:
-        """The same for a terminal."""
+        """Return the layers and totals as a table for a terminal."""
         from rich.table import Table
 
         table = Table(title=title, caption=self.totals)
@@ -71,7 +71,12 @@ class Architecture:
 
 
 def architecture(model: nn.Module, image_shape: tuple[int, int, int]) -> Architecture:
-    """Run one blank image of (channels, height, width) through `model` and note what each layer gave."""
+    """Pass one blank image through a model, and return its layers.
+
+    Args:
+        model: Model to summarise.
+        image_shape: (channels, height, width).
+    """
     rows: list[Layer] = []
     hooks = [
         module.register_forward_hook(_layer_hook(name, rows))
@@ -97,20 +102,20 @@ def architecture(model: nn.Module, image_shape: tuple[int, int, int]) -> Archite
 
 
 def _layer_hook(name: str, rows: list[Layer]):
-    def note(module: nn.Module, _inputs: object, output: object) -> None:
-        own = list(module.parameters(recurse=False))
+    def add_row(module: nn.Module, _inputs: object, output: object) -> None:
+        parameters = list(module.parameters(recurse=False))
         shape = tuple(output.shape) if isinstance(output, torch.Tensor) else ()
         rows.append(
             Layer(
                 name=name or type(module).__name__,
                 type=type(module).__name__,
                 output_shape=shape,
-                parameters=_count(own),
-                trainable=_count(p for p in own if p.requires_grad),
+                parameters=_count(parameters),
+                trainable=_count(p for p in parameters if p.requires_grad),
             )
         )
 
-    return note
+    return add_row
 
 
 def _count(parameters: Iterable[nn.Parameter]) -> int:

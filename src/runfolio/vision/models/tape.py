@@ -1,9 +1,8 @@
-"""What a network does behind its frozen part, recorded while it runs, and played again on kept features.
+"""Recording of the computation after the frozen part of a network, and its replay on cached features.
 
-A recording is a list of calls: of the network's own modules, by name, and of torch's functions in between. It is
-played with the modules as they are then: their weights, modes and hooks. What Python decides on the way (a branch, a
-shape read from a tensor) is as it was while recording, so a recording is to be tried on other images before it is
-trusted (`network_cut.py` does).
+A tape is a list of calls: of modules, by name, and of functions of torch between them. A replay uses the current
+weights, modes and hooks of the modules. Decisions of Python code, such as branches or shapes read from tensors, are
+fixed by the recording. So a tape must be tested on other images before it is used, as `network_cut.py` does.
 """
 
 from __future__ import annotations
@@ -32,85 +31,90 @@ _DROPOUTS = frozenset(
 )
 
 
-class CutUnavailable(Exception):  # noqa: N818 - a turn in the road, not an error anybody sees
-    """The network cannot be cut where its frozen part ends; the message says why, as half a sentence."""
+class CutUnavailable(Exception):  # noqa: N818 - not an error: training continues without features
+    """Raised if the network cannot be cut after its frozen part. The message is the reason, without a period."""
 
 
 class _Value(NamedTuple):
-    """Stands for a tensor that an earlier call gave, or that the tape is played on."""
+    """Placeholder of a tensor that is an input of the tape or the result of an earlier call."""
 
     number: int
 
 
 class _Weight(NamedTuple):
-    """Stands for a parameter or buffer of the network."""
+    """Placeholder of a parameter or buffer of the network."""
 
     name: str
 
 
 class _Call(NamedTuple):
+    """Recorded call."""
+
     target: str | Callable[..., Any]
-    """A module's name, or a function."""
+    """Name of a module, or a function."""
     args: Any
     kwargs: Any
     first: int
-    """The number of the first tensor it gives; the others follow in order."""
+    """Number of the first resulting tensor. The others follow in order."""
 
 
 @dataclass(frozen=True)
 class Tape:
-    """The recorded calls."""
+    """Recorded calls."""
 
     points: tuple[str, ...]
-    """The modules whose inputs, without dropout, are what the tape is played on."""
+    """Modules whose inputs, without dropout, are the inputs of the tape."""
     inputs: tuple[int, ...]
+    """Numbers of the input tensors."""
     calls: tuple[_Call, ...]
-    answer: int
+    output: int
+    """Number of the output tensor."""
 
-    def play(self, model: nn.Module, features: list[torch.Tensor]) -> torch.Tensor:
-        """What `model` answers where its `points` get these features, [b, ...] each."""
+    def replay(self, model: nn.Module, features: list[torch.Tensor]) -> torch.Tensor:
+        """Return the output of `model` if its `points` get these features, [b, ...] each."""
         values = dict(zip(self.inputs, features, strict=True))
 
-        def real(value: Any) -> Any:
+        def actual(value: Any) -> Any:
             if isinstance(value, _Value):
                 return values[value.number]
             return _weight(model, value.name) if isinstance(value, _Weight) else value
 
         for call in self.calls:
             function = model.get_submodule(call.target) if isinstance(call.target, str) else call.target
-            result = function(*_mapped(call.args, real), **_mapped(call.kwargs, real))
+            result = function(*_mapped(call.args, actual), **_mapped(call.kwargs, actual))
             values.update(enumerate(_tensors(result), start=call.first))
-        return values[self.answer]
+        return values[self.output]
 
 
 def trained_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """The outermost modules that have parameters of their own which train, by name."""
+    """Return the outermost modules with own parameters that train, by name."""
     return {name: module for name, module in _leaves(model) if _trains(module)}
 
 
 def record_tape(
     model: nn.Module, images: torch.Tensor, points: tuple[str, ...] | None = None
 ) -> tuple[Tape, torch.Tensor]:
-    """The tape of what follows the features, and what the model answered.
+    """Record the computation after the features; return the tape and the output of the model.
 
     Args:
-        points: Modules whose inputs are the features. Default: the layers that train, or where their inputs are
-            dropped first, what is dropped.
+        model: Model to run.
+        images: Images, [b, c, h, w].
+        points: Modules whose inputs are the features. Default: the layers that train, or the dropouts before them.
 
     Raises:
-        CutUnavailable: What follows needs more than those inputs, or cannot be found out.
+        CutUnavailable: The computation needs more than the features, or cannot be recorded.
     """
     with ExitStack() as hooks, _Recorder(model, points) as recorder:
         for name, module in _leaves(model):
-            before, after = recorder.around(name)
+            before, after = recorder.hooks(name)
             hooks.callback(module.register_forward_pre_hook(before).remove)
             hooks.callback(module.register_forward_hook(after, with_kwargs=True, always_call=True).remove)
-        answer = model(images)
-    return recorder.tape(answer), answer
+        output = model(images)
+    return recorder.tape(output), output
 
 
 def _leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """The modules that are recorded as one call: those without others inside, and whole ones that train."""
+    """Yield the modules that are recorded as one call: those without submodules, and those that train."""
     for name, child in module.named_children():
         if _trains(child) or next(child.children(), None) is None:
             yield prefix + name, child
@@ -123,7 +127,7 @@ def _trains(module: nn.Module) -> bool:
 
 
 class _ObservedCall(NamedTuple):
-    """A call as it was seen."""
+    """Call with actual tensors."""
 
     target: str | Callable[..., Any]
     args: Any
@@ -132,102 +136,103 @@ class _ObservedCall(NamedTuple):
 
 
 class _Recorder(TorchFunctionMode):
-    """Sees each call of a function of torch, and by hooks each call of a module; inside of either it looks away."""
+    """Recorder of the calls of modules (with hooks) and of functions of torch, without the calls inside them."""
 
     def __init__(self, model: nn.Module, points: tuple[str, ...] | None) -> None:
         super().__init__()
         self._modules = dict(_leaves(model))
-        self._begins_at = points if points is not None else tuple(trained_layers(model))
+        self._first_layers = points if points is not None else tuple(trained_layers(model))
         named = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
         self._weights = {id(tensor): name for name, tensor in named}
-        self._inside = 0
+        self._depth = 0
         self._points: list[str] = []
         self._inputs: list[int] = []
         self._calls: list[_Call] = []
-        self._values: list[torch.Tensor] = []  # also keeps them alive: an id belongs to one tensor as long as it lives
+        self._values: list[torch.Tensor] = []  # keeps tensors alive, so that their ids stay unique
         self._numbers: dict[int, int] = {}
-        self._dropped: dict[int, list[_ObservedCall]] = {}
-        """How values came about that were dropped at random before the tape begins: the dropout, and what followed."""
+        self._dropout_calls: dict[int, list[_ObservedCall]] = {}
+        """Calls from a dropout on, by id of the result, before the tape starts."""
 
-    def tape(self, answer: object) -> Tape:
-        """What was recorded of a forward pass that gave `answer`."""
-        if not isinstance(answer, torch.Tensor):
-            raise CutUnavailable(f"it answers with a {type(answer).__name__} instead of logits alone")
-        if id(answer) not in self._numbers:
-            raise CutUnavailable("its answer does not come from a layer that trains")
-        return Tape(tuple(self._points), tuple(self._inputs), tuple(self._calls), self._numbers[id(answer)])
+    def tape(self, output: object) -> Tape:
+        """Return the recording of a forward pass with this output."""
+        if not isinstance(output, torch.Tensor):
+            raise CutUnavailable(f"it returns a {type(output).__name__} instead of only logits")
+        if id(output) not in self._numbers:
+            raise CutUnavailable("its output does not come from a layer that trains")
+        return Tape(tuple(self._points), tuple(self._inputs), tuple(self._calls), self._numbers[id(output)])
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        if not self._inside:
+        if not self._depth:
             self._observe(_ObservedCall(func, args, kwargs, _tensors(result)))
         return result
 
-    def around(self, name: str) -> tuple[Callable[..., None], Callable[..., None]]:
-        """Hooks for before and after a call of the module."""
+    def hooks(self, name: str) -> tuple[Callable[..., None], Callable[..., None]]:
+        """Return the hooks before and after a call of a module."""
 
         def before(module: nn.Module, args: Any) -> None:
-            self._inside += 1
+            self._depth += 1
 
         def after(module: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
-            self._inside -= 1
-            if not self._inside and result is not None:
+            self._depth -= 1
+            if not self._depth and result is not None:
                 self._observe(_ObservedCall(name, args, kwargs, _tensors(result)))
 
         return before, after
 
     def _observe(self, call: _ObservedCall) -> None:
         if not call.results and call.target is not torch.Tensor.__setitem__:
-            return  # a shape, a number: Python's from here on
+            return  # no tensor, but a shape or a number
         used = _tensors((call.args, call.kwargs))
         if any(id(tensor) in self._numbers for tensor in used):
             self._append(call)
-        elif call.target in self._begins_at:
-            self._begin_tape(call)
-        elif self._drops(call):
-            self._keep_dropped([call])
-        elif dropped := next((self._dropped[id(tensor)] for tensor in used if id(tensor) in self._dropped), None):
-            self._keep_dropped([*dropped, call])
+        elif call.target in self._first_layers:
+            self._start_tape(call)
+        elif self._is_dropout(call):
+            self._remember([call])
+        else:
+            calls = (self._dropout_calls[id(tensor)] for tensor in used if id(tensor) in self._dropout_calls)
+            if dropout_calls := next(calls, None):
+                self._remember([*dropout_calls, call])
 
-    def _drops(self, call: _ObservedCall) -> bool:
+    def _is_dropout(self, call: _ObservedCall) -> bool:
         if isinstance(call.target, str):
             module = self._modules[call.target]
             return isinstance(module, _DropoutNd) and module.training
-        # Of functional.dropout and its like: (input, p, training, inplace); they drop unless told otherwise.
+        # Arguments of functional.dropout and similar functions: (input, p, training, inplace); `training` is on.
         return call.target in _DROPOUTS and bool(call.kwargs.get("training", (*call.args, True, True, True)[2]))
 
-    def _keep_dropped(self, calls: list[_ObservedCall]) -> None:
-        self._dropped.update((id(result), calls) for result in calls[-1].results)
+    def _remember(self, calls: list[_ObservedCall]) -> None:
+        self._dropout_calls.update((id(result), calls) for result in calls[-1].results)
 
-    def _begin_tape(self, call: _ObservedCall) -> None:
-        """A layer that trains gets its input from the frozen part."""
+    def _start_tape(self, call: _ObservedCall) -> None:
+        """Start the tape at a layer that trains and whose input comes from the frozen part."""
         layer, (value, *other_tensors) = str(call.target), _tensors((call.args, call.kwargs))
         if other_tensors or not call.args or value is not call.args[0]:
             raise CutUnavailable(f"its layer {layer} takes more than one input")
-        calls = [*self._dropped.get(id(value), ()), call]
-        # Without dropout the input of the layer is what was to be dropped, unless something is done to it in between.
+        calls = [*self._dropout_calls.get(id(value), ()), call]
+        # The features are the input of the dropout. In evaluation mode it equals the input of the layer, unless there
+        # are further calls between them.
         point = layer if len(calls) <= 2 else calls[0].target
         if not isinstance(point, str) or point in self._points:
-            raise CutUnavailable(f"the input of its layer {layer} is dropped at random where no hook reaches")
+            raise CutUnavailable(f"the dropout before its layer {layer} is a function, which has no hooks")
         self._points.append(point)
         self._inputs.append(self._number(_tensors((calls[0].args, calls[0].kwargs))[0]))
         for observed in calls:
             self._append(observed)
 
     def _append(self, call: _ObservedCall) -> None:
-        def stand_in(value: Any) -> Any:
+        def placeholder(value: Any) -> Any:
             if not isinstance(value, torch.Tensor):
                 return value
             if id(value) in self._numbers:
                 return _Value(self._numbers[id(value)])
             if id(value) in self._weights:
                 return _Weight(self._weights[id(value)])
-            raise CutUnavailable(
-                "what follows its frozen part uses more of it than the inputs of the layers that train"
-            )
+            raise CutUnavailable("the part that trains uses other tensors of the frozen part than its own inputs")
 
-        args, kwargs = _mapped(call.args, stand_in), _mapped(call.kwargs, stand_in)
+        args, kwargs = _mapped(call.args, placeholder), _mapped(call.kwargs, placeholder)
         self._calls.append(_Call(call.target, args, kwargs, first=len(self._values)))
         for result in call.results:
             self._number(result)
@@ -244,7 +249,7 @@ def _weight(model: nn.Module, name: str) -> torch.Tensor:
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Nested tuples, lists and dicts with each entry changed; named tuples of ours are entries."""
+    """Apply `change` to the entries of nested tuples, lists and dicts. Placeholders are entries."""
     if isinstance(value, (_Value, _Weight)):
         return change(value)
     if isinstance(value, Mapping):

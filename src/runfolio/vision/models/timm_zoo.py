@@ -1,4 +1,4 @@
-"""The models of timm (PyTorch Image Models), as `timm:NAME`; needs the extra `timm`.
+"""Models of timm (PyTorch Image Models), as `timm:NAME`. They need the extra `timm`.
 
 Source: https://huggingface.co/docs/timm
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-# timm imports torchvision, which must have been made importable.
+# timm imports torchvision, which `_torchvision` must import first.
 from runfolio.errors import MissingExtra, NotFound, did_you_mean
 from runfolio.record.checkpoints.loading import Tensors
 from runfolio.vision import _torchvision  # noqa: F401
@@ -31,20 +31,25 @@ def _timm() -> Any:
 
 
 def check(name: str) -> None:
-    """Raise `NotFound`, naming the nearest, where timm has no such model."""
+    """Check that timm has a model.
+
+    Raises:
+        NotFound: It has not; the message names the most similar ones.
+        MissingExtra: timm is not installed.
+    """
     timm = _timm()
     if not timm.is_model(name.partition(".")[0]):
         raise NotFound(f"timm has no model {name!r}; {did_you_mean(name, timm.list_models())}")
 
 
 def build(name: str, spec: ModelSpec) -> nn.Module:
-    """A fresh network: [b, c, h, w] images to [b, classes] logits."""
+    """Return a newly initialised network, from [b, c, h, w] images to [b, classes] logits."""
     dropout = {} if spec.dropout is None else {"drop_rate": spec.dropout}
     return _timm().create_model(name, num_classes=spec.classes, in_chans=spec.channels, **dropout)
 
 
 def transform(name: str) -> ImageTransform:
-    """How the published weights want their images."""
+    """Return the transform of the published weights."""
     timm = _timm()
     from timm.data.config import resolve_data_config
 
@@ -64,10 +69,10 @@ def transform(name: str) -> ImageTransform:
 
 
 def download(name: str) -> Tensors:
-    """The published weights, from the cache or the network.
+    """Return the published weights from the cache or the network.
 
     Raises:
-        NotFound: They cannot be had.
+        NotFound: The weights cannot be downloaded.
     """
     try:
         return _timm().create_model(name, pretrained=True).state_dict()

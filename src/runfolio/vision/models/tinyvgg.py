@@ -1,7 +1,7 @@
-"""TinyVGG: two blocks of two 3x3 convolutions and a pooling, then one linear layer.
+"""TinyVGG: two blocks of two 3x3 convolutions and a pooling, followed by one linear layer.
 
 Source: CNN Explainer, Wang et al., IEEE TVCG 2020, doi:10.1109/TVCG.2020.3030418 (here with padding, so that images
-from 4x4 pixels up fit).
+of 4x4 pixels or more fit).
 """
 
 from __future__ import annotations
@@ -11,11 +11,18 @@ from torch import nn
 
 
 class TinyVGG(nn.Module):
+    """Small convolutional network."""
+
     def __init__(
         self, image_shape: tuple[int, int, int], classes: int, hidden_units: int, dropout: float = 0.0
     ) -> None:
-        """Args:
-        image_shape: (channels, height, width), height and width at least 4.
+        """Create the layers.
+
+        Args:
+            image_shape: (channels, height, width); height and width are at least 4.
+            classes: Number of classes.
+            hidden_units: Channels of the convolutions.
+            dropout: Dropout probability before the last layer.
         """
         super().__init__()
         channels, height, width = image_shape
@@ -28,7 +35,7 @@ class TinyVGG(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """[b, c, h, w] to [b, classes] logits."""
+        """Map [b, c, h, w] images to [b, classes] logits."""
         return self.classifier(self.block_2(self.block_1(images)))
 
 

@@ -1,4 +1,4 @@
-"""Every classification model of torchvision, by torchvision's own names.
+"""Classification models of torchvision, by their names in torchvision.
 
 Source: https://pytorch.org/vision/stable/models.html
 """
@@ -28,15 +28,15 @@ from runfolio.vision.models.spec import ModelSpec
 
 CHANNELS = 3
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
-"""Beginning of the SHA-256 in the name of a file of weights."""
+"""Prefix of the SHA-256 in the name of a file of weights."""
 
-# Auxiliary classifiers only help a training from scratch and give three answers where one is asked for; the published
-# weights of both models expect their own normalisation, which `transform_input` makes of ImageNet's.
+# Auxiliary classifiers only help training from scratch, and return three outputs. The published weights of both models
+# expect another normalisation, to which `transform_input` converts that of ImageNet.
 _WITH_AUXILIARY: dict[str, Any] = {"aux_logits": False, "init_weights": True, "transform_input": True}
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _OPTIONS = {"googlenet": _WITH_AUXILIARY, "inception_v3": _WITH_AUXILIARY}
 
-# The published weights of densenets are from a time when a module's name could hold a dot.
+# The published weights of densenets have names with dots, which modules can no longer have.
 _DOTTED = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.(?=\d)")
 
 
@@ -45,10 +45,10 @@ def names() -> list[str]:
 
 
 def build(name: str, spec: ModelSpec) -> nn.Module:
-    """A fresh network: [b, 3, h, w] images to [b, classes] logits.
+    """Return a newly initialised network, from [b, 3, h, w] images to [b, classes] logits.
 
     Raises:
-        ConfigError: A transformer whose size is part of its weights, and images that are not square.
+        ConfigError: The model only accepts square images, and these are not square.
     """
     model = models.get_model(
         name, weights=None, num_classes=spec.classes, **_OPTIONS.get(name, {}), **_size(name, spec)
@@ -64,12 +64,12 @@ def _size(name: str, spec: ModelSpec) -> dict[str, Any]:
     if not name.startswith("vit"):
         return {}
     if spec.height != spec.width:
-        raise ConfigError(f"model {name} takes square images only, not {spec.height}x{spec.width}; give --image-size")
+        raise ConfigError(f"model {name} accepts only square images, not {spec.height}x{spec.width}; give --image-size")
     return {"image_size": spec.height}
 
 
 def transform(name: str) -> ImageTransform:
-    """How the newest published weights want their images."""
+    """Return the transform of the newest published weights."""
     preset = models.get_model_weights(name).DEFAULT.transforms()  # type: ignore[attr-defined] - an enum made per model - every such enum has it
     (size,), (resize,) = preset.crop_size, preset.resize_size
     return ImageTransform(
@@ -85,11 +85,11 @@ def transform(name: str) -> ImageTransform:
 
 
 def download(name: str) -> Tensors:
-    """The newest published weights, from torch's cache or the network.
+    """Return the newest published weights from torch's cache or the network.
 
     Raises:
-        NotFound: They are not in the cache and cannot be downloaded.
-        DamagedFile: What is in the cache, or came, is not what was published.
+        NotFound: The weights are not in the cache and cannot be downloaded.
+        DamagedFile: The file in the cache is damaged.
     """
     weights: Any = models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined] - an enum made per model
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
@@ -108,30 +108,31 @@ def download(name: str) -> Tensors:
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Download published weights to `path`, where they appear with the digest that their name states.
+    """Download published weights to `path`, and check them against the digest in their name.
 
     Raises:
-        DownloadFailed: They cannot be fetched, or have another digest.
-        StoreError, OSError: The disk is full or cannot be written.
+        DownloadFailed: The weights cannot be downloaded, or have another digest.
+        StoreError: The disk is full or cannot be written.
+        OSError: The folder cannot be created.
     """
     from rich.console import Console
     from rich.progress import Progress
 
-    with hold_claim(path.with_name(f".{path.name}.lock")) as alone:
-        if path.exists():  # another process has been at it
+    with hold_claim(path.with_name(f".{path.name}.lock")) as is_locked:
+        if path.exists():  # another process has downloaded it
             return
-        fetched = path.with_name(f".{'' if alone else secrets.token_hex(4)}{path.name}")
+        temporary = path.with_name(f".{'' if is_locked else secrets.token_hex(4)}{path.name}")
         with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
-            download_file(url, fetched, progress=progress, retries=RetryPolicy(attempts=2))
-        digest = sha256(fetched)
+            download_file(url, temporary, progress=progress, retries=RetryPolicy(attempts=2))
+        digest = sha256(temporary)
         if not digest.startswith(_DIGEST_IN_NAME.findall(path.name)[-1]):
-            fetched.unlink()
-            raise DownloadFailed(f"what came has the SHA-256 {digest}, not the one in its name")
-        fetched.replace(path)
+            temporary.unlink()
+            raise DownloadFailed(f"the file has the SHA-256 {digest}, not the one in its name")
+        temporary.replace(path)
 
 
 def current(name: str, tensors: Tensors) -> Tensors:
-    """Published tensors under the names that `build` gives, without those of auxiliary classifiers."""
+    """Return published tensors with the names in `build`, without those of auxiliary classifiers."""
     renamed: Any = OrderedDict(
         (_DOTTED.sub(r"\1", key) if name.startswith("densenet") else key, tensor)
         for key, tensor in tensors.items()

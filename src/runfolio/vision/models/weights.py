@@ -1,4 +1,4 @@
-"""What a network starts from: published weights, a file, or an earlier run. Nothing is ever unpickled unsafely."""
+"""Initial weights: published ones, a file, or those of an earlier run. Nothing is unpickled unsafely."""
 
 from __future__ import annotations
 
@@ -26,38 +26,43 @@ from runfolio.vision.models.initial_weights import load_initial_weights
 PUBLISHED = "DEFAULT"
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Where training scripts put the weights in a file that holds more."""
+"""Keys of the weights in files that contain more, as written by training scripts."""
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Tensors of an earlier training, and the images it had. Nobody writes to the tensors: runs may share them."""
+    """Weights of an earlier training. The tensors are shared by runs and must not be changed."""
 
     origin: str
-    """For people: where they are from."""
+    """Readable description of the origin."""
     tensors: Tensors
     transform: ImageTransform | None
-    """None where it is not known."""
+    """Transform of the earlier training; None if unknown."""
     classes: tuple[str, ...] | None = None
-    """What the outputs stand for, where that is known."""
+    """Classes of the outputs; None if unknown."""
 
     def put_into(self, model: nn.Module, name: str, classes: tuple[str, ...]) -> None:
-        """Start `model` from them; the head stays fresh unless its classes are the same.
+        """Load the weights into `model`, without the head if the classes differ.
 
         Raises:
-            DamagedFile: They do not fit; the message says which keys are missing, unexpected, or of another shape.
+            DamagedFile: The weights do not fit; the message lists missing and unexpected keys and other shapes.
         """
-        other = self.classes is not None and self.classes != classes
-        load_initial_weights(model, self.tensors, f"{self.origin} does not fit model {name}", fresh_head=other)
+        fresh_head = self.classes is not None and self.classes != classes
+        load_initial_weights(model, self.tensors, f"{self.origin} does not fit model {name}", fresh_head=fresh_head)
 
 
 def find_weights(name: str, model: str, store: Path | str | None) -> Weights:
-    """The weights that the setting names: `DEFAULT`, a file, or else a run of the store, of which the best checkpoint.
+    """Return the weights that the setting names.
+
+    Args:
+        name: `DEFAULT`, a file, or a run of the store, whose best checkpoint is used.
+        model: Name of the model.
+        store: Store of the run.
 
     Raises:
-        NotFound: No such file or run, or they cannot be downloaded.
-        DamagedFile: The file holds something else than tensors; the message says what.
-        ConfigError: Nothing is published for the model, or the run trained another one.
+        NotFound: The file or run does not exist, or the weights cannot be downloaded.
+        DamagedFile: The file contains something other than tensors; the message says what.
+        ConfigError: No weights are published for the model, or the run trained another model.
     """
     if name == PUBLISHED:
         return Weights(f"{PUBLISHED} of {model}", download_weights(model), published_transform(model))
@@ -70,11 +75,15 @@ def find_weights(name: str, model: str, store: Path | str | None) -> Weights:
     return _weights_of_run(name, model, store)
 
 
-@lru_cache(maxsize=1)  # the runs of a series mostly begin with one file, which is read once then
+@lru_cache(maxsize=1)  # the runs of a series mostly start from the same file
 def _weights_of_file(path: Path, absolute_path: Path, state: tuple[int, int], model: str) -> Weights:
-    """Args:
-    absolute_path: Where the file is, from any working folder.
-    state: Another one of a file that changed.
+    """Read weights from a file. Two arguments only serve as parts of the cache key.
+
+    Args:
+        path: Path of the file.
+        absolute_path: Absolute path, for the cache.
+        state: Size and time of the file, for the cache.
+        model: Name of the model.
     """
     return Weights(str(path), current_names(model, _read(path)), published_transform(model))
 
@@ -88,16 +97,16 @@ def _read(path: Path) -> Tensors:
 def _restricted_load(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of unusual pickles; what follows from them is said below
+            warnings.simplefilter("ignore")  # warnings on unusual pickles; errors follow below
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise DamagedFile(
-            f"{path} is {unsafe_format(path) or 'no file of tensors'}; weights are read as plain tensors only:"
+            f"{path} is {unsafe_format(path) or 'not a file of tensors'}; weights must be plain tensors:"
             " save `model.state_dict()`, or a safetensors file"
         ) from None
     except MemoryError:
         raise
-    except Exception as error:  # damaged bytes make torch.load raise almost anything
+    except Exception as error:  # torch.load raises many types on damaged bytes
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise DamagedFile(f"{path} cannot be read as weights: {reason}") from None
 
@@ -112,10 +121,14 @@ def _unwrapped(content: Any) -> Any:
 
 def _tensors_only(path: Path, content: Any) -> Tensors:
     if not isinstance(content, Mapping) or not content:
-        raise DamagedFile(f"{path} holds a {type(content).__name__}; weights are a `state_dict`, names with tensors")
+        raise DamagedFile(
+            f"{path} contains a {type(content).__name__}; weights must be a `state_dict`, tensors by name"
+        )
     for key, value in content.items():
         if not (isinstance(key, str) and isinstance(value, torch.Tensor) and value.layout == torch.strided):
-            raise DamagedFile(f"{path} holds {key!r}, a {type(value).__name__}; weights are names with plain tensors")
+            raise DamagedFile(
+                f"{path} contains {key!r}, a {type(value).__name__}; weights must be plain tensors by name"
+            )
     return content
 
 
@@ -123,7 +136,7 @@ def _weights_of_run(name: str, model: str, store: Path | str | None) -> Weights:
     try:
         run = runfolio.open(store).run(name)
     except NotFound as error:
-        raise NotFound(f"weights is {name!r}, which is no file, and {error}") from None
+        raise NotFound(f"weights is {name!r}, which is not a file, and {error}") from None
     checkpoint = run.checkpoint("best")
     label = f"the best checkpoint of run {run.name} ({run.id})"
     description = describe(checkpoint)
