@@ -142,7 +142,8 @@ def test_a_repetition_with_other_settings_counts(runfolio, seeds, reproduce):
     assert changed.name.rpartition("-")[2] in runfolio("best", "val/loss").stdout
     assert len(rf.open("runs").runs().plot("val/loss").axes[0].get_lines()) == 5
     assert (
-        f"reproduction of net ({seeds.name.rpartition('-')[2]}), with another --lr" in runfolio("show", changed).stdout
+        f"reproduction of net ({seeds.name.rpartition('-')[2]}), with a different --lr"
+        in runfolio("show", changed).stdout
     )
 
 
@@ -185,7 +186,7 @@ def test_doctor_names_the_folders_of_a_copied_run(runfolio, repeated):
     said = " ".join(runfolio("doctor").stdout.split())
 
     place = repeated.relative_to(repeated.parents[1])
-    assert f"is stored 2 times, in {place} and in backup/again: only {place} counts" in said
+    assert f"is stored 2 times, in {place} and in backup/again: only {place} is used in means" in said
     assert list(json.loads(runfolio("doctor", "--json").stdout)["copies"].values()) == [[str(place), "backup/again"]]
 
 

@@ -13,7 +13,7 @@ class Caption:
     """Sentences about a table or a choice."""
 
     short: tuple[str, ...] = ()
-    """At most two short sentences that a reader must know, the most important first."""
+    """Texts of at most two short sentences that a reader must know, the most important first."""
     details: tuple[str, ...] = ()
     """All other sentences: methods, counts, and runs left out."""
 
