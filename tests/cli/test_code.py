@@ -99,5 +99,5 @@ def test_code_of_a_run_that_kept_none(runfolio, two_runs, tmp_path):
     for path in (tmp_path / "runs").rglob("code/*.json"):
         path.unlink()
 
-    assert "No code was kept" in runfolio("show", two_runs[0], "--code").stdout
+    assert "No code was stored" in runfolio("show", two_runs[0], "--code").stdout
     assert runfolio("show", two_runs[0]).exit_code == 0

@@ -52,22 +52,22 @@ def test_data_shows_counts_sizes_and_duplicates(runfolio, pets):
         "train   40 to 64, median 64  30 to 48, median 48  RGB",
         "test    40                   30                   RGB",
         "",
-        "1 test image is a training image too, so a test on this data flatters: test/cat/seen.png = train/cat/2.png",
+        "1 test image is a training image too, so test results are too good: test/cat/seen.png = train/cat/2.png",
         "1 training image repeats another: train/dog/0.png = train/dog/again.png",
         f"fingerprint  train {description.train.fingerprint[:8]}, test {description.test.fingerprint[:8]}",
         "",
-        "a batch of it is drawn in batch.png",
+        "a batch is drawn in batch.png",
     ]
     broken, left_out = done.stderr.splitlines()
     assert "broken.png is not an image" in broken
-    assert left_out == "warning: 1 bad file left out; to train on the others, give --skip-bad-images"
+    assert left_out == "warning: 1 bad file left out; to train on the others, add --skip-bad-images"
 
 
 def test_data_in_which_nothing_is_amiss(runfolio, tmp_path):
     done = runfolio("data", "digits")
 
     assert "all    1,438   359" in done.stdout
-    assert "no image is there twice" in done.stdout
+    assert "no duplicate images" in done.stdout
     assert done.stderr == ""
     assert list(tmp_path.glob("*.png")) == []  # pictures are drawn where they are asked for
 

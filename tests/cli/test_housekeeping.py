@@ -115,7 +115,7 @@ def test_runs_sorted_by_any_column_either_way(runfolio, store):
 
 def test_deleted_listed_undeleted_and_purged(runfolio, store):
     run = rf.open(store).run("a")
-    assert f"deleted a ({run.id})\nback again  runfolio undelete {run.id}\n" in runfolio("delete", "a").stdout
+    assert f"deleted a ({run.id})\nundo  runfolio undelete {run.id}\n" in runfolio("delete", "a").stdout
     assert names(store) == ["c", "b"]
     (row,) = json.loads(runfolio("trash", "--json").stdout)
     assert (row["id"], row["name"], row["place"]) == (run.id, "a", run.run_path)
@@ -136,7 +136,7 @@ def test_deleted_listed_undeleted_and_purged(runfolio, store):
 def test_many_are_deleted_by_filters_once_somebody_agrees(runfolio, store):
     unasked = runfolio("delete", "--experiment", "tune", "--state", "failed")
     assert unasked.exit_code == 2
-    assert unasked.stderr == "error: nobody is there to be asked; say --yes to go on\n"
+    assert unasked.stderr == "error: no terminal to ask for confirmation; add --yes\n"
     assert [line.split()[1] for line in unasked.stdout.splitlines()[2:]] == ["b"]
     assert names(store) == ["c", "b", "a"]
 
@@ -176,12 +176,12 @@ def test_a_question_that_is_left_unanswered_ends_its_line(store):
     [
         (
             "delete",
-            "name the runs, or choose them by --experiment, --state or --tag; `runfolio delete --help` explains",
+            "name the runs, or select them by --experiment, --state, --tag or --where; `runfolio delete",
         ),
-        ("delete a --state failed", "--tag; not both"),
+        ("delete a --state failed", "--where; not both"),
         ("delete no-such", "no run 'no-such' in "),
         ("undelete a", "no run 'a' in the trash of "),
-        ("purge --older-than 3x", "must be a number with s, m, h, d or w behind it, such as 12h or 30d"),
+        ("purge --older-than 3x", "must be a number followed by s, m, h, d or w, such as 12h or 30d"),
         ("note a --append", "--append needs a text"),
         ("delete --state fialed", "there is no state 'fialed'; did you mean failed"),
     ],

@@ -101,7 +101,7 @@ def test_run_without_a_log_is_reported(store):
         pass
     done = logs(store, "net")
     assert done.exit_code == 2
-    assert done.stderr == f"error: run {run.id} has no console log: it printed nothing, or was not to record it\n"
+    assert done.stderr == f"error: run {run.id} has no console log: it printed nothing, or recording was turned off\n"
 
 
 def test_a_log_of_somebody_else_cannot_write_on_the_terminal(store):

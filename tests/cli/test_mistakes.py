@@ -43,7 +43,10 @@ def copied(trained, tmp_path):
         ("series --lr 1e-3 -5", "lr is '-5'; it must be a number above 0"),
         ("series --model tinyvgg mpl", "no model 'mpl'; did you mean mlp?"),
         ("series --lr", "--lr needs a value"),
-        ("series --epochs 5 10 digits.yaml", "digits.yaml reads as a value of --epochs; put the file before the flags"),
+        (
+            "series --epochs 5 10 digits.yaml",
+            "digits.yaml is read as a value of --epochs; put the file before the flags",
+        ),
         ("train --config no.yaml", "cannot read no.yaml: No such file or directory"),
         ("series no.yaml", "cannot read no.yaml: No such file or directory"),
         ("rnus", "no command 'rnus'; did you mean runs"),

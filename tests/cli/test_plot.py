@@ -84,7 +84,7 @@ def test_a_name_that_is_both_is_the_metric_and_said(runfolio, store):
     drawn = runfolio("plot", "val/acc", run.id, "--out", "x.png")
 
     assert drawn.stdout == "val/acc of 1 run: x.png\n"
-    assert drawn.stderr == "warning: val/acc is a metric and a run: taken as the metric; the run goes by its id\n"
+    assert drawn.stderr == "warning: val/acc is a metric and a run; it is used as the metric: name the run by its id\n"
 
 
 def test_which_runs_are_drawn(runfolio, store):
@@ -167,19 +167,19 @@ def test_scatter_plot_shows_the_correlation(runfolio, store):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "name a metric to draw; there are train/loss, val/acc"),
+        ("", "name a metric to draw; recorded are train/loss, val/acc"),
         ("cnn-0", "name a metric to draw"),
-        ("val/ac", "'val/ac' is no metric and no run here; did you mean val/acc?"),
+        ("val/ac", "'val/ac' is neither a metric nor a run; did you mean val/acc?"),
         ("val/acc cnn-00", "did you mean cnn-0"),
         ("val/acc --smooth 1", "smooth is 1; it must be at least 0 and below 1"),
         ("val/acc --x epoch", "has no metric 'epoch' for the x axis; log it"),
         ("val/acc --group-by modle", "no column 'modle'; did you mean"),
-        ("val/acc --color model", "--color is for --scatter alone"),
-        ("val/acc --as heatmap", "--as is for --histogram alone"),
-        ("--parallel val/acc --smooth 0.5", "--smooth is for a picture of curves alone"),
-        ("--parallel --scatter seed val/acc", "one picture at a time: --parallel or --scatter"),
+        ("val/acc --color model", "--color is only for --scatter"),
+        ("val/acc --as heatmap", "--as is only for --histogram"),
+        ("--parallel val/acc --smooth 0.5", "--smooth is only for plots of curves"),
+        ("--parallel --scatter seed val/acc", "choose one kind of plot: --parallel or --scatter"),
         ("--parallel", "--parallel takes one metric, not 0"),
-        ("--histogram grad/head", "a histogram is of one run, and here are 4; name one, or say --limit 1"),
+        ("--histogram grad/head", "a histogram needs one run, not 4; name one, or add --limit 1"),
         ("--histogram grad/haed cnn-0", "did you mean grad/head"),
         ("--scatter seed val/loss", "no column 'val/loss'; did you mean"),
         ("val/acc --size 8", "'8' must be WIDTHxHEIGHT, such as 8x5"),

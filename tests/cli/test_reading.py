@@ -313,7 +313,7 @@ def test_show_lists_values_that_could_not_be_stored(runfolio, tmp_path):
         in shown
     )
     assert "1 call of artifact was left out" in shown
-    assert "1 step was not whole and was replaced" in shown
+    assert "1 step was incomplete and was replaced" in shown
     assert "\x1b" not in shown
 
 
@@ -340,7 +340,7 @@ def test_compare_shows_differences(runfolio, three_runs):
         {"what": "best", "name": "loss", "slow": "0.5", "quick": "0.5"},
         {"what": "best", "name": "val/acc", "slow": "0.7", "quick": "0.9"},
     ]
-    assert "1 other setting is the same in all." in runfolio("compare", "slow", "quick").stdout
+    assert "1 other setting is the same in all runs." in runfolio("compare", "slow", "quick").stdout
 
 
 def test_long_value_leaves_room_for_the_setting_names(runfolio, tmp_path, monkeypatch):

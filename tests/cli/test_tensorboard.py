@@ -23,7 +23,7 @@ def served(in_a_shell, store: Path):
         program = in_a_shell("tensorboard", "--store", store, "--port", "0", start_new_session=True)
         started.append(program)
         said = program.stdout.readline()
-        match = re.fullmatch(rf"TensorBoard shows {store} at (http://\S+); Ctrl-C ends it\n", said)
+        match = re.fullmatch(rf"TensorBoard shows {store} at (http://\S+); Ctrl-C stops it\n", said)
         assert match, said
         return program, match[1]
 
@@ -54,7 +54,7 @@ def test_runs_without_event_files_get_them_and_ctrl_c_ends_it(served, store: Pat
     assert len(event_files(run.folder)) == 1
     program.send_signal(signal.SIGINT)  # as a terminal would, to TensorBoard as well: here it follows
     _, errors = program.communicate(timeout=20)
-    assert f"still running without event files, so not shown: open ({open_still.id})" in errors
+    assert f"running without event files, so not shown: open ({open_still.id})" in errors
     assert "Traceback" not in errors
     assert program.returncode == 130
     open_still.finish()

@@ -94,7 +94,7 @@ def test_cross_validation_reports_accuracy_over_all_images(runfolio):
     done = runfolio("train", *words)
 
     assert done.exit_code == 0, done.output
-    assert "val-fraction does not count" in done.stderr
+    assert "val-fraction has no effect" in done.stderr
     runs = list(rf.open().runs("digits"))
     assert sorted(run.flat_config["fold"] for run in runs) == ["1/2", "2/2"]
     assert "\nOver folds\n" in done.stdout

@@ -129,7 +129,7 @@ def test_hanging_store_delays_no_exit_and_doctor_recovers_its_points(store: Path
     with injected(process.pid, "write:delay_enter=60000000", only=tail_of(store)):
         go_on(process)
         assert process.stderr is not None
-        while b"`runfolio doctor --repair` brings them back" not in (line := process.stderr.readline()):
+        while b"`runfolio doctor --repair` restores them" not in (line := process.stderr.readline()):
             assert line, "it ended without a word"
     process.communicate(timeout=30)
     assert process.returncode == 0
@@ -153,7 +153,7 @@ def test_run_folder_deleted_during_the_run_stays_deleted(store: Path, start: Cal
     go_on(process)
     out, stderr = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, b"through")
-    assert b"is gone, deleted or moved" in stderr
+    assert b"was deleted or moved" in stderr
     assert not folder.exists()
 
 

@@ -97,7 +97,7 @@ def only(folder: Path, pattern: str) -> Path:
 
 def test_a_whole_store_is_healthy(copy: Callable):
     done = doctor(copy("finished"))
-    assert (done.exit_code, done.stdout) == (0, "1 run checked: all whole.\n")
+    assert (done.exit_code, done.stdout) == (0, "1 run checked: all intact.\n")
 
 
 def test_leftovers_of_a_killed_process_are_removed_and_not_damage(copy: Callable):
@@ -288,7 +288,7 @@ def test_damaged_index_is_reported_and_rebuilt(copy: Callable, cache: Path):
     index.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
     assert "The index is damaged" in doctor(folder).stdout
     done = doctor(folder, "--repair")
-    assert (done.exit_code, "The index was made anew." in done.stdout) == (0, True)
+    assert (done.exit_code, "The index was rebuilt." in done.stdout) == (0, True)
     assert "index" not in doctor(folder).stdout
 
 

@@ -326,7 +326,9 @@ def test_saved_nesting_is_never_too_deep_to_read(tmp_path: Path, wrap: Callable[
     save(tmp_path, deep=nested(60, wrap))
     assert manifests.read(tmp_path).state == {"deep": nested(60, wrap)}
     for deep in (61, 5000):
-        with pytest.raises(ConfigError, match=r"checkpoint entry deep.* lies in more than 60 lists, tuples and dicts"):
+        with pytest.raises(
+            ConfigError, match=r"checkpoint entry deep.* is nested in more than 60 lists, tuples and dicts"
+        ):
             save(tmp_path, deep=nested(deep, wrap))
 
 

@@ -592,4 +592,4 @@ def test_changed_footer_is_reported_before_arrow_reads_it(run: Path):
         path.write_bytes(data[:offset] + bytes([data[offset] ^ 1]) + data[offset + 1 :])
         files = PointFiles(run)
         assert files.read("loss").steps.tolist() == list(range(90))
-        assert files.problems == [f"{path} is damaged (its footer is not what was written)"]
+        assert files.problems == [f"{path} is damaged (its footer does not match its checksum)"]

@@ -67,7 +67,7 @@ def test_reproduction_stops_when_another_thread_logs(python: Python, tmp_path: P
 
 def test_reproduction_cannot_resume_another_run(python: Python, tmp_path: Path, store: Path):
     done = python("import runfolio; runfolio.init(resume='k3f9x2ab')", env=told(store))
-    assert "repeats one from its start" in done.stderr
+    assert "repeats a run from its start" in done.stderr
 
 
 def test_what_it_is_told_must_make_sense(python: Python, store: Path):

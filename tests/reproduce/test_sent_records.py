@@ -54,7 +54,7 @@ def test_a_repository_that_came_with_it_is_not_used(project: Project):
     _edit(_list_of_code(run), root=str(sent.folder))
     done = typed(project, run.id, "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "the files kept with the run" in done.stdout
+    assert "the files stored with the run" in done.stdout
     assert not trace.exists()
 
 

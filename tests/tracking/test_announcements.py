@@ -1,4 +1,4 @@
-"""The lines that a run prints to stderr when it starts, and when it ends other than finished."""
+"""Lines that a run prints to stderr when it starts, and when it ends in another state than finished."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def aloud(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RUNFOLIO_QUIET")
 
 
-def test_a_run_says_where_it_is_recorded_and_how_to_resume_it(tmp_path: Path, python: Callable):
+def test_run_prints_its_folder_and_how_to_resume_it(tmp_path: Path, python: Callable):
     (tmp_path / "train.py").write_text(SCRIPT)
     script = "import runpy, sys; sys.argv = ['train.py']; runpy.run_path('train.py', run_name='__main__')"
     first, second = python(script), python(script)
@@ -38,7 +38,7 @@ def test_a_run_says_where_it_is_recorded_and_how_to_resume_it(tmp_path: Path, py
     assert first.stdout == second.stdout == ""
 
 
-def test_an_end_without_a_checkpoint_names_nothing_to_resume(store: Path, capsys: pytest.CaptureFixture[str]):
+def test_end_without_a_checkpoint_gives_no_resume_hint(store: Path, capsys: pytest.CaptureFixture[str]):
     run = runfolio.init("net", store=store)
     run.finish("failed")
     assert capsys.readouterr().err.splitlines() == [
@@ -48,7 +48,7 @@ def test_an_end_without_a_checkpoint_names_nothing_to_resume(store: Path, capsys
 
 
 @pytest.mark.parametrize("way", ["variable", "setting"])
-def test_the_lines_can_be_turned_off(
+def test_lines_can_be_turned_off(
     store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], way: str
 ):
     if way == "variable":

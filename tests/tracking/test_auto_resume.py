@@ -1,4 +1,4 @@
-"""`init(resume="auto")`: one call for a script that a cluster starts again; and what `resume` takes as a run."""
+"""`init(resume="auto")` for scripts that a cluster restarts, and the names of runs that `resume` accepts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ with runfolio.init(NAME, store=STORE, resume="auto", recording=recording) as run
 
 @pytest.fixture
 def train(tmp_path: Path, store: Path, forked_runfolio: Forked) -> Callable[..., tuple[str, int]]:
-    """Run a script that resumes by itself; the id of its run and the step that it continued from."""
+    """Run a script that resumes by itself; return the id of its run and the step from which it continued."""
 
     def run(*arguments: str, name: str | None = None, script: str = "train.py", **variables: str) -> tuple[str, int]:
         path = tmp_path / script
@@ -55,13 +55,13 @@ def test_killed_and_failed_runs_are_continued_by_the_same_command(store: Path, t
     assert (len(document.attempts), document.status.state) == (3, "finished")
 
 
-def test_after_a_finished_run_a_new_one_is_opened(train: Callable):
+def test_finished_run_is_followed_by_a_new_one(train: Callable):
     first, _ = train()
     second, step = train()
     assert (second != first, step) == (True, 0)
 
 
-def test_other_arguments_scripts_and_names_open_runs_of_their_own(train: Callable):
+def test_other_arguments_scripts_and_names_open_separate_runs(train: Callable):
     ids = {
         train("fail")[0],
         train("fail", "--lr", "0.1")[0],
@@ -73,31 +73,31 @@ def test_other_arguments_scripts_and_names_open_runs_of_their_own(train: Callabl
     assert train("fail", name="named")[0] in ids
 
 
-def test_a_run_without_a_checkpoint_is_not_continued(train: Callable):
+def test_run_without_a_checkpoint_is_not_continued(train: Callable):
     first, _ = train("bare", "fail")
     second, step = train("bare", "fail")
     assert (second != first, step) == (True, 0)
 
 
-def test_a_run_that_is_being_written_is_not_continued(store: Path, train: Callable):
+def test_run_that_is_being_written_is_not_continued(store: Path, train: Callable):
     first, _ = train("fail")
     with runfolio.resume(first, store=store):
         assert train("fail")[0] != first
 
 
-def test_of_several_unfinished_runs_the_newest_is_continued(store: Path, train: Callable):
+def test_newest_of_several_unfinished_runs_is_continued(store: Path, train: Callable):
     older, _ = train("fail")
     with runfolio.resume(older, store=store):
         newer, _ = train("fail")
     assert train("fail") == (newer, 1)
 
 
-def test_a_run_id_of_the_environment_names_the_run_to_continue(train: Callable):
+def test_run_id_in_the_environment_selects_the_run_to_continue(train: Callable):
     assert train(KILL="1", RUNFOLIO_RUN_ID="job7") == ("job7", 0)
     assert train(RUNFOLIO_RUN_ID="job7") == ("job7", 1)
 
 
-def test_a_run_is_resumed_by_its_name_even_if_renamed(store: Path):
+def test_run_is_resumed_by_its_name_even_if_renamed(store: Path):
     with runfolio.init("first", store=store) as run:
         assert not run.resumed
         run.checkpoint(step=4)
@@ -108,7 +108,7 @@ def test_a_run_is_resumed_by_its_name_even_if_renamed(store: Path):
         assert fork.resumed
 
 
-def test_a_run_is_named_as_on_the_command_line(store: Path):
+def test_resume_accepts_the_names_of_the_command_line(store: Path):
     with runfolio.init("net", store=store) as run:
         run.checkpoint(step=4)
     recorded = runfolio.open(store).run("net")
@@ -119,7 +119,7 @@ def test_a_run_is_named_as_on_the_command_line(store: Path):
         assert fork.resumed
 
 
-def test_a_name_that_several_runs_have_is_refused(store: Path):
+def test_ambiguous_run_name_is_refused(store: Path):
     runs = [runfolio.init("twice", store=store) for _ in range(2)]
     runs[1].finish()
     with pytest.raises(Ambiguous, match=r"'twice' fits 2 runs; say more of the id, or the folder:") as error:
@@ -146,7 +146,7 @@ with runfolio.init(store=STORE, recording=recording) as run:
 @pytest.mark.parametrize(
     ("script_start", "attempts"), [("continues", [1, 1, 1, 1, 2, 2]), ("starts again", [2, 2, 2, 2, 2, 2])]
 )
-def test_a_dead_job_without_a_checkpoint_gets_one_curve(
+def test_restarted_job_without_a_checkpoint_has_one_curve(
     store: Path, tmp_path: Path, forked_runfolio: Forked, script_start: str, attempts: list[int]
 ):
     path = tmp_path / "train.py"
@@ -167,7 +167,7 @@ def test_arguments_of_other_trackers_are_explained(store: Path, given: str, use:
     assert not store.exists()
 
 
-def test_an_unknown_option_leaves_no_run(store: Path):
+def test_unknown_option_leaves_no_run(store: Path):
     with pytest.raises(TypeError, match="unexpected keyword argument 'pace'"):
         runfolio.fork("net", store=store, pace=None)  # type: ignore[call-arg]
     assert not store.exists()

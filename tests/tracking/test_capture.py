@@ -1,4 +1,4 @@
-"""What surrounds a run is captured with no line of user code, and costs the user's repository nothing."""
+"""Capture of a run's environment and code without user code, and without changes to the user's repository."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A script with modules of its own, some of which it does not use."""
+    """Write a script with modules of its own, some of which it does not use."""
     folder = tmp_path / "project"
     for name, content in {
         "train.py": SCRIPT,
@@ -73,7 +73,7 @@ def repository(project: Path) -> Path:
 
 @pytest.fixture
 def start(store: Path, forked_runfolio: Forked) -> Callable[..., Path]:
-    """Start Python in a folder; the folder of the one run that came of it."""
+    """Start Python in a folder; return the folder of the only run that it recorded."""
 
     def start(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Path:
         before = set(find_runs(store))
@@ -93,7 +93,7 @@ def code_of(folder: Path) -> Code:
 
 
 def kept(folder: Path) -> dict[str, str]:
-    """Why each file was kept, by its path."""
+    """Return the reason for recording each file, by path."""
     return {entry.path: entry.why for entry in code_of(folder).files}
 
 
@@ -107,7 +107,7 @@ def diff(folder: Path) -> str:
     return "" if digest is None else code.read_text(folder, digest)
 
 
-def test_a_script_in_a_clean_repository(repository: Path, start: Callable[..., Path]):
+def test_script_in_a_clean_repository_is_recorded(repository: Path, start: Callable[..., Path]):
     folder = start("train.py", "--lr", "0.5", cwd=repository)
     assert RunDocument.read(folder).code == {
         "command": ["train.py", "--lr", "0.5"],
@@ -158,7 +158,7 @@ def test_uncommitted_changes_are_restored_by_git_apply(repository: Path, start: 
         assert (tmp_path / "again" / name).read_text() == (repository / name).read_text()
 
 
-def test_a_store_in_the_repository_is_not_taken_for_code(repository: Path):
+def test_store_in_the_repository_is_not_recorded_as_code(repository: Path):
     (repository / "mine.txt").write_text("kept\n")
     inside = repository / "records"
     env = {**os.environ, "RUNFOLIO_STORE": str(inside)}
@@ -168,29 +168,29 @@ def test_a_store_in_the_repository_is_not_taken_for_code(repository: Path):
         assert [path for path, why in kept(folder).items() if why == "untracked"] == ["mine.txt"]
 
 
-def test_git_finds_its_repository_as_it_left_it(repository: Path, start: Callable[..., Path]):
+def test_capture_does_not_change_the_repository(repository: Path, start: Callable[..., Path]):
     (repository / "helper.py").write_text("SIZE = 4\n")
-    os.utime(repository / "train.py", (1e9, 1e9))  # git would like to note that this is the same file
+    os.utime(repository / "train.py", (1e9, 1e9))  # git tends to record that this is the same file
     before = {path: path.stat().st_mtime_ns for path in (repository / ".git").rglob("*")}
     start("train.py", cwd=repository)
     assert {path: path.stat().st_mtime_ns for path in (repository / ".git").rglob("*")} == before
 
 
-def test_a_script_outside_of_any_repository(project: Path, start: Callable[..., Path], tmp_path: Path):
+def test_script_outside_of_a_repository_is_recorded(project: Path, start: Callable[..., Path], tmp_path: Path):
     folder = start(str(project / "train.py"), cwd=tmp_path)
     assert RunDocument.read(folder).code["commit"] is None
     assert kept(folder)["helper.py"] == "module"
     assert code_of(folder).root == str(project)
 
 
-def test_a_module_that_is_run_by_name(repository: Path, start: Callable[..., Path]):
+def test_module_run_by_name_is_recorded(repository: Path, start: Callable[..., Path]):
     (repository / "pkg" / "main.py").write_text(SCRIPT)
     folder = start("-m", "pkg.main", cwd=repository)
     assert RunDocument.read(folder).code["module"] == "pkg.main"
     assert kept(folder)["pkg/main.py"] == "script"
 
 
-def test_a_repository_without_a_commit(project: Path, start: Callable[..., Path]):
+def test_repository_without_a_commit_is_recorded(project: Path, start: Callable[..., Path]):
     git(project, "init", "--quiet", "--initial-branch", "new")
     folder = start("train.py", cwd=project)
     info = RunDocument.read(folder).code
@@ -199,20 +199,20 @@ def test_a_repository_without_a_commit(project: Path, start: Callable[..., Path]
 
 
 @pytest.mark.parametrize("script", ["", "import os; os.rmdir(os.getcwd())"])
-def test_code_without_a_file_or_a_folder(start: Callable[..., Path], tmp_path: Path, script: str):
+def test_code_without_a_file_or_folder_is_recorded(start: Callable[..., Path], tmp_path: Path, script: str):
     (tmp_path / "empty").mkdir()
     folder = start("-c", f"{script}\nimport runfolio\nrunfolio.init().finish()", cwd=tmp_path / "empty")
     assert RunDocument.read(folder).code["script"] is None
 
 
-def test_modules_imported_later_are_there_at_the_end(project: Path, start: Callable[..., Path]):
+def test_modules_imported_later_are_recorded_at_the_end(project: Path, start: Callable[..., Path]):
     (project / "late.py").write_text(
         "import runfolio\nrun = runfolio.init()\nrun.flush()\nimport unused\nrun.finish()\n"
     )
     assert kept(start("late.py", cwd=project)) == {"late.py": "script", "unused.py": "module"}
 
 
-def test_modules_are_looked_through_while_others_are_imported(fresh_python: Callable):
+def test_modules_are_listed_while_others_are_imported(fresh_python: Callable):
     fresh_python("""
 import gc, sys, types
 from runfolio.tracking.environment.program import own_modules
@@ -230,13 +230,13 @@ finally:
 """).check_returncode()
 
 
-def test_a_script_that_is_deleted_while_it_runs(project: Path, start: Callable[..., Path]):
+def test_script_deleted_while_it_runs_is_listed_as_omitted(project: Path, start: Callable[..., Path]):
     (project / "gone.py").write_text("import os, runfolio\nos.remove(__file__)\nrunfolio.init().finish()\n")
     folder = start("gone.py", cwd=project)
     assert [(entry.path, entry.why) for entry in code_of(folder).left_out] == [("gone.py", "deleted")]
 
 
-def test_large_files_and_too_many_of_them_are_named_and_left_out(repository: Path, start: Callable[..., Path]):
+def test_large_and_surplus_files_are_listed_as_omitted(repository: Path, start: Callable[..., Path]):
     (repository / "large.txt").write_text("x" * 1_000_001)
     for number in range(2100):
         (repository / f"n{number:04}.txt").write_text(str(number))
@@ -253,9 +253,7 @@ def test_large_files_and_too_many_of_them_are_named_and_left_out(repository: Pat
 @pytest.mark.parametrize(
     ("argument", "variable"), [("recording=runfolio.RecordingConfig(code=False)", ""), ("", "off")]
 )
-def test_contents_of_code_can_be_switched_off(
-    repository: Path, start: Callable[..., Path], argument: str, variable: str
-):
+def test_contents_of_code_can_be_turned_off(repository: Path, start: Callable[..., Path], argument: str, variable: str):
     (repository / "short.py").write_text(f"import runfolio\nrunfolio.init({argument}).finish()\n")
     folder = start("short.py", cwd=repository, env={"RUNFOLIO_CODE": variable})
     assert not (folder / "code").exists()
@@ -293,13 +291,13 @@ def test_no_secret_reaches_any_file_of_the_run(repository: Path, start: Callable
     assert RunDocument.read(folder).status.reason == "cannot log in with [redacted] at https://a:[redacted]@host/"
 
 
-def test_the_script_itself_keeps_the_values_it_was_given(store: Path):
+def test_script_itself_keeps_its_secrets(store: Path):
     with runfolio.init(store=store, config={"api_key": SECRET, "num_tokens": 5}) as run:
         assert run.config["api_key"] == SECRET
     assert RunDocument.read(run.folder).config == {"api_key": "[redacted]", "num_tokens": 5}
 
 
-def test_every_installed_package_has_its_version(store: Path):
+def test_every_installed_package_is_recorded_with_its_version(store: Path):
     with runfolio.init(store=store) as run:
         pass
     environment = RunDocument.read(run.folder).environment
@@ -342,7 +340,7 @@ def test_recorded_thread_count_is_that_of_the_training_thread(
     assert RunDocument.read(folder).environment["torch"]["threads"] == count
 
 
-def test_torch_imported_later_is_noticed(project: Path, start: Callable[..., Path]):
+def test_torch_imported_later_is_recorded(project: Path, start: Callable[..., Path]):
     (project / "late.py").write_text(
         "import runfolio\nrun = runfolio.init()\nrun.flush()\nimport torch\n"
         "torch.use_deterministic_algorithms(True)\ntorch.manual_seed(7)\nrun.finish()\n"
@@ -352,7 +350,7 @@ def test_torch_imported_later_is_noticed(project: Path, start: Callable[..., Pat
     assert document.seeds["torch"] == 7
 
 
-def test_runs_that_began_with_the_same_random_state_say_so(project: Path, start: Callable[..., Path]):
+def test_runs_with_equal_random_states_have_equal_digests(project: Path, start: Callable[..., Path]):
     (project / "seeded.py").write_text(
         "import random, sys, numpy.random, runfolio\nrandom.seed(int(sys.argv[1]))\n"
         "numpy.random.seed(int(sys.argv[1]))\nrunfolio.init().finish()\n"
@@ -377,7 +375,7 @@ run.finish()
 """
 
 
-def test_of_a_notebook_the_executed_cells_are_kept(start: Callable[..., Path], tmp_path: Path):
+def test_executed_cells_of_a_notebook_are_recorded(start: Callable[..., Path], tmp_path: Path):
     folder = start("-c", NOTEBOOK, cwd=tmp_path, env={"IPYTHONDIR": str(tmp_path)})
     assert content(folder, "notebook.py") == (
         "# In [1]\nx = 1\n\n# In [2]\npassword = '[redacted]'\n\n# In [3]\ny = 2\n\n"
@@ -385,7 +383,7 @@ def test_of_a_notebook_the_executed_cells_are_kept(start: Callable[..., Path], t
     assert len(list((folder / "code" / "files").iterdir())) == 1
 
 
-def test_a_resumed_run_keeps_the_code_of_both_starts(project: Path, start: Callable[..., Path], store: Path):
+def test_resumed_run_keeps_the_code_of_both_starts(project: Path, start: Callable[..., Path], store: Path):
     folder = start("train.py", cwd=project)
     (project / "again.py").write_text(f"import runfolio\nrunfolio.resume({str(folder)!r}, checkpoint=None).finish()\n")
     env = {**os.environ, "RUNFOLIO_STORE": str(store)}
@@ -396,7 +394,7 @@ def test_a_resumed_run_keeps_the_code_of_both_starts(project: Path, start: Calla
 
 
 def test_unbuffered_output_is_not_cut_when_git_processes_end(repository: Path, store: Path, tmp_path: Path):
-    """Python takes a short write for the whole, and a write to a full pipe is cut short by a child's end."""
+    """A child's end may interrupt a write to a full pipe, and Python treats a short write as complete."""
     script = """
 import os, sys, runfolio
 with runfolio.init("net", store=sys.argv[1]):
@@ -438,7 +436,7 @@ def test_repository_of_another_user_is_named_with_the_remedy(repository: Path, s
 
 
 class Library:
-    """A library of C functions as cffi puts it among the modules: it calls itself one, and has nothing of one."""
+    """Library of C functions as cffi adds it to the modules: it claims to be a module, but lacks its attributes."""
 
     __slots__ = ()
 
@@ -449,7 +447,7 @@ class Library:
 
 
 @pytest.mark.parametrize("name", ["_openssl.lib", "IPython", "random", "numpy.random", "torch", "torch.utils.data"])
-def test_objects_that_are_no_modules_do_not_end_the_capture(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_objects_other_than_modules_do_not_end_the_capture(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setitem(sys.modules, name, cast("ModuleType", Library()))
     script = tmp_path / "train.py"
     script.write_text("x = 1\n")
@@ -457,7 +455,7 @@ def test_objects_that_are_no_modules_do_not_end_the_capture(name: str, monkeypat
     folder.mkdir()
     sources = Sources(folder, "a81kq0zd", tmp_path, None)
     sources.begin(str(script))
-    sources.go_on()
+    sources.update()
     recorded = code.read(folder, ["a81kq0zd"])
     assert recorded is not None
     assert [source.path for source in recorded.files] == ["train.py"]

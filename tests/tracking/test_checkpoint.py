@@ -1,4 +1,4 @@
-"""Checkpoints and resuming from a user's own loop."""
+"""Checkpoints and resuming in a user's own training loop."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_best_checkpoint_is_kept_in_addition_to_the_last(store: Path):
         assert run.restore("last").tensors("model")["weight"].tolist() == [[3.0, 3.0]]
 
 
-def test_a_lower_metric_can_be_the_better_one(store: Path, caplog: pytest.LogCaptureFixture):
+def test_lower_metric_can_be_better(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store) as run:
         assert [run.checkpoint(step=n, metric=loss, mode="min") for n, loss in enumerate([2.0, 1.0, 3.0])] == [
             True,
@@ -148,7 +148,7 @@ def test_resumed_run_continues_counting_calls_without_steps(store: Path):
 
 
 def saved_by(run: runfolio.Run, step: int) -> int | None:
-    """The step, where a call of that step saves."""
+    """Return the step if a call at that step saves."""
     run.checkpoint(step=step)
     try:
         return step if run.restore().step == step else None
@@ -156,7 +156,7 @@ def saved_by(run: runfolio.Run, step: int) -> int | None:
         return None
 
 
-def test_a_call_that_is_not_due_takes_no_state(store: Path):
+def test_call_that_is_not_due_reads_no_state(store: Path):
     class Costly:
         taken = 0
 
@@ -174,12 +174,12 @@ def test_a_call_that_is_not_due_takes_no_state(store: Path):
 @pytest.mark.parametrize(
     "wrong", [{"every_steps": 0}, {"keep_best": 0}, {"budget_mb": -1}, {"every_minutes": math.nan}]
 )
-def test_a_policy_that_makes_no_sense_is_refused(wrong: dict):
+def test_invalid_policy_is_refused(wrong: dict):
     with pytest.raises(ConfigError, match=f"{next(iter(wrong))} is .*; it must be"):
         CheckpointPolicy(**wrong)
 
 
-def test_a_process_without_torch_saves_and_restores_its_generators(store: Path, fresh_python):
+def test_process_without_torch_saves_and_restores_its_generators(store: Path, fresh_python):
     script = """
 import random, sys, runfolio
 class Counter:
@@ -196,7 +196,7 @@ print({"torch", "numpy"} & set(sys.modules))
     assert fresh_python(script, store).stdout == "set()\n"
 
 
-def test_failed_checkpoint_is_reported_and_the_previous_one_stays_whole(store: Path, caplog: pytest.LogCaptureFixture):
+def test_failed_checkpoint_is_reported_and_the_previous_one_stays_intact(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store) as run:
         run.checkpoint(w=torch.ones(2), step=1, metric=0.5)
         run.restore()
@@ -210,11 +210,11 @@ def test_failed_checkpoint_is_reported_and_the_previous_one_stays_whole(store: P
         (run.folder / "saved").rename(run.folder / "checkpoints")
         assert run.restore().step == 1
         assert run.restore().state["w"].tolist() == [1.0, 1.0]
-        assert run.checkpoint(w=torch.zeros(2), step=3, metric=0.7)  # better than the best that is there
+        assert run.checkpoint(w=torch.zeros(2), step=3, metric=0.7)  # better than the saved best
         assert run.restore("best").step == 3
 
 
-def test_a_run_killed_after_its_checkpoint_resumes_with_one_clean_curve(store: Path, python):
+def test_run_killed_after_its_checkpoint_resumes_with_one_clean_curve(store: Path, python):
     script = """
 import os, sys, runfolio
 run = runfolio.init("net", store=sys.argv[1])
@@ -309,12 +309,12 @@ def test_run_that_cannot_be_resumed_is_explained(store: Path):
         runfolio.init(resume=run.folder)
 
 
-def test_a_first_loss_that_is_infinite_is_beaten_by_any_other(store: Path):
+def test_infinite_first_loss_is_worse_than_any_other(store: Path):
     with runfolio.init(store=store) as run:
         assert [run.checkpoint(metric=loss, mode="min") for loss in (math.inf, 1.0, 2.0)] == [True, True, False]
 
 
-def test_steps_and_metrics_of_numpy_and_torch_are_taken_and_others_named(store: Path):
+def test_steps_and_metrics_of_numpy_and_torch_are_accepted(store: Path):
     with runfolio.init(store=store, strict=True) as run:
         assert run.checkpoint(step=np.int64(3), metric=torch.tensor([0.5]))  # type: ignore[arg-type] - a number all the same
         assert (run.restore().step, run.restore().metric) == (3, 0.5)
@@ -324,7 +324,7 @@ def test_steps_and_metrics_of_numpy_and_torch_are_taken_and_others_named(store: 
             run.checkpoint(step="three")  # type: ignore[arg-type]
 
 
-def test_a_state_is_saved_without_details_that_are_none(store: Path, caplog: pytest.LogCaptureFixture):
+def test_state_is_saved_without_invalid_details(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store) as run:
         assert not run.checkpoint(step="three", metric=torch.zeros(2), meta=3, count=7)  # type: ignore[arg-type]
         checkpoint = run.restore()
@@ -334,7 +334,7 @@ def test_a_state_is_saved_without_details_that_are_none(store: Path, caplog: pyt
     assert RunDocument.read(run.folder).refused == {"(checkpoint metadata)": 3}
 
 
-def test_a_forked_child_saves_no_checkpoint(store: Path, python):
+def test_forked_child_saves_no_checkpoint(store: Path, python):
     script = """
 import os, sys, runfolio
 with runfolio.init("net", store=sys.argv[1]) as run:
@@ -349,7 +349,7 @@ with runfolio.init("net", store=sys.argv[1]) as run:
     assert "checkpoints are recorded only from the primary process" in done.stderr
 
 
-def test_a_run_without_attempts_can_be_resumed(store: Path):
+def test_run_without_attempts_can_be_resumed(store: Path):
     with runfolio.init("net", store=store) as run:
         run.checkpoint(step=1)
     document = RunDocument.read(run.folder)

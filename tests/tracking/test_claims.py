@@ -1,4 +1,4 @@
-"""Who may write a run: attempts are claimed, a live run is refused, and whoever lost one stops recording it."""
+"""Claims of attempts: a live run is refused, and a process that lost its run stops recording it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ for line in sys.stdin:
 
 
 class Training:
-    """A process with an open run; it does what it is told, a line at a time."""
+    """Process with an open run, which executes commands from its input, one per line."""
 
     def __init__(self, store: Path) -> None:
         self.process = subprocess.Popen(
@@ -59,7 +59,7 @@ class Training:
         assert self.process.stdout.readline() == "done\n"
 
     def ends(self) -> str:
-        """What it printed to stderr."""
+        """Return its output to stderr."""
         _, said = self.process.communicate(timeout=60)
         assert self.process.returncode == 0, said
         return said
@@ -75,7 +75,7 @@ def training(store: Path) -> Iterator[Training]:
 
 @contextmanager
 def elsewhere(folder: Path, *, beating: bool) -> Iterator[None]:
-    """Have the run's heartbeat be one of another machine, which goes on or has stopped."""
+    """Make the run's heartbeat one of another machine, which continues or has stopped."""
     heartbeat = Heartbeat.read(folder, RunDocument.read(folder).attempts[-1].writer)
     assert heartbeat is not None
     heartbeat.host, heartbeat.end = "far-away", None
@@ -100,7 +100,7 @@ def claims(folder: Path) -> list[dict]:
     return [json.loads(path.read_bytes()) for path in sorted((folder / "claims").iterdir())]
 
 
-def test_opening_a_run_and_resuming_it_are_claims_of_its_attempts(store: Path):
+def test_opening_and_resuming_a_run_claim_its_attempts(store: Path):
     with runfolio.init(store=store) as run:
         run.checkpoint(step=1)
     with runfolio.init(resume=run.folder) as run:
@@ -111,7 +111,7 @@ def test_opening_a_run_and_resuming_it_are_claims_of_its_attempts(store: Path):
     ]
 
 
-def test_a_live_run_is_refused_by_host_process_and_age_of_its_heartbeat(store: Path, training: Training):
+def test_live_run_is_refused_with_host_process_and_heartbeat_age(store: Path, training: Training):
     message = rf"is being written by process {training.process.pid} on .* \(last heartbeat \d+ s ago\);.* force=True"
     with pytest.raises(StoreError, match=message):
         runfolio.init(resume=training.run, store=store)
@@ -122,7 +122,7 @@ def test_a_live_run_is_refused_by_host_process_and_age_of_its_heartbeat(store: P
     assert runfolio.open(store).run(training.run).metric("loss").values.tolist() == [*map(float, range(10)), -1.0]
 
 
-def test_one_of_several_resuming_processes_wins_and_is_named(store: Path, training: Training):
+def test_only_one_of_several_resuming_processes_gets_the_run(store: Path, training: Training):
     training.process.kill()
     training.process.wait()
     script = """
@@ -148,7 +148,7 @@ except runfolio.StoreError as error:
 
 
 class TestOnAnotherMachine:
-    def test_a_run_is_refused_as_soon_as_its_heart_beats(self, store: Path, caplog: pytest.LogCaptureFixture):
+    def test_run_is_refused_once_its_heartbeat_changes(self, store: Path, caplog: pytest.LogCaptureFixture):
         with runfolio.init(store=store) as run:
             run.checkpoint(step=1)
         document = RunDocument.read(run.folder)
@@ -158,7 +158,7 @@ class TestOnAnotherMachine:
             runfolio.init(resume=run.folder)
         assert caplog.text.count("watching its heartbeat for up to 60 s") == 1
 
-    def test_a_run_whose_heart_does_not_beat_is_free(self, store: Path):
+    def test_run_with_a_silent_heartbeat_can_be_resumed(self, store: Path):
         with runfolio.init(store=store) as run:
             run.checkpoint(step=1)
         document = RunDocument.read(run.folder)
@@ -167,7 +167,7 @@ class TestOnAnotherMachine:
         with elsewhere(run.folder, beating=False):
             distributed.refuse_if_written(run.folder, document, 1, patience_s=0.5)
 
-    def test_force_takes_it_at_once(self, store: Path):
+    def test_force_takes_a_run_over_at_once(self, store: Path):
         with runfolio.init(store=store) as run:
             run.checkpoint(step=1)
         document = RunDocument.read(run.folder)
@@ -179,7 +179,7 @@ class TestOnAnotherMachine:
 
 
 class TestAProcessThatLostItsRun:
-    def test_it_stops_recording_tells_who_took_over_and_trains_on(self, store: Path, training: Training):
+    def test_replaced_process_stops_recording_and_continues_training(self, store: Path, training: Training):
         training.process.send_signal(signal.SIGSTOP)
         with runfolio.resume(training.run, store=store, force=True) as run:
             run.log({"loss": -1.0})
@@ -201,7 +201,7 @@ class TestAProcessThatLostItsRun:
         assert (recorded.state, recorded.summary, len(recorded.document.attempts)) == ("finished", {"mine": 1}, 2)
         assert recorded.metric("loss").values.tolist() == [*map(float, range(10)), -1.0, -2.0]
 
-    def test_what_it_had_logged_stays_on_the_abandoned_branch(self, store: Path, training: Training):
+    def test_points_of_a_replaced_process_stay_on_the_abandoned_branch(self, store: Path, training: Training):
         training.does("run.log({'loss': 50.0}, step=10)")
         training.does("run.flush()")
         training.process.send_signal(signal.SIGSTOP)
@@ -216,7 +216,7 @@ class TestAProcessThatLostItsRun:
         assert RunDocument.read(run.folder).status.state == "finished"
 
 
-def test_a_claim_whose_process_died_before_it_wrote_anything_blocks_nobody(store: Path, python: Callable):
+def test_claim_of_a_process_that_died_early_blocks_no_other(store: Path, python: Callable):
     with runfolio.init(store=store) as run:
         run.checkpoint(step=1)
     script = """
@@ -236,7 +236,7 @@ os._exit(0)
     assert runfolio.open(store).run(run.id).metric("loss").values.tolist() == [1.0]
 
 
-class TestResumingBehindAStep:
+class TestResumingAfterAStep:
     def resumed(self, store: Path, step: int) -> runfolio.Run:
         with runfolio.init("net", store=store) as run:
             for n in range(213):
@@ -246,7 +246,7 @@ class TestResumingBehindAStep:
                     run.log_text("note", "so far", step=n)
         return runfolio.resume(run.folder, step=step)
 
-    def test_it_cuts_after_the_last_call_up_to_it(self, store: Path):
+    def test_resume_from_a_step_cuts_after_its_last_call(self, store: Path):
         with self.resumed(store, 100) as run:
             assert run.recorder.document.attempts[-1].parent == 1
             run.log({"loss": -1.0})
@@ -268,7 +268,7 @@ class TestResumingBehindAStep:
 
 
 def test_ranks_killed_and_resumed_have_one_clean_curve_each(store: Path):
-    """With a joined rank a moment ahead of the checkpoint, or behind it."""
+    """The joined rank is slightly ahead of the checkpoint, or after it."""
     script = """
 import os, sys, time, runfolio
 rank, resume, first, last = int(os.environ["RANK"]), sys.argv[2] or None, int(sys.argv[3]), int(sys.argv[4])

@@ -1,4 +1,4 @@
-"""Clocks are set, back and forth, while a run is being written; its order, durations and state do not care."""
+"""Changes of the clock during a run: its order, durations and state are not affected."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ JUMPS = pytest.mark.parametrize(
 
 
 @pytest.mark.parametrize("jump", [-HOUR, -DAY, -YEAR, 10 * YEAR])
-def test_a_clock_that_is_set_in_mid_run(python: Callable, store: Path, jump: float):
+def test_order_and_duration_survive_a_clock_change_during_a_run(python: Callable, store: Path, jump: float):
     done = python(STEPPING, store, jump)
     assert (done.returncode, done.stderr) == (0, "")
     run = open_folio(store).run("net")
@@ -76,7 +76,7 @@ def test_a_clock_that_is_set_in_mid_run(python: Callable, store: Path, jump: flo
 
 
 @pytest.mark.parametrize("jump", [-YEAR, 10 * YEAR])
-def test_a_clock_that_is_set_between_two_attempts(python: Callable, store: Path, jump: float):
+def test_order_and_duration_survive_a_clock_change_between_attempts(python: Callable, store: Path, jump: float):
     done = python(RESUMING, store, jump)
     assert (done.returncode, done.stderr) == (0, "")
     run = open_folio(store).run("net")
@@ -92,7 +92,7 @@ def test_a_clock_that_is_set_between_two_attempts(python: Callable, store: Path,
     ]
 
 
-def test_tags_set_after_the_clock_went_back_are_still_the_later_ones(python: Callable, store: Path):
+def test_tags_set_after_a_clock_change_are_the_newer_ones(python: Callable, store: Path):
     script = f"""{SETTING}
 with runfolio.init("net", store=store) as run:
     run.flush()
@@ -107,7 +107,7 @@ with runfolio.init("net", store=store) as run:
 
 
 @pytest.mark.parametrize("jump", [-DAY, 10 * YEAR])
-def test_a_reader_whose_clock_is_set_does_not_call_a_living_run_dead(python: Callable, store: Path, jump: float):
+def test_reader_with_a_changed_clock_reports_a_live_run_as_running(python: Callable, store: Path, jump: float):
     script = f"""{SETTING}
 import json
 with runfolio.init("net", store=store) as run:
@@ -120,7 +120,7 @@ with runfolio.init("net", store=store) as run:
     assert python(script, store, jump).stdout.split() == ["running", "running"]
 
 
-def test_a_run_past_2038(python: Callable, store: Path):
+def test_run_after_2038_is_recorded(python: Callable, store: Path):
     done = python(
         SETTING + 'set_clock(jump)\nwith runfolio.init("net", store=store) as run: run.log({"x": 1})', store, 30 * YEAR
     )

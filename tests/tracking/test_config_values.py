@@ -1,4 +1,4 @@
-"""Config values: each kind is stored as `docs/limits.md` says, alike in every process, and never changed in silence."""
+"""Config values: each kind is stored as in `docs/limits.md`, equally in every process, and never changed silently."""
 
 from __future__ import annotations
 
@@ -330,7 +330,7 @@ def test_two_keys_of_one_text_are_refused_by_name(config: dict):
 
 @pytest.mark.parametrize("config", [3, Schedule, "text", [1], omegaconf.OmegaConf.create([1])])
 def test_value_without_names_is_no_config(config: Any):
-    with pytest.raises(ConfigError, match=r"config is .* give"):
+    with pytest.raises(ConfigError, match=r"config is .* pass"):
         plain_config(config)
 
 

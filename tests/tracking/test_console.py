@@ -1,4 +1,4 @@
-"""The console is recorded with no line of user code, and nobody who looks at the terminal or the file can tell."""
+"""Recording of the console without user code, invisible to users of the terminal or the file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def recorded(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def console(store: Path) -> str:
-    """The console logs of all runs, the oldest first."""
+    """Return the console logs of all runs, oldest first."""
     logs = [log for folder in find_runs(store) for log in (folder / "console").glob("*.log")]
     return "".join(log.read_text() for log in sorted(logs, key=lambda log: log.stat().st_ctime_ns))
 
@@ -54,7 +54,7 @@ def on_a_terminal(
     size: tuple[int, int] = (24, 80),
     typed: bytes = b"",
 ) -> tuple[bytes, int]:
-    """What a terminal of `size` (rows, columns) shows of a script, and the exit status. `typed` answers `?`."""
+    """Return a script's output to a terminal of `size` (rows, columns), and its exit status. `typed` answers `?`."""
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     child, master = pty.fork()
     if child == 0:
@@ -70,7 +70,7 @@ def on_a_terminal(
         if select.select([master], [], [], 0.1)[0]:
             try:
                 data = os.read(master, 65536)
-            except OSError:  # everybody has closed it
+            except OSError:  # the last writer has closed it
                 break
             shown += data
             if typed and b"?" in shown:
@@ -80,7 +80,7 @@ def on_a_terminal(
     return shown, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def test_python_c_code_and_children_are_recorded_in_order(store: Path, python: Callable):
+def test_output_of_python_c_code_and_children_is_recorded_in_order(store: Path, python: Callable):
     script = """
 print("python")
 sys.stderr.write("error stream\\n")
@@ -100,7 +100,7 @@ print("no newline at the end", end="")
     assert sorted(console(store).splitlines()) == sorted((done.stdout + "\n" + done.stderr).splitlines())
 
 
-def test_two_streams_into_one_file_keep_their_order(store: Path, tmp_path: Path):
+def test_two_streams_to_one_file_keep_their_order(store: Path, tmp_path: Path):
     script = (
         START
         + """
@@ -117,7 +117,7 @@ print("after", flush=True)
     assert console(store).splitlines() == numbers
 
 
-def test_a_terminal_shows_the_same_bytes_with_and_without(store: Path):
+def test_terminal_gets_the_same_bytes_with_and_without_recording(store: Path):
     script = """
 import os, sys, shutil
 if sys.argv[2] == "on":
@@ -137,14 +137,14 @@ rich.console.Console().print("[bold]wide", justify="right")
     assert "\x1b" not in console(store)
 
 
-def test_a_question_can_be_answered(store: Path):
+def test_question_can_be_answered(store: Path):
     script = START + "print('it is', input('how many? '))"
     shown, status = on_a_terminal(script, store, typed=b"twelve\n")
     assert (status, shown) == (0, b"how many? twelve\r\nit is twelve\r\n")
     assert "it is twelve" in console(store)
 
 
-def test_a_window_that_changes_its_size_is_followed(store: Path):
+def test_change_of_window_size_is_passed_on(store: Path):
     script = (
         START
         + """
@@ -162,7 +162,7 @@ print(os.get_terminal_size(1), bool(got))
     assert shown == b"os.terminal_size(columns=77, lines=11) True\r\n"
 
 
-def test_a_run_after_the_other_has_a_log_of_its_own(store: Path, python: Callable):
+def test_second_run_of_a_process_has_its_own_log(store: Path, python: Callable):
     script = (
         START
         + """
@@ -198,7 +198,7 @@ for thread in threads: thread.join()
 
 
 def test_last_output_of_a_killed_process_is_logged(store: Path, python: Callable):
-    """10,000 lines, and no time to hand them on between the last and the end."""
+    """The process prints 10,000 lines and is killed immediately after the last."""
     script = (
         START
         + """
@@ -216,7 +216,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture
 def helpers(store: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[psutil.Process]]:
-    """The console helpers of the processes this test starts, once they have left those that started them."""
+    """Return the console helpers of this test's processes after they have become orphans."""
     monkeypatch.setenv("TEST_STORE", str(store))
 
     def helpers() -> list[psutil.Process]:
@@ -232,7 +232,7 @@ def helpers(store: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[p
     return helpers
 
 
-def test_a_helper_that_is_killed_costs_the_log_alone(store: Path, tmp_path: Path, helpers: Callable):
+def test_killed_helper_only_ends_the_log(store: Path, tmp_path: Path, helpers: Callable):
     script = (
         START
         + """
@@ -257,13 +257,13 @@ print("still here")
     printed = stdout.splitlines()
     assert training.returncode == 0, stderr
     lines = [line for line in printed if line.startswith("line")]
-    assert sorted(lines) == sorted(f"line {number}" for number in range(20_000))  # a few may change places
+    assert sorted(lines) == sorted(f"line {number}" for number in range(20_000))  # a few lines may change places
     assert [line for line in printed if line.isdigit()] == [f"{number}" for number in range(1, 20_001)]
     assert printed[-1] == "still here"
     assert stderr.count("the console is no longer recorded") == 1
 
 
-def test_a_reader_that_went_away_is_felt_as_without_recording(store: Path):
+def test_closed_reader_has_the_same_effect_as_without_recording(store: Path):
     script = (
         START
         + """
@@ -302,7 +302,7 @@ def test_closed_streams_leave_the_others_recorded(store: Path, closed: str):
 
 
 @pytest.mark.parametrize("off", ["import os; os.environ['RUNFOLIO_CONSOLE'] = 'off'\n", ""])
-def test_it_can_be_switched_off(store: Path, python: Callable, off: str):
+def test_console_recording_can_be_turned_off(store: Path, python: Callable, off: str):
     script = (
         START
         if off
@@ -314,7 +314,7 @@ def test_it_can_be_switched_off(store: Path, python: Callable, off: str):
     assert len(list(find_runs(store))) == 1
 
 
-def test_no_process_to_be_had_costs_the_log_alone(store: Path, python: Callable):
+def test_missing_helper_process_only_prevents_the_log(store: Path, python: Callable):
     done = python(
         "import sys; sys.executable = '/nowhere/python'" + START + "run.log({'loss': 1.0}); print('trained')", store
     )
@@ -381,7 +381,7 @@ print("third", flush=True)
     assert (tmp_path / "further").read_text() == "third\n"
 
 
-def test_a_last_flush_without_a_reader_is_no_failure(store: Path):
+def test_last_flush_without_a_reader_is_not_a_failure(store: Path):
     script = START + "signal.signal(signal.SIGPIPE, signal.SIG_IGN)\nprint('x' * 200_000)"
     command = f'"{sys.executable}" -c "$SCRIPT" "{store}" | true; echo "${{PIPESTATUS[0]}}"'
     environment = {**os.environ, "SCRIPT": script, "PYTHONUNBUFFERED": ""}
@@ -392,8 +392,8 @@ def test_a_last_flush_without_a_reader_is_no_failure(store: Path):
 
 
 @given(st.lists(st.sampled_from([b"\x1b", b"_", b"mark", b"\x1b_", b"text"]), max_size=8), st.data())
-def test_marks_are_taken_out_in_whatever_pieces_they_come(before: list[bytes], data: st.DataObject):
-    marks = [b"\x1b_mark1\x1b\\", b"\x1b_mark2\x1b\\"]  # of two runs that end at once, in two threads
+def test_marks_are_removed_even_if_split_into_pieces(before: list[bytes], data: st.DataObject):
+    marks = [b"\x1b_mark1\x1b\\", b"\x1b_mark2\x1b\\"]  # of two runs that two threads end at once
     printed = b"".join(before)
     first, second = data.draw(st.permutations(marks))
     whole = printed + first + b"between" + second + b"after"
@@ -404,7 +404,7 @@ def test_marks_are_taken_out_in_whatever_pieces_they_come(before: list[bytes], d
         stream.expect(mark)
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
     assert b"".join(map(stream.without_marks, pieces)) == printed + b"betweenafter"
-    assert not any(map(stream.waits_for, marks))
+    assert not any(map(stream.expects, marks))
     os.close(source)
     os.close(sink)
 

@@ -1,4 +1,4 @@
-"""The current run: each thread and asyncio task speaks to its own, and a further `init` ends the one before."""
+"""The current run: each thread and asyncio task has its own, and a further `init` ends the previous one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from runfolio.tracking import opening
 
 @pytest.fixture(autouse=True)
 def fresh_context() -> Iterator[None]:
-    """Forget the runs that earlier tests opened on this thread."""
+    """Remove the runs that earlier tests opened on this thread."""
     tokens = {variable: variable.set(()) for variable in contextvars.copy_context() if variable.name == "runfolio_runs"}
     yield
     for variable, token in tokens.items():
@@ -50,7 +50,7 @@ def check_folds(store: Path, count: int) -> None:
         assert run.document.seeds["seed"] == number
 
 
-class TestWhoseRun:
+class TestCurrentRun:
     def test_each_thread_of_a_pool_logs_to_the_run_it_opened(self, store: Path):
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(lambda number: fold(store, number), range(4)))
@@ -74,7 +74,7 @@ class TestWhoseRun:
         asyncio.run(main())
         check_folds(store, 3)
 
-    def test_a_task_starts_with_the_run_of_its_creator(self, store: Path):
+    def test_task_starts_with_the_run_of_its_creator(self, store: Path):
         async def task() -> None:
             runfolio.log({"loss": 1.0})
 
@@ -88,14 +88,14 @@ class TestWhoseRun:
 
         assert losses(asyncio.run(main())) == [1.0, 1.0]
 
-    def test_a_thread_without_a_run_logs_to_the_only_open_one(self, store: Path):
+    def test_thread_without_a_run_logs_to_the_only_open_one(self, store: Path):
         with runfolio.init(store=store) as run:
             thread = threading.Thread(target=lambda: runfolio.log({"loss": 1.0}))
             thread.start()
             thread.join()
         assert losses(run) == [1.0]
 
-    def test_of_several_open_runs_none_is_guessed(
+    def test_no_run_is_chosen_among_several_open_ones(
         self, store: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(current_module, "_is_ambiguity_logged", False)
@@ -117,7 +117,7 @@ class TestWhoseRun:
             f"runfolio.log: {current_module.AMBIGUOUS}, so nothing is written; call the log method of a run instead"
         ]
 
-    def test_after_the_inner_block_the_outer_run_is_current(self, store: Path):
+    def test_outer_run_is_current_after_the_inner_block(self, store: Path):
         with runfolio.init("outer", store=store) as outer:
             with runfolio.init("inner", store=store) as inner:
                 runfolio.log({"loss": 1.0})
@@ -126,9 +126,7 @@ class TestWhoseRun:
         assert losses(inner) == [1.0]
         assert losses(outer) == [2.0]
 
-    def test_after_its_end_a_run_is_not_replaced_by_one_of_another_thread(
-        self, store: Path, caplog: pytest.LogCaptureFixture
-    ):
+    def test_ended_run_is_not_replaced_by_one_of_another_thread(self, store: Path, caplog: pytest.LogCaptureFixture):
         other = ThreadPoolExecutor(1)
         run = other.submit(lambda: runfolio.init("other", store=store)).result()
         with runfolio.init("own", store=store):
@@ -139,12 +137,12 @@ class TestWhoseRun:
         other.shutdown()
         assert losses(run) == []
 
-    def test_without_any_run_log_and_current_say_what_to_call(self):
+    def test_log_and_current_without_a_run_name_the_remedy(self):
         for call in (runfolio.current, lambda: runfolio.log({"loss": 1.0})):
             with pytest.raises(ConfigError, match=r"no run is open; call runfolio\.init\(\) first"):
                 call()
 
-    def test_a_seed_is_noted_in_the_run_of_its_thread(self, store: Path):
+    def test_seed_is_recorded_in_the_run_of_its_thread(self, store: Path):
         with runfolio.init("main", store=store) as run, ThreadPoolExecutor(1) as pool:
             pool.submit(fold, store, 7).result()
         assert "seed" not in RunDocument.read(run.folder).seeds
@@ -152,7 +150,7 @@ class TestWhoseRun:
 
 
 class TestFurtherInit:
-    def test_runs_nobody_finishes_end_one_after_the_other(self, store: Path, python: Callable):
+    def test_unfinished_runs_end_one_after_another(self, store: Path, python: Callable):
         script = """
 import sys, time, runfolio
 recording = runfolio.RecordingConfig(console=False, code=False, system_s=0)
@@ -170,13 +168,13 @@ raise RuntimeError("plotting failed")
         assert [run.state for run in runs] == ["finished", "finished", "failed"]
         assert all(0.2 <= (run.duration_s or 0) < 0.6 for run in runs)
 
-    def test_a_run_in_a_with_block_stays_open(self, store: Path):
+    def test_run_in_a_with_block_stays_open(self, store: Path):
         with runfolio.init("outer", store=store) as outer:
             runfolio.init("inner", store=store).finish()
             outer.log({"loss": 1.0})
         assert losses(outer) == [1.0]
 
-    def test_keep_others_holds_several_runs_open(self, store: Path):
+    def test_keep_others_keeps_several_runs_open(self, store: Path):
         first = runfolio.init("first", store=store)
         second = runfolio.init("second", store=store, keep_others=True)
         for run in (first, second):
@@ -186,7 +184,7 @@ raise RuntimeError("plotting failed")
         first.finish()
         assert (losses(first), losses(second)) == ([1.0, 2.0], [1.0])
 
-    def test_an_invalid_call_leaves_the_open_run_alone(self, store: Path):
+    def test_invalid_call_does_not_end_the_open_run(self, store: Path):
         run = runfolio.init(store=store)
         with pytest.raises(ConfigError):
             runfolio.init("two\nlines", store=store)
@@ -194,7 +192,7 @@ raise RuntimeError("plotting failed")
         run.finish()
         assert losses(run) == [1.0]
 
-    def test_the_open_run_may_be_resumed_in_the_same_place(self, store: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_open_run_can_be_resumed_in_the_same_process(self, store: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(opening, "_is_end_logged", True)
         run = runfolio.init("net", store=store)
         run.checkpoint(step=3)
@@ -210,13 +208,13 @@ run.finish()
 run.log({"loss": 1.0})
 path = run.folder / "run.json"
 path.unlink()
-os.mkfifo(path)  # whoever opens it waits for ever
+os.mkfifo(path)  # opening it blocks
 """
         began = time.monotonic()
         assert python(script, store).returncode == 0
         assert time.monotonic() - began < 60
 
-    def test_calls_after_the_end_are_warned_of_and_counted(self, store: Path, python: Callable):
+    def test_calls_after_the_end_are_reported_and_counted(self, store: Path, python: Callable):
         script = """
 import sys, runfolio
 first = runfolio.init("first", store=sys.argv[1])

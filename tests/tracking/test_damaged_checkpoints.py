@@ -1,4 +1,4 @@
-"""Checkpoints that were damaged on the disk: what is whole is used instead, before anything of the record is cut."""
+"""Damaged checkpoints: an intact one is used instead, before anything of the record is cut."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runfolio.record.checkpoints import manifests
 
 @pytest.fixture
 def run(store: Path) -> runfolio.Run:
-    """A run that logged 30 points and has checkpoints of steps 10 (the best), 20 (the one before) and 30."""
+    """Record a run with 30 points and checkpoints of steps 10 (the best), 20 (the previous one) and 30."""
     with runfolio.init(store=store) as run:
         for step in range(1, 31):
             run.log({"loss": float(step)}, step=step)
@@ -94,18 +94,18 @@ def test_abandoned_branch_is_the_fallback_only_without_a_newer_one(store: Path):
         assert again.restore().step == 30
 
 
-def test_restore_falls_back_in_a_run_that_trains_on(store: Path, caplog: pytest.LogCaptureFixture):
+def test_restore_falls_back_in_a_running_training(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store) as run:
         for step in (1, 2):
             run.checkpoint(step=step, w=torch.zeros(3))
             run.restore()
         flip(tensors(run, "last"))
         assert run.restore().step == 1
-    assert "SHA-256 is not the one noted" in caplog.text
+    assert "SHA-256 differs from the recorded one" in caplog.text
     assert "checkpoint 'last' cannot be used, so 'previous' (step 1) is: " in caplog.text
 
 
-def test_resume_without_a_whole_checkpoint_is_refused(run: runfolio.Run):
+def test_resume_without_an_intact_checkpoint_is_refused(run: runfolio.Run):
     for path in (run.folder / "checkpoints").glob("*.safetensors"):
         flip(path)
     with pytest.raises(DamagedFile, match="no other checkpoint of the run is whole"):
@@ -113,7 +113,7 @@ def test_resume_without_a_whole_checkpoint_is_refused(run: runfolio.Run):
     assert len(runfolio.open(run.folder.parent.parent).run(run.id).document.attempts) == 1
 
 
-def test_damaged_named_checkpoint_is_refused_and_whole_ones_are_listed(run: runfolio.Run):
+def test_damaged_named_checkpoint_is_refused_and_intact_ones_are_listed(run: runfolio.Run):
     flip(tensors(run, "best"))
     with pytest.raises(DamagedFile, match=r"still whole: 'last' \(step 30\), 'previous' \(step 20\)"):
         runfolio.resume(run.folder, checkpoint="best")
@@ -121,15 +121,15 @@ def test_damaged_named_checkpoint_is_refused_and_whole_ones_are_listed(run: runf
         runfolio.resume(run.folder, checkpoint="step-5")
 
 
-def test_a_newer_format_is_no_damage(run: runfolio.Run):
+def test_newer_format_is_not_damage(run: runfolio.Run):
     path = manifest(run, "last")
     path.write_text(json.dumps({**json.loads(path.read_text()), "runfolio": FORMAT + 1}))
     with pytest.raises(NewerFormat, match="written by a newer runfolio"):
         runfolio.init(resume=run.folder)
 
 
-def test_a_run_of_an_earlier_version_is_read_and_gone_on_with(run: runfolio.Run):
-    """It has neither `previous` nor the states of generators."""
+def test_run_of_an_earlier_version_is_read_and_continued(run: runfolio.Run):
+    """It has neither `previous` nor states of random generators."""
     manifest(run, "previous").unlink()
     path = manifest(run, "last")
     content = json.loads(path.read_text())
@@ -142,7 +142,7 @@ def test_a_run_of_an_earlier_version_is_read_and_gone_on_with(run: runfolio.Run)
         assert (again.restore(model=model).step, again.restore("previous").step) == (31, 30)
 
 
-def test_damage_anywhere_gives_a_whole_checkpoint_or_a_clear_error(store: Path, caplog: pytest.LogCaptureFixture):
+def test_damage_anywhere_gives_an_intact_checkpoint_or_a_clear_error(store: Path, caplog: pytest.LogCaptureFixture):
     chance = random.Random(5)
     with runfolio.init(store=store, checkpoints=CheckpointPolicy(keep_every=1)) as run:
         for step in (1, 2, 3):

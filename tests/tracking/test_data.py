@@ -1,4 +1,4 @@
-"""`run.log_data`: what a run was given, by content."""
+"""`run.log_data`: fingerprints of a run's data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def given(store: Path) -> Callable[..., dict[str, Any]]:
-    """What the record says of data that a new run was given."""
+    """Return the record's entry for data of a new run."""
 
     def given(data: Any, **options: Any) -> dict[str, Any]:
         run = runfolio.init(store=store, recording=runfolio.RecordingConfig(code=False))
@@ -44,7 +44,7 @@ def given(store: Path) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def fingerprints(store: Path) -> Callable[..., list[str]]:
-    """What the record calls each of several data of one run."""
+    """Return the record's entries for several data of one run."""
 
     def fingerprints(*several: Any) -> list[str]:
         run = runfolio.init(store=store, recording=runfolio.RecordingConfig(code=False))
@@ -61,7 +61,7 @@ def recorded(run: runfolio.Run) -> dict[str, Any]:
     return json.loads((run.folder / "run.json").read_text())["data"]["train"]
 
 
-def test_a_folder_is_known_by_its_files_and_listed(given, store: Path, photos: Path):
+def test_folder_is_listed_by_its_files(given, store: Path, photos: Path):
     facts = given(photos)
 
     assert (facts["items"], facts["source"], facts["trouble"]) == (3, str(photos), None)
@@ -81,7 +81,7 @@ def test_equal_folders_at_different_places_are_equal(given, photos: Path, tmp_pa
     assert given(elsewhere)["fingerprint"] == given(photos)["fingerprint"]
 
 
-def test_one_byte_makes_another_fingerprint_and_a_touched_file_does_not(given, photos: Path):
+def test_one_byte_changes_the_fingerprint_but_a_new_mtime_does_not(given, photos: Path):
     before = given(photos)["fingerprint"]
     os.utime(photos / "cat" / "1.jpg", (1, 1))
     assert given(photos)["fingerprint"] == before
@@ -91,7 +91,7 @@ def test_one_byte_makes_another_fingerprint_and_a_touched_file_does_not(given, p
     assert given(photos)["fingerprint"] != before
 
 
-def test_a_list_of_files_is_as_the_folder_that_holds_them(given, photos: Path):
+def test_list_of_files_equals_their_folder(given, photos: Path):
     assert given(sorted(photos.rglob("*.jpg")))["fingerprint"] == given(photos)["fingerprint"]
     assert given(photos / "cat" / "1.jpg")["items"] == 1
 
@@ -103,7 +103,7 @@ def test_files_are_read_once_for_all_runs(given, photos: Path, monkeypatch: pyte
     assert given(photos)["fingerprint"] == before
 
 
-def test_links_are_followed_and_a_circle_is_walked_once(given, photos: Path, tmp_path: Path):
+def test_links_are_followed_and_a_cycle_is_read_once(given, photos: Path, tmp_path: Path):
     linked = tmp_path / "linked"
     linked.mkdir()
     (linked / "cat").symlink_to(photos / "cat")
@@ -124,7 +124,7 @@ def test_arrays_and_tensors_of_equal_content_are_equal(fingerprints, kind: str):
     assert len(set(fingerprints(numbers, numbers.reshape(6, 4), numbers.T, numbers[:3], numbers[::-1]))) == 5
 
 
-def test_an_array_counts_as_it_was_at_the_call(store: Path):
+def test_array_is_fingerprinted_at_the_call(store: Path):
     images = np.zeros((100, 8, 8), dtype=np.uint8)
     with runfolio.init(store=store, recording=runfolio.RecordingConfig(code=False)) as run:
         run.log_data("before", {"images": images, "labels": {"fine": torch.arange(100)}})
@@ -166,14 +166,14 @@ def test_data_without_fingerprint_is_refused_at_the_call(store: Path, photos: Pa
     ]
     with runfolio.init(store=store, strict=True, recording=runfolio.RecordingConfig(code=False)) as run:
         for data in refused:
-            with pytest.raises(ConfigError, match=r"log_data takes|give|no array"):
+            with pytest.raises(ConfigError, match=r"log_data takes|pass|not an array"):
                 run.log_data("train", data)
         for name in ("", " ", "x" * 101, 3, None):
             with pytest.raises(ConfigError, match="name of data is a text"):
                 run.log_data(name, photos)  # type: ignore[arg-type] - what is refused
 
 
-def test_a_path_that_leads_nowhere_is_refused_at_the_call(store: Path, tmp_path: Path):
+def test_missing_path_is_refused_at_the_call(store: Path, tmp_path: Path):
     with (
         runfolio.init(store=store, strict=True) as run,
         pytest.raises(NotFound, match=r"no file or folder .*/gone"),
@@ -186,7 +186,7 @@ def test_a_path_that_leads_nowhere_is_refused_at_the_call(store: Path, tmp_path:
         run.log_data("train", "~nobody-here/photos")
 
 
-def test_a_listing_of_ones_own_or_a_function_that_makes_one(given):
+def test_listing_or_function_returning_one_is_accepted(given):
     listing = runfolio.Listing([("s3://bucket/1.jpg", "etag-1", "cat"), ("s3://bucket/2.jpg", "etag-2", "dog")])
 
     assert given(listing)["fingerprint"] == listing.fingerprint
@@ -207,7 +207,7 @@ def test_unreadable_data_is_reported_and_training_continues(given, photos: Path,
         facts = given(photos)
 
     assert (facts["fingerprint"], facts["items"]) == (None, None)
-    assert facts["trouble"] == f"the link {photos / 'cat' / '3.jpg'} leads nowhere"
+    assert facts["trouble"] == f"the link {photos / 'cat' / '3.jpg'} has no target"
     assert "data 'train' has no fingerprint: the link" in caplog.text
 
 
@@ -216,7 +216,7 @@ def test_failing_data_function_is_reported_and_training_continues(given, caplog)
     assert "not a runfolio.Listing" in given(lambda: [1])["trouble"]
 
 
-def test_it_is_noted_at_once_and_computed_beside_the_training(store: Path):
+def test_data_is_recorded_at_once_and_fingerprinted_in_the_background(store: Path):
     import threading
 
     may_go_on = threading.Event()
@@ -261,7 +261,7 @@ def test_resume_on_the_same_data_is_silent(store: Path, photos: Path, caplog):
     assert "given before" not in caplog.text
 
 
-def test_a_process_that_joined_says_who_keeps_data(python, store: Path):
+def test_joined_process_reports_that_it_records_no_data(python, store: Path):
     done = python(
         "import os, sys, runfolio, numpy\n"
         "run = runfolio.init(store=sys.argv[1])\n"

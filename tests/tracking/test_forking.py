@@ -1,4 +1,4 @@
-"""A fork: a run that begins with another's points up to a checkpoint, and goes another way."""
+"""Forks: runs that start with the points of another run up to a checkpoint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from runfolio.repair.doctor import Doctor
 
 
 def parent_of_ten_steps(store: Path, **arguments) -> runfolio.Run:
-    """Ten steps, `last` from step 9 and `best` from step 3; a text at each and a picture at step 2."""
+    """Record ten steps, with `last` of step 9, `best` of step 3, a text at each step and an image at step 2."""
     with runfolio.init("net", experiment="demo", config={"lr": 0.1, "seed": 1}, store=store, **arguments) as run:
         run.define_metric("loss", x="seen")
         for step in range(10):
@@ -82,7 +82,7 @@ def test_inherited_points_keep_their_bits_times_and_writers(store: Path):
     assert np.array_equal(ours.x, theirs.x[:10])
 
 
-def test_attempts_are_marked_as_inherited_and_their_seconds_counted_apart(store: Path):
+def test_inherited_attempts_are_marked_and_their_seconds_excluded(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.fork(parent.id, store=store) as fork:
         fork.log({"loss": 0.0})
@@ -101,7 +101,9 @@ def test_fork_of_a_step_uses_the_checkpoint_of_that_step(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.fork(parent.id, step=3, store=store) as fork:
         assert fork.restore().step == 3
-    with pytest.raises(NotFound, match=r"no checkpoint of step 4 in .*; there are those of 3, .*9, the nearest is 3"):
+    with pytest.raises(
+        NotFound, match=r"no checkpoint of step 4 in .*; it has those of steps 3, .*9, the nearest is 3"
+    ):
         runfolio.fork(parent.id, step=4, store=store)
 
 
@@ -114,7 +116,7 @@ def test_fork_inherits_the_best_value_so_far(store: Path):
     assert recorded(parent).checkpoint("best").metric == 1.0
 
 
-def test_a_fork_outlives_its_parent_and_is_found_whole(store: Path):
+def test_fork_stays_intact_after_its_parent_is_deleted(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.fork(parent.id, store=store) as fork:
         fork.log({"loss": 0.0})
@@ -124,7 +126,7 @@ def test_a_fork_outlives_its_parent_and_is_found_whole(store: Path):
     assert findings(store) == [[]]
 
 
-def test_a_fork_of_a_disk_without_hard_links_has_copies(store: Path, monkeypatch: pytest.MonkeyPatch):
+def test_fork_on_a_disk_without_hard_links_has_copies(store: Path, monkeypatch: pytest.MonkeyPatch):
     parent = parent_of_ten_steps(store)
 
     def refuse(*_: object, **__: object) -> None:
@@ -137,7 +139,7 @@ def test_a_fork_of_a_disk_without_hard_links_has_copies(store: Path, monkeypatch
     assert findings(store) == [[]]
 
 
-def test_a_fork_knows_the_data_that_its_points_came_of(store: Path):
+def test_fork_inherits_the_data_of_its_points(store: Path):
     with runfolio.init("net", store=store) as parent:
         parent.log_data("train", np.arange(3))
         parent.log({"loss": 1.0})
@@ -149,7 +151,7 @@ def test_a_fork_knows_the_data_that_its_points_came_of(store: Path):
     assert findings(store) == [[]]
 
 
-def test_a_fork_of_a_fork_names_both_it_came_of(store: Path):
+def test_fork_of_a_fork_names_both_parents(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.fork(parent.id, store=store) as fork:
         fork.log({"loss": 0.0})
@@ -178,7 +180,7 @@ def test_running_run_can_be_forked_and_continues(store: Path):
         parent.log({"loss": 1.0})
         parent.checkpoint(step=0, w=torch.zeros(1))
         parent.log({"loss": 2.0})
-        parent.restore()  # which waits until it is saved
+        parent.restore()  # waits until the fork is saved
         with runfolio.fork(parent.id, store=store) as fork:
             fork.log({"loss": 3.0})
         parent.log({"loss": 4.0})
@@ -187,7 +189,7 @@ def test_running_run_can_be_forked_and_continues(store: Path):
     assert {writer.state for writer in read_writers(recorded(fork).folder)} == {"finished"}
 
 
-def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
+def test_run_that_saves_without_a_pause_can_be_forked(store: Path):
     over = threading.Event()
     with runfolio.init("net", store=store) as parent, contextlib.ExitStack() as opened:
 
@@ -199,7 +201,7 @@ def test_a_run_that_saves_without_a_pause_can_be_forked(store: Path):
                 step += 1
 
         parent.checkpoint(step=0, w=torch.zeros(100))
-        parent.restore()  # which waits until it is saved
+        parent.restore()  # waits until the fork is saved
         trainer = threading.Thread(target=train)
         trainer.start()
         try:
@@ -238,7 +240,7 @@ os.kill(os.getpid(), 9)
     python(script, store, parent.folder)
     run = runfolio.open(store).run("abcdefgh")
     assert run.state == "interrupted"
-    assert run.reason == f"forked from net ({parent.id}) at checkpoint 'best' (step 3), and not gone on with"
+    assert run.reason == f"forked from net ({parent.id}) at checkpoint 'best' (step 3), and not continued"
     assert run.config == {"lr": 0.5, "seed": 1}
     assert (run.duration_s, run.metric("loss").values.tolist()) == (0.0, [10.0, 9.0, 8.0, 7.0])
     with runfolio.init(resume="abcdefgh", store=store) as fork:
@@ -309,7 +311,7 @@ def test_fork_without_a_checkpoint_is_refused(store: Path):
     assert len(runfolio.open(store).runs()) == 1
 
 
-def test_a_damaged_checkpoint_is_named_and_leaves_no_run(store: Path):
+def test_fork_of_a_damaged_checkpoint_is_refused_and_leaves_no_run(store: Path):
     parent = parent_of_ten_steps(store)
     (tensors,) = {parent.restore().file_names[0]}
     path = parent.folder / "checkpoints" / tensors
@@ -324,20 +326,20 @@ def test_a_damaged_checkpoint_is_named_and_leaves_no_run(store: Path):
 
 def test_invalid_fork_is_refused(store: Path):
     parent = parent_of_ten_steps(store)
-    with pytest.raises(ConfigError, match="a fork begins from a checkpoint: give its name"):
+    with pytest.raises(ConfigError, match="a fork starts from a checkpoint: pass its name"):
         runfolio.fork(parent.id, checkpoint=None, store=store)
     with pytest.raises(NotFound, match="no run 'nowhere' in"):
         runfolio.fork("nowhere", store=store)
 
 
-def test_a_store_without_the_right_to_write_is_said(store: Path, tmp_path: Path):
+def test_fork_into_a_read_only_store_is_refused(store: Path, tmp_path: Path):
     parent = parent_of_ten_steps(store)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="cannot write to the store"):
         runfolio.fork(parent.folder, store=tmp_path / "file")
 
 
-def test_a_run_of_the_former_kind_prefix_is_read_and_resumed_as_a_fork(store: Path):
+def test_run_of_the_former_kind_prefix_is_read_as_a_fork(store: Path):
     parent = parent_of_ten_steps(store)
     with runfolio.fork(parent.id, store=store) as fork:
         fork.log({"loss": 0.0}, step=10)

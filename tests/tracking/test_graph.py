@@ -36,7 +36,7 @@ class Net(nn.Module):
         self.head = nn.Linear(3 * 16, 2)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        if x.shape[-1] > 2:  # what no symbolic tracer follows
+        if x.shape[-1] > 2:  # symbolic tracers cannot follow this
             x = self.body(x)
         x = x if mask is None else x * mask
         return self.head(torch.flatten(x, 1))
@@ -46,7 +46,7 @@ def nodes(model: nn.Module, example: Any) -> dict[str, dict[str, Any]]:
     return {node["name"]: node for node in graph_of(model, example)}
 
 
-def test_layers_and_what_lies_between_them_with_their_inputs_and_shapes():
+def test_graph_has_layers_and_functions_with_inputs_and_shapes():
     layers = nodes(Net(), torch.zeros(1, 3, 4, 4))
     assert {name: (node["op"], node["inputs"]) for name, node in layers.items()} == {
         "input": ("Input", []),
@@ -72,11 +72,11 @@ def test_layers_and_what_lies_between_them_with_their_inputs_and_shapes():
     ],
     ids=["as a tuple", "by name"],
 )
-def test_several_inputs(example: Any):
+def test_several_inputs_are_recorded(example: Any):
     assert nodes(Net(), example)["mul"]["inputs"] == ["body/1", "input_1"]
 
 
-def test_the_model_and_all_random_numbers_stay_as_they_are():
+def test_model_and_random_generators_are_not_changed():
     model = Net()
     model.body[0].norm.eval()  # type: ignore[union-attr] - a frozen part of a model in training
     modes = [module.training for module in model.modules()]
@@ -92,7 +92,7 @@ def test_the_model_and_all_random_numbers_stay_as_they_are():
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
-def test_a_model_that_does_not_run_is_described_by_its_layers(caplog: pytest.LogCaptureFixture):
+def test_model_that_does_not_run_is_described_by_its_layers(caplog: pytest.LogCaptureFixture):
     layers = nodes(Net(), torch.zeros(1, 7))
     assert [(name, node["op"]) for name, node in layers.items()] == [
         ("body/0/conv", "Conv2d"),
@@ -104,13 +104,13 @@ def test_a_model_that_does_not_run_is_described_by_its_layers(caplog: pytest.Log
     assert "the graph of Net has only its layers" in caplog.text
 
 
-def test_a_compiled_model_is_looked_into():
+def test_compiled_model_is_traced_inside():
     run_once = torch.compile(Net(), backend="eager")
     assert isinstance(run_once, nn.Module)
     assert "body/0/conv" in nodes(run_once._orig_mod, torch.zeros(1, 3, 4, 4))  # type: ignore[arg-type]
 
 
-def test_it_is_in_the_record_and_in_the_event_file(store: Path):
+def test_graph_is_in_the_record_and_in_the_event_file(store: Path):
     with runfolio.init("net", store=store, tensorboard=True) as run:
         run.log_graph(Net(), torch.zeros(1, 3, 4, 4))
 

@@ -1,4 +1,4 @@
-"""A call in the training loop never raises: what cannot be recorded is reported once and counted."""
+"""Calls in the training loop never raise: values that cannot be recorded are reported once and counted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from runfolio.tracking.run import Run
 MODEL = torch.nn.Linear(1, 1)
 RECORDING = runfolio.RecordingConfig(code=False, console=False, system_s=0)
 CALLED: list[str] = []
-"""Methods of foreign objects that must never be called, and were."""
+"""Methods of foreign objects that must never be called, but were."""
 
 
 def forbidden(name: str) -> Callable[..., Any]:
@@ -41,7 +41,7 @@ def forbidden(name: str) -> Callable[..., Any]:
 
 
 class Foreign:
-    """An object of somebody else's whose texts, comparisons and length never come back."""
+    """Object of the user whose texts, comparisons and length never return."""
 
     __repr__ = forbidden("__repr__")
     __str__ = forbidden("__str__")
@@ -65,7 +65,7 @@ def raising(name: str, error: type[BaseException]) -> type[Foreign]:
 
 
 class Nested(Foreign):
-    """Everything that is asked of it is foreign, too."""
+    """Object all of whose attributes are foreign too."""
 
     shape = dtype = size = mask = property(lambda self: Foreign())
 
@@ -81,7 +81,7 @@ class Things(Foreign):
 
 
 class Liar(Foreign):
-    """An object whose class cannot be asked for."""
+    """Object whose class cannot be read."""
 
     __class__ = property(lambda self: 1 / 0)  # type: ignore[assignment]
 
@@ -128,7 +128,7 @@ def plain_values() -> st.SearchStrategy[Any]:
 
 
 def calls(run: Run, value: Any) -> Iterator[Callable[[], object]]:
-    """Every call of a run that records something, with the value in each of its arguments."""
+    """Return every recording call of a run, with the value in each of its arguments."""
     yield lambda: run.log(value)
     yield lambda: run.log({"x": value})
     yield lambda: run.log({"x": 1.0}, step=value)
@@ -168,7 +168,7 @@ def calls(run: Run, value: Any) -> Iterator[Callable[[], object]]:
 
 
 def writer_calls(writer: SummaryWriter, value: Any) -> Iterator[Callable[[], object]]:
-    """Every call of a SummaryWriter that records something, with the value in each of its arguments."""
+    """Return every recording call of a SummaryWriter, with the value in each of its arguments."""
     two: list[Callable[..., None]] = [writer.add_scalar, writer.add_scalars, writer.add_histogram, writer.add_image]
     two += [writer.add_images, writer.add_figure, writer.add_text, writer.add_audio, writer.add_tensor]
     two += [writer.add_video, writer.add_mesh]
@@ -239,7 +239,7 @@ def test_objects_whose_methods_raise_are_left_out_of_every_call(method: str, run
 
 @given(value=plain_values())
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
-def test_plain_values_of_any_kind_are_taken_or_left_out(value: Any, run: Run):
+def test_plain_values_of_any_kind_are_recorded_or_omitted(value: Any, run: Run):
     before = repr(value)
     run_all(run, value)
     assert repr(value) == before
@@ -261,7 +261,7 @@ def test_each_cause_is_reported_once_with_its_call_and_counted(store: Path, capl
     assert refused(run) == {"(log_figure)": 3, "(artifact)": 6}
 
 
-def test_strict_run_raises_what_went_wrong(store: Path):
+def test_strict_run_raises_the_error(store: Path):
     broken = raising("__array__", ZeroDivisionError)()
     with runfolio.init(store=store, strict=True, recording=RECORDING) as run:
         with pytest.raises(ConfigError, match="log takes a dict"):
@@ -281,7 +281,7 @@ def test_strict_run_raises_what_went_wrong(store: Path):
     assert refused(run) == {}
 
 
-def test_interrupts_and_wrong_arguments_are_not_held_back(run: Run):
+def test_interrupts_and_wrong_arguments_are_raised(run: Run):
     with pytest.raises(KeyboardInterrupt):
         run.log_histogram("name", raising("__array__", KeyboardInterrupt)())  # type: ignore[type-var]
     with pytest.raises(KeyboardInterrupt):
@@ -292,8 +292,8 @@ def test_interrupts_and_wrong_arguments_are_not_held_back(run: Run):
         run.log_text("name")  # type: ignore[call-arg]
 
 
-def test_errors_of_signal_handlers_are_not_held_back(run: Run):
-    """Handler that raises, like the one of torch for a DataLoader worker that was killed."""
+def test_errors_of_signal_handlers_are_raised(run: Run):
+    """Handler that raises, like torch's for a DataLoader worker that was killed."""
 
     def stop(number: int, frame: object) -> None:
         raise RuntimeError("worker is killed")
@@ -314,7 +314,7 @@ def test_errors_of_signal_handlers_are_not_held_back(run: Run):
     assert refused(run) == before
 
 
-def test_a_store_that_takes_no_artifact_ends_no_training(store: Path, tmp_path: Path):
+def test_failed_artifact_does_not_end_the_training(store: Path, tmp_path: Path):
     (tmp_path / "f").write_text("x")
     with runfolio.init(store=store, recording=RECORDING) as run:
         (run.folder / "artifacts").write_text("in the way")
@@ -350,7 +350,7 @@ def recorded_images(run: Run) -> dict[str, Image.Image]:
     return images
 
 
-def test_image_files_are_read_as_they_are_at_the_call(store: Path, tmp_path: Path):
+def test_image_files_are_read_at_the_call(store: Path, tmp_path: Path):
     path = tmp_path / "image.jpg"
     path.write_bytes(image_file("JPEG"))
     buffer = io.BytesIO(image_file())
@@ -402,7 +402,7 @@ def test_texts_far_outside_of_a_figure_are_cut_off(height: float, run: Run, axes
     assert text.get_visible()
 
 
-def test_a_legend_beside_the_axes_is_in_the_picture(run: Run, axes: Any):
+def test_legend_outside_of_the_axes_is_in_the_image(run: Run, axes: Any):
     run.log_figure("alone", axes.figure)
     axes.legend(["a long label of a curve"], loc="upper left", bbox_to_anchor=(1.05, 1))
     run.log_figure("legend", axes.figure)
@@ -418,7 +418,7 @@ def test_pixels_of_a_huge_figure_are_bounded(run: Run):
 
 
 def test_dots_per_inch_of_a_figure_are_bounded_before_it_is_drawn(run: Run):
-    figure = plt.figure(figsize=(6, 3), dpi=200_000)  # whose pixels would take 3 TB
+    figure = plt.figure(figsize=(6, 3), dpi=200_000)  # its pixels would need 3 TB
     run.log_figure("dots", figure)
     plt.close(figure)
     image = recorded_images(run)["dots"]

@@ -1,4 +1,4 @@
-"""Jobs of Hydra: each run of a multirun ends as its job, in one store, named after its overrides."""
+"""Hydra's jobs: each run of a multirun ends with its job, in one store, named after its overrides."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ train()
 
 @pytest.fixture(scope="session")
 def hydra(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install Hydra and the older OmegaConf that it needs into a folder of their own, for PYTHONPATH."""
+    """Install Hydra and the older OmegaConf that it needs into a separate folder for PYTHONPATH."""
     folder = tmp_path_factory.mktemp("hydra")
     packages = ["hydra-core==1.3.*", "omegaconf<2.4", "antlr4-python3-runtime==4.9.*"]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, *packages]
@@ -40,7 +40,7 @@ def hydra(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_each_job_of_a_multirun_has_a_run_that_ends_as_the_job(hydra: Path, tmp_path: Path):
+def test_each_job_of_a_multirun_has_a_run_with_its_outcome(hydra: Path, tmp_path: Path):
     (tmp_path / "train.py").write_text(SCRIPT)
     (tmp_path / "config.yaml").write_text("lr: 0.1\n")
     environment = {**os.environ, "PYTHONPATH": str(hydra)}
@@ -58,8 +58,8 @@ def test_each_job_of_a_multirun_has_a_run_that_ends_as_the_job(hydra: Path, tmp_
     assert not list((tmp_path / "multirun").rglob("run.json"))
 
 
-def test_older_hydra_without_callbacks_and_output_folder(store: Path, monkeypatch: pytest.MonkeyPatch):
-    """Before 1.1 `run_job` has no callbacks, before 1.2 the settings have no folder of the output."""
+def test_older_hydra_without_callbacks_is_supported(store: Path, monkeypatch: pytest.MonkeyPatch):
+    """Before 1.1 `run_job` has no callbacks, and before 1.2 there is no setting for the output folder."""
     config = SimpleNamespace(job=SimpleNamespace(override_dirname="lr=0.1"), runtime=SimpleNamespace(cwd="/elsewhere"))
     utils: dict[str, Any] = {"__name__": "hydra.core.utils"}
     exec("def run_job(task):\n    return task()", utils)

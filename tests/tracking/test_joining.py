@@ -1,4 +1,4 @@
-"""Several processes that write one run: ranks, subprocesses, forked and spawned children, DataLoader workers."""
+"""Several processes of one run: ranks, subprocesses, forked and spawned children, DataLoader workers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runfolio.record.points.reader import PointFiles
 
 @contextmanager
 def processes(scripts: list[str], *arguments: object, **variables: str) -> Iterator[list[subprocess.Popen[str]]]:
-    """Python processes at once, each with its number as RANK; none is left behind."""
+    """Start Python processes at once, each with its number as RANK; end all of them afterwards."""
     started = [
         subprocess.Popen(
             [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
@@ -40,7 +40,7 @@ def processes(scripts: list[str], *arguments: object, **variables: str) -> Itera
 
 
 def outputs(started: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
-    """Exit code, stdout and stderr of each, once all have ended."""
+    """Return exit code, stdout and stderr of each process after all have ended."""
     said = [process.communicate(timeout=60) for process in started]
     return [(process.returncode, *texts) for process, texts in zip(started, said, strict=True)]
 
@@ -72,14 +72,14 @@ class TestRanks:
         ]
         assert sum(map(len, PointFiles(run.folder).calls("all").values())) == 200
 
-    def test_a_rank_waits_for_rank_0_a_bounded_time_then_opens_the_run_itself(self, store: Path):
+    def test_rank_waits_for_rank_0_for_limited_time_then_opens_the_run(self, store: Path):
         rank_1 = RANK.replace("config=", "recording=runfolio.RecordingConfig(join_s=1.0), config=")
         with processes(["import time; time.sleep(60)", rank_1], store, RUNFOLIO_RUN_ID="exp2") as (absent, other):
             assert other.communicate(timeout=30) == ("", "")
             assert absent.poll() is None
         assert [(heartbeat.rank, heartbeat.role) for heartbeat in heartbeats(the_run(store))] == [(1, "primary")]
 
-    def test_a_rank_that_comes_when_all_is_over_still_takes_part(self, store: Path):
+    def test_rank_that_starts_after_the_end_still_joins(self, store: Path):
         late = "import time; time.sleep(2)\n" + RANK
         with processes([RANK, late], store, RUNFOLIO_RUN_ID="exp3") as ranks:
             assert outputs(ranks) == [(0, "", "")] * 2
@@ -127,7 +127,7 @@ if sys.argv[2] == "dies":
             runfolio.init(store=store)
         assert not store.exists()
 
-    def test_a_subprocess_joins_by_env_and_init_leaves_the_environment_alone(self, store: Path, python: Callable):
+    def test_subprocess_joins_by_env_and_init_sets_no_variables(self, store: Path, python: Callable):
         before = dict(os.environ)
         with runfolio.init("net", store=store, config={"lr": 1}) as run:
             assert dict(os.environ) == before
@@ -151,7 +151,7 @@ assert run.checkpoint(step=1) is False
 
 class TestForkedChildren:
     @pytest.mark.parametrize("ending", ["os._exit(0)", "sys.exit(3)", "raise ValueError"])
-    def test_children_log_into_the_run_as_writers_of_their_own(self, store: Path, python: Callable, ending: str):
+    def test_children_log_into_the_run_as_separate_writers(self, store: Path, python: Callable, ending: str):
         script = f"""
 import os, sys, runfolio
 run = runfolio.init("net", store=sys.argv[1])
@@ -180,7 +180,7 @@ run.finish()
         ends = {heartbeat.end for heartbeat in heartbeats(run.folder) if heartbeat.role == "process"}
         assert ends == {{"o": None, "s": "failed", "r": "failed"}[ending[0]]}
 
-    def test_a_child_that_logs_nothing_leaves_no_trace(self, store: Path, python: Callable):
+    def test_child_that_logs_nothing_leaves_no_trace(self, store: Path, python: Callable):
         script = """
 import os, sys, runfolio
 with runfolio.init("net", store=sys.argv[1]) as run:
@@ -196,7 +196,7 @@ with runfolio.init("net", store=sys.argv[1]) as run:
         assert len(heartbeats(run.folder)) == 1
 
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-    def test_children_of_multiprocessing_join_whichever_way_they_start(
+    def test_children_of_multiprocessing_join_with_every_start_method(
         self, store: Path, python: Callable, tmp_path: Path, method: str
     ):
         script = tmp_path / "script.py"
@@ -228,7 +228,7 @@ if __name__ == "__main__":
         ]
 
     @pytest.mark.parametrize("options", ["num_workers=0", "num_workers=2", "num_workers=4, persistent_workers=True"])
-    def test_the_workers_of_a_data_loader_log_in_getitem(self, store: Path, python_torch: Callable, options: str):
+    def test_workers_of_a_data_loader_log_in_getitem(self, store: Path, python_torch: Callable, options: str):
         script = f"""
 import sys, torch, warnings, runfolio
 warnings.simplefilter("ignore")  # of torch: that the machine has fewer cores than four
@@ -256,7 +256,7 @@ with runfolio.init("net", store=sys.argv[1]) as run:
         workers = [heartbeat.worker for heartbeat in heartbeats(run.folder) if heartbeat.role == "worker"]
         assert set(workers) == set(range(int(options[12])))
 
-    def test_a_child_may_open_a_run_of_its_own(self, store: Path, python: Callable):
+    def test_child_may_open_a_run_of_its_own(self, store: Path, python: Callable):
         script = """
 import os, sys, runfolio
 run = runfolio.init("parent", store=sys.argv[1])
@@ -273,7 +273,7 @@ runfolio.log({"loss": 2.0})
         losses = {name: folio.run(name).metric("loss").values.tolist() for name in ("parent", "child")}
         assert losses == {"parent": [2.0], "child": [1.0]}
 
-    def test_what_waits_in_the_parent_at_the_fork_is_the_parents_alone(self, store: Path, python: Callable):
+    def test_items_queued_at_a_fork_are_written_only_by_the_parent(self, store: Path, python: Callable):
         script = """
 import os, sys, runfolio
 with runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(flush_s=60)) as run:

@@ -1,4 +1,4 @@
-"""Many processes and threads at once, and distributed jobs some of whose ranks fail."""
+"""Many processes and threads at once, and distributed jobs with failing ranks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ os._exit(0)  # gloo itself may wait for the rank that is gone
 
 
 def many_runs(store: Path, count: int) -> None:
-    """So many processes at once on one store, each with a run of 2,000 points of its own: none is lost."""
+    """Run many processes at once on one store, each with a run of 2,000 points, and check that none is lost."""
     started = [subprocess.Popen([sys.executable, "-c", OWN_RUN, store, str(number)]) for number in range(count)]
     assert [process.wait(timeout=600) for process in started] == [0] * count
     runs = runfolio.open(store).runs()

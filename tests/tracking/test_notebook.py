@@ -1,4 +1,4 @@
-"""Runs in notebooks: their cells say how they end, in real kernels, by hand and executed by nbclient."""
+"""Runs in notebooks: cells determine how they end, in real kernels, executed by hand and by nbclient."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _AsyncManager(AsyncKernelManager):
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give kernels and this process one store, and Jupyter's files a place of their own."""
+    """Use one store for kernels and this process, and a separate folder for Jupyter's files."""
     monkeypatch.setenv("RUNFOLIO_STORE", str(tmp_path / "runs"))
     monkeypatch.delenv("RUNFOLIO_CONSOLE")
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
@@ -69,8 +69,8 @@ def ends(*names: str) -> list[str]:
     return [why(folio.run(name)) for name in names]
 
 
-def test_the_cells_of_a_session_decide_how_its_runs_end(kernel: _Manager, execute: Callable):
-    """One kernel for all: starting one costs more than all that is done in it."""
+def test_cells_of_a_session_determine_how_its_runs_end(kernel: _Manager, execute: Callable):
+    """One kernel for all cases, since starting it takes longer than all of them."""
     execute(f"import os, runfolio\ndef start(name):\n    return runfolio.init(name, {_OPEN})")
     execute("run = start('fails')\nprint('printed by a cell')")
     execute("run.log({'loss': 1.0})\nos.system('echo printed by a program')\n\nraise ValueError('bad shape')")
@@ -116,7 +116,7 @@ def test_the_cells_of_a_session_decide_how_its_runs_end(kernel: _Manager, execut
         (["run.log({'loss': 0.5})"], "finished"),
     ],
 )
-def test_a_notebook_executed_by_nbclient_ends_as_its_last_cell(last_cells: list[str], state: str):
+def test_notebook_executed_by_nbclient_ends_with_its_last_cell(last_cells: list[str], state: str):
     cells = ["import runfolio", f"run = runfolio.init('nb', {_OPEN})\nrun.log({{'loss': 1.0}})", *last_cells]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = nbclient.NotebookClient(notebook, timeout=60, kernel_manager_class=_AsyncManager)

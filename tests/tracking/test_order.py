@@ -1,4 +1,4 @@
-"""The order of batches: shuffled anew each epoch, the same everywhere, and found again at any step."""
+"""Order of batches: shuffled in each epoch, equal everywhere, and reproducible at any step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_order_resumed_at_any_step_equals_the_uninterrupted_one(
     assert rest == whole[step:]
 
 
-def test_an_epoch_has_every_place_once_and_the_next_one_in_another_order():
+def test_epoch_has_every_index_once_in_another_order_than_the_last():
     order = BatchOrder(100, 30, seed=1)
     first, second = list(order), list(order)
     assert [len(batch) for batch in first] == [30, 30, 30, 10]
@@ -47,7 +47,7 @@ def test_an_epoch_has_every_place_once_and_the_next_one_in_another_order():
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("persistent", [False, True])
-def test_a_data_loader_takes_it_with_any_number_of_workers(workers: int, persistent: bool):
+def test_data_loader_accepts_an_order_with_any_number_of_workers(workers: int, persistent: bool):
     order = BatchOrder(10, 4, seed=5)
     expected = [batch for _ in range(3) for batch in order]
     order.at(2)

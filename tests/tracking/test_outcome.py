@@ -1,4 +1,4 @@
-"""What an exception comes down to, and what one process sees of another's end."""
+"""Root causes of exceptions, and observation of another process's end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def full() -> OSError:
 
 
 def after(before: Exception, how: str) -> Exception:
-    """A RuntimeError that was raised because of another exception, while it was handled, or with it put aside."""
+    """Return a RuntimeError raised because of another exception, while handling it, or with it suppressed."""
     try:
         try:
             raise before
@@ -59,7 +59,7 @@ def after(before: Exception, how: str) -> Exception:
     ],
     ids=repr,
 )
-def test_the_cause_of_an_exception(error: Exception, cause: str):
+def test_root_cause_of_an_exception_is_found(error: Exception, cause: str):
     assert RunOutcome.from_exception(error).cause == cause
 
 
@@ -68,7 +68,7 @@ def test_the_cause_of_an_exception(error: Exception, cause: str):
     [("pass", 0), ("os._exit(3)", 3), ("os.kill(os.getpid(), 9)", -9), ("os.abort()", -6)],
 )
 @pytest.mark.parametrize("waited_for", [True, False])
-def test_exit_of_another_process_is_seen_before_and_after_its_wait(last_words: str, code: int, *, waited_for: bool):
+def test_exit_of_another_process_is_read_before_and_after_its_wait(last_words: str, code: int, *, waited_for: bool):
     if waited_for and tuple(map(int, platform.release().split(".")[:2])) < (6, 15):
         pytest.skip("Linux tells the status of a process that was waited for since 6.15")
     process = subprocess.Popen([sys.executable, "-c", f"import os; os.read(0, 1); {last_words}"], stdin=subprocess.PIPE)
@@ -91,7 +91,7 @@ class UnspeakableError(Exception):
         raise RuntimeError("not text")
 
 
-def test_an_exception_without_a_text_is_named_by_its_class():
+def test_exception_without_a_text_is_named_by_its_class():
     outcome = RunOutcome.from_exception(UnspeakableError())
     assert (outcome.state, outcome.reason) == ("failed", f"{__name__}.UnspeakableError: <exception str() failed>")
     assert RunOutcome.from_exit_code(UnspeakableError()).reason == "exited with message: UnspeakableError"
@@ -102,12 +102,12 @@ def test_an_exception_without_a_text_is_named_by_its_class():
     [
         (RunOutcome.from_exit_code(2), False, "ValueError: bad luck"),  # `ipython script.py`
         (RunOutcome.from_exit_code(2), True, "ValueError: bad luck"),
-        (RunOutcome(), False, "ValueError: bad luck"),  # pytest, whose exit status is not seen
-        (RunOutcome(), True, None),  # at a prompt, the error may be long forgotten
+        (RunOutcome(), False, "ValueError: bad luck"),  # pytest, whose exit status is not visible
+        (RunOutcome(), True, None),  # at a prompt, the error may be an old one
         (RunOutcome("failed", "by hand", 1), False, "by hand"),
     ],
 )
-def test_an_exception_that_others_caught_last_is_the_reason(
+def test_exception_that_others_caught_last_is_the_reason(
     outcome: RunOutcome, is_prompt: bool, reason: str | None, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(sys, "last_value", ValueError("bad luck"), raising=False)

@@ -1,4 +1,4 @@
-"""A run records what a training script says, exactly, and never stands in its way."""
+"""Runs record values exactly, and never block the training."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def steps(run: Run, metric: str) -> list[int]:
     return PointFiles(run.folder).read(metric).steps.tolist()
 
 
-def test_a_flushed_point_is_in_the_file(run: Run):
+def test_flushed_point_is_in_the_file(run: Run):
     run.log({"loss": 0.5, "acc": 0.25}, step=7)
     assert run.flush()
     assert (values(run, "loss"), steps(run, "acc")) == ([0.5], [7])
 
 
-def test_a_point_reaches_the_file_by_itself_within_the_flush_interval(store: Path):
+def test_point_reaches_the_file_within_the_flush_interval(store: Path):
     with runfolio.init(store=store, recording=runfolio.RecordingConfig(flush_s=0.05)) as run:
         run.log({"loss": 1.0})
         written = threading.Event()
@@ -96,7 +96,7 @@ def test_numbers_of_every_kind_are_stored_exactly(run: Run, given: object, store
     assert (value_read, math.copysign(1, value_read)) == (stored, math.copysign(1, stored))
 
 
-def test_nan_is_a_value_like_others(run: Run):
+def test_nan_is_stored_as_a_value(run: Run):
     run.log({"x": math.nan})
     assert [math.isnan(value) for value in values(run, "x")] == [True]
 
@@ -116,7 +116,7 @@ def test_non_numeric_value_is_skipped_and_reported_once(run: Run, bad: object, c
     assert "was not stored" in record.getMessage()
 
 
-def test_a_tensor_changed_afterwards_changes_nothing_that_was_logged(run: Run):
+def test_later_change_of_a_tensor_does_not_affect_the_record(run: Run):
     total = torch.tensor(1.0)
     run.log({"total": total, "several": {"inner": total}})
     total += 41
@@ -124,7 +124,7 @@ def test_a_tensor_changed_afterwards_changes_nothing_that_was_logged(run: Run):
     assert values(run, "several/inner") == [1.0]
 
 
-def test_the_dict_may_be_reused(run: Run):
+def test_dict_of_values_can_be_reused(run: Run):
     metrics = {"loss": 1.0}
     run.log(metrics)
     metrics["loss"] = 2.0
@@ -138,7 +138,7 @@ def test_nested_dicts_become_slashes(run: Run):
     assert PointFiles(run.folder).names() == ["train/loss", "train/parts/kl"]
 
 
-def test_steps_may_be_counted_given_repeated_or_decreased(run: Run):
+def test_steps_can_be_counted_given_repeated_or_decreased(run: Run):
     for step in (None, None, 10, None, 3, 3, -5, 2**40, np.int64(7), torch.tensor(8), 9.0):
         run.log({"x": 0.0}, step=step)  # type: ignore[arg-type] - more kinds of number than the signature promises
     assert steps(run, "x") == [0, 1, 10, 11, 3, 3, -5, 2**40, 7, 8, 9]
@@ -166,13 +166,13 @@ def test_unsupported_names_are_reported(run: Run, name: str, caplog: pytest.LogC
     assert "has a name that is" in caplog.text
 
 
-def test_log_takes_a_dict(run: Run, caplog: pytest.LogCaptureFixture):
+def test_log_accepts_only_a_dict(run: Run, caplog: pytest.LogCaptureFixture):
     run.log(0.5)  # type: ignore[arg-type]
     run.flush()
     assert "log takes a dict of metric names and values, not a float" in caplog.text
 
 
-def test_threads_may_log_at_once(run: Run):
+def test_threads_can_log_at_once(run: Run):
     def work(name: str) -> None:
         for n in range(500):
             run.log({name: n}, step=n)
@@ -239,7 +239,7 @@ def test_config_summary_tags_and_notes_can_be_set_while_it_runs(store: Path):
         assert (document.tags, document.notes) == (["one", "two"], "better")
 
 
-def test_config_and_summary_are_dicts_to_whoever_writes_them_down(store: Path):
+def test_config_and_summary_can_be_serialized_as_dicts(store: Path):
     with runfolio.init(store=store, config={"net": {"depth": 3}, "lr": 0.1}) as run:
         run.config["net"]["depth"] = 4
         run.config |= {"more": {"a": 1}}
@@ -256,7 +256,7 @@ def test_config_and_summary_are_dicts_to_whoever_writes_them_down(store: Path):
     assert RunDocument.read(run.folder).config == expected
 
 
-def test_what_surrounded_the_run_is_recorded(store: Path):
+def test_environment_of_the_run_is_recorded(store: Path):
     with runfolio.init(store=store) as run:
         pass
     document = RunDocument.read(run.folder)
@@ -316,7 +316,7 @@ def test_invalid_image_is_reported_and_training_continues(run: Run, image: objec
     assert "image 'odd' was not stored" in caplog.text
 
 
-def test_an_artifact_is_a_copy_with_digests(run: Run, tmp_path: Path):
+def test_artifact_is_a_copy_with_digests(run: Run, tmp_path: Path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "a.csv").write_text("x")
     artifact = run.artifact(tmp_path / "report", type="report")
@@ -333,7 +333,7 @@ def test_logging_to_an_ended_run_is_reported_once(run: Run, caplog: pytest.LogCa
     assert caplog.text.count("has ended and records nothing more") == 1
 
 
-def test_the_place_of_the_store_can_be_named_three_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_store_can_be_set_in_three_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     with runfolio.init("a") as run:
         assert run.folder.parent == tmp_path / "runs" / "default"
@@ -345,7 +345,7 @@ def test_the_place_of_the_store_can_be_named_three_ways(tmp_path: Path, monkeypa
         assert run.experiment == "../odd name"
 
 
-def test_a_store_that_cannot_be_written_is_one_clear_error(tmp_path: Path):
+def test_store_that_cannot_be_written_gives_one_clear_error(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot write to the store .*file .*; name another with store="):
         runfolio.init(store=tmp_path / "file")
@@ -387,7 +387,7 @@ class Unwilling:
         raise KeyError("mine")
 
 
-def test_a_value_that_breaks_costs_only_itself(run: Run, caplog: pytest.LogCaptureFixture):
+def test_failing_value_affects_only_itself(run: Run, caplog: pytest.LogCaptureFixture):
     itself: dict = {}
     itself["itself"] = itself
     run.log({"bad": Unwilling(), "good": 1.0})
@@ -399,7 +399,7 @@ def test_a_value_that_breaks_costs_only_itself(run: Run, caplog: pytest.LogCaptu
     assert "metric 'bad' is not one number but Unwilling" in caplog.text
 
 
-def test_an_array_changed_afterwards_changes_nothing_that_was_logged(run: Run):
+def test_later_change_of_an_array_does_not_affect_the_record(run: Run):
     total = np.zeros(())
     run.log({"total": total})
     total += 41
@@ -421,14 +421,14 @@ def test_deleted_run_folder_is_reported_once(store: Path, tmp_path: Path, caplog
     with runfolio.init(store=store, recording=runfolio.RecordingConfig(flush_s=0.02, heartbeat_s=0.02)) as run:
         run.log({"loss": 1.0})
         run.flush()
-        run.folder.rename(tmp_path / "gone")  # in one go: the run is writing into it
+        run.folder.rename(tmp_path / "gone")  # in one step, since the run writes into it
         threading.Event().wait(0.3)
         run.log({"loss": 1.0})
-    assert caplog.text.count("is gone, deleted or moved") == 1
+    assert caplog.text.count("was deleted or moved") == 1
     assert "nothing was lost" not in caplog.text
 
 
-def test_the_summary_may_grow_while_it_is_saved(run: Run):
+def test_summary_can_grow_while_it_is_saved(run: Run):
     done = threading.Event()
 
     def grow() -> None:
@@ -444,7 +444,7 @@ def test_the_summary_may_grow_while_it_is_saved(run: Run):
     thread.join()
 
 
-def test_a_copy_of_the_config_is_a_plain_dict_of_its_own(store: Path):
+def test_copy_of_the_config_is_a_plain_dict(store: Path):
     with runfolio.init("net", store=store, config={"optimizer": {"lr": 0.1}}) as run:
         copies = [copy.deepcopy(run.config), pickle.loads(pickle.dumps(run.config))]
         run.config["optimizer"]["lr"] = 0.5
@@ -452,7 +452,7 @@ def test_a_copy_of_the_config_is_a_plain_dict_of_its_own(store: Path):
     assert [type(copied) for copied in copies] == [dict, dict]
 
 
-def test_a_nested_setting_that_is_changed_is_saved(run: Run):
+def test_nested_setting_that_is_changed_is_saved(run: Run):
     run.config["optimizer"] = {"lr": 0.1}
     run.config["optimizer"]["lr"] = np.float32(0.5)
     run.flush()
@@ -465,13 +465,15 @@ def test_odd_settings_are_recorded(store: Path):
     assert RunDocument.read(run.folder).config == {"x": "1.0", "y": "(1+0j)"}
 
 
-def test_a_folder_that_holds_the_run_is_no_artifact(run: Run, store: Path, caplog: pytest.LogCaptureFixture):
+def test_folder_that_contains_the_run_is_refused_as_an_artifact(
+    run: Run, store: Path, caplog: pytest.LogCaptureFixture
+):
     assert run.artifact(store.parent, name="all") is None
     run.flush()
     assert "holds this run's own record" in caplog.text
 
 
-def test_artifacts_named_like_a_manifest_are_apart(run: Run, tmp_path: Path):
+def test_artifacts_named_like_a_manifest_are_separate(run: Run, tmp_path: Path):
     (tmp_path / "f").write_text("x")
     for name in ("a.json", "a"):
         assert run.artifact(tmp_path / "f", name=name)
@@ -497,7 +499,7 @@ def test_second_artifact_of_one_name_replaces_the_first(run: Run, tmp_path: Path
     assert files.sha256(run.folder / "artifacts" / manifest["folder"] / entry["file"]) == entry["sha256"]
 
 
-def test_an_artifact_that_cannot_be_copied_keeps_the_one_before(run: Run, tmp_path: Path):
+def test_failed_copy_of_an_artifact_keeps_the_earlier_one(run: Run, tmp_path: Path):
     (tmp_path / "f").write_text("x")
     target = run.artifact(tmp_path / "f")
     assert target is not None
@@ -510,10 +512,10 @@ def test_an_artifact_that_cannot_be_copied_keeps_the_one_before(run: Run, tmp_pa
 
 
 @pytest.mark.parametrize("error", [OSError("disk"), KeyboardInterrupt()])
-def test_artifact_whose_manifest_is_not_on_disk_is_whole(
+def test_artifact_with_an_unsynced_manifest_is_intact(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ):
-    """The rename of the manifest is done when the folder cannot be synced, or Ctrl-C comes."""
+    """The manifest was renamed when syncing the folder fails, or Ctrl-C arrives."""
     (tmp_path / "f").write_text("x")
     sync = os.fsync
 
@@ -563,7 +565,7 @@ def test_logging_while_a_run_ends_is_reported(store: Path, caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize(("body", "sealed"), [("pass", 0), ("run.log({'loss': 1.0})", 1)])
-def test_only_a_run_that_logged_something_starts_a_process_to_seal_it(store, fresh_python, body, sealed):
+def test_only_a_run_with_points_starts_a_sealing_process(store, fresh_python, body, sealed):
     script = f"""
 import sys, runfolio
 started = []
@@ -579,7 +581,7 @@ run = runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig
 
 
 class Load:
-    """A monitor that records at its start and its end."""
+    """Monitor that records at its start and its end."""
 
     def start(self, run: MonitoredRun) -> None:
         self.run = run

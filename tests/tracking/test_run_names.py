@@ -1,4 +1,4 @@
-"""Names of runs that were given none."""
+"""Default names of runs."""
 
 import os
 import subprocess
@@ -115,7 +115,7 @@ def test_fifty_processes_at_once_get_a_hundred_names(folder: Path) -> None:
     assert sorted(names) == sorted(f"train-{number}" for number in range(1, 101))
 
 
-def test_runs_of_one_script_have_a_name_each(tmp_path: Path) -> None:
+def test_runs_of_one_script_have_different_names(tmp_path: Path) -> None:
     names = set()
     for _ in range(20):
         with runfolio.init(
@@ -126,7 +126,7 @@ def test_runs_of_one_script_have_a_name_each(tmp_path: Path) -> None:
     assert {run.name for run in runfolio.open(tmp_path).runs()} == names
 
 
-def test_name_of_a_deleted_run_is_not_given_again(tmp_path: Path) -> None:
+def test_name_of_a_deleted_run_is_not_reused(tmp_path: Path) -> None:
     with runfolio.init(store=tmp_path) as first:
         pass
     folio = runfolio.open(tmp_path)

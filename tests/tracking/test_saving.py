@@ -1,4 +1,4 @@
-"""Saving beside the training: what is saved, under which names it is kept, and how a process told to go ends."""
+"""Saving in the background: contents, names and retention of checkpoints, and the end of a preempted process."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from runfolio.record.points.reader import PointFiles
 
 
 def saved(run: runfolio.Run) -> dict[str, int | None]:
-    """The step of each checkpoint, by name."""
+    """Return the step of each checkpoint, by name."""
     run.restore()
     return {name: run.restore(name).step for name in manifests.names(run.folder)}
 
 
 class Gate:
-    """Holds up the first tensor file that is written, and all others, until it is opened."""
+    """Gate that blocks writing of tensor files until it is opened."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.opened = threading.Event(), threading.Event()
@@ -73,7 +73,7 @@ def test_newer_checkpoint_replaces_a_waiting_one_if_nothing_is_lost(store: Path,
         assert saved(run) == {"last": 99, "previous": 1}
 
 
-def test_a_call_waits_for_a_place_where_something_would_be_lost(store: Path):
+def test_call_waits_if_a_queued_checkpoint_would_be_lost(store: Path):
     with runfolio.init(store=store, checkpoints=CheckpointPolicy(keep_every=1)) as run:
         for step in range(1, 6):
             run.checkpoint(step=step, w=torch.ones(2))
@@ -98,7 +98,7 @@ def test_nested_checkpoint_calls_of_signal_handlers_do_not_deadlock(
     assert "checkpoint at step 3 was not saved (it interrupted calls" in caplog.text
 
 
-def test_the_best_few_are_kept_in_their_order(store: Path):
+def test_best_checkpoints_are_kept_in_order(store: Path):
     policy = CheckpointPolicy(keep_best=3)
     with runfolio.init(store=store, checkpoints=policy) as run:
         verdicts = [run.checkpoint(step=step, metric=acc) for step, acc in enumerate([0.5, 0.4, 0.7, 0.5, 0.6, 0.1])]
@@ -107,7 +107,9 @@ def test_the_best_few_are_kept_in_their_order(store: Path):
     with runfolio.init(resume=run.folder, checkpoints=policy) as run:
         assert [run.checkpoint(step=step, metric=acc) for step, acc in ((6, 0.65), (7, 0.8))] == [False, True]
         assert saved(run) == {"best": 7, "best-2": 2, "best-3": 6, "last": 7, "previous": 6}
-        assert len(list((run.folder / "checkpoints").iterdir())) == 5 + 3  # manifests, and a tensor file a checkpoint
+        assert (
+            len(list((run.folder / "checkpoints").iterdir())) == 5 + 3
+        )  # manifests, and one tensor file per checkpoint
 
 
 def test_best_checkpoints_survive_a_full_disk_during_their_renaming(store: Path, monkeypatch: pytest.MonkeyPatch):
@@ -132,7 +134,7 @@ def test_best_checkpoints_survive_a_full_disk_during_their_renaming(store: Path,
         assert saved(run) == {"best": 2, "best-2": 1, "best-3": 4, "last": 4, "previous": 2}
 
 
-def test_the_best_of_an_abandoned_branch_no_longer_counts(store: Path):
+def test_best_of_an_abandoned_branch_no_longer_counts(store: Path):
     with runfolio.init(store=store, checkpoints=CheckpointPolicy(keep_every=1)) as run:
         for step, acc in ((1, 0.5), (2, 0.9)):
             run.log({"acc": acc}, step=step)
@@ -165,12 +167,12 @@ def test_last_and_best_stay_however_small_the_budget(store: Path, caplog: pytest
     assert "`last` and `best` alone exceed it" in caplog.text
 
 
-def test_a_run_that_has_ended_saves_nothing_more(store: Path, caplog: pytest.LogCaptureFixture):
+def test_ended_run_saves_no_checkpoints(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store) as run:
         run.checkpoint(step=1)
     assert run.checkpoint(step=2, metric=1.0) is False
     assert run.restore().step == 1
-    assert "saves no more checkpoints: it has ended" in caplog.text
+    assert "has ended and saves no more checkpoints" in caplog.text
 
 
 def test_flush_waits_for_checkpoints(store: Path):
@@ -217,7 +219,7 @@ for step in range(1, 10**9):
 
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
-def test_terminated_process_saves_once_more_and_dies_of_the_signal(store: Path, python: Callable, number: str):
+def test_terminated_process_saves_once_more_and_ends_by_the_signal(store: Path, python: Callable, number: str):
     done = python(LOOP, store, 25, number)
     assert done.returncode == -getattr(signal, number)
     run = runfolio.open(store).run("net")
@@ -232,7 +234,7 @@ def test_terminated_process_saves_once_more_and_dies_of_the_signal(store: Path, 
 def test_short_notice_leaves_periodic_checkpoint_and_preempted_run(
     store: Path, python: Callable, how: str, status: int
 ):
-    """Killed right after the signal; no checkpoint within the grace; a second signal."""
+    """A kill right after the signal, no checkpoint within the grace period, or a second signal."""
     done = python(LOOP, store, 0.5 if how == "slow" else 25, "SIGTERM", how)
     assert done.returncode == status
     run = runfolio.open(store).run("net")

@@ -1,4 +1,4 @@
-"""One seed rules every generator, and the run says which."""
+"""One seed for all generators, recorded in the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 
 
 def draws() -> tuple[float, float, float, float]:
-    """A number of each generator, and one that a DataLoader's worker drew."""
+    """Return a number of each generator, and one drawn by a DataLoader's worker."""
     loader = torch.utils.data.DataLoader(Noise(), num_workers=1)
     (of_worker,) = (float(batch) for batch in loader)
     return random.random(), float(np.random.random()), float(torch.rand(())), of_worker
@@ -51,7 +51,7 @@ print(np.random.random(), torch.initial_seed())
     assert fresh_python(script).stdout.split() == [str(np.random.random()), "3"]
 
 
-def test_the_open_run_notes_the_seed(store: Path):
+def test_open_run_records_the_seed(store: Path):
     with runfolio.init(store=store) as run:
         runfolio.seed_everything(42)
     noted = RunDocument.read(run.folder).seeds
@@ -68,7 +68,7 @@ def test_seed_set_before_init_is_recorded_only_by_the_next_run(store: Path):
     assert "seed" not in RunDocument.read(second.folder).seeds
 
 
-def test_a_seed_may_be_a_whole_number_of_numpy():
+def test_seed_can_be_an_integer_of_numpy():
     runfolio.seed_everything(np.array([9])[0])
     assert torch.initial_seed() == 9
 
@@ -79,7 +79,7 @@ def test_invalid_seed_is_refused(seed):
         runfolio.seed_everything(seed)
 
 
-def test_deterministic_switches_every_switch_and_the_run_records_them(store: Path, fresh_python):
+def test_deterministic_changes_every_setting_and_the_run_records_them(store: Path, fresh_python):
     script = """
 import sys, runfolio
 run = runfolio.init(store=sys.argv[1])
@@ -106,7 +106,7 @@ print(run.folder)
     assert document.seeds["deterministic"] is True
 
 
-def test_switches_of_a_stretch_are_as_they_were_behind_it():
+def test_deterministic_settings_of_a_block_are_restored_after_it():
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.allow_tf32 = True
     with deterministic_algorithms(True):

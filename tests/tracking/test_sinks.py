@@ -1,4 +1,4 @@
-"""Sinks: each receives what the record holds, and costs the run nothing."""
+"""Sinks: each receives the content of the record, and does not affect the run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUICK = RecordingConfig(flush_s=0.02, heartbeat_s=0.05, patience_s=0.05, system_
 
 
 class LineSink:
-    """Appends a JSON line per call to a file."""
+    """Sink that appends one JSON line per call to a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -68,7 +68,7 @@ class LineSink:
 
 
 class BrokenSink:
-    """Fails in the methods named; its `open` is called first."""
+    """Sink that fails in the given methods; it calls the original `open` first."""
 
     def __init__(self, *methods: str, error: Exception | None = None) -> None:
         self.calls: list[str] = []
@@ -103,13 +103,13 @@ METHODS = ("open", "points", "media", "document", "lost", "close")
 
 
 def runs_points_include(store: Path, call: LogCall) -> bool:
-    """Return whether the run's tails have a call; they lie in the one run of the store."""
+    """Return whether the tails of the only run in the store contain a call."""
     (folder,) = find_runs(store)
     return any(f'{{"seq":{call.seq},'.encode() in path.read_bytes() for path in folder.glob("metrics/tail-*"))
 
 
 def open_run(store: Path, *sinks: Sink, config: RecordingConfig = QUICK) -> Run:
-    """Open a new run with sinks; `init` does the same with the event file."""
+    """Open a new run with sinks, as `init` does with the event file."""
     document = RunDocument(id=new_id(), name="net", experiment="demo", created=now())
     document.attempts = [Attempt(1, None, {}, new_id(), document.created)]
     folder = run_folder(store, document.experiment, document.name, document.id)
@@ -118,7 +118,7 @@ def open_run(store: Path, *sinks: Sink, config: RecordingConfig = QUICK) -> Run:
 
 
 def resume_run(folder: Path, kept_seq: int, *sinks: Sink) -> Run:
-    """Open the next attempt of a run, which keeps the first log calls of the only one before."""
+    """Open the next attempt of a run, which keeps the first log calls of its only earlier one."""
     document = RunDocument.read(folder)
     (first,) = document.attempts
     document.attempts.append(Attempt(2, 1, {first.writer: kept_seq}, new_id(), now()))
@@ -219,7 +219,7 @@ def test_points_from_the_spool_are_reported_as_lost(store: Path, sink: LineSink)
 
 
 @pytest.mark.parametrize("methods", [METHODS, *((method,) for method in METHODS if method != "lost")])
-def test_failing_sink_costs_one_warning(
+def test_failing_sink_causes_one_warning(
     store: Path, sink: LineSink, caplog: pytest.LogCaptureFixture, methods: tuple[str, ...]
 ):
     broken = BrokenSink(*methods)
@@ -232,7 +232,7 @@ def test_failing_sink_costs_one_warning(
     assert "BrokenSink failed and receives nothing more; the record is complete without it" in caplog.text
     assert PointFiles(run.folder).read("loss").steps.tolist() == [3, 4, 5]
     assert RunDocument.read(run.folder).status.state == "finished"
-    assert len(sink.events("points")) == 3  # the other sink has all of it
+    assert len(sink.events("points")) == 3  # the other sink has everything
     assert broken.calls.count("close") == 1
     assert broken.calls[-1] == "close"
 

@@ -1,4 +1,4 @@
-"""A store that fails, hangs or is gone: training goes on, and what was logged meanwhile comes back, once."""
+"""Stores that fail, hang or are missing: the training continues, and all points are restored once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IMPATIENT = runfolio.RecordingConfig(flush_s=0.02, heartbeat_s=0.1, patience_s=0
 
 @contextmanager
 def no_room(at: int = 3_000) -> Iterator[None]:
-    """A real refusal of the system, as of a full disk; of the spool's files too where they grow so large."""
+    """Make the system refuse writes to grown files, like a full disk; spool files too if they grow so large."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (at, before[1]))
     try:
@@ -62,12 +62,12 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def until_given_up(run: Run) -> None:
-    """Until what is logged goes to the spool, and not to memory only."""
+    """Wait until points go to the spool rather than only to memory."""
     until(lambda: run.recorder.store_writer.unavailable_s > IMPATIENT.patience_s)
 
 
 def has_no_gap(tail: Path) -> bool:
-    """Whether no call is missing between its first and its last: a segment made of it covers them all."""
+    """Check that no call is missing between a tail's first and last one, since its segment covers them all."""
     seqs = [json.loads(line)["seq"] for line in tail.read_text().splitlines()[1:]]
     return seqs == [*range(seqs[0], seqs[-1] + 1)]
 
@@ -77,7 +77,7 @@ def spooled_lines(cache: Path) -> int:
 
 
 def test_spooled_points_return_once_and_in_order(store: Path, cache: Path, caplog: pytest.LogCaptureFixture):
-    """The folder is away, so that no new tail can be begun; one that is open would go on in the folder moved away."""
+    """The folder is moved, so that no new tail can be created; an open one would continue in the moved folder."""
     with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         expected = []
         for round_ in range(3):
@@ -101,11 +101,11 @@ def test_spooled_points_return_once_and_in_order(store: Path, cache: Path, caplo
     assert "can be written again; nothing was lost" in caplog.text
 
 
-def test_media_wait_in_the_spool_too(store: Path, cache: Path):
+def test_media_are_spooled_too(store: Path, cache: Path):
     with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         run.log_text("note", "before")
         with no_room(0):
-            run.log({"loss": 1.0})  # what is first in hand waits in memory
+            run.log({"loss": 1.0})  # the first points stay in memory
             until(lambda: not run.flush())
         until(run.flush)
         with store_gone(run):
@@ -128,8 +128,8 @@ def test_media_wait_in_the_spool_too(store: Path, cache: Path):
     assert entries[1].path.is_file()
 
 
-def test_what_a_process_could_not_bring_back_waits_for_somebody_who_can(store: Path, python: Callable, cache: Path):
-    """The folder is away until the end; afterwards the spool is moved in by hand, twice killed in the midst of it."""
+def test_spool_left_by_a_process_can_be_restored_by_another(store: Path, python: Callable, cache: Path):
+    """The folder is missing until the end. Then the spool is moved into it by a process that is killed twice."""
     script = """
 import sys, time, runfolio
 from pathlib import Path
@@ -145,15 +145,15 @@ run.log_text("note", "hello")
     away = store / "away"
     done = python(script, store, away)
     assert done.returncode == 0
-    assert "`runfolio doctor --repair` brings them back" in done.stderr
+    assert "`runfolio doctor --repair` restores them" in done.stderr
     (waiting,) = spool.find_spools()
     result = CliRunner().invoke(main, ["doctor", "--store", str(store)])
-    assert f"wait in {waiting.folder}, but its folder {waiting.run_folder} is gone" in " ".join(result.stdout.split())
+    assert f"are in {waiting.folder}, but its folder {waiting.run_folder} is missing" in " ".join(result.stdout.split())
     away.rename(waiting.run_folder)
     (folder,) = find_runs(store)
     assert folder == waiting.run_folder
 
-    # As far as one that was killed came: copied and not yet deleted.
+    # State after a kill: copied, but not deleted yet.
     (points,) = (waiting.folder / "metrics").iterdir()
     shutil.copyfile(points, folder / "metrics" / points.name)
     assert spool.bring_back(waiting) > 0
@@ -163,7 +163,7 @@ run.log_text("note", "hello")
     assert list(spool.find_spools()) == []
 
 
-def test_without_cache_folder_and_store_points_wait_in_memory(
+def test_points_stay_in_memory_without_cache_folder_and_store(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     (tmp_path / "file").write_text("")
@@ -218,7 +218,7 @@ def test_media_logged_after_delete_and_undelete_go_to_a_new_file(store: Path, tm
         run.log_text("note", "before")
         assert run.flush()
         gone, copy = tmp_path / "gone", tmp_path / "copy"
-        run.folder.rename(gone)  # in one go, as below: the run is writing into it
+        run.folder.rename(gone)  # in one step, as below, since the run writes into it
         shutil.copytree(gone, copy)
         shutil.rmtree(gone)
         copy.rename(run.folder)
@@ -229,8 +229,8 @@ def test_media_logged_after_delete_and_undelete_go_to_a_new_file(store: Path, tm
     assert problems == []
 
 
-def test_a_file_whose_name_is_taken_gets_another(store: Path):
-    """As on a network disk where a file was created and the answer did not come: it never can be created again."""
+def test_file_whose_name_is_taken_gets_another(store: Path):
+    """On a network disk, a file may be created although the answer is lost; it can then never be created again."""
     with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         (run.folder / "metrics" / f"tail-{run.recorder.writer}-1.jsonl").touch()
         media.index_path(run.folder, run.recorder.writer).path.touch()
@@ -241,7 +241,7 @@ def test_a_file_whose_name_is_taken_gets_another(store: Path):
         assert [entry.content["text"] for entry in media.read(run.folder)[0]] == ["hello"]
 
 
-def test_a_store_that_may_not_even_be_looked_at_is_told_as_any_other(store: Path, python: Callable):
+def test_unreadable_store_is_reported_like_any_other(store: Path, python: Callable):
     script = """
 import os, sys, runfolio
 from pathlib import Path
@@ -264,9 +264,7 @@ assert run.flush()
     assert values(folder) == [1.0]
 
 
-def test_a_disk_that_is_full_for_the_spool_too_is_not_filled_with_attempts(
-    store: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_full_local_disk_is_not_filled_with_failed_spools(store: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("runfolio.tracking.pipeline.encoder_thread._SPOOL_RETRY_S", 0.0)
     with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         with no_room(0):
@@ -282,7 +280,7 @@ def test_a_disk_that_is_full_for_the_spool_too_is_not_filled_with_attempts(
         assert values(run.folder) == [float(n) for n in range(40)]
 
 
-def test_a_spool_takes_up_no_file_for_what_it_cannot_take(tmp_path: Path, cache: Path):
+def test_spool_creates_no_file_for_points_that_it_cannot_store(tmp_path: Path, cache: Path):
     waiting = spool.Spool(tmp_path / "run", "r", "w", 1, iter(range(1, 100)), 1_000_000)
     waiting.write_points(b'{"seq":1}\n')
     waiting.close()
@@ -320,7 +318,7 @@ assert os.waitpid(child, 0)[1] == 0
 
 
 def test_logging_faster_than_the_encoder_waits_and_loses_nothing(store: Path, monkeypatch: pytest.MonkeyPatch):
-    """Values that take the writer thread long; logged until `log` waits for it."""
+    """Values are slow to encode, and are logged until `log` waits."""
     monkeypatch.setattr("runfolio.tracking.pipeline.encoder_thread._BRAKE_BYTES", 400_000)
     monkeypatch.setattr("runfolio.tracking.pipeline.encoder_thread._HURRY_BYTES", 200_000)
 

@@ -1,4 +1,4 @@
-"""Images and histograms: each kind is stored as `docs/limits.md` says, and never changed in silence."""
+"""Images and histograms: each kind is stored as in `docs/limits.md`, and never changed silently."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def file(picture: Image.Image, path: Path, **options: Any) -> Image.Image:
     return Image.open(path)
 
 
-def test_integers_of_8_bits_and_truth_values_are_exact():
+def test_integers_of_8_bits_and_booleans_are_exact():
     for dtype in (np.uint8, np.int64):
         levels = np.arange(256).reshape(16, 16).astype(dtype)
         assert np.array_equal(pixels(png(levels)), levels)
@@ -94,7 +94,7 @@ def test_any_floats_are_stored_without_an_error(array: Any):
 
 def test_floats_of_0_to_1_are_256_levels():
     levels = np.arange(256).reshape(16, 16) / 255
-    stored = png(levels + 1e-4)  # interpolation may exceed the range a little
+    stored = png(levels + 1e-4)  # interpolation may slightly exceed the range
     assert np.array_equal(pixels(stored), np.arange(256).reshape(16, 16))
     assert stored.notes == {}
 
@@ -140,14 +140,14 @@ def test_exif_orientation_is_applied(tmp_path: Path):
             assert pixels(png(image_copy(image))).shape == (60, 20, 3)
 
 
-def test_image_of_a_plugin_of_pillow_is_stored():
-    """Image of a plugin such as pillow_heif, whose class is in a package of its own."""
+def test_image_of_a_pillow_plugin_is_stored():
+    """Image of a plugin such as pillow_heif, whose class is in another package."""
     picture = type("PluginImage", (Image.Image,), {"__module__": "plugin"})()
     picture.__setstate__(Image.new("L", (4, 2), 7).__getstate__())
     assert pixels(png(image_copy(picture))).tolist() == [[7] * 4] * 2
 
 
-def test_frames_of_a_file_are_noted(tmp_path: Path):
+def test_number_of_frames_is_recorded(tmp_path: Path):
     path = tmp_path / "film.gif"
     frames = [Image.new("L", (4, 4), level) for level in (0, 100, 200)]
     frames[0].save(path, save_all=True, append_images=frames[1:])
@@ -157,11 +157,11 @@ def test_frames_of_a_file_are_noted(tmp_path: Path):
 
 @pytest.mark.parametrize("refused", [np.zeros((2, 2), complex), np.ma.masked_array([[1.0]], [[True]])])
 def test_complex_and_masked_images_are_refused(refused: Any):
-    with pytest.raises(ConfigError, match=r"complex numbers; give|with a mask; give"):
+    with pytest.raises(ConfigError, match=r"complex numbers; pass|with a mask; pass"):
         png(refused)
 
 
-def test_change_of_an_image_is_noted_and_warned_of_once(store: Path, caplog: pytest.LogCaptureFixture):
+def test_change_of_an_image_is_recorded_and_reported_once(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init(store=store) as run:
         for step in range(3):
             run.log_image("normalised", RAMP * 4 - 2, step=step)
@@ -173,7 +173,7 @@ def test_change_of_an_image_is_noted_and_warned_of_once(store: Path, caplog: pyt
 
 
 IMAGE_ROWS = {
-    "integers of 0 to 255, truth values": test_integers_of_8_bits_and_truth_values_are_exact,
+    "integers of 0 to 255, truth values": test_integers_of_8_bits_and_booleans_are_exact,
     "uint16 in one channel, integers of 0 to 65,535 in one channel": test_integers_of_16_bits_in_one_channel_are_exact,
     "other integers": test_other_ranges_are_scaled_with_a_note,
     "floats of 0 to 1": test_floats_of_0_to_1_are_256_levels,
@@ -183,7 +183,7 @@ IMAGE_ROWS = {
     "Pillow images in the modes `I`, `F`, `I;16B`": test_modes_of_numbers_are_stored_as_their_numbers,
     "Pillow images in other modes (`CMYK`, `YCbCr`, `HSV`, `PA` ...)": test_other_modes_are_converted_with_a_note,
     "EXIF orientation of Pillow images and files": test_exif_orientation_is_applied,
-    "files with several frames": test_frames_of_a_file_are_noted,
+    "files with several frames": test_number_of_frames_is_recorded,
     "complex numbers, masked arrays": test_complex_and_masked_images_are_refused,
 }
 
@@ -213,7 +213,7 @@ HISTOGRAMS: dict[str, list[tuple[Any, float | None, float | None, int]]] = {
     ],
     "nothing": [(np.zeros(0), None, None, 0)],
 }
-"""Values, and their least, greatest and number, by the row of the table in `docs/limits.md`."""
+"""Values with their minimum, maximum and count, by the row of the table in `docs/limits.md`."""
 
 
 @pytest.mark.parametrize("row", HISTOGRAMS)
@@ -225,8 +225,8 @@ def test_histogram_counts_as_documented(row: str):
 
 
 @pytest.mark.parametrize("refused", [np.ma.masked_array([1.0], [True]), np.array(["a"]), object()])
-def test_histogram_refuses_what_are_no_numbers(refused: Any):
-    with pytest.raises(ConfigError, match=r"not an array of numbers|with a mask; give"):
+def test_histogram_refuses_values_that_are_not_numbers(refused: Any):
+    with pytest.raises(ConfigError, match=r"not an array of numbers|with a mask; pass"):
         histogram(refused)
 
 

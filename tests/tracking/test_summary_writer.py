@@ -39,7 +39,7 @@ def recorded(writer: SummaryWriter) -> runfolio.RecordedRun:
 
 
 def shown_scalars(logdir: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """What TensorBoard finds in a folder: the scalars of each run, by tag."""
+    """Return the scalars that TensorBoard reads from a folder, by run and tag."""
     multiplexer = EventMultiplexer(size_guidance={"scalars": 0}).AddRunsFromDirectory(str(logdir)).Reload()
     return {
         name: {tag: [(event.step, event.value) for event in multiplexer.Scalars(name, tag)] for tag in tags["scalars"]}
@@ -47,7 +47,7 @@ def shown_scalars(logdir: Path) -> dict[str, dict[str, list[tuple[int, float]]]]
     }
 
 
-def test_a_writer_is_a_run_of_its_own_that_tensorboard_sees(writer: SummaryWriter):
+def test_writer_records_a_run_that_tensorboard_shows(writer: SummaryWriter):
     writer.add_scalar("Loss/train", 0.5, 3)
     run = recorded(writer)
     assert (run.experiment, run.name) == ("data_10_percent", "effnetb0-5_epochs")
@@ -55,19 +55,19 @@ def test_a_writer_is_a_run_of_its_own_that_tensorboard_sees(writer: SummaryWrite
     assert len(event_files(run.folder)) == 1
 
 
-def test_extra_may_be_left_out(store: Path):
+def test_extra_can_be_omitted(store: Path):
     with runfolio.create_writer("data", "net", store=store, config={"lr": 0.1}) as writer:
         assert (writer.run.name, dict(writer.run.config)) == ("net", {"lr": 0.1})
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_is_there_with_the_same_arguments(method: str):
+def test_every_method_exists_with_the_same_arguments(method: str):
     ours = inspect.signature(getattr(SummaryWriter, method))
     theirs = inspect.signature(getattr(tensorboard.SummaryWriter, method))
     assert list(ours.parameters) == list(theirs.parameters)
 
 
-def test_scalars_one_by_one_and_together(writer: SummaryWriter):
+def test_scalars_are_recorded_singly_and_in_groups(writer: SummaryWriter):
     writer.add_scalar("loss", torch.tensor(0.5), global_step=3, walltime=7.5)
     writer.add_scalars(main_tag="Accuracy", tag_scalar_dict={"train": 0.5, "test": 0.25}, global_step=4)
     for value in (1.0, 2.0):
@@ -84,7 +84,7 @@ def test_scalars_one_by_one_and_together(writer: SummaryWriter):
     [((3, 4, 6), "CHW"), ((4, 6, 3), "HWC"), ((4, 6), "HW"), ((2, 3, 4, 6), "NCHW"), ((9, 4, 6, 1), "NHWC")],
 )
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
-def test_images_look_as_torchs_do(
+def test_images_equal_those_of_torch(
     writer: SummaryWriter, shape: tuple[int, ...], dataformats: str, kind: type, tmp_path
 ):
     values = np.random.default_rng(0).random(shape).astype(np.float32)
@@ -107,7 +107,7 @@ def test_mismatched_axes_are_reported(writer: SummaryWriter, caplog: pytest.LogC
     assert "an image of shape (4, 6) does not have the axes 'CHW'" in caplog.text
 
 
-def test_figures_texts_histograms_and_graphs(writer: SummaryWriter):
+def test_figures_texts_histograms_and_graphs_are_recorded(writer: SummaryWriter):
     figure = plt.figure()
     writer.add_figure("figure", figure, 1)
     assert not plt.fignum_exists(figure.number)  # type: ignore[attr-defined]
@@ -133,7 +133,7 @@ def test_hyperparameters_and_results_belong_to_this_run(writer: SummaryWriter, s
     assert "takes two dicts" in caplog.text
 
 
-def test_custom_layouts(writer: SummaryWriter, caplog: pytest.LogCaptureFixture):
+def test_custom_layouts_are_recorded(writer: SummaryWriter, caplog: pytest.LogCaptureFixture):
     writer.add_custom_scalars(
         {"Losses": {"both": ["Multiline", ["train", "val"]], "band": ["Margin", ["a", "b", "c"]]}}
     )
@@ -210,7 +210,7 @@ def test_videos_and_boxes_are_images(writer: SummaryWriter):
         assert boxes.getpixel((20, 11)) == (255, 0, 0)
 
 
-def test_raw_histograms_lose_their_empty_ends(writer: SummaryWriter):
+def test_raw_histograms_are_stored_without_empty_ends(writer: SummaryWriter):
     limits = [-1e12, 0.0, 1.0, 2.0, 1e12, 1.7e308]
     writer.add_histogram_raw("raw", 0.5, 3.0, 4, 7.0, 15.0, limits, [0, 0, 1, 2, 1, 0])
     (entry,) = recorded(writer).media("histogram")
@@ -218,14 +218,14 @@ def test_raw_histograms_lose_their_empty_ends(writer: SummaryWriter):
     assert (entry.content["mean"], entry.content["min"], entry.content["max"]) == (1.75, 0.5, 3.0)
 
 
-def test_an_exception_ends_the_run_as_failed(store: Path):
+def test_exception_ends_the_run_as_failed(store: Path):
     writer = runfolio.create_writer("data", "net", store=store)
     with pytest.raises(ZeroDivisionError), writer:
         _ = 1 / 0
     assert recorded(writer).state == "failed"
 
 
-def test_close_ends_it(store: Path):
+def test_close_ends_the_run(store: Path):
     writer = runfolio.create_writer("data", "net", store=store)
     writer.close()
     assert recorded(writer).state == "finished"
@@ -315,7 +315,7 @@ def test_logging_to_a_closed_writer_of_a_deleted_run_only_warns(store: Path, cap
     assert "cannot be opened again after close()" in caplog.text
 
 
-def test_two_writers_may_be_used_in_turn(store: Path):
+def test_two_writers_can_be_used_in_turn(store: Path):
     train = runfolio.create_writer("data", "train", store=store)
     test = runfolio.create_writer("data", "test", store=store)
     for step in range(3):

@@ -1,4 +1,4 @@
-"""The machine's load and the training's speed are recorded beside it, and apart from its metrics."""
+"""Machine load and training speed are recorded during a run, separate from its metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUICK = runfolio.RecordingConfig(system_s=0.1)
 
 
 class Slow(Dataset):
-    """Takes a while for every sample."""
+    """Data set that needs some time for every sample."""
 
     def __init__(self, seconds: float, length: int) -> None:
         self.seconds = seconds
@@ -58,10 +58,10 @@ def test_machine_load_is_sampled_during_the_whole_run(store: Path):
     assert recorded.metrics == {}
 
 
-def test_a_busy_process_is_seen(store: Path):
+def test_busy_process_is_measured(store: Path):
     run = runfolio.init(store=store, recording=QUICK)
     sampled = False
-    while not sampled:  # the sampling thread gets its turn when the busy one lets it
+    while not sampled:  # the sampling thread runs when the busy one allows it
         until = time.process_time() + 0.4
         while time.process_time() < until:
             pass
@@ -70,7 +70,7 @@ def test_a_busy_process_is_seen(store: Path):
     assert read(store, run).system_metrics["system/process_cpu"].max > 20
 
 
-def test_steps_of_the_training_go_on_undisturbed(store: Path):
+def test_steps_of_the_training_are_not_affected(store: Path):
     with runfolio.init(store=store, recording=QUICK) as run:
         for _ in range(4):
             run.log({"loss": 1.0})
@@ -82,7 +82,7 @@ def test_steps_of_the_training_go_on_undisturbed(store: Path):
     assert recorded.system_metrics["system/cpu"].count > 1
 
 
-def test_a_short_run_and_one_that_does_not_want_it_are_not_sampled(store: Path):
+def test_short_run_and_disabled_sampling_give_no_samples(store: Path):
     for recording, seconds in ((runfolio.RecordingConfig(), 0.0), (runfolio.RecordingConfig(system_s=0), 0.3)):
         run = runfolio.init(store=store, recording=recording)
         time.sleep(seconds)
@@ -104,13 +104,13 @@ def test_waiting_for_data_is_distinguished_from_training(store: Path):
 
 
 class Nested(IterableDataset):
-    """Reads through a loader of its own."""
+    """Data set that reads through its own loader."""
 
     def __iter__(self) -> Iterator[torch.Tensor]:
         return iter(DataLoader(Slow(0.0, 12), batch_size=None))
 
 
-def test_a_loader_within_a_loader_counts_once(store: Path):
+def test_loader_within_a_loader_counts_once(store: Path):
     run = runfolio.init(store=store, recording=runfolio.RecordingConfig(system_s=0.2))
     for _ in DataLoader(Nested(), batch_size=4):
         pass
@@ -133,7 +133,7 @@ def test_loaders_are_unchanged_by_the_measurement(store: Path, workers: int):
     assert _BaseDataLoaderIter.__next__ is before
 
 
-def test_what_others_put_around_a_loader_stays(store: Path, monkeypatch: pytest.MonkeyPatch):
+def test_wrappers_of_a_loader_by_other_code_are_preserved(store: Path, monkeypatch: pytest.MonkeyPatch):
     seen = []
     first = runfolio.init(store=store)
     ours = _BaseDataLoaderIter.__next__
@@ -169,7 +169,7 @@ def test_what_others_put_around_a_loader_stays(store: Path, monkeypatch: pytest.
         (None, 0),
     ],
 )
-def test_a_batch_has_as_many_samples_as_its_first_tensor(batch: Any, samples: int):
+def test_batch_has_as_many_samples_as_its_first_tensor(batch: Any, samples: int):
     assert samples_in(batch) == samples
 
 
@@ -222,7 +222,7 @@ psutil.PROCFS_PATH = "/proc"
 run.finish()
 """
     done = python(script, store)
-    assert done.stderr.count("a part of the machine's load is not recorded") == 1
+    assert done.stderr.count("part of the machine's load is not recorded") == 1
     (run,) = runfolio.open(store).runs()
     assert run.state == "finished"
     assert run.system_metrics["system/steps_per_s"].count > run.system_metrics["system/cpu"].count

@@ -1,4 +1,4 @@
-"""With `tensorboard=True`, TensorBoard shows what the record holds, under the names of the run's folders."""
+"""With `tensorboard=True`, TensorBoard shows the content of the record, under the names of the run folders."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from runfolio.record.base.run_document import RunDocument
 
 
 def scalars(folder: Path, tag: str) -> list[tuple[int, float]]:
-    """What TensorBoard's own reader finds in a run."""
+    """Return the content of a run according to TensorBoard's own reader."""
     reader = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     reader.Reload()
     return [(event.step, event.value) for event in reader.Scalars(tag)]
@@ -49,13 +49,13 @@ def test_run_folder_has_one_event_file(run: runfolio.Run):
     assert re.fullmatch(rf"events\.out\.tfevents\.\d{{10}}\..+\.\d+\.{writer}", path.name)
 
 
-def test_without_it_there_is_none(store: Path):
+def test_run_without_tensorboard_has_no_event_file(store: Path):
     with runfolio.init("net", store=store) as run:
         run.log({"loss": 1.0})
     assert event_files(run.folder) == {}
 
 
-def test_a_flushed_point_is_in_the_event_file_with_its_step_and_time(run: runfolio.Run):
+def test_flushed_point_is_in_the_event_file_with_its_step_and_time(run: runfolio.Run):
     for step, value in enumerate((1.0, math.nan, math.inf, -0.25)):
         run.log({"loss": value}, step=step * 10)
     run.flush()
@@ -67,14 +67,14 @@ def test_a_flushed_point_is_in_the_event_file_with_its_step_and_time(run: runfol
     assert times == runfolio.open(run.folder.parents[1]).run(run.id).metric("loss").times.tolist()
 
 
-def test_numbers_beyond_32_bits_are_infinite_there_and_whole_in_the_record(run: runfolio.Run, store: Path):
+def test_numbers_beyond_32_bits_are_infinite_only_in_the_event_file(run: runfolio.Run, store: Path):
     run.log({"huge": 1e300})
     run.finish()
     assert scalars(run.folder, "huge") == [(0, math.inf)]
     assert runfolio.open(store).run(run.id).metric("huge").values.tolist() == [1e300]
 
 
-def test_the_logging_of_a_run_without_points_and_config_is_whole_too(run: runfolio.Run):
+def test_run_without_points_and_config_has_complete_events(run: runfolio.Run):
     run.finish()
     assert EventAccumulator(str(run.folder)).Reload().Tags()["tensors"] == [
         "_hparams_/session_start_info",
@@ -82,7 +82,7 @@ def test_the_logging_of_a_run_without_points_and_config_is_whole_too(run: runfol
     ]
 
 
-def test_what_is_logged_before_the_first_point_is_at_its_step(run: runfolio.Run):
+def test_media_before_the_first_point_have_its_step(run: runfolio.Run):
     run.log_text("plan", "at first")
     run.log({"loss": 1.0})
     run.flush()
@@ -95,11 +95,11 @@ def resumed(store: Path, run: runfolio.Run) -> runfolio.Run:
 
 
 class TestResumed:
-    """TensorBoard shows the newest branch, although it knows nothing of branches."""
+    """TensorBoard shows the newest branch, although it does not know branches."""
 
     @pytest.fixture
     def abandoned(self, store: Path) -> runfolio.Run:
-        """Ten batches and two epochs, a checkpoint, then three batches and an epoch that no one goes on from."""
+        """Record ten batches and two epochs, a checkpoint, then three batches and one epoch that are abandoned."""
         with runfolio.init("net", store=store, tensorboard=True, config={"lr": 0.1}) as run:
             for batch in range(10):
                 run.log({"batch/loss": 1.0}, step=batch)
@@ -114,8 +114,8 @@ class TestResumed:
             run.finish("interrupted")
         return run
 
-    def test_the_newest_branch_is_what_is_shown(self, store: Path, abandoned: runfolio.Run):
-        with resumed(store, abandoned) as run:  # nobody asked for TensorBoard again: the run has it
+    def test_only_the_newest_branch_is_shown(self, store: Path, abandoned: runfolio.Run):
+        with resumed(store, abandoned) as run:  # not requested again, but the run has event files
             run.log({"batch/loss": 2.0}, step=10)
 
         assert scalars(run.folder, "batch/loss") == [*((batch, 1.0) for batch in range(10)), (10, 2.0)]
@@ -123,9 +123,7 @@ class TestResumed:
         notes = EventAccumulator(str(run.folder)).Reload().Tensors("note")
         assert [event.tensor_proto.string_val[0] for event in notes] == [b"kept"]
 
-    def test_its_end_and_its_hyperparameters_are_those_of_the_newest_attempt(
-        self, store: Path, abandoned: runfolio.Run
-    ):
+    def test_end_and_hyperparameters_are_those_of_the_newest_attempt(self, store: Path, abandoned: runfolio.Run):
         with resumed(store, abandoned) as run:
             run.config["lr"] = 0.2
         with tensorboard(store) as ask:
@@ -145,9 +143,9 @@ class TestResumed:
 
 
 class TestMadeFromTheRecord:
-    """A run without event files gets the same ones afterwards."""
+    """The event files of a run without any can be written later."""
 
-    def test_what_is_made_afterwards_is_what_would_have_been_written(self, store: Path):
+    def test_files_written_later_equal_those_of_the_run(self, store: Path):
         with runfolio.init("net", store=store, tensorboard=True, config={"lr": 0.1}) as run:
             log_everything(run)
         (written,) = event_files(run.folder).values()
@@ -172,7 +170,7 @@ class TestMadeFromTheRecord:
 
 
 class TestTrouble:
-    def test_full_disk_stops_no_training_and_loses_no_point(self, store: Path):
+    def test_full_disk_neither_stops_training_nor_loses_points(self, store: Path):
         run = runfolio.init("net", store=store, tensorboard=True, recording=runfolio.RecordingConfig(flush_s=0.05))
         with no_file_grows_past(20_000):
             for step in range(1000):
@@ -195,12 +193,12 @@ class TestTrouble:
         line = line_folder(writer.run.folder, "Loss", "train").path
         assert scalars(line, "Loss") == [(step, float(step)) for step in range(1000)]
 
-    def test_a_file_that_falls_too_far_behind_is_given_up_and_made_afterwards(
+    def test_file_that_falls_too_far_behind_is_removed_and_rewritten_later(
         self, store: Path, caplog: pytest.LogCaptureFixture
     ):
         run = runfolio.init("net", store=store, tensorboard=True)
         noise = np.random.default_rng(0).integers(0, 256, (580, 580, 3), dtype=np.uint8)
-        with no_file_grows_past(1_100_000):  # room for each picture, but not for all of them in one file
+        with no_file_grows_past(1_100_000):  # room for each image, but not for all of them in one file
             for step in range(70):
                 run.log_image("noise", noise, step=step)
             assert run.flush()
@@ -217,7 +215,7 @@ class TestTrouble:
 
 @contextmanager
 def no_file_grows_past(size: int) -> Iterator[None]:
-    """A real refusal of the system, as of a full disk, lifted at the end."""
+    """Make the system refuse writes, as with a full disk, until the end."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -255,7 +253,7 @@ Ask = Callable[..., Any]
 
 @contextmanager
 def tensorboard(logdir: Path) -> Iterator[Ask]:
-    """A TensorBoard of its own on `logdir`; `ask(path, **query)` is the answer of its HTTP API."""
+    """Start TensorBoard on `logdir`; `ask(path, **query)` returns the answer of its HTTP API."""
     command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", "--logdir", str(logdir), "--port", "0"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
@@ -290,7 +288,7 @@ def ask_hparams(ask: Ask) -> dict[str, Any]:
     )
 
 
-def test_a_real_tensorboard_shows_all_of_it(store: Path):
+def test_tensorboard_shows_the_whole_run(store: Path):
     for experiment, config in (("small", {"lr": 0.1}), ("large", {"depth": 3})):
         with runfolio.init("net", experiment=experiment, store=store, tensorboard=True, config=config) as run:
             log_everything(run)
@@ -325,7 +323,7 @@ def test_a_real_tensorboard_shows_all_of_it(store: Path):
         assert {info["name"] for info in experiment["hparamInfos"]} == {"lr", "depth"}
 
 
-def test_a_real_tensorboard_shows_the_graph_and_a_layout(store: Path):
+def test_tensorboard_shows_the_graph_and_a_layout(store: Path):
     with runfolio.create_writer("demo", "net", store=store) as writer:
         writer.add_graph(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU()), torch.zeros(1, 2))
         writer.add_custom_scalars({"Losses": {"both": ["Multiline", ["train/loss", "val/loss"]]}})
@@ -334,7 +332,7 @@ def test_a_real_tensorboard_shows_the_graph_and_a_layout(store: Path):
     run_path = writer.run.folder.relative_to(store).as_posix()
 
     with tensorboard(store) as ask:
-        assert ask("runs") == [run_path]  # no run of its own for the hyperparameters
+        assert ask("runs") == [run_path]  # no separate run for the hyperparameters
         assert ask("plugin/graphs/info")[run_path]["run_graph"]
         graph = ask("plugin/graphs/graph", run=run_path).decode()
         assert re.findall(r'name: "(.+)"\n\s+op: "(.+)"', graph) == [
@@ -351,7 +349,7 @@ def test_a_real_tensorboard_shows_the_graph_and_a_layout(store: Path):
         assert results == {"hparam/accuracy": 0.5, "train/loss": 1.0}
 
 
-def test_a_picture_is_the_same_png(run: runfolio.Run):
+def test_image_is_the_same_png(run: runfolio.Run):
     run.log_image("image", np.eye(8), step=3)
     run.flush()
     (event,) = EventAccumulator(str(run.folder)).Reload().Images("image")

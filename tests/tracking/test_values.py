@@ -1,4 +1,4 @@
-"""What `log` is given is stored exactly or refused by name: every row of `docs/limits.md`."""
+"""Values passed to `log` are stored exactly or refused by name: every row of `docs/limits.md`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_every_float64_is_kept_bit_for_bit(value: float):
 
 
 @given(st.integers())
-def test_a_whole_number_is_stored_exactly_or_not_at_all(value: int):
+def test_integer_is_stored_exactly_or_not_at_all(value: int):
     numbers, problems = metric_numbers({"x": value})
     assert (numbers == {"x": value}) != bool(problems)
 
@@ -74,14 +74,14 @@ def test_float64_extremes_round_trip_in_both_file_kinds(run: Run):
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, *WHOLES, torch.bool], ids=str)
-def test_tensors_of_every_dtype_and_shape_of_one_number(run: Run, dtype: torch.dtype):
+def test_one_element_tensors_of_every_dtype_and_shape_are_stored(run: Run, dtype: torch.dtype):
     for shape in [(), (1,), (1, 1, 1)]:
         run.log({"x": torch.ones(shape).to(dtype)})
     assert stored(run) == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("kind", NUMPY)
-def test_numpy_numbers_of_every_dtype(run: Run, kind: str):
+def test_numpy_numbers_of_every_dtype_are_stored(run: Run, kind: str):
     for value in (np.ones((), kind), np.ones(1, kind), np.dtype(kind).type(1)):
         run.log({"x": value})
     assert stored(run) == [1.0, 1.0, 1.0]
@@ -93,7 +93,7 @@ def test_values_finer_than_float64_are_rounded(run: Run):
     assert stored(run) == [0.1, 1 / 3, 0.1, 2.0**53]
 
 
-def test_what_torchmetrics_computes(run: Run):
+def test_results_of_torchmetrics_are_stored(run: Run):
     from torchmetrics import MeanMetric, MetricCollection
     from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
@@ -175,7 +175,7 @@ def test_resumed_run_continues_its_counts(store: Path):
     assert refused(run) == {"bad": 2}
 
 
-def test_any_number_of_bad_names_is_counted_in_a_bounded_place(run: Run, caplog):
+def test_many_invalid_names_are_counted_in_bounded_space(run: Run, caplog):
     for number in range(300):
         run.log({f"bad {number} {'n' * 2000}": 1.0})
     counts = refused(run)
@@ -184,18 +184,18 @@ def test_any_number_of_bad_names_is_counted_in_a_bounded_place(run: Run, caplog)
     assert len(caplog.records) == 101
 
 
-def test_neither_graph_nor_memory_of_what_was_logged_is_held(run: Run):
+def test_neither_graph_nor_memory_of_logged_values_is_kept(run: Run):
     weights = torch.ones(1000, requires_grad=True)
     loss, several = (weights * 2).sum(), weights * 3
     alive = [weakref.ref(loss), weakref.ref(several), weakref.ref(weights)]
     run.log({"x": loss, "nested": {"loss": loss}, "several": several})
     del loss, several, weights
     gc.collect()
-    assert [ref() for ref in alive] == [None, None, None]  # before anything was flushed
+    assert [ref() for ref in alive] == [None, None, None]  # before a flush
     assert stored(run) == [2000.0]
 
 
-def test_steps_given_as_arrays_are_taken_at_the_call(run: Run):
+def test_steps_given_as_arrays_are_read_at_the_call(run: Run):
     step, array = torch.tensor(3), np.array([5])
     run.log({"x": 0.0}, step=step)  # type: ignore[arg-type]
     run.log({"x": 0.0}, step=array)  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ def test_steps_of_every_kind_keep_their_order_of_arrival_in_every_file(store: Pa
         for step in STEPS:
             run.log({"x": 0.0}, step=step)  # type: ignore[arg-type]
         run.log({"x": 0.0}, step=2**63 - 1)
-        run.log({"x": 0.0})  # there is no step behind the last
+        run.log({"x": 0.0})  # no step follows the largest one
         run.flush()
         live = PointFiles(run.folder).read("x").steps.tolist()
     expected = [*map(int, STEPS), 2**63 - 1, 2**63 - 1]
@@ -291,21 +291,21 @@ class Unspeakable:
         raise RuntimeError
 
 
-def test_keys_that_are_no_texts_become_texts(run: Run):
+def test_keys_of_other_types_become_texts(run: Run):
     run.log({1: 1.0, None: 1.0, (0, 1): 1.0, Phase.TRAIN: 1.0, Unspeakable(): 1.0, "val": {2: 1.0}})  # type: ignore[dict-item]
     run.flush()
     assert PointFiles(run.folder).names() == ["(0, 1)", "1", "None", "train", "val/2"]
     assert refused(run) == {"<Unspeakable>": 1}
 
 
-def test_names_that_are_more_than_texts_are_texts(run: Run):
+def test_names_of_text_subclasses_are_texts(run: Run):
     for name in ("train", np.str_("train"), Phase.TRAIN):
         run.log({name: 1.0})
         run.flush()
     assert stored(run, "train") == [1.0, 1.0, 1.0]
 
 
-def test_dicts_in_dicts(run: Run):
+def test_nested_dicts_become_flat_names(run: Run):
     itself: dict = {"good": 1.0}
     itself |= {"left": itself, "right": itself}
     deep: object = 1.0
@@ -317,7 +317,7 @@ def test_dicts_in_dicts(run: Run):
     assert len(refused(run)) == 3
 
 
-def test_a_config_too_deep_to_be_read_again_is_refused(store: Path):
+def test_config_nested_too_deeply_is_refused(store: Path):
     deep: object = 1
     for _ in range(100):
         deep = {"d": deep}

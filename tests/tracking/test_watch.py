@@ -1,4 +1,4 @@
-"""`run.watch` records what the optimizer gets, changes nothing of the training, and names where NaN came from."""
+"""`run.watch` records what the optimizer gets, does not change the training, and names the origin of NaN."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def batch(seed: int, size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def train(model: nn.Module, steps: int, *, lr: float = 0.1, forward: Callable | None = None) -> list[float]:
-    """Plain SGD; the gradients' norm before each step, computed by hand."""
+    """Train with plain SGD; return the gradient norm before each step, computed by hand."""
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     seen = []
     for step in range(steps):
@@ -118,13 +118,13 @@ class TestWhatIsRecorded:
         assert all(name.startswith("grad_norm") for name in names(run))
         assert media.read(run.folder)[0] == []
 
-    def test_a_resumed_training_counts_on(self, run: runfolio.Run):
+    def test_resumed_training_continues_its_count(self, run: runfolio.Run):
         model = network()
         run.watch(model, every=10, step=95)
         train(model, 10)
         assert list(curve(run, "grad_norm")) == [100]
 
-    def test_steps_that_a_script_leaves_to_be_counted_are_its_own(self, run: runfolio.Run):
+    def test_automatic_steps_of_a_script_are_not_affected(self, run: runfolio.Run):
         model = network()
         run.watch(model, every=1, step=500)
         for _ in range(3):
@@ -132,7 +132,7 @@ class TestWhatIsRecorded:
             run.log({"mine": 1.0})
         assert list(curve(run, "mine")) == [0, 1, 2]
 
-    def test_watched_anew_and_no_longer(self, run: runfolio.Run):
+    def test_model_can_be_watched_again_and_unwatched(self, run: runfolio.Run):
         model = network()
         run.watch(model, every=1)
         run.watch(model, every=2)
@@ -161,16 +161,16 @@ class TestWhatIsRecorded:
             ({"model": nn.Linear(1, 1), "log": "grads"}, "did you mean gradients"),
         ],
     )
-    def test_a_mistake_is_told(self, run: runfolio.Run, given: dict[str, Any], message: str, caplog):
+    def test_invalid_arguments_are_reported(self, run: runfolio.Run, given: dict[str, Any], message: str, caplog):
         run.watch(**given)
         run.flush()
         assert message in caplog.text
 
 
 class TestEveryWayToTrain:
-    """What is read is what the optimizer gets."""
+    """The recorded values are those that the optimizer gets."""
 
-    def test_accumulated_gradients(self, run: runfolio.Run):
+    def test_accumulated_gradients_are_recorded_once(self, run: runfolio.Run):
         model = network()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         run.watch(model, every=1)
@@ -184,7 +184,7 @@ class TestEveryWayToTrain:
             optimizer.step()
         assert curve(run, "grad_norm") == pytest.approx(expected)
 
-    def test_bfloat16_autocast_and_bfloat16_weights(self, run: runfolio.Run):
+    def test_bfloat16_autocast_and_bfloat16_weights_are_watched(self, run: runfolio.Run):
         model = network()
         run.watch(model, every=1)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -195,12 +195,12 @@ class TestEveryWayToTrain:
         nn.functional.cross_entropy(model(images.bfloat16()), labels).backward()
         expected = total_norm(model)
         optimizer.step()
-        norm_at = curve(run, "grad_norm")  # the second optimizer goes on where the first, which is gone, was
+        norm_at = curve(run, "grad_norm")  # the second optimizer continues where the first one ended
         assert list(norm_at) == [0, 1, 2]
         assert norm_at[2] == pytest.approx(expected, rel=1e-3)
 
     @pytest.mark.parametrize("fused", [False, True])
-    def test_a_scalers_gradients_are_unscaled_and_skipped_steps_do_not_count(self, run: runfolio.Run, fused: bool):
+    def test_scaled_gradients_are_unscaled_and_skipped_steps_do_not_count(self, run: runfolio.Run, fused: bool):
         model = network()
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
         scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
@@ -223,7 +223,7 @@ class TestEveryWayToTrain:
         assert trouble(run) is None
 
     @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-    def test_a_compiled_model(self, run: runfolio.Run, backend: str):
+    def test_compiled_model_is_watched(self, run: runfolio.Run, backend: str):
         model = network()
         compiled = torch.compile(model, backend=backend, fullgraph=True)
         run.watch(compiled, every=1)  # type: ignore[arg-type] - it is a module
@@ -231,7 +231,7 @@ class TestEveryWayToTrain:
         assert curve(run, "grad_norm") == pytest.approx(dict(enumerate(norm_at)))
         assert "grad_norm/head.weight" in names(run)
 
-    def test_several_optimizers_each_counting_its_own_steps(self, run: runfolio.Run):
+    def test_several_optimizers_count_their_own_steps(self, run: runfolio.Run):
         model = network()
         first = torch.optim.SGD(model.conv.parameters(), lr=0.1)  # type: ignore[union-attr]
         second = torch.optim.SGD(model.head.parameters(), lr=0.1)  # type: ignore[union-attr]
@@ -251,7 +251,7 @@ class TestEveryWayToTrain:
         assert list(curve(run, "grad_norm/conv.weight")) == [0, 2]
         assert not [name for name in names(run) if name.endswith("/weight")]
 
-    def test_frozen_unused_tied_and_sparse_parameters(self, run: runfolio.Run):
+    def test_frozen_unused_tied_and_sparse_parameters_are_watched(self, run: runfolio.Run):
         class Tied(nn.Module):
             def __init__(self) -> None:
                 super().__init__()
@@ -277,14 +277,14 @@ class TestEveryWayToTrain:
         assert "weight_norm/frozen.weight" in names(run)
         assert curve(run, "grad_norm/embedding.weight") == pytest.approx({0: expected})
 
-    def test_a_wrapped_model_keeps_its_names(self, run: runfolio.Run):
+    def test_wrapped_model_keeps_its_names(self, run: runfolio.Run):
         model = network()
-        wrapped = nn.DataParallel(model)  # as DDP, it holds the model as `module`
+        wrapped = nn.DataParallel(model)  # like DDP, it contains the model as `module`
         run.watch(wrapped, every=1)
         train(model, 1)
         assert "grad_norm/head.weight" in names(run)
 
-    def test_scripted_and_checkpointed_models_train_on(self, run: runfolio.Run):
+    def test_scripted_and_checkpointed_models_can_be_trained(self, run: runfolio.Run):
         model = network()
         run.watch(model, every=1)
         from torch.utils.checkpoint import checkpoint
@@ -307,7 +307,7 @@ class Log(nn.Module):
 
 
 class Spectral(nn.Module):
-    """Weights in the frequency domain, as neural operators have them."""
+    """Weights in the frequency domain, as in neural operators."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -317,7 +317,7 @@ class Spectral(nn.Module):
         return torch.fft.irfft(torch.fft.rfft(x) * self.weight)
 
 
-def test_complex_weights(run: runfolio.Run):
+def test_complex_weights_are_watched(run: runfolio.Run):
     model = Spectral()
     run.watch(model, every=1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
@@ -331,20 +331,20 @@ def test_complex_weights(run: runfolio.Run):
 
 
 class TestCopies:
-    def test_the_average_of_a_watched_model_is_made_and_used(self, run: runfolio.Run):
+    def test_average_of_a_watched_model_works(self, run: runfolio.Run):
         model = network()
         run.watch(model, every=1)
 
         average = torch.optim.swa_utils.AveragedModel(model)
         with torch.no_grad():
             next(average.parameters()).fill_(math.nan)
-        average(batch(0)[0])  # it is not the model that is watched
+        average(batch(0)[0])  # the average itself is not watched
         train(model, 2)
 
         assert trouble(run) is None
         assert curve(run, "grad_norm")
 
-    def test_a_watched_model_is_saved_whole(self, run: runfolio.Run, tmp_path: Path):
+    def test_watched_model_can_be_saved(self, run: runfolio.Run, tmp_path: Path):
         model = network()
         run.watch(model, every=1)
 
@@ -356,7 +356,7 @@ class TestCopies:
 
 
 class TestFirstNonFinite:
-    def test_a_layer_that_takes_the_log_of_zero(self, run: runfolio.Run, caplog: pytest.LogCaptureFixture):
+    def test_layer_with_log_of_zero_is_named(self, run: runfolio.Run, caplog: pytest.LogCaptureFixture):
         model = nn.Sequential(OrderedDict(first=nn.Linear(4, 4), relu=nn.ReLU(), log=Log(), head=nn.Linear(4, 1)))
         nn.init.constant_(model.first.bias, 5.0)  # type: ignore[union-attr]
         run.watch(model, every=100)
@@ -372,13 +372,13 @@ class TestFirstNonFinite:
         run.finish()
         assert trouble(run) == "first non-finite: output of log (Log) at batch 4"
 
-    def test_a_learning_rate_that_is_far_too_high(self, run: runfolio.Run):
+    def test_layer_after_a_too_high_learning_rate_is_named(self, run: runfolio.Run):
         model = network()
         run.watch(model, every=100)
         train(model, 5, lr=1e30)
         assert trouble(run) == "first non-finite: output of head (Linear) at batch 2"
 
-    def test_weights_that_a_loss_outside_of_the_model_spoilt(self, run: runfolio.Run):
+    def test_weights_made_nan_by_an_outside_loss_are_named(self, run: runfolio.Run):
         model = nn.Linear(2, 1)
         run.watch(model, every=100)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -392,7 +392,7 @@ class TestFirstNonFinite:
             " its weights were not finite before: the last optimizer step made them so"
         )
 
-    def test_a_bad_input(self, run: runfolio.Run):
+    def test_invalid_input_is_named(self, run: runfolio.Run):
         model = network()
         run.watch(model)
         images, _ = batch(0)
@@ -400,7 +400,7 @@ class TestFirstNonFinite:
         model(images)
         assert trouble(run) == "first non-finite: output of conv (Conv2d) at batch 1; its input was not finite either"
 
-    def test_a_gradient(self, run: runfolio.Run):
+    def test_non_finite_gradient_is_named(self, run: runfolio.Run):
         model = network()
         run.watch(model, every=1)
         train(model, 1)
@@ -408,11 +408,9 @@ class TestFirstNonFinite:
         train(model, 1)
         assert trouble(run) == "first non-finite: gradient of conv.weight at optimizer step 1"
 
-    def test_an_output_that_cannot_be_looked_at_does_not_stop_the_training(
-        self, run: runfolio.Run, caplog: pytest.LogCaptureFixture
-    ):
+    def test_unsupported_output_does_not_stop_the_training(self, run: runfolio.Run, caplog: pytest.LogCaptureFixture):
         class Eighths(nn.Module):
-            """Gives numbers of 8 bits, which torch can hold but not add."""
+            """Returns numbers of 8 bits, which torch can store but not add."""
 
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 return x.to(torch.float8_e4m3fn)
@@ -424,9 +422,9 @@ class TestFirstNonFinite:
         assert len([line for line in caplog.messages if "search for the origin of NaN has ended" in line]) == 1
 
     @pytest.mark.parametrize(("filled_with", "reported"), [(-math.inf, False), (math.inf, True), (math.nan, True)])
-    def test_scores_that_a_model_masks_are_no_trouble(self, run: runfolio.Run, filled_with: float, reported: bool):
+    def test_masked_scores_are_not_reported(self, run: runfolio.Run, filled_with: float, reported: bool):
         class Policy(nn.Module):
-            """Forbids the second action, as is usual: its probability becomes 0."""
+            """Masks the second action, as is usual: its probability becomes 0."""
 
             def __init__(self) -> None:
                 super().__init__()
@@ -443,7 +441,7 @@ class TestFirstNonFinite:
             "first non-finite: the model's output at batch 1; the output of each layer is finite" if reported else None
         )
 
-    def test_evaluation_and_no_grad_are_not_looked_at(self, run: runfolio.Run):
+    def test_evaluation_and_no_grad_are_not_checked(self, run: runfolio.Run):
         model = network()
         run.watch(model)
         bad = torch.full((1, 1, 8, 8), math.nan)
@@ -459,7 +457,7 @@ class TestFirstNonFinite:
 
         model = network()
         run.watch(model)
-        images = torch.randn(2, 1, 9, 9)  # does not fit the head
+        images = torch.randn(2, 1, 9, 9)  # does not match the head
         reference = weakref.ref(images)
         with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
             model(images)
@@ -469,7 +467,7 @@ class TestFirstNonFinite:
 
 
 class TestMeasures:
-    # Ranges that float32 has no normal number for are nobody's weights.
+    # Ranges that float32 has no normal number for do not occur in weights.
     numbers = st.floats(-1e6, 1e6, width=32).map(lambda number: number if abs(number) > 1e-6 else 0.0)
     floats = arrays.arrays(np.float32, st.integers(1, 200), elements=numbers)
 
@@ -481,7 +479,7 @@ class TestMeasures:
         ours, theirs = histogram_of(count(torch.from_numpy(numbers)).tolist()), histogram(numbers)
         assert ours["edges"] == pytest.approx(theirs["edges"])
         assert sum(ours["counts"]) == len(numbers)
-        # A number that lies on an edge may fall to either side of it, as float32 and float64 round differently.
+        # A number on an edge may be counted on either side, since float32 and float64 round differently.
         edges = np.array(ours["edges"][1:-1])
         near = 1e-5 * (edges[-1] - edges[0] + np.abs(numbers).max())
         below, up_to = ((numbers[:, None] < edges + shift).sum(axis=0) for shift in (-near, near))
@@ -493,7 +491,7 @@ class TestMeasures:
 
     @pytest.mark.parametrize("extremes", [(-3e38, 3e38), (0.0, 1e-41)], ids=["huge", "tiny"])
     @pytest.mark.parametrize("count", [count_values, _count_on_device], ids=["on the CPU", "as on a GPU"])
-    def test_ranges_at_the_limits_of_the_numbers(
+    def test_ranges_at_the_limits_of_float32_are_counted(
         self, extremes: tuple[float, float], count: Callable[[torch.Tensor], torch.Tensor]
     ):
         counts = histogram_of(count(torch.tensor(extremes)).tolist())["counts"]
@@ -509,7 +507,7 @@ class TestMeasures:
             2.0,
         )
 
-    def test_nothing_finite_and_nothing_at_all(self):
+    def test_tensors_without_finite_values_give_empty_histograms(self):
         for tensor in (torch.full((3,), math.nan), torch.zeros(0)):
             histogram = histogram_of(count_values(tensor).tolist())
             assert (histogram["edges"], histogram["counts"], histogram["mean"]) == ([], [], None)

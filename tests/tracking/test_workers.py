@@ -1,4 +1,4 @@
-"""Processes that a training starts beside a run: DataLoader workers above all."""
+"""Processes that a training starts during a run, mainly DataLoader workers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from runfolio.record.base.layout import find_runs
 from runfolio.record.points.reader import PointFiles
 
 
-def test_workers_forked_at_any_moment_do_not_hold_the_record_up(store: Path, python: Callable):
-    """Right after `init` the run asks git in the background; a worker forked meanwhile must not keep its pipes."""
+def test_workers_forked_at_any_moment_do_not_delay_the_record(store: Path, python: Callable):
+    """After `init` the run queries git in the background; a worker forked in the meantime must not keep its pipes."""
     script = """
 import os, sys, time, runfolio
 workers, slowest = [], 0.0
@@ -60,8 +60,8 @@ with runfolio.init("net", store=sys.argv[1]) as run:
 
 
 @pytest.mark.parametrize("logs", [True, False])
-def test_a_worker_that_waits_is_ended_by_a_signal_python_would_not_act_on(store: Path, python: Callable, logs: bool):
-    """It does not where the main thread begins to wait at that very moment (`Pool.terminate`), or another gets it."""
+def test_waiting_worker_is_ended_by_a_signal_that_python_would_defer(store: Path, python: Callable, logs: bool):
+    """Python defers it if the main thread starts to wait just then (`Pool.terminate`), or another thread gets it."""
     script = """
 import multiprocessing, signal, sys, threading, time, runfolio
 fork = multiprocessing.get_context("fork")
@@ -91,7 +91,7 @@ with runfolio.init("net", store=sys.argv[1], recording=runfolio.RecordingConfig(
         assert [writer.state for writer in read_writers(run.folder)] == ["finished", "preempted"]
 
 
-def test_a_process_killed_at_its_birth_is_dead_at_once_and_the_run_goes_on(store: Path, python: Callable):
+def test_process_killed_at_its_start_dies_and_the_run_continues(store: Path, python: Callable):
     script = """
 import os, signal, sys, time, runfolio
 with runfolio.init("net", store=sys.argv[1]):
@@ -114,7 +114,7 @@ with runfolio.init("net", store=sys.argv[1]):
 
 
 def test_last_points_of_a_terminated_worker_are_kept(store: Path, python: Callable):
-    """Killed in the midst of its first call of `log`, and of its end, too."""
+    """The worker is terminated during its first call of `log`, and also during its end."""
     script = """
 import multiprocessing, os, signal, sys, threading, time, runfolio
 fork = multiprocessing.get_context("fork")
@@ -145,7 +145,7 @@ print(kept)
 
 
 def test_abandoned_data_loader_ends_its_workers_without_error(store: Path, python_torch: Callable):
-    """torch takes a worker that dies by a signal for a failure; its own handler has them end well."""
+    """torch treats a worker's death by a signal as a failure, while its own handler ends workers cleanly."""
     script = """
 import multiprocessing.util, sys, torch, runfolio
 from torch.utils.data import DataLoader, Dataset

@@ -63,7 +63,7 @@ def restored(checkpoint: Checkpoint, target: nn.Module) -> None:
 
 
 def bare(module: nn.Module) -> list[torch.Tensor]:
-    """Return parameters and buffers in their order, without those of wrappers."""
+    """Return parameters and buffers in order, without those of wrappers."""
     return [tensor for name, tensor in module.state_dict().items() if not name.endswith("n_averaged")]
 
 
@@ -85,7 +85,7 @@ def test_wrapped_model_is_saved_plain_and_loads_either_way_round(store: Path, na
     assert all(map(torch.equal, bare(first_run.load_model(plain)), bare(loaded)))
 
 
-def test_average_goes_on_counting(store: Path):
+def test_average_continues_counting(store: Path):
     model = AveragedModel(plain())
     for _ in range(3):
         model.update_parameters(plain())
@@ -179,7 +179,7 @@ def fsdp2(module: Any) -> nn.Module:
 )
 @pytest.mark.usefixtures("process_group")
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
-def test_distributed_model_and_optimizer_are_saved_whole(store: Path, wrap: Any, noted: dict):
+def test_distributed_model_and_optimizer_are_saved_unsharded(store: Path, wrap: Any, noted: dict):
     model, loaded, target = wrap(plain()), plain(), wrap(plain())
     optimizer = torch.optim.AdamW(model.parameters())
     model(torch.randn(8, 4)).sum().backward()
@@ -229,7 +229,7 @@ class Counting(nn.Module):
 
 
 @pytest.mark.parametrize("extra", [{"calls": 3, "scale": torch.ones(2)}, torch.ones(3), 5, None])
-def test_extra_state_of_a_layer_comes_back(store: Path, extra: Any):
+def test_extra_state_of_a_layer_is_restored(store: Path, extra: Any):
     target = nn.Sequential(Counting())
     checkpoint = saved(store, model=compiled(nn.Sequential(Counting(extra))))
     restored(checkpoint, target)
@@ -256,7 +256,7 @@ class Best(NamedTuple):
 
 
 class Stopper:
-    """An object of the user's own whose state has types of the user's own."""
+    """User object whose state has types of the user."""
 
     def __init__(self, mode: Any = Mode.MIN, best: Any = Best(0, 0.0)) -> None:  # noqa: B008
         self.mode, self.best = mode, best
@@ -268,7 +268,7 @@ class Stopper:
         vars(self).update(state)
 
 
-def test_types_of_the_user_come_back_as_those_of_the_target(store: Path, caplog: pytest.LogCaptureFixture):
+def test_types_of_the_user_are_restored_as_those_of_the_target(store: Path, caplog: pytest.LogCaptureFixture):
     checkpoint = saved(store, stopper=Stopper(Mode.MAX, Best(3, 0.5)))
     stopper, untyped = Stopper(), Stopper(None, None)
     with runfolio.init(resume=checkpoint.folder) as run:
@@ -289,7 +289,7 @@ def test_types_of_the_user_are_found_in_deques_and_sets(store: Path):
     assert repr((stopper.mode, stopper.best)) == repr(({Mode.MAX}, deque([Best(3, 0.5)], 2)))
 
 
-def test_restore_asks_no_target_for_its_state_without_need(store: Path):
+def test_restore_calls_no_state_dict_without_need(store: Path):
     stopper = Stopper("max", 3)
     checkpoint = saved(store, stopper=stopper)
     stopper.state_dict = None  # type: ignore[method-assign, assignment]
@@ -298,7 +298,7 @@ def test_restore_asks_no_target_for_its_state_without_need(store: Path):
     assert (stopper.mode, stopper.best) == ("max", 3)
 
 
-def test_schedule_after_a_warm_up_goes_on_as_if_never_stopped(store: Path):
+def test_schedule_after_a_warm_up_continues_exactly(store: Path):
     schedulers = torch.optim.lr_scheduler
 
     def fresh() -> tuple[torch.optim.Optimizer, Any]:

@@ -1,6 +1,6 @@
-"""The command line: one tree of commands; each parses, makes one call, and prints.
+"""Command line: a tree of commands; each parses its arguments, makes one call, and prints the result.
 
-Whatever is heavy (torch, pyarrow, matplotlib, even rich) is imported inside the command that needs it.
+Heavy modules (torch, pyarrow, matplotlib, even rich) are imported inside the commands that need them.
 """
 
 from runfolio.cli.tree import main

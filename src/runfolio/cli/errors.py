@@ -1,7 +1,6 @@
-"""The one place where errors become a line on stderr and an exit status.
+"""Conversion of errors to a line on stderr and an exit status.
 
-2: what was asked for is wrong (a setting, name, file or flag). 1: it went wrong (a failed run, a bug).
-130: Ctrl-C.
+2: the request is wrong (a setting, name, file or flag). 1: the execution failed (a failed run, a bug). 130: Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from runfolio.cli.output.console import print_failure, print_traceback
 from runfolio.errors import Ambiguous, FilterError, RunfolioError, did_you_mean, nearest
 
 _ALIASES = {"ls": "runs", "list": "runs"}
-"""Names of commands in other programs, and ours."""
+"""Aliases of commands, from other programs."""
 
 
 class CommandTree(click.Group):
-    """The root of the commands; without `--debug`, nothing that goes wrong in it is shown as a traceback."""
+    """Root of the commands; prints errors without a traceback unless `--debug` is given."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.headings: dict[str, list[str]] = {}
-        """Names of the commands below each heading of the help."""
+        """Commands below each heading of the help."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))
@@ -37,7 +36,7 @@ class CommandTree(click.Group):
                 formatter.write_dl(lines)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order of a first visit, not of the alphabet
+        return list(self.commands)  # in order of first use, not alphabetical
 
     def main(self, args: Sequence[str] | None = None, *ignored: Any, **extra: Any) -> NoReturn:
         arguments = list(sys.argv[1:] if args is None else args)
@@ -63,13 +62,13 @@ def _summary(command: click.Command) -> str:
 
 
 def _report(error: BaseException, *, debug: bool) -> int:
-    """Print what happened, and return the exit status."""
+    """Print the error and return the exit status."""
     if isinstance(error, click.Abort):
-        print_failure("")  # ends the line of the question that was not answered
+        print_failure("")  # end the line of the unanswered question
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return 130
     if isinstance(error, BrokenPipeError):
-        # `runfolio runs | head -1`: nobody listens any more; Python's flush at exit must not complain.
+        # The reader closed the pipe, as in `runfolio runs | head -1`. Python's flush at exit must not fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -77,7 +76,7 @@ def _report(error: BaseException, *, debug: bool) -> int:
         return 2
     if debug:
         print_traceback(error)
-    if isinstance(error, (Ambiguous, FilterError)):  # a list of runs and a caret need their lines
+    if isinstance(error, (Ambiguous, FilterError)):  # they need several lines: a list of runs, a caret
         print_failure(*f"error: {error}".rsplit("\n", 2 if isinstance(error, FilterError) else -1))
         return 2
     if isinstance(error, RunfolioError):
@@ -94,7 +93,7 @@ def _usage_message(error: click.ClickException) -> str:
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
         message = f"no option {error.option_name}; {_near_options(error)}"
-    first, *following = (line.strip() for line in message.splitlines())  # each choice has a line of its own
+    first, *following = (line.strip() for line in message.splitlines())  # choices are on separate lines
     message = f"{first} {'; '.join(following)}".rstrip()
     message = message[:1].lower() + message[1:].removesuffix(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
@@ -106,7 +105,7 @@ def _usage_message(error: click.ClickException) -> str:
 def _near_options(error: click.NoSuchOption) -> str:
     flags = [flag for param in error.ctx.command.get_params(error.ctx) for flag in param.opts] if error.ctx else []
     near = nearest(error.option_name, [flag for flag in flags if flag.startswith("--")])
-    return f"did you mean {' or '.join(near)}?" if near else "there is none like it"
+    return f"did you mean {' or '.join(near)}?" if near else "no option is similar"
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""A bound on the memory of commands that only read: a file that somebody sent ends one of them, not the machine."""
+"""Memory limit of commands that only read, so that a file from others cannot exhaust the machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CGROUP_FILES = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/
 def limit_memory() -> None:
     """Limit this process to half of the machine's or container's memory, or to `RUNFOLIO_MEMORY_LIMIT` gigabytes.
 
-    Memory that is allocated counts (`RLIMIT_DATA`), address space that is only reserved does not.
+    The limit counts allocated memory (`RLIMIT_DATA`), not reserved address space.
 
     Raises:
         ConfigError: The variable is neither a number above 0 nor `off`.
@@ -36,7 +36,7 @@ def limit_memory() -> None:
 
 
 def memory_message(error: MemoryError) -> str:
-    """Return what to say of a command that ran out of memory: the file that it was reading, and the remedy."""
+    """Return the error line of a command that ran out of memory: the file it was reading, and the remedy."""
     path = _path_being_read(error.__traceback__)
     subject = "the command" if path is None else f"reading {path}"
     return (
@@ -67,7 +67,7 @@ def _memory_bytes() -> int:
 
 
 def _path_being_read(trace: TracebackType | None) -> Path | None:
-    """Return the path that the innermost function with one was called with."""
+    """Return the argument `path` of the innermost function that has one."""
     path = None
     while trace is not None:
         value = trace.tb_frame.f_locals.get("path")

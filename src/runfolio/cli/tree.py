@@ -1,4 +1,4 @@
-"""The tree: every command, in the order of a first visit."""
+"""Tree of all commands, in the order in which a new user needs them."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ CONTEXT = {"max_content_width": 110, "help_option_names": HELP_FLAGS}
 @click.version_option(__version__, message="runfolio %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """The experiment tracker for PyTorch: runs the experiments, keeps the record, says what worked.
+    """The experiment tracker for PyTorch: it runs experiments, records them, and shows which one is best.
 
     \b
     runfolio train --data digits --model tinyvgg     one tracked run
-    runfolio series series/digits.yaml               every combination, and which one won
-    runfolio runs                                    the record
-    runfolio predict best photo.png                  use the winner
+    runfolio series series/digits.yaml               every combination, and which one is best
+    runfolio runs                                    the recorded runs
+    runfolio predict best photo.png                  use the best model
 
-    Runs are named by id, the beginning of an id, name, or `last` and `best`. They live as plain files in
-    ./runs, or where --store or RUNFOLIO_STORE says.
+    A run is named by its id, the start of its id, its name, or `last` and `best`. Runs are plain files in ./runs, or
+    in the folder of --store or RUNFOLIO_STORE.
     """
     if context.invoked_subcommand in {command.name for command in _READING}:
         limit_memory()
 
 
 _READING = (list_runs, show, logs, plot, best, compare, diff)
-"""Commands that read records and nothing else; `doctor` is one without `--repair`."""
+"""Commands that only read records, as does `doctor` without `--repair`."""
 
 _HEADINGS: dict[str, tuple[click.Command, ...]] = {
     "Train": (data, train, resume, fork, series),

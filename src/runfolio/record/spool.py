@@ -1,7 +1,7 @@
-"""The spool: where a writer's points and media wait on a local disk while the store does not take them.
+"""Spool: storage of a writer's points and media on a local disk while the store cannot be written.
 
-A spool is a folder of the user's cache laid out as a run folder is (`docs/format.md`, Spool). Its files have names that
-no file of the run has, so bringing them back is to copy each and to rename it; whatever is there twice by then is known
+A spool is a folder in the user's cache with the layout of a run folder (`docs/format.md`, Spool). Its files have names
+that the run does not use, so each is copied into the run and renamed. If a log call is stored twice, it is identified
 by (writer, seq) and read once.
 """
 
@@ -30,18 +30,20 @@ _ABOUT = "spool.json"
 
 
 class Spool:
-    """What a writer has waiting from one time that the store was away. Nothing is created before the first write."""
+    """Spooled points of a writer from one outage of the store. Nothing is created before the first write."""
 
     def __init__(
         self, run_folder: Path, run_id: str, writer: str, attempt: int, numbers: Iterator[int], most_bytes: int
     ) -> None:
-        """Args:
-        numbers: Of tails that the writer has not begun yet.
-        most_bytes: How much of the local disk it may take.
+        """Prepare a spool.
+
+        Args:
+            numbers: Unused numbers for new tails of the writer.
+            most_bytes: Limit of its size on the local disk.
         """
         cache = cache_folder()
         self.folder = cache / "spool" / f"{run_id}-{writer}-{next(numbers)}" if cache is not None else None
-        """Where it is; None where there is no place for one."""
+        """Folder of the spool; None if there is no cache folder."""
         self._run_folder = run_folder
         self._run_id = run_id
         self._writer = writer
@@ -53,10 +55,10 @@ class Spool:
         self._media: AppendFile | None = None
 
     def write_points(self, lines: bytes) -> None:
-        """Append whole lines to a tail.
+        """Append complete lines to a tail.
 
         Raises:
-            OSError: They were not written, or not all of them.
+            OSError: They were not written, or only in part.
         """
         folder = self._make_room(len(lines))
         if self._points is None:
@@ -64,10 +66,10 @@ class Spool:
         self._append(self._points, lines)
 
     def write_medium(self, line: bytes, picture: tuple[str, bytes] | None) -> None:
-        """Append a line to the media of this writer, and keep the picture it names: file name and content.
+        """Append a line to the media of this writer, and store its image: file name and content.
 
         Raises:
-            OSError: As `write_points`.
+            OSError: As in `write_points`.
         """
         size = len(picture[1]) if picture else 0
         folder = self._make_room(len(line) + size)
@@ -76,15 +78,15 @@ class Spool:
             media.picture_path(folder, name).write_bytes(content)
             self._bytes += size
         if self._media is None:
-            number = next(self._numbers) + 1  # 1 is that of the run's own
+            number = next(self._numbers) + 1  # 1 is the run's own list
             self._media = AppendFile(media.index_path(folder, self._writer, number), self._header)
         self._append(self._media, line)
 
     def close(self) -> None:
-        """No more for now; what is written later goes to new files.
+        """Close the files; later writes go to new ones.
 
         Raises:
-            OSError: A disk that writes late has not taken all of it.
+            OSError: The disk reports only now that not everything was written.
         """
         points, spooled_media = self._points, self._media
         self._points = self._media = None
@@ -93,17 +95,17 @@ class Spool:
                 opened.close(sync=False)
 
     def discard(self) -> None:
-        """Take away what a first write that failed has left; what it was to keep waits elsewhere."""
+        """Remove the remains of a failed first write; its data is stored elsewhere."""
         with contextlib.suppress(OSError):
             self.close()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def bring_back(self) -> None:
-        """Move everything to the run's folder; nothing is written here any more by then.
+        """Move everything to the run's folder; nothing may be written here any more.
 
         Raises:
-            OSError: Some of it is still here.
+            OSError: A part of it is still here.
         """
         if self.folder is not None and self.folder.exists():
             bring_back(StoredSpool(self.folder, self._run_folder, self._run_id, self._writer))
@@ -112,19 +114,19 @@ class Spool:
         try:
             file.write(data)
         except OSError:
-            # It may end in half a line, which is no line. What is written again goes to a new file.
+            # The file may end in an incomplete line, which readers skip. The data is written again to a new file.
             with contextlib.suppress(OSError):
                 self.close()
-                if file.size <= len(self._header):  # holds nothing; on a full disk each try would leave one more
+                if file.size <= len(self._header):  # empty; on a full disk, each attempt would leave such a file
                     file.path.unlink(missing_ok=True)
             raise
         self._bytes += len(data)
 
     def _make_room(self, size: int) -> Path:
         if self.folder is None:
-            raise OSError(errno.ENOENT, "there is no cache folder to keep a spool in")
+            raise OSError(errno.ENOENT, "there is no cache folder for a spool")
         if self._bytes + size > self._most_bytes:
-            raise OSError(errno.EDQUOT, f"the spool holds {self._bytes / 1e6:,.0f} MB, as much as it may")
+            raise OSError(errno.EDQUOT, f"the spool has reached its limit of {self._bytes / 1e6:,.0f} MB")
         if not (self.folder / _ABOUT).exists():
             for name in (METRICS, f"{MEDIA}/{MEDIA_FILES}"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
@@ -135,7 +137,7 @@ class Spool:
 
 @dataclass(frozen=True)
 class StoredSpool:
-    """A spool that lies on this machine."""
+    """Spool on this machine."""
 
     folder: Path
     run_folder: Path
@@ -144,7 +146,7 @@ class StoredSpool:
 
 
 def find_spools() -> Iterator[StoredSpool]:
-    """Every spool of this user on this machine; what is no spool is passed over."""
+    """Yield every spool of this user on this machine; invalid folders are skipped."""
     cache = cache_folder()
     if cache is None or not (cache / "spool").is_dir():
         return
@@ -157,7 +159,7 @@ def find_spools() -> Iterator[StoredSpool]:
 
 
 def spools_of(folder: Path) -> list[StoredSpool]:
-    """What waits for the run in spools on this machine; also where the run was moved since, by the id in its name."""
+    """Return the spools of a run on this machine; if the run was moved, they are found by the id in its name."""
     spools = list(find_spools())
     matching = [spool for spool in spools if spool.run_folder.resolve() == folder.resolve()]
     moved = [spool for spool in spools if folder.name.endswith(f"-{spool.run_id}") and not spool.run_folder.exists()]
@@ -165,15 +167,15 @@ def spools_of(folder: Path) -> list[StoredSpool]:
 
 
 def bring_back(spool: StoredSpool) -> int:
-    """Move the files of a spool that nobody writes to its run's folder; how many bytes it was.
+    """Move the files of a spool without a writer to its run's folder; return their size in bytes.
 
-    Killed in between, the rest is moved the next time: a file goes from the spool only once the run has it.
+    If the process is killed, the next call moves the rest: a file is removed from the spool only after the run has it.
 
     Raises:
-        OSError: Some of it is still in the spool.
+        OSError: A part of it is still in the spool.
     """
     moved = 0
-    # Pictures first, so that no line ever names one that is not there.
+    # Images first, so that a line never refers to a missing one.
     for parts in ((MEDIA, MEDIA_FILES), (MEDIA,), (METRICS,)):
         for source in RecordPath(spool.folder, *parts).entries():
             if stat.S_ISREG(source.status().st_mode):

@@ -62,7 +62,7 @@ _GONE = "is missing: the run's name, config and results"
 
 
 def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
-    """Return a run's document if it can be read, and the problem with it."""
+    """Return a run's document, if readable, and its problem, if any."""
     path = RecordPath(folder, RUN_FILE)
     try:
         document = RunDocument.read(folder)

@@ -35,7 +35,7 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
 
 
 def _oversized(folder: Path) -> Iterator[Finding]:
-    """Files that no other check opens, and that are larger than their kind can be."""
+    """Yield findings for files above the size limit of their kind that no other check opens."""
     for part, most_bytes in ((CLAIMS, file_bounds.JSON_DOCUMENT), (CONSOLE, file_bounds.CONSOLE)):
         for path in RecordPath(folder, part).files():
             try:
@@ -43,7 +43,7 @@ def _oversized(folder: Path) -> Iterator[Finding]:
             except UnusableFile as error:
                 yield Finding(path.relative, Severity.UNCHECKED, error.problem)
             except OSError:
-                continue  # gone in the meantime, or not ours to read
+                continue  # deleted in the meantime, or not readable
 
 
 def _unreadable_finding(path: RecordPath, error: Exception) -> Finding:

@@ -191,7 +191,7 @@ def _rebuild_document(folder: Path, census: Census) -> str:
 
 
 def _rewrite_document(folder: Path, document: RunDocument, census: Census) -> str:
-    """Write a run's `run.json` without its damaged fields; attempts that are all lost come from the other files."""
+    """Write a run's `run.json` without its damaged fields; if all attempts are lost, derive them from other files."""
     text = shorten_damage(document.damage)
     document.attempts = document.attempts or _attempts(folder, census)
     document.write(folder, sync=True)

@@ -49,5 +49,5 @@ def walk_files(folder: Path) -> Iterator[RecordPath]:
 
 
 def unusable_files(folder: Path) -> Iterator[tuple[RecordPath, str]]:
-    """Yield what is below a run's folder and neither a file nor a folder, with its kind."""
+    """Yield entries below a run's folder that are neither files nor folders, with their kind."""
     return ((path, kind) for path in RecordPath(folder).walk() if (kind := path.kind()) != FILE)

@@ -19,7 +19,7 @@ from runfolio.tracking.environment import git
 
 _NOTEBOOK_PROGRAMS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
 _ACTED_UPON = ("code", "environment")
-"""Parts of `run.json` that must be undamaged, since they say what is executed."""
+"""Parts of `run.json` that must be intact, since they decide what is executed."""
 _PATHS = ("script", "folder")
 """Fields that must be absolute paths without `..`."""
 UNCOMMITTED_LEFT_OUT = "the uncommitted diff"

@@ -52,7 +52,7 @@ def requirements_of(plan: Plan) -> list[str]:
         raise ConfigError(f"the record of {plan.start.label} does not list the installed packages")
     if missing:
         raise ConfigError(
-            f"cannot be installed: {'; '.join(missing)}; only https, ssh and folders outside of the store are used:"
+            f"cannot be installed: {'; '.join(missing)}; only https, ssh and folders outside the store are used:"
             " restore them there, or omit --fresh-venv"
         )
     return requirements

@@ -153,7 +153,7 @@ def _measure_function(data: Any) -> Callable[[], Measurement]:
     elif callable(data) and not hasattr(data, "__getitem__"):
         return lambda: Measurement(_check_listing(data()), None)
     raise ConfigError(
-        f"log_data takes a file or folder, a list of files, arrays or tensors (also in dicts), a runfolio.Listing or a"
+        f"log_data takes a file, a folder, a list of files, arrays, tensors (also in dicts), a runfolio.Listing or a"
         f" function that returns one, not a {type(data).__name__}, whose items would have to be read one by one: pass"
         " the files or arrays that it reads, or a Listing of (name, digest, label)"
     )

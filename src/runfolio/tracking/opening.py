@@ -1,4 +1,4 @@
-"""Opening a run in this process: `init`, `resume` and `fork` share it."""
+"""Opening of a run in this process, shared by `init`, `resume` and `fork`."""
 
 from __future__ import annotations
 
@@ -68,29 +68,29 @@ class RunOptions(TypedDict, total=False):
 
 
 class Opened(NamedTuple):
-    """Folder and document of a run, with the attempt that this process is to write."""
+    """Folder and document of a run, with the attempt that this process writes."""
 
     folder: Path
     document: RunDocument
     last_step: int = -1
-    """The last step that is kept."""
+    """Last step that is kept."""
     role: Role = PRIMARY
     checkpoint: Checkpoint | None = None
-    """The checkpoint to continue from."""
+    """Checkpoint to continue from."""
     restarts: bool = False
-    """The run continues without a checkpoint, so that its script may start again."""
+    """True if the run continues without a checkpoint, so that its script may start from the beginning."""
 
 
 class OpenRequest(NamedTuple):
-    """The store to open a run in, and what this process and its environment ask for."""
+    """Store to open a run in, with the requests of the call and the environment."""
 
     store: Path
     config: Mapping[str, Any]
     """Plain settings given in this call."""
     wanted_id: str | None
-    """Id that `RUNFOLIO_RUN_ID` gives the run."""
+    """Id of the run from `RUNFOLIO_RUN_ID`."""
     wait_s: float
-    """Longest time to wait for rank 0."""
+    """Longest wait for rank 0."""
     named: Path | None = None
     """Folder of the run that the call names."""
 
@@ -105,7 +105,7 @@ class NewRun:
     notes: str
     series: dict[str, Any] | None
     repeated: Reproduction | None
-    """The run that `runfolio reproduce` repeats in this process."""
+    """Run that `runfolio reproduce` repeats in this process."""
 
     @classmethod
     def of(
@@ -116,11 +116,13 @@ class NewRun:
         notes: str,
         series: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Raises:
-        ConfigError: A name or tag cannot be recorded.
+        """Check the description of a new run.
+
+        Raises:
+            ConfigError: A name or tag cannot be recorded.
         """
         repeated = reproduction.requested_reproduction()
-        if repeated is not None:  # not the name of the run it repeats, which must still be found by its name
+        if repeated is not None:  # a name of its own, so that the repeated run can still be found by its name
             name = f"{(name or repeated.name)[: run_edits.NAME_LENGTH - len(_REPRODUCED)]}{_REPRODUCED}"
         for text in filter(None, (name, experiment)):
             run_edits.check_name(text)
@@ -128,7 +130,7 @@ class NewRun:
         return cls(name, experiment, plain_tags(tags), str(notes), plain_series, repeated)
 
     def describe(self, opened: Opened) -> Opened:
-        """Write the description into the document of a run that this process has opened."""
+        """Write the description into the document of a run opened by this process."""
         if opened.role == PRIMARY:
             document = opened.document
             document.tags, document.notes, document.series = self.tags, self.notes, self.series
@@ -152,15 +154,15 @@ def open_run(
     """Open the run that `find` returns, start recording, and make it the current run of this thread or task.
 
     Args:
-        reference: An earlier run, looked up for `find` before open runs are ended.
+        reference: An earlier run, found before other runs are ended.
     Raises:
         StoreError: The store cannot be written.
-        NotFound, Ambiguous: `reference` does not name one run.
-        ConfigError: `config` or a variable of the environment cannot be used.
+        NotFound, Ambiguous: `reference` does not match exactly one run.
+        ConfigError: `config` or an environment variable is invalid.
     """
     repeated = reproduction.requested_reproduction()
     recording = recording or RecordingConfig()
-    keep_code(recording.code)  # a wrong RUNFOLIO_CODE is reported before anything is opened
+    keep_code(recording.code)  # reports an invalid RUNFOLIO_CODE before anything is opened
     folder = repeated.store if repeated is not None else store_folder(store)
     settings = plain_config(config) if config is not None else {}
     wanted_id = distributed.run_id_from_environment()
@@ -193,7 +195,7 @@ def open_run(
         run_context.enter(recorder)
         hydra_job.end_with_job(recorder)
         if (shell := run_context.ipython_shell()) is not None:
-            from runfolio.tracking.process.notebook import watch_cells  # asyncio, which scripts need not load
+            from runfolio.tracking.process.notebook import watch_cells  # imports asyncio, which scripts do not need
 
             watch_cells(shell)
     except RunfolioError:
@@ -207,7 +209,7 @@ def open_run(
 
 
 def _end_unattended_runs(joined_id: str | None) -> None:
-    """End the open runs of this thread or task that are in no `with` block; one notice per process says so.
+    """End the open runs of this thread or task that are not in a `with` block, with one notice per process.
 
     Args:
         joined_id: Id of the run that this process joins; it stays open.
@@ -221,19 +223,19 @@ def _end_unattended_runs(joined_id: str | None) -> None:
         if not _is_end_logged:
             _is_end_logged = True
             log.warning(
-                "%r ends here, since another run is opened; keep_others=True keeps both open (this is said once)",
+                "%r ends here, because another run is opened; keep_others=True keeps both open (logged once)",
                 other.handle,
             )
 
 
 def open_new(request: OpenRequest, name: str | None, experiment: str, *, continues_finished: bool = False) -> Opened:
-    """Open a new run; or join or continue the one that `RUNFOLIO_RUN_ID` names.
+    """Open a new run, or join or continue the run that `RUNFOLIO_RUN_ID` names.
 
     Args:
         continues_finished: Continue a run of that id even if it has finished.
     """
     make_store(request.store)
-    if request.wanted_id is not None:  # its folder has the same name in every process, so that only one can create it
+    if request.wanted_id is not None:  # the folder has the same name in every process, so only one can create it
         return _open_shared(request, request.wanted_id, name or request.wanted_id, experiment, continues_finished)
     name = name or claim_name(request.store, program_name())
     while True:
@@ -242,21 +244,21 @@ def open_new(request: OpenRequest, name: str | None, experiment: str, *, continu
 
 
 def open_fork(request: OpenRequest, make: Callable[[str], Path]) -> Opened:
-    """Open a fork with its first own attempt, or join the one that `RUNFOLIO_RUN_ID` names.
+    """Open a fork with its first own attempt, or join the fork that `RUNFOLIO_RUN_ID` names.
 
     Args:
-        make: Makes the folder of a fork with a given id.
+        make: Creates the folder of a fork with a given id.
     """
     rank = distributed.rank()
     deadline = time.monotonic() + request.wait_s
     while request.wanted_id is not None:
         if match := distributed.find_run(request.store, request.wanted_id):
-            if rank:  # rank 0 may have made it and be about to open it
+            if rank:  # rank 0 may have created it without having opened it yet
                 return open_earlier(request, match[0])
             if not distributed.can_join(*match, rank):
                 raise StoreError(
-                    f"run {request.wanted_id} ({distributed.RUN_ID}) exists already in {match[0]};"
-                    f" give {distributed.RUN_ID} another id for the fork"
+                    f"run {request.wanted_id} ({distributed.RUN_ID}) already exists in {match[0]};"
+                    f" set {distributed.RUN_ID} to another id for the fork"
                 )
             return _joined(*match, rank)
         if not rank or not distributed.wait_for_retry(deadline):
@@ -276,12 +278,12 @@ def open_earlier(
     """Open a new attempt of a run, or join it if `RUNFOLIO_RUN_ID` names it and another rank has opened the attempt.
 
     Args:
-        checkpoint: The checkpoint to continue from; None keeps every point.
+        checkpoint: Checkpoint to continue from; None keeps every point.
         step: Continue after this step instead.
         force: Take the run over from a process that still writes it.
         purpose: See `Attempt.purpose`.
     """
-    # Before the document, and not again: of processes that come this far at once, all claim the same attempt.
+    # Read before the document and only once, so that processes that arrive at the same time claim the same attempt.
     claimed = claims.newest_attempt(folder)
     document = RunDocument.read(folder)
     if request.wanted_id == document.id and (opened := _join_resumed(folder, document, request.wait_s)):
@@ -290,8 +292,8 @@ def open_earlier(
         distributed.refuse_if_written(folder, document, claimed)
     bring_back_spools(folder)
     source = _checkpoint(folder, document, checkpoint) if checkpoint is not None and step is None else None
-    parent, position, last_step = _cut(folder, document, source, step)
-    _note_seconds(folder, document)
+    parent, position, last_step = _branch_end(folder, document, source, step)
+    _record_duration(folder, document)
     attempt = max(_last_attempt(document), claimed) + 1
     document.attempts.append(Attempt(attempt, parent, position, new_id(), now(), purpose=purpose))
     document.status = Status()
@@ -307,21 +309,21 @@ def refuse_in_reproduction(call: str) -> None:
     """Check that this process was not started to repeat a run.
 
     Args:
-        call: The call that continues a run, as the user wrote it.
+        call: Call that continues a run, as the user wrote it.
     Raises:
-        ConfigError: It was.
+        ConfigError: It was started to repeat a run.
     """
     if is_reproduction():
         raise ConfigError(
-            f"{call} goes on with a run, while `runfolio reproduce` repeats one from its"
-            " start; have the script open a new run where it has no run to resume"
+            f"{call} continues a run, but `runfolio reproduce` repeats a run from its"
+            " start; make the script open a new run if it has none to resume"
         )
 
 
 def _sinks(folder: Path, *, tensorboard: bool) -> list[Sink]:
     if not tensorboard and not event_files(folder):
         return []
-    from runfolio.events.sink import EventFileSink  # CRC-32C, which other runs need not load
+    from runfolio.events.sink import EventFileSink  # imports CRC-32C, which other runs do not need
 
     return [EventFileSink(folder, subprocesses.start_module, background_log.log.warning)]
 
@@ -353,7 +355,7 @@ def _create(store: Path, name: str, experiment: str, run_id: str) -> Opened:
 def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str, continues_finished: bool) -> Opened:
     """Join or continue the run that `RUNFOLIO_RUN_ID` names, or create it as rank 0 (or as a process without a rank).
 
-    The others wait for rank 0, but not for ever: it may never come.
+    Other ranks wait for rank 0, but only for a limited time, since it may never start.
     """
     rank = distributed.rank()
     deadline = time.monotonic() + request.wait_s
@@ -369,8 +371,8 @@ def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str, 
             except FileExistsError as error:
                 if time.monotonic() > deadline:
                     raise StoreError(
-                        f"{error.filename} was begun by another process, which left no {RUN_FILE} in it;"
-                        f" remove the folder, or give {distributed.RUN_ID} another id"
+                        f"{error.filename} was created by another process without a {RUN_FILE};"
+                        f" remove the folder, or set {distributed.RUN_ID} to another id"
                     ) from None
         is_waiting = distributed.wait_for_retry(deadline) and is_waiting
 
@@ -381,14 +383,14 @@ def _joined(folder: Path, document: RunDocument, rank: int | None) -> Opened:
 
 
 def _continue(request: OpenRequest, folder: Path, document: RunDocument, continues_finished: bool) -> Opened:
-    """Continue a run that nobody writes, from its last checkpoint; without one, after its last point.
+    """Continue a run that no process writes, from its last checkpoint, or after its last point if it has none.
 
-    Rank 0 opens the attempt, the other ranks join it.
+    Rank 0 opens the attempt, and the other ranks join it.
     """
     if document.status.state == "finished" and not continues_finished:
         raise StoreError(
-            f"run {document.id} ({distributed.RUN_ID}) in {folder} has finished; give {distributed.RUN_ID}"
-            f' another id for a new run, or continue this one by init(resume="auto")'
+            f"run {document.id} ({distributed.RUN_ID}) in {folder} has finished; set {distributed.RUN_ID}"
+            f' to another id for a new run, or continue this one by init(resume="auto")'
         )
     has_checkpoint = bool(manifests.names(folder))
     opened = open_earlier(request, folder, LAST if has_checkpoint else None)
@@ -411,26 +413,26 @@ def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:
         return manifests.read_intact(folder, name, lambda text: log.warning("run %s: %s", document.id, text))
     except NotFound as error:
         raise NotFound(
-            f"{error}; runfolio.resume(run, checkpoint=None) goes on after the run's last point, step=-1 from its"
+            f"{error}; runfolio.resume(run, checkpoint=None) continues after the run's last point, step=-1 from its"
             " beginning"
         ) from None
 
 
-def _cut(
+def _branch_end(
     folder: Path, document: RunDocument, checkpoint: Checkpoint | None, step: int | None
 ) -> tuple[int, dict[str, int], int]:
-    """Return the attempt to continue, the last point kept of each writer, and the last step kept."""
+    """Return the attempt to continue, the last kept point of each writer, and the last kept step."""
     if step is not None:
-        from runfolio.record.checkpoints import resume_points  # Arrow, which few resumes need
+        from runfolio.record.checkpoints import resume_points  # imports Arrow, which few resumes need
 
         return _last_attempt(document), *resume_points.last_seqs_at_step(folder, document, whole_step(step))
     if checkpoint is None:
-        return _everything(folder, document)
+        return _end_of_run(folder, document)
     last_step = -1 if checkpoint.step is None else checkpoint.step
     return checkpoint.attempt, position_at(folder, document, checkpoint), last_step
 
 
-def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int], int]:
+def _end_of_run(folder: Path, document: RunDocument) -> tuple[int, dict[str, int], int]:
     from runfolio.record.checkpoints import resume_points
     from runfolio.record.points.reader import PointFiles
 
@@ -439,10 +441,10 @@ def _everything(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
     return _last_attempt(document), resume_points.last_seqs(folder, document), max(steps, default=-1)
 
 
-def _note_seconds(folder: Path, document: RunDocument) -> None:
-    """Note how long the last attempt lasted, by its heartbeats if it died without writing its end.
+def _record_duration(folder: Path, document: RunDocument) -> None:
+    """Record the duration of the last attempt, by its heartbeats if it died without writing its end.
 
-    The estimate is rather too long than too short, so that what counts on from there never goes back.
+    It is rather overestimated than underestimated, so that counts that continue from it never decrease.
     """
     if document.attempts and (last := document.attempts[-1]).seconds is None:
         heartbeat = heartbeats.Heartbeat.read(folder, last.writer)

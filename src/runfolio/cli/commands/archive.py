@@ -1,4 +1,4 @@
-"""`runfolio archive`: runs put aside."""
+"""`runfolio archive`: hide runs from tables."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from runfolio.cli.output.console import print_line
 from runfolio.cli.output.options import Command, open_store, store_option
 
 
-@click.command(cls=Command, short_help="Put runs aside: kept whole, but left out of tables.")
+@click.command(cls=Command, short_help="Hide runs from tables; they are kept.")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @store_option
 def archive(runs: tuple[str, ...], store: Path | None) -> None:
-    """Put runs aside: kept whole, but left out of tables, choices and pictures.
+    """Hide runs from tables, choices and plots; they are kept.
 
-    `runs`, `best` and `plot` show them with --archived; by name every command still finds them.
+    `runs`, `best` and `plot` show them with --archived, and every command accepts their names.
 
     \b
     runfolio archive k3f9 a7x2
@@ -26,7 +26,7 @@ def archive(runs: tuple[str, ...], store: Path | None) -> None:
 
 
 def set_archived(names: tuple[str, ...], store: Path | None, *, archived: bool) -> None:
-    """Archive runs or take them back; a wrong name changes nothing."""
+    """Archive runs or undo that; with an unknown name, nothing is changed."""
     folio = open_store(store)
     for run in [folio.run(name) for name in names]:
         run.edits.archive(archived)

@@ -1,4 +1,4 @@
-"""`runfolio best`: the best run by a metric."""
+"""`runfolio best`: show the best run by a metric."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from runfolio.record.base.plurals import counted
 @run_filters
 @store_option
 def best(metric: str, mode: str | None, store: Path | None, **filters: Unpack[RunFilters]) -> None:
-    """Name the best run by a metric, and say which data chose it.
+    """Show the best run by a metric, and the data that chose it.
 
-    Whether more or less is better is guessed from the metric's name; --min and --max decide. A run competes with what
-    it reports in its summary, else with the best of its curve (metrics.val/acc: always so). Runs that failed,
-    reproductions and second copies of a run do not compete.
+    Whether more or less is better is guessed from the metric's name, unless --min or --max is given. A run is ranked
+    by the value in its summary, else by the best value of its curve (with metrics.val/acc always). Failed runs,
+    reproductions and second copies of a run are excluded.
 
     \b
     runfolio best val/acc

@@ -1,4 +1,4 @@
-"""`runfolio cache`: what lies in the cache, how much of it may, and clearing it."""
+"""`runfolio cache`: list, limit and clear the cache."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _CLEARABLE = [kind.name for kind in KINDS if kind.name != SPOOL]
 @click.group(
     invoke_without_command=True,
     params=[debug_option()],
-    short_help="List what is cached to save time; bound it, clear it.",
+    short_help="List, limit or clear the cache.",
 )
 @click.option(
     "--budget",
     type=ByteSizeParamType(),
     metavar="SIZE",
-    help="Let features and pixels take so much from now on: 5GB.",
+    help="Limit of features and pixels from now on, such as 5GB.",
 )
 @output_format_options
 @click.pass_context
 def cache(context: click.Context, budget: int | None, output: OutputFormat) -> None:
-    """What is kept to save time: features of images, decoded pixels, fetched data, what was found out about files.
+    """List the cache: features of images, decoded pixels, fetched data, checksums and indexes of files.
 
-    All but the spool can be made or fetched again. Of features and pixels, what was not used for longest goes first
-    where they would take more than the budget (10 GB, or $RUNFOLIO_CACHE_BUDGET); never what a training has open.
+    Everything but the spool can be computed or fetched again. If features and pixels exceed the budget (10 GB, or
+    $RUNFOLIO_CACHE_BUDGET), the least recently used are deleted, except those that a training has open.
 
     \b
     runfolio cache
@@ -45,7 +45,7 @@ def cache(context: click.Context, budget: int | None, output: OutputFormat) -> N
     """
     if context.invoked_subcommand is not None:
         if budget is not None or output != "table":
-            raise click.UsageError("clear takes its options behind itself", context)
+            raise click.UsageError("options of clear must follow it", context)
         return
     if budget is not None:
         _set_budget(budget)
@@ -56,10 +56,10 @@ def cache(context: click.Context, budget: int | None, output: OutputFormat) -> N
 @click.argument("kinds", nargs=-1, type=click.Choice(_CLEARABLE), metavar="[KIND]...")
 @yes_option
 def clear(kinds: tuple[str, ...], yes: bool) -> None:
-    """Remove what is kept: of these kinds (features, pixels, images, digests, data, index), else of all.
+    """Clear these kinds of files (features, pixels, images, digests, data, index), or all.
 
-    What a training has open stays, and so does the spool: in it points of runs wait for their store
-    (`runfolio doctor --repair` brings them back).
+    Files that a training has open are kept. So is the spool, which holds points of runs until their store is available
+    (`runfolio doctor --repair` restores them).
 
     \b
     runfolio cache clear features pixels
@@ -73,14 +73,14 @@ def clear(kinds: tuple[str, ...], yes: bool) -> None:
     if not yes:
         print_table(cache_table(doomed, [kind for kind in KINDS if any(entry.kind is kind for entry in doomed)]))
         if any(entry.kind.name == "data" for entry in doomed):
-            print_line("data is fetched or unpacked again when it is needed; a training that reads it now would fail")
+            print_line("data will be fetched or unpacked again when needed; a training that is reading it would fail")
         if not confirm("Remove all this?"):
             return
     in_use = [entry for entry in doomed if not remove_entry(entry)]
     in_use_bytes = sum(entry.size for entry in in_use)
     print_line(f"cleared {formatting.byte_size(sum(entry.size for entry in doomed) - in_use_bytes)}")
     if in_use:
-        print_line(f"left {formatting.byte_size(in_use_bytes)} that a training has open")
+        print_line(f"kept {formatting.byte_size(in_use_bytes)} that a training has open")
 
 
 def _set_budget(size: int) -> None:
@@ -99,11 +99,11 @@ def _print_cache(output: OutputFormat) -> None:
     print_table(cache_table([entry for kind in KINDS for entry in cache_entries(kind)], KINDS), output)
     if output == "table":
         print_line("")
-        print_line(f"in {_cache_path()}; features and pixels may take {formatting.byte_size(cache_budget())}")
+        print_line(f"in {_cache_path()}; limit of features and pixels: {formatting.byte_size(cache_budget())}")
 
 
 def _cache_path() -> Path:
     path = cache_folder()
     if path is None:
-        raise ConfigError("there is no folder for caches; set RUNFOLIO_CACHE to one")
+        raise ConfigError("there is no cache folder; set RUNFOLIO_CACHE")
     return path

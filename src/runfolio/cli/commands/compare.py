@@ -1,4 +1,4 @@
-"""`runfolio compare`: runs side by side."""
+"""`runfolio compare`: compare runs side by side."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 @click.option(
     "--group-by",
     metavar="A,B",
-    help="Mean, spread and interval of all runs of the same A and B; -A: of all but A.",
+    help="Mean, spread and interval of runs with the same A and B; -A groups by all settings except A.",
 )
-@click.option("--all", "everything", is_flag=True, help="Also norms, rates, times, sizes, and output folders.")
+@click.option("--all", "everything", is_flag=True, help="Also show norms, rates, times, sizes, and output folders.")
 @experiment_option
 @store_option
 @output_format_options
@@ -37,15 +37,15 @@ def compare(
     store: Path | None,
     output: OutputFormat,
 ) -> None:
-    """Compare runs: those named, or all of an experiment.
+    """Compare the named runs, or all runs of an experiment.
 
-    One row for each run, with the settings in which they differ and what came of it. The head of a column says which
-    number of a metric it is: what the run reports in its summary, else the best of the curve. If the best of a curve is
-    not its last value, that has a column too. JSON and CSV have every metric, its last and its best value.
+    One row per run shows the settings in which they differ, and the results. The head of a column names the value of
+    the metric: that in the summary, else the best of the curve. If the best value of a curve is not its last one, the
+    last one has a column too. JSON and CSV contain the last and the best value of every metric.
 
-    With --group-by, what groups of runs came to: -seed takes those for one that differ in their seed alone. Settings
-    that differ in every run and only say where it writes, such as an output folder, make no groups. Reproductions and
-    second copies of a run count in no group.
+    --group-by shows the results of groups of runs: -seed combines runs that differ only in their seed. Settings that
+    differ in every run and only name its output, such as a folder, do not form groups. Reproductions and second copies
+    of a run are excluded.
 
     \b
     runfolio compare k3f9 a7x2
@@ -55,7 +55,7 @@ def compare(
     from runfolio.query.selection.duplicates import distinct_runs
 
     if bool(runs) == bool(experiment):
-        raise click.UsageError("name the runs to compare, or give --experiment NAME for all of one")
+        raise click.UsageError("name the runs to compare, or give --experiment NAME for all runs of one")
     folio = open_store(store)
     chosen = [folio.run(name) for name in runs] if runs else list(folio.runs(experiment))
     if group_by is not None:
@@ -87,7 +87,7 @@ def _compare_runs(runs: Sequence[RecordedRun], output: OutputFormat, *, everythi
         print_line(f"and {counted(watched, 'metric')} of single parameters: grad_norm/NAME, weight_norm/NAME")
     for sentence in comparison.mind:
         print_text(sentence)
-    print_text(f"{comparison.same} other setting{'s are' if comparison.same != 1 else ' is'} the same in all.")
+    print_text(f"{comparison.same} other setting{'s are' if comparison.same != 1 else ' is'} the same in all runs.")
 
 
 def _compare_groups(runs: Sequence[RecordedRun], group_by: str, output: OutputFormat) -> None:

@@ -1,4 +1,4 @@
-"""`runfolio data`: what is in a data set, before anything is trained on it."""
+"""`runfolio data`: describe a data set before training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runfolio.settings import build
 from runfolio.vision.settings import TrainSettings
 
 _IMAGE_SETTINGS = ("test_data", "image_size", "augment", "model", "weights", "seed")
-"""The settings that decide which images there are and how a network sees them."""
+"""Settings that decide which images are used and how they are transformed."""
 
 
 @click.command(cls=Command)
@@ -26,17 +26,17 @@ _IMAGE_SETTINGS = ("test_data", "image_size", "augment", "model", "weights", "se
     "--out",
     "path",
     type=PathParamType(),
-    help="Draw a batch into this picture.",
+    help="Draw a batch in this file.",
 )
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @settings_options(TrainSettings, only=_IMAGE_SETTINGS)
 def data(name: str, path: Path | None, store: Path | None, as_json: bool, **flags: Any) -> None:
-    """Look at a data set before training on it.
+    """Describe a data set before training on it.
 
-    What is taken for training, validation and test, images of each class, their sizes, images that are there twice or
-    in both training and test, files that cannot be read; and with --out, training images as they are stored, as the
-    network will see them, and augmented. The settings below mean what they mean in `train`.
+    Print the training, validation and test parts, the images per class, their sizes, duplicate images, images in both
+    training and test, and unreadable files. With --out, draw training images as stored, as the network sees them, and
+    augmented. The settings mean the same as in `train`.
 
     \b
     runfolio data digits
@@ -52,7 +52,7 @@ def data(name: str, path: Path | None, store: Path | None, as_json: bool, **flag
 
     with progress_display() as progress:
         description = describe(name, test_data=settings.test_data, progress=progress)
-        if path or changes.keys() - {"test_data"}:  # what the settings ask for is tried, drawn or not
+        if path or changes.keys() - {"test_data"}:  # check the settings even if nothing is drawn
             preparation = prepare(settings, store=store, progress=progress)
             if path:
                 draw_batch(preparation, path)
@@ -62,4 +62,4 @@ def data(name: str, path: Path | None, store: Path | None, as_json: bool, **flag
         print_data(description)
         if path:
             print_line("")
-            print_line(f"a batch of it is drawn in {path}")
+            print_line(f"a batch is drawn in {path}")

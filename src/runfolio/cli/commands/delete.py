@@ -1,4 +1,4 @@
-"""`runfolio delete`: runs moved to the trash."""
+"""`runfolio delete`: move runs to the trash."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @run_filters
 @yes_option
-@click.option("--force", is_flag=True, help="Also runs that are being written; their training goes on unrecorded.")
+@click.option("--force", is_flag=True, help="Also delete runs being written; their training continues unrecorded.")
 @store_option
 def delete(runs: tuple[str, ...], yes: bool, force: bool, store: Path | None, **filters: Unpack[RunFilters]) -> None:
-    """Delete runs: the ones named, or all that the filters choose.
+    """Delete the named runs, or all that match the filters.
 
-    They move to the trash of the store and come back whole with `undelete`; `purge` frees the space.
+    They move to the store's trash, from which `undelete` restores them; `purge` frees the space.
 
     \b
     runfolio delete k3f9 a7x2
@@ -47,7 +47,7 @@ def delete(runs: tuple[str, ...], yes: bool, force: bool, store: Path | None, **
     folio = open_store(store)
     chosen = _named_or_filtered_runs(folio, runs, filters)
     if not chosen:
-        print_line("No run is like that.")
+        print_line("No run matches.")
         return
     if not yes and (not runs or sys.stdin.isatty()):
         print_table(_runs_to_delete(chosen))
@@ -56,13 +56,13 @@ def delete(runs: tuple[str, ...], yes: bool, force: bool, store: Path | None, **
     folio.trash.put(*chosen, force=force)
     for run in chosen:
         print_line(f"deleted {run.name} ({run.id})")
-    print_line(f"back again  runfolio undelete {' '.join(run.id for run in chosen[:5])}{store_flag(store)}")
+    print_line(f"undo  runfolio undelete {' '.join(run.id for run in chosen[:5])}{store_flag(store)}")
 
 
 def _named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilters) -> list[RecordedRun]:
     if bool(names) == has_filters(filters):
         raise click.UsageError(
-            "name the runs, or choose them by --experiment, --state, --tag or --where"
+            "name the runs, or select them by --experiment, --state, --tag or --where"
             + ("; not both" if names else ""),
             click.get_current_context(),
         )

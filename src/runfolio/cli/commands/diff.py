@@ -1,4 +1,4 @@
-"""`runfolio diff`: how two runs were started differently."""
+"""`runfolio diff`: show how the starts of two runs differ."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from runfolio.cli.output.options import Command, open_store, store_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_option
 def diff(first: str, second: str, as_json: bool, store: Path | None) -> None:
-    """Say how the second run was started differently from the first.
+    """Show how the starts of two runs differ.
 
-    Code (commit, captured files, uncommitted changes), settings, data, packages, environment; a summary first.
-    What came of it is for `runfolio compare`.
+    A summary is followed by code (commit, captured files, uncommitted changes), settings, data, packages and
+    environment. Use `runfolio compare` for the results.
 
     \b
     runfolio diff k3f9 a7x2

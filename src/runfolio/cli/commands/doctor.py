@@ -1,4 +1,4 @@
-"""`runfolio doctor`: what is damaged in a store, what is lost, and mending what can be."""
+"""`runfolio doctor`: find and repair damage in a store."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--repair", is_flag=True, help="Repair what can be; damaged files are kept, in `damaged/` of the run.")
+@click.option("--repair", is_flag=True, help="Repair what is possible; damaged files move to `damaged/` of the run.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_option
 def doctor(runs: tuple[str, ...], repair: bool, as_json: bool, store: Path | None) -> None:
-    """Check the record: every byte of every run, or of those named.
+    """Check the store: every byte of all runs, or of the named ones.
 
-    Says what is damaged and what is lost; ends with status 0 where all is whole, else 1. What a process that was killed
-    left behind is told, and is no damage. A run that is being written is checked and never repaired. Runs of which the
-    store holds several folders are named.
+    The result lists what is damaged and what is lost; the exit status is 0 if everything is intact, else 1. Leftovers
+    of killed processes are listed, but do not count as damage. A run that is being written is checked but never
+    repaired. Runs with several folders in the store are listed.
 
     \b
     runfolio doctor
@@ -54,7 +54,7 @@ def doctor(runs: tuple[str, ...], repair: bool, as_json: bool, store: Path | Non
 def _examine_runs(
     examiner: Doctor, run_paths: Sequence[Path], *, repair: bool, as_json: bool
 ) -> Iterator[dict[str, Any]]:
-    """Examine one run after the other, print its findings, and yield nothing larger than those."""
+    """Examine one run after another, print its findings, and yield only those."""
     with progress_display() as progress:
         task = progress.add_task("checking", total=len(run_paths))
         for run_path in run_paths:

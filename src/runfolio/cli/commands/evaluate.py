@@ -1,4 +1,4 @@
-"""`runfolio evaluate`: how good a run's model is, measured on labelled images."""
+"""`runfolio evaluate`: measure a run's model on labelled images."""
 
 from __future__ import annotations
 
@@ -36,21 +36,19 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN|best")
 @click.argument("data", required=False)
-@click.option("--against", "rivals", multiple=True, metavar="RUN", help="Another run, on the same images. Repeatable.")
-@click.option(
-    "--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which of the images."
-)
+@click.option("--against", "rivals", multiple=True, metavar="RUN", help="Another run, on the same images; repeatable.")
+@click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Images to use.")
 @best_metric_option
 @module_option
 @click.option(
     "--out-dir",
     "folder",
     type=PathParamType(file_okay=False),
-    help="Draw the matrix, the reliability and the worst mistakes into this folder.",
+    help="Draw the confusion matrix, the reliability diagram and the worst mistakes in this folder.",
 )
 @experiment_option
 @store_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; a list where there are rivals.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; a list with --against.")
 @settings_options(TrainSettings, only=("skip_bad_images",))
 def evaluate(
     run: str,
@@ -67,13 +65,14 @@ def evaluate(
 ) -> None:
     """Measure a run's model on labelled images.
 
-    Accuracy with its 95 % interval, loss, top-k accuracy, calibration error, figures for each class and the confusion
-    matrix; with --out-dir also as pictures, with a reliability diagram and the most confident mistakes. DATA is a data
-    set by name that has the model's classes; without it, the run is measured on its own.
+    Print accuracy with its 95 % interval, loss, top-k accuracy, calibration error, figures per class and the confusion
+    matrix. With --out-dir, also draw the matrix, a reliability diagram and the most confident mistakes. DATA names a
+    data set with the model's classes; the default is the run's own data.
 
-    Of a run of your own script, --module names the network, and `run.checkpoint` was given `classes` and `transform`.
+    For a run of your own script, --module names the network. The script must have passed `classes` and `transform` to
+    `run.checkpoint`.
 
-    With --against, it is a table of all those runs instead, best first, with what each costs to use.
+    With --against, print a table of all the runs instead, best first, with the cost of using each.
 
     \b
     runfolio evaluate best --out-dir evaluation
@@ -110,7 +109,7 @@ def evaluate(
 def _images(
     data: str | None, classifier: LoadedClassifier, *, skip_bad_images: bool, progress: Progress
 ) -> ImageSource:
-    """Return the data set of that name, else the classifier's own."""
+    """Return the named data set, else the classifier's own."""
     from runfolio.vision.data import load_data
 
     if data is not None:

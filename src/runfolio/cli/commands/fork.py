@@ -1,4 +1,4 @@
-"""`runfolio fork`: a training continued in another way."""
+"""`runfolio fork`: continue a training in another way."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from runfolio.record.checkpoints.manifests import LAST
 from runfolio.vision.settings import TrainSettings
 
 
-@click.command(cls=Command, context_settings={"show_default": False})  # of the settings: what is not given is RUN's
+@click.command(cls=Command, context_settings={"show_default": False})  # the defaults of settings are those of RUN
 @click.argument("run")
 @click.option(
     "--at",
     default=LAST,
     metavar="STEP",
-    help=f"The checkpoint to begin from: its step, or its name; `runfolio show RUN` lists them.  [default: {LAST}]",
+    help=f"Checkpoint to start from: its step, or its name; `runfolio show RUN` lists them.  [default: {LAST}]",
 )
 @changed_data_option
-@click.option("--experiment", metavar="NAME", help="What the fork belongs to.  [default: what RUN does]")
-@click.option("--name", help="The fork's name.  [default: RUN's with -fork behind it]")
+@click.option("--experiment", metavar="NAME", help="Experiment of the fork.  [default: that of RUN]")
+@click.option("--name", help="Name of the fork.  [default: RUN's name with -fork]")
 @store_option
 @settings_options(TrainSettings)
 def fork(
@@ -36,11 +36,11 @@ def fork(
     store: Path | None,
     **flags: Any,
 ) -> None:
-    """Continue a training another way from one of its checkpoints.
+    """Continue a training from a checkpoint with other settings.
 
-    A new run, which begins with RUN's curves up to there and goes on with RUN's settings as the flags change them.
-    RUN stays as it is, and may be running. What a fork cannot change (the images, their split, the network) is refused.
-    There are checkpoints of RUN's last steps and its best epoch, and with `train --keep-every N` of every N steps.
+    The new run starts with RUN's curves up to the checkpoint and uses RUN's settings, as changed by flags. RUN is not
+    changed and may be running. The images, their split and the network cannot be changed in a fork. RUN has
+    checkpoints of its last steps and its best epoch, and with `train --keep-every N` of every N steps.
 
     \b
     runfolio fork k3f9 --lr 1e-4

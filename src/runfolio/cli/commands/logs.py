@@ -1,4 +1,4 @@
-"""`runfolio logs`: what a run printed, also while it prints."""
+"""`runfolio logs`: show the output of a run, also while it is running."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from runfolio.record.base.run_document import RUNNING
 _POLL_S = 0.5
 
 
-@click.command(cls=Command, short_help="Show what a run printed.")
+@click.command(cls=Command, short_help="Show the output of a run.")
 @click.argument("run", default=LAST, metavar="[RUN]")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what it prints until it ends; Ctrl-C leaves it alone.")
-@click.option("-n", "--lines", type=click.IntRange(min=0), help="Only the newest lines.")
+@click.option("-f", "--follow", is_flag=True, help="Show new output until the run ends; Ctrl-C does not stop the run.")
+@click.option("-n", "--lines", type=click.IntRange(min=0), help="Number of newest lines to show.")
 @store_option
 def logs(run: str, follow: bool, lines: int | None, store: Path | None) -> None:
-    """Show what a run printed: stdout and stderr, of C code and child processes too.
+    """Show the output of a run: stdout and stderr, including C code and child processes.
 
-    Progress bars are folded to their last state. RUN is an id, the beginning of one, a name, or a run's folder;
-    without it, the newest run is shown.
+    Progress bars are shown in their last state. RUN is an id, the start of one, a name, or a run's folder. Without
+    it, the newest run is shown.
 
     \b
     runfolio logs
@@ -47,4 +47,4 @@ def logs(run: str, follow: bool, lines: int | None, store: Path | None) -> None:
             recorded = folio.run(recorded.folder)
             log.print_new(recorded)
     if not log.log_exists:
-        raise NotFound(f"run {recorded.id} has no console log: it printed nothing, or was not to record it")
+        raise NotFound(f"run {recorded.id} has no console log: it printed nothing, or recording was turned off")

@@ -1,4 +1,4 @@
-"""`runfolio note`: the notes of a run."""
+"""`runfolio note`: read and write the notes of a run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from runfolio.cli.output.options import Command, best_metric_option, experiment_
 @click.command(cls=Command)
 @click.argument("run")
 @click.argument("text", required=False)
-@click.option("--append", is_flag=True, help="Add the text below what is there.")
+@click.option("--append", is_flag=True, help="Add the text to the existing notes.")
 @best_metric_option
 @experiment_option
 @store_option
 def note(run: str, text: str | None, append: bool, metric: str, experiment: str | None, store: Path | None) -> None:
-    """Write down what you think of a run.
+    """Read or write the notes of a run.
 
-    Without TEXT the notes open in $EDITOR; where no terminal is there to edit in, they are printed. RUN may be `best`.
+    Without TEXT, the notes open in $EDITOR; without a terminal, they are printed. RUN may be `best`.
 
     \b
     runfolio note k3f9 "diverges after the warm-up"
@@ -37,10 +37,10 @@ def note(run: str, text: str | None, append: bool, metric: str, experiment: str 
     if text is None:
         text = click.edit(recorded.notes, extension=".md")
         if text is None or text.strip() == recorded.notes.strip():
-            print_line("nothing was changed")
+            print_line("the notes are unchanged")
             return
         text = text.strip()
     elif append and recorded.notes:
         text = f"{recorded.notes}\n{text}"
     recorded.edits.note(text)
-    print_line(f"noted at {recorded.name} ({recorded.id})")
+    print_line(f"saved the notes of {recorded.name} ({recorded.id})")

@@ -1,4 +1,4 @@
-"""`runfolio plot`: curves, histograms, scatter plots and parallel coordinates, in the terminal or as a file."""
+"""`runfolio plot`: curves, histograms, scatter plots and parallel coordinates in the terminal or in a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runfolio.cli.output.plot_screen import plot_screen
 from runfolio.cli.pages.plot import PlotOptions, curves_plot, histogram_plot, parallel_plot, scatter_plot
 
 _KINDS = {"histogram": "--histogram", "parallel": "--parallel", "scatter": "--scatter"}
-_CURVES = "a picture of curves"
+_CURVES = "plots of curves"
 _KIND_OF_OPTION = {
     **dict.fromkeys(("smooth", "log", "x", "group_by", "spread", "overlay", "legend", "y_range"), _CURVES),
     "look": "--histogram",
@@ -36,39 +36,38 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 @click.option("--out", "path", type=PathParamType(), help="Draw into this file: .png, .svg or .pdf.")
 @click.option("--smooth", type=float, default=0.0, help="Smooth curves: 0 to below 1, as TensorBoard does.")
 @click.option("--log", type=click.Choice(["x", "y", "xy"]), help="Logarithmic axes.")
-@click.option("--x", metavar="AXIS", help="What curves are drawn over: step, time, epoch or any metric.")
-@click.option("--group-by", metavar="A,B", help="A mean curve for all runs of the same A and B; -A: of all but A.")
+@click.option("--x", metavar="AXIS", help="The x axis of curves: step, time, epoch or any metric.")
+@click.option("--group-by", metavar="A,B", help="Draw the mean of runs with equal A and B; -A: equal in all but A.")
 @click.option("--spread", type=click.Choice(["minmax", "std", "ci"]), default="minmax", help="The band around a mean.")
-@click.option("--overlay", is_flag=True, help="Draw all metrics in one picture.")
+@click.option("--overlay", is_flag=True, help="Draw all metrics in one plot.")
 @click.option(
     "--legend",
     type=click.Choice(["beside", "inside", "below", "none"]),
     default="beside",
-    help="Where the legend of a file is.",
+    help="Position of the legend in a file.",
 )
 @click.option("--ylim", "y_range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the y axis.")
-@click.option("--histogram", metavar="NAME", help="How the numbers of a tensor were distributed over the steps.")
-@click.option("--as", "look", type=click.Choice(["ridgeline", "heatmap"]), help="How a histogram looks in a file.")
-@click.option("--parallel", is_flag=True, help="All settings that differ, the metric, and which mattered.")
-@click.option("--scatter", nargs=2, metavar="A B", help="A point a run: any two columns of `runfolio runs`.")
+@click.option("--histogram", metavar="NAME", help="Draw the distribution of a tensor's values over the steps.")
+@click.option("--as", "look", type=click.Choice(["ridgeline", "heatmap"]), help="Style of a histogram in a file.")
+@click.option("--parallel", is_flag=True, help="Draw all settings that differ and the metric, most important first.")
+@click.option("--scatter", nargs=2, metavar="A B", help="Draw a point per run from two columns of `runfolio runs`.")
 @click.option("--color", "colour", metavar="C", help="The column that colours the points of a scatter plot.")
 @limit_option
-@click.option("--title", help="Stands above the picture.")
-@click.option("--size", type=FigureSizeParamType(), metavar="WxH", help="Inches of a file, characters in the terminal.")
+@click.option("--title", help="Title above the plot.")
+@click.option("--size", type=FigureSizeParamType(), metavar="WxH", help="Inches in a file, characters in the terminal.")
 @best_metric_option
 @run_filters
 @store_option
 @click.pass_context
 def plot(ctx: click.Context, **arguments: Any) -> None:
-    """Draw runs: in the terminal, or into a file with --out.
+    """Draw runs in the terminal, or in a file with --out.
 
-    A name that is a metric is drawn; any other names a run (also `best`, and `last`: the newest). Without a run,
-    all that the filters choose are drawn, to be compared, but no reproductions and no second copies; `show` and
-    `logs`, which are about one run, take the newest. Several metrics make a small picture each. The legend names the
-    best run first.
+    A name of a metric selects the metric; any other name selects a run, including `best` and `last` (the newest).
+    Without a run, all runs that match the filters are drawn, except reproductions and duplicates. Several metrics are
+    drawn as separate small plots. The legend starts with the best run.
 
-    --scatter, --color and --group-by take names as `runfolio runs` does: lr is the setting, metrics.lr what was logged.
-    Of a metric they take what the run reports in its summary, else the best of the curve; the axis says which.
+    --scatter, --color and --group-by take the columns of `runfolio runs`: lr is the setting, metrics.lr the logged
+    metric. The value of a metric is the one in the run's summary, else the best of the curve; the axis says which.
 
     \b
     runfolio plot val/acc
@@ -98,14 +97,14 @@ def plot(ctx: click.Context, **arguments: Any) -> None:
 
 
 def _plot_kind(ctx: click.Context, options: PlotOptions) -> str:
-    """Return the kind of plot, "" for curves; refuse options of another kind, which would do nothing."""
+    """Return the kind of plot, "" for curves. Reject options of other kinds, which would have no effect."""
     kinds = [kind for kind in _KINDS if getattr(options, kind)]
     if len(kinds) > 1:
-        raise click.UsageError(f"one picture at a time: {' or '.join(_KINDS[kind] for kind in kinds)}", ctx)
+        raise click.UsageError(f"choose one kind of plot: {' or '.join(_KINDS[kind] for kind in kinds)}", ctx)
     kind_name = _KINDS[kinds[0]] if kinds else _CURVES
     for param in ctx.command.params:
         is_typed = ctx.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE
         required_kind = _KIND_OF_OPTION.get(param.name or "")
         if is_typed and required_kind not in (None, kind_name):
-            raise click.UsageError(f"{param.opts[0]} is for {required_kind} alone", ctx)
+            raise click.UsageError(f"{param.opts[0]} is only for {required_kind}", ctx)
     return kinds[0] if kinds else ""

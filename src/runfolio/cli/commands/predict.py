@@ -1,4 +1,4 @@
-"""`runfolio predict`: images classified by a run's model."""
+"""`runfolio predict`: classify images with a run's model."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from runfolio.errors import DamagedFile
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN|best")
 @click.argument("images", nargs=-1, metavar="[IMAGE|FOLDER]...", type=PathParamType())
-@click.option("--sample", type=int, metavar="N", help="Also N test images of the run's data.")
+@click.option("--sample", type=int, metavar="N", help="Also classify N test images of the run's data.")
 @best_metric_option
 @module_option
 @click.option(
     "--out",
     "path",
     type=PathParamType(),
-    help="Draw all predictions into this picture.",
+    help="Draw all predictions into this image file.",
 )
 @experiment_option
 @store_option
@@ -50,10 +50,11 @@ def predict(
 ) -> None:
     """Classify images, or all images of a folder, with a run's model.
 
-    The model is that of the run's best checkpoint; loading it runs no code from it. The three most probable classes
-    are shown. If a folder around a file has the name of a class, that is its truth, and right and wrong are counted.
+    The model is loaded from the run's best checkpoint, without running code from it. The three most probable classes
+    are shown. If a parent folder of a file has the name of a class, that is its true class, and correct predictions are
+    counted.
 
-    Of a run of your own script, --module names the network, and `run.checkpoint` was given `classes` and `transform`.
+    For a run of your own script, --module names the network, and `run.checkpoint` needs `classes` and `transform`.
 
     \b
     runfolio predict best photo.png
@@ -71,7 +72,7 @@ def predict(
         print_table(predictions_table([picture.row for picture in classified]), output)
         drawn = f"drawn in {draw_classified(classified, path)}" if path else None
         if output == "table":
-            said = [f"{recorded.name} ({recorded.id}) says so", right_of(classified), drawn]
+            said = [f"predicted by {recorded.name} ({recorded.id})", right_of(classified), drawn]
             print_line("; ".join(part for part in said if part))
     if errors:
         raise DamagedFile("; ".join(errors))

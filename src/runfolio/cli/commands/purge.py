@@ -1,4 +1,4 @@
-"""`runfolio purge`: deleted runs removed for good."""
+"""`runfolio purge`: remove deleted runs permanently."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from runfolio.cli.pages.trash import trash_table
 from runfolio.record.base.plurals import counted
 
 
-@click.command(cls=Command, short_help="Remove deleted runs for good.")
+@click.command(cls=Command, short_help="Remove deleted runs permanently.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--older-than", type=AgeParamType(), metavar="AGE", help="Only those deleted so long ago: 12h, 30d, 2w.")
+@click.option("--older-than", type=AgeParamType(), metavar="AGE", help="Only runs deleted longer ago: 12h, 30d, 2w.")
 @yes_option
 @store_option
 def purge(runs: tuple[str, ...], older_than: timedelta | None, yes: bool, store: Path | None) -> None:
-    """Remove deleted runs for good: those named, else all in the trash.
+    """Remove deleted runs permanently: the named ones, else all in the trash.
 
     \b
     runfolio purge k3f9
@@ -35,7 +35,7 @@ def purge(runs: tuple[str, ...], older_than: timedelta | None, yes: bool, store:
         doomed = [run for run in doomed if datetime.now(UTC) - run.deleted >= older_than]
     if doomed and not yes:
         print_table(trash_table(doomed))
-        if not confirm(f"Remove {counted(len(doomed), 'run')} for good?"):
+        if not confirm(f"Remove {counted(len(doomed), 'run')} permanently?"):
             return
     freed = folio.trash.sweep() + sum(folio.trash.purge(run) for run in doomed)
     print_line(f"purged {counted(len(doomed), 'run')}, {formatting.byte_size(freed)} freed")

@@ -1,4 +1,4 @@
-"""`runfolio rename`: another name for a run."""
+"""`runfolio rename`: change the name of a run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from runfolio.cli.output.options import Command, best_metric_option, experiment_
 @experiment_option
 @store_option
 def rename(run: str, name: str, metric: str, experiment: str | None, store: Path | None) -> None:
-    """Give a run another name.
+    """Change the name of a run.
 
-    Its id and its folder stay, so nothing that refers to them breaks. RUN may be `best`.
+    Its id and its folder stay the same, so references to them stay valid. RUN may be `best`.
 
     \b
     runfolio rename k3f9 baseline

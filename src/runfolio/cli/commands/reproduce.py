@@ -1,4 +1,4 @@
-"""`runfolio reproduce`: a run repeated, and whether the same came out."""
+"""`runfolio reproduce`: repeat a run and compare the results."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from runfolio.errors import ConfigError
 @click.command(cls=Command)
 @click.argument("run")
 @click.argument("arguments", nargs=-1, metavar="[-- ARGUMENTS]")
-@click.option("--steps", type=click.IntRange(min=0), metavar="K", help="Only up to step K, as the script counts them.")
-@click.option("--here", is_flag=True, help="With the code as it is today, in its own folder.")
+@click.option("--steps", type=click.IntRange(min=0), metavar="K", help="Stop after step K, as the script counts steps.")
+@click.option("--here", is_flag=True, help="Use today's code in its own folder.")
 @click.option(
     "--repository",
     type=PathParamType(file_okay=False, exists=True),
-    help="Where the recorded commit is to be had.  [default: where it was recorded]",
+    help="Repository with the recorded commit.  [default: where it was recorded]",
 )
 @click.option(
     "--link",
     "links",
     multiple=True,
     metavar="[NAME=]PATH",
-    help="Data the script reads: PATH as it names it, or PATH on this machine for what it calls NAME; repeatable.",
+    help="Data the script reads: PATH as in the script, or NAME=PATH if it is at PATH on this machine; repeatable.",
 )
-@click.option("--fresh-venv", is_flag=True, help="Install the recorded packages in their versions first.")
+@click.option("--fresh-venv", is_flag=True, help="First install the recorded versions of the packages.")
 @click.option("--rtol", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="Relative tolerance.")
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-8, show_default=True, help="Absolute tolerance.")
-@click.option("--ignore", multiple=True, metavar="PATTERN", help="Metrics that are not compared; repeatable.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be executed, and what is different today.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before it is executed.")
+@click.option("--ignore", multiple=True, metavar="PATTERN", help="Do not compare these metrics; repeatable.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be executed and what is different today.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before executing.")
 @click.option("--keep", is_flag=True, help="Keep the fresh folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; what the program prints goes to stderr.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; the program's output goes to stderr.")
 @store_option
 @click.pass_context
 def reproduce(
@@ -58,21 +58,21 @@ def reproduce(
     store: Path | None,
     **plan_options: Any,
 ) -> None:
-    """Repeat a run, and say whether the same comes out.
+    """Repeat a run and compare the results.
 
-    The recorded commit, uncommitted changes and untracked files are laid into a fresh worktree; there the recorded
-    command runs with the recorded interpreter and variables, after you agreed. Every metric is then compared point by
-    point, the checkpoints tensor by tensor (measures of time are left out). The verdict is `bit-equal`, `within
-    tolerance` or `parts at step N`, with the differences that were found, the likeliest cause first. The exit status
-    is 0, 0 or 1; 2 where it could not be run. The repeated run is kept in the same store.
+    The recorded commit, uncommitted changes and untracked files are written to a fresh worktree. After you confirm,
+    the recorded command is executed there with the recorded interpreter and variables. Then metrics are compared point
+    by point and checkpoints tensor by tensor, without measures of time. The verdict is `bit-equal`, `within tolerance`
+    or `parts at step N`, with the differences found, the likeliest cause first. The exit status is 0, 0 or 1; 2 if the
+    run could not be executed. The repeated run is stored in the same store.
 
-    What stands behind -- is added to the command, or replaces the values of a flag that is there.
+    Arguments after -- are added to the command, or replace the values of flags it has.
 
     \b
     runfolio reproduce k3f9 --dry-run
     runfolio reproduce k3f9 --steps 100 --yes
-    runfolio reproduce k3f9 --here               is the code of today still the same?
-    runfolio reproduce k3f9 -- --lr 1e-3         would it be another learning rate?
+    runfolio reproduce k3f9 --here               does today's code give the same result?
+    runfolio reproduce k3f9 -- --lr 1e-3         does another learning rate?
     """
     from runfolio.cli.pages.reproduce import print_plan, print_result
     from runfolio.reproduce.checkout import checked_out, fresh_folder
@@ -119,7 +119,7 @@ def _confirm_execution(yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ConfigError("nobody is there to agree to what will be executed; add --yes, or --dry-run to only see it")
+        raise ConfigError("no terminal to confirm the execution; add --yes, or --dry-run to only print it")
     print_line("", stderr=True)
     if not ask("Execute this?", stderr=True):
         raise click.Abort

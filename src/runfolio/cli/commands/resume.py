@@ -1,4 +1,4 @@
-"""`runfolio resume`: an unfinished run continued."""
+"""`runfolio resume`: continue an unfinished run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from runfolio.cli.pages.training import print_recorded_sources, print_training_r
 
 @click.command(cls=Command)
 @click.argument("run")
-@click.option("--force", is_flag=True, help="Take it over from a process that still seems to write it.")
+@click.option("--force", is_flag=True, help="Take the run over from a process that still seems to write it.")
 @changed_data_option
 @store_option
 def resume(run: str, force: bool, changed_data: bool, store: Path | None) -> None:
-    """Go on with an unfinished run.
+    """Continue an unfinished run.
 
-    From its last checkpoint, with the settings it was begun with, on the images it was begun with. RUN is an id, the
-    beginning of one, a name, or a run's folder.
+    It continues from its last checkpoint, with the same settings and images. RUN is an id, the start of one, a name,
+    or a run's folder.
 
     \b
     runfolio resume k3f9

@@ -23,9 +23,9 @@ from runfolio.record.base.plurals import counted
 
 
 @click.command("runs", cls=Command)
-@click.option("--sort", metavar="COLUMN", help="Order by any column, smallest first; with - before it, largest first.")
-@click.option("-r", "--reverse", is_flag=True, help="Turn the order round.")
-@click.option("--columns", metavar="A,B,...", help="The columns to show, such as name,state,lr,val/acc.")
+@click.option("--sort", metavar="COLUMN", help="Sort by any column in ascending order; with - before it, descending.")
+@click.option("-r", "--reverse", is_flag=True, help="Reverse the order.")
+@click.option("--columns", metavar="A,B,...", help="Columns to show, such as name,state,lr,val/acc.")
 @limit_option
 @run_filters
 @store_option
@@ -42,13 +42,14 @@ def list_runs(
     """List the runs of the store, newest first.
 
     A column is a fact (id, name, experiment, state, created, duration_s, ended, reason, tags, notes, archived, series,
-    lineage, host, device, commit, folder, data.val for its fingerprint), or a name of your own: a setting, else a
-    result, else a metric. Of a metric it takes the number that the run reports in its summary, else the best of the
-    curve, else (no direction in the name) the last; the head says which. params.lr, summary.val/acc, metrics.lr (the
-    last value) and metrics.val/acc.best say it outright.
+    lineage, host, device, commit, folder, data.val for its fingerprint) or a name of yours: a setting, else a result,
+    else a metric. The value of a metric is the one in the run's summary, else the best of the curve, else (if no
+    direction is known) the last; the heading says which. params.lr, summary.val/acc, metrics.lr (the last value) and
+    metrics.val/acc.best are explicit.
 
-    Without --columns: the settings that differ and up to three results, as many as there is room for. JSON and CSV
-    have every column unless --columns chooses; numbers that JSON lacks are "NaN", "Infinity" and "-Infinity" there.
+    Without --columns, the table shows the settings that differ and up to three results, if they fit. JSON and CSV have
+    all columns unless --columns is given. JSON has no NaN or infinity: they are the texts "NaN", "Infinity" and
+    "-Infinity".
 
     \b
     runfolio runs
@@ -73,9 +74,9 @@ def list_runs(
         for note in rows.notes if output == "table" else ():
             print_text(note)
     elif has_filters(filters):
-        print_line(f"No run in {folio.store} is like that.")
+        print_line(f"No run in {folio.store} matches.")
     elif not hidden:
-        print_line(f"No runs in {folio.store} yet; `runfolio train` makes one.")
+        print_line(f"No runs in {folio.store} yet; `runfolio train` records one.")
     if hidden and output == "table":
         print_line(f"{counted(hidden, 'archived run')} not shown; --archived shows {'it' if hidden == 1 else 'them'}.")
     print_warnings(folio.problems)

@@ -1,4 +1,4 @@
-"""`runfolio series`: a grid of experiments, and which of them won."""
+"""`runfolio series`: run a grid of experiments and rank them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from runfolio.settings import Settings
 
 TARGET = "runfolio.vision:experiment"
-"""Target of a series that names none."""
+"""Default target of a series."""
 FLAGS = "runfolio.settings_flags"
 
 
 class SeriesCommand(Command):
-    """Any flag it does not own is a setting, with one value or several."""
+    """Command that treats any unknown flag as a setting with one or several values."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own_args, ctx.meta[FLAGS] = split_setting_flags(args, self.own_flags(ctx))
@@ -49,7 +49,7 @@ class SeriesCommand(Command):
 
 @click.command(cls=SeriesCommand)
 @click.argument("file", type=PathParamType(), required=False, metavar="[FILE.yaml]")
-@click.option("--experiment", metavar="NAME", help="What the runs belong to.  [default: the series' name]")
+@click.option("--experiment", metavar="NAME", help="Experiment of the runs.  [default: the series' name]")
 @seeds_option
 @folds_option
 @store_option
@@ -62,11 +62,11 @@ def series(
     folds: int | None,
     store: Path | None,
 ) -> None:
-    """Run every combination of settings, then say which run won.
+    """Run every combination of settings, and show which run is best.
 
-    Every setting below takes several values; with a file, flags replace what it says. Runs that the store holds as
-    finished are not repeated, unfinished ones go on from their last checkpoint: an interrupted series is continued by
-    the same command. A run that fails is recorded and the others go on; the exit status is 1 then.
+    Every setting below accepts several values; flags override the file. Finished runs in the store are not repeated,
+    and unfinished ones continue from their last checkpoint. So the same command continues an interrupted series. If a
+    run fails, the others are still run, and the exit status is 1.
 
     \b
     runfolio series series/digits.yaml
@@ -95,11 +95,11 @@ def with_repeats(description: Series, seeds: int | None, folds: int | None, sett
 def warn_of_val_fraction(keys: Collection[str], *, folded: bool) -> None:
     """Print an error if cross-validation makes one of the given settings useless."""
     if folded and "val-fraction" in keys:
-        print_error("val-fraction does not count: of cross-validation one fold validates and the others train")
+        print_error("val-fraction has no effect: in cross-validation, one fold validates and the others train")
 
 
 def run_series(ctx: click.Context, description: Series, experiment: str, store: Path | None) -> None:
-    """Run a series and report; the exit status says whether all of it is done."""
+    """Run a series and print the result; the exit status is 0 only if all of it is done."""
     from runfolio.series import execute, expand, load_target
 
     target = load_target(description.target.value)
@@ -112,7 +112,7 @@ def run_series(ctx: click.Context, description: Series, experiment: str, store: 
 
 
 def _series_of_flags(experiment: str | None) -> Series:
-    """Return a series that only flags describe."""
+    """Return a series that is described only by flags."""
     from runfolio.series import Series
 
     return Series(name=experiment or "default", target=LocatedValue(TARGET, ""), settings={}, grid={})

@@ -1,4 +1,4 @@
-"""`runfolio show`: one run on one page."""
+"""`runfolio show`: show one run on one page."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from runfolio.record.base.name_lookup import LAST
 
 @click.command(cls=Command)
 @click.argument("run", default=LAST, metavar="[RUN]")
-@click.option("--code", "part", flag_value="code", help="List the files kept of the code instead.")
-@click.option("--diff", "part", flag_value="diff", help="Print its uncommitted changes instead, as git does.")
-@click.option("--json", "part", flag_value="json", help="Print all that the page has as one JSON object.")
-@click.option("--all", "everything", is_flag=True, help="Show settings at their defaults and every metric, too.")
-@click.option("--rank", type=int, metavar="N", help="Show the metrics of this rank, of a run that several wrote.")
+@click.option("--code", "part", flag_value="code", help="List the captured code files instead.")
+@click.option("--diff", "part", flag_value="diff", help="Print the uncommitted changes instead, like git.")
+@click.option("--json", "part", flag_value="json", help="Print the whole page as one JSON object.")
+@click.option("--all", "everything", is_flag=True, help="Also show settings with default values and every metric.")
+@click.option("--rank", type=int, metavar="N", help="Show the metrics of this rank if several ranks wrote the run.")
 @best_metric_option
 @experiment_option
 @store_option
@@ -38,8 +38,8 @@ def show(
 ) -> None:
     """Show one run on one page.
 
-    How it ended, settings that differ from their defaults, results, metrics, load, environment, code, files. RUN is an
-    id, the beginning of one, a name, a run's folder, `best` or `last`, the newest run, which is shown without RUN.
+    Shows how it ended, settings that differ from their defaults, results, metrics, load, environment, code and files.
+    RUN is an id, the start of one, a name, a run's folder, `best`, or `last` for the newest run, which is the default.
 
     \b
     runfolio show

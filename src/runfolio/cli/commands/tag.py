@@ -1,4 +1,4 @@
-"""`runfolio tag`: the tags of runs."""
+"""`runfolio tag`: change the tags of runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from runfolio.cli.output.options import Command, open_store, store_option
 
 
 @click.command(
-    cls=Command, context_settings={"ignore_unknown_options": True}, short_help="Add tags to runs and take tags away."
+    cls=Command, context_settings={"ignore_unknown_options": True}, short_help="Add tags to runs and remove tags."
 )
 @click.argument("words", nargs=-1, required=True, metavar="RUN... [+TAG | -TAG]...")
 @store_option
 def tag(words: tuple[str, ...], store: Path | None) -> None:
-    """Add tags to runs and take tags away; without tags, print those they have.
+    """Add tags to runs and remove tags; without tags, print the existing ones.
 
-    `runfolio runs --tag NAME` finds the runs again.
+    `runfolio runs --tag NAME` lists the runs with a tag.
 
     \b
     runfolio tag k3f9 +baseline

@@ -1,4 +1,4 @@
-"""`runfolio tensorboard`: TensorBoard itself on the store."""
+"""`runfolio tensorboard`: show the store in TensorBoard."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def tensorboard(port: int | None, host: str, store: Path | None) -> None:
     """Show the store in TensorBoard.
 
-    Runs are named after their folders. Those that were recorded without event files get them first, made from the
-    record; one that is still running without is told of. Ctrl-C ends it. Any other address than 127.0.0.1 shows the
-    store to whoever can reach it.
+    Runs are named after their folders. Ended runs without event files get them first, written from the record; running
+    ones without them are listed. Ctrl-C stops the server. With another address than 127.0.0.1, other machines may be
+    able to read the store.
 
     \b
     runfolio tensorboard
@@ -41,7 +41,7 @@ def tensorboard(port: int | None, host: str, store: Path | None) -> None:
     _make_missing_event_files(folio)
 
     def print_address(address: str) -> None:
-        print_line(f"TensorBoard shows {folio.store} at {address}; Ctrl-C ends it")
+        print_line(f"TensorBoard shows {folio.store} at {address}; Ctrl-C stops it")
         sys.stdout.flush()
 
     serve(folio.store, host, port, print_address)
@@ -64,6 +64,4 @@ def _make_missing_event_files(folio: Folio) -> None:
             progress.advance(bar)
     if running:
         names = ", ".join(f"{run.name} ({run.id})" for run in running)
-        print_warnings(
-            [f"still running without event files, so not shown: {names}; start this again when they have ended"]
-        )
+        print_warnings([f"running without event files, so not shown: {names}; start this again when they have ended"])

@@ -1,4 +1,4 @@
-"""`runfolio train`: one image classifier trained as one tracked run, or as several."""
+"""`runfolio train`: train an image classifier as one tracked run, or as several."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from runfolio.vision.settings import TrainSettings
 
 
 class TrainCommand(Command):
-    """Says how several values of one setting are run."""
+    """Command that explains how to run several values of one setting."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, list(args))  # which click empties
+            return super().parse_args(ctx, list(args))  # click empties the list
         except click.UsageError as error:
             if "extra argument" not in error.message:
                 raise
@@ -45,18 +45,18 @@ class TrainCommand(Command):
 
 
 @click.command(cls=TrainCommand, short_help="Train an image classifier as one tracked run, or as several.")
-@click.option("--config", type=PathParamType(), metavar="FILE.yaml", help="Settings; flags go before them.")
-@click.option("--experiment", metavar="NAME", help="What the run belongs to.  [default: the name of the data]")
+@click.option("--config", type=PathParamType(), metavar="FILE.yaml", help="File of settings; flags override it.")
+@click.option("--experiment", metavar="NAME", help="Experiment of the run.  [default: the name of the data]")
 @click.option(
-    "--name", help="The run's (with --seeds or --folds, the series') name.  [default: such as tinyvgg-20pct-5ep]"
+    "--name", help="Name of the run, or with --seeds or --folds of the series.  [default: such as tinyvgg-20pct-5ep]"
 )
 @seeds_option
 @folds_option
 @click.option(
     "--find-lr",
     is_flag=True,
-    help="Do not train, but find a learning rate: some 100 steps at rates from 1e-7 to 10, the loss of each, and a rate"
-    " to begin with. With --unfreeze-after, for the head.",
+    help="Find a learning rate instead of training: about 100 steps at rates from 1e-7 to 10, the loss of each, and a"
+    " rate to start with. With --unfreeze-after, for the head.",
 )
 @click.option("--layers", is_flag=True, help="Print every layer of the network first.")
 @store_option
@@ -76,7 +76,7 @@ def train(
 ) -> None:
     """Train one image classifier as one tracked run; or, with --seeds or --folds, as several.
 
-    Every setting below is a key of the YAML file too; keys are spelled as the flags are.
+    Every setting below can also be a key in the YAML file, with the same spelling.
 
     \b
     runfolio train
@@ -88,7 +88,9 @@ def train(
     """
     is_series = seeds is not None or folds is not None
     if find_lr and is_series:
-        raise click.UsageError("--find-lr goes with neither --seeds nor --folds: find the rate with one run first", ctx)
+        raise click.UsageError(
+            "--find-lr cannot be used with --seeds or --folds; first find the rate with one run", ctx
+        )
     file_settings = read_yaml(config) if config else {}
     values = {**file_settings, **{key: value for key, value in flags.items() if value is not None}}
     settings = build(TrainSettings, values)

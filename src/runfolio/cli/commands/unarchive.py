@@ -1,4 +1,4 @@
-"""`runfolio unarchive`: archived runs taken back."""
+"""`runfolio unarchive`: show archived runs again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runfolio.cli.output.options import Command, store_option
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @store_option
 def unarchive(runs: tuple[str, ...], store: Path | None) -> None:
-    """Take archived runs back among the others.
+    """Show archived runs in tables again.
 
     \b
     runfolio unarchive k3f9

@@ -1,4 +1,4 @@
-"""`runfolio undelete`: deleted runs brought back."""
+"""`runfolio undelete`: restore deleted runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from runfolio.cli.output.options import Command, open_store, store_option
 from runfolio.cli.pages.trash import print_trash
 
 
-@click.command(cls=Command, short_help="Bring deleted runs back to where they were.")
+@click.command(cls=Command, short_help="Restore deleted runs to their original folders.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @store_option
 def undelete(runs: tuple[str, ...], store: Path | None) -> None:
-    """Bring deleted runs back to where they were; without a name, list those there are.
+    """Restore deleted runs to their original folders; without a name, list the deleted runs.
 
     \b
     runfolio undelete

@@ -1,4 +1,4 @@
-"""Asking before something is done that cannot be taken back."""
+"""Confirmation of actions that cannot be undone."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 
 
 def confirm(question: str) -> bool:
-    """Whether somebody at a terminal says so.
+    """Ask the user at the terminal and return the answer.
 
     Raises:
         ConfigError: There is no terminal.
     """
     if not sys.stdin.isatty():
-        raise ConfigError("nobody is there to be asked; say --yes to go on")
+        raise ConfigError("no terminal to ask for confirmation; add --yes")
     return ask(question)

@@ -1,7 +1,7 @@
-"""Printing on stdout and stderr: the only module of the commands that does.
+"""Printing on stdout and stderr; no other module of the commands prints.
 
-Text of a record is untrusted. Every function escapes what would steer a terminal (`record/base/visible_text.py`), but
-`print_for_program`.
+Text of a record is untrusted. Every function except `print_for_program` escapes terminal control characters
+(`record/base/visible_text.py`).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 UNLIMITED_WIDTH = 10_000
-"""Columns of a "terminal" that is a file or a pipe: nothing is cut there."""
+"""Width in columns of a file or a pipe: nothing is cut there."""
 _FIELD_WIDTH = 8
 
 
 def stdout_console() -> Console:
-    """Return a console on stdout; a table that goes to a file or a pipe is as wide as it needs to be."""
+    """Return a console on stdout; in a file or a pipe, a table gets all the width it needs."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNLIMITED_WIDTH
     return _console_type()(width=width, highlight=False, emoji=False)
 
@@ -36,7 +36,7 @@ def stderr_console() -> Console:
 
 @functools.cache
 def _console_type() -> type[Console]:
-    """Return the console that escapes every string it is given, also by those who get it with a progress display."""
+    """Return a console class that escapes every string, also for users of a progress display's console."""
     from rich.console import Console
     from rich.text import Text
 
@@ -59,9 +59,9 @@ def print_line(text: str, style: str | None = None, *, stderr: bool = False) -> 
 
 
 def print_field(name: str, text: str, style: str | None = None, *, stderr: bool = False) -> None:
-    """Print one field of several below each other.
+    """Print one of several fields, one below another.
 
-    A terminal's further rows of a long text are set in, so that none of them looks like a field of its own.
+    On a terminal, further rows of a long text are indented, so that no row looks like another field.
     """
     from rich.cells import chop_cells
 
@@ -79,45 +79,45 @@ def print_heading(title: str, *, stderr: bool = False) -> None:
 
 
 def print_lines(text: str, style: str | None = None) -> None:
-    """Print text on stdout that may have several lines: notes, a table of layers, lines side by side."""
+    """Print text on stdout that may have several lines, such as notes or a table of layers."""
     from rich.text import Text
 
     stdout_console().print(Text(visible_text(text)), style=style, soft_wrap=True)
 
 
 def print_renderable(renderable: RenderableType) -> None:
-    """Print a rich table on stdout. Its strings are escaped; a `Text` in it must have been."""
+    """Print a rich table on stdout. Its strings are escaped; a `Text` in it must be escaped already."""
     stdout_console().print(renderable)
 
 
 def print_drawing(text: str) -> None:
-    """Print text on stdout in which only the sequences that set colours are obeyed."""
+    """Print text on stdout in which only control sequences for colours take effect."""
     click.echo(visible_drawing(text))
 
 
 def print_log(text: str) -> None:
-    """Print a piece of a console log on stdout, without a newline at its end. Colours stay, the rest is escaped."""
+    """Print a piece of a console log on stdout, with its colours and without adding a newline."""
     click.echo(visible_drawing(text), nl=False)
 
 
 def print_for_program(text: str) -> None:
-    """Print on stdout what a program reads: JSON, CSV, a patch. Nothing is escaped here."""
+    """Print unescaped output for programs on stdout: JSON, CSV or a patch."""
     click.echo(text, nl=False, color=True)
 
 
 def print_warnings(warnings: Sequence[str]) -> None:
-    """Print on stderr what the user should know in addition to the answer."""
+    """Print warnings on stderr."""
     for text in warnings:
         print_line(f"warning: {text}", "yellow", stderr=True)
 
 
 def print_error(text: str) -> None:
-    """Print on stderr what went wrong."""
+    """Print an error on stderr."""
     print_line(text, "red", stderr=True)
 
 
 def print_failure(*lines: str) -> None:
-    """Print on stderr why a command ends."""
+    """Print the reason why a command fails on stderr."""
     for text in lines:
         click.echo(visible_line(text), err=True)
 

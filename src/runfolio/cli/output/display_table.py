@@ -1,4 +1,4 @@
-"""The one table type of the commands, printed for people, as JSON or as CSV."""
+"""The table type of all commands, printed for people, as JSON or as CSV."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 OutputFormat = Literal["table", "json", "csv"]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _MIN_TEXT_WIDTH = 24
-"""Characters of a text that are worth more than an optional column."""
+"""Width up to which a text is preferred to an optional column."""
 _LEAST_TEXT_WIDTH = 8
 _LABEL_SHARE = 0.6
-"""Part of the width that the first column of blocks may take."""
+"""Largest share of the width for the first column of blocks."""
 _GAP = 2
 """Characters between two columns."""
 _FORMULA = re.compile(r"[=+\-@\t\r]")
-"""How a cell begins that spreadsheets take for a formula."""
+"""Matches cells that a spreadsheet would execute as a formula."""
 
 
 def output_format_options(command: Decorated) -> Decorated:
@@ -48,18 +48,18 @@ def output_format_options(command: Decorated) -> Decorated:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column: its name in JSON and CSV, its heading, and the format of its values for people."""
+    """One column: its key in JSON and CSV, its title, and the format of its values for people."""
 
     key: str
     title: str
-    """May have several lines; a name from a record must be one of them."""
+    """May have several lines; a name from a record must be in one line."""
     formatter: Callable[[Sequence[Any]], list[str]]
     """Formats all values of the column at once, so that numbers get the same decimals."""
     number: bool = False
     optional: int = 0
-    """Above 0 it is left out if the terminal is too narrow; of several the highest number first."""
+    """Omitted if above 0 on a narrow terminal; of several such columns, the one with the highest number goes first."""
     wraps: bool = False
-    """Long texts take several lines rather than lose their middle."""
+    """Wrap long texts instead of shortening them."""
     style: Callable[[Any], str | None] = lambda value: None
 
 
@@ -70,8 +70,9 @@ class DisplayTable:
     best: int | None = None
     """Index of the highlighted row."""
     in_blocks: bool = False
-    """Columns that the terminal has no room for go below the others, with the first column, which names the rows,
-    repeated. Otherwise texts are shortened."""
+    """Repeat columns that do not fit in blocks below, each with the first column, which names the rows.
+
+    Otherwise texts are shortened."""
 
 
 def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
@@ -89,12 +90,12 @@ def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
 
 
 def table_width(table: DisplayTable) -> int:
-    """Return the columns of a terminal that the table needs; a long text can be cut."""
+    """Return the width in characters that the table needs; long texts can be shortened."""
     return _width(table.columns, _formatted_columns(table))
 
 
 def _csv_cell(value: Any) -> Any:
-    """Return a number, or text; a `'` before text that looks like a formula has spreadsheets take it for text."""
+    """Return a number or a text. A `'` before a text that looks like a formula makes spreadsheets treat it as text."""
     value = to_json_value(value)
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
@@ -125,7 +126,7 @@ def _rich_block(table: DisplayTable, columns: Sequence[Column], formatted: Mappi
 
     rich_table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
-        # If it is still too wide, texts give way to numbers, and lines end in an ellipsis.
+        # If the table is still too wide, texts are shortened before numbers, and lines end in an ellipsis.
         side: Literal["left", "right"] = "right" if column.number else "left"
         title = Text(visible_text(column.title), no_wrap=True)
         rich_table.add_column(title, justify=side, no_wrap=column.number, vertical="bottom")
@@ -151,7 +152,7 @@ def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
 
 
 def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[Column]:
-    """Return the columns without as many optional ones as the width requires; of equal ones the widest goes first."""
+    """Drop as many optional columns as the width requires; among equal ones, the widest goes first."""
     fitting = list(columns)
     while _width(fitting, formatted) > width and any(column.optional for column in fitting):
         fitting.remove(max(fitting, key=lambda column: (column.optional, _widest(column, formatted))))
@@ -159,7 +160,7 @@ def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence
 
 
 def _blocks(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[list[Column]]:
-    """Return the columns in as many groups as the width requires, each with the first column, which names the rows."""
+    """Split the columns into groups that fit the width, each starting with the first column, which names the rows."""
     label, *others = columns
     room = width - min(_widest(label, formatted), int(width * _LABEL_SHARE))
     blocks: list[list[Column]] = [[label]]
@@ -177,10 +178,10 @@ def _blocks(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], w
 def _shortened_texts(
     columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int
 ) -> dict[str, Sequence[str]]:
-    """Return the columns with texts that fit: the widest columns of texts lose the middle of their longest texts.
+    """Return the columns with texts that fit: the longest texts of the widest columns lose their middle.
 
-    Texts of a column that wraps are whole, and so are those of the first column, which names the rows, if two of them
-    would become equal.
+    Columns that wrap keep their whole texts. So does the first column, which names the rows, if shortening would make
+    two of its texts equal.
     """
     texts = sorted((column for column in columns if not column.number), key=lambda column: _widest(column, formatted))
     room = width - _GAP * (len(columns) - 1) - sum(_widest(column, formatted) for column in columns if column.number)
@@ -196,7 +197,7 @@ def _shortened_texts(
 
 
 def shorten_middle(texts: Sequence[str], longest: int) -> list[str]:
-    """Return texts of at most `longest` characters without their middles, so that as many as possible differ."""
+    """Shorten texts to `longest` characters by removing their middles, so that as many as possible differ."""
     half = (longest - 1) // 2
     cuts = (
         [_without_middle(text, longest, beginning) for text in texts]
@@ -209,7 +210,7 @@ def shorten_middle(texts: Sequence[str], longest: int) -> list[str]:
 
 
 def _without_middle(text: str, longest: int, beginning: int) -> str:
-    """The text with its first `beginning` characters and its end."""
+    """Return the first `beginning` characters of the text and its end."""
     return text if len(text) <= longest else f"{text[:beginning]}…{text[len(text) - (longest - 1 - beginning) :]}"
 
 

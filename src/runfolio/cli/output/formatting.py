@@ -1,4 +1,4 @@
-"""Values as text for people. A formatter takes a whole column, so that its numbers line up."""
+"""Formatting of values for people. A formatter gets a whole column, so that its numbers line up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_number(value: Any) -> bool:
 
 
 def elementwise(format_value: Callable[[Any], str]) -> Callable[[Sequence[Any]], list[str]]:
-    """Return a formatter of columns that formats every value by itself."""
+    """Return a formatter of columns that formats every value separately."""
     return lambda values: [MISSING if value is None else format_value(value) for value in values]
 
 
@@ -36,7 +36,7 @@ def aligned_numbers(values: Sequence[Any], digits: int = 4) -> list[str]:
     largest = max(magnitudes, default=1.0)
     if not 1e-3 <= largest < 1e6:
         return elementwise(lambda value: _power_of_ten(value) if is_number(value) else str(value))(values)
-    decimals = max(0, digits - math.ceil(math.log10(largest)))  # a share of 1 has the decimals of 0.9
+    decimals = max(0, digits - math.ceil(math.log10(largest)))  # 1 has the same decimals as 0.9
     return elementwise(lambda value: _fixed_point(value, decimals) if is_number(value) else str(value))(values)
 
 
@@ -50,7 +50,7 @@ def _fixed_point(value: float, decimals: int) -> str:
 
 
 def setting_value(value: Any) -> str:
-    """Return a setting as one would write it."""
+    """Format a setting as a user would write it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, dict)) and len(str(value)) > _LONG:
@@ -59,7 +59,7 @@ def setting_value(value: Any) -> str:
 
 
 def significant_digits(value: float) -> str:
-    """Format a measured number that need not line up with others."""
+    """Format a measured number that is not aligned with others."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
@@ -68,12 +68,12 @@ def count(value: float) -> str:
 
 
 def large_count(value: int) -> str:
-    """Return a number of parameters, such as `8,083` or `2.2 M`."""
+    """Format a number of parameters, such as `8,083` or `2.2 M`."""
     return count(value) if value < 1_000_000 else f"{value / 1_000_000:.1f} M"
 
 
 def probability(value: float) -> str:
-    """Rounded down, so that only certainty is called 100 %."""
+    """Format a probability, rounded down, so that only certainty is shown as 100 %."""
     if math.isnan(value):
         return "nan"
     return f"{math.floor(value * 1000) / 10:.1f} %"
@@ -103,7 +103,7 @@ def timestamp(when: datetime) -> str:
 
 
 def age(when: datetime) -> str:
-    """Format the time since then, such as `3 min ago`; a date after a month."""
+    """Format the time since a moment, such as `3 min ago`, or the date after a month."""
     seconds = (datetime.now(UTC) - when).total_seconds()
     if seconds < _MINUTE_S:
         return "just now"
@@ -114,5 +114,5 @@ def age(when: datetime) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """The beginning of a digest, which is enough to tell two apart."""
+    """Return the start of a digest, which is enough to distinguish two."""
     return text[:8]

@@ -13,13 +13,13 @@ from runfolio.record.base.visible_text import HIDDEN_CHARACTER
 
 
 def print_json(value: Any) -> None:
-    """Print a value as indented JSON; characters that steer a terminal as JSON's own escapes, which say the same."""
+    """Print a value as indented JSON; terminal control characters are printed as JSON escapes."""
     text = json.dumps(to_json_value(value), indent=2, ensure_ascii=False)
     print_for_program(HIDDEN_CHARACTER.sub(lambda match: json.dumps(match[0])[1:-1], text) + "\n")
 
 
 def to_json_value(value: Any) -> Any:
-    """Convert a value to what JSON can hold: numbers it lacks become "NaN", "Infinity" and "-Infinity"."""
+    """Convert a value to JSON types; numbers that JSON lacks become "NaN", "Infinity" and "-Infinity"."""
     if isinstance(value, float):
         return number_to_json(value)
     if hasattr(value, "_asdict"):  # a NamedTuple

@@ -1,4 +1,4 @@
-"""`--epochs 5 10`: flags with several values, which click does not know."""
+"""Flags with several values (`--epochs 5 10`), which click does not support."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _NUMBER = re.compile(r"-[\d.]")
 
 
 def split_setting_flags(args: Sequence[str], own: Mapping[str, click.Option]) -> tuple[list[str], dict[str, list[str]]]:
-    """Arguments as those click is to parse and the values of every flag it does not own.
+    """Return the arguments for click, and the values of every flag that it does not own.
 
-    The values of a flag are all that stands between it and the next flag; a negative number is a value.
+    The values of a flag are the words up to the next flag; a negative number is a value.
     """
     own_args: list[str] = []
     flags: dict[str, list[str]] = {}
@@ -42,10 +42,10 @@ def split_setting_flags(args: Sequence[str], own: Mapping[str, click.Option]) ->
 def check_setting_flags(
     flags: Mapping[str, Sequence[str]], fields: Sequence[Field], own: Mapping[str, click.Option]
 ) -> dict[str, list[str]]:
-    """Flags as settings by key; `--x` alone is true and `--no-x` is false where x is true or false.
+    """Return the flags as settings by key; for booleans, `--x` without a value is true and `--no-x` is false.
 
     Raises:
-        click.UsageError: A flag that is no setting, or one without a value.
+        click.UsageError: A flag is not a setting, or has no value.
     """
     fields_by_key = {field.key: field for field in fields}
     settings: dict[str, list[str]] = {}
@@ -61,7 +61,7 @@ def check_setting_flags(
         elif not values:
             raise click.UsageError(f"--{key} needs a value")
         elif files := [value for value in values if value.endswith((".yaml", ".yml"))]:
-            raise click.UsageError(f"{files[0]} reads as a value of --{key}; put the file before the flags")
+            raise click.UsageError(f"{files[0]} is read as a value of --{key}; put the file before the flags")
         else:
             settings.setdefault(key, []).extend(values)
     return settings

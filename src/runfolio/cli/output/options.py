@@ -30,7 +30,7 @@ experiment_option = click.option("--experiment", metavar="NAME", help="Only the 
 
 
 class _AliasedOption(click.Option):
-    """An option of several spellings, of which the help has the first alone."""
+    """An option with several spellings, of which the help shows only the first."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         record = super().get_help_record(ctx)
@@ -42,22 +42,22 @@ limit_option = click.option(
     cls=_AliasedOption,
     type=click.IntRange(min=1),
     metavar="N",
-    help="Only the N newest of the runs.",
+    help="Only the N newest runs.",
 )
 changed_data_option = click.option(
-    "--changed-data", is_flag=True, help="Go on although its images changed since; new ones play no part."
+    "--changed-data", is_flag=True, help="Continue although images changed since then; new images are not used."
 )
 seeds_option = click.option(
     "--seeds",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Run everything N times, with the seed and the N - 1 behind it; report mean, spread and interval.",
+    help="Run everything N times, with N consecutive seeds; report mean, spread and interval.",
 )
 folds_option = click.option(
     "--folds",
     type=click.IntRange(min=2),
     metavar="K",
-    help="Cross-validate everything: K runs, in which each image for training validates once; with --seeds, of each.",
+    help="Cross-validate: K runs, each validating on another part of the training images; with --seeds, per seed.",
 )
 
 
@@ -95,31 +95,33 @@ def filter_runs(folio: Folio, filters: RunFilters) -> tuple[Runs, int]:
 
 
 BEST = "best"
-"""Name of the best run, wherever a run is named."""
-best_metric_option = click.option("--metric", default="val/acc", show_default=True, help="What chooses the best run.")
+"""Name of the best run, accepted wherever a run is named."""
+best_metric_option = click.option(
+    "--metric", default="val/acc", show_default=True, help="Metric that selects the best run."
+)
 
 
 def mode_option(command: Decorated) -> Decorated:
-    """`--min` and `--max`; the command gets `mode`, None where neither is given."""
+    """Add `--min` and `--max`; the command gets `mode`, None if neither is given."""
     lowest = click.option("--min", "mode", flag_value="min", default=None, help="The lowest value is the best.")
     highest = click.option("--max", "mode", flag_value="max", help="The highest value is the best.")
     return lowest(highest(command))
 
 
 def store_flag(store: Path | None) -> str:
-    """Return what a suggested command must repeat to use the same store."""
+    """Return the flag that a suggested command needs to use the same store."""
     return "" if store is None else f" --store {shlex.quote(str(store))}"
 
 
 def open_store(store: Path | None) -> Folio:
-    """Open the store for reading; imported here because it imports SQLAlchemy and NumPy."""
+    """Open the store for reading. The import is local because it loads SQLite and NumPy."""
     from runfolio.query.store import open_folio
 
     return open_folio(store)
 
 
 def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:
-    """Return the run of that name; for `best`, the best run by `metric`; for `last`, the newest; of the experiment."""
+    """Return the named run; `best` is the best run by `metric`, `last` the newest run, both of the experiment."""
     folio = open_store(store) if store is None or isinstance(store, Path) else store
     if run == BEST:
         return folio.best(metric, experiment=experiment)
@@ -129,16 +131,16 @@ def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Fol
 
 
 def module_option(command: Decorated) -> Decorated:
-    """Add `--module`, the network of a run of one's own script."""
+    """Add `--module`, the network of a run that a user's script recorded."""
     return click.option(
         "--module",
         metavar="MODULE:NAME",
-        help="Of a run of your own script: the class of its network, or a function that builds it. Runs your code.",
+        help="For a run of your own script: the network's class or a function that builds it. Executes your code.",
     )(command)
 
 
 def load_run_classifier(run: RecordedRun, module: str | None) -> Any:
-    """Return the classifier of the run's best checkpoint, of the network that `--module` names."""
+    """Load the best checkpoint of the run as a classifier with the network that `--module` names."""
     from runfolio.query.model_loading import load_classifier
     from runfolio.series.targets import import_attribute
 
@@ -146,7 +148,7 @@ def load_run_classifier(run: RecordedRun, module: str | None) -> Any:
 
 
 class Command(click.Command):
-    """A command with `--debug`, and help in groups: common settings, options, then the other settings by topic."""
+    """A command with `--debug` and grouped help: common settings, options, then other settings by topic."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -168,7 +170,7 @@ class Command(click.Command):
         write_settings_help(formatter, [field for field in settings if field.group != COMMON], defaults=defaults)
 
     def settings(self) -> list[Field]:
-        """Return the settings that it takes as flags."""
+        """Return the settings that are flags of the command."""
         return [param.field for param in self.params if isinstance(param, SettingOption)]
 
 
@@ -177,7 +179,7 @@ def debug_option() -> click.Option:
 
 
 class SettingOption(click.Option):
-    """One setting as a flag. The setting itself converts the text: flags and YAML obey the same rules."""
+    """One setting as a flag. The setting converts the text, so that flags and YAML follow the same rules."""
 
     def __init__(self, *args: Any, field: Field, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -185,7 +187,7 @@ class SettingOption(click.Option):
 
 
 def settings_options(settings: type[Settings], only: Sequence[str] | None = None) -> Callable[[Decorated], Decorated]:
-    """The fields of a class of settings as flags, None where one is not given; all, or those of these names."""
+    """Add the fields of a settings class as flags, all or those in `only`; a flag that is not given is None."""
     fields = [field for field in fields_of(settings) if only is None or field.name in only]
 
     def decorate(command: Decorated) -> Decorated:
@@ -201,7 +203,7 @@ def settings_options(settings: type[Settings], only: Sequence[str] | None = None
 
 
 def write_settings_help(formatter: click.HelpFormatter, fields: Sequence[Field], *, defaults: bool = True) -> None:
-    """Help of settings, one section a group; without defaults where a setting that is not given has another value."""
+    """Write the help of settings, one section per group; without `defaults` if unset settings take other values."""
     for group in dict.fromkeys(field.group for field in fields):
         with formatter.section(group[:1].upper() + group[1:]):
             formatter.write_dl([_help_record(field, defaults) for field in fields if field.group == group])

@@ -1,4 +1,4 @@
-"""Types of option values that click does not have."""
+"""Types of option values that click lacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIME_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "
 
 
 class ByteSizeParamType(click.ParamType):
-    """A number of bytes, such as `5GB`."""
+    """Number of bytes, such as `5GB`."""
 
     name = "size"
 
@@ -42,7 +42,7 @@ class FigureSizeParamType(click.ParamType):
 
 
 class PathParamType(click.Path):
-    """A path in which `~` is the home folder, also in `--out=~/figure.png`, where shells leave it alone."""
+    """Path in which `~` is the home folder, even in `--out=~/figure.png`, which shells do not expand."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
@@ -52,12 +52,12 @@ class PathParamType(click.Path):
 
 
 class AgeParamType(click.ParamType):
-    """The time since something happened, such as `30d`."""
+    """Time since an event, such as `30d`."""
 
     name = "age"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         match = re.fullmatch(r"(\d{1,6})([smhdw])", str(value))
         if match is None:
-            self.fail(f"{value!r} must be a number with s, m, h, d or w behind it, such as 12h or 30d", param, ctx)
+            self.fail(f"{value!r} must be a number followed by s, m, h, d or w, such as 12h or 30d", param, ctx)
         return timedelta(**{_TIME_UNITS[match[2]]: int(match[1])})

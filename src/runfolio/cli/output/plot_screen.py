@@ -1,4 +1,4 @@
-"""The size and colours of a plot in the terminal."""
+"""Size and colours of a plot in the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PIPE_SIZE = (80, 24)
 
 
 def plot_screen(size: tuple[float, float] | None = None) -> Screen:
-    """Return the terminal as it is, or of `size`; a pipe gets plain characters and 80 columns."""
+    """Return the screen of the terminal, or of `size`; a pipe gets plain characters and 80 columns."""
     from runfolio.query.plots.terminal import Screen
 
     console = stdout_console()

@@ -1,4 +1,4 @@
-"""The progress display of `train`, `resume` and `series`: bars on a terminal's stderr, nothing elsewhere."""
+"""Progress display of `train`, `resume` and `series`: bars on stderr if it is a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def progress_display() -> Progress:
-    """A display that tasks can be added to; elsewhere than on a terminal it shows none of them."""
+    """Return a display to which tasks can be added; it is invisible unless stderr is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
@@ -23,7 +23,7 @@ def progress_display() -> Progress:
 
     console = stderr_console()
     return Progress(
-        # What is being done gives way to how far it is.
+        # On a narrow terminal the description is shortened, not the progress.
         DescriptionColumn("", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
@@ -31,7 +31,7 @@ def progress_display() -> Progress:
         TextColumn("left"),
         console=console,
         expand=True,
-        speed_estimate_period=3600,  # one run of a series takes longer than rich looks back by itself
+        speed_estimate_period=3600,  # one run of a series takes longer than rich's default period
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
@@ -40,7 +40,7 @@ def progress_display() -> Progress:
 
 
 def _plain_description(description: str) -> Text:
-    """Return the text of a task without the styles and links of its markup: it may hold the name of a run."""
+    """Return the text of a task without its markup, because it may contain a run's name."""
     from rich.errors import MarkupError
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""Tables that the commands print: their columns, the format of the values, and the highlighted rows."""
+"""Tables of the commands: columns, formats of values, and highlighted rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
 _OPTIONAL_FACTS = ("tags", "experiment", "duration_s", "created")
-"""Facts that a narrow terminal leaves out, the last one first; then results but the first, then settings."""
+"""Facts that a narrow terminal omits, the last one first; then all results but the first, then settings."""
 _OPTIONAL_SETTING, _OPTIONAL_RESULT, _OPTIONAL_FACT = 1, 10, 100
 _MAX_COMPARED_WIDTH = 20
 _HEADING_WIDTH = 15
@@ -46,7 +46,7 @@ COSTS: Mapping[str, Column] = {
         optional=2,
     ),
 }
-"""Columns for the cost of using a model, by the name of the result."""
+"""Columns for the cost of using a model, by name of the result."""
 
 
 def state_style(state: Any) -> str | None:
@@ -54,7 +54,7 @@ def state_style(state: Any) -> str | None:
 
 
 def runs_table(table: RunsTable, *, all_needed: bool) -> DisplayTable:
-    """Runs as rows. `all_needed`: the user chose the columns, so none is left out for lack of room."""
+    """Return one row per run. With `all_needed`, the user chose the columns, so none is omitted to save space."""
     rows = [dict(zip(table.names, row, strict=True)) for row in table.rows]
     shown = list(table.columns)
     if not all_needed and len({row["experiment"] for row in rows}) == 1:
@@ -104,14 +104,14 @@ def _runs_column(column: RunsColumn, values: Sequence[Any], *, optional: int) ->
 
 
 def measured_heading(heading: str) -> str:
-    """Return the head of a column in as many lines as keep it narrow."""
+    """Return the title of a column, wrapped so that it stays narrow."""
     return textwrap.fill(visible_line(heading), _HEADING_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def leaderboard_table(board: Leaderboard) -> DisplayTable:
-    """The runs of a series, best first.
+    """Return the runs of a series, best first.
 
-    `=` marks those that what chose cannot tell from the best, others (`data_match.MARKS`) those measured on other data.
+    `=` marks runs that are indistinguishable from the best; other marks (`data_match.MARKS`) show different data.
     """
     marks = ["=" * row.tied + row.data.mark for row in board.rows]
     test_marks = [row.test_data.mark for row in board.rows]
@@ -165,14 +165,14 @@ def leaderboard_table(board: Leaderboard) -> DisplayTable:
 
 
 def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
-    """Return one row per group of seeds; for people `=` marks means indistinguishable from the first group's."""
+    """Return one row per group of seeds; for people, `=` marks means indistinguishable from the first group's."""
     rows = [asdict(row) for row in groups.rows]
     if output != "table":
         return DisplayTable(
             columns=[Column(key=key, title=key, formatter=formatting.elementwise(str)) for key in rows[0]], rows=rows
         )
     tied = ["=" * row.tied for row in groups.rows]
-    # One long kind of figure for all rows is said once, in the head, so that the labels keep their room.
+    # If all rows share one long kind of value, only the title names it, so that the labels have space.
     kinds = {row.figure for row in groups.rows}
     shared = next(iter(kinds)) if len(kinds) == 1 and kinds != {"best"} else ""
     columns = [
@@ -210,7 +210,7 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
 
 
 def _without_repeats(values: Sequence[Any]) -> list[str]:
-    """Blank out every value that repeats the one above it."""
+    """Blank every value that equals the one above it."""
     return ["" if value == before else str(value) for before, value in itertools.pairwise([None, *values])]
 
 
@@ -223,18 +223,18 @@ def _short_fingerprints(fingerprints: Mapping[str, str]) -> dict[str, str]:
 
 
 def best_finished_row(board: Leaderboard) -> Row | None:
-    """The best run, if any run was finished and has the metric."""
+    """Return the best run, or None if no finished run has the metric."""
     first = board.rows[0]
     return first if first.state == "finished" and first.value is not None else None
 
 
 def three_digits(values: Sequence[Any]) -> list[str]:
-    """Measured numbers in three digits."""
+    """Format measured numbers with three digits."""
     return formatting.aligned_numbers(values, digits=3)
 
 
 def with_marks(values: Sequence[str], marks: Sequence[str]) -> list[str]:
-    """Values with their marks beside them; `=` where they cannot be told from the best."""
+    """Append marks to values; `=` marks values that are indistinguishable from the best."""
     if not any(marks):
         return list(values)
     width = max(map(len, marks))
@@ -246,7 +246,7 @@ def interval_text(low: float | None, high: float | None) -> str | None:
 
 
 def comparison_table(runs: Sequence[RecordedRun], columns: Sequence[RunsColumn]) -> DisplayTable:
-    """Runs as rows, with the settings in which they differ and what came of it as columns."""
+    """Return one row per run with the settings that differ and the results as columns."""
     from runfolio.query.tables.run_labels import name_labels
 
     rows = [
@@ -276,7 +276,7 @@ def comparison_table(runs: Sequence[RecordedRun], columns: Sequence[RunsColumn])
 
 
 def comparison_data(comparison: Comparison) -> DisplayTable:
-    """For programs: rows for settings, data and results that differ, and for the last and best value of each metric."""
+    """Return rows for programs: settings, data and results that differ, and each metric's last and best value."""
     rows: list[dict[str, Any]] = [
         *({"what": "setting", "name": row.key, **row.values} for row in comparison.config),
         *({"what": "data", "name": row.key, **_short_fingerprints(row.values)} for row in comparison.data),
@@ -292,12 +292,12 @@ def comparison_data(comparison: Comparison) -> DisplayTable:
 
 def _compared_value(value: Any) -> str:
     text = formatting.setting_value(value)
-    # Of a path the end tells most, and the other columns need the room.
+    # The end of a path says most, and the other columns need space.
     return text if len(text) <= _MAX_COMPARED_WIDTH else f"…{text[1 - _MAX_COMPARED_WIDTH :]}"
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> DisplayTable:
-    """Predictions of images; green where right, red where wrong, plain where the truth is not known."""
+    """Return predictions of images; correct ones are green, wrong ones red, those without a known class plain."""
     right = {None: "", True: "right", False: "wrong"}
     columns = [
         Column(key="image", title="image", formatter=formatting.elementwise(str)),
@@ -330,7 +330,7 @@ def _runners_up(top: Mapping[str, float]) -> str:
 
 
 def results_table(results: Mapping[str, Any]) -> DisplayTable:
-    """Loss and accuracy of the best epoch on train, validation and test images."""
+    """Return loss and accuracy of the best epoch on training, validation and test images."""
     rows = [
         {
             "images": split,

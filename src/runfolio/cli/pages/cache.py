@@ -1,4 +1,4 @@
-"""The table of cached data."""
+"""Table of cached data."""
 
 from __future__ import annotations
 

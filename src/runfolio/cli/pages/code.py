@@ -1,4 +1,4 @@
-"""Captured code of a run, and the differences between the starts of two runs, on the terminal."""
+"""Print a run's recorded code, and the differences between the starts of two runs."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _SECTIONS = {
 
 
 def print_captured_files(run: RecordedRun) -> None:
-    """The files that were kept, and those that were left out."""
+    """Print the files that were stored and those that were omitted."""
     captured = run.code.capture
     if captured is None:
-        print_line(f"No code was kept with {run.name} ({run.id}).")
+        print_line(f"No code was stored with {run.name} ({run.id}).")
         return
     rows = [{"file": file.path, "why": file.why, "bytes": file.bytes} for file in captured.files]
     rows += [{"file": file.path, "why": f"left out: {file.why}", "bytes": file.bytes} for file in captured.left_out]
@@ -55,7 +55,7 @@ def print_uncommitted_diff(run: RecordedRun) -> None:
     """Print the uncommitted changes: coloured on a terminal, else unchanged, for `git apply`."""
     diff = run.code.diff
     if not diff:
-        print_warnings([f"nothing was uncommitted, or none of it was kept, when {run.name} ({run.id}) began"])
+        print_warnings([f"nothing was uncommitted, or no change was stored, when {run.name} ({run.id}) started"])
     elif sys.stdout.isatty():
         print_diff(diff)
     else:
@@ -63,7 +63,7 @@ def print_uncommitted_diff(run: RecordedRun) -> None:
 
 
 def print_run_diff(diff: RunDiff) -> None:
-    """The summary first, details after."""
+    """Print the summary of the differences, then the details."""
     before, after = diff.runs
     print_line(f"{before} -> {after}", style="bold")
     print_text(diff.sentence)

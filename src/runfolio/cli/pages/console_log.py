@@ -1,4 +1,4 @@
-"""The console log of a run, printed as far as it has been written."""
+"""Print the console log of a run as far as it has been written."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 class ConsoleLogPrinter:
-    """Prints the logs of a run's attempts, and remembers how much of each it has printed."""
+    """Prints the logs of a run's attempts and remembers how much of each it has printed."""
 
     def __init__(self, run_path: Path) -> None:
         self._run_path = run_path
         self._printed_bytes: dict[str, int] = {}
-        """By writer."""
+        """Number of bytes printed, by writer."""
         self.log_exists = False
 
     def print_new(self, run: RecordedRun) -> None:
-        """Print what has not been printed yet, attempt after attempt."""
+        """Print what has not been printed yet, in order of attempts."""
         for attempt in run.document.attempts:
             path = log_path(self._run_path, attempt.writer)
             if not path.exists():
@@ -39,7 +39,7 @@ class ConsoleLogPrinter:
             self._print_from_offset(path, attempt.writer)
 
     def print_newest(self, run: RecordedRun, count: int) -> None:
-        """Print the newest lines of the newest log; everything before them counts as printed."""
+        """Print the newest lines of the newest log, and mark all earlier lines as printed."""
         for attempt in reversed(run.document.attempts):
             path = log_path(self._run_path, attempt.writer)
             if path.exists():

@@ -1,4 +1,4 @@
-"""A data set on one page."""
+"""Print the description of a data set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_BAD = 10
 
 
 def print_data(data: DataDescription) -> None:
-    """Print what was taken for what, counts, sizes, images that are there twice, and files that cannot be read."""
+    """Print the splits, counts and sizes of a data set, its duplicate images and its unreadable files."""
     print_line(f"{data.name}: {len(data.classes)} classes", "bold")
     print_line("")
     print_table(_counts(data))
@@ -32,7 +32,7 @@ def print_data(data: DataDescription) -> None:
 
 
 def _splits(data: DataDescription) -> dict[str, SplitDescription]:
-    """Return the parts of the data by name, in the order they are shown."""
+    """Return the splits of the data in display order."""
     return {"train": data.train, **({"val": data.val} if data.val else {}), "test": data.test}
 
 
@@ -75,12 +75,12 @@ def _range(size: SizeRange) -> str:
 
 
 def _print_duplicates(data: DataDescription) -> None:
-    """Images that are there more than once, the ones that spoil a test first."""
+    """Print duplicate images, starting with those shared by training and test."""
     if data.shared:
         pairs = [f"{pair.test} = {pair.train}" for pair in data.shared]
         predicate = "test image is a training image" if len(pairs) == 1 else "test images are training images"
         print_line(
-            f"{len(pairs):,} {predicate} too, so a test on this data flatters: {_joined_examples(pairs)}",
+            f"{len(pairs):,} {predicate} too, so test results are too good: {_joined_examples(pairs)}",
             style="yellow",
         )
     for split, part in (("training", data.train), ("validation", data.val), ("test", data.test)):
@@ -90,7 +90,7 @@ def _print_duplicates(data: DataDescription) -> None:
             repeats = "s repeat others" if more > 1 else " repeats another"
             print_line(f"{more:,} {split} image{repeats}: {_joined_examples(groups)}")
     if not (data.shared or any(part.duplicates for part in _splits(data).values())):
-        print_line("no image is there twice")
+        print_line("no duplicate images")
 
 
 def _joined_examples(examples: Sequence[str], between: str = "; ") -> str:
@@ -103,4 +103,4 @@ def _warn_of_bad_images(bad: Sequence[str]) -> None:
         return
     more = [f"and {len(bad) - _MAX_BAD:,} more"] if len(bad) > _MAX_BAD else []
     left_out = f"{len(bad):,} bad file{'s' * (len(bad) > 1)} left out"
-    print_warnings([*bad[:_MAX_BAD], *more, f"{left_out}; to train on the others, give --skip-bad-images"])
+    print_warnings([*bad[:_MAX_BAD], *more, f"{left_out}; to train on the others, add --skip-bad-images"])

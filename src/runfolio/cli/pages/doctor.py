@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _SEVERITY_STYLES = {"lost": "red", "damaged": "yellow", "unchecked": "yellow", "leftover": "dim"}
 _INDEX_MESSAGES = {
-    "damaged": "The index is damaged; it is made anew when it is needed.",
-    "rebuilt": "The index was made anew.",
+    "damaged": "The index is damaged; it is rebuilt when it is needed.",
+    "rebuilt": "The index was rebuilt.",
 }
 
 
@@ -49,12 +49,12 @@ def print_examined_run(examined: Examination) -> None:
 
 
 def _copies(copies: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Name the folders of each run that the store holds more than once."""
+    """Yield a sentence for each run with several folders in the store."""
     for run_id, (first, *others) in copies.items():
         folders = ", ".join(others)
         yield (
-            f"Run {run_id} is stored {len(others) + 1} times, in {first} and in {folders}: only {first} counts in"
-            " means, choices and pictures; move the others out of the store"
+            f"Run {run_id} is stored {len(others) + 1} times, in {first} and in {folders}: only {first} is used in"
+            " means, choices and plots; move the others out of the store"
         )
 
 
@@ -66,21 +66,21 @@ def print_summary(examiner: Doctor, runs: Sequence[dict[str, Any]], index: str, 
         index: "whole", "damaged" or "rebuilt".
     """
     for link in examiner.links:
-        print_line(f"{link.relative_to(examiner.store)} is a link, which is not followed: check the store it leads to")
+        print_line(f"{link.relative_to(examiner.store)} is a link, which is not followed: check its store")
     if index in _INDEX_MESSAGES:
         print_line(_INDEX_MESSAGES[index])
     for spool in examiner.strays():
         print_line(
-            f"Points of run {spool.run_id} wait in {spool.folder}, but its folder {spool.run_folder} is gone:"
-            " put that back and use --repair, or delete the other"
+            f"Points of run {spool.run_id} are in {spool.folder}, but its folder {spool.run_folder} is missing:"
+            " restore that folder and use --repair, or delete the points"
         )
     for sentence in _copies(examiner.copies()):
         print_text(sentence)
     damaged = sum(not run["whole"] for run in runs)
-    verdict = "all whole" if not damaged else f"{damaged:,} not whole"
+    verdict = "all intact" if not damaged else f"{damaged:,} damaged"
     print_text(f"{counted(len(runs), 'run')} checked: {verdict}.")
     repairable = [run for run in runs if run["findings"] and not run["at_work"]]
     if repairable and not repair:
-        print_text("--repair mends what can be, tidies up, and keeps every damaged file.")
+        print_text("--repair repairs what it can, cleans up, and keeps every damaged file.")
     if repair and any(run["at_work"] and not run["whole"] for run in runs):
-        print_text("Runs that are being written were not repaired; do it once they have ended.")
+        print_text("Runs that are being written were not repaired; repair them when they have ended.")

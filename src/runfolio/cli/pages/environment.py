@@ -1,4 +1,4 @@
-"""What surrounded a run, in a few lines for its page: environment, code, load."""
+"""Describe environment, code and load of a run in a few lines for its page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MB = 1e6
 
 
 def data_facts(run: RecordedRun) -> dict[str, Any]:
-    """What it was given: how much, the fingerprint, from where; and whether that changed on the way."""
+    """Describe the run's data: its size, fingerprint and source, and whether they changed between attempts."""
     return {name: ", ".join(_dataset_facts(facts, run)) for name, facts in run.data.items()}
 
 
@@ -68,7 +68,7 @@ def code_facts(run: RecordedRun) -> dict[str, Any]:
 
 
 def load_facts(run: RecordedRun) -> dict[str, Any]:
-    """Mean and peak of what was sampled; what the training waited for and how fast it went."""
+    """Describe mean and peak of the load, the wait for data and the speed of the training."""
     gpus = sorted({name.split("/")[1] for name in run.system_metrics if name.startswith(f"{SYSTEM}gpu")})
     formats: dict[str, tuple[str, Callable[[float], str]]] = {
         "CPU": ("cpu", _percent),
@@ -102,7 +102,7 @@ def _megabytes(value: float) -> str:
 
 
 def _machine(environment: Environment) -> list[str]:
-    """Host, processor, memory, GPUs, container."""
+    """Describe host, processor, memory, GPUs and container."""
     cpu = environment.get("cpu") or {}
     memory = environment.get("memory_limit_mb") or environment.get("memory_mb")
     gpus = Counter((gpu.get("name", "GPU"), gpu.get("memory_mb")) for gpu in environment.get("gpus") or ())
@@ -119,7 +119,7 @@ def _machine(environment: Environment) -> list[str]:
 
 
 def _switches(torch: Torch) -> list[str]:
-    """What torch was set to, as far as it decides how exactly a result can be had again."""
+    """Describe the settings of torch that affect reproducibility."""
     precision, threads = torch.get("matmul_precision"), torch.get("threads")
     names = {
         f"CUDA {torch.get('cuda')}": torch.get("cuda"),
@@ -136,7 +136,7 @@ def _switches(torch: Torch) -> list[str]:
 
 
 def _seeds(seeds: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Those to be read: digests of states are for comparing, and what is off goes without saying."""
+    """Return the seeds that mean something to people: without digests of states and unset switches."""
     return [
         (name, seed)
         for name, seed in seeds.items()

@@ -1,4 +1,4 @@
-"""Evaluations in the terminal: one model on one page, or several in a table."""
+"""Print evaluations: one model in detail, or several in a table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from runfolio.vision.evaluation.evaluate import EvaluationResult
 
 _MAX_MATRIX_CLASSES = 20
-"""Classes whose counts still make a matrix that can be read."""
+"""Largest number of classes for which the whole matrix is printed."""
 _MAX_CONFUSIONS = 10
 
 
 def print_evaluation(run: RecordedRun, result: EvaluationResult) -> None:
-    """The figures of one model, a row for each class, and what it takes for what."""
+    """Print the measurements of one model, a row per class, and the confusions."""
     print_line(f"{run.name} ({run.id}) on {_images_text(result)}", "bold")
     print_line("")
     for text in _overall_lines(result):
@@ -45,7 +45,7 @@ def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
 
 
 def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult]) -> DisplayTable:
-    """Several models on the same images, best first, and what each costs."""
+    """Return one row per model on the same images, best first, with the cost of using it."""
     from runfolio.query.tables.run_labels import unique_labels
 
     rows: list[dict[str, Any]] = [
@@ -79,7 +79,7 @@ def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
 
 
 def _tied(results: Sequence[EvaluationResult]) -> list[bool]:
-    """Which results the images cannot tell from the best one, by the images that only one of the two got right."""
+    """Return which results are indistinguishable from the best, by the images that only one of the two got right."""
     from runfolio.query.selection.significance import holm, mcnemar_p
 
     wrong = [{mistake.index for mistake in result.mistakes} for result in results]
@@ -97,7 +97,7 @@ def _images_text(result: EvaluationResult) -> str:
 
 
 def _overall_lines(result: EvaluationResult) -> list[str]:
-    """Return one line per figure: its name, its value and its meaning."""
+    """Return one line per measurement: its name, value and meaning."""
     right = result.images - len(result.mistakes)
     bins = len(result.calibration.bins)
     facts = [
@@ -109,7 +109,7 @@ def _overall_lines(result: EvaluationResult) -> list[str]:
         ("loss", result.loss, "mean cross-entropy"),
         ("calibration error", result.calibration.error, f"mean gap between probability and share right, {bins} bins"),
     ]
-    # Among all classes the true one always is.
+    # With k equal to the number of classes, top-k accuracy is always 1.
     top = [(f"top-{k}", share) for k, share in result.top_k.items() if 1 < k < len(result.classes)]
     if top:
         (name, share), *following = top
@@ -127,14 +127,14 @@ def _class_table(result: EvaluationResult) -> DisplayTable:
 
 
 class _Count(NamedTuple):
-    """A cell of the confusion matrix."""
+    """Cell of the confusion matrix."""
 
     images: int
     right: bool
 
 
 def _confusion_table(result: EvaluationResult, width: int) -> DisplayTable:
-    """The whole matrix where it fits, under numbers if the names are too long; else the most frequent confusions."""
+    """Return the matrix if it fits, with numbers instead of long names if needed; else the most frequent confusions."""
     if len(result.classes) <= _MAX_MATRIX_CLASSES:
         for numbered in (False, True):
             table = _matrix(result, numbered=numbered)

@@ -1,4 +1,4 @@
-"""Where a run came from and what came of it, in lines for its page."""
+"""Describe a run's parent and its children in lines for its page."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def origin_line(run: RecordedRun) -> str | None:
-    """`forked from net (k3f9x2ab) at step 120, checkpoint best`; None of a run that came of no other."""
+    """Return a line such as `forked from net (k3f9x2ab) at step 120, checkpoint best`; None without a parent."""
     if (lineage := run.document.lineage) is None:
         return None
     parent = f"{lineage.get('name')} ({lineage.get('run')})"
     if lineage.get("kind") != FORK:
-        changed = "".join(f", with another {flag}" for flag in lineage.get("changed") or ())
+        changed = "".join(f", with a different {flag}" for flag in lineage.get("changed") or ())
         return f"{lineage.get('kind')} of {parent}{changed}{_verdict(run, 'sentence')}"
     seconds = inherited_s(run)
     inherited = f"; {formatting.duration(seconds)} inherited" if seconds else ""
@@ -27,7 +27,7 @@ def origin_line(run: RecordedRun) -> str | None:
 
 
 def child_lines(children: Sequence[RecordedRun]) -> list[str]:
-    """A line for the forks of a run and one for its reproductions, where there are any."""
+    """Return one line for the run's forks and one for its reproductions, if any."""
     kinds = {FORK: "forks", REPRODUCTION: "reproductions"}
     return [
         f"{title}: {_child_names(of_kind)}"
@@ -43,7 +43,7 @@ def _child_names(children: Iterable[RecordedRun]) -> str:
 
 
 def _verdict(run: RecordedRun, part: str) -> str:
-    """What came of a reproduction, where that was said."""
+    """Return the verdict of a reproduction, or an empty text."""
     text = (run.edits.verdict or {}).get(part)
     return f": {text}" if text else ""
 

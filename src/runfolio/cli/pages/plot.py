@@ -1,4 +1,4 @@
-"""Plots of runs, ready to be drawn in the terminal or into a file."""
+"""Prepare plots of runs for the terminal or a file."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class PlotOptions:
 
 @dataclass(kw_only=True)
 class Plot:
-    """One plot, ready to be drawn either way."""
+    """Plot that can be drawn in the terminal or in a file."""
 
     description: str
-    """Describes the plot in the line that names its file."""
+    """Description, printed with the name of the file."""
     figure: Callable[[], Figure]
     print_to: Callable[[Screen], None]
     notes: list[str] = field(default_factory=list)
-    """Printed below the plot, in the terminal too."""
+    """Notes below the plot, also in the terminal."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -85,7 +85,7 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
     metrics, run_names, warnings = _split_metrics_and_runs(folio, options)
     if not metrics:
         recorded = sorted({name for run in folio.runs(archived=True) for name in listed_metrics(run.metrics)})
-        raise ConfigError(f"name a metric to draw; there are {', '.join(recorded) or 'none yet'}")
+        raise ConfigError(f"name a metric to draw; recorded are {', '.join(recorded) or 'none yet'}")
     runs, notes = _select_runs(folio, run_names, options)
     panels = curve_panels(metrics, runs, curve_options, named=bool(run_names))
     metrics = [panel.metric for panel in panels]
@@ -117,7 +117,7 @@ def histogram_plot(folio: Folio, options: PlotOptions) -> Plot:
 
     runs, _ = _select_runs(folio, options.names, options)
     if len(runs) != 1:
-        raise ConfigError(f"a histogram is of one run, and here are {len(runs)}; name one, or say --limit 1")
+        raise ConfigError(f"a histogram needs one run, not {len(runs)}; name one, or add --limit 1")
     shown = distribution(runs[0], options.histogram or "")
     return Plot(
         description=f"{shown.name} of {shown.run}",
@@ -127,7 +127,7 @@ def histogram_plot(folio: Folio, options: PlotOptions) -> Plot:
 
 
 def scatter_plot(folio: Folio, options: PlotOptions) -> Plot:
-    """Prepare two columns of the table of runs against each other."""
+    """Prepare a scatter plot of two columns of the table of runs."""
     from runfolio.query.plots.relation_drawing import draw_scatter
     from runfolio.query.plots.relations import scatter
     from runfolio.query.plots.terminal import scatter_text
@@ -144,7 +144,7 @@ def scatter_plot(folio: Folio, options: PlotOptions) -> Plot:
 
 
 def parallel_plot(folio: Folio, options: PlotOptions) -> Plot:
-    """Prepare parallel coordinates of all settings that differ, and a metric."""
+    """Prepare parallel coordinates of all settings that differ and one metric."""
     from runfolio.query.plots.relation_drawing import draw_parallel
     from runfolio.query.plots.relations import parallel
 
@@ -177,7 +177,7 @@ def _split_metrics_and_runs(folio: Folio, options: PlotOptions) -> tuple[list[st
             continue
         metrics.append(name)
         if name in stored_names:
-            warnings.append(f"{name} is a metric and a run: taken as the metric; the run goes by its id")
+            warnings.append(f"{name} is a metric and a run; it is used as the metric: name the run by its id")
     for name in run_names:
         if name != BEST:
             _check_run_name(folio, name, metric_names)
@@ -189,12 +189,12 @@ def _check_run_name(folio: Folio, name: str, metrics: set[str]) -> None:
         folio.run(name)
     except NotFound:
         if near := nearest(name, metrics):
-            raise NotFound(f"{name!r} is no metric and no run here; did you mean {' or '.join(near)}?") from None
+            raise NotFound(f"{name!r} is neither a metric nor a run; did you mean {' or '.join(near)}?") from None
         raise
 
 
 def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tuple[list[RecordedRun], list[str]]:
-    """Return the named runs, or those that the filters select, and a note on the runs left out."""
+    """Return the named runs, or those that match the filters, and a note on omitted runs."""
     notes: list[str] = []
     if names:
         experiment = options.filters["experiment"]
@@ -207,7 +207,7 @@ def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tu
 
 
 def _print_parallel(shown: Parallel, title: str | None) -> None:
-    """Print one row per run, best first, with a bar as long as its metric is far along the axis."""
+    """Print one row per run, best first, with a bar for its position on the metric's axis."""
     from runfolio.cli.output.tables import measured_heading
     from runfolio.query.plots.relations import heights
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """A picture to classify, with its class if that is known."""
+    """Image to classify, with its class if that is known."""
 
     picture: Picture
     name: str
@@ -44,13 +44,13 @@ class ClassifiedPicture:
 def labelled_pictures(
     classifier: LoadedClassifier, images: Sequence[Path], sample: int | None
 ) -> Iterator[LabelledPicture]:
-    """Yield the image files, those below folders too, then `sample` test images of the classifier's data.
+    """Yield the image files, also those in folders, then `sample` test images of the classifier's data.
 
-    The truth of a file is the name of the nearest folder around it that is a class; outside of a folder that was
-    given, its own folder alone counts.
+    The true class of a file is the name of the nearest parent folder that is a class. For a file that was given
+    directly, only its own folder counts.
 
     Raises:
-        NotFound: A folder holds no images.
+        NotFound: A folder has no images.
     """
     from runfolio.vision.data.folder_tree import read_folder
 
@@ -61,7 +61,7 @@ def labelled_pictures(
             continue
         paths = read_folder(given).images
         if not paths:
-            raise NotFound(f"no images in the folder {given}; give one with files such as .jpg or .png")
+            raise NotFound(f"no images in the folder {given}; name a folder with files such as .jpg or .png")
         for path in map(Path, paths):
             around = [folder.name, *path.relative_to(given).parts[:-1]]
             yield LabelledPicture(path, str(path), _class_of(reversed(around), classifier))
@@ -77,7 +77,7 @@ def _class_of(folders: Iterable[str], classifier: LoadedClassifier) -> str | Non
 
 
 def right_of(classified: Sequence[ClassifiedPicture]) -> str | None:
-    """Return how many of the pictures of known truth are right, in words; None if no truth is known."""
+    """Describe how many images with a known class are right; None if no class is known."""
     rights = [picture.row["right"] for picture in classified if picture.labelled.truth is not None]
     return f"{sum(rights):,} of {len(rights):,} right" if rights else None
 
@@ -85,7 +85,7 @@ def right_of(classified: Sequence[ClassifiedPicture]) -> str | None:
 def classify(
     classifier: LoadedClassifier, pictures: Iterable[LabelledPicture]
 ) -> tuple[list[ClassifiedPicture], list[str]]:
-    """Return every readable picture with its prediction, and the errors of the others."""
+    """Return every readable image with its prediction, and the errors of the others."""
     classified: list[ClassifiedPicture] = []
     errors: list[str] = []
     for labelled in pictures:
@@ -99,7 +99,7 @@ def classify(
 
 
 def draw_classified(classified: Sequence[ClassifiedPicture], path: Path) -> Path:
-    """Draw all predictions into one picture, and return its path."""
+    """Draw all predictions into one image, and return its path."""
     from runfolio.vision import draw_predictions
 
     return draw_predictions(

@@ -1,4 +1,4 @@
-"""What `runfolio show` tells of a profiled training (`runfolio train --profile`)."""
+"""Print the profile of a training (`runfolio train --profile`)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Profile(TypedDict, total=False):
 
 
 def read_profile(folder: Path) -> Profile | None:
-    """What the run's profile was summed up to (`docs/format.md`, Artifacts); None where there is none to be read."""
+    """Return the summary of the run's profile (`docs/format.md`, Artifacts); None if it is missing or unreadable."""
     try:
         content = (_profile_folder(folder) / "operators.json").read_bytes(file_bounds.JSON_DOCUMENT)
         return schema.decode(Profile, decode_json(content))[0]
@@ -49,7 +49,7 @@ def read_profile(folder: Path) -> Profile | None:
 
 
 def print_profile(folder: Path, profile: Profile) -> None:
-    """The operators that took most time, what share waiting for images was, and where the trace lies."""
+    """Print the operators that took most time, the share of waiting for images, and the path of the trace."""
     rows: list[dict[str, Any]] = [{**operator} for operator in profile["operators"][:_MAX_OPERATORS]]
     on_gpu = profile.get("device") == "cuda"
     times = {"self_cpu_ms": "CPU ms", **({"self_gpu_ms": "GPU ms"} if on_gpu else {})}

@@ -1,4 +1,4 @@
-"""`runfolio train --find-lr`: a learning rate range test, drawn in the terminal, and the command to go on with."""
+"""`runfolio train --find-lr`: draw a learning rate range test and print the command for the training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_range_test(ctx: click.Context, test: RangeTest, store: Path | None) -> None:
-    """The curve, the suggestion, where the picture lies, and the training to begin."""
+    """Print the curve, the suggested rate, the path of the figure and the command for the training."""
     _print_curve(test, store)
     print_text(test.sentence)
     run = open_store(store).run(test.folder)
@@ -44,7 +44,7 @@ def _print_curve(test: RangeTest, store: Path | None) -> None:
 
 
 def _training_command(ctx: click.Context, rate: float) -> str:
-    """Return the typed command with this learning rate instead of the test."""
+    """Return the entered command with this learning rate instead of the test."""
     words = ["runfolio", *ctx.command_path.split()[1:]]
     for param in ctx.command.params:
         value = ctx.params.get(param.name or "")

@@ -1,4 +1,4 @@
-"""What `runfolio reproduce` will execute, what is different today, and what came of it, on the terminal."""
+"""Print what `runfolio reproduce` will execute, the differences today, and the result."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from runfolio.reproduce.repeat import ReproduceResult
 
 _MAX_DIFFERENCES = 25
-"""Differences that are listed; there may be a package each in hundreds."""
+"""Number of differences printed; there may be hundreds of packages."""
 _MAX_CAUSES = 5
 _STYLES = {"bit-equal": "bold green", "within tolerance": "bold yellow", "parts": "bold red"}
 
 
 def print_plan(plan: Plan, today: Sequence[Deviation], steps: int | None, *, stderr: bool = False) -> None:
-    """Print all that will be executed, one line for each field, then what is different from then."""
+    """Print all that will be executed, one line per field, then the differences since the run."""
     from runfolio.reproduce.agreement import agreed_fields
     from runfolio.reproduce.venv import requirements_of
 
@@ -35,18 +35,18 @@ def print_plan(plan: Plan, today: Sequence[Deviation], steps: int | None, *, std
         *agreed_fields(plan),
         *(("install", requirement) for requirement in (requirements_of(plan) if plan.venv else ())),
         ("unset", shlex.join(sorted(plan.unset))),
-        ("steps", f"the first log call behind step {steps} ends it" if steps is not None else ""),
+        ("steps", f"ends at the first log call after step {steps}" if steps is not None else ""),
         *(("note", remark) for remark in plan.remarks),
     ]
     for name, text in fields:
         if text:
             print_field(name, text, "yellow" if name == "note" else None, stderr=stderr)
-    print_heading("Different today" if today else "Nothing is known to be different today.", stderr=stderr)
+    print_heading("Different today" if today else "No differences today are known.", stderr=stderr)
     _print_differences(today, stderr=stderr)
 
 
 def plan_to_json(plan: Plan, today: Sequence[Deviation]) -> dict[str, Any]:
-    """Return the plan and the differences to today as a JSON object."""
+    """Return the plan and the differences today as a JSON object."""
     from runfolio.reproduce.agreement import changed_paths
     from runfolio.reproduce.venv import requirements_of
 
@@ -67,30 +67,30 @@ def plan_to_json(plan: Plan, today: Sequence[Deviation]) -> dict[str, Any]:
 
 
 def print_result(result: ReproduceResult, store_flag: str) -> None:
-    """The verdict first, then what it may be due to."""
+    """Print the verdict, then its possible causes."""
     verdict = result.verdict
     print_line("")
     print_line(verdict.sentence, _STYLES[verdict.word])
     for remark in result.remarks:
         print_line(f"note: {remark}", "yellow")
     if verdict.left_out:
-        print_line(f"left out, as measures of time or by --ignore: {', '.join(verdict.left_out)}")
+        print_line(f"not compared, as measures of time or by --ignore: {', '.join(verdict.left_out)}")
     if verdict.word != "bit-equal":
         _print_causes(result)
     elif harmless_causes := [cause.name for cause in result.causes if cause.kind != "seeds"]:
         more = ", ..." * (len(harmless_causes) > _MAX_CAUSES)
-        print_line(f"what is different made no difference: {', '.join(harmless_causes[:_MAX_CAUSES])}{more}")
+        print_line(f"differences without effect: {', '.join(harmless_causes[:_MAX_CAUSES])}{more}")
     print_line("")
     print_line(f"next  runfolio diff {result.original.id} {result.repeated.id}{store_flag}")
 
 
 def _print_causes(result: ReproduceResult) -> None:
     if result.chance:
-        print_heading("Nothing else differs than what is left to chance:")
+        print_heading("Only sources of randomness remain as causes:")
         for text in result.chance:
             print_line(text)
     elif result.repeated.state != "finished":
-        print_heading("What is different:")
+        print_heading("Differences:")
     else:
         print_heading("The likely cause is the first of these differences:")
     _print_differences(result.causes)
@@ -102,7 +102,7 @@ def _code(plan: Plan) -> str:
     return {
         "worktree": f"commit {commit}{changes}, in a fresh worktree",
         "clone": f"commit {commit}{changes}, in a fresh clone",
-        "kept": "the files kept with the run alone, in a fresh folder",
+        "kept": "only the files stored with the run, in a fresh folder",
         "here": "as it is today",
     }[origin.kind]
 

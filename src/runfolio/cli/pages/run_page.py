@@ -1,4 +1,4 @@
-"""One run on one page."""
+"""Print one run on one page."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
     from runfolio.record.points.metric_summary import MetricSummary
 
 ARCHITECTURE = "architecture"
-"""Name of the text in which a training records its layers."""
+"""Name of the text with the layers that a training records."""
 _LAST_WORDS = 5
 _MOST_RESULTS = 100
-"""Results, and metrics, that are shown without `--all`."""
+"""Number of results, and of metrics, printed without `--all`."""
 _MOST_STEPS = 5
-"""Checkpoints of single steps that are shown."""
+"""Number of step checkpoints printed."""
 
 
 def print_run_page(
     run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None, *, everything: bool = False
 ) -> None:
-    """State and reason, settings, results, metrics (of one rank, where asked), load, environment, code, files.
+    """Print state and reason, settings, results, metrics, load, environment, code and files.
 
     Args:
         everything: Print the settings at their defaults and every metric, too.
@@ -85,7 +85,7 @@ def print_run_page(
 
 
 def print_run_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
-    """All that the page has, as the record has it: numbers in full, every metric (of one rank, where asked)."""
+    """Print the whole page as JSON, with numbers in full and every metric."""
     metrics = run.metrics if rank is None else rank_metrics(run.folder, rank)
     facts = _json_facts(run)
     about = {
@@ -170,7 +170,7 @@ def _json_facts(run: RecordedRun) -> dict[str, Any]:
 
 
 def _print_writers(run: RecordedRun) -> None:
-    """Print the processes that wrote the run if there were several, and those that vanished."""
+    """Print the processes that wrote the run, if several, and those that vanished."""
     writers = recorded_writers.read_writers(run.folder)
     if description := recorded_writers.describe_writers(writers):
         print_line(description)
@@ -185,7 +185,7 @@ def _print_last_words(run: RecordedRun) -> None:
 
 
 def _last_words(run: RecordedRun) -> Sequence[str]:
-    """The end of the console of a run that did not come to a good end."""
+    """Return the last console lines of a run that did not finish well."""
     if run.state in ("running", "finished") or not run.document.attempts:
         return []
     return last_lines(log_path(run.folder, run.document.attempts[-1].writer), _LAST_WORDS)
@@ -263,7 +263,7 @@ def _checkpoints(saved: Sequence[Checkpoint]) -> DisplayTable:
 
 
 def _left_out(run: RecordedRun) -> list[str]:
-    """Return a sentence for everything that was logged and could not be stored."""
+    """Return one sentence per kind of logged data that could not be stored."""
     counts = dict(run.document.refused)
     steps, other_values = counts.pop(STEPS, 0), counts.pop(OTHERS, 0)
     calls = {name[1:-1]: counts.pop(name) for name in list(counts) if name.startswith("(") and name.endswith(")")}
@@ -275,7 +275,7 @@ def _left_out(run: RecordedRun) -> list[str]:
     sentences += (
         [f"{counted(other_values, 'value')} of other names {_were(other_values)} left out"] if other_values else []
     )
-    sentences += [f"{counted(steps, 'step')} {_were(steps)} not whole and {_were(steps)} replaced"] if steps else []
+    sentences += [f"{counted(steps, 'step')} {_were(steps)} incomplete and {_were(steps)} replaced"] if steps else []
     return sentences
 
 
@@ -306,7 +306,7 @@ def _flat_defaults(run: RecordedRun) -> dict[str, Any]:
 
 
 def _print_settings(run: RecordedRun, *, everything: bool) -> None:
-    """Print the settings that differ from their defaults, and how many do not."""
+    """Print the settings that differ from their defaults, and the number of the others."""
     settings, defaults = run.flat_config, _flat_defaults(run)
     shown = {
         name: "none" if value is None and name in defaults else value
@@ -321,7 +321,7 @@ def _print_settings(run: RecordedRun, *, everything: bool) -> None:
 
 
 def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
-    """Names and values; side by side where the terminal has room, a long value going on below its own beginning."""
+    """Print names and values, in columns if the terminal has space; a long value continues below its start."""
     shown = {
         visible_line(name): visible_line(_fact(value))
         for name, value in facts.items()
@@ -347,7 +347,7 @@ def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
 
 
 def _side_by_side(cells: Sequence[str], width: int) -> list[str]:
-    """Cells in up to three columns, read downwards; one where a cell is too long, or the page goes to a file."""
+    """Arrange the cells in up to three columns, read downwards; in one if a cell is too long or in a file."""
     widest = max(map(len, cells)) + 3
     columns = min(3, width // widest) if sys.stdout.isatty() else 1
     if columns < 2:

@@ -1,4 +1,4 @@
-"""The outcome of a series: its leaderboard, its winner, and what is not done."""
+"""Print the outcome of a series: its leaderboard, its winner, and unfinished runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_leaderboard(report: SeriesReport, store: Path | None) -> None:
-    """Print the runs of a series, best first, and which of them won."""
+    """Print the runs of a series, best first, and the winner."""
     from runfolio.cli.output.tables import best_finished_row, leaderboard_table
     from runfolio.query.selection.seed_groups import best_group
     from runfolio.query.tables.leaderboard import leaderboard
@@ -40,7 +40,7 @@ def print_leaderboard(report: SeriesReport, store: Path | None) -> None:
 
 
 def _print_winner(winners: Sequence[RecordedRun], board: Leaderboard, store: Path | None) -> None:
-    """Print the run that won; of a group of runs that repeat one another, the best one."""
+    """Print the winner; of a group of repeated runs, the best one."""
     run_paths = {run.run_path for run in winners}
     row = next(row for row in board.rows if row.run_path in run_paths)
     name = row.label if row.id in row.label else f"{row.label} ({row.id})"
@@ -75,15 +75,15 @@ def _print_seed_groups(runs: Sequence[RecordedRun], metric: str, mode: str) -> N
 
 
 def print_unfinished(report: SeriesReport) -> int:
-    """Print which runs failed or are not done, and return the exit status."""
+    """Print failed and unfinished runs, and return the exit status."""
     for outcome in report.failed:
         print_error(f"failed: {outcome.plan.label}: {outcome.reason}")
     if report.interrupted:
         progress = f"{len(report.completed)} of {report.run_count} runs are finished"
-        print_error(f"interrupted: {progress}; the same command goes on with the rest")
+        print_error(f"interrupted: {progress}; the same command continues with the others")
         return 130
     if not report.is_settled:
-        print_error("another process is at some of the runs: which one is the best is not settled before they are done")
+        print_error("another process is executing some of the runs; the winner is known when they have finished")
     if report.conclude_error:
         print_error(f"the chosen run was not tested: {report.conclude_error}; the same command tries again")
     if report.failed:

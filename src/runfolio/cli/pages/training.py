@@ -1,4 +1,4 @@
-"""The architecture before a training, and its results after it."""
+"""Print a network before a training, and the results of a training."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ _SOURCES = ("model", "data", "test_data", "weights")
 
 @contextmanager
 def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
-    """After Ctrl-C, print the command that resumes the run."""
+    """Print on Ctrl-C the command that resumes the run."""
     start = datetime.now(UTC)
     try:
         yield
     except KeyboardInterrupt:
         for run in open_store(store).runs(state="interrupted"):
             if run.document.attempts[-1].started >= start:
-                print_error(f"interrupted; `runfolio resume {run.id}{store_flag(store)}` goes on with it")
+                print_error(f"interrupted; `runfolio resume {run.id}{store_flag(store)}` continues it")
         raise
 
 
 def print_recorded_sources(config: Mapping[str, Any]) -> None:
-    """Print on stderr what a recorded training is about to read or fetch: the record may come from somebody."""
+    """Print on stderr what a recorded training will read or fetch, since the record may come from another person."""
     for name in _SOURCES:
         if value := config.get(name):
             print_field(name.replace("_", "-"), shlex.quote(str(value)), stderr=True)
 
 
 def print_architecture(settings: TrainSettings, store: Path | None, *, layers: bool) -> None:
-    """Print the size of the network that the settings describe, or all of its layers."""
+    """Print the size of the network that the settings describe, or all its layers."""
     from runfolio.vision import architecture
     from runfolio.vision.prepare import prepare
 
@@ -64,7 +64,7 @@ def print_architecture(settings: TrainSettings, store: Path | None, *, layers: b
 
 
 def print_training_result(folder: Path, store: Path | None) -> None:
-    """Print the results of a finished training, and the commands that use it."""
+    """Print the results of a finished training and the commands that use it."""
     from runfolio.cli.output.tables import results_table
 
     run = open_store(store).run(folder)
@@ -72,8 +72,8 @@ def print_training_result(folder: Path, store: Path | None) -> None:
     results = run.flat_summary
     print_text(
         f"Epoch {results['best/epoch']} is the best, chosen by {results['chosen_by']}; "
-        f"{formatting.significant_digits(results['epoch_seconds'])} s an epoch, "
-        f"{formatting.significant_digits(results['predict_ms'])} ms an image."
+        f"{formatting.significant_digits(results['epoch_seconds'])} s per epoch, "
+        f"{formatting.significant_digits(results['predict_ms'])} ms per image."
     )
     if "test/acc" not in results:
         print_text("Its series tests the run that validation chooses; `runfolio evaluate` tests this one.")

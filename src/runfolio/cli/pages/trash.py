@@ -1,4 +1,4 @@
-"""The table of deleted runs."""
+"""Table of deleted runs."""
 
 from __future__ import annotations
 

@@ -12,33 +12,12 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    Float,
-    LargeBinary,
-    MetaData,
-    Row,
-    Table,
-    Text,
-    bindparam,
-    create_engine,
-    delete,
-    event,
-    insert,
-    select,
-)
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool
 
 from runfolio._version import __version__
 from runfolio.errors import RunfolioError
@@ -53,40 +32,16 @@ BUSY_S = 10.0
 
 Result = TypeVar("Result")
 
-# Folders are bytes, since file names need not be UTF-8. NaN is NULL, since SQLite has no NaN.
-_tables = MetaData()
-_runs = Table(
-    "runs",
-    _tables,
-    Column("folder", LargeBinary, primary_key=True),
-    Column("signature", Text, nullable=False),
-    Column("document", LargeBinary, nullable=False),
-    Column("edits", LargeBinary, nullable=False),
-    Column("problems", LargeBinary, nullable=False),
-    Column("checksum", BigInteger, nullable=False),  # SQLite does not detect flipped bits
+_METRIC_COLUMNS = [entry.name for entry in fields(MetricSummary)]
+# Folders are bytes, since file names need not be UTF-8. NaN is NULL, since SQLite has no NaN. The checksum is there
+# because SQLite does not detect flipped bits.
+_TABLES = (
+    """CREATE TABLE runs (folder BLOB PRIMARY KEY, signature TEXT NOT NULL, document BLOB NOT NULL, edits BLOB NOT NULL,
+    problems BLOB NOT NULL, checksum INTEGER NOT NULL)""",
+    f"CREATE TABLE metrics (folder BLOB, metric TEXT, {', '.join(_METRIC_COLUMNS)}, PRIMARY KEY (folder, metric))",
+    "CREATE TABLE beats (writer BLOB PRIMARY KEY, beat INTEGER NOT NULL, seen_at REAL NOT NULL)",
 )
-_metrics = Table(
-    "metrics",
-    _tables,
-    Column("folder", LargeBinary, primary_key=True),
-    Column("metric", Text, primary_key=True),
-    *(
-        Column(entry.name, Float if entry.name in ("last", "min", "max", "mean") else BigInteger)
-        for entry in fields(MetricSummary)
-    ),
-)
-_beats = Table(
-    "beats",
-    _tables,
-    Column("writer", LargeBinary, primary_key=True),
-    Column("beat", BigInteger, nullable=False),
-    Column("seen_at", Float, nullable=False),
-)
-_VERSION = (
-    zlib.crc32(repr((__version__, FORMAT, [(t.name, t.columns.keys()) for t in _tables.sorted_tables])).encode())
-    & 0x7FFFFFFF
-    or 1
-)
+_VERSION = zlib.crc32(repr((__version__, FORMAT, _TABLES)).encode()) & 0x7FFFFFFF or 1
 """Digest of the tables and of the version of runfolio, stored in the file as `user_version`."""
 
 
@@ -148,55 +103,62 @@ class MemoryIndex:
 class FileIndex:
     """Index in a SQLite file that several processes can use at once. Updates are atomic."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        with engine.connect() as connection:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._connected() as connection:
             if _version_of(connection) != _VERSION:
                 _create(connection)
 
     def entries(self) -> dict[str, Entry]:
         with self._reading() as connection:
-            runs = connection.execute(select(_runs)).all()
+            runs = connection.execute("SELECT * FROM runs").fetchall()
             metrics: dict[bytes, list[Sequence[Any]]] = {folder: [] for folder, *_ in runs}
-            for folder, *numbers in connection.execute(select(_metrics)).all():
+            for folder, *numbers in connection.execute("SELECT * FROM metrics"):
                 metrics[folder].append(numbers)
-            return {os.fsdecode(row.folder): _entry(row, metrics[row.folder]) for row in runs}
+            return {os.fsdecode(folder): _entry(row, metrics[folder]) for folder, *row in runs}
 
     def beats(self) -> dict[str, SeenHeartbeat]:
         with self._reading() as connection:
-            rows = connection.execute(select(_beats)).all()
+            rows = connection.execute("SELECT * FROM beats").fetchall()
             return {os.fsdecode(writer): SeenHeartbeat(int(beat), float(seen_at)) for writer, beat, seen_at in rows}
 
     def update(self, changed: dict[str, Entry], removed: Iterable[str], beats: dict[str, SeenHeartbeat] | None) -> None:
-        stale = [{"stale": os.fsencode(folder)} for folder in [*changed, *removed]]
-        with self._engine.connect() as connection:
+        stale = [(os.fsencode(folder),) for folder in [*changed, *removed]]
+        with self._connected() as connection:
             # IMMEDIATE avoids the deadlock of two readers that upgrade their lock to a write lock.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            if stale:
-                for table in (_runs, _metrics):
-                    connection.execute(delete(table).where(table.c.folder == bindparam("stale")), stale)
-            if changed:
-                connection.execute(insert(_runs), [_run_row(*item) for item in changed.items()])
-            if rows := [row for item in changed.items() for row in _metric_rows(*item)]:
-                connection.execute(insert(_metrics), rows)
+            connection.execute("BEGIN IMMEDIATE")
+            for table in ("runs", "metrics"):
+                connection.executemany(f"DELETE FROM {table} WHERE folder = ?", stale)  # noqa: S608 - our own names
+            for folder, entry in changed.items():
+                metric_rows = _metric_rows(entry)
+                _insert(connection, "runs", [(os.fsencode(folder), *_run_row(entry, metric_rows))])
+                _insert(connection, "metrics", [(os.fsencode(folder), *row) for row in metric_rows])
             if beats is not None:
-                connection.execute(delete(_beats))
-                if rows := [
-                    {"writer": os.fsencode(writer), "beat": beat.beat, "seen_at": beat.seen_at}
-                    for writer, beat in beats.items()
-                ]:
-                    connection.execute(insert(_beats), rows)
-            connection.commit()
+                connection.execute("DELETE FROM beats")
+                _insert(connection, "beats", [(os.fsencode(writer), *beat) for writer, beat in beats.items()])
+            connection.execute("COMMIT")
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         """Give a consistent view of all tables. Content that cannot be parsed means that the file is damaged."""
         try:
-            with self._engine.connect() as connection:
-                connection.exec_driver_sql("BEGIN")
+            with self._connected() as connection:
+                connection.execute("BEGIN")
                 yield connection
         except (KeyError, TypeError, ValueError, RunfolioError):
             raise _Unusable from None
+        except sqlite3.OperationalError as error:
+            if "decode to UTF-8" in str(error):
+                raise _Unusable from None
+            raise
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        # Transactions start with an explicit BEGIN. The rollback journal, since WAL needs shared memory, which fails on
+        # network disks. No fsync, which takes seconds on a busy disk: a damaged index is detected and created again.
+        with closing(sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = OFF")
+            yield connection
 
 
 class StoreIndex:
@@ -211,7 +173,7 @@ class StoreIndex:
         if self._memory is None:
             try:
                 return self._use_file(action)
-            except (OSError, OperationalError, _Unusable):
+            except (OSError, sqlite3.OperationalError, _Unusable):
                 # No cache folder, a disk that is read-only or full, or a lock that is never released.
                 self._memory = MemoryIndex()
         return action(self._memory)
@@ -221,13 +183,13 @@ class StoreIndex:
             raise _Unusable
         try:
             return action(_open(self._path))
-        except OperationalError:
+        except sqlite3.OperationalError:
             raise
-        except (DBAPIError, UnicodeError, _Unusable):  # messages of SQLite can contain invalid UTF-8
+        except (sqlite3.Error, UnicodeError, _Unusable):  # messages of SQLite can contain invalid UTF-8
             remove(self._path)
         try:
             return action(_open(self._path))
-        except DBAPIError:
+        except sqlite3.Error:
             raise _Unusable from None
 
 
@@ -249,16 +211,16 @@ def is_damaged(path: Path) -> bool:
         return False
     try:
         index = _open(path)
-    except (OperationalError, _Unusable):  # busy, unreadable, or of another version
+    except (sqlite3.OperationalError, _Unusable):  # busy, unreadable, or of another version
         return False
-    except (DBAPIError, UnicodeError):
+    except (sqlite3.Error, UnicodeError):
         return True
     try:
         index.entries()
         index.beats()
-    except OperationalError:
+    except sqlite3.OperationalError:
         return False
-    except (DBAPIError, UnicodeError, _Unusable):
+    except (sqlite3.Error, UnicodeError, _Unusable):
         return True
     return False
 
@@ -271,47 +233,43 @@ def remove(path: Path) -> None:
 
 def _open(path: Path) -> FileIndex:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the store may be private
-    # The rollback journal, since WAL needs shared memory, which fails on network disks.
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        connect_args={"timeout": BUSY_S, "isolation_level": None},  # transactions start with an explicit BEGIN
-        poolclass=NullPool,
-    )
-    event.listen(engine, "connect", _without_fsync)
-    return FileIndex(engine)
+    return FileIndex(path)
 
 
-def _without_fsync(connection: sqlite3.Connection, _: object) -> None:
-    """Disable fsync, which takes seconds on a busy disk. A damaged index is detected and created again."""
-    connection.execute("PRAGMA synchronous = OFF")
+def _version_of(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _version_of(connection: Connection) -> int:
-    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-
-
-def _create(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
     if _version_of(connection) == _VERSION:  # another process created it
-        connection.rollback()
+        connection.execute("ROLLBACK")
         return
-    if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
-        connection.rollback()
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        connection.execute("ROLLBACK")
         raise _Unusable
-    _tables.create_all(connection)
-    connection.exec_driver_sql(f"PRAGMA user_version = {_VERSION}")
-    connection.commit()
+    for table in _TABLES:
+        connection.execute(table)
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute("COMMIT")
 
 
-def _entry(run: Row[Any], metrics: Sequence[Sequence[Any]]) -> Entry:
-    if run.checksum != _checksum([run.document, run.edits, run.problems], metrics):
+def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    if rows:
+        marks = ", ".join("?" * len(rows[0]))
+        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - names of our own
+
+
+def _entry(row: Sequence[Any], metrics: Sequence[Sequence[Any]]) -> Entry:
+    signature, document, edits, problems, checksum = row
+    if checksum != _checksum([document, edits, problems], metrics):
         raise _Unusable
     return Entry(
-        run.signature,
-        RunDocument.from_decoded(orjson.loads(run.document)),
-        EditedValues(**orjson.loads(run.edits)),
+        signature,
+        RunDocument.from_decoded(orjson.loads(document)),
+        EditedValues(**orjson.loads(edits)),
         {metric: _summary(numbers) for metric, *numbers in metrics},
-        tuple(orjson.loads(run.problems)),
+        tuple(orjson.loads(problems)),
     )
 
 
@@ -321,30 +279,17 @@ def _summary(numbers: Sequence[Any]) -> MetricSummary:
     return MetricSummary(*numbers)
 
 
-def _run_row(folder: str, entry: Entry) -> dict[str, Any]:
-    texts = {
-        "document": orjson.dumps(entry.document.to_json()),
-        "edits": orjson.dumps(entry.edits),
-        "problems": orjson.dumps(entry.problems),
-    }
-    metrics = [list(row.values())[1:] for row in _metric_rows(folder, entry)]
-    return {
-        "folder": os.fsencode(folder),
-        "signature": entry.signature,
-        **texts,
-        "checksum": _checksum([*texts.values()], metrics),
-    }
+def _run_row(entry: Entry, metrics: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
+    texts = [orjson.dumps(part) for part in (entry.document.to_json(), entry.edits, entry.problems)]
+    return (entry.signature, *texts, _checksum(texts, metrics))
 
 
-def _metric_rows(folder: str, entry: Entry) -> list[dict[str, Any]]:
-    return [
-        {"folder": os.fsencode(folder), "metric": metric, **_without_nan(asdict(summary))}
-        for metric, summary in entry.metrics.items()
-    ]
+def _metric_rows(entry: Entry) -> list[list[Any]]:
+    return [[metric, *map(_without_nan, astuple(summary))] for metric, summary in entry.metrics.items()]
 
 
-def _without_nan(numbers: dict[str, Any]) -> dict[str, Any]:
-    return {name: None if value != value else value for name, value in numbers.items()}
+def _without_nan(number: float) -> float | None:
+    return None if number != number else number
 
 
 def _checksum(texts: Sequence[bytes], metrics: Sequence[Sequence[Any]]) -> int:

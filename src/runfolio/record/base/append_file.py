@@ -1,4 +1,4 @@
-"""Files of the record that only grow."""
+"""Append-only files of the record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runfolio.record.base.record_path import RecordPath
 
 
 class AppendFile:
-    """A file that only grows. A failed write is kept, from the very byte where it stopped, for the next try."""
+    """File that only grows. After a failed write, the rest is stored for the next attempt, to the exact byte."""
 
     def __init__(self, path: RecordPath, first_line: bytes) -> None:
         self.path = path
@@ -17,17 +17,20 @@ class AppendFile:
         self._waiting = bytearray(first_line)
         self._descriptor: int | None = None
         self._is_entry_synced = False
-        """Whether the folder's entry for it is on the disk too."""
+        """True if the folder's entry of the file is on the disk too."""
 
     @property
     def waiting(self) -> int:
-        """Bytes that could not be written yet."""
+        """Number of bytes that could not be written yet."""
         return len(self._waiting)
 
     @property
     def is_lost(self) -> bool:
-        """Whether it cannot be used: it has no name any more, and what is written to it is gone when it is closed; or,
-        tried before, its name is taken (on a network disk by itself: it was created, and the answer did not come)."""
+        """Return whether the file is unusable.
+
+        Either it was deleted while open, so that written data would be gone once it is closed. Or creating it failed
+        and its name exists, as on a network disk that created the file but did not answer.
+        """
         if self._descriptor is None:
             return self.path.exists()
         try:
@@ -36,10 +39,10 @@ class AppendFile:
             return error.errno == errno.ESTALE  # what a network disk says of a file that another machine deleted
 
     def write(self, data: bytes = b"") -> None:
-        """Append `data` behind what still waits.
+        """Append `data` after the pending bytes.
 
         Raises:
-            OSError: It (or a part of it) could not be written; it waits for the next call.
+            OSError: It could not be written, or only in part; the rest stays pending for the next call.
         """
         self._waiting += data
         if self._descriptor is None:
@@ -50,10 +53,10 @@ class AppendFile:
             del self._waiting[:written]
 
     def sync(self) -> None:
-        """Bring what was written to the disk itself, with the name of the file.
+        """Flush everything that was written to the physical disk, including the file's name.
 
         Raises:
-            OSError: It may not be there.
+            OSError: It may not be on the disk.
         """
         if self._descriptor is not None:
             os.fsync(self._descriptor)
@@ -62,10 +65,10 @@ class AppendFile:
                 self._is_entry_synced = True
 
     def close(self, *, sync: bool) -> None:
-        """Close it, also where it cannot be synced.
+        """Close the file, even if it cannot be synced.
 
         Raises:
-            OSError: What was written may not be on the disk.
+            OSError: Written data may not be on the disk.
         """
         if self._descriptor is None:
             return

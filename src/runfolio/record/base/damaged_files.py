@@ -1,4 +1,4 @@
-"""Places below `damaged/` for files of a run that are damaged (`docs/format.md`, Damaged files)."""
+"""Copies of a run's damaged files below `damaged/` (`docs/format.md`, Damaged files)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from runfolio.record.base.record_path import RecordPath
 
 
 def free_path(path: RecordPath) -> RecordPath:
-    """Return the path below `damaged/` for a file of a run, and make the folders above it; nothing is there yet."""
+    """Return an unused path below `damaged/` for a file of a run, and create its folders."""
     folders = (DAMAGED, *path.parts[:-1])
     for depth in range(1, len(folders) + 1):
         RecordPath(path.root, *folders[:depth]).mkdir()

@@ -1,4 +1,4 @@
-"""What kind of disk a folder lies on, and room on it that is kept for a run's last words."""
+"""Kind of disk of a folder, and space reserved for the end of a run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from runfolio.record.base.record_path import RecordPath
 
 _RESERVE_BYTES = 128 * 1024
 RESERVE = ".reserve-"
-"""How the names of files begin that hold room for last words."""
+"""Start of the names of files that reserve space."""
 _LOCAL = frozenset(
     ("apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "ntfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs")
 )
 
 
 def is_local(folder: Path) -> bool:
-    """Whether every reader sees a change in `folder` at once; False on a network disk, and where it is not known."""
+    """Return whether every reader sees a change in `folder` at once; False on a network disk, or if unknown."""
     import psutil
 
     folder = folder.resolve()
@@ -29,10 +29,10 @@ def is_local(folder: Path) -> bool:
 
 
 def reserve(folder: Path, writer: str) -> None:
-    """Keep room for how a run ended: on a disk that is full by then, nothing else could be written.
+    """Reserve space for the end of a run, which could not be recorded on a full disk otherwise.
 
     Raises:
-        OSError: There is none.
+        OSError: There is not enough space.
     """
     path = _reserve_path(folder, writer)
     path.unlink(missing_ok=True)
@@ -44,7 +44,7 @@ def reserve(folder: Path, writer: str) -> None:
 
 
 def release(folder: Path, writer: str) -> None:
-    """Give that room back; to be called just before it is needed."""
+    """Release the reserved space; call this just before it is needed."""
     _reserve_path(folder, writer).unlink(missing_ok=True)
 
 

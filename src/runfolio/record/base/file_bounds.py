@@ -1,4 +1,4 @@
-"""Sizes up to which files of a record are read, by kind; runfolio writes none that is larger (`docs/format.md`)."""
+"""Size limits of files in a record, by kind, for reading and writing (`docs/format.md`)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ JSON_DOCUMENT = 64 * _MB
 JSON_CONTAINERS = 2_000_000
 """Objects and lists of a `.json` file."""
 JSON_LINE = 16 * _MB
-"""One line of a `.jsonl` file, with its newline."""
+"""Line of a `.jsonl` file, with its newline."""
 JSON_LINES = 4096 * _MB
 """`.jsonl` files, which are read line by line."""
 SEGMENT = 1 << 40
-"""Parquet files, which are read a row group at a time."""
+"""Parquet files, which are read by row group."""
 SEGMENT_FOOTER = 16 * _MB
 """Footer of a Parquet file."""
 TENSORS = 1 << 40
@@ -21,12 +21,12 @@ TENSORS = 1 << 40
 PICTURE = 256 * _MB
 """Pictures."""
 CODE = 32 * _MB
-"""Contents of a file of code, or of a diff."""
+"""Files of code, and diffs."""
 CONSOLE = 64 * _MB
 """Console logs."""
 LISTING = 1024 * _MB
-"""Listings of data, as they are compressed and as they unpack."""
+"""Listings of data, compressed and unpacked."""
 EVENTS = 1 << 40
-"""Event files, which are read by pieces."""
+"""Event files, which are read in pieces."""
 ARTIFACT = 1 << 50
 """Files of artifacts, which are only hashed and copied."""

@@ -1,4 +1,4 @@
-"""Names of files in a record: what a record may call a file of its own (`docs/format.md`, Names of files).
+"""Valid names of files in a record (`docs/format.md`, Names of files).
 
 A record may come from anybody, so a name in it is checked where it is decoded, before it becomes a part of a path.
 """
@@ -12,16 +12,16 @@ from typing import Any, NewType
 FileName = NewType("FileName", str)
 """One component of a path: letters and digits of any script, `.`, `_` and `-`; neither hidden nor reserved."""
 LONGEST = 240
-"""Bytes of the longest name; with the prefix of a temporary file, it fits every usual file system."""
+"""Longest name in bytes; usual file systems accept it with the prefix of a temporary file."""
 
 _ASCII = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*")
 _WRITER = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL)
-"""Names that Windows takes for devices."""
+"""Names that Windows reserves for devices."""
 
 
 def file_name(value: Any) -> FileName:
-    """Return a value of a record as the name of a file.
+    """Check that a value of a record is the name of a file, and return it.
 
     Raises:
         ValueError: It is not one.
@@ -32,7 +32,7 @@ def file_name(value: Any) -> FileName:
 
 
 def writer_id(value: Any) -> FileName:
-    """Return a value of a record as the id of a writer: a name without `.`, which separates it in names of files.
+    """Check that a value of a record is the id of a writer, a name without `.`, and return it.
 
     Raises:
         ValueError: It is not one.
@@ -66,5 +66,5 @@ def is_allowed(char: str) -> bool:
 
 
 def is_reserved(name: str) -> bool:
-    """Return whether Windows takes a name for a device."""
+    """Return whether Windows reserves a name for a device."""
     return _RESERVED.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""How files of the record are written: whole by rename, or appended to; and how JSON is read from them."""
+"""Writing of files by rename or by appending, and reading of JSON."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from runfolio.record.base.layout import FORMAT
 from runfolio.record.base.record_path import RecordPath
 
 _MAX_DEPTH = 200
-"""How many objects and lists may lie in one another in a JSON file; what walks through one calls itself."""
+"""Largest nesting depth of objects and lists in a JSON file, since recursive functions process it."""
 NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""What the format calls the numbers that JSON lacks."""
+"""The format's names of the numbers that JSON lacks."""
 
 
 def number_to_json(value: float) -> float | str:
-    """The number itself, or the format's name for one that JSON lacks."""
+    """Return the number, or the format's name of a number that JSON lacks."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def number_from_json(value: Any) -> float:
-    """The number that `number_to_json` wrote.
+    """Return the number that `number_to_json` wrote.
 
     Raises:
-        KeyError, TypeError: It is none.
+        KeyError, TypeError: It is not a number.
     """
     return NAMED_NUMBERS[value] if isinstance(value, str) else float(value)
 
 
 def plain_json(value: Any) -> Any:
-    """A tree of dicts, lists and plain values as JSON can say it: the numbers it lacks by their names, Unicode only.
+    """Convert a tree of dicts, lists and plain values to JSON: numbers that it lacks by name, and Unicode only.
 
-    Dicts may be changed by another thread meanwhile.
+    Another thread may change the dicts in the meantime.
     """
     if isinstance(value, str):
         return _unicode(value)
@@ -56,7 +56,7 @@ def plain_json(value: Any) -> Any:
 
 
 def _unicode(text: str) -> str:
-    """The text itself; what is no Unicode in it (bytes of a file name that were no UTF-8) written as `\\udcff`."""
+    """Return the text, with invalid Unicode (bytes of a file name that are not UTF-8) written as `\\udcff`."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -65,15 +65,15 @@ def _unicode(text: str) -> str:
 
 
 def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) -> None:
-    """Make a file of the cache as `RecordPath.replace` does one of a record."""
+    """Replace a file of the cache, as `RecordPath.replace` does for the record."""
     RecordPath(path.parent, path.name).replace(write, sync=sync)
 
 
 def write_json(path: RecordPath, value: Any, *, sync: bool = False) -> None:
-    """Replace `path` by `value` as indented JSON (a record is also read by people).
+    """Replace `path` with `value` as indented JSON, since people also read the record.
 
     Raises:
-        OSError: It cannot be written, or is larger than what is read again.
+        OSError: It cannot be written, or is too large to be read again.
     """
     data = orjson.dumps(plain_json(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if problem := _excess(data):
@@ -90,12 +90,12 @@ def sync_file(path: Path) -> None:
 
 
 def read_json(path: RecordPath) -> dict[str, Any]:
-    """A JSON object of the record.
+    """Read a JSON object of the record.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         DamagedFile: It is not a JSON object.
-        NewerFormat: It says it is of a newer format than this program reads.
+        NewerFormat: It has a newer format than this version reads.
         StoreError: It cannot be read.
     """
     try:
@@ -115,7 +115,7 @@ def read_json(path: RecordPath) -> dict[str, Any]:
 
 
 def decode_json(data: bytes) -> Any:
-    """Return the value of JSON that may come from anybody.
+    """Decode JSON that may come from other people.
 
     Raises:
         ValueError: It is not JSON, or has too much of something.
@@ -132,7 +132,7 @@ def decode_json(data: bytes) -> Any:
 
 
 def _excess(data: bytes) -> str | None:
-    """Return what a document has too much of; as Python objects it may take many times its size."""
+    """Return which limit a document exceeds; as Python objects it may take many times its size."""
     if len(data) > file_bounds.JSON_DOCUMENT:
         return f"more than {file_bounds.JSON_DOCUMENT:,} bytes"
     if len(data) > file_bounds.JSON_CONTAINERS and _containers(data) > file_bounds.JSON_CONTAINERS:
@@ -141,14 +141,14 @@ def _excess(data: bytes) -> str | None:
 
 
 def _containers(data: bytes) -> int:
-    """Return a number that the objects and lists of JSON do not exceed."""
+    """Return an upper bound of the number of objects and lists in JSON."""
     return data.count(b"{") + data.count(b"[")
 
 
 def is_deep(data: bytes, value: Any) -> bool:
-    """Return whether JSON, given as text and as value, has more objects and lists in one another than are read.
+    """Return whether JSON, given as text and as value, is nested too deeply to be read.
 
-    What goes through such a value calls itself. The decoder has a limit of its own, of about 1,000.
+    Recursive functions process such values. The decoder has its own limit of about 1,000.
     """
     if _containers(data) <= _MAX_DEPTH:
         return False

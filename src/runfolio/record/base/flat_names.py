@@ -1,4 +1,4 @@
-"""Nested records as flat names, and the numbers in them."""
+"""Flat names of nested records, and their numbers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from runfolio.record.base.files import NAMED_NUMBERS, number_to_json
 
 _TEXT = "$text"
-"""Key of an object that stands for a text which is the name of a number."""
+"""Key of an object for a text that equals the name of a number."""
 
 
 def encode_numbers(value: Any) -> Any:
-    """Return a tree of plain values with the numbers that JSON lacks by their names (`docs/format.md`, run.json).
+    """Replace the numbers that JSON lacks by their names (`docs/format.md`, run.json).
 
-    Dicts may be changed by another thread meanwhile.
+    Another thread may change the dicts in the meantime.
     """
     if isinstance(value, str):
         return {_TEXT: value} if value in NAMED_NUMBERS else value
@@ -27,7 +27,7 @@ def encode_numbers(value: Any) -> Any:
 
 
 def decode_numbers(value: Any) -> Any:
-    """Return the tree that `encode_numbers` was given."""
+    """Return the tree that was passed to `encode_numbers`."""
     kind = type(value)  # of JSON, which has no subclasses
     if kind is str:
         return NAMED_NUMBERS.get(value, value)
@@ -61,7 +61,7 @@ def _leaves(nested: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[tuple[
 
 
 def identity(value: Any) -> str:
-    """Return a text that equal settings share and others do not: 1 is 1.0, NaN is NaN, true is neither 1 nor "true"."""
+    """Return a text that only equal settings share: 1 equals 1.0, NaN equals NaN, true equals neither 1 nor "true"."""
     return json.dumps(_comparable(value), sort_keys=True, default=str)
 
 
@@ -74,12 +74,12 @@ def _comparable(value: Any) -> Any:
 
 
 def short_texts(values: Iterable[Any]) -> dict[str, str]:
-    """Return a text for people of each different value, by its `identity`; floats are cut if they differ even so."""
+    """Return a text for each different value, by its `identity`; floats are shortened if they stay distinct."""
     distinct = {identity(value): value for value in values}
     short = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in distinct.items()}
     return short if len(set(short.values())) == len(short) else {key: key for key in distinct}
 
 
 def as_number(value: Any) -> float | None:
-    """A value as a number; None where it is none. True and False are none."""
+    """Return a value as a number; None if it is not one. Booleans are not numbers."""
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -1,4 +1,4 @@
-"""Lines of `.jsonl` files, of which none fills the memory."""
+"""Reading of `.jsonl` files in lines of limited length."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import BinaryIO
 from runfolio.record.base.file_bounds import JSON_LINE
 
 _TOO_LONG = b"\0"
-"""What is left of a line that is too long: not JSON."""
+"""Substitute for a line that is too long; it is not JSON."""
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Return the lines of a file, with their newlines; the last one may lack it.
+    """Yield the lines of a file with their newlines, which the last line may lack.
 
-    Of a line that is longer than the longest in a record, one byte is left, which no decoder takes.
+    A line that exceeds the limit is replaced by one byte, which no decoder accepts.
     """
     while line := file.readline(JSON_LINE):
         if _is_cut(line):
@@ -25,7 +25,7 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def read_slices(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """Return the complete lines of a file, joined by newlines, in slices of about `size` bytes; long lines as above."""
+    """Yield the complete lines of a file in slices of about `size` bytes, with long lines as in `read_lines`."""
     while block := file.read(size):
         end = b"" if block.endswith(b"\n") else file.readline(JSON_LINE)
         if _is_cut(end):
@@ -42,7 +42,7 @@ def _is_cut(line: bytes) -> bool:
 
 
 def _skip_line(file: BinaryIO) -> bytes:
-    """Pass over the rest of a line; return its newline, if it has one."""
+    """Skip the rest of a line; return its newline, if any."""
     while _is_cut(line := file.readline(JSON_LINE)):
         pass
     return line[-1:] if line.endswith(b"\n") else b""

@@ -1,4 +1,4 @@
-"""Names and places: where a store is, which folders are runs, what the files of a run are called."""
+"""Names and paths: folders of stores and runs, and files of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.start_folder import start_folder
 
 FORMAT = 0
-"""The version of the format this program writes, and the newest it reads."""
+"""Version of the format that this program writes, and newest version that it reads."""
 
 STORE_VARIABLE = "RUNFOLIO_STORE"
 RUN_FILE = "run.json"
@@ -45,7 +45,7 @@ _SLUG_LENGTH, _SLUG_BYTES = 80, 120
 
 
 def expand_home(path: str | os.PathLike[str]) -> Path:
-    """Return the path with `~` replaced by the home folder; shells do not in variables, YAML and `--store=~/runs`."""
+    """Replace `~` by the home folder, which shells do not in variables, YAML and `--store=~/runs`."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises if there is no home
 
 
@@ -55,10 +55,10 @@ def store_folder(store: str | os.PathLike[str] | None = None) -> Path:
 
 
 def make_store(store: Path) -> None:
-    """Make the folder of a store, which git ignores; one that exists stays as it is.
+    """Create the folder of a store, which git ignores; an existing one is not changed.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
     if not store.exists():
         store.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def make_store(store: Path) -> None:
 
 
 def new_id() -> str:
-    """Eight random characters of 0-9a-z (41 bits): the id of a run or a writer."""
+    """Return eight random characters of 0-9a-z (41 bits) as the id of a run or a writer."""
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
 
 
@@ -74,7 +74,7 @@ def slug(text: str) -> str:
     """Return `text` as one safe file name: letters and digits of any script, `.`, `_`, `-`; never empty or hidden.
 
     It has at most 80 characters and 120 bytes, so that an id fits after it on every usual file system. Letters are in
-    composed form (NFC): file systems disagree about the other one.
+    composed form (NFC), since file systems differ in the decomposed one.
     """
     safe = (char if is_allowed(char) else " " for char in unicodedata.normalize("NFC", text))
     name = re.sub(r" +", "-", "".join(safe)).strip(".-")[:_SLUG_LENGTH]
@@ -95,12 +95,12 @@ def segment_path(folder: Path, writer: str, number: int) -> RecordPath:
 
 
 def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -> RecordPath:
-    """The event file of one writer; TensorBoard reads a run's in the order of their names, so `started_s` must grow."""
+    """Return the event file of one writer. TensorBoard reads a run's files by name, so `started_s` must increase."""
     return RecordPath(folder) / f"{_EVENT_FILES}{started_s:010d}.{slug(host)}.{pid}.{writer}"
 
 
 def event_files(folder: Path) -> dict[str, RecordPath]:
-    """The event files of a run by writer, in TensorBoard's order."""
+    """Return the event files of a run by writer, in TensorBoard's order."""
     paths = [path for path in RecordPath(folder).entries() if path.name.startswith(_EVENT_FILES)]
     return {event_writer(path): path for path in paths}
 
@@ -125,22 +125,22 @@ def line_event_files(folder: Path) -> list[RecordPath]:
 
 
 def next_event_second(folder: Path, now_s: float) -> int:
-    """The `started_s` of an event file that is begun now: behind those that are there, however short ago they began."""
+    """Return the `started_s` of a new event file, which is larger than that of every existing one."""
     starts = (path.name.removeprefix(_EVENT_FILES).partition(".")[0] for path in event_files(folder).values())
     return max([int(now_s), *(int(start) + 1 for start in starts if start.isdecimal())])
 
 
 def find_runs(store: Path) -> Iterator[Path]:
-    """Every folder of the store that holds a `run.json`, in no particular order; hidden folders are not searched.
+    """Yield every folder of the store with a `run.json`, in no particular order; hidden folders are not searched.
 
-    A folder that vanishes or cannot be listed meanwhile is passed over, and so is a link that leads out of the store.
+    Skips folders that disappear in the meantime or cannot be listed, and links that lead out of the store.
     """
     real_store = os.path.realpath(store)
     pending = [str(store)]
     visited: set[tuple[int, int]] = set()
     while pending:
         folder = pending.pop()
-        if _was_visited(folder, visited):  # a link to a folder above would be followed for ever
+        if _was_visited(folder, visited):  # a link to a parent folder would be followed forever
             continue
         if _has_run_file(folder):
             yield Path(folder)
@@ -165,13 +165,13 @@ def leads_into(link: str | Path, real_store: str) -> bool:
 
 
 def runs_of_experiment(store: Path, experiment: str) -> Iterator[Path]:
-    """The folders of an experiment that hold a `run.json`, in no particular order; links out of the store excepted."""
+    """Yield the folders of an experiment with a `run.json`, in any order, except links out of the store."""
     folder, real_store = store / slug(experiment), os.path.realpath(store)
     return (path for path in folder.glob("*") if _has_run_file(str(path)) and leads_into(path, real_store))
 
 
 def make_experiment_folder(store: Path, experiment: str) -> Path:
-    """Make the folder of an experiment, unless it is there, and return it.
+    """Create the folder of an experiment if it is missing, and return it.
 
     Raises:
         StoreError: It is a link that leads out of the store.
@@ -185,7 +185,7 @@ def make_experiment_folder(store: Path, experiment: str) -> Path:
 
 
 def _has_run_file(folder: str) -> bool:
-    """Whether there is a `run.json`, whatever it is; a reader says what is wrong with one that is not a file."""
+    """Return whether a `run.json` exists; readers report the error if it is not a file."""
     try:
         mode = os.lstat(f"{folder}/{RUN_FILE}").st_mode  # a store holds thousands; Path costs 3x
     except OSError:

@@ -9,12 +9,12 @@ from runfolio.errors import Ambiguous
 from runfolio.record.base.visible_text import visible_line
 
 LAST = "last"
-"""Name of the newest run, unless a run is called so."""
+"""Name of the newest run, unless a run has this name."""
 _MOST_LISTED = 5
 
 
 class Named(Protocol):
-    """Whatever has the names of a run."""
+    """Object with the names of a run."""
 
     @property
     def id(self) -> str: ...
@@ -30,14 +30,14 @@ Item = TypeVar("Item", bound=Named)
 def find_by_name(
     name: str, runs: Sequence[Item], run_paths: Iterable[str], describe: Callable[[Sequence[Item]], Iterable[str]]
 ) -> Item | None:
-    """Return the run called `name`. A whole id, name or folder precedes the start of an id.
+    """Return the run with a name. A full id, name or folder takes precedence over the start of an id.
 
     Args:
-        runs: The newest first.
-        run_paths: The folders below the store that `name` could mean, the likeliest first.
-        describe: Returns for each run a text that distinguishes it from others of its name.
+        runs: Runs, newest first.
+        run_paths: Folders relative to the store that `name` could mean, the likeliest first.
+        describe: Returns a text for each run that distinguishes it from others with the same name.
     Raises:
-        Ambiguous: Several runs fit; the message lists the newest, one per line.
+        Ambiguous: Several runs match; the message lists the newest, one per line.
     """
     for matches in (
         *([run for run in runs if run.run_path == run_path] for run_path in run_paths),

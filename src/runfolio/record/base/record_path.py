@@ -1,8 +1,8 @@
-"""Paths in a record, which may come from anybody: what is read, written, renamed or deleted stays in the run's folder.
+"""Paths in a record, which may come from other people: all access stays within the run's folder.
 
-The run's folder itself is trusted: the user named it, or it was found in the store. Everything below it is reached by
-descriptors of its folders, one component after another, and no link is followed. A file is read if it is a regular
-file of at most the size that its kind may have.
+The run's folder itself is trusted: the user named it, or it is in the store. Everything below it is opened through
+descriptors of its folders, one component at a time, without following links. Only regular files within the size limit
+of their kind are read.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ _KINDS = {
 
 
 class UnusableFile(DamagedFile, OSError):  # noqa: N818 - as all of runfolio's errors, named by what happened
-    """A file or a folder of a record that is not touched: a link, a device, or larger than its kind can be.
+    """A file or a folder of a record that is not accessed: a link, a device, or a file above its size limit.
 
-    Damage to whoever reads a record, and an error of the operating system to whoever writes one.
+    For readers of a record it is damage, for writers an error of the operating system.
     """
 
     def __init__(self, path: object, problem: str) -> None:
         super().__init__(errno.EINVAL, problem, str(path))
         self.problem = problem
-        """What is wrong with it: `is a link, which is not followed`."""
+        """Problem, such as `is a link, which is not followed`."""
 
     def __str__(self) -> str:
         return f"{self.filename} {self.problem}; remove it, or restore it from a copy of the run"
@@ -61,17 +61,19 @@ class UnusableFile(DamagedFile, OSError):  # noqa: N818 - as all of runfolio's e
 class RecordPath:
     """A file or a folder in a run's folder.
 
-    It is no `os.PathLike`, so that nothing but its methods can open it. Each method raises `UnusableFile` where a
-    folder on the way is a link or a file.
+    It is not an `os.PathLike`, so that only its methods can open it. Each method raises `UnusableFile` if a parent
+    folder is a link or a file.
     """
 
     __slots__ = ("parts", "root")
 
     def __init__(self, root: Path | str, *parts: str) -> None:
-        """Args:
-        root: The run's folder.
-        parts: Names of folders below it, and of the file. They must be constants or names met in a folder;
-            `/` is for names that a record says.
+        """Create a path.
+
+        Args:
+            root: The run's folder.
+            parts: Names of folders below it, and of the file. They must be constants or come from a listing;
+                use `/` for names in a record.
         """
         self.root = str(root)
         self.parts = parts
@@ -92,7 +94,7 @@ class RecordPath:
         return RecordPath(self.root, *self.parts, f".{(self / name.removeprefix('.')).name}")
 
     def below(self, path: str) -> RecordPath:
-        """Return the path of a file of the user's own below this folder, whatever it is called.
+        """Return the path of a user's file below this folder, with any name.
 
         Raises:
             ValueError: It does not stay below this folder.
@@ -104,7 +106,7 @@ class RecordPath:
 
     @property
     def path(self) -> Path:
-        """The whole path, for people and for those who only compare it."""
+        """Full path, for display and comparison."""
         return Path(str(self))
 
     @property
@@ -125,7 +127,7 @@ class RecordPath:
 
     @property
     def relative(self) -> str:
-        """The path below the run's folder, with `/`."""
+        """Path below the run's folder, with `/`."""
         return "/".join(self.parts)
 
     def __str__(self) -> str:
@@ -158,7 +160,7 @@ class RecordPath:
         return os.fdopen(self._open_checked(most_bytes)[0], "rb")
 
     def read_bytes(self, most_bytes: int) -> bytes:
-        """Return the content of a file; arguments and errors as of `open`."""
+        """Return the content of a file; arguments and errors as in `open`."""
         descriptor, size = self._open_checked(most_bytes)
         try:
             data = os.read(descriptor, size)
@@ -169,7 +171,7 @@ class RecordPath:
         return data
 
     def sha256(self, most_bytes: int) -> str:
-        """Return the digest of a file in hex; arguments and errors as of `open`."""
+        """Return the SHA-256 of a file in hex; arguments and errors as in `open`."""
         with self.open(most_bytes) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -177,14 +179,14 @@ class RecordPath:
         """Create a file that must not exist, and return a descriptor to append to.
 
         Raises:
-            FileExistsError: The name is taken, be it by a link.
+            FileExistsError: The name is taken, possibly by a link.
             OSError: It cannot be created.
         """
         with self._folder() as folder:
             return os.open(self._name_in(folder), _CREATE, 0o666, dir_fd=folder)
 
     def replace(self, write: Callable[[Path], object], *, sync: bool = False, label: str | None = None) -> None:
-        """Make the file by writing a hidden neighbour and renaming it, so that nobody sees half a file.
+        """Replace the file by writing a hidden file and renaming it, so that readers never see an incomplete file.
 
         Args:
             write: Called with the path of the neighbour, by a descriptor of the folder; must create the file.
@@ -205,11 +207,11 @@ class RecordPath:
                 raise
 
     def write_bytes(self, content: bytes, *, sync: bool = False) -> None:
-        """Replace the file by `content`; as `replace`."""
+        """Replace the file with `content`, as in `replace`."""
         self.replace(lambda path: path.write_bytes(content), sync=sync)
 
     def unlink(self, *, missing_ok: bool = False) -> None:
-        """Delete a file; of a link, the link."""
+        """Delete a file, or a link itself."""
         try:
             with self._folder() as folder:
                 os.unlink(self._name_in(folder), dir_fd=folder)
@@ -218,17 +220,17 @@ class RecordPath:
                 raise
 
     def rename(self, target: RecordPath) -> None:
-        """Move a file or a folder; what `target` was is replaced, as `os.rename` does."""
+        """Move a file or a folder, replacing `target` as `os.rename` does."""
         with self._folder() as folder, target._folder() as target_folder:
             os.rename(
                 self._name_in(folder), target._name_in(target_folder), src_dir_fd=folder, dst_dir_fd=target_folder
             )
 
     def link(self, target: RecordPath) -> None:
-        """Give a file a second name, in another run; a copy where the disk cannot have that.
+        """Create a hard link to a file in another run, or a copy if the disk does not support links.
 
         Raises:
-            FileNotFoundError, FileExistsError: It is gone; `target` is there.
+            FileNotFoundError, FileExistsError: The file is missing; `target` exists.
             UnusableFile: It is not a regular file.
             OSError: The store cannot be written.
         """
@@ -249,7 +251,7 @@ class RecordPath:
                 self.copy(target)
 
     def copy(self, target: RecordPath, *, most_bytes: int = 1 << 62) -> None:
-        """Write a copy of a file as `target`, on the disk."""
+        """Copy a file to `target` and flush it to the disk."""
         with self.open(most_bytes) as source:
 
             def write(path: Path) -> None:
@@ -259,7 +261,7 @@ class RecordPath:
             target.replace(write, sync=True)
 
     def status(self) -> os.stat_result:
-        """Return what is known of a file; of a link, of the link itself.
+        """Return the status of a file, or of a link itself.
 
         Raises:
             FileNotFoundError: It is gone.
@@ -268,11 +270,11 @@ class RecordPath:
             return os.stat(self._name_in(folder), dir_fd=folder, follow_symlinks=False)
 
     def kind(self) -> str:
-        """Return what is there, for people: `a file`, `a link, which is not followed`, `a FIFO`."""
+        """Return the kind of the entry, for people, such as `a file`, `a link, which is not followed` or `a FIFO`."""
         return _KINDS.get(stat.S_IFMT(self.status().st_mode), "something else")
 
     def exists(self) -> bool:
-        """Return whether there is anything of that name, be it a link that leads nowhere."""
+        """Return whether the name exists, possibly as a link without a target."""
         try:
             self.status()
         except FileNotFoundError:
@@ -286,13 +288,13 @@ class RecordPath:
 
         Raises:
             FileExistsError: The name is taken.
-            OSError: As `mkdir`.
+            OSError: As in `mkdir`.
         """
         with self._folder() as folder:
             os.mkdir(self._name_in(folder), dir_fd=folder)
 
     def mkdir(self) -> None:
-        """Create a folder, unless it is there. Folders above it are not created: a deleted run must not come back.
+        """Create a folder if it is missing, but not its parents: a deleted run must not come back.
 
         Raises:
             FileNotFoundError: The folder above is gone.
@@ -304,7 +306,7 @@ class RecordPath:
             os.close(self._open_folder(self.parts))
 
     def entries(self) -> list[RecordPath]:
-        """Return what is in a folder, sorted, but for hidden names; empty where there is no such folder.
+        """Return the entries of a folder, sorted, without hidden names; empty if it does not exist.
 
         Raises:
             OSError: It cannot be listed.
@@ -312,7 +314,7 @@ class RecordPath:
         return [entry for entry in self.all_entries() if not entry.name.startswith(".")]
 
     def all_entries(self) -> list[RecordPath]:
-        """Return what is in a folder, sorted, hidden names too; as `entries`."""
+        """Return the entries of a folder, sorted, with hidden names; errors as in `entries`."""
         try:
             with self.opened() as (_, path):
                 return sorted(RecordPath(self.root, *self.parts, entry.name) for entry in path.iterdir())
@@ -330,7 +332,7 @@ class RecordPath:
             yield entries
 
     def files(self) -> list[RecordPath]:
-        """Return the regular files in a folder, sorted, hidden ones too; none where it cannot be listed."""
+        """Return the regular files in a folder, sorted, with hidden ones; none if it cannot be listed."""
         try:
             with self.scan() as entries:
                 names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
@@ -339,7 +341,7 @@ class RecordPath:
         return [RecordPath(self.root, *self.parts, name) for name in names]
 
     def walk(self) -> Iterator[RecordPath]:
-        """Yield what is below a folder and is no folder, hidden names too; what cannot be listed is passed over."""
+        """Yield everything below a folder except folders, with hidden names; unreadable folders are skipped."""
         try:
             with self.scan() as entries:
                 found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
@@ -354,7 +356,7 @@ class RecordPath:
 
     @contextmanager
     def opened(self) -> Iterator[tuple[int, Path]]:
-        """Hold a folder open; its descriptor, and a path that leads through the descriptor, for libraries.
+        """Hold a folder open; yield its descriptor, and a path through the descriptor for libraries.
 
         Raises:
             FileNotFoundError: There is no such folder.
@@ -366,12 +368,12 @@ class RecordPath:
             os.close(descriptor)
 
     def rmtree(self) -> None:
-        """Remove a folder and what is below it, following no link; what cannot be removed stays."""
+        """Remove a folder with its content, without following links; what cannot be removed remains."""
         with suppress(FileNotFoundError), self._folder() as folder:
             shutil.rmtree(self._name_in(folder), ignore_errors=True, dir_fd=folder)
 
     def sync(self) -> None:
-        """Bring a file, or the names in a folder, to the disk."""
+        """Flush a file, or the names in a folder, to the disk."""
         with self._folder() as folder:
             _sync(self._name_in(folder), folder)
 
@@ -394,7 +396,7 @@ class RecordPath:
 
     @contextmanager
     def _folder(self) -> Iterator[int | None]:
-        """Hold open the folder that the file is in; None for the run's folder, which needs no such care."""
+        """Hold open the folder of the file; None for the run's folder, which needs no protection."""
         if len(self.parts) <= 1:
             yield None
             return
@@ -435,7 +437,7 @@ class RecordPath:
 
 
 def descriptor_path(descriptor: int, path: str) -> Path:
-    """Return a path that leads to what a descriptor is of; the plain path where the system has no such paths."""
+    """Return a path through a descriptor; the plain path if the system has no such paths."""
     return Path(f"{_DESCRIPTORS}/{descriptor}" if _HAS_DESCRIPTORS else path)
 
 

@@ -1,4 +1,4 @@
-"""`run.json`: who a run is, what it was given, and how it ended."""
+"""`run.json`: identity of a run, its config, and how it ended."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ from runfolio.record.base.schema import (
 State = Literal["running", "finished", "failed", "interrupted", "preempted"]
 RUNNING: State = "running"
 ENDED: tuple[State, ...] = ("finished", "failed", "interrupted", "preempted")
-"""The states a run is recorded to have ended in; readers derive `crashed` (see `heartbeats.derive_state`)."""
+"""States in which a recorded run has ended; readers derive `crashed` (see `heartbeats.derive_state`)."""
 FORK = "fork"
-"""The kind of lineage of a run that began from a checkpoint of another run."""
+"""Kind of lineage of a run that started from a checkpoint of another run."""
 REPRODUCTION = "reproduction"
-"""The kind of lineage of a run that repeats another run."""
+"""Kind of lineage of a run that repeats another run."""
 TEST = "test"
 """The purpose of an attempt that trains nothing."""
 _PREFIX = "prefix"
-"""A former kind of lineage, read as a fork; nothing writes it any more."""
+"""Former kind of lineage, read as a fork; it is no longer written."""
 STEPS, OTHERS = "(steps)", "(others)"
-"""What `refused` counts beside names."""
+"""Keys of `refused` that are not names."""
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
-"""A time that is damaged, until another one takes its place."""
+"""Placeholder for a damaged time."""
 _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
-"""Names in `refused`, and characters of one."""
+"""Largest number of names in `refused`, and of characters in one."""
 
 
 def now() -> datetime:
@@ -72,25 +72,25 @@ class Status:
     exit_code: Integer | None = None
     traceback: Prose | None = None
     cause: Line | None = None
-    """What it came down to, in one word of `docs/format.md`."""
+    """Root cause in one word of `docs/format.md`."""
     trouble: Prose | None = None
-    """What went wrong with the training itself, however it ended: where NaN came from first."""
+    """Problem of the training itself, such as the origin of NaN, independent of how it ended."""
 
 
 @dataclass
 class Attempt:
-    """One stretch of a run, from its start or a resume to its end (`docs/format.md`, Attempts)."""
+    """Part of a run, from its start or a resume to its end (`docs/format.md`, Attempts)."""
 
     attempt: AttemptNumber
     parent: AttemptNumber | None = field(metadata=damaged_as(None))
     kept: dict[Writer, Count] = field(metadata=damaged_as({}))
-    """The last seq kept of each earlier writer."""
+    """Last kept seq of each earlier writer."""
     writer: Writer
     started: Moment = field(metadata=damaged_as(_UNKNOWN, "`created`"))
     seconds: Seconds | None = None
-    """How long it lasted, by a clock that nobody sets; None while it is not known."""
+    """Duration by a clock that is never set; None if it is unknown."""
     inherited: Id | None = None
-    """The id of the run it was an attempt of, where this one continues that one's points."""
+    """Id of the run whose attempt this was, if a fork inherited it."""
     purpose: Line | None = None
     """`TEST` if the attempt only tested what earlier ones trained; None otherwise."""
 
@@ -104,38 +104,38 @@ class RunDocument:
     status: Status = field(default_factory=Status)
     config: Tree = field(default_factory=dict)
     defaults: Tree = field(default_factory=dict)
-    """Default values of settings, nested as `config`, as far as they are declared."""
+    """Declared default values of settings, nested like `config`."""
     summary: Tree = field(default_factory=dict)
     tags: Tags = field(default_factory=list)
     notes: Prose = ""
     edited: dict[str, Moment] = field(default_factory=dict)
-    """When the run itself set its tags or notes after its start; tells whether an edit of somebody else is newer."""
+    """Times at which the run itself set its tags or notes after its start, to compare them with other edits."""
     series: Series | None = None
     code: StartedCode = field(default_factory=StartedCode)
     environment: Environment = field(default_factory=Environment)
     seeds: dict[str, Scalar] = field(default_factory=dict)
     data: Annotated[dict[str, GivenData], Most(1_000)] = field(default_factory=dict)
-    """What was trained, validated and tested on, by name (`docs/format.md`, Data)."""
+    """Data for training, validation and test, by name (`docs/format.md`, Data)."""
     lineage: Lineage | None = None
-    """The run this one came of, by fork or reproduction (`docs/format.md`, Lineage)."""
+    """Parent of the run, by fork or reproduction (`docs/format.md`, Lineage)."""
     attempts: list[Attempt] = field(default_factory=list)
     axes: list[Axis] = field(default_factory=list)
-    """What metrics are drawn over: `metric` (a name or a pattern) and `x`; the last that fits counts."""
+    """X axes of metrics: `metric` (a name or a pattern) and `x`; the last match applies."""
     charts: list[Line] = field(default_factory=list)
     """Names of charts with several lines: `CHART/LINE` is a metric. Grows in place, so that sinks see it at once."""
     refused: Annotated[dict[str, Count], Most(1_000)] = field(default_factory=dict)
-    """How many values could not be stored, by name of metric or medium (`docs/format.md`)."""
+    """Number of values that could not be stored, by name of metric or medium (`docs/format.md`)."""
     unknown: dict[str, Any] = field(default_factory=dict, metadata=NOT_IN_FILE)
-    """Keys of the file that this program does not know; written back as they were."""
+    """Unknown keys of the file, which are written back unchanged."""
     damage: list[str] = field(default_factory=list, metadata=NOT_IN_FILE, compare=False)
-    """What of the file is not what its field says, and was left out; `write` keeps such a file first."""
+    """Damaged fields of the file, which were skipped; `write` first saves a copy of such a file."""
 
     @classmethod
     def read(cls, folder: Path) -> RunDocument:
-        """Return the document of a run folder; fields that are damaged have their defaults, and `damage` names them.
+        """Read the document of a run folder; damaged fields have their defaults, and `damage` names them.
 
         Raises:
-            FileNotFoundError: The folder holds no `run.json`.
+            FileNotFoundError: The folder has no `run.json`.
             DamagedFile: It is not a JSON object of the record.
             NewerFormat: A newer runfolio wrote it.
         """
@@ -143,7 +143,7 @@ class RunDocument:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], folder: Path) -> RunDocument:
-        """Return the document of a JSON object; the folder gives the names that are damaged."""
+        """Return the document of a JSON object; the folder supplies damaged names."""
         document, document.damage = schema.decode(cls, value)
         document.unknown = schema.unknown_keys(cls, value)
         document.unknown.pop("runfolio", None)
@@ -155,7 +155,7 @@ class RunDocument:
 
     @classmethod
     def from_decoded(cls, value: dict[str, Any]) -> RunDocument:
-        """Return the document that `to_json` gave; parts that are the same in JSON are taken without a look at them."""
+        """Return the document from the result of `to_json`; parts that are equal in JSON are not checked."""
         parts = {name: value[name] for name in _PLAIN_PARTS}
         document = cls.from_json({name: entry for name, entry in value.items() if name not in parts}, Path())
         for name, part in parts.items():
@@ -164,11 +164,11 @@ class RunDocument:
 
     @property
     def problem(self) -> str | None:
-        """One line that names the damaged fields; None where there are none."""
+        """Line that names the damaged fields; None if there are none."""
         return f"{RUN_FILE}: {schema.shorten_damage(self.damage)}; left out" if self.damage else None
 
     def axis_of(self, metric: str) -> str:
-        """What a metric is to be drawn over: `step`, `time` or the name of another one."""
+        """Return the default x axis of a metric: `step`, `time` or the name of another metric."""
         matching = (axis["x"] for axis in reversed(self.axes) if _matches(metric, axis["metric"]))
         return next(matching, "step")
 
@@ -180,7 +180,7 @@ class RunDocument:
         return key
 
     def write(self, folder: Path, *, sync: bool = False) -> None:
-        """Replace a folder's `run.json`; of one with damaged fields a copy is kept below `damaged/`."""
+        """Replace a folder's `run.json`; if it has damaged fields, first copy it to `damaged/`."""
         path = RecordPath(folder, RUN_FILE)
         if self.damage:
             damaged_files.keep_copy(path)
@@ -188,7 +188,7 @@ class RunDocument:
         files.write_json(path, self.to_json(), sync=sync)
 
     def without_secrets(self) -> RunDocument:
-        """The document as it may be written, sharing what holds none; the run itself keeps the values it was given."""
+        """Return the document without secrets, for writing; the run itself keeps its values."""
         names = ("reason", "traceback", "trouble")
         redacted = {name: redact_text(text) for name in names if (text := getattr(self.status, name))}
         config, defaults = redact_mapping(self.config), redact_mapping(self.defaults)
@@ -211,7 +211,7 @@ class RunDocument:
 _PLAIN_PARTS = ("series", "code", "environment", "seeds", "data", "lineage", "axes", "refused")
 """Keys whose values are the same in JSON."""
 _WITH_NUMBERS = ("config", "defaults", "summary")
-"""Keys that hold any numbers and texts of the user's."""
+"""Keys whose values may contain any numbers and texts of the user."""
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -219,7 +219,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _take_from_neighbours(document: RunDocument, folder: Path) -> None:
-    """Fill in damaged names by the folder's, and damaged times by those of the other events."""
+    """Replace damaged names with the folder's, and damaged times with those of other events."""
     match = re.fullmatch(r"(.+)-([0-9a-z]{8})", folder.name)
     name, run_id = match.groups() if match else (folder.name, re.sub(r"[^0-9A-Za-z_-]", "_", folder.name)[-64:])
     document.id = document.id or run_id or "unknown"

@@ -1,4 +1,4 @@
-"""Names for runs that were given none: a stem and a number that no other such run of the store has."""
+"""Default names of runs: a stem and a number, unique in the store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def claim_name(store: Path, stem: str) -> str:
     """Claim the next free name of a store (`train-3`) and return it.
 
     A name is claimed by the exclusive creation of a file, so that processes that start at the same time get
-    different names without a lock. Claims stay when their run is deleted: no name is given twice.
+    different names without a lock. Claims remain when their run is deleted, so names are never reused.
 
     Raises:
         OSError: The store cannot be written.
@@ -29,13 +29,13 @@ def claim_name(store: Path, stem: str) -> str:
         name = f"{stem}-{number}"
         try:
             os.close((folder / name).create())
-        except FileExistsError:  # by a process that started at the same time
+        except FileExistsError:  # created by a process that started at the same time
             continue
         return name
 
 
 def _last_claimed(folder: RecordPath, stem: str) -> int:
-    """Return the last number claimed for a stem, 0 if none is; by bisection, since listing a large store is slow."""
+    """Return the last number claimed for a stem, or 0, by bisection, since listing a large store is slow."""
     prefix = f"{folder}/{stem}-"
     claimed, free = 0, 1
     while os.path.exists(f"{prefix}{free}"):  # noqa: PTH110 - this delays the start of a training; Path costs 3x

@@ -1,4 +1,4 @@
-"""Parts of `run.json` that stay objects of JSON: what a run was given, and what surrounded it (`docs/format.md`).
+"""Parts of `run.json` that stay JSON objects: origin, environment and data of a run (`docs/format.md`).
 
 They are printed, compared and written as they are, so each is a dict with typed keys; any key may be missing.
 """
@@ -23,16 +23,16 @@ from runfolio.record.base.schema import (
 
 
 class Series(TypedDict, total=False):
-    """The series a run belongs to."""
+    """Series of a run."""
 
     name: Line
     fingerprint: Line | None
     varied: dict[str, Any]
-    """Settings that set the run apart from its others."""
+    """Settings that distinguish the run from the others of its series."""
 
 
 class Lineage(TypedDict, total=False):
-    """The run that a run came of."""
+    """Parent of a run."""
 
     kind: Required[Line]
     """`fork` or `reproduction`."""
@@ -43,7 +43,7 @@ class Lineage(TypedDict, total=False):
 
 
 class StartedCode(TypedDict, total=False):
-    """What was started, and git's word on it."""
+    """Command that was started, and the state of its git repository."""
 
     command: Annotated[list[Word], Most(1_000_000)]
     existing: Annotated[list[Word], Most(1_000)]
@@ -57,7 +57,7 @@ class StartedCode(TypedDict, total=False):
     dirty: bool | None
     git_problem: Prose | None
     earlier: list[StartedCode]
-    """The same of each attempt before, oldest first."""
+    """The same for earlier attempts, oldest first."""
 
 
 class Container(TypedDict, total=False):
@@ -98,7 +98,7 @@ class Torch(TypedDict, total=False):
 
 
 class Environment(TypedDict, total=False):
-    """What surrounded a run."""
+    """Environment of a run."""
 
     python: Line
     executable: PathText
@@ -120,7 +120,7 @@ class Environment(TypedDict, total=False):
 
 
 class GivenData(TypedDict, total=False):
-    """Data of one name that a run was given."""
+    """Data that a run used under one name."""
 
     fingerprint: Fingerprint | None
     items: Count | None
@@ -129,11 +129,11 @@ class GivenData(TypedDict, total=False):
     trouble: Prose | None
     attempt: AttemptNumber
     earlier: Annotated[list[GivenData], Most(1_000)]
-    """Other data that earlier attempts were given under the name, oldest first."""
+    """Other data that earlier attempts used under the name, oldest first."""
 
 
 class Axis(TypedDict):
-    """What a metric is drawn over."""
+    """X axis of a metric."""
 
     metric: Required[Line]
     x: Required[Line]
@@ -145,7 +145,7 @@ class Cause(TypedDict, total=False):
 
 
 class Verdict(TypedDict, total=False):
-    """What came out of a reproduction."""
+    """Result of a reproduction."""
 
     word: Literal["bit-equal", "within tolerance", "parts"]
     sentence: Prose

@@ -1,4 +1,4 @@
-"""Fields of the record's documents: what a class declares, and how JSON that anybody may have written is decoded by it.
+"""Decoding of JSON documents from other people, by the fields that a class declares.
 
 A document is a dataclass or a `TypedDict` of annotated fields. A value that is not what its field says is damage of
 that field alone: the field takes its default, or is left out, and is named. Objects of a dataclass are made anew; those
@@ -28,12 +28,12 @@ Document = TypeVar("Document")
 
 
 class Kind(NamedTuple):
-    """Kind of values that a field takes; `Annotated[type, kind]` marks one."""
+    """Kind of values of a field, given by `Annotated[type, kind]`."""
 
     words: str
     """Type and bounds, for people."""
     decode: Callable[[Any, list[str]], Any]
-    """Returns the value; names damage inside of it in the list; raises ValueError if it is not of the kind."""
+    """Returns the value and adds its damaged parts to the list; raises ValueError if it is not of the kind."""
     is_leaf: bool = True
     """True if the list is never used."""
 
@@ -99,7 +99,7 @@ def real(least: float, most: float, words: str) -> Kind:
 
 
 def checked(words: str, check: Callable[[Any], Any]) -> Kind:
-    """Return the kind of values that a function takes; of others it raises KeyError, TypeError or ValueError."""
+    """Return the kind of values that a function accepts; for others it raises KeyError, TypeError or ValueError."""
 
     def decode_checked(value: Any, damage: list[str]) -> Any:
         try:
@@ -111,9 +111,9 @@ def checked(words: str, check: Callable[[Any], Any]) -> Kind:
 
 
 def time_from_text(moment_text: str) -> datetime:
-    """Return a time of the record; one written without its zone is UTC, as all of them are.
+    """Parse a time of the record; one without a zone is in UTC.
 
-    Times of the calendar's first and last year are refused: other time zones cannot express all of them.
+    Times in the calendar's first and last year are rejected, since other time zones cannot express all of them.
 
     Raises:
         ValueError, TypeError: It is not a time.
@@ -146,10 +146,10 @@ Line = Annotated[str, text(1_000)]
 Name = Annotated[str, text(1_000, r"[^\0\n]+", "text of 1 to 1,000 characters, one line")]
 Tags = Annotated[list[Annotated[str, text(1_000)]], Most(10_000)]
 Prose = Annotated[str, text()]
-"""A text that people or errors wrote, as long as they like."""
+"""Text of any length, from people or errors."""
 PathText = Annotated[str, text(4_095, r"[^\0]*", "path of at most 4,095 characters")]
 Word = Annotated[str, text(1_000_000, r"[^\0]*", "text of at most 1,000,000 characters, without NUL")]
-"""A word of a command line, or the value of an environment variable."""
+"""Argument of a command line, or value of an environment variable."""
 Count = Annotated[int, whole(0, 2**63 - 1, "integer from 0")]
 Integer = Annotated[int, whole(-(2**63), 2**63 - 1, "integer")]
 Small = Annotated[int, whole(-(2**31), 2**31 - 1, "integer of 32 bits")]
@@ -166,11 +166,11 @@ Sha256 = Annotated[str, text(64, r"[0-9a-f]{64}", "64 hexadecimal digits")]
 Fingerprint = Annotated[str, text(32, r"[0-9a-f]{32}", "32 hexadecimal digits")]
 Scalar = Annotated[Any, checked("text, number, boolean or null", _scalar)]
 Tree = Annotated[dict[str, Any], checked("object of any values", _tree)]
-"""Values of the user's own, with the numbers that JSON lacks."""
+"""Values of the user, with the numbers that JSON lacks."""
 
 
 def decode(document: type[Document], value: Any) -> tuple[Document, list[str]]:
-    """Return a document of JSON, and one text for each value in it that is not what its field says.
+    """Decode a JSON document; return it and a text for each invalid value.
 
     Raises:
         ValueError: It is not an object, or a field that has no default is missing or damaged; the message names it.
@@ -184,10 +184,10 @@ def decode(document: type[Document], value: Any) -> tuple[Document, list[str]]:
 
 
 def decode_whole(document: type[Document], value: Any) -> Document:
-    """Return a document of JSON that is used whole or not at all.
+    """Decode a JSON document in which every value must be valid.
 
     Raises:
-        ValueError: A value in it is not what its field says; the message names it.
+        ValueError: A value is invalid; the message names it.
     """
     decoded, damage = decode(document, value)
     if damage:
@@ -196,19 +196,19 @@ def decode_whole(document: type[Document], value: Any) -> Document:
 
 
 def shorten_damage(damage: list[str] | tuple[str, ...]) -> str:
-    """Return the first texts of a document's damage, and how many more there are."""
+    """Return the first texts of a document's damage, and the number of the others."""
     more = len(damage) - 3
     return ", ".join(damage[:3]) + (f", and {more:,} more" if more > 0 else "")
 
 
 class Field(NamedTuple):
-    """A field of a document, for its specification."""
+    """Field of a document, for the specification."""
 
     name: str
     words: str
-    """Its type and bounds."""
+    """Type and bounds."""
     default: str
-    """What takes the place of a missing or damaged value, as JSON or in words; `required` or `left out`."""
+    """Replacement of a missing or damaged value, as JSON or in words; `required` or `left out`."""
 
 
 def describe(document: type) -> list[Field]:
@@ -220,9 +220,9 @@ class _Member(NamedTuple):
     name: str
     kind: Kind
     default: str
-    """As in `Field`."""
+    """Same as in `Field`."""
     fallback: Any
-    """Value that takes the place of a missing or damaged one, or one of the following two."""
+    """Replacement of a missing or damaged value, or one of the following two."""
 
 
 _REQUIRED: Any = object()
@@ -234,7 +234,7 @@ _ABSENT: Any = object()
 
 
 def _decode_inner(name: str, kind: Kind, value: Any, damage: list[str]) -> Any:
-    """Decode a value inside of another; `_ABSENT` if it is damaged."""
+    """Decode a nested value; return `_ABSENT` if it is damaged."""
     before = len(damage)
     try:
         inner = kind.decode(value, damage)
@@ -317,13 +317,13 @@ def _decode_object(document: type, is_dict: bool, value: Any, damage: list[str])
 
 
 def encode(document: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass as an object for JSON."""
+    """Return the fields of a dataclass as a JSON object."""
     values = dataclasses.asdict(document)
     return {name: values[name] for name in names(type(document))}
 
 
 def unknown_keys(document: type, value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of an object no field of the document has."""
+    """Return the entries of an object that are not fields of the document."""
     known = set(names(document))
     return {name: entry for name, entry in value.items() if name not in known}
 
@@ -377,7 +377,7 @@ def _one_of(values: tuple[str, ...]) -> Kind:
 
 
 def _container(hint: Any, most: int) -> Kind:
-    """Return the kind of a list or an object; entries of it that are damaged are left out."""
+    """Return the kind of a list or an object, in which damaged entries are omitted."""
     key, inner = None, _kind(typing.get_args(hint)[-1])
     if typing.get_origin(hint) is list:
         decode_list = functools.partial(_decode_list, inner, most)
@@ -395,7 +395,7 @@ def _decode_list(inner: Kind, most: int, value: Any, damage: list[str]) -> list[
         try:
             return [inner.decode(entry, damage) for entry in value]
         except ValueError:
-            pass  # which one is seen below
+            pass  # decided below
     entries = [_decode_inner(str(index), inner, entry, damage) for index, entry in enumerate(value)]
     return [entry for entry in entries if entry is not _ABSENT]
 
@@ -408,6 +408,6 @@ def _decode_map(key: Kind | None, inner: Kind, most: int, value: Any, damage: li
         try:
             return {name: inner.decode(value[name], damage) for name in names}
         except ValueError:
-            pass  # which one is seen below
+            pass  # decided below
     entries = {name: _decode_inner(name, inner, value[name], damage) for name in names}
     return {name: entry for name, entry in entries.items() if entry is not _ABSENT}

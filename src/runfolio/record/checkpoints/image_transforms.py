@@ -1,4 +1,4 @@
-"""Image transforms of torchvision as plain data, so that a checkpoint can hold them without pickle."""
+"""Image transforms of torchvision as plain data, so that a checkpoint can store them without pickle."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ _PACKAGE = "torchvision.transforms"
 def plain_steps(transform: Any) -> list[dict[str, Any]]:
     """Return a transform, or a `Compose` of several, as JSON values: the name and arguments of each step.
 
-    Names of `torchvision.transforms.v2` begin with `v2.`: it rounds otherwise than the older package.
+    Names of `torchvision.transforms.v2` start with `v2.`, since it rounds differently from the older package.
 
     Raises:
-        ConfigError: A step is random, of one's own or of another kind that cannot be stored.
+        ConfigError: A step is random, the user's own, or of another kind that cannot be stored.
     """
     return list(_plain_steps(transform))
 
@@ -114,7 +114,7 @@ def class_names(classes: Any) -> list[str]:
     """
     names = [] if isinstance(classes, str) or not isinstance(classes, Sequence) else list(classes)
     if not names or any(type(name) is not str for name in names):
-        raise ConfigError("classes are not a list of names; give such as ['cat', 'dog']")
+        raise ConfigError("classes are not a list of names; pass a list such as ['cat', 'dog']")
     return names
 
 

@@ -46,36 +46,36 @@ if TYPE_CHECKING:
 
 LAST = "last"
 PREVIOUS = "previous"
-"""The one before `last`."""
+"""Checkpoint before `last`."""
 BEST = "best"
 STATE = "state"
-"""The part that holds the tensors of everything that is not a module."""
+"""Part with the tensors of everything that is not a module."""
 GENERATORS = "generators"
-"""The state entry that holds all random generators' states."""
+"""State entry with the states of all random generators."""
 EXTRA_STATE = "extra_state"
-"""The state entry that holds what `get_extra_state` of layers returned, by module and key."""
+"""State entry with the results of `get_extra_state` of layers, by module and key."""
 RESERVED = (GENERATORS, EXTRA_STATE)
-"""Names of state entries that are not the user's."""
+"""Names of state entries that users cannot use."""
 _MOST_PRINTED = 5
 
 
 @dataclass(frozen=True, repr=False)
 class Checkpoint:
-    """A manifest that was read; tensor files are checked and read on demand."""
+    """Checkpoint whose manifest was read; tensor files are checked and read on demand."""
 
     folder: Path
-    """The run's folder."""
+    """Folder of the run."""
     name: str
     step: int | None
     metric: float | None
     saved: datetime
     attempt: int
     position: dict[str, int]
-    """The last seq of each writer when it was saved; but of those that had joined."""
+    """Last seq of each writer when it was saved, except writers that had joined."""
     position_us: int
-    """When that was, microseconds since 1970 UTC."""
+    """Time of that, in microseconds since 1970 UTC."""
     loader: str | None
-    """Name of the installed loader that rebuilds the model, where the run named one."""
+    """Name of the installed loader that rebuilds the model, if the run set one."""
     meta: dict[str, Any]
     _state: dict[str, Any]
     _files: dict[str, TensorFile]
@@ -86,19 +86,19 @@ class Checkpoint:
 
     @property
     def parts(self) -> list[str]:
-        """The modules it holds."""
+        """Names of the saved modules."""
         return [part for part in self._files if part != STATE]
 
     @property
     def file_names(self) -> list[str]:
-        """Its tensor files, below `checkpoints/`."""
+        """Names of its tensor files below `checkpoints/`."""
         return [entry.file for entry in self._files.values()]
 
     def verify(self) -> None:
-        """Look whether every tensor file is what it was when it was saved.
+        """Check that every tensor file is unchanged since it was saved.
 
         Raises:
-            DamagedFile: One is gone, or its size or SHA-256 is not the manifest's.
+            DamagedFile: A file is missing, or its size or SHA-256 differs from the manifest.
         """
         for entry in self._files.values():
             _verify(_file_path(self.folder, entry), entry)
@@ -108,11 +108,11 @@ class Checkpoint:
         return sum(entry.bytes for entry in self._files.values())
 
     def tensors(self, part: str = "model") -> dict[str, torch.Tensor]:
-        """A module's `state_dict`, on the CPU, under its own keys.
+        """Return a module's `state_dict` on the CPU, with its own keys.
 
         Raises:
             NotFound: The checkpoint has no such part.
-            DamagedFile: The file's size or SHA-256 is not the manifest's, or it is not a safetensors file.
+            DamagedFile: The file's size or SHA-256 differs from the manifest, or it is not a safetensors file.
         """
         tensors = self._read(part)
         return {key: tensor for key, tensor in tensors.items() if key not in self._files[part].wrapper_keys}
@@ -126,7 +126,7 @@ class Checkpoint:
         entry = self._entry(part)
         with _opened(self.folder, entry) as (path, shown):
             tensors = read_tensor_headers(path, shown)
-        return {key: tensor for key, tensor in tensors.items() if key not in entry["wrapper_keys"]}
+        return {key: tensor for key, tensor in tensors.items() if key not in entry.wrapper_keys}
 
     def _read(self, part: str) -> dict[str, torch.Tensor]:
         entry = self._entry(part)
@@ -134,7 +134,7 @@ class Checkpoint:
         with _opened(self.folder, entry) as (path, shown):
             return read_tensors(path, shown)
 
-    def _entry(self, part: str) -> dict[str, Any]:
+    def _entry(self, part: str) -> TensorFile:
         entry = self._files.get(part)
         if entry is None:
             raise NotFound(
@@ -143,9 +143,9 @@ class Checkpoint:
         return entry
 
     def entries(self, part: str = "model") -> dict[str, Any]:
-        """A module's tensors, those of its wrappers too, and what `get_extra_state` of its layers returned.
+        """Return a module's tensors, including those of its wrappers, and the results of `get_extra_state`.
 
-        Of a part that was saved as a `state_dict`, its entries.
+        For a part that was saved as a `state_dict`, return its entries.
 
         Raises:
             NotFound, DamagedFile: As in `tensors`.
@@ -156,14 +156,14 @@ class Checkpoint:
         return {**tensors, **self.state[EXTRA_STATE].get(part, {})} if EXTRA_STATE in self._state else tensors
 
     def wrappers(self, part: str = "model") -> dict[str, list[str]]:
-        """Types of the wrappers that a saved module had, outermost first, by path of the module in them."""
+        """Return the types of a saved module's wrappers, outermost first, by path of the wrapped module."""
         return self._files[part].wrappers if part in self._files else {}
 
     @property
     def state(self) -> dict[str, Any]:
-        """Everything saved that is not a module, as it was given: optimizer, scheduler, counters.
+        """Saved state except modules, as it was passed: optimizer, scheduler, counters.
 
-        Enum members and namedtuples of the user's own are plain values; `restore` gives them their types.
+        Enum members and namedtuples of the user are plain values; `restore` gives them their types.
 
         Raises:
             DamagedFile: As in `tensors`.
@@ -171,10 +171,10 @@ class Checkpoint:
         return self.unpack_state({})[0]
 
     def unpack_state(self, types: Mapping[str, type]) -> tuple[dict[str, Any], dict[str, set[str]]]:
-        """Return everything saved that is not a module, and by entry the names of types that are not among `types`.
+        """Return the saved state except modules, and by entry the names of types that are not among `types`.
 
         Args:
-            types: Enums and namedtuples of the user's own, by name.
+            types: Enums and namedtuples of the user, by name.
         Raises:
             DamagedFile: As in `tensors`.
         """
@@ -190,7 +190,7 @@ class Checkpoint:
 
 
 class CheckpointList(list[Checkpoint]):
-    """Checkpoints of a run; the list prints the newest ones only."""
+    """Checkpoints of a run; its text shows only the newest ones."""
 
     def __repr__(self) -> str:
         older = len(self) - _MOST_PRINTED
@@ -199,20 +199,20 @@ class CheckpointList(list[Checkpoint]):
 
 @dataclass(frozen=True)
 class TensorFile:
-    """A file of tensors that a manifest names."""
+    """File of tensors in a manifest."""
 
     file: FileNameText
     bytes: Count
     sha256: Sha256
     wrappers: dict[str, list[Line]] = field(default_factory=dict)
-    """Types of a module's wrappers, outermost first, by path of the module in them."""
+    """Types of a module's wrappers, outermost first, by path of the wrapped module."""
     wrapper_keys: list[Line] = field(default_factory=list)
     """Keys of the file that belong to a wrapper."""
 
 
 @dataclass(frozen=True)
 class ManifestFields:
-    """`checkpoints/<name>.json`."""
+    """File `checkpoints/<name>.json`."""
 
     step: Integer | None
     metric: AnyNumber | None
@@ -224,34 +224,34 @@ class ManifestFields:
     state: dict[str, Any]
     files: Annotated[dict[str, TensorFile], Most(10_000)]
     position_us: Integer | None = None
-    """None: `saved`."""
+    """None means `saved`."""
 
 
 Manifest = dict[str, Any]
-"""A manifest's content as JSON has it."""
+"""Content of a manifest as JSON."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A training's state made ready to be written: its plain values as JSON, its tensors by part."""
+    """State of a training that is ready to be written: plain values as JSON, and tensors by part."""
 
     tree: dict[str, Any]
     tensors: Mapping[str, Mapping[str, torch.Tensor]]
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Wrappers of a module and the keys of theirs, by part."""
+    """Wrappers of a module and their keys, by part."""
 
     @classmethod
     def capture(
         cls, modules: Mapping[str, ModuleState], state: Mapping[str, Any], restorable: Collection[str] = ()
     ) -> Snapshot:
-        """The state as it is now; its tensors are still those of the training.
+        """Capture the current state; its tensors are still those of the training.
 
         Args:
             modules: State of each module.
-            state: Everything else; see `state_codec.Packer` for what it may hold.
-            restorable: Entries of `state` that come from an object which `restore` can fill.
+            state: Everything else; see `state_codec.Packer` for the supported types.
+            restorable: Entries of `state` from an object that `restore` can load.
         Raises:
-            ConfigError: It holds something that cannot be given back as it is, or a part has an odd name.
+            ConfigError: A value cannot be restored unchanged, or a part has an invalid name.
             MissingExtra: There are tensors, but no safetensors library to write them.
         """
         if STATE in modules:
@@ -278,10 +278,10 @@ class Snapshot:
         return cls(tree, parts, notes)
 
     def copy(self, spare: Snapshot | None = None) -> Snapshot:
-        """The same with tensors of its own, in the host's memory: what the training does from now on changes nothing.
+        """Return a copy with tensors in the host's memory, independent of the further training.
 
         Args:
-            spare: One that was copied before and is not needed any more: its memory is used again.
+            spare: An earlier copy that is not needed any more; its memory is reused.
         Raises:
             MemoryError, RuntimeError: There is not enough memory.
         """
@@ -300,23 +300,23 @@ def save(
     renamed: Mapping[str, Manifest] | None = None,
     is_ours: Callable[[], bool] = lambda: True,
 ) -> Manifest | None:
-    """Save one checkpoint under several names; what no name refers to any more is deleted afterwards.
+    """Save one checkpoint under several names; delete files without a name afterwards.
 
-    At every moment of it each name that there was is there, of the old checkpoint or the new one.
+    At every moment each existing name refers to the old or the new checkpoint.
 
     Args:
-        folder: The run's folder.
-        names: Manifests to (re)place, such as `best` and `last`, in this order.
+        folder: Folder of the run.
+        names: Manifests to create or replace, such as `best` and `last`, in this order.
         stem: Start of the tensor files' names, never used before in this run.
-        snapshot: As `Snapshot.copy` gives it.
+        snapshot: Result of `Snapshot.copy`.
         about: step, metric, attempt, position, position_us, loader and meta of the manifest.
-        renamed: Earlier checkpoints that are given a name too: in this order, before those of the new one.
-        is_ours: Asked when the tensors are written, and before anything is deleted: whether the run is still this
-            process's to write.
+        renamed: Earlier checkpoints that get a name too, in this order, before those of the new one.
+        is_ours: Returns whether this process may still write the run; called after the tensors are written, and
+            before anything is deleted.
     Returns:
-        The manifest; None where the run is somebody else's by now.
+        The manifest; None if another process has taken over the run.
     Raises:
-        OSError: The store cannot be written; the checkpoints before are whole.
+        OSError: The store cannot be written; the earlier checkpoints are intact.
     """
     checkpoint_folder = RecordPath(folder, CHECKPOINTS)
     checkpoint_folder.mkdir()
@@ -338,13 +338,13 @@ def save(
         with contextlib.suppress(OSError):
             if is_ours():
                 prune(folder)
-            else:  # what no manifest names may be what the run's other process has just written
+            else:  # unnamed files may be new ones of the run's other process
                 for part in snapshot.tensors:
                     _tensor_path(checkpoint_folder, stem, part).unlink(missing_ok=True)
 
 
 def delete_names(folder: Path, names: Iterable[str]) -> None:
-    """Take names away, and delete what no other refers to.
+    """Remove names, and delete files without another name.
 
     Raises:
         OSError: The store cannot be written.
@@ -355,7 +355,7 @@ def delete_names(folder: Path, names: Iterable[str]) -> None:
 
 
 def _pop_extra_state(entries: dict[str, Any]) -> dict[str, Any]:
-    """Take out of a module's entries what `get_extra_state` returned, but for tensors."""
+    """Remove the results of `get_extra_state` from a module's entries, except tensors, and return them."""
     keys = [key for key in entries if key.endswith(EXTRA_STATE_SUFFIX) and not hasattr(entries[key], "untyped_storage")]
     return {key: entries.pop(key) for key in keys}
 
@@ -375,8 +375,8 @@ def _file_path(folder: Path, entry: TensorFile) -> RecordPath:
 
 
 @contextlib.contextmanager
-def _opened(folder: Path, entry: Mapping[str, Any]) -> Iterator[tuple[Path, RecordPath]]:
-    """Open a tensor file; a path that leads through its descriptor, and the one that people know.
+def _opened(folder: Path, entry: TensorFile) -> Iterator[tuple[Path, RecordPath]]:
+    """Open a tensor file; yield a path through its descriptor, and its plain path for messages.
 
     Raises:
         DamagedFile: It is missing, or cannot be read.
@@ -403,9 +403,9 @@ def _write_part(path: RecordPath, tensors: Mapping[str, torch.Tensor]) -> dict[s
 
 
 def prune(folder: Path) -> None:
-    """Delete tensor files that no manifest names, half-written ones of killed processes among them.
+    """Delete tensor files without a manifest, including incomplete ones of killed processes.
 
-    A damaged manifest keeps what it may have named: all that is older than itself. What cannot be deleted stays.
+    A damaged manifest protects all older files, which it may have named. Files that cannot be deleted remain.
     """
     with contextlib.suppress(RunfolioError, OSError):
         paths = [path for path in RecordPath(folder, CHECKPOINTS).all_entries() if _is_tensor_file(path.name)]
@@ -422,40 +422,39 @@ def prune(folder: Path) -> None:
 
 
 def _is_tensor_file(name: str) -> bool:
-    """Or a temporary file: ours, or one of the safetensors library."""
+    """Return whether a file is a tensor file, or a temporary file of runfolio or the safetensors library."""
     return name.endswith(".safetensors") or name.startswith(".tmp")
 
 
 def names(folder: Path) -> list[str]:
-    """The checkpoints of a run, sorted."""
+    """Return the names of a run's checkpoints, sorted."""
     try:
         paths = RecordPath(folder, CHECKPOINTS).entries()
-    except UnusableFile:  # `runfolio doctor` names it, and nothing is written there
+    except UnusableFile:  # `runfolio doctor` reports it, and nothing is written there
         return []
     return [path.stem for path in paths if path.suffix == ".json"]
 
 
 def manifest_of(folder: Path, name: str) -> Manifest:
-    """A manifest as JSON has it, without its name.
+    """Return a manifest as JSON, without its name.
 
     Raises:
-        DamagedFile, NotFound, NewerFormat: As `read` says.
+        DamagedFile, NotFound, NewerFormat: As in `read`.
     """
     value = _content(folder, name)
-    _checkpoint(folder, name, value)  # which says where it is damaged
+    _checkpoint(folder, name, value)  # raises if it is damaged
     value.pop("name", None)
     return value
 
 
 def read_intact(folder: Path, name: str, warn: Callable[[str], object]) -> Checkpoint:
-    """A checkpoint of which every file is what it was when it was saved; for a damaged `last` the newest other one.
+    """Return a checkpoint whose files are all unchanged; instead of a damaged `last`, the newest other one.
 
     Args:
-        warn: Gets a sentence where it is another one: which file is damaged, and which checkpoint is used instead.
+        warn: Called with a sentence if another one is returned: the damaged file, and the checkpoint that is used.
     Raises:
         NotFound: The run has no such checkpoint.
-        DamagedFile: It is damaged, and so are the others, or another name than `last` was asked for; the message
-            says which are still whole.
+        DamagedFile: It is damaged, and so are the others, or its name is not `last`; the message lists intact ones.
         NewerFormat: A newer runfolio wrote it.
     """
     try:
@@ -489,7 +488,7 @@ def _read_if_intact(folder: Path, name: str) -> Checkpoint | None:
 
 
 def _fallback_names(folder: Path, name: str) -> list[str]:
-    """The names of the other checkpoints that can be read: the newest first, those of abandoned branches last."""
+    """Return the names of the other readable checkpoints: newest first, but abandoned branches last."""
     checkpoints: list[Checkpoint] = []
     for other in names(folder):
         with contextlib.suppress(RunfolioError, OSError):
@@ -505,7 +504,7 @@ def _fallback_names(folder: Path, name: str) -> list[str]:
 
 
 def _last_seqs(folder: Path) -> dict[str, float]:
-    """The last seq of each writer on the newest branch; nothing where `run.json` cannot be read."""
+    """Return the last seq of each writer on the newest branch; empty if `run.json` is unreadable."""
     with contextlib.suppress(RunfolioError, OSError):
         if attempts := RunDocument.read(folder).attempts:
             return {**attempts[-1].kept, attempts[-1].writer: math.inf}
@@ -517,7 +516,7 @@ def _label(checkpoint: Checkpoint) -> str:
 
 
 def read(folder: Path, name: str = LAST) -> Checkpoint:
-    """A checkpoint's manifest.
+    """Read a checkpoint's manifest.
 
     Raises:
         NotFound: The run has no such checkpoint.

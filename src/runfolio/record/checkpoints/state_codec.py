@@ -1,4 +1,4 @@
-"""Training state without pickles: a tree of plain values as JSON, its tensors and arrays beside it in safetensors.
+"""Training state without pickle: a tree of plain values as JSON, and its tensors and arrays in safetensors.
 
 The JSON form is specified in `docs/format.md`, Checkpoints. Tensor files are read by the safetensors library, which
 checks every offset against the file's real size; nothing here can run code from a file.
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
     import torch
 
 _MAX_DEPTH = 60
-"""How many lists, tuples and dicts may lie in one another: each is up to three in JSON, of which 200 are read."""
+"""Largest nesting depth of lists, tuples and dicts: each needs up to three levels of JSON, of which 200 are read."""
 
 
 class Packer:
-    """Turns a tree of state into JSON; collects its tensors in `tensors`, each stored once however often it occurs."""
+    """Converter of a state tree to JSON; it collects the tensors in `tensors`, each one once."""
 
     def __init__(self, prefix: str = "state") -> None:
         self.tensors: dict[str, torch.Tensor] = {}
         self.has_target = False
-        """True if the next value is of an object that `restore` can fill: it may have types of the user's own."""
+        """True if the next value is from an object that `restore` can load, so that it may have types of the user."""
         self._prefix = prefix
         self._keys: dict[tuple, str] = {}
 
     def pack(self, value: Any, key_path: str, depth: int = 0) -> Any:
-        """`value` as JSON.
+        """Return `value` as JSON.
 
         Args:
-            key_path: Its path in the state, for errors: `optimizer/state/0`.
-            depth: In how many lists, tuples and dicts it lies.
+            key_path: Path in the state, for errors: `optimizer/state/0`.
+            depth: Number of lists, tuples and dicts that contain it.
         Raises:
-            ConfigError: Something in it cannot be given back as it is, or is nested too deeply.
+            ConfigError: A value cannot be restored unchanged, or is nested too deeply.
         """
         kind = type(value)
         if value is None or kind is bool:
@@ -78,7 +78,7 @@ class Packer:
         ]
 
     def _parts(self, value: Any, key_path: str) -> tuple[str, list[Any]] | None:
-        """Return mark and parts of a value of a standard type, or of the user's own; None for any other."""
+        """Return mark and parts of a value of a standard type, or of a type of the user; None for others."""
         if isinstance(value, Enum) or user_types.is_namedtuple(value):
             return self._user_parts(value, key_path)
         if (kind := standard_type(value)) is None or (parts := kind.parts(value)) is None:
@@ -90,7 +90,7 @@ class Packer:
         if not self.has_target:
             remedy = f"{key_path}.value" if isinstance(value, Enum) else f"tuple({key_path}) or {key_path}._asdict()"
             raise ConfigError(
-                f"checkpoint entry {key_path} is a {kind}, a type of your own that a record cannot give back;"
+                f"checkpoint entry {key_path} is a {kind}, a type of your own that a record cannot restore;"
                 f" save {remedy}"
             )
         if isinstance(value, Enum):
@@ -117,12 +117,12 @@ class Packer:
             if _is_storable(tensor):
                 return {"$tensor": self._store(tensor)}
         if type(value) in (np.ndarray, np.memmap):
-            with contextlib.suppress(TypeError, ValueError):  # a kind of number that torch lacks
+            with contextlib.suppress(TypeError, ValueError):  # a dtype that torch lacks
                 tensor = torch.from_numpy(np.array(value, order="C"))
                 if _is_storable(tensor):
                     return {"$array": self._store(tensor)}
         raise ConfigError(
-            f"checkpoint entry {key_path} is a {_describe(value)}; a checkpoint holds dense tensors, arrays, numbers,"
+            f"checkpoint entry {key_path} is a {_describe(value)}; a checkpoint has dense tensors, arrays, numbers,"
             f" texts, None, and lists, tuples and dicts of them (or objects with a state_dict of those){_remedy(value)}"
         )
 
@@ -140,8 +140,8 @@ class Packer:
 def _check_depth(key_path: str, depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise ConfigError(
-            f"checkpoint entry {key_path[:80]}... lies in more than {_MAX_DEPTH} lists, tuples and dicts,"
-            " or one of them in itself; a checkpoint holds none so deep"
+            f"checkpoint entry {key_path[:80]}... is nested in more than {_MAX_DEPTH} lists, tuples and dicts,"
+            " or one of them contains itself; a checkpoint cannot be nested so deeply"
         )
 
 
@@ -149,14 +149,14 @@ def _check_text(text: str, key_path: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"checkpoint entry {key_path} holds {text!r}, which is not Unicode text") from None
+        raise ConfigError(f"checkpoint entry {key_path} contains {text!r}, which is not Unicode text") from None
     return text
 
 
 def _remedy(value: Any) -> str:
-    """Return how a value of a derived type can be saved, if there is a way."""
+    """Return how a value of a derived type can be saved, if that is possible."""
     base = next((base for base in (dict, list, tuple, set, str, int, float) if isinstance(value, base)), None)
-    return "" if base is None else f"; give {base.__name__}(...) of it"
+    return "" if base is None else f"; pass {base.__name__}(...) of it"
 
 
 def _describe(value: Any) -> str:
@@ -164,7 +164,7 @@ def _describe(value: Any) -> str:
 
 
 def _is_storable(tensor: torch.Tensor) -> bool:
-    """Whether it is dense, holds numbers, and of a kind that a safetensors file can hold."""
+    """Return whether a tensor is dense, has values, and has a dtype that safetensors supports."""
     import torch
 
     is_dense = tensor.layout == torch.strided and not (tensor.is_nested or tensor.is_meta)
@@ -180,35 +180,39 @@ def _has_format(dtype: torch.dtype) -> bool:
 
     try:
         save({"x": torch.zeros(1).to(dtype)})
-    except Exception:  # what it lacks it says in many ways
+    except Exception:  # an unsupported dtype raises various errors
         return False
     return True
 
 
 def _require_safetensors() -> None:
-    """Raises:
-    MissingExtra: The safetensors library is not installed.
+    """Check that the safetensors library is installed.
+
+    Raises:
+        MissingExtra: It is not.
     """
     try:
-        import safetensors.torch  # noqa: F401 - here, on the thread that may be told so; another one writes
+        import safetensors.torch  # noqa: F401 - imported on the calling thread, which can raise; another one writes
     except ImportError:
         raise MissingExtra("safetensors", "torch", "saving a checkpoint") from None
 
 
 def _materialize(tensor: torch.Tensor) -> torch.Tensor:
-    """Without its graph, and with its numbers in memory rather than as the conjugate or negative of others."""
+    """Detach a tensor, and resolve lazy conjugation and negation."""
     return tensor.detach().resolve_conj().resolve_neg()
 
 
 class Unpacker:
-    """Turns what `Packer.pack` returned back into state."""
+    """Converter of the results of `Packer.pack` to state."""
 
     def __init__(self, tensors: Mapping[str, torch.Tensor], types: Mapping[str, type] | None = None) -> None:
-        """Args:
-        types: Enums and namedtuples of the user's own that may be in it, by name.
+        """Create a converter.
+
+        Args:
+            types: Enums and namedtuples of the user that may occur, by name.
         """
         self.lost: set[str] = set()
-        """Types of the user's own that are not among `types`: their plain values come back."""
+        """Types of the user that are not among `types`; plain values are returned for them."""
         self._tensors = tensors
         self._types = types or {}
 
@@ -216,7 +220,7 @@ class Unpacker:
         """Return the state.
 
         Raises:
-            KeyError, TypeError, ValueError: The JSON names a missing tensor or is not of the expected form.
+            KeyError, TypeError, ValueError: The JSON names a missing tensor or has an unexpected form.
         """
         if isinstance(value, list):
             return [self.unpack(entry) for entry in value]
@@ -242,7 +246,7 @@ class Unpacker:
                 return {key: self.unpack(entry) for key, entry in value.items()}
 
     def _list(self, value: Any) -> list[Any]:
-        if not isinstance(value, list):  # a range of a few bytes would fill the memory
+        if not isinstance(value, list):  # a range of a few bytes could fill the memory
             raise TypeError(f"{type(value).__name__} instead of a list")
         return self.unpack(value)
 
@@ -255,10 +259,10 @@ class Unpacker:
 
 
 def check_tensors(tensors: Mapping[str, Any]) -> None:
-    """See whether a safetensors file can hold them.
+    """Check that a safetensors file can store tensors.
 
     Raises:
-        ConfigError: One is no tensor, has no values yet, or is of a kind the format lacks.
+        ConfigError: A value is not a tensor, has no values yet, or has an unsupported dtype.
         MissingExtra: The safetensors library is not installed.
     """
     _require_safetensors()
@@ -276,11 +280,11 @@ def check_tensors(tensors: Mapping[str, Any]) -> None:
 def host_copies(
     tensors: Mapping[str, torch.Tensor], spare: Mapping[str, torch.Tensor] | None = None
 ) -> dict[str, torch.Tensor]:
-    """Contiguous copies in the host's memory that share none of it with anything, from whatever device or layout.
+    """Return contiguous copies in the host's memory, independent of the originals, from any device and layout.
 
     Args:
-        spare: Earlier copies that nobody needs any more. Those of the same size are written over: memory that is in
-            use is filled several times as fast as memory that the system must first find and clear.
+        spare: Earlier copies that are not needed any more. Copies of the same size are overwritten, which is several
+            times as fast as allocating memory.
     """
     return {key: _host_copy(tensor, (spare or {}).get(key)) for key, tensor in tensors.items()}
 
@@ -297,7 +301,7 @@ def _host_copy(tensor: torch.Tensor, spare: torch.Tensor | None) -> torch.Tensor
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Tensors as `host_copies` gives them, as a safetensors file.
+    """Write the results of `host_copies` to a safetensors file.
 
     Raises:
         OSError: The file cannot be written.
@@ -307,18 +311,18 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
     try:
         save_file(dict(tensors), path)
-    except SafetensorError as error:  # a full disk is one of these, too
+    except SafetensorError as error:  # also raised for a full disk
         raise OSError(str(error)) from None
-    # The library makes the file for its owner alone; a record is as open as its folder.
+    # The library makes the file private to its owner; a record has the permissions of its folder.
     path.chmod(path.parent.stat().st_mode & 0o666)
 
 
 class StoredTensor(NamedTuple):
-    """A tensor as the header of its file describes it."""
+    """Tensor as described in the header of its file."""
 
     shape: tuple[int, ...]
     dtype: str
-    """The name in the file, such as `F32`."""
+    """Name in the file, such as `F32`."""
 
 
 def read_tensor_headers(path: Path, shown: object = None) -> dict[str, StoredTensor]:
@@ -327,7 +331,7 @@ def read_tensor_headers(path: Path, shown: object = None) -> dict[str, StoredTen
     Args:
         shown: Name of the file in errors, if it is not `path`.
     Raises:
-        DamagedFile: As `read_tensors` says; each tensor that is returned is whole in the file.
+        DamagedFile: As in `read_tensors`; each returned tensor is completely in the file.
     """
     with _translated_errors(path, shown or path):
         from safetensors import safe_open
@@ -338,12 +342,12 @@ def read_tensor_headers(path: Path, shown: object = None) -> dict[str, StoredTen
 
 
 def read_tensors(path: Path, shown: object = None) -> dict[str, torch.Tensor]:
-    """All tensors of a safetensors file, on the CPU.
+    """Read all tensors of a safetensors file, on the CPU.
 
     Args:
         shown: Name of the file in errors, if it is not `path`.
     Raises:
-        DamagedFile: It is not a whole safetensors file; where it is a pickle, the message says what it would import.
+        DamagedFile: It is not a complete safetensors file; for a pickle, the message lists what it would import.
     """
     with _translated_errors(path, shown or path):
         from safetensors.torch import load_file
@@ -353,7 +357,7 @@ def read_tensors(path: Path, shown: object = None) -> dict[str, torch.Tensor]:
 
 @contextlib.contextmanager
 def _translated_errors(path: Path, shown: object) -> Iterator[None]:
-    """Raise what the safetensors library raises about a file as one of our errors."""
+    """Convert the safetensors library's errors about a file to those of runfolio."""
     try:
         from safetensors import SafetensorError
     except ImportError:
@@ -363,7 +367,7 @@ def _translated_errors(path: Path, shown: object) -> Iterator[None]:
     except FileNotFoundError:
         raise DamagedFile(f"{shown} is missing") from None
     except (SafetensorError, OSError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
-        # Asked only now: a safetensors file may begin with the two bytes of a pickle.
+        # Checked only now, because a safetensors file may start with the two bytes of a pickle.
         if reason := unsafe_format(path):
             message = f"{shown} is {reason}; runfolio reads tensors from safetensors files only"
             raise DamagedFile(message) from None
@@ -371,7 +375,7 @@ def _translated_errors(path: Path, shown: object) -> Iterator[None]:
 
 
 def unsafe_format(path: Path) -> str | None:
-    """What a file is that may run code when it is loaded; None for anything else. Nothing of it is loaded."""
+    """Return the kind of a file that may run code when it is loaded, without loading it; None for other files."""
     import zipfile
 
     try:
@@ -393,11 +397,11 @@ def unsafe_format(path: Path) -> str | None:
 
 
 _PICKLE_SCAN_BYTES = 1 << 20
-"""Bytes that are looked at: a small archive may unpack to more than the memory holds."""
+"""Number of bytes that are read, since a small archive may unpack to exceed the memory."""
 
 
 def _describe_imports(data: bytes) -> str:
-    """What a pickle would import, as half a sentence; found by reading its opcodes, not by running them."""
+    """Describe the imports of a pickle, as a part of a sentence, from its opcodes without running them."""
     import pickletools
 
     strings: list[str] = []

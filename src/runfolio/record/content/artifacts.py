@@ -1,4 +1,4 @@
-"""Artifacts: files kept with a run, each file with its digest (`docs/format.md`, Artifacts)."""
+"""Artifacts: files stored with a run, each with its digest (`docs/format.md`, Artifacts)."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from runfolio.record.base.schema import Count, FileNameText, Line, Moment, PathT
 
 @dataclass(frozen=True)
 class ArtifactFile:
-    """A file of an artifact."""
+    """File of an artifact."""
 
     file: PathText
-    """Below the artifact's folder, with `/`."""
+    """Path below the artifact's folder, with `/`."""
     bytes: Count
     sha256: Sha256
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """`artifacts/<name>.json`."""
+    """File `artifacts/<name>.json`."""
 
     files: list[ArtifactFile]
     name: Line | None = None
     type: Prose = "file"
     saved: Moment | None = None
     folder: FileNameText | None = None
-    """Folder below `artifacts/` that holds the files; None: the artifact's name."""
+    """Folder of the files below `artifacts/`; None means the artifact's name."""
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
-    """Copy a file or a folder into a run's record, in the place of an earlier artifact of that name.
+    """Copy a file or a folder into a run's record; it replaces an earlier artifact of the same name.
 
     Args:
-        folder: The run's folder.
-        name: The artifact's name; letters, digits, `.`, `_` and `-`.
-        kind: What it is, for people: `dataset`, `report`.
+        folder: Folder of the run.
+        name: Name of the artifact: letters, digits, `.`, `_` and `-`.
+        kind: Kind of the artifact for people, such as `dataset` or `report`.
     Returns:
-        The folder of the copy.
+        Folder of the copy.
     Raises:
         NotFound: `source` does not exist.
-        ConfigError: The name is not one; or `source` holds the run itself.
+        ConfigError: The name is invalid, or `source` contains the run itself.
         StoreError: It cannot be copied.
     """
     if not source.exists():
@@ -65,11 +65,11 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
         earlier = find(folder, name)
         target = _new_folder(manifest.parent, name)
         entries = _copy(source, target)
-        if earlier is not None:  # the only copies must have reached the disk before the earlier ones go
+        if earlier is not None:  # the new copies must be on the disk before the earlier ones are removed
             _sync(target)
         files.write_json(manifest, _description(target, name, kind, entries), sync=True)
     except BaseException as error:
-        if target is not None and find(folder, name) != target:  # an error may follow after the manifest is replaced
+        if target is not None and find(folder, name) != target:  # the error may follow the replacement of the manifest
             target.rmtree()
         if not isinstance(error, OSError):
             raise
@@ -80,12 +80,12 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
 
 
 def read(manifest: RecordPath) -> Artifact:
-    """Return what a manifest says of an artifact; its files are below the folder that it names.
+    """Read the manifest of an artifact, which names the folder of the files.
 
     Raises:
         FileNotFoundError: There is no such manifest.
-        DamagedFile: It is not one, or names a file or a folder outside of the artifact.
-        NewerFormat, StoreError: As `files.read_json`.
+        DamagedFile: It is not a manifest, or names a file or a folder outside the artifact.
+        NewerFormat, StoreError: As in `files.read_json`.
     """
     try:
         artifact = schema.decode_whole(Artifact, files.read_json(manifest))
@@ -102,7 +102,7 @@ def files_folder(manifest: RecordPath, artifact: Artifact) -> RecordPath:
 
 
 def find(folder: Path, name: str) -> RecordPath | None:
-    """Return the folder of an artifact's files; None if there is none, or none that can be read."""
+    """Return the folder of an artifact's files; None if there is no readable artifact."""
     try:
         manifest = RecordPath(folder, ARTIFACTS) / f"{name}.json"
         return files_folder(manifest, read(manifest))
@@ -111,7 +111,7 @@ def find(folder: Path, name: str) -> RecordPath | None:
 
 
 def _new_folder(parent: RecordPath, name: str) -> RecordPath:
-    """Create the first free one of the folders `name`, `name.2`, `name.3` and so on; never one named as a manifest."""
+    """Create the first free folder among `name`, `name.2`, `name.3` and so on; never one named like a manifest."""
     for number in itertools.count(2 if name.endswith(".json") else 1):
         folder = parent / (name if number == 1 else f"{name}.{number}")
         try:
@@ -123,10 +123,10 @@ def _new_folder(parent: RecordPath, name: str) -> RecordPath:
 
 
 def _copy(source: Path, target: RecordPath) -> list[dict[str, Any]]:
-    """Copy the files, and return what a manifest says of each."""
+    """Copy the files and return the manifest's entry of each."""
     with target.opened() as (_, path):
         if source.is_dir():
-            # Links are followed: the record must stand on its own.
+            # Links are followed, since the record must not depend on other files.
             shutil.copytree(source, path, dirs_exist_ok=True)
         else:
             shutil.copy2(source, path / source.name)
@@ -160,6 +160,6 @@ def _description(target: RecordPath, name: str, kind: str, entries: list[dict[st
 
 
 def _reason(error: OSError) -> str:
-    """What went wrong; where a whole folder was copied, with its first file."""
+    """Return the message of an error; for a copied folder, that of its first file."""
     several = error.args[0] if isinstance(error, shutil.Error) else None
     return str(several[0][2]) if isinstance(several, list) else str(error)

@@ -1,4 +1,4 @@
-"""The code a run was started from, each content once (`docs/format.md`, Code)."""
+"""Code from which a run was started, each content stored once (`docs/format.md`, Code)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from runfolio.record.base.schema import NOT_IN_FILE, Count, Line, PathText, Sha2
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A text file of the user's own, as it was."""
+    """Text file of the user at the start of the run."""
 
     path: PathText
-    """Relative to the root, with `/`; absolute where it lies outside."""
+    """Path relative to the root, with `/`; absolute if it is outside."""
     sha256: Sha256
     bytes: Count
     why: Line
-    """`script`, `module` (it was imported), `untracked` (git does not know it) or `notebook` (the cells that ran)."""
+    """`script`, `module` (imported), `untracked` (by git) or `notebook` (executed cells)."""
 
 
 @dataclass(frozen=True)
 class OmittedFile:
-    """A file that was not kept, and why."""
+    """File that was not recorded, with the reason."""
 
     path: PathText
     bytes: Count | None
@@ -42,12 +42,12 @@ class Code:
     root: PathText
     """The repository, else the script's folder."""
     diff: Sha256 | None = None
-    """Digest of the uncommitted changes; None where there were none."""
+    """Digest of the uncommitted changes; None if there were none."""
     diff_bytes: Count = 0
     files: list[SourceFile] = field(default_factory=list)
     left_out: list[OmittedFile] = field(default_factory=list)
     damage: list[str] = field(default_factory=list, metadata=NOT_IN_FILE, compare=False)
-    """What of the file is not what its field says, and was left out."""
+    """Damaged fields of the file, which were skipped."""
 
     def write(self, folder: Path, writer: str) -> None:
         _make_folders(folder)
@@ -55,10 +55,10 @@ class Code:
 
 
 def save_content(folder: Path, content: bytes) -> str:
-    """Store a content in the run; its digest.
+    """Store a content in the run; return its digest.
 
     Raises:
-        OSError: The store does not take it.
+        OSError: The store cannot be written.
     """
     digest = hashlib.sha256(content).hexdigest()
     path = content_path(folder, digest)
@@ -73,22 +73,22 @@ def content_path(folder: Path, digest: str) -> RecordPath:
 
 
 def _make_folders(folder: Path) -> None:
-    """Those of the code, not the run's own: one that was deleted must not come back.
+    """Create the folders of the code, but not the run's: a deleted run must not come back.
 
     Raises:
-        FileNotFoundError: The run's folder is gone.
+        FileNotFoundError: The run's folder does not exist.
     """
     for path in (RecordPath(folder, CODE), RecordPath(folder, CODE, CODE_FILES)):
         path.mkdir()
 
 
 def delete_content(folder: Path, digest: str) -> None:
-    """Remove a content that another has replaced."""
+    """Remove a content that was replaced."""
     content_path(folder, digest).unlink(missing_ok=True)
 
 
 def read(folder: Path, writers: Sequence[str]) -> Code | None:
-    """The code of the last of the writers that left some; None where none did.
+    """Return the code of the last writer that recorded some; None if no writer did.
 
     Raises:
         DamagedFile, NewerFormat, StoreError: It cannot be read.
@@ -106,16 +106,16 @@ def read(folder: Path, writers: Sequence[str]) -> Code | None:
 
 
 def read_text(folder: Path, digest: str) -> str:
-    """A content that was kept, as text; raises what `read_bytes` does."""
+    """Return a stored content as text; raises the errors of `read_bytes`."""
     return read_bytes(folder, digest).decode(errors="replace")
 
 
 def read_bytes(folder: Path, digest: str) -> bytes:
-    """A content that was kept.
+    """Return a stored content.
 
     Raises:
-        NotFound: The record names it and does not hold it.
-        DamagedFile: It is not what its digest says.
+        NotFound: The record does not contain it.
+        DamagedFile: It does not match its digest.
         StoreError: It cannot be read.
     """
     path = content_path(folder, digest)

@@ -1,4 +1,4 @@
-"""Console logs: what a process printed, as text (`docs/format.md`, Console)."""
+"""Console logs: the output of a process as text (`docs/format.md`, Console)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from runfolio.record.content.console_screen import ConsoleScreen
 
 LARGEST = 50 * 1024 * 1024
 NEWEST = 1024 * 1024
-"""What is kept of the end once a log is full."""
+"""Size of the end of the output that is stored after a log has become full."""
 _LINE_BYTES = 200
-"""A guess at a line's size; where it is wrong, reading begins further up."""
+"""Estimated size of a line; if it is wrong, more of the file is read."""
 
 
 def log_path(folder: Path, writer: str) -> RecordPath:
@@ -24,7 +24,7 @@ def log_path(folder: Path, writer: str) -> RecordPath:
 
 
 class ConsoleLog:
-    """A log being written. What the disk does not take, or has no room in it any more, waits: the newest part of it."""
+    """Log being written. Output that the disk or the size limit rejects is held, but only its newest part."""
 
     def __init__(self, path: RecordPath, largest: int = LARGEST, newest: int = NEWEST) -> None:
         self._path = path
@@ -35,7 +35,7 @@ class ConsoleLog:
         self._descriptor: int | None = None
 
     def write(self, text: str) -> None:
-        """Append whole lines."""
+        """Append complete lines."""
         self._waiting += text.encode(errors="replace")
         if not self._left_out:
             self._append(self._waiting.rfind(b"\n", 0, max(0, self._room)) + 1)
@@ -53,7 +53,7 @@ class ConsoleLog:
             self._descriptor = None
 
     def _append(self, size: int) -> None:
-        """Write the first `size` bytes of what waits, as far as the disk takes them."""
+        """Write the first `size` pending bytes, as far as the disk accepts them."""
         try:
             if self._descriptor is None:
                 self._path.parent.mkdir()
@@ -68,7 +68,7 @@ class ConsoleLog:
 
 
 class Transcript:
-    """The streams of one process, and the logs of the runs that are open in it: each gets all that is printed."""
+    """Streams of one process, and the logs of its open runs, which all get the whole output."""
 
     def __init__(self) -> None:
         self._screens: defaultdict[int, ConsoleScreen] = defaultdict(ConsoleScreen)
@@ -79,7 +79,7 @@ class Transcript:
         return list(self._logs)
 
     def attach(self, path: RecordPath) -> None:
-        """Begin a log; what was printed before is not for it."""
+        """Start a log; earlier output is not part of it."""
         self._finish_lines()
         self._logs[path] = ConsoleLog(path)
 
@@ -90,7 +90,7 @@ class Transcript:
             log.close()
 
     def feed(self, stream: int, data: bytes, now: float) -> None:
-        """Take what came from one stream. Lines of the others go first: they were printed first."""
+        """Process the output of one stream; lines of the others are written first, since they were printed earlier."""
         if self._logs:
             for other, screen in self._screens.items():
                 if other != stream:
@@ -103,7 +103,7 @@ class Transcript:
             log.write(redact_text(line) + "\n")
 
     def tick(self, now: float) -> None:
-        """Write what has waited long enough; to be called several times a second while something comes."""
+        """Write lines that are due; call this several times per second while there is output."""
         for screen in self._screens.values():
             self._write(screen.flush_due(now))
 
@@ -119,7 +119,7 @@ class Transcript:
 
 
 def last_lines(path: RecordPath, count: int) -> list[str]:
-    """Return the newest lines of a log; empty if there is no log that can be read."""
+    """Return the newest lines of a log; empty if it is missing or unreadable."""
     try:
         return read_last_lines(path, count)
     except OSError:
@@ -130,7 +130,7 @@ def read_last_lines(path: RecordPath, count: int) -> list[str]:
     """Return the newest lines of a log.
 
     Raises:
-        OSError: There is no log, or it cannot be read.
+        OSError: The log is missing or unreadable.
     """
     with path.open(file_bounds.CONSOLE) as file:
         size = file.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""What data a run was given: listings, their fingerprints, and how two of them differ (`docs/format.md`, Data)."""
+"""Data of a run: listings, their fingerprints, and differences between two of them (`docs/format.md`, Data)."""
 
 from __future__ import annotations
 
@@ -21,30 +21,32 @@ from runfolio.record.base.layout import DATA, FORMAT
 from runfolio.record.base.record_path import RecordPath, UnusableFile
 
 LISTED_AT_MOST = 1_000_000
-"""The record keeps no longer listing; of such data it has the fingerprint and the number of items alone."""
+"""Longest listing that the record stores; for longer ones it has only the fingerprint and the number of items."""
 ENDING = ".jsonl.gz"
 _DIGEST_BYTES = 16
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 
 
 class Item(NamedTuple):
-    """One thing of a data set: a file, an image, an array."""
+    """Item of a data set: a file, an image, an array."""
 
     name: str
-    """The same wherever the data lies: a path below its folder, with `/`."""
+    """Name, independent of where the data is: a path relative to its folder, with `/`."""
     digest: str
-    """Equal for equal contents."""
+    """Digest that is equal for equal contents."""
     label: str | None = None
 
 
 class Listing:
-    """What a data set consists of, in no order: two listings of the same items are equal and share a fingerprint."""
+    """Unordered items of a data set; listings with the same items are equal and have the same fingerprint."""
 
     def __init__(self, items: Iterable[tuple[str, str] | tuple[str, str, str | None]] = ()) -> None:
-        """Args:
-            items: Name, digest and, where there is one, label of each; an item may be there more than once.
+        """Create a listing.
+
+        Args:
+            items: Name, digest and optional label of each item; items may occur more than once.
         Raises:
-            ConfigError: One is something else.
+            ConfigError: An item is invalid.
         """
         self._lines = sorted(_line(item) for item in items)
 
@@ -56,7 +58,7 @@ class Listing:
 
     @classmethod
     def union(cls, listings: Iterable[Listing]) -> Self:
-        """The items of all of them."""
+        """Return the items of all listings together."""
         return cls._from_lines([line for listing in listings for line in listing._lines])
 
     @cached_property
@@ -71,7 +73,7 @@ class Listing:
         return len(self._lines)
 
     def __iter__(self) -> Iterator[Item]:
-        """The items, by name."""
+        """Yield the items by name."""
         return (Item(*orjson.loads(line)) for line in self._lines)
 
     def __eq__(self, other: object) -> bool:
@@ -84,15 +86,15 @@ class Listing:
         return f"<Listing of {len(self)}, {self.fingerprint}>"
 
     def items_missing_from(self, other: Listing) -> list[Item]:
-        """The items that `other` lacks, by name."""
+        """Return the items that `other` lacks, by name."""
         missing = Counter(self._lines) - Counter(other._lines)
         return [Item(*orjson.loads(line)) for line in missing.elements()]
 
     def write(self, folder: Path) -> None:
-        """Keep it in a run, unless it is there already.
+        """Store the listing in a run, unless it is stored already.
 
         Raises:
-            OSError: The store does not take it; of a run whose folder is gone, nothing is made anew.
+            OSError: The store cannot be written; the folder of a deleted run is not created again.
         """
         path = listing_path(folder, self.fingerprint)
         if path.exists():
@@ -104,13 +106,13 @@ class Listing:
 
     @classmethod
     def read(cls, folder: Path, fingerprint: str, *, most_bytes: int = file_bounds.LISTING) -> Self:
-        """A listing that a run keeps.
+        """Read a listing of a run.
 
         Args:
-            most_bytes: It is damaged where it unpacks to more.
+            most_bytes: Largest unpacked size of a valid listing.
         Raises:
-            NotFound: It keeps none of that fingerprint.
-            DamagedFile: It is not whole.
+            NotFound: The run has no listing with the fingerprint.
+            DamagedFile: It is damaged.
             NewerFormat: A newer runfolio wrote it.
             StoreError: It cannot be read.
         """
@@ -157,11 +159,11 @@ def _line(item: Any) -> bytes:
         _check(entry)
     except TypeError as error:
         raise ConfigError(
-            f"an item of a listing is (name, digest) or (name, digest, label), texts all: {error}"
+            f"an item of a listing is (name, digest) or (name, digest, label), all of them texts: {error}"
         ) from None
     try:
         return orjson.dumps(entry) + b"\n"
-    except orjson.JSONEncodeError:  # a name of odd bytes
+    except orjson.JSONEncodeError:  # a name with bytes that are not UTF-8
         return orjson.dumps(files.plain_json(entry)) + b"\n"
 
 
@@ -173,29 +175,29 @@ def _check(entry: Any) -> None:
         and isinstance(entry[1], str)
         and isinstance(entry[2], (str, type(None)))
     ):
-        raise TypeError(f"{str(entry)[:100]!r} is none")
+        raise TypeError(f"{str(entry)[:100]!r} is not an item")
 
 
 @dataclass(frozen=True)
 class ListingDifference:
-    """How one listing differs from an earlier one; names sorted."""
+    """Differences of a listing from an earlier one; names are sorted."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    """The same name with another content."""
+    """Same name with another content."""
     relabelled: tuple[str, ...] = ()
-    """The same content with another label; where the name is another too, `before -> after`."""
+    """Same content with another label; if the name differs too, `before -> after`."""
     renamed: tuple[str, ...] = ()
-    """The same content and label under another name: `before -> after`."""
+    """Same content and label with another name: `before -> after`."""
 
     @property
     def sentence(self) -> str:
-        """Counts and the first names: `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`; empty where none differs."""
+        """Counts and first names: `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`; empty if both are equal."""
         return ", ".join(f"{len(names):,} {kind} ({_first(names)})" for kind, names in vars(self).items() if names)
 
     def counts_and_names(self, most: int = 20) -> dict[str, Any]:
-        """As plain data: of each kind how many, and the first names."""
+        """Return the number of names of each kind and the first names, as plain data."""
         return {kind: {"count": len(names), "first": list(names[:most])} for kind, names in vars(self).items() if names}
 
 
@@ -207,7 +209,7 @@ def _first(names: tuple[str, ...]) -> str:
 
 
 def compare_listings(before: Listing, after: Listing) -> ListingDifference:
-    """What must be done to the items of `before` to make those of `after`."""
+    """Return the changes from `before` to `after`."""
     removed, added = before.items_missing_from(after), after.items_missing_from(before)
     changes: dict[str, list[str]] = defaultdict(list)
     removed, added = _match_items(removed, added, "name", changes)
@@ -220,7 +222,7 @@ def compare_listings(before: Listing, after: Listing) -> ListingDifference:
 def _match_items(
     removed: list[Item], added: list[Item], field: str, changes: dict[str, list[str]]
 ) -> tuple[list[Item], list[Item]]:
-    """Put pairs that share a name, or a content, where they belong; what is left of both."""
+    """Record pairs with the same name, or the same content, as changes; return the rest of both."""
     candidates: dict[str, list[Item]] = defaultdict(list)
     for item in reversed(removed):
         candidates[getattr(item, field)].append(item)

@@ -18,7 +18,7 @@ from runfolio.record.points import tails
 
 
 class Picture(TypedDict, total=False):
-    """What a line of an image or a figure adds."""
+    """Fields of a line for an image or a figure."""
 
     file: Required[FileNameText]
     """Name below `media/files/`."""
@@ -35,7 +35,7 @@ class LoggedText(TypedDict):
 
 class Histogram(TypedDict, total=False):
     edges: Required[list[Number]]
-    """One more than there are counts, ascending; none without counts."""
+    """Ascending, one more than counts; empty without counts."""
     counts: Required[list[Number]]
     mean: AnyNumber | None
     std: AnyNumber | None
@@ -80,12 +80,12 @@ CONTENTS: dict[str, type] = {
     "graph": Graph,
     "layout": Layout,
 }
-"""What a line adds, by its kind."""
+"""Additional fields of a line, by kind."""
 KINDS = tuple(CONTENTS)
 
 
 class MediaLine(TypedDict):
-    """Fields that every line has."""
+    """Fields of every line."""
 
     seq: Required[Integer]
     time_us: Required[Integer]
@@ -106,13 +106,13 @@ class MediaEntry:
     attempt: int
     writer: str
     content: dict[str, Any] = field(default_factory=dict)
-    """What the kind adds: see `docs/format.md`, Media."""
+    """Values that depend on the kind; see `docs/format.md`, Media."""
     path: Path | None = None
-    """The picture, for images and figures."""
+    """Image file of images and figures."""
 
 
 def index_path(folder: Path, writer: str, number: int = 1) -> RecordPath:
-    """Where a writer's lines go; to numbers above 1 those that waited elsewhere while the store was away."""
+    """Return the media list of a writer; numbers above 1 are for lines from a spool."""
     return RecordPath(folder, MEDIA) / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
 
 
@@ -121,24 +121,24 @@ def picture_path(folder: Path, name: str) -> RecordPath:
 
 
 def read_picture(folder: Path, entry: MediaEntry) -> bytes | None:
-    """Return the picture of an entry; None if it has none.
+    """Return the image of an entry; None if it has none.
 
     Raises:
-        OSError: It is gone, or cannot be read.
+        OSError: It was deleted, or cannot be read.
     """
     return None if entry.path is None else picture_path(folder, entry.path.name).read_bytes(file_bounds.PICTURE)
 
 
 def file_name(name: str, step: int, writer: str, seq: int) -> str:
-    """Where a picture goes below `media/files/`; unique because (writer, seq) is."""
+    """Return the name of an image below `media/files/`, which is unique because (writer, seq) is."""
     return f"{slug(name)}-{step}-{writer}-{seq}.png"
 
 
 def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dict[str, Any]) -> bytes:
-    """Return the line of an entry.
+    """Encode an entry as a line.
 
     Raises:
-        ConfigError: It is longer than a line of a record can be.
+        ConfigError: It exceeds the longest line of a record.
     """
     line = {"seq": seq, "time_us": time_us, "step": step, "kind": kind, "name": name, **content}
     encoded = orjson.dumps(files.plain_json(line), option=orjson.OPT_APPEND_NEWLINE)
@@ -149,7 +149,7 @@ def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dic
 
 
 def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
-    """All media of a run in order of arrival, and what could not be read, a line each."""
+    """Return all media of a run in order of arrival, and the problems found, one line each."""
     entries: list[MediaEntry] = []
     problems: list[str] = []
     try:
@@ -189,7 +189,7 @@ def _read_index(folder: Path, path: RecordPath) -> tuple[list[MediaEntry], int]:
 
 
 def decode(folder: Path, line: bytes, writer: str, attempt: int) -> MediaEntry | None:
-    """The entry of a line; None where it is not one."""
+    """Decode one line; None if it is invalid."""
     value = tails.decode_object(line)
     if value is None or files.is_deep(line, value):
         return None

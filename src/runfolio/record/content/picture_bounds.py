@@ -14,7 +14,7 @@ MAX_DECODED_BYTES = 256 * 1024 * 1024
 _BYTES_A_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 """Bytes that Pillow takes for a pixel of each mode; four for those of every other mode."""
 _DECODER_BYTES = {"WEBP": 12, "TIFF": 3}
-"""Bytes that a decoder takes for a pixel in addition, because it decodes the whole picture or strip at once."""
+"""Additional bytes per pixel of decoders that decode a whole image or strip at once."""
 _COLOR_BYTES = 4
 _ORIENTATION = 0x0112
 

@@ -1,6 +1,6 @@
-"""What people say about a run after it was begun: its name, tags, notes, whether it is archived; a file an edit.
+"""Edits of a run by people: its name, tags, notes, and whether it is archived; one file per edit.
 
-No file is ever changed, so any number of people may edit one run, also while it is being written
+No file is ever changed, so any number of people may edit one run, even while it is being written
 (`docs/format.md`, Notes).
 """
 
@@ -39,7 +39,7 @@ class EditedValues(TypedDict, total=False):
 
 
 class Edit(TypedDict, total=False):
-    """`notes/<time>-<random>.json`."""
+    """File `notes/<time>-<random>.json`."""
 
     set: Required[EditedValues]
     time: Line
@@ -48,16 +48,16 @@ class Edit(TypedDict, total=False):
 
 
 class Edits(NamedTuple):
-    """What all edits of a run come to."""
+    """Result of all edits of a run."""
 
     values: EditedValues
-    """`name`, `tags`, `notes`, `archived`, `verdict`: those that were edited."""
+    """Edited values among `name`, `tags`, `notes`, `archived`, `verdict`."""
     problems: list[str]
-    """What could not be read, a line each."""
+    """Problems of unreadable files, one line each."""
 
 
 def read(folder: Path, document: RunDocument) -> Edits:
-    """The last value of each key, where the run itself did not set it later (`edited` in its `run.json`)."""
+    """Return the last value of each key, unless the run itself set it later (`edited` in its `run.json`)."""
     edits = Edits(EditedValues(), [])
     try:
         edit_files = _files(folder)
@@ -67,7 +67,7 @@ def read(folder: Path, document: RunDocument) -> Edits:
         try:
             values = _values(path)
         except FileNotFoundError:
-            continue  # the run is being moved this very moment
+            continue  # the run is being moved
         except RunfolioError as error:
             edits.problems.append(str(error))
             continue
@@ -76,7 +76,7 @@ def read(folder: Path, document: RunDocument) -> Edits:
 
 
 def find_damaged(folder: Path) -> Iterator[tuple[RecordPath, Exception]]:
-    """The files of edits that cannot be read, and why not."""
+    """Yield the unreadable files of edits, with the error."""
     try:
         edit_files = _files(folder)
     except OSError as error:
@@ -92,11 +92,11 @@ def find_damaged(folder: Path) -> Iterator[tuple[RecordPath, Exception]]:
 def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
     """Set some of `name`, `tags`, `notes`, `archived` and `verdict`.
 
-    Dated behind every edit there is, so that it counts although the clock of another machine may be ahead.
+    The edit gets a later time than every existing one, so that it applies even if another machine's clock is ahead.
 
     Raises:
-        ConfigError: The name is empty, longer than 500 characters, or more than a line.
-        StoreError: The store cannot be written, or the run is gone.
+        ConfigError: The name is empty, longer than 500 characters, or longer than a line.
+        StoreError: The store cannot be written, or the run does not exist.
     """
     if "name" in values:
         check_name(values["name"])
@@ -115,15 +115,15 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
         files.write_json(notes / f"{time_us:016}-{new_id()}.json", edit, sync=True)
     except OSError as error:
         raise StoreError(
-            f"cannot write to {folder} ({error.strerror}); an edit needs the right to write there, and some space"
+            f"cannot write to {folder} ({error.strerror}); an edit needs permission to write there, and some space"
         ) from None
 
 
 def check_name(name: str) -> None:
-    """Refuse what cannot be the name of a run or an experiment.
+    """Check the name of a run or an experiment.
 
     Raises:
-        ConfigError: It is no text, empty, longer than 500 characters, or more than a line.
+        ConfigError: It is not a text, empty, longer than 500 characters, or longer than a line.
     """
     if not isinstance(name, str):
         raise ConfigError(f"a name is a text of 1 to {NAME_LENGTH} characters, not a {type(name).__name__}")
@@ -132,10 +132,10 @@ def check_name(name: str) -> None:
 
 
 def check_tag(tag: str) -> None:
-    """Refuse what cannot be a tag.
+    """Check a tag.
 
     Raises:
-        ConfigError: It is empty, longer than 100 characters, or holds a comma or a line's end.
+        ConfigError: It is empty, longer than 100 characters, or contains a comma or a newline.
     """
     if not _is_line(tag, _TAG_LENGTH) or "," in tag:
         raise ConfigError(f"a tag is 1 to {_TAG_LENGTH} characters on one line, without a comma, not {tag[:40]!r}")
@@ -146,13 +146,13 @@ def _is_line(text: str, longest: int) -> bool:
 
 
 def _files(folder: Path) -> list[tuple[int, RecordPath]]:
-    """The files of a run's edits in the order of their times, in microseconds since 1970."""
+    """Return the files of a run's edits with their times in microseconds since 1970, in order."""
     paths = RecordPath(folder, NOTES).entries()
     return [(int(match[1]), path) for path in paths if (match := _FILE_NAME.fullmatch(path.name))]
 
 
 def _values(path: RecordPath) -> EditedValues:
-    """What one file sets; keys that this program does not know are passed over."""
+    """Return the values that a file sets; unknown keys are skipped."""
     try:
         values = schema.decode_whole(Edit, files.read_json(path))["set"]
     except ValueError as error:
@@ -163,13 +163,13 @@ def _values(path: RecordPath) -> EditedValues:
 
 
 def _edited_us(document: RunDocument, key: str) -> int:
-    """When the run itself last set `key` after its start; 0 where it never did."""
+    """Return when the run itself last set `key` after its start; 0 if it never did."""
     edited = document.edited.get(key)
     return (edited - _EPOCH) // _MICROSECOND if edited else 0
 
 
 def _user() -> str | None:
-    import getpass  # only for edits; every run imports this module for its names
+    import getpass  # only needed for edits, while every run imports this module for its names
 
     try:
         return getpass.getuser()

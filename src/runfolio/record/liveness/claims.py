@@ -1,4 +1,4 @@
-"""Claims: which process opened each attempt of a run, decided by who creates a file first."""
+"""Claims: the process that creates the file of an attempt first has opened the attempt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runfolio.record.base.schema import AttemptNumber, Line, Pid, Writer
 from runfolio.record.liveness.heartbeats import Heartbeat
 
 _WHOLE_AFTER_S = 0.5
-"""How long a claim that is there may take to have its content, which is written just behind its creation."""
+"""Time in which the content of a new claim must appear, which is written right after its creation."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Claim:
     pid: Pid
 
 
-class AttemptTaken(StoreError):  # noqa: N818 - as all of runfolio's errors, named by what happened
-    """Somebody else has claimed the attempt."""
+class AttemptTaken(StoreError):  # noqa: N818 - like all errors of runfolio, named after the event
+    """Another process has claimed the attempt."""
 
     def __init__(self, folder: Path, claim: Claim) -> None:
         self.claim = claim
@@ -44,10 +44,10 @@ class AttemptTaken(StoreError):  # noqa: N818 - as all of runfolio's errors, nam
 
 
 def acquire(folder: Path, heartbeat: Heartbeat) -> None:
-    """Claim the attempt of `heartbeat`, which must be there already, for its process.
+    """Claim the attempt of an existing `heartbeat` for its process.
 
     Raises:
-        AttemptTaken: Another process has it.
+        AttemptTaken: Another process has claimed it.
         OSError: The store cannot be written.
     """
     path = _path(folder, heartbeat.attempt)
@@ -67,12 +67,12 @@ def acquire(folder: Path, heartbeat: Heartbeat) -> None:
 
 
 def read(folder: Path, attempt: int) -> Claim | None:
-    """Who claimed an attempt; None where nobody has."""
+    """Return the claim of an attempt; None if there is none."""
     deadline = time.monotonic() + _WHOLE_AFTER_S
     while True:
         try:
             return replace(schema.decode_whole(Claim, files.read_json(_path(folder, attempt))), attempt=attempt)
-        except (FileNotFoundError, StoreError):  # a store that cannot be read says nothing
+        except (FileNotFoundError, StoreError):  # an unreadable store has no claims
             return None
         except (ValueError, RunfolioError):
             if time.monotonic() > deadline:
@@ -81,7 +81,7 @@ def read(folder: Path, attempt: int) -> Claim | None:
 
 
 def newest_attempt(folder: Path) -> int:
-    """The highest attempt that was claimed; 0 where none was."""
+    """Return the highest claimed attempt; 0 if there is none."""
     paths = RecordPath(folder, CLAIMS).entries()
     matches = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in paths)
     return max((int(match[1]) for match in matches if match), default=0)
@@ -92,7 +92,7 @@ def _path(folder: Path, attempt: int) -> RecordPath:
 
 
 def _unknown_claim(attempt: int) -> Claim:
-    """A claim whose file does not say whose it is."""
+    """Return a claim of an unknown process, for an invalid file."""
     return Claim(attempt, "unknown", "an unknown host", 0)
 
 

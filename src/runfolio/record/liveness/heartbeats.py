@@ -1,4 +1,4 @@
-"""Heartbeats: which process writes a run, whether it still lives, and so what state a run is in."""
+"""Heartbeats: the process that writes a run, whether it is alive, and the resulting state of the run."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from runfolio.record.base.schema import AttemptNumber, Count, Line, Pid, Seconds
 from runfolio.record.liveness.process_exits import Death
 
 Role = Literal["primary", "rank", "worker", "process"]
-"""What a writer is to its run: the one that opened the attempt and owns `run.json`; another rank of the same job; a
-DataLoader's worker; any other process that joined."""
+"""Role of a writer in its run: the process that opened the attempt and owns `run.json`; another rank of the same job;
+a worker of a DataLoader; any other process that joined."""
 End = Literal["finished", "failed", "interrupted", "preempted"]
 PRIMARY: Role = "primary"
 CRASHED = "crashed"
 SILENT_S = 60.0
-"""A writer whose heartbeat has not changed for so long, by the reader's own clock, is dead."""
+"""Time without a new heartbeat, by the reader's own clock, after which a writer is dead."""
 
 
 @dataclass
@@ -41,16 +41,16 @@ class Heartbeat:
     pid_namespace: Line
     pid: Pid
     pid_started: Seconds
-    """When the process started, in seconds after `boot`; tells it from a later one of the same pid."""
+    """Start of the process in seconds after `boot`, which distinguishes it from a later one with the same pid."""
     every_s: Seconds
     beat: Count = 0
     end: End | None = None
-    """The state the process ended in, once it has."""
+    """State in which the process ended; None before."""
     role: Role = PRIMARY
     rank: Small | None = None
-    """Its rank among the processes of a distributed job; None where there is none."""
+    """Rank in a distributed job; None without one."""
     worker: Small | None = None
-    """Its number among the workers of a DataLoader; None where it is none."""
+    """Number among the workers of a DataLoader; None for other processes."""
 
     @classmethod
     def of_this_process(
@@ -71,7 +71,7 @@ class Heartbeat:
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Heartbeat | None:
-        """The heartbeat of a writer; None where it left none that can be read."""
+        """Return the heartbeat of a writer; None if it left none that is valid."""
         try:
             heartbeat = schema.decode_whole(cls, files.read_json(_path(folder, writer)))
         except (FileNotFoundError, ValueError, RunfolioError):
@@ -82,18 +82,18 @@ class Heartbeat:
         files.write_json(_path(folder, self.writer), {"runfolio": FORMAT, **dataclasses.asdict(self)})
 
     def remove(self, folder: Path) -> None:
-        """Take it back: this process does not write the run after all."""
+        """Remove the heartbeat: this process does not write the run after all."""
         _path(folder, self.writer).unlink(missing_ok=True)
 
     def age_s(self, folder: Path) -> float:
-        """Seconds since it was written, by the clocks of this machine and the disk."""
+        """Return the seconds since it was written, by the clocks of this machine and the disk."""
         try:
             return max(0.0, time.time() - _path(folder, self.writer).status().st_mtime)
         except OSError:
             return 0.0
 
     def process_is_gone(self) -> bool | None:
-        """Whether the process has ended; None when it runs elsewhere and this machine cannot tell."""
+        """Return whether the process has ended; None if it ran elsewhere and this machine cannot know."""
         if (self.host, self.boot, self.pid_namespace) != (hostname(), _boot(), _pid_namespace()):
             return None
         started = process_started(self.pid)
@@ -101,7 +101,7 @@ class Heartbeat:
 
 
 def heartbeats(folder: Path) -> list[Heartbeat]:
-    """Every heartbeat of a run that can be read: one a process that has written it, by attempt, rank and worker."""
+    """Return every readable heartbeat of a run, one per writer, by attempt, rank and worker."""
     paths = RecordPath(folder, ALIVE).files()
     names = [path.stem for path in paths if path.suffix == ".json" and is_writer_id(path.stem)]
     readable = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
@@ -109,7 +109,7 @@ def heartbeats(folder: Path) -> list[Heartbeat]:
 
 
 def joined_heartbeats(folder: Path, document: RunDocument) -> list[Heartbeat]:
-    """The heartbeats of the processes that write the run, or wrote it, without having opened an attempt."""
+    """Return the heartbeats of the writers that joined the run without having opened an attempt."""
     primaries = {attempt.writer for attempt in document.attempts}
     return [
         heartbeat for heartbeat in heartbeats(folder) if heartbeat.writer not in primaries and heartbeat.role != PRIMARY
@@ -122,40 +122,40 @@ def _order(heartbeat: Heartbeat) -> tuple[int, bool, bool, int, bool, int]:
 
 
 class BeatHistory(Protocol):
-    """What a reader remembers of heartbeats from one look to the next."""
+    """Memory of a reader for earlier heartbeats."""
 
     def seen_at(self, key: str, beat: int) -> float:
-        """When this reader first saw `key` at `beat`, by its own `clock.steady`."""
+        """Return when this reader first saw `key` at `beat`, by its own `clock.steady`."""
         ...
 
 
 def is_over(folder: Path, writer: str) -> bool:
-    """Whether a writer certainly writes no more. On another machine only its own word counts, however long ago."""
+    """Return whether a writer has certainly ended; on another machine, only its own last heartbeat proves that."""
     heartbeat = Heartbeat.read(folder, writer)
     return heartbeat is not None and (heartbeat.end is not None or heartbeat.process_is_gone() is True)
 
 
 def derive_state(folder: Path, document: RunDocument, history: BeatHistory) -> str:
-    """The state of a run as a reader sees it: what `run.json` says, or `crashed` (`docs/format.md`, alive)."""
+    """Return the state of a run for a reader: that of `run.json`, or `crashed` (`docs/format.md`, alive)."""
     state = document.status.state
     if not document.attempts or state not in (RUNNING, "finished"):
         return state
-    if state == "finished":  # as far as the process knew: what it exits with is seen from outside alone
+    if state == "finished":  # the process does not know its exit status, which its helper recorded
         death = Death.read(folder, document.attempts[-1].writer)
         return "failed" if death is not None and death.exit_code else state
     heartbeat = Heartbeat.read(folder, document.attempts[-1].writer)
     if heartbeat is None:
-        return CRASHED  # it is written before run.json says "running"
+        return CRASHED  # the heartbeat is written before `run.json`
     if heartbeat.end is not None:
         return heartbeat.end
     return CRASHED if is_gone(folder, heartbeat, history) else RUNNING
 
 
 def is_gone(folder: Path, heartbeat: Heartbeat, history: BeatHistory) -> bool:
-    """Whether a writer that left no end is dead: its process has vanished, or it has been silent for too long."""
+    """Return whether a writer without an end is dead: its process has vanished, or it was silent for too long."""
     is_dead = heartbeat.process_is_gone()
     if is_dead is None:
-        key = f"{folder}:{heartbeat.writer}:{_boot()}"  # the reader's: its clock begins anew with each
+        key = f"{folder}:{heartbeat.writer}:{_boot()}"  # of the reader, whose clock restarts with each boot
         is_dead = steady() - history.seen_at(key, heartbeat.beat) > SILENT_S
     return is_dead
 
@@ -169,7 +169,7 @@ def hostname() -> str:
 
 
 def _boot() -> str:
-    """Tells this boot of the machine from others; the same for every process on it."""
+    """Return an id of this boot of the machine, the same for every process on it."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -179,7 +179,7 @@ def _boot() -> str:
 
 
 def _pid_namespace() -> str:
-    """Containers share host and boot but count pids on their own."""
+    """Return the pid namespace: containers share host and boot but have separate pids."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
@@ -187,14 +187,14 @@ def _pid_namespace() -> str:
 
 
 def process_started(pid: int) -> float | None:
-    """When the process started, seconds after the machine did; None if there is no such (living) process."""
+    """Return when the process started, in seconds after the machine; None if it does not exist or is dead."""
     import psutil
 
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        # Both move together when the clock is set; their difference stays.
+        # A change of the clock moves both, so their difference stays the same.
         return process.create_time() - psutil.boot_time()
     except (psutil.NoSuchProcess, psutil.AccessDenied, TypeError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""Deaths: what was seen of a process that ended otherwise than its run says (`docs/format.md`, Deaths)."""
+"""Deaths: observations of a process that ended differently than its run states (`docs/format.md`, Deaths)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from runfolio.record.base.schema import Count, Small
 
 @dataclass(frozen=True, kw_only=True)
 class Death:
-    """`alive/<writer>.death.json`; None where it could not be seen."""
+    """`alive/<writer>.death.json`; unknown facts are None."""
 
     signal: Small | None = None
     exit_code: Small | None = None
     oom_kills: Count | None = None
-    """How many processes of the control group the kernel killed for lack of memory since the writer began."""
+    """Number of out-of-memory kills in the control group since the writer started."""
     memory_bytes: Count | None = None
-    """The process's resident memory when it was last looked at."""
+    """Resident memory of the process at the last sample."""
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Death | None:
-        """What was seen; None where there is nothing that can be read."""
+        """Return the observations; None if there is no valid file."""
         try:
             return schema.decode(cls, files.read_json(death_path(folder, writer)))[0]
         except (FileNotFoundError, RunfolioError):

@@ -1,11 +1,10 @@
-"""Sealing: tails become Parquet segments, segments are compacted, and what another file covers is swept away.
+"""Sealing: tails become Parquet segments, segments are compacted, and covered files are removed.
 
-Run as a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`) it does one of these and
-sweeps, so that a training process has its long tails sealed without Arrow, its memory or its hold on the interpreter
-lock.
+As a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), it does one of these and
+sweeps. So a training process has its long tails sealed without Arrow, its memory, or its use of the interpreter lock.
 
-Whatever moment it is killed at, every log call stands in a file that is whole: a segment is synced and renamed, and
-the folder synced, before anything that it covers is deleted.
+If it is killed at any moment, every log call is still in an intact file: a segment is synced and renamed, and the
+folder synced, before a file that it covers is deleted.
 """
 
 from __future__ import annotations
@@ -36,37 +35,37 @@ from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.points.tail_columns import Tail
 
 STALE_VIEW_S = 120.0
-"""How long a covered file stays on a network disk, so that a reader with a stale view of it does not miss it."""
+"""Time for which a covered file remains on a network disk, for readers with an outdated view of the folder."""
 ABANDONED_S = 3600.0
-"""How long a hidden file must not have changed to be taken for one whose maker was killed. Taking away that of a maker
-who only slept costs nothing but its work: it cannot rename what is gone, and deletes nothing without having renamed."""
+"""Age from which a hidden file is considered abandoned. If its process was only suspended, just its work is lost: it
+cannot rename the missing file, and deletes nothing before a rename."""
 _ROWS_AT_ONCE = 131_072
-"""How many points are held in memory at once, however many a run has."""
+"""Largest number of points in memory at once, for runs of any size."""
 _SMALLEST_BLOCK = 8192
-"""How many points of one file at least: fewer take longer than they save."""
+"""Smallest number of points read at once from one file: smaller blocks are slow."""
 _BUSY_NICE = 10
 T = TypeVar("T")
 TailCoverage = dict[RecordPath, SeqRanges]
-"""Of each tail gone through what it covers; nothing where a line of it is damaged, so that it is kept."""
+"""Ranges that each tail covers; empty if a line is damaged, so that the tail is kept."""
 
 
 def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
-    """Write tail `number` of `writer`, which nobody appends to any more, as a segment of the same number.
+    """Write the closed tail `number` of `writer` as a segment with the same number.
 
-    The tail stays until it is swept. Damaged lines stay in it alone: the segment does not cover them.
+    The tail remains until it is swept. Damaged lines remain only there: the segment does not cover them.
     """
     try:
         tail = Tail.open(tail_path(folder, writer, number))
         return _write(folder, writer, number, [], [tail]) if tail is not None else {}
-    except FileNotFoundError:  # sealed by somebody else, and swept
+    except FileNotFoundError:  # another process has sealed and swept it
         return {}
 
 
 def compact(folder: Path, writer: str, number: int) -> TailCoverage:
-    """Write everything readable in the run's segments and closed tails as one segment, number `number` of `writer`.
+    """Write all readable points in the run's segments and closed tails as segment `number` of `writer`.
 
-    Tails of other writers that may still be writing are left to them; `writer`'s own must be flushed. A damaged file
-    is left as it is and not covered, so that it is kept for whoever can still read it.
+    Tails of other writers that may still be written are skipped; `writer`'s own must be flushed. A damaged file is
+    neither changed nor covered, so that it is kept for later repairs.
     """
     damaged: set[RecordPath] = set()
     while True:
@@ -77,7 +76,7 @@ def compact(folder: Path, writer: str, number: int) -> TailCoverage:
         except FileNotFoundError:
             if not RecordPath(folder, METRICS).exists():
                 return {}  # the run was deleted
-            continue  # another process has compacted it meanwhile
+            continue  # another process has compacted it in the meantime
         except DamagedFile:
             damaged_paths = {segment.path for segment in segments if segment.damaged}
             if not damaged_paths:
@@ -86,15 +85,14 @@ def compact(folder: Path, writer: str, number: int) -> TailCoverage:
 
 
 def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage | None = None) -> int:
-    """Delete tails and segments that other segments, at least `after_s` old, cover whole; how many it was.
+    """Delete tails and segments that other segments, at least `after_s` old, cover completely; return their number.
 
-    What cannot be deleted stays; it holds nothing that is not elsewhere. A tail that somebody may still append to
-    stays too, and whatever is covered only by a segment that cannot be read to its last page. Temporary files of
-    makers that were killed go as well.
+    Files that cannot be deleted remain, which is harmless. Also kept are tails that may still be written, and files
+    that are covered only by a segment with unreadable pages. Temporary files of killed processes are deleted.
 
     Args:
         after_s: Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
-        coverage: What sealing has just gone through, so as not to do that again.
+        coverage: Ranges that sealing has just determined, to avoid repeating that.
     """
     if after_s is None:
         after_s = 0.0 if disk.is_local(folder) else STALE_VIEW_S
@@ -112,21 +110,21 @@ def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage 
     sealed = {segment.path.stem.removeprefix("segment-") for segment in segments}
     intact_ranges = seq_ranges.merge(*(segment.ranges for segment in intact))
     for tail in _tails(folder) if intact else ():
-        # The segment of its name is made of a tail that its writer has closed.
+        # A segment with the same name exists only for a tail that its writer has closed.
         closed = tail.path.stem.removeprefix("tail-") in sealed or is_over(folder, tail.writer)
         if closed and _is_held((coverage or {}).get(tail.path) or _complete_ranges(tail, intact_ranges), intact):
             covered.append(tail.path)
     if covered:
-        metrics.sync()  # whoever renamed what covers them may not have come to sync it
+        metrics.sync()  # the process that renamed the covering segment may not have synced it
     return sum(map(_unlink, covered))
 
 
 def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], tails: Iterable[Tail]) -> TailCoverage:
-    """Merge segments and tails into one segment, in bounded memory; nothing where one holds it all already.
+    """Merge segments and tails into one segment, in bounded memory; do nothing if one contains everything already.
 
     Raises:
         DamagedFile: A page of a segment cannot be read.
-        FileNotFoundError: A tail is gone: another segment covers it.
+        FileNotFoundError: A tail was deleted, since another segment covers it.
     """
     coverage: TailCoverage = {}
     with _SortedTailRows(RecordPath(folder, METRICS)) as tail_rows:
@@ -150,18 +148,18 @@ def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], 
 
 
 class _SortedTailRows:
-    """The points of tails in order: in memory while they are few, beyond that as stretches of a nameless file."""
+    """Sorted points of tails: in memory if they are few, else in chunks of an unnamed file."""
 
     def __init__(self, folder: RecordPath) -> None:
         self.metrics: dict[str, int] = {}
-        """The code of each metric, in order of appearance; as `_writers` for writers."""
+        """Code of each metric, in order of appearance; `_writers` has those of writers."""
         self._writers: dict[str, int] = {}
         self._rows: list[Rows] = []
         with folder.opened() as (_, path):
-            # By "/.", since a nameless file is not made through a link.
+            # With "/.", so that the unnamed file is not created through a link.
             self._file = tempfile.TemporaryFile(dir=f"{path}/.", prefix=HIDDEN, buffering=0)  # noqa: SIM115
         self._chunk_bounds = [0]
-        """Where stretches of the file begin and end, in rows."""
+        """Bounds of the file's chunks, in rows."""
 
     def __enter__(self) -> Self:
         return self
@@ -170,11 +168,11 @@ class _SortedTailRows:
         self._file.close()
 
     def add(self, tail: Tail) -> None:
-        """Take in a tail.
+        """Add a tail.
 
         Raises:
-            FileNotFoundError: It is gone.
-            OSError: There is no room on the disk.
+            FileNotFoundError: It was deleted.
+            OSError: There is no space on the disk.
         """
         writer = self._writers.setdefault(tail.writer, len(self._writers))
         codes = np.empty(0, np.int32)
@@ -188,7 +186,7 @@ class _SortedTailRows:
                 self._spill()
 
     def streams(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int) -> list[Iterator[Rows]]:
-        """The stretches, each ordered, in blocks of `size` rows, with the places of names that are given."""
+        """Return the chunks, each ordered, in blocks of `size` rows, with the given codes."""
         translate = lookup_codes(self.metrics, metrics), lookup_codes(self._writers, writers)
         last = np.concatenate([empty_rows(), *self._rows])
         self._rows = []
@@ -206,7 +204,7 @@ class _SortedTailRows:
         self._rows = []
         order = _ranks(self.metrics), _ranks(self._writers)
         rows = sort_rows(_translate_codes(rows, *order))
-        # Kept by code: names that come later change places, but not the order of those that are there.
+        # Stored by code: later names change the ranks, but not the relative order of earlier ones.
         rows = _translate_codes(rows, *(np.argsort(ranks).astype(np.int32) for ranks in order))
         rows.tofile(self._file)
         self._chunk_bounds.append(self._chunk_bounds[-1] + len(rows))
@@ -220,19 +218,19 @@ class _SortedTailRows:
 
 
 def _ranks(names: Mapping[str, int]) -> NDArray[np.int32]:
-    """The place in sorted order of each name, by code."""
+    """Return the rank of each name in sorted order, by code."""
     return lookup_codes(names, {name: rank for rank, name in enumerate(sorted(names))})
 
 
 def _translate_codes(rows: Rows, metrics: NDArray[np.int32], writers: NDArray[np.int32]) -> Rows:
-    """The rows with other codes, in place."""
+    """Translate the codes of rows in place."""
     rows["metric"] = metrics[rows["metric"]]
     rows["writer"] = writers[rows["writer"]]
     return rows
 
 
 def _free_path(folder: Path, writer: str, number: int, ranges: SeqRanges) -> RecordPath | None:
-    """Where to write a segment of `ranges`: none is ever overwritten. None where nothing is to be written."""
+    """Return an unused path for a segment of `ranges`; None if nothing must be written."""
     while (path := segment_path(folder, writer, number)).exists():
         segment = _open_readable(Segment.open, path)
         if segment is not None and seq_ranges.contains(segment.ranges, ranges):
@@ -266,7 +264,7 @@ def _open_readable(open_file: Callable[[RecordPath], T | None], path: RecordPath
 
 
 def _complete_ranges(tail: Tail, ranges: SeqRanges) -> SeqRanges:
-    """Ranges of a tail; empty if they are not all in `ranges`, or if only a human could make sense of a line."""
+    """Return the ranges of a tail; empty if they are not all in `ranges`, or if a line is damaged."""
     try:
         for _ in tail.slices():
             if tail.damaged or not seq_ranges.contains(ranges, tail.ranges):
@@ -277,7 +275,7 @@ def _complete_ranges(tail: Tail, ranges: SeqRanges) -> SeqRanges:
 
 
 def _is_held(ranges: SeqRanges, segments: Sequence[Segment]) -> bool:
-    """Whether segments that can be read to their last page hold all log calls of `ranges`."""
+    """Return whether fully readable segments contain all log calls of `ranges`."""
     overlapping = [segment for segment in segments if seq_ranges.overlap(segment.ranges, ranges)]
     return (
         bool(ranges)
@@ -289,7 +287,7 @@ def _is_held(ranges: SeqRanges, segments: Sequence[Segment]) -> bool:
 
 
 def _disk_time(folder: RecordPath) -> float:
-    """The time by the clock of the disk, which is not this machine's on a network disk."""
+    """Return the time by the clock of the disk, which differs from this machine's on a network disk."""
     path = folder.hidden(f"{HIDDEN}{secrets.token_hex(4)}-clock")
     try:
         os.close(path.create())
@@ -322,7 +320,7 @@ def _unlink(path: RecordPath) -> int:
 
 
 if __name__ == "__main__":
-    os.nice(_BUSY_NICE)  # the cores are the training's
+    os.nice(_BUSY_NICE)  # the training has priority
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     task, folder, writer, number = sys.argv[1:]

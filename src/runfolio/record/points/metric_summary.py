@@ -1,4 +1,4 @@
-"""A metric in short. A module of its own, so that tables of runs need not load Arrow."""
+"""Summary of a metric, in a separate module so that tables of runs need not load Arrow."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SYSTEM = "system/"
-"""Prefix of the metrics that were measured beside the training; their steps are seconds."""
+"""Prefix of the metrics measured by runfolio during the training; their steps are seconds."""
 _SYSTEM_METRIC = re.compile(
     rf"{SYSTEM}(?:cpu|process_cpu|memory|memory_mb|cgroup_memory_mb|disk_free_gb|(?:disk_(?:read|write)|network_(?:in|out))"
     r"_mb_per_s|gpu\d+/(?:use|memory_mb|power_w|temperature_c)|data_wait|(?:batches|samples|steps)_per_s)"
 )
 PER_PARAMETER = ("grad_norm/", "weight_norm/")
-"""Prefixes of the metrics of a watched model, two for each parameter: too many for a table."""
+"""Prefixes of the metrics of a watched model, two per parameter, which are too many for a table."""
 AXES = frozenset({"epoch", "samples"})
-"""Metrics that say how far a training is. Curves are drawn over them; tables do not list them as results."""
+"""Metrics of the progress of a training. They serve as x axes; tables do not list them as results."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Bounds of Parquet files, checked before Arrow decodes anything: a small file may say that it holds a great deal.
+"""Limits of Parquet files, checked before Arrow decodes them: a small file may claim a huge content.
 
 Arrow reserves what a footer and the headers of pages tell it to. Here both are compared with the size of the file, and
 with what a segment may hold.
@@ -16,19 +16,19 @@ from runfolio.record.base.file_bounds import SEGMENT, SEGMENT_FOOTER
 from runfolio.record.base.record_path import RecordPath, descriptor_path
 
 GROUP_ROWS = 1 << 20
-"""Rows of the largest row group (`docs/format.md`, Segments)."""
+"""Most rows of a row group (`docs/format.md`, Segments)."""
 COLUMN_BYTES = 256 << 20
-"""Bytes that a column of one row group unpacks to, at most."""
+"""Most unpacked bytes of a column in a row group."""
 _ROWS_PER_BYTE = 200
-"""Rows for each byte of a file, at most; a metric that never changes has about 40."""
+"""Most rows per byte of a file; a constant metric has about 40."""
 _ZSTD_RATIO = 1 << 15
-"""Bytes that one byte unpacks to, at most: a block of 4 bytes may stand for 128 KB."""
+"""Largest compression ratio: a block of 4 bytes may unpack to 128 KB."""
 _UNCOUNTED_BYTES = 1 << 20
-"""Bytes of a footer that needs no look: Arrow takes up to 250 times its size."""
+"""Size of a footer that is not checked; Arrow needs up to 250 times its size in memory."""
 _STRUCT_BYTES = 8
-"""Bytes of a struct in a footer, at least, on average; those that Arrow writes have about 14."""
+"""Smallest average size of a struct in a footer; Arrow's have about 14 bytes."""
 _HEADER_BYTES = 4096
-"""Bytes of the header of a page, at most: it repeats the least and greatest name in it."""
+"""Largest header of a page, which repeats the page's least and greatest name."""
 _TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
 """Types of Thrift's compact protocol."""
 _UNPACKED, _PACKED = 2, 3
@@ -39,9 +39,9 @@ class Footer(NamedTuple):
     """The footer of a Parquet file."""
 
     data: bytes
-    """With its length and the format's name behind it."""
+    """Content, followed by its length and the format's name."""
     before: bytes
-    """The 8 bytes before it."""
+    """Eight bytes before the footer."""
 
 
 def open_file(path: RecordPath) -> pa.OSFile:
@@ -56,10 +56,10 @@ def open_file(path: RecordPath) -> pa.OSFile:
 
 
 def read_footer(file: pa.OSFile) -> Footer:
-    """Return the footer; what there is of it where its length is wrong.
+    """Return the footer; if its length is wrong, the available bytes.
 
     Raises:
-        ArrowInvalid: It is larger than that of any segment, or describes more than it can.
+        ArrowInvalid: It is too large, or describes more than it can.
     """
     size = file.size()
     length = int.from_bytes(file.read_at(min(8, size), max(size - 8, 0))[:4], "little")
@@ -73,20 +73,20 @@ def read_footer(file: pa.OSFile) -> Footer:
 
 
 def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
-    """Compare the number of rows with the file.
+    """Check the number of rows against the size of the file.
 
     Raises:
-        ArrowInvalid: It says that it holds more than it can.
+        ArrowInvalid: The file claims more rows than it can contain.
     """
     if metadata.num_rows > GROUP_ROWS + _ROWS_PER_BYTE * file.size():
         raise pa.ArrowInvalid(f"it says that it holds {metadata.num_rows:,} points in {file.size():,} bytes")
 
 
 def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns: Sequence[str]) -> None:
-    """Compare some columns of a row group with the file, page by page.
+    """Check some columns of a row group against the file, page by page.
 
     Raises:
-        ArrowInvalid: One of them would unpack to more than it can hold.
+        ArrowInvalid: A column would unpack to more than it can contain.
     """
     about = metadata.row_group(group)
     if about.num_rows > GROUP_ROWS:
@@ -102,7 +102,7 @@ def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns:
 
 
 def _unpacked_sizes(file: pa.OSFile, column: pq.ColumnChunkMetaData) -> Iterator[int]:
-    """Return the size that each page of a column unpacks to, as its header says."""
+    """Return the unpacked size of each page of a column, from its header."""
     starts = [column.data_page_offset]
     if column.has_dictionary_page and column.dictionary_page_offset:
         starts.append(column.dictionary_page_offset)
@@ -126,7 +126,7 @@ def _count_structs(footer: bytes) -> int:
 
 
 def _count(data: bytes, position: int, kind: int) -> tuple[int, int]:
-    """Return the number of structs in a value, and where it ends."""
+    """Return the number of structs in a value, and the position of its end."""
     if kind == _STRUCT:
         count = 1
         while head := data[position]:
@@ -169,7 +169,7 @@ def _struct(data: bytes, position: int) -> tuple[dict[int, int], int]:
 
 
 def _value(data: bytes, position: int, kind: int) -> tuple[int | None, int]:
-    """Return a value if it is an integer, and where the next field begins."""
+    """Return a value if it is an integer, and the position of the next field."""
     if kind in _INTEGERS:
         return _integer(data, position)
     if kind == _BINARY:
@@ -179,7 +179,7 @@ def _value(data: bytes, position: int, kind: int) -> tuple[int | None, int]:
         return None, _struct(data, position)[1]
     if kind in _TRUTH_VALUES:  # the kind is the value
         return None, position
-    raise IndexError  # no header of a page has anything else
+    raise IndexError  # a page's header has no other types
 
 
 def _integer(data: bytes, position: int) -> tuple[int, int]:

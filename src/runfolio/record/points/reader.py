@@ -1,4 +1,4 @@
-"""Reading a run's points: every log call exactly once, whatever files it stands in at the moment."""
+"""Reading of a run's points: every log call exactly once, in whichever files it is stored."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from runfolio.record.points.tails import LogCall
 Branch = Literal["newest", "all"]
 T = TypeVar("T")
 _LIST_ATTEMPTS = 5
-"""How often to list the files anew when they change between being listed and being opened (some were sealed)."""
+"""Number of times to list the files if some are sealed between listing and opening."""
 _CURVE = ("step", "time_us", "value", "attempt")
 _ROWS_AT_ONCE = 500_000
-"""How many rows of all files together are held at once where all of a run is gone through."""
+"""Largest number of rows of all files in memory while reading a whole run."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,18 @@ class Points:
     times_us: np.ndarray
     """int64, microseconds since 1970 UTC."""
     values: np.ndarray
-    """float64; NaN and infinities as they were logged."""
+    """float64, including NaN and infinities."""
     attempts: np.ndarray
-    """int32, the attempt each point was logged in."""
+    """int32, attempt in which each point was logged."""
 
     def __len__(self) -> int:
         return len(self.steps)
 
 
 class PointFiles:
-    """The points of one run folder, as its files stand when this object is made.
+    """Points of one run folder, from its files at the creation of this object.
 
-    `problems` lists what could not be read, a line each; everything else is there.
+    `problems` lists the unreadable parts, one line each; everything else can be read.
     """
 
     def __init__(self, folder: Path, document: RunDocument | None = None) -> None:
@@ -69,15 +69,15 @@ class PointFiles:
         self._writers = {writer: index for index, writer in enumerate(sorted(self._ranges))}
 
     def names(self) -> list[str]:
-        """All metrics, sorted."""
+        """Return all metrics, sorted."""
         return self._retry_damaged(lambda: _names(*self._needed_files()))
 
     def read(self, metric: str, branch: Branch = "newest", rank: int | None = None) -> Points:
-        """One metric's points in order of arrival.
+        """Return one metric's points in order of arrival.
 
         Args:
-            rank: Whose points, of a run that several processes wrote. None: those of each attempt's primary process
-                where it logged the metric at all, else everybody's.
+            rank: Rank whose points to return, if several processes wrote the run. None: those of each attempt's primary
+                process if it logged the metric, else those of all.
         Raises:
             NotFound: The run has no such metric, or no process of that rank.
         """
@@ -93,26 +93,26 @@ class PointFiles:
         return Points(*(np.ascontiguousarray(rows[name]) for name in _CURVE))
 
     def align(self, metric: str, other: str, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """What another metric was at each point that `read` gives of a metric.
+        """Return the value of another metric at each point that `read` returns.
 
         Returns:
-            Its value of the same log call, else the last before by the same writer, NaN before the first; float64 [n].
-            Whether it is that of the same call; bool [n].
+            Value in the same log call, else the last earlier one of the same writer, or NaN; float64 [n].
+            Whether it is from the same call; bool [n].
         """
         shown = self._choice(rank)
         rows = self._retry_damaged(lambda: self._rows_of(metric, "newest", shown))
         other_rows = self._retry_damaged(lambda: self._rows_of(other, "newest", None))
         values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
-        for writer in np.unique(rows["writer"]):  # it logs in one attempt alone
+        for writer in np.unique(rows["writer"]):  # each writer logs in one attempt only
             is_writer, writer_rows = rows["writer"] == writer, other_rows[other_rows["writer"] == writer]
             seqs = rows["seq"][is_writer]
-            position = np.searchsorted(writer_rows["seq"], seqs, side="right")  # 0: none before
+            position = np.searchsorted(writer_rows["seq"], seqs, side="right")  # 0: no earlier one
             values[is_writer] = np.append(np.nan, writer_rows["value"])[position]
             same[is_writer] = np.append(-1, writer_rows["seq"])[position] == seqs
         return values, same
 
     def summaries(self, rank: int | None = None) -> dict[str, MetricSummary]:
-        """Every metric of the newest branch in short, by name; whose: as in `read`.
+        """Return the summary of every metric of the newest branch, by name; `rank` as in `read`.
 
         Raises:
             NotFound: No process of that rank wrote the run.
@@ -130,7 +130,7 @@ class PointFiles:
         return self._retry_damaged(compute)
 
     def log_calls(self, writer: str) -> Iterator[LogCall]:
-        """The log calls of one writer that the newest branch keeps, in order of arrival."""
+        """Yield the log calls of one writer on the newest branch, in order of arrival."""
 
         def compute() -> tuple[list[str], Rows]:
             names, blocks = self._stream("newest")
@@ -144,7 +144,7 @@ class PointFiles:
             yield LogCall(seq, time_us, step, {names[metric]: value for *_, metric, value in points})
 
     def calls(self, branch: Branch = "newest") -> dict[str, Rows]:
-        """The points of each writer that are not of `system/`, whatever their metric, by seq."""
+        """Return the points of each writer by seq, for all metrics except `system/`."""
 
         def compute() -> Rows:
             names, blocks = self._stream(branch)
@@ -156,7 +156,7 @@ class PointFiles:
         return {writer: rows[rows["writer"] == index] for writer, index in self._writers.items()}
 
     def last_seqs(self) -> dict[str, int]:
-        """The highest seq with points that the newest branch has of each writer."""
+        """Return the highest seq with points of each writer on the newest branch."""
 
         def compute() -> NDArray[np.int64]:
             last = np.zeros(len(self._writers), np.int64)
@@ -168,7 +168,7 @@ class PointFiles:
         return {writer: int(last[index]) for writer, index in self._writers.items() if last[index]}
 
     def copy(self, path: RecordPath, last: Mapping[str, int]) -> None:
-        """Write the log calls of some writers, up to the last seq given of each, as a segment, where there are any.
+        """Write the log calls of some writers, up to the given last seq of each, as a segment, if there are any.
 
         Raises:
             OSError: It cannot be written.
@@ -183,7 +183,7 @@ class PointFiles:
             held = np.zeros(len(self._writers), np.int64)
             for rows in copied_rows()[1]:
                 np.maximum.at(held, rows["writer"], rows["seq"])
-            # What is covered ends with a call that is there.
+            # The covered ranges must end with existing calls.
             ranges = seq_ranges.truncate(self._ranges, dict(zip(self._writers, held.tolist(), strict=True)))
             if ranges:
                 names, blocks = copied_rows()
@@ -203,8 +203,8 @@ class PointFiles:
             except FileNotFoundError:
                 paths = _list_files(folder)
                 continue
-            # A listing is no moment: a file that went while it was made, and the one made of it, may both have
-            # been missed. What a second one shows that the first did not is looked at too.
+            # A listing is not atomic: a file deleted during it, and its replacement, may both be missing from it. So
+            # files that only a second listing shows are opened too.
             before, paths = paths, _list_files(folder)
             if set(paths) <= set(before):
                 return
@@ -212,7 +212,7 @@ class PointFiles:
 
     def _open_listed(self, folder: RecordPath, paths: list[RecordPath]) -> None:
         self.problems = []
-        # Tails first: one that is sealed and deleted after this look is then met as a missing file, not missed.
+        # Tails first: one that is sealed and deleted after the listing then raises FileNotFoundError.
         self._tails = self._load(paths, "tail-", ".jsonl", _load_tail)
         self._segments = self._load(paths, "segment-", ".parquet", Segment.open)
         for tail, _ in self._tails:
@@ -238,9 +238,9 @@ class PointFiles:
         return loaded
 
     def _retry_damaged(self, compute: Callable[[], T]) -> T:
-        """What `compute` finds, again when it came upon a damaged segment: each is listed and raises but once.
+        """Return the result of `compute`; repeat it after each damaged segment, which is listed and raises only once.
 
-        From then on nothing is taken for covered by that segment, so that what other files hold of it comes back.
+        The damaged segment then no longer covers other files, so that their copies of its points are read.
         """
         while True:
             try:
@@ -249,7 +249,7 @@ class PointFiles:
                 self.problems.append(str(error))
 
     def _needed_files(self) -> tuple[list[Segment], list[tuple[Tail, list[CallColumns]]]]:
-        """The files without those that others hold whole. What two of them hold in part is a double yet."""
+        """Return the files without completely covered ones. Partial overlaps still contain duplicates."""
         segments, covered = segment_files.select_needed(self._segments)
         return segments, [entry for entry in self._tails if not seq_ranges.contains(covered, entry[0].ranges)]
 
@@ -257,7 +257,7 @@ class PointFiles:
         return WriterChoice.for_rank(self._folder, self._document, rank, self._writers)
 
     def _only_segment(self, branch: Branch) -> Segment | None:
-        """The segment that is all there is to read, if one is, as it is of a finished run."""
+        """Return the only segment that must be read, as for a finished run; None if there are other files."""
         segments, tails = self._needed_files()
         return segments[0] if len(segments) == 1 and not tails and self._is_whole(branch) else None
 
@@ -271,7 +271,7 @@ class PointFiles:
         return rows if choice is None else choice.select_rows(rows, choice.primary_keys([rows]))
 
     def _stream(self, branch: Branch) -> tuple[list[str], Iterator[Rows]]:
-        """All metrics, and all rows, ordered, in blocks; a row's metric is a place among the metrics."""
+        """Return all metrics, and all rows, ordered, in blocks; a row's metric is an index into the metrics."""
         segments, tails = self._needed_files()
         names = _names(segments, tails)
         codes = {name: number for number, name in enumerate(names)}
@@ -284,11 +284,11 @@ class PointFiles:
         return names, (self._on_branch(rows, branch) for rows in merge_rows(streams))
 
     def _is_whole(self, branch: Branch) -> bool:
-        """Whether the branch is all there is."""
+        """Return whether the branch contains all points."""
         return branch == "all" or len(self._document.attempts) <= 1
 
     def _on_branch(self, rows: Rows, branch: Branch) -> Rows:
-        """The rows that the newest attempt keeps (`docs/format.md`, Attempts)."""
+        """Return the rows that the newest attempt keeps (`docs/format.md`, Attempts)."""
         if self._is_whole(branch) or not len(rows):
             return rows
         newest = self._document.attempts[-1]

@@ -28,7 +28,7 @@ from runfolio.record.points.seq_ranges import SeqRanges
 
 T = TypeVar("T")
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-"""How the repeated names of metrics and writers are held in memory; in the file they are strings."""
+"""Type of the repeated names of metrics and writers in memory; in the file they are strings."""
 SCHEMA = pa.schema(
     [
         ("metric", _TEXT),
@@ -43,11 +43,11 @@ SCHEMA = pa.schema(
 _METADATA_KEY = "runfolio"
 _CHECKSUM = b"RFcs"
 OWN_GROUP_POINTS = 10_000
-"""From this many points on a metric has row groups of its own."""
+"""Number of points from which a metric has its own row groups."""
 LARGEST_GROUP = 131_072
-"""Rows of the largest row group: what writing one needs in memory goes by it."""
+"""Rows of the largest row group, which determines the memory for writing."""
 BLOCK_ROWS = 65_536
-"""How many rows are read at once where nothing else is asked for."""
+"""Default number of rows to read at once."""
 
 
 def write(
@@ -56,16 +56,16 @@ def write(
     """Write a segment: by temporary file, fsync, rename, fsync of the folder.
 
     Args:
-        blocks: Rows, ordered within and among each other; taken one by one, so that any number needs the same memory.
+        blocks: Rows, ordered within and among blocks; read one by one, so that memory is bounded.
         metrics: All metrics, sorted.
         writers: All writers, sorted.
-        ranges: The log calls whose every point is among the rows.
+        ranges: Log calls all of whose points are among the rows.
     """
     path.replace(lambda temporary: fill(temporary, blocks, metrics, writers, ranges), sync=True)
 
 
 def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges) -> None:
-    """Write a segment under a name that is not yet its own; arguments as for `write`."""
+    """Write a segment to a temporary path; arguments as in `write`."""
     with pq.ParquetWriter(
         path,
         SCHEMA,
@@ -80,7 +80,7 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
         },
         write_page_checksum=True,
         write_statistics=["metric"],  # type: ignore[arg-type] - the stubs know only bool
-        store_schema=False,  # for every reader, names are strings
+        store_schema=False,  # for other readers, names are strings
     ) as writer:
         for group in _row_groups(blocks):
             writer.write_table(_table(group, metrics, writers))
@@ -89,7 +89,7 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
 
 
 def _add_checksum(path: Path) -> None:
-    """Put a checksum of the footer before it. Parquet has none for it, and Arrow ends the process over some damage."""
+    """Insert a checksum before the footer. Parquet has none for it, and Arrow aborts the process after some damage."""
     with pa.OSFile(str(path)) as written:
         footer = parquet_bounds.read_footer(written).data
     with path.open("r+b") as file:
@@ -98,19 +98,19 @@ def _add_checksum(path: Path) -> None:
 
 
 def _check_footer(file: pa.OSFile) -> None:
-    """Compare the footer with its checksum. Files of before there were checksums are passed.
+    """Check the checksum of the footer; files of earlier versions without one are accepted.
 
     Raises:
-        ArrowInvalid: It is not the one that was written.
+        ArrowInvalid: The footer was changed.
     """
     footer = parquet_bounds.read_footer(file)
     checksum = footer.before[len(_CHECKSUM) :]
     if footer.before.startswith(_CHECKSUM) and checksum != zlib.crc32(footer.data).to_bytes(4, "little"):
-        raise pa.ArrowInvalid("its footer is not what was written")
+        raise pa.ArrowInvalid("its footer does not match its checksum")
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
-    """What goes into one row group each: a metric of many points alone, small neighbours together."""
+    """Yield the rows of each row group: metrics with many points separately, small neighbours together."""
     held: list[Rows] = []
     large = -1
     for block in blocks:
@@ -126,10 +126,10 @@ def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
 
 
 def _cut_row_groups(rows: Rows, large: int, *, at_end: bool) -> tuple[list[int], int]:
-    """Where row groups end. What is behind the last of them waits for more rows, unless there are none.
+    """Return the ends of row groups; rows after the last one wait for more rows, unless there are none.
 
     Args:
-        large: The metric whose first rows have a row group of their own already, or -1; also given back.
+        large: Metric whose first rows already have their own row group, or -1; also returned.
     """
     stops = [0]
     for start, stop in zip(*(bounds.tolist() for bounds in find_spans(rows["metric"])), strict=True):
@@ -164,22 +164,22 @@ def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
 
 @dataclass
 class Segment:
-    """An opened segment; its rows are read on demand."""
+    """Opened segment, whose rows are read on demand."""
 
     path: RecordPath
     ranges: SeqRanges
     _file: pq.ParquetFile
     _source: pa.OSFile
     damaged: bool = False
-    """Whether a page of it turned out damaged. From then on what can be read of it is read, the rest passed over."""
+    """True after a damaged page was found; from then on, readable parts are read and others skipped."""
 
     @classmethod
     def open(cls, path: RecordPath) -> Segment:
         """Open a segment and read its footer.
 
         Raises:
-            FileNotFoundError: It is gone (covered by another one and deleted meanwhile).
-            DamagedFile: It is not a whole Parquet file of the expected columns.
+            FileNotFoundError: It was deleted in the meantime, since another one covers it.
+            DamagedFile: It is not an intact Parquet file with the expected columns.
             NewerFormat: A newer runfolio wrote it.
         """
         try:
@@ -189,7 +189,7 @@ class Segment:
             parquet_bounds.check_metadata(source, parquet_file.metadata)
         except (FileNotFoundError, DamagedFile):
             raise
-        except (pa.ArrowException, OSError, KeyError) as error:  # KeyError: a column of another name
+        except (pa.ArrowException, OSError, KeyError) as error:  # KeyError: a column has another name
             if isinstance(error, OSError) and error.errno == errno.ESTALE:
                 raise FileNotFoundError(errno.ENOENT, "deleted on a network disk", str(path)) from None
             raise DamagedFile(f"{path} is damaged ({_first_line(error)})") from None
@@ -199,7 +199,7 @@ class Segment:
                 writer_id(writer): [(int(a), int(b)) for a, b in pairs] for writer, pairs in about["covers"].items()
             }
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise DamagedFile(f"{path} is damaged (it does not say which log calls it covers)") from None
+            raise DamagedFile(f"{path} is damaged (it does not list the log calls it covers)") from None
         files.check_format(about, path)
         column_types = {entry.name: entry.type for entry in parquet_file.schema_arrow}
         if mismatched := [entry.name for entry in SCHEMA if column_types.get(entry.name) != entry.type]:
@@ -207,10 +207,10 @@ class Segment:
         return cls(path, ranges, parquet_file, source)
 
     def names(self) -> list[str]:
-        """The metrics in it, sorted.
+        """Return the metrics in the segment, sorted.
 
         Raises:
-            DamagedFile: A page cannot be read, met for the first time.
+            DamagedFile: A page cannot be read; raised only the first time.
         """
         names: set[str] = set()
         for group, lowest, highest in self._extent:
@@ -221,10 +221,10 @@ class Segment:
         return sorted(names)
 
     def rows_of(self, metric: str, columns: Sequence[str], writers: Mapping[str, int]) -> Rows:
-        """The rows of one metric, ordered; its place is 0, and so are columns that are not asked for.
+        """Return the rows of one metric, ordered; its index is 0, and so are columns that were not requested.
 
         Raises:
-            DamagedFile: A page of it fails its checksum or cannot be decoded, met for the first time.
+            DamagedFile: A page fails its checksum or cannot be decoded; raised only the first time.
         """
         pieces = [empty_rows()]
         for group, lowest, highest in self._extent:
@@ -238,10 +238,10 @@ class Segment:
         return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
 
     def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
-        """Columns of numbers of one metric as arrays: what is quickest where this segment is all there is.
+        """Return columns of numbers of one metric as arrays, which is fastest if this is the only file.
 
-        None where that cannot be had: the metric is not there, or shares a row group with others, or a page cannot be
-        read. `rows_of` then has the answer.
+        Return None if that is not possible: the metric is missing or shares a row group with others, or a page cannot
+        be read. Use `rows_of` then.
         """
         groups = []
         for group, lowest, highest in self._extent:
@@ -260,13 +260,12 @@ class Segment:
         return [arrow_arrays.to_numpy(rows[name]) for name in columns] if is_complete else None
 
     def blocks(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int = BLOCK_ROWS) -> Iterator[Rows]:
-        """All rows, ordered, in blocks of at most `size`.
+        """Yield all rows, ordered, in blocks of at most `size`.
 
         Args:
-            metrics: The place of each metric among all; as `writers` that of each writer.
-
+            metrics: Index of each metric among all; `writers` has that of each writer.
         Raises:
-            DamagedFile: As `rows_of`; or the rows are not ordered.
+            DamagedFile: As in `rows_of`; or the rows are not ordered.
         """
         last: Key | None = None
 
@@ -283,7 +282,7 @@ class Segment:
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether every page of it can be read, which takes reading them all."""
+        """True if every page can be read, which is determined by reading all of them."""
         try:
             for group, _, _ in self._extent:
                 for _ in self._batches(group, SCHEMA.names, len):
@@ -294,7 +293,7 @@ class Segment:
 
     @cached_property
     def _extent(self) -> list[tuple[int, str | None, str | None]]:
-        """Each row group with the first and last metric in it, None where it does not say."""
+        """Each row group with its first and last metric; None if the file does not contain them."""
         metadata = self._file.metadata
         index = next(
             column for column in range(metadata.num_columns) if metadata.schema.column(column).path == "metric"
@@ -311,7 +310,7 @@ class Segment:
     def _batches(
         self, group: int, columns: Sequence[str], convert: Callable[[pa.RecordBatch], T], size: int = BLOCK_ROWS
     ) -> Iterator[T]:
-        """What `convert` makes of a row group, part by part. Raises where something is wrong, but only once."""
+        """Yield the results of `convert` for the parts of a row group; raise only for the first damage."""
         missing = self._file.metadata.row_group(group).num_rows
         try:
             parquet_bounds.check_group(self._source, self._file.metadata, group, columns)
@@ -321,8 +320,8 @@ class Segment:
                 missing -= batch.num_rows
                 if batch.num_rows:
                     yield convert(batch)
-            if missing:  # of a damaged page Arrow may make an empty one
-                raise pa.ArrowInvalid(f"{missing:,} points are not there")
+            if missing:  # Arrow may return an empty page for a damaged one
+                raise pa.ArrowInvalid(f"{missing:,} points are missing")
         except (pa.ArrowException, OSError) as error:
             if not self.damaged:
                 self.damaged = True
@@ -345,9 +344,9 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
 
 
 def _decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
-    """The code of each row, and the texts they stand for."""
+    """Return the code of each row, and the texts of the codes."""
     codes, texts = arrow_arrays.to_numpy(column.indices), column.dictionary.to_pylist()
-    # Arrow decodes a damaged page of texts to fewer of them.
+    # For a damaged page, Arrow may return fewer texts.
     if codes.size and (codes.min() < 0 or codes.max() >= len(texts)):
         raise pa.ArrowInvalid("codes that stand for no text")
     return codes, texts
@@ -374,12 +373,12 @@ def _first_line(error: BaseException) -> str:
 
 
 def widest_first(segments: Iterable[Segment]) -> list[Segment]:
-    """Segments by the number of log calls they cover, so that a compacted one comes before its parts."""
+    """Return segments by the number of log calls they cover, so that a compacted one comes before its parts."""
     return sorted(segments, key=lambda segment: (-seq_ranges.size(segment.ranges), segment.path.name))
 
 
 def select_needed(segments: Iterable[Segment]) -> tuple[list[Segment], SeqRanges]:
-    """The segments without those that others hold whole, and what all of them cover; on a damaged one is no relying."""
+    """Return the segments without completely covered ones, and all covered ranges; a damaged one covers nothing."""
     chosen: list[Segment] = []
     covered: SeqRanges = {}
     for segment in widest_first(segments):

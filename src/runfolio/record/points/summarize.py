@@ -1,4 +1,4 @@
-"""Metrics in short, from a stream of points: every metric of a run of any size in bounded memory."""
+"""Summaries of metrics from a stream of points, in bounded memory for runs of any size."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Positions = NDArray[np.int64]
 
 
 def summarize(blocks: Iterable[Rows]) -> dict[int, MetricSummary]:
-    """Each metric in short, by its place; ascending.
+    """Return the summary of each metric by its index, ascending.
 
     Args:
-        blocks: Rows, ordered within and among each other.
+        blocks: Rows, ordered within and among blocks.
     """
     summaries: dict[int, MetricSummary] = {}
     for rows in blocks:
@@ -36,7 +36,7 @@ def _summarize_block(rows: Rows) -> Iterator[tuple[int, MetricSummary]]:
     lowest = _extreme_positions(np.where(nan, np.inf, values), np.minimum, nan, starts, stops)
     highest = _extreme_positions(np.where(nan, -np.inf, values), np.maximum, nan, starts, stops)
     nan_counts = np.add.reduceat(nan.astype(np.int64), starts)
-    with np.errstate(invalid="ignore", over="ignore"):  # 0 / 0 is NaN, which is what the mean of no value is
+    with np.errstate(invalid="ignore", over="ignore"):  # 0 / 0 is NaN, the mean of no values
         means = np.add.reduceat(np.where(nan, 0.0, values), starts) / (stops - starts - nan_counts)
     columns = (
         stops - starts,
@@ -57,14 +57,14 @@ def _summarize_block(rows: Rows) -> Iterator[tuple[int, MetricSummary]]:
 def _extreme_positions(
     values: NDArray[np.float64], extreme: np.ufunc, nan: NDArray[np.bool_], starts: Positions, stops: Positions
 ) -> Positions:
-    """Where each metric is first at its extreme; at its first point where all is NaN."""
+    """Return the first position of each metric's extreme; its first point if all values are NaN."""
     reached = np.flatnonzero((values == np.repeat(extreme.reduceat(values, starts), stops - starts)) & ~nan)
     positions = np.append(reached, len(values))[np.searchsorted(reached, starts)]
     return np.where(positions < stops, positions, starts)
 
 
 def _combine(a: MetricSummary, b: MetricSummary) -> MetricSummary:
-    """One metric's summary from those of its earlier and its later points."""
+    """Combine the summaries of a metric's earlier and later points."""
     lower, higher = (b.min < a.min or np.isnan(a.min), b.max > a.max or np.isnan(a.max))
     return MetricSummary(
         count=a.count + b.count,

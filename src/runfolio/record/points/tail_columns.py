@@ -1,4 +1,4 @@
-"""Tails decoded in bulk: log calls as columns, a bounded slice of a file at a time."""
+"""Bulk decoding of tails: log calls as columns, in bounded slices of a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runfolio.record.points.row_merging import ROW, Rows
 from runfolio.record.points.seq_ranges import SeqRanges
 
 SLICE_BYTES = 1 << 18
-"""How much of a tail is decoded at once; as Python objects it is some ten times as large."""
+"""Size of the slices in which a tail is decoded; as Python objects they are about ten times as large."""
 
 
 @dataclass(frozen=True)
@@ -27,41 +27,41 @@ class CallColumns:
     """Log calls of one tail as columns."""
 
     seqs: NDArray[np.int64]
-    """[calls], as are the next three."""
+    """[calls], like the next three."""
     times_us: NDArray[np.int64]
     steps: NDArray[np.int64]
     counts: NDArray[np.int64]
-    """How many points each call has."""
+    """Number of points of each call."""
     codes: NDArray[np.int32]
-    """[points], call by call: the metric's place in `Tail.names`."""
+    """[points], call by call: index of the metric in `Tail.names`."""
     values: NDArray[np.float64]
     """[points]."""
 
 
 @dataclass
 class Tail:
-    """A tail file. What it holds is known once its `slices` have been gone through."""
+    """Tail file. Its content is known after its `slices` were read."""
 
     path: RecordPath
     writer: str
     attempt: int
     names: dict[str, int] = field(default_factory=dict)
-    """The code of each metric, in order of appearance."""
+    """Code of each metric, in order of appearance."""
     damaged: int = 0
-    """Lines that could not be read and were skipped."""
+    """Number of unreadable lines, which were skipped."""
     _start: int = 0
     _contiguous: list[tuple[int, int]] = field(default_factory=list)
     _is_after_gap: bool = True
-    """Whether the next line begins a stretch: it is the first, or stands behind a damaged one."""
+    """True if the next line starts a range: it is the first one, or follows a damaged one."""
     _known_codes: dict[tuple[str, ...], NDArray[np.int32]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: RecordPath) -> Tail | None:
-        """Read a tail's first line; None while even that is not complete.
+        """Read a tail's first line; return None if it is incomplete.
 
         Raises:
-            FileNotFoundError: It is gone (sealed and deleted meanwhile).
-            DamagedFile: Its first line is not a tail's.
+            FileNotFoundError: The tail was sealed and deleted in the meantime.
+            DamagedFile: Its first line is not a header.
             NewerFormat: A newer runfolio wrote it.
         """
         with path.open(file_bounds.JSON_LINES) as file:
@@ -72,25 +72,25 @@ class Tail:
 
     @property
     def ranges(self) -> SeqRanges:
-        """The log calls that are certainly whole in it: none is missing between two lines that follow each other."""
+        """Log calls that the tail certainly contains completely: none is missing between two consecutive lines."""
         return seq_ranges.merge({self.writer: self._contiguous}) if self._contiguous else {}
 
     def slices(self) -> Iterator[CallColumns]:
-        """All complete lines, a slice at a time. To be gone through once.
+        """Yield all complete lines in slices. Call it only once.
 
         Raises:
-            FileNotFoundError: It is gone.
+            FileNotFoundError: The file was deleted.
         """
         with self.path.open(file_bounds.JSON_LINES) as file:
             file.seek(self._start)
             yield from map(self._decode, read_slices(file, SLICE_BYTES))
 
     def rows(self, calls: CallColumns, metrics: NDArray[np.int32], writer: int) -> Rows:
-        """Calls as rows, unsorted.
+        """Return calls as rows, unsorted.
 
         Args:
-            metrics: The place of each of `names` among all names.
-            writer: The place of `self.writer` among all writers.
+            metrics: Index of each of `names` among all names.
+            writer: Index of `self.writer` among all writers.
         """
         rows = np.empty(len(calls.values), ROW)
         rows["metric"] = metrics[calls.codes]
@@ -101,7 +101,7 @@ class Tail:
         return rows
 
     def rows_of(self, calls: CallColumns, metric: str, writer: int) -> Rows:
-        """The rows of one metric, its place 0."""
+        """Return the rows of one metric, with the index 0."""
         chosen = np.flatnonzero(calls.codes == self.names.get(metric, -1))
         rows = np.zeros(len(chosen), ROW)
         call = np.searchsorted(np.cumsum(calls.counts), chosen, "right")
@@ -111,7 +111,7 @@ class Tail:
         return rows
 
     def _decode(self, lines: bytes) -> CallColumns:
-        """Complete lines, joined by newlines."""
+        """Decode complete lines, joined by newlines."""
         count = lines.count(b"\n") + 1
         if lines.startswith(b"{") and lines.count(b"\n{") == count - 1:
             try:
@@ -144,12 +144,12 @@ class Tail:
         return calls
 
     def _columns(self, lines: list[dict[str, Any]]) -> CallColumns:
-        """Raises what a line that is no log call makes it raise."""
+        """Return lines as columns; raise various errors for an invalid line."""
         values = [value["values"] for value in lines]
         numbers = list(chain.from_iterable(map(dict.values, values)))
         kinds = set(map(type, numbers))
         if not kinds <= {float, int, bool, str}:
-            raise TypeError("values that are no numbers")
+            raise TypeError("values that are not numbers")
         if str in kinds:
             numbers = [files.NAMED_NUMBERS[number] if type(number) is str else number for number in numbers]
         columns = {
@@ -159,11 +159,11 @@ class Tail:
             "counts": np.fromiter(map(len, values), np.int64, len(values)),
             "values": np.fromiter(numbers, np.float64, len(numbers)),
         }
-        codes = [self._codes(tuple(entry)) for entry in values]  # last: a damaged line must leave no name behind
+        codes = [self._codes(tuple(entry)) for entry in values]  # last, so that a damaged line adds no name
         return CallColumns(codes=np.concatenate([np.empty(0, np.int32), *codes]), **columns)
 
     def _codes(self, names: tuple[str, ...]) -> NDArray[np.int32]:
-        """The codes of one call's metrics: mostly the same ones again and again."""
+        """Return the codes of one call's metrics, which are mostly the same ones."""
         codes = self._known_codes.get(names)
         if codes is None:
             code_by_name = self.names
@@ -173,10 +173,10 @@ class Tail:
         return codes
 
     def _note_contiguous(self, seqs: NDArray[np.int64], broken: NDArray[np.bool_]) -> None:
-        """Note which calls follow each other without a gap.
+        """Record which calls follow each other without a gap.
 
         Args:
-            broken: Which calls stand behind a damaged line, or first in the file; [calls].
+            broken: Calls that follow a damaged line, or are first in the file; [calls].
         """
         if len(seqs) == 0:
             return
@@ -194,7 +194,7 @@ class Tail:
 
 def _int_array(numbers: list[Any]) -> NDArray[np.int64]:
     if set(map(type, numbers)) - {int}:
-        raise TypeError("not whole numbers")
+        raise TypeError("not integers")
     return np.fromiter(numbers, np.int64, len(numbers))
 
 

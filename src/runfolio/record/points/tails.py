@@ -1,4 +1,4 @@
-"""Tails: the live end of a run's points, one JSON line a log call."""
+"""Tails: the newest part of a run's points, one JSON line per log call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.record.base.record_path import RecordPath
 
 
 class LogCall(NamedTuple):
-    """One call of `log`: values of one step, taken at one time."""
+    """One call of `log`: values of one step at one time."""
 
     seq: int
     time_us: int
@@ -28,12 +28,12 @@ def header(writer: str, attempt: int) -> bytes:
 
 
 def encode(calls: Iterable[LogCall]) -> bytes:
-    """Log calls as lines. A float64 comes back bit for bit, but that every NaN is the one NaN."""
+    """Encode log calls as lines. A float64 is restored bit for bit, except that all NaN become the same."""
     return b"".join(map(_encode_one, calls))
 
 
 class TailRow(TypedDict):
-    """A line of a tail."""
+    """Line of a tail."""
 
     seq: int
     time_us: int
@@ -42,28 +42,28 @@ class TailRow(TypedDict):
 
 
 def encode_rows(rows: list[TailRow]) -> bytes | None:
-    """Rows as lines, in one go; None where a number is none of JSON's, or a name is no text: for `encode` to see."""
+    """Encode rows as lines at once; None if JSON lacks a number or a name is not a text, which `encode` handles."""
     try:
         encoded = orjson.dumps(rows)
     except orjson.JSONEncodeError:
         return None
-    if b":null" in encoded:  # orjson's word for NaN and infinities
+    if b":null" in encoded:  # orjson's text for NaN and infinities
         return None
-    # A quote inside a JSON string has a backslash before it, so these bytes only ever stand between two rows.
+    # A quote inside a JSON string is escaped by a backslash, so these bytes occur only between two rows.
     return encoded[1:-1].replace(b'},{"seq":', b'}\n{"seq":') + b"\n" if rows else b""
 
 
 def _encode_one(call: LogCall) -> bytes:
     line = {"seq": call.seq, "time_us": call.time_us, "step": call.step, "values": call.values}
     encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-    if b":null" in encoded:  # orjson's word for the numbers JSON lacks; rare, so checked afterwards
+    if b":null" in encoded:  # orjson's text for numbers that JSON lacks; rare, so checked afterwards
         line["values"] = {name: files.number_to_json(value) for name, value in call.values.items()}
         encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
     return encoded
 
 
 def decode(lines: bytes) -> list[LogCall]:
-    """Return the log calls of lines as `encode` and `encode_rows` make them; not for lines that may be damaged."""
+    """Return the log calls of lines made by `encode` or `encode_rows`; not for lines that may be damaged."""
     rows = orjson.loads(b"[" + lines[:-1].replace(b"\n", b",") + b"]")  # there is no newline inside a line of JSON
     return [LogCall(row["seq"], row["time_us"], row["step"], _numbers(row["values"])) for row in rows]
 
@@ -75,10 +75,10 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
 
 
 def read_header(line: bytes, path: RecordPath) -> tuple[str, int]:
-    """Writer and attempt from the first line of a `.jsonl` file.
+    """Return writer and attempt from the first line of a `.jsonl` file.
 
     Raises:
-        DamagedFile: It is not the first line of one.
+        DamagedFile: The line is not a header.
         NewerFormat: A newer runfolio wrote it.
     """
     value = decode_object(line)
@@ -87,15 +87,15 @@ def read_header(line: bytes, path: RecordPath) -> tuple[str, int]:
     files.check_format(value, path)
     writer, attempt = value.get("writer"), value.get("attempt")
     if not is_integer(attempt, bits=32):
-        raise DamagedFile(f"{path} is damaged (its first line names no attempt)")
+        raise DamagedFile(f"{path} is damaged (its first line has no attempt)")
     try:
         return writer_id(writer), attempt
     except ValueError as error:
-        raise DamagedFile(f"{path} is damaged (its first line names no writer: {error})") from None
+        raise DamagedFile(f"{path} is damaged (its first line has no writer: {error})") from None
 
 
 def is_integer(value: Any, *, bits: int = 64) -> TypeGuard[int]:
-    """Whether it is a whole number that `bits` bits hold with its sign."""
+    """Return whether a value is an integer that fits into `bits` bits with its sign."""
     return type(value) is int and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
 
 

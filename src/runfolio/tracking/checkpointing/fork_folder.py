@@ -1,7 +1,7 @@
-"""Folders of forks: new runs that begin with another's points, up to a checkpoint (`docs/format.md`, Lineage).
+"""Folders of forks: new runs that start with another run's points, up to a checkpoint (`docs/format.md`, Lineage).
 
-A fork is made as a folder of its own that nobody sees before it is whole: a run that ended at the checkpoint, and that
-is then resumed like any other. The run it comes of is only read; it may be running, and may be deleted afterwards.
+A fork is created in a hidden folder until it is complete. It is a run that ended at the checkpoint, and is then resumed
+like any other. Its parent is only read; it may be running, and may be deleted later.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ from runfolio.tracking.pipeline.plain_values import whole_step
 
 _SUFFIX = "-fork"
 _PATIENCE_S = 20.0
-"""How long to try to copy a checkpoint that a running training keeps saving anew."""
+"""Time for which to retry copying a checkpoint that a running training keeps replacing."""
 _ABANDONED_S = 3600.0
-"""As long must a half-made fork not have changed to be taken for one whose maker was killed."""
+"""Age from which an incomplete fork is considered abandoned by a killed process."""
 
 
-class Replaced(StoreError):  # noqa: N818 - as all of runfolio's errors, named by what happened
-    """The checkpoint was saved anew while it was being copied."""
+class Replaced(StoreError):  # noqa: N818 - like all errors of runfolio, named after the event
+    """The checkpoint was replaced while it was being copied."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(
-            f"checkpoint {checkpoint.name!r} of {checkpoint.folder} is saved anew faster than it can be copied;"
+            f"checkpoint {checkpoint.name!r} of {checkpoint.folder} is replaced faster than it can be copied;"
             " fork from another one, such as checkpoint='best', or later"
         )
 
@@ -68,21 +68,21 @@ def make_fork_folder(
     config: Mapping[str, Any],
     run_id: str,
 ) -> Path:
-    """Make the folder of a new run that holds what another had at a checkpoint, and return it.
+    """Create the folder of a fork with the points of its parent up to a checkpoint, and return it.
 
     Args:
-        parent_path: The folder of the run to fork.
-        checkpoint: The name of the one to begin from.
-        step: Begin from the one of exactly this step instead.
-        name: None: the parent's with `-fork` behind it; as `experiment` is the parent's then.
-        config: What goes before the parent's.
-        run_id: The new run's id.
+        parent_path: Folder of the run to fork.
+        checkpoint: Name of the checkpoint to start from.
+        step: Start from the checkpoint of exactly this step instead.
+        name: Default: the parent's name with `-fork`; the default of `experiment` is the parent's.
+        config: Settings that override the parent's.
+        run_id: Id of the new run.
     Raises:
-        ConfigError: Neither checkpoint nor step is given, or the step is no whole number.
-        NotFound: There is no such checkpoint; the message names those there are.
-        DamagedFile: It cannot be read. Another one in its place would be another fork.
-        FileExistsError: A run of that id is there.
-        Replaced: The parent keeps saving the checkpoint anew.
+        ConfigError: Neither checkpoint nor step is given, or the step is not an integer.
+        NotFound: The checkpoint does not exist; the message lists the existing ones.
+        DamagedFile: The checkpoint cannot be read. Another one is not used, since it would give another fork.
+        FileExistsError: A run with the id exists.
+        Replaced: The parent keeps replacing the checkpoint.
         OSError: The store cannot be written.
     """
     bring_back_spools(parent_path)
@@ -97,7 +97,7 @@ def make_fork_folder(
         folder = run_folder(store.absolute(), document.experiment, document.name, run_id)
         make_experiment_folder(store.absolute(), document.experiment)
         try:
-            with _appearing_whole(folder) as fork_path:
+            with _complete_folder(folder) as fork_path:
                 _fill(fork_path, parent_path, parent, source)
                 document.without_secrets().write(fork_path, sync=True)
             return folder
@@ -107,22 +107,22 @@ def make_fork_folder(
 
 
 def find_fork_checkpoint(folder: Path, name: str | None, step: int | None) -> Checkpoint:
-    """Return the checkpoint to begin from: by name, or the one of exactly that step.
+    """Return the checkpoint to start from: by name, or the checkpoint of exactly that step.
 
     Raises:
-        As `make_fork_folder`.
+        ConfigError, NotFound, DamagedFile: As in `make_fork_folder`.
     """
     if step is not None:
-        return _of_step(folder, whole_step(step))
+        return _checkpoint_at_step(folder, whole_step(step))
     if name is None:
-        raise ConfigError("a fork begins from a checkpoint: give its name (checkpoint='last'), or its step (step=)")
+        raise ConfigError("a fork starts from a checkpoint: pass its name (checkpoint='last'), or its step (step=)")
     return manifests.read(folder, name)
 
 
 def _fill(fork_path: Path, parent_path: Path, parent: RunDocument, checkpoint: Checkpoint) -> None:
-    """Everything of a fork but its document."""
+    """Write everything of a fork except its document."""
     position = position_at(parent_path, parent, checkpoint)
-    _copy_checkpoint(checkpoint, LAST, fork_path)  # first: a run that trains on deletes what it saves anew
+    _copy_checkpoint(checkpoint, LAST, fork_path)  # first, since a running parent deletes files that it replaces
     if (best := _best(checkpoint, position)) is not None:
         _copy_checkpoint(best, BEST, fork_path)
     _copy_points(parent_path, parent, position, fork_path)
@@ -131,7 +131,7 @@ def _fill(fork_path: Path, parent_path: Path, parent: RunDocument, checkpoint: C
     _copy_listings(parent_path, parent, fork_path)
 
 
-def _of_step(folder: Path, step: int) -> Checkpoint:
+def _checkpoint_at_step(folder: Path, step: int) -> Checkpoint:
     checkpoints = [manifests.read(folder, name) for name in manifests.names(folder)]
     for checkpoint in checkpoints:
         if checkpoint.step == step:
@@ -141,7 +141,7 @@ def _of_step(folder: Path, step: int) -> Checkpoint:
         raise NotFound(f"{folder} has no checkpoint of a step to fork from; `run.checkpoint(step=..., ...)` saves one")
     nearest = min(steps, key=lambda other: abs(other - step))
     raise NotFound(
-        f"no checkpoint of step {step} in {folder}; there are those of {', '.join(map(str, steps))},"
+        f"no checkpoint of step {step} in {folder}; it has those of steps {', '.join(map(str, steps))},"
         f" the nearest is {nearest}"
     )
 
@@ -153,10 +153,10 @@ def _document(parent: RunDocument, checkpoint: Checkpoint, run_id: str, name: st
         name=name,
         experiment=experiment,
         created=now(),
-        status=Status("interrupted", now(), f"forked from {parent.name} ({parent.id}) at {at}, and not gone on with"),
+        status=Status("interrupted", now(), f"forked from {parent.name} ({parent.id}) at {at}, and not continued"),
         config=parent.config,
         defaults=parent.defaults,
-        data=_known_data(parent),
+        data=_fingerprinted_data(parent),
         lineage={
             "kind": FORK,
             "run": parent.id,
@@ -171,15 +171,15 @@ def _document(parent: RunDocument, checkpoint: Checkpoint, run_id: str, name: st
 
 
 def _attempts(parent: RunDocument, checkpoint: Checkpoint) -> list[Attempt]:
-    """Those that led to the checkpoint; the last one as if it had ended there."""
+    """Return the attempts that led to the checkpoint; the last one ends there."""
     by_number = {entry.attempt: entry for entry in parent.attempts}
     attempts: list[Attempt] = []
     number: int | None = checkpoint.attempt
     while number is not None:
         if number not in by_number:
             raise DamagedFile(
-                f"{checkpoint.folder}: its checkpoint {checkpoint.name!r} is of attempt {number}, which its run.json"
-                " does not name; fork from another checkpoint"
+                f"{checkpoint.folder}: its checkpoint {checkpoint.name!r} is of attempt {number}, which is missing in"
+                " its run.json; fork from another checkpoint"
             )
         entry = by_number.pop(number)
         attempts.insert(0, dataclasses.replace(entry, inherited=entry.inherited or parent.id))
@@ -189,13 +189,13 @@ def _attempts(parent: RunDocument, checkpoint: Checkpoint) -> list[Attempt]:
 
 
 def _copy_points(parent_path: Path, parent: RunDocument, position: Mapping[str, int], into: Path) -> None:
-    from runfolio.record.points.reader import PointFiles  # Arrow, which other runs need not load
+    from runfolio.record.points.reader import PointFiles  # imports Arrow, which other runs do not need
 
     RecordPath(into, METRICS).mkdir()
     points = PointFiles(parent_path, parent)
     points.copy(segment_path(into, new_id(), 1), position)
     for problem in points.problems:
-        log.warning("forking %s: %s; the fork has what can be read", parent.id, problem)
+        log.warning("forking %s: %s; the fork has all readable points", parent.id, problem)
 
 
 def _copy_media(parent_path: Path, position: Mapping[str, int], into: Path) -> None:
@@ -210,7 +210,7 @@ def _copy_media(parent_path: Path, position: Mapping[str, int], into: Path) -> N
         written = lines.setdefault(path, [header(entry.writer, entry.attempt)])
         written.append(media.encode(entry.seq, entry.time_us, entry.step, entry.kind, entry.name, entry.content))
         if entry.path is not None:
-            with contextlib.suppress(FileNotFoundError, UnusableFile):  # lost in the parent as well
+            with contextlib.suppress(FileNotFoundError, UnusableFile):  # missing in the parent as well
                 name = entry.path.name
                 media.picture_path(parent_path, name).link(media.picture_path(into, name))
     for path, written in lines.items():
@@ -223,21 +223,21 @@ def _copy_checkpoint(checkpoint: Checkpoint, name: str, into: Path) -> None:
     manifest = files.read_json(manifests.manifest_path(checkpoint.folder, checkpoint.name))
     try:
         for file in checkpoint.file_names:
-            with contextlib.suppress(FileExistsError):  # the other checkpoint's, too
+            with contextlib.suppress(FileExistsError):  # also a file of the other checkpoint
                 (RecordPath(checkpoint.folder, CHECKPOINTS) / file).link(target / file)
         files.write_json(manifests.manifest_path(into, name), {**manifest, "name": name}, sync=True)
         copied = manifests.read(into, name)
         copied.verify()
     except (FileNotFoundError, DamagedFile):
         if manifests.read(checkpoint.folder, checkpoint.name) == checkpoint:
-            checkpoint.verify()  # which names the file
+            checkpoint.verify()  # raises an error that names the file
         raise Replaced(checkpoint) from None
     if copied.position != checkpoint.position:
         raise Replaced(checkpoint)
 
 
 def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | None:
-    """The best of the parent's checkpoints that were saved by then, as far as they are still there."""
+    """Return the best existing checkpoint of the parent that was saved before; else this one if it has a metric."""
     ranked = [name for name in manifests.names(checkpoint.folder) if name.startswith(BEST)]
     for name in sorted(ranked, key=lambda name: (len(name), name)):  # best, best-2, ... best-10
         with contextlib.suppress(DamagedFile, NotFound):
@@ -248,7 +248,7 @@ def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | N
 
 
 def _copy_heartbeats(parent_path: Path, position: Mapping[str, int], into: Path) -> None:
-    """Who the inherited writers were. Whatever they do now, here they write no more."""
+    """Copy the heartbeats of the inherited writers, marked as ended."""
     RecordPath(into, ALIVE).mkdir()
     for heartbeat in heartbeats.heartbeats(parent_path):
         if heartbeat.writer in position:
@@ -256,24 +256,24 @@ def _copy_heartbeats(parent_path: Path, position: Mapping[str, int], into: Path)
 
 
 def _copy_listings(parent_path: Path, parent: RunDocument, into: Path) -> None:
-    """Of the data that the points up to there came of."""
+    """Link the listings of the data that the inherited points were trained on."""
     RecordPath(into, DATA).mkdir()
-    for fingerprint in {entry["fingerprint"] for entry in _known_data(parent).values()}:
-        with contextlib.suppress(FileNotFoundError, UnusableFile):  # too long to be kept, or lost in the parent
+    for fingerprint in {entry["fingerprint"] for entry in _fingerprinted_data(parent).values()}:
+        with contextlib.suppress(FileNotFoundError, UnusableFile):  # too long to be stored, or lost in the parent
             listing_path(parent_path, fingerprint).link(listing_path(into, fingerprint))
 
 
-def _known_data(parent: RunDocument) -> dict[str, Any]:
-    """What the run noted of its data, without what it was still finding out."""
+def _fingerprinted_data(parent: RunDocument) -> dict[str, Any]:
+    """Return the recorded data with a fingerprint, without data that was still being read."""
     return {name: entry for name, entry in parent.data.items() if is_fingerprint(entry.get("fingerprint"))}
 
 
 @contextlib.contextmanager
-def _appearing_whole(folder: Path) -> Iterator[Path]:
-    """A hidden folder that becomes `folder` at the end, all of it on the disk, or goes again.
+def _complete_folder(folder: Path) -> Iterator[Path]:
+    """Yield a hidden folder that is synced and renamed to `folder` at the end, or removed after an error.
 
     Raises:
-        FileExistsError: `folder` is there.
+        FileExistsError: `folder` exists.
     """
     _sweep(folder.parent)
     fork_path = folder.parent / f"{HIDDEN}{new_id()}-{FORK}"
@@ -288,7 +288,7 @@ def _appearing_whole(folder: Path) -> Iterator[Path]:
             fork_path.rename(folder)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                raise FileExistsError(errno.EEXIST, "it is there", str(folder)) from None
+                raise FileExistsError(errno.EEXIST, "it exists", str(folder)) from None
             raise
         files.sync_file(folder.parent)
     except BaseException:
@@ -297,7 +297,7 @@ def _appearing_whole(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(experiment_path: Path) -> None:
-    """Take away what forks left half made whose makers were killed."""
+    """Remove incomplete forks of killed processes."""
     for leftover in experiment_path.glob(f"{HIDDEN}????????-{FORK}"):
         with contextlib.suppress(OSError):
             if time.time() - leftover.stat().st_mtime > _ABANDONED_S:

@@ -37,7 +37,7 @@ _END_WAIT_S: dict[exit_hooks.Ending, float] = {"run": 2.0, "process": 2.0, "kill
 _NOT_HELD_BACK = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
 _READ_BYTES = 65536
 _ADDED_CHARACTERS = 4000
-"""Of a line that is added to a log: a message of more than `_READ_BYTES` does not arrive."""
+"""Limit of a line added to a log; a message longer than `_READ_BYTES` would be lost."""
 _Identity = tuple[int, int, int]
 
 

@@ -1,4 +1,4 @@
-"""Where a program comes from: its script, the folder it was started in, and which loaded modules are the user's own."""
+"""Origin of a program: its script, its start folder, and the loaded modules that belong to the user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MODULE_VARIABLES: Any = vars(ModuleType)["__dict__"]
 
 
 def command() -> dict[str, Any]:
-    """What was started, and where; quick enough for the training thread."""
+    """Return the command and its folder; fast enough for the training thread."""
     words = redact_command(sys.argv)
     return {
         "command": words,
@@ -37,26 +37,26 @@ def _existing_paths(words: Sequence[str]) -> list[str]:
 
 
 def current_folder() -> str | None:
-    """Where the process stands; None where that folder is gone."""
+    """Return the current folder; None if it was deleted."""
     try:
-        return os.getcwd()  # noqa: PTH109 - a text is what is recorded
+        return os.getcwd()  # noqa: PTH109 - recorded as text
     except OSError:
         return None
 
 
 def script() -> str | None:
-    """The user's file that is being run; None for an installed program, a notebook and a prompt."""
+    """Return the user's file that is being run; None for an installed program, a notebook and a prompt."""
     path = _file_of(sys.modules.get("__main__"))
     return path if path is not None and is_own(path) else None
 
 
 def program_name() -> str:
-    """Return the name of the script, module, program or notebook that is being run; `python` for code without a file.
+    """Return the name of the running script, module, program or notebook; `python` for code without a file.
 
-    It is taken from `sys.argv`, which processes started by `multiprocessing` inherit.
+    It comes from `sys.argv`, which processes started by `multiprocessing` inherit.
     """
     path = PurePath(sys.argv[0] if sys.argv else "")
-    if path.stem.endswith("kernel_launcher"):  # of Jupyter, which tells the notebook's path, or of Colab
+    if path.stem.endswith("kernel_launcher"):  # of Jupyter, which sets the notebook's path, or of Colab
         return PurePath(os.environ.get("JPY_SESSION_NAME") or "notebook").stem
     if path.stem == "__main__":  # python -m package
         return path.parent.name or "python"
@@ -64,16 +64,16 @@ def program_name() -> str:
 
 
 def _module() -> str | None:
-    """The module's name where the program was started with `python -m`."""
+    """Return the module's name if the program was started with `python -m`."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     name = getattr(spec, "name", None)
     return name if isinstance(name, str) else None
 
 
 def own_modules() -> dict[str, str]:
-    """The files of loaded modules that are neither installed nor Python's nor runfolio's: their names by path."""
+    """Return the names of loaded modules by file, without installed ones, Python's and runfolio's."""
     names = {}
-    for name, module in sys.modules.copy().items():  # copied at once: a tuple of them is not while others import
+    for name, module in sys.modules.copy().items():  # `copy` is atomic, unlike a tuple, while others import
         path = _file_of(module)
         if name != "__main__" and path is not None and path not in names and is_own(path):
             names[path] = name
@@ -81,9 +81,9 @@ def own_modules() -> dict[str, str]:
 
 
 def _file_of(module: object) -> str | None:
-    """Return the file of a module; None for anything else in `sys.modules`, whatever it says it is.
+    """Return the file of a module; None for other objects in `sys.modules`.
 
-    Asked past its `__getattr__`: a lazy module would be loaded for the answer.
+    Its `__getattr__` is not called, which would load a lazy module.
     """
     if not issubclass(type(module), ModuleType):
         return None
@@ -98,7 +98,7 @@ def is_own(path: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _foreign_folders() -> tuple[str, ...]:
-    """Python's own folders, the virtual environment, runfolio and `dist-packages`, each with its separator."""
+    """Return the folders of Python, the virtual environment, runfolio and `dist-packages`, each with a separator."""
     folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
     folders.add(os.fspath(Path(__file__).parents[2]))
     if sys.prefix != sys.base_prefix:

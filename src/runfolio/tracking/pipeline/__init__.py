@@ -1,7 +1,7 @@
-"""The path from `Run.log` to the files of the record.
+"""Path of data from `Run.log` to the files of the record.
 
-The training thread appends `queue_items` to a deque. The `encoder_thread` turns them into lines (`encoder`) and puts
-these into the `outbox`. The `store_thread` takes them from there and writes the record: `run_folder_writer` the points
-and media, `run_lifecycle` the run document, the heartbeat and the claim, `sealing_processes` the segments,
-`spool_transfer` what a failing store did not take. `sink_group` feeds what was written to further sinks.
+The training thread appends `queue_items` to a deque. The `encoder_thread` encodes them as lines (`encoder`) and adds
+these to the `outbox`. The `store_thread` writes them: `run_folder_writer` the points and media, `run_lifecycle` the run
+document, the heartbeat and the claim. `sealing_processes` seals segments, and `spool_transfer` stores batches while the
+store fails. `sink_group` passes everything written to other sinks.
 """

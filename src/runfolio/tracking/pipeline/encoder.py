@@ -23,7 +23,7 @@ from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media, Plain, Scalars
 
 _MANY_VALUES = 4000
-"""Values of a call that fit a line of the record, however long their names are."""
+"""Number of values of a call that always fit a line of the record, whatever their names."""
 _STEPS = 2**63
 
 

@@ -1,4 +1,4 @@
-"""The files of a run's points and media, written by one process."""
+"""Writing of a run's points and media by one process."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from runfolio.tracking.pipeline.outbox import Outbox
 
 _ONE_WRITE_BYTES = 4 * 1024 * 1024
 _MEDIA_BYTES = 1024**3
-"""Size of a list of media that is full."""
+"""Largest size of a list of media."""
 
 
 class RunFolderWriter:
-    """Appends batches of the outbox to tails and media; a batch leaves the outbox once its file has all of it."""
+    """Writer that appends batches of the outbox to tails and media; a batch leaves the outbox after it is written."""
 
     def __init__(
         self, folder: Path, writer: str, attempt: int, tail_numbers: Iterator[int], seal_bytes: int, *, sync: bool
@@ -29,10 +29,10 @@ class RunFolderWriter:
         """Prepare the files; nothing is created before the first batch.
 
         Args:
-            writer: The id of this process in the record.
-            tail_numbers: Numbers that no tail of this writer has yet.
-            seal_bytes: Size of a tail that is full.
-            sync: Whether every write is brought to the disk itself before it counts.
+            writer: Id of this process in the record.
+            tail_numbers: Unused numbers for new tails of this writer.
+            seal_bytes: Size from which a tail is full.
+            sync: Whether every write is flushed to the physical disk before it counts.
         """
         self._folder = folder
         self._writer = writer
@@ -43,27 +43,27 @@ class RunFolderWriter:
         self._tail: AppendFile | None = None
         self._tail_number = 0
         self._contiguous_id = 0
-        """The id of the batches that go to the open tail."""
+        """Contiguous id of the batches in the open tail."""
         self._media: AppendFile | None = None
         self._media_number = 1
         self._folder_synced = False
         self._accepted = 0
-        """Number of the outbox's batches that an open file has accepted, though not all their bytes are written."""
+        """Number of batches in the outbox that an open file has accepted, although some bytes are not written yet."""
 
     @property
     def tail_size(self) -> int | None:
-        """Bytes of the open tail; None if no tail is open."""
+        """Size of the open tail in bytes; None if no tail is open."""
         return None if self._tail is None else self._tail.size
 
     def has_points(self) -> bool:
-        """Return whether the run has any points, of whichever process."""
+        """Return whether the run has any points, of any process."""
         return bool(RecordPath(self._folder, METRICS).all_entries())
 
     def write_front(self, outbox: Outbox) -> list[EncodedBatch]:
-        """Move the first batches of the outbox to a file, and return them; empty if nothing waits.
+        """Write the first batches of the outbox to a file, and return them; empty if the outbox is.
 
         Raises:
-            OSError: They are not written, or only in part; they wait in the outbox for the next call.
+            OSError: They were not written, or only in part; they stay in the outbox for the next call.
         """
         contiguous_id, batches = outbox.front(_ONE_WRITE_BYTES)
         if not batches:
@@ -77,14 +77,14 @@ class RunFolderWriter:
         return batches
 
     def discard(self, outbox: Outbox) -> None:
-        """Empty the outbox without writing: another process has the run now."""
+        """Empty the outbox without writing: another process has taken the run over."""
         outbox.drop(len(outbox.waiting_batches()))
         self._accepted = 0
 
     def close_full_tail(self) -> int | None:
         """Close the tail if it is full, and return its number, so that it can be sealed.
 
-        It is not synced here, which may take a disk long: its segment is, before the tail is removed.
+        It is not synced, which may be slow; its segment is synced before the tail is removed.
         """
         if self._tail is None or self._tail.size < self._seal_bytes:
             return None
@@ -92,10 +92,10 @@ class RunFolderWriter:
         return self._tail_number
 
     def sync(self) -> None:
-        """Bring what was written to the disk itself.
+        """Flush everything that was written to the physical disk.
 
         Raises:
-            OSError: It may not be there.
+            OSError: It may not be on the disk.
         """
         for file in (self._tail, self._media):
             if file is not None:
@@ -103,7 +103,7 @@ class RunFolderWriter:
         self.sync_folder()
 
     def sync_folder(self) -> None:
-        """Bring the run's folder to the disk, and the folders above it: a power cut loses names as well."""
+        """Flush the run's folder and its parents to the disk: a power cut may also lose file names."""
         if not self._folder_synced:
             for folder in (self._folder, self._folder.parent, self._folder.parent.parent):
                 files.sync_file(folder)
@@ -120,7 +120,7 @@ class RunFolderWriter:
             self._media.close(sync=True)
 
     def _write_points(self, contiguous_id: int, batches: list[EncodedPoints]) -> int:
-        """Append batches to the tail; return how many of them it has now."""
+        """Append batches to the tail; return the number of batches that are now in it."""
         if self._tail is not None and self._tail.is_lost:
             self._leave_tail()
         if self._accepted:
@@ -158,13 +158,13 @@ class RunFolderWriter:
             self.sync_folder()
 
     def _leave_tail(self) -> None:
-        """Close the open tail for good; lines that it accepted but did not write are still in the outbox."""
+        """Close the open tail permanently; lines that it accepted but did not write are still in the outbox."""
         file, self._tail, self._accepted = self._tail, None, 0
         if file is not None:
             file.close(sync=False)
 
     def _leave_media(self) -> None:
-        """Close the list of media for good, as `_leave_tail` does."""
+        """Close the media list permanently, as in `_leave_tail`."""
         file, self._media, self._accepted = self._media, None, 0
         self._media_number = next(self._tail_numbers) + 1
         if file is not None:

@@ -1,4 +1,4 @@
-"""The run document, this process's heartbeat, and its claim to the attempt."""
+"""Run document, heartbeat and claim of this process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from runfolio.tracking.pipeline.background_log import log
 
 
 class RunLifecycle:
-    """Says in the record that a process writes the run, what the run is, and how it ended."""
+    """Writer of the parts of the record that identify a run: the process that writes it, its document and its end."""
 
     def __init__(self, folder: Path, document: RunDocument, heartbeat: Heartbeat, *, sync: bool) -> None:
         self.is_primary = heartbeat.role == PRIMARY
-        """Else the process has joined: `run.json`, the run's end and its compaction belong to another one."""
+        """False if the process has joined: another process owns `run.json`, the run's end and its compaction."""
         self.is_known_superseded = False
-        """The last answer of `is_superseded`."""
+        """Last result of `is_superseded`."""
         self._folder = folder
         self._document = document
         self._heartbeat = heartbeat
@@ -29,7 +29,7 @@ class RunLifecycle:
         self._document_changed = False
 
     def mark_changed(self) -> None:
-        """Have the document saved with the next write; may be called on any thread."""
+        """Schedule saving the document with the next write; any thread may call it."""
         self._document_changed = True
 
     def create_files(self) -> None:
@@ -39,7 +39,7 @@ class RunLifecycle:
             OSError: The store cannot be written.
             Taken: Another process has claimed the attempt.
         """
-        # None of its parents: a run that is gone, with the disk it lies on or for good, is not created again.
+        # Without parents: a deleted run, or one on a missing disk, must not be created again.
         for parts in ((ALIVE,), (METRICS,), (MEDIA,), (MEDIA, MEDIA_FILES)):
             RecordPath(self._folder, *parts).mkdir()
         self.write_heartbeat()
@@ -47,7 +47,7 @@ class RunLifecycle:
             self._open_attempt()
 
     def reserve_space(self) -> None:
-        """Keep room on the disk for the run's end."""
+        """Reserve space on the disk for the run's end."""
         disk.reserve(self._folder, self._heartbeat.writer)
 
     def release_space(self) -> None:
@@ -56,7 +56,7 @@ class RunLifecycle:
     def is_superseded(self) -> bool:
         """Return whether another process has opened the next attempt; this one then records nothing more.
 
-        Logged the first time.
+        The first time, this is logged.
         """
         if (
             not self.is_known_superseded
@@ -64,8 +64,8 @@ class RunLifecycle:
         ):
             self.is_known_superseded = True
             log.error(
-                "run %s was taken over by process %d on %s: this process (%d) records nothing more of it; what it has"
-                " logged stays readable, and its training goes on",
+                "run %s was taken over by process %d on %s: this process (%d) records nothing more; its earlier points"
+                " stay readable, and its training continues",
                 self._document.id,
                 claim.pid,
                 claim.host,
@@ -74,7 +74,7 @@ class RunLifecycle:
         return self.is_known_superseded
 
     def beat(self) -> bool:
-        """Write the next heartbeat; return False if the process was superseded and has none any more."""
+        """Write the next heartbeat; return False if the process was superseded and writes none."""
         if self.is_superseded():
             if self._heartbeat.end is None:
                 self._heartbeat.end = "interrupted"
@@ -88,11 +88,11 @@ class RunLifecycle:
         self._heartbeat.write(self._folder)
 
     def save_changes(self) -> None:
-        """Save the document if it was changed since it was saved last."""
+        """Save the document if it was changed since the last save."""
         if self._document_changed and self.is_primary and not self.is_superseded():
             self._document_changed = False
             try:
-                self._save(sync=True)  # after a power cut, half of it would hide the run
+                self._save(sync=True)  # after a power cut, an incomplete file would hide the run
             except BaseException:
                 self._document_changed = True
                 raise
@@ -107,7 +107,7 @@ class RunLifecycle:
             self._save(sync=True)
 
     def end_heartbeat(self) -> None:
-        """Write the last heartbeat, which says that the process writes no more."""
+        """Write the last heartbeat, which marks the end of this process's writing."""
         self._heartbeat.end = "interrupted" if self.is_known_superseded else self._document.status.state
         self.write_heartbeat()
 
