@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runfolio.record.base.file_bounds import SEGMENT, SEGMENT_FOOTER
+from runfolio.record.base import file_bounds
 from runfolio.record.base.record_path import RecordPath, descriptor_path
 
 GROUP_ROWS = 1 << 20
@@ -29,10 +29,16 @@ _STRUCT_BYTES = 8
 """Smallest average size of a struct in a footer; Arrow's have about 14 bytes."""
 _HEADER_BYTES = 4096
 """Largest header of a page, which repeats the page's least and greatest name."""
+_VARINT_BITS = 64
+"""Bits of the largest integer."""
 _TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
 """Types of Thrift's compact protocol."""
 _UNPACKED, _PACKED = 2, 3
 """Fields of a page's header: its sizes in bytes without the header."""
+
+
+PAGE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""Errors of reading a page: damage, a disk that fails, and texts that are not UTF-8."""
 
 
 class Footer(NamedTuple):
@@ -51,7 +57,7 @@ def open_file(path: RecordPath) -> pa.OSFile:
         FileNotFoundError: It is gone.
         UnusableFile: It is a link, a device or a FIFO, or larger than any segment.
     """
-    with path.open(SEGMENT) as file:
+    with path.open(file_bounds.SEGMENT) as file:
         return pa.OSFile(str(descriptor_path(file.fileno(), str(path))))
 
 
@@ -63,9 +69,10 @@ def read_footer(file: pa.OSFile) -> Footer:
     """
     size = file.size()
     length = int.from_bytes(file.read_at(min(8, size), max(size - 8, 0))[:4], "little")
-    if SEGMENT_FOOTER < length < size:
-        raise pa.ArrowInvalid(f"its footer has {length:,} bytes, and such a footer at most {SEGMENT_FOOTER:,}")
-    start = size - min(length + 8, size, SEGMENT_FOOTER)
+    most = file_bounds.SEGMENT_FOOTER
+    if most < length < size:
+        raise pa.ArrowInvalid(f"its footer has {length:,} bytes, and such a footer at most {most:,}")
+    start = size - min(length + 8, size, most + 8)
     data = file.read_at(size - start, start)
     if len(data) > _UNCOUNTED_BYTES and (structs := _count_structs(data)) * _STRUCT_BYTES > len(data):
         raise pa.ArrowInvalid(f"its footer holds {structs:,} structs in {len(data):,} bytes")
@@ -73,13 +80,21 @@ def read_footer(file: pa.OSFile) -> Footer:
 
 
 def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
-    """Check the number of rows against the size of the file.
+    """Check the number of rows, as each row group states it, against the size of the file.
 
     Raises:
         ArrowInvalid: The file claims more rows than it can contain.
     """
-    if metadata.num_rows > GROUP_ROWS + _ROWS_PER_BYTE * file.size():
-        raise pa.ArrowInvalid(f"it says that it holds {metadata.num_rows:,} points in {file.size():,} bytes")
+    rows = 0
+    for group in range(metadata.num_row_groups):
+        group_rows = metadata.row_group(group).num_rows
+        if not 0 <= group_rows <= GROUP_ROWS:
+            raise pa.ArrowInvalid(f"it says that a row group has {group_rows:,} points")
+        rows += group_rows
+    if rows != metadata.num_rows:
+        raise pa.ArrowInvalid(f"its row groups hold {rows:,} points, and it says {metadata.num_rows:,}")
+    if rows > GROUP_ROWS + _ROWS_PER_BYTE * file.size():
+        raise pa.ArrowInvalid(f"it says that it holds {rows:,} points in {file.size():,} bytes")
 
 
 def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns: Sequence[str]) -> None:
@@ -89,8 +104,6 @@ def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns:
         ArrowInvalid: A column would unpack to more than it can contain.
     """
     about = metadata.row_group(group)
-    if about.num_rows > GROUP_ROWS:
-        raise pa.ArrowInvalid(f"it says that a row group has {about.num_rows:,} points")
     for index in range(about.num_columns):
         column = about.column(index)
         if (name := column.path_in_schema) in columns:
@@ -99,6 +112,17 @@ def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns:
             needs_look = column.total_compressed_size * _ZSTD_RATIO > COLUMN_BYTES
             if needs_look and (unpacked := sum(_unpacked_sizes(file, column))) > COLUMN_BYTES:
                 raise pa.ArrowInvalid(f"column {name} would take {unpacked:,} bytes in one row group")
+
+
+def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
+    """Return the first and last text in a column of one row group; None if the footer does not say."""
+    statistics = column.statistics
+    if statistics is None or not statistics.has_min_max:
+        return None
+    try:
+        return statistics.min, statistics.max
+    except UnicodeDecodeError:
+        return None
 
 
 def _unpacked_sizes(file: pa.OSFile, column: pq.ColumnChunkMetaData) -> Iterator[int]:
@@ -125,8 +149,8 @@ def _count_structs(footer: bytes) -> int:
         raise pa.ArrowInvalid("its footer is damaged") from None
 
 
-def _count(data: bytes, position: int, kind: int) -> tuple[int, int]:
-    """Return the number of structs in a value, and the position of its end."""
+def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> tuple[int, int]:
+    """Return the number of structs in a value, and the position of its end; in a list, truth values take a byte."""
     if kind == _STRUCT:
         count = 1
         while head := data[position]:
@@ -137,11 +161,15 @@ def _count(data: bytes, position: int, kind: int) -> tuple[int, int]:
     if kind == _LIST:
         head = data[position]
         size, position = (head >> 4, position + 1) if head < 0xF0 else _varint(data, position + 1)
+        if size > len(data) - position:  # each takes a byte or more
+            raise IndexError
         count = 0
         for _ in range(size):
-            inner, position = _count(data, position, head & 15)
+            inner, position = _count(data, position, head & 15, in_list=True)
             count += inner
         return count, position
+    if kind in _TRUTH_VALUES and in_list:
+        return 0, position + 1
     return 0, _value(data, position, kind)[1]
 
 
@@ -190,6 +218,8 @@ def _integer(data: bytes, position: int) -> tuple[int, int]:
 def _varint(data: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
     while (byte := data[position]) >= 128:
+        if shift > _VARINT_BITS:
+            raise IndexError
         value |= (byte & 127) << shift
         position, shift = position + 1, shift + 7
     return value | byte << shift, position + 1

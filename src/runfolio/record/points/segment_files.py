@@ -50,6 +50,10 @@ BLOCK_ROWS = 65_536
 """Default number of rows to read at once."""
 
 
+class LargeFooterError(Exception):
+    """A segment was not written, because its footer would be larger than readers accept."""
+
+
 def write(
     path: RecordPath, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges
 ) -> None:
@@ -60,6 +64,10 @@ def write(
         metrics: All metrics, sorted.
         writers: All writers, sorted.
         ranges: Log calls all of whose points are among the rows.
+
+    Raises:
+        LargeFooterError: The rows need more row groups than one segment can have.
+        OSError: It cannot be written.
     """
     path.replace(lambda temporary: fill(temporary, blocks, metrics, writers, ranges), sync=True)
 
@@ -91,7 +99,10 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
 def _add_checksum(path: Path) -> None:
     """Insert a checksum before the footer. Parquet has none for it, and Arrow aborts the process after some damage."""
     with pa.OSFile(str(path)) as written:
-        footer = parquet_bounds.read_footer(written).data
+        try:
+            footer = parquet_bounds.read_footer(written).data
+        except pa.ArrowInvalid as error:
+            raise LargeFooterError(str(error)) from None
     with path.open("r+b") as file:
         file.seek(-len(footer), os.SEEK_END)
         file.write(_CHECKSUM + zlib.crc32(footer).to_bytes(4, "little") + footer)
@@ -196,7 +207,8 @@ class Segment:
         try:
             about = orjson.loads((parquet_file.metadata.metadata or {})[_METADATA_KEY.encode()])
             ranges: SeqRanges = {
-                writer_id(writer): [(int(a), int(b)) for a, b in pairs] for writer, pairs in about["covers"].items()
+                writer_id(writer): [_checked_range(first, last) for first, last in pairs]
+                for writer, pairs in about["covers"].items()
             }
         except (AttributeError, KeyError, TypeError, ValueError):
             raise DamagedFile(f"{path} is damaged (it does not list the log calls it covers)") from None
@@ -253,7 +265,7 @@ class Segment:
             for group in groups:
                 parquet_bounds.check_group(self._source, self._file.metadata, group, columns)
             rows = self._file.read_row_groups(groups, columns=list(columns), use_threads=False)
-        except (pa.ArrowException, OSError):
+        except parquet_bounds.PAGE_ERRORS:
             return None
         count = sum(self._file.metadata.row_group(group).num_rows for group in groups)
         is_complete = 0 < rows.num_rows == count and not any(column.null_count for column in rows.columns)
@@ -300,11 +312,8 @@ class Segment:
         )
         extents = []
         for group in range(metadata.num_row_groups):
-            statistics = metadata.row_group(group).column(index).statistics
-            if statistics is None or not statistics.has_min_max:
-                extents.append((group, None, None))
-            else:
-                extents.append((group, statistics.min, statistics.max))
+            bounds = parquet_bounds.bounds_of_texts(metadata.row_group(group).column(index))
+            extents.append((group, *(bounds or (None, None))))
         return extents
 
     def _batches(
@@ -322,10 +331,16 @@ class Segment:
                     yield convert(batch)
             if missing:  # Arrow may return an empty page for a damaged one
                 raise pa.ArrowInvalid(f"{missing:,} points are missing")
-        except (pa.ArrowException, OSError) as error:
+        except parquet_bounds.PAGE_ERRORS as error:
             if not self.damaged:
                 self.damaged = True
                 raise DamagedFile(f"{self.path} is damaged ({_first_line(error)})") from None
+
+
+def _checked_range(first: Any, last: Any) -> tuple[int, int]:
+    if not (type(first) is type(last) is int and 0 <= first <= last < 2**63):
+        raise ValueError("a range of log calls is two integers")
+    return first, last
 
 
 def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[str, int]) -> Rows:
