@@ -191,7 +191,7 @@ def test_doctor_finds_a_damaged_listing(write, store: Path):
     said = CliRunner().invoke(main, ["doctor", "--store", str(store)]).output
 
     assert f"data/{listings[0].name}" in said
-    assert f"data/{listings[1].name} is gone" in said.replace(": ", " ")
+    assert f"data/{listings[1].name} is missing" in said.replace(": ", " ")
 
 
 def test_means_over_seeds_report_changed_data(write, store: Path):
