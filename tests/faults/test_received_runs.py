@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -330,3 +331,36 @@ def test_no_command_touches_anything_outside_of_the_store(
             command()
     assert contents(home) == before
     assert sorted(path.name for path in folder.iterdir()) == ["home", "runs"]
+
+
+def test_deeply_nested_folders_stop_no_command(store: Path, bad: Path):
+    path = bad / "media"
+    descriptor = os.open(path, os.O_RDONLY)
+    for _ in range(1_200):
+        os.mkdir("d", dir_fd=descriptor)
+        inner = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(descriptor)
+    name = f"demo/{bad.name}"
+    for words in (["show", name], ["doctor", name], ["delete", name, "--yes"], ["trash"], ["undelete", name]):
+        done = typed(store, *words)
+        assert done.exit_code in (0, 1), done.output
+        assert "run again with --debug" not in done.output
+    typed(store, "delete", name, "--yes")
+    assert "nested too deeply; remove it by hand" in typed(store, "purge", "--yes").output
+    subprocess.run(["rm", "-r", store], check=True)  # Python cannot
+
+
+def test_edit_that_cannot_follow_a_note_of_the_far_future_is_refused(store: Path, bad: Path):
+    note = bad / "notes" / "9999999999999999-abcdefgh.json"
+    note.write_text(json.dumps({"runfolio": 0, "time": "", "host": "", "set": {"tags": ["theirs"]}}))
+    done = typed(store, "tag", "bad", "+mine")
+    assert done.exit_code == 2
+    assert "holds a change dated after the year 2286" in done.output
+
+
+def test_traceback_of_blanks_alone_is_left_out(store: Path, bad: Path):
+    document = json.loads((bad / "run.json").read_text())
+    edit(bad / "run.json", status={**document["status"], "traceback": "\n \t"})
+    assert typed(store, "show", "bad").exit_code == 0

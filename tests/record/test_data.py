@@ -150,3 +150,11 @@ def test_a_listing_that_unpacks_to_more_than_any_that_is_kept_is_damaged(tmp_pat
     assert Listing.read(tmp_path, listing.fingerprint, most_bytes=size) == listing
     with pytest.raises(DamagedFile, match="unpacks to more than"):
         Listing.read(tmp_path, listing.fingerprint, most_bytes=size - 1)
+
+
+def test_listing_that_unpacks_to_too_many_lines_is_damaged(tmp_path: Path):
+    path = listing_path(tmp_path, "0" * 32).path
+    path.parent.mkdir()
+    path.write_bytes(gzip.compress(b'{"runfolio": 0, "items": 1}' + b"\n" * 1_000_002))
+    with pytest.raises(DamagedFile, match="it lists more than 1,000,000 items"):
+        Listing.read(tmp_path, "0" * 32)

@@ -8,7 +8,9 @@ import math
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -235,3 +237,24 @@ def test_names_become_safe_folder_names(text: str, expected: str):
 )
 def test_folder_names_have_letters_of_any_script(text: str, expected: str):
     assert layout.slug(text) == expected
+
+
+def test_damage_in_many_nested_objects_is_named_in_part(folder: Path):
+    code: dict[str, Any] = {"command": [0] * 200_000}
+    for _ in range(90):
+        code = {"earlier": [code]}
+    value = {"id": "aaaaaaaa", "name": "net", "experiment": "demo", "created": "2026-11-22T11:13:33Z", "code": code}
+    damage = RunDocument.from_json(value, folder).damage
+    assert 0 < len(damage) <= 1_000
+    assert damage[0].endswith("earlier/0/command/0 must be text of at most 1,000,000 characters, without NUL")
+
+
+def test_thousand_patterns_of_axes_are_compiled_once(folder: Path):
+    document = a_document()
+    document.axes = [{"metric": f"*a*{number}", "x": "epoch"} for number in range(1_000)]
+    assert document.axis_of("a999") == "epoch"
+    assert document.axis_of("b") == "step"
+    before = time.process_time()
+    for _ in range(20):
+        document.axis_of("b")
+    assert time.process_time() - before < 1

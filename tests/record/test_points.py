@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runfolio.errors import NotFound
+from runfolio.errors import DamagedFile, NotFound
 from runfolio.record.base import disk, file_bounds
 from runfolio.record.base.layout import ALIVE, METRICS, segment_path, tail_path
 from runfolio.record.base.run_document import Attempt, RunDocument, now
@@ -28,6 +29,7 @@ from runfolio.record.points import compaction, segment_files, seq_ranges, tails
 from runfolio.record.points.metric_summary import MetricSummary
 from runfolio.record.points.reader import PointFiles
 from runfolio.record.points.tails import LogCall
+from runfolio.repair.row_groups import scan_segment
 
 
 def make_run(folder: Path, attempts: list[Attempt] | None = None) -> Path:
@@ -580,6 +582,8 @@ def test_merged_ranges_are_the_union(a: list, b: list):
     assert members(merged) == members(a) | members(b)
     assert all(one[1] + 1 < two[0] for one, two in itertools.pairwise(merged))
     assert seq_ranges.contains({"w": merged}, {"w": a})
+    assert seq_ranges.contains({"w": a}, {"w": b}) == (members(b) <= members(a))
+    assert seq_ranges.overlap({"w": a}, {"w": b}) == bool(members(a) & members(b))
 
 
 def test_points_of_too_many_row_groups_become_several_segments(run: Path, monkeypatch: pytest.MonkeyPatch):
@@ -609,3 +613,39 @@ def test_changed_footer_is_reported_before_arrow_reads_it(run: Path):
         files = PointFiles(run)
         assert files.read("loss").steps.tolist() == list(range(90))
         assert files.problems == [f"{path} is damaged (its footer does not match its checksum)"]
+
+
+@pytest.mark.parametrize("start", [b"\x19\xf1" + b"\xff" * 8 + b"\x7f", b"\x15" + b"\xff" * (1 << 20)])
+def test_footer_of_endless_lists_or_numbers_is_damaged(run: Path, start: bytes):
+    """It says that a list has 2**63 truth values, or that a number has seven million bits."""
+    footer = start.ljust(3 << 19, b"\0")
+    path = segment_path(run, "w1", 4)
+    path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(DamagedFile, match="its footer is damaged"):
+        segment_files.Segment.open(path)
+
+
+@pytest.mark.parametrize("covers", [[[0, 2**63]], [[0, 1e308]], [[3, 1]], [["0", "9"]], [[0]]])
+def test_segment_that_covers_impossible_calls_is_damaged(run: Path, covers: list[Any]):
+    path = segment_path(run, "w1", 4)
+    path.replace(lambda temporary: segment_files.fill(temporary, [], [], [], {"w1": covers}))
+    with pytest.raises(DamagedFile, match="does not list the log calls it covers"):
+        segment_files.Segment.open(path)
+
+
+def test_metric_that_is_not_utf8_costs_only_its_row_group(run: Path):
+    """Arrow writes the bytes of a text as they are."""
+    compaction.compact(run, "w1", 4)
+    whole = pq.read_table(segment_path(run, "w1", 4).path, schema=segment_files.SCHEMA)
+    bad = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.array([0, 2], pa.int32()).buffers()[1], pa.py_buffer(b"\xff\xfe")]
+    )
+    rows = whole.slice(0, 1).set_column(whole.schema.names.index("metric"), "metric", bad)
+    path = segment_path(run, "w1", 5).path
+    with pq.ParquetWriter(path, rows.schema, compression="zstd", store_schema=False) as writer:
+        writer.write_table(rows)
+        writer.add_key_value_metadata({"runfolio": json.dumps({"runfolio": 0, "covers": {"w1": [[900, 900]]}})})
+    files = PointFiles(run)
+    assert files.read("loss").steps.tolist() == list(range(90))
+    assert [problem for problem in files.problems if "utf-8" in problem]
+    assert scan_segment(segment_path(run, "w1", 5)).problem is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,9 +20,12 @@ from runfolio.errors import ConfigError, DamagedFile, RunfolioError
 from runfolio.record.checkpoints.image_transforms import plain_steps
 from runfolio.record.checkpoints.manifests import Checkpoint
 from runfolio.record.checkpoints.state_codec import StoredTensor
+from runfolio.settings import build
+from runfolio.vision.continuing.fork import Fork
 from runfolio.vision.evaluation.loading import load
 from runfolio.vision.models import ModelSpec, build_model
 from runfolio.vision.models.stored_network import check_stored_network
+from runfolio.vision.settings import TrainSettings
 
 from .mutations import mutations, raw_errors
 
@@ -181,3 +185,22 @@ def test_steps_that_do_not_fit_together_are_reported(checkpoint):
 
     with pytest.raises(DamagedFile, match="describes a transform that cannot be used: "):
         predict_script(checkpoint)(meta)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("training", {}, "training.epoch is missing"),
+        ("training", {"epoch": 1}, "training.settings is missing"),
+        ("training", {"epoch": 1, "settings": {}}, "training.settings.optimizer is missing"),
+        ("training", {"epoch": "1"}, "training.settings is missing"),
+        ("stopping", {"best": 0.5, "waited": None}, "stopping.waited is None; it must be an integer from 0 to"),
+        ("optimizer", {"param_groups": [{"params": "all"}]}, "optimizer.param_groups.0.params is 'all'; it must be"),
+    ],
+)
+def test_state_that_a_fork_cannot_use_is_named(trained, checkpoint, part, value, said):
+    state = {**checkpoint._state, part: value}
+    settings = build(TrainSettings, trained.config)
+
+    with pytest.raises(DamagedFile, match=re.escape(f"holds no state of a training: {said}")):
+        Fork(run=trained, checkpoint=replace(checkpoint, _state=state), parent_settings=settings, settings=settings)

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from runfolio.errors import NotFound, StoreError
 from runfolio.record.base.layout import RUN_FILE, TRASH, new_id
+from runfolio.record.base.record_path import MOST_LEVELS
 
 _EVENTS, _HIDDEN_EVENTS = "tfevents", "tf~events"
 """TensorBoard also searches hidden folders, and shows every file with the first text in its name."""
@@ -90,7 +91,7 @@ def run_paths(store: Path) -> Iterator[str]:
     trash = store / TRASH
     if not _is_real(trash):
         return
-    for parent, folders, names in os.walk(trash):
+    for parent, folders, names in _walk(trash):
         if RUN_FILE in names:
             yield Path(parent).relative_to(trash).as_posix()
             folders.clear()
@@ -99,8 +100,16 @@ def run_paths(store: Path) -> Iterator[str]:
 
 def size(folder: Path) -> int:
     """Return the number of bytes on the disk that removing a folder frees."""
-    paths = (f"{parent}/{name}" for parent, folders, names in os.walk(folder) for name in (*folders, *names))
+    paths = (f"{parent}/{name}" for parent, folders, names in _walk(folder) for name in (*folders, *names))
     return _blocks(str(folder)) + sum(map(_blocks, paths))
+
+
+def _walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk a folder as `os.walk` does, but only the first `MOST_LEVELS` levels: it calls itself for each."""
+    for parent, folders, names in os.walk(top):
+        if parent.count(os.sep) - str(top).count(os.sep) >= MOST_LEVELS:
+            folders.clear()
+        yield parent, folders, names
 
 
 def _blocks(path: str) -> int:
@@ -145,7 +154,7 @@ def _free_path(top: Path, run_path: str) -> Path:
 
 
 def _rename_events(folder: Path, old: str, new: str) -> None:
-    for parent, _, names in os.walk(folder):
+    for parent, _, names in _walk(folder):
         for name in names:
             if old in name:
                 Path(parent, name).rename(Path(parent, name.replace(old, new)))
@@ -155,6 +164,8 @@ def _remove(folder: Path) -> int:
     try:
         freed = size(folder)
         shutil.rmtree(folder)  # follows no links, not even if a folder is replaced by one in the meantime
+    except RecursionError:
+        raise StoreError(f"cannot purge {folder}: its folders are nested too deeply; remove it by hand") from None
     except OSError as error:
         raise _store_error("purge", folder, error) from None
     return freed

@@ -120,10 +120,13 @@ def covered_ranges(readable: SeqRanges, media: SeqRanges) -> SeqRanges:
     """Return the ranges that a segment with these log calls covers, including calls in between that wrote media."""
     covered: SeqRanges = {}
     for writer, ranges in seq_ranges.merge(readable, {writer: media.get(writer, []) for writer in readable}).items():
-        for first, last in ranges:
-            inside = [end for pair in readable[writer] for end in pair if first <= end <= last]
+        own = deque(seq_ranges.merge({writer: readable[writer]})[writer])
+        for _, last in ranges:
+            inside = []
+            while own and own[0][0] <= last:
+                inside.append(own.popleft())
             if inside:
-                covered.setdefault(writer, []).append((min(inside), max(inside)))
+                covered.setdefault(writer, []).append((inside[0][0], inside[-1][1]))
     return covered
 
 

@@ -77,10 +77,17 @@ def scan_segment(path: RecordPath) -> SegmentScan:
     """
     try:
         scan = SegmentScan(path, ranges=Segment.open(path).ranges)
-        parquet_file = pq.ParquetFile(parquet_bounds.open_file(path), page_checksum_verification=True)
+        source = parquet_bounds.open_file(path)
+        parquet_file = pq.ParquetFile(source, page_checksum_verification=True)
     except DamagedFile as error:
         return SegmentScan(path, describe_error(error, path))
     for number in range(parquet_file.metadata.num_row_groups):
+        try:
+            parquet_bounds.check_group(source, parquet_file.metadata, number, _COLUMNS)
+        except pa.ArrowException as error:
+            scan.problem = f"is damaged ({error})"
+            scan.lost.append(_describe(parquet_file, number))
+            continue
         try:
             scan.readable = seq_ranges.merge(scan.readable, _calls(_read(parquet_file, number)))
         except (pa.ArrowException, OSError, ValueError) as error:
@@ -126,14 +133,14 @@ def _read(parquet_file: pq.ParquetFile, number: int) -> pa.Table:
     names = _names(parquet_file, number)
     if names is not None and rows.num_rows:
         bounds = pc.min_max(rows["metric"]).as_py()  # type: ignore[attr-defined] - made at run time
-        if (names.min, names.max) != (bounds["min"], bounds["max"]):
+        if names != (bounds["min"], bounds["max"]):
             raise ValueError(f"its footer has other metrics for row group {number}")
     return rows
 
 
 def _is_readable_in_part(parquet_file: pq.ParquetFile, number: int) -> bool:
     names = _names(parquet_file, number)
-    alone = names is not None and names.min == names.max
+    alone = names is not None and names[0] == names[1]
     try:
         parquet_file.read_row_group(number, columns=[*_SHOWN, *(() if alone else ("metric",))], use_threads=False)
     except (pa.ArrowException, OSError):
@@ -147,15 +154,16 @@ def _describe(parquet_file: pq.ParquetFile, number: int) -> str:
     names = _names(parquet_file, number)
     if names is None:
         return f"{count:,} points"
-    return f"{count:,} points of {names.min}{f' to {names.max}' if names.min != names.max else ''}"
+    first, last = names
+    return f"{count:,} points of {first}{f' to {last}' if first != last else ''}"
 
 
-def _names(parquet_file: pq.ParquetFile, number: int) -> pq.Statistics | None:
-    """Return the first and last metric of a row group (`min`, `max`); None if the footer lacks them."""
+def _names(parquet_file: pq.ParquetFile, number: int) -> tuple[str, str] | None:
+    """Return the first and last metric of a row group; None if the footer lacks them."""
     group = parquet_file.metadata.row_group(number)
     columns = [group.column(index) for index in range(group.num_columns)]
-    statistics = [column.statistics for column in columns if column.path_in_schema == "metric"]
-    return statistics[0] if statistics and statistics[0] is not None and statistics[0].has_min_max else None
+    bounds = [parquet_bounds.bounds_of_texts(column) for column in columns if column.path_in_schema == "metric"]
+    return bounds[0] if bounds else None
 
 
 def _calls(rows: pa.Table) -> SeqRanges:

@@ -50,7 +50,7 @@ def find_links(
         ConfigError: A required path would be outside of the fresh folder.
     """
     present = {path for name in tree_files for path in (name, *_parents(name))}
-    given = dict(text.split("=", 1) for text in required if "=" in text and not (start.folder / text).exists())
+    given = dict(text.split("=", 1) for text in required if "=" in text and not _exists(start.folder / text))
     links = {
         _link_path(start, tree, name): _existing(f"--link {name}=", expand_home(path)) for name, path in given.items()
     }
@@ -91,7 +91,7 @@ def missing_files(
     missing = []
     for text in dict.fromkeys([*existing, *named, *recorded]):
         original = Path(os.path.normpath(start.folder / text))
-        if original.exists() or original in (start.root, *start.root.parents):
+        if _exists(original) or original in (start.root, *start.root.parents):
             continue
         if not original.is_relative_to(start.root):
             missing += [text] if text in existing else []
@@ -113,9 +113,13 @@ def _is_data_file(text: str) -> bool:
 
 
 def _existing(option: str, path: Path) -> Path:
-    if not path.exists():
+    if not _exists(path):
         raise NotFound(f"{option}: {path} does not exist")
     return path.absolute()
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises if a name is too long, or a folder is closed
 
 
 def _link_path(start: RecordedStart, tree: Path, name: str) -> Path:
@@ -178,7 +182,7 @@ def _left_out_files(start: RecordedStart, binary: Sequence[str]) -> Iterator[str
 
 def _missing_paths(original: Path, name: str, present: AbstractSet[str]) -> Iterator[Path]:
     """Yield the parts of a file or folder that the fresh folder lacks."""
-    if not original.exists():
+    if not _exists(original):
         return
     if name not in present:
         yield original

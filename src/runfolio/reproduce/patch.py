@@ -16,9 +16,10 @@ _SECTION = re.compile(rb"^(?=diff --git )", re.MULTILINE)
 _BINARY = re.compile(rb"^Binary files .* differ$", re.MULTILINE)
 _DELETED = re.compile(rb"^deleted file mode ", re.MULTILINE)
 _NEW = re.compile(rb"^(?:\+\+\+ b/|(?:rename|copy) to )(?P<path>[^\t\n]+)", re.MULTILINE)
-_NAMES = re.compile(rb"^diff --git a/(?P<path>.+) b/(?P=path)$", re.MULTILINE)
+_NAMES = re.compile(rb"^diff --git a/(?P<names>.+)$", re.MULTILINE)
 _BLOB = re.compile(rb"^index (?P<before>[0-9a-f]{40}|[0-9a-f]{64})\.\.", re.MULTILINE)
-_HUNK = re.compile(rb"@@ -(?P<line>\d+)")
+_LONGEST_PATH = 4095
+_HUNK = re.compile(rb"@@ -(?P<line>\d{1,9})")
 
 
 class Patch(NamedTuple):
@@ -44,21 +45,21 @@ def read_patch(start: RecordedStart, repository: Path | None, committed: Abstrac
     captured = start.captured
     if captured is None or captured.diff is None:
         return EMPTY
-    text, added, binary = b"", set[str](), list[str]()
+    texts, added, binary = list[bytes](), set[str](), list[str]()
     sections = [
         (_path(section), section) for section in _SECTION.split(code.read_bytes(start.run.folder, captured.diff))
     ]
-    deleted = {path for path, section in sections if _DELETED.search(section)}
+    kept = committed - {path for path, section in sections if _DELETED.search(section)}
     for path, section in sections:
-        if path and any(str(parent) in committed - deleted for parent in PurePosixPath(path).parents):
+        if path and any(str(parent) in kept for parent in PurePosixPath(path).parents):
             continue
         if _BINARY.search(section):
             binary.append(path or "a file")
             continue
-        text += _with_committed_secrets(section, repository)
+        texts.append(_with_committed_secrets(section, repository))
         if path and not _DELETED.search(section):
             added.add(path)
-    return Patch(text, frozenset(added), tuple(binary))
+    return Patch(b"".join(texts), frozenset(added), tuple(binary))
 
 
 def sections_by_path(diff: bytes) -> dict[str, bytes]:
@@ -68,8 +69,20 @@ def sections_by_path(diff: bytes) -> dict[str, bytes]:
 
 def _path(section: bytes) -> str | None:
     """Return the path of a section after the change."""
-    named = _NEW.search(section) or _NAMES.search(section)
-    return named["path"].decode(errors="replace") if named else None
+    if new := _NEW.search(section):
+        path = new["path"]
+    elif names := _NAMES.search(section):
+        middle = len(names["names"]) // 2 - 1
+        path, between, other = (
+            names["names"][:middle],
+            names["names"][middle : -middle or None],
+            names["names"][-middle:],
+        )
+        if (between, other) != (b" b/", path):
+            return None
+    else:
+        return None
+    return path.decode(errors="replace") if len(path) <= _LONGEST_PATH else None
 
 
 def _with_committed_secrets(section: bytes, repository: Path | None) -> bytes:

@@ -64,6 +64,8 @@ def reproduce_run(
     repeated, other_runs = child.find_repeated_run(folio, plan, earlier_folders, status)
     verdict = compare_runs(plan.run, repeated, tolerance=tolerance, ignore=ignore, steps=steps)
     deviations = sort_deviations([*current_deviations, *causes.find_causes(plan, plan.run, repeated)])
+    if verdict.word != "bit-equal":
+        deviations = causes.missing_seed_first(deviations, plan.run, repeated)
     is_explained = verdict.word == "bit-equal" or _any_beyond_seeds(deviations)
     result = ReproduceResult(
         original=plan.run,

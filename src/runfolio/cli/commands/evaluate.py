@@ -110,10 +110,12 @@ def _images(
     data: str | None, classifier: LoadedClassifier, *, skip_bad_images: bool, progress: Progress
 ) -> ImageSource:
     """Return the named data set, else the classifier's own."""
+    from runfolio.cli.pages.training import print_recorded_sources
     from runfolio.vision.data import load_data
 
     if data is not None:
         return load_data(data, skip_bad_images=skip_bad_images, progress=progress)
     if classifier.data is None:
         raise ConfigError("the script that made this run did not name its data; name it: runfolio evaluate RUN DATA")
+    print_recorded_sources({"data": classifier.data, "test_data": classifier.test_data})
     return load_data(classifier.data, test_data=classifier.test_data, skip_bad_images=True, progress=progress)

@@ -64,9 +64,12 @@ def predict(
     if not (images or sample):
         raise click.UsageError("nothing to predict: name image files or folders, or give --sample N")
     from runfolio.cli.output.tables import predictions_table
+    from runfolio.cli.pages.training import print_recorded_sources
 
     recorded = run_or_best(run, metric, experiment, store)
     classifier = load_run_classifier(recorded, module)
+    if sample:
+        print_recorded_sources({"data": classifier.data, "test_data": classifier.test_data})
     classified, errors = classify(classifier, list(labelled_pictures(classifier, images, sample)))
     if classified:
         print_table(predictions_table([picture.row for picture in classified]), output)

@@ -125,9 +125,8 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     print_line(
         f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green"
     )
-    if run.document.status.traceback and (last := run.document.status.traceback.strip().splitlines()[-1]) not in (
-        run.reason or ""
-    ):
+    last = next(reversed((run.document.status.traceback or "").strip().splitlines()), "")
+    if last not in (run.reason or ""):
         print_line(last, style="red")
     series = f", series {name}" if (name := (run.document.series or {}).get("name")) else ""
     own = [attempt.purpose for attempt in run.document.attempts if attempt.inherited is None]

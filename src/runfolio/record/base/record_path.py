@@ -25,6 +25,8 @@ from runfolio.record.base.file_names import file_name
 HIDDEN = ".tmp-"
 """Start of the names of files that are not yet part of the record."""
 
+MOST_LEVELS = 100
+"""Levels of folders in a run's folder that are searched; what searches them may call itself."""
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -341,7 +343,10 @@ class RecordPath:
         return [RecordPath(self.root, *self.parts, name) for name in names]
 
     def walk(self) -> Iterator[RecordPath]:
-        """Yield everything below a folder except folders, with hidden names; unreadable folders are skipped."""
+        """Yield everything below a folder except folders, with hidden names; unreadable folders are skipped.
+
+        A folder with `MOST_LEVELS` levels above it is not searched, but yielded.
+        """
         try:
             with self.scan() as entries:
                 found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
@@ -349,7 +354,7 @@ class RecordPath:
             return
         for name, is_folder in found:
             path = RecordPath(self.root, *self.parts, name)
-            if is_folder:
+            if is_folder and len(path.parts) < MOST_LEVELS:
                 yield from path.walk()
             else:
                 yield path
@@ -369,7 +374,7 @@ class RecordPath:
 
     def rmtree(self) -> None:
         """Remove a folder with its content, without following links; what cannot be removed remains."""
-        with suppress(FileNotFoundError), self._folder() as folder:
+        with suppress(FileNotFoundError, RecursionError), self._folder() as folder:
             shutil.rmtree(self._name_in(folder), ignore_errors=True, dir_fd=folder)
 
     def sync(self) -> None:

@@ -47,6 +47,8 @@ class Most:
 
 MANY = 100_000
 """Most entries of a list or an object that is not marked with another number."""
+_MOST_NAMED = 1_000
+"""Damaged values that are named of one value; each is named again for each object that it is in."""
 KEY_LENGTH = 1_000
 """Most characters of a key."""
 NOT_IN_FILE = {"in file": False}
@@ -245,6 +247,7 @@ def _decode_inner(name: str, kind: Kind, value: Any, damage: list[str]) -> Any:
         if len(damage) == before:
             damage.append(f"{name[:40]} must be {kind.words}")
             return inner
+    del damage[before + _MOST_NAMED :]
     for index in range(before, len(damage)):
         damage[index] = f"{name[:40]}/{damage[index]}"
     return inner

@@ -125,6 +125,19 @@ def described(
     return check_all
 
 
+def holding(checks: Mapping[str, Check]) -> Check:
+    """Return the check of an object that has at least these keys; it gives their values."""
+
+    def check_all(value: Any) -> dict[str, Any]:
+        if type(value) is not dict:
+            return _refuse(value, "an object")
+        if missing := [name for name in checks if name not in value]:
+            raise WrongValue("is missing", missing[0])
+        return checked(value, checks)
+
+    return check_all
+
+
 def checked(values: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
     """Return the values of several fields after the check of each."""
     return {name: _check_field(name, check, values[name]) for name, check in checks.items()}

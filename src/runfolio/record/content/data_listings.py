@@ -122,6 +122,8 @@ class Listing:
                 content = file.read(most_bytes + 1)
             if len(content) > most_bytes:
                 raise ValueError(f"it unpacks to more than {most_bytes:,} bytes")
+            if content.count(b"\n") > LISTED_AT_MOST + 1:
+                raise ValueError(f"it lists more than {LISTED_AT_MOST:,} items")
             header, *lines = content.splitlines(keepends=True)
             about = orjson.loads(header)
             if not isinstance(about, dict):

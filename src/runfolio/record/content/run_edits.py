@@ -22,9 +22,11 @@ from runfolio.record.base.run_parts import Verdict
 from runfolio.record.base.schema import Line, Name, Prose, Tags
 from runfolio.record.liveness.heartbeats import hostname
 
-_FILE_NAME = re.compile(r"(\d{16})-[0-9a-z]{8}\.json")
+_FILE_NAME = re.compile(r"([0-9]{16})-[0-9a-z]{8}\.json")
 NAME_LENGTH, _TAG_LENGTH = 500, 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_US = 10**16 - 1
+"""Time of the latest edit that a file's name can say."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -105,6 +107,8 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
         notes.mkdir()
         earlier = [time_us for time_us, _ in _files(folder)] + [_edited_us(document, key) for key in values]
         time_us = max(int(time.time() * 1e6), max(earlier) + 1)
+        if time_us > _LAST_US:
+            raise StoreError(f"{folder} holds a change dated after the year 2286, which no other can follow; remove it")
         edit = {
             "runfolio": FORMAT,
             "time": time_to_text(_EPOCH + time_us * _MICROSECOND),

@@ -29,10 +29,16 @@ _STRUCT_BYTES = 8
 """Smallest average size of a struct in a footer; Arrow's have about 14 bytes."""
 _HEADER_BYTES = 4096
 """Largest header of a page, which repeats the page's least and greatest name."""
+_VARINT_BITS = 64
+"""Bits of the largest integer."""
 _TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
 """Types of Thrift's compact protocol."""
 _UNPACKED, _PACKED = 2, 3
 """Fields of a page's header: its sizes in bytes without the header."""
+
+
+PAGE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""Errors of reading a page: damage, a disk that fails, and texts that are not UTF-8."""
 
 
 class Footer(NamedTuple):
@@ -108,6 +114,17 @@ def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns:
                 raise pa.ArrowInvalid(f"column {name} would take {unpacked:,} bytes in one row group")
 
 
+def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
+    """Return the first and last text in a column of one row group; None if the footer does not say."""
+    statistics = column.statistics
+    if statistics is None or not statistics.has_min_max:
+        return None
+    try:
+        return statistics.min, statistics.max
+    except UnicodeDecodeError:
+        return None
+
+
 def _unpacked_sizes(file: pa.OSFile, column: pq.ColumnChunkMetaData) -> Iterator[int]:
     """Return the unpacked size of each page of a column, from its header."""
     starts = [column.data_page_offset]
@@ -132,8 +149,8 @@ def _count_structs(footer: bytes) -> int:
         raise pa.ArrowInvalid("its footer is damaged") from None
 
 
-def _count(data: bytes, position: int, kind: int) -> tuple[int, int]:
-    """Return the number of structs in a value, and the position of its end."""
+def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> tuple[int, int]:
+    """Return the number of structs in a value, and the position of its end; in a list, truth values take a byte."""
     if kind == _STRUCT:
         count = 1
         while head := data[position]:
@@ -144,11 +161,15 @@ def _count(data: bytes, position: int, kind: int) -> tuple[int, int]:
     if kind == _LIST:
         head = data[position]
         size, position = (head >> 4, position + 1) if head < 0xF0 else _varint(data, position + 1)
+        if size > len(data) - position:  # each takes a byte or more
+            raise IndexError
         count = 0
         for _ in range(size):
-            inner, position = _count(data, position, head & 15)
+            inner, position = _count(data, position, head & 15, in_list=True)
             count += inner
         return count, position
+    if kind in _TRUTH_VALUES and in_list:
+        return 0, position + 1
     return 0, _value(data, position, kind)[1]
 
 
@@ -197,6 +218,8 @@ def _integer(data: bytes, position: int) -> tuple[int, int]:
 def _varint(data: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
     while (byte := data[position]) >= 128:
+        if shift > _VARINT_BITS:
+            raise IndexError
         value |= (byte & 127) << shift
         position, shift = position + 1, shift + 7
     return value | byte << shift, position + 1

@@ -293,8 +293,9 @@ class PointFiles:
             return rows
         newest = self._document.attempts[-1]
         keep = rows["attempt"] == newest.attempt
-        for writer, last in newest.kept.items():
-            keep |= (rows["writer"] == self._writers.get(writer, -1)) & (rows["seq"] <= last)
+        for writer, number in self._writers.items():
+            if writer in newest.kept:
+                keep |= (rows["writer"] == number) & (rows["seq"] <= newest.kept[writer])
         return rows[keep]
 
 

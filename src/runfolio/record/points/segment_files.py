@@ -207,7 +207,8 @@ class Segment:
         try:
             about = orjson.loads((parquet_file.metadata.metadata or {})[_METADATA_KEY.encode()])
             ranges: SeqRanges = {
-                writer_id(writer): [(int(a), int(b)) for a, b in pairs] for writer, pairs in about["covers"].items()
+                writer_id(writer): [_checked_range(first, last) for first, last in pairs]
+                for writer, pairs in about["covers"].items()
             }
         except (AttributeError, KeyError, TypeError, ValueError):
             raise DamagedFile(f"{path} is damaged (it does not list the log calls it covers)") from None
@@ -264,7 +265,7 @@ class Segment:
             for group in groups:
                 parquet_bounds.check_group(self._source, self._file.metadata, group, columns)
             rows = self._file.read_row_groups(groups, columns=list(columns), use_threads=False)
-        except (pa.ArrowException, OSError):
+        except parquet_bounds.PAGE_ERRORS:
             return None
         count = sum(self._file.metadata.row_group(group).num_rows for group in groups)
         is_complete = 0 < rows.num_rows == count and not any(column.null_count for column in rows.columns)
@@ -311,11 +312,8 @@ class Segment:
         )
         extents = []
         for group in range(metadata.num_row_groups):
-            statistics = metadata.row_group(group).column(index).statistics
-            if statistics is None or not statistics.has_min_max:
-                extents.append((group, None, None))
-            else:
-                extents.append((group, statistics.min, statistics.max))
+            bounds = parquet_bounds.bounds_of_texts(metadata.row_group(group).column(index))
+            extents.append((group, *(bounds or (None, None))))
         return extents
 
     def _batches(
@@ -333,10 +331,16 @@ class Segment:
                     yield convert(batch)
             if missing:  # Arrow may return an empty page for a damaged one
                 raise pa.ArrowInvalid(f"{missing:,} points are missing")
-        except (pa.ArrowException, OSError) as error:
+        except parquet_bounds.PAGE_ERRORS as error:
             if not self.damaged:
                 self.damaged = True
                 raise DamagedFile(f"{self.path} is damaged ({_first_line(error)})") from None
+
+
+def _checked_range(first: Any, last: Any) -> tuple[int, int]:
+    if not (type(first) is type(last) is int and 0 <= first <= last < 2**63):
+        raise ValueError("a range of log calls is two integers")
+    return first, last
 
 
 def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[str, int]) -> Rows:

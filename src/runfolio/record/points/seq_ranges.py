@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
+from operator import itemgetter
 
 SeqRanges = dict[str, list[tuple[int, int]]]
 """Closed, ascending, disjoint ranges of seq by writer."""
@@ -34,23 +36,33 @@ def truncate(ranges: SeqRanges, last: Mapping[str, int]) -> SeqRanges:
 
 def contains(outer: SeqRanges, inner: SeqRanges) -> bool:
     """Return whether every log call of `inner` is in `outer`."""
+    joined = merge(outer)
     return all(
-        any(a <= first and last <= b for a, b in outer.get(writer, ()))
-        for writer, ranges in inner.items()
-        for first, last in ranges
+        _holds(joined.get(writer, []), first, last) for writer, ranges in inner.items() for first, last in ranges
     )
 
 
 def overlap(ranges_a: SeqRanges, ranges_b: SeqRanges) -> bool:
     """Return whether any log call is in both."""
+    joined = merge(ranges_b)
     return any(
-        first <= b and a <= last
+        (pair := _last_start(joined.get(writer, []), last)) is not None and first <= pair[1]
         for writer, ranges in ranges_a.items()
         for first, last in ranges
-        for a, b in ranges_b.get(writer, ())
     )
 
 
 def size(ranges: SeqRanges) -> int:
     """Count the log calls."""
     return sum(last - first + 1 for pairs in ranges.values() for first, last in pairs)
+
+
+def _holds(pairs: list[tuple[int, int]], first: int, last: int) -> bool:
+    pair = _last_start(pairs, first)
+    return pair is not None and last <= pair[1]
+
+
+def _last_start(pairs: list[tuple[int, int]], seq: int) -> tuple[int, int] | None:
+    """Return the last range that starts at `seq` or before; a search, since a stranger's file may have a million."""
+    index = bisect_right(pairs, seq, key=itemgetter(0))
+    return pairs[index - 1] if index else None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from runfolio.errors import ConfigError
+from runfolio.errors import ConfigError, DamagedFile
+from runfolio.record.checkpoints.bounded_values import WrongValue, holding, integer, number, optional, sequence
 from runfolio.record.checkpoints.loading import compare
 from runfolio.record.checkpoints.manifests import LAST
 from runfolio.settings import build
 from runfolio.tracking.checkpointing.fork_folder import find_fork_checkpoint
 from runfolio.vision.loop.early_stopping import EarlyStopping
-from runfolio.vision.loop.train_state import UNAVERAGED, TrainState
+from runfolio.vision.loop.train_state import SETTINGS_OF_PARTS, UNAVERAGED, TrainState
 from runfolio.vision.models import build_model
 from runfolio.vision.models.description import LOADER, ClassifierDescription, checkpoint_label, describe
 from runfolio.vision.settings import TrainSettings
@@ -33,6 +35,21 @@ _FIXED: Mapping[str, str] = {
     "weights": "its first weights are those of the checkpoint",
 }
 """Settings that a fork cannot change, with the reason."""
+_check_state = holding(
+    {
+        "training": holding(
+            {
+                "epoch": integer(0, 2**31),
+                "settings": holding(dict.fromkeys(SETTINGS_OF_PARTS, lambda value: value)),
+            }
+        ),
+        "stopping": holding({"best": optional(number(-math.inf, math.inf)), "waited": integer(0, 2**31)}),
+        "optimizer": holding(
+            {"param_groups": sequence(holding({"params": sequence(integer(0, 2**31), 0, 2**31)}), 1, 10_000)}
+        ),
+    }
+)
+"""Checks what a fork itself reads of a checkpoint's state; `Run.restore` checks the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +60,12 @@ class Fork:
     checkpoint: Checkpoint
     parent_settings: TrainSettings
     settings: TrainSettings
+
+    def __post_init__(self) -> None:
+        try:
+            _check_state(self.checkpoint.state)
+        except WrongValue as error:
+            raise DamagedFile(f"{checkpoint_label(self.checkpoint)} holds no state of a training: {error}") from None
 
     @classmethod
     def plan(cls, run: RecordedRun, changes: Mapping[str, Any], at: int | str = LAST) -> Self:

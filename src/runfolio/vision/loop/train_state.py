@@ -24,7 +24,7 @@ from runfolio.vision.prepare import Preparation
 UNAVERAGED = "unaveraged"
 """Checkpoint part with the weights in training, if part `model` is their average."""
 
-_SETTINGS_OF_PARTS = ("optimizer", "ema", "precision")
+SETTINGS_OF_PARTS = ("optimizer", "ema", "precision")
 """Settings that decide which parts a checkpoint has."""
 
 
@@ -215,7 +215,7 @@ class TrainState:
             "epoch_lr": self.epoch_lr,
             "epoch_seconds": self.epoch_seconds,
             "figures": self.epoch_values,
-            "settings": {name: getattr(self.settings, name) for name in _SETTINGS_OF_PARTS},
+            "settings": {name: getattr(self.settings, name) for name in SETTINGS_OF_PARTS},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
