@@ -91,7 +91,7 @@ def put_device(path: Path, outside: Path) -> None:
         pytest.skip("only root makes devices")
 
 
-KINDS = {
+KINDS: dict[Callable[[Path, Path], None], str] = {
     put_link: "is a link, which is not followed",
     put_fifo: "is a FIFO",
     put_socket: "is a socket",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import runfolio
 from runfolio.errors import ConfigError
@@ -47,8 +48,9 @@ def test_hostile_names_write_nothing_outside_of_the_store(store: Path, tmp_path:
             run.summary[name] = 1
             with suppress(ConfigError):
                 run.log_data(name, runfolio.Listing([(name or "x", "1")]))
+            state: dict[str, Any] = {name: 1}
             with suppress(ConfigError):
-                run.checkpoint(step=0, **{name: 1})
+                run.checkpoint(step=0, **state)
         assert run.flush()
 
     assert files_around(store) == before
