@@ -31,7 +31,8 @@ from runfolio.record.base.layout import (
     run_folder,
     segment_path,
 )
-from runfolio.record.base.run_document import Attempt, RunDocument, Status, time_to_text
+from runfolio.record.base.record_path import RecordPath
+from runfolio.record.base.run_document import Attempt, RunDocument, State, Status, time_to_text
 from runfolio.record.points import segment_files
 from runfolio.record.points.row_merging import ROW
 
@@ -85,9 +86,9 @@ def _write_run(store: Path, shape: Shape, experiment: str, number: int) -> None:
     _write_points(chance, shape, folder, writer, document)
     heartbeat = {"writer": writer, "attempt": 1, "host": "node-1", "boot": "b", "pid_namespace": "", "pid": 1}
     ending = {"pid_started": 1.0, "every_s": 5.0, "beat": 9, "end": document.status.state, "role": "primary"}
-    files.write_json(folder / ALIVE / f"{writer}.json", {"runfolio": FORMAT, **heartbeat, **ending})
+    files.write_json(RecordPath(folder, ALIVE, f"{writer}.json"), {"runfolio": FORMAT, **heartbeat, **ending})
     claim = {"attempt": 1, "writer": writer, "host": "node-1", "pid": 1, "time": time_to_text(document.created)}
-    files.write_json(folder / CLAIMS / "attempt-1.json", {"runfolio": FORMAT, **claim})
+    files.write_json(RecordPath(folder, CLAIMS, "attempt-1.json"), {"runfolio": FORMAT, **claim})
     (folder / CONSOLE / f"{writer}.log").write_text("epoch 1\n")
     document.write(folder)
 
@@ -105,7 +106,7 @@ def _document(
         "optimizer": {"name": str(chance.choice(["sgd", "adamw"])), "weight_decay": float(chance.choice([0, 1e-4]))},
     }
     settings |= {f"option_{index}": int(chance.integers(4)) for index in range(shape.settings - 8)}
-    state = str(chance.choice(["finished"] * 9 + ["failed"]))
+    state: State = "failed" if chance.integers(10) == 9 else "finished"
     created = _BEGIN + timedelta(minutes=7 * number)
     seconds = float(chance.uniform(60, 7200))
     return RunDocument(
@@ -147,9 +148,7 @@ def _write_points(chance: np.random.Generator, shape: Shape, folder: Path, write
         curve = decay * chance.uniform(1, 3) + chance.normal(0, 0.02, shape.points)
         rows["value"][index * shape.points : (index + 1) * shape.points] = 1 - curve if name.endswith("acc") else curve
     path = segment_path(folder, writer, 1)
-    hidden = path.with_name(f".tmp-{path.name}")
-    segment_files.fill(hidden, [rows], names, [writer], {writer: [(1, shape.points)]})
-    hidden.replace(path)
+    segment_files.write(path, [rows], names, [writer], {writer: [(1, shape.points)]})
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
-"""Names in the package: each module and each public class can be told from every other by its name alone."""
+"""The package as a whole: names that can be told from every other, and nothing that executes what it reads."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,6 +51,14 @@ def test_modules_of_one_tree_have_different_names():
 def test_public_classes_have_different_names():
     named = [(name, path.relative_to(PACKAGE).as_posix()) for path in sources() for name in public_classes(path)]
     assert repeated(named, CLASS_VARIANTS) == {}
+
+
+def test_no_module_evaluates_code_or_decodes_pickles():
+    unsafe = re.compile(
+        r"\b(pickle|marshal|shelve|dill|joblib)\.loads?\b|\btorch\.load\((?!.*weights_only=True)|allow_pickle=True|\byaml\.(load|unsafe_load)\b"
+        r"|(?<![\w.])(eval|exec)\(|\bshell=True"
+    )
+    assert [f"{path}: {found[0]}" for path in sources() if (found := unsafe.search(path.read_text()))] == []
 
 
 def test_every_exception_is_still_needed():

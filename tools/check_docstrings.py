@@ -24,9 +24,6 @@ OPENINGS = frozenset(_CLAUSES.split())
 
 SECTIONS = ("Args:", "Returns:", "Yields:", "Raises:", "Attributes:", "Example:", "Examples:")
 
-PENDING = ()
-"""Files and folders not checked yet, unless they are given on the command line."""
-
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield line and text of each docstring: each string that is a statement of its own."""
@@ -55,11 +52,9 @@ def defects(path: Path) -> Iterator[str]:
 
 
 def python_files(paths: list[Path]) -> Iterator[Path]:
-    """Yield the files under the paths; without paths, those of `src` except the pending folders."""
-    for path in paths:
+    """Yield the Python files under the paths, by default under `src`."""
+    for path in paths or [Path("src")]:
         yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    if not paths:
-        yield from (path for path in sorted(Path("src").rglob("*.py")) if not path.as_posix().startswith(PENDING))
 
 
 def main(arguments: list[str]) -> int:

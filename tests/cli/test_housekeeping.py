@@ -93,7 +93,7 @@ def test_archived_runs_are_left_out_and_said_to_be(runfolio, store):
     assert [row["name"] for row in json.loads(runfolio("runs", "--json").stdout)] == ["b"]
     assert "not shown" not in runfolio("runs", "--archived").stdout
     assert runfolio("best", "val/acc").stdout.startswith("b (")
-    assert "Left out: 2 archived runs." in runfolio("best", "val/acc").stdout
+    assert "Left out: 2 archived runs." in runfolio("best", "val/acc", "--explain").stdout
     assert runfolio("best", "val/acc", "--archived").stdout.startswith("c (")
     assert runfolio("show", "a").exit_code == 0
 

@@ -128,7 +128,9 @@ def test_reproductions_and_copies_count_in_no_mean(runfolio, repeated):
     words = ("compare", "--experiment", "own", "--group-by", "-seed")
 
     assert groups(runfolio(*words, "--csv").stdout) == GROUPS
-    assert "Left out: 2 reproductions and 1 copy of a run." in " ".join(runfolio(*words).stdout.split())
+    said = " ".join(runfolio(*words, "--explain").stdout.split())
+    assert "Left out: 2 reproductions and 1 copy of a run." in said
+    assert "Left out" not in runfolio(*words).stdout
 
 
 def test_a_repetition_with_other_settings_counts(runfolio, seeds, reproduce):
@@ -136,19 +138,20 @@ def test_a_repetition_with_other_settings_counts(runfolio, seeds, reproduce):
     words = ("compare", "--experiment", "own", "--group-by", "-seed")
 
     assert groups(runfolio(*words, "--csv").stdout) == [("lr=0.001", "1", "0.9"), *GROUPS]
-    assert "Left out" not in runfolio(*words).stdout
+    assert "Left out" not in runfolio(*words, "--explain").stdout
     assert changed.name.rpartition("-")[2] in runfolio("best", "val/loss").stdout
     assert len(rf.open("runs").runs().plot("val/loss").axes[0].get_lines()) == 5
     assert (
-        f"reproduction of net ({seeds.name.rpartition('-')[2]}), with another --lr" in runfolio("show", changed).stdout
+        f"reproduction of net ({seeds.name.rpartition('-')[2]}), with a different --lr"
+        in runfolio("show", changed).stdout
     )
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        ("best", "val/loss"),
-        ("compare", "--experiment", "own"),
+        ("best", "val/loss", "--explain"),
+        ("compare", "--experiment", "own", "--explain"),
         ("plot", "val/loss"),
         ("plot", "val/loss", "--group-by", "-seed"),
         ("plot", "--parallel", "val/loss"),
@@ -183,7 +186,7 @@ def test_doctor_names_the_folders_of_a_copied_run(runfolio, repeated):
     said = " ".join(runfolio("doctor").stdout.split())
 
     place = repeated.relative_to(repeated.parents[1])
-    assert f"is stored 2 times, in {place} and in backup/again: only {place} counts" in said
+    assert f"is stored 2 times, in {place} and in backup/again: only {place} is used in means" in said
     assert list(json.loads(runfolio("doctor", "--json").stdout)["copies"].values()) == [[str(place), "backup/again"]]
 
 

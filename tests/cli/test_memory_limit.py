@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 SCRIPT = """
@@ -18,8 +16,8 @@ def test_reading_command_out_of_memory_names_the_file(python, store, monkeypatch
     made = python("import runfolio, sys; runfolio.init(store=sys.argv[1]).finish()", store)
     assert made.returncode == 0, made.stderr
     (document,) = store.glob("*/*/run.json")
-    os.truncate(document, 1_000_000_000)
-    monkeypatch.setenv("RUNFOLIO_MEMORY_LIMIT", "0.5")
+    document.write_bytes(b'{"runfolio": 0, "notes": "' + b"a" * 60_000_000 + b'"}')
+    monkeypatch.setenv("RUNFOLIO_MEMORY_LIMIT", "0.15")
 
     done = python(SCRIPT, command, "--store", store)
 

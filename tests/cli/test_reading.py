@@ -283,7 +283,7 @@ def test_show_tells_a_test_from_a_continued_training(runfolio, tmp_path):
     assert "attempts" not in runfolio("reproduce", "net", "--dry-run").stdout
 
     with pytest.raises(rf.ConfigError, match="purpose is 'train'"):
-        rf.resume(run, checkpoint=None, purpose="train", store=tmp_path / "runs")
+        rf.resume(run, checkpoint=None, purpose="train", store=tmp_path / "runs")  # type: ignore[arg-type]
     rf.resume(run, checkpoint=None, store=tmp_path / "runs").finish()
     assert ", attempt 2, tested in" in runfolio("show", "net").stdout
 

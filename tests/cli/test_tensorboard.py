@@ -4,14 +4,17 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import runfolio as rf
 from runfolio.record.base.layout import event_files
+from runfolio.tensorboard import server
 
 
 @pytest.fixture
@@ -41,6 +44,23 @@ def runs_at(url: str, expected: int) -> list[str]:
                 return runs
         time.sleep(0.05)
     return []
+
+
+def test_lines_of_the_server_hold_no_control_characters(monkeypatch, capsys, tmp_path: Path):
+    monkeypatch.setattr(server, "sys", SimpleNamespace(executable=str(tmp_path / "python"), stderr=sys.stderr))
+    (tmp_path / "python").write_text(
+        "#!/bin/sh\n"
+        "echo 'TensorBoard at http://127.0.0.1:6006/ (Press CTRL+C to quit)' >&2\n"
+        "printf 'run \\033]0;owned\\007 \\033[31mred\\033[0m \\302\\23331m failed\\n' >&2\n"
+    )
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    addresses: list[str] = []
+
+    server.serve(tmp_path, "127.0.0.1", None, addresses.append)
+
+    assert addresses == ["http://127.0.0.1:6006/"]
+    assert capsys.readouterr().err == r"run \x1b]0;owned\x07 \x1b[31mred\x1b[0m \x9b31m failed" + "\n"
 
 
 def test_runs_without_event_files_get_them_and_ctrl_c_ends_it(served, store: Path):

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 from hatchling.builders.sdist import SdistBuilder
+from packaging.requirements import Requirement
+from packaging.version import Version
 from trove_classifiers import classifiers
 
 ROOT = Path(__file__).parents[2]
@@ -62,3 +64,18 @@ def test_citation_agrees_with_the_package(project: dict[str, Any]) -> None:
     assert citation["cff-version"] == "1.2.0"
     assert citation["authors"] == project["authors"]
     assert citation["license"] == project["license"]
+
+
+@pytest.mark.parametrize(("library", "last_unsafe"), [("pillow", "12.2.99"), ("torch", "2.9.99")])
+def test_libraries_that_decode_files_have_safe_lowest_versions(
+    project: dict[str, Any], library: str, last_unsafe: str
+) -> None:
+    extras = project["optional-dependencies"].values()
+    stated = [Requirement(line) for line in (*project["dependencies"], *(line for extra in extras for line in extra))]
+    found = [requirement for requirement in stated if requirement.name == library and requirement.specifier]
+    assert found
+    assert not any(requirement.specifier.contains(last_unsafe) for requirement in found)
+    pinned = next(
+        line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith(f"{library}==")
+    )
+    assert Version(pinned.partition("==")[2]) > Version(last_unsafe)

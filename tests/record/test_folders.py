@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 import runfolio
 from runfolio.cli.tree import main
 from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.spool import Spool
 
 
 @pytest.fixture
@@ -53,3 +56,32 @@ def test_git_ignores_a_new_store_and_an_existing_one_stays(tmp_path: Path):
     with runfolio.init("net", store=tmp_path / "own"):
         pass
     assert not (tmp_path / "own" / ".gitignore").exists()
+
+
+@pytest.fixture
+def open_umask():
+    """A umask that leaves files as they are asked for."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_cache_is_private_whatever_the_umask(home: Path, monkeypatch: pytest.MonkeyPatch, store: Path):
+    monkeypatch.setenv("RUNFOLIO_CACHE", str(home / "above" / "cache"))
+    runfolio.init("net", store=store).finish()
+    Spool(store / "net", "aaaaaaaa", "w1", 1, itertools.count(1), 1000).write_points(b"{}\n")
+    runfolio.open(store).runs()
+    cache = cache_folder()
+    assert cache is not None
+    assert len(list(cache.rglob("index.db"))) == len(list(cache.rglob("tail-*"))) == 1
+    folders = [path for path in (cache.parent, cache, *cache.rglob("*")) if path.is_dir()]
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_store_is_as_open_as_the_umask_says(store: Path):
+    with runfolio.init("net", store=store) as run:
+        run.log({"loss": 1.0})
+    assert {path.stat().st_mode & 0o777 for path in (store, *store.rglob("*"))} == {0o777, 0o666}
+    assert run.folder.is_dir()

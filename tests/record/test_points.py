@@ -21,10 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runfolio.errors import DamagedFile, NotFound
-from runfolio.record.base import disk
+from runfolio.record.base import disk, file_bounds
 from runfolio.record.base.layout import ALIVE, METRICS, segment_path, tail_path
 from runfolio.record.base.run_document import Attempt, RunDocument, now
-from runfolio.record.liveness.heartbeats import Heartbeat
+from runfolio.record.liveness.heartbeats import End, Heartbeat
 from runfolio.record.points import compaction, segment_files, seq_ranges, tails
 from runfolio.record.points.metric_summary import MetricSummary
 from runfolio.record.points.reader import PointFiles
@@ -48,7 +48,7 @@ def beat(
     writer: str,
     attempt: int = 1,
     *,
-    end: str | None = None,
+    end: End | None = None,
     host: str | None = None,
     pid_started: float | None = None,
 ) -> None:
@@ -584,6 +584,22 @@ def test_merged_ranges_are_the_union(a: list, b: list):
     assert seq_ranges.contains({"w": merged}, {"w": a})
     assert seq_ranges.contains({"w": a}, {"w": b}) == (members(b) <= members(a))
     assert seq_ranges.overlap({"w": a}, {"w": b}) == bool(members(a) & members(b))
+
+
+def test_points_of_too_many_row_groups_become_several_segments(run: Path, monkeypatch: pytest.MonkeyPatch):
+    before = {name: PointFiles(run).read(name).values.tolist() for name in PointFiles(run).names()}
+    compaction.seal_tail(run, "w1", 1)
+    data = segment_path(run, "w1", 1).path.read_bytes()
+    segment_path(run, "w1", 1).path.unlink()
+    monkeypatch.setattr(file_bounds, "SEGMENT_FOOTER", int.from_bytes(data[-8:-4], "little") + 100)
+    monkeypatch.setattr(segment_files, "OWN_GROUP_POINTS", 50)  # of the 180 points, not of the 60 in a tail
+
+    compaction.sweep(run, after_s=0, coverage=compaction.compact(run, "w1", 4))
+
+    assert sorted(path.name for path in (run / METRICS).iterdir()) == [f"segment-w1-{n}.parquet" for n in (4, 5, 6)]
+    files = PointFiles(run)
+    assert {name: files.read(name).values.tolist() for name in files.names()} == before
+    assert files.problems == []
 
 
 def test_changed_footer_is_reported_before_arrow_reads_it(run: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -99,6 +100,17 @@ def test_no_seed(project: Project):
     assert (again.word, again.said["step"]) == ("parts", 0)
     assert [kind for kind, _ in again.causes if kind != "seeds"] == []
     assert "no seed was set by runfolio.seed_everything" in again.said["chance"]
+
+
+def test_missing_seed_comes_before_another_machine(project: Project):
+    project.commit()
+    run = project.start("train.py")
+    document = json.loads((run.folder / "run.json").read_text())
+    document["environment"]["system"] = "another system"
+    (run.folder / "run.json").write_text(json.dumps(document))
+    again = reproduced(project, run)
+    kinds = [kind for kind, _ in again.causes]
+    assert (again.word, kinds[0], "hardware" in kinds) == ("parts", "seeds", True)
 
 
 def test_the_seed_is_taken_out_of_the_script(project: Project):

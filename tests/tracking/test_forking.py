@@ -146,8 +146,9 @@ def test_fork_inherits_the_data_of_its_points(store: Path):
         parent.checkpoint(step=0, w=torch.zeros(1))
     with runfolio.fork(parent.id, store=store) as fork:
         shutil.rmtree(parent.folder)
-    noted = RunDocument.read(fork.folder).data["train"]
-    assert Listing.read(fork.folder, noted["fingerprint"]).fingerprint == noted["fingerprint"]
+    fingerprint = RunDocument.read(fork.folder).data["train"]["fingerprint"]
+    assert fingerprint is not None
+    assert Listing.read(fork.folder, fingerprint).fingerprint == fingerprint
     assert findings(store) == [[]]
 
 

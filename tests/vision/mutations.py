@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from runfolio.errors import RunfolioError
@@ -52,7 +52,7 @@ def mutations(tree: Any) -> Iterator[Any]:
     yield from VALUES
 
 
-def raw_errors(mutants: Iterator[Any], read: Callable[[Any], object]) -> list[str]:
+def raw_errors(mutants: Iterable[Any], read: Callable[[Any], object]) -> list[str]:
     """Return a line for each tree for which `read` raises an error that is not of runfolio."""
     lines: list[str] = []
     for mutant in mutants:

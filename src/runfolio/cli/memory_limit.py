@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from runfolio.errors import ConfigError
+from runfolio.record.base.record_path import RecordPath
 
 try:
     import resource
@@ -66,11 +67,11 @@ def _memory_bytes() -> int:
     return min(sizes)
 
 
-def _path_being_read(trace: TracebackType | None) -> Path | None:
-    """Return the argument `path` of the innermost function that has one."""
+def _path_being_read(trace: TracebackType | None) -> Path | RecordPath | None:
+    """Return the variable `path` of the innermost function that has one."""
     path = None
     while trace is not None:
         value = trace.tb_frame.f_locals.get("path")
-        path = value if isinstance(value, Path) else path
+        path = value if isinstance(value, (Path, RecordPath)) else path
         trace = trace.tb_next
     return path

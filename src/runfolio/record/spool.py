@@ -19,7 +19,7 @@ from pathlib import Path
 from runfolio.errors import RunfolioError
 from runfolio.record.base import files
 from runfolio.record.base.append_file import AppendFile
-from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.base.cache_folder import cache_folder, create_folder
 from runfolio.record.base.file_names import writer_id
 from runfolio.record.base.layout import FORMAT, MEDIA, MEDIA_FILES, METRICS, tail_path
 from runfolio.record.base.record_path import RecordPath
@@ -129,7 +129,7 @@ class Spool:
             raise OSError(errno.EDQUOT, f"the spool has reached its limit of {self._bytes / 1e6:,.0f} MB")
         if not (self.folder / _ABOUT).exists():
             for name in (METRICS, f"{MEDIA}/{MEDIA_FILES}"):
-                (self.folder / name).mkdir(parents=True, exist_ok=True)
+                create_folder(self.folder / name)
             about = {"run": self._run_id, "writer": self._writer, "folder": os.fspath(self._run_folder)}
             files.write_json(RecordPath(self.folder, _ABOUT), {"runfolio": FORMAT, **about})
         return self.folder

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from runfolio.errors import RunfolioError
@@ -25,6 +26,8 @@ _DETERMINISM_SWITCHES = (
     "cudnn_deterministic",
     "cudnn_benchmark",
 )
+_GENERATORS = ("torch", "numpy", "random")
+"""Generators whose seed or state a run records."""
 _IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 _NUMERIC_PACKAGES = ("torch", "numpy", "torchvision", "scipy", "triton", "safetensors")
 """Packages whose versions affect numbers even if the script does not import them itself."""
@@ -53,6 +56,36 @@ def _seed_deviation(change: Change) -> Deviation:
     if str(change.before).startswith("state ") and str(change.after).startswith("state "):
         return Deviation("seeds", change.name, "one state", "another", "the generator was not seeded before")
     return Deviation("seeds", change.name, change.before, change.after, rank=0)
+
+
+def missing_seed_first(
+    deviations: Sequence[Deviation], original: RecordedRun, repeated: RecordedRun
+) -> list[Deviation]:
+    """Return the deviations with unseeded generators first, unless a likelier cause is known."""
+    if _was_seeded(original, repeated) or any(map(_is_likelier_than_chance, deviations)):
+        return list(deviations)
+    unseeded = [deviation for deviation in deviations if deviation.kind == "seeds" and deviation.name in _GENERATORS]
+    remark = "the generator was not seeded"
+    return [
+        *(replace(deviation, remark=remark) for deviation in unseeded),
+        *(deviation for deviation in deviations if deviation not in unseeded),
+    ]
+
+
+def _was_seeded(original: RecordedRun, repeated: RecordedRun) -> bool:
+    """Return whether a run called `seed_everything`, or both seeded torch alike."""
+    before, after = original.document.seeds, repeated.document.seeds
+    has_torch_seed = before.get("torch") is not None and before.get("torch") == after.get("torch")
+    return before.get("seed") is not None or after.get("seed") is not None or has_torch_seed
+
+
+def _is_likelier_than_chance(deviation: Deviation) -> bool:
+    """Return whether a difference in what the program does or reads explains another result."""
+    return (
+        deviation.kind in ("flag", "setting", "data")
+        or (deviation.kind == "code" and deviation.rank < 2)
+        or (deviation.kind == "package" and deviation.rank == 0)
+    )
 
 
 def uncontrolled_randomness(run: RecordedRun) -> list[str]:

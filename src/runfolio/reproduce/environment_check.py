@@ -9,10 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from runfolio.errors import ConfigError, RunfolioError
 from runfolio.record.base.redaction import redact_text
+from runfolio.record.base.run_parts import Environment
 from runfolio.record.content import code, hashing
 from runfolio.record.content.data_listings import Listing
 from runfolio.reproduce import patch
@@ -34,10 +35,15 @@ def find_deviations(plan: Plan) -> list[Deviation]:
         ConfigError: The interpreter's runfolio cannot repeat runs.
     """
     recorded = plan.run.document.environment
-    current = _interpreter_info(plan)
+    current = cast("Environment", _interpreter_info(plan))
     if plan.venv is not None:  # the recorded packages will be installed there
-        current |= {name: recorded.get(name) for name in ("packages", "installed_from")}
-    deviations = [*plan.flags, *_data(plan), *environment_deviations(recorded, current, plan.start)]
+        current["packages"] = recorded.get("packages", {})
+        current["installed_from"] = recorded.get("installed_from", {})
+    deviations = [
+        *plan.flags,
+        *_data(plan),
+        *environment_deviations(recorded, current, plan.start),
+    ]
     if plan.source.kind == "here":
         deviations += _code(plan)
     return sort_deviations(deviations)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import Folio
+from runfolio.record.base.run_parts import Verdict as VerdictEntry
 from runfolio.reproduce import causes, child, venv
 from runfolio.reproduce.deviation import Deviation, sort_deviations
 from runfolio.reproduce.plan import Plan
@@ -63,6 +64,8 @@ def reproduce_run(
     repeated, other_runs = child.find_repeated_run(folio, plan, earlier_folders, status)
     verdict = compare_runs(plan.run, repeated, tolerance=tolerance, ignore=ignore, steps=steps)
     deviations = sort_deviations([*current_deviations, *causes.find_causes(plan, plan.run, repeated)])
+    if verdict.word != "bit-equal":
+        deviations = causes.missing_seed_first(deviations, plan.run, repeated)
     is_explained = verdict.word == "bit-equal" or _any_beyond_seeds(deviations)
     result = ReproduceResult(
         original=plan.run,
@@ -72,7 +75,7 @@ def reproduce_run(
         chance=[] if is_explained else causes.uncontrolled_randomness(plan.run),
         remarks=[*verdict.remarks, *_remarks(status, other_runs, repeated)],
     )
-    repeated.edits.set_verdict(result.to_json())
+    repeated.edits.set_verdict(cast("VerdictEntry", result.to_json()))
     return result
 
 

@@ -7,11 +7,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from runfolio.errors import ConfigError, NotFound, RunfolioError
 from runfolio.record.base.redaction import redact_text
 from runfolio.record.base.run_document import RunDocument
+from runfolio.record.base.run_parts import GivenData
 from runfolio.record.content import hashing
 from runfolio.record.content.data_listings import LISTED_AT_MOST, Item, Listing, compare_listings
 from runfolio.tracking.pipeline import arrays
@@ -46,9 +47,9 @@ class DataLog:
         self._changed = changed
         self._last_measured = {name: entry for name, entry in document.data.items() if entry.get("fingerprint")}
         """Last entry with a fingerprint, by name."""
-        self._waiting: deque[tuple[str, dict[str, Any], Callable[[], Measurement]]] = deque()
+        self._waiting: deque[tuple[str, GivenData, Callable[[], Measurement]]] = deque()
         self._lock = threading.Lock()
-        self._measured: deque[tuple[str, dict[str, Any], Listing | None]] = deque()
+        self._measured: deque[tuple[str, GivenData, Listing | None]] = deque()
 
     def add(self, name: str, data: Any, source: str | None) -> None:
         """Add data, to be fingerprinted by `measure`.
@@ -65,7 +66,7 @@ class DataLog:
         if name not in entries and len(entries) >= NAMES_AT_MOST:
             raise ConfigError(f"a run has at most {NAMES_AT_MOST} kinds of data; list more items under one name")
         measured = _measure_function(data)
-        entries[name] = entry = {
+        entry: GivenData = {
             "fingerprint": None,
             "items": None,
             "bytes": None,
@@ -74,6 +75,7 @@ class DataLog:
             "attempt": self._document.attempts[-1].attempt,
             "earlier": _history(entries.get(name)),
         }
+        entries[name] = entry
         self._waiting.append((name, entry, measured))
         self._changed()
 
@@ -81,15 +83,15 @@ class DataLog:
         """Fingerprint the data that was added first."""
         with self._lock:
             name, waiting, measured = self._waiting.popleft()
-            entry = {**waiting, "earlier": _history(self._last_measured.get(name))}
+            entry: GivenData = {**waiting, "earlier": _history(self._last_measured.get(name))}
             listing = None
             try:
                 listing, size = measured()
                 entry |= {"fingerprint": listing.fingerprint, "items": len(listing), "bytes": size}
                 entry = self._last_measured[name] = self._with_history(name, entry, listing)
             except Exception as error:  # a function of the user may raise anything
-                entry["trouble"] = describe_error(error)
-                log.warning("run %s: data %r has no fingerprint: %s", self._document.id, name, entry["trouble"])
+                entry["trouble"] = trouble = describe_error(error)
+                log.warning("run %s: data %r has no fingerprint: %s", self._document.id, name, trouble)
             self._measured.append((name, entry, listing))
 
     def save(self) -> None:
@@ -106,34 +108,37 @@ class DataLog:
             self._measured.popleft()
             self._changed()
 
-    def _with_history(self, name: str, entry: dict[str, Any], listing: Listing) -> dict[str, Any]:
+    def _with_history(self, name: str, entry: GivenData, listing: Listing) -> GivenData:
         """Return the entry with its history, without a new version if the data is unchanged."""
-        before = entry["earlier"][-1] if entry["earlier"] else None
+        earlier = entry.get("earlier", [])
+        before = earlier[-1] if earlier else None
         if before is None:
             return entry
-        if before["fingerprint"] == listing.fingerprint:
-            return {**entry, "attempt": before["attempt"], "earlier": entry["earlier"][:-1]}
+        attempt, fingerprint = before.get("attempt", 1), before.get("fingerprint") or ""
+        if fingerprint == listing.fingerprint:
+            return {**entry, "attempt": attempt, "earlier": earlier[:-1]}
         try:
-            change = compare_listings(Listing.read(self._folder, before["fingerprint"]), listing).sentence
+            change = compare_listings(Listing.read(self._folder, fingerprint), listing).sentence
         except (RunfolioError, OSError):
-            change = f"the changed items are unknown; {before['items']} before, {len(listing)} now"
+            change = f"the changed items are unknown; {before.get('items')} before, {len(listing)} now"
         log.warning(
             "run %s: data %r differs from the data of attempt %d: %s; both fingerprints are recorded",
             self._document.id,
             name,
-            before["attempt"],
+            attempt,
             change,
         )
         return entry
 
 
-def _history(before: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _history(before: GivenData | None) -> list[GivenData]:
     """Return the earlier versions of an entry with a fingerprint, newest last."""
     if before is None:
         return []
-    earlier: list[dict[str, Any]] = list(before.get("earlier") or ())
+    earlier = list(before.get("earlier") or ())
     if before.get("fingerprint"):
-        earlier.append({key: before.get(key) for key in ("fingerprint", "items", "bytes", "source", "attempt")})
+        version = {key: before.get(key) for key in ("fingerprint", "items", "bytes", "source", "attempt")}
+        earlier.append(cast("GivenData", version))
     return earlier[-_HISTORY_AT_MOST:]
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypedDict
+from typing import Any, NamedTuple, Self, TypedDict, cast
 
 from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
 from runfolio.record.base.layout import (
@@ -23,6 +23,7 @@ from runfolio.record.base.layout import (
 )
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
 from runfolio.record.base.run_names import claim_name
+from runfolio.record.base.run_parts import Lineage, Series
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import LAST, Checkpoint
 from runfolio.record.checkpoints.retention import CheckpointPolicy
@@ -103,7 +104,7 @@ class NewRun:
     experiment: str | None
     tags: list[str]
     notes: str
-    series: dict[str, Any] | None
+    series: Series | None
     repeated: Reproduction | None
     """Run that `runfolio reproduce` repeats in this process."""
 
@@ -126,7 +127,7 @@ class NewRun:
             name = f"{(name or repeated.name)[: run_edits.NAME_LENGTH - len(_REPRODUCED)]}{_REPRODUCED}"
         for text in filter(None, (name, experiment)):
             run_edits.check_name(text)
-        plain_series = plain_config(series) if series is not None else None
+        plain_series = cast("Series", plain_config(series)) if series is not None else None
         return cls(name, experiment, plain_tags(tags), str(notes), plain_series, repeated)
 
     def describe(self, opened: Opened) -> Opened:
@@ -135,7 +136,7 @@ class NewRun:
             document = opened.document
             document.tags, document.notes, document.series = self.tags, self.notes, self.series
             if self.repeated is not None:
-                document.lineage = self.repeated.lineage
+                document.lineage = cast("Lineage", self.repeated.lineage)
         return opened
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Unpack, cast
 from runfolio.errors import ConfigError, RunfolioError
 from runfolio.record.base.layout import runs_of_experiment
 from runfolio.record.base.run_document import TEST, RunDocument
+from runfolio.record.base.run_parts import StartedCode
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import LAST
 from runfolio.record.liveness import claims
@@ -85,7 +86,7 @@ def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path 
     return None
 
 
-def _program(code: dict[str, Any]) -> tuple[Any, ...] | None:
+def _program(code: StartedCode) -> tuple[Any, ...] | None:
     """Return script, module and arguments from the `code` of a document; None for code without a file."""
     command = code.get("command") or [""]
     script = code.get("script") or command[0]

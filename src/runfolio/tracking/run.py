@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from runfolio.errors import ConfigError
 from runfolio.record.base.clock import steady
 from runfolio.record.base.layout import STORE_VARIABLE
-from runfolio.record.base.run_document import ENDED, RunDocument
+from runfolio.record.base.run_document import ENDED, RunDocument, State
 from runfolio.record.checkpoints.image_transforms import class_names, plain_steps
 from runfolio.record.checkpoints.manifests import LAST, Checkpoint
 from runfolio.record.content import artifacts
@@ -369,7 +369,7 @@ class Run:
         """
         if state not in ENDED:
             raise ConfigError(f"a run ends {', '.join(ENDED)}; not {state!r}")
-        self.recorder.end(RunOutcome(state, reason, 0 if state == "finished" else None))
+        self.recorder.end(RunOutcome(cast("State", state), reason, 0 if state == "finished" else None))
 
     def __enter__(self) -> Self:
         self.recorder.is_in_with = True

@@ -94,6 +94,8 @@ def test_coincident_curve_is_dashed_on_top_and_named(store, write):
     assert short.get_zorder() > long.get_zorder()
     assert short.get_linestyle() == "--"
     assert "b 0.2000  short = long" in curves_text(shown, SCREEN)
+    (legend,) = draw_curves(shown).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["long   0.3000", "short = no. 1   0.2000"]
 
 
 def test_legend_has_the_requested_position(store, write):

@@ -63,7 +63,7 @@ def test_runs_on_the_same_data_are_ranked_as_equals(write, store: Path):
     write("near", 0.94)
 
     assert marks(store) == {"best": ("", "", False), "near": ("", "", True)}
-    assert "had" not in leaderboard(list(runs(store).values())).caption
+    assert "had" not in str(leaderboard(list(runs(store).values())).caption)
 
 
 def test_run_on_silently_changed_data_is_marked_and_explained(write, store: Path):
@@ -71,11 +71,13 @@ def test_run_on_silently_changed_data_is_marked_and_explained(write, store: Path
     write("near", 0.94, edited(IMAGES), edited(TEST))
 
     assert marks(store) == {"best": ("", "", False), "near": ("!", "!", False)}
-    assert leaderboard(list(runs(store).values())).caption.endswith(
-        "val/acc: 1 run (marked !) had changed data (1 changed (cat/0.jpg)), so do not compare with the first."
-        " test/acc: 1 run (marked !) had changed data (1 changed (test/0.jpg)), so do not compare with the first."
+    caption = leaderboard(list(runs(store).values())).caption
+    assert caption.short[1] == "val/acc: 1 run (marked !) had changed data, so do not compare with the first."
+    assert caption.details[-2:] == (
+        "val/acc: 1 run (marked !) had changed data (1 changed (cat/0.jpg)), so do not compare with the first.",
+        "test/acc: 1 run (marked !) had changed data (1 changed (test/0.jpg)), so do not compare with the first.",
     )
-    assert "val/acc: 1 run had changed data" in choose(runs(store).values(), "val/acc").sentence
+    assert "val/acc: 1 run had changed data" in choose(runs(store).values(), "val/acc").caption.short[1]
 
 
 def test_other_seed_is_not_marked_as_other_data(write, store: Path):
@@ -83,8 +85,9 @@ def test_other_seed_is_not_marked_as_other_data(write, store: Path):
     write("near", 0.94, [*IMAGES[8:], *IMAGES[:8]])
 
     assert marks(store) == {"best": ("", "", False), "near": ("~", "", True)}
-    assert "val/acc: 1 run (marked ~) had the same data with another split, as from another seed or fold." in (
-        leaderboard(list(runs(store).values())).caption
+    assert (
+        "val/acc: 1 run (marked ~) had the same data with another split, as from another seed or fold."
+        in (leaderboard(list(runs(store).values())).caption.details[-1])
     )
 
 
@@ -93,8 +96,9 @@ def test_share_of_the_same_images_is_described_by_its_sizes(write, store: Path):
     write("near", 0.94, IMAGES[:15], val=3)
 
     assert marks(store)["near"] == ("~", "", True)
-    assert "more, fewer or other items of the data (5 removed (dog/5.jpg, dog/6.jpg, dog/7.jpg, ...))" in (
-        leaderboard(list(runs(store).values())).caption
+    assert (
+        "more, fewer or other items of the data (5 removed (dog/5.jpg, dog/6.jpg, dog/7.jpg, ...))"
+        in (leaderboard(list(runs(store).values())).caption.details[-1])
     )
 
 
@@ -102,7 +106,7 @@ def test_very_different_shares_are_described_by_numbers_only(write, store: Path)
     write("best", 0.95, IMAGES[:15])
     write("near", 0.94, IMAGES[9:])
 
-    assert "items of the data (5 added, 9 removed)" in leaderboard(list(runs(store).values())).caption
+    assert "items of the data (5 added, 9 removed)" in leaderboard(list(runs(store).values())).caption.details[-1]
 
 
 def test_relabelled_images_are_other_data(write, store: Path):
@@ -117,7 +121,8 @@ def test_run_without_recorded_data_is_marked_as_unknown(write, store: Path):
     write("near", 0.94, None, None)
 
     assert marks(store) == {"best": ("", "", False), "near": ("?", "?", True)}
-    assert "possibly other data, since not all runs recorded them" in leaderboard(list(runs(store).values())).caption
+    caption = leaderboard(list(runs(store).values())).caption
+    assert "possibly other data, since not all runs recorded them" in caption.short[1]
 
 
 def test_runs_without_recorded_data_are_not_marked(write, store: Path):
@@ -134,7 +139,10 @@ def test_compare_has_no_winner_on_changed_data(write, store: Path):
 
     assert [row.key for row in comparison.data] == ["val"]
     assert [row.winner for row in comparison.metrics if row.metric == "val/acc"] == [None]
-    assert comparison.mind == ["val: 1 run had changed data (1 changed (cat/0.jpg)), so do not compare with the first."]
+    assert comparison.caption.short[0] == "val: 1 run had changed data, so do not compare with the first."
+    assert comparison.caption.details == (
+        "val: 1 run had changed data (1 changed (cat/0.jpg)), so do not compare with the first.",
+    )
 
 
 def test_diff_names_the_items_that_differ(write, store: Path):
@@ -183,7 +191,7 @@ def test_doctor_finds_a_damaged_listing(write, store: Path):
     said = CliRunner().invoke(main, ["doctor", "--store", str(store)]).output
 
     assert f"data/{listings[0].name}" in said
-    assert f"data/{listings[1].name} is gone" in said.replace(": ", " ")
+    assert f"data/{listings[1].name} is missing" in said.replace(": ", " ")
 
 
 def test_means_over_seeds_report_changed_data(write, store: Path):
@@ -193,8 +201,8 @@ def test_means_over_seeds_report_changed_data(write, store: Path):
     two = [run for run in every if run.name != "seed 2"]
 
     warning = "val/acc: 1 run had changed data (1 changed (cat/0.jpg))"
-    assert warning in group_by_seed(every, "val/acc", "max", []).caption
-    assert "had" not in group_by_seed(two, "val/acc", "max", []).caption
+    assert warning in str(group_by_seed(every, "val/acc", "max", []).caption)
+    assert "had" not in str(group_by_seed(two, "val/acc", "max", []).caption)
 
 
 def test_doctor_reads_the_data_entries_of_a_damaged_record(write, store: Path):

@@ -17,10 +17,11 @@ def test_best_run_has_the_best_point_of_all_curves(store, write):
 
     assert folio.best("val/acc").name == "early"
     assert (choice.run.name, choice.value, choice.step, choice.mode, choice.guessed) == ("early", 0.9, 1, "max", True)
-    assert choice.sentence == (
-        f"early ({choice.run.id}) has the best val/acc of 2 runs: 0.9 at step 1 (higher is better, guessed from its"
-        " name). Measured on the validation data."
+    assert choice.caption.short == (
+        f"early ({choice.run.id}) has the best val/acc of 2 runs: 0.9 at step 1 (higher is better).",
+        "Measured on the validation data.",
     )
+    assert choice.caption.details == ("Which direction is better was guessed from the metric's name.",)
 
 
 def test_summary_value_takes_precedence_over_the_curve(store, write):
@@ -31,7 +32,7 @@ def test_summary_value_takes_precedence_over_the_curve(store, write):
 
     assert (choice.run.name, choice.value, choice.step) == ("honest", 0.85, 1)
     assert choice.split == "test"
-    assert "too optimistic" in choice.sentence
+    assert "too optimistic" in choice.caption.short[1]
 
 
 def test_result_in_the_summary_suffices(store, write):
@@ -92,7 +93,7 @@ def test_failed_run_only_wins_without_other_runs(store, write):
     folio = open_folio(store)
 
     assert folio.best("acc").name == "finished"
-    assert choose(folio.runs(), "acc").sentence.endswith("Left out: 1 run that failed or crashed.")
+    assert choose(folio.runs(), "acc").caption.details[-1] == "Left out: 1 run that failed or crashed."
     assert folio.best("extra/acc").name == "failed"
 
 
@@ -127,9 +128,10 @@ def test_ties_are_broken_by_lower_loss_then_by_smaller_network(write, store):
 
     choice = choose(runs, "val/acc")
     assert (choice.run.name, choice.equals, choice.decided_by) == ("small", 2, "parameters")
-    assert choice.sentence.endswith("2 other runs have the same value; this run has the fewest parameters.")
+    assert f"small ({choice.run.id}) and 2 others have the best val/acc of 3 runs" in choice.caption.short[0]
+    assert choice.caption.details[-1] == "2 other runs have the same value; this run has the fewest parameters."
     assert [row.label for row in leaderboard(runs).rows] == ["small", "large", "oldest"]
-    assert choose([run for run in runs if run.name != "small"], "val/acc").sentence.endswith(
+    assert choose([run for run in runs if run.name != "small"], "val/acc").caption.details[-1] == (
         "1 other run has the same value; this run has the lowest val/loss."
     )
 

@@ -63,7 +63,7 @@ def test_whole_floats_and_integers_are_one_group(store, write):
 
 
 def test_failed_runs_are_left_out_with_a_note(runs):
-    assert "Left out: 1 that failed or crashed." in group_by_seed(runs).caption
+    assert "Left out: 1 that failed or crashed." in group_by_seed(runs).caption.details
 
 
 def test_single_run_has_no_spread_and_is_not_compared(store, write):
@@ -71,6 +71,16 @@ def test_single_run_has_no_spread_and_is_not_compared(store, write):
     write("net", config={"model": "b", "seed": 1}, summary={"val/acc": 0.6})
     first, second = group_by_seed(open_folio(store).runs()).rows
     assert (first.std, first.low, first.high, second.tied) == (None, None, None, False)
+
+
+def test_caption_says_why_nothing_is_compared_with_a_single_run(store, write):
+    for model, seed, acc in (("a", 1, 0.5), ("a", 2, 0.6), ("b", 1, 0.9)):
+        write("net", config={"model": model, "seed": seed}, summary={"val/acc": acc})
+
+    assert group_by_seed(open_folio(store).runs()).caption.short == (
+        "Best first by the mean of val/acc (higher is better).",
+        "No mean is marked =, since the first group holds one run.",
+    )
 
 
 def test_other_metric_orders_the_groups_by_its_direction(store, write):
@@ -104,7 +114,7 @@ def test_groups_with_the_same_seeds_are_compared_in_pairs(store, write, seeds, t
     groups = group_by_seed(open_folio(store).runs())
 
     assert row(groups.rows, "model=b").tied == tied
-    assert ("paired t test" in groups.caption, "Welch" in groups.caption) == (False, tied)
+    assert ("paired t test" in str(groups.caption), "Welch" in str(groups.caption)) == (False, tied)
 
 
 def test_each_metric_is_paired_by_its_own_seeds(store, write):
@@ -116,4 +126,4 @@ def test_each_metric_is_paired_by_its_own_seeds(store, write):
     groups = group_by_seed(open_folio(store).runs())
 
     assert [row.tied for row in groups.rows if row.metric == "test/acc"] == [False, True]
-    assert "paired t test over the seeds or Welch's t test" in groups.caption
+    assert "paired t test over the seeds or Welch's t test" in str(groups.caption)

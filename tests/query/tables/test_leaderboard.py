@@ -54,14 +54,19 @@ def test_runs_tied_with_the_best_on_validation_are_marked(series):
 
 
 def test_caption_explains_the_leaderboard(series):
-    assert leaderboard(series).caption == (
-        "Best first by val/acc (higher is better, guessed from its name). Measured on the validation data."
-        " Its 95 % interval (Wilson) is for 270 images."
-        " 1 run marked = does not differ significantly from the best"
-        " (Newcombe's interval, 5 % over all with Holm's procedure)."
-        " All runs were tested; the interval of test/acc is for 360 test images."
-        " The best of several test figures is too optimistic: do not choose by it."
-        " 1 of 4 runs failed, for the reasons in the table."
+    caption = leaderboard(series).caption
+
+    assert caption.short == (
+        "Best first by val/acc (higher is better); the run marked = does not differ significantly from the best.",
+        "Measured on the validation data.",
+    )
+    assert caption.details == (
+        "Which direction is better was guessed from the metric's name.",
+        "The 95 % interval of the metric (Wilson) is for 270 images.",
+        "Runs are marked = by Newcombe's interval, 5 % over all with Holm's procedure.",
+        "All runs were tested; the interval of test/acc is for 360 test images.",
+        "The best of several test figures is too optimistic: do not choose by it.",
+        "1 of 4 runs failed, for the reasons in the table.",
     )
 
 
@@ -81,7 +86,7 @@ def test_any_metric_can_order_the_leaderboard(series):
 
 
 def test_choice_by_test_data_has_a_warning(series):
-    assert "too optimistic" in leaderboard(series, "test/acc").caption
+    assert "too optimistic" in leaderboard(series, "test/acc").caption.short[1]
 
 
 def test_more_comparisons_need_larger_differences(store, write):
@@ -99,8 +104,9 @@ def test_caption_explains_how_to_test_runs_that_were_not_chosen(store, write):
     write("best", summary={"val/acc": 0.9, "test/acc": 0.8, "test/images": 100})
     write("other", summary={"val/acc": 0.8, "test/images": 100})
 
-    assert leaderboard(open_folio(store).runs()).caption.endswith(
-        "1 run was tested; the interval of test/acc is for 100 test images. `runfolio evaluate RUN` tests another."
+    assert leaderboard(open_folio(store).runs()).caption.details[-2:] == (
+        "1 run was tested; the interval of test/acc is for 100 test images.",
+        "`runfolio evaluate RUN` tests another.",
     )
 
 
@@ -143,4 +149,4 @@ def test_metric_over_different_images_has_a_warning(write, store):
 
     caption = leaderboard(open_folio(store).runs()).caption
 
-    assert caption.endswith("val/acc was measured on 45 to 90 images, so not on the same ones in each run.")
+    assert caption.short[1] == "val/acc was measured on 45 to 90 images, so not on the same ones in each run."

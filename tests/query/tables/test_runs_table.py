@@ -22,6 +22,18 @@ def test_default_columns_are_facts_settings_and_results(folio):
     ]
 
 
+def test_settings_that_differ_come_before_those_that_some_runs_lack(store, write):
+    for lr in (0.1, 0.01):
+        write("own", experiment="own", config={"lr": lr})
+    own = {f"option{number}": True for number in range(6)}
+    write("digits", experiment="digits", config={**own, "lr": 0.001, "epochs": 5})
+    write("digits", experiment="digits", config={**own, "lr": 0.001, "epochs": 10})
+
+    names = table(open_folio(store).runs()).names
+    settings = [name for name in names if name.startswith("params.")]
+    assert (set(settings[:2]), len(settings)) == ({"params.lr", "params.epochs"}, 6)
+
+
 def test_running_run_shows_its_best_value_so_far(store, write):
     write("done", points={"val/acc": [0.5, 0.7]}, summary={"val/acc": 0.6})
     write("at work", points={"val/acc": [0.1, 0.3, 0.2]})

@@ -7,10 +7,11 @@ from typing import Unpack
 
 import click
 
-from runfolio.cli.output.console import print_line, print_text
+from runfolio.cli.output.console import print_caption, print_line
 from runfolio.cli.output.options import (
     Command,
     RunFilters,
+    explain_option,
     filter_runs,
     mode_option,
     open_store,
@@ -23,9 +24,10 @@ from runfolio.record.base.plurals import counted
 @click.command(cls=Command)
 @click.argument("metric")
 @mode_option
+@explain_option
 @run_filters
 @store_option
-def best(metric: str, mode: str | None, store: Path | None, **filters: Unpack[RunFilters]) -> None:
+def best(metric: str, mode: str | None, explain: bool, store: Path | None, **filters: Unpack[RunFilters]) -> None:
     """Show the best run by a metric, and the data that chose it.
 
     Whether more or less is better is guessed from the metric's name, unless --min or --max is given. A run is ranked
@@ -40,5 +42,6 @@ def best(metric: str, mode: str | None, store: Path | None, **filters: Unpack[Ru
 
     runs, hidden = filter_runs(open_store(store), filters)
     choice = choose(runs, metric, mode)
-    print_text(choice.sentence + (f" Left out: {counted(hidden, 'archived run')}." if hidden else ""))
+    archived = f"Left out: {counted(hidden, 'archived run')}." if hidden else ""
+    print_caption(choice.caption.with_details(archived), explain=explain)
     print_line(str(choice.run.folder))

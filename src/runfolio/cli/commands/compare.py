@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runfolio.cli.output.console import print_line, print_text
+from runfolio.cli.output.console import print_caption, print_line
 from runfolio.cli.output.display_table import OutputFormat, output_format_options, print_table
-from runfolio.cli.output.options import Command, experiment_option, open_store, store_option
+from runfolio.cli.output.options import Command, experiment_option, explain_option, open_store, store_option
 from runfolio.record.base.plurals import counted
 from runfolio.record.points.metric_summary import PER_PARAMETER
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     help="Mean, spread and interval of runs with the same A and B; -A groups by all settings except A.",
 )
 @click.option("--all", "everything", is_flag=True, help="Also show norms, rates, times, sizes, and output folders.")
+@explain_option
 @experiment_option
 @store_option
 @output_format_options
@@ -33,6 +34,7 @@ def compare(
     runs: tuple[str, ...],
     group_by: str | None,
     everything: bool,
+    explain: bool,
     experiment: str | None,
     store: Path | None,
     output: OutputFormat,
@@ -59,16 +61,20 @@ def compare(
     folio = open_store(store)
     chosen = [folio.run(name) for name in runs] if runs else list(folio.runs(experiment))
     if group_by is not None:
-        _compare_groups(chosen, group_by, output)
+        _compare_groups(chosen, group_by, output, explain=explain)
         return
     distinct = distinct_runs(chosen)
-    _compare_runs(chosen if runs else distinct.runs, output, everything=everything)
-    if distinct.sentence and not runs and output == "table":
-        print_text(distinct.sentence)
+    if runs:
+        _compare_runs(chosen, output, "", everything=everything, explain=explain)
+    else:
+        _compare_runs(distinct.runs, output, distinct.sentence, everything=everything, explain=explain)
 
 
-def _compare_runs(runs: Sequence[RecordedRun], output: OutputFormat, *, everything: bool) -> None:
+def _compare_runs(
+    runs: Sequence[RecordedRun], output: OutputFormat, left_out: str, *, everything: bool, explain: bool
+) -> None:
     from runfolio.cli.output.tables import comparison_data, comparison_table
+    from runfolio.query.selection.caption import Caption
     from runfolio.query.tables.comparison import compare as compare_runs
     from runfolio.query.tables.comparison import compared_columns
 
@@ -81,16 +87,21 @@ def _compare_runs(runs: Sequence[RecordedRun], output: OutputFormat, *, everythi
     hidden = [counted(compared.hidden, "other result")] if compared.hidden else []
     if compared.naming:
         hidden.append(f"{', '.join(compared.naming)}, which only {'name' if compared.naming[1:] else 'names'} a run")
-    if hidden:
-        print_text(f"--all also shows {' and '.join(hidden)}.")
-    if watched := sum(row.metric.startswith(PER_PARAMETER) for row in comparison.metrics):
-        print_line(f"and {counted(watched, 'metric')} of single parameters: grad_norm/NAME, weight_norm/NAME")
-    for sentence in comparison.mind:
-        print_text(sentence)
-    print_text(f"{comparison.same} other setting{'s are' if comparison.same != 1 else ' is'} the same in all runs.")
+    watched = sum(row.metric.startswith(PER_PARAMETER) for row in comparison.metrics)
+    caption = Caption.of(
+        [*comparison.caption.short, f"--all also shows {' and '.join(hidden)}." if hidden else ""],
+        [
+            *comparison.caption.details,
+            f"Not shown: {counted(watched, 'metric')} of single parameters (grad_norm/NAME, weight_norm/NAME)."
+            if watched
+            else "",
+            left_out,
+        ],
+    )
+    print_caption(caption, explain=explain)
 
 
-def _compare_groups(runs: Sequence[RecordedRun], group_by: str, output: OutputFormat) -> None:
+def _compare_groups(runs: Sequence[RecordedRun], group_by: str, output: OutputFormat, *, explain: bool) -> None:
     from runfolio.cli.output.tables import seed_groups_table
     from runfolio.query.selection.seed_groups import group_by_seed
 
@@ -98,4 +109,4 @@ def _compare_groups(runs: Sequence[RecordedRun], group_by: str, output: OutputFo
     print_table(seed_groups_table(groups, output), output)
     if output == "table":
         print_line("")
-        print_text(groups.caption)
+        print_caption(groups.caption, explain=explain)

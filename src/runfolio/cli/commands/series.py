@@ -11,6 +11,7 @@ from runfolio.cli.output.console import print_error
 from runfolio.cli.output.multiple_values import check_setting_flags, split_setting_flags
 from runfolio.cli.output.options import (
     Command,
+    explain_option,
     folds_option,
     seeds_option,
     store_option,
@@ -52,6 +53,7 @@ class SeriesCommand(Command):
 @click.option("--experiment", metavar="NAME", help="Experiment of the runs.  [default: the series' name]")
 @seeds_option
 @folds_option
+@explain_option
 @store_option
 @click.pass_context
 def series(
@@ -60,6 +62,7 @@ def series(
     experiment: str | None,
     seeds: int | None,
     folds: int | None,
+    explain: bool,
     store: Path | None,
 ) -> None:
     """Run every combination of settings, and show which run is best.
@@ -82,7 +85,8 @@ def series(
     description = description.with_flags(check_setting_flags(ctx.meta[FLAGS], fields_of(target.settings), own))
     keys = description.settings.keys() | description.grid.keys()
     warn_of_val_fraction(keys, folded=folds is not None or "fold" in keys)
-    run_series(ctx, with_repeats(description, seeds, folds, target.settings), experiment or description.name, store)
+    repeated = with_repeats(description, seeds, folds, target.settings)
+    run_series(ctx, repeated, experiment or description.name, store, explain=explain)
 
 
 def with_repeats(description: Series, seeds: int | None, folds: int | None, settings: type[Settings]) -> Series:
@@ -98,7 +102,7 @@ def warn_of_val_fraction(keys: Collection[str], *, folded: bool) -> None:
         print_error("val-fraction has no effect: in cross-validation, one fold validates and the others train")
 
 
-def run_series(ctx: click.Context, description: Series, experiment: str, store: Path | None) -> None:
+def run_series(ctx: click.Context, description: Series, experiment: str, store: Path | None, *, explain: bool) -> None:
     """Run a series and print the result; the exit status is 0 only if all of it is done."""
     from runfolio.series import execute, expand, load_target
 
@@ -106,7 +110,7 @@ def run_series(ctx: click.Context, description: Series, experiment: str, store: 
     planned = expand(description, target.settings)
     with progress_display() as progress:
         report = execute(planned, target, name=description.name, experiment=experiment, store=store, progress=progress)
-    print_leaderboard(report, store)
+    print_leaderboard(report, store, explain=explain)
     if status := print_unfinished(report):
         ctx.exit(status)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from runfolio.cli.output.multiple_values import split_setting_flags
 from runfolio.cli.output.options import (
     Command,
     SettingOption,
+    explain_option,
     folds_option,
     seeds_option,
     settings_options,
@@ -23,6 +24,9 @@ from runfolio.cli.output.progress import progress_display
 from runfolio.cli.pages.training import print_architecture, print_training_result, resume_hint_on_interrupt
 from runfolio.settings import LocatedValue, build, fields_of, read_yaml
 from runfolio.vision.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from runfolio.series import Series
 
 
 class TrainCommand(Command):
@@ -59,6 +63,7 @@ class TrainCommand(Command):
     " rate to start with. With --unfreeze-after, for the head.",
 )
 @click.option("--layers", is_flag=True, help="Print every layer of the network first.")
+@explain_option
 @store_option
 @settings_options(TrainSettings)
 @click.pass_context
@@ -71,6 +76,7 @@ def train(
     folds: int | None,
     find_lr: bool,
     layers: bool,
+    explain: bool,
     store: Path | None,
     **flags: Any,
 ) -> None:
@@ -91,13 +97,16 @@ def train(
         raise click.UsageError(
             "--find-lr cannot be used with --seeds or --folds; first find the rate with one run", ctx
         )
+    if explain and not is_series:
+        raise click.UsageError("--explain is about the tables of several runs; add --seeds or --folds", ctx)
     file_settings = read_yaml(config) if config else {}
     values = {**file_settings, **{key: value for key, value in flags.items() if value is not None}}
     settings = build(TrainSettings, values)
     warn_of_val_fraction({key.replace("_", "-") for key in values}, folded=bool(folds or settings.fold))
     print_architecture(settings, store, layers=layers)
     if is_series:
-        _train_several(ctx, settings, seeds, folds, name, experiment, store)
+        repeated = _several(settings, seeds, folds, name)
+        run_series(ctx, repeated, experiment or settings.data_name, store, explain=explain)
         return
     if find_lr:
         _find_lr(ctx, settings, name, experiment, store)
@@ -120,18 +129,10 @@ def _find_lr(
     print_range_test(ctx, test, store)
 
 
-def _train_several(
-    ctx: click.Context,
-    settings: TrainSettings,
-    seeds: int | None,
-    folds: int | None,
-    name: str | None,
-    experiment: str | None,
-    store: Path | None,
-) -> None:
-    """Train as a series, which continues if it is started again."""
+def _several(settings: TrainSettings, seeds: int | None, folds: int | None, name: str | None) -> Series:
+    """Return the training as a series, which continues if it is started again."""
     from runfolio.series import Series
 
     settings_by_key = {field.key: LocatedValue(getattr(settings, field.name), "") for field in fields_of(TrainSettings)}
     series = Series(name=name or settings.run_name, target=LocatedValue(TARGET, ""), settings=settings_by_key, grid={})
-    run_series(ctx, with_repeats(series, seeds, folds, TrainSettings), experiment or settings.data_name, store)
+    return with_repeats(series, seeds, folds, TrainSettings)

@@ -19,6 +19,8 @@ from runfolio.record.base.visible_text import visible_drawing, visible_line, vis
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from runfolio.query.selection.caption import Caption
+
 UNLIMITED_WIDTH = 10_000
 """Width in columns of a file or a pipe: nothing is cut there."""
 _FIELD_WIDTH = 8
@@ -50,6 +52,17 @@ def _console_type() -> type[Console]:
 def print_text(text: str) -> None:
     """Print prose on stdout, wrapped between words."""
     stdout_console().print(text, markup=False)
+
+
+def print_caption(caption: Caption, *, explain: bool) -> None:
+    """Print the short sentences of a caption; then its details, or the option that prints them."""
+    if caption.short:
+        print_text(" ".join(caption.short))
+    if explain:
+        for sentence in caption.details:
+            print_text(sentence)
+    elif caption.details:
+        print_text("--explain says more.")
 
 
 def print_line(text: str, style: str | None = None, *, stderr: bool = False) -> None:

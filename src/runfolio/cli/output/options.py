@@ -108,6 +108,11 @@ def mode_option(command: Decorated) -> Decorated:
     return lowest(highest(command))
 
 
+explain_option = click.option(
+    "--explain", is_flag=True, help="Also print what the marks and intervals mean, and which runs were left out."
+)
+
+
 def store_flag(store: Path | None) -> str:
     """Return the flag that a suggested command needs to use the same store."""
     return "" if store is None else f" --store {shlex.quote(str(store))}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runfolio.cli.output.console import print_error, print_heading, print_line, print_text
+from runfolio.cli.output.console import print_caption, print_error, print_heading, print_line
 from runfolio.cli.output.display_table import print_table
 from runfolio.cli.output.options import open_store, store_flag
 from runfolio.errors import NotFound
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runfolio.series import SeriesReport
 
 
-def print_leaderboard(report: SeriesReport, store: Path | None) -> None:
+def print_leaderboard(report: SeriesReport, store: Path | None, *, explain: bool) -> None:
     """Print the runs of a series, best first, and the winner."""
     from runfolio.cli.output.tables import best_finished_row, leaderboard_table
     from runfolio.query.selection.seed_groups import best_group
@@ -33,8 +33,8 @@ def print_leaderboard(report: SeriesReport, store: Path | None) -> None:
     print_line("")
     print_table(leaderboard_table(board))
     print_line("")
-    print_text(board.caption)
-    _print_seed_groups(runs, board.metric, board.mode)
+    print_caption(board.caption, explain=explain)
+    _print_seed_groups(runs, board.metric, board.mode, explain=explain)
     if best_finished_row(board):
         _print_winner(best_group(runs, board.metric, board.mode), board, store)
 
@@ -57,7 +57,7 @@ def _print_winner(winners: Sequence[RecordedRun], board: Leaderboard, store: Pat
     print_line(f"      runfolio plot {board.metric} --experiment {winners[0].experiment}{flag}")
 
 
-def _print_seed_groups(runs: Sequence[RecordedRun], metric: str, mode: str) -> None:
+def _print_seed_groups(runs: Sequence[RecordedRun], metric: str, mode: str, *, explain: bool) -> None:
     """Print the groups of runs that differ only in seed or fold, if there are any."""
     from runfolio.cli.output.tables import seed_groups_table
     from runfolio.query.selection.seed_groups import group_by_seed
@@ -71,7 +71,7 @@ def _print_seed_groups(runs: Sequence[RecordedRun], metric: str, mode: str) -> N
         print_heading(f"Over {' and '.join(varied)}")
         print_table(seed_groups_table(groups, "table"))
         print_line("")
-        print_text(groups.caption)
+        print_caption(groups.caption, explain=explain)
 
 
 def print_unfinished(report: SeriesReport) -> int:

@@ -21,7 +21,7 @@ import orjson
 
 from runfolio._version import __version__
 from runfolio.errors import RunfolioError
-from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.base.cache_folder import cache_folder, create_folder
 from runfolio.record.base.layout import FORMAT
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content.run_edits import EditedValues
@@ -232,7 +232,7 @@ def remove(path: Path) -> None:
 
 
 def _open(path: Path) -> FileIndex:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the store may be private
+    create_folder(path.parent)
     return FileIndex(path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -99,15 +99,17 @@ def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
 def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
     """Return one line for each position, in order, by its label in the legend."""
     first = {line.position: line for panel in reversed(panels) for line in panel.lines}
-    return {_legend_label(first[position], panels): first[position] for position in sorted(first)}
+    numbers = {first[position].label: number for number, position in enumerate(sorted(first), start=1)}
+    return {_legend_label(first[position], panels, numbers): first[position] for position in sorted(first)}
 
 
-def _legend_label(line: Line, panels: Sequence[Panel]) -> str:
+def _legend_label(line: Line, panels: Sequence[Panel], numbers: Mapping[str, int]) -> str:
+    """Return the label; a curve that lies on another one names the place of that one in the legend."""
     label = style.short(line.label)
     if len(panels) > 1:
         return label
     if line.same_as is not None:
-        label = f"{label} = {style.short(line.same_as)}"
+        label = f"{label} = no. {numbers[line.same_as]}"
     if panels[0].heading is None:
         return label
     return (

@@ -11,6 +11,7 @@ from runfolio.query.frames.points import import_pandas
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.figures import BEST, any_figure_of, best_in_curve, figure_heading
 from runfolio.query.selection.metric_names import guess_mode
+from runfolio.record.base.run_parts import Lineage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,6 +196,6 @@ def _column_of_bare_name(name: str, full_names: Sequence[str], runs: Sequence[Ru
     return RunsColumn("figure", name, figure_heading(runs, name, mode))
 
 
-def _origin(lineage: dict[str, Any] | None) -> str | None:
+def _origin(lineage: Lineage | None) -> str | None:
     """Return the origin of a run, such as `fork of net (k3f9x2ab)`."""
     return None if lineage is None else f"{lineage.get('kind')} of {lineage.get('name')} ({lineage.get('run')})"

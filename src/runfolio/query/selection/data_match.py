@@ -93,14 +93,20 @@ def _compare(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> Dat
     return DataMatch("share", f"{len(difference.added):,} added, {len(difference.removed):,} removed")
 
 
-def describe_matches(matches: Iterable[DataMatch], metric: str, *, marked: bool = False) -> list[str]:
+def describe_matches(
+    matches: Iterable[DataMatch], metric: str, *, marked: bool = False, brief: bool = False
+) -> list[str]:
     """Return sentences on the runs whose figures are not comparable to that of the first run.
 
     Args:
         matches: Comparisons with the first run.
         metric: Name of the metric, or of the data.
         marked: True if the table shows the marks.
+        brief: Return only the first warning, without names of items. Another split gives no warning.
     """
+    if brief:
+        unnamed = [DataMatch(match.relation) for match in matches if match.relation != "divided"]
+        return describe_matches(unnamed, metric, marked=marked)[:1]
     matches = list(matches)
     counts = Counter(match.relation for match in matches)
     texts = {

@@ -11,6 +11,7 @@ from typing import Generic
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean
 from runfolio.query.run_view import RunT, RunView
+from runfolio.query.selection.caption import Caption
 from runfolio.query.selection.data_match import DataMatch, describe_matches, match_data
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.figures import CHOSEN_BY, Kind, figure_of, has_metric
@@ -29,6 +30,9 @@ BROKEN = ("failed", CRASHED)
 """States of runs that ended with an error."""
 PARAMETERS = "parameters"
 """Name of the result with the number of parameters of the network."""
+
+GUESSED = "Which direction is better was guessed from the metric's name."
+"""Sentence of a caption."""
 
 _ACCURACIES = ("acc", "accuracy")
 """Last words of metrics that are shares of images."""
@@ -69,20 +73,29 @@ class Choice(Generic[RunT]):
     """Comparison of the data of each competing run with those of the best run."""
 
     @property
-    def sentence(self) -> str:
+    def caption(self) -> Caption:
         """Readable description of the choice."""
         at_step = f" at step {self.step}" if self.step is not None else ""
-        more = "higher" if self.mode == "max" else "lower"
-        guessed = ", guessed from its name" if self.guessed else ""
         kind = "" if self.kind == "best" else f", {self.kind}"
-        return (
-            f"{self.run.name} ({self.run.id}) has the best {self.metric} of {_count(self.candidates, 'run')}:"
-            f" {self.value:.6g}{at_step}{kind} ({more} is better{guessed})."
-            f" {selection_split_sentence(self.metric)}{self._tie}"
-            + (f" Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "")
-            + (f" {self.duplicates}" if self.duplicates else "")
-            + (f" {self.metric} is the metric here (not params.{self.metric})." if self.is_setting_too else "")
-            + "".join(f" {sentence}" for sentence in describe_matches(self.data, self.metric))
+        alone = "has" if not self.equals else f"and {_count(self.equals, 'other')} have"
+        lead = (
+            f"{self.run.name} ({self.run.id}) {alone} the best {self.metric} of {_count(self.candidates, 'run')}:"
+            f" {self.value:.6g}{at_step}{kind} ({direction_text(self.mode)})."
+        )
+        return Caption.of(
+            [
+                lead,
+                *describe_matches(self.data, self.metric, brief=True),
+                f"{self.metric} is the metric here (not params.{self.metric})." if self.is_setting_too else "",
+                selection_split_sentence(self.metric),
+            ],
+            [
+                GUESSED if self.guessed else "",
+                self._tie,
+                f"Left out: {_count(self.left_out, 'run')} that failed or crashed." if self.left_out else "",
+                self.duplicates,
+                *describe_matches(self.data, self.metric),
+            ],
         )
 
     @property
@@ -92,7 +105,7 @@ class Choice(Generic[RunT]):
         subject = "1 other run has" if self.equals == 1 else f"{self.equals} other runs have"
         decided = {PARAMETERS: "this run has the fewest parameters", "age": "this run is the oldest"}
         return (
-            f" {subject} the same value; {decided.get(self.decided_by, f'this run has the lowest {self.decided_by}')}."
+            f"{subject} the same value; {decided.get(self.decided_by, f'this run has the lowest {self.decided_by}')}."
         )
 
 
@@ -221,6 +234,11 @@ def paired_loss(metric: str, mode: Mode) -> str | None:
 def rank(value: float, mode: Mode) -> float:
     """Return a number that is smaller for better values."""
     return -value if mode == "max" else value
+
+
+def direction_text(mode: Mode) -> str:
+    """Return the direction of a metric in words."""
+    return "higher is better" if mode == "max" else "lower is better"
 
 
 def selection_split_sentence(metric: str) -> str:

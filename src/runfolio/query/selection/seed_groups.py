@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from runfolio.errors import NotFound
 from runfolio.query.run_view import RunT, RunView
+from runfolio.query.selection.caption import Caption
 from runfolio.query.selection.data_match import describe_matches, match_data
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.figures import Figure, figure_of, kinds_text
 from runfolio.query.selection.grouping import group_runs
 from runfolio.query.selection.metric_names import Mode, mode_of, split_of
-from runfolio.query.selection.ranking import BROKEN, default_metric, images_of, ranking_key
+from runfolio.query.selection.ranking import BROKEN, default_metric, direction_text, images_of, ranking_key
 from runfolio.query.selection.significance import holm, mean_interval, means_p, paired_means_p, wilson
 from runfolio.record.base.flat_names import identity
 
@@ -70,7 +71,7 @@ class SeedGroups:
     mode: Mode
     rows: list[SeedGroup]
     """Groups, the best first, with one row per metric."""
-    caption: str
+    caption: Caption
     """Explanation of the table."""
 
     @property
@@ -121,15 +122,24 @@ def group_by_seed(
             *(_row(label, name, measured, tied=name in names) for name, measured in figures[label].items()),
         )
     ]
-    sentences = [
-        *_caption(rows, metric, direction, paired),
-        *([f"Left out: {broken} that failed or crashed."] if (broken := len(distinct.runs) - len(sound)) else []),
-        *([distinct.sentence] if distinct.sentence else []),
-        *grouping.notes,
-        *_best_of_test(figures.values()),
-        *_other_data(sound, metric),
-    ]
-    return SeedGroups(metric, direction, rows, " ".join(sentences))
+    broken = len(distinct.runs) - len(sound)
+    caption = Caption.of(
+        [
+            _best_first(rows, metric, direction),
+            *_other_data(sound, metric, brief=True),
+            *_best_of_test(figures.values()),
+            _why_unmarked(rows),
+            *grouping.notes,
+            _about_intervals(rows),
+        ],
+        [
+            *_methods(rows, paired),
+            f"Left out: {broken} that failed or crashed." if broken else "",
+            distinct.sentence,
+            *_other_data(sound, metric),
+        ],
+    )
+    return SeedGroups(metric, direction, rows, caption)
 
 
 def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None = None) -> list[RunT]:
@@ -163,11 +173,11 @@ def repeated_settings(runs: Sequence[RunView]) -> list[str]:
     return [f"-{name}" for name in REPEATING if name in settings]
 
 
-def _other_data(runs: Sequence[RunView], metric: str) -> list[str]:
+def _other_data(runs: Sequence[RunView], metric: str, *, brief: bool = False) -> list[str]:
     """Return warnings about runs on other data. Another split is expected, since seeds and folds differ."""
     first, *later = sorted(runs, key=lambda run: run.created)
     matches = [match_data(first, run, metric) for run in later]
-    return describe_matches([match for match in matches if match.relation != "divided"], metric)
+    return describe_matches([match for match in matches if match.relation != "divided"], metric, brief=brief)
 
 
 def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, Measured]:
@@ -302,23 +312,37 @@ def _best_of_test(figures: Iterable[dict[str, Measured]]) -> list[str]:
     ]
 
 
-def _caption(rows: Sequence[SeedGroup], metric: str, mode: Mode, paired: AbstractSet[str]) -> list[str]:
-    more = "higher" if mode == "max" else "lower"
-    several = len({row.group for row in rows}) > 1
-    sentences = [f"Best first by the mean of {metric} ({more} is better)."] if several else []
-    if any(row.runs > 1 for row in rows):
-        sentences.append("The 95 % interval is that of the mean (Student's t); std and range are those of the runs.")
+def _best_first(rows: Sequence[SeedGroup], metric: str, mode: Mode) -> str:
+    """Return the sentence on the order of the groups and on the mark; empty if there is one group."""
+    if len({row.group for row in rows}) < 2:
+        return ""
+    tie = "; means marked = do not differ significantly from the first" if any(row.tied for row in rows) else ""
+    return f"Best first by the mean of {metric} ({direction_text(mode)}){tie}."
+
+
+def _why_unmarked(rows: Sequence[SeedGroup]) -> str:
+    """Return the reason why no group is compared with the first, although others hold several runs."""
+    first = max(row.runs for row in rows if row.group == rows[0].group)
+    others = [row.runs for row in rows if row.group != rows[0].group]
+    return "No mean is marked =, since the first group holds one run." if first == 1 < max(others, default=1) else ""
+
+
+def _about_intervals(rows: Sequence[SeedGroup]) -> str:
+    if all(row.runs == 1 for row in rows):
+        return ""
+    return "The 95 % interval is that of the mean (Student's t); std and range are those of the runs."
+
+
+def _methods(rows: Sequence[SeedGroup], paired: AbstractSet[str]) -> list[str]:
+    sentences: list[str] = []
     if tied := {row.metric for row in rows if row.tied}:
         names = {True: "paired t test over the seeds", False: "Welch's t test"}
         test = " or ".join(names[kind] for kind in sorted({name in paired for name in tied}, reverse=True))
-        sentences.append(
-            f"= marks means that do not differ significantly from that of the first group ({test}, 5 % over"
-            " all groups with Holm's procedure)."
-        )
+        sentences.append(f"Means are marked = by {test}, 5 % over all groups with Holm's procedure.")
     if pooled := next((row for row in rows if row.images), None):
-        sentences.append(
-            f"Pooled is the accuracy over all {pooled.images:,} images, each of which validated once per seed, with"
-            " Wilson's interval. The interval of the mean is rather too narrow, since folds share most of their"
-            " training images (Bengio and Grandvalet 2004)."
-        )
+        sentences += [
+            f"Pooled is the accuracy over all {pooled.images:,} images, with Wilson's interval.",
+            "Each of them validated once per seed.",
+            "Folds share training images, so the interval of their mean is too narrow (Bengio and Grandvalet 2004).",
+        ]
     return sentences

@@ -9,6 +9,7 @@ from typing import Any
 
 from runfolio.errors import ConfigError
 from runfolio.query.run_view import RunView
+from runfolio.query.selection.caption import Caption
 from runfolio.query.selection.columns import RunsColumn, find_columns, find_metric
 from runfolio.query.selection.data_match import describe_matches, fingerprints, match_data
 from runfolio.query.selection.figures import best_in_curve
@@ -63,8 +64,8 @@ class Comparison:
     metrics: list[MetricRow]
     data: list[Difference]
     """Data with differing fingerprints, by name."""
-    mind: list[str]
-    """Warnings about differing data, one sentence each."""
+    caption: Caption
+    """Warnings about differing data, and the number of equal settings."""
 
 
 def compare(runs: Sequence[RunView]) -> Comparison:
@@ -81,7 +82,7 @@ def compare(runs: Sequence[RunView]) -> Comparison:
     data, _ = _differences(named, fingerprints)
     metrics = sorted({metric for run in runs for metric in run.metrics} - AXES)
     rows = [_metric_row(named, metric) for metric in metrics]
-    return Comparison(list(named), config, same, summary, rows, data, _mind(runs, data))
+    return Comparison(list(named), config, same, summary, rows, data, _caption(runs, data, same))
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,15 @@ def _differ(last: Any, figure: Any) -> bool:
     return last is not None and figure is not None and identity(last) != identity(figure)
 
 
-def _mind(runs: Sequence[RunView], data: Sequence[Difference]) -> list[str]:
-    """Return warnings about the differences of each data set from that of the first run."""
+def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int) -> Caption:
+    """Return warnings about data that differ from those of the first run, and the number of equal settings."""
     by_data = {row.key: [match_data(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
-    return [sentence for name, matches in by_data.items() for sentence in describe_matches(matches, name)]
+    brief, full = (
+        [sentence for name, matches in by_data.items() for sentence in describe_matches(matches, name, brief=brief)]
+        for brief in (True, False)
+    )
+    equal = f"{same} other setting{'s are' if same != 1 else ' is'} the same in all runs."
+    return Caption.of([*brief[:1], equal], full)
 
 
 def _single_results(run: RunView) -> dict[str, Any]:

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runfolio.query.run_view import RunView
+from runfolio.query.selection.caption import Caption
 from runfolio.query.selection.data_match import SAME, DataMatch, describe_matches, match_data
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.figures import figure_heading, figure_of
 from runfolio.query.selection.metric_names import Mode, mode_of
 from runfolio.query.selection.ranking import (
     BROKEN,
+    GUESSED,
     default_metric,
+    direction_text,
     images_of,
     ranking_key,
     selection_split_sentence,
@@ -73,7 +76,7 @@ class Leaderboard:
     """Fields of `Row` that at least one run has."""
     rows: list[Row]
     """Rows, the best first, then runs without the metric, then failed and crashed runs."""
-    caption: str
+    caption: Caption
     """Explanation of the order, the intervals and the marks."""
 
 
@@ -100,7 +103,21 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
     rows = [_row(run, label, metric, direction) for run, label in zip(runs, unique_labels(runs), strict=True)]
     rows.sort(key=lambda row: order[row.run_path])
     rows = _with_ties(_with_data_matches(rows, {run.run_path: run for run in runs}, metric))
-    warnings = _data_sentences(rows, metric) or _image_count_warning(runs, metric)
+    caption = Caption.of(
+        [
+            _best_first(rows, metric, direction),
+            *_data_sentences(rows, metric, brief=True)[:1],
+            *_image_count_warning(runs, rows, metric),
+            selection_split_sentence(metric),
+        ],
+        [
+            *_methods(rows, guessed=mode is None),
+            *_test_sentences(rows, metric),
+            *_failure_sentences(rows),
+            distinct.sentence,
+            *_data_sentences(rows, metric),
+        ],
+    )
     columns = ["label", *(column for column in _FIGURES if any(getattr(row, column) is not None for row in rows))]
     return Leaderboard(
         metric,
@@ -108,7 +125,7 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
         direction,
         [*columns, "state"],
         rows,
-        " ".join(filter(None, [_caption(rows, metric, direction, mode is None), distinct.sentence, *warnings])),
+        caption,
     )
 
 
@@ -157,7 +174,7 @@ def _count_range(counts: Iterable[int | None]) -> str:
     return " to ".join(f"{count:,}" for count in dict.fromkeys((distinct[0], distinct[-1]))) if distinct else ""
 
 
-def _test_sentence(rows: Sequence[Row], metric: str) -> list[str]:
+def _test_sentences(rows: Sequence[Row], metric: str) -> list[str]:
     """Return a sentence on the number of tested runs, and a warning if there are several."""
     sound = [row for row in rows if row.state not in BROKEN]
     tested = [row for row in sound if row.test is not None]
@@ -166,10 +183,12 @@ def _test_sentence(rows: Sequence[Row], metric: str) -> list[str]:
     images = _count_range(row.test_images for row in tested)
     interval = f"; the interval of {TEST} is for {images} test images" if images else ""
     if len(tested) == 1:
-        return [f"1 run was tested{interval}." + (" `runfolio evaluate RUN` tests another." if len(sound) > 1 else "")]
+        return [f"1 run was tested{interval}.", *(["`runfolio evaluate RUN` tests another."] if len(sound) > 1 else [])]
     subject = "All" if len(tested) == len(sound) else f"{len(tested)} of the {len(sound)}"
-    warning = "The best of several test figures is too optimistic: do not choose by it."
-    return [f"{subject} runs were tested{interval}. {warning}"]
+    return [
+        f"{subject} runs were tested{interval}.",
+        "The best of several test figures is too optimistic: do not choose by it.",
+    ]
 
 
 def _with_data_matches(rows: list[Row], runs: Mapping[str, RunView], metric: str) -> list[Row]:
@@ -189,10 +208,16 @@ def _with_data_matches(rows: list[Row], runs: Mapping[str, RunView], metric: str
     ]
 
 
-def _data_sentences(rows: Sequence[Row], metric: str) -> list[str]:
+def _data_sentences(rows: Sequence[Row], metric: str, *, brief: bool = False) -> list[str]:
     """Return sentences that explain the marks of differing data."""
-    test_sentences = [] if metric == TEST else describe_matches((row.test_data for row in rows), TEST, marked=True)
-    return [*describe_matches((row.data for row in rows), metric, marked=True), *test_sentences]
+    matches = {metric: [row.data for row in rows]}
+    if metric != TEST:
+        matches[TEST] = [row.test_data for row in rows]
+    return [
+        sentence
+        for name, of_rows in matches.items()
+        for sentence in describe_matches(of_rows, name, marked=True, brief=brief)
+    ]
 
 
 def _with_ties(rows: list[Row]) -> list[Row]:
@@ -221,8 +246,10 @@ def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[
     return [not differs for differs in holm([shares_p(*best, *other) for other in others])]
 
 
-def _image_count_warning(runs: Sequence[RunView], metric: str) -> list[str]:
-    """Return a warning if the metric was measured on different numbers of images."""
+def _image_count_warning(runs: Sequence[RunView], rows: Sequence[Row], metric: str) -> list[str]:
+    """Return a warning if the metric was measured on different numbers of images, and no mark says so."""
+    if _data_sentences(rows, metric):
+        return []
     images = f"{metric.partition('/')[0]}/images"
     counts = sorted({int(count) for run in runs if (count := as_number(run.flat_summary.get(images)))})
     if len(counts) < 2:
@@ -230,22 +257,23 @@ def _image_count_warning(runs: Sequence[RunView], metric: str) -> list[str]:
     return [f"{metric} was measured on {counts[0]:,} to {counts[-1]:,} images, so not on the same ones in each run."]
 
 
-def _caption(rows: list[Row], metric: str, mode: Mode, guessed: bool) -> str:
-    more = "higher" if mode == "max" else "lower"
-    sentences = [
-        (
-            f"Best first by {metric} ({more} is better{', guessed from its name' if guessed else ''})."
-            f" {selection_split_sentence(metric)}"
-        )
-    ]
+def _best_first(rows: Sequence[Row], metric: str, mode: Mode) -> str:
+    """Return the sentence on the order of the rows, and on the number of runs that may be as good as the first."""
+    tied = sum(row.tied for row in rows)
+    runs = "the run marked = does" if tied == 1 else f"the {tied} runs marked = do"
+    tie = f"; {runs} not differ significantly from the best" if tied else ""
+    return f"Best first by {metric} ({direction_text(mode)}){tie}."
+
+
+def _methods(rows: Sequence[Row], *, guessed: bool) -> list[str]:
+    sentences = [GUESSED] if guessed else []
     if images := _count_range(row.images for row in rows):
-        sentences.append(f"Its 95 % interval (Wilson) is for {images} images.")
-    if tied := sum(row.tied for row in rows):
-        runs = "1 run marked = does" if tied == 1 else f"{tied} runs marked = do"
-        sentences.append(
-            f"{runs} not differ significantly from the best (Newcombe's interval, 5 % over all with Holm's procedure)."
-        )
-    sentences += _test_sentence(rows, metric)
-    if broken := sum(row.state in BROKEN for row in rows):
-        sentences.append(f"{broken} of {len(rows)} runs failed, for the reasons in the table.")
-    return " ".join(sentences)
+        sentences.append(f"The 95 % interval of the metric (Wilson) is for {images} images.")
+    if any(row.tied for row in rows):
+        sentences.append("Runs are marked = by Newcombe's interval, 5 % over all with Holm's procedure.")
+    return sentences
+
+
+def _failure_sentences(rows: Sequence[Row]) -> list[str]:
+    broken = sum(row.state in BROKEN for row in rows)
+    return [f"{broken} of {len(rows)} runs failed, for the reasons in the table."] if broken else []

@@ -17,6 +17,7 @@ from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.grouping import differing_settings, naming_settings
 from runfolio.query.selection.metric_names import is_about_the_process
 from runfolio.query.selection.ranking import numbers_of
+from runfolio.record.base.flat_names import identity
 from runfolio.record.points.metric_summary import listed_metrics
 
 _FIRST_METRICS = ("val/acc", "test/acc", "val/loss", "train/acc", "train/loss")
@@ -103,8 +104,13 @@ def _shown(value: Any) -> str:
 def _default_columns(runs: Sequence[RunView]) -> list[RunsColumn]:
     tags = ["tags"] if any(run.tags for run in runs) else []
     naming = naming_settings(distinct_runs(runs).runs)
-    settings = [f"params.{name}" for name in differing_settings(runs) if name not in naming]
-    columns = find_columns((*FACTS, *tags, *settings[:_SHOWN_SETTINGS]), runs)
+    settings = [name for name in differing_settings(runs) if name not in naming]
+    # A setting that differs where it is set says more than one that some runs merely lack.
+    settings.sort(
+        key=lambda name: len({identity(run.flat_config[name]) for run in runs if name in run.flat_config}) < 2
+    )
+    shown = [f"params.{name}" for name in settings[:_SHOWN_SETTINGS]]
+    columns = find_columns((*FACTS, *tags, *shown), runs)
     return [*columns, *(find_metric(name, runs) for name in usual_results(runs)[:_SHOWN_METRICS])]
 
 

@@ -27,6 +27,17 @@ def cache_folder() -> Path | None:
         return None
 
 
+def create_folder(folder: Path) -> None:
+    """Create a folder of the cache and the missing ones above it, which only this user can enter.
+
+    Raises:
+        OSError: It cannot be created.
+    """
+    missing = [above for above in (folder, *folder.parents) if not above.exists()]
+    for above in reversed(missing or [folder]):
+        above.mkdir(mode=0o700, exist_ok=True)
+
+
 @dataclass(frozen=True)
 class Kind:
     """Kind of cache entry."""

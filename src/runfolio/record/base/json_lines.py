@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from runfolio.record.base.file_bounds import JSON_LINE
+from runfolio.record.base import file_bounds
 
 _TOO_LONG = b"\0"
 """Substitute for a line that is too long; it is not JSON."""
@@ -16,7 +16,7 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
 
     A line that exceeds the limit is replaced by one byte, which no decoder accepts.
     """
-    while line := file.readline(JSON_LINE):
+    while line := file.readline(file_bounds.JSON_LINE):
         if _is_cut(line):
             line = _TOO_LONG + _skip_line(file)
         yield line
@@ -27,7 +27,7 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
 def read_slices(file: BinaryIO, size: int) -> Iterator[bytes]:
     """Yield the complete lines of a file in slices of about `size` bytes, with long lines as in `read_lines`."""
     while block := file.read(size):
-        end = b"" if block.endswith(b"\n") else file.readline(JSON_LINE)
+        end = b"" if block.endswith(b"\n") else file.readline(file_bounds.JSON_LINE)
         if _is_cut(end):
             block, end = block[: block.rfind(b"\n") + 1], _TOO_LONG + _skip_line(file)
         lines, newline, partial = (block + end).rpartition(b"\n")
@@ -38,11 +38,11 @@ def read_slices(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def _is_cut(line: bytes) -> bool:
-    return len(line) == JSON_LINE and not line.endswith(b"\n")
+    return len(line) == file_bounds.JSON_LINE and not line.endswith(b"\n")
 
 
 def _skip_line(file: BinaryIO) -> bytes:
     """Skip the rest of a line; return its newline, if any."""
-    while _is_cut(line := file.readline(JSON_LINE)):
+    while _is_cut(line := file.readline(file_bounds.JSON_LINE)):
         pass
     return line[-1:] if line.endswith(b"\n") else b""

@@ -40,6 +40,8 @@ class Lineage(TypedDict, total=False):
     name: Line | None
     checkpoint: Line | None
     step: Integer | None
+    changed: Annotated[list[Line], Most(1_000)]
+    """Flags of a reproduction that was given other settings."""
 
 
 class StartedCode(TypedDict, total=False):

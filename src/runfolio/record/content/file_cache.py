@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 
-from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.base.cache_folder import cache_folder, create_folder
 from runfolio.record.base.files import replace
 
 
@@ -68,7 +68,7 @@ class FileCache(Generic[ResultT]):
         stored: dict[str, Any] = {os.fsencode(name).hex(): result for name, result in results.items()}
         content = orjson.dumps({"by": self._producer, "files": stored}, default=tuple)
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            create_folder(self._path.parent)
             replace(self._path, lambda path: path.write_bytes(_checksum(content) + b"\n" + content))
         except OSError:
             pass  # a full or read-only disk: the next check reads the files again

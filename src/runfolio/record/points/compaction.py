@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -30,7 +31,7 @@ from runfolio.record.base.record_path import HIDDEN, RecordPath
 from runfolio.record.liveness.heartbeats import is_over
 from runfolio.record.points import segment_files, seq_ranges
 from runfolio.record.points.row_merging import ROW, Rows, empty_rows, lookup_codes, merge_rows, sort_rows
-from runfolio.record.points.segment_files import Segment
+from runfolio.record.points.segment_files import LargeFooterError, Segment
 from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.points.tail_columns import Tail
 
@@ -65,14 +66,14 @@ def compact(folder: Path, writer: str, number: int) -> TailCoverage:
     """Write all readable points in the run's segments and closed tails as segment `number` of `writer`.
 
     Tails of other writers that may still be written are skipped; `writer`'s own must be flushed. A damaged file is
-    neither changed nor covered, so that it is kept for later repairs.
+    neither changed nor covered, so that it is kept for later repairs. If one segment cannot hold all points, each tail
+    becomes a segment of its own.
     """
     damaged: set[RecordPath] = set()
     while True:
         segments = [segment for segment in _segments(folder) if segment.path not in damaged]
-        closed = (tail for tail in _tails(folder) if tail.writer == writer or is_over(folder, tail.writer))
         try:
-            return _write(folder, writer, number, segments, closed)
+            return _write(folder, writer, number, segments, _closed_tails(folder, writer))
         except FileNotFoundError:
             if not RecordPath(folder, METRICS).exists():
                 return {}  # the run was deleted
@@ -82,6 +83,22 @@ def compact(folder: Path, writer: str, number: int) -> TailCoverage:
             if not damaged_paths:
                 raise
             damaged |= damaged_paths
+        except LargeFooterError:
+            return _seal_each(folder, writer, number)
+
+
+def _seal_each(folder: Path, writer: str, number: int) -> TailCoverage:
+    """Write each closed tail as a segment, numbered from `number` of `writer`."""
+    coverage: TailCoverage = {}
+    for tail in list(_closed_tails(folder, writer)):
+        with suppress(FileNotFoundError):  # another process has sealed and removed it
+            coverage |= _write(folder, writer, number, [], [tail])
+    return coverage
+
+
+def _closed_tails(folder: Path, writer: str) -> Iterator[Tail]:
+    """Return the tails of `writer`, and those of writers that have ended."""
+    return (tail for tail in _tails(folder) if tail.writer == writer or is_over(folder, tail.writer))
 
 
 def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage | None = None) -> int:

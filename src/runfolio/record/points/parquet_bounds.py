@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runfolio.record.base.file_bounds import SEGMENT, SEGMENT_FOOTER
+from runfolio.record.base import file_bounds
 from runfolio.record.base.record_path import RecordPath, descriptor_path
 
 GROUP_ROWS = 1 << 20
@@ -57,7 +57,7 @@ def open_file(path: RecordPath) -> pa.OSFile:
         FileNotFoundError: It is gone.
         UnusableFile: It is a link, a device or a FIFO, or larger than any segment.
     """
-    with path.open(SEGMENT) as file:
+    with path.open(file_bounds.SEGMENT) as file:
         return pa.OSFile(str(descriptor_path(file.fileno(), str(path))))
 
 
@@ -69,9 +69,10 @@ def read_footer(file: pa.OSFile) -> Footer:
     """
     size = file.size()
     length = int.from_bytes(file.read_at(min(8, size), max(size - 8, 0))[:4], "little")
-    if SEGMENT_FOOTER < length < size:
-        raise pa.ArrowInvalid(f"its footer has {length:,} bytes, and such a footer at most {SEGMENT_FOOTER:,}")
-    start = size - min(length + 8, size, SEGMENT_FOOTER)
+    most = file_bounds.SEGMENT_FOOTER
+    if most < length < size:
+        raise pa.ArrowInvalid(f"its footer has {length:,} bytes, and such a footer at most {most:,}")
+    start = size - min(length + 8, size, most + 8)
     data = file.read_at(size - start, start)
     if len(data) > _UNCOUNTED_BYTES and (structs := _count_structs(data)) * _STRUCT_BYTES > len(data):
         raise pa.ArrowInvalid(f"its footer holds {structs:,} structs in {len(data):,} bytes")
@@ -79,13 +80,21 @@ def read_footer(file: pa.OSFile) -> Footer:
 
 
 def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
-    """Check the number of rows against the size of the file.
+    """Check the number of rows, as each row group states it, against the size of the file.
 
     Raises:
         ArrowInvalid: The file claims more rows than it can contain.
     """
-    if metadata.num_rows > GROUP_ROWS + _ROWS_PER_BYTE * file.size():
-        raise pa.ArrowInvalid(f"it says that it holds {metadata.num_rows:,} points in {file.size():,} bytes")
+    rows = 0
+    for group in range(metadata.num_row_groups):
+        group_rows = metadata.row_group(group).num_rows
+        if not 0 <= group_rows <= GROUP_ROWS:
+            raise pa.ArrowInvalid(f"it says that a row group has {group_rows:,} points")
+        rows += group_rows
+    if rows != metadata.num_rows:
+        raise pa.ArrowInvalid(f"its row groups hold {rows:,} points, and it says {metadata.num_rows:,}")
+    if rows > GROUP_ROWS + _ROWS_PER_BYTE * file.size():
+        raise pa.ArrowInvalid(f"it says that it holds {rows:,} points in {file.size():,} bytes")
 
 
 def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns: Sequence[str]) -> None:
@@ -95,8 +104,6 @@ def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns:
         ArrowInvalid: A column would unpack to more than it can contain.
     """
     about = metadata.row_group(group)
-    if about.num_rows > GROUP_ROWS:
-        raise pa.ArrowInvalid(f"it says that a row group has {about.num_rows:,} points")
     for index in range(about.num_columns):
         column = about.column(index)
         if (name := column.path_in_schema) in columns:

@@ -50,6 +50,10 @@ BLOCK_ROWS = 65_536
 """Default number of rows to read at once."""
 
 
+class LargeFooterError(Exception):
+    """A segment was not written, because its footer would be larger than readers accept."""
+
+
 def write(
     path: RecordPath, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges
 ) -> None:
@@ -60,6 +64,10 @@ def write(
         metrics: All metrics, sorted.
         writers: All writers, sorted.
         ranges: Log calls all of whose points are among the rows.
+
+    Raises:
+        LargeFooterError: The rows need more row groups than one segment can have.
+        OSError: It cannot be written.
     """
     path.replace(lambda temporary: fill(temporary, blocks, metrics, writers, ranges), sync=True)
 
@@ -91,7 +99,10 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
 def _add_checksum(path: Path) -> None:
     """Insert a checksum before the footer. Parquet has none for it, and Arrow aborts the process after some damage."""
     with pa.OSFile(str(path)) as written:
-        footer = parquet_bounds.read_footer(written).data
+        try:
+            footer = parquet_bounds.read_footer(written).data
+        except pa.ArrowInvalid as error:
+            raise LargeFooterError(str(error)) from None
     with path.open("r+b") as file:
         file.seek(-len(footer), os.SEEK_END)
         file.write(_CHECKSUM + zlib.crc32(footer).to_bytes(4, "little") + footer)

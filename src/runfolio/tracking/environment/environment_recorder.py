@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from runfolio.errors import ConfigError
 from runfolio.record.base.redaction import redact_text
 from runfolio.record.base.run_document import RunDocument
+from runfolio.record.base.run_parts import Environment, StartedCode
 
 # Imported before the thread starts: if Ctrl-C interrupts the definition of a class (dataclasses use `exec`) in it,
 # Python forgets the interrupt and exits with status 1.
@@ -63,7 +64,7 @@ class EnvironmentRecorder:
     def begin(self) -> None:
         """Record quick facts that must be read before the training continues."""
         earlier = self._document.code
-        code = {**program.command(), "remote": None, "commit": None, "branch": None, "dirty": None}
+        code: StartedCode = {**program.command(), "remote": None, "commit": None, "branch": None, "dirty": None}
         self._document.code = {**code, "earlier": [*earlier.pop("earlier", ()), earlier]} if earlier else code
         self._document.seeds = seeds.seeds()
         self.note_threads()
@@ -97,7 +98,7 @@ class EnvironmentRecorder:
         changes = {name: value for name, value in now.items() if value not in (None, "cpu")}
         environment = self._document.environment
         if environment and any(environment.get(name) != value for name, value in changes.items()):
-            environment.update(changes)
+            environment.update(cast("Environment", changes))
             self._changed()
 
     def _keep_code(self) -> None:
@@ -105,13 +106,13 @@ class EnvironmentRecorder:
             self._sources.update()
         elif self._contents and (root := self._root(self._repository)) is not None:
             sources = Sources(self._folder, self._document.attempts[-1].writer, root, self._repository)
-            sources.begin(self._document.code["script"])
+            sources.begin(self._document.code.get("script"))
             self._sources = sources
 
     def _find_repository(self) -> git.Repository | None:
         """Find the script's repository, else that of the current folder."""
         code = self._document.code
-        for folder in (_parent(code["script"]), code["folder"]):
+        for folder in (_parent(code.get("script")), code.get("folder")):
             if folder is not None and (repository := git.repository(folder)) is not None:
                 remote = None if repository.remote is None else redact_text(repository.remote)
                 code.update(remote=remote, commit=repository.commit, branch=repository.branch, dirty=repository.dirty)
@@ -125,12 +126,12 @@ class EnvironmentRecorder:
         """Return the folder that the paths of code are relative to; None if it is unknown."""
         if repository is not None:
             return repository.root
-        folder = _parent(self._document.code["script"]) or self._document.code["folder"]
+        folder = _parent(self._document.code.get("script")) or self._document.code.get("folder")
         return None if folder is None else Path(folder)
 
-    def _environment(self) -> dict[str, Any]:
+    def _environment(self) -> Environment:
         versions, origins = packages.packages()
-        return {
+        environment = {
             "python": platform.python_version(),
             "executable": sys.executable,
             **machine.machine(self._folder),
@@ -140,6 +141,7 @@ class EnvironmentRecorder:
             "packages": versions,
             "installed_from": origins,
         }
+        return cast("Environment", environment)
 
 
 def _parent(script: str | None) -> str | None:

@@ -12,13 +12,14 @@ from types import ModuleType
 from typing import Any
 
 from runfolio.record.base.redaction import redact_command
+from runfolio.record.base.run_parts import StartedCode
 
 _CHECKED_ARGUMENTS = 100
 """Arguments that are looked up on the disk."""
 _MODULE_VARIABLES: Any = vars(ModuleType)["__dict__"]
 
 
-def command() -> dict[str, Any]:
+def command() -> StartedCode:
     """Return the command and its folder; fast enough for the training thread."""
     words = redact_command(sys.argv)
     return {

@@ -11,7 +11,7 @@ from itertools import chain, groupby
 from typing import Any, ClassVar, cast
 
 from runfolio.errors import ConfigError
-from runfolio.record.base.file_bounds import JSON_LINE, PICTURE
+from runfolio.record.base import file_bounds
 from runfolio.record.base.run_document import STEPS, RunDocument
 from runfolio.record.content import media
 from runfolio.record.points import tails
@@ -111,7 +111,9 @@ class Encoder:
                 seq += 1
                 rows.append({"seq": seq, "time_us": int(moment * 1e6), "step": last_step, "values": values})
         lines = tails.encode_rows(rows)
-        if lines is None or (len(lines) > JSON_LINE and any(len(row["values"]) > _MANY_VALUES for row in rows)):
+        if lines is None or (
+            len(lines) > file_bounds.JSON_LINE and any(len(row["values"]) > _MANY_VALUES for row in rows)
+        ):
             return None
         self.seq, self.last_step = seq, last_step
         return EncodedPoints(lines, len(rows))
@@ -130,8 +132,9 @@ class Encoder:
         if not numbers:
             return None
         call = LogCall(self.seq + 1, int(moment * 1e6), step, numbers)
-        if len(numbers) > _MANY_VALUES and (size := len(tails.encode([call]))) > JSON_LINE:
-            message = f"a call of {len(numbers):,} values takes {size:,} bytes, of at most {JSON_LINE:,}; use several"
+        most = file_bounds.JSON_LINE
+        if len(numbers) > _MANY_VALUES and (size := len(tails.encode([call]))) > most:
+            message = f"a call of {len(numbers):,} values takes {size:,} bytes, of at most {most:,}; use several"
             self._refuse("(log)", f"{message} calls; these values were not stored")
             return None
         self.seq += 1
@@ -148,8 +151,8 @@ class Encoder:
                 content = StoredImage(content, {}, ())
             if isinstance(content, StoredImage):
                 self._report_changes(item, content)
-                if len(content.png) > PICTURE:
-                    raise ConfigError(f"its PNG takes {len(content.png):,} bytes, of at most {PICTURE:,}")
+                if len(content.png) > file_bounds.PICTURE:
+                    raise ConfigError(f"its PNG takes {len(content.png):,} bytes, of at most {file_bounds.PICTURE:,}")
                 picture = media.file_name(item.name, step, self.writer, seq), content.png
                 content = {"file": picture[0], "caption": item.caption, **content.notes}
             line = media.encode(seq, int(item.time * 1e6), step, item.kind, item.name, content)

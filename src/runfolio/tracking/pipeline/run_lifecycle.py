@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
 from runfolio.record.base import disk
 from runfolio.record.base.layout import ALIVE, MEDIA, MEDIA_FILES, METRICS
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.liveness import claims
-from runfolio.record.liveness.heartbeats import PRIMARY, Heartbeat
+from runfolio.record.liveness.heartbeats import PRIMARY, End, Heartbeat
 from runfolio.tracking.pipeline.background_log import log
 
 
@@ -108,7 +109,8 @@ class RunLifecycle:
 
     def end_heartbeat(self) -> None:
         """Write the last heartbeat, which marks the end of this process's writing."""
-        self._heartbeat.end = "interrupted" if self.is_known_superseded else self._document.status.state
+        state = cast("End", self._document.status.state)
+        self._heartbeat.end = "interrupted" if self.is_known_superseded else state
         self.write_heartbeat()
 
     def _open_attempt(self) -> None:

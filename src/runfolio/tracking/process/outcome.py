@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from runfolio.record.base.run_document import State
 from runfolio.tracking.process.process_observer import Sender
 
 _NO_MEMORY = re.compile(
@@ -29,7 +30,7 @@ _AT_LIMIT_S = 5.0
 class RunOutcome:
     """Outcome of a run; the fields are those of the record's status."""
 
-    state: str = "finished"
+    state: State = "finished"
     reason: str | None = None
     exit_code: int | None = 0
     traceback: str | None = None

@@ -14,7 +14,7 @@ import orjson
 
 from runfolio.errors import ConfigError
 from runfolio.record.base import files
-from runfolio.record.base.cache_folder import cache_folder
+from runfolio.record.base.cache_folder import cache_folder, create_folder
 from runfolio.record.base.record_path import HIDDEN
 from runfolio.vision.batches.cache_keys import digest_of
 from runfolio.vision.batches.cache_rows import RowStore, is_row_store, last_used, remove_unused
@@ -79,7 +79,7 @@ def set_budget(size: int) -> None:
         OSError: The budget file cannot be written.
     """
     if cache := cache_folder():
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_folder(cache)
         files.replace(cache / _BUDGET_FILE, lambda path: path.write_text(f"{size}\n"))
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
+from runfolio.record.base.cache_folder import create_folder
 from runfolio.record.base.record_path import HIDDEN
 
 try:
@@ -227,7 +228,7 @@ def _lock_shared(folder: Path) -> int:
         OSError: The folder cannot be created or read.
     """
     while True:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_folder(folder)
         try:
             descriptor = _open_lock(folder / _LOCK)
         except FileNotFoundError:  # removed in between

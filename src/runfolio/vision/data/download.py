@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
@@ -317,19 +317,28 @@ def _one_line(text: str) -> str:
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
     """Handler that refuses redirects to invalid addresses."""
 
-    def http_error_302(self, req: urllib.request.Request, fp: Any, *answer: Any) -> Any:
+    def http_error_302(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage
+    ) -> Any:
         try:
-            return super().http_error_302(req, fp, *answer)
+            return super().http_error_302(req, fp, code, msg, headers)
         except ValueError as error:  # brackets without an IPv6 address, or an invalid host or port
             fp.close()
             raise _TransferRefused(f"the server redirects to an invalid address ({_reason(error)})") from None
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
-    def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
-        newurl = answer[-1]
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
         _ = urlsplit(newurl).port  # raises a ValueError for an invalid port
-        return super().redirect_request(req, *answer)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _web_only_opener(watch: TransferWatch) -> urllib.request.OpenerDirector:

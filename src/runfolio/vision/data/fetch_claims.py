@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from runfolio.record.base.cache_folder import create_folder
+
 try:
     import fcntl
 except ImportError:  # Windows has no flock
@@ -20,7 +22,7 @@ def hold_claim(path: Path) -> Iterator[bool]:
         True if the lock is held. False if the file system has no locks, so that other processes may do the same work
         and files must not be shared with them.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    create_folder(path.parent)
     with path.open("ab") as file:
         try:
             if fcntl is None:

@@ -1,0 +1,36 @@
+"""Captions: sentences that say how to read a table or a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_MOST_SHORT = 2
+
+
+@dataclass(frozen=True)
+class Caption:
+    """Sentences about a table or a choice."""
+
+    short: tuple[str, ...] = ()
+    """Texts of at most two short sentences that a reader must know, the most important first."""
+    details: tuple[str, ...] = ()
+    """All other sentences: methods, counts, and runs left out."""
+
+    @classmethod
+    def of(cls, short: Iterable[str], details: Iterable[str] = ()) -> Caption:
+        """Return a caption with the first two of the short sentences; the others become details.
+
+        Empty and repeated sentences are dropped.
+        """
+        first = list(dict.fromkeys(filter(None, short)))
+        others = dict.fromkeys(filter(None, (*first[_MOST_SHORT:], *details)))
+        kept = tuple(first[:_MOST_SHORT])
+        return cls(kept, tuple(sentence for sentence in others if sentence not in kept))
+
+    def with_details(self, *sentences: str) -> Caption:
+        """Return the caption with further details."""
+        return Caption.of(self.short, (*self.details, *sentences))
+
+    def __str__(self) -> str:
+        return " ".join((*self.short, *self.details))
