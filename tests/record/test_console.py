@@ -90,3 +90,9 @@ def test_the_newest_lines(tmp_path: Path, count: int):
 
 def test_no_log_has_no_lines(tmp_path: Path):
     assert last_lines(RecordPath(tmp_path, "a.log"), 5) == []
+
+
+def test_last_line_of_a_log_without_newlines_is_cut(tmp_path: Path):
+    path = RecordPath(tmp_path, "w1.log")
+    path.path.write_text("short\n" + "x" * 3_000_000)
+    assert last_lines(path, 2) == ["short", "x" * 100_000 + " [...]"]

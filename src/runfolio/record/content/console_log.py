@@ -15,6 +15,8 @@ from runfolio.record.content.console_screen import ConsoleScreen
 LARGEST = 50 * 1024 * 1024
 NEWEST = 1024 * 1024
 """Size of the end of the output that is stored after a log has become full."""
+_LINE_LENGTH = 100_000
+"""Characters of a line up to which `last_lines` returns it whole; a log may be one line."""
 _LINE_BYTES = 200
 """Estimated size of a line; if it is wrong, more of the file is read."""
 
@@ -121,9 +123,13 @@ class Transcript:
 def last_lines(path: RecordPath, count: int) -> list[str]:
     """Return the newest lines of a log; empty if it is missing or unreadable."""
     try:
-        return read_last_lines(path, count)
+        return [_cut(line) for line in read_last_lines(path, count)]
     except OSError:
         return []
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LINE_LENGTH else f"{line[:_LINE_LENGTH]} [...]"
 
 
 def read_last_lines(path: RecordPath, count: int) -> list[str]:
