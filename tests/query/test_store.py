@@ -136,11 +136,18 @@ def test_moved_and_removed_folders_are_noticed(store, write):
     assert [run.run_path for run in open_folio(store).runs()] == ["shelf"]
 
 
-def test_a_link_to_a_run_elsewhere_is_a_run_of_the_store(store, write, tmp_path):
+def test_link_to_a_run_outside_of_the_store_is_not_followed(store, write, tmp_path):
     write("net", points={"loss": [1.0]}).rename(tmp_path / "far-away")
     (store / "link").symlink_to(tmp_path / "far-away")
 
-    assert open_folio(store).run("link").metric("loss").values.tolist() == [1.0]
+    assert len(open_folio(store).runs()) == 0
+
+
+def test_link_to_a_run_of_the_store_is_that_run(store, write):
+    folder = write("net", points={"loss": [1.0]})
+    (store / "link").symlink_to(folder)
+
+    assert [run.metric("loss").values.tolist() for run in open_folio(store).runs()] == [[1.0]]
 
 
 def test_a_folder_may_have_any_name(store, write):
