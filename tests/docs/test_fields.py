@@ -16,13 +16,21 @@ from .commands import ROOT
 
 DOCUMENTS = (
     *(run_document.RunDocument, run_document.Status, run_document.Attempt),
-    *(run_parts.Series, run_parts.StartedCode, run_parts.Environment, run_parts.Container, run_parts.Cpu),
-    *(run_parts.Gpu, run_parts.Torch, run_parts.GivenData, run_parts.Lineage, run_parts.Axis),
+    *(run_parts.SeriesEntry, run_parts.StartedCode, run_parts.Environment, run_parts.Container, run_parts.Cpu),
+    *(run_parts.Gpu, run_parts.Torch, run_parts.GivenData, run_parts.Lineage, run_parts.MetricAxis),
     *(heartbeats.Heartbeat, process_exits.Death, claims.Claim),
-    *(run_edits.Edit, run_edits.EditedValues, run_parts.Verdict, run_parts.Cause),
+    *(run_edits.Edit, run_edits.EditedValues, run_parts.VerdictEntry, run_parts.Cause),
     *(code.Code, code.SourceFile, code.OmittedFile, manifests.ManifestFields, manifests.TensorFile),
     *(artifacts.Artifact, artifacts.ArtifactFile, profile.Profile, profile.Operator),
-    *(media.MediaLine, media.Picture, media.LoggedText, media.Histogram, media.Graph, media.GraphNode, media.Layout),
+    *(
+        media.MediaLine,
+        media.Picture,
+        media.LoggedText,
+        media.LoggedHistogram,
+        media.LoggedGraph,
+        media.GraphNode,
+        media.LoggedLayout,
+    ),
 )
 FORMAT = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
 FIELDS = (ROOT / "docs" / "fields.md").read_text(encoding="utf-8")

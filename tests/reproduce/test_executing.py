@@ -180,7 +180,7 @@ def test_the_verdict_is_kept_and_shown_with_both_runs(project: Project):
         ).stdout
         for name in (run.id, repeated.id)
     }  # fmt: skip
-    assert f"reproduction of net ({run.id}), with another --lr: parts at step 1: loss was" in pages[repeated.id]
+    assert f"reproduction of net ({run.id}), with a different --lr: parts at step 1: loss was" in pages[repeated.id]
     assert f"reproductions: net-reproduced ({repeated.id}): parts" in pages[run.id]
 
 

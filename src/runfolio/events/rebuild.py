@@ -50,6 +50,8 @@ def follow_branch(folder: Path) -> None:
 
 def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None:
     """Write the files of those attempts that the newest branch keeps, and remove those of the others."""
+    if not attempts:  # none was recorded, or each is damaged
+        return
     newest = document.attempts[-1]
     written: set[RecordPath] = set()
     # Encoded one writer after the other, so that not all of a long run is in memory at once.

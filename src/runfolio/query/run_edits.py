@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runfolio.record.base.run_document import RunDocument
-from runfolio.record.base.run_parts import Verdict
+from runfolio.record.base.run_parts import VerdictEntry
 from runfolio.record.content import run_edits
 from runfolio.record.content.run_edits import EditedValues
 
@@ -42,7 +42,7 @@ class RunEdits:
         return self._values.get("archived", False)
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> VerdictEntry | None:
         """Result of a reproduction: `word`, `sentence`, `causes` ... (`docs/format.md`, Lineage)."""
         return self._values.get("verdict")
 
@@ -73,7 +73,7 @@ class RunEdits:
         """Exclude the run from tables, selections and plots; False includes it again."""
         self._write(archived=archived)
 
-    def set_verdict(self, verdict: Verdict) -> None:
+    def set_verdict(self, verdict: VerdictEntry) -> None:
         """Set the verdict of a reproduction."""
         self._write(verdict=verdict)
 

@@ -8,7 +8,7 @@ from typing import IO, Any, cast
 
 from runfolio.query.run import RecordedRun
 from runfolio.query.store import Folio
-from runfolio.record.base.run_parts import Verdict as VerdictEntry
+from runfolio.record.base.run_parts import VerdictEntry
 from runfolio.reproduce import causes, child, venv
 from runfolio.reproduce.deviation import Deviation, sort_deviations
 from runfolio.reproduce.plan import Plan

@@ -23,7 +23,7 @@ from runfolio.record.base.layout import (
 )
 from runfolio.record.base.run_document import Attempt, RunDocument, Status, now
 from runfolio.record.base.run_names import claim_name
-from runfolio.record.base.run_parts import Lineage, Series
+from runfolio.record.base.run_parts import Lineage, SeriesEntry
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import LAST, Checkpoint
 from runfolio.record.checkpoints.retention import CheckpointPolicy
@@ -104,7 +104,7 @@ class NewRun:
     experiment: str | None
     tags: list[str]
     notes: str
-    series: Series | None
+    series: SeriesEntry | None
     repeated: Reproduction | None
     """Run that `runfolio reproduce` repeats in this process."""
 
@@ -127,7 +127,7 @@ class NewRun:
             name = f"{(name or repeated.name)[: run_edits.NAME_LENGTH - len(_REPRODUCED)]}{_REPRODUCED}"
         for text in filter(None, (name, experiment)):
             run_edits.check_name(text)
-        plain_series = cast("Series", plain_config(series)) if series is not None else None
+        plain_series = cast("SeriesEntry", plain_config(series)) if series is not None else None
         return cls(name, experiment, plain_tags(tags), str(notes), plain_series, repeated)
 
     def describe(self, opened: Opened) -> Opened:

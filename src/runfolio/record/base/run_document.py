@@ -17,7 +17,7 @@ from runfolio.record.base.flat_names import encode_numbers
 from runfolio.record.base.layout import FORMAT, RUN_FILE
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.redaction import redact_mapping, redact_text
-from runfolio.record.base.run_parts import Axis, Environment, GivenData, Lineage, Series, StartedCode
+from runfolio.record.base.run_parts import Environment, GivenData, Lineage, MetricAxis, SeriesEntry, StartedCode
 from runfolio.record.base.schema import (
     NOT_IN_FILE,
     AttemptNumber,
@@ -112,7 +112,7 @@ class RunDocument:
     notes: Prose = ""
     edited: dict[str, Moment] = field(default_factory=dict)
     """Times at which the run itself set its tags or notes after its start, to compare them with other edits."""
-    series: Series | None = None
+    series: SeriesEntry | None = None
     code: StartedCode = field(default_factory=StartedCode)
     environment: Environment = field(default_factory=Environment)
     seeds: dict[str, Scalar] = field(default_factory=dict)
@@ -121,7 +121,7 @@ class RunDocument:
     lineage: Lineage | None = None
     """Parent of the run, by fork or reproduction (`docs/format.md`, Lineage)."""
     attempts: list[Attempt] = field(default_factory=list)
-    axes: Annotated[list[Axis], Most(1_000)] = field(default_factory=list)
+    axes: Annotated[list[MetricAxis], Most(1_000)] = field(default_factory=list)
     """X axes of metrics: `metric` (a name or a pattern) and `x`; the last match applies."""
     charts: list[Line] = field(default_factory=list)
     """Names of charts with several lines: `CHART/LINE` is a metric. Grows in place, so that sinks see it at once."""

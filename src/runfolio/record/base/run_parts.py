@@ -22,7 +22,7 @@ from runfolio.record.base.schema import (
 )
 
 
-class Series(TypedDict, total=False):
+class SeriesEntry(TypedDict, total=False):
     """Series of a run."""
 
     name: Line
@@ -134,7 +134,7 @@ class GivenData(TypedDict, total=False):
     """Other data that earlier attempts used under the name, oldest first."""
 
 
-class Axis(TypedDict):
+class MetricAxis(TypedDict):
     """X axis of a metric."""
 
     metric: Required[Line]
@@ -146,7 +146,7 @@ class Cause(TypedDict, total=False):
     text: Prose
 
 
-class Verdict(TypedDict, total=False):
+class VerdictEntry(TypedDict, total=False):
     """Result of a reproduction."""
 
     word: Literal["bit-equal", "within tolerance", "parts"]

@@ -27,7 +27,7 @@ from runfolio.record.base.flat_names import decode_numbers
 Document = TypeVar("Document")
 
 
-class Kind(NamedTuple):
+class ValueKind(NamedTuple):
     """Kind of values of a field, given by `Annotated[type, kind]`."""
 
     words: str
@@ -64,7 +64,7 @@ def damaged_as(value: Any, words: str | None = None) -> dict[str, Any]:
     return {"damaged as": value, "words": json.dumps(value) if words is None else words}
 
 
-def text(longest: int | None = None, pattern: str | None = None, words: str = "text") -> Kind:
+def text(longest: int | None = None, pattern: str | None = None, words: str = "text") -> ValueKind:
     """Return the kind of texts of at most `longest` characters, all of which `pattern` matches."""
     most = sys.maxsize if longest is None else longest
     matches = re.compile(pattern, re.DOTALL).fullmatch if pattern is not None else None
@@ -75,10 +75,10 @@ def text(longest: int | None = None, pattern: str | None = None, words: str = "t
         return value
 
     bound = "" if longest is None or pattern is not None else f" of at most {longest:,} characters"
-    return Kind(f"{words}{bound}", decode_text)
+    return ValueKind(f"{words}{bound}", decode_text)
 
 
-def whole(least: int, most: int, words: str) -> Kind:
+def whole(least: int, most: int, words: str) -> ValueKind:
     """Return the kind of integers in a range."""
 
     def decode_whole_number(value: Any, damage: list[str]) -> int:
@@ -86,10 +86,10 @@ def whole(least: int, most: int, words: str) -> Kind:
             raise ValueError
         return value
 
-    return Kind(words, decode_whole_number)
+    return ValueKind(words, decode_whole_number)
 
 
-def real(least: float, most: float, words: str) -> Kind:
+def real(least: float, most: float, words: str) -> ValueKind:
     """Return the kind of finite numbers in a range; integers are numbers too."""
 
     def decode_real(value: Any, damage: list[str]) -> float:
@@ -97,10 +97,10 @@ def real(least: float, most: float, words: str) -> Kind:
             raise ValueError
         return value
 
-    return Kind(words, decode_real)
+    return ValueKind(words, decode_real)
 
 
-def checked(words: str, check: Callable[[Any], Any]) -> Kind:
+def checked(words: str, check: Callable[[Any], Any]) -> ValueKind:
     """Return the kind of values that a function accepts; for others it raises KeyError, TypeError or ValueError."""
 
     def decode_checked(value: Any, damage: list[str]) -> Any:
@@ -109,7 +109,7 @@ def checked(words: str, check: Callable[[Any], Any]) -> Kind:
         except (KeyError, TypeError, OverflowError):
             raise ValueError from None
 
-    return Kind(words, decode_checked)
+    return ValueKind(words, decode_checked)
 
 
 def time_from_text(moment_text: str) -> datetime:
@@ -203,7 +203,7 @@ def shorten_damage(damage: list[str] | tuple[str, ...]) -> str:
     return ", ".join(damage[:3]) + (f", and {more:,} more" if more > 0 else "")
 
 
-class Field(NamedTuple):
+class FieldDescription(NamedTuple):
     """Field of a document, for the specification."""
 
     name: str
@@ -213,16 +213,16 @@ class Field(NamedTuple):
     """Replacement of a missing or damaged value, as JSON or in words; `required` or `left out`."""
 
 
-def describe(document: type) -> list[Field]:
+def describe(document: type) -> list[FieldDescription]:
     """Return the fields of a document in their order."""
-    return [Field(member.name, member.kind.words, member.default) for member in _members(document)]
+    return [FieldDescription(member.name, member.kind.words, member.default) for member in _members(document)]
 
 
 class _Member(NamedTuple):
     name: str
-    kind: Kind
+    kind: ValueKind
     default: str
-    """Same as in `Field`."""
+    """Same as in `FieldDescription`."""
     fallback: Any
     """Replacement of a missing or damaged value, or one of the following two."""
 
@@ -235,7 +235,7 @@ _ABSENT: Any = object()
 """A value that is damaged."""
 
 
-def _decode_inner(name: str, kind: Kind, value: Any, damage: list[str]) -> Any:
+def _decode_inner(name: str, kind: ValueKind, value: Any, damage: list[str]) -> Any:
     """Decode a nested value; return `_ABSENT` if it is damaged."""
     before = len(damage)
     try:
@@ -254,9 +254,9 @@ def _decode_inner(name: str, kind: Kind, value: Any, damage: list[str]) -> Any:
 
 
 @functools.cache
-def _kind_of_class(document: type) -> Kind:
+def _kind_of_class(document: type) -> ValueKind:
     decode_object = functools.partial(_decode_object, document, typing.is_typeddict(document))
-    return Kind(f"object ({document.__name__})", decode_object, is_leaf=False)
+    return ValueKind(f"object ({document.__name__})", decode_object, is_leaf=False)
 
 
 @functools.cache
@@ -331,16 +331,16 @@ def unknown_keys(document: type, value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: entry for name, entry in value.items() if name not in known}
 
 
-def _kind(hint: Any) -> Kind:
+def _kind(hint: Any) -> ValueKind:
     """Return the kind of values that an annotation describes."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
-        return Kind("any value", lambda value, _: value)
+        return ValueKind("any value", lambda value, _: value)
     if origin is Required:
         return _kind(arguments[0])
     if origin is Annotated:
         base, mark = arguments[0], arguments[1]
-        return mark if isinstance(mark, Kind) else _container(base, mark.entries)
+        return mark if isinstance(mark, ValueKind) else _container(base, mark.entries)
     if origin in (Union, types.UnionType):
         (inner,) = (_kind(argument) for argument in arguments if argument is not type(None))
         return _optional(inner)
@@ -349,7 +349,7 @@ def _kind(hint: Any) -> Kind:
     if origin in (list, dict):
         return _container(hint, MANY)
     if hint is bool:
-        return Kind("boolean", _decode_bool)
+        return ValueKind("boolean", _decode_bool)
     if isinstance(hint, type):
         return _kind_of_class(hint)
     raise TypeError(f"no kind of values is {hint!r}")
@@ -361,37 +361,37 @@ def _decode_bool(value: Any, damage: list[str]) -> bool:
     return value
 
 
-def _optional(inner: Kind) -> Kind:
+def _optional(inner: ValueKind) -> ValueKind:
     decode_inner = inner.decode
-    return Kind(
+    return ValueKind(
         f"{inner.words} or null",
         lambda value, damage: None if value is None else decode_inner(value, damage),
         inner.is_leaf,
     )
 
 
-def _one_of(values: tuple[str, ...]) -> Kind:
+def _one_of(values: tuple[str, ...]) -> ValueKind:
     def decode_word(value: Any, damage: list[str]) -> str:
         if type(value) is not str or value not in values:
             raise ValueError
         return value
 
-    return Kind(" or ".join(f'"{value}"' for value in values), decode_word)
+    return ValueKind(" or ".join(f'"{value}"' for value in values), decode_word)
 
 
-def _container(hint: Any, most: int) -> Kind:
+def _container(hint: Any, most: int) -> ValueKind:
     """Return the kind of a list or an object, in which damaged entries are omitted."""
     key, inner = None, _kind(typing.get_args(hint)[-1])
     if typing.get_origin(hint) is list:
         decode_list = functools.partial(_decode_list, inner, most)
-        return Kind(f"list of at most {most:,}: {inner.words}", decode_list, is_leaf=False)
+        return ValueKind(f"list of at most {most:,}: {inner.words}", decode_list, is_leaf=False)
     if typing.get_args(hint)[0] is not str:
         key = _kind(typing.get_args(hint)[0])
     words = f"object of at most {most:,}: {inner.words}" + (f" by {key.words}" if key is not None else "")
-    return Kind(words, functools.partial(_decode_map, key, inner, most), is_leaf=False)
+    return ValueKind(words, functools.partial(_decode_map, key, inner, most), is_leaf=False)
 
 
-def _decode_list(inner: Kind, most: int, value: Any, damage: list[str]) -> list[Any]:
+def _decode_list(inner: ValueKind, most: int, value: Any, damage: list[str]) -> list[Any]:
     if type(value) is not list or len(value) > most:
         raise ValueError
     if inner.is_leaf:
@@ -403,7 +403,7 @@ def _decode_list(inner: Kind, most: int, value: Any, damage: list[str]) -> list[
     return [entry for entry in entries if entry is not _ABSENT]
 
 
-def _decode_map(key: Kind | None, inner: Kind, most: int, value: Any, damage: list[str]) -> dict[str, Any]:
+def _decode_map(key: ValueKind | None, inner: ValueKind, most: int, value: Any, damage: list[str]) -> dict[str, Any]:
     if type(value) is not dict or len(value) > most or max(map(len, value), default=0) > KEY_LENGTH:
         raise ValueError
     names = value if key is None else [name for name in value if _decode_inner(name, key, name, damage) is not _ABSENT]

@@ -33,7 +33,7 @@ class LoggedText(TypedDict):
     text: Required[Prose]
 
 
-class Histogram(TypedDict, total=False):
+class LoggedHistogram(TypedDict, total=False):
     edges: Required[list[Number]]
     """Ascending, one more than counts; empty without counts."""
     counts: Required[list[Number]]
@@ -52,7 +52,7 @@ class GraphNode(TypedDict):
     attributes: Required[dict[str, Prose]]
 
 
-class Graph(TypedDict):
+class LoggedGraph(TypedDict):
     nodes: Required[list[GraphNode]]
 
 
@@ -68,7 +68,7 @@ def _chart(value: Any) -> Any:
 Chart = Annotated[list[Any], schema.checked('`["multiline", [tag, ...]]` or `["margin", [tag, tag, tag]]`', _chart)]
 
 
-class Layout(TypedDict):
+class LoggedLayout(TypedDict):
     charts: Required[dict[str, dict[str, Chart]]]
 
 
@@ -76,9 +76,9 @@ CONTENTS: dict[str, type] = {
     "image": Picture,
     "figure": Picture,
     "text": LoggedText,
-    "histogram": Histogram,
-    "graph": Graph,
-    "layout": Layout,
+    "histogram": LoggedHistogram,
+    "graph": LoggedGraph,
+    "layout": LoggedLayout,
 }
 """Additional fields of a line, by kind."""
 KINDS = tuple(CONTENTS)

@@ -18,7 +18,7 @@ from runfolio.record.base import files, schema
 from runfolio.record.base.layout import FORMAT, NOTES, new_id
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RunDocument, time_to_text
-from runfolio.record.base.run_parts import Verdict
+from runfolio.record.base.run_parts import VerdictEntry
 from runfolio.record.base.schema import Line, Name, Prose, Tags
 from runfolio.record.liveness.heartbeats import hostname
 
@@ -37,7 +37,7 @@ class EditedValues(TypedDict, total=False):
     tags: Tags
     notes: Prose
     archived: bool
-    verdict: Verdict
+    verdict: VerdictEntry
 
 
 class Edit(TypedDict, total=False):
