@@ -197,9 +197,10 @@ def test_axes_and_norms_of_parameters_are_not_listed_as_metrics(runfolio, watche
     assert not [line for line in listed.splitlines() if re.search(r"\b(epoch|samples|grad_norm/head)\b", line)]
 
 
-@pytest.mark.parametrize(("words", "count"), [(("show", "a"), "2"), (("compare", "a", "b"), "2 metrics")])
-def test_norms_of_single_parameters_are_counted(runfolio, watched_pair, words, count):
-    assert f"and {count} of single parameters: grad_norm/NAME, weight_norm/NAME" in runfolio(*words).stdout
+def test_norms_of_single_parameters_are_counted(runfolio, watched_pair):
+    shown, explained = runfolio("show", "a").stdout, runfolio("compare", "a", "b", "--explain").stdout
+    assert "and 2 of single parameters: grad_norm/NAME, weight_norm/NAME" in shown
+    assert "Not shown: 2 metrics of single parameters (grad_norm/NAME, weight_norm/NAME)." in explained
 
 
 def test_axes_and_norms_can_be_read_by_name(runfolio, watched_pair):

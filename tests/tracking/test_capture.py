@@ -114,6 +114,7 @@ def test_script_in_a_clean_repository_is_recorded(repository: Path, start: Calla
         "module": None,
         "script": str(repository / "train.py"),
         "folder": str(repository),
+        "existing": [],
         "remote": "https://ann:[redacted]@git.example.org/ann/project.git",
         "commit": git(repository, "rev-parse", "HEAD"),
         "branch": "main",

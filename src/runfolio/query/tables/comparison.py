@@ -136,7 +136,7 @@ def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int) -> 
         [sentence for name, matches in by_data.items() for sentence in describe_matches(matches, name, brief=brief)]
         for brief in (True, False)
     )
-    equal = f"{same} other setting{'s are' if same != 1 else ' is'} the same in all runs."
+    equal = f"{same} other setting{'s are' if same != 1 else ' is'} the same in all runs." if same else ""
     return Caption.of([*brief[:1], equal], full)
 
 
