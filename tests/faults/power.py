@@ -7,6 +7,7 @@ but in the order of the calls.
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import subprocess
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from .tracer import require_strace
 
 _CALLS = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,ftruncate"
+_HEX = r"(?:\\x[0-9a-f]{2})*"
 _LINE = re.compile(r"^([\d.]+) (\w+)\((.*)\) += +(\d+)(?:<([^>]*)>)?")
 
 
@@ -45,23 +47,30 @@ def record(command: list[str], store: Path, folder: Path) -> tuple[list[Call], s
 
 def _call(fits: re.Match[str]) -> Call | None:
     name, arguments = fits[2], fits[3]
-    texts = [bytes.fromhex(text.replace("\\x", "")) for text in re.findall(r'"((?:\\x[0-9a-f]{2})*)"', arguments)]
-    opened = [
-        bytes.fromhex(text.replace("\\x", "")).decode() for text in re.findall(r"<((?:\\x[0-9a-f]{2})*)>", arguments)
+    texts = [_decode(text) for text in re.findall(rf'"({_HEX})"', arguments)]
+    opened = [_decode(text).decode() for text in re.findall(rf"<({_HEX})>", arguments)]
+    # A name may be relative to the descriptor of a folder.
+    paths = [
+        Path(os.fsdecode(_decode(folder)), os.fsdecode(_decode(path)))
+        for folder, path in re.findall(rf'(?:<({_HEX})>, )?"({_HEX})"', arguments)
     ]
     if name == "openat" and "O_CREAT" in arguments:
-        return Call("create", Path(texts[0].decode()), creates=True)
+        return Call("create", Path(os.fsdecode(_decode(fits[5]))) if fits[5] else paths[0], creates=True)
     if name in ("write", "pwrite64") and opened and texts:
         return Call("write", Path(opened[0]), data=texts[0][: int(fits[4])])
     if name in ("fsync", "fdatasync") and opened:
         return Call("sync", Path(opened[0]))
     if name.startswith("rename"):
-        return Call("rename", Path(texts[0].decode()), Path(texts[1].decode()))
+        return Call("rename", paths[0], paths[1])
     if name.startswith("unlink"):
-        return Call("unlink", Path(texts[-1].decode()))
+        return Call("unlink", paths[-1])
     if name.startswith("mkdir"):
-        return Call("mkdir", Path(texts[-1].decode()), creates=True)
+        return Call("mkdir", paths[-1], creates=True)
     return None
+
+
+def _decode(text: str) -> bytes:
+    return bytes.fromhex(text.replace("\\x", ""))
 
 
 @dataclass
