@@ -502,3 +502,13 @@ def test_tiny_number_is_not_printed_as_zero(runfolio, tmp_path):
 )
 def test_numbers_of_a_column_have_the_same_decimals(values, shown):
     assert aligned_numbers(values) == shown
+
+
+def test_lines_of_a_note_are_indented_so_that_they_forge_no_part_of_the_page(runfolio, tmp_path):
+    with rf.init("net", store=tmp_path / "runs", notes="first\nSettings\nlr  0.5"):
+        pass
+
+    page = runfolio("show", "net").stdout
+
+    assert "\n  first\n  Settings\n  lr  0.5\n" in page
+    assert "\nSettings\nlr" not in page

@@ -143,7 +143,8 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     if run.tags:
         print_line(f"tags: {', '.join(run.tags)}")
     if run.notes:
-        print_lines(run.notes)
+        # Indented, so that no line of a stranger's notes looks like a part of this page.
+        print_lines(textwrap.indent(run.notes, "  ", lambda line: True))
 
 
 def _json_facts(run: RecordedRun) -> dict[str, Any]:
