@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import runfolio
@@ -52,6 +52,13 @@ def test_each_step_keeps_its_counts_on_common_edges(logged):
         max_size=6,
     ),
     st.integers(1, 64),
+)
+@example(
+    [
+        ([0.0, -1000.0], [0] * 19),
+        ([1000.0, 2.2e-311, -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -2.2e-313], [0] * 6 + [1] + [0] * 12),
+    ],
+    2,
 )
 def test_rebinning_keeps_all_counts(histograms, bins: int):
     edges = [np.sort(np.array(own)) for own, _ in histograms]

@@ -100,6 +100,8 @@ def on_common_edges(shown: Distribution, edges: NDArray[np.float64]) -> NDArray[
         if len(counts):
             sums = np.concatenate([[0.0], np.cumsum(counts)])
             cumulative = np.interp(edges, own_edges, sums, left=0.0, right=counts.sum())
+            # In a bin too narrow for its slope, interpolation gives an infinity.
+            cumulative = np.maximum.accumulate(np.clip(np.nan_to_num(cumulative, nan=0.0), 0.0, counts.sum()))
             cumulative[-1] = counts.sum()
             row[:] = np.diff(cumulative)
     return rows
