@@ -46,7 +46,7 @@ class Walk:
         self._forked, self._folder, self._change = forked, folder, change
         self._whole = change is list
         # What conftest.py turns off for other tests, a reader has.
-        hidden = ("RUNFOLIO_QUIET", "RUNFOLIO_CONSOLE")
+        hidden = ("RUNFOLIO_QUIET", "RUNFOLIO_CONSOLE", "COLUMNS", "LINES")
         self._environment = {name: value for name, value in os.environ.items() if name not in hidden}
         self._printed = ""
 
