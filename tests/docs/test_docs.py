@@ -1,4 +1,4 @@
-"""What the documents promise is tried: pages are followed, commands exist, links lead somewhere."""
+"""The documents keep their promises: pages can be followed, commands exist, links lead somewhere."""
 
 from __future__ import annotations
 

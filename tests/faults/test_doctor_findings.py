@@ -1,4 +1,4 @@
-"""What a stranger may have put into a run: the doctor names each kind, and mends nothing outside of the run."""
+"""Files that a stranger may put into a run: the doctor names each kind and changes nothing outside of the run."""
 
 from __future__ import annotations
 

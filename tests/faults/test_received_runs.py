@@ -86,7 +86,7 @@ def home_files(folder: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """What is below a folder: times and content of each file and folder."""
+    """Return times and content of each file and folder below a folder."""
     return {
         path.relative_to(folder).as_posix(): (
             path.lstat().st_mtime_ns,
@@ -290,7 +290,7 @@ def spoil(run: Path, home: Path, kind: str, value: str) -> None:
 
 
 def every_command(store: Path, run: Path) -> Iterator[Callable[[], object]]:
-    """What reads a run, and what writes or moves one."""
+    """Commands that read a run, and commands that write or move one."""
     name = f"demo/{run.name}"
     for words in (
         *(("runs",), ("show", name), ("show", name, "--json"), ("logs", name), ("compare", name, "good")),

@@ -114,7 +114,7 @@ def many_empty_structs(forgery: Forgery) -> None:
 
 
 def some_empty_structs(forgery: Forgery) -> None:
-    """As many as a footer may hold that is not looked through."""
+    """Largest number in a footer that is accepted without a look at its row groups."""
     forgery.groups = [{}] * 1_000_000
 
 

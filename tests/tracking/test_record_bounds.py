@@ -1,4 +1,4 @@
-"""What readers would refuse for its size is refused by the writer: one warning, a count, and the training goes on."""
+"""Writers refuse values that are too large for readers: one warning, a count, and the training continues."""
 
 from __future__ import annotations
 

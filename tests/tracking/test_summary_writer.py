@@ -249,7 +249,7 @@ def test_writer_closed_in_every_epoch_continues_its_run(store: Path):
 
 
 class TestScalarsTogether:
-    """What `add_scalars` is given is one card with several lines, as SummaryWriter has it."""
+    """Values of `add_scalars` are one card with several lines, as with SummaryWriter."""
 
     @pytest.fixture
     def folder(self, store: Path) -> Path:
