@@ -24,7 +24,7 @@ _MACHINE_VARIABLES = (
     *("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
     *("TORCHELASTIC_*", "ACCELERATE_*", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX", "TORCHINDUCTOR_CACHE_DIR"),
 )
-"""Recorded variables that say where a program ran, and not how."""
+"""Recorded variables that describe the machine, and do not affect the program."""
 _TAKEN = frozenset(
     (
         # Python, time zone and language
@@ -49,22 +49,22 @@ _TAKEN = frozenset(
 )
 """Names of variables that are taken from a record. None of them names a program, library, file or host to be used."""
 _REMOVED_VARIABLES = (RUN_ID, "RUNFOLIO_CODE", reproduction.STOP_AFTER, reproduction.CHANGED)
-"""Variables of today's shell that would have the repeated run be recorded another way."""
+"""Variables of the current shell that would change the recording of the repeated run."""
 _THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 
 class TakenVariables(NamedTuple):
-    """Variables for the command, in addition to those of today's shell."""
+    """Changes to the variables of the current shell, for the repeated command."""
 
     values: dict[str, str]
     unset: list[str]
-    """Variables of today's shell that it must not have."""
+    """Variables of the current shell that the command must not inherit."""
     left_out: list[str]
-    """Recorded ones that today's shell has otherwise, and that are not taken from a record."""
+    """Recorded variables that differ from the current shell and are not taken from a record."""
 
 
 def program_variables(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the recorded variables that say how a program ran, and not where."""
+    """Return the recorded variables that can affect a program, without those of the machine."""
     return {
         name: value
         for name, value in values.items()

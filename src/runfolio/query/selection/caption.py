@@ -13,7 +13,7 @@ class Caption:
     """Sentences about a table or a choice."""
 
     short: tuple[str, ...] = ()
-    """Texts of at most two short sentences that a reader must know, the most important first."""
+    """Short sentences that a reader must know, at most two, the most important first."""
     details: tuple[str, ...] = ()
     """All other sentences: methods, counts, and runs left out."""
 

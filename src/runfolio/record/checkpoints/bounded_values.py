@@ -1,7 +1,10 @@
-"""Values of a checkpoint's description, checked by kind and bounds before anything is made of them.
+"""Checks of type and bounds for the description in a checkpoint, which must be right before anything is built from it.
 
-A check is a function from a value of JSON to the value that is meant. Checks are put together: `sequence(number(0, 1),
-1, 4)` checks a list. They never convert a value of another kind, and nothing they return is larger than what was read.
+A check is a function that returns a valid JSON value or raises `WrongValue`. Checks can be combined:
+`sequence(number(0, 1), 1, 4)` checks a list. A check never converts a value to another type.
+
+`record/base/schema.py` leaves damaged fields out, so that the rest of a document can be shown. A description is used
+whole, so here the first wrong value is an error.
 """
 
 from __future__ import annotations
@@ -12,15 +15,15 @@ from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
 Check = Callable[[Any], Any]
-"""Returns the value that is meant; raises `WrongValue`."""
+"""Function that returns a valid value, and raises `WrongValue` for any other."""
 _Described = TypeVar("_Described")
 
 LARGEST_TEXT = 4_096
-"""Characters."""
+"""Characters of the longest text."""
 
 
 class WrongValue(ValueError):  # noqa: N818 - it is a value, not a bug
-    """A value of another kind or out of bounds; the message names its field, the value and what is allowed."""
+    """Value of a wrong type or out of bounds. The message names the field, the value and the allowed values."""
 
     def __init__(self, problem: str, field: str = "") -> None:
         super().__init__(f"{field} {problem}".lstrip())
