@@ -504,7 +504,7 @@ def test_numbers_of_a_column_have_the_same_decimals(values, shown):
     assert aligned_numbers(values) == shown
 
 
-def test_lines_of_a_note_are_indented_so_that_they_forge_no_part_of_the_page(runfolio, tmp_path):
+def test_lines_of_a_note_are_indented_and_forge_no_part_of_the_page(runfolio, tmp_path):
     with rf.init("net", store=tmp_path / "runs", notes="first\nSettings\nlr  0.5"):
         pass
 

@@ -99,6 +99,7 @@ def test_fifty_processes_at_once_get_a_hundred_names(folder: Path) -> None:
         "sys.stdin.readline()\n"
         "for _ in range(2): print(claim_name(Path('runs'), 'train'))\n"
     )
+    (folder / "runs").mkdir()
     command = [sys.executable, "-c", script]
     with ExitStack() as stack:
         processes = [

@@ -31,6 +31,7 @@ class LateCalls:
         self._pid = os.getpid()
         self._counts: Counter[str] = Counter()
         self._is_exiting = threading.Event()
+        self._first_call = threading.Lock()  # acquired once and never released, so that nobody waits for it
         self._thread = threading.Thread(target=self._save, name="runfolio-late-calls", daemon=True)
 
     def count(self, item: Item) -> None:
@@ -41,7 +42,7 @@ class LateCalls:
             return
         else:
             names = map(type_or_text, item[2])
-        if not self._counts:
+        if self._first_call.acquire(blocking=False):
             with contextlib.suppress(RuntimeError):  # no thread is to be had
                 self._thread.start()
                 atexit.register(self._exit)
@@ -59,6 +60,6 @@ class LateCalls:
         with contextlib.suppress(OSError, RunfolioError):
             document = RunDocument.read(self._folder)
             if document.attempts[-1].writer == self._writer:
-                for name, count in self._counts.items():
+                for name, count in list(self._counts.items()):  # other threads may still count
                     document.count_refused(name, count)
                 document.write(self._folder)
