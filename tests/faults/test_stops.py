@@ -93,6 +93,27 @@ time.sleep(0.2)
     assert "Traceback" not in done.stderr
 
 
+def test_threads_that_log_at_once_after_the_end_harm_nobody(store: Path, python: Callable):
+    script = """
+sys.setswitchinterval(1e-6)
+quiet = runfolio.RecordingConfig(console=False)
+run.finish()
+runs = [run] + [runfolio.init(f"net-{number}", store=sys.argv[1], recording=quiet) for number in range(20)]
+for run in runs:
+    run.finish()
+    everybody = threading.Barrier(8)
+    def go_on():
+        everybody.wait()
+        run.log({"more": 1.0})
+    threads = [threading.Thread(target=go_on) for _ in range(8)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+"""
+    done = python(START + script, store)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
 def test_two_runs_one_after_the_other_and_at_once_in_one_process(store: Path, python: Callable):
     script = """
 other = runfolio.init("other", store=sys.argv[1], keep_others=True)
