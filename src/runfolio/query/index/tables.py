@@ -28,7 +28,8 @@ TABLES = (
         run INTEGER PRIMARY KEY, folder BLOB NOT NULL UNIQUE, stamp TEXT NOT NULL, signature TEXT NOT NULL,
         id TEXT NOT NULL, name TEXT NOT NULL, experiment TEXT NOT NULL, state TEXT NOT NULL,
         created INTEGER NOT NULL, ended INTEGER, worked_s REAL, working_since INTEGER, reason TEXT,
-        tags TEXT, notes TEXT NOT NULL, archived INTEGER NOT NULL, series TEXT, lineage TEXT, parent TEXT,
+        tags TEXT, notes TEXT NOT NULL, archived INTEGER NOT NULL, series TEXT,
+        lineage TEXT, parent TEXT, is_reproduction INTEGER NOT NULL,
         host TEXT, device TEXT, "commit" TEXT)""",
     "CREATE INDEX runs_by_creation ON runs (created, folder)",
     """CREATE TABLE documents (
