@@ -38,6 +38,11 @@ class ScannedRun(NamedTuple):
     reason: str | None = None
     """Reason of its end."""
 
+    @property
+    def document(self) -> RunDocument:
+        """Content of `run.json`."""
+        return self.entry.document
+
 
 class Sighting(NamedTuple):
     """Result of the last scan of a run, for comparison."""

@@ -169,3 +169,12 @@ def _as_float(value: int) -> float:
 
 def _without_nan(number: float) -> float | None:
     return None if number != number else number
+
+
+def is_encodable(text: str) -> bool:
+    """Return whether a text can be looked up in the index: not if it has halves of surrogate pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -11,6 +11,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from runfolio.query.index import database
 from runfolio.query.index.database import Action, IndexDatabase, Result, UnusableIndex
 from runfolio.query.index.entries import Entry, ScannedRun, SeenHeartbeat, Sighting
 from runfolio.query.index.rows import metric_rows, rows_of, run_key
-from runfolio.query.index.tables import METRIC_COLUMNS
+from runfolio.query.index.tables import METRIC_COLUMNS, RUN_COLUMNS
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content.run_edits import EditedValues
 from runfolio.record.points.metric_summary import MetricSummary
@@ -66,6 +67,13 @@ class StoreIndex:
         if not self._is_in_memory:
             self._is_in_memory, self._database = True, None
         return self._attempt(action)
+
+    def clear(self) -> None:
+        """Forget all runs, so that the next use reads them again."""
+        self._database = None
+        if self._path is not None and not self._is_in_memory:
+            with suppress(OSError):
+                database.remove(self._path)
 
     def _attempt(self, action: Callable[[IndexDatabase], Result]) -> Result:
         if self._database is None:
@@ -154,8 +162,7 @@ def write_scan(
 
 def _write_runs(connection: sqlite3.Connection, runs: Sequence[ScannedRun]) -> None:
     rows = [rows_of(run) for run in runs]
-    names = {name for run in rows for name in run.names()}
-    ids = _intern(connection, names)
+    ids = _intern(connection, list(dict.fromkeys(name for run in rows for name in run.names())))
     for run, scanned in zip(rows, runs, strict=True):
         _insert(connection, "runs", [run.run])
         _insert(connection, "documents", [(run.key, *_document_row(scanned.entry))])
@@ -163,10 +170,10 @@ def _write_runs(connection: sqlite3.Connection, runs: Sequence[ScannedRun]) -> N
             _insert(connection, table, run.of_table(table, ids))
 
 
-def _intern(connection: sqlite3.Connection, names: Iterable[str]) -> dict[str, int]:
-    """Return the id of each name; new names get one."""
+def _intern(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, int]:
+    """Return the id of each name; new names get one, in their order."""
     connection.executemany("INSERT OR IGNORE INTO names (name) VALUES (?)", ((name,) for name in names))
-    wanted = orjson.dumps(list(names)).decode()
+    wanted = orjson.dumps(names).decode()
     found = connection.execute(
         "SELECT name, name_id FROM names WHERE name IN (SELECT value FROM json_each(?))", [wanted]
     )
@@ -210,9 +217,25 @@ def is_damaged(path: Path) -> bool:
 
 
 def _check(connection: sqlite3.Connection) -> None:
+    """Compare all rows of each run with its document, which has a checksum.
+
+    Raises:
+        UnusableIndex: They differ.
+    """
     read_beats(connection)
-    for (key,) in connection.execute("SELECT run FROM runs").fetchall():
+    names = dict(connection.execute("SELECT name, name_id FROM names"))
+    for row in connection.execute("SELECT * FROM runs").fetchall():
+        sighting = dict(zip(RUN_COLUMNS, row, strict=True))
+        run_path = os.fsdecode(sighting["folder"])
         try:
-            read_entry(connection, key)
-        except NotFound:
+            entry = read_entry(connection, sighting["run"])
+            facts = (sighting[name] for name in ("state", "signature", "stamp", "reason"))
+            expected = rows_of(ScannedRun(run_path, Path(run_path), entry, *facts))
+            tables = {table: expected.of_table(table, names) for table in _OF_RUN}
+        except (NotFound, KeyError):
             raise UnusableIndex from None
+        if expected.run != row or any(
+            set(rows) != set(connection.execute(f"SELECT * FROM {table} WHERE run = ?", [expected.key]))  # noqa: S608
+            for table, rows in tables.items()
+        ):
+            raise UnusableIndex

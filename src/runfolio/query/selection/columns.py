@@ -29,7 +29,7 @@ _MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
     "reason": lambda run: run.reason,
     "tags": lambda run: ", ".join(run.tags) or None,
     "notes": lambda run: run.notes,
-    "archived": lambda run: run.edits.archived,
+    "archived": lambda run: run.archived,
     "series": lambda run: (run.document.series or {}).get("name"),
     "lineage": lambda run: origin(run.document.lineage),
     "host": lambda run: run.document.environment.get("host"),
