@@ -6,14 +6,15 @@ import hashlib
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import orjson
 
 from runfolio.query.index.entries import Entry, ScannedRun
-from runfolio.query.index.tables import BOOLEAN, JSON, NULL, NUMBER, TEXT
+from runfolio.query.index.tables import BOOLEAN, JSON, METRIC_COLUMNS, NULL, NUMBER, TEXT
 from runfolio.record.base.flat_names import flatten
 from runfolio.record.base.run_document import REPRODUCTION, RUNNING, RunDocument
 from runfolio.record.base.run_parts import Lineage
@@ -21,6 +22,7 @@ from runfolio.record.base.run_parts import Lineage
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST = 2**63
+_numbers = attrgetter(*METRIC_COLUMNS)  # 30 times faster than `dataclasses.astuple`
 
 Row = tuple[Any, ...]
 
@@ -66,7 +68,7 @@ def run_key(run_path: str) -> int:
 
 def metric_rows(entry: Entry) -> list[Row]:
     """Return the rows of `metrics`, in which NaN is NULL."""
-    return [(metric, *map(_without_nan, astuple(summary))) for metric, summary in entry.metrics.items()]
+    return [(metric, *map(_without_nan, _numbers(summary))) for metric, summary in entry.metrics.items()]
 
 
 def microseconds(moment: datetime) -> int:

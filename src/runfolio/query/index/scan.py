@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +65,7 @@ def scan_store(
     problems: dict[str, str] = {}
     gone: set[str] = set()
     batch: list[ScannedRun] = []
-    for run_path in (*known, *progress(unknown)):
+    for run_path in chain(known, progress(unknown)):
         folder, stamp = store / run_path, stamps[run_path]
         try:
             run = _look(database, folder, run_path, stamp, earlier.get(run_path), history, describe)
