@@ -185,7 +185,8 @@ class RecordedRun:
     @cached_property
     def data(self) -> dict[str, DataFacts]:
         """Recorded data by name (`train`, `val`, `test`, ...): fingerprint, number of items, source, items."""
-        return {name: DataFacts.of(self.folder, name, value) for name, value in self.document.data.items()}
+        given = self._columns.by_name(self._row.key, "data", lambda: self.document.data)
+        return {name: DataFacts.of(self.folder, name, value) for name, value in given.items()}
 
     def metric(self, name: str, x: str | None = None, *, rank: int | None = None) -> Curve:
         """Read the current points of one metric from the files of the run.

@@ -56,7 +56,9 @@ def rows_of(run: ScannedRun) -> RunRows:
         "params": _value_rows(document.config),
         "results": _value_rows(document.summary),
         "metrics": metric_rows(run.entry),
-        "data": [(name, given.get("fingerprint")) for name, given in document.data.items()],
+        "data": [
+            (name, given.get("fingerprint"), orjson.dumps(given).decode()) for name, given in document.data.items()
+        ],
     }
     return RunRows(key, _run_row(run, key, tags), tables, list(dict.fromkeys(tags)))
 

@@ -14,7 +14,7 @@ from runfolio.query.index.run_index import StoreIndex, read_entry, summary_of
 from runfolio.query.index.tables import METRIC_COLUMNS
 
 Value = TypeVar("Value")
-NamedTable = Literal["params", "results", "metrics"]
+NamedTable = Literal["params", "results", "metrics", "data"]
 
 _FEW = 20
 """Number of runs up to which whole runs are read rather than columns."""
@@ -22,6 +22,13 @@ _COLUMNS: dict[NamedTable, str] = {
     "params": "kind, number, text",
     "results": "kind, number, text",
     "metrics": ", ".join(METRIC_COLUMNS),
+    "data": "facts",
+}
+_DECODERS: dict[NamedTable, Callable[..., Any]] = {
+    "params": value_of,
+    "results": value_of,
+    "metrics": summary_of,
+    "data": orjson.loads,
 }
 
 
@@ -112,9 +119,8 @@ class RunColumns:
             [name],
         )
         keys = set(self._keys)
-        if table == "metrics":
-            return {key: summary_of(numbers) for key, *numbers in rows if key in keys}
-        return {key: value_of(*encoded) for key, *encoded in rows if key in keys}
+        decode = _DECODERS[table]
+        return {key: decode(*encoded) for key, *encoded in rows if key in keys}
 
     def _read_names(self, connection: sqlite3.Connection, table: NamedTable) -> dict[int, tuple[str, ...]]:
         names = dict(connection.execute("SELECT name_id, name FROM names"))
@@ -179,5 +185,6 @@ class IndexedValues(Mapping[str, Value]):
 
     def _all(self) -> Mapping[str, Value]:
         if self._whole is None:
-            self._whole = self._load()
+            is_narrow = self._table == "data"  # a few names, which whole columns have without reading documents
+            self._whole = {name: self[name] for name in self} if is_narrow else self._load()
         return self._whole

@@ -126,18 +126,18 @@ def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
         return Entry(
             RunDocument.from_decoded(orjson.loads(document)),
             EditedValues(**orjson.loads(edits)),
-            {name: summary_of(numbers) for name, *numbers in metrics},
+            {name: summary_of(*numbers) for name, *numbers in metrics},
             tuple(orjson.loads(problems)),
         )
     except (KeyError, TypeError, ValueError, RunfolioError):
         raise UnusableIndex from None
 
 
-def summary_of(numbers: Sequence[Any]) -> MetricSummary:
+def summary_of(*numbers: Any) -> MetricSummary:
     """Return the summary of a row of `metrics`, in which NaN is NULL."""
-    if None in numbers:
-        numbers = [math.nan if number is None else number for number in numbers]
-    return MetricSummary(*numbers)
+    return MetricSummary(
+        *(math.nan if number is None else number for number in numbers) if None in numbers else numbers
+    )
 
 
 def write_scan(
@@ -173,11 +173,8 @@ def _write_runs(connection: sqlite3.Connection, runs: Sequence[ScannedRun]) -> N
 def _intern(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, int]:
     """Return the id of each name; new names get one, in their order."""
     connection.executemany("INSERT OR IGNORE INTO names (name) VALUES (?)", ((name,) for name in names))
-    wanted = orjson.dumps(names).decode()
-    found = connection.execute(
-        "SELECT name, name_id FROM names WHERE name IN (SELECT value FROM json_each(?))", [wanted]
-    )
-    return dict(found)
+    select = "SELECT name_id FROM names WHERE name = ?"
+    return {name: connection.execute(select, [name]).fetchone()[0] for name in names}
 
 
 def _document_row(entry: Entry) -> tuple[Any, ...]:

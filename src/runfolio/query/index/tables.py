@@ -71,7 +71,8 @@ TABLES = (
         PRIMARY KEY (name_id, run)) WITHOUT ROWID""",
     "CREATE INDEX metrics_of_run ON metrics (run)",
     """CREATE TABLE data (
-        name_id INTEGER NOT NULL, run INTEGER NOT NULL, fingerprint TEXT, PRIMARY KEY (name_id, run)) WITHOUT ROWID""",
+        name_id INTEGER NOT NULL, run INTEGER NOT NULL, fingerprint TEXT, facts TEXT NOT NULL,
+        PRIMARY KEY (name_id, run)) WITHOUT ROWID""",
     "CREATE INDEX data_of_run ON data (run)",
     "CREATE TABLE tags (tag TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (tag, run)) WITHOUT ROWID",
     "CREATE INDEX tags_of_run ON tags (run)",
