@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runfolio.errors import NotFound, did_you_mean
 from runfolio.query.frames.points import import_pandas
+from runfolio.query.index.rows import origin_text
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.figures import BEST, any_figure_of, best_in_curve, figure_heading
 from runfolio.query.selection.metric_names import guess_mode
-from runfolio.record.base.run_parts import Lineage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ _MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
     "notes": lambda run: run.notes,
     "archived": lambda run: run.edits.archived,
     "series": lambda run: (run.document.series or {}).get("name"),
-    "lineage": lambda run: _origin(run.document.lineage),
+    "lineage": lambda run: origin_text(run.document.lineage) if run.document.lineage else None,
     "host": lambda run: run.document.environment.get("host"),
     "device": lambda run: run.document.environment.get("device"),
     "commit": lambda run: run.code.info.get("commit"),
@@ -194,8 +194,3 @@ def _column_of_bare_name(name: str, full_names: Sequence[str], runs: Sequence[Ru
     if len(kinds) == 1:
         return _column(f"metrics.{name}{BEST}" if mode else f"metrics.{name}", runs)
     return RunsColumn("figure", name, figure_heading(runs, name, mode))
-
-
-def _origin(lineage: Lineage | None) -> str | None:
-    """Return the origin of a run, such as `fork of net (k3f9x2ab)`."""
-    return None if lineage is None else f"{lineage.get('kind')} of {lineage.get('name')} ({lineage.get('run')})"
