@@ -62,7 +62,7 @@ def rows_of(run_path: str, entry: Entry, state: str, *, reason: str | None, stam
         stamp: Value of the column `stamp`.
     """
     document, edits = entry.document, entry.edits
-    tags = list(dict.fromkeys(edits.get("tags", document.tags)))
+    tags = edits.get("tags", document.tags)
     worked_s, since = working_time(document, state)
     lineage = document.lineage
     run = (
@@ -95,7 +95,7 @@ def rows_of(run_path: str, entry: Entry, state: str, *, reason: str | None, stam
         _values(document.summary),
         [(name, *map(_without_nan, astuple(summary))) for name, summary in entry.metrics.items()],
         [(name, data.get("fingerprint")) for name, data in document.data.items()],
-        tags,
+        list(dict.fromkeys(tags)),
     )
 
 

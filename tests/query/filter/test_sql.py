@@ -1,0 +1,116 @@
+"""Filters as SQL: equal to a slow reference, and free of texts of the user."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runfolio.errors import FilterError
+from runfolio.query.filter.dialect import SQLITE
+from runfolio.query.filter.parser import DEEPEST, LONGEST
+from runfolio.query.filter.sql import compile_filter
+from runfolio.query.filter.sql_order import NEWEST_FIRST, compile_order
+from runfolio.query.filter.sql_text import sql
+from runfolio.query.index.run_index import Entry
+from runfolio.query.index.scan import ScannedRun
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.points.metric_summary import MetricSummary
+
+from . import reference
+from .index_database import IndexDatabase
+from .stores import NOW, column_names, filters, stores
+
+HOSTILE = """x"]) OR 1=1; DROP TABLE runs;--'{}"""
+HOSTILE_TEXT = "'" + HOSTILE.replace("'", "''") + "'"
+
+
+def _selected(where: str, index: IndexDatabase) -> set[str] | None:
+    try:
+        return set(index.folders(compile_filter(where, index.catalog, SQLITE, now=NOW), NEWEST_FIRST))
+    except FilterError:
+        return None
+
+
+def _expected(where: str, index: IndexDatabase) -> set[str] | None:
+    try:
+        return {run.run_path for run in reference.select(where, index.runs, NOW)}
+    except FilterError:
+        return None
+
+
+@settings(max_examples=100, deadline=None)
+@given(runs=stores, data=st.data())
+def test_sql_selects_the_runs_of_the_reference(runs: list[ScannedRun], data: st.DataObject):
+    where, index = data.draw(filters(runs)), IndexDatabase(runs)
+    assert _selected(where, index) == _expected(where, index)
+
+
+@settings(max_examples=30, deadline=None)
+@given(runs=stores, data=st.data())
+def test_sql_sorts_like_the_reference(runs: list[ScannedRun], data: st.DataObject):
+    index = IndexDatabase(runs)
+    sort = data.draw(st.sampled_from(["", "-"])) + data.draw(column_names(runs))
+    order = compile_order(sort, index.catalog, SQLITE, now=NOW)
+    assert index.folders(sql("1"), order) == [run.run_path for run in reference.ordered(sort, index.runs)]
+
+
+@pytest.fixture
+def index() -> IndexDatabase:
+    """Index of one run whose names and values are hostile."""
+    config = {HOSTILE: HOSTILE, "lr": 0.1}
+    document = RunDocument("id", HOSTILE, HOSTILE, NOW, config=config, summary={HOSTILE: 1.0}, tags=[HOSTILE])
+    metrics = {HOSTILE: MetricSummary(1, 0, 0, 0.5, 0.5, 0, 0.5, 0, 0.5, 0)}
+    return IndexDatabase([ScannedRun("a", Entry("", document, metrics=metrics), "finished")])
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        f"params[{HOSTILE_TEXT}] = {HOSTILE_TEXT}",
+        f"summary[{HOSTILE_TEXT}] > metrics[{HOSTILE_TEXT}].max",
+        f"name IN ({HOSTILE_TEXT}, 'x') AND experiment LIKE {HOSTILE_TEXT}",
+        f"tags[{HOSTILE_TEXT}]",
+        f"params[{HOSTILE_TEXT}] BETWEEN {HOSTILE_TEXT} AND {HOSTILE_TEXT}",
+    ],
+)
+def test_no_text_of_a_user_is_in_the_sql(index: IndexDatabase, where: str):
+    condition = compile_filter(where, index.catalog, SQLITE, now=NOW)
+    assert "DROP" not in condition.text
+    assert set(condition.text) <= set(string.ascii_letters + string.digits + """ _.,?()"'<>=-+/|""")
+    assert index.folders(condition, NEWEST_FIRST) == ["a"]
+
+
+def test_every_filter_that_can_be_parsed_fits_into_sqlite(index: IndexDatabase):
+    for where in (
+        " OR ".join(["lr=2"] * 1_200) + " OR lr",
+        " AND ".join(["lr"] * 1_400),
+        "lr IN (" + ",".join(["1"] * 4_900) + ")",
+        " OR ".join(["lr=lr"] * 1_100),
+        "(lr OR lr AND " * DEEPEST + "lr" + ")" * DEEPEST,
+        "(" * DEEPEST + "lr" + " AND lr) OR lr" * DEEPEST,
+        "NOT (lr AND " * (DEEPEST // 2) + " OR ".join(["lr=1"] * 1_000) + ")" * (DEEPEST // 2),
+        "NOT " * DEEPEST + "lr IS NULL",
+    ):
+        assert len(where) <= LONGEST
+        index.folders(compile_filter(where, index.catalog, SQLITE, now=NOW), NEWEST_FIRST)
+
+
+def test_names_are_those_of_the_catalog_and_not_of_the_remaining_runs(index: IndexDatabase):
+    catalog = replace(index.catalog, params={**index.catalog.params, "momentum": 99})
+    condition = compile_filter("momentum IS NULL", catalog, SQLITE, now=NOW)
+    assert index.folders(condition, NEWEST_FIRST) == ["a"]
+
+
+def test_time_out_of_range_is_one_clean_error(index: IndexDatabase):
+    for interval in ("9999999 weeks", "1e999 d"):
+        with pytest.raises(FilterError, match="before the year 1"):
+            compile_filter(f"created > now() - interval '{interval}'", index.catalog, SQLITE, now=NOW)
+
+
+def test_pattern_of_many_wildcards_takes_little_time(index: IndexDatabase):
+    (matches,) = index.connection.execute("SELECT runfolio_like(?, ?, 0)", ("a" * 10_000, "%a" * 200 + "%b")).fetchone()
+    assert matches == 0
