@@ -6,19 +6,22 @@ import string
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from runfolio.errors import FilterError
 from runfolio.query.filter.dialect import SQLITE
 from runfolio.query.filter.parser import DEEPEST, LONGEST
 from runfolio.query.filter.sql import compile_filter
+from runfolio.query.filter.sql_groups import compile_groups
 from runfolio.query.filter.sql_order import NEWEST_FIRST, compile_order
 from runfolio.query.filter.sql_text import sql
 from runfolio.query.index.run_index import Entry
 from runfolio.query.index.scan import ScannedRun
+from runfolio.query.selection.figures import figure_of
+from runfolio.record.base.flat_names import identity
 from runfolio.record.base.run_document import RunDocument
-from runfolio.record.points.metric_summary import MetricSummary
+from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 
 from . import reference
 from .index_database import IndexDatabase
@@ -56,6 +59,39 @@ def test_sql_sorts_like_the_reference(runs: list[ScannedRun], data: st.DataObjec
     sort = data.draw(st.sampled_from(["", "-"])) + data.draw(column_names(runs))
     order = compile_order(sort, index.catalog, SQLITE, now=NOW)
     assert index.folders(sql("1"), order) == [run.run_path for run in reference.ordered(sort, index.runs)]
+
+
+@settings(max_examples=20, deadline=None)
+@given(runs=stores, data=st.data())
+def test_sql_groups_runs_like_python(runs: list[ScannedRun], data: st.DataObject):
+    index = IndexDatabase(runs)
+    setting = data.draw(st.sampled_from([*sorted(index.catalog.params), ""]))
+    metric = data.draw(st.sampled_from(sorted({*index.catalog.metrics, *index.catalog.results, "x"})))
+    group_by = [f"params.{setting}"] if setting in index.catalog.params else []
+    assume(metric in index.catalog.results or (metric in index.catalog.metrics and not is_system_metric(metric)))
+    query = compile_groups(group_by, metric, "max", index.catalog, SQLITE, where=sql("1"), now=NOW)
+    rows = index.connection.execute(query.text, query.parameters).fetchall()
+    groups: dict[str, list[float]] = {}
+    for run in index.runs:
+        if figure := figure_of(run, metric, "max"):
+            value = run.flat_config.get(setting) if group_by else None
+            groups.setdefault(identity(value), []).append(figure.value)
+    found = sorted((count, low, high) for *_, count, _, _, low, high in rows)
+    expected = [(len(values), min(values), max(values)) for values in groups.values()]
+    assert found == sorted(expected)
+
+
+def test_spread_of_a_group_is_exact_for_close_figures():
+    values = [1e9 + 0.001 * number for number in range(3)]
+    runs = [
+        ScannedRun(str(value), Entry("", RunDocument("id", "a", "b", NOW, summary={"loss": value})), "finished")
+        for value in values
+    ]
+    index = IndexDatabase(runs)
+    query = compile_groups([], "loss", "min", index.catalog, SQLITE, where=sql("1"), now=NOW)
+    ((count, mean, squares, lowest, highest),) = index.connection.execute(query.text, query.parameters)
+    assert (count, mean, lowest, highest) == (3, pytest.approx(values[1]), values[0], values[2])
+    assert squares == pytest.approx(2e-6, rel=1e-3)
 
 
 @pytest.fixture

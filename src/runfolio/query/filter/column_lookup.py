@@ -53,15 +53,33 @@ def find_column(name: str, catalog: Catalog) -> Column:
     Raises:
         NotFound: The column does not exist; the message names the most similar ones.
     """
-    full_name = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
-    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # flags have - instead of _
-        is_shadowed = spelling in MORE_FACTS and spelling in catalog.params
-        if not is_shadowed and (column := _full(spelling, catalog)):
-            return column
-        meanings = [column for kind in _BARE if (column := _full(f"{kind}.{spelling}", catalog))]
-        if meanings:
-            return _bare(spelling, meanings)
-    raise NotFound(f"no column {name!r}; {did_you_mean(name, set(_every_name(catalog)))}")
+    if column := _lookup(name, catalog):
+        return column
+    raise NotFound(_no_column(name, catalog))
+
+
+def find_figure(metric: str, catalog: Catalog, mode: Mode | None) -> Column:
+    """Return the column of the figures of a metric (`figures.figure_of`).
+
+    Args:
+        metric: Name of the metric. `summary.NAME` only means the result, `metrics.NAME` and `metrics.NAME.best` only
+            the curve.
+        catalog: Names that exist.
+        mode: Direction of the metric; None if it has none.
+
+    Raises:
+        NotFound: There is no such result or metric; the message names the most similar ones.
+    """
+    part, name = "", metric
+    if metric not in catalog.results and not _is_metric(metric, catalog):
+        part, _, name = metric.partition(".")
+        name = name if _is_metric(name, catalog) else name.removesuffix(BEST)
+    is_result = part in ("", "summary") and name in catalog.results
+    is_metric = part in ("", "metrics") and _is_metric(name, catalog)
+    if not is_result and not is_metric:
+        raise NotFound(f"no metric {metric!r}; {did_you_mean(metric, {*catalog.results, *_metrics(catalog)})}")
+    kind = "metrics" if not is_result else "figure" if is_metric else "results"
+    return Column(kind, name, _EXTREMES.get(mode) or _last(name))
 
 
 def column_of(name: Name, catalog: Catalog, text: str) -> Column:
@@ -90,13 +108,25 @@ def column_of(name: Name, catalog: Catalog, text: str) -> Column:
 
 
 def _first(name: Name, spellings: Sequence[str], catalog: Catalog, text: str) -> Column:
-    problem = ""
-    for spelling in dict.fromkeys(spellings):
-        try:
-            return find_column(spelling, catalog)
-        except NotFound as error:
-            problem = problem or str(error)
-    raise FilterError(text, name.position, problem)
+    for spelling in spellings:
+        if column := _lookup(spelling, catalog):
+            return column
+    raise FilterError(text, name.position, _no_column(spellings[0], catalog))
+
+
+def _lookup(name: str, catalog: Catalog) -> Column | None:
+    full_name = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
+    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # flags have - instead of _
+        is_shadowed = spelling in MORE_FACTS and spelling in catalog.params
+        if not is_shadowed and (column := _full(spelling, catalog)):
+            return column
+        if meanings := [column for kind in _BARE if (column := _full(f"{kind}.{spelling}", catalog))]:
+            return _bare(spelling, meanings)
+    return None
+
+
+def _no_column(name: str, catalog: Catalog) -> str:
+    return f"no column {name!r}; {did_you_mean(name, set(_every_name(catalog)))}"
 
 
 def _has_aggregate(name: Name, catalog: Catalog) -> bool:
@@ -133,11 +163,16 @@ def _full(full_name: str, catalog: Catalog) -> Column | None:
     if kind == "summary" and name in catalog.results:
         return Column("results", name)
     if kind == "metrics" and _is_metric(name, catalog):
-        return Column("metrics", name, "max" if name in AXES else "last")
+        return Column("metrics", name, _last(name))
     metric = name.removesuffix(BEST)
     if kind == "metrics" and metric != name and _is_metric(metric, catalog) and (mode := guess_mode(metric)):
         return Column("metrics", metric, _EXTREMES[mode])
     return None
+
+
+def _last(metric: str) -> LiteralString:
+    """Return the column of the last value; of an axis the highest, since a later test logs the tested epoch."""
+    return "max" if metric in AXES else "last"
 
 
 def _bare(name: str, meanings: Sequence[Column]) -> Column:
@@ -145,7 +180,7 @@ def _bare(name: str, meanings: Sequence[Column]) -> Column:
     first, last = meanings[0], meanings[-1]
     if last.kind != "metrics" or last.name != name or first.kind == "params":
         return first
-    aggregate = _EXTREMES.get(guess_mode(name), last.aggregate)
+    aggregate = _EXTREMES.get(guess_mode(name)) or _last(name)
     return Column("metrics" if first is last else "figure", name, aggregate)
 
 

@@ -34,6 +34,10 @@ class Dialect(Protocol):
         """Return the term of ORDER BY that sorts numbers before texts, or after them, and NULL last in any case."""
         ...
 
+    def once(self, query: Sql) -> Sql:
+        """Return a query whose columns are computed once per row, however often the outer query uses them."""
+        ...
+
 
 class Sqlite:
     """SQL of SQLite. Its own LIKE ignores the case of ASCII letters only, so the functions are those of Python."""
@@ -59,6 +63,9 @@ class Sqlite:
     def ordered(self, value: Sql, *, descending: bool) -> Sql:
         # SQLite sorts NULL before numbers, texts and blobs, in this order.
         return sql("{} DESC", value) if descending else sql("coalesce({}, x'')", value)
+
+    def once(self, query: Sql) -> Sql:
+        return sql("{} LIMIT -1", query)  # a query with a limit is not merged into the outer one
 
 
 SQLITE = Sqlite()

@@ -10,9 +10,10 @@ from runfolio.query.filter.column_lookup import Column
 from runfolio.query.filter.dialect import Dialect
 from runfolio.query.filter.sql_text import Sql, bound, sql
 from runfolio.query.index.rows import microseconds, stored_number
-from runfolio.query.index.tables import BOOLEAN, JSON, NUMBER, TEXT, Catalog
+from runfolio.query.index.tables import BOOLEAN, JSON, NULL, NUMBER, TEXT, Catalog
 
 Type = Literal["number", "text", "boolean", "time"]
+_NO_KIND = sql("NULL")
 _TEXT_KINDS = bound(TEXT), bound(JSON)
 _FACTS: dict[str, tuple[Type, LiteralString]] = {
     "id": ("text", "r.id"),
@@ -42,6 +43,8 @@ class TypedSql:
     """Value of any type; NULL if it is missing or NaN. Booleans are 0 and 1, times are microseconds since 1970 UTC."""
     types: dict[Type, Sql]
     """Value for each type that it can have; NULL if it has another type."""
+    kind: Sql = _NO_KIND
+    """Kind of a setting or result (`tables.NULL` ... `tables.JSON`); NULL for other columns."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class Values:
             "text": _in_table(table, sql("CASE WHEN kind IN ({}, {}) THEN text END", *_TEXT_KINDS), name_id),
             "boolean": _in_table(table, sql("CASE kind WHEN {} THEN number END", bound(BOOLEAN)), name_id),
         }
-        return TypedSql(_in_table(table, sql("coalesce(number, text)"), name_id), types)
+        present, kind = (_in_table(table, value, name_id) for value in (sql("coalesce(number, text)"), sql("kind")))
+        return TypedSql(present, types, sql("coalesce({}, {})", kind, bound(NULL)))
 
     def _metric(self, column: Column) -> Sql:
         return _in_table("metrics", sql('"{}"', sql(column.aggregate)), self.catalog.metrics[column.name])
@@ -94,7 +98,7 @@ class Values:
     def _figure(self, column: Column) -> Sql:
         name_id = self.catalog.results[column.name]
         kind, number = (_in_table("results", value, name_id) for value in (sql("kind"), sql("number")))
-        return sql("CASE {} WHEN {} THEN {} ELSE {} END", kind, bound(NUMBER), number, self._metric(column))
+        return sql("CASE {} WHEN {} THEN {} * 1.0 ELSE {} END", kind, bound(NUMBER), number, self._metric(column))
 
     def _tag(self, name: str) -> TypedSql:
         tag, own_name = self.dialect.tag(name), bound(name)
