@@ -1,7 +1,7 @@
 """Tables of the index, and the names in them.
 
-One narrow row per run, and entity-attribute-value tables for settings, results and metrics: sorting and filtering by any
-of them reads one index range. A wide table would need a column per name, and JSON is 10 to 20 times slower.
+One narrow row per run, and entity-attribute-value tables for settings, results and metrics: sorting and filtering by
+any of them reads one index range. A wide table would need a column per name, and JSON is 10 to 20 times slower.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ ValueTable = Literal["params", "results", "metrics", "data"]
 """Tables with one row per name and run. `params` are flattened settings; `results` is the flattened summary."""
 
 NULL, NUMBER, TEXT, BOOLEAN, JSON = range(5)
-"""Values of `kind` in `params` and `results`: the value is None, in `number`, in `text`, 0 or 1 in `number`, or a list or
-an empty mapping as JSON in `text`. A NaN is a `NUMBER` whose `number` is NULL, since SQLite has no NaN. An integer
+"""Values of `kind` in `params` and `results`: the value is None, in `number`, in `text`, 0 or 1 in `number`, or a list
+or an empty mapping as JSON in `text`. A NaN is a `NUMBER` whose `number` is NULL, since SQLite has no NaN. An integer
 beyond 64 bits is a `NUMBER` with its digits in `text` too."""
 
 METRIC_COLUMNS = [entry.name for entry in fields(MetricSummary)]
