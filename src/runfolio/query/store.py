@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
-from runfolio.query.filter.evaluate import select
+from runfolio.query.filter.select import select_rows, select_runs
+from runfolio.query.filter.sql_text import Sql
 from runfolio.query.frames.points import points_of_runs
 from runfolio.query.index.database import IndexDatabase
 from runfolio.query.index.entries import ScannedRun
 from runfolio.query.index.rows import is_encodable, run_key
-from runfolio.query.index.run_columns import RunColumns, RunRow, select_rows
+from runfolio.query.index.run_columns import RunColumns, RunRow
 from runfolio.query.index.run_index import StoreIndex
 from runfolio.query.index.scan import Progress, scan_store
 from runfolio.query.run import RecordedRun
@@ -67,15 +68,6 @@ class Runs(Sequence[RecordedRun]):
     def without_archived(self) -> Runs:
         """Return the runs that are not archived."""
         return self._of([row for row in self._rows if not row.archived])
-
-    def where(self, text: str) -> Runs:
-        """Return the runs that match a filter (`docs/filter.md`), such as `lr < 0.1 AND val/acc > 0.9`.
-
-        Raises:
-            FilterError: The text is not a filter, or names an unknown column.
-        """
-        keys = {run.run_path for run in select(text, self)}
-        return self._of([row for row in self._rows if os.fsdecode(row.folder) in keys])
 
     def _of(self, rows: Sequence[RunRow]) -> Runs:
         return Runs(self._store, self._index, rows)
@@ -176,36 +168,38 @@ class Folio:
         *,
         tags: Iterable[str] = (),
         where: str | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
         archived: bool = False,
     ) -> Runs:
-        """Return runs of the store, newest first.
+        """Return runs of the store.
 
         Args:
             experiment: Only the runs of this experiment.
             state: Only the runs in this state.
             tags: Only the runs with all of these tags.
             where: Only the runs that match a filter (`docs/filter.md`), such as `lr < 0.1 AND val/acc > 0.9`.
+            sort: Column to sort by in ascending order, or in descending order with a leading `-`, such as `-val/acc`.
+                Runs without a value come last. Default: the newest run first.
+            limit: Largest number of runs; the first ones in the order are returned. Default: all.
             archived: Also archived runs.
 
         Raises:
-            NotFound: The store has runs, but none of that experiment; the message names the nearest.
+            NotFound: The store has runs, but none of that experiment, or there is no column `sort`; the message names
+                the most similar ones.
             ConfigError: There is no such state, or `where` is not a filter or names an unknown column.
         """
         if state is not None and state not in STATES:
             raise ConfigError(f"there is no state {state!r}; {did_you_mean(state, STATES)}")
         self._scan()
-        conditions = {"r.experiment = ?": experiment, "r.state = ?": state}
-        required = [
-            ("EXISTS (SELECT 1 FROM tags WHERE tags.run = r.run AND tag = ?)", tag) for tag in dict.fromkeys(tags)
-        ]
-        selected = [(text, value) for text, value in (*conditions.items(), *required) if value is not None]
-        runs = self._select(
-            " AND ".join([*(text for text, _ in selected), *([] if archived else ["NOT r.archived"])]) or "true",
-            [value for _, value in selected],
-        )
-        if experiment is not None and not runs:
+        if experiment is not None:
             self._check_experiment(experiment)
-        return runs if where is None else runs.where(where)
+        runs = self._index.read(
+            lambda connection: select_runs(
+                connection, experiment, state, tags=tags, where=where, sort=sort, limit=limit, archived=archived
+            )
+        )
+        return Runs(self.store, self._index, runs)
 
     def run(self, name: str | os.PathLike[str]) -> RecordedRun:
         """Return one run by its id, a prefix of its id, its name, or its folder (relative to the store, or any path).
@@ -265,7 +259,7 @@ class Folio:
         return scan_store(database, self.store, _reason, progress=self._progress)
 
     def _select(self, condition: str = "true", parameters: Sequence[Any] = ()) -> Runs:
-        rows = self._index.read(lambda connection: select_rows(connection, condition, parameters))
+        rows = self._index.read(lambda connection: select_rows(connection, Sql(condition, tuple(parameters))))
         return Runs(self.store, self._index, rows)
 
     def _named(self, spelling: str, run_paths: Iterable[str]) -> Runs:

@@ -21,7 +21,7 @@ from runfolio.record.base.run_parts import Lineage
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_LONGEST = 2**63
+_INTEGERS = range(-(2**63), 2**63)
 _numbers = attrgetter(*METRIC_COLUMNS)  # 30 times faster than `dataclasses.astuple`
 
 Row = tuple[Any, ...]
@@ -153,15 +153,21 @@ def _value_rows(nested: Mapping[str, Any]) -> list[Row]:
 
 
 def _encode(value: Any) -> tuple[int, float | None, str | None]:
+    if value is None:
+        return NULL, None, None
     if isinstance(value, bool):
         return BOOLEAN, int(value), None
+    if isinstance(value, (int, float)):
+        is_large = isinstance(value, int) and value not in _INTEGERS
+        return NUMBER, stored_number(value), str(value) if is_large else None
+    return (TEXT, None, value) if isinstance(value, str) else (JSON, None, orjson.dumps(value).decode())
+
+
+def stored_number(value: float) -> float | None:
+    """Return a number as SQLite stores it: None for NaN, and the nearest float for an integer beyond 64 bits."""
     if isinstance(value, int):
-        return (NUMBER, value, None) if -_LONGEST <= value < _LONGEST else (NUMBER, _as_float(value), str(value))
-    if isinstance(value, float):
-        return NUMBER, _without_nan(value), None
-    if isinstance(value, str):
-        return TEXT, None, value
-    return (NULL, None, None) if value is None else (JSON, None, orjson.dumps(value).decode())
+        return value if value in _INTEGERS else _as_float(value)
+    return _without_nan(value)
 
 
 def _as_float(value: int) -> float:

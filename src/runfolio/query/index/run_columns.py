@@ -53,15 +53,7 @@ class RunRow(NamedTuple):
 
 
 ROW_COLUMNS = ", ".join(f"r.{name}" for name in ("run", *RunRow._fields[1:]))
-NEWEST_FIRST = "r.created DESC, r.folder DESC"
-
-
-def select_rows(
-    connection: sqlite3.Connection, condition: str = "true", parameters: Sequence[Any] = (), order: str = NEWEST_FIRST
-) -> list[RunRow]:
-    """Return the rows of the runs that meet a condition on the table `runs`, with the alias `r`."""
-    query = f"SELECT {ROW_COLUMNS} FROM runs r WHERE {condition} ORDER BY {order}"  # noqa: S608 - built by us
-    return list(map(RunRow._make, connection.execute(query, parameters)))
+"""Columns of `RunRow` in the table `runs`, with the alias `r`."""
 
 
 class RunColumns:

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 
@@ -22,7 +22,7 @@ from runfolio.query.index import database
 from runfolio.query.index.database import Action, IndexDatabase, Result, UnusableIndex
 from runfolio.query.index.entries import Entry, ScannedRun, SeenHeartbeat, Sighting
 from runfolio.query.index.rows import metric_rows, rows_of, run_key
-from runfolio.query.index.tables import METRIC_COLUMNS, RUN_COLUMNS
+from runfolio.query.index.tables import METRIC_COLUMNS, RUN_COLUMNS, Catalog, ValueTable
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content.run_edits import EditedValues
 from runfolio.record.points.metric_summary import MetricSummary
@@ -32,6 +32,14 @@ _OF_RUN = ("params", "results", "metrics", "data", "tags")
 _METRICS_OF_RUN = f"""
     SELECT name, {", ".join(f"metrics.{column}" for column in METRIC_COLUMNS)}
     FROM metrics JOIN names USING (name_id) WHERE run = ?"""  # noqa: S608 - names of our own
+
+# Each step looks up the next name, which skips the rows of all runs that have the last one.
+_NAMES_OF_STORE = """
+    WITH RECURSIVE used (name_id) AS (
+        SELECT min(name_id) FROM {0}
+        UNION ALL SELECT (SELECT min(name_id) FROM {0} WHERE name_id > used.name_id) FROM used WHERE name_id IS NOT NULL)
+    SELECT name_id FROM used WHERE name_id IS NOT NULL"""
+_NAMES_OF_EXPERIMENT = "SELECT DISTINCT name_id FROM runs JOIN {0} USING (run) WHERE experiment = ?"
 
 
 class StoreIndex:
@@ -103,6 +111,18 @@ def read_beats(connection: sqlite3.Connection) -> dict[str, SeenHeartbeat]:
         return {os.fsdecode(writer): SeenHeartbeat(int(beat), float(seen_at)) for writer, beat, seen_at in rows}
     except (TypeError, ValueError):
         raise UnusableIndex from None
+
+
+def read_catalog(connection: sqlite3.Connection, experiment: str | None = None) -> Catalog:
+    """Return the names that the runs of the store, or of an experiment, have."""
+    names = dict(connection.execute("SELECT name_id, name FROM names"))
+    query, parameters = (_NAMES_OF_STORE, []) if experiment is None else (_NAMES_OF_EXPERIMENT, [experiment])
+    return Catalog(
+        *(
+            {names[name_id]: name_id for (name_id,) in connection.execute(query.format(table), parameters)}
+            for table in get_args(ValueTable)
+        )
+    )
 
 
 def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
