@@ -15,6 +15,7 @@ from runfolio.query.filter import tree
 from runfolio.query.index.entries import Entry, ScannedRun
 from runfolio.record.base.flat_names import flatten
 from runfolio.record.base.run_document import Attempt, RunDocument, Status
+from runfolio.record.base.run_parts import Environment, Lineage, SeriesEntry
 from runfolio.record.content.run_edits import EditedValues
 from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 
@@ -69,7 +70,8 @@ _summaries = st.builds(
     mean=_floats,
     nan=st.just(0),
 )
-_maybe_text = st.none() | st.sampled_from(_TEXTS[1:4])
+_lines = st.sampled_from(_TEXTS[1:4])
+_maybe_text = st.none() | _lines
 _states = st.sampled_from(["running", "finished", "failed", "crashed"])
 
 
@@ -84,7 +86,6 @@ def _runs(draw: st.DrawFn) -> ScannedRun:
         for attempt in range(draw(st.integers(0, 2)))
     ]
     text = _maybe_text
-    lineage = {"kind": st.just("fork"), "run": text.filter(bool), "name": text}
     document = RunDocument(
         id=draw(st.sampled_from(["a", "b"])),
         name=draw(st.sampled_from(_TEXTS[1:])),
@@ -101,9 +102,9 @@ def _runs(draw: st.DrawFn) -> ScannedRun:
         summary=draw(_trees),
         tags=draw(st.lists(st.sampled_from(_TAGS), unique=True)),
         notes=draw(st.sampled_from(_TEXTS)),
-        series=draw(st.none() | st.fixed_dictionaries({"name": text})),
-        lineage=draw(st.none() | st.fixed_dictionaries(lineage)),
-        environment={"host": draw(text), "device": draw(text)},
+        series=draw(st.none() | st.builds(SeriesEntry, name=_lines)),
+        lineage=draw(st.none() | st.builds(Lineage, kind=st.just("fork"), run=_lines, name=text)),
+        environment=draw(st.just(Environment()) | st.builds(Environment, host=_lines, device=_lines)),
         code={"commit": draw(text)},
         data={name: {"fingerprint": draw(text)} for name in draw(st.lists(st.sampled_from(_NAMES), max_size=2))},
         attempts=attempts,

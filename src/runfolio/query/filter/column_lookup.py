@@ -31,7 +31,7 @@ _BARE = ("params", "summary", "metrics")
 
 
 @dataclass(frozen=True)
-class Column:
+class IndexColumn:
     """Column that a name means."""
 
     kind: Kind
@@ -42,7 +42,7 @@ class Column:
     """Column of `metrics`, of a metric or figure."""
 
 
-def find_column(name: str, catalog: Catalog) -> Column:
+def find_column(name: str, catalog: Catalog) -> IndexColumn:
     """Return the column that a name means.
 
     A bare name is looked up in this order: basic facts, settings, other facts, results and metrics. A name of a result
@@ -58,7 +58,7 @@ def find_column(name: str, catalog: Catalog) -> Column:
     raise NotFound(_no_column(name, catalog))
 
 
-def find_figure(metric: str, catalog: Catalog, mode: Mode | None) -> Column:
+def find_figure(metric: str, catalog: Catalog, mode: Mode | None) -> IndexColumn:
     """Return the column of the figures of a metric (`figures.figure_of`).
 
     Args:
@@ -79,10 +79,10 @@ def find_figure(metric: str, catalog: Catalog, mode: Mode | None) -> Column:
     if not is_result and not is_metric:
         raise NotFound(f"no metric {metric!r}; {did_you_mean(metric, {*catalog.results, *_metrics(catalog)})}")
     kind = "metrics" if not is_result else "figure" if is_metric else "results"
-    return Column(kind, name, _EXTREMES.get(mode) or _last(name))
+    return IndexColumn(kind, name, _EXTREMES.get(mode) or _last(name))
 
 
-def column_of(name: Name, catalog: Catalog, text: str) -> Column:
+def column_of(name: Name, catalog: Catalog, text: str) -> IndexColumn:
     """Return the column that a name in a filter means.
 
     Args:
@@ -97,24 +97,24 @@ def column_of(name: Name, catalog: Catalog, text: str) -> Column:
         return _first(name, [_ALIASES.get(name.parts[0], name.parts[0])], catalog, text)
     kind, *rest = name.parts
     if kind == "tags":
-        return Column("tag", ".".join(rest))
+        return IndexColumn("tag", ".".join(rest))
     if _has_aggregate(name, catalog):
         metric = _metric(rest[:-1], catalog)
         if metric is None:
             wrong = ".".join(rest[:-1])
             raise FilterError(text, name.position, f"no metric {wrong!r}; {did_you_mean(wrong, _metrics(catalog))}")
-        return Column("metrics", metric, _AGGREGATES[rest[-1]])
+        return IndexColumn("metrics", metric, _AGGREGATES[rest[-1]])
     return _first(name, [".".join(name.parts), "/".join(name.parts), f"{kind}.{'/'.join(rest)}"], catalog, text)
 
 
-def _first(name: Name, spellings: Sequence[str], catalog: Catalog, text: str) -> Column:
+def _first(name: Name, spellings: Sequence[str], catalog: Catalog, text: str) -> IndexColumn:
     for spelling in spellings:
         if column := _lookup(spelling, catalog):
             return column
     raise FilterError(text, name.position, _no_column(spellings[0], catalog))
 
 
-def _lookup(name: str, catalog: Catalog) -> Column | None:
+def _lookup(name: str, catalog: Catalog) -> IndexColumn | None:
     full_name = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
     for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # flags have - instead of _
         is_shadowed = spelling in MORE_FACTS and spelling in catalog.params
@@ -151,22 +151,22 @@ def _is_metric(name: str, catalog: Catalog) -> bool:
     return name in catalog.metrics and not is_system_metric(name)
 
 
-def _full(full_name: str, catalog: Catalog) -> Column | None:
+def _full(full_name: str, catalog: Catalog) -> IndexColumn | None:
     """Return the column of a fact or of a full name; None if it does not exist."""
     if full_name in FACTS or full_name in MORE_FACTS:
-        return Column("fact", full_name)
+        return IndexColumn("fact", full_name)
     kind, _, name = full_name.partition(".")
     if kind == "data" and name in catalog.data:
-        return Column("data", name)
+        return IndexColumn("data", name)
     if kind == "params" and name in catalog.params:
-        return Column("params", name)
+        return IndexColumn("params", name)
     if kind == "summary" and name in catalog.results:
-        return Column("results", name)
+        return IndexColumn("results", name)
     if kind == "metrics" and _is_metric(name, catalog):
-        return Column("metrics", name, _last(name))
+        return IndexColumn("metrics", name, _last(name))
     metric = name.removesuffix(BEST)
     if kind == "metrics" and metric != name and _is_metric(metric, catalog) and (mode := guess_mode(metric)):
-        return Column("metrics", metric, _EXTREMES[mode])
+        return IndexColumn("metrics", metric, _EXTREMES[mode])
     return None
 
 
@@ -175,13 +175,13 @@ def _last(metric: str) -> LiteralString:
     return "max" if metric in AXES else "last"
 
 
-def _bare(name: str, meanings: Sequence[Column]) -> Column:
+def _bare(name: str, meanings: Sequence[IndexColumn]) -> IndexColumn:
     """Return the column of a bare name that can have several meanings."""
     first, last = meanings[0], meanings[-1]
     if last.kind != "metrics" or last.name != name or first.kind == "params":
         return first
     aggregate = _EXTREMES.get(guess_mode(name)) or _last(name)
-    return Column("metrics" if first is last else "figure", name, aggregate)
+    return IndexColumn("metrics" if first is last else "figure", name, aggregate)
 
 
 def _every_name(catalog: Catalog) -> Iterator[str]:

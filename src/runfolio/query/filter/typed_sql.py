@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, LiteralString
 
-from runfolio.query.filter.column_lookup import Column
+from runfolio.query.filter.column_lookup import IndexColumn
 from runfolio.query.filter.dialect import Dialect
 from runfolio.query.filter.sql_text import Sql, bound, sql
 from runfolio.query.index.rows import microseconds, stored_number
@@ -55,7 +55,7 @@ class Values:
     dialect: Dialect
     now: datetime
 
-    def of(self, column: Column) -> TypedSql:
+    def of(self, column: IndexColumn) -> TypedSql:
         """Return the value of a column."""
         match column.kind:
             case "fact":
@@ -92,10 +92,10 @@ class Values:
         present, kind = (_in_table(table, value, name_id) for value in (sql("coalesce(number, text)"), sql("kind")))
         return TypedSql(present, types, sql("coalesce({}, {})", kind, bound(NULL)))
 
-    def _metric(self, column: Column) -> Sql:
+    def _metric(self, column: IndexColumn) -> Sql:
         return _in_table("metrics", sql('"{}"', sql(column.aggregate)), self.catalog.metrics[column.name])
 
-    def _figure(self, column: Column) -> Sql:
+    def _figure(self, column: IndexColumn) -> Sql:
         name_id = self.catalog.results[column.name]
         kind, number = (_in_table("results", value, name_id) for value in (sql("kind"), sql("number")))
         return sql("CASE {} WHEN {} THEN {} * 1.0 ELSE {} END", kind, bound(NUMBER), number, self._metric(column))
