@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import LiteralString
 
 from runfolio.query.filter.dialect import SQLITE
 from runfolio.query.filter.parser import parse
@@ -41,6 +40,10 @@ def select_runs(
         sql("EXISTS (SELECT 1 FROM tags WHERE tags.run = r.run AND tag = {})", bound(tag))
         for tag in dict.fromkeys(tags)
     ]
+    if not connection.execute("SELECT EXISTS (SELECT 1 FROM runs)").fetchone()[0]:
+        if where is not None:
+            parse(where)  # an unknown name is no error, since none is known
+        return []
     order = NEWEST_FIRST
     if where is not None or sort is not None:
         catalog = read_catalog(connection, experiment)

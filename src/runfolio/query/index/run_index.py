@@ -37,7 +37,8 @@ _METRICS_OF_RUN = f"""
 _NAMES_OF_STORE = """
     WITH RECURSIVE used (name_id) AS (
         SELECT min(name_id) FROM {0}
-        UNION ALL SELECT (SELECT min(name_id) FROM {0} WHERE name_id > used.name_id) FROM used WHERE name_id IS NOT NULL)
+        UNION ALL
+        SELECT (SELECT min(name_id) FROM {0} WHERE name_id > used.name_id) FROM used WHERE name_id IS NOT NULL)
     SELECT name_id FROM used WHERE name_id IS NOT NULL"""
 _NAMES_OF_EXPERIMENT = "SELECT DISTINCT name_id FROM runs JOIN {0} USING (run) WHERE experiment = ?"
 
