@@ -237,7 +237,7 @@ def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path):
     manifest = json.loads(path.read_text())
     manifest["files"]["model"]["file"] = "../../secret.safetensors"
     path.write_text(json.dumps(manifest))
-    with pytest.raises(DamagedFile, match="must be name of a file"):
+    with pytest.raises(DamagedFile, match="must be a file name"):
         manifests.read(tmp_path)
 
 
