@@ -86,7 +86,7 @@ def _targets(results: Results) -> str:
             f"{{:.2f}} x ({cost['log'] * 1e6:.2f} µs compared with {cost['list'] * 1e6:.2f} µs)",
         )
     seals = _median(measured, "paced", peers.SEALING, "seals")
-    pace = f"1,000 calls per second for {results.effort.sealing_s:g} s, {seals or 0:.0f} seals:"
+    pace = f"log calls at 1,000 per second for {results.effort.sealing_s:g} s, with {seals or 0:.0f} seals:"
     add(f"{pace} p99.9", "<= 100 µs", _median(measured, "paced", peers.SEALING, "p999"), 100, "{:.0f} µs")
     add(f"{pace} max", "<= 10 ms", _median(measured, "paced", peers.SEALING, "max"), 10_000, "{:,.0f} µs")
     for kind, least, label in (
@@ -229,12 +229,12 @@ def _survival(results: Results) -> str:
         ]
         for name in _order(measured, "kill")
     ]
-    old = f"readable of logged at least {peers.OLD_S} s before"
+    old = f"readable of the points logged {peers.OLD_S} s or more before the kill"
     return (
         f"## Readable after kill -9\n\nEach process logged one scalar per millisecond, or as fast as its logger"
         f" allowed, and was killed by SIGKILL after {results.effort.kill_s:g} s. Then the logger's own reader counted"
         " the readable points. W&B has no reader in Python, so its file was inspected directly. A point counts as"
-        " logged if its log call had returned.\n\n" + table(["", "readable of logged", old], rows, left=1)
+        " logged if its log call had returned.\n\n" + table(["", "readable of all logged points", old], rows, left=1)
     )
 
 
