@@ -183,7 +183,7 @@ def _times(results: Results) -> str:
         rows.append(
             [
                 name,
-                "measured" if is_whole else "projected from one epoch per cell",
+                "measured" if is_whole else "projected from one epoch per run",
                 f"{usual.wall_s:,.0f}",
                 f"{usual.cpu_s:,.0f}" if is_whole else "-",
                 _seconds([cost.wall_s for cost in ours.cold]),
