@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _CARET_CONTEXT = 60
-"""Characters shown on both sides of the place of an error in a filter."""
+"""Number of characters shown on each side of an error in a filter."""
 
 
 class RunfolioError(Exception):
@@ -58,7 +58,7 @@ class DownloadFailed(RunfolioError):  # noqa: N818
 
 
 class MissingExtra(RunfolioError):  # noqa: N818
-    """Optional package that is not installed; the message names the extra that brings it."""
+    """Optional package that is not installed; the message names the extra that installs it."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {package}; install it with `pip install 'runfolio[{extra}]'`")

@@ -108,14 +108,14 @@ def test_restore_falls_back_in_a_running_training(store: Path, caplog: pytest.Lo
 def test_resume_without_an_intact_checkpoint_is_refused(run: runfolio.Run):
     for path in (run.folder / "checkpoints").glob("*.safetensors"):
         flip(path)
-    with pytest.raises(DamagedFile, match="no other checkpoint of the run is whole"):
+    with pytest.raises(DamagedFile, match="no other checkpoint of the run is intact"):
         runfolio.init(resume=run.folder)
     assert len(runfolio.open(run.folder.parent.parent).run(run.id).document.attempts) == 1
 
 
 def test_damaged_named_checkpoint_is_refused_and_intact_ones_are_listed(run: runfolio.Run):
     flip(tensors(run, "best"))
-    with pytest.raises(DamagedFile, match=r"still whole: 'last' \(step 30\), 'previous' \(step 20\)"):
+    with pytest.raises(DamagedFile, match=r"still intact: 'last' \(step 30\), 'previous' \(step 20\)"):
         runfolio.resume(run.folder, checkpoint="best")
     with pytest.raises(NotFound, match=r"no checkpoint 'step-5' in .*; it has best, last, previous"):
         runfolio.resume(run.folder, checkpoint="step-5")

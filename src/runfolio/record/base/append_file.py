@@ -17,7 +17,7 @@ class AppendFile:
         self._waiting = bytearray(first_line)
         self._descriptor: int | None = None
         self._is_entry_synced = False
-        """True if the folder's entry of the file is on the disk too."""
+        """True if the file's name in its folder is on the disk too."""
 
     @property
     def waiting(self) -> int:
@@ -36,7 +36,7 @@ class AppendFile:
         try:
             return os.fstat(self._descriptor).st_nlink == 0
         except OSError as error:
-            return error.errno == errno.ESTALE  # what a network disk says of a file that another machine deleted
+            return error.errno == errno.ESTALE  # error of a network disk for a file that another machine deleted
 
     def write(self, data: bytes = b"") -> None:
         """Append `data` after the pending bytes.
@@ -53,7 +53,7 @@ class AppendFile:
             del self._waiting[:written]
 
     def sync(self) -> None:
-        """Flush everything that was written to the physical disk, including the file's name.
+        """Flush all written data and the file's name to the physical disk.
 
         Raises:
             OSError: It may not be on the disk.

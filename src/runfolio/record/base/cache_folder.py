@@ -28,7 +28,7 @@ def cache_folder() -> Path | None:
 
 
 def create_folder(folder: Path) -> None:
-    """Create a folder of the cache and the missing ones above it, which only this user can enter.
+    """Create a folder of the cache and its missing parents, readable by this user only.
 
     Raises:
         OSError: It cannot be created.
@@ -40,7 +40,7 @@ def create_folder(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Kind:
-    """Kind of cache entry."""
+    """Kind of cache entries."""
 
     name: str
     description: str

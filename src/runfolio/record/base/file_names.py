@@ -1,6 +1,6 @@
 """Valid names of files in a record (`docs/format.md`, Names of files).
 
-A record may come from anybody, so a name in it is checked where it is decoded, before it becomes a part of a path.
+A record may come from other people, so a name in it is checked during decoding, before it becomes a part of a path.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?"
 
 
 def file_name(value: Any) -> FileName:
-    """Check that a value of a record is the name of a file, and return it.
+    """Check that a value of a record is a valid file name, and return it.
 
     Raises:
-        ValueError: It is not one.
+        ValueError: It is not valid.
     """
     if not is_file_name(value):
         raise ValueError(f"{value!r:.100} is not a name of a file")
@@ -32,10 +32,10 @@ def file_name(value: Any) -> FileName:
 
 
 def writer_id(value: Any) -> FileName:
-    """Check that a value of a record is the id of a writer, a name without `.`, and return it.
+    """Check that a value of a record is a valid id of a writer, a file name without `.`, and return it.
 
     Raises:
-        ValueError: It is not one.
+        ValueError: It is not valid.
     """
     if not is_writer_id(value):
         raise ValueError(f"{value!r:.100} is not an id of a writer")
@@ -48,7 +48,7 @@ def is_writer_id(value: Any) -> bool:
 
 
 def is_file_name(value: Any) -> bool:
-    """Return whether a value of a record is a name of a file."""
+    """Return whether a value of a record is a valid file name."""
     if not isinstance(value, str) or not value or value[0] == "." or len(value) > LONGEST or is_reserved(value):
         return False
     if _ASCII.fullmatch(value):

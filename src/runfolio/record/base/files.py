@@ -40,9 +40,9 @@ def number_from_json(value: Any) -> float:
 
 
 def plain_json(value: Any) -> Any:
-    """Convert a tree of dicts, lists and plain values to JSON: numbers that it lacks by name, and Unicode only.
+    """Convert a tree of dicts, lists and plain values to JSON; numbers that JSON lacks are written by name.
 
-    Another thread may change the dicts in the meantime.
+    Invalid Unicode is escaped. Another thread may change the dicts in the meantime.
     """
     if isinstance(value, str):
         return _unicode(value)
@@ -118,7 +118,7 @@ def decode_json(data: bytes) -> Any:
     """Decode JSON that may come from other people.
 
     Raises:
-        ValueError: It is not JSON, or has too much of something.
+        ValueError: It is not JSON, or exceeds a limit.
     """
     if problem := _excess(data):
         raise ValueError(problem)
@@ -132,7 +132,7 @@ def decode_json(data: bytes) -> Any:
 
 
 def _excess(data: bytes) -> str | None:
-    """Return which limit a document exceeds; as Python objects it may take many times its size."""
+    """Return the limit that a document exceeds, in words. Decoded, a document may take many times its size."""
     if len(data) > file_bounds.JSON_DOCUMENT:
         return f"more than {file_bounds.JSON_DOCUMENT:,} bytes"
     if len(data) > file_bounds.JSON_CONTAINERS and _containers(data) > file_bounds.JSON_CONTAINERS:

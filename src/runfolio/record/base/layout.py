@@ -55,7 +55,7 @@ def store_folder(store: str | os.PathLike[str] | None = None) -> Path:
 
 
 def make_store(store: Path) -> None:
-    """Create the folder of a store, which git ignores; an existing one is not changed.
+    """Create the folder of a store, with a `.gitignore` for its content; an existing one is not changed.
 
     Raises:
         OSError: It cannot be created.
@@ -160,7 +160,7 @@ def _is_searched(entry: os.DirEntry[str], real_store: str) -> bool:
 
 
 def leads_into(link: str | Path, real_store: str) -> bool:
-    """Return whether a link stays in a folder, given by its path without links."""
+    """Return whether a path, with its links followed, is in a folder, whose own path contains no links."""
     return os.path.realpath(link).startswith(f"{real_store}{os.sep}")
 
 
@@ -187,7 +187,7 @@ def make_experiment_folder(store: Path, experiment: str) -> Path:
 def _has_run_file(folder: str) -> bool:
     """Return whether a `run.json` exists; readers report the error if it is not a file."""
     try:
-        mode = os.lstat(f"{folder}/{RUN_FILE}").st_mode  # a store holds thousands; Path costs 3x
+        mode = os.lstat(f"{folder}/{RUN_FILE}").st_mode  # a store holds thousands of runs, and Path is 3x slower
     except OSError:
         return False
     return not stat.S_ISDIR(mode)

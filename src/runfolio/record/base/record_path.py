@@ -26,7 +26,7 @@ HIDDEN = ".tmp-"
 """Start of the names of files that are not yet part of the record."""
 
 MOST_LEVELS = 100
-"""Levels of folders in a run's folder that are searched; what searches them may call itself."""
+"""Largest number of nested folders that a search of a run's folder enters, since some searches are recursive."""
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -44,7 +44,7 @@ _KINDS = {
 }
 
 
-class UnusableFile(DamagedFile, OSError):  # noqa: N818 - as all of runfolio's errors, named by what happened
+class UnusableFile(DamagedFile, OSError):  # noqa: N818 - like all of runfolio's errors, named after what happened
     """A file or a folder of a record that is not accessed: a link, a device, or a file above its size limit.
 
     For readers of a record it is damage, for writers an error of the operating system.
@@ -191,9 +191,9 @@ class RecordPath:
         """Replace the file by writing a hidden file and renaming it, so that readers never see an incomplete file.
 
         Args:
-            write: Called with the path of the neighbour, by a descriptor of the folder; must create the file.
+            write: Called with the path of the hidden file, through a descriptor of the folder; must create that file.
             sync: Also flush file and folder to the disk, so that the file survives a power cut.
-            label: End of the neighbour's name, if it is not the file's name.
+            label: End of the hidden file's name. Default: the file's name.
         """
         name = f"{HIDDEN}{secrets.token_hex(4)}-{label or self.name}"
         with self.parent.opened() as (folder, path):
@@ -276,7 +276,7 @@ class RecordPath:
         return _KINDS.get(stat.S_IFMT(self.status().st_mode), "something else")
 
     def exists(self) -> bool:
-        """Return whether the name exists, possibly as a link without a target."""
+        """Return whether the name exists, even as a link without a target."""
         try:
             self.status()
         except FileNotFoundError:
@@ -373,7 +373,7 @@ class RecordPath:
             os.close(descriptor)
 
     def rmtree(self) -> None:
-        """Remove a folder with its content, without following links; what cannot be removed remains."""
+        """Remove a folder with its content, without following links; entries that cannot be removed remain."""
         with suppress(FileNotFoundError, RecursionError), self._folder() as folder:
             shutil.rmtree(self._name_in(folder), ignore_errors=True, dir_fd=folder)
 
@@ -397,7 +397,7 @@ class RecordPath:
         os.close(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise self._unusable(self.parts, "file")
-        raise UnusableFile(self, f"has {status.st_size:,} bytes, and such a file at most {most_bytes:,}")
+        raise UnusableFile(self, f"has {status.st_size:,} bytes; at most {most_bytes:,} are allowed")
 
     @contextmanager
     def _folder(self) -> Iterator[int | None]:

@@ -46,11 +46,11 @@ FORK = "fork"
 REPRODUCTION = "reproduction"
 """Kind of lineage of a run that repeats another run."""
 TEST = "test"
-"""The purpose of an attempt that trains nothing."""
+"""Purpose of an attempt that only tests."""
 _PREFIX = "prefix"
 """Former kind of lineage, read as a fork; it is no longer written."""
 STEPS, OTHERS = "(steps)", "(others)"
-"""Keys of `refused` that are not names."""
+"""Keys of `refused` for incomplete steps, and for all names beyond the limit."""
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 """Placeholder for a damaged time."""
 _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
@@ -130,7 +130,7 @@ class RunDocument:
     unknown: dict[str, Any] = field(default_factory=dict, metadata=NOT_IN_FILE)
     """Unknown keys of the file, which are written back unchanged."""
     damage: list[str] = field(default_factory=list, metadata=NOT_IN_FILE, compare=False)
-    """Damaged fields of the file, which were skipped; `write` first saves a copy of such a file."""
+    """Damaged fields of the file, which were skipped; `write` first saves a copy of the file."""
 
     @classmethod
     def read(cls, folder: Path) -> RunDocument:
@@ -222,7 +222,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 @functools.lru_cache(1_000)
 def _compiled(pattern: str) -> Callable[[str], re.Match[str] | None]:
-    """Return what matches a pattern; `fnmatch` forgets the first of 256 of them, and compiling takes milliseconds."""
+    """Return a pattern's match function; `fnmatch` caches fewer of them, and compiling takes milliseconds."""
     return re.compile(fnmatch.translate(pattern)).match
 
 

@@ -41,7 +41,7 @@ class Lineage(TypedDict, total=False):
     checkpoint: Line | None
     step: Integer | None
     changed: Annotated[list[Line], Most(1_000)]
-    """Flags of a reproduction that was given other settings."""
+    """Flags of a reproduction that differ from those of the original."""
 
 
 class StartedCode(TypedDict, total=False):

@@ -1,8 +1,8 @@
 """Decoding of JSON documents from other people, by the fields that a class declares.
 
-A document is a dataclass or a `TypedDict` of annotated fields. A value that is not what its field says is damage of
-that field alone: the field takes its default, or is left out, and is named. Objects of a dataclass are made anew; those
-of a `TypedDict` stay dicts and keep keys that are not known.
+A document is a dataclass or a `TypedDict` of annotated fields. An invalid value damages only its own field: the field
+gets its default or is left out, and the damage is reported. A dataclass is created from a JSON object; a `TypedDict`
+stays a dict and keeps unknown keys.
 """
 
 from __future__ import annotations
@@ -31,41 +31,41 @@ class ValueKind(NamedTuple):
     """Kind of values of a field, given by `Annotated[type, kind]`."""
 
     words: str
-    """Type and bounds, for people."""
+    """Description of type and bounds, for people."""
     decode: Callable[[Any, list[str]], Any]
-    """Returns the value and adds its damaged parts to the list; raises ValueError if it is not of the kind."""
+    """Returns the value and adds its damaged parts to the list; raises ValueError for a value of another kind."""
     is_leaf: bool = True
-    """True if the list is never used."""
+    """True if `decode` never adds to the list."""
 
 
 @dataclass(frozen=True)
 class Most:
-    """Marks a list or an object of at most `entries` entries."""
+    """Annotation of a list or an object with at most `entries` entries."""
 
     entries: int
 
 
 MANY = 100_000
-"""Most entries of a list or an object that is not marked with another number."""
+"""Largest number of entries of a list or an object without an annotation `Most`."""
 _MOST_NAMED = 1_000
-"""Damaged values that are named of one value; each is named again for each object that it is in."""
+"""Largest number of damaged parts that are reported for one value; each enclosing object repeats them."""
 KEY_LENGTH = 1_000
-"""Most characters of a key."""
+"""Largest number of characters in a key."""
 NOT_IN_FILE = {"in file": False}
-"""Metadata of a field that is not of the document: `unknown` (keys that no field has) and `damage`."""
+"""Metadata of the fields `unknown` (keys without a field) and `damage`, which are not part of the document."""
 
 
 def damaged_as(value: Any, words: str | None = None) -> dict[str, Any]:
-    """Return metadata of a field without a default: the value that takes the place of a missing or damaged one.
+    """Return the metadata of a field without a default: the value that replaces a missing or damaged one.
 
     Args:
-        words: The value as the specification says it. None: its JSON.
+        words: Text for the value in the specification. Default: its JSON.
     """
     return {"damaged as": value, "words": json.dumps(value) if words is None else words}
 
 
 def text(longest: int | None = None, pattern: str | None = None, words: str = "text") -> ValueKind:
-    """Return the kind of texts of at most `longest` characters, all of which `pattern` matches."""
+    """Return the kind of texts of at most `longest` characters that `pattern` matches completely."""
     most = sys.maxsize if longest is None else longest
     matches = re.compile(pattern, re.DOTALL).fullmatch if pattern is not None else None
 
@@ -198,7 +198,7 @@ def decode_whole(document: type[Document], value: Any) -> Document:
 
 
 def shorten_damage(damage: list[str] | tuple[str, ...]) -> str:
-    """Return the first texts of a document's damage, and the number of the others."""
+    """Return the first descriptions of a document's damage, and the number of the others."""
     more = len(damage) - 3
     return ", ".join(damage[:3]) + (f", and {more:,} more" if more > 0 else "")
 
@@ -228,11 +228,11 @@ class _Member(NamedTuple):
 
 
 _REQUIRED: Any = object()
-"""Fallback of a field without which there is no object."""
+"""Fallback of a required field: without it, the whole object is damaged."""
 _DEFAULT: Any = object()
-"""Fallback of a field that may be missing: the default of a dataclass, no key in a `TypedDict`."""
+"""Fallback of an optional field: the default of a dataclass, no key in a `TypedDict`."""
 _ABSENT: Any = object()
-"""A value that is damaged."""
+"""Placeholder for a damaged value."""
 
 
 def _decode_inner(name: str, kind: ValueKind, value: Any, damage: list[str]) -> Any:
@@ -268,7 +268,7 @@ def _members(document: type) -> tuple[_Member, ...]:
             for entry in dataclasses.fields(document)
             if entry.metadata.get("in file", True)
         )
-    # `__required_keys__` does not see through annotations that are texts.
+    # `__required_keys__` is wrong if annotations are strings.
     required = {name for name, hint in hints.items() if typing.get_origin(hint) is Required}
     return tuple(
         _Member(name, _kind(hint), "required", _REQUIRED)
@@ -352,7 +352,7 @@ def _kind(hint: Any) -> ValueKind:
         return ValueKind("boolean", _decode_bool)
     if isinstance(hint, type):
         return _kind_of_class(hint)
-    raise TypeError(f"no kind of values is {hint!r}")
+    raise TypeError(f"{hint!r} is not an annotation of a document")
 
 
 def _decode_bool(value: Any, damage: list[str]) -> bool:
@@ -398,7 +398,7 @@ def _decode_list(inner: ValueKind, most: int, value: Any, damage: list[str]) -> 
         try:
             return [inner.decode(entry, damage) for entry in value]
         except ValueError:
-            pass  # decided below
+            pass  # the damaged entries are omitted below
     entries = [_decode_inner(str(index), inner, entry, damage) for index, entry in enumerate(value)]
     return [entry for entry in entries if entry is not _ABSENT]
 
@@ -411,6 +411,6 @@ def _decode_map(key: ValueKind | None, inner: ValueKind, most: int, value: Any, 
         try:
             return {name: inner.decode(value[name], damage) for name in names}
         except ValueError:
-            pass  # decided below
+            pass  # the damaged entries are omitted below
     entries = {name: _decode_inner(name, inner, value[name], damage) for name in names}
     return {name: entry for name, entry in entries.items() if entry is not _ABSENT}

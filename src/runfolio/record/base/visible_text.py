@@ -1,8 +1,8 @@
-r"""Text of a record made safe to print: what steers a terminal or reorders a line becomes a visible escape.
+r"""Text of a record made safe to print: characters that control a terminal or reorder a line become visible.
 
-A record may come from anybody. Escape sequences move the cursor, change colours and open links, bidirectional controls
-show a line in another order than it is read, and invisible characters hide a part of it. Python's escapes stand for
-them: `\x1b`, `\u202e`.
+A record may come from other people. Escape sequences move the cursor, change colours and open links, bidirectional
+controls show a line in another order than it is stored, and invisible characters hide a part of it. They are replaced
+by Python's escapes: `\x1b`, `\u202e`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def visible_drawing(text: str) -> str:
 
 
 def visible_traceback(error: BaseException) -> str:
-    """Return the traceback of an error; the message of an error is one line of it."""
+    """Return the traceback of an error, with the message of each error on one line."""
     entries = traceback.format_exception(error)
     frames = ("  ", "Traceback", "\n")
     return "".join(

@@ -1,10 +1,10 @@
-"""Checks of type and bounds for the description in a checkpoint, which must be right before anything is built from it.
+"""Checks of type and bounds for the description in a checkpoint, made before anything is built from it.
 
 A check is a function that returns a valid JSON value or raises `WrongValue`. Checks can be combined:
 `sequence(number(0, 1), 1, 4)` checks a list. A check never converts a value to another type.
 
-`record/base/schema.py` leaves damaged fields out, so that the rest of a document can be shown. A description is used
-whole, so here the first wrong value is an error.
+`record/base/schema.py` leaves damaged fields out, so that the rest of a document can be shown. A description is only
+usable as a whole, so here the first wrong value is an error.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Check = Callable[[Any], Any]
 _Described = TypeVar("_Described")
 
 LARGEST_TEXT = 4_096
-"""Characters of the longest text."""
+"""Largest number of characters in a text."""
 
 
-class WrongValue(ValueError):  # noqa: N818 - it is a value, not a bug
+class WrongValue(ValueError):  # noqa: N818 - it describes a value of a file, not a bug
     """Value of a wrong type or out of bounds. The message names the field, the value and the allowed values."""
 
     def __init__(self, problem: str, field: str = "") -> None:
@@ -31,7 +31,7 @@ class WrongValue(ValueError):  # noqa: N818 - it is a value, not a bug
         self.field = field
 
     def inside(self, name: str) -> WrongValue:
-        """Return the error for a value in the field `name` of something larger."""
+        """Return the error with the field `name`, which contains the value, before its own field."""
         return WrongValue(self.problem, f"{name}.{self.field}".rstrip("."))
 
 
@@ -77,7 +77,7 @@ def optional(check: Check) -> Check:
 
 
 def sequence(check: Check, shortest: int, longest: int) -> Check:
-    """Return the check of a list; it gives a tuple."""
+    """Return the check of a list; the result of the check is a tuple."""
     allowed = f"a list of {shortest:,} to {longest:,} entries" if shortest != longest else f"a list of {shortest:,}"
 
     def check_all(value: Any) -> tuple[Any, ...]:
@@ -89,7 +89,7 @@ def sequence(check: Check, shortest: int, longest: int) -> Check:
 
 
 def either(first: Check, second: Check) -> Check:
-    """Return the check of a value that one of two checks accepts; the error is of the second."""
+    """Return the check of a value that one of two checks accepts; an error comes from the second."""
 
     def check(value: Any) -> Any:
         try:
@@ -103,13 +103,13 @@ def either(first: Check, second: Check) -> Check:
 def described(
     kind: type[_Described], checks: Mapping[str, Check], keys: Mapping[str, str] | None = None
 ) -> Callable[[Any], _Described]:
-    """Return the check of an object that gives a dataclass.
+    """Return the check of an object; the result of the check is a dataclass.
 
     A field that is missing has the dataclass's default; without one it is an error. Keys without a check are ignored.
 
     Args:
         checks: Check of each field.
-        keys: Keys of the fields that are not called as their key is.
+        keys: Keys of the fields whose key differs from their name.
     """
     required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type] - a dataclass
 
@@ -129,7 +129,7 @@ def described(
 
 
 def holding(checks: Mapping[str, Check]) -> Check:
-    """Return the check of an object that has at least these keys; it gives their values."""
+    """Return the check of an object that has at least these keys; the result of the check is their values."""
 
     def check_all(value: Any) -> dict[str, Any]:
         if type(value) is not dict:

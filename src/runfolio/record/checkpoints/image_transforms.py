@@ -25,7 +25,7 @@ from runfolio.record.checkpoints.bounded_values import (
 MAX_SIDE = 4096
 """Longest side of a network's images that a checkpoint may describe, in pixels."""
 MAX_VALUE = 3.4e38
-"""Largest value of a pixel, a mean or a deviation: a float32 holds no larger one."""
+"""Largest value of a pixel, a mean or a deviation, limited by float32."""
 INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic", "box", "hamming", "lanczos")
 _DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64")
 _MAX_STEPS = 64
@@ -76,7 +76,7 @@ def plain_steps(transform: Any) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class TransformStep:
-    """A transform of torchvision with its arguments, all of which are within their bounds."""
+    """Transform of torchvision with its arguments, which are within their bounds."""
 
     name: str
     is_v2: bool
@@ -96,14 +96,14 @@ def _check_step(value: Any) -> TransformStep:
     name = text(arguments.pop("name", None))
     plain_name = name.removeprefix(V2)
     if plain_name not in STEPS or arguments.keys() != STEPS[plain_name].keys():
-        raise WrongValue(f"is no known transform: {name[:80]!r} with {', '.join(arguments)[:80] or 'no arguments'}")
+        raise WrongValue(f"is not a known transform: {name[:80]!r} with {', '.join(arguments)[:80] or 'no arguments'}")
     return TransformStep(plain_name, name.startswith(V2), checked(arguments, STEPS[plain_name]))
 
 
 check_steps = sequence(_check_step, 1, _MAX_STEPS)
-"""Returns the steps that `plain_steps` gave as JSON; raises `WrongValue`."""
+"""Check for the steps that `plain_steps` returned."""
 check_classifier = described(ScriptClassifier, {"classes": sequence(text, 1, _MAX_CLASSES), "transform": check_steps})
-"""Returns the classes and the transform that a script's checkpoint holds; raises `WrongValue`."""
+"""Check for the classes and the transform in a script's checkpoint."""
 
 
 def class_names(classes: Any) -> list[str]:
@@ -137,7 +137,7 @@ def _plain_steps(step: Any) -> Iterator[dict[str, Any]]:
         yield _step(name, *arguments) | ({"name": V2 + name} if is_v2 else {})
     else:
         raise ConfigError(
-            f"the transform {kind.__name__} cannot be stored; give the one that validates, of {', '.join(STEPS)}"
+            f"the transform {kind.__name__} cannot be stored; pass that of validation, made of {', '.join(STEPS)}"
         )
 
 

@@ -95,7 +95,7 @@ def refuse_mismatches(subject: str, *, missing: list[str], unexpected: list[str]
     """Check that there are no mismatches.
 
     Raises:
-        ConfigError: There are some.
+        ConfigError: There are mismatches.
     """
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes.values()))
     if mismatches := "; ".join(f"{kind}: {_name_some(keys)}" for kind, keys in kinds if keys):

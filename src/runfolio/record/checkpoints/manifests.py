@@ -73,7 +73,7 @@ class Checkpoint:
     position: dict[str, int]
     """Last seq of each writer when it was saved, except writers that had joined."""
     position_us: int
-    """Time of that, in microseconds since 1970 UTC."""
+    """Time when it was saved, in microseconds since 1970 UTC."""
     loader: str | None
     """Name of the installed loader that rebuilds the model, if the run set one."""
     meta: dict[str, Any]
@@ -470,7 +470,7 @@ def read_intact(folder: Path, name: str, warn: Callable[[str], object]) -> Check
         return checkpoint
     alternatives = ", ".join(map(_label, intact))
     raise DamagedFile(
-        f"{reason}; {f'still whole: {alternatives}' if alternatives else 'no other checkpoint of the run is whole'}"
+        f"{reason}; {f'still intact: {alternatives}' if alternatives else 'no other checkpoint of the run is intact'}"
     )
 
 
@@ -559,7 +559,7 @@ def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
     )
 
 
-_REMEDY = "restore it from a copy of the run, use another checkpoint, or train anew"
+_REMEDY = "restore it from a copy of the run, use another checkpoint, or train again"
 
 
 def _verify(path: RecordPath, entry: TensorFile) -> None:

@@ -34,9 +34,9 @@ class _Calls:
 
 
 def last_seqs_at_step(folder: Path, document: RunDocument, step: int) -> tuple[dict[str, int], int]:
-    """Return what a run keeps that continues after `step`: the calls of each writer before its first later step.
+    """Return the calls that a run keeps if it continues after `step`: those of each writer before its first later step.
 
-    If a writer also counts other steps (epochs besides batches), its calls end where the larger count exceeds `step`.
+    If a writer counts several kinds of steps (batches and epochs), its calls end where the larger count exceeds `step`.
 
     Returns:
         The last kept seq of each writer, and the last kept step, or -1 if nothing is kept.

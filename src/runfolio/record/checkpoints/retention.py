@@ -21,7 +21,7 @@ _MB = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointPolicy:
-    """Policy of when `run.checkpoint` saves, and what is kept.
+    """Policy of when `run.checkpoint` saves, and which checkpoints are kept.
 
     Each call saves by default. With `every_steps` or `every_minutes`, a call saves when it is due, if it has a metric,
     or if the process was asked to stop.
@@ -82,7 +82,7 @@ class CheckpointRetention:
         self._sizes: dict[str, dict[str, int]] = {}
         """Sizes in bytes of the tensor files, by checkpoint."""
         self._is_current = True
-        """True if this matches the disk; False after a failed save, which may have renamed some."""
+        """True if these fields match the disk; False after a failed save, which may have renamed some checkpoints."""
         self._read_names()
         if resumed is not None:
             self._last = manifests.manifest_of(folder, resumed.name)
@@ -176,7 +176,7 @@ class CheckpointRetention:
         return over_budget
 
     def _insert_by_metric(self, metric: float | None, mode: Mode) -> tuple[list[Manifest], int | None]:
-        """Return the best with a placeholder (empty manifest) for the new one, and its rank; None if it is not one."""
+        """Return the best checkpoints with a placeholder (empty manifest) for the new one, and its rank, or None."""
         if metric is None or metric != metric:
             return self._best, None
         rank = sum(not is_better(metric, _metric(other), mode) for other in self._best)

@@ -25,9 +25,9 @@ class StandardType(NamedTuple):
 
     mark: str
     parts: Callable[[Any], list[Any] | None]
-    """Returns the parts of a value, which are plain values or of a standard type; None if it has others."""
+    """Returns the parts of a value, which are plain values or of a standard type; None if a part is of another type."""
     build: Callable[[list[Any]], Any]
-    """Returns the value from these parts; raises TypeError, ValueError or KeyError for others."""
+    """Returns the value from these parts; raises TypeError, ValueError or KeyError for invalid parts."""
 
 
 def standard_type(value: Any) -> StandardType | None:

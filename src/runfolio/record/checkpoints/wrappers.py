@@ -166,7 +166,7 @@ def _without_prefixes(key: str) -> str:
 
 
 def common_prefix(keys: Iterable[str], bare_keys: Iterable[str]) -> str | None:
-    """Return the prefix that `keys` have before `bare_keys`; None if they also differ otherwise."""
+    """Return the prefix that distinguishes `keys` from `bare_keys`; None if they differ in other ways."""
     keys, bare_keys = set(keys), set(bare_keys)
     shortest = min(bare_keys, key=len, default="")
     prefixes = {key.removesuffix(shortest) for key in keys if key.endswith(f".{shortest}")}
