@@ -49,7 +49,7 @@ def log(values: Mapping[str, Any], step: int | None = None) -> None:
 
 
 def _find() -> Run | None:
-    """Return the run of this context, even if it has ended, else the only open run; None if several are open.
+    """Return the run of this context, even if it has ended; else the only open run, or None if several are open.
 
     Raises:
         ConfigError: No run is open, and this context never had one.

@@ -80,7 +80,7 @@ class DataLog:
         self._changed()
 
     def measure(self) -> None:
-        """Fingerprint the data that was added first."""
+        """Fingerprint the data that was added earliest."""
         with self._lock:
             name, waiting, measured = self._waiting.popleft()
             entry: GivenData = {**waiting, "earlier": _history(self._last_measured.get(name))}

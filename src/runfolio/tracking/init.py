@@ -49,7 +49,7 @@ def init(
 
     With `RUNFOLIO_RUN_ID`, it opens the run of that id. It creates the run if it is new, and joins it if another
     process writes it. Otherwise it continues the run from its last checkpoint, if there is one. Rank 0 continues it,
-    and the other ranks join. A finished run is continued only with `resume="auto"`, and refused otherwise.
+    and the other ranks join. A finished run is continued only with `resume="auto"`; otherwise an error is raised.
 
     Args:
         name: Readable name; the folder's name also contains the id. Default: in a job of Hydra, its overrides, such
@@ -60,12 +60,12 @@ def init(
             earlier settings that are not given.
         store: Folder of all runs. Default: `$RUNFOLIO_STORE`, else `./runs`.
         series: Name and fingerprint of the series that the run is part of.
-        resume: Run to continue from its `last` checkpoint instead of a new one: its id, the start of its id, its
-            name, its folder, or a `Run` or `RecordedRun`. It keeps its name, experiment, tags and notes.
-            `"auto"`, for scripts that a cluster restarts, continues the newest matching run, or opens a new one if
-            there is none. Experiment, name (if given), script and arguments must match. The run must have a
-            checkpoint, must not have finished, and must not be written by a process.
-            `run.resumed` reports which. `runfolio.resume` continues from another checkpoint or step.
+        resume: Run to continue from its `last` checkpoint instead of a new one: its id, the start of its id, its name,
+            its folder, or a `Run` or `RecordedRun`. It keeps its name, experiment, tags and notes. `"auto"`, for
+            scripts that a cluster restarts, continues the newest matching run; without one, it opens a new run.
+            Experiment, name (if given), script and arguments must match. The run must have a checkpoint, must not have
+            finished, and must not be open in another process. `run.resumed` reports which of the two happened.
+            `runfolio.resume` continues from another checkpoint or step.
         tensorboard: Also write TensorBoard's event file; always on for a resumed run that has one.
         checkpoints: Policy of when `run.checkpoint` saves, and which checkpoints are kept. Default: each call saves;
             the last, the previous and the best one are kept.

@@ -83,7 +83,7 @@ class Opened(NamedTuple):
 
 
 class OpenRequest(NamedTuple):
-    """Store to open a run in, with the requests of the call and the environment."""
+    """Store in which to open a run, with the requests of the call and the environment."""
 
     store: Path
     config: Mapping[str, Any]
@@ -284,7 +284,7 @@ def open_earlier(
         force: Take the run over from a process that still writes it.
         purpose: See `Attempt.purpose`.
     """
-    # Read before the document and only once, so that processes that arrive at the same time claim the same attempt.
+    # Read before the document and only once, so that processes that start at the same time claim the same attempt.
     claimed = claims.newest_attempt(folder)
     document = RunDocument.read(folder)
     if request.wanted_id == document.id and (opened := _join_resumed(folder, document, request.wait_s)):
@@ -445,7 +445,7 @@ def _end_of_run(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
 def _record_duration(folder: Path, document: RunDocument) -> None:
     """Record the duration of the last attempt, by its heartbeats if it died without writing its end.
 
-    It is rather overestimated than underestimated, so that counts that continue from it never decrease.
+    Rather too long than too short, so that counts that continue from it never decrease.
     """
     if document.attempts and (last := document.attempts[-1]).seconds is None:
         heartbeat = heartbeats.Heartbeat.read(folder, last.writer)

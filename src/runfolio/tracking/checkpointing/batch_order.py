@@ -1,4 +1,4 @@
-"""Order of a training's data, drawn from (seed, epoch) only, so that any position is found at once."""
+"""Order of a training's data, drawn from (seed, epoch) only, so that a training can continue at any position."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BatchOrder:
             length: Number of items of the data.
             drop_last: Omit the last batch of an epoch if it is smaller.
         Raises:
-            ConfigError: There is not even one batch, or the seed is not between 0 and 2^32 - 1.
+            ConfigError: There are fewer items than one batch needs, or the seed is not between 0 and 2^32 - 1.
         """
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}; it must be at least 1")

@@ -178,8 +178,8 @@ def _attempts(parent: RunDocument, checkpoint: Checkpoint) -> list[Attempt]:
     while number is not None:
         if number not in by_number:
             raise DamagedFile(
-                f"{checkpoint.folder}: its checkpoint {checkpoint.name!r} is of attempt {number}, which is missing in"
-                " its run.json; fork from another checkpoint"
+                f"{checkpoint.folder}: its checkpoint {checkpoint.name!r} belongs to attempt {number}, which is missing"
+                " in its run.json; fork from another checkpoint"
             )
         entry = by_number.pop(number)
         attempts.insert(0, dataclasses.replace(entry, inherited=entry.inherited or parent.id))

@@ -46,7 +46,7 @@ _SLOWEST_BYTES_PER_S = 20e6
 
 
 class SavedRun(Protocol):
-    """The part of a run that its saver uses."""
+    """Part of a run that its saver uses."""
 
     folder: Path
 
@@ -75,10 +75,10 @@ class _Job:
     permanent_name: str | None
     is_best: bool
     is_one_of_the_best: bool
-    """True if its metric may keep it among the best ones."""
+    """True if its metric may make it one of the best checkpoints."""
 
     def is_replaced_by(self, newer_is_best: bool) -> bool:
-        """Return whether a newer checkpoint may be written instead without a loss."""
+        """Return whether a newer checkpoint may be written instead of this one."""
         return self.permanent_name is None and not self.is_one_of_the_best and (newer_is_best or not self.is_best)
 
     @property
@@ -126,7 +126,7 @@ class Saver:
         self._warned_end = False
         # No lock: a signal handler that ends the run may have interrupted a call.
         self._copy_slots: queue.SimpleQueue[None] = queue.SimpleQueue()
-        """One entry per further copy of the state that may be made."""
+        """One entry for each further copy of the state that is allowed."""
         for _ in range(_COPIES):
             self._copy_slots.put(None)
         self._copying: list[int] = []
@@ -252,7 +252,7 @@ class Saver:
         return True
 
     def close(self, ending: Ending) -> None:
-        """Wait for pending checkpoints, as long as the run's end and a slow disk may take; then refuse further ones.
+        """Wait for pending checkpoints within the time for the run's end and a slow disk; then refuse further ones.
 
         A signal handler that interrupted it may call it again.
         """

@@ -91,7 +91,7 @@ def _note(values: dict[str, Any]) -> None:
 
 
 def _read_setting(ask: Callable[[Any], Any], torch: Any) -> Any:
-    """Return a setting; None if torch cannot, because two conflicting interfaces set it."""
+    """Return a setting; None if torch cannot read it, because two conflicting interfaces set it."""
     try:
         return ask(torch)
     except RuntimeError:

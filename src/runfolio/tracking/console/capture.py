@@ -202,7 +202,7 @@ class StreamTee:
             self._send({"do": "add", "folder": run[0], "writer": run[1], "line": line[:_ADDED_CHARACTERS]})
 
     def detach(self, run: tuple[str, str], ending: exit_hooks.Ending) -> None:
-        """Complete a run's log; after the last run, restore the streams."""
+        """Complete a run's log; after the end of the last run, restore the streams."""
         if run not in self._attached:
             return
         _flush()
@@ -284,7 +284,7 @@ class StreamTee:
             return b""
 
     def _drop_stream(self, exit_: int) -> None:
-        """Restore a stream that lost its reader: the printing code must get the error from the descriptor itself."""
+        """Restore a stream that lost its reader; the printing code then gets the error from the descriptor itself."""
         for stream in [stream for stream in self._streams if stream.exit == exit_]:
             stream.restore()
             self._streams = [other for other in self._streams if other is not stream]

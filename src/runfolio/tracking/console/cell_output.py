@@ -19,7 +19,7 @@ class CellOutput:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor: int | None = descriptor
-        """None after copying has ended."""
+        """None if nothing is copied any more."""
         self._replaced: list[tuple[Any, Write, Write]] = []
         """Streams, each with our `write` and its original one."""
 

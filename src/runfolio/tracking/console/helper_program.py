@@ -250,7 +250,7 @@ class Relay:
         return self._observer.descriptor in ready
 
     def _is_drained(self, busy: list[Stream]) -> bool:
-        """Return whether the output of the dead process has been read; then record the death."""
+        """Return whether the output of the dead process has been read; if so, record the death."""
         if self._drain_until is None:
             self._drain_until = time.monotonic() + _DRAIN_S
         if busy and time.monotonic() < self._drain_until:

@@ -114,7 +114,7 @@ class Sources:
         return path.startswith(self._root) or os.path.realpath(path).startswith(self._root)
 
     def _keep_untracked(self, repository: git.Repository) -> None:
-        """Record untracked files, before the first commit also staged ones. Skip the store, which may be among them."""
+        """Record untracked files, and also staged ones before the first commit. Skip files of the store."""
         store = os.path.join(os.path.realpath(self._folder.parents[1]), "")  # noqa: PTH118 - compared as text
         for name in git.untracked_files(repository.root, staged=repository.commit is None):
             path = os.path.join(repository.root, name)  # noqa: PTH118 - as above, thousands of times

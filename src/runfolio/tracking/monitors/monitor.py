@@ -11,7 +11,7 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 
 class MonitoredRun(Protocol):
-    """The part of a run that monitors use."""
+    """Part of a run that monitors use."""
 
     folder: Path
     add_console_lines: Callable[[str], None]
@@ -48,12 +48,12 @@ class MonitoredRun(Protocol):
 
 
 class Monitor(Protocol):
-    """Records something alongside the training for as long as a run is open."""
+    """Observer that records alongside the training while a run is open."""
 
     def start(self, run: MonitoredRun) -> None:
         """Start. Called once, on the training thread, when the run's folder exists; must be quick."""
         ...
 
     def stop(self, ending: Ending) -> None:
-        """Log the remaining values and end: within about a second, or at once if the process is being killed."""
+        """Log the remaining values and stop within about a second, or at once if the process is being killed."""
         ...
