@@ -9,7 +9,7 @@ from runfolio.record.base.record_path import RecordPath
 
 
 class AppendFile:
-    """File that only grows. After a failed write, the rest is stored for the next attempt, to the exact byte."""
+    """File that only grows. After a failed write, the unwritten bytes are kept in memory for the next attempt."""
 
     def __init__(self, path: RecordPath, first_line: bytes) -> None:
         self.path = path
@@ -26,10 +26,11 @@ class AppendFile:
 
     @property
     def is_lost(self) -> bool:
-        """Return whether the file is unusable.
+        """Return whether the file can no longer be used.
 
-        Either it was deleted while open, so that written data would be gone once it is closed. Or creating it failed
-        and its name exists, as on a network disk that created the file but did not answer.
+        This is the case if the file was deleted while open, so that its data would be lost when it is closed. It is
+        also the case if creating the file failed but its name exists, for example because a network disk created the
+        file without responding.
         """
         if self._descriptor is None:
             return self.path.exists()
@@ -42,7 +43,7 @@ class AppendFile:
         """Append `data` after the pending bytes.
 
         Raises:
-            OSError: It could not be written, or only in part; the rest stays pending for the next call.
+            OSError: The data could not be written completely; the rest stays pending for the next call.
         """
         self._waiting += data
         if self._descriptor is None:
@@ -56,7 +57,7 @@ class AppendFile:
         """Flush all written data and the file's name to the physical disk.
 
         Raises:
-            OSError: It may not be on the disk.
+            OSError: The data may not be on the disk.
         """
         if self._descriptor is not None:
             os.fsync(self._descriptor)

@@ -10,9 +10,10 @@ import unicodedata
 from typing import Any, NewType
 
 FileName = NewType("FileName", str)
-"""One component of a path: letters and digits of any script, `.`, `_` and `-`; neither hidden nor reserved."""
+"""Component of a path. It contains letters and digits of any script, `.`, `_` and `-`, and is neither hidden nor
+reserved."""
 LONGEST = 240
-"""Longest name in bytes; usual file systems accept it with the prefix of a temporary file."""
+"""Maximum length of a name in bytes; common file systems accept it even with the prefix of a temporary file."""
 
 _ASCII = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*")
 _WRITER = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -27,7 +28,7 @@ def file_name(value: Any) -> FileName:
         ValueError: It is not valid.
     """
     if not is_file_name(value):
-        raise ValueError(f"{value!r:.100} is not a name of a file")
+        raise ValueError(f"{value!r:.100} is not a valid file name")
     return FileName(value)
 
 
@@ -38,7 +39,7 @@ def writer_id(value: Any) -> FileName:
         ValueError: It is not valid.
     """
     if not is_writer_id(value):
-        raise ValueError(f"{value!r:.100} is not an id of a writer")
+        raise ValueError(f"{value!r:.100} is not a valid writer id")
     return FileName(value)
 
 
@@ -61,10 +62,10 @@ def is_file_name(value: Any) -> bool:
 
 
 def is_allowed(char: str) -> bool:
-    """Return whether a character may be in a name of a file."""
+    """Return whether a character is allowed in a file name."""
     return char in "._-" or unicodedata.category(char)[0] in "LMN"
 
 
 def is_reserved(name: str) -> bool:
-    """Return whether Windows reserves a name for a device."""
+    """Return whether a name is reserved by Windows for a device."""
     return _RESERVED.fullmatch(name) is not None
