@@ -1,4 +1,4 @@
-"""What is typed wrongly gets one line on stderr that names it and the remedy, and exit status 2."""
+"""Mistakes on the command line: each prints one line to stderr with the mistake and the remedy, and exits with 2."""
 
 import json
 import shutil

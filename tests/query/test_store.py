@@ -56,7 +56,7 @@ def test_ambiguous_prefix_lists_the_runs_with_their_folders(store, write, edit):
     edit(write("a"), id="abcd0001")
     edit(write("b"), id="abcd0002")
 
-    with pytest.raises(Ambiguous, match=r"'abcd' matches 2 runs; give more characters of the id, or the folder:\n") as caught:
+    with pytest.raises(Ambiguous, match=r"'abcd' matches 2 runs; give more of the id, or the folder:\n") as caught:
         open_folio(store).run("abcd")
     assert all(part in str(caught.value) for part in ("abcd0001  digits/a-", "abcd0002  digits/b-"))
 

@@ -129,7 +129,7 @@ def test_newer_format_is_not_damage(run: runfolio.Run):
 
 
 def test_run_of_an_earlier_version_is_read_and_continued(run: runfolio.Run):
-    """It has neither `previous` nor states of random generators."""
+    """The run has neither a checkpoint `previous` nor states of random generators."""
     manifest(run, "previous").unlink()
     path = manifest(run, "last")
     content = json.loads(path.read_text())

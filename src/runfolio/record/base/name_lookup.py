@@ -51,7 +51,5 @@ def find_by_name(
             lines = [f"{run.id}  {run.run_path}  ({text})" for run, text in zip(shown, describe(shown), strict=True)]
             lines += [f"and {len(matches) - len(shown)} older ones"] if len(matches) > len(shown) else []
             listed = "".join(f"\n  {visible_line(line)}" for line in lines)
-            raise Ambiguous(
-                f"{name!r} matches {len(matches)} runs; give more characters of the id, or the folder:{listed}"
-            )
+            raise Ambiguous(f"{name!r} matches {len(matches)} runs; give more of the id, or the folder:{listed}")
     return None
