@@ -232,7 +232,8 @@ class RecordPath:
         """Create a hard link to this file in another run, or copy the file if the disk does not support links.
 
         Raises:
-            FileNotFoundError: The file is missing. FileExistsError: `target` already exists.
+            FileNotFoundError: The file is missing.
+            FileExistsError: `target` already exists.
             UnusableFile: The path is not a regular file.
             OSError: The store cannot be written.
         """
