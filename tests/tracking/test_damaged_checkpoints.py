@@ -68,7 +68,7 @@ def test_damaged_last_checkpoint_falls_back_to_previous(
         restored = again.restore()
         assert (restored.name, restored.step, restored.state["w"][0]) == ("previous", 20, 20.0)
         again.log({"loss": -1.0})
-        assert caplog.text.count("checkpoint 'last' cannot be used, so 'previous' (step 20) is: ") == 1
+        assert caplog.text.count("checkpoint 'last' cannot be used, so 'previous' (step 20) is used: ") == 1
         again.checkpoint(step=21, w=torch.zeros(1))
         assert (again.restore().step, again.restore("previous").step) == (21, 20)
     curve = runfolio.open(run.folder.parent.parent).run(run.id).metric("loss")
@@ -101,8 +101,8 @@ def test_restore_falls_back_in_a_running_training(store: Path, caplog: pytest.Lo
             run.restore()
         flip(tensors(run, "last"))
         assert run.restore().step == 1
-    assert "SHA-256 differs from the recorded one" in caplog.text
-    assert "checkpoint 'last' cannot be used, so 'previous' (step 1) is: " in caplog.text
+    assert "SHA-256 has changed since it was saved" in caplog.text
+    assert "checkpoint 'last' cannot be used, so 'previous' (step 1) is used: " in caplog.text
 
 
 def test_resume_without_an_intact_checkpoint_is_refused(run: runfolio.Run):
