@@ -54,7 +54,7 @@ class SummaryWriter:
     Arguments have the same names, order and meaning as there. Without a step, each tag counts its own steps. Histograms
     always have 64 bins of equal width. `new_style` and `double_precision` have no effect, since the record has float64.
     Tensors, embeddings, meshes, sounds and curves of precision and recall become artifacts. Values that cannot be
-    recorded are reported once and step_count, as with `Run`.
+    recorded are reported once and counted, as with `Run`.
     """
 
     def __init__(self, run: Run) -> None:

@@ -156,9 +156,11 @@ def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
 
 def summary_of(*numbers: Any) -> MetricSummary:
     """Return the summary of a row of `metrics`, in which NaN is NULL."""
-    return MetricSummary(
-        *(math.nan if number is None else number for number in numbers) if None in numbers else numbers
-    )
+    return MetricSummary(*map(_with_nan, numbers))
+
+
+def _with_nan(number: Any) -> Any:
+    return math.nan if number is None else number
 
 
 def write_scan(
