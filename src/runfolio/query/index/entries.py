@@ -1,4 +1,4 @@
-"""What a scan finds out about a run, and what the index remembers of it."""
+"""Content of a run as a scan reads it, and results of earlier scans."""
 
 from __future__ import annotations
 
