@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from runfolio.query.store import Folio, Runs
 
 HELP_FLAGS = ["-h", "--help"]
+_MANY_RUNS = 200
+"""Number of unknown runs from which reading them takes so long that a progress bar is shown."""
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 store_option = click.option(
@@ -94,6 +96,21 @@ def filter_runs(folio: Folio, filters: RunFilters) -> tuple[Runs, int]:
     return shown, len(matches) - len(shown)
 
 
+def named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilters) -> list[RecordedRun]:
+    """Return the named runs, or else those that the options select.
+
+    Raises:
+        click.UsageError: There are neither names nor options, or both.
+    """
+    if bool(names) == has_filters(filters):
+        raise click.UsageError(
+            "name the runs, or select them by --experiment, --state, --tag or --where"
+            + ("; not both" if names else ""),
+            click.get_current_context(),
+        )
+    return [folio.run(name) for name in dict.fromkeys(names)] or list(filter_runs(folio, filters)[0])
+
+
 BEST = "best"
 """Name of the best run, accepted wherever a run is named."""
 best_metric_option = click.option(
@@ -118,11 +135,29 @@ def store_flag(store: Path | None) -> str:
     return "" if store is None else f" --store {shlex.quote(str(store))}"
 
 
-def open_store(store: Path | None) -> Folio:
-    """Open the store for reading. The import is local because it loads SQLite and NumPy."""
-    from runfolio.query.store import open_folio
+def open_store(store: Path | None, *, refresh: bool = False) -> Folio:
+    """Open the store for reading, with a progress bar if many runs must be read first.
 
-    return open_folio(store)
+    The import is local because it loads SQLite.
+
+    Args:
+        store: Folder of the store.
+        refresh: Read every run again.
+    """
+    from runfolio.query.store import Folio
+
+    return Folio(store, refresh=refresh, progress=_with_progress_bar)
+
+
+def _with_progress_bar(folders: Sequence[str]) -> Iterable[str]:
+    """Iterate over the folders of runs that are not in the index, with a bar if there are many."""
+    if len(folders) < _MANY_RUNS:
+        yield from folders
+        return
+    from runfolio.cli.output.progress import progress_display
+
+    with progress_display() as progress:
+        yield from progress.track(folders, description="reading runs")
 
 
 def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:
