@@ -36,7 +36,7 @@ def test_a_whole_run_without_its_files_says_what_to_give(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["series", "--weights", "nowhere.pth"])
     with pytest.raises(SystemExit):
         series.main()
-    assert "--weights nowhere.pth: give a file that is there, or --quick" in capsys.readouterr().err
+    assert "--weights nowhere.pth: give an existing file, or --quick" in capsys.readouterr().err
 
 
 # The usual loop
@@ -94,7 +94,7 @@ def test_ratio_uses_the_median_and_reports_the_target():
     ]
     assert rendered(1000).count("It is 25.0 x: met") == 1
     assert rendered(700).count("It is 17.5 x: **not met**") == 1
-    assert cells(rendered(700), "the process's start and end")[1] == "37.5"
+    assert cells(rendered(700), "start and end of the process")[1] == "37.5"
 
 
 def test_accuracies_are_compared_seed_by_seed():
@@ -175,7 +175,7 @@ def test_seconds_of_a_command_are_split_by_part(tmp_path):
     [
         ("imports", ["<frozen importlib._bootstrap>", "/x/runfolio/vision/loop/epochs.py"]),
         (
-            "features and pixels, computed or read",
+            "computing or reading features and pixels",
             ["/x/torch/nn/conv.py", "/x/runfolio/vision/features/feature_cache.py"],
         ),
         ("training, validation and test", ["/x/torch/nn/conv.py", "/x/runfolio/vision/loop/epochs.py"]),
