@@ -1,4 +1,4 @@
-"""Contents for SummaryWriter's methods: images, animations, sounds, curves, and files of arrays."""
+"""Content that SummaryWriter's methods record: images, animations, sounds, curves, and files of arrays."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _CURVES = ("true_positives", "false_positives", "true_negatives", "false_negativ
 
 
 def image_grid(image: Any, dataformats: str) -> Any:
-    """Combine images with axes named N, C, H and W into one array [height, width, channels].
+    """Combine images with axes named N, C, H and W into one grid, an array [height, width, channels].
 
     Raises:
-        ConfigError: The axes do not fit the array, or an image.
+        ConfigError: The axes do not fit the array, or do not describe an image.
     """
     import numpy as np
 
@@ -47,11 +47,11 @@ def image_grid(image: Any, dataformats: str) -> Any:
 
 
 def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[str] | None) -> StoredImage:
-    """Return an image with boxes (x and y of two corners) drawn on it, as PNG.
+    """Return an image with boxes (x and y of two corners) drawn on it, as a PNG.
 
     Args:
-        rescale: Factor of the enlargement.
-        labels: One text per box; ignored if their numbers differ.
+        rescale: Scale factor of the image.
+        labels: One label per box; ignored if the number of labels differs from the number of boxes.
     """
     from PIL import ImageDraw
 
@@ -71,7 +71,7 @@ def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[st
 
 
 def animation(video: Any, fps: float) -> StoredImage:
-    """Return videos [N, frames, channels, height, width], combined into one, as an animated PNG."""
+    """Combine videos [N, frames, channels, height, width] into one animated PNG."""
     import numpy as np
 
     array = media_content.as_numbers(video)
@@ -87,7 +87,7 @@ def animation(video: Any, fps: float) -> StoredImage:
 
 
 def sound(values: Any, sample_rate: int) -> bytes:
-    """Return samples from -1 to 1 as a WAV file with 16 bits; louder ones are clipped."""
+    """Return samples from -1 to 1 as a 16-bit WAV file; louder samples are clipped."""
     import wave
 
     import numpy as np
@@ -166,7 +166,7 @@ def curves(*values: Any) -> dict[str, list[float]]:
 
 
 def table(rows: Any, header: Any) -> dict[str, Any]:
-    """Return the metadata of an embedding (one text or list of texts per point) as plain texts."""
+    """Return the metadata of an embedding (one label or list of labels per point) as plain strings."""
 
     def cells(row: Any) -> list[str]:
         return [text_of(cell, "metadata") for cell in (row if isinstance(row, (list, tuple)) else [row])]
@@ -175,7 +175,7 @@ def table(rows: Any, header: Any) -> dict[str, Any]:
 
 
 def artifact_name(tag: str, step: int) -> str:
-    """Return a file name for a tag and a step, unique among them."""
+    """Return a file name that is unique for a tag and a step."""
     safe = slug(tag).encode()[:_NAME_BYTES].decode(errors="ignore")
     digest = "" if safe == tag else "-" + hashlib.blake2b(tag.encode(errors="replace"), digest_size=4).hexdigest()
     return f"{safe}{digest}-{step}"
@@ -184,7 +184,7 @@ def artifact_name(tag: str, step: int) -> str:
 def write_files(
     folder: Path, details: Mapping[str, Any], contents: Mapping[str, bytes], arrays: Mapping[str, Any]
 ) -> None:
-    """Write `about.json`, files by name, and arrays that are not None as `.npy` files."""
+    """Write `details` to `about.json`, `contents` to files by name, and arrays that are not None to `.npy` files."""
     import numpy as np
 
     files.write_json(RecordPath(folder, "about.json"), details)
@@ -196,7 +196,7 @@ def write_files(
 
 
 def _picture(stored: StoredImage) -> Any:
-    """Return a stored image in 8 bits for Pillow to draw on."""
+    """Return a stored image as an 8-bit Pillow image to draw on."""
     import numpy as np
     from PIL import Image
 
