@@ -76,7 +76,9 @@ def animation(video: Any, fps: float) -> StoredImage:
 
     array = media_content.as_numbers(video)
     if array.ndim != 5 or 0 in array.shape:
-        raise ConfigError(f"a video has the axes [N, frames, channels, height, width], not the shape {array.shape}")
+        raise ConfigError(
+            f"a video must have the axes [N, frames, channels, height, width], but its shape is {array.shape}"
+        )
     grids = [image_grid(array[:, number], "NCHW") for number in range(array.shape[1])]
     stored = media_content.png(np.concatenate(grids))  # all frames at once, for a common scale
     strip, height = _picture(stored), len(grids[0])
@@ -94,7 +96,7 @@ def sound(values: Any, sample_rate: int) -> bytes:
 
     samples = np.asarray(media_content.as_numbers(values), dtype=np.float64).squeeze()
     if samples.ndim != 1:
-        raise ConfigError(f"a sound has one axis, its samples, not the shape {samples.shape}")
+        raise ConfigError(f"a sound must have one axis, its samples, but its shape is {samples.shape}")
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
