@@ -101,7 +101,7 @@ def test_occupied_port_is_reported(served, in_a_shell, store: Path):
     assert second.returncode == 2
     assert errors.startswith("error: TensorBoard did not start")
     assert f"port {port[1]}" in errors
-    assert "choose another one with --port and --host" in errors
+    assert "choose a different one with --port and --host" in errors
     assert len(errors.splitlines()) == 1
 
 
