@@ -89,7 +89,7 @@ def test_a_wrong_value_in_a_series_is_named_with_its_line(refused, tmp_path):
         ("compare large --experiment digits", "name the runs to compare, or give --experiment NAME"),
         ("compare --experiment digits --group-by -sede", "no column 'sede'; did you mean"),
         ("train --seeds 0", "'--seeds': 0 is not in the range x>=1"),
-        ("series --model mlp --seed 1 2 --seeds 3", "the series already gives several seeds"),
+        ("series --model mlp --seed 1 2 --seeds 3", "the series already has several seeds"),
         ("plot val/acc --out curves.doc", "its name must end in .png, .svg or .pdf"),
         ("resume large", "is finished, so it cannot be resumed; `runfolio fork "),
     ],

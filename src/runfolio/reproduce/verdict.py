@@ -157,8 +157,8 @@ def compare_runs(
     comparisons += [_tensor_comparison(tensors)]
     if not names and not tensors.count:
         raise NotFound(
-            f"nothing in run {original.name} ({original.id}) can be compared: all its metrics are ignored or measure time,"
-            " and it has no checkpoint in common with the repeated run"
+            f"nothing in run {original.name} ({original.id}) can be compared: all its metrics are ignored or measure"
+            " time, and it has no checkpoint in common with the repeated run"
         )
     first = _earliest(comparison.first_beyond for comparison in comparisons) or _earliest(
         comparison.first for comparison in comparisons
