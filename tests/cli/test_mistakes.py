@@ -51,7 +51,7 @@ def copied(trained, tmp_path):
         ("series no.yaml", "cannot read no.yaml: No such file or directory"),
         ("rnus", "no command 'rnus'; did you mean runs"),
         ("predict best", "nothing to predict: name image files or folders, or give --sample N"),
-        ("diff k3f9", "missing argument 'RUN'; `runfolio diff --help` explains"),
+        ("diff k3f9", "missing argument 'RUN'; see `runfolio diff --help`"),
         ("train --model mlp --lr 1e-3 1e-2", "lr has several values: `runfolio series --lr 1e-3 1e-2`"),
         ("train --lr 1e-3,1e-2", "for several values use `runfolio series --lr 1e-3 1e-2`"),
         ("series --lr 1e-3,1e-2", "for several values use `runfolio series --lr 1e-3 1e-2`"),

@@ -29,7 +29,9 @@ def test_nothing_is_executed_without_consent(project: Project):
     done = typed(project, run.id)
     assert done.returncode == 2
     assert "command" in done.stdout
-    assert done.stderr == ("error: no terminal to confirm the execution; add --yes, or --dry-run to only print it\n")
+    assert done.stderr == (
+        "error: no terminal to confirm the execution; add --yes, or --dry-run to only print the plan\n"
+    )
     dry = typed(project, run.id, "--dry-run")
     assert (dry.returncode, dry.stderr) == (0, "")
     assert project.runs() == before

@@ -22,7 +22,7 @@ def heartbeat_by_writer(folder: Path) -> dict[str, Heartbeat | None]:
 def is_at_work(folder: Path, history: BeatHistory) -> bool:
     """Return whether a process may still be writing to the run.
 
-    If there is no heartbeat, or one is unreadable, a recently modified file also counts as a sign of a process.
+    If there is no heartbeat, or one is unreadable, a recently modified file is evidence of a running process.
     """
     beats = heartbeat_by_writer(folder)
     silent = [beat for beat in beats.values() if beat is not None and beat.end is None]

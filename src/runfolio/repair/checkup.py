@@ -51,9 +51,8 @@ def check(folder: Path, history: BeatHistory) -> Checkup:
     at_work = is_at_work(folder, history)
     state = "unknown" if document is None else derive_state(folder, document, history)
     checkup = Checkup(folder, state, at_work)
-    if problem is not None and not (
-        at_work and problem.message == _GONE
-    ):  # `run.json` is written after the first heartbeat
+    # `run.json` is written after the first heartbeat, so a process that has just started may not have it yet.
+    if problem is not None and not (at_work and problem.message == _GONE):
         checkup.findings.append(problem)
     if problem is None or problem.severity is not Severity.UNCHECKED:
         checkup.findings += _findings(folder, document, at_work=at_work)

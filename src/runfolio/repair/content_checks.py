@@ -35,7 +35,7 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
 
 
 def _oversized(folder: Path) -> Iterator[Finding]:
-    """Yield findings for files that are too large, among the kinds of files that no other check opens."""
+    """Yield findings for oversized files of the kinds that no other check opens."""
     for part, most_bytes in ((CLAIMS, file_bounds.JSON_DOCUMENT), (CONSOLE, file_bounds.CONSOLE)):
         for path in RecordPath(folder, part).files():
             try:
@@ -43,7 +43,7 @@ def _oversized(folder: Path) -> Iterator[Finding]:
             except UnusableFile as error:
                 yield Finding(path.relative, Severity.UNCHECKED, error.problem)
             except OSError:
-                continue  # deleted in the meantime, or not readable
+                continue  # the file was deleted in the meantime or is not readable
 
 
 def _unreadable_finding(path: RecordPath, error: Exception) -> Finding:

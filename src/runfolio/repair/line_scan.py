@@ -76,7 +76,7 @@ def scan_tail(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
         attempts: Attempt number of each writer, used if the first line of the tail is invalid.
     Raises:
         FileNotFoundError: The tail is missing.
-        NewerFormat: A newer runfolio wrote the tail.
+        NewerFormat: A newer version of runfolio wrote the tail.
         OSError: The tail cannot be read.
     """
     return _scan(path, _TAIL_NAME, attempts, lambda line, _: _log_call(line))
@@ -145,7 +145,7 @@ def _header_problem(lines: Lines, first: bytes, attempts: Mapping[str, int]) -> 
     if writer != lines.writer:
         return f"is damaged (its first line names the writer {writer}, but its file name does not)"
     if attempt != attempts.get(writer, attempt):
-        return f"is damaged (its first line names attempt {attempt}, but its writer belongs to another attempt)"
+        return f"is damaged (its first line names attempt {attempt}, but its writer belongs to a different one)"
     lines.attempt = attempt
     return None
 

@@ -149,7 +149,7 @@ def _describe_save(name: str, saved_calls: SeqRanges, target: RecordPath, new_pa
 
 
 def _save_media(folder: Path, lines: Lines) -> str:
-    """Copy the readable lines to a new media list before the damaged one is moved."""
+    """Copy the readable lines to a new media list, then move the damaged list away."""
     name = lines.path.relative
     target = _free_media(folder, lines.writer)
     header = tails.header(lines.writer, lines.attempt)
@@ -166,7 +166,7 @@ def _save_media(folder: Path, lines: Lines) -> str:
 
 
 def _free_media(folder: Path, writer: str) -> RecordPath:
-    number = 2  # the list without a number is the first
+    number = 2  # the first list has no number in its name
     while (path := media.index_path(folder, writer, number)).exists():
         number += 1
     return path

@@ -73,7 +73,7 @@ def scan_segment(path: RecordPath) -> SegmentScan:
 
     Raises:
         FileNotFoundError: The file is missing.
-        NewerFormat: A newer runfolio wrote it.
+        NewerFormat: A newer version of runfolio wrote the segment.
     """
     try:
         scan = SegmentScan(path, ranges=Segment.open(path).ranges)

@@ -14,7 +14,7 @@ from runfolio.reproduce.plan import Plan
 
 
 class AgreedField(NamedTuple):
-    """One line of the plan that the user is shown. `shlex.split` splits its text into the exact words."""
+    """One line of the plan as the user sees it. `shlex.split` splits its text into the exact words."""
 
     name: str
     text: str

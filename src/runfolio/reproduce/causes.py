@@ -80,7 +80,7 @@ def _was_seeded(original: RecordedRun, repeated: RecordedRun) -> bool:
 
 
 def _is_likelier_than_chance(deviation: Deviation) -> bool:
-    """Return whether a deviation changes what the program does or reads, and so explains a different result."""
+    """Return whether a deviation changes what the program does or reads, and thus explains a different result."""
     return (
         deviation.kind in ("flag", "setting", "data")
         or (deviation.kind == "code" and deviation.rank < 2)

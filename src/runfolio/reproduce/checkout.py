@@ -35,7 +35,7 @@ def checked_out(plan: Plan, *, keep: bool) -> Iterator[None]:
     """Check out the code of the plan, and remove the worktree at the end unless `keep` is set.
 
     Raises:
-        ConfigError: git fails (the message contains git's own), or a field of the plan contains hidden characters.
+        ConfigError: git fails (the message quotes git), or a field of the plan contains hidden characters.
         StoreError: A file cannot be written.
     """
     agreed_fields(plan)
@@ -80,7 +80,7 @@ def _check_out(plan: Plan) -> None:
     except OSError as error:
         raise StoreError(
             f"cannot write the code of {plan.start.label} to {tree} ({error.strerror or error});"
-            " set TMPDIR to another folder"
+            " set TMPDIR to a different folder"
         ) from None
 
 

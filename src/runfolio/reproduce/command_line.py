@@ -1,4 +1,4 @@
-"""Command lines, parsed into flags and their values, so that single values can be overridden."""
+"""Command lines, parsed into flags and their values, so that individual values can be overridden."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class ReproduceOptions:
     here: bool = False
     """Use the current code in its own folder."""
     repository: Path | None = None
-    """Repository that contains the recorded commit; None: look for it."""
+    """Repository that contains the recorded commit. Default: the recorded repository."""
     arguments: Sequence[str] = ()
     """Additional arguments, or new values for recorded flags."""
     links: Sequence[str] = ()
@@ -57,7 +57,7 @@ class Plan:
     interpreter: Path
     """Recorded interpreter; the current one if the recorded one is missing or not trusted."""
     venv: Path | None
-    """Virtual environment to create before the command is run; None: none."""
+    """Virtual environment to create before the command is run, if any."""
     command: list[str]
     variables: dict[str, str]
     """Variables set for the command in addition to the current environment."""

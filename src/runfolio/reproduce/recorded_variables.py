@@ -49,7 +49,7 @@ _TAKEN = frozenset(
 )
 """Variables that are taken from a record. None of them can name a program, library, file or host to use."""
 _REMOVED_VARIABLES = (RUN_ID, "RUNFOLIO_CODE", reproduction.STOP_AFTER, reproduction.CHANGED)
-"""Variables of the current shell that would change the recording of the repeated run."""
+"""Variables of the current shell that would change how the repeated run is recorded."""
 _THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 

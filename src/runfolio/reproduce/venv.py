@@ -81,7 +81,7 @@ def make_venv(plan: Plan) -> None:
     """Create the virtual environment of the plan. pip's own configuration selects the package index.
 
     Raises:
-        ConfigError: The environment cannot be created; the message contains that of the failed program.
+        ConfigError: The environment cannot be created; the message quotes the program that failed.
     """
     if plan.venv is None:
         return

@@ -36,7 +36,7 @@ class Series:
     """List of values of each key that varies between the runs."""
 
     def with_flags(self, flags: Mapping[str, Sequence[str]]) -> Series:
-        """Return the series with the values of flags instead of its own.
+        """Return the series with its values replaced with those of flags.
 
         A flag with one value becomes a setting of all runs, and a flag with several values becomes a key of the grid.
         """
