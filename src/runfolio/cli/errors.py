@@ -1,7 +1,7 @@
 """Conversion of errors to a line on stderr and an exit status.
 
-Status 2 means that the request was wrong (a setting, name, file or flag), and 1 that the execution failed (a failed
-run or a bug). Status 130 means that the user pressed Ctrl-C.
+Status 2 means that the request was wrong (a setting, name, file or flag). Status 1 means that the execution failed (a
+failed run or a bug), and status 130 that the user pressed Ctrl-C.
 """
 
 from __future__ import annotations

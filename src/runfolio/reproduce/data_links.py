@@ -137,7 +137,7 @@ def _parents(name: str) -> Iterator[str]:
 
 
 def _named_paths(start: RecordedStart, words: Sequence[str]) -> Iterator[str]:
-    """Yield possible relative paths in arguments and settings."""
+    """Yield the values of arguments and settings that may be relative paths."""
     for value in _argument_values(words):
         yield from _relative_paths(value)
     for name, value in start.run.flat_config.items():

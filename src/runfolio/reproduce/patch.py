@@ -69,7 +69,7 @@ def sections_by_path(diff: bytes) -> dict[str, bytes]:
 
 
 def _path(section: bytes) -> str | None:
-    """Return the path that the file of a section has after the change; None if the section does not name it."""
+    """Return the path that the file of a section has after the change; None if the section names no valid path."""
     if new := _NEW.search(section):
         path = new["path"]
     elif names := _NAMES.search(section):
