@@ -169,6 +169,7 @@ class Folio:
         tags: Iterable[str] = (),
         where: str | None = None,
         sort: str | None = None,
+        reverse: bool = False,
         limit: int | None = None,
         archived: bool = False,
     ) -> Runs:
@@ -181,6 +182,7 @@ class Folio:
             where: Only the runs that match a filter (`docs/filter.md`), such as `lr < 0.1 AND val/acc > 0.9`.
             sort: Column to sort by in ascending order, or in descending order with a leading `-`, such as `-val/acc`.
                 Runs without a value come last. Default: the newest run first.
+            reverse: Reverse the order. Runs without a value still come last.
             limit: Largest number of runs; the first ones in the order are returned. Default: all.
             archived: Also archived runs.
 
@@ -196,7 +198,15 @@ class Folio:
             self._check_experiment(experiment)
         runs = self._index.read(
             lambda connection: select_runs(
-                connection, experiment, state, tags=tags, where=where, sort=sort, limit=limit, archived=archived
+                connection,
+                experiment,
+                state,
+                tags=tags,
+                where=where,
+                sort=sort,
+                reverse=reverse,
+                limit=limit,
+                archived=archived,
             )
         )
         return Runs(self.store, self._index, runs)
