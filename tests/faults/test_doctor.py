@@ -255,7 +255,7 @@ def test_pictures_checkpoints_artifacts_code_and_edits_are_looked_at(store: Path
 
     findings = {finding["file"]: finding["what"] for finding in examined(folder)["findings"]}
 
-    assert "1 image of media lines" in findings["media/files"]
+    assert "1 file of media lines" in findings["media/files"]
     assert "its SHA-256 differs from the recorded one" in findings["checkpoints/last.json"]
     assert "intact: 'best' (step 1)" in findings["checkpoints/last.json"]
     assert "is damaged" in findings["artifacts/report/report.txt"]

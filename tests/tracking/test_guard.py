@@ -369,7 +369,7 @@ def test_image_files_are_read_at_the_call(store: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("image", "why"),
     [
-        ("missing.png", "cannot read the image: FileNotFoundError: No such file or directory: missing.png"),
+        ("missing.png", "cannot read an image file: FileNotFoundError: No such file or directory: missing.png"),
         (io.StringIO("text"), "an image file is read as bytes, not as str; open it in mode 'rb'"),
         (image_file()[:-30], "its image file is broken"),
         (closed_file(), "I/O operation on closed file"),

@@ -1,4 +1,4 @@
-"""Checks of a run's other content: images, checkpoints, artifacts, code, data listings, edits."""
+"""Checks of a run's other content: files of media, checkpoints, artifacts, code, data listings, edits."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from runfolio.record.base.plurals import counted
 from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
-from runfolio.record.content import artifacts, code, data_listings, media, run_edits
+from runfolio.record.content import artifacts, code, data_listings, media, media_types, run_edits
 from runfolio.repair.census import Census
 from runfolio.repair.findings import Finding, Severity, describe_error
 from runfolio.repair.line_scan import media_calls
 
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_PNG_END = b"IEND\xaeB`\x82"
 _NAMED = 3
 
 
 def findings(folder: Path, census: Census) -> Iterator[Finding]:
-    yield from _pictures(folder, census)
+    yield from _media_files(folder, census)
     yield from _checkpoints(folder)
     yield from _artifacts(folder)
     yield from _code(folder)
@@ -51,27 +51,35 @@ def _unreadable_finding(path: RecordPath, error: Exception) -> Finding:
     return Finding(path.relative, Severity.UNCHECKED if newer else Severity.LOST, describe_error(error, path))
 
 
-def _pictures(folder: Path, census: Census) -> Iterator[Finding]:
+def _media_files(folder: Path, census: Census) -> Iterator[Finding]:
     bad: list[str] = []
     for lines in census.media:
-        names = (call.path.name for _, call in media_calls(lines) if call.path is not None)
-        bad += [name for name in names if not _is_png(media.picture_path(folder, name))]
+        for _, call in media_calls(lines):
+            main_file, *masks = media.file_names(call.content) or [None]
+            if main_file is not None and not _is_whole(media.file_path(folder, main_file), call.content.get("bytes")):
+                bad.append(main_file)
+            bad += [name for name in masks if not _is_whole(media.file_path(folder, name), None)]
     if bad:
         named = ", ".join(bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
-        message = f"lacks {counted(len(bad), 'image')} of media lines, or contains damaged ones: {named}"
+        message = f"lacks {counted(len(bad), 'file')} of media lines, or contains damaged ones: {named}"
         yield Finding("media/files", Severity.LOST, message)
 
 
-def _is_png(path: RecordPath) -> bool:
-    """Return whether a file starts and ends as a PNG; the content is left to the decoder."""
+def _is_whole(path: RecordPath, recorded_bytes: int | None) -> bool:
+    """Return whether a file has its recorded size and the format of its suffix; the content is left to the decoder.
+
+    Lines of pictures have no size, but a PNG has an end.
+    """
+    known = media_types.format_of(path.suffix)
     try:
-        with path.open(file_bounds.PICTURE) as file:
-            has_start = file.read(len(_PNG_START)) == _PNG_START
+        with path.open(file_bounds.MEDIUM) as file:
+            head = file.read(media_types.HEAD_BYTES)
             size = file.seek(0, os.SEEK_END)
             file.seek(size - min(len(_PNG_END), size))
-            return has_start and file.read() == _PNG_END
+            has_end = path.suffix != ".png" or file.read() == _PNG_END
     except OSError:
         return False
+    return has_end and recorded_bytes in (None, size) and known is not None and known.matches(head, size)
 
 
 def _checkpoints(folder: Path) -> Iterator[Finding]:

@@ -14,8 +14,8 @@ from runfolio.record.base import files
 from runfolio.record.base.layout import slug
 from runfolio.record.base.record_path import RecordPath
 from runfolio.tracking.pipeline import media_content
-from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import text_of
+from runfolio.tracking.pipeline.stored_file import StoredFile
 
 _GRID_COLUMNS = 8
 _NAME_BYTES = 50
@@ -46,7 +46,7 @@ def image_grid(image: Any, dataformats: str) -> Any:
     return grid.reshape(rows * height, columns * width, channels)
 
 
-def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[str] | None) -> StoredImage:
+def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[str] | None) -> StoredFile:
     """Return an image with boxes (x and y of two corners) drawn on it, as PNG.
 
     Args:
@@ -70,7 +70,7 @@ def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[st
     return media_content.png(picture.resize(size))._replace(notes=stored.notes, warnings=stored.warnings)
 
 
-def animation(video: Any, fps: float) -> StoredImage:
+def animation(video: Any, fps: float) -> StoredFile:
     """Return videos [N, frames, channels, height, width], combined into one, as an animated PNG."""
     import numpy as np
 
@@ -83,7 +83,7 @@ def animation(video: Any, fps: float) -> StoredImage:
     first, *others = (strip.crop((0, top, strip.width, top + height)) for top in range(0, strip.height, height))
     buffer = io.BytesIO()
     first.save(buffer, format="PNG", save_all=True, append_images=others, duration=1000 / fps, loop=0)
-    return StoredImage(buffer.getvalue(), stored.notes, stored.warnings)
+    return StoredFile(buffer.getvalue(), stored.notes, stored.warnings)
 
 
 def sound(values: Any, sample_rate: int) -> bytes:
@@ -195,11 +195,11 @@ def write_files(
             np.save(folder / f"{name}.npy", media_content.as_numbers(values), allow_pickle=False)
 
 
-def _picture(stored: StoredImage) -> Any:
+def _picture(stored: StoredFile) -> Any:
     """Return a stored image in 8 bits for Pillow to draw on."""
     import numpy as np
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(stored.png))
+    picture = Image.open(io.BytesIO(stored.content))
     picture.load()
     return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)) if picture.mode == "I;16" else picture

@@ -18,10 +18,10 @@ from runfolio.tracking.guard import guarded
 from runfolio.tracking.init import init
 from runfolio.tracking.pipeline import figure_image, media_content
 from runfolio.tracking.pipeline.config_values import plain_value
-from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import shorten, text_of
 from runfolio.tracking.pipeline.plain_values import detach_value, metric_value, whole_step
 from runfolio.tracking.pipeline.queue_items import Media, Scalars
+from runfolio.tracking.pipeline.stored_file import StoredFile
 from runfolio.tracking.resume import resume
 from runfolio.tracking.run import Run
 
@@ -264,7 +264,7 @@ class SummaryWriter:
         texts = [labels] if isinstance(labels, str) else labels
         texts = None if texts is None else [text_of(text, "a label") for text in texts]
 
-        def draw() -> StoredImage:
+        def draw() -> StoredFile:
             return summary_content.image_with_boxes(summary_content.image_grid(image, axes), boxes, factor, texts)
 
         self._add("image", tag, draw, global_step, walltime)
@@ -431,7 +431,7 @@ class SummaryWriter:
         self,
         kind: str,
         tag: str,
-        content: Callable[[], StoredImage | bytes | dict[str, Any]],
+        content: Callable[[], StoredFile | bytes | dict[str, Any]],
         step: int | None,
         walltime: float | None,
     ) -> None:

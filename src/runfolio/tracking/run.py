@@ -22,10 +22,10 @@ from runfolio.tracking.pipeline import figure_image, media_content
 from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.live_dict import LiveDict
 from runfolio.tracking.pipeline.live_tags import LiveTags
-from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import path_of, text_of
 from runfolio.tracking.pipeline.plain_values import check_name, detach_value, whole_step
 from runfolio.tracking.pipeline.queue_items import Item, Media, Scalars
+from runfolio.tracking.pipeline.stored_file import StoredFile
 from runfolio.tracking.process import distributed, exit_hooks
 from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.recorder import Recorder
@@ -399,7 +399,7 @@ class Run:
         step: int | None,
         kind: str,
         name: str,
-        content: Callable[[], StoredImage | bytes | dict[str, Any]],
+        content: Callable[[], StoredFile | bytes | dict[str, Any]],
         caption: str | None = None,
     ) -> None:
         name = text_of(name, "the name")

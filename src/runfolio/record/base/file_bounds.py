@@ -18,8 +18,8 @@ SEGMENT_FOOTER = 16 * _MB
 """Footer of a Parquet file."""
 TENSORS = 1 << 40
 """Files of a checkpoint."""
-PICTURE = 256 * _MB
-"""Pictures."""
+MEDIUM = 256 * _MB
+"""Files of media."""
 CODE = 32 * _MB
 """Files of code, and diffs."""
 CONSOLE = 64 * _MB

@@ -126,6 +126,13 @@ def time_from_text(moment_text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def finite(value: Any) -> float:
+    """Return a finite number, for the functions of `checked`."""
+    if type(value) not in (float, int) or not -sys.float_info.max <= value <= sys.float_info.max:
+        raise ValueError
+    return value
+
+
 def _number(value: Any) -> float:
     if type(value) is bool:
         raise ValueError
