@@ -18,6 +18,7 @@ from runfolio.record.content import artifacts
 from runfolio.tracking.checkpointing import restore
 from runfolio.tracking.checkpointing.saver import checkpoint_metric
 from runfolio.tracking.guard import guarded
+from runfolio.tracking.media import image_layers
 from runfolio.tracking.pipeline import figure_image, media_content
 from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.live_dict import LiveDict
@@ -158,15 +159,125 @@ class Run:
         self.recorder.note_change()
 
     @guarded(None)
-    def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
-        """Record an image.
+    def log_image(
+        self,
+        name: str,
+        image: Any,
+        step: int | None = None,
+        caption: str | None = None,
+        *,
+        boxes: Any = None,
+        masks: Any = None,
+        classes: Any = None,
+    ) -> None:
+        """Record an image, with boxes and masks over it if there are any.
 
         Args:
             image: A Pillow image, an array or tensor (see `media_content.png`), or an image file as a path, a binary
                 file object or bytes.
+            boxes: A dict with `boxes` [number, 4], `labels` and `scores`, as detection models of torchvision return it;
+                an array or tensor [number, 4]; or a list of dicts with `box`, `label` and `score`. A dict of these
+                names several groups: `{"truth": ..., "predicted": ...}`. Numbers are left, top, right and bottom in
+                pixels. The entry `format` of a dict is "xyxy", "xywh" or "cxcywh", and `"relative": True` means shares
+                of width and height. Other entries are ignored.
+            masks: Numbers of classes [height, width] as an array, tensor or Pillow image; or a dict of several, by
+                name.
+            classes: Names of the classes in labels and masks: a list, or a dict by number.
         """
-        copied = media_content.image_copy(image)
-        self._record_media(step, "image", name, lambda: media_content.png(copied), caption)
+        copied, layers = media_content.image_copy(image), image_layers.layers_copy(boxes, masks, classes)
+        self._record_media(
+            step, "image", name, lambda: image_layers.with_layers(media_content.png(copied), layers), caption
+        )
+
+    @guarded(None)
+    def log_audio(
+        self,
+        name: str,
+        audio: Any,
+        sample_rate: float | None = None,
+        step: int | None = None,
+        caption: str | None = None,
+    ) -> None:
+        """Record audio.
+
+        Args:
+            audio: Samples as an array or tensor [samples] or [channels, samples], floats from -1 to 1 or int16, which
+                are stored as WAV of 16 bits; or a WAV, FLAC, OGG or MP3 file as a path, a binary file object or bytes,
+                which is stored unchanged.
+            sample_rate: Samples per second; needed for an array. A file has its own.
+        """
+        from runfolio.tracking.media import audio as audio_content
+
+        copied, rate = audio_content.audio_copy(audio), audio_content.whole_rate(sample_rate)
+        self._record_media(step, "audio", name, lambda: audio_content.stored_audio(copied, rate), caption)
+
+    @guarded(None)
+    def log_video(
+        self, name: str, frames: Any, fps: float = 4, step: int | None = None, caption: str | None = None
+    ) -> None:
+        """Record a video.
+
+        Args:
+            frames: An array or tensor [frames, channels, height, width], [frames, height, width, channels] or
+                [frames, height, width], with values as in `log_image`, or a list of images of one size, which are
+                stored as an animated WebP; or an MP4, WebM, WebP or GIF file as a path, a binary file object or bytes,
+                which is stored unchanged.
+            fps: Frames per second of an array or list.
+        """
+        from runfolio.tracking.media import video as video_content
+
+        copied, rate = video_content.video_copy(frames), video_content.frame_rate(fps)
+        self._record_media(step, "video", name, lambda: video_content.stored_video(copied, rate), caption)
+
+    @guarded(None)
+    def log_table(
+        self,
+        name: str,
+        table: Any,
+        step: int | None = None,
+        caption: str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        """Record a table as Parquet.
+
+        Cells are numbers, texts, truth values, times, None, and images (Pillow images, arrays, tensors, bytes of image
+        files). Any other value is stored as its JSON. Rows beyond the limits (`docs/limits.md`) are left out, with a
+        warning.
+
+        Args:
+            table: A frame of pandas, Polars or Arrow; a list of dicts; a dict of columns (lists, arrays, tensors); or
+                with `columns`, rows as a list of lists or an array.
+            columns: Names of the columns of rows.
+        """
+        from runfolio.tracking.media.table_cells import table_copy
+        from runfolio.tracking.media.table_content import stored_table
+
+        copied = table_copy(table, columns)
+        self._record_media(step, "table", name, lambda: stored_table(copied), caption)
+
+    @guarded(None)
+    def log_mesh(
+        self,
+        name: str,
+        vertices: Any,
+        faces: Any = None,
+        colors: Any = None,
+        step: int | None = None,
+        caption: str | None = None,
+    ) -> None:
+        """Record a mesh, or without faces a point cloud.
+
+        Args:
+            vertices: Positions as an array or tensor [vertices, 3], which are stored as binary PLY; or a PLY, GLB, STL
+                or OBJ file as a path, a binary file object or bytes, which is stored unchanged.
+            faces: Numbers of the vertices of each triangle: [faces, 3].
+            colors: Red, green and blue of each vertex [vertices, 3], as floats from 0 to 1 or integers from 0 to 255.
+        """
+        from runfolio.tracking.media import meshes
+
+        copied = meshes.mesh_copy(vertices, faces, colors)
+        self._record_media(step, "mesh", name, lambda: meshes.stored_mesh(copied), caption)
 
     @guarded(None)
     def log_figure(self, name: str, figure: Any, step: int | None = None, caption: str | None = None) -> None:

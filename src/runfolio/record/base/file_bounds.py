@@ -20,6 +20,10 @@ TENSORS = 1 << 40
 """Files of a checkpoint."""
 MEDIUM = 256 * _MB
 """Files of media."""
+TABLE_COLUMNS, TABLE_ROWS, TABLE_CELLS = 1_000, 100_000, 5_000_000
+"""Columns, rows and cells of a table among the media."""
+TABLE_UNPACKED = 512 * _MB
+"""Unpacked values of a table."""
 CODE = 32 * _MB
 """Files of code, and diffs."""
 CONSOLE = 64 * _MB

@@ -27,8 +27,6 @@ MOST_MASKS = 16
 """Masks of an image."""
 MOST_CLASSES = 65_536
 """Names of the classes of an image's boxes and masks."""
-MOST_COLUMNS = 1_000
-"""Columns of a table."""
 
 
 def _corners(value: Any) -> list[float]:
@@ -99,9 +97,9 @@ class LoggedTable(TypedDict, total=False):
     caption: Prose | None
     rows: Count
     rows_left_out: Count
-    columns: Annotated[list[Prose], Most(MOST_COLUMNS)]
+    columns: Annotated[list[Prose], Most(file_bounds.TABLE_COLUMNS)]
     """Names of the columns."""
-    images: Annotated[list[Prose], Most(MOST_COLUMNS)]
+    images: Annotated[list[Prose], Most(file_bounds.TABLE_COLUMNS)]
     """Names of the columns with images."""
 
 
@@ -204,8 +202,7 @@ class MediaEntry:
     @property
     def media_type(self) -> str | None:
         """MIME type of the file, such as `audio/wav`; None if there is no file, or it has no known suffix."""
-        known = None if self.path is None else media_types.format_of(self.path.suffix)
-        return None if known is None else known.media_type
+        return None if self.path is None else media_types.type_of(self.path.name)
 
     @property
     def caption(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import NamedTuple
 
 HEAD_BYTES = 4096
@@ -56,12 +57,24 @@ MESHES = (
     MediaFormat(".obj", "model/obj", _fits(rb"(?:[^\n\0]*\n)*?v[ \t]+[-+.\d]")),
 )
 TABLES = (MediaFormat(".parquet", "application/vnd.apache.parquet", _begins(b"PAR1")),)
+IMAGE_FILES = (
+    *PICTURES,
+    MediaFormat(".jpg", "image/jpeg", _begins(b"\xff\xd8\xff")),
+    *(known for known in VIDEO if known.media_type.startswith("image/")),
+)
+"""Files that are images in a cell of a table."""
 _BY_SUFFIX = {known.suffix: known for known in (*PICTURES, *AUDIO, *VIDEO, *MESHES, *TABLES)}
 
 
 def recognise(head: bytes, size: int, formats: Sequence[MediaFormat]) -> MediaFormat | None:
     """Return the format of a file among some; None if it has none of them."""
     return next((known for known in formats if known.matches(head, size)), None)
+
+
+def type_of(name: str) -> str | None:
+    """Return the MIME type of a file by its name; None if it has none of the suffixes of media."""
+    known = format_of(PurePath(name).suffix)
+    return None if known is None else known.media_type
 
 
 def format_of(suffix: str) -> MediaFormat | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,7 +40,6 @@ SCHEMA = pa.schema(
     ]
 )
 _METADATA_KEY = "runfolio"
-_CHECKSUM = b"RFcs"
 OWN_GROUP_POINTS = 10_000
 """Number of points from which a metric has its own row groups."""
 LARGEST_GROUP = 131_072
@@ -97,27 +95,15 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
 
 
 def _add_checksum(path: Path) -> None:
-    """Insert a checksum before the footer. Parquet has none for it, and Arrow aborts the process after some damage."""
+    """Insert a checksum before the footer."""
     with pa.OSFile(str(path)) as written:
         try:
-            footer = parquet_bounds.read_footer(written).data
+            footer = parquet_bounds.read_footer(written)
         except pa.ArrowInvalid as error:
             raise LargeFooterError(str(error)) from None
     with path.open("r+b") as file:
-        file.seek(-len(footer), os.SEEK_END)
-        file.write(_CHECKSUM + zlib.crc32(footer).to_bytes(4, "little") + footer)
-
-
-def _check_footer(file: pa.OSFile) -> None:
-    """Check the checksum of the footer; files of earlier versions without one are accepted.
-
-    Raises:
-        ArrowInvalid: The footer was changed.
-    """
-    footer = parquet_bounds.read_footer(file)
-    checksum = footer.before[len(_CHECKSUM) :]
-    if footer.before.startswith(_CHECKSUM) and checksum != zlib.crc32(footer.data).to_bytes(4, "little"):
-        raise pa.ArrowInvalid("its footer does not match its checksum")
+        file.seek(-len(footer.data), os.SEEK_END)
+        file.write(parquet_bounds.checksum_of(footer) + footer.data)
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
@@ -195,7 +181,7 @@ class Segment:
         """
         try:
             source = parquet_bounds.open_file(path)
-            _check_footer(source)
+            parquet_bounds.check_footer(source)
             parquet_file = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=["metric", "writer"])
             parquet_bounds.check_metadata(source, parquet_file.metadata)
         except (FileNotFoundError, DamagedFile):

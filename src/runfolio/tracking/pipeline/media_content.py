@@ -18,6 +18,8 @@ from runfolio.tracking.pipeline.stored_file import StoredFile
 from runfolio.tracking.pipeline.user_files import file_content
 
 BINS = 64
+MOST_PIXEL_BYTES = 256 * 1024 * 1024
+"""Bytes of the images of one table before they are encoded."""
 _ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
