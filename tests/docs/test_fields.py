@@ -25,6 +25,11 @@ DOCUMENTS = (
     *(
         media.MediaLine,
         media.Picture,
+        media.Box,
+        media.LoggedAudio,
+        media.LoggedVideo,
+        media.LoggedTable,
+        media.LoggedMesh,
         media.LoggedText,
         media.LoggedHistogram,
         media.LoggedGraph,

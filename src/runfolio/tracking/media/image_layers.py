@@ -13,7 +13,7 @@ from runfolio.tracking.pipeline.media_content import as_numbers, own_copy
 from runfolio.tracking.pipeline.object_attributes import is_array, is_instance
 from runfolio.tracking.pipeline.pixels import png_bytes
 from runfolio.tracking.pipeline.plain_texts import exact_number, is_tensor, shorten, text_of
-from runfolio.tracking.pipeline.plain_values import named_number
+from runfolio.tracking.pipeline.plain_values import LONGEST_NAME, named_number
 from runfolio.tracking.pipeline.stored_file import StoredFile
 
 FORMATS = ("xyxy", "xywh", "cxcywh")
@@ -57,7 +57,7 @@ def layers_copy(boxes: Any, masks: Any, classes: Any) -> Layers:
     if len(named_masks) > MOST_MASKS:
         raise ConfigError(f"{len(named_masks):,} masks, of at most {MOST_MASKS} over an image")
     groups = None if boxes is None else list(_box_groups(boxes))
-    copied_masks = {text_of(name, "a mask's name"): _mask_copy(mask) for name, mask in named_masks.items()}
+    copied_masks = {_name(name, "a mask's name"): _mask_copy(mask) for name, mask in named_masks.items()}
     return Layers(groups, copied_masks, names)
 
 
@@ -82,6 +82,13 @@ def with_layers(image: StoredFile, layers: Layers) -> StoredFile:
     return image._replace(notes=notes, warnings=warnings, masks=masks)
 
 
+def _name(name: Any, what: str) -> str:
+    text = text_of(name, what)
+    if len(text) > LONGEST_NAME:
+        raise ConfigError(f"{what} has {len(text):,} characters, of at most {LONGEST_NAME:,}")
+    return text
+
+
 def _mask_copy(mask: Any) -> Any:
     if is_instance(mask, "PIL.Image", "Image"):
         import numpy as np
@@ -103,7 +110,7 @@ def _box_groups(boxes: Any) -> Iterator[BoxGroup]:
     """Return the boxes of an image: one group, or groups by name."""
     if _is_mapping(boxes) and not {"boxes", "box"} & set(boxes):
         for name, entry in boxes.items():
-            yield from _group(text_of(name, "a group's name"), entry)
+            yield from _group(_name(name, "a group's name"), entry)
     else:
         yield from _group(None, boxes)
 

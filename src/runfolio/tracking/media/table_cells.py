@@ -97,7 +97,7 @@ def _named_rows(table: Any, columns: Any) -> dict[str, Any]:
 
 def _cells(values: Any) -> list[Any]:
     """Return the entries of a list, or of the first axis of an array or tensor."""
-    if issubclass(type(values), (list, tuple)):
+    if issubclass(type(values), (list, tuple, range)):
         return list(values)
     if is_instance(values, "pandas", "Series"):
         return values.tolist()

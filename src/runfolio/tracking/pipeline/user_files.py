@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,24 +23,27 @@ def file_content(value: Any, what: str) -> bytes | None:
         ConfigError: It cannot be read, or is larger than a medium may be.
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
-        content = bytes(value)
-    elif isinstance(value, (str, Path)):
-        content = _path_content(value, what)
-    elif hasattr(value, "read"):
-        content = _object_content(value, what)
-    else:
-        return None
-    if len(content) > file_bounds.MEDIUM:
-        raise ConfigError(f"{what} file of more than {file_bounds.MEDIUM:,} bytes; keep it as an artifact")
-    return content
+        return _checked(bytes(value), what)
+    if isinstance(value, (str, Path)):
+        return _path_content(value, what)
+    return _checked(_object_content(value, what), what) if hasattr(value, "read") else None
 
 
 def _path_content(path: str | Path, what: str) -> bytes:
     try:
         with path_of(path).open("rb") as file:
-            return file.read(file_bounds.MEDIUM + 1)
+            is_small = os.fstat(file.fileno()).st_size <= file_bounds.MEDIUM
+            content = file.read(file_bounds.MEDIUM + 1) if is_small else None
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {what} file: {describe_error(error)}") from None
+    return _checked(content, what)
+
+
+def _checked(content: bytes | None, what: str) -> bytes:
+    """Return the content of a file; None stands for a content that is too large to be read."""
+    if content is None or len(content) > file_bounds.MEDIUM:
+        raise ConfigError(f"{what} file of more than {file_bounds.MEDIUM:,} bytes; keep it as an artifact")
+    return content
 
 
 def _object_content(file: Any, what: str) -> bytes:
