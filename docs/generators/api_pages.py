@@ -17,6 +17,7 @@ import runfolio
 from runfolio.query.curve import Curve
 from runfolio.query.store import Runs
 from runfolio.record.checkpoints.manifests import Checkpoint
+from runfolio.record.content.media import MediaEntry
 
 PAGES: dict[str, tuple[str, list[Any]]] = {
     "writing": (
@@ -38,7 +39,7 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
     ),
     "reading": (
         "Python API: read runs",
-        [runfolio.open, runfolio.Folio, Runs, runfolio.RecordedRun, Curve, Checkpoint],
+        [runfolio.open, runfolio.Folio, Runs, runfolio.RecordedRun, Curve, MediaEntry, Checkpoint],
     ),
     "errors": (
         "Python API: errors",

@@ -189,7 +189,8 @@ class RecordedRun:
         """Return the logged media in order of arrival.
 
         Args:
-            kind: `image`, `figure`, `text` or `histogram`. Default: all kinds.
+            kind: `image`, `figure`, `audio`, `video`, `table`, `mesh`, `text`, `histogram`, `graph` or `layout`.
+                Default: all kinds.
 
         Raises:
             ConfigError: The kind does not exist.

@@ -139,9 +139,12 @@ def _checked_group(name: str | None, fields: Mapping[str, Any]) -> BoxGroup:
     if form not in FORMATS:
         raise ConfigError(f"the format of boxes is {form!r}, not {', '.join(FORMATS)}")
     count = len(corners) if corners.ndim == 2 else 0
+    relative = fields.get("relative", False)
+    if type(relative) is not bool:
+        raise ConfigError(f"relative is {shorten(relative)}, not True or False")
     labels = _column(fields.get("labels"), "labels", count, _label)
     scores = _column(fields.get("scores"), "scores", count, lambda score: named_number(score, "a score"))
-    return BoxGroup(name, corners, labels, scores, form, fields.get("relative", False) is True)
+    return BoxGroup(name, corners, labels, scores, form, relative)
 
 
 def _column(values: Any, what: str, count: int, read: Callable[[Any], Any]) -> Any:

@@ -26,7 +26,7 @@ class CopiedTable(NamedTuple):
     """Columns of a table, independent of later changes."""
 
     columns: dict[str, Any]
-    """By name: a list of cells (None, numbers, texts, times and `ImageCell`), or an array of Arrow or pandas."""
+    """Lists of cells (None, numbers, texts, times and `ImageCell`), or arrays of Arrow or pandas, by name."""
     rows: int
     rows_left_out: int
 
