@@ -55,10 +55,10 @@ def _media_files(folder: Path, census: Census) -> Iterator[Finding]:
     bad: list[str] = []
     for lines in census.media:
         for _, call in media_calls(lines):
-            main_file, *masks = media.file_names(call.content) or [None]
-            if main_file is not None and not _is_whole(media.file_path(folder, main_file), call.content.get("bytes")):
-                bad.append(main_file)
-            bad += [name for name in masks if not _is_whole(media.file_path(folder, name), None)]
+            for number, name in enumerate(media.file_names(call.content)):
+                recorded_bytes = None if number else call.content.get("bytes")
+                if not _is_whole(media.file_path(folder, name), recorded_bytes):
+                    bad.append(name)
     if bad:
         named = ", ".join(bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
         message = f"lacks {counted(len(bad), 'file')} of media lines, or contains damaged ones: {named}"
@@ -68,7 +68,7 @@ def _media_files(folder: Path, census: Census) -> Iterator[Finding]:
 def _is_whole(path: RecordPath, recorded_bytes: int | None) -> bool:
     """Return whether a file has its recorded size and the format of its suffix; the content is left to the decoder.
 
-    Lines of pictures have no size, but a PNG has an end.
+    Masks, and images of earlier versions, have no recorded size, but a PNG has an end.
     """
     known = media_types.format_of(path.suffix)
     try:
