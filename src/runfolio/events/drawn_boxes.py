@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runfolio.record.content.picture_bounds import excess
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _COLORS = ("red", "lime", "cyan", "yellow", "magenta", "orange")
 """Colors of the groups of boxes, in the order of their first boxes."""
 _FAR = 1_000_000.0
 """Distance from the image at which an edge is drawn at most, in pixels."""
+_LONGEST_LABEL = 100
+"""Characters of a label that are drawn."""
 
 
 def draw_boxes(picture: bytes, boxes: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return a PNG with boxes and their labels.
+    """Return a PNG with boxes and their labels; the same file if it is too large to be decoded, or damaged."""
+    from PIL import Image
 
-    Raises:
-        ValueError, OSError, SyntaxError: The file is not an image, or too large to be decoded.
-    """
-    from PIL import Image, ImageDraw
+    try:
+        with Image.open(io.BytesIO(picture), formats=["PNG"]) as opened:
+            if excess(opened):
+                return picture
+            image = _in_8_bits(opened).convert("RGB")
+        _draw(image, boxes)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return picture
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
 
-    with Image.open(io.BytesIO(picture), formats=["PNG"]) as opened:
-        if reason := excess(opened):
-            raise ValueError(reason)
-        image = _in_8_bits(opened).convert("RGB")
+
+def _draw(image: Image.Image, boxes: Sequence[Mapping[str, Any]]) -> None:
+    from PIL import ImageDraw
+
     draw = ImageDraw.Draw(image)
     groups = list(dict.fromkeys(box.get("group") for box in boxes))
     for box in boxes:
@@ -35,14 +48,11 @@ def draw_boxes(picture: bytes, boxes: Sequence[Mapping[str, Any]]) -> bytes:
         if text := _text(box):
             draw.rectangle(draw.textbbox((left, bottom), text, anchor="lb"), fill=color)
             draw.text((left, bottom), text, fill="black", anchor="lb")
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def _text(box: Mapping[str, Any]) -> str:
-    score = box.get("score")
-    return " ".join([*filter(None, [box.get("label")]), *([] if score is None else [f"{score:.2f}"])])[:100]
+    score = "" if box.get("score") is None else f" {box['score']:.2f}"
+    return f"{' '.join((box.get('label') or '').split())[:_LONGEST_LABEL]}{score}".strip()
 
 
 def _in_8_bits(picture: Any) -> Any:
