@@ -319,7 +319,6 @@ def test_tensorboard_shows_the_whole_run(store: Path):
         (video, _) = ask("plugin/images/images", run=large, tag="film", sample=0)
         assert ask(f"plugin/images/individualImage?{video['query']}")[8:12] == b"WEBP"
         (sound, _) = ask("plugin/audio/audio", run=large, tag="tone", sample=0)
-        assert sound["contentType"] == "audio/wav"
         assert ask(f"plugin/audio/individualAudio?{sound['query']}")[8:12] == b"WAVE"
         assert ask("plugin/mesh/tags")[large] == {"cloud": {"samples": 1}}
         (note, _) = ask("plugin/text/text", run=large, tag="note")

@@ -144,11 +144,7 @@ class EventEncoder:
     ) -> bytes:
         caption, media_type = content.get("caption") or "", media_types.type_of(content["file"])
         if kind == "audio":
-            rate, channels, samples = (content.get(key, 0) for key in ("sample_rate", "channels", "samples"))
-            audio = m.Audio(rate, channels, samples, file_content, media_type or "")
-            return _summary(
-                time_s, step, m.Value(self._tag(name, "audio", kind), _metadata("audio", caption), audio=audio)
-            )
+            return self._audio(time_s, step, name, content, file_content)
         if kind == "mesh":
             return self._mesh(time_s, step, name, content, file_content)
         if media_type is None or not media_type.startswith("image/"):
@@ -164,6 +160,14 @@ class EventEncoder:
         return _summary(
             time_s, step, m.Value(self._tag(name, "images", kind), _metadata("images", caption), image=image)
         )
+
+    def _audio(self, time_s: float, step: int, name: str, content: Mapping[str, Any], file_content: bytes) -> bytes:
+        rate, channels, samples = (content.get(key, 0) for key in ("sample_rate", "channels", "samples"))
+        media_type = media_types.type_of(content["file"]) or ""
+        audio = m.Audio(rate, channels, samples, file_content, media_type)
+        data = m.AudioData(m.AUDIO_WAV if media_type == "audio/wav" else 0)
+        metadata = m.Metadata(m.PluginData("audio", data.encode()), summary_description=content.get("caption") or "")
+        return _summary(time_s, step, m.Value(self._tag(name, "audio", "audio"), metadata, audio=audio))
 
     def _mesh(self, time_s: float, step: int, name: str, content: Mapping[str, Any], file_content: bytes) -> bytes:
         tensors, caption = mesh_tensors(file_content), content.get("caption") or ""

@@ -2,7 +2,7 @@
 
 Sources, all in the package `tensorboard`: compat/proto/{event, summary, tensor, tensor_shape, types, histogram, graph,
 node_def, attr_value}.proto, plugins/hparams/{plugin_data, api}.proto, plugins/custom_scalar/layout.proto,
-plugins/mesh/plugin_data.proto; and of protobuf itself struct.proto.
+plugins/{audio, mesh}/plugin_data.proto; and of protobuf itself struct.proto.
 """
 
 # ruff: noqa: RUF009 - `part` and `parts` are `dataclasses.field`
@@ -120,6 +120,15 @@ class Audio(Message):
     length_frames: int = part(3, INT, 0)
     encoded_audio_string: bytes = part(4, BYTES, b"")
     content_type: str = part(5, TEXT, "")
+
+
+AUDIO_WAV = 11
+"""The only encoding of audio that TensorBoard knows."""
+
+
+@dataclass
+class AudioData(Message):
+    encoding: int = part(2, INT, 0)
 
 
 @dataclass
