@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -63,7 +64,7 @@ def _given_columns(table: Any, columns: Sequence[Any] | None) -> dict[str, Any]:
     if hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__"):
         return _arrow_columns(table)
     if issubclass(type(table), Mapping):
-        return _named(table.keys(), [_cells(column) for column in table.values()])
+        return _named(table.keys(), [_column(column) for column in table.values()])
     if issubclass(type(table), (list, tuple)) and all(issubclass(type(row), Mapping) for row in table):
         keys = dict.fromkeys(itertools.chain.from_iterable(table))
         return _named(keys, [[row.get(key) for row in table] for key in keys])
@@ -75,12 +76,8 @@ def _given_columns(table: Any, columns: Sequence[Any] | None) -> dict[str, Any]:
 
 def _named(names: Any, columns: Sequence[Any]) -> dict[str, Any]:
     texts = [cell_text(text_of(name, "a column's name")) for name in names]
-    if (
-        repeated := {name for name in texts if texts.count(name) > 1}
-        if len(texts) <= file_bounds.TABLE_COLUMNS
-        else set()
-    ):
-        raise ConfigError(f"two columns have the name {min(repeated)!r}")
+    if len(set(texts)) < len(texts):
+        raise ConfigError(f"two columns have the name {Counter(texts).most_common(1)[0][0]!r}")
     return dict(zip(texts, columns, strict=True))
 
 
@@ -97,20 +94,37 @@ def _named_rows(table: Any, columns: Any) -> dict[str, Any]:
 
 def _cells(values: Any) -> list[Any]:
     """Return the entries of a list, or of the first axis of an array or tensor."""
-    if issubclass(type(values), (list, tuple, range)):
+    if issubclass(type(values), (list, tuple)):
         return list(values)
+    if is_tensor(values):
+        values = values.detach().cpu()
+    if (is_tensor(values) or is_array(values)) and values.ndim:
+        return values.tolist() if values.ndim == 1 else list(values)
+    raise ConfigError(f"a column or row is a {type(values).__name__}, not a list or an array")
+
+
+def _column(values: Any) -> Any:
+    """Return a column of a dict: an array of Arrow, NumPy or pandas if its cells are plain, else a list of cells."""
+    if issubclass(type(values), range):
+        return values
     if is_instance(values, "pandas", "Series"):
-        return values.tolist()
+        return values.tolist() if values.dtype == object else values
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         import pyarrow as pa
 
-        return pa.chunked_array(values).to_pylist()
-    if is_tensor(values):
-        values = values.detach().cpu()
-        return values.tolist() if values.ndim == 1 else list(values)
-    if is_array(values) and values.ndim:
-        return values.tolist() if values.ndim == 1 and values.dtype.kind in "biufU" else list(values)
-    raise ConfigError(f"a column or row is a {type(values).__name__}, not a list or an array")
+        return _flat_column(pa.chunked_array(values))
+    if is_tensor(values) and values.ndim == 1:
+        return media_content.as_numbers(values)
+    if is_instance(values, "numpy", "ndarray") and values.ndim == 1 and values.dtype.kind in "biufU":
+        return values
+    return _cells(values)
+
+
+def _flat_column(column: Any) -> Any:
+    """Return an array of Arrow; a list of its cells if they are lists or the like."""
+    import pyarrow as pa
+
+    return column.to_pylist() if pa.types.is_nested(column.type) else column
 
 
 def _pandas_columns(frame: Any) -> dict[str, Any]:
@@ -126,13 +140,18 @@ def _arrow_columns(table: Any) -> dict[str, Any]:
     import pyarrow as pa
 
     arrow = pa.table(table)
-    columns = [column.to_pylist() if pa.types.is_nested(column.type) else column for column in arrow.columns]
-    return _named(arrow.column_names, columns)
+    return _named(arrow.column_names, list(map(_flat_column, arrow.columns)))
 
 
 def _first_rows(column: Any, rows: int) -> Any:
-    """Return the first rows of an array of Arrow, which never changes, or a copy of those of a pandas series."""
-    return column.iloc[:rows].copy() if hasattr(column, "iloc") else column.slice(0, rows)
+    """Return a copy of the first rows of an array; one of Arrow never changes."""
+    if hasattr(column, "iloc"):
+        return column.iloc[:rows].copy()
+    if hasattr(column, "to_pylist"):
+        return column.slice(0, rows)
+    import pyarrow as pa
+
+    return pa.array(list(column[:rows]) if issubclass(type(column), range) else column[:rows].copy())
 
 
 def _copied_cells(columns: Mapping[str, Sequence[Any]], rows: int) -> dict[str, list[Any]]:
