@@ -52,8 +52,8 @@ def defects(path: Path) -> Iterator[str]:
 
 
 def python_files(paths: list[Path]) -> Iterator[Path]:
-    """Yield the Python files under the paths, by default under `src`."""
-    for path in paths or [Path("src")]:
+    """Yield the Python files under the paths, by default under `src` and `tests`."""
+    for path in paths or [Path("src"), Path("tests")]:
         yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
 
 

@@ -23,7 +23,7 @@ def test_reading_command_out_of_memory_names_the_file(python, store, monkeypatch
 
     assert done.returncode == 1
     assert done.stderr == (
-        f"error: reading {document} needs more memory than it may take; if you trust what it reads, set"
+        f"error: reading {document} needs more memory than is allowed; if you trust the file, set"
         " RUNFOLIO_MEMORY_LIMIT to a number of GB, or to off\n"
     )
 

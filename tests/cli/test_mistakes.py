@@ -1,4 +1,4 @@
-"""What is typed wrongly gets one line on stderr that names it and the remedy, and exit status 2."""
+"""Mistakes on the command line: each prints one line to stderr with the mistake and the remedy, and exits with 2."""
 
 import json
 import shutil
@@ -111,7 +111,7 @@ def test_ambiguous_id_prefix_is_refused(runfolio, tmp_path):
 
     assert answer.exit_code == 2
     first, newer, older = answer.stderr.splitlines()
-    assert "fits 2 runs" in first
+    assert "matches 2 runs" in first
     assert newer.startswith(f"  {run.id}")
     assert older.startswith(f"  {begun[run.id[0]]}")
 

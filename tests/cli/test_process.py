@@ -1,4 +1,4 @@
-"""What only a process of its own shows: start-up, signals, pipes, exit statuses."""
+"""Behaviour that only a separate process can show: start-up, signals, pipes and exit statuses."""
 
 import json
 import signal

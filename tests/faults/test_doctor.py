@@ -64,7 +64,7 @@ def doctor(folder: Path, *words: str) -> Result:
 
 
 def examined(folder: Path, *words: str) -> dict:
-    """What the doctor says of the one run of a store."""
+    """Return the report of `runfolio doctor` about the only run of a store."""
     (run,) = json.loads(doctor(folder, "--json", *words).stdout)["runs"]
     return run
 

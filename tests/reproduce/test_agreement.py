@@ -170,7 +170,7 @@ def test_a_plan_with_hidden_characters_is_refused(
     hide(sent, text)
     done = typed(project, sent.id, "--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"is not repeated: {field} holds control or bidirectional characters" in done.stderr
+    assert f"is not repeated: {field} contains control or bidirectional characters" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(project.temporary.iterdir())
 

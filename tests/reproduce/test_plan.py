@@ -1,4 +1,4 @@
-"""What repeating a run takes, and what stands in its way: said before anything runs."""
+"""Plan of a repetition: its requirements and obstacles are reported before anything is executed."""
 
 from __future__ import annotations
 

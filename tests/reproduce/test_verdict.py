@@ -1,4 +1,4 @@
-"""What two records come to, beside each other: bit-equal, within tolerance, or where they part."""
+"""Comparison of two records: bit-equal, within tolerance, or the first step at which they differ."""
 
 from __future__ import annotations
 

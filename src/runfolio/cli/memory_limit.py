@@ -41,7 +41,7 @@ def memory_message(error: MemoryError) -> str:
     path = _path_being_read(error.__traceback__)
     subject = "the command" if path is None else f"reading {path}"
     return (
-        f"{subject} needs more memory than it may take; if you trust what it reads, set {VARIABLE} to a number of GB,"
+        f"{subject} needs more memory than is allowed; if you trust the file, set {VARIABLE} to a number of GB,"
         " or to off"
     )
 
@@ -62,7 +62,7 @@ def _memory_bytes() -> int:
     """Return the memory of the machine, or of the container if that is less."""
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in _CGROUP_FILES:
-        with contextlib.suppress(OSError, ValueError):  # `max` is no limit
+        with contextlib.suppress(OSError, ValueError):  # `max` means no limit
             sizes.append(int(path.read_text()))
     return min(sizes)
 

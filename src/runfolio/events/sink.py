@@ -107,7 +107,8 @@ class EventFileSink:
     def close(self) -> None:
         """Write the results and the run's end, close the file, and wait for the program started by `open`.
 
-        A preempted process has no time to wait, and a run that continues must not. The program then ends by itself.
+        A preempted process has no time to wait, and a run that continues must not be delayed. The program then ends by
+        itself.
         """
         if self._files:
             ended = self._document.status.ended

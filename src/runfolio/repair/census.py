@@ -40,7 +40,7 @@ class Census:
         return seq_ranges.merge(*ranges, *(lines.readable for lines in self.tails if lines not in excluded))
 
     def all_calls(self) -> SeqRanges:
-        """Return every log call of which points or media are present."""
+        """Return every log call whose points or media are present."""
         partial_ranges = [segment.readable for segment in self.segments if not segment.is_whole]
         return seq_ranges.merge(self.points(), *partial_ranges, self.media_calls())
 

@@ -1,4 +1,4 @@
-"""Fields of a plan as a user agrees to them: everything that will be started, set and written, one line each."""
+"""Fields of a plan that the user must agree to: everything that will be started, set and written, one line each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AgreedField(NamedTuple):
 
 
 def agreed_fields(plan: Plan) -> list[AgreedField]:
-    """Return where the code is from, what is laid, where the command starts, the command, and its variables.
+    """Return the source of the code, the files to write, the start folder, the command and its variables.
 
     Raises:
         ConfigError: A field holds characters that a terminal does not show; the message names it. The uncommitted
@@ -31,8 +31,8 @@ def agreed_fields(plan: Plan) -> list[AgreedField]:
     for name, text in fields:
         if HIDDEN_IN_LINE.search(text):
             raise ConfigError(
-                f"{plan.start.label} is not repeated: {_FIELD_NAMES.get(name, name)} holds control or bidirectional"
-                f" characters, by which it could be another than it looks: {text}"
+                f"{plan.start.label} is not repeated: {_FIELD_NAMES.get(name, name)} contains control or"
+                f" bidirectional characters, so it may differ from its display: {text}"
             )
     return fields
 
@@ -74,5 +74,7 @@ def changed_paths(plan: Plan) -> list[str]:
     command = ["git", "-C", os.sep, "apply", "--numstat", "-z", "-"]
     listed = subprocess.run(command, input=plan.diff, capture_output=True, check=False)
     if listed.returncode:
-        raise ConfigError(f"the uncommitted changes of {plan.start.label} are not a patch; --here goes without them")
+        raise ConfigError(
+            f"the uncommitted changes of {plan.start.label} are not a patch; --here repeats the run without them"
+        )
     return [os.fsdecode(entry.split(b"\t", 2)[2]) for entry in listed.stdout.split(b"\0") if entry]

@@ -20,7 +20,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 @dataclass(frozen=True)
 class CodeSource:
     kind: Literal["worktree", "clone", "kept", "here"]
-    """A worktree or a clone of `repository`; only the captured files; the folder with its current content."""
+    """`worktree` or `clone` of `repository`; `kept`: only the captured files; `here`: the folder as it is now."""
     repository: Path | None = None
     paths: frozenset[str] = frozenset()
     """Files of the commit, relative to the root, with `/`."""

@@ -1,4 +1,4 @@
-"""Files and folders that a run got by relative paths and that no repository contains, mostly data.
+"""Files and folders that a run read by relative paths and that are not in its repository, mostly data.
 
 A fresh folder lacks them, so it gets links to them.
 """
@@ -79,7 +79,7 @@ def missing_files(
 ) -> list[str]:
     """Return missing data that arguments, settings or the record name.
 
-    Files are known by their ending, or because the record says that an argument named an existing file or folder.
+    A text names a file if it has the ending of one, or if it is recorded as the name of an existing file or folder.
 
     Args:
         arguments: Arguments of the command that is started.
@@ -104,7 +104,7 @@ def missing_files(
 
 
 def is_output_flag(flag: str) -> bool:
-    """Return whether a flag says where something goes, such as `--out`."""
+    """Return whether a flag names an output, such as `--out`."""
     return _OUTPUT_FLAG.fullmatch(flag) is not None
 
 
@@ -119,7 +119,7 @@ def _existing(option: str, path: Path) -> Path:
 
 
 def _exists(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises if a name is too long, or a folder is closed
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises if a name is too long, or a folder cannot be entered
 
 
 def _link_path(start: RecordedStart, tree: Path, name: str) -> Path:

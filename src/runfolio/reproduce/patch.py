@@ -73,7 +73,7 @@ def _path(section: bytes) -> str | None:
     if new := _NEW.search(section):
         path = new["path"]
     elif names := _NAMES.search(section):
-        text = names["names"]  # the path twice, with ` b/` between; a pattern that says so takes hours over some lines
+        text = names["names"]  # the path twice, with ` b/` between; a regular expression could take hours
         path = text[: len(text) // 2 - 1]
         if text != path + b" b/" + path:
             return None

@@ -34,7 +34,7 @@ class RecordedStart:
     command: tuple[str, ...]
     """`sys.argv` without secrets."""
     existing: frozenset[str]
-    """Arguments that named an existing file or folder at the start; empty if the record does not say."""
+    """Arguments that named an existing file or folder at the start; empty if they were not recorded."""
     module: str | None
     """Module of `python -m`, if used."""
     script: Path | None

@@ -1,7 +1,7 @@
 """Environment variables of a record: which of them are set again for the command.
 
-A record may come from somebody. Variables can load libraries, name programs and open connections (`LD_PRELOAD`,
-`XLA_FLAGS`, `NCCL_NET_PLUGIN`), so those alone are taken that only choose between ways to compute.
+A record may come from other people. Variables can load libraries, name programs and open connections (`LD_PRELOAD`,
+`XLA_FLAGS`, `NCCL_NET_PLUGIN`). So only variables that select a way to compute are taken from it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def take_variables(start: RecordedStart, tree: Path) -> TakenVariables:
     Of the recorded `PYTHONPATH`, only folders of the code are taken, and those that are on today's `PYTHONPATH`.
 
     Args:
-        tree: Where the code is laid.
+        tree: Folder for the code.
     """
     recorded = program_variables(start.run.document.environment.get("variables") or {})
     recorded = {name: value for name, value in recorded.items() if isinstance(value, str) and REDACTED not in value}
@@ -98,7 +98,7 @@ def take_variables(start: RecordedStart, tree: Path) -> TakenVariables:
 
 
 def _trusted_folder(entry: str, start: RecordedStart, tree: Path) -> str | None:
-    """Return a folder of the recorded `PYTHONPATH` as it is for the command; None if the record alone names it."""
+    """Return the path for the command of a folder in the recorded `PYTHONPATH`; None if only the record names it."""
     if entry in os.environ.get(PYTHON_PATH, "").split(os.pathsep) and os.path.isabs(entry):  # noqa: PTH117 - a text
         return _moved(entry, start.root, tree)
     folder = os.path.normpath(start.folder / entry)
@@ -106,7 +106,7 @@ def _trusted_folder(entry: str, start: RecordedStart, tree: Path) -> str | None:
 
 
 def _editable_package_folders(start: RecordedStart, tree: Path) -> Iterable[str]:
-    """Folders of packages that were installed from the repository itself, to go before today's on Python's path."""
+    """Yield the folders of packages installed from the repository itself, which precede today's on Python's path."""
     if tree == start.root:
         return
     for origin in (start.run.document.environment.get("installed_from") or {}).values():

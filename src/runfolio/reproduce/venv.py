@@ -19,9 +19,9 @@ _MAX_ERROR_LINES = 3
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 """A name or a version. Other text could be an option of pip."""
 _ORIGIN = re.compile(r"([!#%-~]+( \(editable\))?)?")
-"""The origin of a package. pip takes text after a space for options, and replaces `${NAME}` by a variable."""
+"""Origin of a package. pip reads text after a space as options, and replaces `${NAME}` by a variable."""
 _TRUSTED_URL = re.compile(r"(https|git\+https|git\+ssh)://([A-Za-z0-9_.~%-]+@)?[A-Za-z0-9].*")
-"""Addresses of servers that prove who they are. A host that begins with `-` would be an option of ssh."""
+"""Addresses of servers that are authenticated. A host that begins with `-` would be an option of ssh."""
 
 
 def requirements_of(plan: Plan) -> list[str]:
@@ -61,7 +61,7 @@ def requirements_of(plan: Plan) -> list[str]:
 def _requirement_from_origin(plan: Plan, name: str, origin: str) -> str | None:
     """Return the requirement of a package that is not from an index.
 
-    None if its origin is missing, not to be trusted or among the records.
+    None if its origin is missing, not trusted or inside the records.
     """
     url, editable = origin.removesuffix(_EDITABLE), origin.endswith(_EDITABLE)
     if REDACTED in url:

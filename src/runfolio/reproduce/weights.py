@@ -40,7 +40,7 @@ def compare_weights(
     """Compare the tensors of `last` and `best` bit by bit, if both runs have them intact at the same step.
 
     Args:
-        to_the_end: The repeated run was not limited in steps, so a checkpoint of another step is remarked on.
+        to_the_end: The repeated run had no step limit; if a checkpoint has another step, this is reported.
     """
     comparison = WeightComparison()
     for name in (LAST, BEST):

@@ -1,4 +1,4 @@
-"""Records of a training besides its metrics: network and data at the start, results at the end."""
+"""Records of a training in addition to its metrics: network and data at the start, results at the end."""
 
 from __future__ import annotations
 

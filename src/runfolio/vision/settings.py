@@ -212,7 +212,7 @@ class ModelConfig(Settings):
 class OptimConfig(Settings):
     """Optimizer, learning rates, and averaging of gradients and weights."""
 
-    optimizer: str = setting("adam", "Optimizer.", group=_OPTIMISATION, choices=("sgd", "adam", "adamw"))
+    optimizer: str = setting("adam", "Optimizer.", group=COMMON, choices=("sgd", "adam", "adamw"))
     lr: float = setting(3e-3, "Learning rate; the highest one of a schedule.", group=COMMON, above=0)
     layer_decay: float | None = setting(
         None,
@@ -365,11 +365,14 @@ class CheckpointConfig(Settings):
     )
     keep_best: int = setting(1, "Number of best epochs whose checkpoints are kept.", group=_CHECKPOINTS, at_least=1)
     keep_every: int | None = setting(
-        None, "Steps between two checkpoints that are kept forever; none: none are.", group=_CHECKPOINTS, at_least=1
+        None,
+        "Steps between two checkpoints that are kept forever; none: no such checkpoints.",
+        group=_CHECKPOINTS,
+        at_least=1,
     )
     checkpoint_budget: float | None = setting(
         None,
-        "Most megabytes of the run's checkpoints; the oldest of keep-every are removed first. none: no limit.",
+        "Largest size of all checkpoints in megabytes; the oldest of keep-every are removed first. none: no limit.",
         group=_CHECKPOINTS,
         above=0,
     )

@@ -41,7 +41,7 @@ def compare(
 ) -> None:
     """Compare the named runs, or all runs of an experiment.
 
-    One row per run shows the settings in which they differ, and the results. The head of a column names the value of
+    One row per run shows the settings in which they differ, and the results. The heading of a column names the value of
     the metric: that in the summary, else the best of the curve. If the best value of a curve is not its last one, the
     last one has a column too. JSON and CSV contain the last and the best value of every metric.
 

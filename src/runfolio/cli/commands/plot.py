@@ -67,7 +67,7 @@ def plot(ctx: click.Context, **arguments: Any) -> None:
     drawn as separate small plots. The legend starts with the best run.
 
     --scatter, --color and --group-by take the columns of `runfolio runs`: lr is the setting, metrics.lr the logged
-    metric. The value of a metric is the one in the run's summary, else the best of the curve; the axis says which.
+    metric. The value of a metric is the one in the run's summary, else the best of the curve; the axis names it.
 
     \b
     runfolio plot val/acc

@@ -113,7 +113,7 @@ def _confirm_execution(yes: bool) -> None:
     """Ask before the command is executed.
 
     Raises:
-        ConfigError: There is nobody to ask.
+        ConfigError: There is no terminal to ask at.
         click.Abort: The answer is no.
     """
     if yes:

@@ -44,7 +44,7 @@ def list_runs(
     A column is a fact (id, name, experiment, state, created, duration_s, ended, reason, tags, notes, archived, series,
     lineage, host, device, commit, folder, data.val for its fingerprint) or a name of yours: a setting, else a result,
     else a metric. The value of a metric is the one in the run's summary, else the best of the curve, else (if no
-    direction is known) the last; the heading says which. params.lr, summary.val/acc, metrics.lr (the last value) and
+    direction is known) the last; the heading names it. params.lr, summary.val/acc, metrics.lr (the last value) and
     metrics.val/acc.best are explicit.
 
     Without --columns, the table shows the settings that differ and up to three results, if they fit. JSON and CSV have

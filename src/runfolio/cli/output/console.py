@@ -62,7 +62,7 @@ def print_caption(caption: Caption, *, explain: bool) -> None:
         for sentence in caption.details:
             print_text(sentence)
     elif caption.details:
-        print_text("--explain says more.")
+        print_text("--explain shows more.")
 
 
 def print_line(text: str, style: str | None = None, *, stderr: bool = False) -> None:

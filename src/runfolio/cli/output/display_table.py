@@ -57,7 +57,7 @@ class Column:
     """Formats all values of the column at once, so that numbers get the same decimals."""
     number: bool = False
     optional: int = 0
-    """Omitted if above 0 on a narrow terminal; of several such columns, the one with the highest number goes first."""
+    """Order of omission on a narrow terminal, the highest number first; 0: never omitted."""
     wraps: bool = False
     """Wrap long texts instead of shortening them."""
     style: Callable[[Any], str | None] = lambda value: None
@@ -152,7 +152,7 @@ def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
 
 
 def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[Column]:
-    """Drop as many optional columns as the width requires; among equal ones, the widest goes first."""
+    """Drop as many optional columns as the width requires; among equal ones, the widest is dropped first."""
     fitting = list(columns)
     while _width(fitting, formatted) > width and any(column.optional for column in fitting):
         fitting.remove(max(fitting, key=lambda column: (column.optional, _widest(column, formatted))))

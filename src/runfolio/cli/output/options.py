@@ -30,7 +30,7 @@ experiment_option = click.option("--experiment", metavar="NAME", help="Only the 
 
 
 class _AliasedOption(click.Option):
-    """An option with several spellings, of which the help shows only the first."""
+    """An option with several spellings; the help shows only the first."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         record = super().get_help_record(ctx)
@@ -152,6 +152,10 @@ def load_run_classifier(run: RecordedRun, module: str | None) -> Any:
     return load_classifier(run.checkpoint(), None if module is None else import_attribute(module, "module"))
 
 
+_COMMON_ORDER = ("data", "model", "epochs", "lr", "batch_size", "optimizer", "seed")
+"""Order of common settings in the help; others follow in the order of their definition."""
+
+
 class Command(click.Command):
     """A command with `--debug` and grouped help: common settings, options, then other settings by topic."""
 
@@ -169,7 +173,8 @@ class Command(click.Command):
         ]
         defaults = ctx.show_default is not False
         settings = self.settings()
-        write_settings_help(formatter, [field for field in settings if field.group == COMMON], defaults=defaults)
+        common = sorted((field for field in settings if field.group == COMMON), key=_common_order)
+        write_settings_help(formatter, common, defaults=defaults)
         with formatter.section("Options"):
             formatter.write_dl(records)
         write_settings_help(formatter, [field for field in settings if field.group != COMMON], defaults=defaults)
@@ -177,6 +182,10 @@ class Command(click.Command):
     def settings(self) -> list[Field]:
         """Return the settings that are flags of the command."""
         return [param.field for param in self.params if isinstance(param, SettingOption)]
+
+
+def _common_order(field: Field) -> int:
+    return _COMMON_ORDER.index(field.name) if field.name in _COMMON_ORDER else len(_COMMON_ORDER)
 
 
 def debug_option() -> click.Option:

@@ -292,7 +292,7 @@ def comparison_data(comparison: Comparison) -> DisplayTable:
 
 def _compared_value(value: Any) -> str:
     text = formatting.setting_value(value)
-    # The end of a path says most, and the other columns need space.
+    # The end of a path is the most useful part, and the other columns need space.
     return text if len(text) <= _MAX_COMPARED_WIDTH else f"…{text[1 - _MAX_COMPARED_WIDTH :]}"
 
 

@@ -39,7 +39,7 @@ def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
     print_table(table)
     tied = sum(row["tied"] for row in table.rows)
     test = "McNemar's test, 5 % for all together by Holm's procedure"
-    marks = f" These images cannot tell {tied} of the others from the best, marked = ({test})." if tied else ""
+    marks = f" Of the others, {tied} marked = do not differ significantly from the best ({test})." if tied else ""
     print_line("")
     print_text(f"Best first by accuracy on {_images_text(results[0])}.{marks}")
 

@@ -1,8 +1,8 @@
-"""Decoding of JSON documents from other people, by the fields that a class declares.
+"""Decoder of JSON documents from untrusted sources, based on the fields that a class declares.
 
-A document is a dataclass or a `TypedDict` of annotated fields. A value that is not what its field says is damage of
-that field alone: the field takes its default, or is left out, and is named. Objects of a dataclass are made anew; those
-of a `TypedDict` stay dicts and keep keys that are not known.
+A document is a dataclass or a `TypedDict` of annotated fields. An invalid value damages only its own field: the field
+gets its default or is left out, and the damage is reported. A dataclass is created from a JSON object; a `TypedDict`
+stays a dict and keeps unknown keys.
 """
 
 from __future__ import annotations
@@ -28,44 +28,45 @@ Document = TypeVar("Document")
 
 
 class ValueKind(NamedTuple):
-    """Kind of values of a field, given by `Annotated[type, kind]`."""
+    """Kind of value that a field accepts, declared by `Annotated[type, kind]`."""
 
     words: str
-    """Type and bounds, for people."""
+    """Readable description of the type and its bounds."""
     decode: Callable[[Any, list[str]], Any]
-    """Returns the value and adds its damaged parts to the list; raises ValueError if it is not of the kind."""
+    """Function that returns the decoded value and adds descriptions of damaged parts to the list. It raises ValueError
+    for a value of a different kind."""
     is_leaf: bool = True
-    """True if the list is never used."""
+    """True if `decode` never adds to the list."""
 
 
 @dataclass(frozen=True)
 class Most:
-    """Marks a list or an object of at most `entries` entries."""
+    """Annotation for a list or an object with at most `entries` entries."""
 
     entries: int
 
 
 MANY = 100_000
-"""Most entries of a list or an object that is not marked with another number."""
+"""Maximum number of entries in a list or an object without an annotation `Most`."""
 _MOST_NAMED = 1_000
-"""Damaged values that are named of one value; each is named again for each object that it is in."""
+"""Maximum number of damaged parts that are reported for one value. Each enclosing object repeats these reports."""
 KEY_LENGTH = 1_000
-"""Most characters of a key."""
+"""Maximum length of a key in characters."""
 NOT_IN_FILE = {"in file": False}
-"""Metadata of a field that is not of the document: `unknown` (keys that no field has) and `damage`."""
+"""Metadata of the fields `unknown` (keys without a field) and `damage`, which are not part of the document."""
 
 
 def damaged_as(value: Any, words: str | None = None) -> dict[str, Any]:
-    """Return metadata of a field without a default: the value that takes the place of a missing or damaged one.
+    """Return the metadata of a field without a default: the value that replaces a missing or damaged one.
 
     Args:
-        words: The value as the specification says it. None: its JSON.
+        words: Description of the value in the specification. Default: the value as JSON.
     """
     return {"damaged as": value, "words": json.dumps(value) if words is None else words}
 
 
-def text(longest: int | None = None, pattern: str | None = None, words: str = "text") -> ValueKind:
-    """Return the kind of texts of at most `longest` characters, all of which `pattern` matches."""
+def text(longest: int | None = None, pattern: str | None = None, words: str = "a string") -> ValueKind:
+    """Return the kind for strings of at most `longest` characters that `pattern` matches completely."""
     most = sys.maxsize if longest is None else longest
     matches = re.compile(pattern, re.DOTALL).fullmatch if pattern is not None else None
 
@@ -79,7 +80,7 @@ def text(longest: int | None = None, pattern: str | None = None, words: str = "t
 
 
 def whole(least: int, most: int, words: str) -> ValueKind:
-    """Return the kind of integers in a range."""
+    """Return the kind for integers in a range."""
 
     def decode_whole_number(value: Any, damage: list[str]) -> int:
         if type(value) is not int or not least <= value <= most:
@@ -90,7 +91,7 @@ def whole(least: int, most: int, words: str) -> ValueKind:
 
 
 def real(least: float, most: float, words: str) -> ValueKind:
-    """Return the kind of finite numbers in a range; integers are numbers too."""
+    """Return the kind for finite numbers in a range, including integers."""
 
     def decode_real(value: Any, damage: list[str]) -> float:
         if type(value) not in (float, int) or not least <= value <= most:
@@ -101,7 +102,8 @@ def real(least: float, most: float, words: str) -> ValueKind:
 
 
 def checked(words: str, check: Callable[[Any], Any]) -> ValueKind:
-    """Return the kind of values that a function accepts; for others it raises KeyError, TypeError or ValueError."""
+    """Return the kind for values that a function accepts. It must raise KeyError, TypeError or ValueError for
+    others."""
 
     def decode_checked(value: Any, damage: list[str]) -> Any:
         try:
@@ -113,12 +115,12 @@ def checked(words: str, check: Callable[[Any], Any]) -> ValueKind:
 
 
 def time_from_text(moment_text: str) -> datetime:
-    """Parse a time of the record; one without a zone is in UTC.
+    """Parse a time of the record. A time without a time zone is in UTC.
 
-    Times in the calendar's first and last year are rejected, since other time zones cannot express all of them.
+    Times in the first and last year of the calendar are rejected, because they cannot be converted to every time zone.
 
     Raises:
-        ValueError, TypeError: It is not a time.
+        ValueError, TypeError: The value is not a time.
     """
     moment = datetime.fromisoformat(moment_text)
     if not 2 <= moment.year <= 9998:
@@ -152,37 +154,38 @@ def _scalar(value: Any) -> Any:
 
 
 Line = Annotated[str, text(1_000)]
-Name = Annotated[str, text(1_000, r"[^\0\n]+", "text of 1 to 1,000 characters, one line")]
+Name = Annotated[str, text(1_000, r"[^\0\n]+", "a string of 1 to 1,000 characters on one line")]
 Tags = Annotated[list[Annotated[str, text(1_000)]], Most(10_000)]
 Prose = Annotated[str, text()]
-"""Text of any length, from people or errors."""
-PathText = Annotated[str, text(4_095, r"[^\0]*", "path of at most 4,095 characters")]
-Word = Annotated[str, text(1_000_000, r"[^\0]*", "text of at most 1,000,000 characters, without NUL")]
-"""Argument of a command line, or value of an environment variable."""
-Count = Annotated[int, whole(0, 2**63 - 1, "integer from 0")]
-Integer = Annotated[int, whole(-(2**63), 2**63 - 1, "integer")]
-Small = Annotated[int, whole(-(2**31), 2**31 - 1, "integer of 32 bits")]
-AttemptNumber = Annotated[int, whole(0, 999_999_999, "integer from 0 to 999,999,999")]
-Pid = Annotated[int, whole(0, 2**31 - 1, "integer from 0 to 2,147,483,647")]
-Seconds = Annotated[float, real(0.0, 1e10, "number from 0 to 1e10")]
-Number = Annotated[float, real(-sys.float_info.max, sys.float_info.max, "number")]
-AnyNumber = Annotated[float, checked("number, or the name of one that JSON lacks", _number)]
-Moment = Annotated[datetime, checked("time", time_from_text)]
-Id = Annotated[str, text(64, r"[0-9A-Za-z_-]+", "id of 1 to 64 letters, digits, `_` and `-`")]
-Writer = Annotated[str, checked("id of a writer: 1 to 64 letters, digits, `_` and `-`", writer_id)]
-FileNameText = Annotated[str, checked("name of a file", file_name)]
+"""String of any length, written by a user or taken from an error."""
+PathText = Annotated[str, text(4_095, r"[^\0]*", "a path of at most 4,095 characters")]
+Word = Annotated[str, text(1_000_000, r"[^\0]*", "a string of at most 1,000,000 characters without NUL")]
+"""Command-line argument, or value of an environment variable."""
+Count = Annotated[int, whole(0, 2**63 - 1, "a non-negative integer")]
+Integer = Annotated[int, whole(-(2**63), 2**63 - 1, "an integer")]
+Small = Annotated[int, whole(-(2**31), 2**31 - 1, "a 32-bit integer")]
+AttemptNumber = Annotated[int, whole(0, 999_999_999, "an integer from 0 to 999,999,999")]
+Pid = Annotated[int, whole(0, 2**31 - 1, "an integer from 0 to 2,147,483,647")]
+Seconds = Annotated[float, real(0.0, 1e10, "a number from 0 to 1e10")]
+Number = Annotated[float, real(-sys.float_info.max, sys.float_info.max, "a number")]
+AnyNumber = Annotated[float, checked('a number, "NaN", "Infinity" or "-Infinity"', _number)]
+Moment = Annotated[datetime, checked("a time", time_from_text)]
+Id = Annotated[str, text(64, r"[0-9A-Za-z_-]+", "an id of 1 to 64 letters, digits, `_` and `-`")]
+Writer = Annotated[str, checked("a writer id of 1 to 64 letters, digits, `_` and `-`", writer_id)]
+FileNameText = Annotated[str, checked("a file name", file_name)]
 Sha256 = Annotated[str, text(64, r"[0-9a-f]{64}", "64 hexadecimal digits")]
 Fingerprint = Annotated[str, text(32, r"[0-9a-f]{32}", "32 hexadecimal digits")]
-Scalar = Annotated[Any, checked("text, number, boolean or null", _scalar)]
-Tree = Annotated[dict[str, Any], checked("object of any values", _tree)]
-"""Values of the user, with the numbers that JSON lacks."""
+Scalar = Annotated[Any, checked("a string, number, boolean or null", _scalar)]
+Tree = Annotated[dict[str, Any], checked("an object with values of any type", _tree)]
+"""Values of the user, including numbers that JSON cannot represent."""
 
 
 def decode(document: type[Document], value: Any) -> tuple[Document, list[str]]:
-    """Decode a JSON document; return it and a text for each invalid value.
+    """Decode a JSON document, and return it with a description of each invalid value.
 
     Raises:
-        ValueError: It is not an object, or a field that has no default is missing or damaged; the message names it.
+        ValueError: The document is not an object, or a required field is missing or damaged; the message names the
+            field.
     """
     damage: list[str] = []
     kind = _kind_of_class(document)
@@ -205,23 +208,23 @@ def decode_whole(document: type[Document], value: Any) -> Document:
 
 
 def shorten_damage(damage: list[str] | tuple[str, ...]) -> str:
-    """Return the first texts of a document's damage, and the number of the others."""
+    """Return the first descriptions of damage in a document, and the number of further ones."""
     more = len(damage) - 3
     return ", ".join(damage[:3]) + (f", and {more:,} more" if more > 0 else "")
 
 
 class FieldDescription(NamedTuple):
-    """Field of a document, for the specification."""
+    """Description of a document's field for the specification."""
 
     name: str
     words: str
     """Type and bounds."""
     default: str
-    """Replacement of a missing or damaged value, as JSON or in words; `required` or `left out`."""
+    """Replacement for a missing or damaged value as JSON or in words, or `required`, or `left out`."""
 
 
 def describe(document: type) -> list[FieldDescription]:
-    """Return the fields of a document in their order."""
+    """Return descriptions of a document's fields, in order."""
     return [FieldDescription(member.name, member.kind.words, member.default) for member in _members(document)]
 
 
@@ -229,21 +232,21 @@ class _Member(NamedTuple):
     name: str
     kind: ValueKind
     default: str
-    """Same as in `FieldDescription`."""
+    """Readable type and bounds, as in `FieldDescription`."""
     fallback: Any
-    """Replacement of a missing or damaged value, or one of the following two."""
+    """Replacement for a missing or damaged value, or one of the two markers below."""
 
 
 _REQUIRED: Any = object()
-"""Fallback of a field without which there is no object."""
+"""Marker for a required field. If it is missing or damaged, the whole object is damaged."""
 _DEFAULT: Any = object()
-"""Fallback of a field that may be missing: the default of a dataclass, no key in a `TypedDict`."""
+"""Marker for an optional field, which gets its default in a dataclass and is omitted from a `TypedDict`."""
 _ABSENT: Any = object()
-"""A value that is damaged."""
+"""Marker for a damaged value."""
 
 
 def _decode_inner(name: str, kind: ValueKind, value: Any, damage: list[str]) -> Any:
-    """Decode a nested value; return `_ABSENT` if it is damaged."""
+    """Decode a nested value, and return `_ABSENT` if it is damaged."""
     before = len(damage)
     try:
         inner = kind.decode(value, damage)
@@ -263,7 +266,7 @@ def _decode_inner(name: str, kind: ValueKind, value: Any, damage: list[str]) -> 
 @functools.cache
 def _kind_of_class(document: type) -> ValueKind:
     decode_object = functools.partial(_decode_object, document, typing.is_typeddict(document))
-    return ValueKind(f"object ({document.__name__})", decode_object, is_leaf=False)
+    return ValueKind(f"an object ({document.__name__})", decode_object, is_leaf=False)
 
 
 @functools.cache
@@ -275,7 +278,7 @@ def _members(document: type) -> tuple[_Member, ...]:
             for entry in dataclasses.fields(document)
             if entry.metadata.get("in file", True)
         )
-    # `__required_keys__` does not see through annotations that are texts.
+    # `__required_keys__` ignores `Required` if annotations are strings.
     required = {name for name, hint in hints.items() if typing.get_origin(hint) is Required}
     return tuple(
         _Member(name, _kind(hint), "required", _REQUIRED)
@@ -287,7 +290,7 @@ def _members(document: type) -> tuple[_Member, ...]:
 
 @functools.cache
 def names(document: type) -> tuple[str, ...]:
-    """Return the names of a document's fields in their order."""
+    """Return the names of a document's fields, in order."""
     return tuple(member.name for member in _members(document))
 
 
@@ -333,16 +336,16 @@ def encode(document: Any) -> dict[str, Any]:
 
 
 def unknown_keys(document: type, value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of an object that are not fields of the document."""
+    """Return the entries of an object that the document does not declare as fields."""
     known = set(names(document))
     return {name: entry for name, entry in value.items() if name not in known}
 
 
 def _kind(hint: Any) -> ValueKind:
-    """Return the kind of values that an annotation describes."""
+    """Return the kind that an annotation describes."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
-        return ValueKind("any value", lambda value, _: value)
+        return ValueKind("a value of any type", lambda value, _: value)
     if origin is Required:
         return _kind(arguments[0])
     if origin is Annotated:
@@ -356,10 +359,10 @@ def _kind(hint: Any) -> ValueKind:
     if origin in (list, dict):
         return _container(hint, MANY)
     if hint is bool:
-        return ValueKind("boolean", _decode_bool)
+        return ValueKind("a boolean", _decode_bool)
     if isinstance(hint, type):
         return _kind_of_class(hint)
-    raise TypeError(f"no kind of values is {hint!r}")
+    raise TypeError(f"{hint!r} is not an annotation of a document")
 
 
 def _decode_bool(value: Any, damage: list[str]) -> bool:
@@ -383,18 +386,20 @@ def _one_of(values: tuple[str, ...]) -> ValueKind:
             raise ValueError
         return value
 
-    return ValueKind(" or ".join(f'"{value}"' for value in values), decode_word)
+    return ValueKind("one of " + ", ".join(f'"{value}"' for value in values), decode_word)
 
 
 def _container(hint: Any, most: int) -> ValueKind:
-    """Return the kind of a list or an object, in which damaged entries are omitted."""
+    """Return the kind for a list or an object. Its damaged entries are omitted."""
     key, inner = None, _kind(typing.get_args(hint)[-1])
     if typing.get_origin(hint) is list:
         decode_list = functools.partial(_decode_list, inner, most)
-        return ValueKind(f"list of at most {most:,}: {inner.words}", decode_list, is_leaf=False)
+        return ValueKind(f"a list of at most {most:,} entries, each {inner.words}", decode_list, is_leaf=False)
     if typing.get_args(hint)[0] is not str:
         key = _kind(typing.get_args(hint)[0])
-    words = f"object of at most {most:,}: {inner.words}" + (f" by {key.words}" if key is not None else "")
+    words = f"an object with at most {most:,} entries, each {inner.words}"
+    if key is not None:
+        words += f"; each key is {key.words}"
     return ValueKind(words, functools.partial(_decode_map, key, inner, most), is_leaf=False)
 
 
@@ -405,7 +410,7 @@ def _decode_list(inner: ValueKind, most: int, value: Any, damage: list[str]) -> 
         try:
             return [inner.decode(entry, damage) for entry in value]
         except ValueError:
-            pass  # decided below
+            pass  # the damaged entries are omitted below
     entries = [_decode_inner(str(index), inner, entry, damage) for index, entry in enumerate(value)]
     return [entry for entry in entries if entry is not _ABSENT]
 
@@ -418,6 +423,6 @@ def _decode_map(key: ValueKind | None, inner: ValueKind, most: int, value: Any, 
         try:
             return {name: inner.decode(value[name], damage) for name in names}
         except ValueError:
-            pass  # decided below
+            pass  # the damaged entries are omitted below
     entries = {name: _decode_inner(name, inner, value[name], damage) for name in names}
     return {name: entry for name, entry in entries.items() if entry is not _ABSENT}

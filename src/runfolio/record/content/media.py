@@ -38,7 +38,7 @@ def _corners(value: Any) -> list[float]:
 class Box(TypedDict, total=False):
     """Box over an image."""
 
-    box: Required[Annotated[list[float], schema.checked("list of 4 numbers: left, top, right, bottom", _corners)]]
+    box: Required[Annotated[list[float], schema.checked("a list of 4 numbers: left, top, right, bottom", _corners)]]
     """Edges in pixels of the image."""
     label: Prose | None
     score: AnyNumber | None

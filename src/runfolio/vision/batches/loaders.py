@@ -26,7 +26,7 @@ MEMORY_CACHE_BYTES = 256 * 1024 * 1024
 """Size up to which resized pixels stay in memory, so that only the first epoch decodes the images."""
 
 _GPU_WORKERS, _CPU_WORKERS = 8, 4
-"""Most workers by default. This many can feed a GPU; on a CPU, more would compete with the training for cores."""
+"""Largest default number of workers. It suffices for a GPU; on a CPU, more would compete with the training."""
 _BATCHES_AHEAD = 4
 """Batches that each worker prepares in advance."""
 

@@ -65,7 +65,7 @@ class Fork:
         try:
             _check_state(self.checkpoint.state)
         except WrongValue as error:
-            raise DamagedFile(f"{checkpoint_label(self.checkpoint)} holds no state of a training: {error}") from None
+            raise DamagedFile(f"{checkpoint_label(self.checkpoint)} contains no training state: {error}") from None
 
     @classmethod
     def plan(cls, run: RecordedRun, changes: Mapping[str, Any], at: int | str = LAST) -> Self:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 256 * 1024
 _RETRYABLE_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 _MAX_TEXT = 100
-"""Most characters of a server's text in a message."""
+"""Largest number of characters of a server's text in a message."""
 _SIZE = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _VALIDATOR = re.compile(r"[ -~]{1,200}")
@@ -39,7 +39,7 @@ class RetryPolicy:
     """Limits for servers that fail, are slow or send nothing."""
 
     attempts: int = 5
-    """Most consecutive attempts that receive nothing."""
+    """Largest number of consecutive attempts that receive nothing."""
     first_wait_s: float = 1.0
     """Seconds before the second attempt. The wait doubles before each further one."""
     silence_s: float = 30.0

@@ -32,7 +32,7 @@ MIN_LEVELS = 8
 _CACHE_VERSION = f"runfolio {__version__} (3), Pillow {PIL.__version__}"
 """Version of the results: other packages may judge a file differently. The number counts changes of the fields."""
 _MIN_DECODED_PIXELS = 2048
-"""Least pixels of the shorter side to which a large JPEG is reduced (see `read_picture`)."""
+"""Smallest shorter side, in pixels, to which a large JPEG is reduced (see `read_picture`)."""
 _CHUNK_FILES = 1024
 """Files submitted to the threads at once, which limits the delay of Ctrl-C."""
 

@@ -42,8 +42,8 @@ def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
 
     Args:
         path: Path of the file.
-        at_least: Least pixels of each side. A JPEG is scaled down by 2, 4 or 8 while decoding, which is faster, as long
-            as neither side gets smaller than this. None: no scaling.
+        at_least: Smallest size of each side, in pixels. A JPEG is scaled down by 2, 4 or 8 while decoding, which is
+            faster, as long as neither side gets smaller than this. None: no scaling.
 
     Raises:
         NotFound: The file does not exist.

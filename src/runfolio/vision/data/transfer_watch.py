@@ -25,7 +25,7 @@ class TransferWatch:
 
         Args:
             window_s: Seconds in which `window_bytes` must arrive.
-            window_bytes: Least number of bytes in each window.
+            window_bytes: Smallest number of bytes in each window.
             ends: Time of `time.monotonic` at which the attempt must end.
         """
         self.verdict: str | None = None

@@ -42,7 +42,7 @@ class ImageTransform:
     """New length of the shorter side, before the centre is cropped; None: resize without keeping the aspect ratio."""
     interpolation: str = "bilinear"
     reducing_gap: float | None = None
-    """Least ratio of the decoded to the resized size, down to which a JPEG is reduced while decoding. 2 has no visible
+    """Smallest ratio of the decoded to the resized size to which a JPEG is reduced while decoding. 2 has no visible
     effect; None: no reduction. Source: Pillow's `Image.thumbnail`"""
     value_range: tuple[float, float] | None = None
     """Values of pictures of more than 8 bits that become black and white (see `to_channels`)."""
@@ -90,7 +90,7 @@ class ImageTransform:
 
     @property
     def at_least(self) -> int | None:
-        """Least pixels of a side for decoding (see `read_picture`)."""
+        """Smallest size of a side for decoding, in pixels (see `read_picture`)."""
         if self.reducing_gap is None:
             return None
         return math.ceil(self.reducing_gap * (self.resize or max(self.height, self.width)))

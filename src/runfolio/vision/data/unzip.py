@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MAX_MEMBERS = 250_000
-"""Most files and folders."""
+"""Largest number of files and folders."""
 MAX_DEPTH = 64
-"""Most nested folders."""
+"""Largest number of nested folders."""
 MAX_RATIO = 200
 """Highest compression ratio. Photographs are hardly compressible."""
 SMALL_BYTES = 64 * 1024 * 1024

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _MAX_LABELLED_CLASSES = 120
 _MAX_CLASSES_WITH_COUNTS = 20
-"""Most classes for which counts are written into the cells."""
+"""Largest number of classes for which counts are written into the cells."""
 _LETTER_INCHES = 0.09
 
 

@@ -38,7 +38,7 @@ class StoredTransform:
 
     @classmethod
     def of(cls, steps: Sequence[TransformStep], model: nn.Module) -> StoredTransform:
-        """Build the transform. If the steps do not tell the channels, those of `model` are used."""
+        """Build the transform. If the steps do not determine the channels, those of `model` are used."""
         sides = [side for step in steps if step.name == "Resize" if (side := _shorter_side(step.arguments["size"]))]
         return cls(v2.Compose([_build(step) for step in steps]), _channels(steps, model), max(sides, default=None))
 

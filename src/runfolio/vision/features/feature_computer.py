@@ -32,7 +32,7 @@ _CPU_BATCH, _GPU_BATCH = 8, 32
 def feature_computer(
     cut: NetworkCut, model: nn.Module, transform: ImageTransform, precision: str
 ) -> Iterator[FeatureFunction]:
-    """Give the function that computes features. Inside, `model` is in evaluation mode and torch's threads are set."""
+    """Yield the function that computes features. Inside, `model` is in evaluation mode and torch's threads are set."""
     device = next(model.parameters()).device
     size = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
 
@@ -57,7 +57,7 @@ def _padded(batch: torch.Tensor, size: int) -> torch.Tensor:
 
 @contextmanager
 def _batch_threads(device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """Give one thread for a GPU; for a CPU as many as torch has, each of which computes alone."""
+    """Yield one thread for a GPU; for a CPU as many threads as torch has, where each computes whole batches."""
     if device.type != "cpu":
         with ThreadPoolExecutor(1) as threads:
             yield threads

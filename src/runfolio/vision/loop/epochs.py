@@ -71,7 +71,7 @@ def _train_logits(state: TrainState, inputs: torch.Tensor) -> torch.Tensor:
             raise
         raise ConfigError(
             f"BatchNorm cannot train on a batch of one image, and {state.images:,} images in batches of"
-            f" {state.settings.resolved_batch_size} end with such a batch; give another --batch-size, or"
+            f" {state.settings.resolved_batch_size} end with one; give another --batch-size, or"
             " --freeze-backbone"
         ) from None
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _SMALL_HEAD = 100_000
-"""Most parameters of a head that trains on one CPU thread. More threads would wait longer than they compute."""
+"""Number of parameters up to which a head trains on one CPU thread; several would wait longer than they compute."""
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """Pairs on the device: [b, c, h, w] uint8 pixels or [b, size] features, and [b] int64 labels."""
@@ -129,7 +129,7 @@ class InputPipeline:
 
     @contextmanager
     def connect(self, state: TrainState) -> Iterator[Loaders]:
-        """Give the remaining batches of the current epoch, and make the networks of `state` accept their kind."""
+        """Yield the remaining batches of the current epoch, and make the networks of `state` accept their kind."""
         loaders = self._images
         with ExitStack() as connection:
             if self._features is not None and self._feature_datasets is not None and state.is_frozen:

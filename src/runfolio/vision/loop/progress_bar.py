@@ -29,7 +29,7 @@ class EpochProgressBar:
         """Add the task to the display.
 
         Args:
-            log_line: Takes the line of an epoch that is not printed.
+            log_line: Called with the line of an epoch that is not printed.
             steps: Steps per epoch.
             completed: Steps of earlier attempts.
         """
@@ -39,7 +39,7 @@ class EpochProgressBar:
         self._log_line = log_line
         self._metrics = ""
         self._epoch = 0
-        # A series already has a task in the display and prints one line per run; only the records get those of epochs.
+        # A series already has a task in the display and prints one line per run; the lines of epochs are only recorded.
         self._prints_epochs = progress is not None and not progress.tasks
         if progress is not None:
             self._task = progress.add_task(self._name, total=epochs * steps, completed=completed)

@@ -24,7 +24,7 @@ class LinearAfterDropout(nn.Linear):
 def head_layers(model: nn.Module) -> tuple[str, ...]:
     """Return the names of the layers that return the logits. Only models of timm can have several.
 
-    It is the linear or convolutional layer that was registered last, which is true for tinyvgg, mlp, and all
+    The head is taken to be the last registered linear or convolutional layer, which is right for tinyvgg, mlp, and all
     classification models of torchvision.
     """
     published = getattr(model, "pretrained_cfg", {}).get("classifier")

@@ -43,7 +43,7 @@ class NetworkCut:
 
     @contextmanager
     def feature_function(self, model: nn.Module) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
-        """Give a thread-safe function from [b, c, h, w] images to [b, size] features.
+        """Yield a thread-safe function from [b, c, h, w] images to [b, size] features.
 
         Inside, the model is in evaluation mode. Its modes are restored afterwards.
         """
@@ -156,7 +156,7 @@ def _run(model: nn.Module, points: tuple[str, ...], images: torch.Tensor) -> tup
 def _recording_inputs(
     model: nn.Module, points: tuple[str, ...]
 ) -> Iterator[Callable[[torch.Tensor], tuple[torch.Tensor, list[torch.Tensor]]]]:
-    """Give a thread-safe function like `_run` from images to output and inputs."""
+    """Yield a thread-safe function like `_run` from images to output and inputs."""
     thread_state = threading.local()
 
     def save_input(name: str, module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:

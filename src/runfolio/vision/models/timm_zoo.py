@@ -34,7 +34,7 @@ def check(name: str) -> None:
     """Check that timm has a model.
 
     Raises:
-        NotFound: It has not; the message names the most similar ones.
+        NotFound: timm does not have it; the message names the most similar ones.
         MissingExtra: timm is not installed.
     """
     timm = _timm()
