@@ -148,7 +148,9 @@ run.log_text("note", "hello")
     assert "`runfolio doctor --repair` restores them" in done.stderr
     (waiting,) = spool.find_spools()
     result = CliRunner().invoke(main, ["doctor", "--store", str(store)])
-    assert f"are in {waiting.folder}, but its folder {waiting.run_folder} is missing" in " ".join(result.stdout.split())
+    assert f"are in {waiting.folder}, but the run's folder {waiting.run_folder} is missing" in " ".join(
+        result.stdout.split()
+    )
     away.rename(waiting.run_folder)
     (folder,) = find_runs(store)
     assert folder == waiting.run_folder

@@ -1,4 +1,4 @@
-"""Contents for SummaryWriter's methods: images, videos, sounds, meshes, curves, and files of arrays."""
+"""Content that SummaryWriter's methods record: images, videos, sounds, meshes, curves, and files of arrays."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _CURVES = ("true_positives", "false_positives", "true_negatives", "false_negativ
 
 
 def image_grid(image: Any, dataformats: str) -> Any:
-    """Combine images with axes named N, C, H and W into one array [height, width, channels].
+    """Combine images with axes named N, C, H and W into one grid, an array [height, width, channels].
 
     Raises:
-        ConfigError: The axes do not fit the array, or an image.
+        ConfigError: The axes do not fit the array, or do not describe an image.
     """
     import numpy as np
 
@@ -68,7 +68,9 @@ def video_grid(video: Any) -> Any:
 
     array = media_content.as_numbers(video)
     if array.ndim != 5 or 0 in array.shape:
-        raise ConfigError(f"a video has the axes [N, frames, channels, height, width], not the shape {array.shape}")
+        raise ConfigError(
+            f"a video must have the axes [N, frames, channels, height, width], but its shape is {array.shape}"
+        )
     return np.stack([image_grid(array[:, number], "NCHW") for number in range(array.shape[1])])
 
 
@@ -80,7 +82,7 @@ def sound(values: Any) -> Any:
     """
     samples = media_content.as_numbers(values).squeeze()
     if samples.ndim != 1:
-        raise ConfigError(f"a sound has one axis, its samples, not the shape {samples.shape}")
+        raise ConfigError(f"a sound must have one axis, its samples, but its shape is {samples.shape}")
     return samples
 
 
@@ -160,7 +162,7 @@ def curves(*values: Any) -> dict[str, list[float]]:
 
 
 def table(rows: Any, header: Any) -> dict[str, Any]:
-    """Return the metadata of an embedding (one text or list of texts per point) as plain texts."""
+    """Return the metadata of an embedding (one label or list of labels per point) as plain strings."""
 
     def cells(row: Any) -> list[str]:
         return [text_of(cell, "metadata") for cell in (row if isinstance(row, (list, tuple)) else [row])]
@@ -169,7 +171,7 @@ def table(rows: Any, header: Any) -> dict[str, Any]:
 
 
 def artifact_name(tag: str, step: int) -> str:
-    """Return a file name for a tag and a step, unique among them."""
+    """Return a file name that is unique for a tag and a step."""
     safe = slug(tag).encode()[:_NAME_BYTES].decode(errors="ignore")
     digest = "" if safe == tag else "-" + hashlib.blake2b(tag.encode(errors="replace"), digest_size=4).hexdigest()
     return f"{safe}{digest}-{step}"
