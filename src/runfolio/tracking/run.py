@@ -18,7 +18,7 @@ from runfolio.record.content import artifacts
 from runfolio.tracking.checkpointing import restore
 from runfolio.tracking.checkpointing.saver import checkpoint_metric
 from runfolio.tracking.guard import guarded
-from runfolio.tracking.pipeline import figure_image, media_content
+from runfolio.tracking.pipeline import answer_content, figure_image, media_content
 from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.live_dict import LiveDict
 from runfolio.tracking.pipeline.live_tags import LiveTags
@@ -84,6 +84,23 @@ class Run:
     def last_step(self) -> int:
         """Step of the last call of `log` that was encoded; -1 before the first."""
         return self.recorder.last_step
+
+    @property
+    def total_steps(self) -> int | None:
+        """Step at which the training will be done, in the units of the logged steps; None if it is unknown.
+
+        With it, `runfolio show` prints the share that is done and the time left. A resumed run keeps it.
+        """
+        return self.recorder.document.total_steps
+
+    @total_steps.setter
+    @guarded(None)
+    def total_steps(self, total_steps: int | None) -> None:
+        steps = None if total_steps is None else whole_step(total_steps)
+        if steps is not None and steps < 1:
+            raise ConfigError(f"total_steps is {steps}; it is a number of steps, at least 1, or None")
+        self.recorder.document.total_steps = steps
+        self.recorder.note_change()
 
     @property
     def resumed(self) -> bool:
@@ -223,6 +240,38 @@ class Run:
             source: Description of the data's origin. Default: the path, or the array's shape.
         """
         self.recorder.add_data(name, data, source)
+
+    @guarded(None)
+    def log_answers(
+        self,
+        split: str,
+        names: Sequence[str] | None,
+        truths: Any,
+        scores: Any,
+        *,
+        probabilities: bool = False,
+        classes: Sequence[str] | None = None,
+        digests: Sequence[str] | Callable[[], Sequence[str] | None] | None = None,
+    ) -> None:
+        """Record the answers of the model to the items of a split: one row per item, to find and to compare mistakes.
+
+        The arrays are copied here; a thread ranks the scores and packs the file. A second call for the same split
+        replaces the first. `RecordedRun.answers` reads them.
+
+        Args:
+            split: Name of the split, such as `test`: letters, digits, `.`, `_` and `-`.
+            names: Name of each item, such as its path. None: the indices from 0.
+            truths: True classes, [n] indices from 0; true values, [n], of a regression.
+            scores: Logits, [n, classes]; the five most probable classes are kept. A regression has one value per
+                item, [n].
+            probabilities: Whether the scores are probabilities from 0 to 1 instead of logits.
+            classes: Names of the classes, in the order of the scores. Default: their indices.
+            digests: Digest of each item's content, as in `log_data`, or a function that returns them on the thread.
+        """
+        content = answer_content.answers_of(
+            names, truths, scores, probabilities=probabilities, classes=classes, digests=digests
+        )
+        self.recorder.add_answers(answer_content.split_name(split), content)
 
     @guarded(None)
     def artifact(

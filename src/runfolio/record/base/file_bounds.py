@@ -26,6 +26,8 @@ CONSOLE = 64 * _MB
 """Console logs."""
 LISTING = 1024 * _MB
 """Listings of data, compressed and unpacked."""
+ANSWERS = 1024 * _MB
+"""Parquet files of answers, which are read as a whole."""
 EVENTS = 1 << 40
 """Event files, which are read in pieces."""
 ARTIFACT = 1 << 50

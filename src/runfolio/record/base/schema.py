@@ -153,6 +153,7 @@ PathText = Annotated[str, text(4_095, r"[^\0]*", "path of at most 4,095 characte
 Word = Annotated[str, text(1_000_000, r"[^\0]*", "text of at most 1,000,000 characters, without NUL")]
 """Argument of a command line, or value of an environment variable."""
 Count = Annotated[int, whole(0, 2**63 - 1, "integer from 0")]
+Steps = Annotated[int, whole(1, 2**63 - 1, "integer from 1")]
 Integer = Annotated[int, whole(-(2**63), 2**63 - 1, "integer")]
 Small = Annotated[int, whole(-(2**31), 2**31 - 1, "integer of 32 bits")]
 AttemptNumber = Annotated[int, whole(0, 999_999_999, "integer from 0 to 999,999,999")]

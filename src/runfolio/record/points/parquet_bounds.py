@@ -6,6 +6,7 @@ with what a segment may hold.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ _TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
 """Types of Thrift's compact protocol."""
 _UNPACKED, _PACKED = 2, 3
 """Fields of a page's header: its sizes in bytes without the header."""
-
+_CHECKSUM = b"RFcs"
 
 PAGE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
 """Errors of reading a page: damage, a disk that fails, and texts that are not UTF-8."""
@@ -50,18 +51,20 @@ class Footer(NamedTuple):
     """Eight bytes before the footer."""
 
 
-def open_file(path: RecordPath) -> pa.OSFile:
+def open_file(path: RecordPath, most_bytes: int = file_bounds.SEGMENT) -> pa.OSFile:
     """Open a Parquet file for Arrow.
 
+    Args:
+        most_bytes: Size of the largest file of its kind.
     Raises:
         FileNotFoundError: It is gone.
-        UnusableFile: It is a link, a device or a FIFO, or larger than any segment.
+        UnusableFile: It is a link, a device or a FIFO, or larger.
     """
-    with path.open(file_bounds.SEGMENT) as file:
+    with path.open(most_bytes) as file:
         return pa.OSFile(str(descriptor_path(file.fileno(), str(path))))
 
 
-def read_footer(file: pa.OSFile) -> Footer:
+def read_footer(file: pa.NativeFile) -> Footer:
     """Return the footer; if its length is wrong, the available bytes.
 
     Raises:
@@ -77,6 +80,22 @@ def read_footer(file: pa.OSFile) -> Footer:
     if len(data) > _UNCOUNTED_BYTES and (structs := _count_structs(data)) * _STRUCT_BYTES > len(data):
         raise pa.ArrowInvalid(f"its footer holds {structs:,} structs in {len(data):,} bytes")
     return Footer(data, file.read_at(min(8, start), max(start - 8, 0)))
+
+
+def footer_checksum(footer: bytes) -> bytes:
+    """Return the bytes before a footer that detect damage. Parquet has none, and Arrow aborts after some damage."""
+    return _CHECKSUM + zlib.crc32(footer).to_bytes(4, "little")
+
+
+def check_footer(file: pa.OSFile) -> None:
+    """Check the checksum of the footer; files of earlier versions without one are accepted.
+
+    Raises:
+        ArrowInvalid: The footer was changed.
+    """
+    footer = read_footer(file)
+    if footer.before.startswith(_CHECKSUM) and footer.before != footer_checksum(footer.data):
+        raise pa.ArrowInvalid("its footer does not match its checksum")
 
 
 def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,7 +40,6 @@ SCHEMA = pa.schema(
     ]
 )
 _METADATA_KEY = "runfolio"
-_CHECKSUM = b"RFcs"
 OWN_GROUP_POINTS = 10_000
 """Number of points from which a metric has its own row groups."""
 LARGEST_GROUP = 131_072
@@ -105,19 +103,7 @@ def _add_checksum(path: Path) -> None:
             raise LargeFooterError(str(error)) from None
     with path.open("r+b") as file:
         file.seek(-len(footer), os.SEEK_END)
-        file.write(_CHECKSUM + zlib.crc32(footer).to_bytes(4, "little") + footer)
-
-
-def _check_footer(file: pa.OSFile) -> None:
-    """Check the checksum of the footer; files of earlier versions without one are accepted.
-
-    Raises:
-        ArrowInvalid: The footer was changed.
-    """
-    footer = parquet_bounds.read_footer(file)
-    checksum = footer.before[len(_CHECKSUM) :]
-    if footer.before.startswith(_CHECKSUM) and checksum != zlib.crc32(footer.data).to_bytes(4, "little"):
-        raise pa.ArrowInvalid("its footer does not match its checksum")
+        file.write(parquet_bounds.footer_checksum(footer) + footer)
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
@@ -195,7 +181,7 @@ class Segment:
         """
         try:
             source = parquet_bounds.open_file(path)
-            _check_footer(source)
+            parquet_bounds.check_footer(source)
             parquet_file = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=["metric", "writer"])
             parquet_bounds.check_metadata(source, parquet_file.metadata)
         except (FileNotFoundError, DamagedFile):
@@ -350,7 +336,7 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
             rows[name] = arrow_arrays.to_numpy(column)
             continue
         codes_by_name = metrics if name == "metric" else writers
-        codes, texts = _decode_dictionary(column)
+        codes, texts = arrow_arrays.decode_dictionary(column)
         translation = np.array([codes_by_name.get(text, -1) for text in texts], np.int32)
         rows[name] = translation[codes]
         if (rows[name] < 0).any():
@@ -358,22 +344,13 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
     return rows
 
 
-def _decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Return the code of each row, and the texts of the codes."""
-    codes, texts = arrow_arrays.to_numpy(column.indices), column.dictionary.to_pylist()
-    # For a damaged page, Arrow may return fewer texts.
-    if codes.size and (codes.min() < 0 or codes.max() >= len(texts)):
-        raise pa.ArrowInvalid("codes that stand for no text")
-    return codes, texts
-
-
 def _names(batch: pa.RecordBatch) -> list[str]:
-    codes, texts = _decode_dictionary(batch.column(0))
+    codes, texts = arrow_arrays.decode_dictionary(batch.column(0))
     return [texts[code] for code in np.unique(codes[find_spans(codes)[0]]).tolist()]
 
 
 def _slice_metric(batch: pa.RecordBatch, metric: str) -> pa.RecordBatch:
-    codes, texts = _decode_dictionary(batch.column(batch.schema.names.index("metric")))
+    codes, texts = arrow_arrays.decode_dictionary(batch.column(batch.schema.names.index("metric")))
     code = texts.index(metric) if metric in texts else -1
     positions = np.flatnonzero(codes == code)
     if not len(positions):
