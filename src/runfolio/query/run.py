@@ -103,6 +103,11 @@ class RecordedRun:
         return durations.worked_s(self)
 
     @property
+    def progress(self) -> float | None:
+        """Share of `run.total_steps` that is done, from 0 to 1; None if the script did not set it."""
+        return durations.progress(self)
+
+    @property
     def reason(self) -> str | None:
         """Reason of the end, without the state; None if there is none."""
         return self._reason

@@ -372,17 +372,19 @@ class Run:
         histograms: bool = True,
         step: int = 0,
     ) -> None:
-        """Record norms and histograms of a model's gradients and weights, and the origin of the first NaN.
+        """Record a model's gradients, weights, updates and dead units, and the origin of the first NaN.
 
         They are read at every N-th step of each optimizer with parameters of the model, after accumulation and
-        unscaling. Metrics are `grad_norm`, `weight_norm` and one of each per parameter (`grad_norm/conv.weight`);
-        histograms are `grad/conv.weight` and `weight/conv.weight`. Their step counts optimizer steps from 0. The first
-        layer or gradient that is not finite is logged once and recorded.
+        unscaling. Their step counts optimizer steps from 0. Metrics of the model, and of each parameter
+        (`grad_norm/conv.weight`), are `grad_norm`, `weight_norm` and `update_ratio`: the norm of the change in this
+        step, divided by the norm of the weights; about 0.001 is usual. `dead_units`, also of each layer, is the share
+        of units of ReLU layers whose output is zero for the whole batch. Histograms are `grad/conv.weight` and
+        `weight/conv.weight`. The first layer or gradient that is not finite is logged once and recorded.
 
         Args:
             model: The module; it may be compiled or wrapped for DDP. A second call for it replaces the first.
             every: Number of optimizer steps between two readings.
-            log: "all", "gradients" or "weights".
+            log: "all", "gradients" or "weights" (with the update ratios).
             histograms: Whether to record distributions in addition to norms.
             step: Optimizer steps done before, if a training is resumed. Batch numbers in messages continue from it.
         """
