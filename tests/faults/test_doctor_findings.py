@@ -130,6 +130,12 @@ def test_doctor_names_a_link_in_an_artifact(run: Path, outside: Path):
     assert "is a link, which is not followed" in doctor(run)["artifacts/report/report"]
 
 
+def test_doctor_names_damaged_answers(run: Path):
+    (run / "answers").mkdir()
+    (run / "answers/test-1.parquet").write_bytes(b"PAR1")
+    assert "is damaged" in doctor(run)["answers/test-1.parquet"]
+
+
 def test_doctor_names_oversized_files(run: Path):
     names = {
         f"metrics/tail-{writer(run)}-9.jsonl": file_bounds.JSON_LINES,
