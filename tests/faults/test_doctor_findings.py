@@ -113,7 +113,9 @@ def test_doctor_names_what_is_no_regular_file(run: Path, outside: Path, put: Cal
     assert [name for name in names if KINDS[put] not in found.get(name, "")] == []
 
 
-@pytest.mark.parametrize("folder", ["alive", "metrics", "media", "checkpoints", "artifacts", "notes", "claims"])
+@pytest.mark.parametrize(
+    "folder", ["alive", "metrics", "media", "checkpoints", "artifacts", "answers", "notes", "claims"]
+)
 def test_doctor_names_a_folder_that_is_a_link(run: Path, outside: Path, folder: str):
     if (run / folder).exists():
         (run / folder).rename(run.parent / ".moved")

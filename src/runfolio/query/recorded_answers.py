@@ -89,7 +89,10 @@ def read_answers(folder: Path, split: str) -> Answers:
         splits = sorted({file.split for file in answer_files.list_answers(folder)})
         hint = f"it has those to {', '.join(splits)}" if splits else "log them with run.log_answers"
         raise NotFound(f"the run in {folder} has no answers to {split!r}; {hint}")
-    header, table = answer_files.read(file.path)
+    try:
+        header, table = answer_files.read(file.path)
+    except FileNotFoundError:
+        raise NotFound(f"{file.path} is gone; restore it from a copy of the run") from None
     columns, classes = table.columns, header.classes
     places = [name.removeprefix("class_") for name in columns if name.startswith("class_")]
     has_classes = classes is not None

@@ -36,7 +36,11 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
 
 
 def _answers(folder: Path) -> Iterator[Finding]:
-    for file in answer_files.list_answers(folder):
+    try:
+        answers = answer_files.list_answers(folder)
+    except OSError:  # another check names a folder that is a link
+        return
+    for file in answers:
         try:
             answer_files.read(file.path)
         except (RunfolioError, OSError) as error:

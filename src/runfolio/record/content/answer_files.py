@@ -159,6 +159,8 @@ def _open(path: RecordPath, source: pa.OSFile) -> tuple[AnswersHeader, pq.Parque
 
 
 def _read_table(source: pa.OSFile, parquet_file: pq.ParquetFile, header: AnswersHeader) -> AnswerTable:
+    if header.classes == []:
+        raise pa.ArrowInvalid("it has no classes")
     types = column_types(header.classes)
     in_file = {field.name: field.type for field in parquet_file.schema_arrow}
     texts = [name for name in _TEXTS if name == "name" or name in in_file]
