@@ -42,6 +42,7 @@ def test_answers_of_training_and_evaluation_are_recorded(runfolio, trained):
     folder = run.folder / "answers"
     tested = run.answers("test")
     assert tested.accuracy == run.flat_summary["test/acc"]
+    assert tested.digests is not None
     assert set(zip(tested.names, tested.digests, strict=True)) == {item[:2] for item in run.data["test"].listing()}
     before = set(folder.iterdir())
     assert folder / "test-1.parquet" in before

@@ -191,7 +191,7 @@ class TestUpdateRatios:
     def test_unchanged_weights_have_ratio_0_and_zero_weights_infinity(self, run: runfolio.Run):
         model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
         model[0].requires_grad_(False)
-        nn.init.zeros_(model[1].bias)
+        nn.init.zeros_(model[1].bias)  # type: ignore[arg-type]
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         run.watch(model, every=1)
         model(torch.ones(1, 2)).sum().backward()
@@ -222,9 +222,9 @@ class TestDeadUnits:
 
     def test_feature_after_a_linear_layer_is_the_last_dimension(self, run: runfolio.Run):
         model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(inplace=True), nn.Linear(8, 1))
-        nn.init.constant_(model[0].bias, 10.0)
+        nn.init.constant_(model[0].bias, 10.0)  # type: ignore[arg-type]
         with torch.no_grad():
-            model[0].bias[:2] = -100.0
+            model[0].bias[:2] = -100.0  # type: ignore[index]
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         run.watch(model, every=1)
         model(torch.randn(3, 5, 4)).sum().backward()
@@ -233,7 +233,7 @@ class TestDeadUnits:
 
     def test_unit_that_lives_in_one_accumulated_batch_is_not_dead(self, run: runfolio.Run):
         model = nn.Sequential(nn.Linear(1, 2, bias=False), nn.ReLU())
-        nn.init.ones_(model[0].weight)
+        nn.init.ones_(model[0].weight)  # type: ignore[arg-type]
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
         run.watch(model, every=1)
         for batches in ([-1.0, 1.0], [-1.0, -1.0]):
@@ -244,7 +244,7 @@ class TestDeadUnits:
 
     def test_evaluation_does_not_count(self, run: runfolio.Run):
         model = nn.Sequential(nn.Linear(1, 2, bias=False), nn.ReLU())
-        nn.init.ones_(model[0].weight)
+        nn.init.ones_(model[0].weight)  # type: ignore[arg-type]
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
         run.watch(model, every=1)
         model(-torch.ones(1, 1)).sum().backward()
