@@ -17,7 +17,7 @@ from runfolio.tracking.pipeline.encoder import EncodedPoints, Encoder
 from runfolio.tracking.pipeline.queue_items import Plain
 
 _FLUSH = 500
-"""Calls that are encoded at once: half a second of 1,000 calls a second."""
+"""Calls that are encoded at once: half a second of 1,000 calls per second."""
 _ROUNDS = 5
 
 Encode = Callable[[list[Plain]], bytes]
@@ -31,13 +31,13 @@ def measure(scalars: int, calls: int, msgpack: str | None) -> dict[str, dict[str
     """
     logged: list[Plain] = [(1.7e9 + 0.001003 * n, n, values) for n, values in enumerate(losses(scalars, calls))]
     encodings: dict[str, Encode] = {
-        "lines as runfolio writes them": _as_runfolio(),
-        "orjson, a line a call": _orjson_line,
-        "Arrow IPC, a batch a flush": _arrow,
+        "JSON lines as written by runfolio": _as_runfolio(),
+        "orjson, one line per call": _orjson_line,
+        "Arrow IPC, one batch per flush": _arrow,
     }
     if msgpack is not None:
         sys.path.append(msgpack)
-        encodings["msgpack, a frame a call"] = _msgpack()
+        encodings["msgpack, one frame per call"] = _msgpack()
     seconds: dict[str, list[float]] = {name: [] for name in encodings}
     written: dict[str, bytes] = {}
     for _ in range(_ROUNDS):
@@ -96,7 +96,7 @@ def _msgpack() -> Encode:
 
 
 def _is_text(data: bytes) -> bool:
-    """Whether `less` shows it as it is: UTF-8 without control characters but for line ends."""
+    """Return whether `less` can display the data unchanged: UTF-8 without control characters except line ends."""
     try:
         return all(character.isprintable() or character == "\n" for character in data.decode())
     except UnicodeDecodeError:

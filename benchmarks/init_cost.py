@@ -19,10 +19,10 @@ from pathlib import Path
 MODULES = 50
 LINES = 200
 KINDS = {
-    "the record alone": "code=False, console=False, system_s=0",
-    "and the code": "console=False, system_s=0",
-    "and the load": "console=False",
-    "and the console: all": "",
+    "only the record": "code=False, console=False, system_s=0",
+    "plus the code": "console=False, system_s=0",
+    "plus the machine load": "console=False",
+    "plus the console (all defaults)": "",
 }
 CHILD = """
 import json, sys, time

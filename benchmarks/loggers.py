@@ -54,7 +54,10 @@ class Logger:
 
 class Floor(Logger):
     title = "list.append"
-    how = "`kept.append((time.time(), step, dict(values)))`, the least a logger could do; nothing reaches the disk."
+    how = (
+        "`kept.append((time.time(), step, dict(values)))`: the minimum that any logger must do. Nothing is written to"
+        " disk."
+    )
     imports = ""
 
     def __init__(self, folder: Path) -> None:
@@ -78,7 +81,10 @@ class Floor(Logger):
 
 class Runfolio(Logger):
     title = "runfolio"
-    how = "`runfolio.init()`, `run.log(values, step)`; durable is `run.flush()`. Defaults: code, console and load too."
+    how = (
+        "`runfolio.init()`, `run.log(values, step)`; `run.flush()` makes the points durable. By default,"
+        " code, console and load are recorded too."
+    )
     imports = "from runfolio import init"
     package = "runfolio"
 
@@ -107,7 +113,7 @@ class Runfolio(Logger):
 
 class RunfolioTensorBoard(Runfolio):
     title = "runfolio + TensorBoard"
-    how = "The same with `init(tensorboard=True)`: event files beside the record."
+    how = "The same with `init(tensorboard=True)`: event files in addition to the record."
 
     def _options(self) -> dict[str, Any]:
         return {"tensorboard": True}
@@ -116,7 +122,8 @@ class RunfolioTensorBoard(Runfolio):
 class RunfolioSealing(Runfolio):
     title = "runfolio, sealing"
     how = (
-        "The same with `RecordingConfig(seal_bytes=1_000_000)` instead of 16 MiB, so that a minute holds several seals."
+        "The same with `RecordingConfig(seal_bytes=1_000_000)` instead of 16 MiB, so that one minute contains several"
+        " seals."
     )
 
     def _options(self) -> dict[str, Any]:
@@ -127,7 +134,7 @@ class RunfolioSealing(Runfolio):
 
 class SummaryWriter(Logger):
     title = "SummaryWriter"
-    how = "`writer.add_scalar(name, value, step)` for each value; durable is `writer.flush()`."
+    how = "`writer.add_scalar(name, value, step)` for each value; `writer.flush()` makes the points durable."
     environment = "summarywriter"
     imports = "from torch.utils.tensorboard import SummaryWriter"
     usual_imports = "import torch"
@@ -178,7 +185,7 @@ class TensorBoardX(SummaryWriter):
 
 class MLflow(Logger):
     title = "MLflow"
-    how = "SQLite store; `mlflow.log_metric` for one value, `mlflow.log_metrics` for ten; both are durable at once."
+    how = "SQLite store; `mlflow.log_metric` for one value, `mlflow.log_metrics` for ten. Both are durable immediately."
     environment = "mlflow"
     imports = "import mlflow"
     package = "mlflow"
@@ -213,7 +220,10 @@ class MLflow(Logger):
 
 class MLflowBatch(MLflow):
     title = "MLflow log_batch"
-    how = "Values are collected; each 1,000, the most it takes, go to `MlflowClient.log_batch`; durable sends the rest."
+    how = (
+        "Values are collected and sent with `MlflowClient.log_batch` in batches of 1,000, the maximum. The last batch"
+        " is sent at the end."
+    )
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -245,7 +255,7 @@ def _mlflow(folder: Path) -> Any:
 
 class Aim(Logger):
     title = "Aim"
-    how = "`run.track(value, name=name, step=step)` for each value; durable is `run.close()`."
+    how = "`run.track(value, name=name, step=step)` for each value; `run.close()` makes the points durable."
     environment = "aim"
     imports = "from aim import Run"
     package = "aim"
@@ -283,7 +293,7 @@ class Aim(Logger):
 
 class WandB(Logger):
     title = "W&B offline"
-    how = "`wandb.init(mode='offline')`, `run.log(values, step)`; durable is `run.finish()`."
+    how = "`wandb.init(mode='offline')`, `run.log(values, step)`; `run.finish()` makes the points durable."
     environment = "wandb"
     imports = "import wandb"
     package = "wandb"
@@ -335,7 +345,7 @@ def _leveldb_records(data: bytes) -> list[bytes]:
 
 class Trackio(Logger):
     title = "Trackio"
-    how = "`trackio.init(project)`, `trackio.log(values, step)`; durable is `trackio.finish()`."
+    how = "`trackio.init(project)`, `trackio.log(values, step)`; `trackio.finish()` makes the points durable."
     environment = "trackio"
     imports = "import trackio"
     package = "trackio"
@@ -365,7 +375,7 @@ def _trackio(folder: Path) -> Any:
 
 class DVCLive(Logger):
     title = "DVCLive"
-    how = "`live.log_metric(name, value)` for each value, then `live.next_step()`, outside a DVC repository."
+    how = "`live.log_metric(name, value)` for each value, then `live.next_step()`, used outside a DVC repository."
     environment = "dvclive"
     imports = "from dvclive import Live"
     package = "dvclive"

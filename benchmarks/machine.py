@@ -19,9 +19,9 @@ def describe() -> dict[str, str]:
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, {platform.libc_ver()[0]} {platform.libc_ver()[1]}",
         "Python": platform.python_version(),
-        "commit of runfolio": _commit(),
+        "runfolio commit": _commit(),
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "load before": f"{os.getloadavg()[0]:.2f}",
+        "load average before": f"{os.getloadavg()[0]:.2f}",
     }
 
 
@@ -29,7 +29,7 @@ def describe_torch() -> dict[str, str]:
     """`describe`, and what decides how fast PyTorch computes in a process like this one."""
     import torch
 
-    return {**describe(), "PyTorch": torch.__version__, "threads of PyTorch": str(torch.get_num_threads())}
+    return {**describe(), "PyTorch": torch.__version__, "PyTorch threads": str(torch.get_num_threads())}
 
 
 def _processor() -> str:

@@ -141,26 +141,28 @@ def render(results: Results) -> str:
     interval = mean_interval(ratios)
     assert interval is not None  # several pairs
     rows = [
-        ["bare: seconds a step, mean", f"{statistics.fmean(results.bare) / size.steps:.3f}"],
-        ["tracked: seconds a step, mean", f"{statistics.fmean(results.tracked) / size.steps:.3f}"],
-        ["tracked / bare, mean of the pairs", f"{statistics.fmean(ratios):.4f}"],
-        ["its 95 % interval (Student's t)", f"{interval.low:.4f} to {interval.high:.4f}"],
-        ["smallest and largest pair", f"{min(ratios):.4f}, {max(ratios):.4f}"],
+        ["bare: seconds per step, mean", f"{statistics.fmean(results.bare) / size.steps:.3f}"],
+        ["tracked: seconds per step, mean", f"{statistics.fmean(results.tracked) / size.steps:.3f}"],
+        ["ratio tracked / bare, mean of the pairs", f"{statistics.fmean(ratios):.4f}"],
+        ["95 % interval of the ratio (Student's t)", f"{interval.low:.4f} to {interval.high:.4f}"],
+        ["smallest and largest ratio of a pair", f"{min(ratios):.4f}, {max(ratios):.4f}"],
     ]
     met = "met" if interval.high <= 1 + LIMIT else "**not met**"
     return f"""# Tracking overhead
 
-Written by `python -m benchmarks.overhead`; not to be edited. {size.network} at {size.pixels} px, batches of
-{size.batch}, the whole network trained with SGD: {size.pairs} pairs of {size.steps} steps in turns, bare and tracked.
-Tracked is `init` with all defaults (code, console, system metrics), the loss logged each step, and `watch` with norms
-and histograms every {size.watch} steps of the tracked blocks together. In the time is a flush at each block's end; not
-in it are `init`, the first step and `finish`.
+This section is written by `python -m benchmarks.overhead`; do not edit it. The benchmark trains all layers of
+{size.network} with SGD, on images of {size.pixels} pixels in batches of {size.batch}. It alternates between bare and
+tracked blocks: {size.pairs} pairs of blocks with {size.steps} steps each.
+
+A tracked block calls `init` with all defaults (code, console, system metrics), logs the loss at each step, and uses
+`watch` to record norms and histograms every {size.watch} tracked steps. The measured time includes a flush at the end
+of each block. It does not include `init`, the first step and `finish`.
 
 {parts.table(["machine", ""], results.about.items(), left=2)}
 
 {parts.table(["", ""], rows, left=1)}
 
-Target: the upper end at most {1 + LIMIT:.2f}. It is {interval.high:.4f}: {met}.
+Target: the upper end of the interval is at most {1 + LIMIT:.2f}. It is {interval.high:.4f}: {met}.
 """
 
 

@@ -35,8 +35,8 @@ def render(results: Results) -> str:
         _head(results),
         _targets(results),
         _opening(results),
-        _calls(results, "burst-1", "One scalar a call"),
-        _calls(results, "burst-10", "Ten scalars a call"),
+        _calls(results, "burst-1", "One scalar per call"),
+        _calls(results, "burst-10", "Ten scalars per call"),
         _paced(results),
         _disk(results),
         _survival(results),
@@ -53,17 +53,16 @@ def _head(results: Results) -> str:
     effort = results.effort
     return f"""# Benchmarks
 
-Written by `make bench`; not to be edited. All loggers were measured in one run, on this machine, with the same values:
-falling losses with noise, of float32 precision. Every figure is of fresh processes.
+This page is written by `make bench`; do not edit it. All loggers were measured in one session, on the machine below,
+with the same values: decreasing losses with noise, in float32 precision. Every measurement used fresh processes.
 
-In each round, every logger had its turn, so a machine whose speed drifts treats them alike:
-{effort.import_rounds} rounds
-of imports, {effort.rounds} of first calls and unpaced ones, one of the rest. Figures are medians over the rounds,
-maxima
-the largest of all. "x {US}" is the median of the ratios to {US} in the same round.
+Every round measured each logger once, so a drift in the speed of the machine affects all loggers equally. There were
+{effort.import_rounds} rounds for imports, {effort.rounds} for first calls and unpaced calls, and one for everything
+else. The figures are medians over the rounds; maxima are over all rounds. "x {US}" is the median of the ratios to {US}
+in the same round.
 
-`python -m benchmarks.checkpoint_cost` measures what a checkpoint costs the training thread, compared with a bare copy
-of the state and with torch.save.
+`python -m benchmarks.checkpoint_cost` measures how much time a checkpoint takes from the training thread, compared
+with a bare copy of the state and with torch.save.
 
 {table(["machine", ""], results.machine.items(), left=2)}"""
 
@@ -79,41 +78,54 @@ def _targets(results: Results) -> str:
     measured = results.measured
     for scalars, cost in results.alone.beside_list.items():
         add(
-            f"log call beside a bare list.append, mean of {results.alone.size.calls:,} calls, {scalars} scalar(s)",
+            f"log call compared with a bare list.append, mean of {results.alone.size.calls:,} calls,"
+            f" {scalars} scalar(s)",
             "<= 1.5 x",
             cost["log"] / cost["list"],
             1.5,
-            f"{{:.2f}} x ({cost['log'] * 1e6:.2f} µs beside {cost['list'] * 1e6:.2f} µs)",
+            f"{{:.2f}} x ({cost['log'] * 1e6:.2f} µs compared with {cost['list'] * 1e6:.2f} µs)",
         )
     seals = _median(measured, "paced", peers.SEALING, "seals")
-    pace = f"1,000 calls a second for {results.effort.sealing_s:g} s, {seals or 0:.0f} seals:"
+    pace = f"log calls at 1,000 per second for {results.effort.sealing_s:g} s, with {seals or 0:.0f} seals:"
     add(f"{pace} p99.9", "<= 100 µs", _median(measured, "paced", peers.SEALING, "p999"), 100, "{:.0f} µs")
     add(f"{pace} max", "<= 10 ms", _median(measured, "paced", peers.SEALING, "max"), 10_000, "{:,.0f} µs")
     for kind, least, label in (
-        ("burst-1", 300_000, "one scalar a call"),
-        ("burst-10", 1_000_000, "ten scalars a call"),
+        ("burst-1", 300_000, "one scalar per call"),
+        ("burst-10", 1_000_000, "ten scalars per call"),
     ):
         value = _median(measured, kind, US, "points_per_s")
-        add(f"points a second until durable, {label}", f">= {least:,}", value, least, "{:,.0f}", least=True)
-    add("import over bare Python", "<= 60 ms", _median(measured, "import", US, "seconds"), 0.06, "{:.3f} s")
-    add("from before the import until a reader finds the run", "<= 100 ms", results.alone.visible_s, 0.1, "{:.3f} s")
+        add(f"points per second until durable, {label}", f">= {least:,}", value, least, "{:,.0f}", least=True)
+    add(
+        "import time in addition to bare Python",
+        "<= 60 ms",
+        _median(measured, "import", US, "seconds"),
+        0.06,
+        "{:.3f} s",
+    )
+    add(
+        "time from before the import until a reader finds the run",
+        "<= 100 ms",
+        results.alone.visible_s,
+        0.1,
+        "{:.3f} s",
+    )
     for kind, name, label in (
-        ("disk-1", US, "one scalar a call, at full speed"),
-        ("disk-10", US, "ten scalars a call, at full speed"),
-        ("paced", peers.SEALING, "1,000 calls a second"),
+        ("disk-1", US, "one scalar per call, at full speed"),
+        ("disk-10", US, "ten scalars per call, at full speed"),
+        ("paced", peers.SEALING, "1,000 calls per second"),
     ):
-        add(f"bytes a point, {label}", "<= 6", _median(measured, kind, name, "bytes"), 6, "{:.2f}")
+        add(f"bytes per point, {label}", "<= 6", _median(measured, kind, name, "bytes"), 6, "{:.2f}")
     many, large = results.alone.many_metrics, results.alone.many_steps
     reading = many["open"] + many["names"] + many["read"]
     label = f"open a run of {many['metrics']:,.0f} metrics, list them, read one"
     add(label, "<= 150 ms", reading, 0.15, "{:.3f} s")
-    label = f"resident memory above that before, while {large['points']:,.0f} points are logged"
+    label = f"increase in resident memory while {large['points']:,.0f} points are logged"
     add(label, "<= 200 MB", large["peak_mb"], 200, "{:.0f} MB")
     old = _median(measured, "kill", US, "old")
     if old is not None:
         lost = old - (_median(measured, "kill", US, "old_readable") or 0)
-        add(f"points older than {peers.OLD_S} s that a kill -9 loses", "0", lost, 0, "{:.0f}")
-    return f"## {US} beside its targets\n\n" + table(["what", "target", "measured", "met"], rows, left=1)
+        add(f"points older than {peers.OLD_S} s that are lost after kill -9", "0", lost, 0, "{:.0f}")
+    return f"## {US} compared with its targets\n\n" + table(["what", "target", "measured", "met"], rows, left=1)
 
 
 def _opening(results: Results) -> str:
@@ -127,18 +139,18 @@ def _opening(results: Results) -> str:
                 _title(measured, name),
                 _figure(measured, "import", name, "seconds", "{:.3f}"),
                 _worst(measured, "import", name, "seconds", "{:.3f}"),
-                f"{over} (over {usual_imports})" if usual_imports else _NONE,
+                f"{over} (after {usual_imports})" if usual_imports else _NONE,
                 _ratio(measured, "import", name, "seconds"),
                 _figure(measured, "first", name, "seconds", "{:.3f}"),
                 _worst(measured, "first", name, "seconds", "{:.3f}"),
                 _ratio(measured, "first", name, "seconds"),
             ]
         )
-    columns = ["", "import, s", "max", "over what is there", f"x {US}", "first log call, s", "max", f"x {US}"]
+    columns = ["", "import, s", "max", "after the usual import", f"x {US}", "first log call, s", "max", f"x {US}"]
     return (
-        "## Import and first log call\n\n`python -c` with the import, less bare Python's start in the same environment;"
-        " seconds from before the import until the first log call of a new run has returned.\n\n"
-        + table(columns, rows, left=1)
+        "## Import and first log call\n\nImport: the time of `python -c` with the import, minus the start-up time of"
+        " bare Python in the same environment. First log call: the time from before the import until the first log"
+        " call of a new run has returned.\n\n" + table(columns, rows, left=1)
     )
 
 
@@ -157,10 +169,11 @@ def _calls(results: Results, kind: str, heading: str) -> str:
     ]
     columns = ["", "mean, µs", "median", "p99", "p99.9", "max", "calls", f"mean x {US}", "points/s until durable"]
     return (
-        f"## {heading}, unpaced\n\nUp to {effort.calls:,} calls or {effort.limit_s:g} s, whichever comes first, after"
-        f" {WARM_UP} calls that are not counted. A call's time is that between two looks at the clock, what the"
-        " logger's threads take from the training included; so compare means. Until durable: the calls, and what it"
-        " takes until all of it is handed to the operating system.\n\n" + table(columns, rows, left=1)
+        f"## {heading}, unpaced\n\nEach logger made up to {effort.calls:,} calls for at most {effort.limit_s:g} s,"
+        f" after {WARM_UP} calls that are not counted. The time of a call is the time between two clock readings, so it"
+        " includes time that the logger's threads take from the training thread; therefore compare the means."
+        ' "Until durable" covers the calls and the time until all points have been handed to the operating system.\n\n'
+        + table(columns, rows, left=1)
     )
 
 
@@ -178,9 +191,9 @@ def _paced(results: Results) -> str:
     ]
     columns = ["", "mean, µs", "median", "p99", "p99.9", "max", "calls made", f"mean x {US}"]
     return (
-        f"## One scalar a call, 1,000 calls a second\n\n{effort.paced_s:g} s each, sealing {effort.sealing_s:g} s;"
-        " each call timed by itself, after a sleep, as a training has something to do in between. Some cannot keep"
-        " the pace.\n\n" + table(columns, rows, left=1)
+        f"## One scalar per call, 1,000 calls per second\n\nEach logger was measured for {effort.paced_s:g} s, and"
+        f" sealing for {effort.sealing_s:g} s. Each call was timed separately, after a sleep that stands for the work"
+        " of a training step. Some loggers cannot keep this pace.\n\n" + table(columns, rows, left=1)
     )
 
 
@@ -196,12 +209,13 @@ def _disk(results: Results) -> str:
                 _ratio(measured, kind, name, "bytes"),
             ]
         rows.append(row)
-    columns = ["", "one a call: bytes a point", "points", f"x {US}"]
-    columns += ["ten a call: bytes a point", "points", f"x {US}"]
+    columns = ["", "one per call: bytes per point", "points", f"x {US}"]
+    columns += ["ten per call: bytes per point", "points", f"x {US}"]
     return (
-        "## On disk\n\nAll files of the run once it is finished, by the points logged: 100,000, or what fits in"
-        f" {results.effort.disk_s:g} s. MLflow stores a batch as it does one value; runfolio + TensorBoard is the"
-        " record and its event files.\n\n" + table(columns, rows, left=1)
+        "## On disk\n\nThe size of all files of the finished run, divided by the number of points: 100,000, or as many"
+        f" as were logged in {results.effort.disk_s:g} s. MLflow stores the values of a batch in the same way as single"
+        ' values. The row "runfolio + TensorBoard" includes the record and the event files.\n\n'
+        + table(columns, rows, left=1)
     )
 
 
@@ -215,11 +229,12 @@ def _survival(results: Results) -> str:
         ]
         for name in _order(measured, "kill")
     ]
-    old = f"readable of logged {peers.OLD_S} s before"
+    old = f"readable of the points logged {peers.OLD_S} s or more before the kill"
     return (
-        f"## Readable after kill -9\n\nOne scalar a millisecond, or as fast as it goes; SIGKILL after"
-        f" {results.effort.kill_s:g} s; then each logger's own reader (for W&B, which has none in Python, a look at its"
-        " file). Logged are calls that had returned.\n\n" + table(["", "readable of logged", old], rows, left=1)
+        f"## Readable after kill -9\n\nEach process logged one scalar per millisecond, or as fast as its logger"
+        f" allowed, and was killed by SIGKILL after {results.effort.kill_s:g} s. Then the logger's own reader counted"
+        " the readable points. W&B has no reader in Python, so its file was inspected directly. A point counts as"
+        " logged if its log call had returned.\n\n" + table(["", "readable of all logged points", old], rows, left=1)
     )
 
 
@@ -235,10 +250,10 @@ def _encodings(figures: OwnFigures) -> str:
     ]
     columns = [""]
     for scalars in figures.encodings:
-        columns += [f"{scalars} scalar(s): µs a call", "bytes a point"]
+        columns += [f"{scalars} scalar(s): µs per call", "bytes per point"]
     return (
-        "## Encodings of what is not sealed yet\n\nProcessor time of encoding alone, during which the interpreter lock"
-        " is held.\n\n" + table([*columns, "`less` shows it"], rows, left=1)
+        "## Encodings of points that are not sealed yet\n\nCPU time of encoding alone. The interpreter lock is held"
+        " during this time.\n\n" + table([*columns, "readable with `less`"], rows, left=1)
     )
 
 
@@ -247,18 +262,18 @@ def _large(figures: OwnFigures) -> str:
     rows = [
         [f"{figures.size.steps:,} steps of {alone.METRICS_A_STEP} metrics: logged", f"{long['logged_s']:.2f} s"],
         ["... durable", f"{long['durable_s']:.2f} s"],
-        ["... finish, which makes one segment of it", f"{long['finish_s']:.2f} s"],
-        ["... bytes a point, the whole run folder", f"{long['bytes']:.2f}"],
+        ["... finish, which merges the points into one segment", f"{long['finish_s']:.2f} s"],
+        ["... bytes per point, the whole run folder", f"{long['bytes']:.2f}"],
         ["... files", f"{long['files']:.0f}"],
-        ["... resident memory above that before, the most while logging", f"{long['peak_mb']:.0f} MB"],
+        ["... largest increase in resident memory while logging", f"{long['peak_mb']:.0f} MB"],
         [
-            "... the same at each tenth of the way",
+            "... the increase after each tenth of the steps",
             ", ".join(f"{megabytes:.0f}" for megabytes in long["resident_mb"]) + " MB",
         ],
-        ["... the most with finish", f"{long['finish_peak_mb']:.0f} MB"],
+        ["... the largest increase, including finish", f"{long['finish_peak_mb']:.0f} MB"],
         ["... largest helper process", f"{long['helper_mb']:.0f} MB"],
         [
-            f"{figures.size.metrics:,} metrics of {alone.POINTS_A_METRIC} points, a thousand a call: logged",
+            f"{figures.size.metrics:,} metrics with {alone.POINTS_A_METRIC} points each, 1,000 points per call: logged",
             f"{many['logged_s']:.2f} s",
         ],
         ["... durable", f"{many['durable_s']:.2f} s"],
@@ -286,12 +301,13 @@ def _init(figures: OwnFigures) -> str:
             ]
         )
     background = figures.init.background_s
-    columns = ["what is recorded", "init, ms", "max", "imports", "longest pause after", "before", "code on disk after"]
+    columns = ["what is recorded", "init, ms", "max", "imports", "longest pause after init"]
+    columns += ["longest pause before", "code on disk after"]
     return (
         f"## `init` in a git repository of {figures.size.modules} modules with a diff, {US} alone\n\n"
         + table(columns, rows, left=1)
-        + f"\n\nA sample of the machine's load costs {background['sample'] * 1e3:.1f} ms of processor time, each 10 s;"
-        f" the clock around a batch of a DataLoader {background['batch'] * 1e6:.2f} µs."
+        + f"\n\nA sample of the machine's load costs {background['sample'] * 1e3:.1f} ms of CPU time and"
+        f" is taken every 10 s. Timing one batch of a DataLoader costs {background['batch'] * 1e6:.2f} µs."
     )
 
 
@@ -301,8 +317,8 @@ def _use(results: Results) -> str:
         for name in results.measured.versions
     ]
     return (
-        "## How each was used\n\nDefaults but for what is said here; what sends usage statistics was told not to.\n\n"
-        + table(["", "use", "installed"], rows, left=3)
+        "## How each was used\n\nAll loggers used their defaults, except for the settings listed here. Usage"
+        " statistics were turned off.\n\n" + table(["", "use", "installed"], rows, left=3)
     )
 
 
@@ -312,7 +328,7 @@ def _missing(results: Results) -> str:
         **results.measured.missing,
     }
     if not missing:
-        return "## Left out\n\nNothing: every logger was installed, and every measurement came to its end."
+        return "## Left out\n\nNothing was left out: every logger was installed, and every measurement completed."
     return "## Left out\n\n" + table(
         ["what", "why"], [[name, f"`{reason}`"] for name, reason in missing.items()], left=2
     )

@@ -129,11 +129,11 @@ def _readable(python: Path, logger: str, workplace: Workplace) -> list[float]:
 KINDS: dict[str, tuple[Measurement, str]] = {
     "import": (imports, "importing"),
     "first": (first, "the first log call"),
-    "burst-1": (burst(1), "logging one scalar a call"),
-    "burst-10": (burst(10), "logging ten scalars a call"),
-    "disk-1": (burst(1, for_size=True), "filling the disk, one scalar a call"),
-    "disk-10": (burst(10, for_size=True), "filling the disk, ten scalars a call"),
-    "paced": (paced, "logging 1,000 calls a second"),
+    "burst-1": (burst(1), "logging one scalar per call"),
+    "burst-10": (burst(10), "logging ten scalars per call"),
+    "disk-1": (burst(1, for_size=True), "filling the disk, one scalar per call"),
+    "disk-10": (burst(10, for_size=True), "filling the disk, ten scalars per call"),
+    "paced": (paced, "logging 1,000 calls per second"),
     "kill": (survival, "kill -9"),
 }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 EVERY_S = 0.01
-REST = "all else"
+REST = "everything else"
 PARTS = {
     "imports": ("importlib._bootstrap",),
     "features and pixels, computed or read": (
@@ -25,9 +25,9 @@ PARTS = {
         "runfolio/vision/batches/cache_",
         "runfolio/vision/batches/pixel_cache",
     ),
-    "record: points, checkpoints, what surrounds a run": ("runfolio/tracking/", "runfolio/record/"),
+    "record: points, checkpoints, environment": ("runfolio/tracking/", "runfolio/record/"),
     "figures": ("matplotlib/", "runfolio/vision/drawing/"),
-    "data and network, made ready": ("runfolio/vision/prepare", "runfolio/vision/data/", "runfolio/vision/models/"),
+    "preparation of data and network": ("runfolio/vision/prepare", "runfolio/vision/data/", "runfolio/vision/models/"),
     "training, validation and test": ("runfolio/vision/",),
     "leaderboard": ("runfolio/query/",),
 }

@@ -158,16 +158,19 @@ def _head(results: Results) -> str:
     epochs = " and ".join(map(str, size.epochs))
     return f"""# The classic series
 
-Written by `python -m benchmarks.series`; not to be edited. A new head on a frozen network, {data} x
-{epochs} epochs, images of {size.pixels} pixels, one test set: `series/foodvision.yaml` with these networks.
-{REAL} has the weights of `{Path(results.weights).name}`. The others have random ones, which are good for times alone.
+This section is written by `python -m benchmarks.series`; do not edit it. The series is `series/foodvision.yaml` with
+the networks below: each run trains a new head on a frozen network, on the data {data}, for {epochs} epochs, with
+images of {size.pixels} pixels and a common test set.
 
-The usual loop is `benchmarks/usual.py`: plain PyTorch with SummaryWriter, as tutorials teach it. Ours is
+{REAL} uses the weights in `{Path(results.weights).name}`. The other networks have random weights, so only their times
+are meaningful.
+
+"Usual" is `benchmarks/usual.py`: plain PyTorch with SummaryWriter, as in common tutorials. "runfolio" is
 `runfolio series` with everything that it does by default: record, watch, checkpoints, figures, event files.
 
-Both begin with the zips, each in a process that is timed from its start to its end, on the same machine with the same
-threads. Ours holds a fifth of the training images back for validation, so both look at as many images. A first series
-finds the cache empty, and the next one finds it filled.
+Both start from the zip files. Each runs in its own process, which is timed from its start to its end, on the same
+machine and with the same number of threads. runfolio sets aside a fifth of the training images for validation, so both
+process the same number of images. The cache is empty for a first series and filled for the next one.
 
 {parts.table(["machine", ""], results.about.items(), left=2)}"""
 
@@ -180,7 +183,7 @@ def _times(results: Results) -> str:
         rows.append(
             [
                 name,
-                "measured" if is_whole else "projected from one epoch a cell",
+                "measured" if is_whole else "projected from one epoch per run",
                 f"{usual.wall_s:,.0f}",
                 f"{usual.cpu_s:,.0f}" if is_whole else "-",
                 _seconds([cost.wall_s for cost in ours.cold]),
@@ -190,16 +193,16 @@ def _times(results: Results) -> str:
                 f"{usual.wall_s / warm:.0f} x",
             ]
         )
-    columns = ["", "the usual loop", "its seconds", "of processors", "ours, empty cache", "of processors", "faster"]
-    columns += ["ours, filled cache", "faster"]
+    columns = ["", "usual", "usual, s", "usual, CPU s", "runfolio, empty cache, s", "CPU s", "speedup"]
+    columns += ["runfolio, filled cache, s", "speedup"]
     ratio = results.usual[REAL].wall_s / statistics.median(cost.wall_s for cost in results.ours[REAL].cold)
     met = "met" if ratio >= TARGET else "**not met**"
     return (
         f"{parts.table(columns, rows, left=2)}\n\n"
-        f"Seconds of ours are the median (and range) of {results.size.repeats} for {REAL}, of one for the others."
-        " Processors' seconds are those of all processes of a series but"
-        " the one that keeps a copy of the console.\n\n"
-        f"Target: {REAL} {TARGET} x faster from an empty cache. It is {ratio:.1f} x: {met}."
+        f"The times of runfolio are the median (and range) of {results.size.repeats} measurements for {REAL}, and of"
+        " one measurement for the other networks. CPU seconds include all processes of a series"
+        " except the one that records the console.\n\n"
+        f"Target: {REAL} {TARGET} x faster with an empty cache. It is {ratio:.1f} x: {met}."
     )
 
 
@@ -207,9 +210,9 @@ def _parts(results: Results) -> str:
     ends = results.sampled_s - sum(results.sampled.values())
     rows = [[part, f"{seconds:.1f}"] for part, seconds in results.sampled.items()]
     return (
-        f"## Where the time of ours goes\n\n{REAL} with an empty cache once more,"
-        " watched by `benchmarks/sampler.py`: what the main thread was in.\n\n"
-        + parts.table(["", "s"], [*rows, ["the process's start and end", f"{ends:.1f}"]], left=1)
+        f"## Where the time of runfolio goes\n\nOne more series with {REAL} and an empty cache was profiled with"
+        " `benchmarks/sampler.py`. The table shows the time that the main thread spent in each part.\n\n"
+        + parts.table(["", "s"], [*rows, ["start and end of the process", f"{ends:.1f}"]], left=1)
     )
 
 

@@ -29,7 +29,11 @@ from benchmarks.usual import unpack
 from benchmarks.venvs import ROOT
 from runfolio.query.selection.significance import Interval, mean_interval
 
-LOOPS = {"usual": "(a) the usual loop", "frozen": "(b) ... its backbone in eval mode", "ours": "(c) runfolio"}
+LOOPS = {
+    "usual": "(a) the usual loop",
+    "frozen": "(b) the usual loop, with the backbone in eval mode",
+    "ours": "(c) runfolio",
+}
 
 Right = dict[int, list[int]]
 """Right answers on the test images after each epoch, by seed."""
@@ -136,8 +140,13 @@ def render(results: Results) -> str:
         ]
         for loop, counts in last.items()
     ]
-    columns = ["", f"right of {images}, last epoch, seeds {seeds[0]} to {seeds[-1]}", "mean accuracy", "95 % interval"]
-    columns += [f"right after each epoch, seed {seeds[0]}"]
+    columns = [
+        "",
+        f"correct of {images}, last epoch, seeds {seeds[0]} to {seeds[-1]}",
+        "mean accuracy",
+        "95 % interval",
+    ]
+    columns += [f"correct after each epoch, seed {seeds[0]}"]
     frozen, usual = (_differences(last["ours"], last[loop], images) for loop in ("frozen", "usual"))
     differences = [
         ["(c) - (b)", *_difference(frozen), "equal within the interval", _met(_equal(frozen))],
@@ -145,11 +154,14 @@ def render(results: Results) -> str:
     ]
     return f"""# Accuracy of the classic series
 
-Written by `python -m benchmarks.series_accuracy`; not to be edited. A new head on {REAL}, whose weights are
-`{Path(size.weights).name}`, {size.epochs} epochs of all training images of `{Path(size.data).stem}`: {len(seeds)} seeds
-each, right answers counted image by image. (a) and (b) are `benchmarks/usual.py`, which squeezes each image to
-{size.pixels} pixels square; (c) is `runfolio series` without a validation split, which prepares images as those weights
-want them.
+This section is written by `python -m benchmarks.series_accuracy`; do not edit it. Each run trains a new head on {REAL}
+with the weights in `{Path(size.weights).name}`, for {size.epochs} epochs on all training images of
+`{Path(size.data).stem}`, with {len(seeds)} seeds. The table shows the number of test images that were classified
+correctly.
+
+(a) and (b) use `benchmarks/usual.py`, which scales each image to a square of {size.pixels} pixels without keeping its
+aspect ratio. (c) uses `runfolio series` without a validation split, which preprocesses the images as required by the
+weights.
 
 {parts.table(["machine", ""], results.about.items(), left=2)}
 

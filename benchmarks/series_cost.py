@@ -133,13 +133,14 @@ def render(results: Results) -> str:
     columns = ["version", "heads, s", "CPU seconds", "one trivial run, s", "each further trivial run, ms"]
     return f"""# Cost of a run in a series
 
-Written by `python -m benchmarks.series_cost`; not to be edited. Whole `runfolio series` commands, each in a
-fresh process and store, with everything that is recorded by default. "Heads" is a sweep of {size.heads} learning
-rates x {size.epochs} epochs: a new head on {REAL}, frozen, on `{Path(size.data).stem}`, whose features are cached
-already.
+This section is written by `python -m benchmarks.series_cost`; do not edit it. It measures complete `runfolio series`
+commands, each in a fresh process and store, with everything that is recorded by default. "Heads" is a sweep over
+{size.heads} learning rates with {size.epochs} epochs each. Each run trains a new head on a frozen {REAL}, on
+`{Path(size.data).stem}`, with features that are already cached.
 
-A trivial run trains a small MLP for one epoch on 2 % of the digits; each further one is the difference
-between a series of {size.trivial_runs} and of one. Medians (and ranges) of {size.rounds} rounds.
+A trivial run trains a small MLP for one epoch on 2 % of the digits. The cost of each further trivial run is the
+difference between a series of {size.trivial_runs} runs and a series of one run, divided by the number of additional
+runs. The figures are medians (and ranges) of {size.rounds} rounds.
 
 {parts.table(["machine", ""], results.about.items(), left=2)}
 

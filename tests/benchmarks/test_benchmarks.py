@@ -39,10 +39,10 @@ def number(cell: str) -> float:
 
 
 def test_page_names_the_machine_it_was_measured_on(tables):
-    assert {"processor", "cores", "system", "Python", "date", "commit of runfolio"} <= set(tables["Benchmarks"])
+    assert {"processor", "cores", "system", "Python", "date", "runfolio commit"} <= set(tables["Benchmarks"])
 
 
-@pytest.mark.parametrize("heading", ["One scalar a call, unpaced", "Ten scalars a call, unpaced"])
+@pytest.mark.parametrize("heading", ["One scalar per call, unpaced", "Ten scalars per call, unpaced"])
 def test_each_logger_has_figures_of_its_calls(tables, heading: str):
     assert [title.split()[0] for title in tables[heading]] == ["list.append", "runfolio"]
     for mean, median, p99, p999, longest, calls, *_ in tables[heading].values():
@@ -52,7 +52,7 @@ def test_each_logger_has_figures_of_its_calls(tables, heading: str):
 
 
 def test_a_paced_logger_makes_its_calls(tables):
-    paced = tables["One scalar a call, 1,000 calls a second"]
+    paced = tables["One scalar per call, 1,000 calls per second"]
     assert any(title.startswith("runfolio, sealing") for title in paced)
     for cells in paced.values():
         made, _, wanted = cells[5].partition(" of ")
@@ -70,16 +70,16 @@ def test_points_older_than_half_a_second_survive_a_kill(tables):
 
 
 def test_encodings_large_runs_and_init_have_figures(tables):
-    encodings = tables["Encodings of what is not sealed yet"]
-    assert encodings["lines as runfolio writes them"][-1] == "yes"
-    assert encodings["Arrow IPC, a batch a flush"][-1] == "no"
+    encodings = tables["Encodings of points that are not sealed yet"]
+    assert encodings["JSON lines as written by runfolio"][-1] == "yes"
+    assert encodings["Arrow IPC, one batch per flush"][-1] == "no"
     assert number(tables["Large runs, runfolio alone"]["... files"][0]) > 0
     (cells,) = tables["`init` in a git repository of 3 modules with a diff, runfolio alone"].values()
     assert all(number(cell) > 0 for cell in cells)
 
 
 def test_every_target_is_shown_next_to_its_measurement(tables):
-    targets = tables["runfolio beside its targets"]
+    targets = tables["runfolio compared with its targets"]
     assert len(targets) >= 12
     assert {met for *_, met in targets.values()} <= {"yes", "**no**"}
 

@@ -94,7 +94,7 @@ def test_ratio_uses_the_median_and_reports_the_target():
     ]
     assert rendered(1000).count("It is 25.0 x: met") == 1
     assert rendered(700).count("It is 17.5 x: **not met**") == 1
-    assert cells(rendered(700), "the process's start and end")[1] == "37.5"
+    assert cells(rendered(700), "start and end of the process")[1] == "37.5"
 
 
 def test_accuracies_are_compared_seed_by_seed():
@@ -123,7 +123,7 @@ def test_figures_of_the_usual_loop_that_were_kept_are_found_again(tmp_path):
 def test_the_overhead_is_the_mean_of_the_pairs_with_its_interval():
     results = overhead.Results({}, overhead.FULL, [10.0, 10.0, 20.0], [10.1, 10.2, 20.2])
     page = overhead.render(results)
-    assert cells(page, "tracked / bare, mean of the pairs")[1] == "1.0133"
+    assert cells(page, "ratio tracked / bare, mean of the pairs")[1] == "1.0133"
     assert "It is 1.0277: met" in page
 
 

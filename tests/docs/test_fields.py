@@ -40,7 +40,7 @@ FIELDS = (ROOT / "docs" / "fields.md").read_text(encoding="utf-8")
 def table(document: type) -> str:
     """Return the lines that describe a document."""
     rows = [f"| `{name}` | {words} | {default} |" for name, words, default in schema.describe(document)]
-    return "\n".join(["| field | value | otherwise |", "|---|---|---|", *rows, ""])
+    return "\n".join(["| field | value | if missing or invalid |", "|---|---|---|", *rows, ""])
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.__name__)

@@ -109,7 +109,7 @@ def test_writer_that_names_a_path_makes_fork_write_nothing_there(store: Path, ba
         with contextlib.suppress(RunfolioError):
             runfolio.fork(bad, store=store, recording=RECORDING).finish()
     assert contents(home) == before
-    assert "must be id of a writer" in typed(store, "doctor", "bad").output
+    assert "must be a writer id" in typed(store, "doctor", "bad").output
 
 
 def test_media_header_that_names_a_path_makes_fork_write_nothing_there(store: Path, bad: Path, tmp_path: Path):

@@ -237,7 +237,7 @@ def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path):
     manifest = json.loads(path.read_text())
     manifest["files"]["model"]["file"] = "../../secret.safetensors"
     path.write_text(json.dumps(manifest))
-    with pytest.raises(DamagedFile, match="must be name of a file"):
+    with pytest.raises(DamagedFile, match="must be a file name"):
         manifests.read(tmp_path)
 
 
@@ -430,9 +430,9 @@ def test_checkpoints_print_as_one_short_line(store: Path):
 
 
 STATES: dict[str, list[Any]] = {
-    "dense tensors, and arrays of the kinds that safetensors has": [torch.ones(2), np.arange(3), np.array(1.5)],
-    "None, truth values, numbers, texts, bytes": [None, True, 3, 0.5, 1j, 2**80, "a", b"a", bytearray(b"a")],
-    "numbers of NumPy up to 64 bits (complex: 128)": [np.float32(0.1), np.float64(0.1), np.int8(1), np.complex128(1j)],
+    "dense tensors, and arrays with a dtype of safetensors": [torch.ones(2), np.arange(3), np.array(1.5)],
+    "None, booleans, numbers, strings, bytes": [None, True, 3, 0.5, 1j, 2**80, "a", b"a", bytearray(b"a")],
+    "NumPy scalars of up to 64 bits (complex: 128)": [np.float32(0.1), np.float64(0.1), np.int8(1), np.complex128(1j)],
     "lists, tuples, dicts, sets, frozensets, ranges": [[1], (1,), {1: 2}, {1}, frozenset({1}), range(3)],
     "`OrderedDict`, `defaultdict` of standard types, `Counter`, `deque`": [
         OrderedDict(b=1, a=2),
@@ -444,7 +444,7 @@ STATES: dict[str, list[Any]] = {
     "`torch.Size`, `torch.dtype`, `torch.device`": [torch.Size([2]), torch.bfloat16, torch.device("cpu")],
 }
 REFUSED: dict[str, list[Any]] = {
-    "sparse, meta and complex128 tensors, arrays of texts, times or complex numbers, masked arrays": [
+    "sparse, meta and complex128 tensors, arrays of strings, times or complex numbers, masked arrays": [
         torch.eye(2).to_sparse(),
         torch.empty(2, device="meta"),
         torch.zeros(2, dtype=torch.complex128),
@@ -453,17 +453,17 @@ REFUSED: dict[str, list[Any]] = {
         np.zeros(2, complex),
         np.ma.masked_array([1], [True]),
     ],
-    "enum members and namedtuples of your own elsewhere": [Mode.MAX, Point(1)],
-    "other types, also derived from these": [io.BytesIO(), Path("a"), type("Settings", (dict,), {})()],
+    "your own enum members and namedtuples elsewhere": [Mode.MAX, Point(1)],
+    "other types, including subclasses of these": [io.BytesIO(), Path("a"), type("Settings", (dict,), {})()],
 }
 """Values by the row of the table in `docs/limits.md`."""
 OF_OBJECTS = {
     "modules",
     "compiled, DataParallel, DDP, FSDP and averaged modules, at any depth",
     "lazy modules",
-    "what `get_extra_state` returns",
+    "values that `get_extra_state` returns",
     "objects with `state_dict`",
-    "enum members and namedtuples of your own in an object with `state_dict`",
+    "your own enum members and namedtuples in an object with `state_dict`",
 }
 """Rows that tests/tracking/test_wrapped_models.py and test_checkpoint.py check."""
 

@@ -96,18 +96,18 @@ def test_errors_of_a_document_are_specific(folder: Path, values: dict, message: 
     ("values", "damage"),
     [
         ({"status": {"state": "sleeping"}}, "status/state must be"),
-        ({"status": 3}, "status must be object"),
-        ({"created": "yesterday"}, "created must be time"),
-        ({"created": "0001-01-01T00:00:00+23:00"}, "created must be time"),
-        ({"config": [1]}, "config must be object of any values"),
+        ({"status": 3}, "status must be an object"),
+        ({"created": "yesterday"}, "created must be a time"),
+        ({"created": "0001-01-01T00:00:00+23:00"}, "created must be a time"),
+        ({"config": [1]}, "config must be an object with values of any type"),
         ({"attempts": [{}]}, "attempts/0/attempt is missing"),
-        ({"attempts": [{**ATTEMPT, "kept": [1]}]}, "attempts/0/kept must be object"),
-        ({"attempts": [{**ATTEMPT, "kept": {"w": "x"}}]}, "attempts/0/kept/w must be integer from 0"),
-        ({"attempts": [{**ATTEMPT, "writer": "../x"}]}, "attempts/0/writer must be id"),
-        ({"tags": None}, "tags must be list"),
-        ({"status": {"state": "failed", "reason": 5}}, "status/reason must be text"),
-        ({"environment": {"packages": {"torch": 2}}}, "environment/packages/torch must be text"),
-        ({"code": {"script": "train\0.py"}}, "code/script must be path"),
+        ({"attempts": [{**ATTEMPT, "kept": [1]}]}, "attempts/0/kept must be an object"),
+        ({"attempts": [{**ATTEMPT, "kept": {"w": "x"}}]}, "attempts/0/kept/w must be a non-negative integer"),
+        ({"attempts": [{**ATTEMPT, "writer": "../x"}]}, "attempts/0/writer must be a writer id"),
+        ({"tags": None}, "tags must be a list"),
+        ({"status": {"state": "failed", "reason": 5}}, "status/reason must be a string"),
+        ({"environment": {"packages": {"torch": 2}}}, "environment/packages/torch must be a string"),
+        ({"code": {"script": "train\0.py"}}, "code/script must be a path"),
         ({"axes": [{"metric": "loss"}]}, "axes/0/x is missing"),
     ],
 )
@@ -246,7 +246,7 @@ def test_damage_in_many_nested_objects_is_named_in_part(folder: Path):
     value = {"id": "aaaaaaaa", "name": "net", "experiment": "demo", "created": "2026-11-22T11:13:33Z", "code": code}
     damage = RunDocument.from_json(value, folder).damage
     assert 0 < len(damage) <= 1_000
-    assert damage[0].endswith("earlier/0/command/0 must be text of at most 1,000,000 characters, without NUL")
+    assert damage[0].endswith("earlier/0/command/0 must be a string of at most 1,000,000 characters without NUL")
 
 
 def test_thousand_patterns_of_axes_are_compiled_once(folder: Path):

@@ -82,13 +82,13 @@ def test_show_names_damaged_fields_and_shows_the_rest(sent: Path):
     assert "acc  0.5" in page
     assert "tags: a\n" in page
     (warning,) = (line for line in page.splitlines() if "run.json" in line)
-    assert "status/reason must be text or null" in warning
-    assert "tags/1 must be text" in warning
+    assert "status/reason must be a string or null" in warning
+    assert "tags/1 must be a string" in warning
 
 
 def test_doctor_reports_damaged_fields_and_repairs_them(sent: Path):
     damaged = (sent / "run.json").read_bytes()
-    assert "environment/cpu must be object" in typed(sent, "doctor")
+    assert "environment/cpu must be an object" in typed(sent, "doctor")
 
     assert "wrote run.json without damaged fields" in typed(sent, "doctor", "--repair")
 
@@ -115,4 +115,4 @@ def test_list_of_code_that_cannot_be_read_is_a_warning(sent: Path):
     (sent / "code").mkdir(exist_ok=True)
     writer = orjson.loads((sent / "run.json").read_bytes())["attempts"][0]["writer"]
     (sent / "code" / f"{writer}.json").write_text('{"runfolio": 0, "root": 5}')
-    assert "root must be path" in typed(sent, "show", "net")
+    assert "root must be a path" in typed(sent, "show", "net")

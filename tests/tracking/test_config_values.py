@@ -91,10 +91,10 @@ class Slotted:
 
 
 CASES: dict[str, list[tuple[Any, Any]]] = {
-    "texts, None, `True`, `False`, finite floats": [("a", "a"), (None, None), (True, True), (0.1, 0.1)],
+    "strings, None, `True`, `False`, finite floats": [("a", "a"), (None, None), (True, True), (0.1, 0.1)],
     "NaN and infinities": [(math.inf, math.inf)],
-    "whole numbers of 64 bits": [(3, 3), (2**64 - 1, 2**64 - 1)],
-    "larger whole numbers": [(10**30, str(10**30)), (10**5000, hex(10**5000))],
+    "64-bit integers": [(3, 3), (2**64 - 1, 2**64 - 1)],
+    "larger integers": [(10**30, str(10**30)), (10**5000, hex(10**5000))],
     "dicts, `argparse.Namespace`, `SimpleNamespace`": [
         ({"a": {"b": 1}}, {"a": {"b": 1}}),
         (argparse.Namespace(a=1), {"a": 1}),
@@ -119,11 +119,11 @@ CASES: dict[str, list[tuple[Any, Any]]] = {
     ],
     "lists, tuples, deques": [((1, [2]), [1, [2]]), (collections.deque([1, 2]), [1, 2])],
     "sets": [({"b", "a"}, ["a", "b"]), (frozenset({2, "2", 1}), ["2", 1, 2])],
-    "keys that are not texts": [
+    "keys that are not strings": [
         ({1: "a", None: "b"}, {"1": "a", "None": "b"}),
         ({F.relu: 1, (1, 2): 2}, {"torch.nn.functional.relu": 1, "[1, 2]": 2}),
     ],
-    "numbers of NumPy and torch, and arrays of no dimension": [
+    "NumPy and torch scalars, and zero-dimensional arrays": [
         (np.float32(0.5), 0.5),
         (np.int64(3), 3),
         (torch.tensor(2.5), 2.5),
@@ -147,7 +147,10 @@ CASES: dict[str, list[tuple[Any, Any]]] = {
     ],
     "paths": [(Path("a/b"), "a/b")],
     "members of an `Enum`": [(Mode.MAX, "Mode.MAX")],
-    "members of an enum of texts or numbers": [(Level.HIGH, "high"), (enum.IntEnum("N", "ONE").ONE, 1)],
+    "members of an enum whose members are strings or numbers": [
+        (Level.HIGH, "high"),
+        (enum.IntEnum("N", "ONE").ONE, 1),
+    ],
     "functions, classes, modules": [
         (F.relu, "torch.nn.functional.relu"),
         (math.sin, "math.sin"),
@@ -218,7 +221,7 @@ def test_every_documented_kind_of_config_value_is_tested():
         "random generators of Python, NumPy and torch",
         "larger arrays and tensors",
         "networks, losses",
-        "tables of pandas",
+        "pandas tables",
     ]
     assert sorted(rows_of("Config")) == sorted([*CASES, *tested_alone])
 

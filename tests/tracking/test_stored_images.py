@@ -173,10 +173,10 @@ def test_change_of_an_image_is_recorded_and_reported_once(store: Path, caplog: p
 
 
 IMAGE_ROWS = {
-    "integers of 0 to 255, truth values": test_integers_of_8_bits_and_booleans_are_exact,
-    "uint16 in one channel, integers of 0 to 65,535 in one channel": test_integers_of_16_bits_in_one_channel_are_exact,
+    "integers from 0 to 255, booleans": test_integers_of_8_bits_and_booleans_are_exact,
+    "single-channel uint16, and integers from 0 to 65,535": test_integers_of_16_bits_in_one_channel_are_exact,
     "other integers": test_other_ranges_are_scaled_with_a_note,
-    "floats of 0 to 1": test_floats_of_0_to_1_are_256_levels,
+    "floats from 0 to 1": test_floats_of_0_to_1_are_256_levels,
     "other floats": test_other_ranges_are_scaled_with_a_note,
     "NaN and infinite pixels": test_pixels_that_are_not_finite_are_counted,
     "Pillow images in the modes `1`, `L`, `LA`, `P`, `RGB`, `RGBA`, `I;16`": test_modes_of_png_are_exact,
@@ -211,7 +211,7 @@ HISTOGRAMS: dict[str, list[tuple[Any, float | None, float | None, int]]] = {
         (np.array([0, 5e-324]), 0.0, 5e-324, 2),
         (np.array([1.0, 1.0]), 1.0, 1.0, 2),
     ],
-    "nothing": [(np.zeros(0), None, None, 0)],
+    "no values": [(np.zeros(0), None, None, 0)],
 }
 """Values with their minimum, maximum and count, by the row of the table in `docs/limits.md`."""
 
@@ -231,4 +231,4 @@ def test_histogram_refuses_values_that_are_not_numbers(refused: Any):
 
 
 def test_every_documented_kind_of_histogram_is_tested():
-    assert sorted(rows_of("Histograms")) == sorted([*HISTOGRAMS, "masked arrays, texts, objects"])
+    assert sorted(rows_of("Histograms")) == sorted([*HISTOGRAMS, "masked arrays, strings, objects"])

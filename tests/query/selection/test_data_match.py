@@ -213,4 +213,4 @@ def test_doctor_reads_the_data_entries_of_a_damaged_record(write, store: Path):
     path.write_text(json.dumps(document))
     done = CliRunner().invoke(main, ["doctor", "--store", str(store)], catch_exceptions=False)
     assert done.exit_code == 1, done.output
-    assert "data/odd/items must be integer from 0 or null" in done.output
+    assert "data/odd/items must be a non-negative integer or null" in done.output

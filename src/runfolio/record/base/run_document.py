@@ -100,10 +100,10 @@ class Attempt:
 
 @dataclass
 class RunDocument:
-    id: Id = field(metadata=damaged_as("", "the end of the folder's name"))
-    name: Name = field(metadata=damaged_as("", "the beginning of the folder's name"))
-    experiment: Name = field(metadata=damaged_as("", "the name of the folder above"))
-    created: Moment = field(metadata=damaged_as(_UNKNOWN, "the start of the first attempt, else of 1970"))
+    id: Id = field(metadata=damaged_as("", "the id at the end of the folder name"))
+    name: Name = field(metadata=damaged_as("", "the first part of the folder name"))
+    experiment: Name = field(metadata=damaged_as("", "the name of the parent folder"))
+    created: Moment = field(metadata=damaged_as(_UNKNOWN, "the start of the first attempt, or else of the year 1970"))
     status: Status = field(default_factory=Status)
     config: Tree = field(default_factory=dict)
     defaults: Tree = field(default_factory=dict)

@@ -64,7 +64,7 @@ def damaged_as(value: Any, words: str | None = None) -> dict[str, Any]:
     return {"damaged as": value, "words": json.dumps(value) if words is None else words}
 
 
-def text(longest: int | None = None, pattern: str | None = None, words: str = "text") -> ValueKind:
+def text(longest: int | None = None, pattern: str | None = None, words: str = "a string") -> ValueKind:
     """Return the kind of texts of at most `longest` characters, all of which `pattern` matches."""
     most = sys.maxsize if longest is None else longest
     matches = re.compile(pattern, re.DOTALL).fullmatch if pattern is not None else None
@@ -145,30 +145,30 @@ def _scalar(value: Any) -> Any:
 
 
 Line = Annotated[str, text(1_000)]
-Name = Annotated[str, text(1_000, r"[^\0\n]+", "text of 1 to 1,000 characters, one line")]
+Name = Annotated[str, text(1_000, r"[^\0\n]+", "a string of 1 to 1,000 characters on one line")]
 Tags = Annotated[list[Annotated[str, text(1_000)]], Most(10_000)]
 Prose = Annotated[str, text()]
 """Text of any length, from people or errors."""
-PathText = Annotated[str, text(4_095, r"[^\0]*", "path of at most 4,095 characters")]
-Word = Annotated[str, text(1_000_000, r"[^\0]*", "text of at most 1,000,000 characters, without NUL")]
+PathText = Annotated[str, text(4_095, r"[^\0]*", "a path of at most 4,095 characters")]
+Word = Annotated[str, text(1_000_000, r"[^\0]*", "a string of at most 1,000,000 characters without NUL")]
 """Argument of a command line, or value of an environment variable."""
-Count = Annotated[int, whole(0, 2**63 - 1, "integer from 0")]
-Steps = Annotated[int, whole(1, 2**63 - 1, "integer from 1")]
-Integer = Annotated[int, whole(-(2**63), 2**63 - 1, "integer")]
-Small = Annotated[int, whole(-(2**31), 2**31 - 1, "integer of 32 bits")]
-AttemptNumber = Annotated[int, whole(0, 999_999_999, "integer from 0 to 999,999,999")]
-Pid = Annotated[int, whole(0, 2**31 - 1, "integer from 0 to 2,147,483,647")]
-Seconds = Annotated[float, real(0.0, 1e10, "number from 0 to 1e10")]
-Number = Annotated[float, real(-sys.float_info.max, sys.float_info.max, "number")]
-AnyNumber = Annotated[float, checked("number, or the name of one that JSON lacks", _number)]
-Moment = Annotated[datetime, checked("time", time_from_text)]
-Id = Annotated[str, text(64, r"[0-9A-Za-z_-]+", "id of 1 to 64 letters, digits, `_` and `-`")]
-Writer = Annotated[str, checked("id of a writer: 1 to 64 letters, digits, `_` and `-`", writer_id)]
-FileNameText = Annotated[str, checked("name of a file", file_name)]
+Count = Annotated[int, whole(0, 2**63 - 1, "a non-negative integer")]
+Steps = Annotated[int, whole(1, 2**63 - 1, "a positive integer")]
+Integer = Annotated[int, whole(-(2**63), 2**63 - 1, "an integer")]
+Small = Annotated[int, whole(-(2**31), 2**31 - 1, "a 32-bit integer")]
+AttemptNumber = Annotated[int, whole(0, 999_999_999, "an integer from 0 to 999,999,999")]
+Pid = Annotated[int, whole(0, 2**31 - 1, "an integer from 0 to 2,147,483,647")]
+Seconds = Annotated[float, real(0.0, 1e10, "a number from 0 to 1e10")]
+Number = Annotated[float, real(-sys.float_info.max, sys.float_info.max, "a number")]
+AnyNumber = Annotated[float, checked('a number, "NaN", "Infinity" or "-Infinity"', _number)]
+Moment = Annotated[datetime, checked("a time", time_from_text)]
+Id = Annotated[str, text(64, r"[0-9A-Za-z_-]+", "an id of 1 to 64 letters, digits, `_` and `-`")]
+Writer = Annotated[str, checked("a writer id of 1 to 64 letters, digits, `_` and `-`", writer_id)]
+FileNameText = Annotated[str, checked("a file name", file_name)]
 Sha256 = Annotated[str, text(64, r"[0-9a-f]{64}", "64 hexadecimal digits")]
 Fingerprint = Annotated[str, text(32, r"[0-9a-f]{32}", "32 hexadecimal digits")]
-Scalar = Annotated[Any, checked("text, number, boolean or null", _scalar)]
-Tree = Annotated[dict[str, Any], checked("object of any values", _tree)]
+Scalar = Annotated[Any, checked("a string, number, boolean or null", _scalar)]
+Tree = Annotated[dict[str, Any], checked("an object with values of any type", _tree)]
 """Values of the user, with the numbers that JSON lacks."""
 
 
@@ -257,7 +257,7 @@ def _decode_inner(name: str, kind: ValueKind, value: Any, damage: list[str]) -> 
 @functools.cache
 def _kind_of_class(document: type) -> ValueKind:
     decode_object = functools.partial(_decode_object, document, typing.is_typeddict(document))
-    return ValueKind(f"object ({document.__name__})", decode_object, is_leaf=False)
+    return ValueKind(f"an object ({document.__name__})", decode_object, is_leaf=False)
 
 
 @functools.cache
@@ -336,7 +336,7 @@ def _kind(hint: Any) -> ValueKind:
     """Return the kind of values that an annotation describes."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
-        return ValueKind("any value", lambda value, _: value)
+        return ValueKind("a value of any type", lambda value, _: value)
     if origin is Required:
         return _kind(arguments[0])
     if origin is Annotated:
@@ -350,7 +350,7 @@ def _kind(hint: Any) -> ValueKind:
     if origin in (list, dict):
         return _container(hint, MANY)
     if hint is bool:
-        return ValueKind("boolean", _decode_bool)
+        return ValueKind("a boolean", _decode_bool)
     if isinstance(hint, type):
         return _kind_of_class(hint)
     raise TypeError(f"no kind of values is {hint!r}")
@@ -377,7 +377,7 @@ def _one_of(values: tuple[str, ...]) -> ValueKind:
             raise ValueError
         return value
 
-    return ValueKind(" or ".join(f'"{value}"' for value in values), decode_word)
+    return ValueKind("one of " + ", ".join(f'"{value}"' for value in values), decode_word)
 
 
 def _container(hint: Any, most: int) -> ValueKind:
@@ -385,10 +385,12 @@ def _container(hint: Any, most: int) -> ValueKind:
     key, inner = None, _kind(typing.get_args(hint)[-1])
     if typing.get_origin(hint) is list:
         decode_list = functools.partial(_decode_list, inner, most)
-        return ValueKind(f"list of at most {most:,}: {inner.words}", decode_list, is_leaf=False)
+        return ValueKind(f"a list of at most {most:,} entries, each {inner.words}", decode_list, is_leaf=False)
     if typing.get_args(hint)[0] is not str:
         key = _kind(typing.get_args(hint)[0])
-    words = f"object of at most {most:,}: {inner.words}" + (f" by {key.words}" if key is not None else "")
+    words = f"an object with at most {most:,} entries, each {inner.words}"
+    if key is not None:
+        words += f"; each key is {key.words}"
     return ValueKind(words, functools.partial(_decode_map, key, inner, most), is_leaf=False)
 
 
