@@ -1,1 +1,1 @@
-"""What runfolio costs, measured beside its peers; `make bench` writes `docs/benchmarks.md`."""
+"""Cost of runfolio, measured together with its peers; `make bench` writes `docs/benchmarks.md`."""

@@ -1,8 +1,8 @@
-"""`make bench`: runfolio beside its peers, in one run, and alone; the results go to `docs/benchmarks.md`.
+"""Program behind `make bench`: measure runfolio and its peers in one run, and write `docs/benchmarks.md`.
 
-python -m benchmarks                                 all of it, about twelve minutes
-python -m benchmarks --quick                         a smoke run, which only prints; its figures mean little
-python -m benchmarks --loggers runfolio trackio      some loggers, which only prints too
+python -m benchmarks                                 everything; takes about twelve minutes
+python -m benchmarks --quick                         a smoke run that only prints; its figures mean little
+python -m benchmarks --loggers runfolio trackio      only some loggers; the results are only printed
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from benchmarks.parts import PAGE, replace_part
 from benchmarks.venvs import InstallError
 
 QUICK_LOGGERS = ("floor", "runfolio", "runfolio-sealing", "tensorboardx", "trackio")
-"""Those that start quickly."""
+"""Loggers that start quickly."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a smoke run of under a minute")
-    parser.add_argument("--loggers", nargs="+", choices=LOGGERS, metavar="NAME", help=f"some of {', '.join(LOGGERS)}")
-    parser.add_argument("--page", type=Path, help=f"where the results go; default: {PAGE.name}, of whole runs alone")
+    parser.add_argument("--quick", action="store_true", help="do a smoke run of less than a minute")
+    parser.add_argument(
+        "--loggers", nargs="+", choices=LOGGERS, metavar="NAME", help=f"loggers to measure: {', '.join(LOGGERS)}"
+    )
+    parser.add_argument("--page", type=Path, help=f"file for the results; default: {PAGE.name}, for complete runs")
     args = parser.parse_args()
 
     loggers = args.loggers or (QUICK_LOGGERS if args.quick else tuple(LOGGERS))
@@ -40,7 +42,7 @@ def main() -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     else:
         replace_part(target, text)
-        console.print(f"results are in {target}")
+        console.print(f"wrote the results to {target}")
 
 
 def _measure(loggers: Sequence[str], console: Console, *, quick: bool) -> Results:
@@ -65,14 +67,14 @@ def _measure(loggers: Sequence[str], console: Console, *, quick: bool) -> Result
             name: installed(LOGGERS[name].title, partial(venvs.python, LOGGERS[name].environment)) for name in loggers
         }
         pythons = {name: python for name, python in interpreters.items() if python is not None}
-        # Nothing is installed where no peer is asked for.
+        # Nothing is installed if no peer is measured.
         wants_peers = any(LOGGERS[name].environment for name in loggers)
         msgpack = installed("msgpack", partial(venvs.packages, "encodings")) if wants_peers else None
         progress.reset(task, total=peers.steps(pythons, effort) + alone.steps(size))
 
         def report(text: str) -> None:
             progress.update(task, advance=1, description=text)
-            if not console.is_terminal:  # where no bar is drawn
+            if not console.is_terminal:  # no bar is drawn
                 console.print(text, markup=False)
 
         measured = peers.measure(pythons, effort, report)

@@ -1,4 +1,4 @@
-"""The driver of what is measured of runfolio alone."""
+"""Measurements of runfolio alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runfolio.record.base.layout import find_runs
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """Amount of work to measure."""
 
     calls: int
     steps: int
@@ -60,12 +60,12 @@ class OwnFigures:
 
     size: Size
     beside_list: dict[int, dict[str, float]] = field(default_factory=dict)
-    """By scalars a call."""
+    """Seconds per call of `run.log` and of `list.append`, by scalars per call."""
     visible_s: float = 0.0
     many_steps: dict[str, Any] = field(default_factory=dict)
     many_metrics: dict[str, float] = field(default_factory=dict)
     encodings: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    """By scalars a call, then by encoding."""
+    """Figures by scalars per call, then by encoding."""
     init: InitCost = field(default_factory=lambda: InitCost({}, {}))
 
 
@@ -73,10 +73,16 @@ _PYTHON = Path(sys.executable)
 
 
 def measure(size: Size, msgpack: str | None, report: Callable[[str], None]) -> OwnFigures:
-    """All of it. `msgpack` is where that package, which runfolio does not need, can be imported from, if anywhere."""
+    """Measure everything.
+
+    Args:
+        size: Amount of work.
+        msgpack: Folder that msgpack can be imported from; None leaves it out.
+        report: Function that is called with each activity.
+    """
     figures = OwnFigures(size)
     for scalars in (1, 10):
-        report(f"log calls beside list.append, {scalars} scalar(s)")
+        report(f"log calls compared with list.append, {scalars} scalar(s)")
         with processes.fresh_workplace() as workplace:
             figures.beside_list[scalars] = processes.call(
                 _PYTHON,
@@ -86,7 +92,7 @@ def measure(size: Size, msgpack: str | None, report: Callable[[str], None]) -> O
                 scalars=scalars,
                 calls=size.calls,
             )
-    report("until a run is visible")
+    report("time until a run is visible")
     figures.visible_s = statistics.median(_until_visible() for _ in range(size.opened))
     report(f"{size.steps:,} steps of {METRICS_A_STEP} metrics")
     figures.many_steps = _many_steps(size)
@@ -103,12 +109,12 @@ def measure(size: Size, msgpack: str | None, report: Callable[[str], None]) -> O
 
 
 def steps(size: Size) -> int:
-    """How many times `measure` tells what it does."""
+    """Return the number of progress reports of `measure`."""
     return 7 + size.init_rounds * len(size.kinds)
 
 
 def _until_visible() -> float:
-    """Seconds from before `import runfolio` until a reader finds the run in the store."""
+    """Return the seconds from the call of `runfolio.init`, including its imports, until a reader finds the run."""
     with processes.fresh_workplace() as workplace:
         began, sightings = workplace.folder / "began", list[float]()
 

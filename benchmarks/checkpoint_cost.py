@@ -1,10 +1,10 @@
-"""What a checkpoint costs the training thread, beside a bare copy of the state and `torch.save` in the loop.
+"""Cost of a checkpoint for the training thread, compared with a bare copy of the state and with `torch.save`.
 
     python -m benchmarks.checkpoint_cost
 
-The state is as large as a ResNet-18's and its Adam's: 11.7 million weights and two moments of each, 140 MB. Between
-two of them the loop trains a small network for a while, so that "step" says how long a step of it takes in which
-nothing is saved, and "slowest step" how long one took while the checkpoint before it was still being written.
+The state is as large as that of a ResNet-18 with Adam: 11.7 million weights with two moments each, 140 MB. Between two
+checkpoints, the loop trains a small network for a while. "step" is the median time of these training steps, and
+"slowest step" is their maximum, which shows how much the writing of a checkpoint slows training down.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LAYERS = 62
 
 
 def large() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-    """A network and its Adam after a step, of a ResNet-18's size and number of tensors."""
+    """Return a network with the size and number of tensors of a ResNet-18, and its Adam optimizer after one step."""
     side = int((WEIGHTS / LAYERS) ** 0.5)
     model = torch.nn.Sequential(*(torch.nn.Linear(side, side, bias=False) for _ in range(LAYERS)))
     optimizer = torch.optim.Adam(model.parameters())
@@ -41,7 +41,7 @@ def tensors(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[to
 
 
 def measured(save: Callable[[int], object], rounds: int, pause_s: float) -> tuple[list[float], float, float]:
-    """Seconds of each save; the median and the slowest of the training steps between them."""
+    """Return the seconds of each save, and the median and maximum seconds of the training steps between saves."""
     small = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1))
     images = torch.randn(32, 64)
     costs, steps = [], []
@@ -58,7 +58,7 @@ def measured(save: Callable[[int], object], rounds: int, pause_s: float) -> tupl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=30, help="number of saves of each kind")
     parser.add_argument("--pause", type=float, default=2.0, help="seconds of training between two checkpoints")
     args = parser.parse_args()
 
@@ -74,7 +74,7 @@ def main() -> None:
                 "run.checkpoint": lambda step: run.checkpoint(model=model, optimizer=optimizer, step=step),
                 "torch.save": lambda _: torch.save((model.state_dict(), optimizer.state_dict()), file),
             }
-            print(f"{megabytes:.0f} MB, {args.rounds} of each; milliseconds")
+            print(f"{megabytes:.0f} MB, {args.rounds} saves of each kind; milliseconds")
             print(f"{'':16}{'median':>8}{'p99':>8}{'max':>8}{'step':>8}{'slowest step':>14}")
             for name, save in ways.items():
                 costs, step, slowest = measured(save, args.rounds, args.pause)

@@ -1,6 +1,6 @@
 """One measurement in a fresh process: `python -m benchmarks.child MODULE:FUNCTION ARGUMENTS RESULT`.
 
-Arguments are JSON, and so is the result, which goes to a file: loggers print what they like.
+Arguments and result are JSON. The result goes to a file, since loggers may print anything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ways to write down what is logged, before it is sealed: what each costs, and whether a person can read it."""
+"""Encodings of log calls before they are sealed: their cost, and whether a person can read them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from runfolio.tracking.pipeline.encoder import EncodedPoints, Encoder
 from runfolio.tracking.pipeline.queue_items import Plain
 
 _FLUSH = 500
-"""Calls that are encoded at once: half a second of 1,000 calls per second."""
+"""Number of calls that are encoded at once: half a second at 1,000 calls per second."""
 _ROUNDS = 5
 
 Encode = Callable[[list[Plain]], bytes]
 
 
 def measure(scalars: int, calls: int, msgpack: str | None) -> dict[str, dict[str, Any]]:
-    """Each encoding's µs a call (processor time, all of it with the interpreter lock held) and bytes a point.
+    """Return µs per call and bytes per point of each encoding. Encoding holds the interpreter lock all the time.
 
     Args:
         msgpack: Folder that msgpack can be imported from; None leaves it out.
     """
     logged: list[Plain] = [(1.7e9 + 0.001003 * n, n, values) for n, values in enumerate(losses(scalars, calls))]
     encodings: dict[str, Encode] = {
-        "JSON lines as written by runfolio": _as_runfolio(),
+        "lines as runfolio writes them": _as_runfolio(),
         "orjson, one line per call": _orjson_line,
         "Arrow IPC, one batch per flush": _arrow,
     }
@@ -96,7 +96,7 @@ def _msgpack() -> Encode:
 
 
 def _is_text(data: bytes) -> bool:
-    """Return whether `less` can display the data unchanged: UTF-8 without control characters except line ends."""
+    """Return whether `less` shows the data as they are: UTF-8 without control characters except line ends."""
     try:
         return all(character.isprintable() or character == "\n" for character in data.decode())
     except UnicodeDecodeError:

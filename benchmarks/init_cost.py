@@ -1,9 +1,10 @@
-"""What `runfolio.init` costs the training thread in a git repository with modules and a diff, and what runs beside.
+"""Cost of `runfolio.init` in a git repository with modules and a diff, and cost of the background work.
 
-Every measurement is a fresh Python process with torch imported, as a training script has it. "imports" is what init
-imports the first time; "init" is the call itself, with more and more switched on; "pause" is the longest time for
-which a busy loop stood still in the second after, "usual" in the half second before; "kept" is when all of the code was
-on disk. Beside it, what a sample of the machine's load costs, and the clock around a step of a DataLoader.
+Each measurement runs in a fresh Python process that has imported torch, like a training script. "imports" is the time
+of the imports that the first `init` needs, and "init" is the time of the call itself, with more and more recorded.
+"pause" is the longest interruption of a busy loop in the second after the call, and "usual" in the half second before
+it. "kept" is the time until all code was on disk. The background work is a sample of the machine's load and the timing
+of a DataLoader step.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from pathlib import Path
 MODULES = 50
 LINES = 200
 KINDS = {
-    "only the record": "code=False, console=False, system_s=0",
-    "plus the code": "console=False, system_s=0",
-    "plus the machine load": "console=False",
-    "plus the console (all defaults)": "",
+    "the record only": "code=False, console=False, system_s=0",
+    "... with the code": "console=False, system_s=0",
+    "... with the code and the load": "console=False",
+    "... with the code, the load and the console": "",
 }
 CHILD = """
 import json, sys, time
@@ -84,7 +85,7 @@ print(json.dumps(dict(sample=sample, batch=cost)))
 
 
 def repository(folder: Path, modules: int) -> list[str]:
-    """A work tree of modules, some of which differ from its commit; the modules' names."""
+    """Create a work tree of modules, some of which differ from its commit, and return the names of the modules."""
     names = [f"module_{number}" for number in range(modules)]
     for name in names:
         lines = [f"def function_{line}(x):\n    return x * {line}\n" for line in range(LINES // 3)]
@@ -107,7 +108,7 @@ def child(script: str, folder: Path, store: Path) -> dict[str, float]:
 
 @dataclass
 class InitCost:
-    """What was measured, a dict a process, by what is recorded; and processor seconds of what runs beside."""
+    """Figures of each process by what is recorded, and CPU seconds of the background work."""
 
     processes: dict[str, list[dict[str, float]]]
     background_s: dict[str, float]
@@ -120,7 +121,7 @@ def measure(rounds: int, modules: int, kinds: Sequence[str], report: Callable[[s
         names = ", ".join(repository(folder, modules))
         measured: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
         for number in range(rounds):
-            for kind in kinds:  # in turn, so that a machine whose speed drifts treats them alike
+            for kind in kinds:  # in turn, so that changes of the machine's speed affect all kinds alike
                 report(f"init, round {number + 1}: {kind}")
                 measured[kind].append(child(CHILD.format(modules=names, options=KINDS[kind]), folder, store))
         return InitCost(measured, child(BESIDE, folder, store))

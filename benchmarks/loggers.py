@@ -1,7 +1,8 @@
-"""One adapter a logger: open a run in a folder, log, wait until it is durable, end it, read a metric back.
+"""One adapter per logger: open a run in a folder, log, wait until points are durable, end the run, read a metric.
 
-Each runs in the environment of its peer, where neither runfolio nor another peer is installed, so imports stand in the
-methods. `log` is the logger's own method wherever its signature fits, so that no call of ours is measured with it.
+Each adapter runs in the environment of its logger, in which neither runfolio nor other loggers are installed, so
+imports are inside the methods. `log` is the logger's own method if its signature fits, so that no additional call is
+measured.
 """
 
 from __future__ import annotations
@@ -15,48 +16,48 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 METRIC = "loss/0"
-"""The metric that is read back."""
+"""Metric that is read back."""
 
 
 class Logger:
-    """A run that is being logged to. `log(values, step)` takes a dict of metric names and floats."""
+    """Run to log to. `log(values, step)` takes a dict of metric names and floats."""
 
     title: ClassVar[str]
     how: ClassVar[str]
-    """How it is used, for the page."""
+    """Description of its use, for the page."""
     environment: ClassVar[str | None] = None
-    """The name of its virtual environment; None: ours."""
+    """Name of its virtual environment; None: the current environment."""
     imports: ClassVar[str]
-    """The import statement of its users."""
+    """Import statement that users of the logger write."""
     usual_imports: ClassVar[str] = ""
-    """What a training has imported anyway."""
+    """Import statement of packages that a training script has imported anyway."""
     package: ClassVar[str] = ""
-    """The distribution whose version is told."""
+    """Distribution whose version is reported."""
     log: Callable[[dict[str, float], int], object]
 
     def __init__(self, folder: Path) -> None:
-        """Import it, and open a run whose record lies in `folder`."""
+        """Import the logger, and open a run that is recorded in `folder`."""
         raise NotImplementedError
 
     def durable(self) -> None:
-        """Wait until what was logged is handed to the operating system, as its documentation says to."""
+        """Wait until all points are passed to the operating system, as the logger's documentation recommends."""
         raise NotImplementedError
 
     def finish(self) -> None:
-        """End the run; after `durable`."""
+        """End the run. `durable` has been called before."""
         raise NotImplementedError
 
     @classmethod
     def read(cls, folder: Path) -> list[float]:
-        """The values of `METRIC` that can be read, in any order."""
+        """Return the values of `METRIC` that can be read, in any order."""
         raise NotImplementedError
 
 
 class Floor(Logger):
     title = "list.append"
     how = (
-        "`kept.append((time.time(), step, dict(values)))`: the minimum that any logger must do. Nothing is written to"
-        " disk."
+        "`kept.append((time.time(), step, dict(values)))`, the minimum that a logger has to do; nothing reaches "
+        "the disk."
     )
     imports = ""
 
@@ -82,8 +83,8 @@ class Floor(Logger):
 class Runfolio(Logger):
     title = "runfolio"
     how = (
-        "`runfolio.init()`, `run.log(values, step)`; `run.flush()` makes the points durable. By default,"
-        " code, console and load are recorded too."
+        "`runfolio.init()` and `run.log(values, step)`; `run.flush()` makes points durable. Code, console and "
+        "load are recorded."
     )
     imports = "from runfolio import init"
     package = "runfolio"
@@ -113,7 +114,7 @@ class Runfolio(Logger):
 
 class RunfolioTensorBoard(Runfolio):
     title = "runfolio + TensorBoard"
-    how = "The same with `init(tensorboard=True)`: event files in addition to the record."
+    how = "The same with `init(tensorboard=True)`, which also writes event files."
 
     def _options(self) -> dict[str, Any]:
         return {"tensorboard": True}
@@ -122,8 +123,8 @@ class RunfolioTensorBoard(Runfolio):
 class RunfolioSealing(Runfolio):
     title = "runfolio, sealing"
     how = (
-        "The same with `RecordingConfig(seal_bytes=1_000_000)` instead of 16 MiB, so that one minute contains several"
-        " seals."
+        "The same with `RecordingConfig(seal_bytes=1_000_000)` instead of 16 MiB, so that points are sealed several "
+        "times per minute."
     )
 
     def _options(self) -> dict[str, Any]:
@@ -134,7 +135,7 @@ class RunfolioSealing(Runfolio):
 
 class SummaryWriter(Logger):
     title = "SummaryWriter"
-    how = "`writer.add_scalar(name, value, step)` for each value; `writer.flush()` makes the points durable."
+    how = "`writer.add_scalar(name, value, step)` for each value; `writer.flush()` makes points durable."
     environment = "summarywriter"
     imports = "from torch.utils.tensorboard import SummaryWriter"
     usual_imports = "import torch"
@@ -185,7 +186,7 @@ class TensorBoardX(SummaryWriter):
 
 class MLflow(Logger):
     title = "MLflow"
-    how = "SQLite store; `mlflow.log_metric` for one value, `mlflow.log_metrics` for ten. Both are durable immediately."
+    how = "SQLite store; `mlflow.log_metric` for one value, `mlflow.log_metrics` for ten; both make points durable."
     environment = "mlflow"
     imports = "import mlflow"
     package = "mlflow"
@@ -221,8 +222,8 @@ class MLflow(Logger):
 class MLflowBatch(MLflow):
     title = "MLflow log_batch"
     how = (
-        "Values are collected and sent with `MlflowClient.log_batch` in batches of 1,000, the maximum. The last batch"
-        " is sent at the end."
+        "Values are collected and sent to `MlflowClient.log_batch` in batches of 1,000, its maximum; the rest is "
+        "sent at the end."
     )
 
     def __init__(self, folder: Path) -> None:
@@ -255,7 +256,7 @@ def _mlflow(folder: Path) -> Any:
 
 class Aim(Logger):
     title = "Aim"
-    how = "`run.track(value, name=name, step=step)` for each value; `run.close()` makes the points durable."
+    how = "`run.track(value, name=name, step=step)` for each value; `run.close()` makes points durable."
     environment = "aim"
     imports = "from aim import Run"
     package = "aim"
@@ -282,7 +283,8 @@ class Aim(Logger):
         from aim import Run  # pyright: ignore[reportMissingImports]
         from aim.storage.context import Context  # pyright: ignore[reportMissingImports]
 
-        # A run that is opened to be read shows nothing before its server has indexed it, so it is opened to go on.
+        # A run that is opened for reading shows nothing until a server has indexed it, so the run is opened for
+        # writing.
         (run_hash,) = (path.name for path in (folder / ".aim/meta/chunks").iterdir())
         run = Run(run_hash, repo=str(folder), system_tracking_interval=None)
         metric = run.get_metric(METRIC, Context({}))
@@ -293,7 +295,7 @@ class Aim(Logger):
 
 class WandB(Logger):
     title = "W&B offline"
-    how = "`wandb.init(mode='offline')`, `run.log(values, step)`; `run.finish()` makes the points durable."
+    how = "`wandb.init(mode='offline')` and `run.log(values, step)`; `run.finish()` makes points durable."
     environment = "wandb"
     imports = "import wandb"
     package = "wandb"
@@ -325,7 +327,8 @@ class WandB(Logger):
 
 
 def _leveldb_records(data: bytes) -> list[bytes]:
-    """The whole records of a `.wandb` file: LevelDB's log behind a header of 7 bytes. wandb has no reader in Python."""
+    """Return the complete records of a `.wandb` file, a LevelDB log after a 7-byte header. wandb has no Python
+    reader."""
     records, partial, offset = [], b"", 7
     while offset + 7 <= len(data):
         room = 32768 - offset % 32768
@@ -345,7 +348,7 @@ def _leveldb_records(data: bytes) -> list[bytes]:
 
 class Trackio(Logger):
     title = "Trackio"
-    how = "`trackio.init(project)`, `trackio.log(values, step)`; `trackio.finish()` makes the points durable."
+    how = "`trackio.init(project)` and `trackio.log(values, step)`; `trackio.finish()` makes points durable."
     environment = "trackio"
     imports = "import trackio"
     package = "trackio"
@@ -375,7 +378,7 @@ def _trackio(folder: Path) -> Any:
 
 class DVCLive(Logger):
     title = "DVCLive"
-    how = "`live.log_metric(name, value)` for each value, then `live.next_step()`, used outside a DVC repository."
+    how = "`live.log_metric(name, value)` for each value, then `live.next_step()`, outside a DVC repository."
     environment = "dvclive"
     imports = "from dvclive import Live"
     package = "dvclive"

@@ -1,4 +1,4 @@
-"""What the figures were taken on."""
+"""Description of the machine that the figures were measured on."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from benchmarks.venvs import ROOT
 
 
 def describe() -> dict[str, str]:
-    """Processor, cores, memory, system, Python, the date, what is measured, and how busy the machine was before."""
+    """Return processor, cores, memory, system, Python version, commit, date, and the load before the benchmark."""
     return {
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, {platform.libc_ver()[0]} {platform.libc_ver()[1]}",
         "Python": platform.python_version(),
-        "runfolio commit": _commit(),
+        "commit of runfolio": _commit(),
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "load average before": f"{os.getloadavg()[0]:.2f}",
+        "load before": f"{os.getloadavg()[0]:.2f}",
     }
 
 
 def describe_torch() -> dict[str, str]:
-    """`describe`, and what decides how fast PyTorch computes in a process like this one."""
+    """Return `describe()`, with the version and the number of threads of PyTorch, which determine its speed."""
     import torch
 
-    return {**describe(), "PyTorch": torch.__version__, "PyTorch threads": str(torch.get_num_threads())}
+    return {**describe(), "PyTorch": torch.__version__, "threads of PyTorch": str(torch.get_num_threads())}
 
 
 def _processor() -> str:
@@ -40,7 +40,7 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """`-dirty` where anything differs from it but the page itself, which the benchmark before may just have written."""
+    """Return the commit, with the suffix `-dirty` if any file other than the page of results differs from it."""
     commit = _git("rev-parse", "--short", "HEAD").stdout.strip()
     clean = _git("diff", "--quiet", "HEAD", "--", ".", ":!docs/benchmarks.md").returncode == 0
     return (commit if clean else f"{commit}-dirty") if commit else "none"

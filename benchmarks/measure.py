@@ -1,4 +1,4 @@
-"""What is measured of each logger, in a fresh process of its environment. The standard library alone is imported."""
+"""Measurements of one logger, in a fresh process of its environment. Only the standard library is imported."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from typing import Any
 from benchmarks.loggers import LOGGERS, METRIC
 
 WARM_UP = 100
-"""Calls before the clock starts: the first ones import and open what they need."""
+"""Number of calls before the clock starts, since the first calls import modules and open files."""
 ACKNOWLEDGED = struct.Struct("<qd")
-"""A step whose log call has returned, and when."""
+"""Record of a step whose log call has returned, and of the time at which it returned."""
 
 
 def losses(scalars: int, calls: int) -> list[dict[str, float]]:
-    """What a training logs: falling curves with noise, of float32 precision, the same in every process."""
+    """Return values as a training script logs them: falling curves with noise in float32, the same in every process."""
     noise = random.Random(42).random
     names = [f"loss/{number}" for number in range(scalars)]
     levels = (math.exp(-3 * step / calls) for step in range(calls))
@@ -36,7 +36,7 @@ def version(logger: str) -> str:
 
 
 def first(logger: str, folder: str) -> dict[str, float]:
-    """Seconds from before its import until the first log call has returned."""
+    """Measure the seconds from before the import of the logger until its first log call has returned."""
     began = time.perf_counter()
     run = LOGGERS[logger](Path(folder))
     run.log({METRIC: 1.0}, 0)
@@ -47,10 +47,11 @@ def first(logger: str, folder: str) -> dict[str, float]:
 
 
 def burst(logger: str, folder: str, scalars: int, calls: int, limit_s: float) -> dict[str, float]:
-    """As many calls as `calls` and `limit_s` allow, one after the other, then what it takes until all is durable.
+    """Measure log calls one after the other, as many as `calls` and `limit_s` allow, and the time until all are
+    durable.
 
-    A call's time is that between two looks at the clock, so that whatever a thread of the logger's takes from the
-    training is in it.
+    The time of a call is the time between two readings of the clock, so that it includes the time that the logger's
+    threads take from the training thread.
     """
     values = losses(scalars, calls + WARM_UP)
     run = LOGGERS[logger](Path(folder))
@@ -59,7 +60,7 @@ def burst(logger: str, folder: str, scalars: int, calls: int, limit_s: float) ->
         log(values[step], step)
     took = array("q", bytes(8 * calls))
     gc.collect()
-    gc.freeze()  # the values that wait to be logged are no part of a training
+    gc.freeze()  # a training script does not hold all values in memory
     began = last = clock()
     until = began + int(limit_s * 1e9)
     count = 0
@@ -81,7 +82,8 @@ def burst(logger: str, folder: str, scalars: int, calls: int, limit_s: float) ->
 
 
 def paced(logger: str, folder: str, rate: int, seconds: float) -> dict[str, float]:
-    """Calls of one scalar, `rate` a second, each timed by itself, as in a training that does something in between."""
+    """Measure calls of one scalar at `rate` calls per second, each timed separately, since scripts train between
+    calls."""
     calls = int(rate * seconds)
     values = losses(1, calls + WARM_UP)
     run = LOGGERS[logger](Path(folder))
@@ -107,7 +109,7 @@ def paced(logger: str, folder: str, rate: int, seconds: float) -> dict[str, floa
 
 
 def log_until_killed(logger: str, folder: str, acknowledged: str) -> None:
-    """A point a millisecond, or as fast as it goes; each step is acknowledged once its call has returned."""
+    """Log one point per millisecond, or as fast as possible, and acknowledge each step once its call has returned."""
     run = LOGGERS[logger](Path(folder))
     descriptor = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     began, step = time.perf_counter(), 0
@@ -124,7 +126,7 @@ def read(logger: str, folder: str) -> list[float]:
 
 
 def _spread(took_ns: Sequence[int]) -> dict[str, Any]:
-    """Mean, median, p99, p99.9 and maximum of calls, in µs."""
+    """Return mean, median, p99, p99.9 and maximum of the times of calls, in µs."""
     ordered = sorted(took_ns)
 
     def at(share: float) -> float:

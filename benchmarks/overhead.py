@@ -1,14 +1,14 @@
-"""What tracking adds to a training: a tracked loop beside the bare one; the results go to `docs/benchmarks.md`.
+"""Overhead of tracking: a tracked training loop compared with a bare one; the results go to `docs/benchmarks.md`.
 
 python -m benchmarks.overhead                    20 pairs of ResNet-18 at 224 px, about ten minutes
-python -m benchmarks.overhead --quick            a smoke run on a small network, which only prints
+python -m benchmarks.overhead --quick            a smoke run on a small network that only prints
 
-Blocks of a few steps with runfolio and without it take turns in one process, with the same network, optimizer and
-images, so that a pair differs in nothing else; which of the two comes first changes from pair to pair. Each tracked
-block is a run of its own, with all that is on by default; nothing of runfolio is at work in a bare one. `watch` is
-every 100 steps of the tracked blocks, which count on as in one training. Off the clock are `init`, the first step (of
-bare blocks too) and `finish`, since a training has one of each; on it is a flush at the block's end, so that no block
-leaves its work to the next.
+Blocks of a few steps with and without runfolio alternate in one process, with the same network, optimizer and images,
+so that a pair differs in nothing else. The order changes from pair to pair. Each tracked block is a run of its own with
+all defaults, and runfolio does nothing during a bare block. `watch` records every 100 steps of the tracked blocks,
+which are counted across blocks. The time does not include `init`, the first step (also of bare blocks) and `finish`,
+since a training run has only one of each. It includes a flush at the end of the block, so that no block leaves work to
+the next one.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from runfolio.query.selection.significance import mean_interval
 from runfolio.vision._torchvision import models
 
 LIMIT = 0.03
-"""The upper end of the interval may add so much."""
+"""Maximum overhead at the upper end of the interval, as a share of the bare time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """Amount of work to measure."""
 
     network: str
     pixels: int
     batch: int
     pairs: int
     steps: int
-    """Of a block, without the first, which is off the clock."""
+    """Number of steps of a block, without the first step, which is not timed."""
     watch: int
-    """Every so many steps of the tracked blocks, which count on from block to block."""
+    """Number of steps between two records of `watch`. Tracked blocks continue the count of earlier blocks."""
 
     def first(self, pair: int) -> int:
-        """The number of a tracked block's first step; begun such that a watched one is on the clock."""
+        """Return the number of the first step of a tracked block, chosen so that some block times a watched step."""
         return self.watch // 2 + 2 + pair * (1 + self.steps)
 
 
@@ -58,7 +58,7 @@ QUICK = Size(network="squeezenet1_1", pixels=32, batch=4, pairs=3, steps=2, watc
 
 @dataclass
 class Results:
-    """Seconds of each block; `bare` and `tracked` are of one pair at the same place."""
+    """Seconds of each block. The blocks of a pair have the same index in `bare` and `tracked`."""
 
     about: Mapping[str, str]
     size: Size
@@ -71,7 +71,7 @@ class Results:
 
 
 class Noise(Dataset[tuple[torch.Tensor, int]]):
-    """Images [3, pixels, pixels] and labels that cost nothing to load: the same few again and again."""
+    """Images [3, pixels, pixels] and labels that cost nothing to load, since a few are repeated."""
 
     def __init__(self, size: Size) -> None:
         self._images = torch.randn(size.batch, 3, size.pixels, size.pixels)
@@ -85,7 +85,7 @@ class Noise(Dataset[tuple[torch.Tensor, int]]):
 
 
 class Bench:
-    """One training, of which any block is tracked or not."""
+    """One training loop, each block of which is tracked or bare."""
 
     def __init__(self, size: Size, store: str) -> None:
         torch.manual_seed(42)
@@ -95,10 +95,10 @@ class Bench:
         self._batches = DataLoader(Noise(size), batch_size=size.batch)
 
     def seconds(self, first: int | None) -> float:
-        """Of a block's steps but the first one.
+        """Return the seconds that the steps of a block take, without the first step.
 
         Args:
-            first: Its number where the block is tracked; None leaves the block bare.
+            first: Number of the first step if the block is tracked; None for a bare block.
         """
         start = first or 0
         with nullcontext() if first is None else self._run() as run:
@@ -127,7 +127,7 @@ def measure(size: Size, about: Mapping[str, str], console: Console) -> Results:
     with tempfile.TemporaryDirectory() as store:
         bench = Bench(size, store)
         for first in (None, 1):
-            bench.seconds(first)  # what is imported, compiled or allocated once
+            bench.seconds(first)  # warm-up: imports, compilations and allocations happen only once
         for number in range(size.pairs):
             turns = [(results.bare, None), (results.tracked, size.first(number))]
             for blocks, first in turns if number % 2 else reversed(turns):
@@ -141,22 +141,22 @@ def render(results: Results) -> str:
     interval = mean_interval(ratios)
     assert interval is not None  # several pairs
     rows = [
-        ["bare: seconds per step, mean", f"{statistics.fmean(results.bare) / size.steps:.3f}"],
-        ["tracked: seconds per step, mean", f"{statistics.fmean(results.tracked) / size.steps:.3f}"],
-        ["ratio tracked / bare, mean of the pairs", f"{statistics.fmean(ratios):.4f}"],
-        ["95 % interval of the ratio (Student's t)", f"{interval.low:.4f} to {interval.high:.4f}"],
-        ["smallest and largest ratio of a pair", f"{min(ratios):.4f}, {max(ratios):.4f}"],
+        ["bare: mean seconds per step", f"{statistics.fmean(results.bare) / size.steps:.3f}"],
+        ["tracked: mean seconds per step", f"{statistics.fmean(results.tracked) / size.steps:.3f}"],
+        ["tracked / bare, mean of the pairs", f"{statistics.fmean(ratios):.4f}"],
+        ["its 95 % interval (Student's t)", f"{interval.low:.4f} to {interval.high:.4f}"],
+        ["smallest and largest pair", f"{min(ratios):.4f}, {max(ratios):.4f}"],
     ]
     met = "met" if interval.high <= 1 + LIMIT else "**not met**"
     return f"""# Tracking overhead
 
-This section is written by `python -m benchmarks.overhead`; do not edit it. The benchmark trains all layers of
-{size.network} with SGD, on images of {size.pixels} pixels in batches of {size.batch}. It alternates between bare and
-tracked blocks: {size.pairs} pairs of blocks with {size.steps} steps each.
+Generated by `python -m benchmarks.overhead`; do not edit. The whole {size.network} is trained with SGD on images of
+{size.pixels} pixels in batches of {size.batch}. There are {size.pairs} pairs of a bare and a tracked block, with
+{size.steps} steps each.
 
 A tracked block calls `init` with all defaults (code, console, system metrics), logs the loss at each step, and uses
-`watch` to record norms and histograms every {size.watch} tracked steps. The measured time includes a flush at the end
-of each block. It does not include `init`, the first step and `finish`.
+`watch` with norms and histograms every {size.watch} steps, counted over all tracked blocks. The time includes a flush
+at the end of each block, but not `init`, the first step and `finish`.
 
 {parts.table(["machine", ""], results.about.items(), left=2)}
 

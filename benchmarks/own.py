@@ -1,4 +1,4 @@
-"""What is measured of runfolio alone, in a fresh process: a call beside a bare list, a large run, many metrics."""
+"""Measurements of runfolio alone, in a fresh process: a call compared with a bare list, a long run, many metrics."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import runfolio
 from benchmarks.measure import losses
 
 _DIFFERENT = 1000
-"""So many dicts of values are logged again and again, where what they hold costs nothing."""
+"""Number of different dicts of values that are logged repeatedly, so that creating values takes no time."""
 
 
 def call_beside_list(folder: str, scalars: int, calls: int) -> dict[str, float]:
-    """Seconds of as many calls of `run.log`, and of `list.append` before and after, in this one process."""
+    """Measure seconds per call of `run.log`, and of `list.append` before and after, in this process."""
     pool = losses(scalars, _DIFFERENT)
 
     def values() -> Iterator[dict[str, float]]:
@@ -43,16 +43,16 @@ def call_beside_list(folder: str, scalars: int, calls: int) -> dict[str, float]:
 
 
 def open_run(folder: str, began: str) -> None:
-    """Open a run, and stay until killed; `began` gets the time before the import."""
+    """Create the file `began`, open a run, and wait to be killed."""
     Path(began).touch()
     runfolio.init("bench", store=folder)
     time.sleep(60)
 
 
 def many_steps(folder: str, steps: int, metrics: int) -> dict[str, Any]:
-    """One long run, of whole ten thousands of steps: seconds, and how far resident memory rose, in MB.
+    """Measure one long run: seconds, and the growth of resident memory in MB.
 
-    `resident_mb` has it at each tenth of the way.
+    `resident_mb` lists the growth after each tenth of the steps. The number of steps must be a multiple of 10,000.
     """
     names = [f"loss/{number}" for number in range(metrics)]
     chance = np.random.default_rng(42)
@@ -83,7 +83,7 @@ def many_steps(folder: str, steps: int, metrics: int) -> dict[str, Any]:
 
 
 def many_metrics(folder: str, metrics: int, points: int) -> dict[str, float]:
-    """One run of very many metrics, logged a thousand a call."""
+    """Measure one run with very many metrics, of which each call logs a thousand."""
     names = [f"layer/{number}/norm" for number in range(metrics)]
     began = time.perf_counter()
     with runfolio.init("bench", store=folder) as run:
@@ -97,7 +97,7 @@ def many_metrics(folder: str, metrics: int, points: int) -> dict[str, float]:
 
 
 def read_one_metric(folder: str) -> dict[str, float]:
-    """Seconds to open a run's points, to list its metrics too, and to read one of them too."""
+    """Measure the seconds to open a run's points, to list its metrics, and to read one metric."""
     from runfolio.record.base.layout import find_runs
     from runfolio.record.points.reader import PointFiles
 
@@ -118,6 +118,7 @@ def read_one_metric(folder: str) -> dict[str, float]:
 
 
 def _memory_mb(kind: str) -> float:
-    """Resident memory of this process: VmRSS now, VmHWM at most. `ru_maxrss` would begin with its parent's."""
+    """Return the current (VmRSS) or maximum (VmHWM) resident memory. `ru_maxrss` would start with that of the
+    parent."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(kind))
     return int(line.split()[1]) / 1024

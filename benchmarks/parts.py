@@ -1,4 +1,4 @@
-"""The parts of `docs/benchmarks.md`, each written by a command of its own: a first-level heading and what follows."""
+"""Parts of `docs/benchmarks.md`, each written by its own command. A part starts with a first-level heading."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PART = re.compile(r"^# .*\n", re.MULTILINE)
 
 
 def replace_part(page: Path, part: str) -> None:
-    """Write a part in the place of the one with the same heading, else behind the others."""
+    """Replace the part that has the same heading, or append the part if no such part exists."""
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     starts = [match.start() for match in _PART.finditer(text)]
     parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=False)]
@@ -38,31 +38,33 @@ def wrapped(part: str) -> str:
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
-    """What every command has that measures a part."""
+    """Return a parser with the options that all commands for measuring a part have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a smoke run, which only prints; its figures mean nothing")
-    parser.add_argument("--page", type=Path, help=f"where the results go; default: {PAGE.name}, of whole runs alone")
+    parser.add_argument(
+        "--quick", action="store_true", help="do a smoke run, which only prints; its figures mean nothing"
+    )
+    parser.add_argument("--page", type=Path, help=f"file for the results; default: {PAGE.name}, for complete runs")
     return parser
 
 
 def existing_file(parser: argparse.ArgumentParser, flag: str, file: str | None) -> str:
-    """The absolute path of a file that a whole run needs; ends the program where it is not there."""
+    """Return the absolute path of a file that a complete run needs, or end the program if the file does not exist."""
     if file is None or not Path(file).is_file():
-        parser.error(f"{flag} {file or 'is missing'}: give a file that is there, or --quick")
+        parser.error(f"{flag} {file or 'is missing'}: give an existing file, or --quick")
     return str(Path(file).resolve())
 
 
 def write_or_print(part: str, args: argparse.Namespace) -> None:
-    """To the page, or to the terminal where a smoke run names none."""
+    """Print the part, and write it to the page, unless this is a smoke run without `--page`."""
     console = Console()
     target = args.page or (None if args.quick else PAGE)
     console.print(part, markup=False, highlight=False, soft_wrap=True)
     if target is not None:
         replace_part(target, part)
-        console.print(f"results are in {target}")
+        console.print(f"wrote the results to {target}")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int) -> str:
-    """A table whose first `left` columns are texts."""
+    """Return a Markdown table whose first `left` columns are left-aligned."""
     rule = ["---" if number < left else "--:" for number in range(len(columns))]
     return "\n".join("| " + " | ".join(row) + " |" for row in [list(columns), rule, *rows])

@@ -1,4 +1,4 @@
-"""The loggers in turn: each round measures every one once, so that a machine whose speed drifts treats them alike."""
+"""Measurements of all loggers in turn. Changes of the machine's speed therefore affect all loggers alike."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from benchmarks.measure import ACKNOWLEDGED
 from benchmarks.processes import MeasurementError, Workplace
 
 OLD_S = 0.5
-"""What was logged so long before a kill must be there."""
+"""Number of seconds before a kill after which a logged point must be readable."""
 SEALING = "runfolio-sealing"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How much is measured."""
+    """Amount of work to measure."""
 
     rounds: int
     import_rounds: int
     calls: int
     limit_s: float
-    """How long one burst may take."""
+    """Maximum number of seconds for one burst."""
     disk_s: float
-    """How long it may take to log `calls` points whose size on disk is wanted."""
+    """Maximum number of seconds for logging `calls` points to measure their size on disk."""
     paced_s: float
     sealing_s: float
     kill_s: float
@@ -40,7 +40,7 @@ QUICK = Effort(rounds=1, import_rounds=1, calls=2_000, limit_s=0.3, disk_s=0.3, 
 
 @dataclass
 class PeerFigures:
-    """Figures of each logger, a dict a round, by kind of measurement; and why some are missing."""
+    """Figures by kind of measurement and logger, one dict per round; and reasons for missing figures."""
 
     figures: dict[str, dict[str, list[dict[str, float]]]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -51,19 +51,19 @@ class PeerFigures:
 
 
 _NOT_MEASURED: dict[str, set[str]] = {
-    "floor": {"import", "first", "disk-1", "disk-10", "kill"},  # nothing of it is left
-    "runfolio-tensorboard": {"import"},  # what runfolio imports
-    SEALING: {"import", "first", "burst-1", "burst-10", "disk-1", "disk-10", "kill"},  # it is there to be paced
-    "mlflow": {"disk-1", "disk-10"},  # a batch is stored as one value is, and takes less long
-    "mlflow-batch": {"import", "first"},  # as MLflow's
+    "floor": {"import", "first", "disk-1", "disk-10", "kill"},  # it leaves nothing on disk
+    "runfolio-tensorboard": {"import"},  # the same import as runfolio
+    SEALING: {"import", "first", "burst-1", "burst-10", "disk-1", "disk-10", "kill"},  # only for paced calls
+    "mlflow": {"disk-1", "disk-10"},  # a batch is stored like single values, but faster
+    "mlflow-batch": {"import", "first"},  # the same as for MLflow
 }
-"""What some loggers need no figures of."""
+"""Measurements that some loggers do not need."""
 
 Measurement = Callable[[Path, str, Effort], dict[str, float]]
 
 
 def imports(python: Path, logger: str, effort: Effort) -> dict[str, float]:
-    """Seconds over bare Python, and over what a training has imported anyway."""
+    """Measure import seconds beyond the start of bare Python, and beyond imports that a script has made anyway."""
     kind = LOGGERS[logger]
     bare, total = processes.wall(python, "pass"), processes.wall(python, kind.imports)
     with_usual_imports = processes.wall(python, kind.usual_imports) if kind.usual_imports else bare
@@ -103,7 +103,7 @@ def paced(python: Path, logger: str, effort: Effort) -> dict[str, float]:
 
 
 def survival(python: Path, logger: str, effort: Effort) -> dict[str, float]:
-    """How many acknowledged points can be read after SIGKILL, and how many of those logged `OLD_S` before."""
+    """Count the acknowledged points that can be read after SIGKILL, and among them those logged `OLD_S` before."""
     with processes.fresh_workplace() as workplace:
         acknowledged = workplace.folder / "acknowledged"
         arguments = {"logger": logger, "folder": str(workplace.record), "acknowledged": str(acknowledged)}
@@ -149,7 +149,7 @@ def takes_part(kind: str, logger: str) -> bool:
 
 
 def measure(pythons: dict[str, Path], effort: Effort, report: Callable[[str], None]) -> PeerFigures:
-    """All measurements of the loggers in `pythons`; one that fails is named in `missing`, and not tried again."""
+    """Measure all loggers in `pythons`. A measurement that fails is named in `missing` and is not repeated."""
     measured = PeerFigures()
     for logger, python in pythons.items():
         with processes.fresh_workplace() as workplace:
@@ -170,5 +170,5 @@ def measure(pythons: dict[str, Path], effort: Effort, report: Callable[[str], No
 
 
 def steps(pythons: dict[str, Path], effort: Effort) -> int:
-    """How many times `measure` tells what it does."""
+    """Return the number of progress reports of `measure`."""
     return sum(rounds_of(kind, effort) for kind in KINDS for logger in pythons if takes_part(kind, logger))

@@ -1,4 +1,4 @@
-"""Fresh processes for measurements, each in an empty folder that is gone afterwards."""
+"""Fresh processes for measurements, each in an empty folder that is removed afterwards."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _MODULE = "benchmarks.child"
 
 
 class MeasurementError(Exception):
-    """A measurement ended with an error; the message is its last line."""
+    """Raised if a measurement ended with an error; the message is the last line of its output."""
 
 
 @dataclass
 class Workplace:
-    """A folder of a measurement's own: what it works in, and where the logger's record goes."""
+    """Folder of one measurement, in which it works and in which the logger's record is stored."""
 
     folder: Path
 
@@ -36,7 +36,7 @@ class Workplace:
         return self.folder / "record"
 
     def record_bytes(self) -> int:
-        """The size of all files of the record."""
+        """Return the total size of the files of the record."""
         return sum(path.stat().st_size for path in self.record.rglob("*") if path.is_file() and not path.is_symlink())
 
 
@@ -49,10 +49,10 @@ def fresh_workplace() -> Iterator[Workplace]:
 
 
 def call(python: Path, function: str, workplace: Workplace, **arguments: Any) -> Any:
-    """What `MODULE:FUNCTION` of benchmarks returns in a fresh process.
+    """Call `MODULE:FUNCTION` of benchmarks in a fresh process, and return its result.
 
     Raises:
-        MeasurementError: It ended with an error, or took longer than `LIMIT_S`.
+        MeasurementError: The function ended with an error, or took longer than `LIMIT_S`.
     """
     with _running_process(_function_command(python, function, workplace, arguments), workplace) as process:
         try:
@@ -65,18 +65,18 @@ def call(python: Path, function: str, workplace: Workplace, **arguments: Any) ->
 
 @dataclass(frozen=True)
 class ProcessCost:
-    """What a process took from its start to its end."""
+    """Time that a process took from its start to its end."""
 
     wall_s: float
     cpu_s: float
-    """Of the processes it waited for, too."""
+    """CPU time, including that of the processes that it waited for."""
 
 
 def measure_command(command: Sequence[str], workplace: Workplace) -> ProcessCost:
-    """Run a command in a fresh process, however long it takes.
+    """Run a command in a fresh process without a time limit, and return its cost.
 
     Raises:
-        MeasurementError: It ended with an error.
+        MeasurementError: The command ended with an error.
     """
     began = time.perf_counter()
     with _running_process(command, workplace) as process:
@@ -88,7 +88,11 @@ def measure_command(command: Sequence[str], workplace: Workplace) -> ProcessCost
 
 
 def measure_function(function: str, workplace: Workplace, **arguments: Any) -> tuple[ProcessCost, Any]:
-    """`measure_command` of `MODULE:FUNCTION` of benchmarks, and what it returned; raises as `measure_command` does."""
+    """Call `MODULE:FUNCTION` of benchmarks like `measure_command`, and return its cost and its result.
+
+    Raises:
+        MeasurementError: The function ended with an error.
+    """
     cost = measure_command(_function_command(Path(sys.executable), function, workplace, arguments), workplace)
     return cost, json.loads(_result(workplace).read_text())
 
@@ -102,12 +106,12 @@ def kill(
     linger_s: float,
     **arguments: Any,
 ) -> float:
-    """Start `function`, wait for `ready_file`, send it SIGKILL after `seconds`, and return the time of the kill.
+    """Start `function`, wait for `ready_file`, kill the process after `seconds`, and return the time of the kill.
 
-    Processes that it has started, which may still be writing, have `linger_s` more.
+    Processes that it has started may still be writing, so they get `linger_s` more seconds.
 
     Raises:
-        MeasurementError: It ended by itself.
+        MeasurementError: The process ended before it was killed.
     """
     with _running_process(_function_command(python, function, workplace, arguments), workplace) as process:
         until = time.monotonic() + LIMIT_S
@@ -116,7 +120,7 @@ def kill(
         time.sleep(seconds)
         if process.poll() is not None or not ready_file.exists():
             raise MeasurementError(
-                _last_line((workplace.folder / "errors").read_bytes()) or "it ended before it was killed"
+                _last_line((workplace.folder / "errors").read_bytes()) or "the process ended before it was killed"
             )
         when = time.time()
         process.kill()
@@ -142,7 +146,7 @@ def _check_status(process: subprocess.Popen, workplace: Workplace) -> None:
 
 @contextlib.contextmanager
 def _running_process(command: Sequence[str], workplace: Workplace) -> Iterator[subprocess.Popen]:
-    """A child in a process group of its own, of which nothing is left afterwards."""
+    """Start a process in its own process group, and kill the whole group afterwards."""
     with (workplace.folder / "errors").open("wb") as errors:
         process = subprocess.Popen(
             command,
@@ -180,9 +184,9 @@ def wall(python: Path, statement: str) -> float:
 
 
 def _environment(workplace: Workplace) -> dict[str, str]:
-    """Ours, with this package to be found, no index left behind, and no usage statistics sent.
+    """Return an environment that finds this package, keeps caches in the workplace and sends no usage statistics.
 
-    Nor is compiled code kept from being stored: installed packages have it, and so has runfolio with its users.
+    Bytecode may be stored, since installed packages have bytecode, and so does runfolio for its users.
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {

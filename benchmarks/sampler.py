@@ -1,8 +1,8 @@
-"""Where the seconds of a `runfolio` command go: `python -m benchmarks.sampler RESULT COMMAND ...`.
+"""Sampling profiler for a `runfolio` command: `python -m benchmarks.sampler RESULT COMMAND ...`.
 
-A thread looks a hundred times a second where the main thread is, and counts. That needs nothing of the code it
-watches, and costs it next to nothing. RESULT is JSON: seconds by part, and by the function of runfolio's that was
-innermost, the most first.
+A thread reads the stack of the main thread a hundred times per second. The code that it profiles needs no change and
+hardly slows down. RESULT is a JSON file of seconds by part, and by the innermost function of runfolio, in descending
+order.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ EVERY_S = 0.01
 REST = "everything else"
 PARTS = {
     "imports": ("importlib._bootstrap",),
-    "features and pixels, computed or read": (
+    "computing or reading features and pixels": (
         "runfolio/vision/features/",
         "runfolio/vision/batches/cache_",
         "runfolio/vision/batches/pixel_cache",
     ),
-    "record: points, checkpoints, environment": ("runfolio/tracking/", "runfolio/record/"),
+    "record: points, checkpoints and metadata": ("runfolio/tracking/", "runfolio/record/"),
     "figures": ("matplotlib/", "runfolio/vision/drawing/"),
-    "preparation of data and network": ("runfolio/vision/prepare", "runfolio/vision/data/", "runfolio/vision/models/"),
+    "preparing data and network": ("runfolio/vision/prepare", "runfolio/vision/data/", "runfolio/vision/models/"),
     "training, validation and test": ("runfolio/vision/",),
     "leaderboard": ("runfolio/query/",),
 }
-"""The parts, and what in a path tells them; a stack belongs to the first of which it has a frame."""
+"""Parts of the program, and pieces of paths that identify them. A stack belongs to the first part that one of its
+frames matches."""
 
 
 class Sampler:
-    """Counts until it is stopped."""
+    """Sampler of the watched thread, which runs until it is stopped."""
 
     def __init__(self, watched: int) -> None:
         self.parts: defaultdict[str, float] = defaultdict(float)
@@ -62,7 +63,7 @@ class Sampler:
 
 
 def part_of(paths: list[str]) -> str:
-    """Of a stack, by the files its frames are of."""
+    """Return the part that a stack belongs to, given the files of its frames."""
     for part, marks in PARTS.items():
         if any(mark in path for path in paths for mark in marks):
             return part
@@ -70,7 +71,7 @@ def part_of(paths: list[str]) -> str:
 
 
 def _names(frame: FrameType | None) -> Iterator[tuple[str, str]]:
-    """File and function of each frame, the innermost first."""
+    """Yield file and function of each frame, the innermost first."""
     while frame is not None:
         yield frame.f_code.co_filename, frame.f_code.co_name
         frame = frame.f_back
@@ -80,7 +81,7 @@ def main() -> None:
     result, *command = sys.argv[1:]
     sampler = Sampler(threading.get_ident())
     try:
-        from runfolio.cli import main as runfolio  # the time it takes is counted
+        from runfolio.cli import main as runfolio  # the time of this import is counted
 
         sys.argv = ["runfolio", *command]
         runfolio()

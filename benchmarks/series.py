@@ -1,9 +1,10 @@
-"""The classic series with the usual loop, then with `runfolio series`; the results go to `docs/benchmarks.md`.
+"""Classic series, trained with the usual loop and with `runfolio series`; the results go to `docs/benchmarks.md`.
 
 python -m benchmarks.series --data pizza_steak_sushi.zip pizza_steak_sushi_20_percent.zip --weights mobilenet_v2.pth
-python -m benchmarks.series --quick              a smoke run on a few tiny pictures, which only prints
+python -m benchmarks.series --quick              a smoke run on a few tiny pictures that only prints
 
-The weights are ImageNet's, of torchvision's mobilenet_v2. About half an hour, nearly all of it the usual loop's.
+The weights are torchvision's ImageNet weights of mobilenet_v2. It takes about half an hour, nearly all of it for the
+usual loop.
 """
 
 from __future__ import annotations
@@ -31,27 +32,27 @@ from benchmarks.venvs import ROOT
 from runfolio.vision._torchvision import models
 
 REAL = "mobilenet_v2"
-"""The network whose usual series is run whole."""
+"""Network whose series is trained completely with the usual loop."""
 TARGET = 20
 _SEED = 42
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """Amount of work to measure."""
 
     data: tuple[str, ...]
-    """Zips; the first one's test images serve all."""
+    """Zips of images; all cells use the test images of the first zip."""
     epochs: tuple[int, ...]
     pixels: int
     repeats: int
     projected: tuple[str, ...]
-    """Networks with random weights, of whose usual series one epoch a cell is run."""
+    """Networks with random weights, for which the usual loop trains only one epoch per cell."""
 
 
 @dataclass
 class Ours:
-    """`runfolio series`, each in a fresh process and store: with the cache empty, then as the first has left it."""
+    """Costs of `runfolio series`, each in a fresh process and store: with an empty cache, then with a filled one."""
 
     cold: list[ProcessCost] = field(default_factory=list)
     warm: list[ProcessCost] = field(default_factory=list)
@@ -59,23 +60,23 @@ class Ours:
 
 @dataclass
 class Results:
-    """Everything a run of the benchmark found."""
+    """All results of one benchmark run."""
 
     about: Mapping[str, str]
     size: Size
     weights: str
-    """The file of `REAL`'s."""
+    """Weights file of `REAL`."""
     usual: dict[str, ProcessCost]
-    """By network; of projected ones the processor's time is what one epoch a cell took."""
+    """Cost of the usual loop by network. For projected networks, the CPU time is that of one epoch per cell."""
     ours: dict[str, Ours]
     sampled: dict[str, float]
-    """Seconds of `runfolio series` with an empty cache by part, of `REAL`."""
+    """Seconds of `runfolio series` for `REAL` with an empty cache, by part."""
     sampled_s: float
-    """That process's seconds, start and end included."""
+    """Total seconds of that process, including its start and end."""
 
 
 def measure(size: Size, weights: Mapping[str, str], about: Mapping[str, str], report: Callable[[str], None]) -> Results:
-    """All of it. `weights` are files by network."""
+    """Measure everything; `weights` are the weights files by network."""
     ours = {}
     report(f"{REAL}: the usual loop, the whole series")
     with processes.fresh_workplace() as workplace:
@@ -84,7 +85,7 @@ def measure(size: Size, weights: Mapping[str, str], about: Mapping[str, str], re
         )
     usual = {REAL: cost}
     ours[REAL] = _measure_ours(size, REAL, weights[REAL], size.repeats, report)
-    report(f"{REAL}: where runfolio's time goes")
+    report(f"{REAL}: profile of runfolio")
     with processes.fresh_workplace() as workplace:
         result = workplace.folder / "sampled.json"
         command = [
@@ -97,7 +98,7 @@ def measure(size: Size, weights: Mapping[str, str], about: Mapping[str, str], re
         sampled_s = processes.measure_command(command, workplace).wall_s
         sampled = json.loads(result.read_text())["parts"]
     for name in size.projected:
-        report(f"{name}: the usual loop, an epoch a cell")
+        report(f"{name}: the usual loop, one epoch per cell")
         with processes.fresh_workplace() as workplace:
             cost, cells = processes.measure_function(
                 "usual:series", workplace, **_usual_arguments(size, workplace, {name: weights[name]}), only_epochs=1
@@ -119,7 +120,7 @@ def _usual_arguments(size: Size, workplace: Workplace, nets: Mapping[str, str]) 
 
 
 def _skipped_seconds(cell: Mapping[str, Any]) -> float:
-    """Seconds of the epochs that were left out, were each as long as the one that was run."""
+    """Return the seconds that the skipped epochs would take if each took as long as the ones that were trained."""
     return (cell["epochs"] - len(cell["seconds"])) * statistics.fmean(cell["seconds"])
 
 
@@ -135,7 +136,7 @@ def _measure_ours(size: Size, name: str, weights: str, repeats: int, report: Cal
 
 
 def _series_command(size: Size, name: str, weights: str, workplace: Workplace) -> list[str]:
-    """The command's words, as a user gives them; each call has a store of its own."""
+    """Return the arguments of the command as a user gives them, with a new store for each call."""
     return [
         *("series", str(ROOT / "series" / "foodvision.yaml")),
         *("--model", name),
@@ -158,19 +159,17 @@ def _head(results: Results) -> str:
     epochs = " and ".join(map(str, size.epochs))
     return f"""# The classic series
 
-This section is written by `python -m benchmarks.series`; do not edit it. The series is `series/foodvision.yaml` with
-the networks below: each run trains a new head on a frozen network, on the data {data}, for {epochs} epochs, with
-images of {size.pixels} pixels and a common test set.
+Generated by `python -m benchmarks.series`; do not edit. The series is `series/foodvision.yaml` with the networks below.
+It trains a new head on a frozen network for {data} x {epochs} epochs, with images of {size.pixels} pixels and one test
+set. {REAL} has the weights of `{Path(results.weights).name}`. The other networks have random weights, so only their
+times are meaningful.
 
-{REAL} uses the weights in `{Path(results.weights).name}`. The other networks have random weights, so only their times
-are meaningful.
+The usual loop is `benchmarks/usual.py`: plain PyTorch with SummaryWriter, as tutorials teach it. "Ours" is
+`runfolio series` with everything that it does by default: record, watch, checkpoints, figures and event files.
 
-"Usual" is `benchmarks/usual.py`: plain PyTorch with SummaryWriter, as in common tutorials. "runfolio" is
-`runfolio series` with everything that it does by default: record, watch, checkpoints, figures, event files.
-
-Both start from the zip files. Each runs in its own process, which is timed from its start to its end, on the same
-machine and with the same number of threads. runfolio sets aside a fifth of the training images for validation, so both
-process the same number of images. The cache is empty for a first series and filled for the next one.
+Both start with the zips, each in a process that is timed from its start to its end, on the same machine with the same
+number of threads. Ours uses a fifth of the training images for validation, so both process equally many images. The
+cache is empty for the first series and filled for the next one.
 
 {parts.table(["machine", ""], results.about.items(), left=2)}"""
 
@@ -183,7 +182,7 @@ def _times(results: Results) -> str:
         rows.append(
             [
                 name,
-                "measured" if is_whole else "projected from one epoch per run",
+                "measured" if is_whole else "projected from one epoch per cell",
                 f"{usual.wall_s:,.0f}",
                 f"{usual.cpu_s:,.0f}" if is_whole else "-",
                 _seconds([cost.wall_s for cost in ours.cold]),
@@ -193,16 +192,15 @@ def _times(results: Results) -> str:
                 f"{usual.wall_s / warm:.0f} x",
             ]
         )
-    columns = ["", "usual", "usual, s", "usual, CPU s", "runfolio, empty cache, s", "CPU s", "speedup"]
-    columns += ["runfolio, filled cache, s", "speedup"]
+    columns = ["", "usual loop", "seconds", "CPU seconds", "ours, empty cache, seconds", "CPU seconds", "speedup"]
+    columns += ["ours, filled cache, seconds", "speedup"]
     ratio = results.usual[REAL].wall_s / statistics.median(cost.wall_s for cost in results.ours[REAL].cold)
     met = "met" if ratio >= TARGET else "**not met**"
     return (
         f"{parts.table(columns, rows, left=2)}\n\n"
-        f"The times of runfolio are the median (and range) of {results.size.repeats} measurements for {REAL}, and of"
-        " one measurement for the other networks. CPU seconds include all processes of a series"
-        " except the one that records the console.\n\n"
-        f"Target: {REAL} {TARGET} x faster with an empty cache. It is {ratio:.1f} x: {met}."
+        f"Our seconds are the median (and range) of {results.size.repeats} series for {REAL}, and of one series for the"
+        " other networks. CPU seconds include all processes of a series except the one that copies the console.\n\n"
+        f"Target: {REAL} is trained {TARGET} x faster with an empty cache. It is {ratio:.1f} x: {met}."
     )
 
 
@@ -210,8 +208,8 @@ def _parts(results: Results) -> str:
     ends = results.sampled_s - sum(results.sampled.values())
     rows = [[part, f"{seconds:.1f}"] for part, seconds in results.sampled.items()]
     return (
-        f"## Where the time of runfolio goes\n\nOne more series with {REAL} and an empty cache was profiled with"
-        " `benchmarks/sampler.py`. The table shows the time that the main thread spent in each part.\n\n"
+        f"## Time of `runfolio series` by part\n\nAnother series of {REAL} with an empty cache, profiled by"
+        " `benchmarks/sampler.py`: seconds that the main thread spent in each part.\n\n"
         + parts.table(["", "s"], [*rows, ["start and end of the process", f"{ends:.1f}"]], left=1)
     )
 
@@ -222,7 +220,7 @@ def _seconds(values: Sequence[float]) -> str:
 
 
 def random_weights(name: str, folder: Path) -> str:
-    """A file of a network as torchvision begins it, always the same."""
+    """Save the initial weights that torchvision gives a network, with a fixed seed, and return the file."""
     torch.manual_seed(_SEED)
     file = folder / f"{name}.pth"
     torch.save(models.get_model(name, weights=None).state_dict(), file)
@@ -230,7 +228,7 @@ def random_weights(name: str, folder: Path) -> str:
 
 
 def tiny_data(folder: Path, share: int, pixels: int) -> str:
-    """A zip of a few pictures of noise around three colours."""
+    """Write a zip of a few noisy pictures in three colours, and return its path."""
     generator = np.random.default_rng(share)
     file = folder / f"colours_{share}.zip"
     with zipfile.ZipFile(file, "w") as packed:
@@ -247,8 +245,8 @@ def tiny_data(folder: Path, share: int, pixels: int) -> str:
 
 def main() -> None:
     parser = parts.arguments(__doc__)
-    parser.add_argument("--data", nargs=2, metavar="ZIP", help="10 and 20 per cent of pizza, steak and sushi")
-    parser.add_argument("--weights", metavar="FILE", help="ImageNet's, of torchvision's mobilenet_v2 (.pth)")
+    parser.add_argument("--data", nargs=2, metavar="ZIP", help="zips with 10 and 20 percent of pizza, steak and sushi")
+    parser.add_argument("--weights", metavar="FILE", help="torchvision's ImageNet weights of mobilenet_v2 (.pth)")
     args = parser.parse_args()
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -258,7 +256,7 @@ def main() -> None:
 
 
 def _quick(folder: Path) -> tuple[Size, dict[str, str]]:
-    """And the files of weights."""
+    """Return the size of a smoke run, and the weights files by network."""
     data = tuple(tiny_data(folder, share, pixels=40) for share in (1, 2))
     size = Size(data=data, epochs=(1, 2), pixels=32, repeats=1, projected=("efficientnet_b0",))
     return size, {name: random_weights(name, folder) for name in (REAL, *size.projected)}

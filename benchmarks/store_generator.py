@@ -1,4 +1,4 @@
-"""A store of many varied runs, written through `runfolio.record`: what reading is measured on.
+"""Generator of a store with many varied runs, on which reading is measured. It writes through `runfolio.record`.
 
 python -m benchmarks.store_generator FOLDER --runs 10000
 """
@@ -41,7 +41,7 @@ MODELS = ("tinyvgg", "resnet18", "resnet50", "efficientnet_b0", "vit_b_16", "mob
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _CHUNK = 100
-"""Runs that one process writes at a time."""
+"""Number of runs that one process writes at a time."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def generate(store: Path, runs: int, shape: Shape = Shape(), *, first: int = 0, 
     """Write runs that look like those of a sweep; the same arguments give the same store.
 
     Args:
-        first: Number of the first run, from which its settings and points are drawn.
+        first: Number of the first run. The number of a run seeds its settings and points.
     """
     store.mkdir(parents=True, exist_ok=True)
     chunks = [range(start, min(start + _CHUNK, first + runs)) for start in range(first, first + runs, _CHUNK)]
@@ -155,7 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
     parser.add_argument("--runs", type=int, default=10_000)
-    parser.add_argument("--points", type=int, default=Shape.points, help="points of each metric")
+    parser.add_argument("--points", type=int, default=Shape.points, help="number of points per metric")
     args = parser.parse_args()
     generate(args.store, args.runs, replace(Shape(), points=args.points))
 

@@ -1,10 +1,10 @@
-"""The usual loop, as tutorials teach it and learners write it: what `benchmarks.series` measures runfolio against.
+"""Usual training loop, as tutorials teach it and learners write it, which `benchmarks.series` compares with runfolio.
 
-Plain PyTorch, torchvision and SummaryWriter. It keeps the habits that cost time, quality or both: the frozen backbone
-goes into training mode (BatchNorm normalises by the batch and moves), every image is decoded and goes through the
-whole network in every epoch, `.item()` waits for each batch, accuracy is the mean of batch means, the test set is
-looked at in each epoch, and the graph is traced in each. One thing is added, because it costs nothing and says more:
-how many of the test images were right.
+The loop uses plain PyTorch, torchvision and SummaryWriter. It keeps the habits that cost time, quality or both. The
+frozen backbone is in training mode, so that BatchNorm uses and updates batch statistics. Every image is decoded and
+passed through the whole network in every epoch. `.item()` waits for each batch, and accuracy is the mean of batch
+means. Each epoch evaluates the test set and traces the graph. Only the number of correctly predicted test images is
+added, since it costs nothing and is more precise.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HEADS = {"mobilenet_v2": (0.2, 1280), "efficientnet_b0": (0.2, 1280), "efficient
 
 @dataclass
 class TrainingCurves:
-    """What the loop printed, an entry an epoch; `right` are test images."""
+    """Values that the loop prints, one entry per epoch; `right` is the number of correctly predicted test images."""
 
     train_loss: list[float] = field(default_factory=list)
     train_acc: list[float] = field(default_factory=list)
@@ -45,7 +45,7 @@ class TrainingCurves:
 
 
 def unpack(file: str | Path, folder: Path) -> Path:
-    """A zip's train/ and test/."""
+    """Unpack a zip, and return the folder that contains its train/ and test/."""
     target = folder / Path(file).stem
     if not target.is_dir():
         with zipfile.ZipFile(file) as packed:
@@ -72,7 +72,7 @@ def loaders(train: Path, test: Path, pixels: int) -> tuple[DataLoader, DataLoade
 
 
 def network(name: str, weights: str | Path | None, classes: int, seed: int) -> nn.Module:
-    """With its `features` frozen and a new head."""
+    """Return a network with frozen `features` and a new head."""
     model = getattr(models, name)()
     if weights is not None:
         model.load_state_dict(torch.load(weights, weights_only=True))
@@ -94,7 +94,7 @@ def train(
     pixels: int = 224,
     truly_frozen: bool = False,
 ) -> TrainingCurves:
-    """`truly_frozen` keeps the backbone in eval mode, which the usual loop does not."""
+    """Train a network; `truly_frozen` keeps the backbone in eval mode, which the usual loop does not do."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
@@ -153,15 +153,15 @@ def series(
     *,
     only_epochs: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Every cell of the grid, one after the other, in a folder of their own; the first data's test images serve all.
+    """Train every cell of the grid, one after the other, in one folder. All cells use the test images of the first zip.
 
     Args:
         data: Zips with train/ and test/.
-        nets: The file of weights by network.
-        only_epochs: Cut each cell off after so many epochs, to project the others' time.
+        nets: Weights file of each network.
+        only_epochs: Number of epochs after which each cell is cut off, to project the time of the other epochs.
 
     Returns:
-        Of each cell its settings, seconds altogether, and what was printed.
+        Settings, total seconds and printed values of each cell.
     """
     work_folder = Path(folder)
     unzipped = [unpack(file, work_folder / "data") for file in data]
@@ -192,7 +192,7 @@ def series(
 
 
 def accuracy(data: str, weights: str, seed: int, epochs: int, pixels: int, *, truly_frozen: bool) -> dict[str, Any]:
-    """Right answers on the test images after each epoch, of mobilenet_v2 on unpacked data."""
+    """Train mobilenet_v2 on unpacked data; return its curves and the number of test images."""
     folder = Path(data)
     batches, test_batches, classes = loaders(folder / "train", folder / "test", pixels)
     model = network("mobilenet_v2", weights, len(classes), seed)

@@ -1,4 +1,4 @@
-"""The peers' virtual environments: each has one of its own in `.bench/`, made by pip when it is first used."""
+"""Virtual environments of the peers in `.bench/`, one per peer, which pip creates when they are first used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDER = ROOT / ".bench"
 
 PINS: dict[str, list[str]] = {
     "summarywriter": ["torch==2.13.0", "tensorboard==2.21.0"],
-    "tensorboardx": ["tensorboardX==2.6.5", "tensorboard==2.21.0"],  # TensorBoard reads what it wrote
+    "tensorboardx": ["tensorboardX==2.6.5", "tensorboard==2.21.0"],  # TensorBoard reads its event files
     "mlflow": ["mlflow==3.17.2"],
     "aim": ["aim==3.29.1"],
     "wandb": ["wandb==0.31.0"],
@@ -20,19 +20,19 @@ PINS: dict[str, list[str]] = {
     "dvclive": ["dvclive==3.49.1"],
     "encodings": ["msgpack==1.2.4"],
 }
-"""What pip installs, by environment. The versions of the peers are said here and nowhere else."""
+"""Packages that pip installs, by environment. Only this table contains the versions of the peers."""
 
 
 _ADDRESS = re.compile(r"[a-z]+://\S+|host='[^']*'")
-"""Where packages come from is nobody else's business."""
+"""Pattern of the addresses of package sources, which are private and removed from messages."""
 
 
 class InstallError(Exception):
-    """pip could not make an environment; the message is pip's last word."""
+    """Raised if pip could not create an environment; the message is pip's last error."""
 
 
 def python(environment: str | None) -> Path:
-    """The interpreter of an environment, which is made if need be; None is the one this runs in.
+    """Return the interpreter of an environment, which is created if necessary; None is the current environment.
 
     Raises:
         InstallError: pip failed.
@@ -50,7 +50,11 @@ def python(environment: str | None) -> Path:
 
 
 def packages(environment: str) -> Path:
-    """Where what is installed in an environment lies, which is made if need be; raises as `python` does."""
+    """Return the folder of installed packages of an environment, which is created if necessary.
+
+    Raises:
+        InstallError: pip failed.
+    """
     (folder,) = python(environment).parent.parent.glob("lib/python*/site-packages")
     return folder
 

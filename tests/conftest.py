@@ -32,7 +32,7 @@ settings.load_profile("patient")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the index goes, instead of the user's own cache; and no store but the one a test names."""
+    """Use a temporary cache folder instead of the user's own, and no default store."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("RUNFOLIO_CACHE", str(folder))
     monkeypatch.delenv("RUNFOLIO_STORE", raising=False)

@@ -2,8 +2,8 @@
 
     python tools/check_docstrings.py [PATH ...]
 
-Runs in the root of the repository. Prints one line per bad docstring and exits with 1 if there is one. Strings after
-assignments count as docstrings of attributes.
+Run it in the root of the repository. It prints one line per bad docstring, and exits with 1 if there are any. Strings
+after assignments count as docstrings of attributes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ in into it of on or since so such than that them then there these they this thos
 what when where whether which while who whose why with within without
 """
 OPENINGS = frozenset(_CLAUSES.split())
-"""Words that start a clause or a phrase, or point back: a reader cannot tell the subject yet."""
+"""Words that start a clause or a phrase, or refer back, so that a reader does not learn the subject."""
 
 SECTIONS = ("Args:", "Returns:", "Yields:", "Raises:", "Attributes:", "Example:", "Examples:")
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line and text of each docstring: each string that is a statement of its own."""
+    """Yield line and text of each docstring, which is any string that is a statement of its own."""
     for node in ast.walk(tree):
         match node:
             case ast.Expr(ast.Constant(str(text))):
@@ -52,8 +52,8 @@ def defects(path: Path) -> Iterator[str]:
 
 
 def python_files(paths: list[Path]) -> Iterator[Path]:
-    """Yield the Python files under the paths, by default under `src`."""
-    for path in paths or [Path("src")]:
+    """Yield the Python files under the paths, by default under `src` and `tests`."""
+    for path in paths or [Path("src"), Path("tests")]:
         yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
 
 

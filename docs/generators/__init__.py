@@ -1,1 +1,1 @@
-"""Generators of the reference pages: `docs/cli.md` from the commands, `docs/api/` from the docstrings."""
+"""Generators of the reference pages: `docs/cli.md` from the commands, and `docs/api/` from the docstrings."""

@@ -1,4 +1,4 @@
-"""`make docs`: write the reference pages again, or with `--check` name those that are stale."""
+"""Program behind `make docs`: regenerate the reference pages, or with `--check` list the stale ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def generated_pages() -> dict[str, str]:
 
 
 def stale_pages() -> list[str]:
-    """Return the pages whose file differs from what the code says today, and files of `api/` that no page has."""
+    """Return the pages whose files differ from the output of the generators, and files in `api/` that no page has."""
     pages = generated_pages()
     stale = [name for name, text in pages.items() if _read(DOCS / name) != text]
     unknown = [f"api/{path.name}" for path in (DOCS / "api").glob("*.md") if f"api/{path.name}" not in pages]

@@ -1,4 +1,4 @@
-"""The pages of the Python API, written from signatures and docstrings."""
+"""Reference pages of the Python API, generated from signatures and docstrings."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
 """Title and contents of each page: all public names, and the types that their methods return."""
 
 CONSTRUCTED = {runfolio.BatchOrder, runfolio.CheckpointPolicy, runfolio.RecordingConfig, runfolio.Listing}
-"""Classes that users call; the objects of the others come from functions and methods."""
+"""Classes that users instantiate; functions and methods return the objects of the others."""
 
 NAMES: dict[Any, str] = {runfolio.open: "open"}
-"""Public names of objects that are called otherwise in the code."""
+"""Public names of objects whose name in the code differs."""
 
 
 class _Raw(str):
-    """An annotation that is shown as it is written."""
+    """Annotation that is shown as it is written."""
 
     def __repr__(self) -> str:
         return str(self)
@@ -78,7 +78,9 @@ def api_pages() -> dict[str, str]:
 
 
 def _index_blocks() -> Iterator[str]:
-    yield prose("`import runfolio` gives these names. Their docstrings, which `help()` prints too, are on three pages.")
+    yield prose(
+        "`import runfolio` provides these names. Three pages contain their docstrings, which `help()` also prints."
+    )
     for name, (title, members) in PAGES.items():
         yield f"## [{title.removeprefix('Python API: ').capitalize()}]({name}.md)"
         yield "\n".join(
@@ -124,7 +126,7 @@ def _members(cls: type) -> Iterator[str]:
 
 
 def _attributes(cls: type) -> Iterator[tuple[str, str]]:
-    """Yield fields and attributes with their docstrings, of the class and of the bases in this package."""
+    """Yield fields and attributes of the class and of its bases in this package, with their docstrings."""
     for base in reversed(cls.__mro__):
         if not base.__module__.startswith("runfolio."):
             continue
@@ -181,7 +183,7 @@ def docstring_blocks(text: str) -> Iterator[str]:
 
 
 def _entries(text: str) -> Iterator[str]:
-    """Yield each entry of a list; lines that are indented continue the one before."""
+    """Yield each entry of a list; an indented line continues the previous entry."""
     for entry in re.split(r"\n(?! )", text.strip()):
         name, colon, meaning = " ".join(entry.split()).partition(": ")
         yield bullet(f"`{name}`: {meaning}" if colon else name)

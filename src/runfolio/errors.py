@@ -7,7 +7,7 @@ RunfolioError
 ├── Ambiguous          a name or prefix matches several runs
 ├── DamagedFile        a file of a record, a checkpoint or an image is damaged
 ├── NewerFormat        a record was written by a newer version of runfolio
-├── DownloadFailed     data could not be downloaded, or have the wrong content
+├── DownloadFailed     data could not be downloaded, or has the wrong content
 ├── MissingExtra       an optional package is not installed
 └── StoreError         the store cannot be written or read
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _CARET_CONTEXT = 60
-"""Characters shown on both sides of the place of an error in a filter."""
+"""Number of characters shown on each side of an error in a filter."""
 
 
 class RunfolioError(Exception):
@@ -37,7 +37,7 @@ class FilterError(ConfigError):
         super().__init__(f"{problem}\n  {line}\n  {' ' * (position - start)}^")
 
 
-class NotFound(RunfolioError):  # noqa: N818 - reads better where it is caught
+class NotFound(RunfolioError):  # noqa: N818 - the name reads better in `except NotFound`
     """Missing run, metric, checkpoint, model or data set."""
 
 
@@ -58,7 +58,7 @@ class DownloadFailed(RunfolioError):  # noqa: N818
 
 
 class MissingExtra(RunfolioError):  # noqa: N818
-    """Optional package that is not installed; the message names the extra that brings it."""
+    """Optional package that is not installed; the message names the extra that installs it."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {package}; install it with `pip install 'runfolio[{extra}]'`")
@@ -80,7 +80,7 @@ def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> list[str
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return the end of a "no such name" message: the most similar candidates, else all of them."""
+    """Return the end of an error message for an unknown name: the most similar candidates, or else all of them."""
     candidates = sorted(candidates)
     if similar := nearest(name, candidates):
         return f"did you mean {' or '.join(similar)}?"

@@ -1,8 +1,7 @@
-"""Typed settings: one frozen dataclass for the Python call, the YAML file and the flags.
+"""Typed settings: one frozen dataclass that defines the Python arguments, the YAML keys and the flags.
 
-A class of settings defines its fields with `setting(default, help, group=...)`. This definition provides the flags
-(`fields_of`), the reading of YAML with line numbers (`read_yaml`, `build`), and the check of each value
-(`Settings.__post_init__`).
+A class of settings defines its fields with `setting(default, help, group=...)`. From these fields, `fields_of` derives
+the flags, `read_yaml` and `build` read YAML with line numbers, and `Settings.__post_init__` checks each value.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False,
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """Definition of one setting, for its flag, its YAML key and its check."""
+    """Definition of one setting, which determines its flag, its YAML key and its validation."""
 
     name: str
     kind: type
@@ -37,7 +36,7 @@ class Field:
     group: str
     choices: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    """Words allowed in addition to numbers."""
+    """Words that are allowed in addition to numbers, such as `auto`."""
     above: float | None = None
     at_least: float | None = None
     below: float | None = None
@@ -53,7 +52,7 @@ class Field:
         """Description of the allowed values, such as `a number above 0`."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
-        noun = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[self.kind]
+        noun = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}[self.kind]
         bounds = [
             f"{word} {bound}"
             for word, bound in (
@@ -67,7 +66,7 @@ class Field:
         return " or ".join([" ".join([noun, " and ".join(bounds)]).strip(), *self.words])
 
     def convert(self, raw: Any) -> Any:
-        """Convert the text of a flag or the value of a YAML file to the type of the setting.
+        """Convert the string of a flag or the value of a YAML file to the type of the setting.
 
         Raises:
             ConfigError: The value has another type or is out of bounds; the message says what is allowed.
@@ -133,7 +132,7 @@ class Settings:
         return dataclasses.asdict(self)  # type: ignore[call-overload] - every subclass is a dataclass
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that distinguish the runs of a series. Subclasses omit those that do not matter."""
+        """Return the settings that distinguish the runs of a series. Subclasses omit irrelevant settings."""
         return self.as_dict()
 
 
@@ -165,14 +164,15 @@ class LocatedValue(NamedTuple):
 
     value: Any
     location: str
-    """`file:line`, or "" if the value is not from a file."""
+    """`file:line`, or "" if the value does not come from a file."""
 
 
 def build(settings: type[SettingsType], values: Mapping[str, Any | LocatedValue]) -> SettingsType:
     """Create settings from the mapping of a YAML file, flags or a record. Keys may use `-` or `_`.
 
     Raises:
-        ConfigError: A key is unknown or a value is not allowed; the message has file and line, if there are any.
+        ConfigError: A key is unknown or a value is not allowed; the message contains the file and the line if the
+            settings come from a file.
     """
     fields = {field.name: field for field in fields_of(settings)}
     converted: dict[str, Any] = {}
@@ -194,7 +194,8 @@ def read_yaml(path: Path) -> dict[str, LocatedValue]:
     """Read the top-level mapping of a YAML file. Nested mappings also hold `LocatedValue`s.
 
     Raises:
-        ConfigError: The file is missing, not YAML or not a mapping, or has a key twice; the message has the line.
+        ConfigError: The file is missing, is not valid YAML, is not a mapping, or has a duplicate key; the message
+            contains the line.
     """
     import yaml
 

@@ -39,7 +39,7 @@ def number(cell: str) -> float:
 
 
 def test_page_names_the_machine_it_was_measured_on(tables):
-    assert {"processor", "cores", "system", "Python", "date", "runfolio commit"} <= set(tables["Benchmarks"])
+    assert {"processor", "cores", "system", "Python", "date", "commit of runfolio"} <= set(tables["Benchmarks"])
 
 
 @pytest.mark.parametrize("heading", ["One scalar per call, unpaced", "Ten scalars per call, unpaced"])
@@ -71,7 +71,7 @@ def test_points_older_than_half_a_second_survive_a_kill(tables):
 
 def test_encodings_large_runs_and_init_have_figures(tables):
     encodings = tables["Encodings of points that are not sealed yet"]
-    assert encodings["JSON lines as written by runfolio"][-1] == "yes"
+    assert encodings["lines as runfolio writes them"][-1] == "yes"
     assert encodings["Arrow IPC, one batch per flush"][-1] == "no"
     assert number(tables["Large runs, runfolio alone"]["... files"][0]) > 0
     (cells,) = tables["`init` in a git repository of 3 modules with a diff, runfolio alone"].values()

@@ -36,7 +36,7 @@ def test_a_whole_run_without_its_files_says_what_to_give(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["series", "--weights", "nowhere.pth"])
     with pytest.raises(SystemExit):
         series.main()
-    assert "--weights nowhere.pth: give a file that is there, or --quick" in capsys.readouterr().err
+    assert "--weights nowhere.pth: give an existing file, or --quick" in capsys.readouterr().err
 
 
 # The usual loop
@@ -123,7 +123,7 @@ def test_figures_of_the_usual_loop_that_were_kept_are_found_again(tmp_path):
 def test_the_overhead_is_the_mean_of_the_pairs_with_its_interval():
     results = overhead.Results({}, overhead.FULL, [10.0, 10.0, 20.0], [10.1, 10.2, 20.2])
     page = overhead.render(results)
-    assert cells(page, "ratio tracked / bare, mean of the pairs")[1] == "1.0133"
+    assert cells(page, "tracked / bare, mean of the pairs")[1] == "1.0133"
     assert "It is 1.0277: met" in page
 
 
@@ -175,7 +175,7 @@ def test_seconds_of_a_command_are_split_by_part(tmp_path):
     [
         ("imports", ["<frozen importlib._bootstrap>", "/x/runfolio/vision/loop/epochs.py"]),
         (
-            "features and pixels, computed or read",
+            "computing or reading features and pixels",
             ["/x/torch/nn/conv.py", "/x/runfolio/vision/features/feature_cache.py"],
         ),
         ("training, validation and test", ["/x/torch/nn/conv.py", "/x/runfolio/vision/loop/epochs.py"]),

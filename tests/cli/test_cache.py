@@ -42,7 +42,7 @@ def test_each_kind_is_listed_with_its_size(runfolio, filled):
     assert [row["entries"] for row in listed.values()] == [1, 1, 1, 0, 1, 1, 1]
     assert 10_000 < listed["features"]["bytes"] < 15_000
     text = runfolio("cache").stdout
-    assert f"in {filled}; limit of features and pixels: 10 GB" in text
+    assert f"in {filled}; limit for features and pixels: 10 GB" in text
 
 
 def test_without_a_cache_there_is_nothing_to_see_or_clear(runfolio, cache):
@@ -57,9 +57,9 @@ def test_budget_persists_and_evicts_the_least_recently_used(runfolio, cache):
 
     done = runfolio("cache", "--budget", "12kB")
 
-    assert "limit of features and pixels: 12 kB" in done.stdout
+    assert "limit for features and pixels: 12 kB" in done.stdout
     assert [rows.folder.exists() for rows in folders] == [False, True]
-    assert "limit of features and pixels: 12 kB" in runfolio("cache").stdout
+    assert "limit for features and pixels: 12 kB" in runfolio("cache").stdout
 
 
 def test_invalid_size_is_refused(runfolio):
@@ -96,7 +96,7 @@ def test_clear_keeps_entries_that_a_training_has_open(runfolio, cache):
 
     assert rows.folder.exists()
     assert "kept " in done.stdout
-    assert "that a training has open" in done.stdout
+    assert "that a training process is using" in done.stdout
 
 
 def test_nothing_is_cleared_unasked(runfolio, filled):

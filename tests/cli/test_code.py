@@ -64,7 +64,7 @@ def test_the_files_that_were_kept_are_listed(runfolio, two_runs):
 
 
 def test_uncommitted_changes_are_printed_as_git_takes_them(runfolio, two_runs, tmp_path):
-    assert "nothing was uncommitted" in runfolio("show", two_runs[0], "--diff").stderr
+    assert "no uncommitted changes were stored" in runfolio("show", two_runs[0], "--diff").stderr
 
     diff = runfolio("show", two_runs[1], "--diff").stdout
     project = tmp_path / "project"

@@ -56,7 +56,7 @@ def test_data_shows_counts_sizes_and_duplicates(runfolio, pets):
         "1 training image repeats another: train/dog/0.png = train/dog/again.png",
         f"fingerprint  train {description.train.fingerprint[:8]}, test {description.test.fingerprint[:8]}",
         "",
-        "a batch is drawn in batch.png",
+        "drew a batch of images to batch.png",
     ]
     broken, left_out = done.stderr.splitlines()
     assert "broken.png is not an image" in broken

@@ -27,4 +27,7 @@ def test_common_settings_come_first(command: str):
     sections = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert sections[:2] == ["Common:", "Options:"]
     common = "\n".join(lines[lines.index("Common:") : lines.index("Options:")])
-    assert all(f"--{name} " in common for name in ("data", "model", "epochs", "lr", "batch-size", "seed"))
+    names = ("data", "model", "epochs", "lr", "batch-size", "optimizer", "seed")
+    assert [line.split()[0] for line in common.splitlines() if line.startswith("  --")][:7] == [
+        f"--{name}" for name in names
+    ]

@@ -24,15 +24,15 @@ ESCAPES = "\x1b[31mred\x1b[2J\x1b]8;;http:evil\x1b\\link\x1b]8;;\x07\x9b2J"
 CONTROLS = f"{ESCAPES}c1\x7f\r\b\0\u202eorder\u2066isolate\u200b\u200d\u2028"
 FORGED = "FORGED"
 LINE = f"a [red]b[/] {CONTROLS}\n{FORGED} line\n\n{FORGED}"
-"""For fields of one line; with markup of rich, which is no markup in a record."""
+"""Value for fields of one line. It contains markup of rich, which must be printed as plain text."""
 LINES = f"first\n\tsecond {CONTROLS}\n"
-"""For texts of several lines, which may write lines of their own."""
+"""Value for fields that may have several lines."""
 FILE_NAME = LINE.replace("/", "").replace("\0", "")
 _STRUCTURE = {
     *("runfolio", "id", "created", "ended", "state", "cause", "attempt", "parent", "writer", "started", "kept"),
     *("fingerprint", "sha256", "diff", "saved", "position", "seq", "time_us", "kind", "file", "generators", "axes"),
 }
-"""Fields that are checked when they are read, so that no text of somebody stands in them."""
+"""Fields whose values are validated when they are read, so that they cannot contain arbitrary text."""
 
 
 def hostile(value: Any) -> Any:

@@ -176,13 +176,13 @@ def test_a_question_that_is_left_unanswered_ends_its_line(store):
     [
         (
             "delete",
-            "name the runs, or select them by --experiment, --state, --tag or --where; `runfolio delete",
+            "name the runs, or select them with --experiment, --state, --tag or --where; see `runfolio delete",
         ),
         ("delete a --state failed", "--where; not both"),
         ("delete no-such", "no run 'no-such' in "),
         ("undelete a", "no run 'a' in the trash of "),
         ("purge --older-than 3x", "must be a number followed by s, m, h, d or w, such as 12h or 30d"),
-        ("note a --append", "--append needs a text"),
+        ("note a --append", "--append needs TEXT"),
         ("delete --state fialed", "there is no state 'fialed'; did you mean failed"),
     ],
 )

@@ -58,8 +58,8 @@ def test_the_attempts_of_a_run_have_headings(store, train, python):
     script = "import sys, runfolio\nwith runfolio.resume(sys.argv[2], store=sys.argv[1], checkpoint=None): print('on')"
     python(script, store, rf.open(store).run("net").id)
     shown = logs(store, "net").stdout.splitlines()
-    assert shown[0].startswith("==> attempt 1, begun ")
-    assert shown[2].startswith("==> attempt 2, begun ")
+    assert shown[0].startswith("==> attempt 1, started ")
+    assert shown[2].startswith("==> attempt 2, started ")
     assert [shown[1], shown[3]] == ["done", "on"]
     assert logs(store, "net", "-n", "1").stdout == "on\n"
 

@@ -23,8 +23,8 @@ def test_reading_command_out_of_memory_names_the_file(python, store, monkeypatch
 
     assert done.returncode == 1
     assert done.stderr == (
-        f"error: reading {document} needs more memory than it may take; if you trust what it reads, set"
-        " RUNFOLIO_MEMORY_LIMIT to a number of GB, or to off\n"
+        f"error: reading {document} needs more memory than the limit allows; if you trust the data, set"
+        " RUNFOLIO_MEMORY_LIMIT to a larger number of GB, or to off\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""What is typed wrongly gets one line on stderr that names it and the remedy, and exit status 2."""
+"""Mistakes on the command line: each prints one line to stderr with the mistake and the remedy, and exits with 2."""
 
 import json
 import shutil
@@ -51,7 +51,7 @@ def copied(trained, tmp_path):
         ("series no.yaml", "cannot read no.yaml: No such file or directory"),
         ("rnus", "no command 'rnus'; did you mean runs"),
         ("predict best", "nothing to predict: name image files or folders, or give --sample N"),
-        ("diff k3f9", "missing argument 'RUN'; `runfolio diff --help` explains"),
+        ("diff k3f9", "missing argument 'RUN'; see `runfolio diff --help`"),
         ("train --model mlp --lr 1e-3 1e-2", "lr has several values: `runfolio series --lr 1e-3 1e-2`"),
         ("train --lr 1e-3,1e-2", "for several values use `runfolio series --lr 1e-3 1e-2`"),
         ("series --lr 1e-3,1e-2", "for several values use `runfolio series --lr 1e-3 1e-2`"),
@@ -89,7 +89,7 @@ def test_a_wrong_value_in_a_series_is_named_with_its_line(refused, tmp_path):
         ("compare large --experiment digits", "name the runs to compare, or give --experiment NAME"),
         ("compare --experiment digits --group-by -sede", "no column 'sede'; did you mean"),
         ("train --seeds 0", "'--seeds': 0 is not in the range x>=1"),
-        ("series --model mlp --seed 1 2 --seeds 3", "the series already gives several seeds"),
+        ("series --model mlp --seed 1 2 --seeds 3", "the series already has several seeds"),
         ("plot val/acc --out curves.doc", "its name must end in .png, .svg or .pdf"),
         ("resume large", "is finished, so it cannot be resumed; `runfolio fork "),
     ],
@@ -111,7 +111,7 @@ def test_ambiguous_id_prefix_is_refused(runfolio, tmp_path):
 
     assert answer.exit_code == 2
     first, newer, older = answer.stderr.splitlines()
-    assert "fits 2 runs" in first
+    assert "matches 2 runs" in first
     assert newer.startswith(f"  {run.id}")
     assert older.startswith(f"  {begun[run.id[0]]}")
 

@@ -41,7 +41,7 @@ def test_without_a_file_the_terminal_is_drawn_on(runfolio, store, tmp_path):
         "c 0.4000  cnn-0",
         "d 0.4000  mlp-0 = cnn-0",
         "1 archived run not shown; --archived adds them.",
-        "All 4 runs are drawn; the newest alone: `runfolio plot val/acc last`.",
+        "All 4 runs are drawn; `runfolio plot val/acc last` draws the newest.",
     ]
     assert max(map(len, drawn)) <= 80
     assert "\x1b" not in "".join(drawn)
@@ -84,7 +84,9 @@ def test_a_name_that_is_both_is_the_metric_and_said(runfolio, store):
     drawn = runfolio("plot", "val/acc", run.id, "--out", "x.png")
 
     assert drawn.stdout == "val/acc of 1 run: x.png\n"
-    assert drawn.stderr == "warning: val/acc is a metric and a run; it is used as the metric: name the run by its id\n"
+    assert (
+        drawn.stderr == "warning: val/acc is both a metric and a run, and the metric is drawn; name the run by its id\n"
+    )
 
 
 def test_which_runs_are_drawn(runfolio, store):
@@ -99,7 +101,7 @@ def test_which_runs_are_drawn(runfolio, store):
 
 
 def test_plot_without_a_run_says_that_all_are_drawn(runfolio, store):
-    said = "runs are drawn; the newest alone: `runfolio plot val/acc last`."
+    said = "runs are drawn; `runfolio plot val/acc last` draws the newest."
 
     assert f"All 4 {said}" in runfolio("plot", "val/acc").stdout
     for words in (("last",), ("--limit", "2"), ("--experiment", "grid")):
@@ -167,7 +169,7 @@ def test_scatter_plot_shows_the_correlation(runfolio, store):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "name a metric to draw; recorded are train/loss, val/acc"),
+        ("", "name a metric to draw; the recorded metrics are train/loss, val/acc"),
         ("cnn-0", "name a metric to draw"),
         ("val/ac", "'val/ac' is neither a metric nor a run; did you mean val/acc?"),
         ("val/acc cnn-00", "did you mean cnn-0"),
@@ -179,7 +181,7 @@ def test_scatter_plot_shows_the_correlation(runfolio, store):
         ("--parallel val/acc --smooth 0.5", "--smooth is only for plots of curves"),
         ("--parallel --scatter seed val/acc", "choose one kind of plot: --parallel or --scatter"),
         ("--parallel", "--parallel takes one metric, not 0"),
-        ("--histogram grad/head", "a histogram needs one run, not 4; name one, or add --limit 1"),
+        ("--histogram grad/head", "a histogram needs one run, not 4; name one run, or add --limit 1"),
         ("--histogram grad/haed cnn-0", "did you mean grad/head"),
         ("--scatter seed val/loss", "no column 'val/loss'; did you mean"),
         ("val/acc --size 8", "'8' must be WIDTHxHEIGHT, such as 8x5"),
@@ -198,7 +200,7 @@ def test_named_runs_without_the_metric_are_reported(runfolio, store):
     with rf.init("bare", store=store) as run:
         run.log({"other": 1.0})
 
-    assert f"warning: no val/acc in bare ({run.id})" in runfolio("plot", "val/acc", "bare", "cnn-0").stderr
+    assert f"warning: bare ({run.id}) has no val/acc" in runfolio("plot", "val/acc", "bare", "cnn-0").stderr
 
 
 def test_legend_range_interval_and_overlay_are_options(runfolio, store, tmp_path):

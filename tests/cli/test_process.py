@@ -1,4 +1,4 @@
-"""What only a process of its own shows: start-up, signals, pipes, exit statuses."""
+"""Behaviour that only a separate process can show: start-up, signals, pipes and exit statuses."""
 
 import json
 import signal
@@ -85,7 +85,7 @@ def test_failed_run_of_a_series_is_named_and_sets_the_exit_status(in_a_shell, tm
     assert said.splitlines() == [
         *(line for line in said.splitlines()[:4] if "/4  model" in line),
         "failed: model tinyvgg  epochs 2: ArithmeticError: the ground is gone",
-        "1 of 4 runs failed; `runfolio show RUN` has each traceback",
+        "1 of 4 runs failed; `runfolio show RUN` shows the error of each",
     ]
     assert "mlp-2" in board
     assert len(rf.open(tmp_path / "runs").runs(state="finished")) == 3

@@ -199,7 +199,7 @@ def test_axes_and_norms_of_parameters_are_not_listed_as_metrics(runfolio, watche
 
 def test_norms_of_single_parameters_are_counted(runfolio, watched_pair):
     shown, explained = runfolio("show", "a").stdout, runfolio("compare", "a", "b", "--explain").stdout
-    assert "and 2 of single parameters and layers: grad_norm/NAME ..." in shown
+    assert "and 2 metrics of single parameters and layers: grad_norm/NAME ..." in shown
     assert "Not shown: 2 metrics of single parameters and layers (grad_norm/NAME ...)." in explained
 
 
@@ -279,7 +279,7 @@ def test_show_tells_a_test_from_a_continued_training(runfolio, tmp_path):
         tested.log({"test/acc": 0.5})
 
     line = runfolio("show", "net").stdout.splitlines()[2]
-    assert line.endswith(", tested in an attempt of its own")
+    assert line.endswith(", tested in a separate attempt")
     assert ", attempt" not in line
     assert "attempts" not in runfolio("reproduce", "net", "--dry-run").stdout
 

@@ -76,7 +76,7 @@ def test_a_checkpoint_of_another_network_is_named(runfolio, stopped, tmp_path):
     shutil.rmtree(stopped.folder / "checkpoints")
     shutil.copytree(other.folder / "checkpoints", stopped.folder / "checkpoints")
 
-    assert "is of model mlp, but the run trains tinyvgg" in refusal(runfolio("resume", stopped.id))
+    assert "contains model mlp, but the run trains tinyvgg" in refusal(runfolio("resume", stopped.id))
     assert len(rf.open().run(stopped.id).document.attempts) == 1
 
 

@@ -74,7 +74,7 @@ def test_runs_without_event_files_get_them_and_ctrl_c_ends_it(served, store: Pat
     assert len(event_files(run.folder)) == 1
     program.send_signal(signal.SIGINT)  # as a terminal would, to TensorBoard as well: here it follows
     _, errors = program.communicate(timeout=20)
-    assert f"running without event files, so not shown: open ({open_still.id})" in errors
+    assert f"not shown, because they are running and have no event files: open ({open_still.id})" in errors
     assert "Traceback" not in errors
     assert program.returncode == 130
     open_still.finish()
@@ -101,7 +101,7 @@ def test_occupied_port_is_reported(served, in_a_shell, store: Path):
     assert second.returncode == 2
     assert errors.startswith("error: TensorBoard did not start")
     assert f"port {port[1]}" in errors
-    assert "choose another one with --port and --host" in errors
+    assert "choose a different one with --port and --host" in errors
     assert len(errors.splitlines()) == 1
 
 

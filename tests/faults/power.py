@@ -1,4 +1,4 @@
-"""What a disk holds after a power cut: a program's calls as strace saw them, done again as far as they were synced.
+"""Content of a disk after a power failure: a program's system calls from strace, replayed as far as they were synced.
 
 The model is a hard one: of a file, bytes that were not synced are there in part or not at all, wherever its name has
 come to by then; a name (created, renamed, deleted) that its folder was not synced behind may have come through or not,
@@ -26,7 +26,7 @@ class Call(NamedTuple):
     name: str
     path: Path
     other: Path | None = None
-    """Where it is renamed to."""
+    """New path of a renamed file."""
     data: bytes = b""
     creates: bool = False
 

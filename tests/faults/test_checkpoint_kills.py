@@ -62,7 +62,8 @@ class Saver:
         )
 
     def is_killed_at(self, call: str, number: int, store: Path) -> bool:
-        """Whether the process that saves was killed at a thread's `number`-th such call after the third checkpoint."""
+        """Return whether the saving process was killed at a thread's `number`-th call of this kind after the third
+        checkpoint."""
         self._tell(f"{store}\n")
         child = int(self._line().removeprefix("ready "))
         with injected(child, f"{call}:signal=KILL:when={number}"):
@@ -115,7 +116,7 @@ def check(store: Path) -> None:
 
 
 def test_a_process_killed_in_the_midst_of_saving_leaves_a_whole_checkpoint(saver: Saver, tmp_path: Path):
-    """At some of the calls; `make soak` takes each."""
+    """Kill the process at random calls; `make soak` kills it at every call."""
     chance = random.Random(7)
     killed = 0
     for call in CALLS:

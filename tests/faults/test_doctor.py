@@ -64,7 +64,7 @@ def doctor(folder: Path, *words: str) -> Result:
 
 
 def examined(folder: Path, *words: str) -> dict:
-    """What the doctor says of the one run of a store."""
+    """Return the report of `runfolio doctor` about the only run of a store."""
     (run,) = json.loads(doctor(folder, "--json", *words).stdout)["runs"]
     return run
 
@@ -141,7 +141,7 @@ def test_of_a_damaged_segment_the_row_groups_that_can_be_read_are_saved(copy: Ca
     flip(segment, 200)
     (finding,) = examined(folder)["findings"]
     assert finding["severity"] == "lost"
-    assert "lost: 1,200 points of acc, of 12,000 log calls" in finding["what"]
+    assert "lost: 1,200 points of acc, from 12,000 log calls" in finding["what"]
 
     run = examined(folder, "--repair")
 
@@ -255,7 +255,7 @@ def test_pictures_checkpoints_artifacts_code_and_edits_are_looked_at(store: Path
 
     findings = {finding["file"]: finding["what"] for finding in examined(folder)["findings"]}
 
-    assert "1 image of media lines" in findings["media/files"]
+    assert "1 missing or damaged image" in findings["media/files"]
     assert "its SHA-256 differs from the recorded one" in findings["checkpoints/last.json"]
     assert "intact: 'best' (step 1)" in findings["checkpoints/last.json"]
     assert "is damaged" in findings["artifacts/report/report.txt"]

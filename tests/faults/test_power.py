@@ -57,7 +57,7 @@ def test_store_after_a_power_cut_opens_with_all_synced_points(tmp_path: Path, du
 
 
 def _promised(marks: list[bytes], durability: str) -> int:
-    """So many points must be there."""
+    """Return the number of points that must have survived."""
     if b"end\n" in marks:
         return 100
     numbers = [int(mark) + 1 for mark in marks]
@@ -65,7 +65,7 @@ def _promised(marks: list[bytes], durability: str) -> int:
 
 
 def _is_kept(done: list[Call]) -> bool:
-    """Whether a run.json was synced, and the folder behind its name."""
+    """Return whether a `run.json` was synced, and then the folder that contains its name."""
     synced: set[Path] = set()
     named = False
     for call in done:

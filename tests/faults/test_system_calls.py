@@ -76,7 +76,7 @@ class Trainer:
         assert self._line() == b"ready\n"
 
     def train(self, store: Path, fault: str, *, seal_bytes: int = 10**9) -> tuple[dict, int]:
-        """What became of a training in `store`, and how many calls failed."""
+        """Return the result of a training run in `store`, and the number of calls that failed."""
         log = store.with_suffix(".strace")
         with injected(self.process.pid, fault, log):
             assert self.process.stdin is not None

@@ -16,7 +16,7 @@ STRACE = shutil.which("strace")
 
 
 def require_strace() -> str:
-    """Where strace is; CI must have it, a developer need not."""
+    """Return the path of strace. It must be installed in CI; elsewhere the test is skipped without it."""
     if STRACE is None:
         if "CI" in os.environ:
             pytest.fail("strace is not installed: `apt-get install strace`")
@@ -26,10 +26,10 @@ def require_strace() -> str:
 
 @contextmanager
 def injected(process: int, what: str, log: Path | str = os.devnull, only: Path | None = None) -> Iterator[None]:
-    """While it lasts, system calls of a process, its threads and children behave as `strace -e inject=` says.
+    """Inject faults, as specified by `strace -e inject=`, into the system calls of a process, its threads and children.
 
     Args:
-        only: Calls for this file alone.
+        only: Only inject faults into calls for this file.
     """
     options = [*(["-P", str(only)] if only else []), "-f", "-p", str(process), "-o", str(log), "-e", f"inject={what}"]
     tracer = subprocess.Popen([require_strace(), *options], stderr=subprocess.PIPE, text=True)

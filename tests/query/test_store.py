@@ -56,7 +56,7 @@ def test_ambiguous_prefix_lists_the_runs_with_their_folders(store, write, edit):
     edit(write("a"), id="abcd0001")
     edit(write("b"), id="abcd0002")
 
-    with pytest.raises(Ambiguous, match=r"'abcd' fits 2 runs; say more of the id, or the folder:\n") as caught:
+    with pytest.raises(Ambiguous, match=r"'abcd' matches 2 runs; give more of the id, or the folder:\n") as caught:
         open_folio(store).run("abcd")
     assert all(part in str(caught.value) for part in ("abcd0001  digits/a-", "abcd0002  digits/b-"))
 
@@ -72,7 +72,7 @@ def test_one_name_for_two_runs_is_ambiguous(store, write):
     write("net")
     write("net")
 
-    with pytest.raises(Ambiguous, match="'net' fits 2 runs"):
+    with pytest.raises(Ambiguous, match="'net' matches 2 runs"):
         open_folio(store).run("net")
 
 
@@ -324,7 +324,7 @@ def test_ambiguous_name_lists_the_newest_runs_with_differences(store):
     for rate in range(7):
         with runfolio.init("net", store=store, config={"lr": rate, "epochs": 3}):
             pass
-    with pytest.raises(Ambiguous, match="'net' fits 7 runs") as caught:
+    with pytest.raises(Ambiguous, match="'net' matches 7 runs") as caught:
         open_folio(store).run("net")
     _, *lines = str(caught.value).splitlines()
     assert [text for line in lines for text in line.split() if text.startswith("(lr")] == [

@@ -87,7 +87,7 @@ def test_run_in_the_trash_is_found_like_other_runs(store, write, edit):
 
     assert folio.trash.run("first").id == "abcd0001"
     assert folio.trash.run("abcd0002").name == "net"
-    with pytest.raises(Ambiguous, match=r"'abcd' fits 2 runs.*\n.*deleted"):
+    with pytest.raises(Ambiguous, match=r"'abcd' matches 2 runs.*\n.*deleted"):
         folio.trash.run("abcd")
     with pytest.raises(NotFound, match=r"no run 'firts' in the trash .* did you mean first\?"):
         folio.trash.run("firts")

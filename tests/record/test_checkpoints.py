@@ -284,7 +284,7 @@ def test_a_safetensors_file_shorter_than_it_declares_is_refused(tmp_path: Path):
     path = tmp_path / "t.safetensors"
     header = json.dumps({"w": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 16)
-    with pytest.raises(DamagedFile, match="not a whole safetensors file"):
+    with pytest.raises(DamagedFile, match="not a complete safetensors file"):
         read_tensors(path)
 
 

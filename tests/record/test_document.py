@@ -82,7 +82,7 @@ def change(folder: Path, values: dict) -> Path:
         ({"runfolio": None}, "not a runfolio file"),
         (
             {"config": functools.reduce(lambda inner, _: {"a": inner}, range(300), {})},
-            "objects and lists in one another",
+            "nested objects and lists",
         ),
     ],
 )

@@ -69,14 +69,14 @@ def test_rewritten_segment_without_a_lie_is_read(forgery):
 def test_row_group_of_impossible_size_is_damaged(forgery, rows: int):
     set_field(forgery.groups[0], GROUP_ROWS, rows)
 
-    with pytest.raises(DamagedFile, match=f"it says that a row group has {rows:,} points"):
+    with pytest.raises(DamagedFile, match=f"it claims that a row group has {rows:,} points"):
         column_of_loss(forgery)
 
 
 def test_footer_of_2_to_the_62_rows_is_damaged(forgery):
     set_field(forgery.footer, ROWS, 2**62)
 
-    with pytest.raises(DamagedFile, match="its row groups hold 2,000 points, and it says 4,611,686,018,427,387,904"):
+    with pytest.raises(DamagedFile, match="its row groups hold 2,000 points, but it claims 4,611,686,018,427,387,904"):
         column_of_loss(forgery)
 
 
@@ -85,7 +85,7 @@ def test_row_groups_that_sum_to_too_many_rows_are_damaged(forgery):
     forgery.groups = forgery.groups * 100
     set_field(forgery.footer, ROWS, 100_000_000)
 
-    with pytest.raises(DamagedFile, match=r"it says that it holds 100,000,000 points in \d\d,\d\d\d bytes"):
+    with pytest.raises(DamagedFile, match=r"it claims 100,000,000 points in \d\d,\d\d\d bytes"):
         column_of_loss(forgery)
 
 

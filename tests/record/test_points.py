@@ -150,10 +150,10 @@ def test_disk_of_unknown_kind_is_treated_as_a_network_disk():
 
 
 class Life:
-    """What the files of a run are from its first tail to its last sweep: every one that ever was, as it was last.
+    """History of a run's files from the first tail to the last sweep: each file that ever existed, in its last state.
 
-    Log calls 1 to 60; every seventh is a picture, which leaves no point. Some tails overlap, some leave a gap that one
-    brought back later fills.
+    There are 60 log calls; every seventh is a picture, which has no point. Some tails overlap. Others leave a gap,
+    which a tail from the spool fills later.
     """
 
     def __init__(self, folder: Path, data: st.DataObject) -> None:
@@ -279,7 +279,7 @@ def test_more_points_than_are_held_in_memory_are_compacted_the_same(run: Path, m
 
 
 def test_calls_between_two_tails_are_not_taken_for_sealed(tmp_path: Path):
-    """They wait in a spool, and are brought back when the tails around them are compacted already."""
+    """The calls are in a spool, and are moved into the run after the tails around them were compacted."""
     folder = make_run(tmp_path / "run")
     write_tail(folder, 1, range(1, 11))
     write_tail(folder, 3, range(21, 31))
@@ -617,7 +617,7 @@ def test_changed_footer_is_reported_before_arrow_reads_it(run: Path):
 
 @pytest.mark.parametrize("start", [b"\x19\xf1" + b"\xff" * 8 + b"\x7f", b"\x15" + b"\xff" * (1 << 20)])
 def test_footer_of_endless_lists_or_numbers_is_damaged(run: Path, start: bytes):
-    """It says that a list has 2**63 truth values, or that a number has seven million bits."""
+    """The footer claims that a list has 2**63 booleans, or that a number has seven million bits."""
     footer = start.ljust(3 << 19, b"\0")
     path = segment_path(run, "w1", 4)
     path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")

@@ -133,7 +133,7 @@ def test_a_running_bar_is_shown_every_30_seconds_if_it_moved():
 
 
 def test_a_slow_painter_does_not_fill_the_log():
-    """It paints two rows anew every 3 seconds, longer than a row waits at first."""
+    """A program redraws two rows every 3 seconds, which is longer than a row is held back at first."""
     screen = ConsoleScreen()
     shown = []
     for second in range(0, 300, 3):

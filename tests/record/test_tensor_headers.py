@@ -47,7 +47,7 @@ LIES: dict[str, dict[str, Any]] = {
 def test_tensor_file_with_a_lying_header_is_refused(tmp_path, lie, read: Callable[[Path], object]):
     path = tensor_file(tmp_path / "lie.safetensors", LIES[lie])
 
-    with pytest.raises(DamagedFile, match=r"lie\.safetensors is not a whole safetensors file"):
+    with pytest.raises(DamagedFile, match=r"lie\.safetensors is not a complete safetensors file"):
         read(path)
 
 
@@ -55,7 +55,7 @@ def test_tensor_file_with_a_lying_header_is_refused(tmp_path, lie, read: Callabl
 def test_tensor_file_with_a_lying_header_length_is_refused(tmp_path, length):
     path = tensor_file(tmp_path / "lie.safetensors", WHOLE, length=length)
 
-    with pytest.raises(DamagedFile, match=r"lie\.safetensors is not a whole safetensors file"):
+    with pytest.raises(DamagedFile, match=r"lie\.safetensors is not a complete safetensors file"):
         read_tensor_headers(path)
 
 

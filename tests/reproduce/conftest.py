@@ -69,7 +69,7 @@ class Project:
     folder: Path
     store: Path
     libraries: Path
-    """On PYTHONPATH: the package `stepping`, with its version."""
+    """Folder on PYTHONPATH that contains the package `stepping` with its version."""
     server: Forked
     """Forks the processes of `start`."""
     variables: dict[str, str] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Project:
 
     @property
     def temporary(self) -> Path:
-        """Where what is laid anew goes."""
+        """Folder in which the fresh folders of repetitions are created."""
         return self.store.parent / "temporary"
 
     def git(self, *words: str) -> str:
@@ -128,7 +128,7 @@ class Project:
 
 @dataclass
 class Reproduced:
-    """What `runfolio reproduce --json` said."""
+    """Output of `runfolio reproduce --json`."""
 
     status: int
     stderr: str

@@ -160,7 +160,7 @@ def test_the_printed_plan_is_what_is_started_set_and_written(
         ("the command", "\x1b[1A\x1b[2K", lambda run, text: edit(run, code={"command": ["train.py", text]})),
         ("the command", "\u202eyp.tset\u202c", lambda run, text: edit(run, code={"command": ["train.py", text]})),
         ("a variable", "\nset      A=1", lambda run, text: edit(run, environment={"variables": {"TZ": text}})),
-        ("the path of a kept file", "\nfolder   /home", lambda run, text: add_kept_files(run, [f"a{text}b.py"])),
+        ("the path of a captured file", "\nfolder   /home", lambda run, text: add_kept_files(run, [f"a{text}b.py"])),
         ("the folder", "\r", lambda run, text: edit(run, code={"folder": f"{run.code.info['folder']}/a{text}b"})),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_plan_with_hidden_characters_is_refused(
     hide(sent, text)
     done = typed(project, sent.id, "--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"is not repeated: {field} holds control or bidirectional characters" in done.stderr
+    assert f"is not repeated: {field} contains control or bidirectional characters" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(project.temporary.iterdir())
 
@@ -186,7 +186,7 @@ def test_variables_that_load_or_execute_are_not_taken_and_named(
     assert "set      OMP_NUM_THREADS=3\n" in done.stdout
     assert "evil.so" not in done.stdout
     assert (
-        "note     recorded variables that are not taken from a record: LD_PRELOAD, NCCL_NET_PLUGIN, XLA_FLAGS,"
+        "note     these recorded variables are not set, for safety: LD_PRELOAD, NCCL_NET_PLUGIN, XLA_FLAGS,"
         " /evil of PYTHONPATH; set them yourself if the run needs them\n"
     ) in done.stdout
     assert not [line for line in done.stdout.splitlines() if line.startswith("unset") and "NCCL_NET_PLUGIN" in line]

@@ -1,4 +1,4 @@
-"""What a program does that `runfolio reproduce` starts, as the environment tells it."""
+"""Behaviour of a program that `runfolio reproduce` starts, controlled by environment variables."""
 
 from __future__ import annotations
 

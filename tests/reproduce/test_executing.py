@@ -29,7 +29,9 @@ def test_nothing_is_executed_without_consent(project: Project):
     done = typed(project, run.id)
     assert done.returncode == 2
     assert "command" in done.stdout
-    assert done.stderr == ("error: no terminal to confirm the execution; add --yes, or --dry-run to only print it\n")
+    assert done.stderr == (
+        "error: no terminal to confirm the execution; add --yes, or --dry-run to only print the plan\n"
+    )
     dry = typed(project, run.id, "--dry-run")
     assert (dry.returncode, dry.stderr) == (0, "")
     assert project.runs() == before
@@ -146,8 +148,8 @@ def test_a_link_in_the_repository_leads_nothing_out_of_the_fresh_folder(project:
     listing.write_text(json.dumps(code))
     done = typed(project, run.id, "--yes")
     assert done.returncode == 2
-    assert "out/evil.py of run net" in done.stderr
-    assert "would be written outside of the fresh folder" in done.stderr
+    assert "so out/evil.py would be written elsewhere" in done.stderr
+    assert "a link in its repository leads out of the fresh folder" in done.stderr
     assert not list(outside.iterdir())
 
 
@@ -209,4 +211,4 @@ def test_of_several_runs_of_one_program_the_right_one_is_compared(project: Proje
     run = next(run for run in runfolio.open(project.store).runs() if run.flat_config["seed"] == 1)
     again = reproduced(project, run)
     assert again.word == "bit-equal"
-    assert again.said["remarks"] == ["the command opened 3 runs; the one most like the original is compared"]
+    assert again.said["remarks"] == ["the command opened 3 runs; the one most similar to the original is compared"]

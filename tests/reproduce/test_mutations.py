@@ -22,7 +22,7 @@ FLAGS = [("--lr", "0.2"), ("--momentum", "0.9"), ("--seed", "8")]
 
 @pytest.fixture
 def chance() -> random.Random:
-    """What is changed is drawn, the same at each run of the tests."""
+    """Random generator that selects the same changes in each run of the tests."""
     return random.Random(20261122)
 
 

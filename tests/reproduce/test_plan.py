@@ -1,4 +1,4 @@
-"""What repeating a run takes, and what stands in its way: said before anything runs."""
+"""Plan of a repetition: its requirements and obstacles are reported before anything is executed."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_data_that_git_ignores_is_linked_and_results_are_not(project: Project, p
 
 def test_a_secret_must_be_given_again(edited: Callable[..., RecordedRun], planned: Callable[..., Plan]):
     run = edited(code={"command": ["train.py", "--api-key", REDACTED, "--seed", "7"]})
-    with pytest.raises(ConfigError, match=r"does not contain the value of --api-key, a secret; .* -- --api-key VALUE"):
+    with pytest.raises(ConfigError, match=r"the value of --api-key is a secret, .* -- --api-key VALUE"):
         planned(run)
     assert planned(run, arguments=["--api-key", "s3cret"]).command[-4:] == ["--api-key", "s3cret", "--seed", "7"]
 
@@ -132,8 +132,8 @@ def test_a_secret_must_be_given_again(edited: Callable[..., RecordedRun], planne
     [
         ({"code": {"command": ["/x/ipykernel_launcher.py", "-f", "k.json"], "script": None}}, "started in a notebook"),
         ({"code": {"command": ["-c"], "script": None}}, "Python's prompt or by `python -c`"),
-        ({"code": {"command": []}}, "its record has no command"),
-        ({"environment": {"variables": {"WORLD_SIZE": "4"}}}, "several ranks wrote it"),
+        ({"code": {"command": []}}, "its record does not contain the command"),
+        ({"environment": {"variables": {"WORLD_SIZE": "4"}}}, "several ranks wrote to it"),
     ],
 )
 def test_run_that_cannot_be_repeated_is_refused(
@@ -153,9 +153,9 @@ def test_code_that_is_nowhere(project: Project, planned: Callable[..., Plan]):
     run = project.start("train.py", "--seed", "7")
     assert planned(run).source.kind == "worktree"
     project.folder.rename(project.folder.with_name("moved"))
-    with pytest.raises(NotFound, match=r"commit \w+ of run net .* is not in .*; name a repository"):
+    with pytest.raises(NotFound, match=r"commit \w+ of run net .* is not in .*; pass a repository"):
         planned(run)
-    with pytest.raises(NotFound, match="does not have commit"):
+    with pytest.raises(NotFound, match="does not contain commit"):
         planned(run, repository=project.temporary)
 
 
@@ -178,7 +178,7 @@ def test_what_is_not_as_it_was_is_said(project: Project, planned: Callable[..., 
     (project.folder / "old.png").unlink()
     plan = planned(run)
     assert [remark.partition(":")[0].partition(" (")[0] for remark in plan.remarks] == [
-        "mask.bin differed from the commit, and is not text",
+        "the changes to mask.bin were not captured, because it is a binary file; its committed version is used",
         "old.png was not captured",
         "login.py",
     ]
@@ -191,7 +191,7 @@ def test_a_run_that_was_resumed_is_repeated_from_its_first_start(project: Projec
     subprocess.run([sys.executable, "-c", resume, run.id], env=project.environment, cwd=project.folder, check=True)
     plan = planned(runfolio.open(project.store).run(run.id))
     assert plan.command[1:] == [str(project.temporary / "project" / "train.py"), "--seed", "7"]
-    assert plan.remarks == ["it was resumed (2 attempts); it is repeated entirely, from its first start"]
+    assert plan.remarks == ["the run was resumed (2 attempts); all of it is repeated, from its first start"]
 
 
 def test_data_that_changed_between_two_attempts_is_said(
@@ -199,9 +199,7 @@ def test_data_that_changed_between_two_attempts_is_said(
 ):
     run = edited()
     run = edited(data={"train": {"fingerprint": run.data["train"].fingerprint, "earlier": [{"fingerprint": "0" * 32}]}})
-    assert planned(run).remarks == [
-        "its train data changed between attempts; the repetition uses today's data throughout"
-    ]
+    assert planned(run).remarks == ["its train data changed between attempts; today's data is used from the start"]
 
 
 def test_only_paths_below_the_root_are_laid():
@@ -282,8 +280,8 @@ def test_missing_folder_that_an_argument_named_is_listed(project: Project, plann
     plan = planned(run)
     assert plan.missing_data == ["extra", str(shared)]
     said = [deviation.text for deviation in find_deviations(plan)]
-    assert "extra: there -> (none) (missing; pass it with --link extra=PATH)" in said
-    assert f"{shared}: there -> (none) (missing; pass another path after --)" in said
+    assert "extra: present -> (none) (missing; pass it with --link extra=PATH)" in said
+    assert f"{shared}: present -> (none) (missing; pass a different path after --)" in said
     assert planned(run, arguments=["--extra=photos", "--shared", "photos"]).missing_data == []
     assert planned(run, links=[f"extra={project.folder / 'photos'}"]).missing_data == [str(shared)]
 
@@ -300,7 +298,7 @@ def test_missing_data_file_is_named_and_may_be_elsewhere(project: Project, plann
     corpus.rename(elsewhere)
     plan = planned(run)
     assert plan.missing_data == ["corpus.txt"]
-    assert "corpus.txt: there -> (none) (missing; pass it with --link corpus.txt=PATH)" in [
+    assert "corpus.txt: present -> (none) (missing; pass it with --link corpus.txt=PATH)" in [
         deviation.text for deviation in find_deviations(plan)
     ]
     given = planned(run, links=[f"corpus.txt={elsewhere}"])

@@ -177,6 +177,6 @@ def test_fork_is_reproduced_from_the_same_checkpoint(project: Project):
     assert repeated.document.lineage == {"kind": "reproduction", "run": fork.id, "name": "net"}
     manifest = parent.folder / "checkpoints" / "last.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"step": 7}))
-    assert "at step 5, which is now at step 7" in typed(project, fork.id, "--yes").stderr
+    assert "at step 5, but this checkpoint is now at step 7" in typed(project, fork.id, "--yes").stderr
     manifest.unlink()
     assert "is a fork, and its checkpoint is not available" in typed(project, fork.id, "--yes").stderr

@@ -75,7 +75,7 @@ def test_no_option_of_pips_comes_with_a_record(project: Project, packages: dict,
 @pytest.mark.parametrize("url", ["http://x/a.whl", "ext::sh%20-c%20true", "git+ssh://-oProxyCommand=x/y"])
 def test_a_package_from_an_address_that_proves_nothing_is_not_installed(project: Project, url: str):
     project.commit()
-    with pytest.raises(ConfigError, match="cannot be installed: a 1 from"):
+    with pytest.raises(ConfigError, match="cannot install a 1 from"):
         required(project, with_packages(project, {"a": "1"}, {"a": url}))
 
 
@@ -83,14 +83,14 @@ def test_a_package_that_came_with_the_record_is_not_installed(project: Project):
     project.commit()
     sent = project.store / "e" / "package"
     sent.mkdir(parents=True)
-    with pytest.raises(ConfigError, match="cannot be installed: a 1 from"):
+    with pytest.raises(ConfigError, match="cannot install a 1 from"):
         required(project, with_packages(project, {"a": "1"}, {"a": f"file://{sent}"}))
 
 
 def test_a_package_that_came_from_a_folder_that_is_gone_is_named(project: Project):
     project.commit()
     run = with_packages(project, {"own": "1.0"}, {"own": "file:///nowhere/own (editable)"})
-    with pytest.raises(ConfigError, match=r"cannot be installed: own 1\.0 from file:///nowhere/own"):
+    with pytest.raises(ConfigError, match=r"cannot install own 1\.0 from file:///nowhere/own"):
         required(project, run)
 
 
@@ -107,5 +107,5 @@ def test_a_package_that_no_index_has_is_pips_own_word(project: Project, monkeypa
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     project.temporary.mkdir(exist_ok=True)
     plan = make_plan(run, ReproduceOptions(fresh_venv=True), fresh_folder=project.temporary, store=project.store)
-    with pytest.raises(ConfigError, match=r"cannot be created .* nobody-has-this==1\.0"):
+    with pytest.raises(ConfigError, match=r"cannot create the fresh virtual environment .* nobody-has-this==1\.0"):
         venv.make_venv(plan)

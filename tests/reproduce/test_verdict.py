@@ -1,4 +1,4 @@
-"""What two records come to, beside each other: bit-equal, within tolerance, or where they part."""
+"""Comparison of two records: bit-equal, within tolerance, or the first step at which they differ."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_last_bit_is_within_tolerance(write: Write):
     verdict = compare_runs(write(), write(changed(2, loss=np.nextafter(1 / 3, 1))))
     assert verdict.word == "within tolerance"
     assert verdict.first == verdict.largest == ValueGap("loss", 2, 1 / 3, float(np.nextafter(1 / 3, 1)))
-    assert "within tolerance (rtol 1e-05, atol 1e-08): the largest difference is 5.55e-17, of loss at step 2" in (
+    assert "within tolerance (rtol 1e-05, atol 1e-08): the largest difference is 5.55e-17, in loss at step 2" in (
         verdict.sentence
     )
 
@@ -103,7 +103,7 @@ def test_missing_points_extra_points_and_other_steps_part(write: Write):
 def test_points_of_an_interrupted_original_are_compared(write: Write):
     verdict = compare_runs(write(CALLS[:4], "interrupted"), write())
     assert (verdict.word, verdict.points) == ("bit-equal", 8)
-    assert verdict.remarks[0].startswith("the original did not finish")
+    assert verdict.remarks[0].startswith("the original run did not finish")
     failed = compare_runs(write(), write(CALLS[:4], "failed"))
     assert failed.remarks[-1].startswith("the repeated run did not finish")
     assert failed.sentence.startswith("could not be repeated: ")
@@ -137,7 +137,7 @@ def test_usual_names_are_no_measures_of_time(write: Write):
 
 
 def test_nothing_to_compare_is_no_verdict(write: Write):
-    with pytest.raises(NotFound, match=r"nothing of run net .* can be compared"):
+    with pytest.raises(NotFound, match=r"nothing in run net .* can be compared"):
         compare_runs(write([({"time": 1.0}, 0)]), write([({"time": 2.0}, 0)]))
 
 

@@ -91,15 +91,15 @@ def test_fingerprint_does_not_depend_on_the_spelling_of_values(written, settings
         ("grid:\n\n  epochs: []", "faces.yaml:3: 'epochs' in grid is an empty list; "),
         ("grid:\n  epochs: [1, -2]", "faces.yaml:2: epochs is -2; it must be a whole number at least 1"),
         ("grid:\n  lr: [1e-3, .nan]", "faces.yaml:2: lr is nan; it must be a number above 0"),
-        ("grid:\n  lr: [1e-3, 0.001]", "faces.yaml:2: lr has 0.001 twice; give each value once"),
+        ("grid:\n  lr: [1e-3, 0.001]", "faces.yaml:2: lr contains 0.001 twice; give each value once"),
         (
             "grid:\n  model: [mpl]",
             "faces.yaml:2: model is 'mpl'; it must be one of mlp, tinyvgg; did you mean mlp?",
         ),
-        ("settings: {lr: 1}\ngrid: {lr: [2]}", "faces.yaml:2: 'lr' is in grid and in settings ("),
+        ("settings: {lr: 1}\ngrid: {lr: [2]}", "faces.yaml:2: 'lr' is both in grid and in settings ("),
         ("grid: {data-fraction: [1], data_fraction: [2]}", "faces.yaml:1: 'data-fraction' is given twice"),
-        ("series: [a]", "faces.yaml:1: 'series' is ['a']; it must be a text"),
-        ("grid: 5", "faces.yaml:1: 'grid' must hold `key: value` lines"),
+        ("series: [a]", "faces.yaml:1: 'series' is ['a']; it must be a non-empty string"),
+        ("grid: 5", "faces.yaml:1: 'grid' must contain `key: value` lines"),
     ],
 )
 def test_mistake_is_reported_with_line_and_correction(written, settings, text, message):
@@ -114,9 +114,9 @@ def test_mistake_is_reported_with_line_and_correction(written, settings, text, m
     ("name", "message"),
     [
         ("walk", "target is 'walk'; it must be module:attribute"),
-        ("wlk:target", "cannot import 'wlk' of target 'wlk:target': No module named 'wlk'"),
+        ("wlk:target", "cannot import 'wlk' for target 'wlk:target': No module named 'wlk'"),
         ("walk:targt", "walk has no 'targt'; did you mean target?"),
-        ("json:dumps", "'json:dumps' is not a target: it needs `settings`"),
+        ("json:dumps", "'json:dumps' is not a target: it must have `settings`"),
     ],
 )
 def test_invalid_target_is_refused_by_name(name, message):
@@ -140,7 +140,7 @@ def test_seeds_start_with_the_default_seed(written, settings):
 
 
 def test_seeds_given_twice_or_too_large_are_refused(written, settings):
-    with pytest.raises(ConfigError, match="the series already gives several seeds; give either those or their number"):
+    with pytest.raises(ConfigError, match="the series already has several seeds; remove them or omit --seeds"):
         written("grid: {seed: [1, 2]}").with_seeds(5, settings)
     with pytest.raises(ConfigError, match="seed is 100; it must be a whole number at least 0 and at most 99"):
         expand(written("settings: {seed: 98}").with_seeds(3, settings), settings)
@@ -163,7 +163,7 @@ def test_fold_with_number_of_folds_is_refused():
         settings={"fold": LocatedValue("2/3", "")},
         grid={},
     )
-    with pytest.raises(ConfigError, match="fold is 2/3, a single fold; leave it out to run all 3"):
+    with pytest.raises(ConfigError, match="the series sets fold to 2/3; remove this setting to run all 3"):
         one.with_folds(3, TrainSettings)
 
 

@@ -11,7 +11,7 @@ import pytest
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
 PROCESSES = 120
-"""Of processes that do not seed by us some 5 in 100 have a wrong first root, where torch comes with such an MKL."""
+"""Number of processes. Without our seeding, about 5 % get a wrong first square root if torch uses an affected MKL."""
 SCRIPT = """
 import numpy as np, runfolio, torch
 

@@ -122,7 +122,7 @@ def test_resume_accepts_the_names_of_the_command_line(store: Path):
 def test_ambiguous_run_name_is_refused(store: Path):
     runs = [runfolio.init("twice", store=store) for _ in range(2)]
     runs[1].finish()
-    with pytest.raises(Ambiguous, match=r"'twice' fits 2 runs; say more of the id, or the folder:") as error:
+    with pytest.raises(Ambiguous, match=r"'twice' matches 2 runs; give more of the id, or the folder:") as error:
         runfolio.resume("twice", store=store)
     assert all(run.id in str(error.value) for run in runs)
     with pytest.raises(NotFound, match=r"no run 'twica' in .*; did you mean twice\?"):

@@ -68,7 +68,7 @@ def test_damaged_last_checkpoint_falls_back_to_previous(
         restored = again.restore()
         assert (restored.name, restored.step, restored.state["w"][0]) == ("previous", 20, 20.0)
         again.log({"loss": -1.0})
-        assert caplog.text.count("checkpoint 'last' cannot be used, so 'previous' (step 20) is: ") == 1
+        assert caplog.text.count("checkpoint 'last' cannot be used, so 'previous' (step 20) is used: ") == 1
         again.checkpoint(step=21, w=torch.zeros(1))
         assert (again.restore().step, again.restore("previous").step) == (21, 20)
     curve = runfolio.open(run.folder.parent.parent).run(run.id).metric("loss")
@@ -101,21 +101,21 @@ def test_restore_falls_back_in_a_running_training(store: Path, caplog: pytest.Lo
             run.restore()
         flip(tensors(run, "last"))
         assert run.restore().step == 1
-    assert "SHA-256 differs from the recorded one" in caplog.text
-    assert "checkpoint 'last' cannot be used, so 'previous' (step 1) is: " in caplog.text
+    assert "SHA-256 has changed since it was saved" in caplog.text
+    assert "checkpoint 'last' cannot be used, so 'previous' (step 1) is used: " in caplog.text
 
 
 def test_resume_without_an_intact_checkpoint_is_refused(run: runfolio.Run):
     for path in (run.folder / "checkpoints").glob("*.safetensors"):
         flip(path)
-    with pytest.raises(DamagedFile, match="no other checkpoint of the run is whole"):
+    with pytest.raises(DamagedFile, match="no other checkpoint of the run is intact"):
         runfolio.init(resume=run.folder)
     assert len(runfolio.open(run.folder.parent.parent).run(run.id).document.attempts) == 1
 
 
 def test_damaged_named_checkpoint_is_refused_and_intact_ones_are_listed(run: runfolio.Run):
     flip(tensors(run, "best"))
-    with pytest.raises(DamagedFile, match=r"still whole: 'last' \(step 30\), 'previous' \(step 20\)"):
+    with pytest.raises(DamagedFile, match=r"still intact: 'last' \(step 30\), 'previous' \(step 20\)"):
         runfolio.resume(run.folder, checkpoint="best")
     with pytest.raises(NotFound, match=r"no checkpoint 'step-5' in .*; it has best, last, previous"):
         runfolio.resume(run.folder, checkpoint="step-5")
@@ -129,7 +129,7 @@ def test_newer_format_is_not_damage(run: runfolio.Run):
 
 
 def test_run_of_an_earlier_version_is_read_and_continued(run: runfolio.Run):
-    """It has neither `previous` nor states of random generators."""
+    """The run has neither a checkpoint `previous` nor states of random generators."""
     manifest(run, "previous").unlink()
     path = manifest(run, "last")
     content = json.loads(path.read_text())

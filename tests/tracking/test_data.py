@@ -169,7 +169,7 @@ def test_data_without_fingerprint_is_refused_at_the_call(store: Path, photos: Pa
             with pytest.raises(ConfigError, match=r"log_data takes|pass|not an array"):
                 run.log_data("train", data)
         for name in ("", " ", "x" * 101, 3, None):
-            with pytest.raises(ConfigError, match="name of data is a text"):
+            with pytest.raises(ConfigError, match="name of data must be a string"):
                 run.log_data(name, photos)  # type: ignore[arg-type] - what is refused
 
 

@@ -59,7 +59,7 @@ def test_each_job_of_a_multirun_has_a_run_with_its_outcome(hydra: Path, tmp_path
 
 
 def test_older_hydra_without_callbacks_is_supported(store: Path, monkeypatch: pytest.MonkeyPatch):
-    """Before 1.1 `run_job` has no callbacks, and before 1.2 there is no setting for the output folder."""
+    """Hydra before 1.1 calls no callbacks in `run_job`, and before 1.2 has no setting for the output folder."""
     config = SimpleNamespace(job=SimpleNamespace(override_dirname="lr=0.1"), runtime=SimpleNamespace(cwd="/elsewhere"))
     utils: dict[str, Any] = {"__name__": "hydra.core.utils"}
     exec("def run_job(task):\n    return task()", utils)

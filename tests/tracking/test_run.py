@@ -470,7 +470,7 @@ def test_folder_that_contains_the_run_is_refused_as_an_artifact(
 ):
     assert run.artifact(store.parent, name="all") is None
     run.flush()
-    assert "holds this run's own record" in caplog.text
+    assert "contains this run's own record" in caplog.text
 
 
 def test_artifacts_named_like_a_manifest_are_separate(run: Run, tmp_path: Path):

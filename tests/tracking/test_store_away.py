@@ -148,7 +148,9 @@ run.log_text("note", "hello")
     assert "`runfolio doctor --repair` restores them" in done.stderr
     (waiting,) = spool.find_spools()
     result = CliRunner().invoke(main, ["doctor", "--store", str(store)])
-    assert f"are in {waiting.folder}, but its folder {waiting.run_folder} is missing" in " ".join(result.stdout.split())
+    assert f"are in {waiting.folder}, but the run's folder {waiting.run_folder} is missing" in " ".join(
+        result.stdout.split()
+    )
     away.rename(waiting.run_folder)
     (folder,) = find_runs(store)
     assert folder == waiting.run_folder
@@ -230,7 +232,7 @@ def test_media_logged_after_delete_and_undelete_go_to_a_new_file(store: Path, tm
 
 
 def test_file_whose_name_is_taken_gets_another(store: Path):
-    """On a network disk, a file may be created although the answer is lost; it can then never be created again."""
+    """A network disk may create a file although its response is lost; the file can then never be created again."""
     with runfolio.init("net", store=store, recording=IMPATIENT) as run:
         (run.folder / "metrics" / f"tail-{run.recorder.writer}-1.jsonl").touch()
         media.index_path(run.folder, run.recorder.writer).path.touch()

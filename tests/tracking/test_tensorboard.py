@@ -1,4 +1,4 @@
-"""With `tensorboard=True`, TensorBoard shows the content of the record, under the names of the run folders."""
+"""TensorBoard shows the content of records written with `tensorboard=True`, under the names of the run folders."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from runfolio.record.points.reader import PointFiles
 
 
 def test_workers_forked_at_any_moment_do_not_delay_the_record(store: Path, python: Callable):
-    """After `init` the run queries git in the background; a worker forked in the meantime must not keep its pipes."""
+    """A worker that is forked while `init` queries git in the background must not keep git's pipes open."""
     script = """
 import os, sys, time, runfolio
 workers, slowest = [], 0.0

@@ -122,8 +122,8 @@ def test_split_without_validation_images_of_a_class_is_refused():
         train_and_validation(LABELS, CLASSES, data_fraction=0.001, val_fraction=0.2, seed=0)
 
     assert str(refusal.value) == (
-        "class 'a' has 1 image at data-fraction 0.001; val-fraction 0.2 leaves none for validation: "
-        "raise either, or set val-fraction to 0"
+        "class 'a' has 1 image at data-fraction 0.001; val-fraction 0.2 leaves none for validation; "
+        "increase one of them, or set val-fraction to 0"
     )
 
 

@@ -232,7 +232,7 @@ def test_run_with_an_additional_class_is_not_resumed(stopped: RecordedRun, food:
     for part in ("train", "test"):
         fill(food / part, {"eggs": 5}, seed=777)
 
-    with pytest.raises(ConfigError, match="cannot continue with images of other classes"):
+    with pytest.raises(ConfigError, match="cannot continue with images of different classes"):
         run_experiment(resume=stopped.id, store=store, changed_data=True)
 
 

@@ -305,9 +305,9 @@ def test_server_that_drips_is_given_up(site, fetch, part, tmp_path):
         fetch(patience=replace(IMPATIENT, total_s=3))
 
     assert str(refusal.value).startswith(f"cannot download {site.url}: ")
-    assert str(refusal.value).endswith("download it by hand, and give the file") or "got more than 100 headers" in str(
-        refusal.value
-    )
+    assert str(refusal.value).endswith(
+        "download the file by hand, and give its path"
+    ) or "got more than 100 headers" in str(refusal.value)
     assert time.monotonic() - began < 20
     assert not (tmp_path / "food.zip").exists()
 
@@ -320,7 +320,7 @@ def test_slow_server_is_named_with_the_least_speed(site, fetch):
 
     assert str(refusal.value) == (
         f"cannot download {site.url}: the server sends less than 5,000 bytes in 0.3 s; try again later, or"
-        " download it by hand, and give the file"
+        " download the file by hand, and give its path"
     )
 
 
@@ -328,7 +328,7 @@ def test_download_ends_when_its_time_is_up(site, fetch):
     site.faults = [site.cut_after(count) for count in range(1, 1000)]
     site.takes_ranges = False
 
-    with pytest.raises(DownloadFailed, match=r"it is not complete after 0\.0002\d* hours; download it by hand"):
+    with pytest.raises(DownloadFailed, match=r"it is not complete after 0\.0002\d* hours; download the file by hand"):
         fetch(patience=replace(HURRIED, total_s=1, first_wait_s=0.05))
 
 

@@ -127,7 +127,7 @@ def test_data_with_other_classes_is_refused_by_name(classifier, source):
         evaluate(classifier, other)
 
     assert str(refusal.value) == (
-        "cannot evaluate on digits: its classes are not those of the model, trained on digits:"
+        "cannot evaluate on digits: its classes differ from those of the model, trained on digits:"
         " the model does not have eight, nine; the data does not have 8, 9"
     )
 

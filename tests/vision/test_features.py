@@ -210,7 +210,7 @@ class NoHead(Backbone):
     ("kind", "why"),
     [
         (AcrossTheBatch, "depend on the other images of its batch"),
-        (AroundTheHead, "uses other tensors of the frozen part than its own inputs"),
+        (AroundTheHead, "uses tensors of the frozen part in addition to its own inputs"),
         (CountsImages, "depends on the number of images"),
         (DrawsInside, "is a function, which has no hooks"),
         (TwoAnswers, "returns a tuple"),

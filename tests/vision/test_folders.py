@@ -147,7 +147,9 @@ def test_class_of_only_one_part_is_named(tmp_path):
     fill(tmp_path / "test", {"pizza": 1, "sushi": 1, "steak": 1}, seed=50)
     (tmp_path / "test" / "ramen").mkdir()
 
-    with pytest.raises(ConfigError, match="only in train/: ramen and only in test/: steak; add the missing folders"):
+    with pytest.raises(
+        ConfigError, match="only in train/: ramen and only in test/: steak; add the missing class folders"
+    ):
         load(tmp_path)
 
 
@@ -155,9 +157,11 @@ def test_a_missing_part_is_named_with_the_remedy(tmp_path):
     fill(tmp_path / "a" / "train", {"pizza": 2, "sushi": 2})
     fill(tmp_path / "b" / "test", {"pizza": 2, "sushi": 2})
 
-    with pytest.raises(ConfigError, match="has train/ but no test/; add one, or name test images with --test-data"):
+    with pytest.raises(ConfigError, match="has train/ but no test/; add one, or give test images with --test-data"):
         load(tmp_path / "a")
-    with pytest.raises(ConfigError, match="has test/ but no train/; name another folder, or use it as --test-data"):
+    with pytest.raises(
+        ConfigError, match="has test/ but no train/; give a different folder, or use this one as --test-data"
+    ):
         load(tmp_path / "b")
 
     assert len(load(tmp_path / "a", test_data=f"folder:{tmp_path / 'b'}").test) == 4
@@ -232,7 +236,7 @@ def test_classes_that_differ_between_data_and_test_data_are_named(tmp_path):
 def test_training_images_cannot_test(tmp_path):
     fill(tmp_path, {"pizza": 4, "sushi": 4})
 
-    with pytest.raises(ConfigError, match=r"8 of the 8 images of test-data .* are training images too"):
+    with pytest.raises(ConfigError, match=r"8 of the 8 images of test-data .* are also training images"):
         load(tmp_path, test_data=f"folder:{tmp_path}")
 
 

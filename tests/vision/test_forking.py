@@ -149,19 +149,25 @@ def test_fork_can_start_or_stop_averaging(parent):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"seed": 7}, "a fork keeps --seed 42: another value changes which images validate"),
+        ({"seed": 7}, "a fork keeps --seed 42: a different value would select other validation images"),
         (
             {"val_fraction": 0.5},
             "a fork keeps --val-fraction none: .* trained on some of them; train a new run, with --weights",
         ),
         ({"data_fraction": 0.2}, "a fork keeps --data-fraction 0.1"),
-        ({"batch_size": 8}, "a fork keeps --batch-size 32: another value changes the number of steps per epoch"),
+        (
+            {"batch_size": 8},
+            "a fork keeps --batch-size 32: a different value would change the number of steps per epoch",
+        ),
         ({"data": "folder:photos"}, "a fork keeps --data digits: its images are those of its parent"),
         ({"image_size": 16}, "a fork keeps --image-size none"),
-        ({"weights": "DEFAULT"}, "a fork keeps --weights none: its first weights are those of the checkpoint"),
-        ({"model": "mlp"}, "is of another network than --model mlp .*: missing: layers.1.weight, .*; unexpected: "),
+        ({"weights": "DEFAULT"}, "a fork keeps --weights none: its initial weights are those of the checkpoint"),
+        (
+            {"model": "mlp"},
+            "contains a different network than --model mlp .*: missing: layers.1.weight, .*; unexpected: ",
+        ),
         ({"hidden_units": 8}, r"of another shape: .*\(4x1x3x3 instead of 8x1x3x3\).*; a fork keeps the network"),
-        ({"epochs": 1}, "has completed epoch 1 and --epochs is 1: nothing is left to train; give more"),
+        ({"epochs": 1}, "has completed epoch 1 and --epochs is 1, so nothing is left to train; increase"),
         ({"lr": -1}, "lr is -1; it must be a number above 0"),
         ({"learning_rate": 1}, "unknown setting 'learning_rate'"),
     ],
@@ -173,7 +179,7 @@ def test_setting_that_a_fork_cannot_change_is_refused_with_reason(parent, change
 
 def test_fork_that_would_stop_at_once_is_refused(tiny, store):
     stuck = train(store, tiny(epochs=2, lr=1e-30))  # later epochs are not better than the first
-    with pytest.raises(ConfigError, match="epochs without improvement, and --patience 1 stops there"):
+    with pytest.raises(ConfigError, match="epochs without improvement, and --patience 1 stops training there"):
         Fork.plan(stuck, {"patience": 1, "epochs": 9})
     assert Fork.plan(stuck, {"patience": 2, "epochs": 9})
 

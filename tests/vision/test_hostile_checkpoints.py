@@ -202,5 +202,5 @@ def test_state_that_a_fork_cannot_use_is_named(trained, checkpoint, part, value,
     state = {**checkpoint._state, part: value}
     settings = build(TrainSettings, trained.config)
 
-    with pytest.raises(DamagedFile, match=re.escape(f"holds no state of a training: {said}")):
+    with pytest.raises(DamagedFile, match=re.escape(f"does not contain the state of a training run: {said}")):
         Fork(run=trained, checkpoint=replace(checkpoint, _state=state), parent_settings=settings, settings=settings)

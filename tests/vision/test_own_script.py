@@ -132,7 +132,7 @@ def test_random_transform_is_left_out_with_one_warning(store, caplog):
         for step in range(2):
             run.checkpoint(model=Brightness(), step=step, metric=step, classes=CLASSES, transform=random)
 
-    assert caplog.text.count("the transform RandomHorizontalFlip cannot be stored; give the one that validates") == 1
+    assert caplog.text.count("the transform RandomHorizontalFlip cannot be stored; pass the validation transform") == 1
     with pytest.raises(ConfigError, match="has no transform; save them with"):
         runfolio.open(store).run(run.id).predict([picture()], Brightness)
 

@@ -260,10 +260,10 @@ def test_results_survive_if_no_checkpoint_can_be_saved(store, tiny):
 
     (run,) = runfolio.open(store).runs()
     assert (run.state, run.flat_summary["best/epoch"]) == ("finished", 2)
-    assert texts(run)["notice"].endswith("cannot be read, so the results are of the last epoch")
+    assert texts(run)["notice"].endswith("cannot be read, so the results are those of the last epoch")
 
 
 def test_batches_of_one_image_are_refused_for_batch_norm(store, tiny):
     settings = tiny(model="resnet18", image_size=32, data_fraction=0.05, batch_size=1, watch=0)
-    with pytest.raises(ConfigError, match="in batches of 1 end with such a batch; give another --batch-size"):
+    with pytest.raises(ConfigError, match="in batches of 1 end with such a batch; use a different --batch-size"):
         run_experiment(settings, store=store)

@@ -210,12 +210,12 @@ def test_offline_message_says_where_to_put_the_weights(small, store, tmp_path, m
         run_experiment(small(weights="DEFAULT"), store=store)
 
     assert str(refused.value).startswith(f"the weights of {NAME} are not at {tmp_path}/hub/checkpoints/shufflenetv2")
-    assert str(refused.value).endswith("go online, put the file there, or give another with --weights FILE")
+    assert str(refused.value).endswith("go online, put the file there, or give a different file with --weights FILE")
     assert not store.exists()
 
 
 def test_own_networks_have_no_published_weights(tiny):
-    assert "none are published for tinyvgg" in refusal_of(tiny(weights="DEFAULT"), ConfigError)
+    assert "tinyvgg has no published weights" in refusal_of(tiny(weights="DEFAULT"), ConfigError)
 
 
 def test_published_names_of_densenets_are_converted():
@@ -271,7 +271,7 @@ class TestFineTuning:
         label = f"the best checkpoint of run {trained.name} ({trained.id})"
 
         assert refusal_of(tiny(model="mlp", weights=trained.id), ConfigError, store) == (
-            f"{label} is of model tinyvgg, not mlp; give --model tinyvgg"
+            f"{label} contains model tinyvgg, not mlp; use --model tinyvgg"
         )
         assert f"{label} does not fit model tinyvgg: of another shape: block_1.0.weight (16x1x3x3 instead of" in (
             refusal_of(tiny(hidden_units=8, weights=trained.id), ConfigError, store)

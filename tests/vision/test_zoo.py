@@ -134,7 +134,7 @@ def test_network_is_filled_without_torchs_version_numbers():
     ("name", "said"),
     [
         ("efficientnet_b00", "no model 'efficientnet_b00'; did you mean efficientnet_b0 or"),
-        ("zzz", "no model 'zzz'; known: tinyvgg, mlp, models of torchvision, and timm:NAME"),
+        ("zzz", "no model 'zzz'; known: tinyvgg, mlp, torchvision models, and timm:NAME"),
     ],
 )
 def test_unknown_name_is_refused_in_one_line(name, said):

@@ -1,6 +1,6 @@
-"""Command line: a tree of commands; each parses its arguments, makes one call, and prints the result.
+"""Command line, built as a tree of commands. Each command parses its arguments, makes one call, and prints the result.
 
-Heavy modules (torch, pyarrow, matplotlib, even rich) are imported inside the commands that need them.
+Heavy modules (torch, pyarrow, matplotlib and rich) are imported inside the commands that need them.
 """
 
 from runfolio.cli.tree import main

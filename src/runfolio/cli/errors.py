@@ -1,6 +1,7 @@
 """Conversion of errors to a line on stderr and an exit status.
 
-2: the request is wrong (a setting, name, file or flag). 1: the execution failed (a failed run, a bug). 130: Ctrl-C.
+Status 2 means that the request was wrong (a setting, name, file or flag). Status 1 means that the execution failed (a
+failed run or a bug), and status 130 that the user pressed Ctrl-C.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from runfolio.cli.output.console import print_failure, print_traceback
 from runfolio.errors import Ambiguous, FilterError, RunfolioError, did_you_mean, nearest
 
 _ALIASES = {"ls": "runs", "list": "runs"}
-"""Aliases of commands, from other programs."""
+"""Aliases of commands, which users know from other programs."""
 
 
 class CommandTree(click.Group):
-    """Root of the commands; prints errors without a traceback unless `--debug` is given."""
+    """Root of the command tree. It prints errors without a traceback unless `--debug` is given."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.headings: dict[str, list[str]] = {}
-        """Commands below each heading of the help."""
+        """Names of the commands under each heading of the help."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))
@@ -36,7 +37,7 @@ class CommandTree(click.Group):
                 formatter.write_dl(lines)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in order of first use, not alphabetical
+        return list(self.commands)  # in the order of registration, not alphabetical
 
     def main(self, args: Sequence[str] | None = None, *ignored: Any, **extra: Any) -> NoReturn:
         arguments = list(sys.argv[1:] if args is None else args)
@@ -64,11 +65,11 @@ def _summary(command: click.Command) -> str:
 def _report(error: BaseException, *, debug: bool) -> int:
     """Print the error and return the exit status."""
     if isinstance(error, click.Abort):
-        print_failure("")  # end the line of the unanswered question
+        print_failure("")  # end the line that contains the unanswered question
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return 130
     if isinstance(error, BrokenPipeError):
-        # The reader closed the pipe, as in `runfolio runs | head -1`. Python's flush at exit must not fail too.
+        # The reader closed the pipe, as in `runfolio runs | head -1`. Redirect stdout, or Python's flush at exit fails.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -76,7 +77,7 @@ def _report(error: BaseException, *, debug: bool) -> int:
         return 2
     if debug:
         print_traceback(error)
-    if isinstance(error, (Ambiguous, FilterError)):  # they need several lines: a list of runs, a caret
+    if isinstance(error, (Ambiguous, FilterError)):  # their messages contain a list of runs or a line with a caret
         print_failure(*f"error: {error}".rsplit("\n", 2 if isinstance(error, FilterError) else -1))
         return 2
     if isinstance(error, RunfolioError):
@@ -93,13 +94,13 @@ def _usage_message(error: click.ClickException) -> str:
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
         message = f"no option {error.option_name}; {_near_options(error)}"
-    first, *following = (line.strip() for line in message.splitlines())  # choices are on separate lines
+    first, *following = (line.strip() for line in message.splitlines())  # click puts choices on separate lines
     message = f"{first} {'; '.join(following)}".rstrip()
     message = message[:1].lower() + message[1:].removesuffix(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return message
-    return f"{message}{'' if message.endswith('?') else ';'} `{context.command_path} --help` explains"
+    return f"{message}{'' if message.endswith('?') else ';'} see `{context.command_path} --help`"
 
 
 def _near_options(error: click.NoSuchOption) -> str:

@@ -1,4 +1,4 @@
-"""Memory limit of commands that only read, so that a file from others cannot exhaust the machine."""
+"""Memory limit for commands that only read, so that a file from another person cannot exhaust the machine's memory."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def limit_memory() -> None:
 
 
 def memory_message(error: MemoryError) -> str:
-    """Return the error line of a command that ran out of memory: the file it was reading, and the remedy."""
+    """Return the message for a command that ran out of memory, with the file that it was reading and the remedy."""
     path = _path_being_read(error.__traceback__)
     subject = "the command" if path is None else f"reading {path}"
     return (
-        f"{subject} needs more memory than it may take; if you trust what it reads, set {VARIABLE} to a number of GB,"
-        " or to off"
+        f"{subject} needs more memory than the limit allows; if you trust the data, set {VARIABLE} to a larger number"
+        " of GB, or to off"
     )
 
 
@@ -59,16 +59,16 @@ def _limit_bytes() -> int | None:
 
 
 def _memory_bytes() -> int:
-    """Return the memory of the machine, or of the container if that is less."""
+    """Return the memory of the machine in bytes, or that of the container if it is less."""
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in _CGROUP_FILES:
-        with contextlib.suppress(OSError, ValueError):  # `max` is no limit
+        with contextlib.suppress(OSError, ValueError):  # `max` means no limit
             sizes.append(int(path.read_text()))
     return min(sizes)
 
 
 def _path_being_read(trace: TracebackType | None) -> Path | RecordPath | None:
-    """Return the variable `path` of the innermost function that has one."""
+    """Return the value of the variable `path` in the innermost function that has such a variable."""
     path = None
     while trace is not None:
         value = trace.tb_frame.f_locals.get("path")

@@ -43,23 +43,23 @@ CONTEXT = {"max_content_width": 110, "help_option_names": HELP_FLAGS}
 @click.version_option(__version__, message="runfolio %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """The experiment tracker for PyTorch: it runs experiments, records them, and shows which one is best.
+    """The experiment tracker for PyTorch: it runs experiments, records them, and shows which run is best.
 
     \b
     runfolio train --data digits --model tinyvgg     one tracked run
-    runfolio series series/digits.yaml               every combination, and which one is best
+    runfolio series series/digits.yaml               a run for every combination of settings
     runfolio runs                                    the recorded runs
-    runfolio predict best photo.png                  use the best model
+    runfolio predict best photo.png                  the prediction of the best model
 
-    A run is named by its id, the start of its id, its name, or `last` and `best`. Runs are plain files in ./runs, or
-    in the folder of --store or RUNFOLIO_STORE.
+    Name a run by its id, the start of its id, or its name; `last` is the newest run and `best` the best one. Runs are
+    plain files in ./runs, or in the folder that --store or RUNFOLIO_STORE names.
     """
     if context.invoked_subcommand in {command.name for command in _READING}:
         limit_memory()
 
 
 _READING = (list_runs, show, logs, plot, best, compare, diff)
-"""Commands that only read records, as does `doctor` without `--repair`."""
+"""Commands that only read records. `doctor` limits its memory itself unless `--repair` is given."""
 
 _HEADINGS: dict[str, tuple[click.Command, ...]] = {
     "Train": (data, train, resume, fork, series),

@@ -1,6 +1,6 @@
 """TensorBoard's event files, written and read without TensorBoard and protobuf.
 
-`wire` implements protobuf's encoding, `messages` the messages in use, and `framing` the layout of records in a file.
-`event_encoder` converts log calls and images to events, and `sink` writes them during a run. `reading` reads the events
-of a file, and `rebuild` writes the files of a run from its record.
+`wire` implements protobuf's encoding, `messages` declares the messages, and `framing` defines the layout of records in
+a file. `event_encoder` converts log calls and images to events, and `sink` writes them during a run. `reading` reads
+the events of a file, and `rebuild` writes the files of a run from its record.
 """

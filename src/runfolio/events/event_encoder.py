@@ -19,22 +19,23 @@ from runfolio.record.points.metric_summary import is_system_metric
 from runfolio.record.points.tails import LogCall
 
 _NULL = m.Tensor(m.DT_FLOAT, m.TensorShape.of(0))
-"""Placeholder tensor of a value that consists of metadata only."""
+"""Placeholder tensor for a value that consists only of metadata."""
 
 
 class EventEncoder:
-    """Encoder of one run, in the order of its record. Tags are the record's names.
+    """Encoder of one run, in the order of its record. The names in the record become tags.
 
-    A tag belongs to one plugin of TensorBoard. If a metric and an image have the same name, the later one is shown as
-    `name (image)`. A metric `CHART/LINE` of a chart is not a metric of the run there: each line has its own file, in
-    which the tag is the chart's name, so that TensorBoard draws the lines in one card.
+    A tag belongs to one plugin of TensorBoard. If values of two plugins have the same name, the later one gets its kind
+    as a suffix, such as `name (image)`. A metric `CHART/LINE` that belongs to a chart is not written to the file of the
+    run. Instead, each line has its own file, in which the tag is the chart's name, so that TensorBoard draws the lines
+    in one card.
     """
 
     def __init__(self, charts: Collection[str] = ()) -> None:
         """Prepare to encode a run.
 
         Args:
-            charts: The run's `charts`, which may grow later.
+            charts: Names of the run's charts; more may be added later.
         """
         self._charts = charts
         self._heads: dict[str, bytes] = {}
@@ -48,7 +49,7 @@ class EventEncoder:
     def scalars(self, call: LogCall) -> bytes:
         """Encode one log call; return nothing for a sample of the machine's load.
 
-        Its charts would hide those of the training.
+        Charts of the load would hide those of the metrics.
         """
         if is_system_metric(next(iter(call.values), "")):  # a sample is a separate call
             return b""
@@ -67,7 +68,7 @@ class EventEncoder:
         return max((chart for chart in self._charts if name.startswith(f"{chart}/")), key=len, default=None)
 
     def _scalars(self, call: LogCall, named: Mapping[str, float]) -> bytes:
-        """Encode values at the step and time of a call; by hand, because a training has a million of them."""
+        """Encode values at the step and time of a call; without `messages`, since a run can have a million of them."""
         values = []
         for name, value in named.items():
             head = self._heads.get(name) or self._head(name)
@@ -103,8 +104,9 @@ class EventEncoder:
     def session_start(self, document: RunDocument) -> bytes:
         """Encode the run's hyperparameters as one session.
 
-        No `Experiment` message is written. TensorBoard would apply the first one it reads to all runs, and hide the
-        hyperparameters and metrics missing there. Without one, it collects them from the runs.
+        No `Experiment` message is written. TensorBoard would apply the first one it reads to all runs, and hide
+        hyperparameters and metrics that this message does not list. Without such a message, TensorBoard collects them
+        from the runs.
         """
         params = _flat(document.config)
         entries = [m.HparamEntry(name, _hparam(value)) for name, value in params.items()]
@@ -123,7 +125,7 @@ class EventEncoder:
         return _summary(time_s, 0, *values) if values else b""
 
     def session_end(self, document: RunDocument, time_s: float) -> bytes:
-        """Encode how the run ended; empty if it has not."""
+        """Encode the end of the run; return nothing if the run has not ended."""
         if document.status.state == RUNNING:
             return b""
         status = m.STATUS_SUCCESS if document.status.state == "finished" else m.STATUS_FAILURE
@@ -153,7 +155,7 @@ class EventEncoder:
 
 
 def _flat(live: dict[str, Any]) -> dict[str, Any]:
-    """Return a flat copy of a config or summary, which the training may change in the meantime."""
+    """Return a flat copy of a config or summary, which the script may change in the meantime."""
     return flatten(decode_numbers(plain_json(encode_numbers(live))))
 
 
@@ -179,7 +181,8 @@ def _text(text: bytes) -> m.Tensor:
 
 
 def _hparam(value: Any) -> m.Hparam:
-    """Encode a value of the config; non-finite numbers as texts, since TensorBoard's JSON does not support them."""
+    """Encode a value of the config; non-finite numbers become strings, since TensorBoard's JSON does not support
+    them."""
     if isinstance(value, bool):
         return m.Hparam(bool_value=value)
     if isinstance(value, (int, float)) and math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Layout of records in an event file (TFRecord): length, its checksum, the data, its checksum.
+"""Layout of records in an event file (TFRecord): length, checksum of the length, data, checksum of the data.
 
 Source: tensorboard/compat/tensorflow_stub/pywrap_tensorflow.py. Checksums are CRC-32C, rotated and offset ("masked").
 """
@@ -16,9 +16,9 @@ _LENGTH = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
 _FRAME = _LENGTH.size + _CHECKSUM.size
 _LARGEST = 2**31
-"""Largest message of protobuf."""
+"""Maximum size of a protobuf message in bytes."""
 _PLAUSIBLE_LENGTH = re.compile(rb"(?=(?!\0{4}).{4}\0{4})", re.DOTALL)
-"""Eight bytes that are a length between 1 byte and 4 GiB."""
+"""Pattern of eight bytes that encode a length between 1 byte and 4 GiB."""
 
 
 def frame(data: bytes) -> bytes:
@@ -33,9 +33,9 @@ def masked_crc(data: bytes | memoryview) -> int:
 
 
 def read_records(data: bytes | mmap.mmap, problems: list[str]) -> Iterator[bytes]:
-    """Yield every record with a valid checksum, also after damage; `problems` gets a line for each gap.
+    """Yield every record with a valid checksum, even after damaged bytes; add a line to `problems` for each gap.
 
-    An incomplete record at the end is still being written, and does not count as a problem.
+    An incomplete record at the end may still be written, so it does not count as a problem.
     """
     offset = 0
     while offset + _LENGTH.size <= len(data):
@@ -57,7 +57,7 @@ def read_records(data: bytes | mmap.mmap, problems: list[str]) -> Iterator[bytes
 
 
 def _next_record(data: bytes | mmap.mmap, offset: int) -> int:
-    """Return the offset of the next length with a valid checksum; the end of the data if there is none."""
+    """Return the offset of the next length with a valid checksum, or the end of the data if there is none."""
     for match in _PLAUSIBLE_LENGTH.finditer(data, offset):
         start = match.start()
         if start + _LENGTH.size <= len(data):

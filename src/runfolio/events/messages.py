@@ -1,4 +1,4 @@
-"""Messages of an event file, limited to the parts in use.
+"""Protobuf messages of an event file, limited to the fields in use.
 
 Sources, all in the package `tensorboard`: compat/proto/{event, summary, tensor, tensor_shape, types, histogram, graph,
 node_def, attr_value}.proto, plugins/hparams/{plugin_data, api}.proto, plugins/custom_scalar/layout.proto; and of
@@ -19,7 +19,7 @@ FILE_VERSION = "brain.Event:2"
 
 DT_FLOAT, DT_DOUBLE, DT_STRING = 1, 2, 7
 _FORMS = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 19: "e", 22: "I", 23: "Q"}
-"""Format of the numbers in a tensor's `tensor_content`, by DataType."""
+"""`struct` format of the numbers in a tensor's `tensor_content`, by DataType."""
 
 STATUS_SUCCESS, STATUS_FAILURE = 1, 2
 
@@ -56,7 +56,7 @@ class Tensor(Message):
 
     @property
     def numbers(self) -> list[float]:
-        """Elements in row-major order; empty for texts and unknown dtypes.
+        """Elements in row-major order; empty for strings and unknown dtypes.
 
         Raises:
             ValueError: The content is not a multiple of the element size.
@@ -64,7 +64,7 @@ class Tensor(Message):
         if not self.tensor_content:
             values = self.float_val or self.double_val or self.int_val or self.int64_val or self.bool_val
             count = math.prod(self.tensor_shape.sizes) if self.tensor_shape else len(values)
-            # One number may represent all elements.
+            # The last number stands for all elements that are missing.
             return [*values, *values[-1:] * (count - len(values))] if count <= _MOST_NUMBERS else list(values)
         form = _FORMS.get(self.dtype)
         if form is None:
@@ -76,7 +76,7 @@ class Tensor(Message):
 
 
 _MOST_NUMBERS = 1 << 24
-"""Limit of elements, since a damaged shape must not fill the memory."""
+"""Maximum number of elements, since a damaged shape must not fill the memory."""
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Image(Message):
 
 @dataclass
 class Histogram(Message):
-    """Histogram of SummaryWriter: `bucket[i]` values between `bucket_limit[i - 1]` and `bucket_limit[i]`."""
+    """Histogram of SummaryWriter: `bucket[i]` values are between `bucket_limit[i - 1]` and `bucket_limit[i]`."""
 
     min: float = part(1, DOUBLE, 0.0)
     max: float = part(2, DOUBLE, 0.0)
@@ -126,7 +126,7 @@ class Value(Message):
 
     @property
     def plugin(self) -> str:
-        """TensorBoard's plugin that the value belongs to; empty if it has none."""
+        """TensorBoard plugin that the value belongs to; empty if there is none."""
         return self.metadata.plugin_data.plugin_name if self.metadata and self.metadata.plugin_data else ""
 
 

@@ -1,4 +1,4 @@
-"""Reading of event files of any program, even damaged ones."""
+"""Reading of event files from any program, even damaged ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runfolio.events.wire import WireError
 
 
 def read_events(path: Path, problems: list[str]) -> Iterator[Event]:
-    """Yield every event of a file in order, also after damage; `problems` gets a line for each gap.
+    """Yield every event of a file in order, even after damaged bytes; add a line to `problems` for each gap.
 
     Raises:
         StoreError: The file cannot be read.

@@ -1,7 +1,7 @@
-"""Writing of a run's event files from its record: for runs without them, and after a resume.
+"""Writing of a run's event files from its record: for runs without event files, and after a resume.
 
-As a program (`python -m runfolio.events.rebuild FOLDER`), it does the work for a resume, so that the training process
-does not need Arrow for it.
+A resume starts this module as a program (`python -m runfolio.events.rebuild FOLDER`), so that the training process does
+not need Arrow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from runfolio.record.points.tails import LogCall
 
 
 def make_event_files(folder: Path) -> None:
-    """Write the event files of a run without a writer, one per attempt of its newest branch.
+    """Write the event files of a run that no process writes to, one per attempt of its newest branch.
 
     Raises:
         DamagedFile, NewerFormat, StoreError: As in `RunDocument.read` and `PointFiles`.
@@ -38,8 +38,8 @@ def make_event_files(folder: Path) -> None:
 def follow_branch(folder: Path) -> None:
     """Remove abandoned points from the event files of earlier attempts, after a resume.
 
-    TensorBoard would show them: its own purge by step fits only runs whose metrics count the same steps. It also uses
-    the first hyperparameters and the first end of a run that it reads.
+    TensorBoard would show them, because its own purge by step works only if all metrics of a run count the same steps.
+    It also uses the first hyperparameters and the first end of a run that it reads.
 
     Raises:
         DamagedFile, NewerFormat, StoreError, OSError: As in `make_event_files`.
@@ -49,12 +49,12 @@ def follow_branch(folder: Path) -> None:
 
 
 def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None:
-    """Write the files of those attempts that the newest branch keeps, and remove those of the others."""
-    if not attempts:  # none was recorded, or each is damaged
+    """Write the files of those attempts that the newest branch keeps, and remove the files of the other attempts."""
+    if not attempts:  # no attempt was recorded, or all are damaged
         return
     newest = document.attempts[-1]
     written: set[RecordPath] = set()
-    # Encoded one writer after the other, so that not all of a long run is in memory at once.
+    # Attempts are encoded one after the other, so that a long run is never in memory as a whole.
     for attempt in attempts:
         if attempt is newest or attempt.writer in newest.kept:
             files = _encode(_event_path(folder, attempt), document, attempt)
@@ -67,7 +67,7 @@ def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None
 
 
 def _encode(path: RecordPath, document: RunDocument, attempt: Attempt) -> dict[RecordPath, list[bytes]]:
-    """Return the records of an attempt by event file: `path` for the run, and one for each line of its charts."""
+    """Return the records of an attempt by event file: `path` for the run, and one file for each line of its charts."""
     folder = Path(path.root)
     encoder = EventEncoder(document.charts)
     header = encoder.header(attempt.started.timestamp())
@@ -90,7 +90,7 @@ def _encode(path: RecordPath, document: RunDocument, attempt: Attempt) -> dict[R
 
 
 def _parts(folder: Path, document: RunDocument, attempt: Attempt) -> tuple[Iterator[LogCall], Iterator[MediaEntry]]:
-    """Return an attempt's log calls and media, each in the order of their seqs."""
+    """Return an attempt's log calls and media, each in the order of their sequence numbers."""
     last = document.attempts[-1].kept.get(attempt.writer, sys.maxsize)
     entries, _ = media.read(folder)
     return (
@@ -100,7 +100,7 @@ def _parts(folder: Path, document: RunDocument, attempt: Attempt) -> tuple[Itera
 
 
 def _medium(folder: Path, entry: MediaEntry, encoder: EventEncoder) -> bytes:
-    """Encode one medium; empty if its line or image is damaged, which readers of the record report."""
+    """Encode one medium; return nothing if its line or image is damaged, since readers of the record report that."""
     try:
         picture = media.read_picture(folder, entry)
         return encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, picture)
@@ -117,10 +117,10 @@ def _event_path(folder: Path, attempt: Attempt) -> RecordPath:
 
 
 def _replace(path: RecordPath, records: list[bytes]) -> None:
-    if path.parent.parts:  # of a line of a chart
+    if path.parent.parts:  # the file belongs to a line of a chart
         path.parent.parent.mkdir()
         path.parent.mkdir()
-    # TensorBoard reads every file with a matching name, also hidden ones.
+    # TensorBoard reads every file with a matching name, even hidden ones.
     path.replace(lambda temporary: temporary.write_bytes(b"".join(records)), label="events")
 
 

@@ -1,4 +1,4 @@
-"""Sink that writes TensorBoard's event file of an attempt during the run."""
+"""Sink that writes the TensorBoard event files of an attempt during the run."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from runfolio.record.points.tails import LogCall
 _MOST_WAITING_BYTES = 64 * 1024 * 1024
 _REBUILD = "runfolio.events.rebuild"
 _SMALL_BYTES = 256 * 1024
-"""Size of points and event files up to which this process rebuilds them, which is faster than another one."""
+"""Maximum size of points and event files that this process rebuilds, which is faster than starting a new process."""
 
 
 class EventFileSink:
-    """`Sink` for the event files of one attempt: that of the run, and one for each line of its charts.
+    """`Sink` for the event files of one attempt: one for the run, and one for each line of its charts.
 
-    Bytes that cannot be written stay in memory up to a limit, and are written later. Beyond the limit the files are
-    removed, since one with missing points would mislead; `runfolio tensorboard` writes complete ones.
+    Bytes that cannot be written stay in memory up to a limit, and are written later. Beyond the limit, the files are
+    removed, since a file with missing points would be misleading. `runfolio tensorboard` then writes complete files.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class EventFileSink:
 
         Args:
             folder: Folder of the run.
-            start_module: Starts a Python module as a program, given its name and arguments.
-            warn: Logs a warning, like `logging.Logger.warning`.
+            start_module: Function that starts a Python module as a program, given its name and arguments.
+            warn: Function that logs a warning, like `logging.Logger.warning`.
         """
         self._folder = folder
         self._start_module = start_module
         self._warn = warn
         self._files: dict[RecordPath, AppendFile] = {}
-        """Event files by folder: that of the run, and those of the lines of its charts."""
+        """Event files by folder: one for the run, and one for each line of its charts."""
         self._rebuild: subprocess.Popen[str] | None = None
         self._records: defaultdict[RecordPath, bytearray] = defaultdict(bytearray)
         self._has_points = False
@@ -58,14 +58,14 @@ class EventFileSink:
         self._is_failing = False
 
     def open(self, document: RunDocument, last_steps: Callable[[], Mapping[str, int]]) -> None:
-        """Start the file after those of earlier attempts, from which abandoned points are removed.
+        """Start the file of this attempt, and remove abandoned points from the files of earlier attempts.
 
         `last_steps` is not needed: each attempt has its own file.
         """
         self._document = document
         *earlier, newest = document.attempts
         now = time.time()
-        # After the files of earlier attempts, which a fork does not have yet.
+        # Later than the files of earlier attempts, even if these do not exist yet, as in a fork.
         second = next_event_second(self._folder, max([now, *(entry.started.timestamp() + 1 for entry in earlier)]))
         path = event_file(self._folder, newest.writer, second, hostname(), os.getpid())
         self._encoder = EventEncoder(document.charts)
@@ -93,8 +93,8 @@ class EventFileSink:
     def document(self, document: RunDocument) -> None:
         """Pass the received data to the operating system.
 
-        The hyperparameters are written with the first points: they can be written only once, and scripts may set some
-        of them after `init`.
+        The hyperparameters are written with the first points, since they can be written only once, and scripts may set
+        some of them after `init`.
         """
         self._document = document
         if self._has_points and document.config:
@@ -107,7 +107,8 @@ class EventFileSink:
     def close(self) -> None:
         """Write the results and the run's end, close the file, and wait for the program started by `open`.
 
-        A preempted process has no time to wait, and a run that continues must not. The program then ends by itself.
+        A preempted process has no time to wait, and a run that continues must not wait. The program then ends by
+        itself.
         """
         if self._files:
             ended = self._document.status.ended
@@ -123,7 +124,8 @@ class EventFileSink:
             self._rebuild.wait()
 
     def _rebuild_earlier(self) -> None:
-        """Rebuild the earlier files, in this process if they are small and it uses Arrow anyway, else in another."""
+        """Rebuild the earlier files: in this process if they are small and Arrow is already loaded, else in a new
+        process."""
         paths = [*event_files(self._folder).values(), *RecordPath(self._folder, METRICS).entries()]
         size = sum(path.status().st_size for path in paths)
         if "pyarrow" in sys.modules and size <= _SMALL_BYTES:
@@ -148,7 +150,7 @@ class EventFileSink:
         failure: tuple[AppendFile, OSError] | None = None
         for folder, file in self._files.items():
             try:
-                if folder.parts and not file.size:  # of a line of a chart
+                if folder.parts and not file.size:  # the file belongs to a line of a chart
                     folder.parent.mkdir()
                     folder.mkdir()
                 file.write(bytes(self._records.pop(folder, b"")))

@@ -34,21 +34,21 @@ _FIXED: dict[Kind, tuple[int, struct.Struct]] = {
 
 
 class WireError(ValueError):
-    """Bytes that are not a protobuf message."""
+    """Raised if bytes are not a protobuf message."""
 
 
 def part(number: int, kind: Kind, default: Any = None) -> Any:
-    """Return one field of a message."""
+    """Declare a field of a message."""
     return dataclasses.field(default=default, metadata={"number": number, "kind": kind, "repeated": False})
 
 
 def parts(number: int, kind: Kind) -> Any:
-    """Return a repeated field; numbers are packed."""
+    """Declare a repeated field; numbers are packed."""
     return dataclasses.field(default_factory=list, metadata={"number": number, "kind": kind, "repeated": True})
 
 
 class Message:
-    """Base of dataclasses whose fields are created by `part` and `parts`."""
+    """Base class of dataclasses whose fields are declared with `part` and `parts`."""
 
     def encode(self) -> bytes:
         return b"".join(self._pieces())
@@ -102,12 +102,12 @@ def varint(value: int) -> bytes:
 
 
 def length_field(number: int, data: bytes) -> bytes:
-    """Encode a field with a length: bytes, a text, a message, packed numbers."""
+    """Encode a field with a length prefix: bytes, a string, a message or packed numbers."""
     return varint(number << 3 | _LENGTH) + varint(len(data)) + data
 
 
 def float32(value: float) -> bytes:
-    """Encode the nearest 32-bit number; numbers outside of the range become infinite."""
+    """Encode a number as the nearest 32-bit float; numbers outside of its range become infinite."""
     try:
         return struct.pack("<f", value)
     except OverflowError:

@@ -16,7 +16,7 @@ from runfolio.record.points.metric_summary import MetricSummary
 
 
 class RunView(Protocol):
-    """Readable run. `RecordedRun` implements it and documents the members."""
+    """Interface of a recorded run. `RecordedRun` implements it and documents the members."""
 
     @property
     def id(self) -> str: ...

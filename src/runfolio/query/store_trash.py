@@ -63,7 +63,7 @@ class Trash:
         """Delete runs by moving their folders to the trash.
 
         Args:
-            force: Delete also runs that are being written. Their training continues with one warning.
+            force: Also delete runs that are being written. Their training continues with one warning.
 
         Raises:
             NotFound: A run is already gone. The runs before it are deleted.

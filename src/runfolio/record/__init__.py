@@ -1,1 +1,1 @@
-"""The record: run folders as specified in `docs/format.md`. It knows files, but neither training nor tables."""
+"""The record: run folders as specified in `docs/format.md`. Training and tables are in other packages."""

@@ -50,7 +50,7 @@ class Sink(Protocol):
         ...
 
     def lost(self, reason: str) -> None:
-        """Learn that the record has points or media that this sink did not receive."""
+        """Handle a loss: the record has points or media that this sink did not receive."""
         ...
 
     def close(self) -> None:

@@ -117,7 +117,7 @@ class Spool:
             # The file may end in an incomplete line, which readers skip. The data is written again to a new file.
             with contextlib.suppress(OSError):
                 self.close()
-                if file.size <= len(self._header):  # empty; on a full disk, each attempt would leave such a file
+                if file.size <= len(self._header):  # empty; on a full disk, each attempt would leave one
                     file.path.unlink(missing_ok=True)
             raise
         self._bytes += len(data)

@@ -16,7 +16,7 @@ from runfolio.record.base.layout import RUN_FILE, TRASH, new_id
 from runfolio.record.base.record_path import MOST_LEVELS
 
 _EVENTS, _HIDDEN_EVENTS = "tfevents", "tf~events"
-"""TensorBoard also searches hidden folders, and shows every file with the first text in its name."""
+"""Part of the names of event files, and its replacement in the trash: TensorBoard also searches hidden folders."""
 _PURGED = ".purged-"
 
 
@@ -39,7 +39,7 @@ def put(store: Path, run_path: str) -> Path:
 
 
 def restore(store: Path, run_path: str) -> Path:
-    """Move a run back to its original folder, and return that.
+    """Move a run back to its original folder, and return that folder.
 
     Raises:
         NotFound: The run is not in the trash.
@@ -105,7 +105,7 @@ def size(folder: Path) -> int:
 
 
 def _walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Walk a folder as `os.walk` does, but only the first `MOST_LEVELS` levels: it calls itself for each."""
+    """Walk a folder as `os.walk` does, but only the first `MOST_LEVELS` levels, since the function is recursive."""
     for parent, folders, names in os.walk(top):
         if parent.count(os.sep) - str(top).count(os.sep) >= MOST_LEVELS:
             folders.clear()

@@ -1,1 +1,1 @@
-"""Check of run folders, file by file, and their repair (`docs/format.md`, Damaged files)."""
+"""Checks and repairs of run folders, file by file (`docs/format.md`, Damaged files)."""

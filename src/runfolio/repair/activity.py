@@ -1,4 +1,4 @@
-"""Processes that still write a run, and its attempts, according to other files than `run.json`."""
+"""Heartbeats and recently modified files, which show whether a process still writes to a run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from runfolio.record.liveness.process_exits import death_path
 
 
 def heartbeat_by_writer(folder: Path) -> dict[str, Heartbeat | None]:
-    """Return the heartbeats by writer; None for an invalid file."""
+    """Return the heartbeat of each writer; None if its file is invalid."""
     names = [path.name for path in RecordPath(folder, ALIVE).files()]
     writers = [name.removesuffix(".json") for name in names if name.endswith(".json")]
     return {writer: Heartbeat.read(folder, writer) for writer in writers if is_writer_id(writer)}
 
 
 def is_at_work(folder: Path, history: BeatHistory) -> bool:
-    """Return whether a process may still write the run; if a heartbeat is unreadable, recent files count as a sign."""
+    """Return whether a process may still be writing to the run.
+
+    If there is no heartbeat, or one is unreadable, a recently modified file is evidence of a running process.
+    """
     beats = heartbeat_by_writer(folder)
     silent = [beat for beat in beats.values() if beat is not None and beat.end is None]
     if any(not death_path(folder, beat.writer).exists() and not is_gone(folder, beat, history) for beat in silent):

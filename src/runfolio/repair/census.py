@@ -1,4 +1,4 @@
-"""Log calls in each file of a run, as the basis for reports of losses and for repairs without duplicates."""
+"""Census of the log calls in each file of a run, which reveals losses and prevents duplicates in repairs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runfolio.repair.line_scan import Lines, is_media, is_tail, scan_media, scan
 from runfolio.repair.row_groups import SegmentScan, scan_segment
 
 _SCAN_ATTEMPTS = 5
-"""Number of scans to try if a file disappears in the meantime because it was sealed."""
+"""Maximum number of scans. A scan starts again if a file was sealed and deleted in the meantime."""
 ScanT = TypeVar("ScanT")
 
 
@@ -32,15 +32,15 @@ class Census:
     empty_files: list[RecordPath] = field(default_factory=list)
     """Empty tails and media lists."""
     unread: list[Finding] = field(default_factory=list)
-    """Files that this version cannot judge."""
+    """Findings for files that this version cannot check."""
 
     def points(self, *excluded: Lines | SegmentScan) -> SeqRanges:
-        """Return the log calls whose points are readable, from all files but the excluded ones."""
+        """Return the log calls with readable points in all files except the excluded ones."""
         ranges = [segment.ranges for segment in self.segments if segment.is_whole and segment not in excluded]
         return seq_ranges.merge(*ranges, *(lines.readable for lines in self.tails if lines not in excluded))
 
     def all_calls(self) -> SeqRanges:
-        """Return every log call of which points or media are present."""
+        """Return every log call whose points or media are in a readable part of a file."""
         partial_ranges = [segment.readable for segment in self.segments if not segment.is_whole]
         return seq_ranges.merge(self.points(), *partial_ranges, self.media_calls())
 
@@ -49,7 +49,7 @@ class Census:
 
 
 def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
-    """Read every file of points and media of a run.
+    """Read all files of a run that contain points or media.
 
     Raises:
         StoreError: The files keep changing.
@@ -61,7 +61,7 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
         segments = [path for path in points if path.name.startswith("segment-") and path.suffix == ".parquet"]
         pictures = [path for path in RecordPath(folder, MEDIA).files() if is_media(path.name)]
         try:
-            # Tails first: one that is sealed and deleted after the listing then raises FileNotFoundError.
+            # Scan tails first: if a tail was sealed and deleted after the listing, this raises FileNotFoundError.
             census.tails = _scan(census, tails, lambda path: scan_tail(path, attempts))
             census.segments = _scan(census, segments, scan_segment)
             census.media = _scan(census, pictures, lambda path: scan_media(path, attempts))
@@ -72,7 +72,7 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
 
 
 def noted_positions(folder: Path, document: RunDocument | None) -> dict[str, int]:
-    """Return the highest seq of each writer in checkpoints and resumed attempts."""
+    """Return the highest sequence number of each writer that a checkpoint or a resumed attempt mentions."""
     noted = [entry.kept for entry in document.attempts] if document is not None else []
     for name in manifests.names(folder):
         try:
@@ -117,7 +117,7 @@ def _scan(census: Census, paths: Iterable[RecordPath], scan: Callable[[RecordPat
 
 
 def covered_ranges(readable: SeqRanges, media: SeqRanges) -> SeqRanges:
-    """Return the ranges that a segment with these log calls covers, including calls in between that wrote media."""
+    """Return the ranges that a segment with the `readable` log calls covers, including media calls in between."""
     covered: SeqRanges = {}
     for writer, ranges in seq_ranges.merge(readable, {writer: media.get(writer, []) for writer in readable}).items():
         own = deque(seq_ranges.merge({writer: readable[writer]})[writer])
@@ -131,7 +131,7 @@ def covered_ranges(readable: SeqRanges, media: SeqRanges) -> SeqRanges:
 
 
 def subtract(outer: SeqRanges, inner: SeqRanges) -> SeqRanges:
-    """Return the log calls of `outer` that are not in `inner`; writers without any are omitted."""
+    """Return the log calls of `outer` that are not in `inner`; omit writers for which no call remains."""
     difference: SeqRanges = {}
     inner_ranges = seq_ranges.merge(inner)
     for writer, ranges in seq_ranges.merge(outer).items():

@@ -1,4 +1,4 @@
-"""Check of a run folder; every file in it is read."""
+"""Check of a run folder that reads every file in it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _RANGES_SHOWN = 5
 
 @dataclass
 class Checkup:
-    """Result of the check of one run."""
+    """Result of checking one run."""
 
     folder: Path
     state: str
-    """State as a reader reports it; `unknown` if `run.json` is unreadable."""
+    """State that readers report; `unknown` if `run.json` is unreadable."""
     at_work: bool
-    """True if a process may still write the run."""
+    """True if a process may still be writing to the run."""
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -43,7 +43,7 @@ class Checkup:
 
 
 def check(folder: Path, history: BeatHistory) -> Checkup:
-    """Read every file of a run; nothing is changed.
+    """Read every file of a run without changing any of them.
 
     If `run.json` has a newer format, the other files are not read.
     """
@@ -51,14 +51,15 @@ def check(folder: Path, history: BeatHistory) -> Checkup:
     at_work = is_at_work(folder, history)
     state = "unknown" if document is None else derive_state(folder, document, history)
     checkup = Checkup(folder, state, at_work)
-    if problem is not None and not (at_work and problem.message == _GONE):  # `run.json` follows the first heartbeat
+    # `run.json` is written after the first heartbeat, so a process that has just started may not have it yet.
+    if problem is not None and not (at_work and problem.message == _GONE):
         checkup.findings.append(problem)
     if problem is None or problem.severity is not Severity.UNCHECKED:
         checkup.findings += _findings(folder, document, at_work=at_work)
     return checkup
 
 
-_GONE = "is missing: the run's name, config and results"
+_GONE = "is missing, and with it the run's name, config and results"
 
 
 def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
@@ -80,7 +81,7 @@ def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
 
 
 def attempts_of(folder: Path, document: RunDocument | None) -> dict[str, int]:
-    """Return the attempt of each writer."""
+    """Return the attempt number of each writer."""
     beats = {writer: beat.attempt for writer, beat in heartbeat_by_writer(folder).items() if beat is not None}
     return beats | ({entry.writer: entry.attempt for entry in document.attempts} if document is not None else {})
 
@@ -95,7 +96,7 @@ def _findings(folder: Path, document: RunDocument | None, *, at_work: bool) -> I
         return
     yield from census.unread
     yield from _point_findings(folder, census)
-    if not at_work:  # a running process has not written all calls yet
+    if not at_work:  # a running process may not have written all its calls yet
         reported = seq_ranges.merge(*(segment.ranges for segment in census.segments if segment.lost))
         waiting = [take_census(spool.folder, {}).all_calls() for spool in spools_of(folder)]
         lost = subtract(missing_calls(census, noted_positions(folder, document)), seq_ranges.merge(reported, *waiting))
@@ -113,7 +114,7 @@ def _point_findings(folder: Path, census: Census) -> Iterator[Finding]:
     for writer, beat in heartbeat_by_writer(folder).items():
         if beat is None:
             yield Finding(
-                f"{ALIVE}/{writer}.json", Severity.DAMAGED, "is not a heartbeat; how that process ended is unknown"
+                f"{ALIVE}/{writer}.json", Severity.DAMAGED, "is damaged; it is unknown how this process ended"
             )
     for segment in census.segments:
         if not segment.is_whole:
@@ -130,7 +131,7 @@ def _point_findings(folder: Path, census: Census) -> Iterator[Finding]:
 
 def _describe_segment(segment: SegmentScan, census: Census) -> tuple[Severity, str]:
     if not segment.ranges:
-        return Severity.DAMAGED, f"{segment.problem}; which log calls it contained is unknown"
+        return Severity.DAMAGED, f"{segment.problem}; it is unknown which log calls it contained"
     missing_ranges = subtract(segment.ranges, seq_ranges.merge(census.points(segment), census.media_calls()))
     if not missing_ranges:
         return Severity.DAMAGED, f"{segment.problem}; other files contain all its log calls"
@@ -139,11 +140,11 @@ def _describe_segment(segment: SegmentScan, census: Census) -> tuple[Severity, s
     groups = ", ".join(segment.lost[:_RANGES_SHOWN]) + (
         f" and {len(segment.lost) - _RANGES_SHOWN} more" * (len(segment.lost) > _RANGES_SHOWN)
     )
-    return Severity.LOST, f"{segment.problem}; lost: {groups}, of {_calls(missing_ranges)}"
+    return Severity.LOST, f"{segment.problem}; lost: {groups}, from {_calls(missing_ranges)}"
 
 
 def _calls(ranges: SeqRanges) -> str:
-    """Describe log calls, such as `3 log calls of a81kq0zd (5-6, 9)`."""
+    """Describe the log calls of each writer, such as `3 log calls of a81kq0zd (5-6, 9)`."""
     return " and ".join(_calls_of(writer, pairs) for writer, pairs in ranges.items())
 
 

@@ -48,7 +48,7 @@ def _answers(folder: Path) -> Iterator[Finding]:
 
 
 def _oversized(folder: Path) -> Iterator[Finding]:
-    """Yield findings for files above the size limit of their kind that no other check opens."""
+    """Yield findings for oversized files of the kinds that no other check opens."""
     for part, most_bytes in ((CLAIMS, file_bounds.JSON_DOCUMENT), (CONSOLE, file_bounds.CONSOLE)):
         for path in RecordPath(folder, part).files():
             try:
@@ -56,7 +56,7 @@ def _oversized(folder: Path) -> Iterator[Finding]:
             except UnusableFile as error:
                 yield Finding(path.relative, Severity.UNCHECKED, error.problem)
             except OSError:
-                continue  # deleted in the meantime, or not readable
+                continue  # the file was deleted in the meantime or is not readable
 
 
 def _unreadable_finding(path: RecordPath, error: Exception) -> Finding:
@@ -71,12 +71,12 @@ def _pictures(folder: Path, census: Census) -> Iterator[Finding]:
         bad += [name for name in names if not _is_png(media.picture_path(folder, name))]
     if bad:
         named = ", ".join(bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
-        message = f"lacks {counted(len(bad), 'image')} of media lines, or contains damaged ones: {named}"
+        message = f"has {counted(len(bad), 'missing or damaged image')}: {named}"
         yield Finding("media/files", Severity.LOST, message)
 
 
 def _is_png(path: RecordPath) -> bool:
-    """Return whether a file starts and ends as a PNG; the content is left to the decoder."""
+    """Return whether a file starts and ends like a PNG file; its pixels are not decoded."""
     try:
         with path.open(file_bounds.PICTURE) as file:
             has_start = file.read(len(_PNG_START)) == _PNG_START
@@ -122,7 +122,7 @@ def _artifacts(folder: Path) -> Iterator[Finding]:
 
 
 def _digest_problem(path: RecordPath, digest: str) -> str | None:
-    """Describe the problem of a file with a recorded SHA-256; None if it is intact."""
+    """Return the problem with a file whose SHA-256 was recorded; None if the file is intact."""
     try:
         intact = path.sha256(file_bounds.ARTIFACT) == digest
         return None if intact else "is damaged (its SHA-256 differs from the recorded one)"
@@ -159,7 +159,7 @@ def _code(folder: Path) -> Iterator[Finding]:
 
 
 def _data(folder: Path) -> Iterator[Finding]:
-    """Find listings whose content does not match their name, and listings that are missing."""
+    """Yield findings for listings that are missing or whose content does not match their name."""
     needed = _named_data(folder)
     stored = {
         path.name.removesuffix(data_listings.ENDING)

@@ -1,4 +1,4 @@
-"""`Doctor`: check of a store run by run, and safe repairs."""
+"""`Doctor`, which checks the runs of a store one by one and repairs them safely."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from runfolio.repair.run_folders import find_folders
 
 @dataclass(frozen=True)
 class Examination:
-    """Current state of one run."""
+    """Result of examining one run: its current state and the repairs that were made."""
 
     run_path: str
-    """Folder relative to the store, with `/`."""
+    """Path of the run's folder relative to the store, with `/` as separator."""
     checkup: Checkup
     repairs: list[str] = field(default_factory=list)
-    """Repairs that were made, one sentence each."""
+    """One sentence for each repair that was made."""
 
 
 class Doctor:
-    """Checker of the runs of one store."""
+    """Checker and repairer of the runs of one store."""
 
     def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
         """List the runs of a store.
@@ -45,7 +45,7 @@ class Doctor:
         self.store = store_folder(store).resolve()
         check_store(self.store)
         self.folders, self.links = find_folders(self.store)
-        """Run folders, including those without `run.json`; and links to folders, which are not followed."""
+        """Run folders, including those without `run.json`, and links to folders, which are not followed."""
         path = index_path(self.store)
         self.index_is_damaged = path is not None and is_damaged(path)
         self._index = StoreIndex(self.store)
@@ -58,7 +58,7 @@ class Doctor:
         return [spool for spool in of_store if spool.folder not in spool_folders]
 
     def copies(self) -> dict[str, list[str]]:
-        """Return the runs with several folders in the store, by id; the folder that readers use comes first."""
+        """Return the folders of each run that has several, by run id; the folder that readers use comes first."""
         documents: dict[str, RunDocument] = {}
         for folder in self.folders:
             with suppress(RunfolioError, OSError, UnicodeError):  # `examine` reports it
@@ -66,7 +66,7 @@ class Doctor:
         return copied_runs(documents)
 
     def select_folders(self, names: Sequence[str]) -> list[Path]:
-        """Return the folders of runs by id, name or folder; all runs without names.
+        """Return the folders of the runs with these ids, names or paths; all folders if `names` is empty.
 
         Raises:
             NotFound, Ambiguous: As in `Folio.run`.
@@ -74,10 +74,10 @@ class Doctor:
         return [self._find_folder(name) for name in dict.fromkeys(names)] or self.folders
 
     def examine(self, folder: Path, *, repair: bool = False) -> Examination:
-        """Check a run; with `repair`, repair it first if it has findings and no process writes it.
+        """Check a run. With `repair`, also repair it if it has findings and no process writes to it.
 
         Raises:
-            StoreError: The store cannot be written.
+            StoreError: A file cannot be written.
         """
         run_path = folder.relative_to(self.store).as_posix()
         checkup = check(folder, self._history)
@@ -92,17 +92,19 @@ class Doctor:
         self.index_is_damaged = False
 
     def save_beats(self) -> None:
-        """Store the times of the heartbeats: if one does not change within a minute, its remote process is dead."""
+        """Store the heartbeats, so that a later check can tell whether a process on another machine is still alive."""
         if self._history.beats and not self.index_is_damaged:
             self._index.use(lambda index: index.update({}, (), {**index.beats(), **self._history.beats}))
 
     def _find_folder(self, name: str) -> Path:
         path = posixpath.normpath(name)
-        for folder in self.folders:  # also the runs without `run.json`, which readers do not find
+        for folder in self.folders:  # includes runs without `run.json`, which readers do not find
             run_path = folder.relative_to(self.store).as_posix()
             if path in (run_path, folder.name, folder.name.rpartition("-")[2]) or Path(name).absolute() == folder:
                 return folder
         folder_of_run = open_folio(self.store).run(name).folder
         if folder_of_run not in self.folders:
-            raise NotFound(f"{folder_of_run} is reached by a link, which is not followed; check the store with the run")
+            raise NotFound(
+                f"{folder_of_run} is behind a link, and links are not followed; check the store that contains the run"
+            )
         return folder_of_run

@@ -1,4 +1,4 @@
-"""Findings of a check."""
+"""Findings of a check: the problems of a run's files, and how severe they are."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ class Severity(StrEnum):
     """Severity of a finding; a run is intact if it has only `LEFTOVER` findings."""
 
     LOST = "lost"
-    """No readable file contains something that was recorded."""
+    """Recorded data is not in any readable file."""
     DAMAGED = "damaged"
-    """A file is invalid, but its content is also elsewhere, or is not needed."""
+    """A file is invalid, but its content is also in another file, or is not needed."""
     UNCHECKED = "unchecked"
-    """The file cannot be judged: it has a newer format, or cannot be opened."""
+    """A file could not be checked because it has a newer format or cannot be opened."""
     LEFTOVER = "leftover"
-    """Remains of a process that ended early; nothing is missing."""
+    """A process that ended early left a file behind; no data is missing."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One problem of a run."""
+    """One problem with a file or folder of a run."""
 
     file: str
-    """Path relative to the run's folder, with `/`; a folder if it concerns several files."""
+    """Path relative to the run's folder, with `/` as separator; a folder if several files are affected."""
     severity: Severity
     message: str
-    """Sentence for people, without subject and period."""
+    """Predicate of a sentence about the file, without a period, such as `is missing`."""
 
 
 def describe_error(error: Exception, path: object) -> str:
-    """Return an error's text without the path, which is printed next to it."""
+    """Return the message of an error without the path, which is printed next to it."""
     if isinstance(error, UnusableFile):
         return error.problem
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""Remains of processes that ended early: no data is missing, but files can be cleaned up."""
+"""Files that processes left behind when they ended early. Cleaning them up loses no data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runfolio.repair.findings import Finding, Severity
 from runfolio.repair.run_folders import walk_files
 
 STALE_S = 600.0
-"""Minimum age of a temporary file: a newer one may belong to a write in progress."""
+"""Minimum age of a leftover temporary file. A newer file may belong to a write in progress."""
 
 
 def findings(folder: Path, census: Census) -> Iterator[Finding]:
@@ -30,7 +30,7 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
     for path in stale_files(folder):
         yield Finding(path.relative, Severity.LEFTOVER, "is a leftover of a process that ended")
     if unnamed := _unnamed_tensors(folder):
-        message = f"contains {counted(len(unnamed), 'tensor file')} without a checkpoint, such as {unnamed[0]}"
+        message = f"contains {counted(len(unnamed), 'tensor file')} that no checkpoint uses, such as {unnamed[0]}"
         yield Finding(CHECKPOINTS, Severity.LEFTOVER, message)
     if moved := len(list(RecordPath(folder, DAMAGED).walk())):
         yield Finding(
@@ -39,14 +39,17 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
 
 
 def _torn_findings(folder: Path, census: Census) -> Iterator[Finding]:
-    """Report incomplete last lines. A killed process leaves them; after a regular end, data was lost since."""
+    """Yield findings for incomplete last lines.
+
+    A killed process leaves an incomplete line. If the process ended regularly, data was lost afterwards.
+    """
     ended = {
         writer for writer, beat in heartbeat_by_writer(folder).items() if beat is not None and beat.end is not None
     }
     for lines in (*census.tails, *census.media):
         if lines.torn:
             severity = Severity.LOST if lines.writer in ended else Severity.LEFTOVER
-            message = f"is cut off in its last line (after {lines.torn:,} bytes of it)"
+            message = f"is cut off in its last line (after {lines.torn:,} bytes of that line)"
             yield Finding(lines.path.relative, severity, message)
     for path in census.empty_files:
         severity = Severity.LOST if any(f"-{writer}-" in path.name for writer in ended) else Severity.LEFTOVER
@@ -54,12 +57,12 @@ def _torn_findings(folder: Path, census: Census) -> Iterator[Finding]:
 
 
 def sealable_tails(census: Census) -> list[RecordPath]:
-    """Return the tails whose log calls can be sealed to a segment."""
+    """Return the tails whose log calls can be sealed into a segment."""
     return [lines.path for lines in census.tails if lines.calls and lines.is_whole]
 
 
 def stale_files(folder: Path) -> list[RecordPath]:
-    """Return temporary files and space reservations of processes that ended."""
+    """Return the temporary files and space reservations that ended processes left behind."""
     paths = list(walk_files(folder))
     reserves = [path for path in paths if path.name.startswith(disk.RESERVE)]
     # The safetensors library names its temporary files `.tmpXXXX`.

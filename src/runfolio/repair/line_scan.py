@@ -1,4 +1,4 @@
-"""Line-by-line scan of JSON-lines files: the log calls in each, and its damage."""
+"""Line-by-line scan of JSON Lines files, which finds their log calls and their damage."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class Lines:
     writer: str
     attempt: int
     header: str | None = None
-    """Problem of the first line; writer and attempt then come from other files."""
+    """Problem with the first line, if any. The attempt then comes from other files."""
     calls: int = 0
     damaged: int = 0
     """Number of invalid lines."""
     disordered: int = 0
-    """Number of lines whose seq is not above that of the previous line."""
+    """Number of lines whose sequence number is not greater than that of the previous line."""
     torn: int = 0
     """Number of bytes after the last newline."""
     ranges: list[tuple[int, int]] = field(default_factory=list)
-    """Log calls in file order; consecutive ones form one range."""
+    """Ranges of log calls in file order; consecutive calls form one range."""
 
     @property
     def is_whole(self) -> bool:
@@ -73,17 +73,17 @@ def scan_tail(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
     """Return the content of a tail; None if it is empty.
 
     Args:
-        attempts: Attempt of each writer, for a tail with an invalid first line.
+        attempts: Attempt number of each writer, used if the first line of the tail is invalid.
     Raises:
-        FileNotFoundError: It is missing.
-        NewerFormat: A newer runfolio wrote it.
-        OSError: It cannot be read.
+        FileNotFoundError: The tail is missing.
+        NewerFormat: A newer version of runfolio wrote the tail.
+        OSError: The tail cannot be read.
     """
     return _scan(path, _TAIL_NAME, attempts, lambda line, _: _log_call(line))
 
 
 def scan_media(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
-    """Return the content of a media list, as `scan_tail` does."""
+    """Return the content of a media list; None if it is empty. The errors are those of `scan_tail`."""
     return _scan(path, _MEDIA_NAME, attempts, _media_decoder(path))
 
 
@@ -137,15 +137,15 @@ def _scan(
 
 
 def _header_problem(lines: Lines, first: bytes, attempts: Mapping[str, int]) -> str | None:
-    """Return the problem of a file's first line; if there is none, set the attempt of `lines`."""
+    """Return the problem with a file's first line; if there is none, set the attempt of `lines`."""
     try:
         writer, attempt = tails.read_header(first, lines.path)
     except DamagedFile:
         return "is damaged (its first line is not a valid header)"
     if writer != lines.writer:
-        return f"is damaged (its first line has the writer {writer}, not the one in its name)"
+        return f"is damaged (its first line names the writer {writer}, but its file name does not)"
     if attempt != attempts.get(writer, attempt):
-        return f"is damaged (its first line has attempt {attempt}, which is not its writer's)"
+        return f"is damaged (its first line names attempt {attempt}, but its writer belongs to a different one)"
     lines.attempt = attempt
     return None
 

@@ -1,4 +1,4 @@
-"""Repair of a run without a writer. No bytes are lost: damaged files move to `damaged/`, and none is rewritten."""
+"""Repair of a run that no process writes to. Damaged files are kept in `damaged/`, so no byte is lost."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from runfolio.repair.row_groups import SegmentScan, exclude_calls
 
 
 def mend(folder: Path, history: BeatHistory) -> list[str]:
-    """Repair a run without losing a byte; return what was done, one sentence each.
+    """Repair a run without losing a byte, and return one sentence per repair.
 
-    A run that may still be written, or whose `run.json` has a newer format, is not changed.
+    A run is not changed if a process may still be writing to it, or if its `run.json` could not be checked.
 
     Raises:
-        StoreError: The store cannot be written; earlier repairs remain.
+        StoreError: A file cannot be written. Repairs that were already made remain.
     """
     document, problem = read_document(folder)
     if is_at_work(folder, history) or (problem is not None and problem.severity is Severity.UNCHECKED):
@@ -61,7 +61,7 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
         yield _rebuild_document(folder, census)
     elif document.damage:
         yield _rewrite_document(folder, document, census)
-    writer, number = new_id(), 0  # for new segments: no other process uses names with this id
+    writer, number = new_id(), 0  # for the names of new segments, which no other process uses
     for damaged in [segment for segment in census.segments if not segment.is_whole and not segment.is_partly_readable]:
         number += 1
         yield _save_segment(folder, damaged, census, segment_path(folder, writer, number))
@@ -100,7 +100,7 @@ def _unneeded_files(folder: Path) -> list[RecordPath]:
 
 
 def _save_segment(folder: Path, damaged: SegmentScan, census: Census, target: RecordPath) -> str:
-    """Copy the readable row groups to a new segment."""
+    """Copy the readable row groups to a new segment, and move the damaged segment away."""
     name = damaged.path.relative
     elsewhere = census.points(damaged)
     saved_calls = subtract(damaged.readable, elsewhere)
@@ -117,7 +117,7 @@ def _save_segment(folder: Path, damaged: SegmentScan, census: Census, target: Re
 
 
 def _save_tail(folder: Path, lines: Lines, census: Census, target: RecordPath) -> str:
-    """Copy the readable lines to a segment."""
+    """Copy the readable lines to a new segment, and move the damaged tail away."""
     name = lines.path.relative
     elsewhere = census.points(lines)
     saved_calls = subtract(lines.readable, elsewhere)
@@ -143,13 +143,13 @@ def _rows(lines: Lines, elsewhere: SeqRanges, codes: Mapping[str, int]) -> Itera
 
 def _describe_save(name: str, saved_calls: SeqRanges, target: RecordPath, new_path: str) -> str:
     if not saved_calls:
-        return f"moved {name} to {new_path}: it has no readable log call that is not elsewhere"
+        return f"moved {name} to {new_path}: other files contain all its readable log calls"
     calls = counted(seq_ranges.size(saved_calls), "log call")
-    return f"copied {calls} of {name} to {target.name}, and moved it to {new_path}"
+    return f"copied {calls} from {name} to {target.name}, and moved {name} to {new_path}"
 
 
 def _save_media(folder: Path, lines: Lines) -> str:
-    """Copy the readable lines to a new media list before the damaged one is moved."""
+    """Copy the readable lines to a new media list, then move the damaged list away."""
     name = lines.path.relative
     target = _free_media(folder, lines.writer)
     header = tails.header(lines.writer, lines.attempt)
@@ -162,23 +162,23 @@ def _save_media(folder: Path, lines: Lines) -> str:
     if lines.calls:
         target.replace(write, sync=True)
     new_path = _set_aside(lines.path)
-    return f"copied {lines.calls:,} lines of {name} to {target.name}, and moved it to {new_path}"
+    return f"copied {lines.calls:,} lines from {name} to {target.name}, and moved {name} to {new_path}"
 
 
 def _free_media(folder: Path, writer: str) -> RecordPath:
-    number = 2  # the list without a number is the first
+    number = 2  # the first list has no number in its name
     while (path := media.index_path(folder, writer, number)).exists():
         number += 1
     return path
 
 
 def _rebuild_document(folder: Path, census: Census) -> str:
-    """Write a new `run.json` from other files if it is missing or unreadable.
+    """Rebuild a missing or unreadable `run.json` from the other files.
 
-    If the run was resumed, every point counts: the points that the last attempt abandoned are unknown.
+    If the run was resumed, all its points are kept, because it is unknown which points the last attempt abandoned.
     """
     path = RecordPath(folder, RUN_FILE)
-    moved = f"; the damaged one is now {_set_aside(path)}" if path.exists() else ""
+    moved = f"; the damaged file is now {_set_aside(path)}" if path.exists() else ""
     match = re.fullmatch(r"(.+)-([0-9a-z]{8})", folder.name)
     name, run_id = match.groups() if match else (folder.name, new_id())
     attempts = _attempts(folder, census)
@@ -191,15 +191,15 @@ def _rebuild_document(folder: Path, census: Census) -> str:
 
 
 def _rewrite_document(folder: Path, document: RunDocument, census: Census) -> str:
-    """Write a run's `run.json` without its damaged fields; if all attempts are lost, derive them from other files."""
+    """Write `run.json` without its damaged fields; if all attempts are lost, derive them from other files."""
     text = shorten_damage(document.damage)
     document.attempts = document.attempts or _attempts(folder, census)
     document.write(folder, sync=True)
-    return f"wrote {RUN_FILE} without damaged fields ({text}); a copy of the damaged one is in {DAMAGED}"
+    return f"wrote {RUN_FILE} without damaged fields ({text}); a copy of the damaged file is in {DAMAGED}"
 
 
 def _attempts(folder: Path, census: Census) -> list[Attempt]:
-    """Derive the attempts of a run from its files of points and its heartbeats."""
+    """Derive the attempts of a run from its heartbeats and from the files with its points."""
     writers = _writers(folder, census)
     ranks = {writer: beat for writer, beat in heartbeat_by_writer(folder).items() if beat is not None}
     last = {writer: ranges[-1][1] for writer, ranges in census.all_calls().items() if ranges}
@@ -217,7 +217,7 @@ def _attempts(folder: Path, census: Census) -> list[Attempt]:
 
 
 def _writers(folder: Path, census: Census) -> dict[str, tuple[int, int]]:
-    """Return each writer's attempt, and the time of its first log call, or the current time if it made none."""
+    """Return the attempt of each writer, and the time (us) of its first log call; the current time if it made none."""
     now_us = int(now().timestamp() * 1e6)
     writers = {writer: (attempt, now_us) for writer, attempt in attempts_of(folder, None).items()}
 

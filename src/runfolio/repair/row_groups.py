@@ -1,4 +1,4 @@
-"""Scan of segments by row group, so that a damaged page affects only its own row group."""
+"""Scan of segments one row group at a time, so that a damaged page affects only its own row group."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ from runfolio.repair.findings import describe_error
 
 _COLUMNS = ["metric", "step", "time_us", "value", "attempt", "writer", "seq"]
 _SHOWN = ["step", "time_us", "value", "attempt"]
-"""Columns that readers need for a metric of a run with only this file."""
+"""Columns that readers need to show a metric if the run has only this file."""
 
 
 @dataclass(eq=False)
 class SegmentScan:
-    """Content of a segment after reading every page."""
+    """Readable content and damage of a segment, found by reading every page."""
 
     path: RecordPath
     problem: str | None = None
     """Description of the damage."""
     ranges: SeqRanges = field(default_factory=dict)
-    """Log calls that it covers by its own account; empty if its footer is unreadable."""
+    """Log calls that the segment covers according to its footer; empty if the footer is unreadable."""
     readable: SeqRanges = field(default_factory=dict)
     """Log calls with readable rows."""
     lost: list[str] = field(default_factory=list)
     """Descriptions of the unreadable row groups, from the footer."""
     is_partly_readable: bool = False
-    """True if a row group has readable steps, times and values, but unreadable log calls."""
+    """True if the steps, times and values of a row group are readable, but its log calls are not."""
 
     @property
     def is_whole(self) -> bool:
         return self.problem is None
 
     def readable_rows(self) -> tuple[list[str], list[str], Iterator[Block]]:
-        """Return the readable content: metrics, writers, and rows with indices into both.
+        """Return the metrics, the writers, and the readable rows, which contain indices into both lists.
 
         Raises:
             FileNotFoundError: The file is missing.
             DamagedFile: Nothing is readable.
         """
         segment = Segment.open(self.path)
-        segment.damaged = True  # makes it skip unreadable parts
+        segment.damaged = True  # makes `blocks` skip unreadable parts
         metrics, writers = segment.names(), sorted(self.ranges)
         return metrics, writers, segment.blocks(_codes(metrics), _codes(writers))
 
     def first_calls(self) -> Iterator[tuple[str, int, int]]:
-        """Return writer, attempt and time of the first readable log call of each writer."""
+        """Return the writer, attempt and time (us) of the first readable log call of each writer."""
         _, writers, blocks = self.readable_rows() if self.readable else ([], [], iter(()))
         first: dict[tuple[int, int], int] = {}
         for block in blocks:
@@ -73,7 +73,7 @@ def scan_segment(path: RecordPath) -> SegmentScan:
 
     Raises:
         FileNotFoundError: The file is missing.
-        NewerFormat: A newer runfolio wrote it.
+        NewerFormat: A newer version of runfolio wrote the segment.
     """
     try:
         scan = SegmentScan(path, ranges=Segment.open(path).ranges)
@@ -95,7 +95,7 @@ def scan_segment(path: RecordPath) -> SegmentScan:
             scan.lost.append(_describe(parquet_file, number))
             scan.is_partly_readable = scan.is_partly_readable or _is_readable_in_part(parquet_file, number)
     if scan.problem is None and not _agrees(scan):
-        scan.problem = "is damaged (the log calls that it lists differ from those in it)"
+        scan.problem = "is damaged (the log calls in its footer differ from those in its rows)"
     if scan.problem is not None:
         _, writers, blocks = scan.readable_rows()
         scan.readable = seq_ranges.merge(*(calls_of(block, writers) for block in blocks))
@@ -108,7 +108,7 @@ def calls_of(block: Block, writers: Sequence[str]) -> SeqRanges:
 
 
 def exclude_calls(block: Block, writers: Sequence[str], excluded: SeqRanges) -> Block:
-    """Return the rows of a block without the log calls in `excluded`."""
+    """Return the rows of a block that do not belong to the log calls in `excluded`."""
     double = np.zeros(len(block), dtype=bool)
     for code, writer in enumerate(writers):
         for first, last in excluded.get(writer, ()):
@@ -125,16 +125,16 @@ def _read(parquet_file: pq.ParquetFile, number: int) -> pa.Table:
 
     Raises:
         ArrowException, OSError: A page cannot be read.
-        ValueError: It does not match the footer, or has missing values.
+        ValueError: The row group does not match the footer, or has missing values.
     """
     rows = parquet_file.read_row_group(number, columns=_COLUMNS, use_threads=False)
     if any(column.null_count for column in rows.columns):
-        raise ValueError("points without a value in every column")
+        raise ValueError("some points have missing values")
     names = _names(parquet_file, number)
     if names is not None and rows.num_rows:
-        bounds = pc.min_max(rows["metric"]).as_py()  # type: ignore[attr-defined] - made at run time
+        bounds = pc.min_max(rows["metric"]).as_py()  # type: ignore[attr-defined] - created at run time
         if names != (bounds["min"], bounds["max"]):
-            raise ValueError(f"its footer has other metrics for row group {number}")
+            raise ValueError(f"its footer names different metrics for row group {number}")
     return rows
 
 
@@ -149,7 +149,7 @@ def _is_readable_in_part(parquet_file: pq.ParquetFile, number: int) -> bool:
 
 
 def _describe(parquet_file: pq.ParquetFile, number: int) -> str:
-    """Describe the number of points and the metrics of a row group, from the footer."""
+    """Describe a row group by its number of points and its metrics, which are read from the footer."""
     count = parquet_file.metadata.row_group(number).num_rows
     names = _names(parquet_file, number)
     if names is None:
@@ -180,6 +180,6 @@ def _ranges(seqs: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def _agrees(scan: SegmentScan) -> bool:
-    """Return whether a segment contains the log calls that it covers, except media in between."""
+    """Return whether a segment contains exactly the log calls in its footer, apart from media calls in between."""
     ends = {writer: [(end, end) for pair in ranges for end in pair] for writer, ranges in scan.ranges.items()}
     return seq_ranges.contains(scan.ranges, scan.readable) and seq_ranges.contains(scan.readable, ends)

@@ -1,4 +1,4 @@
-"""Run folders of a store, even without `run.json`, and their files. Links are not followed."""
+"""Run folders of a store, including those without `run.json`, and their files. Links are not followed."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ def walk_files(folder: Path) -> Iterator[RecordPath]:
 
 
 def unusable_files(folder: Path) -> Iterator[tuple[RecordPath, str]]:
-    """Yield entries below a run's folder that are neither files nor folders, with their kind."""
+    """Yield every entry below a run's folder that is neither a file nor a folder, with its kind."""
     return ((path, kind) for path in RecordPath(folder).walk() if (kind := path.kind()) != FILE)

@@ -1,4 +1,4 @@
-"""Fields of a plan as a user agrees to them: everything that will be started, set and written, one line each."""
+"""Fields of a plan that the user must agree to: everything that will be started, set and written, one line each."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from runfolio.reproduce.plan import Plan
 
 
 class AgreedField(NamedTuple):
-    """One fact of a plan. `shlex.split` of the text gives its words exactly."""
+    """One line of the plan as the user sees it. `shlex.split` splits its text into the exact words."""
 
     name: str
     text: str
 
 
 def agreed_fields(plan: Plan) -> list[AgreedField]:
-    """Return where the code is from, what is laid, where the command starts, the command, and its variables.
+    """Return the source of the code, the files and links to write, the start folder, the command and its variables.
 
     Raises:
-        ConfigError: A field holds characters that a terminal does not show; the message names it. The uncommitted
-            changes are not a patch.
+        ConfigError: A field contains characters that a terminal does not show (the message names the field), or the
+            uncommitted changes are not a valid patch.
     """
     fields = [AgreedField(name, shlex.join(words)) for name, words in _fields(plan)]
     for name, text in fields:
         if HIDDEN_IN_LINE.search(text):
             raise ConfigError(
-                f"{plan.start.label} is not repeated: {_FIELD_NAMES.get(name, name)} holds control or bidirectional"
-                f" characters, by which it could be another than it looks: {text}"
+                f"{plan.start.label} is not repeated: {_FIELD_NAMES.get(name, name)} contains control or bidirectional"
+                f" characters, so it may differ from what a terminal shows: {text}"
             )
     return fields
 
@@ -41,7 +41,7 @@ _FIELD_NAMES = {
     "from": "the folder of the code",
     "venv": "the interpreter",
     "changed": "the path of an uncommitted change",
-    "kept": "the path of a kept file",
+    "kept": "the path of a captured file",
     "link": "a link",
     "folder": "the folder",
     "command": "the command",
@@ -67,12 +67,14 @@ def _fields(plan: Plan) -> Iterator[tuple[str, list[str]]]:
 
 
 def changed_paths(plan: Plan) -> list[str]:
-    """Return the files that the uncommitted changes write or remove, as git reads them."""
+    """Return the files that the uncommitted changes write or remove, according to git."""
     if not plan.diff:
         return []
-    # Nothing is applied. In a repository, git would only name the files below the current folder.
+    # `--numstat` applies nothing. Inside a repository, git would list only the files below the current folder.
     command = ["git", "-C", os.sep, "apply", "--numstat", "-z", "-"]
     listed = subprocess.run(command, input=plan.diff, capture_output=True, check=False)
     if listed.returncode:
-        raise ConfigError(f"the uncommitted changes of {plan.start.label} are not a patch; --here goes without them")
+        raise ConfigError(
+            f"the uncommitted changes of {plan.start.label} are not a valid patch; --here runs today's code instead"
+        )
     return [os.fsdecode(entry.split(b"\t", 2)[2]) for entry in listed.stdout.split(b"\0") if entry]

@@ -1,4 +1,4 @@
-"""Possible causes of a different result: differences between two runs or between a run and today, and randomness."""
+"""Possible causes of a different result: differences between two runs, differences from today, and randomness."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _DETERMINISM_SWITCHES = (
     "cudnn_benchmark",
 )
 _GENERATORS = ("torch", "numpy", "random")
-"""Generators whose seed or state a run records."""
+"""Random number generators whose seed or state a run records."""
 _IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 _NUMERIC_PACKAGES = ("torch", "numpy", "torchvision", "scipy", "triton", "safetensors")
 """Packages whose versions affect numbers even if the script does not import them itself."""
 
 
 def find_causes(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> list[Deviation]:
-    """Return the differences between two runs, from their records.
+    """Return the differences between the records of two runs.
 
     Raises:
         DamagedFile, NotFound: A record of captured code cannot be read.
@@ -54,14 +54,14 @@ def find_causes(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> lis
 def _seed_deviation(change: Change) -> Deviation:
     """Describe a different seed, or a generator that started in a different state."""
     if str(change.before).startswith("state ") and str(change.after).startswith("state "):
-        return Deviation("seeds", change.name, "one state", "another", "the generator was not seeded before")
+        return Deviation("seeds", change.name, "one state", "a different state", "the generator was not seeded before")
     return Deviation("seeds", change.name, change.before, change.after, rank=0)
 
 
 def missing_seed_first(
     deviations: Sequence[Deviation], original: RecordedRun, repeated: RecordedRun
 ) -> list[Deviation]:
-    """Return the deviations with unseeded generators first, unless a likelier cause is known."""
+    """Return the deviations, with unseeded generators first unless there is a likelier cause."""
     if _was_seeded(original, repeated) or any(map(_is_likelier_than_chance, deviations)):
         return list(deviations)
     unseeded = [deviation for deviation in deviations if deviation.kind == "seeds" and deviation.name in _GENERATORS]
@@ -73,14 +73,14 @@ def missing_seed_first(
 
 
 def _was_seeded(original: RecordedRun, repeated: RecordedRun) -> bool:
-    """Return whether a run called `seed_everything`, or both seeded torch alike."""
+    """Return whether one of the runs called `seed_everything`, or both seeded torch with the same number."""
     before, after = original.document.seeds, repeated.document.seeds
     has_torch_seed = before.get("torch") is not None and before.get("torch") == after.get("torch")
     return before.get("seed") is not None or after.get("seed") is not None or has_torch_seed
 
 
 def _is_likelier_than_chance(deviation: Deviation) -> bool:
-    """Return whether a difference in what the program does or reads explains another result."""
+    """Return whether a deviation changes what the program does or reads, and thus explains a different result."""
     return (
         deviation.kind in ("flag", "setting", "data")
         or (deviation.kind == "code" and deviation.rank < 2)
@@ -89,7 +89,7 @@ def _is_likelier_than_chance(deviation: Deviation) -> bool:
 
 
 def uncontrolled_randomness(run: RecordedRun) -> list[str]:
-    """Describe sources of randomness that a run did not control."""
+    """Describe the sources of randomness that a run did not control."""
     torch = run.document.environment.get("torch") or {}
     workers = sum(writer.role == "worker" for writer in read_writers(run.folder))
     threads = torch.get("threads") or 1
@@ -108,13 +108,13 @@ def uncontrolled_randomness(run: RecordedRun) -> list[str]:
 
 
 def code_deviation(path: str, before: str, after: str) -> Deviation:
-    """Describe the difference between two states of a file: its first line, and the number of further differences."""
+    """Describe how two versions of a file differ: the first difference, and the number of further differences."""
     old, new = before.splitlines(), after.splitlines()
     edits = [
         edit for edit in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if edit[0] != "equal"
     ]
     if not edits:
-        return Deviation("code", path, None, None, "differs in the end of its last line")
+        return Deviation("code", path, None, None, "only line endings differ")
     _, start, end, new_start, new_end = edits[0]
     before_line, after_line = _first_line(old[start:end]), _first_line(new[new_start:new_end])
     more = f" (and {len(edits) - 1} more changes)" if len(edits) > 1 else ""
@@ -135,9 +135,9 @@ def _file_deviations(plan: Plan, original: RecordedRun, repeated: RecordedRun) -
     unknown = {file.path for run in (original, repeated) for file in run.code.files if file.why == "untracked"}
     for file in diff_of_runs(original, repeated).files:
         if file.path == UNCOMMITTED:
-            continue  # relative to another commit, equal files have another diff
+            continue  # equal files have a different diff if the commit differs
         if plan.source.kind != "here" and file.kind != "changed" and file.path in unknown:
-            continue  # a fresh checkout has other untracked files
+            continue  # the untracked files of a fresh checkout differ
         if file.kind == "added":
             yield Deviation("code", file.path, None, "present", "was missing", rank=2)
         elif file.kind == "removed":
@@ -154,7 +154,7 @@ def _change_deviations(plan: Plan, kind: Any, changes: list[Change]) -> Iterator
 
 
 def _data_deviations(original: RecordedRun, repeated: RecordedRun) -> Iterator[Deviation]:
-    """Yield the differences between the data of two runs, from their listings."""
+    """Yield the differences between the data listings of two runs."""
     for name in sorted(original.data.keys() | repeated.data.keys()):
         before, after = (run.data.get(name) for run in (original, repeated))
         fingerprints = before and before.fingerprint, after and after.fingerprint
@@ -178,7 +178,7 @@ def _data_deviations(original: RecordedRun, repeated: RecordedRun) -> Iterator[D
 def environment_deviations(
     before: Environment, after: Environment, start: RecordedStart, plan: Plan | None = None
 ) -> Iterator[Deviation]:
-    """Yield differences of packages, machine, torch settings and variables, if both runs recorded them."""
+    """Yield differences in packages, machine, torch settings and variables, if both environments contain them."""
     imported = _imported_packages(start)
     origins = [(environment.get("installed_from") or {}) for environment in (before, after)]
     for change in changes(before.get("packages") or {}, after.get("packages") or {}):

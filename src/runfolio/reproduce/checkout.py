@@ -16,12 +16,12 @@ from runfolio.reproduce.agreement import agreed_fields
 from runfolio.reproduce.plan import Plan
 
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "-c", "core.fsmonitor=false")
-"""Settings that disable the repository's hooks."""
+"""Settings that disable the hooks and the file monitor of the repository, and advice from git."""
 
 
 @contextlib.contextmanager
 def fresh_folder(keep: bool) -> Iterator[Path]:
-    """Create a fresh folder for the repetition, and remove it at the end unless `keep` is set."""
+    """Create a fresh folder for the repeated run, and remove it at the end unless `keep` is set."""
     folder = Path(tempfile.mkdtemp(prefix="runfolio-reproduce-")).resolve()
     try:
         yield folder
@@ -35,8 +35,8 @@ def checked_out(plan: Plan, *, keep: bool) -> Iterator[None]:
     """Check out the code of the plan, and remove the worktree at the end unless `keep` is set.
 
     Raises:
-        ConfigError: git fails; the message contains git's own message. Or a field of the plan has hidden characters.
-        StoreError: The folder cannot be written.
+        ConfigError: git fails (the message quotes git), or a field of the plan contains hidden characters.
+        StoreError: A file cannot be written.
     """
     agreed_fields(plan)
     if plan.source.kind == "here":
@@ -80,15 +80,15 @@ def _check_out(plan: Plan) -> None:
     except OSError as error:
         raise StoreError(
             f"cannot write the code of {plan.start.label} to {tree} ({error.strerror or error});"
-            " set TMPDIR to another folder"
+            " set TMPDIR to a different folder"
         ) from None
 
 
 def _target_path(plan: Plan, path: str) -> Path:
-    """Return where a file is written, and create its folder.
+    """Return the path that a file is written to, and create its folder.
 
     Raises:
-        ConfigError: A link of the repository leads outside.
+        ConfigError: A link in the repository leads out of the fresh folder.
     """
     target = plan.tree / path
     if target.is_symlink() or not target.parent.resolve().is_relative_to(plan.tree):
@@ -101,7 +101,7 @@ def _make_folder(plan: Plan) -> None:
     """Create the folder in which the command is started.
 
     Raises:
-        ConfigError: A link of the repository leads outside.
+        ConfigError: A link in the repository leads out of the fresh folder.
     """
     if not plan.folder.resolve().is_relative_to(plan.tree):
         raise _outside_error(plan, plan.folder.relative_to(plan.tree).as_posix())
@@ -109,7 +109,10 @@ def _make_folder(plan: Plan) -> None:
 
 
 def _outside_error(plan: Plan, path: str) -> ConfigError:
-    return ConfigError(f"{path} of {plan.start.label} would be written outside of the fresh folder; not repeated")
+    return ConfigError(
+        f"{plan.start.label} is not repeated: a link in its repository leads out of the fresh folder, so {path} would"
+        " be written elsewhere"
+    )
 
 
 def _git(*arguments: str, stdin: bytes | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Execution of a plan's command, and search for the run that it opened."""
+"""Execution of a plan's command, and lookup of the run that the command opened."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from runfolio.record.base.flat_names import identity
 from runfolio.record.base.run_document import REPRODUCTION
 from runfolio.reproduce.plan import Plan
 
-LINK_HINT = "pass data that git ignores and that only the script names with --link [NAME=]PATH"
+LINK_HINT = "if the script reads data that git ignores, pass that data with --link [NAME=]PATH"
 _STOP_TIMEOUT_S = 15.0
-"""Time for an interrupted program to end by itself."""
+"""Time in which an interrupted program can end by itself."""
 
 
 def run_command(plan: Plan, output: IO[Any] | None = None) -> int:
-    """Run the command; return its exit status. Its output goes to `output`, or to this process's.
+    """Run the command and return its exit status.
 
-    Ctrl-C and SIGTERM end it; the checkout is still removed afterwards.
+    Ctrl-C and SIGTERM end the command, and the checkout is still removed.
+
+    Args:
+        output: Target of the command's output; None for the output of this process.
 
     Raises:
         NotFound: The program does not exist.
@@ -40,7 +43,7 @@ def run_command(plan: Plan, output: IO[Any] | None = None) -> int:
             raise NotFound(f"cannot start {plan.command[0]} in {plan.folder}: {error.strerror}") from None
         try:
             return process.wait()
-        except KeyboardInterrupt:  # the program also gets Ctrl-C from the terminal, and has time to close its record
+        except KeyboardInterrupt:  # the terminal also sends Ctrl-C to the program, which has time to close its run
             _stop(process, lambda: None, process.terminate, process.kill)
             raise
         except BaseException:
@@ -70,15 +73,15 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 
 def find_repeated_run(folio: Folio, plan: Plan, earlier_folders: set[Path], status: int) -> tuple[RecordedRun, int]:
-    """Return the run that a command opened, and the number of further ones.
+    """Return the run that the command opened, and the number of other runs that it opened.
 
-    If it opened several, return the one whose settings are most like the original's.
+    If the command opened several runs, return the one whose settings are most similar to the original's.
 
     Args:
-        earlier_folders: Folders of the runs that existed before.
+        earlier_folders: Folders of the runs that existed before the command.
         status: Exit status of the command.
     Raises:
-        NotFound: It opened no run.
+        NotFound: The command opened no run.
     """
     original = plan.run
     opened = [
@@ -89,8 +92,8 @@ def find_repeated_run(folio: Folio, plan: Plan, earlier_folders: set[Path], stat
     ]
     if not opened:
         raise NotFound(
-            f"the command exited with status {status} and opened no run in {folio.store}: it ended before"
-            f" `runfolio.init`, or its runfolio version cannot repeat runs; {LINK_HINT}"
+            f"the command exited with status {status} and opened no run in {folio.store}, because it ended before"
+            f" `runfolio.init` or uses a version of runfolio that cannot repeat runs; {LINK_HINT}"
         )
     candidates = sorted(
         opened,
@@ -101,5 +104,5 @@ def find_repeated_run(folio: Folio, plan: Plan, earlier_folders: set[Path], stat
 
 
 def _count_equal_settings(run: RecordedRun, original: RecordedRun) -> int:
-    """Count the settings with equal values."""
+    """Return the number of settings that have the same value in both runs."""
     return sum(identity(run.flat_config.get(name)) == identity(value) for name, value in original.flat_config.items())

@@ -20,16 +20,16 @@ _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 @dataclass(frozen=True)
 class CodeSource:
     kind: Literal["worktree", "clone", "kept", "here"]
-    """A worktree or a clone of `repository`; only the captured files; the folder with its current content."""
+    """Source: a worktree or a clone of `repository`, only the captured files, or the folder with its current code."""
     repository: Path | None = None
     paths: frozenset[str] = frozenset()
-    """Files of the commit, relative to the root, with `/`."""
+    """Paths of the commit's files, relative to the root, with `/` as separator."""
 
 
 def is_inside_records(run: RecordedRun, path: Path, store: Path) -> bool:
     """Return whether a path is inside the store or the run's folder, whose content may come from other people.
 
-    git and Python execute settings and programs found there, such as a repository's `filter` or a file called python.
+    There, git could execute a repository's settings, such as `filter`, and a file named python could be started.
     """
     folders = [folder.resolve() for folder in (store, run.folder)]
     paths = {Path(os.path.abspath(path)), path.resolve()}  # noqa: PTH100 - a link inside counts as well
@@ -40,10 +40,10 @@ def find_code_source(start: RecordedStart, repository: Path | None, store: Path,
     """Find the source of the code.
 
     Args:
-        repository: Repository chosen by the user, who trusts it.
-        store: Other repositories inside it are not used.
+        repository: Repository that the user chose and trusts.
+        store: Store of the run. A repository inside it is used only if the user chose it.
     Raises:
-        NotFound: Neither the commit nor enough captured files are available.
+        NotFound: Neither the commit nor a captured script is available.
     """
     if here:
         if not start.root.is_dir():
@@ -55,7 +55,9 @@ def find_code_source(start: RecordedStart, repository: Path | None, store: Path,
         if start.commit and _COMMIT.fullmatch(start.commit) and (paths := _paths(path, start.commit)) is not None:
             return CodeSource(kind, path, paths)
     if repository is not None:
-        raise NotFound(f"{repository} does not have commit {start.commit} of {start.label}; use another --repository")
+        raise NotFound(
+            f"{repository} does not contain commit {start.commit} of {start.label}; pass a different --repository"
+        )
     captured_paths = {file.path for file in start.captured.files} if start.captured else set[str]()
     if start.script is None or start.script_name in captured_paths:  # an installed program has no script
         return CodeSource("kept")
@@ -66,7 +68,7 @@ def find_code_source(start: RecordedStart, repository: Path | None, store: Path,
         )
     raise NotFound(
         f"commit {start.commit} of {start.label} is not in {start.root}, and its script was not captured;"
-        " name a repository with the commit by --repository PATH, or repeat the run with today's code by --here"
+        " pass a repository with this commit as --repository PATH, or use --here to run today's code"
     )
 
 
@@ -77,12 +79,12 @@ def _candidates(start: RecordedStart, repository: Path | None) -> Iterator[tuple
     if start.commit is not None:
         yield "worktree", start.root
         remote = (start.remote or "").removeprefix("file://")
-        if os.path.isabs(remote):  # noqa: PTH117 - a text that may be a URL
+        if os.path.isabs(remote):  # noqa: PTH117 - the string may be a URL
             yield "clone", Path(remote)
 
 
 def _paths(repository: Path, commit: str) -> frozenset[str] | None:
-    """Return the files of a commit; None if the folder is not a repository, or lacks the commit."""
+    """Return the files of a commit; None if the folder is not a repository or does not contain the commit."""
     if not repository.is_dir():
         return None
     listing = git.run_git(repository, ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit], _LISTING_BYTES)

@@ -1,4 +1,4 @@
-"""Command lines, parsed into flags with values, to override some of the values."""
+"""Command lines, parsed into flags and their values, so that individual values can be overridden."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NUMBER = re.compile(r"-[\d.]+(e[-+]?\d+)?\Z", re.IGNORECASE)
 
 
 class _Group(NamedTuple):
-    """Flag with the words up to the next flag; the first group has no flag."""
+    """Flag with its values: the words up to the next flag. The first group has no flag."""
 
     flag: str
     values: list[str]
@@ -26,10 +26,10 @@ class _Group(NamedTuple):
 
 
 def merge_arguments(recorded: Sequence[str], overrides: Sequence[str]) -> tuple[list[str], list[Deviation]]:
-    """Override recorded arguments; return the new arguments and the deviations.
+    """Override recorded arguments, and return the new arguments and the deviations.
 
-    The given values of a recorded flag replace as many of its own, since the rest may be positional arguments. Other
-    flags are added at the end.
+    If a recorded flag is given again with n values, they replace the first n recorded ones, because the rest may be
+    positional arguments. Other flags are appended.
     """
     groups, changed = _groups(recorded), list[Deviation]()
     for new in _groups(overrides):
@@ -48,7 +48,7 @@ def merge_arguments(recorded: Sequence[str], overrides: Sequence[str]) -> tuple[
 
 
 def without_flag(arguments: Sequence[str], flag: str) -> list[str]:
-    """Return the arguments without a flag that takes one value."""
+    """Return the arguments without `flag`, which takes one value."""
     groups = [
         _Group("", group.values[1:], joined=False) if group.flag == flag else group for group in _groups(arguments)
     ]

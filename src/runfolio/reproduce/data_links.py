@@ -1,6 +1,6 @@
-"""Files and folders that a run got by relative paths and that no repository contains, mostly data.
+"""Links to files that a run reads by relative paths and that are not in its repository, which are mostly data.
 
-A fresh folder lacks them, so it gets links to them.
+A fresh folder does not contain these files, so links to them are created there.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from runfolio.reproduce.recorded_start import RecordedStart
 
 _MAX_LINKS = 1_000
 _OUTPUT_FLAG = re.compile(r"-{1,2}(o|.*(out|output|save|log|dest|store|result|checkpoint).*)", re.IGNORECASE)
-"""Flags for outputs: with a link, the repeated run would overwrite the original results."""
+"""Matches flags that name an output, which is never linked: the repeated run would overwrite the original results."""
 _DATA_ENDINGS = (
     *(".arrow", ".bin", ".csv", ".db", ".gz", ".h5", ".hdf5", ".jpg", ".json", ".jsonl", ".npy", ".npz", ".parquet"),
     *(".pkl", ".png", ".pt", ".pth", ".safetensors", ".tar", ".tsv", ".txt", ".xml", ".yaml", ".yml", ".zip", ".zst"),
 )
-"""Suffixes that mark a text as the name of a file that the script reads."""
+"""Suffixes of arguments that are taken for names of files that the script reads."""
 _SCHEME = re.compile(r"[a-z_0-9]{2,}:(?!//)")
-"""Prefix of a source, such as `folder:photos`."""
+"""Matches the prefix of a data source, such as `folder:` in `folder:photos`."""
 
 
 def find_links(
@@ -43,8 +43,8 @@ def find_links(
         tree_files: Files of the code, relative to the tree.
         binary: Files of the code whose uncommitted changes were not captured.
         arguments: Further arguments of the command.
-        required: Paths that must exist, or `NAME=PATH` to link NAME of the script to PATH.
-        store: Folder of the runs, which is never linked.
+        required: Paths that must exist. With `NAME=PATH`, a link at NAME, as the script spells it, leads to PATH.
+        store: Store of the runs, which is never linked.
     Raises:
         NotFound: A required path does not exist.
         ConfigError: A required path would be outside of the fresh folder.
@@ -77,12 +77,13 @@ def find_links(
 def missing_files(
     start: RecordedStart, tree: Path, tree_files: AbstractSet[str], links: AbstractSet[Path], arguments: Sequence[str]
 ) -> list[str]:
-    """Return missing data that arguments, settings or the record name.
+    """Return the missing data that arguments, settings or the record name.
 
-    Files are known by their ending, or because the record says that an argument named an existing file or folder.
+    An argument counts as data if it has the suffix of a data file, or if the record says that it named an existing
+    file or folder.
 
     Args:
-        arguments: Arguments of the command that is started.
+        arguments: Arguments of the repeated command.
     """
     named = [text for text in _named_paths(start, arguments) if _is_data_file(text)]
     existing = [text for text in _argument_values(arguments) if text in start.existing]
@@ -104,7 +105,7 @@ def missing_files(
 
 
 def is_output_flag(flag: str) -> bool:
-    """Return whether a flag says where something goes, such as `--out`."""
+    """Return whether a flag names an output, such as `--out`."""
     return _OUTPUT_FLAG.fullmatch(flag) is not None
 
 
@@ -119,13 +120,13 @@ def _existing(option: str, path: Path) -> Path:
 
 
 def _exists(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises if a name is too long, or a folder is closed
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises if a name is too long or a folder is not accessible
 
 
 def _link_path(start: RecordedStart, tree: Path, name: str) -> Path:
     original = Path(os.path.normpath(start.folder / name))
     if original == start.root or not original.is_relative_to(start.root):
-        raise ConfigError(f"--link {name}=...: {name} is outside of {start.root}; name a path below it")
+        raise ConfigError(f"--link {name}=...: {name} is outside of {start.root}; NAME must be a path inside it")
     return tree / original.relative_to(start.root)
 
 
@@ -136,7 +137,7 @@ def _parents(name: str) -> Iterator[str]:
 
 
 def _named_paths(start: RecordedStart, words: Sequence[str]) -> Iterator[str]:
-    """Yield possible relative paths in arguments and settings."""
+    """Yield the values of arguments and settings that may be relative paths."""
     for value in _argument_values(words):
         yield from _relative_paths(value)
     for name, value in start.run.flat_config.items():
@@ -145,7 +146,7 @@ def _named_paths(start: RecordedStart, words: Sequence[str]) -> Iterator[str]:
 
 
 def _argument_values(words: Sequence[str]) -> Iterator[str]:
-    """Yield arguments and values of flags, except of flags that name an output."""
+    """Yield positional arguments and the values of flags, except flags that name an output."""
     flag = ""
     for word in words:
         name, _, value = word.partition("=") if word.startswith("-") else (flag, "", word)
@@ -162,8 +163,8 @@ def _data_paths(start: RecordedStart) -> Iterator[str]:
 
 
 def _relative_paths(text: str) -> Iterator[str]:
-    """Yield a text if it may be a relative path; an absolute path stays valid."""
-    if (path := _path(text)) and not os.path.isabs(path):  # noqa: PTH117 - a text that may be anything
+    """Yield the path in a string if it may be relative; an absolute path remains valid and needs no link."""
+    if (path := _path(text)) and not os.path.isabs(path):  # noqa: PTH117 - the string may be anything
         yield path
 
 
@@ -173,7 +174,7 @@ def _path(text: str) -> str | None:
 
 
 def _left_out_files(start: RecordedStart, binary: Sequence[str]) -> Iterator[str]:
-    """Yield code files that were too large or binary; their current versions are used."""
+    """Yield code files that were not captured, such as large or binary ones; their current versions are linked."""
     left_out = start.captured.left_out if start.captured else []
     for path in [*(entry.path for entry in left_out), *binary]:
         if path:
@@ -181,7 +182,7 @@ def _left_out_files(start: RecordedStart, binary: Sequence[str]) -> Iterator[str
 
 
 def _missing_paths(original: Path, name: str, present: AbstractSet[str]) -> Iterator[Path]:
-    """Yield the parts of a file or folder that the fresh folder lacks."""
+    """Yield the file or folder, or the parts of it, that are not in the fresh folder."""
     if not _exists(original):
         return
     if name not in present:

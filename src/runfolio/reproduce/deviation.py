@@ -1,4 +1,4 @@
-"""Deviation from the record: one difference between the recorded run and the current state."""
+"""Deviations from the record: differences between the recorded run and the current state or the repeated run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runfolio.record.base.files import number_to_json
 
 DeviationKind = Literal["code", "flag", "setting", "data", "package", "hardware", "environment", "seeds"]
 DEVIATION_KINDS: tuple[DeviationKind, ...] = get_args(DeviationKind)
-"""Kinds of deviations, the likeliest cause of a different result first."""
+"""Kinds of deviations. Kinds that are likelier to cause a different result come first."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Deviation:
     name: str
     """Name of a file, flag, package or image, or of a property of the machine."""
     before: Any
-    """Value in the original; None if it had none."""
+    """Value in the original run; None if the original has no value."""
     after: Any
     remark: str = ""
     rank: int = 1
-    """Order among deviations of one kind; a lower rank is a likelier cause."""
+    """Position among deviations of one kind; a lower rank means a likelier cause."""
 
     @property
     def text(self) -> str:
@@ -38,7 +38,7 @@ class Deviation:
 
 
 def sort_deviations(deviations: Iterable[Deviation]) -> list[Deviation]:
-    """Remove duplicates, keeping the first, and sort by the likelihood of a different result."""
+    """Remove duplicates, keeping the first, and sort the likeliest causes of a different result first."""
     unique: dict[tuple[DeviationKind, str], Deviation] = {}
     for deviation in deviations:
         unique.setdefault((deviation.kind, deviation.name), deviation)

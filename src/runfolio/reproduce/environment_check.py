@@ -1,4 +1,4 @@
-"""Deviations from the record before the command is run."""
+"""Deviations from the record that can be found before the command is run."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _SCHEME = re.compile(r"[a-z_0-9]{2,}:(?!//)")
 
 
 def find_deviations(plan: Plan) -> list[Deviation]:
-    """Return deviations of code (with `here`), flags, data, packages and machine, likeliest causes first.
+    """Return deviations in code (with `here`), flags, data, packages and machine, likeliest causes first.
 
     Raises:
-        ConfigError: The interpreter's runfolio cannot repeat runs.
+        ConfigError: The interpreter of the plan cannot run this version of runfolio.
     """
     recorded = plan.run.document.environment
     current = cast("Environment", _interpreter_info(plan))
-    if plan.venv is not None:  # the recorded packages will be installed there
+    if plan.venv is not None:  # the recorded packages will be installed in it
         current["packages"] = recorded.get("packages", {})
         current["installed_from"] = recorded.get("installed_from", {})
     deviations = [
@@ -65,17 +65,17 @@ def _interpreter_info(plan: Plan) -> dict[str, Any]:
         return json.loads(process.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         raise ConfigError(
-            f"{plan.interpreter}, the interpreter of {plan.start.label}, cannot run this runfolio; install it there,"
-            " or move that interpreter away to use the current one"
+            f"{plan.interpreter}, the interpreter of {plan.start.label}, cannot run this version of runfolio; install"
+            " runfolio for that interpreter, or move the interpreter away to use the current one"
         ) from None
 
 
 def _data(plan: Plan) -> Iterator[Deviation]:
-    """Yield data files that are missing, or that differ at their recorded place."""
+    """Yield data files that are missing, or whose content differs from the recorded content."""
     for name in plan.missing_data:
         is_absolute = Path(name).is_absolute()
-        remedy = "pass another path after --" if is_absolute else f"pass it with --link {name}=PATH"
-        yield Deviation("data", name, "there", None, f"missing; {remedy}")
+        remedy = "pass a different path after --" if is_absolute else f"pass it with --link {name}=PATH"
+        yield Deviation("data", name, "present", None, f"missing; {remedy}")
     for name, data in plan.run.data.items():
         source = data.source or ""
         name_on_disk = source[match.end() :] if (match := _SCHEME.match(source)) else source
@@ -85,7 +85,7 @@ def _data(plan: Plan) -> Iterator[Deviation]:
         try:
             yield from _changed_files(name, data.listing(), path)
         except (RunfolioError, OSError):
-            continue  # the listing was too long or is missing; the repeated run's fingerprint is compared later
+            continue  # the listing was too long or is missing; fingerprints are compared after the repeated run
 
 
 def _changed_files(name: str, listing: Listing, path: Path) -> Iterator[Deviation]:
@@ -106,7 +106,7 @@ def _changed_files(name: str, listing: Listing, path: Path) -> Iterator[Deviatio
 
 
 def _code(plan: Plan) -> Iterator[Deviation]:
-    """Yield differences of the current code: line by line for captured files, by name for other tracked ones."""
+    """Yield differences in the current code: by line for captured files, by name for other tracked files."""
     start = plan.start
     captured = start.captured
     captured_files = [file for file in captured.files if is_inside_root(file.path)] if captured else []

@@ -1,4 +1,7 @@
-"""Environment of an interpreter, printed by itself (`python -m runfolio.reproduce.interpreter_info PATH`)."""
+"""Environment of an interpreter, which the interpreter itself prints.
+
+The command is `python -m runfolio.reproduce.interpreter_info PATH`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def interpreter_info(path: str) -> dict[str, Any]:
     """Return the parts of a run's `environment` that can be read without executing the run's code.
 
     Args:
-        path: Value of PYTHONPATH for the run. Packages are searched there, but not imported.
+        path: Value of PYTHONPATH for the run. Packages are looked up there, but not imported.
     """
     python_path = set(os.environ.get("PYTHONPATH", "").split(os.pathsep))
     folders = [*path.split(os.pathsep), *(folder for folder in sys.path if folder not in python_path)]

@@ -1,4 +1,4 @@
-"""Uncommitted changes of a run in a form that `git apply` can restore."""
+"""Uncommitted changes of a run as a patch for `git apply`."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _NEW = re.compile(rb"^(?:\+\+\+ b/|(?:rename|copy) to )(?P<path>[^\t\n]+)", re.M
 _NAMES = re.compile(rb"^diff --git a/(?P<names>.+)$", re.MULTILINE)
 _BLOB = re.compile(rb"^index (?P<before>[0-9a-f]{40}|[0-9a-f]{64})\.\.", re.MULTILINE)
 _LONGEST_PATH = 4095
-"""Bytes."""
+"""Maximum length of a path, in bytes."""
 _HUNK = re.compile(rb"@@ -(?P<line>\d{1,9})")
 
 
 class Patch(NamedTuple):
     text: bytes
     added: frozenset[str]
-    """Files of the patch that exist after it is applied."""
+    """Files of the patch that exist after the patch is applied."""
     binary: tuple[str, ...]
-    """Binary files, of which the patch only states that they differ."""
+    """Binary files. The patch states that they differ, but does not contain their content."""
 
 
 EMPTY = Patch(b"", frozenset(), ())
 
 
 def read_patch(start: RecordedStart, repository: Path | None, committed: AbstractSet[str]) -> Patch:
-    """Return the uncommitted changes, except those inside of submodules, which are not checked out.
+    """Return the uncommitted changes, except those inside submodules, which are not checked out.
 
     Args:
-        repository: Repository with the commit.
-        committed: Paths of the commit; a submodule is one path, without its files.
+        repository: Repository that contains the commit.
+        committed: Paths in the commit. A submodule is listed as one path, without its files.
     Raises:
         DamagedFile, NotFound: The captured diff is damaged or missing.
     """
@@ -69,11 +69,12 @@ def sections_by_path(diff: bytes) -> dict[str, bytes]:
 
 
 def _path(section: bytes) -> str | None:
-    """Return the path of a section after the change."""
+    """Return the path that the file of a section has after the change; None if the section names no valid path."""
     if new := _NEW.search(section):
         path = new["path"]
     elif names := _NAMES.search(section):
-        text = names["names"]  # the path twice, with ` b/` between; a pattern that says so takes hours over some lines
+        # The line contains the path twice, separated by ` b/`. Matching that with a pattern can take hours.
+        text = names["names"]
         path = text[: len(text) // 2 - 1]
         if text != path + b" b/" + path:
             return None
@@ -83,7 +84,7 @@ def _path(section: bytes) -> str | None:
 
 
 def _with_committed_secrets(section: bytes, repository: Path | None) -> bytes:
-    """Restore redacted lines of the commit in a section: otherwise git could not match it."""
+    """Restore the redacted lines of the commit in a section; otherwise, git could not apply the section."""
     blob = _BLOB.search(section)
     if REDACTED.encode() not in section or blob is None or repository is None:
         return section

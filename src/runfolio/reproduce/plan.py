@@ -1,6 +1,6 @@
-"""Plan of a repetition: the code and its folder, the command, its folder and its variables.
+"""Plan for repeating a run: the code and its folder, the command, its start folder and its variables.
 
-Making a plan only queries git, so that the plan can be shown before anything is done.
+Making a plan only reads files and queries git, so the plan can be shown before anything is changed.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from runfolio.tracking.process.reproduction import Reproduction
 
 @dataclass(frozen=True, kw_only=True)
 class ReproduceOptions:
-    """User's choices for the repetition of a run."""
+    """Choices of the user who repeats a run."""
 
     here: bool = False
     """Use the current code in its own folder."""
     repository: Path | None = None
-    """Repository with the commit."""
+    """Repository that contains the recorded commit. Default: the recorded repository."""
     arguments: Sequence[str] = ()
     """Additional arguments, or new values for recorded flags."""
     links: Sequence[str] = ()
-    """Files and folders that the script reads, relative to its start folder, in addition to those in the command."""
+    """Further files and folders that the script reads, relative to its start folder."""
     steps: int | None = None
     """Last step to repeat; None: all steps."""
     fresh_venv: bool = False
@@ -51,13 +51,13 @@ class Plan:
     start: RecordedStart
     source: CodeSource
     tree: Path
-    """Folder for the root of the code; with `here`, the root itself."""
+    """Folder that the code is written to; with `here`, the folder that contains it."""
     folder: Path
     """Folder in which the command is started."""
     interpreter: Path
-    """The recorded interpreter, else the current one."""
+    """Recorded interpreter; the current one if the recorded one is missing or not trusted."""
     venv: Path | None
-    """Virtual environment that the interpreter creates first."""
+    """Virtual environment to create before the command is run, if any."""
     command: list[str]
     variables: dict[str, str]
     """Variables set for the command in addition to the current environment."""
@@ -65,11 +65,11 @@ class Plan:
     diff: bytes = b""
     """Uncommitted changes for `git apply`."""
     captured_files: list[SourceFile] = field(default_factory=list)
-    """Captured files to write, which git does not have."""
+    """Captured files to write because the commit does not contain them."""
     links: dict[Path, Path] = field(default_factory=dict)
     """Links to create, with their targets."""
     flags: list[Deviation] = field(default_factory=list)
-    """Changes made by the given arguments."""
+    """Deviations that the given arguments cause."""
     missing_data: list[str] = field(default_factory=list)
     """Missing files and folders that the script reads, according to its arguments and data."""
     remarks: list[str] = field(default_factory=list)
@@ -84,20 +84,20 @@ class Plan:
         return {name: value for name, value in variables.items() if name not in self.unset} | self.variables
 
     def as_recorded(self, text: str) -> str:
-        """Return a text with the fresh folder's paths replaced by the original's."""
+        """Return the string with paths in the fresh folder replaced with the original paths."""
         return text.replace(os.fspath(self.tree), os.fspath(self.start.root))
 
 
 def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path, store: Path) -> Plan:
-    """Make the plan of a repetition.
+    """Make the plan for repeating a run.
 
     Args:
-        fresh_folder: An empty folder for everything that is written; it need not exist yet.
+        fresh_folder: Empty folder for everything that is written; it need not exist yet.
         store: Store of the repeated run.
     Raises:
         ConfigError: The run cannot be repeated, or needs further options.
-        NotFound: Its code, or a path to link, is not available.
-        DamagedFile: Its captured code is damaged.
+        NotFound: The code of the run, or a path to link, is not available.
+        DamagedFile: The captured code is damaged.
     """
     start = read_start(run)
     _check_fork(run, store)
@@ -121,7 +121,7 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
     python = interpreter if venv is None else venv / "bin" / "python"
     _refuse_secrets(start, arguments)
     taken = take_variables(start, tree)
-    # A repetition that stops early has no results of its own, and an output folder is not a setting.
+    # If the repeated run stops early, its results do not count. An output folder is not a setting.
     changed = [flag.name for flag in flags if options.steps is None and not data_links.is_output_flag(flag.name)]
     reproduction_of = Reproduction(run.id, run.name, store, tuple(changed))
     step_limit = {} if options.steps is None else {reproduction.STOP_AFTER: str(options.steps)}
@@ -150,10 +150,10 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
 
 
 def _check_fork(run: RecordedRun, store: Path) -> None:
-    """Check that the checkpoint of a fork still exists and is the same.
+    """Check that the checkpoint that a fork started from still exists at the same step.
 
     Raises:
-        NotFound: It is missing or has changed.
+        NotFound: The checkpoint is missing or has a different step.
     """
     lineage = run.document.lineage or {}
     if lineage.get("kind") != FORK:
@@ -165,8 +165,8 @@ def _check_fork(run: RecordedRun, store: Path) -> None:
         raise NotFound(f"run {run.name} ({run.id}) is a fork, and its checkpoint is not available: {error}") from None
     if checkpoint.step != step:
         raise NotFound(
-            f"run {run.name} ({run.id}) is a fork of checkpoint {name} at step {step}, which is now at step"
-            f" {checkpoint.step}; `runfolio reproduce {lineage.get('run')}` repeats the forked run"
+            f"run {run.name} ({run.id}) was forked from checkpoint {name} at step {step}, but this checkpoint is now at"
+            f" step {checkpoint.step}; `runfolio reproduce {lineage.get('run')}` repeats the original run"
         )
 
 
@@ -193,7 +193,7 @@ def is_inside_root(path: str) -> bool:
 
 
 def _fresh_path(path: Path, root: Path, tree: Path) -> Path:
-    """Return the corresponding path in the fresh folder if it is below the root."""
+    """Return the corresponding path in the fresh folder; a path that is not below the root is not changed."""
     return tree / path.relative_to(root) if path.is_relative_to(root) else path
 
 
@@ -201,18 +201,21 @@ def _start_folder(start: RecordedStart, tree: Path) -> Path:
     """Return the folder in which the command is started.
 
     Raises:
-        NotFound: It is outside of the code's folder, and missing.
+        NotFound: The folder is outside of the code's root, and does not exist.
     """
     folder = _fresh_path(start.folder, start.root, tree)
     if not (folder.is_relative_to(tree) or folder.is_dir()):
-        raise NotFound(f"{folder}, where {start.label} was started, is missing; create it with the files read there")
+        raise NotFound(
+            f"{folder}, where {start.label} was started, is missing; create this folder with the files that the script"
+            " reads from it"
+        )
     return folder
 
 
 def _interpreter(start: RecordedStart, store: Path) -> tuple[Path, list[str]]:
-    """Return the interpreter, and remarks on it.
+    """Return the interpreter, and remarks on it for the user.
 
-    It is queried before the user has agreed to anything, so an interpreter inside the records is not used.
+    The interpreter is queried before the user has agreed to anything, so one inside the records is not used.
     """
     recorded = start.run.document.environment.get("executable")
     if not recorded:
@@ -221,9 +224,13 @@ def _interpreter(start: RecordedStart, store: Path) -> tuple[Path, list[str]]:
     if not (path.is_absolute() and path.name.startswith(("python", "pypy"))) or is_inside_records(
         start.run, path, store
     ):
-        return Path(sys.executable), [f"{recorded} is not a trusted interpreter; {sys.executable} is used"]
+        return Path(sys.executable), [
+            f"the recorded interpreter {recorded} is not trusted; {sys.executable} is used instead"
+        ]
     if not os.access(path, os.X_OK):
-        return Path(sys.executable), [f"the recorded interpreter {recorded} is missing; {sys.executable} is used"]
+        return Path(sys.executable), [
+            f"the recorded interpreter {recorded} is missing; {sys.executable} is used instead"
+        ]
     return path, []
 
 
@@ -233,7 +240,7 @@ def _command(
     """Return the command to run.
 
     Raises:
-        NotFound: The script is outside of the root and missing, or the program does not exist.
+        NotFound: The script is outside of the root and does not exist, or the program is not installed.
     """
     arguments = [_with_fresh_path(word, start.root, tree, tree_files) for word in arguments]
     if start.module is not None:
@@ -242,11 +249,11 @@ def _command(
         name = start.script_name
         script = start.script if name is None else tree / name
         if name is None and not script.is_file():
-            raise NotFound(f"the script {script} of {start.label} is outside of {start.root}, and missing")
+            raise NotFound(f"the script {script} of {start.label} is outside of {start.root}, and does not exist")
         return [os.fspath(python), os.fspath(script), *arguments]
     program = python.with_name(Path(start.command[0]).name)
     if program.name == "runfolio":
-        arguments = command_line.without_flag(arguments, "--store")  # RUNFOLIO_STORE names the store
+        arguments = command_line.without_flag(arguments, "--store")  # the variable RUNFOLIO_STORE selects the store
         return [os.fspath(python), "-m", "runfolio", *arguments]
     if not (is_fresh or program.is_file()):
         raise NotFound(f"the program {program.name} that started {start.label} is not installed in {program.parent}")
@@ -254,8 +261,8 @@ def _command(
 
 
 def _with_fresh_path(word: str, root: Path, tree: Path, tree_files: frozenset[str]) -> str:
-    """Replace the absolute path of a code file by its path in the fresh folder."""
-    prefix = os.path.join(os.fspath(root), "")  # noqa: PTH118 - compared as text
+    """Replace the absolute path of a code file with its path in the fresh folder."""
+    prefix = os.path.join(os.fspath(root), "")  # noqa: PTH118 - compared as a string
     before, separator, path = word.partition(prefix)
     is_in_tree = path in tree_files or any(name.startswith(f"{path}/") for name in tree_files)
     return f"{before}{tree}/{path}" if separator and before in ("", f"{before[:-1]}=") and is_in_tree else word
@@ -266,7 +273,7 @@ def _refuse_secrets(start: RecordedStart, words: Sequence[str]) -> None:
         if REDACTED in word:
             flag = word.partition("=")[0] if "=" in word else words[number - 1] if number else "the first argument"
             raise ConfigError(
-                f"the record of {start.label} does not contain the value of {flag}, a secret; pass it after --:"
+                f"the value of {flag} is a secret, which the record of {start.label} does not contain; pass it again:"
                 f" `runfolio reproduce {start.run.id} -- {flag} VALUE`"
             )
 
@@ -274,7 +281,7 @@ def _refuse_secrets(start: RecordedStart, words: Sequence[str]) -> None:
 def _variable_remarks(taken: TakenVariables) -> Iterator[str]:
     if taken.left_out:
         yield (
-            f"recorded variables that are not taken from a record: {', '.join(taken.left_out)};"
+            f"these recorded variables are not set, for safety: {', '.join(taken.left_out)};"
             " set them yourself if the run needs them"
         )
 
@@ -282,12 +289,12 @@ def _variable_remarks(taken: TakenVariables) -> Iterator[str]:
 def _remarks(start: RecordedStart, source: CodeSource) -> Iterator[str]:
     """Yield remarks on the run and on the source of its code."""
     if (attempts := sum(attempt.purpose != TEST for attempt in own_attempts(start.run))) > 1:
-        yield f"it was resumed ({attempts} attempts); it is repeated entirely, from its first start"
+        yield f"the run was resumed ({attempts} attempts); all of it is repeated, from its first start"
     for name, data in start.run.data.items():
         if data.earlier:
-            yield f"its {name} data changed between attempts; the repetition uses today's data throughout"
+            yield f"its {name} data changed between attempts; today's data is used from the start"
     if start.run.document.series:
-        yield f"it belongs to the series {start.run.document.series.get('name')}; only this run is repeated"
+        yield f"the run belongs to the series {start.run.document.series.get('name')}; only this run is repeated"
     if source.kind == "kept" and start.commit:
         yield f"commit {start.commit[:12]} is not available; only the files captured with the run are used"
     if ".gitmodules" in source.paths:
@@ -297,7 +304,7 @@ def _remarks(start: RecordedStart, source: CodeSource) -> Iterator[str]:
 def _missing_files(
     start: RecordedStart, source: CodeSource, uncommitted: patch.Patch, linked: AbstractSet[Path], tree: Path
 ) -> Iterator[str]:
-    """Yield remarks on code that was not captured and therefore differs.
+    """Yield remarks on code that was not captured, and therefore may differ from the original.
 
     Raises:
         ConfigError: The uncommitted changes were not captured at all.
@@ -318,7 +325,7 @@ def _missing_files(
             and entry.path not in source.paths
             and tree / entry.path not in linked
         ):
-            yield f"{entry.path} was not captured ({entry.why}), and is missing today"
+            yield f"{entry.path} was not captured ({entry.why}), and does not exist today"
     for file in captured.files if captured else ():
         if not is_inside_root(file.path):
             yield f"{file.path} is outside of the code's folder; its current version is used"
@@ -331,6 +338,6 @@ def _missing_binary(
 ) -> Iterator[str]:
     for path in uncommitted.binary:
         if path in source.paths:
-            yield f"{path} differed from the commit, and is not text: its committed version is used"
+            yield f"the changes to {path} were not captured, because it is a binary file; its committed version is used"
         elif tree / path not in linked:
-            yield f"{path} was not captured (not text), and is missing today"
+            yield f"{path} was not captured (binary file), and does not exist today"

@@ -1,4 +1,4 @@
-"""Start of a run according to its record; runs that cannot be started again are refused."""
+"""First start of a run according to its record. Runs that cannot be started again are rejected."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedStart:
-    """First start of a run: a resumed run is repeated entirely, a fork from its checkpoint."""
+    """First start of a run. All attempts of a resumed run are repeated, and a fork starts from its checkpoint."""
 
     run: RecordedRun
     command: tuple[str, ...]
     """`sys.argv` without secrets."""
     existing: frozenset[str]
-    """Arguments that named an existing file or folder at the start; empty if the record does not say."""
+    """Arguments that named an existing file or folder at the start; empty if the record lacks this information."""
     module: str | None
     """Module of `python -m`, if used."""
     script: Path | None
     folder: Path
-    """Folder in which it was started."""
+    """Folder in which the command was started."""
     root: Path
-    """Folder that the paths of its code are relative to: the repository, else the script's folder."""
+    """Folder to which the paths of the code are relative: the repository, else the script's folder."""
     commit: str | None
     dirty: bool
     remote: str | None
@@ -53,7 +53,7 @@ class RecordedStart:
 
     @property
     def script_name(self) -> str | None:
-        """Path of the script relative to the root, with `/`; None without a script, or if it is elsewhere."""
+        """Path of the script relative to the root, with `/`; None if there is no script or it is outside the root."""
         for path in filter(None, (self.script, self.script and self.script.resolve())):
             if path.is_relative_to(self.root):
                 return path.relative_to(self.root).as_posix()
@@ -61,11 +61,11 @@ class RecordedStart:
 
 
 def read_start(run: RecordedRun) -> RecordedStart:
-    """Read how a run was started.
+    """Read the first start of a run.
 
     Raises:
-        ConfigError: No command can start the run again; the message says why.
-        DamagedFile: The list of its code cannot be read, or the record has invalid fields.
+        ConfigError: No command can start the run again; the message contains the reason.
+        DamagedFile: The list of captured code cannot be read, or the record has invalid fields.
     """
     first_start = _first_start(run)
     command = tuple(map(str, first_start.get("command") or ()))
@@ -73,10 +73,10 @@ def read_start(run: RecordedRun) -> RecordedStart:
         raise ConfigError(f"run {run.name} ({run.id}) cannot be repeated: {reason}")
     captured = code.read(run.folder, [own_attempts(run)[0].writer]) if own_attempts(run) else None
     if captured is not None and captured.damage:
-        raise DamagedFile(f"the list of code in {run.folder} is damaged ({shorten_damage(captured.damage)})")
+        raise DamagedFile(f"the list of captured code in {run.folder} is damaged ({shorten_damage(captured.damage)})")
     if captured is not None and not _is_whole_path(captured.root):
         raise DamagedFile(
-            f"the list of the code of run {run.name} ({run.id}) is damaged (root is {captured.root[:40]!r})"
+            f"the list of captured code of run {run.name} ({run.id}) is damaged (root is {captured.root[:40]!r})"
         )
     script = Path(name) if (name := first_start.get("script")) else None
     folder = Path(first_start.get("folder") or "")
@@ -112,31 +112,31 @@ def _is_whole_path(text: str) -> bool:
 
 
 def own_attempts(run: RecordedRun) -> list[Attempt]:
-    """Return the attempts of a run, without those that a fork inherited."""
+    """Return the attempts of a run, except those that a fork inherited."""
     return [attempt for attempt in run.document.attempts if attempt.inherited is None]
 
 
 def _root(folder: Path) -> Path:
-    """Return the current repository of a folder, else the folder itself; used if no code was captured."""
+    """Return the root of the repository that contains the folder today, else the folder itself."""
     repository = git.repository(str(folder))
     return folder if repository is None else repository.root
 
 
 def _refusal_reasons(run: RecordedRun, first_start: StartedCode, command: tuple[str, ...]) -> Iterator[str]:
-    """Yield reasons why no command can start the run again."""
+    """Yield the reasons why no command can start the run again."""
     if not command or not first_start.get("folder"):
-        yield "its record has no command, or no folder"
+        yield "its record does not contain the command, or the folder where it was started"
         return
     program = Path(command[0]).name.lower()
     notebook = any(file.why == "notebook" for file in run.code.files)
     if notebook or any(name in program for name in _NOTEBOOK_PROGRAMS):
         yield "it was started in a notebook, which has no command; `runfolio show RUN --code` lists the captured code"
     if command[0] in ("", "-", "-c"):
-        yield "it was started at Python's prompt or by `python -c`; put the code into a script, and record that"
+        yield "it was started at Python's prompt or by `python -c`; put the code into a script and run that instead"
     size = str((run.document.environment.get("variables") or {}).get("WORLD_SIZE", "1"))
     ranks = {writer.rank for writer in read_writers(run.folder) if writer.rank is not None}
     if len(ranks) > 1 or (size.isdecimal() and int(size) > 1):
         yield (
-            "several ranks wrote it, and their launcher is not recorded;"
-            " launch them by hand, and use `runfolio compare` for the two runs"
+            "several ranks wrote to it, and the record does not contain their launcher;"
+            " launch them by hand, then compare the two runs with `runfolio compare`"
         )

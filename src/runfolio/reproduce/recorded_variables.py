@@ -1,7 +1,7 @@
-"""Environment variables of a record: which of them are set again for the command.
+"""Recorded environment variables that are set again for the repeated command.
 
-A record may come from somebody. Variables can load libraries, name programs and open connections (`LD_PRELOAD`,
-`XLA_FLAGS`, `NCCL_NET_PLUGIN`), so those alone are taken that only choose between ways to compute.
+A record may come from another person. Variables can load libraries, start programs and open connections (`LD_PRELOAD`,
+`XLA_FLAGS`, `NCCL_NET_PLUGIN`), so only variables that select how to compute are set again.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _MACHINE_VARIABLES = (
     *("RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
     *("TORCHELASTIC_*", "ACCELERATE_*", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX", "TORCHINDUCTOR_CACHE_DIR"),
 )
-"""Recorded variables that describe the machine, and do not affect the program."""
+"""Patterns of recorded variables that describe the machine and do not affect the program."""
 _TAKEN = frozenset(
     (
         # Python, time zone and language
         *("PYTHONHASHSEED", "PYTHONOPTIMIZE", "TZ", "LANG", "LC_ALL"),
-        # which GPUs, and how exactly they compute
+        # GPUs and their precision
         *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "CUDA_DEVICE_MAX_CONNECTIONS"),
         *("CUDA_MODULE_LOADING", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
         *("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
@@ -40,16 +40,16 @@ _TAKEN = frozenset(
         *("KMP_BLOCKTIME", "KMP_DETERMINISTIC_REDUCTION", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"),
         *("MKL_NUM_THREADS", "MKL_DOMAIN_NUM_THREADS", "MKL_DYNAMIC", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
         *("MKL_THREADING_LAYER", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "TOKENIZERS_PARALLELISM"),
-        # compiling, and several processes
+        # compilation and communication
         *("TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE", "TORCHINDUCTOR_MAX_AUTOTUNE", "TORCHINDUCTOR_FREEZING"),
         *("TORCHINDUCTOR_FALLBACK_RANDOM", "TORCHINDUCTOR_COORDINATE_DESCENT_TUNING", "HF_HUB_OFFLINE"),
         *("NCCL_ALGO", "NCCL_PROTO", "NCCL_P2P_DISABLE", "NCCL_P2P_LEVEL", "NCCL_SHM_DISABLE", "NCCL_IB_DISABLE"),
         *("NCCL_MIN_NCHANNELS", "NCCL_MAX_NCHANNELS", "NCCL_NTHREADS", "NCCL_BUFFSIZE"),
     )
 )
-"""Names of variables that are taken from a record. None of them names a program, library, file or host to be used."""
+"""Variables that are taken from a record. None of them can name a program, library, file or host to use."""
 _REMOVED_VARIABLES = (RUN_ID, "RUNFOLIO_CODE", reproduction.STOP_AFTER, reproduction.CHANGED)
-"""Variables of the current shell that would change the recording of the repeated run."""
+"""Variables of the current shell that would change how the repeated run is recorded."""
 _THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 
@@ -60,11 +60,11 @@ class TakenVariables(NamedTuple):
     unset: list[str]
     """Variables of the current shell that the command must not inherit."""
     left_out: list[str]
-    """Recorded variables that differ from the current shell and are not taken from a record."""
+    """Recorded variables that differ from the current shell but are not set for the command."""
 
 
 def program_variables(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the recorded variables that can affect a program, without those of the machine."""
+    """Return the recorded variables that can affect a program, without those that describe the machine."""
     return {
         name: value
         for name, value in values.items()
@@ -73,12 +73,12 @@ def program_variables(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def take_variables(start: RecordedStart, tree: Path) -> TakenVariables:
-    """Choose what is set for the command and what is not.
+    """Choose the variables to set for the command.
 
-    Of the recorded `PYTHONPATH`, only folders of the code are taken, and those that are on today's `PYTHONPATH`.
+    A folder of the recorded `PYTHONPATH` is used only if it is below the code's root or on today's `PYTHONPATH`.
 
     Args:
-        tree: Where the code is laid.
+        tree: Folder that the code is written to.
     """
     recorded = program_variables(start.run.document.environment.get("variables") or {})
     recorded = {name: value for name, value in recorded.items() if isinstance(value, str) and REDACTED not in value}
@@ -98,15 +98,15 @@ def take_variables(start: RecordedStart, tree: Path) -> TakenVariables:
 
 
 def _trusted_folder(entry: str, start: RecordedStart, tree: Path) -> str | None:
-    """Return a folder of the recorded `PYTHONPATH` as it is for the command; None if the record alone names it."""
-    if entry in os.environ.get(PYTHON_PATH, "").split(os.pathsep) and os.path.isabs(entry):  # noqa: PTH117 - a text
+    """Return the path that the command uses for an entry of the recorded `PYTHONPATH`; None if it is not trusted."""
+    if entry in os.environ.get(PYTHON_PATH, "").split(os.pathsep) and os.path.isabs(entry):  # noqa: PTH117 - a string
         return _moved(entry, start.root, tree)
     folder = os.path.normpath(start.folder / entry)
     return _moved(folder, start.root, tree) if Path(folder).is_relative_to(start.root) else None
 
 
 def _editable_package_folders(start: RecordedStart, tree: Path) -> Iterable[str]:
-    """Folders of packages that were installed from the repository itself, to go before today's on Python's path."""
+    """Yield the folders of packages that were installed from the run's own repository, before today's versions."""
     if tree == start.root:
         return
     for origin in (start.run.document.environment.get("installed_from") or {}).values():
@@ -117,6 +117,6 @@ def _editable_package_folders(start: RecordedStart, tree: Path) -> Iterable[str]
 
 
 def _moved(folder: str, root: Path, tree: Path) -> str:
-    """Return the same place in the fresh folder, if it is below the root."""
+    """Return the corresponding path in the fresh folder; a path that is not below the root is not changed."""
     path = Path(folder)
     return os.fspath(tree / path.relative_to(root) if path.is_relative_to(root) else path)

@@ -1,4 +1,4 @@
-"""Execution of a plan after the checkout, and comparison of the result."""
+"""Execution of a plan after the checkout, and comparison of the repeated run with the original."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.reproduce.plan import Plan
 from runfolio.reproduce.verdict import Tolerance, Verdict, compare_runs, verdict_as_json
 
 _MISSING_DATA_TEXTS = ("No such file", "NotFound", "no file or folder")
-"""Messages of failures that may be due to missing data in the fresh folder."""
+"""Parts of error messages that suggest that data is missing in the fresh folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,9 @@ class ReproduceResult:
     repeated: RecordedRun
     verdict: Verdict
     causes: list[Deviation]
-    """Every known difference, likeliest causes of a different result first."""
+    """All known differences, with the likeliest causes of a different result first."""
     chance: list[str]
-    """Uncontrolled randomness, if the result differs without a known difference."""
+    """Sources of uncontrolled randomness, if no known difference explains a different result."""
     remarks: list[str]
 
     def to_json(self) -> dict[str, Any]:
@@ -50,11 +50,11 @@ def reproduce_run(
     """Execute a plan, compare the runs, and store the verdict with the repeated run.
 
     Args:
-        current_deviations: Deviations that are known before.
+        current_deviations: Deviations found before the command is run.
         ignore, steps: As in `verdict.compare_runs`.
-        output: Output of the program. Default: that of this process.
+        output: Target of the program's output; None for the output of this process.
     Raises:
-        ConfigError: The fresh environment cannot be created.
+        ConfigError: The fresh virtual environment cannot be created.
         NotFound: The command opened no run, or there is nothing to compare.
         DamagedFile: A record cannot be read.
     """
@@ -80,15 +80,15 @@ def reproduce_run(
 
 
 def _any_beyond_seeds(deviations: Sequence[Deviation]) -> bool:
-    """Return whether anything but seeds differs: the state of an unseeded generator always does."""
+    """Return whether anything besides seeds differs. The state of an unseeded generator always differs."""
     return any(deviation.kind != "seeds" for deviation in deviations)
 
 
 def _remarks(status: int, other_runs: int, repeated: RecordedRun) -> list[str]:
     conditions = {
-        f"the command ended with status {status} after its run": status and repeated.state == "finished",
+        f"the run finished, but the command then exited with status {status}": status and repeated.state == "finished",
         child.LINK_HINT: repeated.state == "failed"
         and any(text in (repeated.reason or "") for text in _MISSING_DATA_TEXTS),
-        f"the command opened {other_runs + 1} runs; the one most like the original is compared": other_runs,
+        f"the command opened {other_runs + 1} runs; the one most similar to the original is compared": other_runs,
     }
     return [text for text, holds in conditions.items() if holds]

@@ -1,4 +1,4 @@
-"""Fresh virtual environment with the recorded packages of a run, in the same versions."""
+"""Fresh virtual environment with the recorded versions of a run's packages."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from runfolio.tracking.environment.packages import packages
 _EDITABLE = " (editable)"
 _MAX_ERROR_LINES = 3
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
-"""A name or a version. Other text could be an option of pip."""
+"""Matches the name or version of a package. Any other string could be an option of pip."""
 _ORIGIN = re.compile(r"([!#%-~]+( \(editable\))?)?")
-"""The origin of a package. pip takes text after a space for options, and replaces `${NAME}` by a variable."""
+"""Matches the origin of a package. pip would read words after a space as options, and expand `${NAME}`."""
 _TRUSTED_URL = re.compile(r"(https|git\+https|git\+ssh)://([A-Za-z0-9_.~%-]+@)?[A-Za-z0-9].*")
-"""Addresses of servers that prove who they are. A host that begins with `-` would be an option of ssh."""
+"""Matches URLs of servers that are authenticated. ssh would read a host that begins with `-` as an option."""
 
 
 def requirements_of(plan: Plan) -> list[str]:
-    """Return the requirements for pip: each recorded package from its origin.
+    """Return the requirements for pip: one per recorded package, with its origin.
 
-    Packages on the recorded PYTHONPATH are available anyway. A package of the run's own code is installed from the
+    Packages that are on the command's PYTHONPATH are omitted. A package of the run's own code is installed from the
     fresh folder.
 
     Raises:
-        ConfigError: The origin of a package is missing; the message names it.
-        DamagedFile: An entry is not a package.
+        ConfigError: The origin of a package is missing or not trusted; the message names the package.
+        DamagedFile: An entry of the record is not a valid package.
     """
     recorded = plan.run.document.environment
     origins = recorded.get("installed_from") or {}
@@ -52,16 +52,16 @@ def requirements_of(plan: Plan) -> list[str]:
         raise ConfigError(f"the record of {plan.start.label} does not list the installed packages")
     if missing:
         raise ConfigError(
-            f"cannot be installed: {'; '.join(missing)}; only https, ssh and folders outside the store are used:"
-            " restore them there, or omit --fresh-venv"
+            f"cannot install {'; '.join(missing)}; only https, ssh and existing folders outside the store are used:"
+            " restore the folders, or omit --fresh-venv"
         )
     return requirements
 
 
 def _requirement_from_origin(plan: Plan, name: str, origin: str) -> str | None:
-    """Return the requirement of a package that is not from an index.
+    """Return the requirement for a package that is not from an index.
 
-    None if its origin is missing, not to be trusted or among the records.
+    The result is None if the origin is missing, not trusted or inside the records.
     """
     url, editable = origin.removesuffix(_EDITABLE), origin.endswith(_EDITABLE)
     if REDACTED in url:
@@ -78,10 +78,10 @@ def _requirement_from_origin(plan: Plan, name: str, origin: str) -> str | None:
 
 
 def make_venv(plan: Plan) -> None:
-    """Create the environment of the plan; pip's own configuration determines its package index.
+    """Create the virtual environment of the plan. pip's own configuration selects the package index.
 
     Raises:
-        ConfigError: It cannot be created; the message contains the failed program's message.
+        ConfigError: The environment cannot be created; the message quotes the program that failed.
     """
     if plan.venv is None:
         return
@@ -104,7 +104,7 @@ def _run_command(command: list[str]) -> None:
             -_MAX_ERROR_LINES:
         ]
         raise ConfigError(
-            f"the fresh environment cannot be created ({' '.join(command[1:4])}):"
+            f"cannot create the fresh virtual environment ({' '.join(command[1:4])}):"
             f" {' / '.join(messages) or process.returncode};"
-            " set PIP_INDEX_URL or pip's other settings, or omit --fresh-venv to use the current packages"
+            " set PIP_INDEX_URL or other settings of pip, or omit --fresh-venv to use the current packages"
         )

@@ -1,4 +1,4 @@
-"""Comparison of a repeated run with its original: metrics, points and tensors."""
+"""Comparison of a repeated run with the original: the points of their metrics and the tensors of their checkpoints."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from runfolio.reproduce import weights
 
 VerdictWord = Literal["bit-equal", "within tolerance", "parts"]
 RTOL, ATOL = 1e-5, 1e-8
-"""Same defaults as `torch.allclose` and `numpy.allclose`."""
+"""Default tolerances, which are those of `torch.allclose` and `numpy.allclose`."""
 TIME_METRICS = (
     *("*second", "*seconds", "*seconds/*", "*_s", "*_ms", "*_per_s", "*per_sec*", "*per_minute", "*/s"),
     *("time", "time/*", "*/time", "*/time/*", "*_time", "*_times", "*elapsed*", "*duration*", "*throughput*"),
     *("*latency*", "*runtime*", "*speed*", "*fps", "eta", "*/eta", "*memory_mb*", "*memory_gb*", "predict_ms"),
 )
-"""Names of measurements of time, speed and load, which always differ."""
+"""Patterns of metrics that measure time, speed or load, which always differ."""
 
 
 class Tolerance(NamedTuple):
-    """Two numbers are within tolerance if |a - b| <= atol + rtol * |a|, with a from the original."""
+    """Tolerance of a comparison: a number b may differ from the original a by at most `atol + rtol * |a|`."""
 
     rtol: float = RTOL
     atol: float = ATOL
@@ -38,12 +38,12 @@ class Tolerance(NamedTuple):
 
 @dataclass(frozen=True)
 class ValueGap:
-    """Point, or number of a tensor, that differs."""
+    """Difference between two points, or between two numbers in a tensor."""
 
     metric: str
     step: int | None
     before: float | None
-    """Original value; None if the original lacks the point."""
+    """Original value; None if the original does not have this point."""
     after: float | None
 
     @property
@@ -61,7 +61,7 @@ class ValueGap:
 class Verdict:
     word: VerdictWord
     first: ValueGap | None
-    """First point that differs; if runs part, the first one beyond the tolerance."""
+    """First difference; if the verdict is `parts`, the first difference beyond the tolerance."""
     largest: ValueGap | None
     """Largest difference; None if all points are bit-equal."""
     points: int
@@ -70,11 +70,11 @@ class Verdict:
     tensors: int
     tolerance: Tolerance
     left_out: list[str] = field(default_factory=list)
-    """Metrics that were not compared: measurements of time, and ignored ones."""
+    """Metrics that were not compared: measurements of time, and metrics that the user ignored."""
     remarks: list[str] = field(default_factory=list)
     """Parts that could not be compared, with the reason."""
     failure: str | None = None
-    """Reason why the repeated run failed, if its values up to there are the same."""
+    """Reason why the repeated run failed, if all its points before the failure are within tolerance."""
 
     @property
     def sentence(self) -> str:
@@ -90,7 +90,7 @@ class Verdict:
         if self.word == "parts" and first is not None:
             return f"parts{_step_text(first)}: {first}; "
         details = (
-            f"the largest difference is {largest.size:.3g}, of {largest.metric}{_step_text(largest)}" if largest else ""
+            f"the largest difference is {largest.size:.3g}, in {largest.metric}{_step_text(largest)}" if largest else ""
         )
         bounds = f"rtol {self.tolerance.rtol:g}, atol {self.tolerance.atol:g}"
         return f"within tolerance ({bounds}): {details}; "
@@ -107,9 +107,9 @@ class _Comparison(NamedTuple):
 
     points: int
     first: tuple[float, ValueGap] | None = None
-    """First gap, with its time."""
+    """Earliest gap, with its time (Unix seconds)."""
     first_beyond: tuple[float, ValueGap] | None = None
-    """First gap beyond the tolerance."""
+    """Earliest gap beyond the tolerance, with its time."""
     largest: ValueGap | None = None
 
 
@@ -123,7 +123,8 @@ def compare_runs(
 ) -> Verdict:
     """Compare a repeated run with its original.
 
-    Points are compared in order of arrival on the newest branch; NaN equals NaN, and -0 differs from 0.
+    Points are compared in the order in which they were logged, without those that a later attempt abandoned. NaN
+    equals NaN, and -0 differs from 0.
 
     Args:
         ignore: Patterns of metrics that are not compared, in addition to `TIME_METRICS`.
@@ -153,8 +154,8 @@ def compare_runs(
     comparisons += [_tensor_comparison(tensors)]
     if not names and not tensors.count:
         raise NotFound(
-            f"nothing of run {original.name} ({original.id}) can be compared: it has only metrics of time, and no"
-            " checkpoint in common with the repeated run"
+            f"nothing in run {original.name} ({original.id}) can be compared: all its metrics are ignored or measure"
+            " time, and it has no checkpoint in common with the repeated run"
         )
     first = _earliest(comparison.first_beyond for comparison in comparisons) or _earliest(
         comparison.first for comparison in comparisons
@@ -181,7 +182,7 @@ def compare_runs(
 
 def _endings(original: RecordedRun, repeated: RecordedRun) -> Iterator[str]:
     if original.state != "finished":
-        yield f"the original did not finish ({original.ending}); its existing points are compared"
+        yield f"the original run did not finish ({original.ending}); only its existing points are compared"
     if repeated.state != "finished":
         yield f"the repeated run did not finish: {repeated.ending}"
 
@@ -207,7 +208,7 @@ def _curve(run: RecordedRun, name: str) -> _CurvePoints:
 
 
 def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
-    """Return when the original first logged a later step."""
+    """Return the time at which the original first logged a step after `steps`; infinity if it never did."""
     later = [
         curve.times[curve.steps > steps].min()
         for name, curve in curves.items()
@@ -217,7 +218,7 @@ def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
 
 
 def _points_until(curve: _CurvePoints, moment: float, after: _CurvePoints, *, prefix: bool) -> _CurvePoints:
-    """Return the points up to a time; with `prefix`, as many as `after` has."""
+    """Return the points before a time; with `prefix`, return instead as many points as `after` has."""
     count = min(len(after.steps), len(curve.steps)) if prefix else int((curve.times < moment).sum())
     return _CurvePoints(curve.steps[:count], curve.times[:count], curve.values[:count])
 
@@ -228,7 +229,7 @@ def _compare_metric(
     """Compare one metric.
 
     Args:
-        open_end: Accept points after the original's last one, because it was cut short.
+        open_end: Accept further points in the repeated run, because the original was cut short.
     """
     shared = min(len(before.steps), len(after.steps))
     old, new = before.values[:shared], after.values[:shared]
@@ -242,7 +243,7 @@ def _compare_metric(
         original = float(before.values[index]) if index < len(before.steps) else None
         repeated = float(after.values[index]) if index < len(after.steps) else None
         if original is not None and repeated is not None and not same_step[index]:
-            repeated = None  # its point has another step
+            repeated = None  # its point has a different step
         return float(before.times[index]) if points is before else math.inf, ValueGap(
             name, int(points.steps[index]), original, repeated
         )
@@ -263,7 +264,7 @@ def _compare_metric(
 
 
 def _tensor_comparison(weights_compared: weights.WeightComparison) -> _Comparison:
-    """Return the result for checkpoints; they count as later than all points, since they are saved last."""
+    """Return the comparison result of the checkpoints, which count as later than all points."""
     first, beyond = (
         None if gap is None else (math.inf, ValueGap(gap.name, gap.step, gap.before, gap.after))
         for gap in (weights_compared.first, weights_compared.first_beyond)
@@ -286,11 +287,11 @@ def _step_text(gap: ValueGap) -> str:
 
 
 def _value_text(value: float | None) -> str:
-    return "not there" if value is None else repr(value)
+    return "missing" if value is None else repr(value)
 
 
 def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as stored in the record (`docs/format.md`, Lineage)."""
+    """Return a verdict in the form stored in the record (`docs/format.md`, Lineage)."""
     first = verdict.first
     return {
         "word": verdict.word,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TensorGap(NamedTuple):
-    """Tensor that differs, with its largest difference."""
+    """Tensor that differs, with the two numbers that differ most."""
 
     name: str
     step: int | None
@@ -30,17 +30,18 @@ class WeightComparison:
     """Number of compared tensors."""
     first: TensorGap | None = None
     first_beyond: TensorGap | None = None
-    """First tensor beyond the tolerance."""
+    """First tensor with a difference beyond the tolerance."""
     remarks: list[str] = field(default_factory=list)
 
 
 def compare_weights(
     original: RecordedRun, repeated: RecordedRun, rtol: float, atol: float, *, to_the_end: bool
 ) -> WeightComparison:
-    """Compare the tensors of `last` and `best` bit by bit, if both runs have them intact at the same step.
+    """Compare the tensors of `last` and `best` bit by bit, if both runs have intact checkpoints at the same step.
 
     Args:
-        to_the_end: The repeated run was not limited in steps, so a checkpoint of another step is remarked on.
+        to_the_end: True if the repeated run was not limited in steps. If a checkpoint then has a different step, this
+            is added to the remarks.
     """
     comparison = WeightComparison()
     for name in (LAST, BEST):
@@ -49,7 +50,8 @@ def compare_weights(
             if pair[0].step != pair[1].step:
                 if to_the_end:
                     comparison.remarks.append(
-                        f"checkpoint {name} is of step {pair[0].step} and {pair[1].step}: not compared"
+                        f"checkpoint {name} was not compared: it is at step {pair[0].step} in the original, and at"
+                        f" step {pair[1].step} in the repeated run"
                     )
                 continue
             for checkpoint in pair:
@@ -86,7 +88,7 @@ def _tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
     for part in checkpoint.parts:
         for name, tensor in checkpoint.tensors(part).items():
             yield f"{part}/{name}", tensor
-    # The generators' states may differ although no random number was drawn from them.
+    # The states of random number generators may differ although the program drew no numbers from them.
     state = {name: value for name, value in checkpoint.state.items() if name != GENERATORS}
     yield from _inside(STATE, state)
 
@@ -113,7 +115,7 @@ def _bits(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _as_doubles(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the numbers of any dtype as float64."""
+    """Return the numbers of a tensor of any dtype as float64."""
     import torch
 
     real = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor

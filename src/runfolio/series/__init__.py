@@ -1,6 +1,6 @@
-"""Series of runs over a grid of settings. Each combination is trained once.
+"""Series of runs over a grid of settings, in which each combination is trained once.
 
-`read_series` reads a file, `expand` returns its runs, and `execute` trains those that are not in the store.
+`read_series` reads the definition, `expand` returns its runs, and `execute` trains the runs that are not finished.
 """
 
 from runfolio.series.grid import PlannedRun, expand, fingerprint

@@ -1,4 +1,4 @@
-"""Expansion of a series into runs: one for each combination of the grid."""
+"""Expansion of a series into runs, one for each combination of values in the grid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runfolio.settings import Field, LocatedValue, Settings, build, fields_of
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """Run of a series, with checked settings."""
+    """Run of a series whose settings have been checked."""
 
     settings: Settings
     varied: Mapping[str, Any]
@@ -30,12 +30,12 @@ class PlannedRun:
 
 
 def expand(series: Series, settings: type[Settings]) -> list[PlannedRun]:
-    """Return the runs of a series, with checked settings.
+    """Check the settings of a series and return its runs.
 
-    The runs are in the order of the file, and the first key of the grid changes slowest.
+    The values are in the order of the file, and the first key of the grid changes slowest.
 
     Raises:
-        ConfigError: The target's settings do not allow a key or value; the message has the line, if there is one.
+        ConfigError: The target's settings do not allow a key or value; the message names its line in the file, if any.
     """
     fields = {field.key: field for field in fields_of(settings)}
     constant = {key: _convert_values(key, entry, [entry.value], fields)[0] for key, entry in series.settings.items()}
@@ -45,7 +45,7 @@ def expand(series: Series, settings: type[Settings]) -> list[PlannedRun]:
         varied = dict(zip(rows, values, strict=True))
         try:
             run_settings = build(settings, {**constant, **varied})
-        except ConfigError as error:  # values that exclude each other
+        except ConfigError as error:  # each value is valid, but their combination is not
             raise ConfigError(f"{error} (in the run with {_label(varied)})" if varied else str(error)) from None
         run_fingerprint = fingerprint(series.target.value, run_settings)
         planned.append(PlannedRun(settings=run_settings, varied=varied, fingerprint=run_fingerprint))
@@ -53,13 +53,13 @@ def expand(series: Series, settings: type[Settings]) -> list[PlannedRun]:
 
 
 def fingerprint(target: str, settings: Settings) -> str:
-    """Return the SHA-256 digest of the target's name and the identity of the settings."""
+    """Return the SHA-256 digest of the target's name and of the settings that identify a run."""
     canonical = json.dumps({"settings": settings.identity(), "target": target}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _convert_values(key: str, entry: LocatedValue, raws: Sequence[Any], fields: Mapping[str, Field]) -> list[Any]:
-    """Return the values of one key, checked and without duplicates."""
+    """Convert and check the values of one key, which must not contain duplicates."""
     prefix = f"{entry.location}: " if entry.location else ""
     if key not in fields:
         raise ConfigError(f"{prefix}unknown setting {key!r}; {did_you_mean(key, fields)}")
@@ -70,7 +70,7 @@ def _convert_values(key: str, entry: LocatedValue, raws: Sequence[Any], fields: 
         except ConfigError as error:
             raise ConfigError(f"{prefix}{error}") from None
         if value in values:
-            raise ConfigError(f"{prefix}{key} has {raw!r} twice; give each value once")
+            raise ConfigError(f"{prefix}{key} contains {raw!r} twice; give each value once")
         values.append(value)
     return values
 

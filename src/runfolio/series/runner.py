@@ -1,4 +1,4 @@
-"""Execution of a series, one run after another in this process."""
+"""Execution of a series: its runs are trained one after another in this process."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class SeriesRunOutcome:
 
     plan: PlannedRun
     ending: Literal["finished", "resumed", "skipped", "busy", "failed"]
-    """`resumed`: finished from a checkpoint. `skipped`: already in the store. `busy`: another process trains it."""
+    """`resumed`: continued and finished. `skipped`: found finished in the store. `busy`: trained by another process."""
     folder: Path | None
     """Folder of the run; None if the run failed before its folder was created."""
     duration_s: float = 0.0
     reason: str | None = None
-    """Reason of a failure, in one line."""
+    """Reason for a failure, in one line."""
 
     def __str__(self) -> str:
         return {
@@ -52,13 +52,13 @@ class SeriesReport:
     run_count: int
     outcomes: list[SeriesRunOutcome] = field(default_factory=list)
     interrupted: bool = False
-    """True if Ctrl-C stopped the series before its end."""
+    """True if Ctrl-C stopped the series early."""
     conclude_error: str | None = None
-    """Reason why the target could not conclude the series."""
+    """Error of the target's `conclude`, in one line; None if it succeeded or was not called."""
 
     @property
     def is_settled(self) -> bool:
-        """Return whether no run is pending, so that the best run is final."""
+        """Return whether no run is pending, so that the best run cannot change."""
         return not self.interrupted and all(outcome.ending != "busy" for outcome in self.outcomes)
 
     @property
@@ -79,21 +79,21 @@ def execute(
     store: Path | None,
     progress: Progress,
 ) -> SeriesReport:
-    """Train the runs that are not finished in the store. A failing run does not stop the others.
+    """Train the runs that are not finished in the store. If a run fails, the others are still trained.
 
     Unfinished runs continue from their `last` checkpoint. If `runfolio reproduce` started this process, only the
     repeated run is trained, from its start.
 
     Args:
         planned: Runs of the series.
-        target: Target that trains them.
+        target: Target that trains the runs.
         name: Name of the series.
         experiment: Experiment of the runs.
         store: Folder of the store.
-        progress: Display of the series. Its console prints one line per run.
+        progress: Progress display for the series. Its console prints one line per run.
 
     Raises:
-        RunfolioError: The target rejects the settings of a run. No run is started then.
+        RunfolioError: The target rejects the settings of a run. In this case, no run is started.
     """
     if (repeated := reproduction.requested_reproduction()) is not None:
         planned = [_most_similar(open_folio(repeated.store).run(repeated.run), planned)]
@@ -122,7 +122,7 @@ def execute(
 
 
 def _conclude(report: SeriesReport, target: Target, *, store: Path | None, progress: Progress) -> None:
-    """Call `conclude` of the target with the completed runs, unless the series is incomplete or repeats one run."""
+    """Call the target's `conclude` with the completed runs, unless runs are pending or only one run is repeated."""
     conclude = getattr(target, "conclude", None)
     completed = {outcome.folder: outcome.plan.settings for outcome in report.completed if outcome.folder}
     if conclude is None or not (report.is_settled and completed) or reproduction.requested_reproduction() is not None:
@@ -131,12 +131,15 @@ def _conclude(report: SeriesReport, target: Target, *, store: Path | None, progr
         conclude(completed, store=store, progress=progress)
     except KeyboardInterrupt:
         report.interrupted = True
-    except Exception as error:  # the trained runs remain valid
+    except Exception as error:  # the trained runs are valid without the conclusion
         report.conclude_error = _reason(error)
 
 
 def _most_similar(run: RecordedRun, planned: Sequence[PlannedRun]) -> PlannedRun:
-    """Return the planned run that shares most settings with a recorded one. Some may be changed on purpose."""
+    """Return the planned run that shares the most settings with a recorded run.
+
+    Not all settings have to match, because the user may have changed some on purpose.
+    """
 
     def count_shared(plan: PlannedRun) -> int:
         settings = flatten(plan.settings.as_dict())
@@ -155,7 +158,7 @@ def _run_once(
     store: Path | None,
     progress: Progress,
 ) -> SeriesRunOutcome:
-    """Skip a run if it is finished, resume it if it has a checkpoint, else train it from its start."""
+    """Skip a run if it is finished or another process trains it, resume it if it has a checkpoint, else start it."""
     is_repeated = reproduction.requested_reproduction() is not None
     earlier = [] if is_repeated else stored_runs.with_fingerprint(plan.fingerprint)
     if finished := next((run for run in earlier if run.state == "finished"), None):
@@ -181,13 +184,13 @@ def _run_once(
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error, with the class unless it is an error of runfolio."""
+    """Return the first line of an error message, after the name of its class unless runfolio raised the error."""
     message = str(error) if isinstance(error, RunfolioError) else f"{type(error).__name__}: {error}"
     return message.splitlines()[0].strip()
 
 
 def _can_resume(run: RecordedRun) -> bool:
-    """Return whether the run has an intact checkpoint: `last`, or the one that replaces a damaged `last`."""
+    """Return whether the run has an intact `last` checkpoint, or an intact one to replace a damaged `last`."""
     try:
         manifests.read_intact(run.folder, manifests.LAST, lambda message: None)
     except (NotFound, DamagedFile):

@@ -1,4 +1,4 @@
-"""Definition of a series: a YAML file, flags with several values, or both. Flags override the file.
+"""Definition of a series in a YAML file, by flags with several values, or both. Flags override the file.
 
 series: digits
 target: my_project.training:target     # optional
@@ -25,18 +25,21 @@ _KEYS = ("series", "target", "settings", "grid")
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """Definition of a series. `grid.expand` checks it against the settings of the target."""
+    """Definition of a series. `grid.expand` checks the definition against the settings class of the target."""
 
     name: str
     target: LocatedValue
-    """Import name, `module:attribute`."""
+    """Name of the target to import, as `module:attribute`."""
     settings: Mapping[str, LocatedValue]
-    """Settings of all runs, by key as spelled in YAML and flags."""
+    """Settings that all runs share, by key. Keys are spelled with `-`, as in flags."""
     grid: Mapping[str, LocatedValue]
-    """Lists of values, by key."""
+    """List of values of each key that varies between the runs."""
 
     def with_flags(self, flags: Mapping[str, Sequence[str]]) -> Series:
-        """Return the series with keys replaced by flags. One value becomes a setting, several a row of the grid."""
+        """Return the series with its values replaced with those of flags.
+
+        A flag with one value becomes a setting of all runs, and a flag with several values becomes a key of the grid.
+        """
         settings = {key: entry for key, entry in self.settings.items() if key not in flags}
         grid = {key: entry for key, entry in self.grid.items() if key not in flags}
         for key, values in flags.items():
@@ -50,7 +53,7 @@ class Series:
         """Return the series with each combination repeated for `count` consecutive seeds.
 
         Raises:
-            ConfigError: The target has no seed, or the series already gives several.
+            ConfigError: The target has no setting `seed`, or the grid already contains several seeds.
         """
         field = self._check_repeatable(SEED, "seeds", count, settings)
         first = field.convert(self.settings[SEED].value if SEED in self.settings else field.default)
@@ -60,11 +63,11 @@ class Series:
         """Return the series with each combination cross-validated over `count` folds.
 
         Raises:
-            ConfigError: The target has no folds, or the series already gives some.
+            ConfigError: The target has no setting `fold`, or the series already sets it.
         """
         self._check_repeatable(FOLD, "folds", count, settings)
         if (fold := self.settings.get(FOLD)) is not None and fold.value is not None:
-            raise ConfigError(f"fold is {fold.value}, a single fold; leave it out to run all {count} folds")
+            raise ConfigError(f"the series sets fold to {fold.value}; remove this setting to run all {count} folds")
         return self._with_row(FOLD, [f"{number}/{count}" for number in range(1, count + 1)])
 
     def _check_repeatable(self, key: str, plural: str, count: int, settings: type[Settings]) -> Field:
@@ -72,7 +75,7 @@ class Series:
         if field is None:
             raise ConfigError(f"{self.target.value} has no setting {key!r}, so it cannot be repeated over {plural}")
         if key in self.grid:
-            raise ConfigError(f"the series already gives several {plural}; give either those or their number, {count}")
+            raise ConfigError(f"the series already has several {plural}; remove them or omit --{plural} {count}")
         return field
 
     def _with_row(self, key: str, values: list[Any]) -> Series:
@@ -81,10 +84,10 @@ class Series:
 
 
 def read_series(path: Path, *, default_target: str) -> Series:
-    """Read a series from a file. The default name is that of the file.
+    """Read the definition of a series. The default name of the series is that of the file, without suffix.
 
     Raises:
-        ConfigError: The file does not have the form above; the message has the line.
+        ConfigError: The file does not have the form described above; the message contains the line.
     """
     content = read_yaml(path)
     for key, entry in content.items():
@@ -96,7 +99,7 @@ def read_series(path: Path, *, default_target: str) -> Series:
         _check_values(key, entry)
         if key in settings:
             raise ConfigError(
-                f"{entry.location}: {key!r} is in grid and in settings ({settings[key].location}); keep one of them"
+                f"{entry.location}: {key!r} is both in grid and in settings ({settings[key].location}); remove one"
             )
     return Series(
         name=_text(content, "series", path.stem).value,
@@ -109,17 +112,17 @@ def read_series(path: Path, *, default_target: str) -> Series:
 def _text(content: Mapping[str, LocatedValue], key: str, default: str) -> LocatedValue:
     entry = content.get(key, LocatedValue(default, ""))
     if not isinstance(entry.value, str) or not entry.value.strip():
-        raise ConfigError(f"{entry.location}: {key!r} is {entry.value!r}; it must be a text")
+        raise ConfigError(f"{entry.location}: {key!r} is {entry.value!r}; it must be a non-empty string")
     return entry
 
 
 def _section(content: Mapping[str, LocatedValue], name: str) -> dict[str, LocatedValue]:
-    """Return the entries of one mapping, with keys spelled with `-`."""
+    """Return the entries of a section, with `-` instead of `_` in their keys."""
     section = content.get(name, LocatedValue({}, ""))
     if section.value is None:
         return {}
     if not isinstance(section.value, Mapping):
-        raise ConfigError(f"{section.location}: {name!r} must hold `key: value` lines")
+        raise ConfigError(f"{section.location}: {name!r} must contain `key: value` lines")
     entries: dict[str, LocatedValue] = {}
     for key, entry in section.value.items():
         spelled = key.replace("_", "-")
@@ -137,4 +140,4 @@ def _check_values(key: str, entry: LocatedValue) -> None:
             "(a value that is the same for all runs belongs in settings)"
         )
     if not values:
-        raise ConfigError(f"{entry.location}: {key!r} in grid is an empty list; give its values or take it out")
+        raise ConfigError(f"{entry.location}: {key!r} in grid is an empty list; add values or remove the key")

@@ -1,4 +1,4 @@
-"""Lookup of stored runs by their fingerprint."""
+"""Lookup of stored runs by fingerprint."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from runfolio.record.base.run_document import RunDocument
 
 
 class StoredRuns:
-    """Runs of one experiment by fingerprint. Each lookup also finds runs that other processes have added.
+    """Lookup of the runs of one experiment by fingerprint. Runs that other processes added are found as well.
 
-    Fingerprints never change, so each `run.json` is read once. Only matching runs are opened.
+    Fingerprints never change, so each `run.json` is read only once. Only matching runs are opened.
     """
 
     def __init__(self, store: Path | None, experiment: str) -> None:
@@ -34,7 +34,7 @@ class StoredRuns:
         return [run for run in runs if (run.document.series or {}).get("fingerprint") == fingerprint]
 
     def _fingerprint(self, folder: Path) -> str | None:
-        """Return the fingerprint of a run; None if it is in another experiment, in no series, or unreadable."""
+        """Return the fingerprint of a run; None if it is unreadable, in a different experiment or not in a series."""
         if folder not in self._fingerprints:
             try:
                 document = RunDocument.read(folder)

@@ -1,4 +1,4 @@
-"""Targets of a series: objects that train one run, named `module:attribute`."""
+"""Targets of a series: objects that train one run and that users name as `module:attribute`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runfolio.settings import Settings
 
 
 class Membership(TypedDict):
-    """Series that a run belongs to, as stored in `run.json`."""
+    """Series that a run belongs to, in the form stored in `run.json`."""
 
     name: str
     fingerprint: str
@@ -25,12 +25,12 @@ class Membership(TypedDict):
 class Target(Protocol):
     """Protocol of an object that trains one run.
 
-    A target may also have `check(settings, *, store)`. It is called for each run before the first one starts, and
-    raises a RunfolioError if the run is impossible, for example because of an unknown name or a missing device.
+    A target may also have a method `check(settings, *, store)`. It is called for each run before the first run starts,
+    and raises a RunfolioError if the run is impossible, for example because of an unknown name or a missing device.
 
-    A target may also have `conclude(runs, *, store, progress)`. It is called once after all runs have ended, unless one
-    was interrupted or another process trains it. `runs` maps the folders of the finished runs to their settings. It can
-    do work that only the best run needs, such as a test.
+    A target may also have a method `conclude(runs, *, store, progress)`, which does work that only the best run needs,
+    such as a test. It is called once after all runs have ended, unless the series was interrupted or another process
+    trains one of its runs. `runs` maps the folders of the finished runs to their settings.
     """
 
     @property
@@ -56,31 +56,31 @@ class Target(Protocol):
             experiment: Name of the experiment.
             series: Series that the run belongs to.
             resume: Folder of a run to continue from its `last` checkpoint; None for a new run.
-            progress: Display of the series, to which the target may add a task.
+            progress: Progress display for the series, to which the target may add a task.
         """
         ...
 
 
 def load_target(name: str) -> Target:
-    """Import the target named `module:attribute`. Modules of the working folder are searched after installed ones.
+    """Import the target named `module:attribute`. Installed modules take precedence over those in the working folder.
 
     Raises:
-        ConfigError: The name does not exist, or the object is not a target.
+        ConfigError: The module or attribute does not exist, or the object is not a target.
     """
     target = import_attribute(name, "target")
     if not (hasattr(target, "settings") and callable(getattr(target, "run", None))):
-        raise ConfigError(f"{name!r} is not a target: it needs `settings` (a class of settings) and `run(...)`")
+        raise ConfigError(f"{name!r} is not a target: it must have `settings` (a class of settings) and `run(...)`")
     return target
 
 
 def import_attribute(name: str, what: str) -> Any:
-    """Import the object named `module:attribute`. Modules of the working folder are searched after installed ones.
+    """Import the object named `module:attribute`. Installed modules take precedence over those in the working folder.
 
     Args:
-        what: Word for the object in errors.
+        what: Noun that error messages use for the object.
 
     Raises:
-        ConfigError: The name does not exist.
+        ConfigError: The module or attribute does not exist.
     """
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
@@ -91,7 +91,7 @@ def import_attribute(name: str, what: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise ConfigError(f"cannot import {module_name!r} of {what} {name!r}: {error}") from error
+        raise ConfigError(f"cannot import {module_name!r} for {what} {name!r}: {error}") from error
     value = getattr(module, attribute, None)
     if value is None:
         public = [entry for entry in vars(module) if not entry.startswith("_")]

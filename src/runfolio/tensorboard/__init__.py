@@ -1,1 +1,1 @@
-"""SummaryWriter's API for runfolio's record, and TensorBoard's own server."""
+"""SummaryWriter's API that writes to runfolio's record, and TensorBoard's own server."""

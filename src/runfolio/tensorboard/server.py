@@ -1,4 +1,4 @@
-"""TensorBoard's own server for a folder, as a child process."""
+"""TensorBoard's own server for a folder, run as a child process."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _STOP_TIMEOUT_S = 10.0
 def serve(log_dir: Path, host: str, port: int | None, on_address: Callable[[str], None]) -> None:
     """Run TensorBoard until it ends or is stopped.
 
-    Its output goes to stderr after its address is known. Earlier output is shown only if it fails.
+    Output goes to stderr once the address is known. Earlier output is shown only if TensorBoard does not start.
 
     Args:
-        port: Default: the first free port from 6006 on.
-        on_address: Called with the address of the server when it listens.
+        port: Port of the server. Default: the first free port from 6006 on.
+        on_address: Function that is called with the address of the server once it listens.
     Raises:
-        StoreError: TensorBoard did not start; the message has the reason.
+        StoreError: TensorBoard did not start; the message gives the reason.
     """
     command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", "--logdir", str(log_dir), "--host", host]
     if port is not None:
@@ -42,12 +42,12 @@ def serve(log_dir: Path, host: str, port: int | None, on_address: Callable[[str]
         error = next((line for line in startup_output if "ERROR" in line), startup_output[-1])
         raise StoreError(
             f"TensorBoard did not start (exit status {status}): {error.removeprefix('ERROR: ').strip()};"
-            " if the address is in use, choose another one with --port and --host"
+            " if the address is in use, choose a different one with --port and --host"
         )
 
 
 def _forward_output(server: subprocess.Popen[str], on_address: Callable[[str], None]) -> list[str]:
-    """Report the address and copy all later output to stderr; return the output if there was no address."""
+    """Report the address and copy all later output to stderr; return the output if it contained no address."""
     output: list[str] = []
     for line in server.stderr or ():
         output.append(line)

@@ -1,4 +1,4 @@
-"""Contents for SummaryWriter's methods: images, animations, sounds, curves, and files of arrays."""
+"""Content that SummaryWriter's methods record: images, animations, sounds, curves, and files of arrays."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _CURVES = ("true_positives", "false_positives", "true_negatives", "false_negativ
 
 
 def image_grid(image: Any, dataformats: str) -> Any:
-    """Combine images with axes named N, C, H and W into one array [height, width, channels].
+    """Combine images with axes named N, C, H and W into one grid, an array [height, width, channels].
 
     Raises:
-        ConfigError: The axes do not fit the array, or an image.
+        ConfigError: The axes do not fit the array, or do not describe an image.
     """
     import numpy as np
 
@@ -47,11 +47,11 @@ def image_grid(image: Any, dataformats: str) -> Any:
 
 
 def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[str] | None) -> StoredImage:
-    """Return an image with boxes (x and y of two corners) drawn on it, as PNG.
+    """Return an image with boxes (x and y of two corners) drawn on it, as a PNG.
 
     Args:
-        rescale: Factor of the enlargement.
-        labels: One text per box; ignored if their numbers differ.
+        rescale: Scale factor of the image.
+        labels: One label per box; ignored if the number of labels differs from the number of boxes.
     """
     from PIL import ImageDraw
 
@@ -71,12 +71,14 @@ def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[st
 
 
 def animation(video: Any, fps: float) -> StoredImage:
-    """Return videos [N, frames, channels, height, width], combined into one, as an animated PNG."""
+    """Combine videos [N, frames, channels, height, width] into one animated PNG."""
     import numpy as np
 
     array = media_content.as_numbers(video)
     if array.ndim != 5 or 0 in array.shape:
-        raise ConfigError(f"a video has the axes [N, frames, channels, height, width], not the shape {array.shape}")
+        raise ConfigError(
+            f"a video must have the axes [N, frames, channels, height, width], but its shape is {array.shape}"
+        )
     grids = [image_grid(array[:, number], "NCHW") for number in range(array.shape[1])]
     stored = media_content.png(np.concatenate(grids))  # all frames at once, for a common scale
     strip, height = _picture(stored), len(grids[0])
@@ -87,14 +89,14 @@ def animation(video: Any, fps: float) -> StoredImage:
 
 
 def sound(values: Any, sample_rate: int) -> bytes:
-    """Return samples from -1 to 1 as a WAV file with 16 bits; louder ones are clipped."""
+    """Return samples from -1 to 1 as a 16-bit WAV file; louder samples are clipped."""
     import wave
 
     import numpy as np
 
     samples = np.asarray(media_content.as_numbers(values), dtype=np.float64).squeeze()
     if samples.ndim != 1:
-        raise ConfigError(f"a sound has one axis, its samples, not the shape {samples.shape}")
+        raise ConfigError(f"a sound must have one axis, its samples, but its shape is {samples.shape}")
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
@@ -166,7 +168,7 @@ def curves(*values: Any) -> dict[str, list[float]]:
 
 
 def table(rows: Any, header: Any) -> dict[str, Any]:
-    """Return the metadata of an embedding (one text or list of texts per point) as plain texts."""
+    """Return the metadata of an embedding (one label or list of labels per point) as plain strings."""
 
     def cells(row: Any) -> list[str]:
         return [text_of(cell, "metadata") for cell in (row if isinstance(row, (list, tuple)) else [row])]
@@ -175,7 +177,7 @@ def table(rows: Any, header: Any) -> dict[str, Any]:
 
 
 def artifact_name(tag: str, step: int) -> str:
-    """Return a file name for a tag and a step, unique among them."""
+    """Return a file name that is unique for a tag and a step."""
     safe = slug(tag).encode()[:_NAME_BYTES].decode(errors="ignore")
     digest = "" if safe == tag else "-" + hashlib.blake2b(tag.encode(errors="replace"), digest_size=4).hexdigest()
     return f"{safe}{digest}-{step}"
@@ -184,7 +186,7 @@ def artifact_name(tag: str, step: int) -> str:
 def write_files(
     folder: Path, details: Mapping[str, Any], contents: Mapping[str, bytes], arrays: Mapping[str, Any]
 ) -> None:
-    """Write `about.json`, files by name, and arrays that are not None as `.npy` files."""
+    """Write `details` to `about.json`, `contents` to files by name, and arrays that are not None to `.npy` files."""
     import numpy as np
 
     files.write_json(RecordPath(folder, "about.json"), details)
@@ -196,7 +198,7 @@ def write_files(
 
 
 def _picture(stored: StoredImage) -> Any:
-    """Return a stored image in 8 bits for Pillow to draw on."""
+    """Return a stored image as an 8-bit Pillow image to draw on."""
     import numpy as np
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Methods of `torch.utils.tensorboard.SummaryWriter` for a run, for scripts that use them."""
+"""Replacement for `torch.utils.tensorboard.SummaryWriter` that records to a run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from runfolio.tracking.run import Run
 log = logging.getLogger("runfolio")
 _MOST_CHARTS = 1000
 _LAST_MOMENT = 2**63 / 1e6
-"""Seconds since 1970 from which microseconds exceed 64 bits."""
+"""Number of seconds since 1970 at which a time in microseconds exceeds 64 bits."""
 
 
 def create_writer(
@@ -39,7 +39,7 @@ def create_writer(
     store: str | os.PathLike[str] | None = None,
     config: Any = None,
 ) -> SummaryWriter:
-    """Open a run with TensorBoard's event file, named `model` or `model-extra`, and return a SummaryWriter for it.
+    """Open a run named `model` or `model-extra` with a TensorBoard event file, and return a SummaryWriter for it.
 
     Raises:
         RunfolioError: As in `runfolio.init`.
@@ -49,12 +49,12 @@ def create_writer(
 
 
 class SummaryWriter:
-    """SummaryWriter for a run, with the methods of torch's SummaryWriter; `run` is the run itself.
+    """SummaryWriter with the methods of torch's SummaryWriter, which record to the run `run`.
 
-    Arguments have the same names, order and meaning as there. Without a step, each tag counts its own steps. Histograms
-    always have 64 bins of equal width. `new_style` and `double_precision` have no effect, since the record has float64.
-    Tensors, embeddings, meshes, sounds and curves of precision and recall become artifacts. Values that cannot be
-    recorded are reported once and step_count, as with `Run`.
+    Arguments have the same names, order and meaning as in torch. Without a step, each tag counts its own steps.
+    Histograms always have 64 bins of equal width. `new_style` and `double_precision` have no effect, since the record
+    always stores float64. Tensors, embeddings, meshes, sounds and curves of precision and recall become artifacts.
+    Values that cannot be recorded are reported once and counted, as with `Run`.
     """
 
     def __init__(self, run: Run) -> None:
@@ -140,7 +140,7 @@ class SummaryWriter:
         walltime: float | None = None,
         dataformats: str = "NCHW",
     ) -> None:
-        """Record several images as one, eight per row."""
+        """Record several images as one image, a grid with eight images per row."""
         self.add_image(tag, img_tensor, global_step, walltime, dataformats)
 
     @guarded(None)
@@ -152,7 +152,7 @@ class SummaryWriter:
         close: bool = True,
         walltime: float | None = None,
     ) -> None:
-        """Record a matplotlib figure, or each one of a list as `tag`, `tag/1`, and so on."""
+        """Record a matplotlib figure, or the figures of a list as `tag`, `tag/1`, and so on."""
         tag = text_of(tag, "tag")
         figures = list(figure) if isinstance(figure, (list, tuple)) else [figure]
         for index, single in enumerate(figures):
@@ -183,17 +183,17 @@ class SummaryWriter:
         run_name: str | None = None,
         global_step: int | None = None,
     ) -> None:
-        """Record config and results of this run; torch's SummaryWriter creates another run for them."""
+        """Record the config and the results of this run; torch's SummaryWriter creates a separate run for them."""
         for values in (hparam_dict, metric_dict):
             if not isinstance(values, Mapping):
-                raise ConfigError(f"add_hparams takes two dicts; one is a {type(values).__name__}")
+                raise ConfigError(f"add_hparams takes two dicts, but one is a {type(values).__name__}")
         run = self._open_run()
         run.config.update(hparam_dict)
         run.summary.update(metric_dict)
 
     @guarded(None)
     def add_custom_scalars(self, layout: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
-        """Combine metrics in one chart.
+        """Define charts that combine several metrics.
 
         The layout is `{"category": {"title": ["Multiline", [tag, ...]]}}`, or `["Margin", [value, lower, upper]]`.
         """
@@ -373,7 +373,7 @@ class SummaryWriter:
         self.run.flush()
 
     def close(self) -> None:
-        """End the run. Later calls open it again, as with SummaryWriter, since many scripts close it in each epoch."""
+        """End the run. Later calls open it again, as with SummaryWriter, since many scripts do so in each epoch."""
         self.run.finish()
         self._closed = True
 
@@ -416,7 +416,7 @@ class SummaryWriter:
         sounds: Mapping[str, bytes] | None = None,
         **arrays: Any,
     ) -> None:
-        """Store values without a medium as an artifact of a tag and a step; see `docs/format.md`, Artifacts."""
+        """Store values that are not media as an artifact for a tag and a step; see `docs/format.md`, Artifacts."""
         tag = text_of(tag, "tag")
         step = whole_step(self._step(tag, step))
         with tempfile.TemporaryDirectory() as temporary:

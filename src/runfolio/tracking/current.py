@@ -1,4 +1,4 @@
-"""The run that `runfolio.log` writes to."""
+"""Current run, to which `runfolio.log` writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _is_ambiguity_logged = False
 
 
 def current() -> Run:
-    """Return the run that this thread or asyncio task opened last and that has not ended; else the only open run.
+    """Return the last opened run of this thread or asyncio task that has not ended, or else the only open run.
 
     Raises:
         ConfigError: No run is open, or several are and none of them belongs to this thread or task.
@@ -31,10 +31,10 @@ def current() -> Run:
 
 
 def log(values: Mapping[str, Any], step: int | None = None) -> None:
-    """Call `Run.log` of the run that `current` returns.
+    """Call `Run.log` of the current run (see `current`).
 
-    Nothing is written and one warning is logged in two cases: the run of this thread or task has ended, or several
-    runs are open and none belongs to it.
+    If the run of this thread or task has ended, or if several runs are open and none belongs to this thread or task,
+    nothing is written and one warning is logged.
 
     Raises:
         ConfigError: No run is open.
@@ -49,7 +49,8 @@ def log(values: Mapping[str, Any], step: int | None = None) -> None:
 
 
 def _find() -> Run | None:
-    """Return the run of this context, even if it has ended, else the only open run; None if several are open.
+    """Return the run of this context, even if it has ended. Otherwise return the only open run, or None if there are
+    several.
 
     Raises:
         ConfigError: No run is open, and this context never had one.
@@ -69,6 +70,6 @@ def _no_run() -> ConfigError:
 
 
 def _is_spawned() -> bool:
-    """Return whether another Python process started this one by `multiprocessing`."""
+    """Return whether another Python process started this one with `multiprocessing`."""
     process = sys.modules.get("multiprocessing.process")
     return process is not None and process.parent_process() is not None

@@ -1,4 +1,4 @@
-"""Recording of a run's data (`run.log_data`), with fingerprints computed alongside the training."""
+"""Recording of a run's data (`run.log_data`). Fingerprints are computed during training."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _HISTORY_AT_MOST = 100
 
 
 class Measurement(NamedTuple):
-    """Listing and size of data."""
+    """Listing and size of a data set."""
 
     listing: Listing
     bytes: int | None
 
 
 class DataLog:
-    """Recorder of `data` of a run's document, and of the run's `data/`.
+    """Recorder of the section `data` of a run's document, and of the folder `data/`.
 
     The training thread calls `add`, separate threads call `measure`, and the store thread calls `save`.
     """
@@ -40,31 +40,32 @@ class DataLog:
         """Create a recorder.
 
         Args:
-            changed: Called when the document must be saved.
+            changed: Function that is called when the document must be saved.
         """
         self._folder = folder
         self._document = document
         self._changed = changed
         self._last_measured = {name: entry for name, entry in document.data.items() if entry.get("fingerprint")}
-        """Last entry with a fingerprint, by name."""
+        """Last entry of each name that has a fingerprint."""
         self._waiting: deque[tuple[str, GivenData, Callable[[], Measurement]]] = deque()
         self._lock = threading.Lock()
         self._measured: deque[tuple[str, GivenData, Listing | None]] = deque()
 
     def add(self, name: str, data: Any, source: str | None) -> None:
-        """Add data, to be fingerprinted by `measure`.
+        """Add a data set, whose fingerprint `measure` computes later.
 
         Raises:
             ConfigError: The data cannot be fingerprinted, or its name is invalid.
-            NotFound: The data is a path that does not exist.
+            NotFound: `data` is a path that does not exist.
         """
         entries = self._document.data
         if not issubclass(type(name), str) or not 0 < len((name := str.__str__(name)).strip()) <= _NAME_LENGTH:
             raise ConfigError(
-                f"the name of data is a text of 1 to {_NAME_LENGTH} characters, such as 'train'; not {shorten(name)}"
+                f"the name of data must be a string of 1 to {_NAME_LENGTH} characters, such as 'train',"
+                f" not {shorten(name)}"
             )
         if name not in entries and len(entries) >= NAMES_AT_MOST:
-            raise ConfigError(f"a run has at most {NAMES_AT_MOST} kinds of data; list more items under one name")
+            raise ConfigError(f"a run has at most {NAMES_AT_MOST} data sets; combine several under one name")
         measured = _measure_function(data)
         entry: GivenData = {
             "fingerprint": None,
@@ -80,7 +81,7 @@ class DataLog:
         self._changed()
 
     def measure(self) -> None:
-        """Fingerprint the data that was added first."""
+        """Compute the fingerprint of the data set that was added first."""
         with self._lock:
             name, waiting, measured = self._waiting.popleft()
             entry: GivenData = {**waiting, "earlier": _history(self._last_measured.get(name))}
@@ -89,7 +90,7 @@ class DataLog:
                 listing, size = measured()
                 entry |= {"fingerprint": listing.fingerprint, "items": len(listing), "bytes": size}
                 entry = self._last_measured[name] = self._with_history(name, entry, listing)
-            except Exception as error:  # a function of the user may raise anything
+            except Exception as error:  # a user's function may raise any error
                 entry["trouble"] = trouble = describe_error(error)
                 log.warning("run %s: data %r has no fingerprint: %s", self._document.id, name, trouble)
             self._measured.append((name, entry, listing))
@@ -109,7 +110,7 @@ class DataLog:
             self._changed()
 
     def _with_history(self, name: str, entry: GivenData, listing: Listing) -> GivenData:
-        """Return the entry with its history, without a new version if the data is unchanged."""
+        """Return the entry with its history. If the data is unchanged, no new version is added."""
         earlier = entry.get("earlier", [])
         before = earlier[-1] if earlier else None
         if before is None:
@@ -132,7 +133,7 @@ class DataLog:
 
 
 def _history(before: GivenData | None) -> list[GivenData]:
-    """Return the earlier versions of an entry with a fingerprint, newest last."""
+    """Return the earlier versions of an entry that have a fingerprint, newest last."""
     if before is None:
         return []
     earlier = list(before.get("earlier") or ())
@@ -143,7 +144,8 @@ def _history(before: GivenData | None) -> list[GivenData]:
 
 
 def _measure_function(data: Any) -> Callable[[], Measurement]:
-    """Return a function that fingerprints data on another thread. Arrays may change, so they are fingerprinted here."""
+    """Return a function that computes a fingerprint on a different thread. Arrays may change, so they are hashed
+    here."""
     if isinstance(data, Listing):
         return lambda: Measurement(data, None)
     if isinstance(data, (str, os.PathLike)):
@@ -178,21 +180,21 @@ def _measure_items(items_and_size: tuple[list[Item], int]) -> Measurement:
 def _path_measure(path: Path) -> Callable[[], Measurement]:
     path = path.absolute()
     if not path.exists():
-        raise NotFound(f"no file or folder {path} to take a fingerprint of; check the path")
+        raise NotFound(f"there is no file or folder {path} to fingerprint; check the path")
     if path.is_dir():
         return lambda: _measure_items(hashing.items(path, hashing.files_below(path)))
     return lambda: _measure_items(hashing.items(path.parent, [path.name]))
 
 
 def _paths_measure(paths: list[Path]) -> Callable[[], Measurement]:
-    """List files by their names relative to their common folder."""
+    """Return a function that lists files by their names relative to their common folder."""
     paths = [path.absolute() for path in paths]
     root = Path(os.path.commonpath([path.parent for path in paths]))
     return lambda: _measure_items(hashing.items(root, [path.relative_to(root).as_posix() for path in paths]))
 
 
 def _source(data: Any) -> str | None:
-    """Describe the default source of data for display."""
+    """Return the default description of where data comes from."""
     if isinstance(data, (str, os.PathLike)):
         return str(path_of(data).absolute())
     return f"{str(data.dtype).removeprefix('torch.')} {list(data.shape)}" if arrays.is_array(data) else None

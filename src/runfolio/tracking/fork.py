@@ -1,4 +1,4 @@
-"""`fork`: start of a new run from a checkpoint of another."""
+"""`fork`: starts a new run from a checkpoint of an existing run."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def fork(
     notes: str = "",
     **options: Unpack[RunOptions],
 ) -> Run:
-    """Start a new run from a checkpoint of another, which is not changed and may be running.
+    """Start a new run from a checkpoint of an existing run, which is not changed and may be running.
 
     The new run contains all points up to the checkpoint, and `run.restore("last", ...)` restores its state.
 
     Args:
-        run: The run to fork: its id, the beginning of its id, its name, its folder, or a `Run` or `RecordedRun`.
+        run: Run to fork: its id, a prefix of its id, its name, its folder, or a `Run` or `RecordedRun`.
         checkpoint: Name of the checkpoint to start from.
-        step: Start from the checkpoint of exactly this step instead.
-        name: Default: the name of the forked run with `-fork` appended.
-        experiment: Default: the experiment of the forked run.
+        step: Start from the checkpoint saved at exactly this step instead.
+        name: Name of the new run. Default: the name of the forked run with `-fork` appended.
+        experiment: Experiment of the new run. Default: that of the forked run.
         options: `config` (overrides single settings), `store`, `tensorboard`, `checkpoints`, `strict`,
             `recording` and `keep_others`, as in `init`.
     Raises:
-        NotFound: There is no such run or checkpoint.
+        NotFound: The run or the checkpoint does not exist.
         DamagedFile: The checkpoint cannot be read.
         StoreError: The store cannot be written.
         Ambiguous: Several runs match.

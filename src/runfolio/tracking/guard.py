@@ -1,4 +1,4 @@
-"""Guard of calls that record: if a value, a file, a library or the store fails, the training continues."""
+"""Decorator for methods that record: if a value, a file, a library or the store causes an error, training continues."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def guarded(otherwise: object, call: str | None = None) -> Callable[[_Method], _Method]:
-    """Make a method report its exceptions by `_note_failure(call, error)` of its object (`Recorder.note_failure`).
+    """Make a method report its exceptions to `_note_failure(call, error)` of its object (see `Recorder.note_failure`).
 
-    Interrupts are raised, and so is Python's own TypeError about the method's arguments.
+    Interrupts are still raised, as is Python's TypeError about wrong arguments of the method.
 
     Args:
-        otherwise: Result of a call that failed.
-        call: Name of the call in the report. Default: the method's name.
+        otherwise: Result of the method if it fails.
+        call: Name of the method in the report. Default: the method's own name.
     """
 
     def guard(method: _Method) -> _Method:
@@ -38,15 +38,15 @@ def guarded(otherwise: object, call: str | None = None) -> Callable[[_Method], _
 
 
 def _is_wrong_call(error: Exception) -> bool:
-    """Return whether Python rejected the arguments, so that the method was not entered."""
+    """Return whether Python rejected the arguments before it entered the method."""
     trace = error.__traceback__
     return isinstance(error, TypeError) and trace is not None and trace.tb_next is None
 
 
 def is_interrupt(error: Exception) -> bool:
-    """Return whether a signal handler raised the error, rather than the call that it interrupted.
+    """Return whether the error was raised by a signal handler instead of the interrupted call.
 
-    Examples are handlers of time limits, and torch's, which reports a killed DataLoader worker.
+    Examples are handlers for time limits, and torch's handler that reports a killed DataLoader worker.
     """
     handlers = map(signal.getsignal, signal.valid_signals())
     codes = {getattr(handler, "__code__", None) for handler in handlers}

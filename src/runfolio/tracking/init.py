@@ -1,4 +1,4 @@
-"""`init`: start of a new run, or continuation of an earlier one."""
+"""`init`: starts a new run, or continues an earlier one."""
 
 from __future__ import annotations
 
@@ -47,42 +47,43 @@ def init(
 ) -> Run:
     """Open a run and start recording.
 
-    With `RUNFOLIO_RUN_ID`, it opens the run of that id. It creates the run if it is new, and joins it if another
-    process writes it. Otherwise it continues the run from its last checkpoint, if there is one. Rank 0 continues it,
-    and the other ranks join. A finished run is continued only with `resume="auto"`, and refused otherwise.
+    If the environment variable `RUNFOLIO_RUN_ID` is set, the run with that id is opened. It is created if it does not
+    exist, and joined if another process writes to it. Otherwise it is continued from its last checkpoint, if there is
+    one; rank 0 continues it, and the other ranks join. A finished run is continued only with `resume="auto"`; otherwise
+    an error is raised.
 
     Args:
-        name: Readable name; the folder's name also contains the id. Default: in a job of Hydra, its overrides, such
-            as `lr=0.1`; with `RUNFOLIO_RUN_ID`, that id; else the name of the script (or module, program or
-            notebook) and the next free number, such as `train-3`.
+        name: Readable name. The name of the folder also contains the id. Default: the overrides in a Hydra job, such as
+            `lr=0.1`; the id if `RUNFOLIO_RUN_ID` is set; otherwise the name of the script (or module, program or
+            notebook) with the next free number, such as `train-3`.
         experiment: Experiment of the run, and name of its parent folder. Default: `default`.
-        config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config. A resumed run keeps
-            earlier settings that are not given.
+        config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config. A resumed run keeps earlier
+            settings that are not passed again.
         store: Folder of all runs. Default: `$RUNFOLIO_STORE`, else `./runs`.
-        series: Name and fingerprint of the series that the run is part of.
-        resume: Run to continue from its `last` checkpoint instead of a new one: its id, the start of its id, its
-            name, its folder, or a `Run` or `RecordedRun`. It keeps its name, experiment, tags and notes.
-            `"auto"`, for scripts that a cluster restarts, continues the newest matching run, or opens a new one if
-            there is none. Experiment, name (if given), script and arguments must match. The run must have a
-            checkpoint, must not have finished, and must not be written by a process.
-            `run.resumed` reports which. `runfolio.resume` continues from another checkpoint or step.
-        tensorboard: Also write TensorBoard's event file; always on for a resumed run that has one.
-        checkpoints: Policy of when `run.checkpoint` saves, and which checkpoints are kept. Default: each call saves;
-            the last, the previous and the best one are kept.
-        strict: Raise ConfigError from `log` if a value cannot be stored, instead of omitting it with a warning and a
-            count. Each call then waits for values on a GPU.
-        recording: Settings that few runs change: console, code, durability, and write intervals.
-        keep_others: Keep the other open runs of this thread or asyncio task open. By default they end here, with the
-            time of their last call, unless they are in a `with` block.
+        series: Name and fingerprint of the series that the run belongs to.
+        resume: Run to continue from its `last` checkpoint: its id, a prefix of its id, its name, its folder, or a `Run`
+            or `RecordedRun`. It keeps its name, experiment, tags and notes. `"auto"`, for scripts that a cluster
+            restarts, continues the newest matching run, or opens a new run if none matches. A run matches if its
+            experiment, name (if given), script and arguments are the same, if it has a checkpoint and has not finished,
+            and if no process writes to it. `run.resumed` reports whether a run was continued. `runfolio.resume`
+            continues from another checkpoint or step.
+        tensorboard: Also write a TensorBoard event file. This is always on for a resumed run that has one.
+        checkpoints: Policy that determines when `run.checkpoint` saves, and which checkpoints are kept. By default,
+            each call saves, and the last, the previous and the best checkpoint are kept.
+        strict: Raise ConfigError from `log` if a value cannot be stored, instead of omitting the value and logging a
+            warning. Each call then waits for values on a GPU.
+        recording: Rarely changed settings for the console, the code, durability, and write intervals.
+        keep_others: Keep other open runs of this thread or asyncio task open. By default they end now, with the time of
+            their last call, unless they are in a `with` block.
     Returns:
         The run. `runfolio.log` of this thread or task writes to it until it ends.
     Raises:
-        StoreError: The store cannot be written; or another process writes the run, or it has finished.
-        TypeError: An argument has another name here, such as `project`.
-        ConfigError: `config` has another type, a name or tag exceeds its limits (`docs/limits.md`), or `resume` names
-            a run in a process that `runfolio reproduce` started.
+        StoreError: The store cannot be written, another process writes to the run, or the run has finished.
+        TypeError: An argument has a different name in runfolio, such as `project`.
+        ConfigError: `config` has another type, a name or tag exceeds its limits (`docs/limits.md`), or `resume` is used
+            in a process that `runfolio reproduce` started.
         Ambiguous: Several runs match `resume`.
-        NotFound: The run `resume` does not exist, or has no checkpoint.
+        NotFound: The run to resume does not exist, or has no checkpoint.
     """
     if resume is not None and resume != _AUTO:
         refuse_in_reproduction(f"init(resume={spelling_of(resume)!r})")

@@ -1,4 +1,4 @@
-"""Hints for keyword arguments that other trackers have and runfolio names differently."""
+"""Hints for keyword arguments of other trackers that have a different name in runfolio."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def hint_at(hints: Mapping[str, str]) -> Callable[[_Function], _Function]:
-    """Make a function's TypeError name the correct argument.
+    """Make the TypeError for an unknown argument mention the correct name.
 
     Args:
-        hints: Correct spelling, by the name of an unsupported argument.
+        hints: Correct spelling for each unsupported argument.
     """
 
     def decorate(function: _Function) -> _Function:

@@ -1,4 +1,4 @@
-"""Opening of a run in this process, shared by `init`, `resume` and `fork`."""
+"""Functions that open a run in this process, shared by `init`, `resume` and `fork`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _is_end_logged = False
 
 
 class RunOptions(TypedDict, total=False):
-    """Keyword arguments that `init`, `resume` and `fork` share; `init` documents them."""
+    """Keyword arguments that `init`, `resume` and `fork` have in common. They are documented in `init`."""
 
     config: Any
     store: str | os.PathLike[str] | None
@@ -69,36 +69,36 @@ class RunOptions(TypedDict, total=False):
 
 
 class Opened(NamedTuple):
-    """Folder and document of a run, with the attempt that this process writes."""
+    """Folder and document of an opened run, and the attempt that this process writes."""
 
     folder: Path
     document: RunDocument
     last_step: int = -1
-    """Last step that is kept."""
+    """Last step that is kept from earlier attempts."""
     role: Role = PRIMARY
     checkpoint: Checkpoint | None = None
-    """Checkpoint to continue from."""
+    """Checkpoint from which the run continues."""
     restarts: bool = False
-    """True if the run continues without a checkpoint, so that its script may start from the beginning."""
+    """True if the run continues without a checkpoint. Then the script may start from the beginning."""
 
 
 class OpenRequest(NamedTuple):
-    """Store to open a run in, with the requests of the call and the environment."""
+    """Request to open a run, from the arguments of the call and the environment variables."""
 
     store: Path
     config: Mapping[str, Any]
-    """Plain settings given in this call."""
+    """Settings passed in this call, as plain values."""
     wanted_id: str | None
-    """Id of the run from `RUNFOLIO_RUN_ID`."""
+    """Id of the run in `RUNFOLIO_RUN_ID`."""
     wait_s: float
-    """Longest wait for rank 0."""
+    """Maximum wait for rank 0, in seconds."""
     named: Path | None = None
-    """Folder of the run that the call names."""
+    """Folder of the run that the call refers to."""
 
 
 @dataclass(frozen=True)
 class NewRun:
-    """Description of a new run or a fork, checked before anything is opened."""
+    """Description of a new run or a fork, which is validated before anything is opened."""
 
     name: str | None
     experiment: str | None
@@ -106,7 +106,7 @@ class NewRun:
     notes: str
     series: SeriesEntry | None
     repeated: Reproduction | None
-    """Run that `runfolio reproduce` repeats in this process."""
+    """Run that this process repeats, if `runfolio reproduce` started it."""
 
     @classmethod
     def of(
@@ -117,13 +117,13 @@ class NewRun:
         notes: str,
         series: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Check the description of a new run.
+        """Validate the description of a new run.
 
         Raises:
             ConfigError: A name or tag cannot be recorded.
         """
         repeated = reproduction.requested_reproduction()
-        if repeated is not None:  # a name of its own, so that the repeated run can still be found by its name
+        if repeated is not None:  # a different name, so that the repeated run can still be found by its name
             name = f"{(name or repeated.name)[: run_edits.NAME_LENGTH - len(_REPRODUCED)]}{_REPRODUCED}"
         for text in filter(None, (name, experiment)):
             run_edits.check_name(text)
@@ -131,7 +131,7 @@ class NewRun:
         return cls(name, experiment, plain_tags(tags), str(notes), plain_series, repeated)
 
     def describe(self, opened: Opened) -> Opened:
-        """Write the description into the document of a run opened by this process."""
+        """Write the description into the document of a run that this process has opened."""
         if opened.role == PRIMARY:
             document = opened.document
             document.tags, document.notes, document.series = self.tags, self.notes, self.series
@@ -152,10 +152,10 @@ def open_run(
     recording: RecordingConfig | None = None,
     keep_others: bool = False,
 ) -> Run:
-    """Open the run that `find` returns, start recording, and make it the current run of this thread or task.
+    """Open the run that `find` returns, start recording, and make the run current in this thread or task.
 
     Args:
-        reference: An earlier run, found before other runs are ended.
+        reference: Reference to an earlier run, which is looked up before other runs are ended.
     Raises:
         StoreError: The store cannot be written.
         NotFound, Ambiguous: `reference` does not match exactly one run.
@@ -163,7 +163,7 @@ def open_run(
     """
     repeated = reproduction.requested_reproduction()
     recording = recording or RecordingConfig()
-    keep_code(recording.code)  # reports an invalid RUNFOLIO_CODE before anything is opened
+    keep_code(recording.code)  # an invalid RUNFOLIO_CODE is reported before anything is opened
     folder = repeated.store if repeated is not None else store_folder(store)
     settings = plain_config(config) if config is not None else {}
     wanted_id = distributed.run_id_from_environment()
@@ -210,10 +210,10 @@ def open_run(
 
 
 def _end_unattended_runs(joined_id: str | None) -> None:
-    """End the open runs of this thread or task that are not in a `with` block, with one notice per process.
+    """End the open runs of this thread or task that are not in a `with` block. The first time, a notice is logged.
 
     Args:
-        joined_id: Id of the run that this process joins; it stays open.
+        joined_id: Id of the run that this process joins, which stays open.
     """
     global _is_end_logged
     for other in run_context.unattended_runs():
@@ -230,13 +230,15 @@ def _end_unattended_runs(joined_id: str | None) -> None:
 
 
 def open_new(request: OpenRequest, name: str | None, experiment: str, *, continues_finished: bool = False) -> Opened:
-    """Open a new run, or join or continue the run that `RUNFOLIO_RUN_ID` names.
+    """Open a new run, or join or continue the run with the id in `RUNFOLIO_RUN_ID`.
 
     Args:
-        continues_finished: Continue a run of that id even if it has finished.
+        continues_finished: Continue the run even if it has finished.
     """
     make_store(request.store)
-    if request.wanted_id is not None:  # the folder has the same name in every process, so only one can create it
+    if (
+        request.wanted_id is not None
+    ):  # the folder has the same name in every process, so only one process can create it
         return _open_shared(request, request.wanted_id, name or request.wanted_id, experiment, continues_finished)
     name = name or claim_name(request.store, program_name())
     while True:
@@ -245,16 +247,16 @@ def open_new(request: OpenRequest, name: str | None, experiment: str, *, continu
 
 
 def open_fork(request: OpenRequest, make: Callable[[str], Path]) -> Opened:
-    """Open a fork with its first own attempt, or join the fork that `RUNFOLIO_RUN_ID` names.
+    """Open the first attempt of a fork, or join the fork with the id in `RUNFOLIO_RUN_ID`.
 
     Args:
-        make: Creates the folder of a fork with a given id.
+        make: Function that creates the folder of a fork with a given id.
     """
     rank = distributed.rank()
     deadline = time.monotonic() + request.wait_s
     while request.wanted_id is not None:
         if match := distributed.find_run(request.store, request.wanted_id):
-            if rank:  # rank 0 may have created it without having opened it yet
+            if rank:  # rank 0 may have created the fork without having opened it yet
                 return open_earlier(request, match[0])
             if not distributed.can_join(*match, rank):
                 raise StoreError(
@@ -276,15 +278,15 @@ def open_earlier(
     force: bool = False,
     purpose: str | None = None,
 ) -> Opened:
-    """Open a new attempt of a run, or join it if `RUNFOLIO_RUN_ID` names it and another rank has opened the attempt.
+    """Open a new attempt of a run. If `RUNFOLIO_RUN_ID` is its id and another rank has opened the attempt, join it.
 
     Args:
-        checkpoint: Checkpoint to continue from; None keeps every point.
+        checkpoint: Name of the checkpoint to continue from. None keeps every point.
         step: Continue after this step instead.
-        force: Take the run over from a process that still writes it.
+        force: Take over the run from a process that still writes to it.
         purpose: See `Attempt.purpose`.
     """
-    # Read before the document and only once, so that processes that arrive at the same time claim the same attempt.
+    # Read once, before the document, so that processes that start at the same time claim the same attempt.
     claimed = claims.newest_attempt(folder)
     document = RunDocument.read(folder)
     if request.wanted_id == document.id and (opened := _join_resumed(folder, document, request.wait_s)):
@@ -307,12 +309,12 @@ def is_reproduction() -> bool:
 
 
 def refuse_in_reproduction(call: str) -> None:
-    """Check that this process was not started to repeat a run.
+    """Raise an error if this process was started to repeat a run.
 
     Args:
-        call: Call that continues a run, as the user wrote it.
+        call: Call that would continue a run, as written by the user.
     Raises:
-        ConfigError: It was started to repeat a run.
+        ConfigError: The process was started to repeat a run.
     """
     if is_reproduction():
         raise ConfigError(
@@ -330,7 +332,7 @@ def _sinks(folder: Path, *, tensorboard: bool) -> list[Sink]:
 
 
 def _monitors(recording: RecordingConfig) -> list[Monitor]:
-    """Return the monitors in the order in which they start; they stop in the reverse order."""
+    """Return the monitors in the order in which they start. They stop in reverse order."""
     monitors: list[Monitor] = []
     if recording.console and os.environ.get("RUNFOLIO_CONSOLE", "").lower() != "off":
         monitors.append(Console())
@@ -343,7 +345,7 @@ def _create(store: Path, name: str, experiment: str, run_id: str) -> Opened:
     """Create the folder of a new run.
 
     Raises:
-        FileExistsError: Another process has created it.
+        FileExistsError: Another process has created the folder.
     """
     folder = run_folder(store.absolute(), experiment, name, run_id)
     make_experiment_folder(store.absolute(), experiment)
@@ -354,9 +356,9 @@ def _create(store: Path, name: str, experiment: str, run_id: str) -> Opened:
 
 
 def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str, continues_finished: bool) -> Opened:
-    """Join or continue the run that `RUNFOLIO_RUN_ID` names, or create it as rank 0 (or as a process without a rank).
+    """Join or continue the run with the id in `RUNFOLIO_RUN_ID`. Rank 0 or a process without a rank may also create it.
 
-    Other ranks wait for rank 0, but only for a limited time, since it may never start.
+    Other ranks wait for rank 0 for a limited time, because rank 0 may never start.
     """
     rank = distributed.rank()
     deadline = time.monotonic() + request.wait_s
@@ -384,9 +386,9 @@ def _joined(folder: Path, document: RunDocument, rank: int | None) -> Opened:
 
 
 def _continue(request: OpenRequest, folder: Path, document: RunDocument, continues_finished: bool) -> Opened:
-    """Continue a run that no process writes, from its last checkpoint, or after its last point if it has none.
+    """Continue a run that no process writes to, from its last checkpoint, or else after its last point.
 
-    Rank 0 opens the attempt, and the other ranks join it.
+    Rank 0 opens the attempt, and the other ranks join.
     """
     if document.status.state == "finished" and not continues_finished:
         raise StoreError(
@@ -399,7 +401,7 @@ def _continue(request: OpenRequest, folder: Path, document: RunDocument, continu
 
 
 def _join_resumed(folder: Path, document: RunDocument, wait_s: float) -> Opened | None:
-    """Join a resumed run; None if this process must open the attempt itself."""
+    """Join a resumed run, or return None if this process must open the attempt."""
     rank = distributed.rank()
     deadline = time.monotonic() + wait_s
     while not distributed.can_join(folder, document, rank, resumes=True):
@@ -422,7 +424,7 @@ def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:
 def _branch_end(
     folder: Path, document: RunDocument, checkpoint: Checkpoint | None, step: int | None
 ) -> tuple[int, dict[str, int], int]:
-    """Return the attempt to continue, the last kept point of each writer, and the last kept step."""
+    """Return the attempt to continue, the last seq of each writer to keep, and the last step to keep."""
     if step is not None:
         from runfolio.record.checkpoints import resume_points  # imports Arrow, which few resumes need
 
@@ -443,9 +445,9 @@ def _end_of_run(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
 
 
 def _record_duration(folder: Path, document: RunDocument) -> None:
-    """Record the duration of the last attempt, by its heartbeats if it died without writing its end.
+    """Record the duration of the last attempt. If its process was killed, the duration is derived from the heartbeats.
 
-    It is rather overestimated than underestimated, so that counts that continue from it never decrease.
+    The result may be slightly too long but not too short, so that counts based on it never decrease.
     """
     if document.attempts and (last := document.attempts[-1]).seconds is None:
         heartbeat = heartbeats.Heartbeat.read(folder, last.writer)

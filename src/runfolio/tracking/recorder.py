@@ -104,13 +104,13 @@ class Recorder:
         self.strict = strict
         self.role: Role = role
         self.handle: object = None
-        """The user's `Run`."""
+        """`Run` object that the user has."""
         self.is_in_with = False
-        """True inside the run's `with` block, which ends it."""
+        """True inside the run's `with` block, which ends the run."""
         self.is_replaced = False
         """True if a further `init` has ended the run."""
         self.ends_as: RunOutcome | None = None
-        """Outcome if the process does not end the run explicitly; None: the outcome of the process."""
+        """Outcome of the run if it is not ended explicitly; None: the outcome of the process."""
         self.is_idle = False
         """True if no cell of the notebook is running, so that a signal does not change how the run ends."""
         self.monitors: list[Monitor] = []
@@ -223,7 +223,7 @@ class Recorder:
             announcements.print_end(self.folder, self.document)
 
     def reset_after_fork(self) -> None:
-        """Become the recorder of a forked child, which joins the run as another process with its first item.
+        """Turn this recorder into that of a forked child, which joins the run as another process with its first item.
 
         The parent's queue is not touched: only the parent writes it.
         """
@@ -261,7 +261,7 @@ class Recorder:
     # Interface for monitors and other writers of the record
 
     def now(self) -> float:
-        """Return the run's time, in seconds since 1970: it never goes back, even if the clock is set."""
+        """Return the run's time, in seconds since 1970: it never decreases, even if the clock is set."""
         return self.clock.now()
 
     def record(self, item: Item) -> None:

@@ -27,8 +27,8 @@ class RecordingConfig(WriterConfig):
     """Record the code of the run: script, own modules, uncommitted changes. Default: yes, unless
     `RUNFOLIO_CODE` is off. Commit, branch and command are always recorded."""
     durability: Literal["normal", "full"] = "normal"
-    """Failures that a flushed point survives. `normal`: the death of the process; also of the machine after the point
-    is sealed, at a checkpoint, or at the run's end. `full`: the death of the machine at any time."""
+    """Failures that a flushed point survives. `normal`: the process is killed. Points that are sealed, or precede a
+    checkpoint or the run's end, also survive a crash of the machine. `full`: the machine crashes at any time."""
 
     def __post_init__(self) -> None:
         if self.durability not in ("normal", "full"):

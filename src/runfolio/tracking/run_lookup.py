@@ -1,4 +1,4 @@
-"""The run that `init(resume=...)`, `resume` and `fork` name."""
+"""Lookup of the run that `init(resume=...)`, `resume` or `fork` names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class HasFolder(Protocol):
 
 
 RunReference = str | os.PathLike[str] | HasFolder
-"""Run, its id, the start of its id, its name, or its folder."""
+"""Reference to a run: the run, its id, the start of its id, its name, or its folder."""
 
 
 @dataclass(frozen=True)

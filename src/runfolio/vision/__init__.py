@@ -1,6 +1,6 @@
 """Tracked image classification: data, models, training and prediction.
 
-Importing this package is cheap, since torch is imported by the first call that needs it.
+Importing this package is cheap, because torch is imported only by the first call that needs it.
 
     from runfolio.vision import TrainSettings, run_experiment
     folder = run_experiment(TrainSettings(model="tinyvgg", epochs=5))
@@ -72,15 +72,15 @@ def __getattr__(name: str) -> Any:
 
 
 class _Experiment:
-    """Target `runfolio.vision:experiment` of a series."""
+    """Object that a series loads as its target `runfolio.vision:experiment`."""
 
     settings = TrainSettings
 
     def check(self, settings: TrainSettings, *, store: Path | str | None = None) -> None:
-        """Check that the settings can be run.
+        """Check that a run with these settings can start.
 
         Raises:
-            RunfolioError: A model, data set, weights or device is unknown, missing or does not fit.
+            RunfolioError: The model, data set, weights or device cannot be found or cannot be used together.
         """
         with vision_extra("training"):
             from runfolio.vision.prepare import prepare
@@ -96,7 +96,7 @@ class _Experiment:
         resume: str | None = None,
         progress: Progress | None = None,
     ) -> Path:
-        """Train once and return the folder of the run (see `runfolio.vision.run.run_experiment`)."""
+        """Train one run and return its folder (see `runfolio.vision.run.run_experiment`)."""
         with vision_extra("training"):
             from runfolio.vision.run import run_experiment
         return run_experiment(

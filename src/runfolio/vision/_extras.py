@@ -1,4 +1,4 @@
-"""Error message for a missing optional package, with the extra to install."""
+"""Error for a missing optional package, whose message names the extra to install."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = {
 
 @contextmanager
 def vision_extra(purpose: str) -> Iterator[None]:
-    """Replace import errors inside the block by an error that names the extra `vision`.
+    """Replace import errors inside the block with an error that names the extra `vision`.
 
     Raises:
         MissingExtra: A package of that extra is not installed.

@@ -1,8 +1,9 @@
 """Import of torchvision that works with any build of torch.
 
 torchvision 0.28 registers details of its operators `nms` and `qnms` at import. If its compiled extension cannot be
-loaded, such as that of a CUDA build with a CPU torch, this fails with "operator torchvision::nms does not exist".
-Transforms, data sets and models do not need these operators, so this module declares them if they are missing.
+loaded, for example because it is a CUDA build and torch is not, the import fails with "operator torchvision::nms does
+not exist". Transforms, data sets and models do not need these operators, so this module declares them if they are
+missing.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def _declare_missing_operators() -> torch.library.Library | None:
 
 
 def _extension_loads() -> bool:
-    # torchvision loads the library again, which does nothing.
+    # torchvision loads the library again later, which has no effect.
     package = importlib.util.find_spec("torchvision")
     if package is None or not package.submodule_search_locations:
         return False

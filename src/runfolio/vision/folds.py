@@ -8,7 +8,7 @@ from runfolio.errors import ConfigError
 
 
 class Fold(NamedTuple):
-    """Part of the images that validates while the others train."""
+    """One fold of a cross-validation: it is used for validation, and the other folds for training."""
 
     number: int
     """Number of the fold, counted from 1."""
@@ -20,7 +20,7 @@ class Fold(NamedTuple):
         """Parse a fold such as `2/5`, the second of five.
 
         Raises:
-            ConfigError: The text does not have this form, or the fold does not exist.
+            ConfigError: The string does not have this form, or the fold does not exist.
         """
         number, _, count = text.partition("/")
         if number.isdecimal() and count.isdecimal() and int(count) >= 2 and 1 <= int(number) <= int(count):

@@ -1,4 +1,4 @@
-"""Preparation of a training: images, split, transform, network and device. Invalid input is rejected here."""
+"""Preparation of a training run: images, split, transform, network and device. Invalid input is rejected here."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 _checked: WeakKeyDictionary[Weights, set[tuple[ModelSpec, tuple[str, ...]]]] = WeakKeyDictionary()
-"""Networks and classes that weights are known to fit, since each run of a series is prepared twice."""
+"""Networks and classes that are known to fit some weights, so that the second preparation of a run skips the check."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """Inputs of a training, determined by the settings and the data."""
+    """Inputs of a training run, determined by the settings and the data."""
 
     settings: TrainSettings
     source: ImageSource
     train: NDArray[np.int64]
     """Indices into `source.train`."""
     val: NDArray[np.int64]
-    """Indices into `source.train`; empty if no images validate."""
+    """Indices into `source.train`; empty if there are no validation images."""
     test: NDArray[np.int64]
     """Indices into `source.test`."""
     transform: ImageTransform
     spec: ModelSpec
     weights: Weights | None
-    """Initial weights; None: random ones, or those of the checkpoint of a run that continues."""
+    """Initial weights; None: random weights, or those of the checkpoint if a run is continued."""
     device: str
 
     @property
@@ -75,7 +75,7 @@ class Preparation:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """Metadata of a checkpoint that suffice to rebuild the classifier."""
+        """Checkpoint metadata that suffice to rebuild the classifier."""
         return ClassifierDescription(
             spec=self.spec,
             transform=self.transform,
@@ -85,10 +85,10 @@ class Preparation:
         ).as_meta()
 
     def network(self) -> nn.Module:
-        """Return the network with its initial weights, its backbone frozen according to the settings.
+        """Return the network with its initial weights, and freeze the backbone if the settings request it.
 
         Raises:
-            DamagedFile: The weights do not fit; the message names the tensors.
+            DamagedFile: The weights do not fit the network; the message names the tensors.
         """
         model = self.whole_network()
         if self.settings.freeze_backbone:
@@ -96,10 +96,10 @@ class Preparation:
         return model
 
     def whole_network(self) -> nn.Module:
-        """Return the network with its initial weights and nothing frozen.
+        """Return the network with its initial weights, without freezing anything.
 
         Raises:
-            DamagedFile: The weights do not fit; the message names the tensors.
+            DamagedFile: The weights do not fit the network; the message names the tensors.
         """
         model = to_channels_last(build_model(self.spec))
         if self.weights is not None:
@@ -118,16 +118,16 @@ def prepare(
 
     Args:
         store: Store of the run that `weights` names.
-        description: Classifier of a run that continues. It determines network and transform, and no initial weights
-            are loaded.
-        progress: Display of tasks for downloads and for reading many images.
+        description: Classifier of a run to continue. It determines the network and the transform, and no initial
+            weights are loaded.
+        progress: Progress display for downloads and for reading many images.
 
     Raises:
-        NotFound: Data, model or weights are unknown; the message names the most similar ones.
+        NotFound: The data, model or weights are unknown; the message names the most similar ones.
         DamagedFile: The weights cannot be read or do not fit, or an image cannot be read.
         DownloadFailed: The data could not be downloaded.
-        ConfigError: The device is missing, lacks the precision or cannot compile; or the data cannot be split as
-            requested; or the images do not fit the network.
+        ConfigError: The device is missing, does not support the precision or cannot compile; or the data cannot be
+            split as requested; or the images do not fit the network.
     """
     check_model_name(settings.model)
     device = _device(settings)
@@ -188,7 +188,7 @@ def _spec(settings: TrainSettings, source: ImageSource, transform: ImageTransfor
 
 
 def _transform(settings: TrainSettings, source: ImageSource, weights: Weights | None) -> ImageTransform:
-    """Return the transform of the weights, else that of the data, changed by the settings."""
+    """Return the transform of the weights if they have one, else that of the data, modified by the settings."""
     weights_transform = weights.transform if weights else None
     transform = replace(weights_transform or ImageTransform.for_source(source), value_range=source.value_range)
     if weights_transform is None and (published := published_transform(settings.model)):

@@ -1,4 +1,4 @@
-"""One tracked training, from settings to a finished run. It uses the public `Run`, like any script."""
+"""One tracked training run, from its settings to its results. It uses the public `Run`, like any script."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
 
 _RECORDING = runfolio.RecordingConfig(announce=False)
-"""No announcement on the terminal, since the caller reports the folder."""
+"""Recording without an announcement on the terminal, since the caller reports the folder."""
 _BEFORE_FIRST_POINT = -1
-"""Step before the first point, from which a run without a checkpoint is trained again."""
+"""Step before the first point. A run without a checkpoint resumes from this step, so it is trained from the start."""
 
 
 def run_experiment(
@@ -59,18 +59,19 @@ def run_experiment(
     """Train one classifier as one tracked run, and return the folder of the run.
 
     Args:
-        settings: Settings of the training; ignored with `resume`, which uses the recorded ones, and with `fork`.
+        settings: Settings of a new run. They are ignored if `resume` or `fork` is given, since a resumed run uses its
+            recorded settings, and a fork has its own.
         store: Folder of the store.
         experiment: Name of the experiment. Default: a short name of the data, such as `digits`.
-        name: Name of the run. Default: model, share and epochs, such as `tinyvgg-20pct-5ep`.
+        name: Name of the run. Default: model, share of the data and number of epochs, such as `tinyvgg-20pct-5ep`.
         series: Series that the run belongs to, as `run.json` stores it.
-        resume: Run to continue from its `last` checkpoint, or from its first step if it has none; id, prefix, name or
-            folder.
-        force: With `resume`: take the run over from a process that still writes it.
-        changed_data: With `resume` or `fork`: continue although the images changed. Each image stays in its part
-            (training, validation, test), and new images are ignored.
-        fork: Fork to train, from `Fork.plan`.
-        progress: Display of a task while the run trains.
+        resume: Id, prefix of the id, name or folder of a run to resume. It continues from its `last` checkpoint, or
+            from its first step if it has no checkpoint.
+        force: With `resume`: take over the run from a process that is still writing to it.
+        changed_data: With `resume` or `fork`: continue even if the images have changed. Each image stays in its
+            recorded part (training, validation or test), and new images are ignored.
+        fork: Fork to train, as returned by `Fork.plan`.
+        progress: Progress display for the run.
 
     Raises:
         NotFound: The model, data or run is unknown.
@@ -82,7 +83,7 @@ def run_experiment(
         return _fork(fork, store, experiment, name, progress, changed_data=changed_data)
     if settings is None:
         raise ConfigError("nothing to train: give settings, or a run to resume or fork")
-    # A single training is checked before its run is created. In a series, a failing run is part of the record.
+    # A single run is checked before it is created. In a series, a run that fails the check is recorded as well.
     preparation, reason = None, None
     if not series or settings.batch_size == AUTO:
         preparation = prepare(settings, store=store, progress=progress)
@@ -124,10 +125,11 @@ def _resume(
         classes=description.classes if description else None,
         changed_data=changed_data,
     )
-    # A run without a checkpoint is trained again from its first step, with the same seed and so the same bits.
+    # A run without a checkpoint is trained again from its first step. The seed is the same, so the results are
+    # bit-identical.
     step = None if checkpoint else _BEFORE_FIRST_POINT
     policy = _checkpoint_policy(settings)
-    runfolio.seed_everything(settings.seed)  # for the record; the random states of the checkpoint replace it
+    runfolio.seed_everything(settings.seed)  # records the seed; the random states of the checkpoint are restored later
     with (
         deterministic_algorithms(settings.deterministic),
         runfolio.resume(
@@ -182,7 +184,7 @@ def _report_changes(run: Run, changes: str | None, progress: Progress | None) ->
 
 
 def _last_checkpoint(recorded: RecordedRun) -> Checkpoint | None:
-    """Return the checkpoint that the run resumes from; `runfolio.init` reports it if that is not the last one."""
+    """Return the checkpoint that the run resumes from; `runfolio.resume` logs a warning if the last one is damaged."""
     try:
         return read_intact(recorded.folder, LAST, lambda reason: None)
     except NotFound:
@@ -193,8 +195,9 @@ def _description(checkpoint: Checkpoint, settings: TrainSettings) -> ClassifierD
     description = describe(checkpoint)
     if description.spec.name != settings.model:
         raise ConfigError(
-            f"{checkpoint_label(checkpoint)} is of model {description.spec.name}, but the run trains {settings.model};"
-            " restore the run's own checkpoints from a copy, or remove them to start the training again"
+            f"{checkpoint_label(checkpoint)} contains model {description.spec.name}, but the run trains "
+            f"{settings.model}; restore the run's own checkpoints from a backup, or remove them to train from the "
+            "start"
         )
     return description
 
@@ -217,7 +220,7 @@ def _recorded_settings(recorded: RecordedRun, checkpoint: Checkpoint | None) -> 
             " new run"
         )
     if RANGE_TEST in recorded.config:
-        raise ConfigError(f"{label} is a learning rate range test; `runfolio train --find-lr` starts another one")
+        raise ConfigError(f"{label} is a learning rate range test; `runfolio train --find-lr` starts a new one")
     names = {field.name for field in fields_of(TrainSettings)}
     if (recorded.config.keys() != names) if checkpoint is None else (checkpoint.loader != LOADER):
         raise ConfigError(f"{label} was not made by `runfolio train`; resume it with the script that made it")
@@ -240,7 +243,7 @@ def _train(
     """
     settings, meta, chosen_by = preparation.settings, preparation.meta, preparation.chosen_by
     notices = Notices(run, progress)
-    # Seeded again, so that the initial weights do not depend on random numbers drawn since.
+    # Seed again, so that the initial weights do not depend on the random numbers that the preparation has drawn.
     runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
     state = TrainState(preparation)
     inputs = InputPipeline(preparation)

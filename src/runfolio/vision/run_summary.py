@@ -1,4 +1,4 @@
-"""Records of a training besides its metrics: network and data at the start, results at the end."""
+"""Records of a training run in addition to its metrics: network and data at the start, results at the end."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from runfolio import Run
 
 _EPOCH_METRICS = ("train/*", "val/*", "test/*", "lr", "lr/*", "epoch_seconds", "images_per_second")
-"""Metrics that are logged once per epoch, and drawn over epochs."""
+"""Metrics that are logged once per epoch and plotted against the epoch."""
 
 
 def record_network(
     run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, notices: Notices
 ) -> None:
-    """Record architecture and graph of the network, and report problems of the images."""
+    """Record the architecture and the graph of the network, and report problems with the images."""
     run.log_text("architecture", record_sizes(run, state, preparation).as_text())
     run.log_graph(state.model, inputs.example())
     notices.all(preparation.source.notices)
@@ -38,7 +38,7 @@ def record_network(
 
 
 def record_sizes(run: Run, state: TrainState, preparation: Preparation) -> Architecture:
-    """Record the sizes of network and data, and return the architecture."""
+    """Record the sizes of the network and of the data, and return the architecture."""
     network = architecture(state.model, preparation.spec.image_shape)
     run.summary.update(
         {
@@ -82,14 +82,16 @@ def record_results(
 
 
 def _restore_best(run: Run, state: TrainState, notices: Notices) -> tuple[int, dict[str, float]]:
-    """Load the best weights, and return their epoch and its metrics.
+    """Load the best weights, and return the number and the metrics of their epoch.
 
     If the checkpoint cannot be read, the last epoch is used, so that a failed save does not lose the results.
     """
     try:
         best = run.restore(BEST, model=state.predicting)
     except (DamagedFile, NotFound, StoreError):
-        notices.once("unsaved", "the checkpoint of the best epoch cannot be read, so the results are of the last epoch")
+        notices.once(
+            "unsaved", "the checkpoint of the best epoch cannot be read, so the results are those of the last epoch"
+        )
         return state.epoch, state.epoch_values
     counters = best.state["training"]
     return counters["epoch"], counters["figures"]

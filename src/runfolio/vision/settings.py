@@ -1,7 +1,7 @@
-"""Hyperparameters of a training, as one typed class for Python, YAML files and the flags of `train`.
+"""Settings of a training run, as one typed class for Python, YAML files and the flags of `train`.
 
-`TrainSettings` is flat, like flags, YAML files and records, and is composed of one class per topic. A function that
-needs one topic uses that class as the type of its parameter.
+`TrainSettings` is flat, like flags, YAML files and records, and inherits from one class per topic. A function that
+needs the settings of only one topic declares that class as the type of its parameter.
 """
 
 from __future__ import annotations
@@ -19,28 +19,29 @@ from runfolio.vision.folds import Fold
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"
 AUTO = "auto"
-"""Value for a batch size that is measured before the training."""
+"""Value of `batch_size` that has the batch size measured and chosen before training."""
 RANGE_TEST = "lr_finder"
-"""Key in the config of a learning rate range test, in addition to the settings."""
+"""Key that the config of a learning rate range test has in addition to the settings."""
 _UNNAMED_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})
-"""Settings that `name_in_series` does not add: `run_name` contains them, or they only repeat a run."""
+"""Settings that `name_in_series` does not add, because `run_name` contains them or they only distinguish
+repetitions."""
 _NAME_LENGTH = 80
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Settings):
-    """Images, split, batches and random changes to images."""
+    """Images, split, batches and augmentation."""
 
     data: str = setting(
         "digits",
-        "Images: digits (1,797 of scikit-learn, no download), pizza_steak_sushi, pizza_steak_sushi_20_percent, "
-        "torchvision:NAME, folder:PATH or zip:PATH_OR_URL. A folder or zip has one folder per class, or train/, test/ "
-        "and optionally val/ with such folders.",
+        "Images: digits (1,797 images from scikit-learn, no download), pizza_steak_sushi, "
+        "pizza_steak_sushi_20_percent, torchvision:NAME, folder:PATH or zip:PATH_OR_URL. A folder or zip contains one "
+        "folder per class, or train/, test/ and optionally val/ with one folder per class each.",
         group=COMMON,
     )
     test_data: str | None = setting(
         None,
-        "Data to take the test images from, to compare trainings on different data; none: those of --data.",
+        "Data set to take the test images from, to compare runs trained on different data; none: the one of --data.",
         group=_DATA,
     )
     skip_bad_images: bool = setting(
@@ -48,28 +49,28 @@ class DataConfig(Settings):
     )
     data_fraction: float = setting(
         1.0,
-        "Share of the training images to use, stratified by class. A smaller share is a subset of a larger one.",
+        "Share of the training images to use, stratified by class. A smaller share is always a subset of a larger one.",
         group=_DATA,
         above=0,
         at_most=1,
     )
     val_fraction: float | None = setting(
         None,
-        "Share of the training images used for validation, which chooses the best epoch. 0: train on all; none: the "
-        "validation folder of the data if there is one, else 0.2.",
+        "Share of the training images used for validation, which chooses the best epoch. 0: train on all images; "
+        "none: the validation folder of the data if there is one, else 0.2.",
         group=_DATA,
         at_least=0,
         below=1,
     )
     fold: str | None = setting(
         None,
-        "Cross-validation: 2/5 validates on the second of five folds and trains on the others. It replaces "
-        "val-fraction and a validation folder.",
+        "Cross-validation: 2/5 validates on the second of five folds and trains on the others. This setting overrides "
+        "val-fraction and any validation folder.",
         group=_DATA,
     )
     batch_size: int | str = setting(
         32,
-        "Images per batch; auto measures powers of two before the training and takes the largest that fits on a GPU, "
+        "Images per batch; auto measures powers of two before training and chooses the largest that fits on a GPU, or "
         "the fastest on a CPU.",
         group=COMMON,
         at_least=1,
@@ -77,21 +78,23 @@ class DataConfig(Settings):
     )
     workers: int | None = setting(
         None,
-        "Worker processes that load images; none: by the number of cores, 0: load in the training process. The results "
-        "do not depend on it.",
+        "Number of worker processes that load images; none: depends on the number of cores, 0: load in the training "
+        "process. The results do not depend on this setting.",
         group=_DATA,
         at_least=0,
     )
     image_size: int | None = setting(
         None,
-        "Height and width of all images in pixels; none: those of the pretrained weights, else those of the data.",
+        "Height and width of all images in pixels; none: the size that the pretrained weights expect, else that of "
+        "the data.",
         group=_DATA,
         at_least=4,
         at_most=MAX_SIDE,
     )
     normalize: str = setting(
         "auto",
-        "Mean and deviation for normalising pixels; auto: those of the pretrained weights, else those of the data.",
+        "Mean and standard deviation for normalising pixels; auto: those of the pretrained weights, else those of the "
+        "data.",
         group=_DATA,
         choices=("auto", "imagenet", "data", "none"),
     )
@@ -103,14 +106,15 @@ class DataConfig(Settings):
     )
     mixup: float = setting(
         0.0,
-        "Blend each training image and its label with another one; 0.2 is common, larger values blend more, 0: off.",
+        "Strength of mixup, which blends each training image and its label with a different image and label; 0.2 is "
+        "common, 0: off.",
         group=_DATA,
         at_least=0,
     )
     cutmix: float = setting(
         0.0,
-        "Paste a rectangle of another image into each training image, and mix the labels; 1 is common, 0: off. "
-        "With mixup, each batch gets one of the two.",
+        "Strength of CutMix, which pastes a rectangle of a different image into each training image and mixes the "
+        "labels; 1 is common, 0: off. If mixup is also on, one of the two is chosen at random for each batch.",
         group=_DATA,
         at_least=0,
     )
@@ -120,7 +124,7 @@ class DataConfig(Settings):
         if self.fold is not None:
             Fold.parse(self.fold)
         if (self.mixup or self.cutmix) and self.batch_size == 1:
-            raise ConfigError("mixup and cutmix mix the images of a batch, and batch-size is 1; give a larger one")
+            raise ConfigError("mixup and cutmix mix the images of a batch, but batch-size is 1; increase batch-size")
 
     @property
     def with_validation(self) -> bool:
@@ -137,10 +141,12 @@ class DataConfig(Settings):
         """Batch size as a number.
 
         Raises:
-            ConfigError: It is `auto` and not measured yet.
+            ConfigError: The batch size is `auto` and has not been measured yet.
         """
         if isinstance(self.batch_size, str):
-            raise ConfigError(f"batch-size is {self.batch_size} and not measured yet; call `resolve_batch_size` first")
+            raise ConfigError(
+                f"batch-size is {self.batch_size} and has not been measured yet; call `resolve_batch_size` first"
+            )
         return self.batch_size
 
     @property
@@ -157,40 +163,44 @@ class ModelConfig(Settings):
     """Network, initial weights, frozen backbone and cache."""
 
     model: str = setting(
-        "tinyvgg", "Network: `tinyvgg`, `mlp`, a classification model of torchvision, or timm:NAME.", group=COMMON
+        "tinyvgg", "Network: `tinyvgg`, `mlp`, a torchvision classification model, or timm:NAME.", group=COMMON
     )
     hidden_units: int = setting(
-        32, "Channels of the blocks of tinyvgg, or units of the layers of mlp.", group=_MODEL, at_least=1
+        32,
+        "Number of channels in each block of tinyvgg, or of units in each hidden layer of mlp.",
+        group=_MODEL,
+        at_least=1,
     )
     dropout: float | None = setting(
         None,
-        "Dropout probability before the last layer; none: that of the architecture.",
+        "Dropout probability before the last layer; none: the probability that the architecture defines.",
         group=_MODEL,
         at_least=0,
         below=1,
     )
     weights: str | None = setting(
         None,
-        "Initial weights: DEFAULT (published, downloaded), a file (.safetensors, .pth), or a run; none: random.",
+        "Initial weights: DEFAULT (published weights, downloaded), a file (.safetensors, .pth), or a run; none: "
+        "random weights.",
         group=COMMON,
     )
     freeze_backbone: bool = setting(False, "Train only the last layer; the other weights do not change.", group=COMMON)
     unfreeze_after: int | None = setting(
         None,
-        "With freeze-backbone: number of epochs after which the backbone trains too; none: never.",
+        "With freeze-backbone: number of epochs after which the backbone is trained as well; none: never.",
         group=_MODEL,
         at_least=1,
     )
     cache: bool = setting(
         True,
-        "Cache on disk, for later epochs and runs: the features of a frozen backbone if images are not augmented, "
-        "else decoded and resized pixels.",
+        "Use a disk cache for later epochs and runs: of the features of a frozen backbone if images are not augmented, "
+        "else of decoded and resized pixels.",
         group=_MODEL,
     )
     cached_views: int = setting(
         0,
-        "With a frozen backbone: number of augmented views of each training image whose features are cached, used in "
-        "turn; 0: augment again in each epoch, without a cache of features.",
+        "With a frozen backbone: number of augmented views of each training image whose features are cached. Epochs "
+        "use the views in turn. 0: augment again in each epoch, without a feature cache.",
         group=_MODEL,
         at_least=0,
     )
@@ -204,7 +214,8 @@ class ModelConfig(Settings):
             )
         if self.unfreeze_after is not None and not self.freeze_backbone:
             raise ConfigError(
-                f"unfreeze-after is {self.unfreeze_after}, but the backbone trains from the start; give freeze-backbone"
+                f"unfreeze-after is {self.unfreeze_after}, but the backbone trains from the start; turn on "
+                "freeze-backbone"
             )
 
 
@@ -212,48 +223,48 @@ class ModelConfig(Settings):
 class OptimConfig(Settings):
     """Optimizer, learning rates, and averaging of gradients and weights."""
 
-    optimizer: str = setting("adam", "Optimizer.", group=_OPTIMISATION, choices=("sgd", "adam", "adamw"))
-    lr: float = setting(3e-3, "Learning rate; the highest one of a schedule.", group=COMMON, above=0)
+    optimizer: str = setting("adam", "Optimizer.", group=COMMON, choices=("sgd", "adam", "adamw"))
+    lr: float = setting(3e-3, "Learning rate; the highest rate of a schedule.", group=COMMON, above=0)
     layer_decay: float | None = setting(
         None,
-        "Learning rate of each stage of the backbone divided by that of the next stage; the head has lr. 1: one rate; "
-        "none: 0.5 with unfreeze-after, else 1.",
+        "Learning rate of each backbone stage, divided by that of the next stage; the head uses lr. 1: the same rate "
+        "for all; none: 0.5 with unfreeze-after, else 1.",
         group=_OPTIMISATION,
         above=0,
         at_most=1,
     )
     weight_decay: float = setting(0.0, "Weight decay (decoupled with adamw).", group=_OPTIMISATION, at_least=0)
-    momentum: float = setting(0.0, "Momentum of sgd.", group=_OPTIMISATION, at_least=0, below=1)
+    momentum: float = setting(0.0, "Momentum; only for sgd.", group=_OPTIMISATION, at_least=0, below=1)
     nesterov: bool = setting(False, "Nesterov momentum; needs sgd and a momentum above 0.", group=_OPTIMISATION)
     accumulate: int = setting(
         1,
-        "Number of batches whose gradients are added up for one optimizer step.",
+        "Number of batches whose gradients are accumulated for one optimizer step.",
         group=_OPTIMISATION,
         at_least=1,
     )
     clip: float | None = setting(
         None,
-        "Largest norm of the gradients of a step; larger ones are scaled down. 1 is common; none: no limit.",
+        "Maximum gradient norm per step; larger gradients are scaled down. 1 is common; none: no limit.",
         group=_OPTIMISATION,
         above=0,
     )
     ema: float | None = setting(
         None,
-        "Decay per step of a moving average of the weights, which validates, tests and predicts. 0.99 averages about "
-        "100 steps, 0.999 about 1,000; none: no average.",
+        "Decay per step of a moving average of the weights, which is used to validate, test and predict. 0.99 "
+        "averages about 100 steps, 0.999 about 1,000; none: no average.",
         group=_OPTIMISATION,
         above=0,
         below=1,
     )
     label_smoothing: float = setting(
-        0.0, "Share of each training label spread over all classes.", group=_OPTIMISATION, at_least=0, below=1
+        0.0, "Share of each training label that is spread over all classes.", group=_OPTIMISATION, at_least=0, below=1
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.momentum and self.optimizer != "sgd":
             raise ConfigError(
-                f"momentum is {self.momentum:g} but optimizer is {self.optimizer}; only sgd has it: "
+                f"momentum is {self.momentum:g} but optimizer is {self.optimizer}, and only sgd has momentum; "
                 "set optimizer to sgd or momentum to 0"
             )
         if self.nesterov and not self.momentum:
@@ -271,16 +282,28 @@ class ScheduleConfig(Settings):
         choices=("constant", "cosine", "one-cycle", "step"),
     )
     warmup_epochs: float = setting(
-        0.0, "Epochs, or a part of one, in which the learning rate rises from almost 0.", group=_SCHEDULE, at_least=0
+        0.0,
+        "Number of epochs, which may be fractional, in which the learning rate rises from almost 0.",
+        group=_SCHEDULE,
+        at_least=0,
     )
     step_epochs: int = setting(
-        3, "Epochs between two reductions of the rate by the step schedule.", group=_SCHEDULE, at_least=1
+        3,
+        "Number of epochs between two reductions of the learning rate by the step schedule.",
+        group=_SCHEDULE,
+        at_least=1,
     )
-    gamma: float = setting(0.1, "Factor of each reduction by the step schedule.", group=_SCHEDULE, above=0, at_most=1)
-    epochs: int = setting(5, "Passes over the training images.", group=COMMON, at_least=1)
+    gamma: float = setting(
+        0.1,
+        "Factor that the step schedule multiplies the learning rate by at each reduction.",
+        group=_SCHEDULE,
+        above=0,
+        at_most=1,
+    )
+    epochs: int = setting(5, "Number of passes over the training images.", group=COMMON, at_least=1)
     patience: int | None = setting(
         None,
-        "Epochs without a better validation accuracy after which the training stops; none: train all epochs.",
+        "Number of epochs without a better validation accuracy after which training stops; none: train all epochs.",
         group=_RUN,
         at_least=1,
     )
@@ -295,7 +318,7 @@ class ScheduleConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeConfig(Settings):
-    """Seed, device and arithmetic."""
+    """Seed, device, precision and compilation."""
 
     seed: int = setting(
         42,
@@ -305,39 +328,43 @@ class ComputeConfig(Settings):
         at_most=2**32 - 1,
     )
     deterministic: bool = setting(
-        False, "Use only deterministic algorithms, which give the same bits each time; slower on a GPU.", group=_RUN
+        False,
+        "Use only deterministic algorithms, so that repeated runs are bit-identical; slower on a GPU.",
+        group=_RUN,
     )
     device: str = setting(
-        "auto", "Device of the training; auto: a GPU if there is one.", group=_RUN, choices=("auto", "cpu", "cuda")
+        "auto", "Device to train on; auto: a GPU if there is one.", group=_RUN, choices=("auto", "cpu", "cuda")
     )
     precision: str = setting(
         "32",
-        "Precision of the network: 32 bits, or mixed with bfloat16 (bf16) or, on a GPU, with float16 and scaled "
-        "gradients (fp16).",
+        "Precision of the network: 32 bits, or mixed precision with bfloat16 (bf16) or, on a GPU, with float16 and "
+        "scaled gradients (fp16).",
         group=_RUN,
         choices=("32", "bf16", "fp16"),
     )
     compile: bool = setting(
         False,
-        "Compile the network with torch.compile. It takes minutes at the start and speeds up steps, mainly on a GPU.",
+        "Compile the network with torch.compile. Compiling takes minutes at the start and speeds up steps, mainly on "
+        "a GPU.",
         group=_RUN,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingConfig(Settings):
-    """Tests, and records in addition to the metrics."""
+    """Time of the test, and optional records in addition to the metrics."""
 
     test_at: str = setting(
         "chosen",
-        "When to test: chosen, at the end of a run, but in a series only the run that validation chose (with its other "
-        "seeds and folds); end, at the end of each run; epoch, also after each epoch.",
+        "When to test. chosen: at the end of a run, but in a series only the run that validation chose, with all its "
+        "seeds and folds; end: at the end of each run; epoch: also after each epoch.",
         group=_RUN,
         choices=("chosen", "end", "epoch"),
     )
     watch: int = setting(
         100,
-        "Batches between two records of norms and histograms of gradients and weights, and the origin of NaN; 0: off.",
+        "Number of optimizer steps between two records of norms and histograms of gradients and weights, with the "
+        "origin of the first NaN; 0: off.",
         group=_RUN,
         at_least=0,
     )
@@ -356,20 +383,27 @@ class CheckpointConfig(Settings):
 
     checkpoint_minutes: float = setting(
         10.0,
-        "Minutes after which a checkpoint is saved, in addition to the end of each epoch and SIGTERM.",
+        "Number of minutes between two checkpoints, which are also saved at the end of each epoch and on SIGTERM.",
         group=_CHECKPOINTS,
         above=0,
     )
     checkpoint_steps: int | None = setting(
-        None, "Optimizer steps after which a checkpoint is saved; none: not by steps.", group=_CHECKPOINTS, at_least=1
+        None,
+        "Number of optimizer steps between two checkpoints; none: steps do not trigger checkpoints.",
+        group=_CHECKPOINTS,
+        at_least=1,
     )
     keep_best: int = setting(1, "Number of best epochs whose checkpoints are kept.", group=_CHECKPOINTS, at_least=1)
     keep_every: int | None = setting(
-        None, "Steps between two checkpoints that are kept forever; none: none are.", group=_CHECKPOINTS, at_least=1
+        None,
+        "Number of steps between two checkpoints that are kept permanently; none: no such checkpoints.",
+        group=_CHECKPOINTS,
+        at_least=1,
     )
     checkpoint_budget: float | None = setting(
         None,
-        "Most megabytes of the run's checkpoints; the oldest of keep-every are removed first. none: no limit.",
+        "Maximum total size of the run's checkpoints, in megabytes; the oldest ones kept by keep-every are removed "
+        "first. none: no limit.",
         group=_CHECKPOINTS,
         above=0,
     )
@@ -379,7 +413,7 @@ class CheckpointConfig(Settings):
 class TrainSettings(
     CheckpointConfig, TrackingConfig, ComputeConfig, ScheduleConfig, OptimConfig, ModelConfig, DataConfig
 ):
-    """All settings of one training, checked on creation.
+    """All settings of one training run, checked on creation.
 
     A dataclass lists the fields of its last base first, so flags, YAML keys and records start with the data.
 
@@ -397,7 +431,7 @@ class TrainSettings(
         if self.freeze_backbone and self.unfreeze_after is None and self.layer_decay is not None:
             raise ConfigError(
                 f"layer-decay is {self.layer_decay:g}, but only the head trains with a frozen backbone;"
-                " give unfreeze-after, or leave layer-decay out"
+                " set unfreeze-after, or leave out layer-decay"
             )
         self._check_views()
 
@@ -410,25 +444,27 @@ class TrainSettings(
         }
         if self.cached_views and not all(requirements.values()):
             needed = next(name for name, is_met in requirements.items() if not is_met)
-            raise ConfigError(f"cached-views is {self.cached_views} but needs {needed}; set that, or cached-views to 0")
+            raise ConfigError(
+                f"cached-views is {self.cached_views} but needs {needed}; change that, or set cached-views to 0"
+            )
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that distinguish trainings.
+        """Return the settings that distinguish training runs.
 
-        Values `chosen` and `end` of `test_at` count as equal, since the training is the same.
+        The values `chosen` and `end` of `test_at` count as equal, since both lead to the same training.
         """
         return {**self.as_dict(), "test_at": "epoch" if self.test_at == "epoch" else "end"}
 
     @property
     def rate_decay(self) -> float:
-        """Value of `layer_decay`; by default 0.5 if the backbone is unfrozen during the training, else 1."""
+        """Value of `layer_decay`; by default 0.5 if the backbone is unfrozen during training, else 1."""
         if self.layer_decay is not None:
             return self.layer_decay
         return 1.0 if self.unfreeze_after is None else 0.5
 
     @property
     def run_name(self) -> str:
-        """Readable name such as `tinyvgg-20pct-5ep`. A share of 100 % and the data `digits` are not mentioned."""
+        """Readable name such as `tinyvgg-20pct-5ep`. A share of 100 % and the data `digits` are left out."""
         share = "" if self.data_fraction == 1 else f"{self.data_fraction * 100:.4g}pct"
         data = "" if self.data == "digits" else self.data_name
         return "-".join(part for part in (self.model, share, f"{self.epochs}ep", data) if part)

@@ -36,7 +36,7 @@ def test_given_mode_takes_precedence_over_the_name():
 
 
 def test_metric_name_without_a_hint_requires_a_mode():
-    with pytest.raises(ConfigError, match=r"'grad_norm' does not tell .* --min or --max"):
+    with pytest.raises(ConfigError, match=r"'grad_norm' does not show .* --min or --max"):
         mode_of("grad_norm")
 
 

@@ -10,13 +10,14 @@ from runfolio.cli.output.console import print_line
 from runfolio.cli.output.options import Command, open_store, store_option
 
 
-@click.command(cls=Command, short_help="Hide runs from tables; they are kept.")
+@click.command(cls=Command, short_help="Hide runs from tables without deleting them.")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @store_option
 def archive(runs: tuple[str, ...], store: Path | None) -> None:
-    """Hide runs from tables, choices and plots; they are kept.
+    """Hide runs from tables, plots and the choice of the best run, without deleting them.
 
-    `runs`, `best` and `plot` show them with --archived, and every command accepts their names.
+    With --archived, `runs`, `best` and `plot` include archived runs. Every command accepts the name of an archived
+    run.
 
     \b
     runfolio archive k3f9 a7x2
@@ -26,7 +27,7 @@ def archive(runs: tuple[str, ...], store: Path | None) -> None:
 
 
 def set_archived(names: tuple[str, ...], store: Path | None, *, archived: bool) -> None:
-    """Archive runs or undo that; with an unknown name, nothing is changed."""
+    """Archive runs, or make archived runs visible again. If a name is unknown, nothing is changed."""
     folio = open_store(store)
     for run in [folio.run(name) for name in names]:
         run.edits.archive(archived)

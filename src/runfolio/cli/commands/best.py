@@ -28,11 +28,12 @@ from runfolio.record.base.plurals import counted
 @run_filters
 @store_option
 def best(metric: str, mode: str | None, explain: bool, store: Path | None, **filters: Unpack[RunFilters]) -> None:
-    """Show the best run by a metric, and the data that chose it.
+    """Show the best run by a metric, and how it was chosen.
 
-    Whether more or less is better is guessed from the metric's name, unless --min or --max is given. A run is ranked
-    by the value in its summary, else by the best value of its curve (with metrics.val/acc always). Failed runs,
-    reproductions and second copies of a run are excluded.
+    The metric's name determines whether a higher or a lower value is better, unless --min or --max is given. A run is
+    ranked by the metric's value in its summary or, if the summary lacks the metric, by the best value of the curve. A
+    name such as metrics.val/acc always selects the curve. Failed runs, reproductions and duplicate copies of a run are
+    excluded.
 
     \b
     runfolio best val/acc

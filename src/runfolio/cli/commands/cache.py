@@ -28,15 +28,15 @@ _CLEARABLE = [kind.name for kind in KINDS if kind.name != SPOOL]
     "--budget",
     type=ByteSizeParamType(),
     metavar="SIZE",
-    help="Limit of features and pixels from now on, such as 5GB.",
+    help="Set the size limit for features and pixels, such as 5GB.",
 )
 @output_format_options
 @click.pass_context
 def cache(context: click.Context, budget: int | None, output: OutputFormat) -> None:
-    """List the cache: features of images, decoded pixels, fetched data, checksums and indexes of files.
+    """List the contents of the cache: image features, decoded pixels, fetched data, checksums and indexes.
 
-    Everything but the spool can be computed or fetched again. If features and pixels exceed the budget (10 GB, or
-    $RUNFOLIO_CACHE_BUDGET), the least recently used are deleted, except those that a training has open.
+    Everything except the spool can be computed or fetched again. If features and pixels exceed the limit (10 GB, or
+    $RUNFOLIO_CACHE_BUDGET), the least recently used entries are deleted, except those that a training process is using.
 
     \b
     runfolio cache
@@ -45,7 +45,7 @@ def cache(context: click.Context, budget: int | None, output: OutputFormat) -> N
     """
     if context.invoked_subcommand is not None:
         if budget is not None or output != "table":
-            raise click.UsageError("options of clear must follow it", context)
+            raise click.UsageError("put the options of `clear` after the word clear", context)
         return
     if budget is not None:
         _set_budget(budget)
@@ -56,10 +56,11 @@ def cache(context: click.Context, budget: int | None, output: OutputFormat) -> N
 @click.argument("kinds", nargs=-1, type=click.Choice(_CLEARABLE), metavar="[KIND]...")
 @yes_option
 def clear(kinds: tuple[str, ...], yes: bool) -> None:
-    """Clear these kinds of files (features, pixels, images, digests, data, index), or all.
+    """Clear the given kinds of files, or all kinds.
 
-    Files that a training has open are kept. So is the spool, which holds points of runs until their store is available
-    (`runfolio doctor --repair` restores them).
+    The kinds are features, pixels, images, digests, data and index. Files that a training process is using are kept.
+    The spool is also kept, because it contains points of runs whose store was not available (`runfolio doctor --repair`
+    moves them to the store).
 
     \b
     runfolio cache clear features pixels
@@ -73,14 +74,14 @@ def clear(kinds: tuple[str, ...], yes: bool) -> None:
     if not yes:
         print_table(cache_table(doomed, [kind for kind in KINDS if any(entry.kind is kind for entry in doomed)]))
         if any(entry.kind.name == "data" for entry in doomed):
-            print_line("data will be fetched or unpacked again when needed; a training that is reading it would fail")
-        if not confirm("Remove all this?"):
+            print_line("data will be fetched or unpacked again when needed; a training process that reads it may fail")
+        if not confirm("Remove all of this?"):
             return
     in_use = [entry for entry in doomed if not remove_entry(entry)]
     in_use_bytes = sum(entry.size for entry in in_use)
     print_line(f"cleared {formatting.byte_size(sum(entry.size for entry in doomed) - in_use_bytes)}")
     if in_use:
-        print_line(f"kept {formatting.byte_size(in_use_bytes)} that a training has open")
+        print_line(f"kept {formatting.byte_size(in_use_bytes)} that a training process is using")
 
 
 def _set_budget(size: int) -> None:
@@ -99,7 +100,7 @@ def _print_cache(output: OutputFormat) -> None:
     print_table(cache_table([entry for kind in KINDS for entry in cache_entries(kind)], KINDS), output)
     if output == "table":
         print_line("")
-        print_line(f"in {_cache_path()}; limit of features and pixels: {formatting.byte_size(cache_budget())}")
+        print_line(f"in {_cache_path()}; limit for features and pixels: {formatting.byte_size(cache_budget())}")
 
 
 def _cache_path() -> Path:

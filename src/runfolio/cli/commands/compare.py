@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--group-by",
     metavar="A,B",
-    help="Mean, spread and interval of runs with the same A and B; -A groups by all settings except A.",
+    help="Show mean, spread and interval of the runs with equal A and B; -A groups by all settings except A.",
 )
 @click.option("--all", "everything", is_flag=True, help="Also show norms, rates, times, sizes, and output folders.")
 @explain_option
@@ -41,13 +41,14 @@ def compare(
 ) -> None:
     """Compare the named runs, or all runs of an experiment.
 
-    One row per run shows the settings in which they differ, and the results. The head of a column names the value of
-    the metric: that in the summary, else the best of the curve. If the best value of a curve is not its last one, the
-    last one has a column too. JSON and CSV contain the last and the best value of every metric.
+    One row per run shows its results, and the settings in which the runs differ. A metric's column shows its value in
+    the summary or, if the summary lacks the metric, the best value of the curve; the heading says which. If the last
+    value of a curve is not its best one, an additional column shows the last value. JSON and CSV contain the last and
+    the best value of every metric.
 
-    --group-by shows the results of groups of runs: -seed combines runs that differ only in their seed. Settings that
-    differ in every run and only name its output, such as a folder, do not form groups. Reproductions and second copies
-    of a run are excluded.
+    --group-by shows the results of groups of runs. For example, -seed combines runs that differ only in their seed.
+    Settings that differ in every run and only name its output, such as a folder, are not used for grouping.
+    Reproductions and duplicate copies of a run are excluded.
 
     \b
     runfolio compare k3f9 a7x2
@@ -57,7 +58,7 @@ def compare(
     from runfolio.query.selection.duplicates import distinct_runs
 
     if bool(runs) == bool(experiment):
-        raise click.UsageError("name the runs to compare, or give --experiment NAME for all runs of one")
+        raise click.UsageError("name the runs to compare, or give --experiment NAME to compare all its runs")
     folio = open_store(store)
     chosen = [folio.run(name) for name in runs] if runs else list(folio.runs(experiment))
     if group_by is not None:

@@ -26,7 +26,7 @@ _IMAGE_SETTINGS = ("test_data", "image_size", "augment", "model", "weights", "se
     "--out",
     "path",
     type=PathParamType(),
-    help="Draw a batch in this file.",
+    help="Draw a batch of images to this file.",
 )
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -34,9 +34,9 @@ _IMAGE_SETTINGS = ("test_data", "image_size", "augment", "model", "weights", "se
 def data(name: str, path: Path | None, store: Path | None, as_json: bool, **flags: Any) -> None:
     """Describe a data set before training on it.
 
-    Print the training, validation and test parts, the images per class, their sizes, duplicate images, images in both
-    training and test, and unreadable files. With --out, draw training images as stored, as the network sees them, and
-    augmented. The settings mean the same as in `train`.
+    Print the number of images per class in the training, validation and test sets, the image sizes, duplicate images,
+    images that are in both the training and the test set, and unreadable files. With --out, draw training images as
+    stored, as the network sees them, and augmented. The settings have the same meaning as in `train`.
 
     \b
     runfolio data digits
@@ -62,4 +62,4 @@ def data(name: str, path: Path | None, store: Path | None, as_json: bool, **flag
         print_data(description)
         if path:
             print_line("")
-            print_line(f"a batch is drawn in {path}")
+            print_line(f"drew a batch of images to {path}")

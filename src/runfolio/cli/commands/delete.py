@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @run_filters
 @yes_option
-@click.option("--force", is_flag=True, help="Also delete runs being written; their training continues unrecorded.")
+@click.option(
+    "--force", is_flag=True, help="Also delete runs that are being written; their scripts continue unrecorded."
+)
 @store_option
 def delete(runs: tuple[str, ...], yes: bool, force: bool, store: Path | None, **filters: Unpack[RunFilters]) -> None:
-    """Delete the named runs, or all that match the filters.
+    """Delete the named runs, or all runs that match the filters.
 
-    They move to the store's trash, from which `undelete` restores them; `purge` frees the space.
+    Deleted runs are moved to the trash of the store. `undelete` restores them, and `purge` frees their space.
 
     \b
     runfolio delete k3f9 a7x2
@@ -62,7 +64,7 @@ def delete(runs: tuple[str, ...], yes: bool, force: bool, store: Path | None, **
 def _named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilters) -> list[RecordedRun]:
     if bool(names) == has_filters(filters):
         raise click.UsageError(
-            "name the runs, or select them by --experiment, --state, --tag or --where"
+            "name the runs, or select them with --experiment, --state, --tag or --where"
             + ("; not both" if names else ""),
             click.get_current_context(),
         )

@@ -19,8 +19,8 @@ from runfolio.cli.output.options import Command, open_store, store_option
 def diff(first: str, second: str, as_json: bool, store: Path | None) -> None:
     """Show how the starts of two runs differ.
 
-    A summary is followed by code (commit, captured files, uncommitted changes), settings, data, packages and
-    environment. Use `runfolio compare` for the results.
+    After a summary, the differences in code (commit, captured files, uncommitted changes), settings, data, packages
+    and environment are listed. To compare the results, use `runfolio compare`.
 
     \b
     runfolio diff k3f9 a7x2

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--repair", is_flag=True, help="Repair what is possible; damaged files move to `damaged/` of the run.")
+@click.option("--repair", is_flag=True, help="Repair as much as possible; damaged files are moved to `damaged/`.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_option
 def doctor(runs: tuple[str, ...], repair: bool, as_json: bool, store: Path | None) -> None:
-    """Check the store: every byte of all runs, or of the named ones.
+    """Check every byte of all runs in the store, or of the named runs.
 
-    The result lists what is damaged and what is lost; the exit status is 0 if everything is intact, else 1. Leftovers
-    of killed processes are listed, but do not count as damage. A run that is being written is checked but never
-    repaired. Runs with several folders in the store are listed.
+    The result lists damaged files and lost data. The exit status is 0 if everything is intact, else 1. Leftovers of
+    killed processes are listed, but do not count as damage. A run that is being written is checked but never repaired.
+    Runs with several folders in the store are listed.
 
     \b
     runfolio doctor
@@ -54,7 +54,7 @@ def doctor(runs: tuple[str, ...], repair: bool, as_json: bool, store: Path | Non
 def _examine_runs(
     examiner: Doctor, run_paths: Sequence[Path], *, repair: bool, as_json: bool
 ) -> Iterator[dict[str, Any]]:
-    """Examine one run after another, print its findings, and yield only those."""
+    """Examine one run after another, print its findings, and yield them as a JSON object."""
     with progress_display() as progress:
         task = progress.add_task("checking", total=len(run_paths))
         for run_path in run_paths:

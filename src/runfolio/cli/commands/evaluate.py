@@ -1,4 +1,4 @@
-"""`runfolio evaluate`: measure a run's model on labelled images."""
+"""`runfolio evaluate`: evaluate a run's model on labelled images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN|best")
 @click.argument("data", required=False)
-@click.option("--against", "rivals", multiple=True, metavar="RUN", help="Another run, on the same images; repeatable.")
+@click.option(
+    "--against", "rivals", multiple=True, metavar="RUN", help="Further run to evaluate on the same images; repeatable."
+)
 @click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Images to use.")
 @best_metric_option
 @module_option
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     "--out-dir",
     "folder",
     type=PathParamType(file_okay=False),
-    help="Draw the confusion matrix, the reliability diagram and the worst mistakes in this folder.",
+    help="Draw the confusion matrix, the reliability diagram and the worst mistakes to files in this folder.",
 )
 @experiment_option
 @store_option
@@ -64,17 +66,17 @@ def evaluate(
     as_json: bool,
     skip_bad_images: bool | None,
 ) -> None:
-    """Measure a run's model on labelled images.
+    """Evaluate a run's model on labelled images.
 
-    Print accuracy with its 95 % interval, loss, top-k accuracy, calibration error, figures per class and the confusion
-    matrix. With --out-dir, also draw the matrix, a reliability diagram and the most confident mistakes. DATA names a
-    data set with the model's classes; the default is the run's own data. The answer to each image is added to the run;
-    `RecordedRun.answers` reads it.
+    Print accuracy with its 95 % interval, loss, top-k accuracy, calibration error, precision, recall and F1 per class,
+    and the confusion matrix. With --out-dir, also draw the matrix, a reliability diagram and the most confident
+    mistakes. DATA names a data set with the model's classes; the default is the run's own data. The answer to each
+    image is added to the run; `RecordedRun.answers` reads it.
 
     For a run of your own script, --module names the network. The script must have passed `classes` and `transform` to
     `run.checkpoint`.
 
-    With --against, print a table of all the runs instead, best first, with the cost of using each.
+    With --against, print one table of all these runs instead, best first, with the cost of using each model.
 
     \b
     runfolio evaluate best --out-dir evaluation
@@ -127,13 +129,13 @@ def _record(run: RecordedRun, result: EvaluationResult, own_data: str | None) ->
 def _images(
     data: str | None, classifier: LoadedClassifier, *, skip_bad_images: bool, progress: Progress
 ) -> ImageSource:
-    """Return the named data set, else the classifier's own."""
+    """Return the named data set; without a name, return the data set that the classifier was trained on."""
     from runfolio.cli.pages.training import print_recorded_sources
     from runfolio.vision.data import load_data
 
     if data is not None:
         return load_data(data, skip_bad_images=skip_bad_images, progress=progress)
     if classifier.data is None:
-        raise ConfigError("the script that made this run did not name its data; name it: runfolio evaluate RUN DATA")
+        raise ConfigError("the script of this run did not name its data; name the data: runfolio evaluate RUN DATA")
     print_recorded_sources({"data": classifier.data, "test_data": classifier.test_data})
     return load_data(classifier.data, test_data=classifier.test_data, skip_bad_images=True, progress=progress)

@@ -1,4 +1,4 @@
-"""`runfolio fork`: continue a training in another way."""
+"""`runfolio fork`: continue a run from a checkpoint with different settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runfolio.vision.settings import TrainSettings
     "--at",
     default=LAST,
     metavar="STEP",
-    help=f"Checkpoint to start from: its step, or its name; `runfolio show RUN` lists them.  [default: {LAST}]",
+    help=f"Step or name of the checkpoint to start from; `runfolio show RUN` lists all.  [default: {LAST}]",
 )
 @changed_data_option
 @click.option("--experiment", metavar="NAME", help="Experiment of the fork.  [default: that of RUN]")
@@ -36,11 +36,12 @@ def fork(
     store: Path | None,
     **flags: Any,
 ) -> None:
-    """Continue a training from a checkpoint with other settings.
+    """Continue a run from a checkpoint with different settings.
 
-    The new run starts with RUN's curves up to the checkpoint and uses RUN's settings, as changed by flags. RUN is not
-    changed and may be running. The images, their split and the network cannot be changed in a fork. RUN has
-    checkpoints of its last steps and its best epoch, and with `train --keep-every N` of every N steps.
+    The new run starts with RUN's curves up to the checkpoint, and uses RUN's settings except those given as flags. RUN
+    itself is not changed and may still be running. A fork cannot change the images, their split or the network. RUN
+    has checkpoints of its last steps and its best epoch; with `train --keep-every N`, it also has one for every N
+    steps.
 
     \b
     runfolio fork k3f9 --lr 1e-4

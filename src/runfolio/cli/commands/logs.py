@@ -1,4 +1,4 @@
-"""`runfolio logs`: show the output of a run, also while it is running."""
+"""`runfolio logs`: show the output of a run, which may still be running."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _POLL_S = 0.5
 @click.command(cls=Command, short_help="Show the output of a run.")
 @click.argument("run", default=LAST, metavar="[RUN]")
 @click.option("-f", "--follow", is_flag=True, help="Show new output until the run ends; Ctrl-C does not stop the run.")
-@click.option("-n", "--lines", type=click.IntRange(min=0), help="Number of newest lines to show.")
+@click.option("-n", "--lines", type=click.IntRange(min=0), help="Number of lines to show from the end.")
 @store_option
 def logs(run: str, follow: bool, lines: int | None, store: Path | None) -> None:
-    """Show the output of a run: stdout and stderr, including C code and child processes.
+    """Show the output of a run: stdout and stderr, including the output of C code and child processes.
 
-    Progress bars are shown in their last state. RUN is an id, the start of one, a name, or a run's folder. Without
-    it, the newest run is shown.
+    Only the last state of a progress bar is shown. RUN is an id, the start of an id, a name, or a run's folder. The
+    default is the newest run.
 
     \b
     runfolio logs

@@ -21,7 +21,7 @@ from runfolio.cli.output.options import Command, best_metric_option, experiment_
 def note(run: str, text: str | None, append: bool, metric: str, experiment: str | None, store: Path | None) -> None:
     """Read or write the notes of a run.
 
-    Without TEXT, the notes open in $EDITOR; without a terminal, they are printed. RUN may be `best`.
+    Without TEXT, the notes are opened in $EDITOR or, if there is no terminal, printed. RUN may be `best`.
 
     \b
     runfolio note k3f9 "diverges after the warm-up"
@@ -31,7 +31,7 @@ def note(run: str, text: str | None, append: bool, metric: str, experiment: str 
     recorded = run_or_best(run, metric, experiment, store)
     if text is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         if append:
-            raise click.UsageError("--append needs a text", click.get_current_context())
+            raise click.UsageError("--append needs TEXT", click.get_current_context())
         print_lines(recorded.notes)
         return
     if text is None:

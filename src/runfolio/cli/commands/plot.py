@@ -27,17 +27,19 @@ _KIND_OF_OPTION = {
     "look": "--histogram",
     "colour": "--scatter",
 }
-"""Options that only one kind of plot has."""
+"""Options that apply to only one kind of plot, mapped to this kind."""
 _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": scatter_plot}
 
 
 @click.command(cls=Command)
 @click.argument("names", nargs=-1, metavar="METRIC... [RUN]...")
-@click.option("--out", "path", type=PathParamType(), help="Draw into this file: .png, .svg or .pdf.")
-@click.option("--smooth", type=float, default=0.0, help="Smooth curves: 0 to below 1, as TensorBoard does.")
-@click.option("--log", type=click.Choice(["x", "y", "xy"]), help="Logarithmic axes.")
+@click.option("--out", "path", type=PathParamType(), help="Draw to this file: .png, .svg or .pdf.")
+@click.option("--smooth", type=float, default=0.0, help="Smoothing of curves, from 0 to below 1, as in TensorBoard.")
+@click.option("--log", type=click.Choice(["x", "y", "xy"]), help="Axes with a logarithmic scale.")
 @click.option("--x", metavar="AXIS", help="The x axis of curves: step, time, epoch or any metric.")
-@click.option("--group-by", metavar="A,B", help="Draw the mean of runs with equal A and B; -A: equal in all but A.")
+@click.option(
+    "--group-by", metavar="A,B", help="Draw the mean of runs with equal A and B; with -A, equal in all but A."
+)
 @click.option("--spread", type=click.Choice(["minmax", "std", "ci"]), default="minmax", help="The band around a mean.")
 @click.option("--overlay", is_flag=True, help="Draw all metrics in one plot.")
 @click.option(
@@ -49,25 +51,30 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 @click.option("--ylim", "y_range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the y axis.")
 @click.option("--histogram", metavar="NAME", help="Draw the distribution of a tensor's values over the steps.")
 @click.option("--as", "look", type=click.Choice(["ridgeline", "heatmap"]), help="Style of a histogram in a file.")
-@click.option("--parallel", is_flag=True, help="Draw all settings that differ and the metric, most important first.")
-@click.option("--scatter", nargs=2, metavar="A B", help="Draw a point per run from two columns of `runfolio runs`.")
+@click.option("--parallel", is_flag=True, help="Draw the metric and all settings that differ, most important first.")
+@click.option(
+    "--scatter", nargs=2, metavar="A B", help="Draw one point per run; A and B are columns of `runfolio runs`."
+)
 @click.option("--color", "colour", metavar="C", help="The column that colours the points of a scatter plot.")
 @limit_option
 @click.option("--title", help="Title above the plot.")
-@click.option("--size", type=FigureSizeParamType(), metavar="WxH", help="Inches in a file, characters in the terminal.")
+@click.option(
+    "--size", type=FigureSizeParamType(), metavar="WxH", help="Size: inches in a file, characters in the terminal."
+)
 @best_metric_option
 @run_filters
 @store_option
 @click.pass_context
 def plot(ctx: click.Context, **arguments: Any) -> None:
-    """Draw runs in the terminal, or in a file with --out.
+    """Draw runs in the terminal, or to a file with --out.
 
-    A name of a metric selects the metric; any other name selects a run, including `best` and `last` (the newest).
+    Each name selects a metric or, if no metric has this name, a run. `best` and `last` (the newest) are runs, too.
     Without a run, all runs that match the filters are drawn, except reproductions and duplicates. Several metrics are
     drawn as separate small plots. The legend starts with the best run.
 
-    --scatter, --color and --group-by take the columns of `runfolio runs`: lr is the setting, metrics.lr the logged
-    metric. The value of a metric is the one in the run's summary, else the best of the curve; the axis says which.
+    --scatter, --color and --group-by take the columns of `runfolio runs`: lr is the setting, and metrics.lr is the
+    logged metric. A metric's value is taken from the run's summary or, if the summary lacks the metric, it is the best
+    value of the curve; the label of the axis says which.
 
     \b
     runfolio plot val/acc
@@ -97,7 +104,7 @@ def plot(ctx: click.Context, **arguments: Any) -> None:
 
 
 def _plot_kind(ctx: click.Context, options: PlotOptions) -> str:
-    """Return the kind of plot, "" for curves. Reject options of other kinds, which would have no effect."""
+    """Return the kind of plot, or "" for curves. Options of other kinds are rejected because they have no effect."""
     kinds = [kind for kind in _KINDS if getattr(options, kind)]
     if len(kinds) > 1:
         raise click.UsageError(f"choose one kind of plot: {' or '.join(_KINDS[kind] for kind in kinds)}", ctx)

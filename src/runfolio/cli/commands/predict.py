@@ -32,7 +32,7 @@ from runfolio.errors import DamagedFile
     "--out",
     "path",
     type=PathParamType(),
-    help="Draw all predictions into this image file.",
+    help="Draw all predictions to this image file.",
 )
 @experiment_option
 @store_option
@@ -50,11 +50,12 @@ def predict(
 ) -> None:
     """Classify images, or all images of a folder, with a run's model.
 
-    The model is loaded from the run's best checkpoint, without running code from it. The three most probable classes
-    are shown. If a parent folder of a file has the name of a class, that is its true class, and correct predictions are
-    counted.
+    The model is loaded from the run's best checkpoint, without executing code from the checkpoint. The three most
+    probable classes are shown. If a parent folder of a file is named after a class, this class is taken as the true
+    one, and correct predictions are counted.
 
-    For a run of your own script, --module names the network, and `run.checkpoint` needs `classes` and `transform`.
+    For a run of your own script, --module names the network. The script must have passed `classes` and `transform` to
+    `run.checkpoint`.
 
     \b
     runfolio predict best photo.png

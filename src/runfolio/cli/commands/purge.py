@@ -19,11 +19,16 @@ from runfolio.record.base.plurals import counted
 
 @click.command(cls=Command, short_help="Remove deleted runs permanently.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--older-than", type=AgeParamType(), metavar="AGE", help="Only runs deleted longer ago: 12h, 30d, 2w.")
+@click.option(
+    "--older-than",
+    type=AgeParamType(),
+    metavar="AGE",
+    help="Only runs that were deleted at least this long ago, such as 12h, 30d or 2w.",
+)
 @yes_option
 @store_option
 def purge(runs: tuple[str, ...], older_than: timedelta | None, yes: bool, store: Path | None) -> None:
-    """Remove deleted runs permanently: the named ones, else all in the trash.
+    """Remove the named deleted runs permanently; without a name, remove all runs in the trash.
 
     \b
     runfolio purge k3f9

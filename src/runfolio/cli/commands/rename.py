@@ -19,7 +19,7 @@ from runfolio.cli.output.options import Command, best_metric_option, experiment_
 def rename(run: str, name: str, metric: str, experiment: str | None, store: Path | None) -> None:
     """Change the name of a run.
 
-    Its id and its folder stay the same, so references to them stay valid. RUN may be `best`.
+    The id and the folder of the run do not change, so references to them remain valid. RUN may be `best`.
 
     \b
     runfolio rename k3f9 baseline

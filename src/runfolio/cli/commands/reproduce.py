@@ -19,26 +19,28 @@ from runfolio.errors import ConfigError
 @click.command(cls=Command)
 @click.argument("run")
 @click.argument("arguments", nargs=-1, metavar="[-- ARGUMENTS]")
-@click.option("--steps", type=click.IntRange(min=0), metavar="K", help="Stop after step K, as the script counts steps.")
-@click.option("--here", is_flag=True, help="Use today's code in its own folder.")
+@click.option("--steps", type=click.IntRange(min=0), metavar="K", help="Stop after step K of the script.")
+@click.option("--here", is_flag=True, help="Run today's code in its own folder instead of the recorded code.")
 @click.option(
     "--repository",
     type=PathParamType(file_okay=False, exists=True),
-    help="Repository with the recorded commit.  [default: where it was recorded]",
+    help="Repository that contains the recorded commit.  [default: the recorded repository]",
 )
 @click.option(
     "--link",
     "links",
     multiple=True,
     metavar="[NAME=]PATH",
-    help="Data the script reads: PATH as in the script, or NAME=PATH if it is at PATH on this machine; repeatable.",
+    help="Data that the script reads. With NAME=PATH, the script finds PATH under the name NAME; repeatable.",
 )
-@click.option("--fresh-venv", is_flag=True, help="First install the recorded versions of the packages.")
+@click.option("--fresh-venv", is_flag=True, help="First install the recorded package versions in a fresh environment.")
 @click.option("--rtol", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="Relative tolerance.")
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-8, show_default=True, help="Absolute tolerance.")
-@click.option("--ignore", multiple=True, metavar="PATTERN", help="Do not compare these metrics; repeatable.")
-@click.option("--dry-run", is_flag=True, help="Only print what would be executed and what is different today.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before executing.")
+@click.option(
+    "--ignore", multiple=True, metavar="PATTERN", help="Do not compare metrics whose names match; repeatable."
+)
+@click.option("--dry-run", is_flag=True, help="Only print the plan and the differences since the run.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before the execution.")
 @click.option("--keep", is_flag=True, help="Keep the fresh folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; the program's output goes to stderr.")
 @store_option
@@ -62,17 +64,18 @@ def reproduce(
 
     The recorded commit, uncommitted changes and untracked files are written to a fresh worktree. After you confirm,
     the recorded command is executed there with the recorded interpreter and variables. Then metrics are compared point
-    by point and checkpoints tensor by tensor, without measures of time. The verdict is `bit-equal`, `within tolerance`
-    or `parts at step N`, with the differences found, the likeliest cause first. The exit status is 0, 0 or 1; 2 if the
-    run could not be executed. The repeated run is stored in the same store.
+    by point and checkpoints tensor by tensor. Measurements of time are not compared. The verdict is `bit-equal`,
+    `within tolerance` or `parts at step N`, followed by the differences found, the likeliest cause first. The exit
+    status is 1 if the runs part, 2 if the run could not be repeated, and otherwise 0. The repeated run is stored in
+    the same store.
 
-    Arguments after -- are added to the command, or replace the values of flags it has.
+    Arguments after -- are added to the command. For a flag that the command already has, they replace its values.
 
     \b
     runfolio reproduce k3f9 --dry-run
     runfolio reproduce k3f9 --steps 100 --yes
     runfolio reproduce k3f9 --here               does today's code give the same result?
-    runfolio reproduce k3f9 -- --lr 1e-3         does another learning rate?
+    runfolio reproduce k3f9 -- --lr 1e-3         does a different learning rate?
     """
     from runfolio.cli.pages.reproduce import print_plan, print_result
     from runfolio.reproduce.checkout import checked_out, fresh_folder
@@ -110,16 +113,16 @@ def reproduce(
 
 
 def _confirm_execution(yes: bool) -> None:
-    """Ask before the command is executed.
+    """Ask the user whether to execute the command.
 
     Raises:
-        ConfigError: There is nobody to ask.
+        ConfigError: There is no terminal for the question.
         click.Abort: The answer is no.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ConfigError("no terminal to confirm the execution; add --yes, or --dry-run to only print it")
+        raise ConfigError("no terminal to confirm the execution; add --yes, or --dry-run to only print the plan")
     print_line("", stderr=True)
     if not ask("Execute this?", stderr=True):
         raise click.Abort

@@ -13,14 +13,14 @@ from runfolio.cli.pages.training import print_recorded_sources, print_training_r
 
 @click.command(cls=Command)
 @click.argument("run")
-@click.option("--force", is_flag=True, help="Take the run over from a process that still seems to write it.")
+@click.option("--force", is_flag=True, help="Take over the run from a process that still seems to write to it.")
 @changed_data_option
 @store_option
 def resume(run: str, force: bool, changed_data: bool, store: Path | None) -> None:
     """Continue an unfinished run.
 
-    It continues from its last checkpoint, with the same settings and images. RUN is an id, the start of one, a name,
-    or a run's folder.
+    The run continues from its last checkpoint, with the same settings and images. RUN is an id, the start of an id, a
+    name, or a run's folder.
 
     \b
     runfolio resume k3f9

@@ -23,7 +23,9 @@ from runfolio.record.base.plurals import counted
 
 
 @click.command("runs", cls=Command)
-@click.option("--sort", metavar="COLUMN", help="Sort by any column in ascending order; with - before it, descending.")
+@click.option(
+    "--sort", metavar="COLUMN", help="Sort by this column in ascending order; with - before its name, descending."
+)
 @click.option("-r", "--reverse", is_flag=True, help="Reverse the order.")
 @click.option("--columns", metavar="A,B,...", help="Columns to show, such as name,state,lr,val/acc.")
 @limit_option
@@ -41,15 +43,16 @@ def list_runs(
 ) -> None:
     """List the runs of the store, newest first.
 
-    A column is a fact (id, name, experiment, state, created, duration_s, ended, reason, tags, notes, archived, series,
-    lineage, host, device, commit, folder, data.val for its fingerprint) or a name of yours: a setting, else a result,
-    else a metric. The value of a metric is the one in the run's summary, else the best of the curve, else (if no
-    direction is known) the last; the heading says which. params.lr, summary.val/acc, metrics.lr (the last value) and
-    metrics.val/acc.best are explicit.
+    A column is a property of runs (id, name, experiment, state, created, duration_s, ended, reason, tags, notes,
+    archived, series, lineage, host, device, commit, folder, or data.val for the fingerprint of the data named val), or
+    a name that you logged: a setting, else a result, else a metric. A metric's value is taken from the run's summary
+    or, if the summary lacks the metric, it is the best value of the curve. If it is unknown whether higher or lower is
+    better, the last value is shown. The heading says which value is shown. Explicit names are params.lr,
+    summary.val/acc, metrics.lr (the last value) and metrics.val/acc.best.
 
     Without --columns, the table shows the settings that differ and up to three results, if they fit. JSON and CSV have
-    all columns unless --columns is given. JSON has no NaN or infinity: they are the texts "NaN", "Infinity" and
-    "-Infinity".
+    all columns unless --columns is given. JSON cannot represent NaN and infinity, so they are the strings "NaN",
+    "Infinity" and "-Infinity".
 
     \b
     runfolio runs

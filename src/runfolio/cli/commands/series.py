@@ -67,9 +67,9 @@ def series(
 ) -> None:
     """Run every combination of settings, and show which run is best.
 
-    Every setting below accepts several values; flags override the file. Finished runs in the store are not repeated,
-    and unfinished ones continue from their last checkpoint. So the same command continues an interrupted series. If a
-    run fails, the others are still run, and the exit status is 1.
+    Every setting below accepts several values. Flags override the file. Finished runs in the store are not repeated,
+    and unfinished runs continue from their last checkpoint, so the same command continues an interrupted series. If a
+    run fails, the others are still trained, and the exit status is 1.
 
     \b
     runfolio series series/digits.yaml
@@ -90,20 +90,20 @@ def series(
 
 
 def with_repeats(description: Series, seeds: int | None, folds: int | None, settings: type[Settings]) -> Series:
-    """Return the series with every combination repeated for `seeds` seeds, and for `folds` folds of each."""
+    """Return the series with every combination repeated for each of `seeds` seeds and each of `folds` folds."""
     if seeds is not None:
         description = description.with_seeds(seeds, settings)
     return description if folds is None else description.with_folds(folds, settings)
 
 
 def warn_of_val_fraction(keys: Collection[str], *, folded: bool) -> None:
-    """Print an error if cross-validation makes one of the given settings useless."""
+    """Print a message if cross-validation makes the given `val-fraction` useless."""
     if folded and "val-fraction" in keys:
-        print_error("val-fraction has no effect: in cross-validation, one fold validates and the others train")
+        print_error("val-fraction has no effect, because cross-validation validates on one fold and trains on the rest")
 
 
 def run_series(ctx: click.Context, description: Series, experiment: str, store: Path | None, *, explain: bool) -> None:
-    """Run a series and print the result; the exit status is 0 only if all of it is done."""
+    """Run a series and print the result. The exit status is 130 after Ctrl-C, and 1 if a run or the test failed."""
     from runfolio.series import execute, expand, load_target
 
     target = load_target(description.target.value)
@@ -116,7 +116,7 @@ def run_series(ctx: click.Context, description: Series, experiment: str, store: 
 
 
 def _series_of_flags(experiment: str | None) -> Series:
-    """Return a series that is described only by flags."""
+    """Return an empty series, to which settings from flags are added later."""
     from runfolio.series import Series
 
     return Series(name=experiment or "default", target=LocatedValue(TARGET, ""), settings={}, grid={})

@@ -20,10 +20,10 @@ from runfolio.record.base.name_lookup import LAST
 @click.command(cls=Command)
 @click.argument("run", default=LAST, metavar="[RUN]")
 @click.option("--code", "part", flag_value="code", help="List the captured code files instead.")
-@click.option("--diff", "part", flag_value="diff", help="Print the uncommitted changes instead, like git.")
+@click.option("--diff", "part", flag_value="diff", help="Print the uncommitted changes instead, in git's format.")
 @click.option("--json", "part", flag_value="json", help="Print the whole page as one JSON object.")
 @click.option("--all", "everything", is_flag=True, help="Also show settings with default values and every metric.")
-@click.option("--rank", type=int, metavar="N", help="Show the metrics of this rank if several ranks wrote the run.")
+@click.option("--rank", type=int, metavar="N", help="Show the metrics of this rank if several ranks wrote to the run.")
 @best_metric_option
 @experiment_option
 @store_option
@@ -38,8 +38,9 @@ def show(
 ) -> None:
     """Show one run on one page.
 
-    Shows how it ended, settings that differ from their defaults, results, metrics, load, environment, code and files.
-    RUN is an id, the start of one, a name, a run's folder, `best`, or `last` for the newest run, which is the default.
+    The page shows how the run ended, the settings that differ from their defaults, results, metrics, load, environment,
+    code and files. RUN is an id, the start of an id, a name, a run's folder, `best`, or `last` for the newest run,
+    which is the default.
 
     \b
     runfolio show

@@ -16,7 +16,7 @@ from runfolio.cli.output.options import Command, open_store, store_option
 @click.argument("words", nargs=-1, required=True, metavar="RUN... [+TAG | -TAG]...")
 @store_option
 def tag(words: tuple[str, ...], store: Path | None) -> None:
-    """Add tags to runs and remove tags; without tags, print the existing ones.
+    """Add tags to runs and remove tags. Without tags, print the existing tags.
 
     `runfolio runs --tag NAME` lists the runs with a tag.
 

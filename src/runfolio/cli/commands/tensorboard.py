@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def tensorboard(port: int | None, host: str, store: Path | None) -> None:
     """Show the store in TensorBoard.
 
-    Runs are named after their folders. Ended runs without event files get them first, written from the record; running
-    ones without them are listed. Ctrl-C stops the server. With another address than 127.0.0.1, other machines may be
-    able to read the store.
+    Runs are named after their folders. For ended runs without event files, event files are first written from the
+    record. Runs that are still running and have no event files are not shown; a warning lists them. Ctrl-C stops the
+    server. With an address other than 127.0.0.1, other machines may be able to read the store.
 
     \b
     runfolio tensorboard
@@ -64,4 +64,6 @@ def _make_missing_event_files(folio: Folio) -> None:
             progress.advance(bar)
     if running:
         names = ", ".join(f"{run.name} ({run.id})" for run in running)
-        print_warnings([f"running without event files, so not shown: {names}; start this again when they have ended"])
+        print_warnings(
+            [f"not shown, because they are running and have no event files: {names}; try again after they have ended"]
+        )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class TrainCommand(Command):
-    """Command that explains how to run several values of one setting."""
+    """Command that, given several values of a setting, suggests the command that trains with each of them."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -49,18 +49,20 @@ class TrainCommand(Command):
 
 
 @click.command(cls=TrainCommand, short_help="Train an image classifier as one tracked run, or as several.")
-@click.option("--config", type=PathParamType(), metavar="FILE.yaml", help="File of settings; flags override it.")
+@click.option("--config", type=PathParamType(), metavar="FILE.yaml", help="File with settings; flags override them.")
 @click.option("--experiment", metavar="NAME", help="Experiment of the run.  [default: the name of the data]")
 @click.option(
-    "--name", help="Name of the run, or with --seeds or --folds of the series.  [default: such as tinyvgg-20pct-5ep]"
+    "--name",
+    help="Name of the run; with --seeds or --folds, of the series."
+    "  [default: from the settings, such as tinyvgg-20pct-5ep]",
 )
 @seeds_option
 @folds_option
 @click.option(
     "--find-lr",
     is_flag=True,
-    help="Find a learning rate instead of training: about 100 steps at rates from 1e-7 to 10, the loss of each, and a"
-    " rate to start with. With --unfreeze-after, for the head.",
+    help="Find a learning rate instead of training: take about 100 steps at rates from 1e-7 to 10, plot the loss at"
+    " each rate, and suggest a rate. With --unfreeze-after, the rate is for the head.",
 )
 @click.option("--layers", is_flag=True, help="Print every layer of the network first.")
 @explain_option
@@ -80,7 +82,7 @@ def train(
     store: Path | None,
     **flags: Any,
 ) -> None:
-    """Train one image classifier as one tracked run; or, with --seeds or --folds, as several.
+    """Train an image classifier as one tracked run or, with --seeds or --folds, as several runs.
 
     Every setting below can also be a key in the YAML file, with the same spelling.
 
@@ -98,7 +100,7 @@ def train(
             "--find-lr cannot be used with --seeds or --folds; first find the rate with one run", ctx
         )
     if explain and not is_series:
-        raise click.UsageError("--explain is about the tables of several runs; add --seeds or --folds", ctx)
+        raise click.UsageError("--explain explains the tables of several runs; add --seeds or --folds", ctx)
     file_settings = read_yaml(config) if config else {}
     values = {**file_settings, **{key: value for key, value in flags.items() if value is not None}}
     settings = build(TrainSettings, values)
@@ -130,7 +132,7 @@ def _find_lr(
 
 
 def _several(settings: TrainSettings, seeds: int | None, folds: int | None, name: str | None) -> Series:
-    """Return the training as a series, which continues if it is started again."""
+    """Return a series with one run per seed and fold. A series continues if the same command is started again."""
     from runfolio.series import Series
 
     settings_by_key = {field.key: LocatedValue(getattr(settings, field.name), "") for field in fields_of(TrainSettings)}

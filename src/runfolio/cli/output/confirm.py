@@ -9,7 +9,7 @@ import click
 from runfolio.cli.output.console import ask
 from runfolio.errors import ConfigError
 
-yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 def confirm(question: str) -> bool:

@@ -1,6 +1,6 @@
-"""Printing on stdout and stderr; no other module of the commands prints.
+"""Functions that print on stdout and stderr. No other module of the command line prints.
 
-Text of a record is untrusted. Every function except `print_for_program` escapes terminal control characters
+Strings from a record are untrusted, so every function except `print_for_program` escapes terminal control characters
 (`record/base/visible_text.py`).
 """
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from runfolio.query.selection.caption import Caption
 
 UNLIMITED_WIDTH = 10_000
-"""Width in columns of a file or a pipe: nothing is cut there."""
+"""Width in characters of output to a file or a pipe, where nothing is shortened."""
 _FIELD_WIDTH = 8
 
 
 def stdout_console() -> Console:
-    """Return a console on stdout; in a file or a pipe, a table gets all the width it needs."""
+    """Return a console for stdout. In a file or a pipe, a table is as wide as it needs to be."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNLIMITED_WIDTH
     return _console_type()(width=width, highlight=False, emoji=False)
 
@@ -38,7 +38,7 @@ def stderr_console() -> Console:
 
 @functools.cache
 def _console_type() -> type[Console]:
-    """Return a console class that escapes every string, also for users of a progress display's console."""
+    """Return a console class that escapes every string, including strings printed above a progress display."""
     from rich.console import Console
     from rich.text import Text
 
@@ -50,19 +50,19 @@ def _console_type() -> type[Console]:
 
 
 def print_text(text: str) -> None:
-    """Print prose on stdout, wrapped between words."""
+    """Print sentences on stdout, wrapped between words."""
     stdout_console().print(text, markup=False)
 
 
 def print_caption(caption: Caption, *, explain: bool) -> None:
-    """Print the short sentences of a caption; then its details, or the option that prints them."""
+    """Print the short sentences of a caption, then its details or a hint at the option that prints them."""
     if caption.short:
         print_text(" ".join(caption.short))
     if explain:
         for sentence in caption.details:
             print_text(sentence)
     elif caption.details:
-        print_text("--explain says more.")
+        print_text("--explain shows more.")
 
 
 def print_line(text: str, style: str | None = None, *, stderr: bool = False) -> None:
@@ -72,9 +72,9 @@ def print_line(text: str, style: str | None = None, *, stderr: bool = False) -> 
 
 
 def print_field(name: str, text: str, style: str | None = None, *, stderr: bool = False) -> None:
-    """Print one of several fields, one below another.
+    """Print a field on a line of its own.
 
-    On a terminal, further rows of a long text are indented, so that no row looks like another field.
+    On a terminal, a long value continues on indented lines, so that no line looks like a different field.
     """
     from rich.cells import chop_cells
 
@@ -86,13 +86,13 @@ def print_field(name: str, text: str, style: str | None = None, *, stderr: bool 
 
 
 def print_heading(title: str, *, stderr: bool = False) -> None:
-    """Print the bold title of a section below an empty line."""
+    """Print an empty line and the bold title of a section."""
     print_line("", stderr=stderr)
     print_line(title, "bold", stderr=stderr)
 
 
 def print_lines(text: str, style: str | None = None) -> None:
-    """Print text on stdout that may have several lines, such as notes or a table of layers."""
+    """Print a string that may have several lines on stdout, such as notes or a table of layers."""
     from rich.text import Text
 
     stdout_console().print(Text(visible_text(text)), style=style, soft_wrap=True)
@@ -104,7 +104,7 @@ def print_renderable(renderable: RenderableType) -> None:
 
 
 def print_drawing(text: str) -> None:
-    """Print text on stdout in which only control sequences for colours take effect."""
+    """Print a plot on stdout. Of its control sequences, only those for colours take effect."""
     click.echo(visible_drawing(text))
 
 
@@ -130,7 +130,7 @@ def print_error(text: str) -> None:
 
 
 def print_failure(*lines: str) -> None:
-    """Print the reason why a command fails on stderr."""
+    """Print on stderr why a command failed."""
     for text in lines:
         click.echo(visible_line(text), err=True)
 
@@ -141,7 +141,7 @@ def print_traceback(error: BaseException) -> None:
 
 
 def ask(question: str, *, stderr: bool = False) -> bool:
-    """Return whether the user agrees.
+    """Ask a yes-or-no question, and return whether the user agrees.
 
     Raises:
         click.Abort: The input ended.

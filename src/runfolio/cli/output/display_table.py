@@ -1,4 +1,4 @@
-"""The table type of all commands, printed for people, as JSON or as CSV."""
+"""Table type of all commands, which can be printed for people, as JSON or as CSV."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 OutputFormat = Literal["table", "json", "csv"]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _MIN_TEXT_WIDTH = 24
-"""Width up to which a text is preferred to an optional column."""
+"""Width in characters that a column of strings gets before an optional column is shown."""
 _LEAST_TEXT_WIDTH = 8
 _LABEL_SHARE = 0.6
-"""Largest share of the width for the first column of blocks."""
+"""Maximum share of the width that the first column of a block may use."""
 _GAP = 2
-"""Characters between two columns."""
+"""Number of characters between two columns."""
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 """Matches cells that a spreadsheet would execute as a formula."""
 
 
 def output_format_options(command: Decorated) -> Decorated:
-    """Add `--json` and `--csv`; the command gets `output`, an `OutputFormat`."""
+    """Add `--json` and `--csv` to a command, which receives the choice as `output`, an `OutputFormat`."""
     as_json = click.option("--json", "output", flag_value="json", default="table", help="Print JSON.")
     as_csv = click.option("--csv", "output", flag_value="csv", help="Print CSV.")
     return as_json(as_csv(command))
@@ -52,14 +52,14 @@ class Column:
 
     key: str
     title: str
-    """May have several lines; a name from a record must be in one line."""
+    """Title, which may have several lines. A name from a record must be escaped to one line."""
     formatter: Callable[[Sequence[Any]], list[str]]
-    """Formats all values of the column at once, so that numbers get the same decimals."""
+    """Function that formats all values of the column at once, so that numbers have the same number of decimals."""
     number: bool = False
     optional: int = 0
-    """Omitted if above 0 on a narrow terminal; of several such columns, the one with the highest number goes first."""
+    """Order of omission on a narrow terminal. The column with the highest number is omitted first; 0 means never."""
     wraps: bool = False
-    """Wrap long texts instead of shortening them."""
+    """Wrap long strings instead of shortening them."""
     style: Callable[[Any], str | None] = lambda value: None
 
 
@@ -70,9 +70,9 @@ class DisplayTable:
     best: int | None = None
     """Index of the highlighted row."""
     in_blocks: bool = False
-    """Repeat columns that do not fit in blocks below, each with the first column, which names the rows.
+    """Print further blocks below for columns that do not fit. Each block starts with the first column.
 
-    Otherwise texts are shortened."""
+    If this is False, strings are shortened instead."""
 
 
 def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
@@ -90,12 +90,15 @@ def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
 
 
 def table_width(table: DisplayTable) -> int:
-    """Return the width in characters that the table needs; long texts can be shortened."""
+    """Return the width in characters that the table needs if its long strings are shortened."""
     return _width(table.columns, _formatted_columns(table))
 
 
 def _csv_cell(value: Any) -> Any:
-    """Return a number or a text. A `'` before a text that looks like a formula makes spreadsheets treat it as text."""
+    """Return a number or a string.
+
+    A string that looks like a formula gets a leading `'`, so that spreadsheets do not execute it.
+    """
     value = to_json_value(value)
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
@@ -126,7 +129,7 @@ def _rich_block(table: DisplayTable, columns: Sequence[Column], formatted: Mappi
 
     rich_table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
-        # If the table is still too wide, texts are shortened before numbers, and lines end in an ellipsis.
+        # If the table is still too wide, strings are shortened before numbers, and end in an ellipsis.
         side: Literal["left", "right"] = "right" if column.number else "left"
         title = Text(visible_text(column.title), no_wrap=True)
         rich_table.add_column(title, justify=side, no_wrap=column.number, vertical="bottom")
@@ -152,7 +155,7 @@ def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
 
 
 def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[Column]:
-    """Drop as many optional columns as the width requires; among equal ones, the widest goes first."""
+    """Omit as many optional columns as the width requires. Among columns of equal order, the widest goes first."""
     fitting = list(columns)
     while _width(fitting, formatted) > width and any(column.optional for column in fitting):
         fitting.remove(max(fitting, key=lambda column: (column.optional, _widest(column, formatted))))
@@ -178,10 +181,10 @@ def _blocks(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], w
 def _shortened_texts(
     columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int
 ) -> dict[str, Sequence[str]]:
-    """Return the columns with texts that fit: the longest texts of the widest columns lose their middle.
+    """Return the strings of each column, shortened to the width. Long strings in the widest columns lose their middle.
 
-    Columns that wrap keep their whole texts. So does the first column, which names the rows, if shortening would make
-    two of its texts equal.
+    A column that wraps keeps its strings unshortened. So does the first column, which names the rows, if shortening
+    would make two of its strings equal.
     """
     texts = sorted((column for column in columns if not column.number), key=lambda column: _widest(column, formatted))
     room = width - _GAP * (len(columns) - 1) - sum(_widest(column, formatted) for column in columns if column.number)
@@ -197,7 +200,7 @@ def _shortened_texts(
 
 
 def shorten_middle(texts: Sequence[str], longest: int) -> list[str]:
-    """Shorten texts to `longest` characters by removing their middles, so that as many as possible differ."""
+    """Shorten strings to `longest` characters by removing their middles, so that as many as possible stay distinct."""
     half = (longest - 1) // 2
     cuts = (
         [_without_middle(text, longest, beginning) for text in texts]
@@ -210,7 +213,7 @@ def shorten_middle(texts: Sequence[str], longest: int) -> list[str]:
 
 
 def _without_middle(text: str, longest: int, beginning: int) -> str:
-    """Return the first `beginning` characters of the text and its end."""
+    """Return the first `beginning` characters of a string and its end, `longest` characters in all."""
     return text if len(text) <= longest else f"{text[:beginning]}…{text[len(text) - (longest - 1 - beginning) :]}"
 
 

@@ -1,4 +1,4 @@
-"""Formatting of values for people. A formatter gets a whole column, so that its numbers line up."""
+"""Formatting of values for people. A formatter receives a whole column, so that its numbers line up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 MISSING = "-"
-"""Shown instead of a missing value."""
+"""String that is shown for a missing value."""
 
 _LONG = 40
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
@@ -19,16 +19,16 @@ def is_number(value: Any) -> bool:
 
 
 def elementwise(format_value: Callable[[Any], str]) -> Callable[[Sequence[Any]], list[str]]:
-    """Return a formatter of columns that formats every value separately."""
+    """Return a column formatter that formats every value separately."""
     return lambda values: [MISSING if value is None else format_value(value) for value in values]
 
 
 def aligned_numbers(values: Sequence[Any], digits: int = 4) -> list[str]:
-    """Format a column of measured numbers with the same decimals.
+    """Format a column of measured numbers with the same number of decimals.
 
-    `digits` is the number of significant digits of the largest number. Integers are printed in full, and numbers too
-    small for these decimals as powers of ten: only 0 is printed as 0. If the largest number is below 0.001 or has more
-    than six digits, all are powers of ten.
+    `digits` is the number of significant digits of the largest number. A column of integers is printed in full. A
+    number that these decimals would round to 0 is printed with two significant digits, so only 0 is printed as 0. If
+    the largest number is below 0.001 or has more than six digits, all numbers are in scientific notation.
     """
     if all(isinstance(value, int) for value in values if is_number(value)):
         return elementwise(lambda value: count(value) if is_number(value) else str(value))(values)
@@ -36,7 +36,7 @@ def aligned_numbers(values: Sequence[Any], digits: int = 4) -> list[str]:
     largest = max(magnitudes, default=1.0)
     if not 1e-3 <= largest < 1e6:
         return elementwise(lambda value: _power_of_ten(value) if is_number(value) else str(value))(values)
-    decimals = max(0, digits - math.ceil(math.log10(largest)))  # 1 has the same decimals as 0.9
+    decimals = max(0, digits - math.ceil(math.log10(largest)))  # 1 gets as many decimals as 0.9
     return elementwise(lambda value: _fixed_point(value, decimals) if is_number(value) else str(value))(values)
 
 
@@ -59,7 +59,7 @@ def setting_value(value: Any) -> str:
 
 
 def significant_digits(value: float) -> str:
-    """Format a measured number that is not aligned with others."""
+    """Format a measured number that need not line up with other numbers."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
@@ -73,7 +73,7 @@ def large_count(value: int) -> str:
 
 
 def probability(value: float) -> str:
-    """Format a probability, rounded down, so that only certainty is shown as 100 %."""
+    """Format a probability as a percentage, rounded down, so that only certainty is shown as 100 %."""
     if math.isnan(value):
         return "nan"
     return f"{math.floor(value * 1000) / 10:.1f} %"
@@ -103,7 +103,7 @@ def timestamp(when: datetime) -> str:
 
 
 def age(when: datetime) -> str:
-    """Format the time since a moment, such as `3 min ago`, or the date after a month."""
+    """Format the time since a moment, such as `3 min ago`. After a month, format the date instead."""
     seconds = (datetime.now(UTC) - when).total_seconds()
     if seconds < _MINUTE_S:
         return "just now"
@@ -114,5 +114,5 @@ def age(when: datetime) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """Return the start of a digest, which is enough to distinguish two."""
+    """Return the first 8 characters of a digest, which are enough to tell two digests apart."""
     return text[:8]

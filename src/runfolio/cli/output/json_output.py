@@ -1,4 +1,4 @@
-"""Values as JSON on stdout."""
+"""Conversion of values to JSON, and printing of JSON on stdout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def print_json(value: Any) -> None:
 
 
 def to_json_value(value: Any) -> Any:
-    """Convert a value to JSON types; numbers that JSON lacks become "NaN", "Infinity" and "-Infinity"."""
+    """Convert a value to JSON types. JSON cannot represent NaN and infinities, so they become strings like "NaN"."""
     if isinstance(value, float):
         return number_to_json(value)
     if hasattr(value, "_asdict"):  # a NamedTuple

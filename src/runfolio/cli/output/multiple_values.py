@@ -15,9 +15,9 @@ _NUMBER = re.compile(r"-[\d.]")
 
 
 def split_setting_flags(args: Sequence[str], own: Mapping[str, click.Option]) -> tuple[list[str], dict[str, list[str]]]:
-    """Return the arguments for click, and the values of every flag that it does not own.
+    """Return the arguments for click, and the values of every flag that is not in `own`.
 
-    The values of a flag are the words up to the next flag; a negative number is a value.
+    The values of a flag are all words up to the next flag. A negative number is a value, not a flag.
     """
     own_args: list[str] = []
     flags: dict[str, list[str]] = {}
@@ -42,7 +42,7 @@ def split_setting_flags(args: Sequence[str], own: Mapping[str, click.Option]) ->
 def check_setting_flags(
     flags: Mapping[str, Sequence[str]], fields: Sequence[Field], own: Mapping[str, click.Option]
 ) -> dict[str, list[str]]:
-    """Return the flags as settings by key; for booleans, `--x` without a value is true and `--no-x` is false.
+    """Convert flags to values of settings, by key. For a boolean, `--x` without a value is true, and `--no-x` is false.
 
     Raises:
         click.UsageError: A flag is not a setting, or has no value.

@@ -1,4 +1,4 @@
-"""Options that several commands share: the store, `--debug`, filters of runs, and settings as flags."""
+"""Options that several commands share: the store, `--debug`, run filters, and flags for settings."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 store_option = click.option(
     "--store",
     type=PathParamType(file_okay=False),
-    help="Folder that holds the runs.  [default: $RUNFOLIO_STORE, else ./runs]",
+    help="Folder that contains the runs.  [default: $RUNFOLIO_STORE, else ./runs]",
 )
 experiment_option = click.option("--experiment", metavar="NAME", help="Only the runs of this experiment.")
 
 
 class _AliasedOption(click.Option):
-    """An option with several spellings, of which the help shows only the first."""
+    """Option with several spellings. The help shows only the first spelling."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         record = super().get_help_record(ctx)
@@ -45,7 +45,7 @@ limit_option = click.option(
     help="Only the N newest runs.",
 )
 changed_data_option = click.option(
-    "--changed-data", is_flag=True, help="Continue although images changed since then; new images are not used."
+    "--changed-data", is_flag=True, help="Continue even if images changed since the run; new images are not used."
 )
 seeds_option = click.option(
     "--seeds",
@@ -57,16 +57,17 @@ folds_option = click.option(
     "--folds",
     type=click.IntRange(min=2),
     metavar="K",
-    help="Cross-validate: K runs, each validating on another part of the training images; with --seeds, per seed.",
+    help="Cross-validate with K runs, each of which validates on a different part of the training images; with --seeds,"
+    " K runs per seed.",
 )
 
 
 def run_filters(command: Decorated) -> Decorated:
-    """Add options that select runs of the store; the command gets the fields of `RunFilters`."""
+    """Add options that select runs of the store. The command receives the fields of `RunFilters`."""
     state = click.option("--state", metavar="STATE", help="Only the runs in this state, such as finished or failed.")
     tags = click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only the runs with this tag; repeatable.")
-    where = click.option("--where", metavar="FILTER", help="Only the runs that match, such as 'lr < 0.1'.")
-    archived = click.option("--archived", is_flag=True, help="Also the archived runs.")
+    where = click.option("--where", metavar="FILTER", help="Only the runs that match this filter, such as 'lr < 0.1'.")
+    archived = click.option("--archived", is_flag=True, help="Include archived runs.")
     return experiment_option(state(tags(where(archived(command)))))
 
 
@@ -81,12 +82,12 @@ class RunFilters(TypedDict):
 
 
 def has_filters(filters: RunFilters) -> bool:
-    """Return whether an option selects runs; `--archived` alone does not."""
+    """Return whether at least one option selects runs. `--archived` alone selects nothing."""
     return any((filters["experiment"], filters["state"], filters["tags"], filters["where"]))
 
 
 def filter_runs(folio: Folio, filters: RunFilters) -> tuple[Runs, int]:
-    """Return the runs that the options select, and the number of archived ones left out."""
+    """Return the runs that the options select, and the number of archived runs that were left out."""
     matches = folio.runs(
         filters["experiment"], filters["state"], tags=filters["tags"], where=filters["where"], archived=True
     )
@@ -95,26 +96,26 @@ def filter_runs(folio: Folio, filters: RunFilters) -> tuple[Runs, int]:
 
 
 BEST = "best"
-"""Name of the best run, accepted wherever a run is named."""
+"""Name that commands accept for the best run."""
 best_metric_option = click.option(
     "--metric", default="val/acc", show_default=True, help="Metric that selects the best run."
 )
 
 
 def mode_option(command: Decorated) -> Decorated:
-    """Add `--min` and `--max`; the command gets `mode`, None if neither is given."""
+    """Add `--min` and `--max`. The command receives `mode`, which is None if neither option is given."""
     lowest = click.option("--min", "mode", flag_value="min", default=None, help="The lowest value is the best.")
     highest = click.option("--max", "mode", flag_value="max", help="The highest value is the best.")
     return lowest(highest(command))
 
 
 explain_option = click.option(
-    "--explain", is_flag=True, help="Also print what the marks and intervals mean, and which runs were left out."
+    "--explain", is_flag=True, help="Also explain the marks and intervals, and say which runs were left out."
 )
 
 
 def store_flag(store: Path | None) -> str:
-    """Return the flag that a suggested command needs to use the same store."""
+    """Return the `--store` flag that a suggested command needs to use the same store."""
     return "" if store is None else f" --store {shlex.quote(str(store))}"
 
 
@@ -126,7 +127,7 @@ def open_store(store: Path | None) -> Folio:
 
 
 def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:
-    """Return the named run; `best` is the best run by `metric`, `last` the newest run, both of the experiment."""
+    """Return the named run. `best` is the best run of the experiment by `metric`, and `last` is its newest run."""
     folio = open_store(store) if store is None or isinstance(store, Path) else store
     if run == BEST:
         return folio.best(metric, experiment=experiment)
@@ -136,11 +137,11 @@ def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Fol
 
 
 def module_option(command: Decorated) -> Decorated:
-    """Add `--module`, the network of a run that a user's script recorded."""
+    """Add `--module`, which names the network of a run that a user's own script recorded."""
     return click.option(
         "--module",
         metavar="MODULE:NAME",
-        help="For a run of your own script: the network's class or a function that builds it. Executes your code.",
+        help="Class of the network, or function that builds it, for a run of your own script. This code is executed.",
     )(command)
 
 
@@ -152,8 +153,12 @@ def load_run_classifier(run: RecordedRun, module: str | None) -> Any:
     return load_classifier(run.checkpoint(), None if module is None else import_attribute(module, "module"))
 
 
+_COMMON_ORDER = ("data", "model", "epochs", "lr", "batch_size", "optimizer", "seed")
+"""Order of common settings in the help; others follow in the order of their definition."""
+
+
 class Command(click.Command):
-    """A command with `--debug` and grouped help: common settings, options, then other settings by topic."""
+    """Command with `--debug` and a grouped help text: common settings, options, then other settings by topic."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -169,7 +174,8 @@ class Command(click.Command):
         ]
         defaults = ctx.show_default is not False
         settings = self.settings()
-        write_settings_help(formatter, [field for field in settings if field.group == COMMON], defaults=defaults)
+        common = sorted((field for field in settings if field.group == COMMON), key=_common_order)
+        write_settings_help(formatter, common, defaults=defaults)
         with formatter.section("Options"):
             formatter.write_dl(records)
         write_settings_help(formatter, [field for field in settings if field.group != COMMON], defaults=defaults)
@@ -179,12 +185,16 @@ class Command(click.Command):
         return [param.field for param in self.params if isinstance(param, SettingOption)]
 
 
+def _common_order(field: Field) -> int:
+    return _COMMON_ORDER.index(field.name) if field.name in _COMMON_ORDER else len(_COMMON_ORDER)
+
+
 def debug_option() -> click.Option:
     return click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
 
 
 class SettingOption(click.Option):
-    """One setting as a flag. The setting converts the text, so that flags and YAML follow the same rules."""
+    """Flag for one setting. The setting converts the string, so that flags and YAML files follow the same rules."""
 
     def __init__(self, *args: Any, field: Field, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -192,7 +202,7 @@ class SettingOption(click.Option):
 
 
 def settings_options(settings: type[Settings], only: Sequence[str] | None = None) -> Callable[[Decorated], Decorated]:
-    """Add the fields of a settings class as flags, all or those in `only`; a flag that is not given is None."""
+    """Add a flag for every field of a settings class, or for those in `only`. A flag that is not given is None."""
     fields = [field for field in fields_of(settings) if only is None or field.name in only]
 
     def decorate(command: Decorated) -> Decorated:
@@ -208,7 +218,7 @@ def settings_options(settings: type[Settings], only: Sequence[str] | None = None
 
 
 def write_settings_help(formatter: click.HelpFormatter, fields: Sequence[Field], *, defaults: bool = True) -> None:
-    """Write the help of settings, one section per group; without `defaults` if unset settings take other values."""
+    """Write the help text of settings, one section per group. Default values are shown if `defaults` is True."""
     for group in dict.fromkeys(field.group for field in fields):
         with formatter.section(group[:1].upper() + group[1:]):
             formatter.write_dl([_help_record(field, defaults) for field in fields if field.group == group])

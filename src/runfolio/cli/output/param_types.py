@@ -1,4 +1,4 @@
-"""Types of option values that click lacks."""
+"""Types of option values that click does not have."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FigureSizeParamType(click.ParamType):
 
 
 class PathParamType(click.Path):
-    """Path in which `~` is the home folder, even in `--out=~/figure.png`, which shells do not expand."""
+    """Path in which `~` is the home folder, even in `--out=~/figure.png`, where shells do not expand `~`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
@@ -52,7 +52,7 @@ class PathParamType(click.Path):
 
 
 class AgeParamType(click.ParamType):
-    """Time since an event, such as `30d`."""
+    """Time since an event as a number and a unit, such as `30d`."""
 
     name = "age"
 

@@ -14,7 +14,7 @@ _PIPE_SIZE = (80, 24)
 
 
 def plot_screen(size: tuple[float, float] | None = None) -> Screen:
-    """Return the screen of the terminal, or of `size`; a pipe gets plain characters and 80 columns."""
+    """Return a screen as large as the terminal, or of `size` characters. A pipe gets 80 columns without colours."""
     from runfolio.query.plots.terminal import Screen
 
     console = stdout_console()

@@ -1,4 +1,4 @@
-"""Progress display of `train`, `resume` and `series`: bars on stderr if it is a terminal."""
+"""Progress display of long commands: bars on stderr if stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def progress_display() -> Progress:
-    """Return a display to which tasks can be added; it is invisible unless stderr is a terminal."""
+    """Return a progress display to which tasks can be added. It is invisible unless stderr is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
@@ -23,7 +23,7 @@ def progress_display() -> Progress:
 
     console = stderr_console()
     return Progress(
-        # On a narrow terminal the description is shortened, not the progress.
+        # On a narrow terminal, the description is shortened, not the progress bar.
         DescriptionColumn("", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
@@ -40,7 +40,7 @@ def progress_display() -> Progress:
 
 
 def _plain_description(description: str) -> Text:
-    """Return the text of a task without its markup, because it may contain a run's name."""
+    """Return the description of a task without markup, because it may contain a run's name, which is untrusted."""
     from rich.errors import MarkupError
     from rich.text import Text
 

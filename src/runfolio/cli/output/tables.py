@@ -1,4 +1,4 @@
-"""Tables of the commands: columns, formats of values, and highlighted rows."""
+"""Tables of the commands: their columns, the format of their values, and their highlighted rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
 _OPTIONAL_FACTS = ("tags", "experiment", "duration_s", "created")
-"""Facts that a narrow terminal omits, the last one first; then all results but the first, then settings."""
+"""Columns that a narrow terminal omits first, starting with the last one in this tuple.
+
+Results except the first one are omitted next, and settings last.
+"""
 _OPTIONAL_SETTING, _OPTIONAL_RESULT, _OPTIONAL_FACT = 1, 10, 100
 _MAX_COMPARED_WIDTH = 20
 _HEADING_WIDTH = 15
@@ -46,7 +49,7 @@ COSTS: Mapping[str, Column] = {
         optional=2,
     ),
 }
-"""Columns for the cost of using a model, by name of the result."""
+"""Columns for the cost of using a model, by the name of the result that they show."""
 
 
 def state_style(state: Any) -> str | None:
@@ -54,7 +57,7 @@ def state_style(state: Any) -> str | None:
 
 
 def runs_table(table: RunsTable, *, all_needed: bool) -> DisplayTable:
-    """Return one row per run. With `all_needed`, the user chose the columns, so none is omitted to save space."""
+    """Return one row per run. `all_needed` means that the user chose the columns, so none is omitted to save space."""
     rows = [dict(zip(table.names, row, strict=True)) for row in table.rows]
     shown = list(table.columns)
     if not all_needed and len({row["experiment"] for row in rows}) == 1:
@@ -104,14 +107,15 @@ def _runs_column(column: RunsColumn, values: Sequence[Any], *, optional: int) ->
 
 
 def measured_heading(heading: str) -> str:
-    """Return the title of a column, wrapped so that it stays narrow."""
+    """Return the title of a column, wrapped to keep the column narrow."""
     return textwrap.fill(visible_line(heading), _HEADING_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def leaderboard_table(board: Leaderboard) -> DisplayTable:
     """Return the runs of a series, best first.
 
-    `=` marks runs that are indistinguishable from the best; other marks (`data_match.MARKS`) show different data.
+    `=` marks runs that are indistinguishable from the best. Other marks (`data_match.MARKS`) mean that a run used
+    different data.
     """
     marks = ["=" * row.tied + row.data.mark for row in board.rows]
     test_marks = [row.test_data.mark for row in board.rows]
@@ -165,14 +169,17 @@ def leaderboard_table(board: Leaderboard) -> DisplayTable:
 
 
 def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
-    """Return one row per group of seeds; for people, `=` marks means indistinguishable from the first group's."""
+    """Return one row per group of runs.
+
+    In the table for people, `=` marks means that are indistinguishable from that of the first group.
+    """
     rows = [asdict(row) for row in groups.rows]
     if output != "table":
         return DisplayTable(
             columns=[Column(key=key, title=key, formatter=formatting.elementwise(str)) for key in rows[0]], rows=rows
         )
     tied = ["=" * row.tied for row in groups.rows]
-    # If all rows share one long kind of value, only the title names it, so that the labels have space.
+    # If all rows show the same kind of value, only the title names it, so that the labels have space.
     kinds = {row.figure for row in groups.rows}
     shared = next(iter(kinds)) if len(kinds) == 1 and kinds != {"best"} else ""
     columns = [
@@ -210,7 +217,7 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
 
 
 def _without_repeats(values: Sequence[Any]) -> list[str]:
-    """Blank every value that equals the one above it."""
+    """Return the values as strings, with an empty string for every value that equals the one above it."""
     return ["" if value == before else str(value) for before, value in itertools.pairwise([None, *values])]
 
 
@@ -229,7 +236,7 @@ def best_finished_row(board: Leaderboard) -> Row | None:
 
 
 def three_digits(values: Sequence[Any]) -> list[str]:
-    """Format measured numbers with three digits."""
+    """Format measured numbers with three significant digits."""
     return formatting.aligned_numbers(values, digits=3)
 
 
@@ -246,7 +253,7 @@ def interval_text(low: float | None, high: float | None) -> str | None:
 
 
 def comparison_table(runs: Sequence[RecordedRun], columns: Sequence[RunsColumn]) -> DisplayTable:
-    """Return one row per run with the settings that differ and the results as columns."""
+    """Return one row per run, with the settings that differ and the results as columns."""
     from runfolio.query.tables.run_labels import name_labels
 
     rows = [
@@ -292,12 +299,12 @@ def comparison_data(comparison: Comparison) -> DisplayTable:
 
 def _compared_value(value: Any) -> str:
     text = formatting.setting_value(value)
-    # The end of a path says most, and the other columns need space.
+    # The end of a path is its most informative part, and the other columns need space.
     return text if len(text) <= _MAX_COMPARED_WIDTH else f"…{text[1 - _MAX_COMPARED_WIDTH :]}"
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> DisplayTable:
-    """Return predictions of images; correct ones are green, wrong ones red, those without a known class plain."""
+    """Return predictions of images. Correct predictions are green and wrong ones red, if the class is known."""
     right = {None: "", True: "right", False: "wrong"}
     columns = [
         Column(key="image", title="image", formatter=formatting.elementwise(str)),

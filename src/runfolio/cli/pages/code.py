@@ -1,4 +1,4 @@
-"""Print a run's recorded code, and the differences between the starts of two runs."""
+"""Print a run's captured code, and the differences between the starts of two runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SECTIONS = {
 
 
 def print_captured_files(run: RecordedRun) -> None:
-    """Print the files that were stored and those that were omitted."""
+    """Print the code files that were captured, and those that were left out."""
     captured = run.code.capture
     if captured is None:
         print_line(f"No code was stored with {run.name} ({run.id}).")
@@ -48,14 +48,14 @@ def print_captured_files(run: RecordedRun) -> None:
     ]
     print_table(DisplayTable(columns=columns, rows=rows))
     print_line("")
-    print_line(f"Below {captured.root}; contents: {run.folder / 'code' / 'files'}")
+    print_line(f"Paths are relative to {captured.root}; the contents are in {run.folder / 'code' / 'files'}")
 
 
 def print_uncommitted_diff(run: RecordedRun) -> None:
-    """Print the uncommitted changes: coloured on a terminal, else unchanged, for `git apply`."""
+    """Print the uncommitted changes, in colour on a terminal. In a pipe, they are unchanged, for `git apply`."""
     diff = run.code.diff
     if not diff:
-        print_warnings([f"nothing was uncommitted, or no change was stored, when {run.name} ({run.id}) started"])
+        print_warnings([f"no uncommitted changes were stored when {run.name} ({run.id}) started"])
     elif sys.stdout.isatty():
         print_diff(diff)
     else:

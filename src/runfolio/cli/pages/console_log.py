@@ -1,4 +1,4 @@
-"""Print the console log of a run as far as it has been written."""
+"""Print the console log of a run, as far as the log has been written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 class ConsoleLogPrinter:
-    """Prints the logs of a run's attempts and remembers how much of each it has printed."""
+    """Printer of the logs of a run's attempts, which remembers how much of each log it has printed."""
 
     def __init__(self, run_path: Path) -> None:
         self._run_path = run_path
@@ -27,7 +27,7 @@ class ConsoleLogPrinter:
         self.log_exists = False
 
     def print_new(self, run: RecordedRun) -> None:
-        """Print what has not been printed yet, in order of attempts."""
+        """Print the output that has not been printed yet, one attempt after another."""
         for attempt in run.document.attempts:
             path = log_path(self._run_path, attempt.writer)
             if not path.exists():
@@ -35,11 +35,11 @@ class ConsoleLogPrinter:
             self.log_exists = True
             if len(run.document.attempts) > 1 and attempt.writer not in self._printed_bytes:
                 started = formatting.timestamp(attempt.started)
-                print_line(f"==> attempt {attempt.attempt}, begun {started} <==", style="bold")
+                print_line(f"==> attempt {attempt.attempt}, started {started} <==", style="bold")
             self._print_from_offset(path, attempt.writer)
 
     def print_newest(self, run: RecordedRun, count: int) -> None:
-        """Print the newest lines of the newest log, and mark all earlier lines as printed."""
+        """Print the last lines of the newest log, and mark all earlier lines as printed."""
         for attempt in reversed(run.document.attempts):
             path = log_path(self._run_path, attempt.writer)
             if path.exists():

@@ -75,7 +75,7 @@ def _range(size: SizeRange) -> str:
 
 
 def _print_duplicates(data: DataDescription) -> None:
-    """Print duplicate images, starting with those shared by training and test."""
+    """Print duplicate images, starting with images that are in both the training and the test set."""
     if data.shared:
         pairs = [f"{pair.test} = {pair.train}" for pair in data.shared]
         predicate = "test image is a training image" if len(pairs) == 1 else "test images are training images"

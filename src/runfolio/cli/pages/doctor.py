@@ -1,4 +1,4 @@
-"""Results of `runfolio doctor`."""
+"""Print the results of `runfolio doctor`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _SEVERITY_STYLES = {"lost": "red", "damaged": "yellow", "unchecked": "yellow", "leftover": "dim"}
 _INDEX_MESSAGES = {
-    "damaged": "The index is damaged; it is rebuilt when it is needed.",
+    "damaged": "The index is damaged; it will be rebuilt when it is needed.",
     "rebuilt": "The index was rebuilt.",
 }
 
@@ -66,13 +66,13 @@ def print_summary(examiner: Doctor, runs: Sequence[dict[str, Any]], index: str, 
         index: "whole", "damaged" or "rebuilt".
     """
     for link in examiner.links:
-        print_line(f"{link.relative_to(examiner.store)} is a link, which is not followed: check its store")
+        print_line(f"{link.relative_to(examiner.store)} is a link, which is not followed; check its target separately")
     if index in _INDEX_MESSAGES:
         print_line(_INDEX_MESSAGES[index])
     for spool in examiner.strays():
         print_line(
-            f"Points of run {spool.run_id} are in {spool.folder}, but its folder {spool.run_folder} is missing:"
-            " restore that folder and use --repair, or delete the points"
+            f"Points of run {spool.run_id} are in {spool.folder}, but the run's folder {spool.run_folder} is missing;"
+            " restore the run's folder and use --repair, or delete the points"
         )
     for sentence in _copies(examiner.copies()):
         print_text(sentence)
@@ -83,4 +83,4 @@ def print_summary(examiner: Doctor, runs: Sequence[dict[str, Any]], index: str, 
     if repairable and not repair:
         print_text("--repair repairs what it can, cleans up, and keeps every damaged file.")
     if repair and any(run["at_work"] and not run["whole"] for run in runs):
-        print_text("Runs that are being written were not repaired; repair them when they have ended.")
+        print_text("Runs that are being written were not repaired; repair them after they have ended.")

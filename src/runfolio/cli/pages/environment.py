@@ -1,4 +1,4 @@
-"""Describe environment, code and load of a run in a few lines for its page."""
+"""Describe the data, environment, code and load of a run in a few lines for its page."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def code_facts(run: RecordedRun) -> dict[str, Any]:
 
 
 def load_facts(run: RecordedRun) -> dict[str, Any]:
-    """Describe mean and peak of the load, the wait for data and the speed of the training."""
+    """Describe the mean and peak load, the time spent waiting for data, and the speed of training."""
     gpus = sorted({name.split("/")[1] for name in run.system_metrics if name.startswith(f"{SYSTEM}gpu")})
     formats: dict[str, tuple[str, Callable[[float], str]]] = {
         "CPU": ("cpu", _percent),
@@ -78,8 +78,8 @@ def load_facts(run: RecordedRun) -> dict[str, Any]:
         **{f"{gpu.upper()} memory": (f"{gpu}/memory_mb", _megabytes) for gpu in gpus},
         **{f"{gpu.upper()} power": (f"{gpu}/power_w", lambda value: f"{value:.0f} W") for gpu in gpus},
         "waited for data": ("data_wait", lambda share: f"{share * 100:.0f} % of the time"),
-        "samples a second": ("samples_per_s", formatting.significant_digits),
-        "steps a second": ("steps_per_s", formatting.significant_digits),
+        "samples per second": ("samples_per_s", formatting.significant_digits),
+        "steps per second": ("steps_per_s", formatting.significant_digits),
     }
     return {
         title: _mean_and_peak(run, f"{SYSTEM}{metric}", show)
@@ -136,7 +136,7 @@ def _switches(torch: Torch) -> list[str]:
 
 
 def _seeds(seeds: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return the seeds that mean something to people: without digests of states and unset switches."""
+    """Return the seeds to show, without digests of generator states and without switches that are off."""
     return [
         (name, seed)
         for name, seed in seeds.items()

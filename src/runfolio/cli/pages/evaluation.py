@@ -21,7 +21,7 @@ _MAX_CONFUSIONS = 10
 
 
 def print_evaluation(run: RecordedRun, result: EvaluationResult) -> None:
-    """Print the measurements of one model, a row per class, and the confusions."""
+    """Print the measurements of one model, one row per class, and the confusions between classes."""
     print_line(f"{run.name} ({run.id}) on {_images_text(result)}", "bold")
     print_line("")
     for text in _overall_lines(result):
@@ -34,12 +34,16 @@ def print_evaluation(run: RecordedRun, result: EvaluationResult) -> None:
 
 
 def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult]) -> None:
-    """Return one row per run, best first; `=` marks runs that are indistinguishable from the best on these images."""
+    """Print one row per run, best first. `=` marks runs that are indistinguishable from the best on these images."""
     table = rivals_table(runs, results)
     print_table(table)
     tied = sum(row["tied"] for row in table.rows)
-    test = "McNemar's test, 5 % for all together by Holm's procedure"
-    marks = f" These images cannot tell {tied} of the others from the best, marked = ({test})." if tied else ""
+    test = "McNemar's test, 5 % over all with Holm's procedure"
+    marks = (
+        f" On these images, {tied} of the others, marked =, cannot be distinguished from the best ({test})."
+        if tied
+        else ""
+    )
     print_line("")
     print_text(f"Best first by accuracy on {_images_text(results[0])}.{marks}")
 
@@ -79,7 +83,10 @@ def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
 
 
 def _tied(results: Sequence[EvaluationResult]) -> list[bool]:
-    """Return which results are indistinguishable from the best, by the images that only one of the two got right."""
+    """Return for each result whether it is indistinguishable from the best result.
+
+    McNemar's test compares the images that only one of the two models classified correctly.
+    """
     from runfolio.query.selection.significance import holm, mcnemar_p
 
     wrong = [{mistake.index for mistake in result.mistakes} for result in results]
@@ -97,7 +104,7 @@ def _images_text(result: EvaluationResult) -> str:
 
 
 def _overall_lines(result: EvaluationResult) -> list[str]:
-    """Return one line per measurement: its name, value and meaning."""
+    """Return one line per measurement, with its name, value and meaning."""
     right = result.images - len(result.mistakes)
     bins = len(result.calibration.bins)
     facts = [
@@ -107,7 +114,7 @@ def _overall_lines(result: EvaluationResult) -> list[str]:
             f"{right:,} of {result.images:,}; 95 % interval {interval_text(*result.interval)}",
         ),
         ("loss", result.loss, "mean cross-entropy"),
-        ("calibration error", result.calibration.error, f"mean gap between probability and share right, {bins} bins"),
+        ("calibration error", result.calibration.error, f"mean gap between probability and accuracy, {bins} bins"),
     ]
     # With k equal to the number of classes, top-k accuracy is always 1.
     top = [(f"top-{k}", share) for k, share in result.top_k.items() if 1 < k < len(result.classes)]
@@ -134,7 +141,7 @@ class _Count(NamedTuple):
 
 
 def _confusion_table(result: EvaluationResult, width: int) -> DisplayTable:
-    """Return the matrix if it fits, with numbers instead of long names if needed; else the most frequent confusions."""
+    """Return the matrix if it fits, if necessary with numbers as titles; else return the most frequent confusions."""
     if len(result.classes) <= _MAX_MATRIX_CLASSES:
         for numbered in (False, True):
             table = _matrix(result, numbered=numbered)

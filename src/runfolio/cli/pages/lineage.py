@@ -43,7 +43,7 @@ def _child_names(children: Iterable[RecordedRun]) -> str:
 
 
 def _verdict(run: RecordedRun, part: str) -> str:
-    """Return the verdict of a reproduction, or an empty text."""
+    """Return the verdict of a reproduction after a colon; an empty string if there is none."""
     text = (run.edits.verdict or {}).get(part)
     return f": {text}" if text else ""
 

@@ -59,11 +59,11 @@ class Plot:
     """Plot that can be drawn in the terminal or in a file."""
 
     description: str
-    """Description, printed with the name of the file."""
+    """Description that is printed before the name of the file."""
     figure: Callable[[], Figure]
     print_to: Callable[[Screen], None]
     notes: list[str] = field(default_factory=list)
-    """Notes below the plot, also in the terminal."""
+    """Notes that are printed after the plot."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -85,7 +85,7 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
     metrics, run_names, warnings = _split_metrics_and_runs(folio, options)
     if not metrics:
         recorded = sorted({name for run in folio.runs(archived=True) for name in listed_metrics(run.metrics)})
-        raise ConfigError(f"name a metric to draw; recorded are {', '.join(recorded) or 'none yet'}")
+        raise ConfigError(f"name a metric to draw; the recorded metrics are {', '.join(recorded) or 'none yet'}")
     runs, notes = _select_runs(folio, run_names, options)
     panels = curve_panels(metrics, runs, curve_options, named=bool(run_names))
     metrics = [panel.metric for panel in panels]
@@ -93,9 +93,9 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
     drawn = [run for run in counting if any(metric in run.metric_summaries for metric in metrics)]
     if run_names:
         lacking = [run for run in counting if run not in drawn]
-        warnings += [f"no {' or '.join(metrics)} in {run.name} ({run.id})" for run in lacking]
+        warnings += [f"{run.name} ({run.id}) has no {' or '.join(metrics)}" for run in lacking]
     if len(drawn) > 1 and not (run_names or options.limit or has_filters(options.filters)):
-        notes.append(f"All {len(drawn)} runs are drawn; the newest alone: `runfolio plot {metrics[0]} last`.")
+        notes.append(f"All {len(drawn)} runs are drawn; `runfolio plot {metrics[0]} last` draws the newest.")
     if options.overlay:
         panels = [overlay(panels)]
     look: dict[str, Any] = {"log": curve_options.log, "title": options.title, "y_range": options.y_range}
@@ -111,13 +111,13 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
 
 
 def histogram_plot(folio: Folio, options: PlotOptions) -> Plot:
-    """Prepare the distribution of one tensor over the steps of one run."""
+    """Prepare a plot of how the values of one tensor are distributed at each step of one run."""
     from runfolio.query.plots.histograms import distribution, draw_distribution
     from runfolio.query.plots.terminal import heatmap_text
 
     runs, _ = _select_runs(folio, options.names, options)
     if len(runs) != 1:
-        raise ConfigError(f"a histogram needs one run, not {len(runs)}; name one, or add --limit 1")
+        raise ConfigError(f"a histogram needs one run, not {len(runs)}; name one run, or add --limit 1")
     shown = distribution(runs[0], options.histogram or "")
     return Plot(
         description=f"{shown.name} of {shown.run}",
@@ -144,13 +144,15 @@ def scatter_plot(folio: Folio, options: PlotOptions) -> Plot:
 
 
 def parallel_plot(folio: Folio, options: PlotOptions) -> Plot:
-    """Prepare parallel coordinates of all settings that differ and one metric."""
+    """Prepare a parallel-coordinates plot of one metric and all settings that differ."""
     from runfolio.query.plots.relation_drawing import draw_parallel
     from runfolio.query.plots.relations import parallel
 
     metrics, run_names, warnings = _split_metrics_and_runs(folio, options)
     if len(metrics) != 1:
-        raise ConfigError(f"--parallel takes one metric, not {len(metrics)}: `runfolio plot --parallel val/acc`")
+        raise ConfigError(
+            f"--parallel takes one metric, not {len(metrics)}; an example is `runfolio plot --parallel val/acc`"
+        )
     runs, notes = _select_runs(folio, run_names, options)
     shown = parallel(runs, metrics[0])
     settings, run_count = counted(len(shown.settings), "setting"), counted(len(shown.labels), "run")
@@ -177,7 +179,7 @@ def _split_metrics_and_runs(folio: Folio, options: PlotOptions) -> tuple[list[st
             continue
         metrics.append(name)
         if name in stored_names:
-            warnings.append(f"{name} is a metric and a run; it is used as the metric: name the run by its id")
+            warnings.append(f"{name} is both a metric and a run, and the metric is drawn; name the run by its id")
     for name in run_names:
         if name != BEST:
             _check_run_name(folio, name, metric_names)
@@ -194,7 +196,7 @@ def _check_run_name(folio: Folio, name: str, metrics: set[str]) -> None:
 
 
 def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tuple[list[RecordedRun], list[str]]:
-    """Return the named runs, or those that match the filters, and a note on omitted runs."""
+    """Return the named runs, or the runs that match the filters, with a note on archived runs that are not shown."""
     notes: list[str] = []
     if names:
         experiment = options.filters["experiment"]

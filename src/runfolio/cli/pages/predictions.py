@@ -1,4 +1,4 @@
-"""Images classified by a run's model."""
+"""Classification of images by a run's model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """Image to classify, with its class if that is known."""
+    """Image to classify, with its true class if this is known."""
 
     picture: Picture
     name: str
@@ -44,10 +44,10 @@ class ClassifiedPicture:
 def labelled_pictures(
     classifier: LoadedClassifier, images: Sequence[Path], sample: int | None
 ) -> Iterator[LabelledPicture]:
-    """Yield the image files, also those in folders, then `sample` test images of the classifier's data.
+    """Yield the given files, the images in the given folders, then `sample` test images of the classifier's data.
 
-    The true class of a file is the name of the nearest parent folder that is a class. For a file that was given
-    directly, only its own folder counts.
+    The true class of a file is the nearest parent folder that is named after a class. For a file that was given
+    directly, only the folder that contains it counts.
 
     Raises:
         NotFound: A folder has no images.
@@ -77,7 +77,7 @@ def _class_of(folders: Iterable[str], classifier: LoadedClassifier) -> str | Non
 
 
 def right_of(classified: Sequence[ClassifiedPicture]) -> str | None:
-    """Describe how many images with a known class are right; None if no class is known."""
+    """Describe how many images of known class were classified correctly; None if no class is known."""
     rights = [picture.row["right"] for picture in classified if picture.labelled.truth is not None]
     return f"{sum(rights):,} of {len(rights):,} right" if rights else None
 

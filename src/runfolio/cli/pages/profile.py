@@ -1,4 +1,4 @@
-"""Print the profile of a training (`runfolio train --profile`)."""
+"""Print the profile of a training run (`runfolio train --profile`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_OPERATORS = 10
 
 
 class Operator(TypedDict, total=False):
-    """An operator of a profile."""
+    """Operator of a profile, with its calls and times."""
 
     name: Required[Line]
     calls: Count | None
@@ -49,7 +49,7 @@ def read_profile(folder: Path) -> Profile | None:
 
 
 def print_profile(folder: Path, profile: Profile) -> None:
-    """Print the operators that took most time, the share of waiting for images, and the path of the trace."""
+    """Print the operators that took the most time, the share of time spent waiting, and the path of the trace."""
     rows: list[dict[str, Any]] = [{**operator} for operator in profile["operators"][:_MAX_OPERATORS]]
     on_gpu = profile.get("device") == "cuda"
     times = {"self_cpu_ms": "CPU ms", **({"self_gpu_ms": "GPU ms"} if on_gpu else {})}

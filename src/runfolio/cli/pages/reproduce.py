@@ -1,4 +1,4 @@
-"""Print what `runfolio reproduce` will execute, the differences today, and the result."""
+"""Print the plan of `runfolio reproduce`, the differences since the run, and the result."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from runfolio.reproduce.repeat import ReproduceResult
 
 _MAX_DIFFERENCES = 25
-"""Number of differences printed; there may be hundreds of packages."""
+"""Maximum number of differences that are printed, since hundreds of packages may differ."""
 _MAX_CAUSES = 5
 _STYLES = {"bit-equal": "bold green", "within tolerance": "bold yellow", "parts": "bold red"}
 
 
 def print_plan(plan: Plan, today: Sequence[Deviation], steps: int | None, *, stderr: bool = False) -> None:
-    """Print all that will be executed, one line per field, then the differences since the run."""
+    """Print everything that will be executed, one line per field, then the differences since the run."""
     from runfolio.reproduce.agreement import agreed_fields
     from runfolio.reproduce.venv import requirements_of
 
     start = plan.start
     print_line(
-        f"{start.run.name}  {start.run.id}, begun {formatting.timestamp(start.run.created)}", "bold", stderr=stderr
+        f"{start.run.name}  {start.run.id}, started {formatting.timestamp(start.run.created)}", "bold", stderr=stderr
     )
     fields = [
         ("code", _code(plan)),
@@ -41,12 +41,12 @@ def print_plan(plan: Plan, today: Sequence[Deviation], steps: int | None, *, std
     for name, text in fields:
         if text:
             print_field(name, text, "yellow" if name == "note" else None, stderr=stderr)
-    print_heading("Different today" if today else "No differences today are known.", stderr=stderr)
+    print_heading("Different today" if today else "There are no known differences today.", stderr=stderr)
     _print_differences(today, stderr=stderr)
 
 
 def plan_to_json(plan: Plan, today: Sequence[Deviation]) -> dict[str, Any]:
-    """Return the plan and the differences today as a JSON object."""
+    """Return the plan and the differences since the run as a JSON object."""
     from runfolio.reproduce.agreement import changed_paths
     from runfolio.reproduce.venv import requirements_of
 
@@ -74,7 +74,7 @@ def print_result(result: ReproduceResult, store_flag: str) -> None:
     for remark in result.remarks:
         print_line(f"note: {remark}", "yellow")
     if verdict.left_out:
-        print_line(f"not compared, as measures of time or by --ignore: {', '.join(verdict.left_out)}")
+        print_line(f"not compared, because they measure time or are ignored: {', '.join(verdict.left_out)}")
     if verdict.word != "bit-equal":
         _print_causes(result)
     elif harmless_causes := [cause.name for cause in result.causes if cause.kind != "seeds"]:
@@ -86,13 +86,13 @@ def print_result(result: ReproduceResult, store_flag: str) -> None:
 
 def _print_causes(result: ReproduceResult) -> None:
     if result.chance:
-        print_heading("Only sources of randomness remain as causes:")
+        print_heading("The only known possible causes are sources of randomness:")
         for text in result.chance:
             print_line(text)
     elif result.repeated.state != "finished":
         print_heading("Differences:")
     else:
-        print_heading("The likely cause is the first of these differences:")
+        print_heading("The likeliest cause is the first of these differences:")
     _print_differences(result.causes)
 
 

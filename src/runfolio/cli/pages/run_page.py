@@ -37,23 +37,23 @@ if TYPE_CHECKING:
     from runfolio.record.points.metric_summary import MetricSummary
 
 ARCHITECTURE = "architecture"
-"""Name of the text with the layers that a training records."""
+"""Name of the logged string in which a training run records its layers."""
 _LAST_WORDS = 5
 _MOST_RESULTS = 100
-"""Number of results, and of metrics, printed without `--all`."""
+"""Maximum number of results, and of metrics, that are printed unless `--all` is given."""
 _MOST_STEPS = 5
-"""Number of step checkpoints printed."""
+"""Maximum number of step checkpoints that are printed."""
 
 
 def print_run_page(
     run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None, *, everything: bool = False
 ) -> None:
-    """Print state and reason, settings, results, metrics, load, environment, code and files.
+    """Print the state of a run and its reason, then settings, results, metrics, load, environment, code and files.
 
     Args:
-        everything: Print the settings at their defaults and every metric, too.
+        everything: Also print settings with default values, and every metric.
     Raises:
-        NotFound: No process of that rank wrote the run.
+        NotFound: No process of that rank wrote to the run.
     """
     metrics = run.metrics if rank is None else rank_metrics(run.folder, rank)
     _print_head(run, children)
@@ -85,7 +85,7 @@ def print_run_page(
 
 
 def print_run_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None) -> None:
-    """Print the whole page as JSON, with numbers in full and every metric."""
+    """Print the whole page as JSON, with full-precision numbers and every metric."""
     metrics = run.metrics if rank is None else rank_metrics(run.folder, rank)
     facts = _json_facts(run)
     about = {
@@ -134,9 +134,9 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     own = [attempt.purpose for attempt in run.document.attempts if attempt.inherited is None]
     trained = sum(purpose != TEST for purpose in own)
     attempts = (f", attempt {trained}" if trained > 1 else "") + (
-        ", tested in an attempt of its own" if TEST in own else ""
+        ", tested in a separate attempt" if TEST in own else ""
     )
-    print_line(f"experiment {run.experiment}{series}, begun {formatting.timestamp(run.created)}{attempts}")
+    print_line(f"experiment {run.experiment}{series}, started {formatting.timestamp(run.created)}{attempts}")
     print_line(str(run.folder))
     for text in (lineage.origin_line(run), *lineage.child_lines(children)):
         if text is not None:
@@ -145,7 +145,7 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     if run.tags:
         print_line(f"tags: {', '.join(run.tags)}")
     if run.notes:
-        # Indented, so that no line of a stranger's notes looks like a part of this page.
+        # Indent the notes, which may come from another person, so that no line looks like a part of this page.
         print_lines(textwrap.indent(run.notes, "  ", lambda line: True))
 
 
@@ -158,7 +158,7 @@ def _progress_text(run: RecordedRun) -> str:
 
 
 def _json_facts(run: RecordedRun) -> dict[str, Any]:
-    """Return the facts of a run in the order of `show --json`."""
+    """Return the properties of a run in the order of `show --json`."""
     names = ("id", "name", "experiment", "state", "reason")
     status, edits = run.document.status, run.edits
     return {
@@ -183,7 +183,7 @@ def _json_facts(run: RecordedRun) -> dict[str, Any]:
 
 
 def _print_writers(run: RecordedRun) -> None:
-    """Print the processes that wrote the run, if several, and those that vanished."""
+    """Print the processes that wrote to the run if there were several, and the processes that vanished."""
     writers = recorded_writers.read_writers(run.folder)
     if description := recorded_writers.describe_writers(writers):
         print_line(description)
@@ -198,7 +198,7 @@ def _print_last_words(run: RecordedRun) -> None:
 
 
 def _last_words(run: RecordedRun) -> Sequence[str]:
-    """Return the last console lines of a run that did not finish well."""
+    """Return the last console lines of a run that ended before it finished."""
     if run.state in ("running", "finished") or not run.document.attempts:
         return []
     return last_lines(log_path(run.folder, run.document.attempts[-1].writer), _LAST_WORDS)
@@ -225,7 +225,7 @@ def _print_metrics(metrics: Mapping[str, MetricSummary], *, everything: bool) ->
     print_table(_metrics({name: metrics[name] for name in shown}))
     _print_hidden(len(listed) - len(shown))
     if watched := sum(name.startswith(PER_PARAMETER) for name in metrics.keys() - set(listed)):
-        print_line(f"and {watched} of single parameters and layers: grad_norm/NAME ...")
+        print_line(f"and {watched} metrics of single parameters and layers: grad_norm/NAME ...")
 
 
 def _print_hidden(number: int) -> None:
@@ -297,7 +297,7 @@ def _were(number: int) -> str:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Return the number and size of the files in each folder of the run; checkpoints by name."""
+    """Return the number and size of the files in each folder of a run, and the names of checkpoints and artifacts."""
     summaries: dict[str, str] = {}
     for subfolder in RecordPath(folder).entries():
         sizes = [path.status().st_size for path in subfolder.walk() if not path.name.startswith(".")]
@@ -314,12 +314,12 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _flat_defaults(run: RecordedRun) -> dict[str, Any]:
-    """Return the declared default of each setting, flat."""
+    """Return the declared default value of each setting, by flat name."""
     return flatten(run.document.defaults)
 
 
 def _print_settings(run: RecordedRun, *, everything: bool) -> None:
-    """Print the settings that differ from their defaults, and the number of the others."""
+    """Print the settings that differ from their defaults, and the number of other settings."""
     settings, defaults = run.flat_config, _flat_defaults(run)
     shown = {
         name: "none" if value is None and name in defaults else value
@@ -334,7 +334,7 @@ def _print_settings(run: RecordedRun, *, everything: bool) -> None:
 
 
 def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
-    """Print names and values, in columns if the terminal has space; a long value continues below its start."""
+    """Print names and values, in several columns if the terminal is wide enough. Long values are wrapped."""
     shown = {
         visible_line(name): visible_line(_fact(value))
         for name, value in facts.items()
@@ -360,7 +360,7 @@ def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
 
 
 def _side_by_side(cells: Sequence[str], width: int) -> list[str]:
-    """Arrange the cells in up to three columns, read downwards; in one if a cell is too long or in a file."""
+    """Arrange the cells in up to three columns, read downwards. In a file, or if a cell is too long, use one column."""
     widest = max(map(len, cells)) + 3
     columns = min(3, width // widest) if sys.stdout.isatty() else 1
     if columns < 2:

@@ -40,7 +40,7 @@ def print_leaderboard(report: SeriesReport, store: Path | None, *, explain: bool
 
 
 def _print_winner(winners: Sequence[RecordedRun], board: Leaderboard, store: Path | None) -> None:
-    """Print the winner; of a group of repeated runs, the best one."""
+    """Print the winner. If a group of repeated runs won, print the best run of the group."""
     run_paths = {run.run_path for run in winners}
     row = next(row for row in board.rows if row.run_path in run_paths)
     name = row.label if row.id in row.label else f"{row.label} ({row.id})"
@@ -83,9 +83,11 @@ def print_unfinished(report: SeriesReport) -> int:
         print_error(f"interrupted: {progress}; the same command continues with the others")
         return 130
     if not report.is_settled:
-        print_error("another process is executing some of the runs; the winner is known when they have finished")
+        print_error("another process is executing some of the runs; the winner will be known after they have finished")
     if report.conclude_error:
         print_error(f"the chosen run was not tested: {report.conclude_error}; the same command tries again")
     if report.failed:
-        print_error(f"{len(report.failed)} of {report.run_count} runs failed; `runfolio show RUN` has each traceback")
+        print_error(
+            f"{len(report.failed)} of {report.run_count} runs failed; `runfolio show RUN` shows the error of each"
+        )
     return 1 if report.failed or report.conclude_error else 0

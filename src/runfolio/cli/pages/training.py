@@ -1,4 +1,4 @@
-"""Print a network before a training, and the results of a training."""
+"""Print the network before training, and the results after training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SOURCES = ("model", "data", "test_data", "weights")
 
 @contextmanager
 def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
-    """Print on Ctrl-C the command that resumes the run."""
+    """Print the command that resumes the run if Ctrl-C interrupts the training."""
     start = datetime.now(UTC)
     try:
         yield
@@ -41,7 +41,7 @@ def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
 
 
 def print_recorded_sources(config: Mapping[str, Any]) -> None:
-    """Print on stderr what a recorded training will read or fetch, since the record may come from another person."""
+    """Print on stderr the sources that a recorded run will read, because the record may come from another person."""
     for name in _SOURCES:
         if value := config.get(name):
             print_field(name.replace("_", "-"), shlex.quote(str(value)), stderr=True)
@@ -64,7 +64,7 @@ def print_architecture(settings: TrainSettings, store: Path | None, *, layers: b
 
 
 def print_training_result(folder: Path, store: Path | None) -> None:
-    """Print the results of a finished training and the commands that use it."""
+    """Print the results of a finished training run, and commands that use the run."""
     from runfolio.cli.output.tables import results_table
 
     run = open_store(store).run(folder)
@@ -76,7 +76,7 @@ def print_training_result(folder: Path, store: Path | None) -> None:
         f"{formatting.significant_digits(results['predict_ms'])} ms per image."
     )
     if "test/acc" not in results:
-        print_text("Its series tests the run that validation chooses; `runfolio evaluate` tests this one.")
+        print_text("The series tests only the run that validation chooses; `runfolio evaluate` tests this run.")
     if run.document.status.reason:  # it stopped early
         print_text(f"It {run.document.status.reason}.")
     flag = store_flag(store)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_COLOURED, COLOURED_OF_MANY = 24, 8
-"""Most lines that all get a colour, and the number of coloured lines if there are more. The others are grey."""
+"""Largest number of lines that all get a colour; if there are more, number of coloured lines. The others are grey."""
 _MAX_MARKED_POINTS = 40
-"""Most points of a curve for which each point is marked."""
+"""Largest number of points of a curve whose points are all marked."""
 _MAX_POINTS = 4000
 """Number of points to which longer curves are downsampled."""
 _LEGEND_LINE_INCHES = 0.24
@@ -104,7 +104,7 @@ def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
 
 
 def _legend_label(line: Line, panels: Sequence[Panel], numbers: Mapping[str, int]) -> str:
-    """Return the label; a curve that lies on another one names the place of that one in the legend."""
+    """Return the label; for a curve hidden by another one, add the number of that one in the legend."""
     label = style.short(line.label)
     if len(panels) > 1:
         return label

@@ -22,7 +22,7 @@ from runfolio.query.tables.run_labels import unique_labels
 
 Floats = NDArray[np.float64]
 MAX_RAW = 6
-"""Most smoothed curves for which the raw values are drawn too. More would hide the curves."""
+"""Largest number of smoothed curves whose raw values are drawn too. More would hide the curves."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 _MARKERS = "os^DvP*X"
 _MAX_VALUE_TICKS = 6
-"""Most distinct numbers that each get a tick."""
+"""Largest number of distinct values that each get a tick."""
 _MAX_NAMED_POINTS = 5
-"""Most points that get the names of their runs. More names would overlap."""
+"""Largest number of points that get the names of their runs. More names would overlap."""
 
 
 def draw_scatter(shown: Scatter, *, title: str | None = None, size: tuple[float, float] | None = None) -> Figure:

@@ -25,7 +25,7 @@ from runfolio.record.base.flat_names import as_number
 _DECADES = 100.0
 """Ratio of the largest to the smallest number from which on an axis is logarithmic."""
 MOST_SETTINGS = 10
-"""Most settings of parallel coordinates."""
+"""Largest number of settings in parallel coordinates."""
 
 
 @dataclass(frozen=True, eq=False)

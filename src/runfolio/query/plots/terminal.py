@@ -27,7 +27,7 @@ _LARGEST = 1e300
 """Limit of drawn numbers, so that differences of numbers do not overflow."""
 _SHADES = " ░▒▓█"
 _TICK_COLUMNS, _TICK_ROWS = 14, 3
-"""Least distance of ticks on the x and y axes, in characters."""
+"""Smallest distance of ticks on the x and y axes, in characters."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Captions: sentences that say how to read a table or a choice."""
+"""Captions: sentences that explain a table or a choice."""
 
 from __future__ import annotations
 

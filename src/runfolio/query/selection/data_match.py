@@ -26,7 +26,7 @@ MARKS: Mapping[str, str] = {"other": "!", "divided": "~", "share": "~", "unknown
 """Marks of figures that are not comparable to that of the first row."""
 
 _MAX_NAMED = 10
-"""Most added and removed items of a share that are named. `runfolio diff` lists all."""
+"""Largest number of added and removed items that are named; `runfolio diff` lists all."""
 
 
 @dataclass(frozen=True)

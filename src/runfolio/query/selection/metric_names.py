@@ -81,7 +81,7 @@ def mode_of(metric: str, mode: str | None = None) -> Mode:
     guessed = guess_mode(metric)
     if guessed is None:
         raise ConfigError(
-            f"the name {metric!r} does not tell whether more or less is better; give --min or --max"
+            f"the name {metric!r} does not show whether more or less is better; give --min or --max"
             " (in Python: mode='min' or mode='max')"
         )
     return guessed

@@ -37,7 +37,7 @@ GUESSED = "Which direction is better was guessed from the metric's name."
 _ACCURACIES = ("acc", "accuracy")
 """Last words of metrics that are shares of images."""
 _MOST_LISTED = 6
-"""Most metrics that an error lists."""
+"""Largest number of metrics that an error lists."""
 _USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
 
 
@@ -169,7 +169,7 @@ def _direction(runs: Sequence[RunView], metric: str, mode: str | None) -> Mode:
     """Return the direction of a metric.
 
     Raises:
-        ConfigError: It is not given and cannot be guessed. The message also says if the name is that of a setting.
+        ConfigError: It is not given and cannot be guessed. If the name is that of a setting, the message mentions it.
     """
     try:
         return mode_of(metric, mode)
@@ -245,9 +245,9 @@ def selection_split_sentence(metric: str) -> str:
     """Return a sentence on the data that a metric was measured on, with a warning if they are unsuitable."""
     return {
         "validation": "Measured on the validation data.",
-        "train": "Measured on the training data: it tells how well a model fits data it has seen, not new data.",
+        "train": "Measured on the training data: it shows how well a model fits data it has seen, not new data.",
         "test": "Measured on the test data, so the best is too optimistic; choose by a validation metric instead.",
-        "unknown": "The name of the metric does not tell which data it was measured on.",
+        "unknown": "The name of the metric does not show which data it was measured on.",
     }[split_of(metric)]
 
 

@@ -18,7 +18,7 @@ _LARGEST_Z = 40.0
 _ROUNDING = 10 * sys.float_info.epsilon
 """Standard error, as a share of the values, up to which they count as constant; that of R's `t.test`."""
 _MAX_TERMS, _TOLERANCE = 1000, 1e-15
-"""Most terms of a continued fraction, and the relative change at which it has converged."""
+"""Largest number of terms of a continued fraction, and relative change at which it has converged."""
 
 
 class Interval(NamedTuple):

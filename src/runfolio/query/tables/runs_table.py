@@ -105,7 +105,7 @@ def _default_columns(runs: Sequence[RunView]) -> list[RunsColumn]:
     tags = ["tags"] if any(run.tags for run in runs) else []
     naming = naming_settings(distinct_runs(runs).runs)
     settings = [name for name in differing_settings(runs) if name not in naming]
-    # A setting that differs where it is set says more than one that some runs merely lack.
+    # A setting with several values is more useful than one that some runs merely lack.
     settings.sort(
         key=lambda name: len({identity(run.flat_config[name]) for run in runs if name in run.flat_config}) < 2
     )

@@ -9,7 +9,7 @@ from runfolio.record.base.record_path import RecordPath
 
 
 class AppendFile:
-    """File that only grows. After a failed write, the rest is stored for the next attempt, to the exact byte."""
+    """File that only grows. After a failed write, the unwritten bytes are kept in memory for the next attempt."""
 
     def __init__(self, path: RecordPath, first_line: bytes) -> None:
         self.path = path
@@ -17,7 +17,7 @@ class AppendFile:
         self._waiting = bytearray(first_line)
         self._descriptor: int | None = None
         self._is_entry_synced = False
-        """True if the folder's entry of the file is on the disk too."""
+        """True if the file's name in its folder is on the disk too."""
 
     @property
     def waiting(self) -> int:
@@ -26,23 +26,24 @@ class AppendFile:
 
     @property
     def is_lost(self) -> bool:
-        """Return whether the file is unusable.
+        """Return whether the file can no longer be used.
 
-        Either it was deleted while open, so that written data would be gone once it is closed. Or creating it failed
-        and its name exists, as on a network disk that created the file but did not answer.
+        This is the case if the file was deleted while open, so that its data would be lost when it is closed. It is
+        also the case if creating the file failed but its name exists, for example because a network disk created the
+        file without responding.
         """
         if self._descriptor is None:
             return self.path.exists()
         try:
             return os.fstat(self._descriptor).st_nlink == 0
         except OSError as error:
-            return error.errno == errno.ESTALE  # what a network disk says of a file that another machine deleted
+            return error.errno == errno.ESTALE  # error of a network disk for a file that another machine deleted
 
     def write(self, data: bytes = b"") -> None:
         """Append `data` after the pending bytes.
 
         Raises:
-            OSError: It could not be written, or only in part; the rest stays pending for the next call.
+            OSError: The data could not be written completely; the rest stays pending for the next call.
         """
         self._waiting += data
         if self._descriptor is None:
@@ -53,10 +54,10 @@ class AppendFile:
             del self._waiting[:written]
 
     def sync(self) -> None:
-        """Flush everything that was written to the physical disk, including the file's name.
+        """Flush all written data and the file's name to the physical disk.
 
         Raises:
-            OSError: It may not be on the disk.
+            OSError: The data may not be on the disk.
         """
         if self._descriptor is not None:
             os.fsync(self._descriptor)

@@ -16,7 +16,8 @@ INDEX, SPOOL = "index", "spool"
 
 
 def cache_folder() -> Path | None:
-    """Return `$RUNFOLIO_CACHE`, else `$XDG_CACHE_HOME/runfolio`, else `~/.cache/runfolio`; None without a home."""
+    """Return `$RUNFOLIO_CACHE`, else `$XDG_CACHE_HOME/runfolio`, else `~/.cache/runfolio`; None if there is no home
+    folder."""
     if own := os.environ.get("RUNFOLIO_CACHE"):
         return expand_home(own).absolute()
     if shared := os.environ.get("XDG_CACHE_HOME"):
@@ -28,10 +29,10 @@ def cache_folder() -> Path | None:
 
 
 def create_folder(folder: Path) -> None:
-    """Create a folder of the cache and the missing ones above it, which only this user can enter.
+    """Create a folder of the cache and its missing parents, readable by this user only.
 
     Raises:
-        OSError: It cannot be created.
+        OSError: The folder cannot be created.
     """
     missing = [above for above in (folder, *folder.parents) if not above.exists()]
     for above in reversed(missing or [folder]):
@@ -40,13 +41,13 @@ def create_folder(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Kind:
-    """Kind of cache entry."""
+    """Category of cache entries."""
 
     name: str
     description: str
-    """Description for people."""
+    """Description for users."""
     pattern: str
-    """Pattern of its entries relative to the cache folder."""
+    """Glob pattern of the entries, relative to the cache folder."""
 
 
 KINDS = (
@@ -69,11 +70,11 @@ class CacheEntry:
     size: int
     """Size in bytes."""
     used: float
-    """Time of the last change in it, in seconds since 1970."""
+    """Time of the last modification inside the entry, in seconds since 1970."""
 
 
 def cache_entries(kind: Kind) -> list[CacheEntry]:
-    """Return the entries of a kind; entries that disappear in the meantime or cannot be read are skipped."""
+    """Return all entries of one kind; entries that disappear in the meantime or cannot be read are skipped."""
     cache = cache_folder()
     paths = sorted(cache.glob(kind.pattern)) if cache else []
     if kind.name == INDEX:

@@ -1,4 +1,4 @@
-"""Time that does not change when the clock is set, for points, durations and heartbeats."""
+"""Clock for points, durations and heartbeats that is not affected by changes of the system clock."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ if hasattr(time, "CLOCK_BOOTTIME"):
     steady: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 else:
     steady = time.monotonic
-"""Seconds since a moment that all processes of the machine share. Time asleep counts, if the system supports that."""
+"""Seconds since a starting point shared by all processes of the machine, including sleep time if the system supports
+it."""
 
 
 class Clock:
-    """Wall clock at its creation, continued by the steady clock.
+    """Clock that reads the wall clock once, at its creation, and then advances by the steady clock.
 
-    The times of one process therefore never decrease, even if the wall clock is set in the meantime.
+    Therefore the times of one process never decrease, even if the wall clock is changed in the meantime.
     """
 
     def __init__(self) -> None:
         self._started_s = steady()
         self.offset = time.time() - self._started_s
-        """Difference between the time and `steady()`."""
+        """Difference between the wall-clock time and `steady()`."""
 
     def now(self) -> float:
         """Return the time in seconds since 1970."""
         return steady() + self.offset
 
     def moment(self, at: float | None = None) -> datetime:
-        """Return a time in seconds since 1970, by default now, as a date."""
+        """Convert a time in seconds since 1970, by default now, to a datetime."""
         return datetime.fromtimestamp(self.now() if at is None else at, UTC)
 
     def elapsed_s(self, at: float | None = None) -> float:

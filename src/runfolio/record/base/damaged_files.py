@@ -1,4 +1,4 @@
-"""Copies of a run's damaged files below `damaged/` (`docs/format.md`, Damaged files)."""
+"""Copies of a run's damaged files in `damaged/` (`docs/format.md`, Damaged files)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def free_path(path: RecordPath) -> RecordPath:
 
 
 def keep_copy(path: RecordPath) -> None:
-    """Copy a damaged file below `damaged/`.
+    """Copy a damaged file to `damaged/`.
 
     Raises:
         OSError: The store cannot be written.

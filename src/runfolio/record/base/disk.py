@@ -1,4 +1,4 @@
-"""Kind of disk of a folder, and space reserved for the end of a run."""
+"""Detection of network disks, and disk space reserved for the end of a run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from runfolio.record.base.record_path import RecordPath
 
 _RESERVE_BYTES = 128 * 1024
 RESERVE = ".reserve-"
-"""Start of the names of files that reserve space."""
+"""Prefix of the names of files that reserve space."""
 _LOCAL = frozenset(
     ("apfs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "ntfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs")
 )
 
 
 def is_local(folder: Path) -> bool:
-    """Return whether every reader sees a change in `folder` at once; False on a network disk, or if unknown."""
+    """Return whether readers see changes in `folder` immediately; False on a network disk, or if this is unknown."""
     import psutil
 
     folder = folder.resolve()
@@ -29,7 +29,7 @@ def is_local(folder: Path) -> bool:
 
 
 def reserve(folder: Path, writer: str) -> None:
-    """Reserve space for the end of a run, which could not be recorded on a full disk otherwise.
+    """Reserve space for the end of a run, so that it can be recorded even on a full disk.
 
     Raises:
         OSError: There is not enough space.

@@ -1,34 +1,34 @@
-"""Size limits of files in a record, by kind, for reading and writing (`docs/format.md`)."""
+"""Size limits in bytes for each kind of file in a record, for reading and writing (`docs/format.md`)."""
 
 from __future__ import annotations
 
 _MB = 1 << 20
 
 JSON_DOCUMENT = 64 * _MB
-"""`.json` files."""
+"""Largest `.json` file."""
 JSON_CONTAINERS = 2_000_000
-"""Objects and lists of a `.json` file."""
+"""Largest number of objects and lists in a `.json` file."""
 JSON_LINE = 16 * _MB
-"""Line of a `.jsonl` file, with its newline."""
+"""Longest line of a `.jsonl` file, including its newline."""
 JSON_LINES = 4096 * _MB
-"""`.jsonl` files, which are read line by line."""
+"""Largest `.jsonl` file, which is read line by line."""
 SEGMENT = 1 << 40
-"""Parquet files, which are read by row group."""
+"""Largest Parquet file, which is read by row group."""
 SEGMENT_FOOTER = 16 * _MB
-"""Footer of a Parquet file."""
+"""Largest footer of a Parquet file."""
 TENSORS = 1 << 40
-"""Files of a checkpoint."""
+"""Largest file of a checkpoint."""
 PICTURE = 256 * _MB
-"""Pictures."""
+"""Largest picture."""
 CODE = 32 * _MB
-"""Files of code, and diffs."""
+"""Largest code file or diff."""
 CONSOLE = 64 * _MB
-"""Console logs."""
+"""Largest console log."""
 LISTING = 1024 * _MB
-"""Listings of data, compressed and unpacked."""
+"""Largest listing of data, both compressed and uncompressed."""
 ANSWERS = 1024 * _MB
-"""Parquet files of answers, which are read as a whole."""
+"""Largest Parquet file of answers, which is read as a whole."""
 EVENTS = 1 << 40
-"""Event files, which are read in pieces."""
+"""Largest event file, which is read in pieces."""
 ARTIFACT = 1 << 50
-"""Files of artifacts, which are only hashed and copied."""
+"""Largest file of an artifact, which is only hashed and copied."""

@@ -1,6 +1,6 @@
 """Valid names of files in a record (`docs/format.md`, Names of files).
 
-A record may come from anybody, so a name in it is checked where it is decoded, before it becomes a part of a path.
+A record may come from other people, so a name in it is checked during decoding, before it becomes a part of a path.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import unicodedata
 from typing import Any, NewType
 
 FileName = NewType("FileName", str)
-"""One component of a path: letters and digits of any script, `.`, `_` and `-`; neither hidden nor reserved."""
+"""Component of a path. It contains letters and digits of any script, `.`, `_` and `-`, and is neither hidden nor
+reserved."""
 LONGEST = 240
-"""Longest name in bytes; usual file systems accept it with the prefix of a temporary file."""
+"""Maximum length of a name in bytes; common file systems accept it even with the prefix of a temporary file."""
 
 _ASCII = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*")
 _WRITER = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -21,24 +22,24 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?"
 
 
 def file_name(value: Any) -> FileName:
-    """Check that a value of a record is the name of a file, and return it.
+    """Check that a value of a record is a valid file name, and return it.
 
     Raises:
-        ValueError: It is not one.
+        ValueError: It is not valid.
     """
     if not is_file_name(value):
-        raise ValueError(f"{value!r:.100} is not a name of a file")
+        raise ValueError(f"{value!r:.100} is not a valid file name")
     return FileName(value)
 
 
 def writer_id(value: Any) -> FileName:
-    """Check that a value of a record is the id of a writer, a name without `.`, and return it.
+    """Check that a value of a record is a valid id of a writer, a file name without `.`, and return it.
 
     Raises:
-        ValueError: It is not one.
+        ValueError: It is not valid.
     """
     if not is_writer_id(value):
-        raise ValueError(f"{value!r:.100} is not an id of a writer")
+        raise ValueError(f"{value!r:.100} is not a valid writer id")
     return FileName(value)
 
 
@@ -48,7 +49,7 @@ def is_writer_id(value: Any) -> bool:
 
 
 def is_file_name(value: Any) -> bool:
-    """Return whether a value of a record is a name of a file."""
+    """Return whether a value of a record is a valid file name."""
     if not isinstance(value, str) or not value or value[0] == "." or len(value) > LONGEST or is_reserved(value):
         return False
     if _ASCII.fullmatch(value):
@@ -61,10 +62,10 @@ def is_file_name(value: Any) -> bool:
 
 
 def is_allowed(char: str) -> bool:
-    """Return whether a character may be in a name of a file."""
+    """Return whether a character is allowed in a file name."""
     return char in "._-" or unicodedata.category(char)[0] in "LMN"
 
 
 def is_reserved(name: str) -> bool:
-    """Return whether Windows reserves a name for a device."""
+    """Return whether a name is reserved by Windows for a device."""
     return _RESERVED.fullmatch(name) is not None

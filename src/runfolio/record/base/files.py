@@ -1,4 +1,4 @@
-"""Writing of files by rename or by appending, and reading of JSON."""
+"""Functions that replace files atomically, and read and write JSON."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from runfolio.record.base.layout import FORMAT
 from runfolio.record.base.record_path import RecordPath
 
 _MAX_DEPTH = 200
-"""Largest nesting depth of objects and lists in a JSON file, since recursive functions process it."""
+"""Maximum nesting depth of objects and lists in a JSON file, limited because recursive functions process them."""
 NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""The format's names of the numbers that JSON lacks."""
+"""Names that the record format uses for numbers that JSON cannot represent."""
 
 
 def number_to_json(value: float) -> float | str:
-    """Return the number, or the format's name of a number that JSON lacks."""
+    """Return the number, or its name if JSON cannot represent it."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -34,15 +34,15 @@ def number_from_json(value: Any) -> float:
     """Return the number that `number_to_json` wrote.
 
     Raises:
-        KeyError, TypeError: It is not a number.
+        KeyError, TypeError: The value is not a number.
     """
     return NAMED_NUMBERS[value] if isinstance(value, str) else float(value)
 
 
 def plain_json(value: Any) -> Any:
-    """Convert a tree of dicts, lists and plain values to JSON: numbers that it lacks by name, and Unicode only.
+    """Convert a tree of dicts, lists and plain values to JSON; numbers that JSON cannot represent become their names.
 
-    Another thread may change the dicts in the meantime.
+    Invalid Unicode is escaped. Another thread may change the dicts in the meantime.
     """
     if isinstance(value, str):
         return _unicode(value)
@@ -56,7 +56,7 @@ def plain_json(value: Any) -> Any:
 
 
 def _unicode(text: str) -> str:
-    """Return the text, with invalid Unicode (bytes of a file name that are not UTF-8) written as `\\udcff`."""
+    """Return the string with invalid Unicode (bytes of a file name that are not UTF-8) escaped, as in `\\udcff`."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -70,10 +70,10 @@ def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) 
 
 
 def write_json(path: RecordPath, value: Any, *, sync: bool = False) -> None:
-    """Replace `path` with `value` as indented JSON, since people also read the record.
+    """Replace the file `path` with `value` as JSON, indented because people also read the record.
 
     Raises:
-        OSError: It cannot be written, or is too large to be read again.
+        OSError: The file cannot be written, or would be too large to read.
     """
     data = orjson.dumps(plain_json(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if problem := _excess(data):
@@ -95,8 +95,8 @@ def read_json(path: RecordPath) -> dict[str, Any]:
     Raises:
         FileNotFoundError: The file does not exist.
         DamagedFile: It is not a JSON object.
-        NewerFormat: It has a newer format than this version reads.
-        StoreError: It cannot be read.
+        NewerFormat: The file was written in a newer format than this version reads.
+        StoreError: The file cannot be read.
     """
     try:
         data = path.read_bytes(file_bounds.JSON_DOCUMENT)
@@ -118,7 +118,7 @@ def decode_json(data: bytes) -> Any:
     """Decode JSON that may come from other people.
 
     Raises:
-        ValueError: It is not JSON, or has too much of something.
+        ValueError: The data is not valid JSON, or exceeds a limit.
     """
     if problem := _excess(data):
         raise ValueError(problem)
@@ -127,12 +127,12 @@ def decode_json(data: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error}") from None
     if is_deep(data, value):
-        raise ValueError(f"more than {_MAX_DEPTH} objects and lists in one another")
+        raise ValueError(f"more than {_MAX_DEPTH} nested objects and lists")
     return value
 
 
 def _excess(data: bytes) -> str | None:
-    """Return which limit a document exceeds; as Python objects it may take many times its size."""
+    """Return a description of the limit that a document exceeds. A decoded document may need many times its size."""
     if len(data) > file_bounds.JSON_DOCUMENT:
         return f"more than {file_bounds.JSON_DOCUMENT:,} bytes"
     if len(data) > file_bounds.JSON_CONTAINERS and _containers(data) > file_bounds.JSON_CONTAINERS:
@@ -141,14 +141,14 @@ def _excess(data: bytes) -> str | None:
 
 
 def _containers(data: bytes) -> int:
-    """Return an upper bound of the number of objects and lists in JSON."""
+    """Return an upper bound of the number of objects and lists in a JSON document."""
     return data.count(b"{") + data.count(b"[")
 
 
 def is_deep(data: bytes, value: Any) -> bool:
-    """Return whether JSON, given as text and as value, is nested too deeply to be read.
+    """Return whether a JSON document, given as a string and as a decoded value, is nested too deeply.
 
-    Recursive functions process such values. The decoder has its own limit of about 1,000.
+    The limit protects recursive functions; the decoder itself only limits the depth to about 1,000.
     """
     if _containers(data) <= _MAX_DEPTH:
         return False

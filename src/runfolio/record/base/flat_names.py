@@ -1,4 +1,4 @@
-"""Flat names of nested records, and their numbers."""
+"""Flattening of nested records, and encoding of their numbers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from runfolio.record.base.files import NAMED_NUMBERS, number_to_json
 
 _TEXT = "$text"
-"""Key of an object for a text that equals the name of a number."""
+"""Key of the object that represents a string that equals the name of a number."""
 
 
 def encode_numbers(value: Any) -> Any:
-    """Replace the numbers that JSON lacks by their names (`docs/format.md`, run.json).
+    """Replace numbers that JSON cannot represent with their names (`docs/format.md`, run.json).
 
     Another thread may change the dicts in the meantime.
     """
@@ -28,7 +28,7 @@ def encode_numbers(value: Any) -> Any:
 
 def decode_numbers(value: Any) -> Any:
     """Return the tree that was passed to `encode_numbers`."""
-    kind = type(value)  # of JSON, which has no subclasses
+    kind = type(value)  # types decoded from JSON, which are never subclasses
     if kind is str:
         return NAMED_NUMBERS.get(value, value)
     if kind is list:
@@ -43,7 +43,7 @@ def decode_numbers(value: Any) -> Any:
 def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
     """Return `{"optimizer": {"lr": 0.1}}` as `{"optimizer/lr": 0.1}`; lists and empty mappings stay values.
 
-    If two values would have one name (`"a/b"`, and `b` in `a`), a `/` that belongs to a key is written as `\\/`.
+    If two values would get the same name (`"a/b"`, and `b` in `a`), a `/` inside a key is written as `\\/`.
     """
     leaves = list(_leaves(nested, ()))
     flat = {"/".join(keys): value for keys, value in leaves}
@@ -61,7 +61,8 @@ def _leaves(nested: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[tuple[
 
 
 def identity(value: Any) -> str:
-    """Return a text that only equal settings share: 1 equals 1.0, NaN equals NaN, true equals neither 1 nor "true"."""
+    """Return a string that is the same only for equal settings. 1 equals 1.0, NaN equals NaN, true differs from 1 and
+    "true"."""
     return json.dumps(_comparable(value), sort_keys=True, default=str)
 
 
@@ -74,12 +75,12 @@ def _comparable(value: Any) -> Any:
 
 
 def short_texts(values: Iterable[Any]) -> dict[str, str]:
-    """Return a text for each different value, by its `identity`; floats are shortened if they stay distinct."""
+    """Return a display string for each distinct value, by `identity`; floats are shortened if they stay distinct."""
     distinct = {identity(value): value for value in values}
     short = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in distinct.items()}
     return short if len(set(short.values())) == len(short) else {key: key for key in distinct}
 
 
 def as_number(value: Any) -> float | None:
-    """Return a value as a number; None if it is not one. Booleans are not numbers."""
+    """Return a value as a number, or None if it is not a number. Booleans do not count as numbers."""
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

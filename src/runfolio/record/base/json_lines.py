@@ -1,4 +1,4 @@
-"""Reading of `.jsonl` files in lines of limited length."""
+"""Reader of `.jsonl` files that limits the length of lines."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from typing import BinaryIO
 from runfolio.record.base import file_bounds
 
 _TOO_LONG = b"\0"
-"""Substitute for a line that is too long; it is not JSON."""
+"""Replacement for a line that is too long; it is not valid JSON."""
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a file with their newlines, which the last line may lack.
+    """Yield the lines of a file with their newlines; the last line may have none.
 
-    A line that exceeds the limit is replaced by one byte, which no decoder accepts.
+    A line that exceeds the limit is replaced with a single byte, which no decoder accepts.
     """
     while line := file.readline(file_bounds.JSON_LINE):
         if _is_cut(line):
             line = _TOO_LONG + _skip_line(file)
         yield line
-        if not line.endswith(b"\n"):  # its end may be written at any moment
+        if not line.endswith(b"\n"):  # the rest of it may be written at any moment
             return
 
 
 def read_slices(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """Yield the complete lines of a file in slices of about `size` bytes, with long lines as in `read_lines`."""
+    """Yield the complete lines of a file in slices of about `size` bytes; long lines are replaced as in
+    `read_lines`."""
     while block := file.read(size):
         end = b"" if block.endswith(b"\n") else file.readline(file_bounds.JSON_LINE)
         if _is_cut(end):
@@ -42,7 +43,7 @@ def _is_cut(line: bytes) -> bool:
 
 
 def _skip_line(file: BinaryIO) -> bytes:
-    """Skip the rest of a line; return its newline, if any."""
+    """Skip the rest of a line, and return its newline if there is one."""
     while _is_cut(line := file.readline(file_bounds.JSON_LINE)):
         pass
     return line[-1:] if line.endswith(b"\n") else b""

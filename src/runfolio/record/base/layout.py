@@ -1,4 +1,4 @@
-"""Names and paths: folders of stores and runs, and files of a run."""
+"""Names and paths of stores, run folders, and the files of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.start_folder import start_folder
 
 FORMAT = 0
-"""Version of the format that this program writes, and newest version that it reads."""
+"""Version of the record format that this program writes, and newest version that it can read."""
 
 STORE_VARIABLE = "RUNFOLIO_STORE"
 RUN_FILE = "run.json"
@@ -46,17 +46,17 @@ _SLUG_LENGTH, _SLUG_BYTES = 80, 120
 
 
 def expand_home(path: str | os.PathLike[str]) -> Path:
-    """Replace `~` by the home folder, which shells do not in variables, YAML and `--store=~/runs`."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises if there is no home
+    """Replace `~` with the home folder, since shells do not expand it in variables, YAML and `--store=~/runs`."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises an error if there is no home folder
 
 
 def store_folder(store: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder of a store; None is `$RUNFOLIO_STORE`, else `./runs`."""
+    """Return the folder of a store. None selects `$RUNFOLIO_STORE`, or else `./runs`."""
     return start_folder() / expand_home(store if store is not None else os.environ.get(STORE_VARIABLE) or "runs")
 
 
 def make_store(store: Path) -> None:
-    """Create the folder of a store, which git ignores; an existing one is not changed.
+    """Create the folder of a store, with a `.gitignore` for its content; an existing folder is not changed.
 
     Raises:
         OSError: It cannot be created.
@@ -67,15 +67,15 @@ def make_store(store: Path) -> None:
 
 
 def new_id() -> str:
-    """Return eight random characters of 0-9a-z (41 bits) as the id of a run or a writer."""
+    """Return a random id for a run or a writer: eight characters of 0-9a-z (41 bits)."""
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
 
 
 def slug(text: str) -> str:
-    """Return `text` as one safe file name: letters and digits of any script, `.`, `_`, `-`; never empty or hidden.
+    """Convert `text` to a safe file name of letters and digits of any script, `.`, `_` and `-`; never empty or hidden.
 
-    It has at most 80 characters and 120 bytes, so that an id fits after it on every usual file system. Letters are in
-    composed form (NFC), since file systems differ in the decomposed one.
+    The name has at most 80 characters and 120 bytes, so that common file systems accept it with an id appended. Letters
+    are in composed form (NFC), because file systems treat decomposed letters differently.
     """
     safe = (char if is_allowed(char) else " " for char in unicodedata.normalize("NFC", text))
     name = re.sub(r" +", "-", "".join(safe)).strip(".-")[:_SLUG_LENGTH]
@@ -105,12 +105,13 @@ def answers_path(folder: Path, split: str, attempt: int, writer: str | None = No
 
 
 def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -> RecordPath:
-    """Return the event file of one writer. TensorBoard reads a run's files by name, so `started_s` must increase."""
+    """Return the event file of one writer. TensorBoard reads a run's files in order of their names, so `started_s` must
+    increase."""
     return RecordPath(folder) / f"{_EVENT_FILES}{started_s:010d}.{slug(host)}.{pid}.{writer}"
 
 
 def event_files(folder: Path) -> dict[str, RecordPath]:
-    """Return the event files of a run by writer, in TensorBoard's order."""
+    """Return the event files of a run by writer, in the order in which TensorBoard reads them."""
     paths = [path for path in RecordPath(folder).entries() if path.name.startswith(_EVENT_FILES)]
     return {event_writer(path): path for path in paths}
 
@@ -121,8 +122,8 @@ def event_writer(path: RecordPath) -> str:
 
 
 def line_folder(folder: Path, chart: str, line: str) -> RecordPath:
-    """Return the folder of the event files of one line of a chart, which TensorBoard shows as a run."""
-    name = f"{chart}_{line}".replace("/", "_")  # as torch's SummaryWriter names it
+    """Return the folder for the event files of one line of a chart. TensorBoard shows this folder as a run."""
+    name = f"{chart}_{line}".replace("/", "_")  # the same name as torch's SummaryWriter uses
     safe = slug(name)
     digest = "" if safe == name else f"-{hashlib.blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
     return RecordPath(folder, CHARTS) / f"{safe}{digest}"
@@ -135,15 +136,15 @@ def line_event_files(folder: Path) -> list[RecordPath]:
 
 
 def next_event_second(folder: Path, now_s: float) -> int:
-    """Return the `started_s` of a new event file, which is larger than that of every existing one."""
+    """Return `started_s` for a new event file, which is larger than that of every existing event file."""
     starts = (path.name.removeprefix(_EVENT_FILES).partition(".")[0] for path in event_files(folder).values())
     return max([int(now_s), *(int(start) + 1 for start in starts if start.isdecimal())])
 
 
 def find_runs(store: Path) -> Iterator[Path]:
-    """Yield every folder of the store with a `run.json`, in no particular order; hidden folders are not searched.
+    """Yield every folder of the store that contains a `run.json`, in no particular order; hidden folders are skipped.
 
-    Skips folders that disappear in the meantime or cannot be listed, and links that lead out of the store.
+    Folders that disappear in the meantime or cannot be listed are skipped, as are links that lead out of the store.
     """
     real_store = os.path.realpath(store)
     pending = [str(store)]
@@ -170,12 +171,12 @@ def _is_searched(entry: os.DirEntry[str], real_store: str) -> bool:
 
 
 def leads_into(link: str | Path, real_store: str) -> bool:
-    """Return whether a link stays in a folder, given by its path without links."""
+    """Return whether a path leads into a folder after links are resolved; the folder's own path contains no links."""
     return os.path.realpath(link).startswith(f"{real_store}{os.sep}")
 
 
 def runs_of_experiment(store: Path, experiment: str) -> Iterator[Path]:
-    """Yield the folders of an experiment with a `run.json`, in any order, except links out of the store."""
+    """Yield the run folders of an experiment in any order, except links that lead out of the store."""
     folder, real_store = store / slug(experiment), os.path.realpath(store)
     return (path for path in folder.glob("*") if _has_run_file(str(path)) and leads_into(path, real_store))
 
@@ -184,8 +185,8 @@ def make_experiment_folder(store: Path, experiment: str) -> Path:
     """Create the folder of an experiment if it is missing, and return it.
 
     Raises:
-        StoreError: It is a link that leads out of the store.
-        OSError: It cannot be made.
+        StoreError: The folder is a link that leads out of the store.
+        OSError: The folder cannot be created.
     """
     folder = store / slug(experiment)
     folder.mkdir(parents=True, exist_ok=True)
@@ -197,7 +198,7 @@ def make_experiment_folder(store: Path, experiment: str) -> Path:
 def _has_run_file(folder: str) -> bool:
     """Return whether a `run.json` exists; readers report the error if it is not a file."""
     try:
-        mode = os.lstat(f"{folder}/{RUN_FILE}").st_mode  # a store holds thousands; Path costs 3x
+        mode = os.lstat(f"{folder}/{RUN_FILE}").st_mode  # a store holds thousands of runs, and Path is 3x slower
     except OSError:
         return False
     return not stat.S_ISDIR(mode)

@@ -1,4 +1,4 @@
-"""Lookup of a run by the names that people give it: its id, the start of its id, its name, or its folder."""
+"""Lookup of a run by a user's reference: its id, a prefix of its id, its name, or its folder."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from runfolio.errors import Ambiguous
 from runfolio.record.base.visible_text import visible_line
 
 LAST = "last"
-"""Name of the newest run, unless a run has this name."""
+"""Reference to the newest run, unless a run has this name."""
 _MOST_LISTED = 5
 
 
 class Named(Protocol):
-    """Object with the names of a run."""
+    """Interface of an object that has the names of a run."""
 
     @property
     def id(self) -> str: ...
@@ -30,14 +30,14 @@ Item = TypeVar("Item", bound=Named)
 def find_by_name(
     name: str, runs: Sequence[Item], run_paths: Iterable[str], describe: Callable[[Sequence[Item]], Iterable[str]]
 ) -> Item | None:
-    """Return the run with a name. A full id, name or folder takes precedence over the start of an id.
+    """Return the run that `name` refers to. A full id, name or folder takes precedence over a prefix of an id.
 
     Args:
         runs: Runs, newest first.
-        run_paths: Folders relative to the store that `name` could mean, the likeliest first.
-        describe: Returns a text for each run that distinguishes it from others with the same name.
+        run_paths: Folders relative to the store that `name` could refer to, the likeliest first.
+        describe: Function that returns a string for each run, to distinguish runs with the same name.
     Raises:
-        Ambiguous: Several runs match; the message lists the newest, one per line.
+        Ambiguous: Several runs match; the message lists the newest of them, one per line.
     """
     for matches in (
         *([run for run in runs if run.run_path == run_path] for run_path in run_paths),
@@ -51,5 +51,5 @@ def find_by_name(
             lines = [f"{run.id}  {run.run_path}  ({text})" for run, text in zip(shown, describe(shown), strict=True)]
             lines += [f"and {len(matches) - len(shown)} older ones"] if len(matches) > len(shown) else []
             listed = "".join(f"\n  {visible_line(line)}" for line in lines)
-            raise Ambiguous(f"{name!r} fits {len(matches)} runs; say more of the id, or the folder:{listed}")
+            raise Ambiguous(f"{name!r} matches {len(matches)} runs; give more of the id, or the folder:{listed}")
     return None

@@ -1,8 +1,8 @@
-"""Paths in a record, which may come from other people: all access stays within the run's folder.
+"""Paths inside a record that may come from other people. All access stays within the run's folder.
 
-The run's folder itself is trusted: the user named it, or it is in the store. Everything below it is opened through
-descriptors of its folders, one component at a time, without following links. Only regular files within the size limit
-of their kind are read.
+The run's folder itself is trusted, because the user named it or it is in the store. Everything below it is opened one
+component at a time, through descriptors of the folders and without following links. Only regular files within the size
+limit for their kind are read.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from runfolio.errors import DamagedFile
 from runfolio.record.base.file_names import file_name
 
 HIDDEN = ".tmp-"
-"""Start of the names of files that are not yet part of the record."""
+"""Prefix of the names of files that are not yet part of the record."""
 
 MOST_LEVELS = 100
-"""Levels of folders in a run's folder that are searched; what searches them may call itself."""
+"""Maximum depth to which a run's folder is searched, limited because some searches are recursive."""
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _DESCRIPTORS = "/proc/self/fd"
-_HAS_DESCRIPTORS = os.path.isdir(_DESCRIPTORS)  # noqa: PTH112 - at each start
+_HAS_DESCRIPTORS = os.path.isdir(_DESCRIPTORS)  # noqa: PTH112 - runs at every import
 FILE, FOLDER = "a file", "a folder"
 _KINDS = {
     stat.S_IFLNK: "a link, which is not followed",
@@ -44,16 +44,16 @@ _KINDS = {
 }
 
 
-class UnusableFile(DamagedFile, OSError):  # noqa: N818 - as all of runfolio's errors, named by what happened
-    """A file or a folder of a record that is not accessed: a link, a device, or a file above its size limit.
+class UnusableFile(DamagedFile, OSError):  # noqa: N818 - named after the event, like all of runfolio's errors
+    """File or folder of a record that must not be accessed: a link, a device, or a file above its size limit.
 
-    For readers of a record it is damage, for writers an error of the operating system.
+    Readers of a record treat this error as damage, and writers as an error of the operating system.
     """
 
     def __init__(self, path: object, problem: str) -> None:
         super().__init__(errno.EINVAL, problem, str(path))
         self.problem = problem
-        """Problem, such as `is a link, which is not followed`."""
+        """Description of the problem, such as `is a link, which is not followed`."""
 
     def __str__(self) -> str:
         return f"{self.filename} {self.problem}; remove it, or restore it from a copy of the run"
@@ -61,10 +61,10 @@ class UnusableFile(DamagedFile, OSError):  # noqa: N818 - as all of runfolio's e
 
 @total_ordering
 class RecordPath:
-    """A file or a folder in a run's folder.
+    """File or folder inside a run's folder.
 
-    It is not an `os.PathLike`, so that only its methods can open it. Each method raises `UnusableFile` if a parent
-    folder is a link or a file.
+    The class is not an `os.PathLike`, so that files can be opened only through its methods. Each method raises
+    `UnusableFile` if a parent folder is a link or a file.
     """
 
     __slots__ = ("parts", "root")
@@ -74,8 +74,8 @@ class RecordPath:
 
         Args:
             root: The run's folder.
-            parts: Names of folders below it, and of the file. They must be constants or come from a listing;
-                use `/` for names in a record.
+            parts: Components of the path below the root. They must be constants or come from a directory listing; use
+                the `/` operator for names that are read from a record.
         """
         self.root = str(root)
         self.parts = parts
@@ -84,22 +84,22 @@ class RecordPath:
         """Return the path of `name` in this folder.
 
         Raises:
-            DamagedFile: It is not a name of a file of a record.
+            DamagedFile: `name` is not a valid file name in a record.
         """
         try:
             return RecordPath(self.root, *self.parts, file_name(name))
         except ValueError as error:
-            raise DamagedFile(f"{self} holds no such file: {error}") from None
+            raise DamagedFile(f"{self} cannot contain this file: {error}") from None
 
     def hidden(self, name: str) -> RecordPath:
-        """Return the path of a file in this folder that is not part of the record."""
+        """Return the path of a hidden file in this folder, which is not part of the record."""
         return RecordPath(self.root, *self.parts, f".{(self / name.removeprefix('.')).name}")
 
     def below(self, path: str) -> RecordPath:
-        """Return the path of a user's file below this folder, with any name.
+        """Return the path of a user's file below this folder, which may have any name.
 
         Raises:
-            ValueError: It does not stay below this folder.
+            ValueError: The path leads out of this folder.
         """
         parts = path.split("/")
         if "\0" in path or not all(part not in ("", ".", "..") for part in parts):
@@ -129,7 +129,7 @@ class RecordPath:
 
     @property
     def relative(self) -> str:
-        """Path below the run's folder, with `/`."""
+        """Path relative to the run's folder, with `/` as the separator."""
         return "/".join(self.parts)
 
     def __str__(self) -> str:
@@ -153,16 +153,16 @@ class RecordPath:
         """Open a regular file for reading.
 
         Args:
-            most_bytes: Size of the largest file of its kind.
+            most_bytes: Maximum size of the file.
         Raises:
             FileNotFoundError: It is gone.
-            UnusableFile: It is a link, a device or a FIFO, or larger.
+            UnusableFile: The path is a link, a device or a FIFO, or the file is too large.
             OSError: It cannot be read.
         """
         return os.fdopen(self._open_checked(most_bytes)[0], "rb")
 
     def read_bytes(self, most_bytes: int) -> bytes:
-        """Return the content of a file; arguments and errors as in `open`."""
+        """Return the content of a file. Arguments and errors are those of `open`."""
         descriptor, size = self._open_checked(most_bytes)
         try:
             data = os.read(descriptor, size)
@@ -173,16 +173,16 @@ class RecordPath:
         return data
 
     def sha256(self, most_bytes: int) -> str:
-        """Return the SHA-256 of a file in hex; arguments and errors as in `open`."""
+        """Return the SHA-256 digest of a file in hex. Arguments and errors are those of `open`."""
         with self.open(most_bytes) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def create(self) -> int:
-        """Create a file that must not exist, and return a descriptor to append to.
+        """Create a file that must not exist yet, and return a descriptor for appending.
 
         Raises:
-            FileExistsError: The name is taken, possibly by a link.
-            OSError: It cannot be created.
+            FileExistsError: The name already exists, possibly as a link.
+            OSError: The folder cannot be created.
         """
         with self._folder() as folder:
             return os.open(self._name_in(folder), _CREATE, 0o666, dir_fd=folder)
@@ -191,9 +191,9 @@ class RecordPath:
         """Replace the file by writing a hidden file and renaming it, so that readers never see an incomplete file.
 
         Args:
-            write: Called with the path of the neighbour, by a descriptor of the folder; must create the file.
-            sync: Also flush file and folder to the disk, so that the file survives a power cut.
-            label: End of the neighbour's name, if it is not the file's name.
+            write: Function that must create the hidden file. It gets a path through a descriptor of the folder.
+            sync: Also flush the file and the folder to the disk, so that the file survives a power failure.
+            label: Suffix of the hidden file's name. Default: the file's name.
         """
         name = f"{HIDDEN}{secrets.token_hex(4)}-{label or self.name}"
         with self.parent.opened() as (folder, path):
@@ -209,11 +209,11 @@ class RecordPath:
                 raise
 
     def write_bytes(self, content: bytes, *, sync: bool = False) -> None:
-        """Replace the file with `content`, as in `replace`."""
+        """Replace the file with `content` in the same way as `replace`."""
         self.replace(lambda path: path.write_bytes(content), sync=sync)
 
     def unlink(self, *, missing_ok: bool = False) -> None:
-        """Delete a file, or a link itself."""
+        """Delete a file. If the path is a link, delete the link itself."""
         try:
             with self._folder() as folder:
                 os.unlink(self._name_in(folder), dir_fd=folder)
@@ -229,11 +229,12 @@ class RecordPath:
             )
 
     def link(self, target: RecordPath) -> None:
-        """Create a hard link to a file in another run, or a copy if the disk does not support links.
+        """Create a hard link to this file in another run, or copy the file if the disk does not support links.
 
         Raises:
-            FileNotFoundError, FileExistsError: The file is missing; `target` exists.
-            UnusableFile: It is not a regular file.
+            FileNotFoundError: The file is missing.
+            FileExistsError: `target` already exists.
+            UnusableFile: The path is not a regular file.
             OSError: The store cannot be written.
         """
         if self.kind() != FILE:
@@ -263,7 +264,7 @@ class RecordPath:
             target.replace(write, sync=True)
 
     def status(self) -> os.stat_result:
-        """Return the status of a file, or of a link itself.
+        """Return the status of a file. If the path is a link, return the status of the link itself.
 
         Raises:
             FileNotFoundError: It is gone.
@@ -272,11 +273,11 @@ class RecordPath:
             return os.stat(self._name_in(folder), dir_fd=folder, follow_symlinks=False)
 
     def kind(self) -> str:
-        """Return the kind of the entry, for people, such as `a file`, `a link, which is not followed` or `a FIFO`."""
+        """Return a readable description of the kind of entry, such as `a file` or `a link, which is not followed`."""
         return _KINDS.get(stat.S_IFMT(self.status().st_mode), "something else")
 
     def exists(self) -> bool:
-        """Return whether the name exists, possibly as a link without a target."""
+        """Return whether an entry with this name exists, even if it is a link without a target."""
         try:
             self.status()
         except FileNotFoundError:
@@ -286,21 +287,21 @@ class RecordPath:
     # Folders
 
     def create_folder(self) -> None:
-        """Create a folder that must not exist.
+        """Create a folder that must not exist yet.
 
         Raises:
-            FileExistsError: The name is taken.
+            FileExistsError: The name already exists.
             OSError: As in `mkdir`.
         """
         with self._folder() as folder:
             os.mkdir(self._name_in(folder), dir_fd=folder)
 
     def mkdir(self) -> None:
-        """Create a folder if it is missing, but not its parents: a deleted run must not come back.
+        """Create a folder if it is missing, but not its parents, so that a deleted run is not created again.
 
         Raises:
-            FileNotFoundError: The folder above is gone.
-            OSError: It cannot be created.
+            FileNotFoundError: The parent folder does not exist.
+            OSError: The folder cannot be created.
         """
         try:
             self.create_folder()
@@ -308,15 +309,15 @@ class RecordPath:
             os.close(self._open_folder(self.parts))
 
     def entries(self) -> list[RecordPath]:
-        """Return the entries of a folder, sorted, without hidden names; empty if it does not exist.
+        """Return the sorted entries of a folder without hidden ones; empty if the folder does not exist.
 
         Raises:
-            OSError: It cannot be listed.
+            OSError: The folder cannot be listed.
         """
         return [entry for entry in self.all_entries() if not entry.name.startswith(".")]
 
     def all_entries(self) -> list[RecordPath]:
-        """Return the entries of a folder, sorted, with hidden names; errors as in `entries`."""
+        """Return the sorted entries of a folder, including hidden ones. Errors are those of `entries`."""
         try:
             with self.opened() as (_, path):
                 return sorted(RecordPath(self.root, *self.parts, entry.name) for entry in path.iterdir())
@@ -325,7 +326,7 @@ class RecordPath:
 
     @contextmanager
     def scan(self) -> Iterator[Iterator[os.DirEntry[str]]]:
-        """Return the entries of a folder as `os.scandir` gives them.
+        """Return the entries of a folder as `os.scandir` does.
 
         Raises:
             FileNotFoundError: There is no such folder.
@@ -334,7 +335,7 @@ class RecordPath:
             yield entries
 
     def files(self) -> list[RecordPath]:
-        """Return the regular files in a folder, sorted, with hidden ones; none if it cannot be listed."""
+        """Return the sorted regular files in a folder, including hidden ones; empty if the folder cannot be listed."""
         try:
             with self.scan() as entries:
                 names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
@@ -343,9 +344,9 @@ class RecordPath:
         return [RecordPath(self.root, *self.parts, name) for name in names]
 
     def walk(self) -> Iterator[RecordPath]:
-        """Yield everything below a folder except folders, with hidden names; unreadable folders are skipped.
+        """Yield all entries below a folder that are not folders, including hidden ones; unreadable folders are skipped.
 
-        A folder with `MOST_LEVELS` levels above it is not searched, but yielded.
+        A folder at the maximum depth `MOST_LEVELS` is yielded instead of searched.
         """
         try:
             with self.scan() as entries:
@@ -361,7 +362,7 @@ class RecordPath:
 
     @contextmanager
     def opened(self) -> Iterator[tuple[int, Path]]:
-        """Hold a folder open; yield its descriptor, and a path through the descriptor for libraries.
+        """Hold a folder open, and yield its descriptor and a path through the descriptor that libraries can use.
 
         Raises:
             FileNotFoundError: There is no such folder.
@@ -373,12 +374,12 @@ class RecordPath:
             os.close(descriptor)
 
     def rmtree(self) -> None:
-        """Remove a folder with its content, without following links; what cannot be removed remains."""
+        """Remove a folder and its content without following links; entries that cannot be removed are kept."""
         with suppress(FileNotFoundError, RecursionError), self._folder() as folder:
             shutil.rmtree(self._name_in(folder), ignore_errors=True, dir_fd=folder)
 
     def sync(self) -> None:
-        """Flush a file, or the names in a folder, to the disk."""
+        """Flush a file, or the entries of a folder, to the disk."""
         with self._folder() as folder:
             _sync(self._name_in(folder), folder)
 
@@ -397,11 +398,12 @@ class RecordPath:
         os.close(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise self._unusable(self.parts, "file")
-        raise UnusableFile(self, f"has {status.st_size:,} bytes, and such a file at most {most_bytes:,}")
+        raise UnusableFile(self, f"has {status.st_size:,} bytes; at most {most_bytes:,} are allowed")
 
     @contextmanager
     def _folder(self) -> Iterator[int | None]:
-        """Hold open the folder of the file; None for the run's folder, which needs no protection."""
+        """Hold the parent folder open, and yield its descriptor; None for the run's folder, which needs no
+        protection."""
         if len(self.parts) <= 1:
             yield None
             return
@@ -442,7 +444,7 @@ class RecordPath:
 
 
 def descriptor_path(descriptor: int, path: str) -> Path:
-    """Return a path through a descriptor; the plain path if the system has no such paths."""
+    """Return a path through a descriptor, or the plain path if the system does not support such paths."""
     return Path(f"{_DESCRIPTORS}/{descriptor}" if _HAS_DESCRIPTORS else path)
 
 

@@ -1,8 +1,8 @@
 """Redaction of secrets before anything is written (`docs/format.md`, Secrets).
 
-A secret is detected by its name (`api_key`, `--token`), its form (`ghp_...`, a private key, the address of a webhook),
-or its position in a URL or a cookie. The values of environment variables with such names are secrets everywhere. Names
-that are often harmless (`pad_token`, `image_key`) count only if the value looks random.
+A secret is detected by its name (`api_key`, `--token`), its form (`ghp_...`, a private key, a webhook URL), or its
+position in a URL or a cookie. If an environment variable has such a name, its value is treated as a secret everywhere.
+For names that are often harmless (`pad_token`, `image_key`), the value is a secret only if it looks random.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _SECRETS = _words(
     "apikey accesskey secretkey authtoken accesstoken authorization credential credentials passcode passphrase passwd"
     " password passwords pwd secret secrets userpass cookie cookies sessionid"
 )
-"""Words that make a name secret at any position."""
+"""Words that mark a name as secret at any position in the name."""
 _URLS = _words("webhook webhooks")
-"""Words of names whose URLs are secrets."""
+"""Words that mark a name as secret if its value is a URL."""
 _PASSWORDS = _words("passcode passphrase passwd password pwd")
 _DOUBTFUL = _words("auth key keys pass token tokens")
-"""Words that make a name secret only with certain other words."""
+"""Words that mark a name as secret only in combination with certain other words."""
 _KEY_QUALIFIERS = _words(
     "access account admin anthropic api app auth aws azure client comet deploy encryption gemini host kaggle license"
     " master neptune openai private secret service shared signing ssh storage subscription wandb"
@@ -44,7 +44,7 @@ _METADATA_WORDS = _words(
     "column count dim dims dir domain env field file folder format hash idx index init len length mode name names num"
     " path policy rate ratio size type url"
 )
-"""Last words of names that describe a secret rather than contain it."""
+"""Words at the end of a name that describe a secret instead of containing it, as in `token_count`."""
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _NUMBER = re.compile(r"[-+]?[\d._]+(?:e[-+]?\d+)?\Z", re.IGNORECASE)
@@ -54,21 +54,22 @@ _HARMLESS = _words(
 
 
 class Strength(Enum):
-    """Strength of a name as a sign that its value is a secret."""
+    """Strength of the evidence that a name gives for a secret value."""
 
     NONE = 0
     DOUBTFUL = 1
-    """Secret if the value looks random."""
+    """The value is a secret if it looks random."""
     SECRET = 2
     PASSWORD = 3
-    """Secret even if the value is a number."""
+    """The value is a secret even if it is a number."""
     URL = 4
-    """Secret if the value is a URL."""
+    """The value is a secret if it is a URL."""
 
 
 @lru_cache(maxsize=4096)
 def strength_of(name: str) -> Strength:
-    """Return the strength of a name: `api_key`, `dbPassword` and `GITHUB_TOKEN` are secrets, `num_tokens` is not."""
+    """Return the strength of a name: `api_key`, `dbPassword` and `GITHUB_TOKEN` indicate secrets, `num_tokens` does
+    not."""
     words = [word.lower() for word in _WORDS.findall(name)]
     if _URLS & {*words}:
         return Strength.URL
@@ -87,7 +88,7 @@ def strength_of(name: str) -> Strength:
 
 
 def _has_secret_qualifier(words: Sequence[str], *, is_upper: bool) -> bool:
-    """Return whether `key`, `token` or `pass` means a secret, as mostly in names of environment variables."""
+    """Return whether `key`, `token` or `pass` indicates a secret in a name, as in most environment variables."""
     last, previous = words[-1], words[-2] if len(words) > 1 else ""
     if "token" in words and previous not in _TOKENIZER_QUALIFIERS and (last == "token" or is_upper):
         return True
@@ -99,7 +100,7 @@ def _has_secret_qualifier(words: Sequence[str], *, is_upper: bool) -> bool:
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Return whether the text `value` is a secret under a name."""
+    """Return whether the string `value` is a secret, given its name."""
     strength = strength_of(name)
     if strength is Strength.NONE or not value or value.startswith(REDACTED) or value.lower() in _HARMLESS:
         return False
@@ -115,13 +116,14 @@ def _names_a_secret(name: str) -> bool:
 
 
 def _looks_random(value: str) -> bool:
-    """Return whether a value has 16 letters and digits in a row, with letters and two digits, unlike usual names."""
+    """Return whether a value contains 16 consecutive letters and digits, with at least two digits, unlike usual
+    names."""
     runs = re.findall(r"[A-Za-z0-9]{16,}", value)
     return any(not run.isdigit() and sum(map(str.isdigit, run)) >= 2 for run in runs)
 
 
 def redact_mapping(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config or an environment without secrets: texts below a secret name are removed, numbers remain.
+    """Return a config or an environment without secrets. Strings below a secret name are removed, numbers are kept.
 
     Another thread may change the mapping in the meantime.
     """
@@ -147,7 +149,8 @@ _ASSIGNMENT = re.compile(r"(?P<name>-{0,2}[A-Za-z_][\w.\-]*)=(?P<value>.+)", re.
 
 
 def redact_command(arguments: Sequence[str]) -> list[str]:
-    """Return a command line without secrets: `--api-key X`, `--token=X`, `password=X`, and as in `redact_text`."""
+    """Return a command line without secrets: `--api-key X`, `--token=X`, `password=X`, and those that `redact_text`
+    finds."""
     redacted: list[str] = []
     flag = ""
     for argument in arguments:
@@ -198,12 +201,12 @@ _SECRET_PATH = re.compile(
     r"))[^\s\"'<>`)]+",
     re.IGNORECASE,
 )
-"""Addresses of services whose path is a secret."""
+"""URLs of services in which the path is a secret."""
 _WHOLE_URL = re.compile(r"\w[\w+.-]*://\S+\Z")
 _COOKIE = re.compile(
     r"(?P<name>\b(?:set-)?cookie[\"']?[ \t]{0,8}:[ \t]{0,8}[\"']?)[\w.%-]{1,200}=[^\s;\"',][^\r\n\"']*", re.IGNORECASE
 )
-"""HTTP header, up to the end of its line or text."""
+"""HTTP header with a secret, up to the end of the line or string."""
 _URL_PASSWORD = re.compile(r"(?<=://)(?P<user>[^\s/@:\"']{0,200}):[^\s/@\"']{1,500}(?=@)")
 _URL_USER = re.compile(r"(?<=://)[^\s/@:\"']{20,500}(?=@)")
 _URL_SIGNATURE = re.compile(r"(?P<name>[?&](?:X-Amz-Signature|sig|signature)=)[^&\s\"']+", re.IGNORECASE)
@@ -223,10 +226,10 @@ _NAMED_VALUE = re.compile(
 
 
 def redact_text(text: str) -> str:
-    """Return a text without secrets: console lines, a traceback, code, a diff, a command line, a URL.
+    """Return a string without secrets. It may be console output, a traceback, code, a diff, a command line or a URL.
 
     A call takes about 25 us, mostly to read the environment, so pass many lines at once. A private key is found only if
-    its first and last line are in the same text.
+    its first and last line are in the same string.
     """
     return _redact(text, _environment_pattern())
 
@@ -247,7 +250,7 @@ def _redact(text: str, secret_values: re.Pattern[str] | None) -> str:
 
 
 def _has_name_hint(text: str) -> bool:
-    """Return whether a text needs a closer check: this test is fast and excludes most lines."""
+    """Return whether a string may contain a secret name. This test is fast and excludes most lines."""
     lowered = text.lower()
     return any(hint in lowered for hint in _NAME_HINTS)
 
@@ -267,7 +270,7 @@ def _replace_value(match: re.Match[str]) -> str:
 
 
 def _is_assignment(match: re.Match[str], value: str) -> bool:
-    """Return whether the name is assigned this value (`name=value`), rather than near it in a sentence or a list."""
+    """Return whether the match is an assignment (`name=value`), and not a name near a value in a sentence or a list."""
     if match["space"]:
         return match["name"].startswith("--") and any(map(str.isdigit, value))
     if match["sign"].strip() == ",":  # os.environ.get("TOKEN", "...")
@@ -286,21 +289,21 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z_.]*[:?]?\Z")
 
 
 def _is_expression(match: re.Match[str], value: str) -> bool:
-    """Return whether an unquoted value is part of a program (`token = tokens[i]`, `password: str`), not a text."""
+    """Return whether an unquoted value is program code (`token = tokens[i]`, `password: str`) instead of a string."""
     following = match.string[match.end() : match.end() + 1]
     if _CODE.search(value) or following in ("(", "["):
         return True
     if value.replace(".", "_").isidentifier() and sum(map(str.isdigit, value)) <= 1 and _names_a_secret(value):
-        return True  # variables such as `token2` are named after their content
+        return True  # the value is a variable with a similar name, such as `token2`
     if not _WORD.match(value):
         return False
-    # A plain word is a text only where programs have none: `NAME=word`, or `name: word` at the end of a line.
+    # A plain word is a string only in places that are not code: `NAME=word`, or `name: word` at the end of a line.
     alone = following in ("", "\r") or (match["sign"] == "=" and following in (" ", "&", ";", "\t"))
     return not alone or (match["sign"] != "=" and match["sign"].strip() != ":")
 
 
 def _environment_pattern() -> re.Pattern[str] | None:
-    """Return a pattern for the values of environment variables with secret names."""
+    """Return a regular expression for the values of environment variables with secret names."""
     return _alternatives(tuple(_secret_values()))
 
 

@@ -1,4 +1,4 @@
-"""`run.json`: identity of a run, its config, and how it ended."""
+"""`run.json`: identity, config and final status of a run."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ from runfolio.record.base.schema import (
 State = Literal["running", "finished", "failed", "interrupted", "preempted"]
 RUNNING: State = "running"
 ENDED: tuple[State, ...] = ("finished", "failed", "interrupted", "preempted")
-"""States in which a recorded run has ended; readers derive `crashed` (see `heartbeats.derive_state`)."""
+"""Final states of a run that are recorded; `crashed` is derived by readers (see `heartbeats.derive_state`)."""
 FORK = "fork"
-"""Kind of lineage of a run that started from a checkpoint of another run."""
+"""Lineage kind of a run that started from a checkpoint of another run."""
 REPRODUCTION = "reproduction"
-"""Kind of lineage of a run that repeats another run."""
+"""Lineage kind of a run that repeats another run."""
 TEST = "test"
-"""The purpose of an attempt that trains nothing."""
+"""Purpose of an attempt that only tests."""
 _PREFIX = "prefix"
-"""Former kind of lineage, read as a fork; it is no longer written."""
+"""Obsolete lineage kind, which is read as a fork and no longer written."""
 STEPS, OTHERS = "(steps)", "(others)"
-"""Keys of `refused` that are not names."""
+"""Keys of `refused` that count invalid steps, and the values of all names beyond the limit."""
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
-"""Placeholder for a damaged time."""
+"""Replacement for a damaged time."""
 _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
-"""Largest number of names in `refused`, and of characters in one."""
+"""Maximum number of names in `refused`, and maximum length of a name."""
 
 
 def now() -> datetime:
@@ -71,31 +71,31 @@ class Status:
     state: State = RUNNING
     ended: Moment | None = None
     reason: Prose | None = None
-    """One sentence for people."""
+    """One sentence that explains the state to users."""
     exit_code: Integer | None = None
     traceback: Prose | None = None
     cause: Line | None = None
-    """Root cause in one word of `docs/format.md`."""
+    """Root cause as one of the words listed in `docs/format.md`."""
     trouble: Prose | None = None
-    """Problem of the training itself, such as the origin of NaN, independent of how it ended."""
+    """Problem of the training itself, such as the origin of NaN, regardless of how the run ended."""
 
 
 @dataclass
 class Attempt:
-    """Part of a run, from its start or a resume to its end (`docs/format.md`, Attempts)."""
+    """Part of a run, from its start or a resume until it ends (`docs/format.md`, Attempts)."""
 
     attempt: AttemptNumber
     parent: AttemptNumber | None = field(metadata=damaged_as(None))
     kept: dict[Writer, Count] = field(metadata=damaged_as({}))
-    """Last kept seq of each earlier writer."""
+    """Last seq of each earlier writer that is kept."""
     writer: Writer
     started: Moment = field(metadata=damaged_as(_UNKNOWN, "`created`"))
     seconds: Seconds | None = None
-    """Duration by a clock that is never set; None if it is unknown."""
+    """Duration in seconds by a steady clock; None if it is unknown."""
     inherited: Id | None = None
-    """Id of the run whose attempt this was, if a fork inherited it."""
+    """Id of the run that this attempt originally belonged to, if a fork inherited it."""
     purpose: Line | None = None
-    """`TEST` if the attempt only tested what earlier ones trained; None otherwise."""
+    """`TEST` if the attempt only tested the model that earlier attempts trained; otherwise None."""
 
 
 @dataclass
@@ -112,32 +112,34 @@ class RunDocument:
     tags: Tags = field(default_factory=list)
     notes: Prose = ""
     edited: dict[str, Moment] = field(default_factory=dict)
-    """Times at which the run itself set its tags or notes after its start, to compare them with other edits."""
+    """Times of the last changes that the run itself made to its tags or notes; compared with the times of other
+    edits."""
     series: SeriesEntry | None = None
     code: StartedCode = field(default_factory=StartedCode)
     environment: Environment = field(default_factory=Environment)
     seeds: dict[str, Scalar] = field(default_factory=dict)
     data: Annotated[dict[str, GivenData], Most(1_000)] = field(default_factory=dict)
-    """Data for training, validation and test, by name (`docs/format.md`, Data)."""
+    """Data sets for training, validation and test, by name (`docs/format.md`, Data)."""
     lineage: Lineage | None = None
-    """Parent of the run, by fork or reproduction (`docs/format.md`, Lineage)."""
+    """Parent of a fork or a reproduction (`docs/format.md`, Lineage)."""
     attempts: list[Attempt] = field(default_factory=list)
     total_steps: Steps | None = None
     """Step at which the training will be done, in the units of the logged steps."""
     axes: Annotated[list[MetricAxis], Most(1_000)] = field(default_factory=list)
-    """X axes of metrics: `metric` (a name or a pattern) and `x`; the last match applies."""
+    """X axes of metrics: `metric` (a name or a pattern) and `x`. The last match applies."""
     charts: list[Line] = field(default_factory=list)
-    """Names of charts with several lines: `CHART/LINE` is a metric. Grows in place, so that sinks see it at once."""
+    """Names of charts with several lines, each of which is a metric `CHART/LINE`. The list is extended in place, so
+    that sinks see changes immediately."""
     refused: Annotated[dict[str, Count], Most(1_000)] = field(default_factory=dict)
-    """Number of values that could not be stored, by name of metric or medium (`docs/format.md`)."""
+    """Number of values that could not be stored, by the name of the metric or medium (`docs/format.md`)."""
     unknown: dict[str, Any] = field(default_factory=dict, metadata=NOT_IN_FILE)
-    """Unknown keys of the file, which are written back unchanged."""
+    """Unknown keys of the file. They are written back unchanged."""
     damage: list[str] = field(default_factory=list, metadata=NOT_IN_FILE, compare=False)
-    """Damaged fields of the file, which were skipped; `write` first saves a copy of such a file."""
+    """Damaged fields of the file, which were skipped. `write` saves a copy of a damaged file first."""
 
     @classmethod
     def read(cls, folder: Path) -> RunDocument:
-        """Read the document of a run folder; damaged fields have their defaults, and `damage` names them.
+        """Read the document of a run folder. Damaged fields get their defaults and are listed in `damage`.
 
         Raises:
             FileNotFoundError: The folder has no `run.json`.
@@ -148,7 +150,7 @@ class RunDocument:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], folder: Path) -> RunDocument:
-        """Return the document of a JSON object; the folder supplies damaged names."""
+        """Create a document from a JSON object; damaged names are derived from the folder."""
         document, document.damage = schema.decode(cls, value)
         document.unknown = schema.unknown_keys(cls, value)
         document.unknown.pop("runfolio", None)
@@ -160,7 +162,7 @@ class RunDocument:
 
     @classmethod
     def from_decoded(cls, value: dict[str, Any]) -> RunDocument:
-        """Return the document from the result of `to_json`; parts that are equal in JSON are not checked."""
+        """Create a document from the result of `to_json`; values that are the same in JSON are not checked."""
         parts = {name: value[name] for name in _PLAIN_PARTS}
         document = cls.from_json({name: entry for name, entry in value.items() if name not in parts}, Path())
         for name, part in parts.items():
@@ -169,23 +171,23 @@ class RunDocument:
 
     @property
     def problem(self) -> str | None:
-        """Line that names the damaged fields; None if there are none."""
+        """One line that lists the damaged fields; None if no field is damaged."""
         return f"{RUN_FILE}: {schema.shorten_damage(self.damage)}; left out" if self.damage else None
 
     def axis_of(self, metric: str) -> str:
-        """Return the default x axis of a metric: `step`, `time` or the name of another metric."""
+        """Return the default x axis of a metric, which is `step`, `time` or the name of another metric."""
         matching = (axis["x"] for axis in reversed(self.axes) if _matches(metric, axis["metric"]))
         return next(matching, "step")
 
     def count_refused(self, name: str, count: int = 1) -> str:
-        """Count values of `name` that could not be stored; return the name that they are counted under."""
+        """Count values of `name` that could not be stored, and return the key under which they are counted."""
         name = name[:_REFUSED_LENGTH]
         key = name if name in self.refused or len(self.refused) < _MOST_REFUSED else OTHERS
         self.refused[key] = self.refused.get(key, 0) + count
         return key
 
     def write(self, folder: Path, *, sync: bool = False) -> None:
-        """Replace a folder's `run.json`; if it has damaged fields, first copy it to `damaged/`."""
+        """Replace the `run.json` of a folder. If the file has damaged fields, it is copied to `damaged/` first."""
         path = RecordPath(folder, RUN_FILE)
         if self.damage:
             damaged_files.keep_copy(path)
@@ -193,7 +195,7 @@ class RunDocument:
         files.write_json(path, self.to_json(), sync=sync)
 
     def without_secrets(self) -> RunDocument:
-        """Return the document without secrets, for writing; the run itself keeps its values."""
+        """Return a copy of the document without secrets for writing; the run itself keeps its values."""
         names = ("reason", "traceback", "trouble")
         redacted = {name: redact_text(text) for name in names if (text := getattr(self.status, name))}
         config, defaults = redact_mapping(self.config), redact_mapping(self.defaults)
@@ -214,9 +216,9 @@ class RunDocument:
 
 
 _PLAIN_PARTS = ("series", "code", "environment", "seeds", "data", "lineage", "axes", "refused")
-"""Keys whose values are the same in JSON."""
+"""Keys whose values have the same form in JSON and in Python."""
 _WITH_NUMBERS = ("config", "defaults", "summary")
-"""Keys whose values may contain any numbers and texts of the user."""
+"""Keys whose values may contain arbitrary numbers and strings of the user."""
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -225,12 +227,12 @@ def _matches(name: str, pattern: str) -> bool:
 
 @functools.lru_cache(1_000)
 def _compiled(pattern: str) -> Callable[[str], re.Match[str] | None]:
-    """Return what matches a pattern; `fnmatch` forgets the first of 256 of them, and compiling takes milliseconds."""
+    """Return the match function of a pattern. `fnmatch` has a smaller cache, and compiling takes milliseconds."""
     return re.compile(fnmatch.translate(pattern)).match
 
 
 def _take_from_neighbours(document: RunDocument, folder: Path) -> None:
-    """Replace damaged names with the folder's, and damaged times with those of other events."""
+    """Replace damaged names with those of the folder, and damaged times with the times of related events."""
     match = re.fullmatch(r"(.+)-([0-9a-z]{8})", folder.name)
     name, run_id = match.groups() if match else (folder.name, re.sub(r"[^0-9A-Za-z_-]", "_", folder.name)[-64:])
     document.id = document.id or run_id or "unknown"

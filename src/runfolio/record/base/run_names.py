@@ -1,4 +1,4 @@
-"""Default names of runs: a stem and a number, unique in the store."""
+"""Default names of runs, which consist of a stem and a number and are unique in the store."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _STEM_LENGTH = 24
 def claim_name(store: Path, stem: str) -> str:
     """Claim the next free name of a store (`train-3`) and return it.
 
-    A name is claimed by the exclusive creation of a file, so that processes that start at the same time get
-    different names without a lock. Claims remain when their run is deleted, so names are never reused.
+    A name is claimed by creating a file exclusively, so processes that start at the same time get different names
+    without a lock. Claims are kept when their run is deleted, so names are never reused.
 
     Raises:
         OSError: The store cannot be written.
@@ -35,10 +35,10 @@ def claim_name(store: Path, stem: str) -> str:
 
 
 def _last_claimed(folder: RecordPath, stem: str) -> int:
-    """Return the last number claimed for a stem, or 0, by bisection, since listing a large store is slow."""
+    """Return the last number claimed for a stem, or 0. Bisection is used because listing a large store is slow."""
     prefix = f"{folder}/{stem}-"
     claimed, free = 0, 1
-    while os.path.exists(f"{prefix}{free}"):  # noqa: PTH110 - this delays the start of a training; Path costs 3x
+    while os.path.exists(f"{prefix}{free}"):  # noqa: PTH110 - this delays the start of a run, and Path is 3x slower
         claimed, free = free, 2 * free
     while free - claimed > 1:
         middle = (claimed + free) // 2

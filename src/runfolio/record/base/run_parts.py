@@ -1,6 +1,6 @@
-"""Parts of `run.json` that stay JSON objects: origin, environment and data of a run (`docs/format.md`).
+"""Parts of `run.json` that are kept as JSON objects: origin, environment and data of a run (`docs/format.md`).
 
-They are printed, compared and written as they are, so each is a dict with typed keys; any key may be missing.
+They are printed, compared and written unchanged, so each part is a dict with typed keys. Any key may be missing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from runfolio.record.base.schema import (
 
 
 class SeriesEntry(TypedDict, total=False):
-    """Series of a run."""
+    """Series that a run belongs to."""
 
     name: Line
     fingerprint: Line | None
     varied: dict[str, Any]
-    """Settings that distinguish the run from the others of its series."""
+    """Settings that distinguish the run from the other runs of its series."""
 
 
 class Lineage(TypedDict, total=False):
@@ -41,15 +41,15 @@ class Lineage(TypedDict, total=False):
     checkpoint: Line | None
     step: Integer | None
     changed: Annotated[list[Line], Most(1_000)]
-    """Flags of a reproduction that was given other settings."""
+    """Flags that have different values in a reproduction than in the original run."""
 
 
 class StartedCode(TypedDict, total=False):
-    """Command that was started, and the state of its git repository."""
+    """Command that started the run, and the state of its git repository."""
 
     command: Annotated[list[Word], Most(1_000_000)]
     existing: Annotated[list[Word], Most(1_000)]
-    """Arguments that named an existing file or folder."""
+    """Arguments that were the name of an existing file or folder."""
     module: Line | None
     script: PathText | None
     folder: PathText | None
@@ -59,7 +59,7 @@ class StartedCode(TypedDict, total=False):
     dirty: bool | None
     git_problem: Prose | None
     earlier: list[StartedCode]
-    """The same for earlier attempts, oldest first."""
+    """The same facts for earlier attempts, oldest first."""
 
 
 class Container(TypedDict, total=False):
@@ -122,7 +122,7 @@ class Environment(TypedDict, total=False):
 
 
 class GivenData(TypedDict, total=False):
-    """Data that a run used under one name."""
+    """Data set that a run used under one name."""
 
     fingerprint: Fingerprint | None
     items: Count | None
@@ -131,7 +131,7 @@ class GivenData(TypedDict, total=False):
     trouble: Prose | None
     attempt: AttemptNumber
     earlier: Annotated[list[GivenData], Most(1_000)]
-    """Other data that earlier attempts used under the name, oldest first."""
+    """Different data that earlier attempts used under the same name, oldest first."""
 
 
 class MetricAxis(TypedDict):

@@ -1,8 +1,8 @@
-"""Decoding of JSON documents from other people, by the fields that a class declares.
+"""Decoder of JSON documents from untrusted sources, based on the fields that a class declares.
 
-A document is a dataclass or a `TypedDict` of annotated fields. A value that is not what its field says is damage of
-that field alone: the field takes its default, or is left out, and is named. Objects of a dataclass are made anew; those
-of a `TypedDict` stay dicts and keep keys that are not known.
+A document is a dataclass or a `TypedDict` of annotated fields. An invalid value damages only its own field: the field
+gets its default or is left out, and the damage is reported. A dataclass is created from a JSON object; a `TypedDict`
+stays a dict and keeps unknown keys.
 """
 
 from __future__ import annotations
@@ -28,44 +28,45 @@ Document = TypeVar("Document")
 
 
 class ValueKind(NamedTuple):
-    """Kind of values of a field, given by `Annotated[type, kind]`."""
+    """Kind of value that a field accepts, declared by `Annotated[type, kind]`."""
 
     words: str
-    """Type and bounds, for people."""
+    """Readable description of the type and its bounds."""
     decode: Callable[[Any, list[str]], Any]
-    """Returns the value and adds its damaged parts to the list; raises ValueError if it is not of the kind."""
+    """Function that returns the decoded value and adds descriptions of damaged parts to the list. It raises ValueError
+    for a value of a different kind."""
     is_leaf: bool = True
-    """True if the list is never used."""
+    """True if `decode` never adds to the list."""
 
 
 @dataclass(frozen=True)
 class Most:
-    """Marks a list or an object of at most `entries` entries."""
+    """Annotation for a list or an object with at most `entries` entries."""
 
     entries: int
 
 
 MANY = 100_000
-"""Most entries of a list or an object that is not marked with another number."""
+"""Maximum number of entries in a list or an object without an annotation `Most`."""
 _MOST_NAMED = 1_000
-"""Damaged values that are named of one value; each is named again for each object that it is in."""
+"""Maximum number of damaged parts that are reported for one value. Each enclosing object repeats these reports."""
 KEY_LENGTH = 1_000
-"""Most characters of a key."""
+"""Maximum length of a key in characters."""
 NOT_IN_FILE = {"in file": False}
-"""Metadata of a field that is not of the document: `unknown` (keys that no field has) and `damage`."""
+"""Metadata of the fields `unknown` (keys without a field) and `damage`, which are not part of the document."""
 
 
 def damaged_as(value: Any, words: str | None = None) -> dict[str, Any]:
-    """Return metadata of a field without a default: the value that takes the place of a missing or damaged one.
+    """Return the metadata of a field without a default: the value that replaces a missing or damaged one.
 
     Args:
-        words: The value as the specification says it. None: its JSON.
+        words: Description of the value in the specification. Default: the value as JSON.
     """
     return {"damaged as": value, "words": json.dumps(value) if words is None else words}
 
 
 def text(longest: int | None = None, pattern: str | None = None, words: str = "a string") -> ValueKind:
-    """Return the kind of texts of at most `longest` characters, all of which `pattern` matches."""
+    """Return the kind for strings of at most `longest` characters that `pattern` matches completely."""
     most = sys.maxsize if longest is None else longest
     matches = re.compile(pattern, re.DOTALL).fullmatch if pattern is not None else None
 
@@ -79,7 +80,7 @@ def text(longest: int | None = None, pattern: str | None = None, words: str = "a
 
 
 def whole(least: int, most: int, words: str) -> ValueKind:
-    """Return the kind of integers in a range."""
+    """Return the kind for integers in a range."""
 
     def decode_whole_number(value: Any, damage: list[str]) -> int:
         if type(value) is not int or not least <= value <= most:
@@ -90,7 +91,7 @@ def whole(least: int, most: int, words: str) -> ValueKind:
 
 
 def real(least: float, most: float, words: str) -> ValueKind:
-    """Return the kind of finite numbers in a range; integers are numbers too."""
+    """Return the kind for finite numbers in a range, including integers."""
 
     def decode_real(value: Any, damage: list[str]) -> float:
         if type(value) not in (float, int) or not least <= value <= most:
@@ -101,7 +102,8 @@ def real(least: float, most: float, words: str) -> ValueKind:
 
 
 def checked(words: str, check: Callable[[Any], Any]) -> ValueKind:
-    """Return the kind of values that a function accepts; for others it raises KeyError, TypeError or ValueError."""
+    """Return the kind for values that a function accepts. It must raise KeyError, TypeError or ValueError for
+    others."""
 
     def decode_checked(value: Any, damage: list[str]) -> Any:
         try:
@@ -113,12 +115,12 @@ def checked(words: str, check: Callable[[Any], Any]) -> ValueKind:
 
 
 def time_from_text(moment_text: str) -> datetime:
-    """Parse a time of the record; one without a zone is in UTC.
+    """Parse a time of the record. A time without a time zone is in UTC.
 
-    Times in the calendar's first and last year are rejected, since other time zones cannot express all of them.
+    Times in the first and last year of the calendar are rejected, because they cannot be converted to every time zone.
 
     Raises:
-        ValueError, TypeError: It is not a time.
+        ValueError, TypeError: The value is not a time.
     """
     moment = datetime.fromisoformat(moment_text)
     if not 2 <= moment.year <= 9998:
@@ -148,10 +150,10 @@ Line = Annotated[str, text(1_000)]
 Name = Annotated[str, text(1_000, r"[^\0\n]+", "a string of 1 to 1,000 characters on one line")]
 Tags = Annotated[list[Annotated[str, text(1_000)]], Most(10_000)]
 Prose = Annotated[str, text()]
-"""Text of any length, from people or errors."""
+"""String of any length, written by a user or taken from an error."""
 PathText = Annotated[str, text(4_095, r"[^\0]*", "a path of at most 4,095 characters")]
 Word = Annotated[str, text(1_000_000, r"[^\0]*", "a string of at most 1,000,000 characters without NUL")]
-"""Argument of a command line, or value of an environment variable."""
+"""Command-line argument, or value of an environment variable."""
 Count = Annotated[int, whole(0, 2**63 - 1, "a non-negative integer")]
 Steps = Annotated[int, whole(1, 2**63 - 1, "a positive integer")]
 Integer = Annotated[int, whole(-(2**63), 2**63 - 1, "an integer")]
@@ -169,14 +171,15 @@ Sha256 = Annotated[str, text(64, r"[0-9a-f]{64}", "64 hexadecimal digits")]
 Fingerprint = Annotated[str, text(32, r"[0-9a-f]{32}", "32 hexadecimal digits")]
 Scalar = Annotated[Any, checked("a string, number, boolean or null", _scalar)]
 Tree = Annotated[dict[str, Any], checked("an object with values of any type", _tree)]
-"""Values of the user, with the numbers that JSON lacks."""
+"""Values of the user, including numbers that JSON cannot represent."""
 
 
 def decode(document: type[Document], value: Any) -> tuple[Document, list[str]]:
-    """Decode a JSON document; return it and a text for each invalid value.
+    """Decode a JSON document, and return it with a description of each invalid value.
 
     Raises:
-        ValueError: It is not an object, or a field that has no default is missing or damaged; the message names it.
+        ValueError: The document is not an object, or a required field is missing or damaged; the message names the
+            field.
     """
     damage: list[str] = []
     kind = _kind_of_class(document)
@@ -199,23 +202,23 @@ def decode_whole(document: type[Document], value: Any) -> Document:
 
 
 def shorten_damage(damage: list[str] | tuple[str, ...]) -> str:
-    """Return the first texts of a document's damage, and the number of the others."""
+    """Return the first descriptions of damage in a document, and the number of further ones."""
     more = len(damage) - 3
     return ", ".join(damage[:3]) + (f", and {more:,} more" if more > 0 else "")
 
 
 class FieldDescription(NamedTuple):
-    """Field of a document, for the specification."""
+    """Description of a document's field for the specification."""
 
     name: str
     words: str
     """Type and bounds."""
     default: str
-    """Replacement of a missing or damaged value, as JSON or in words; `required` or `left out`."""
+    """Replacement for a missing or damaged value as JSON or in words, or `required`, or `left out`."""
 
 
 def describe(document: type) -> list[FieldDescription]:
-    """Return the fields of a document in their order."""
+    """Return descriptions of a document's fields, in order."""
     return [FieldDescription(member.name, member.kind.words, member.default) for member in _members(document)]
 
 
@@ -223,21 +226,21 @@ class _Member(NamedTuple):
     name: str
     kind: ValueKind
     default: str
-    """Same as in `FieldDescription`."""
+    """Readable type and bounds, as in `FieldDescription`."""
     fallback: Any
-    """Replacement of a missing or damaged value, or one of the following two."""
+    """Replacement for a missing or damaged value, or one of the two markers below."""
 
 
 _REQUIRED: Any = object()
-"""Fallback of a field without which there is no object."""
+"""Marker for a required field. If it is missing or damaged, the whole object is damaged."""
 _DEFAULT: Any = object()
-"""Fallback of a field that may be missing: the default of a dataclass, no key in a `TypedDict`."""
+"""Marker for an optional field, which gets its default in a dataclass and is omitted from a `TypedDict`."""
 _ABSENT: Any = object()
-"""A value that is damaged."""
+"""Marker for a damaged value."""
 
 
 def _decode_inner(name: str, kind: ValueKind, value: Any, damage: list[str]) -> Any:
-    """Decode a nested value; return `_ABSENT` if it is damaged."""
+    """Decode a nested value, and return `_ABSENT` if it is damaged."""
     before = len(damage)
     try:
         inner = kind.decode(value, damage)
@@ -269,7 +272,7 @@ def _members(document: type) -> tuple[_Member, ...]:
             for entry in dataclasses.fields(document)
             if entry.metadata.get("in file", True)
         )
-    # `__required_keys__` does not see through annotations that are texts.
+    # `__required_keys__` ignores `Required` if annotations are strings.
     required = {name for name, hint in hints.items() if typing.get_origin(hint) is Required}
     return tuple(
         _Member(name, _kind(hint), "required", _REQUIRED)
@@ -281,7 +284,7 @@ def _members(document: type) -> tuple[_Member, ...]:
 
 @functools.cache
 def names(document: type) -> tuple[str, ...]:
-    """Return the names of a document's fields in their order."""
+    """Return the names of a document's fields, in order."""
     return tuple(member.name for member in _members(document))
 
 
@@ -327,13 +330,13 @@ def encode(document: Any) -> dict[str, Any]:
 
 
 def unknown_keys(document: type, value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of an object that are not fields of the document."""
+    """Return the entries of an object that the document does not declare as fields."""
     known = set(names(document))
     return {name: entry for name, entry in value.items() if name not in known}
 
 
 def _kind(hint: Any) -> ValueKind:
-    """Return the kind of values that an annotation describes."""
+    """Return the kind that an annotation describes."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return ValueKind("a value of any type", lambda value, _: value)
@@ -353,7 +356,7 @@ def _kind(hint: Any) -> ValueKind:
         return ValueKind("a boolean", _decode_bool)
     if isinstance(hint, type):
         return _kind_of_class(hint)
-    raise TypeError(f"no kind of values is {hint!r}")
+    raise TypeError(f"{hint!r} is not an annotation of a document")
 
 
 def _decode_bool(value: Any, damage: list[str]) -> bool:
@@ -381,7 +384,7 @@ def _one_of(values: tuple[str, ...]) -> ValueKind:
 
 
 def _container(hint: Any, most: int) -> ValueKind:
-    """Return the kind of a list or an object, in which damaged entries are omitted."""
+    """Return the kind for a list or an object. Its damaged entries are omitted."""
     key, inner = None, _kind(typing.get_args(hint)[-1])
     if typing.get_origin(hint) is list:
         decode_list = functools.partial(_decode_list, inner, most)
@@ -401,7 +404,7 @@ def _decode_list(inner: ValueKind, most: int, value: Any, damage: list[str]) -> 
         try:
             return [inner.decode(entry, damage) for entry in value]
         except ValueError:
-            pass  # decided below
+            pass  # the damaged entries are omitted below
     entries = [_decode_inner(str(index), inner, entry, damage) for index, entry in enumerate(value)]
     return [entry for entry in entries if entry is not _ABSENT]
 
@@ -414,6 +417,6 @@ def _decode_map(key: ValueKind | None, inner: ValueKind, most: int, value: Any, 
         try:
             return {name: inner.decode(value[name], damage) for name in names}
         except ValueError:
-            pass  # decided below
+            pass  # the damaged entries are omitted below
     entries = {name: _decode_inner(name, inner, value[name], damage) for name in names}
     return {name: entry for name, entry in entries.items() if entry is not _ABSENT}

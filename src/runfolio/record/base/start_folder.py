@@ -1,4 +1,4 @@
-"""Folder in which a program was started, which relative paths of stores refer to."""
+"""Folder in which a program was started. Relative paths of stores refer to this folder."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from pathlib import Path
 
 
 def hydra_setting(name: str) -> str | None:
-    """Return one of Hydra's own settings for the current job, by its dotted name.
+    """Return one of Hydra's own settings for the current job, given its dotted name.
 
-    Return None without a job, for settings that this version of Hydra lacks, and for settings without a value.
+    Return None if there is no job, if this version of Hydra does not have the setting, or if the setting has no value.
     """
     module = sys.modules.get("hydra.core.hydra_config")
     try:
         value = None if module is None else attrgetter(name)(module.HydraConfig.get())
-    except Exception:  # any error of Hydra and OmegaConf
+    except Exception:  # Hydra and OmegaConf may raise any error
         return None
     return None if value is None else str(value)
 
 
 def start_folder() -> Path:
-    """Return the folder before Hydra changed to the output folder of its job (`job.chdir`); else the current one."""
+    """Return the working folder before Hydra changed it to a job's output folder (`job.chdir`), else the current
+    folder."""
     output_folder, folder = hydra_setting("runtime.output_dir"), hydra_setting("runtime.cwd")
     if output_folder is not None and folder is not None and Path(output_folder) == Path.cwd():
         return Path(folder)

@@ -1,8 +1,8 @@
-r"""Text of a record made safe to print: what steers a terminal or reorders a line becomes a visible escape.
+r"""Text of a record made safe to print: characters that control a terminal or reorder a line become visible.
 
-A record may come from anybody. Escape sequences move the cursor, change colours and open links, bidirectional controls
-show a line in another order than it is read, and invisible characters hide a part of it. Python's escapes stand for
-them: `\x1b`, `\u202e`.
+A record may come from other people. Escape sequences move the cursor, change colours and open links, bidirectional
+controls show a line in another order than it is stored, and invisible characters hide a part of it. They are replaced
+by Python's escapes: `\x1b`, `\u202e`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import traceback
 
 _HIDDEN = (
-    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, without tab and newline
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters except tab and newline
     r"\ud800-\udfff"  # lone surrogates: bytes of a file name that are not UTF-8
     r"\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c"  # bidirectional controls
     r"\u2028\u2029"  # line and paragraph separators
@@ -19,26 +19,26 @@ _HIDDEN = (
     r"\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # invisible
 )
 _STRAY_JOINER = r"(?<![^\x00-\u058f\u2000-\u206f])[\u200c\u200d]"
-"""Emoji and many scripts need joiners between their characters. After other characters a joiner is only invisible."""
+"""Emoji and many scripts need joiners between characters. After any other character, a joiner is just invisible."""
 HIDDEN_CHARACTER = re.compile(rf"[{_HIDDEN}]|{_STRAY_JOINER}")
-"""Matches in text of several lines."""
+"""Characters to escape in text of several lines."""
 HIDDEN_IN_LINE = re.compile(rf"[\t\n{_HIDDEN}]|{_STRAY_JOINER}")
-"""Matches in text of one line, which has no tabs either."""
+"""Characters to escape in a single line, which also has no tabs."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def visible_line(text: str) -> str:
-    """Return text of one line; a newline in it becomes `\\n`, so that it cannot write lines of its own."""
+    """Escape text for a single line. A newline becomes `\\n`, so that the text cannot add lines."""
     return HIDDEN_IN_LINE.sub(_escape, text)
 
 
 def visible_text(text: str) -> str:
-    """Return text of several lines, with its newlines and tabs."""
+    """Escape text of several lines, but keep its newlines and tabs."""
     return HIDDEN_CHARACTER.sub(_escape, text)
 
 
 def visible_drawing(text: str) -> str:
-    """Return text of several lines with the sequences that set colours; these are kept as they are."""
+    """Escape text of several lines, but keep the sequences that set colours."""
     shown, end = [], 0
     for colour in _COLOUR.finditer(text):
         shown += [visible_text(text[end : colour.start()]), colour[0]]
@@ -47,7 +47,7 @@ def visible_drawing(text: str) -> str:
 
 
 def visible_traceback(error: BaseException) -> str:
-    """Return the traceback of an error; the message of an error is one line of it."""
+    """Return the escaped traceback of an error, with the message of each error on one line."""
     entries = traceback.format_exception(error)
     frames = ("  ", "Traceback", "\n")
     return "".join(

@@ -1,1 +1,1 @@
-"""Checkpoints: manifest, state codec, retention and loading."""
+"""Checkpoints: manifests, state encoding, retention and loading."""

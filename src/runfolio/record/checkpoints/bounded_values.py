@@ -1,10 +1,10 @@
-"""Checks of type and bounds for the description in a checkpoint, which must be right before anything is built from it.
+"""Validation of the description in a checkpoint, which takes place before anything is built from it.
 
 A check is a function that returns a valid JSON value or raises `WrongValue`. Checks can be combined:
 `sequence(number(0, 1), 1, 4)` checks a list. A check never converts a value to another type.
 
-`record/base/schema.py` leaves damaged fields out, so that the rest of a document can be shown. A description is used
-whole, so here the first wrong value is an error.
+`record/base/schema.py` omits damaged fields, so that the rest of a document can be shown. In contrast, a description
+must be completely valid, so the first wrong value is an error.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
 Check = Callable[[Any], Any]
-"""Function that returns a valid value, and raises `WrongValue` for any other."""
+"""Function that returns a valid value, and raises `WrongValue` for an invalid one."""
 _Described = TypeVar("_Described")
 
 LARGEST_TEXT = 4_096
-"""Characters of the longest text."""
+"""Maximum length of a string in characters."""
 
 
-class WrongValue(ValueError):  # noqa: N818 - it is a value, not a bug
-    """Value of a wrong type or out of bounds. The message names the field, the value and the allowed values."""
+class WrongValue(ValueError):  # noqa: N818 - it reports invalid data, not a bug
+    """Value of a wrong type or out of bounds. The message contains the field, the value and the allowed values."""
 
     def __init__(self, problem: str, field: str = "") -> None:
         super().__init__(f"{field} {problem}".lstrip())
@@ -31,21 +31,21 @@ class WrongValue(ValueError):  # noqa: N818 - it is a value, not a bug
         self.field = field
 
     def inside(self, name: str) -> WrongValue:
-        """Return the error for a value in the field `name` of something larger."""
+        """Return the error with `name`, the enclosing field, added in front of its own field."""
         return WrongValue(self.problem, f"{name}.{self.field}".rstrip("."))
 
 
 def integer(lowest: int, highest: int) -> Check:
-    """Return the check of an integer between two bounds, both allowed."""
+    """Return a check for integers between two bounds, inclusive."""
     allowed = f"an integer from {lowest:,} to {highest:,}"
     return lambda value: value if type(value) is int and lowest <= value <= highest else _refuse(value, allowed)
 
 
 def number(lowest: float, highest: float, *, above: bool = False) -> Check:
-    """Return the check of a finite number between two bounds.
+    """Return a check for finite numbers between two bounds.
 
     Args:
-        above: The lowest bound itself is not allowed.
+        above: Exclude the lower bound itself.
     """
     allowed = f"a number {'above' if above else 'from'} {lowest:g} {'and up ' if above else ''}to {highest:g}"
 
@@ -58,13 +58,13 @@ def number(lowest: float, highest: float, *, above: bool = False) -> Check:
 
 
 def text(value: Any) -> str:
-    """Check a text of at most `LARGEST_TEXT` characters."""
+    """Check that a value is a string of at most `LARGEST_TEXT` characters."""
     is_text = type(value) is str and len(value) <= LARGEST_TEXT
-    return value if is_text else _refuse(value, f"a text of at most {LARGEST_TEXT:,} characters")
+    return value if is_text else _refuse(value, f"a string of at most {LARGEST_TEXT:,} characters")
 
 
 def choice(*options: Any) -> Check:
-    """Return the check of one of a few values."""
+    """Return a check for one of several values."""
     allowed = f"one of {', '.join(map(repr, options))}"
     return lambda value: (
         value if any(type(value) is type(option) and value == option for option in options) else _refuse(value, allowed)
@@ -72,12 +72,12 @@ def choice(*options: Any) -> Check:
 
 
 def optional(check: Check) -> Check:
-    """Return the check of a value that may be null."""
+    """Return a check that also accepts null."""
     return lambda value: None if value is None else check(value)
 
 
 def sequence(check: Check, shortest: int, longest: int) -> Check:
-    """Return the check of a list; it gives a tuple."""
+    """Return a check for lists. It returns the list as a tuple."""
     allowed = f"a list of {shortest:,} to {longest:,} entries" if shortest != longest else f"a list of {shortest:,}"
 
     def check_all(value: Any) -> tuple[Any, ...]:
@@ -89,7 +89,7 @@ def sequence(check: Check, shortest: int, longest: int) -> Check:
 
 
 def either(first: Check, second: Check) -> Check:
-    """Return the check of a value that one of two checks accepts; the error is of the second."""
+    """Return a check for values that at least one of two checks accepts. Errors come from the second check."""
 
     def check(value: Any) -> Any:
         try:
@@ -103,13 +103,14 @@ def either(first: Check, second: Check) -> Check:
 def described(
     kind: type[_Described], checks: Mapping[str, Check], keys: Mapping[str, str] | None = None
 ) -> Callable[[Any], _Described]:
-    """Return the check of an object that gives a dataclass.
+    """Return a check for objects. It returns the object as a dataclass.
 
-    A field that is missing has the dataclass's default; without one it is an error. Keys without a check are ignored.
+    A missing field gets the default of the dataclass; if there is no default, this is an error. Keys without a check
+    are ignored.
 
     Args:
-        checks: Check of each field.
-        keys: Keys of the fields that are not called as their key is.
+        checks: Check for each field.
+        keys: Keys of fields whose key differs from the field name.
     """
     required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type] - a dataclass
 
@@ -129,7 +130,7 @@ def described(
 
 
 def holding(checks: Mapping[str, Check]) -> Check:
-    """Return the check of an object that has at least these keys; it gives their values."""
+    """Return a check for objects that have at least these keys. It returns the values of these keys."""
 
     def check_all(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
@@ -142,7 +143,7 @@ def holding(checks: Mapping[str, Check]) -> Check:
 
 
 def checked(values: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
-    """Return the values of several fields after the check of each."""
+    """Check the values of several fields, and return them."""
     return {name: _check_field(name, check, values[name]) for name, check in checks.items()}
 
 

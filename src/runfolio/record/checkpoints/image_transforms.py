@@ -1,4 +1,4 @@
-"""Image transforms of torchvision as plain data, so that a checkpoint can store them without pickle."""
+"""Torchvision image transforms as plain data, so that checkpoints can store them without pickle."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from runfolio.record.checkpoints.bounded_values import (
 )
 
 MAX_SIDE = 4096
-"""Longest side of a network's images that a checkpoint may describe, in pixels."""
+"""Maximum side length in pixels of the images that a checkpoint may describe."""
 MAX_VALUE = 3.4e38
-"""Largest value of a pixel, a mean or a deviation: a float32 holds no larger one."""
+"""Maximum value of a pixel, a mean or a deviation, limited by float32."""
 INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic", "box", "hamming", "lanczos")
 _DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64")
 _MAX_STEPS = 64
@@ -56,27 +56,28 @@ STEPS: Mapping[str, Mapping[str, Check]] = {
         "std": sequence(number(0, MAX_VALUE, above=True), 1, _MAX_CHANNELS),
     },
 }
-"""Transforms that can be stored, with the checks of their arguments; none of them is random."""
+"""Transforms that can be stored, all of them deterministic, with checks for their arguments."""
 V2 = "v2."
-"""Start of the names of transforms of `torchvision.transforms.v2`."""
+"""Prefix for the names of transforms from `torchvision.transforms.v2`."""
 
 _PACKAGE = "torchvision.transforms"
 
 
 def plain_steps(transform: Any) -> list[dict[str, Any]]:
-    """Return a transform, or a `Compose` of several, as JSON values: the name and arguments of each step.
+    """Convert a transform, or a `Compose` of several, to JSON values: the name and the arguments of each step.
 
-    Names of `torchvision.transforms.v2` start with `v2.`, since it rounds differently from the older package.
+    Transforms from `torchvision.transforms.v2` get the prefix `v2.`, because they round differently from the older
+    ones.
 
     Raises:
-        ConfigError: A step is random, the user's own, or of another kind that cannot be stored.
+        ConfigError: A step is random, is defined by the user, or cannot be stored for another reason.
     """
     return list(_plain_steps(transform))
 
 
 @dataclass(frozen=True)
 class TransformStep:
-    """A transform of torchvision with its arguments, all of which are within their bounds."""
+    """Torchvision transform with valid arguments."""
 
     name: str
     is_v2: bool
@@ -85,7 +86,7 @@ class TransformStep:
 
 @dataclass(frozen=True)
 class ScriptClassifier:
-    """Classes and transform of a script's checkpoint."""
+    """Classes and transform stored in a checkpoint of a user's script."""
 
     classes: tuple[str, ...]
     transform: tuple[TransformStep, ...]
@@ -96,21 +97,21 @@ def _check_step(value: Any) -> TransformStep:
     name = text(arguments.pop("name", None))
     plain_name = name.removeprefix(V2)
     if plain_name not in STEPS or arguments.keys() != STEPS[plain_name].keys():
-        raise WrongValue(f"is no known transform: {name[:80]!r} with {', '.join(arguments)[:80] or 'no arguments'}")
+        raise WrongValue(f"is not a known transform: {name[:80]!r} with {', '.join(arguments)[:80] or 'no arguments'}")
     return TransformStep(plain_name, name.startswith(V2), checked(arguments, STEPS[plain_name]))
 
 
 check_steps = sequence(_check_step, 1, _MAX_STEPS)
-"""Returns the steps that `plain_steps` gave as JSON; raises `WrongValue`."""
+"""Check for a list of steps as returned by `plain_steps`."""
 check_classifier = described(ScriptClassifier, {"classes": sequence(text, 1, _MAX_CLASSES), "transform": check_steps})
-"""Returns the classes and the transform that a script's checkpoint holds; raises `WrongValue`."""
+"""Check for the classes and the transform stored in a checkpoint of a user's script."""
 
 
 def class_names(classes: Any) -> list[str]:
-    """Return the names of classes, in order.
+    """Return the class names, in order.
 
     Raises:
-        ConfigError: It is not a list of texts.
+        ConfigError: `classes` is not a list of strings.
     """
     names = [] if isinstance(classes, str) or not isinstance(classes, Sequence) else list(classes)
     if not names or any(type(name) is not str for name in names):
@@ -137,7 +138,7 @@ def _plain_steps(step: Any) -> Iterator[dict[str, Any]]:
         yield _step(name, *arguments) | ({"name": V2 + name} if is_v2 else {})
     else:
         raise ConfigError(
-            f"the transform {kind.__name__} cannot be stored; give the one that validates, of {', '.join(STEPS)}"
+            f"the transform {kind.__name__} cannot be stored; pass the validation transform, made of {', '.join(STEPS)}"
         )
 
 

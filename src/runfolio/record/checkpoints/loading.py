@@ -1,4 +1,4 @@
-"""Loading of tensors into a module: keys and shapes are compared, and mismatches are named."""
+"""Loading of tensors into a module. Keys and shapes are compared first, and mismatches are reported."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 4
 EXTRA_STATE_SUFFIX = "_extra_state"
-"""End of the keys for the results of `get_extra_state`."""
+"""Suffix of the keys for results of `get_extra_state`."""
 
 Tensors = Mapping[str, "torch.Tensor"]
 
 
 def fill(module: Module, entries: Mapping[str, Any], subject: str) -> None:
-    """Load exactly these entries into a module, independent of its wrappers and those of the saved one.
+    """Load exactly these entries into a module, regardless of wrappers around it or around the saved module.
 
-    They get the module's own version, because some architectures refuse or convert tensors without a version, as in
-    a safetensors file.
+    Entries from a safetensors file have no version metadata, so they get that of the module: some architectures reject
+    or convert tensors without a version.
 
     Args:
-        subject: Start of the error message: `checkpoint 'best' does not fit model tinyvgg`.
+        subject: Beginning of the error message, such as `checkpoint 'best' does not fit model tinyvgg`.
     Raises:
-        ConfigError: A key is missing, unexpected, or has another shape; nothing was changed.
+        ConfigError: A key is missing or unexpected, or has a different shape; nothing was changed.
     """
     module.load_state_dict(fitting_state(module, entries, subject))
 
 
 def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> Any:
-    """Return entries for `module.load_state_dict`: with its keys, and sharded like its own state.
+    """Return entries for `module.load_state_dict`, with the keys of the module and sharded like its state.
 
     Raises:
         ConfigError: As in `fill`.
@@ -47,7 +47,7 @@ def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> A
     of_wrappers = {plain.key for plain in keys.values() if plain.is_of_wrapper}
     compare(expected, {key: value for key, value in entries.items() if key not in of_wrappers}, subject)
     ready: Any = OrderedDict(
-        # A wrapper keeps its own entries if the saved model had none.
+        # If the saved model has no entries for a wrapper, the wrapper keeps its current ones.
         (key, sharded_like(entries.get(plain.key, current[key]), current[key]))
         for key, plain in keys.items()
     )
@@ -59,7 +59,7 @@ def compare(expected: Mapping[str, Any], tensors: Mapping[str, Any], subject: st
     """Check that tensors match a module's `state_dict` in names and shapes.
 
     Raises:
-        ConfigError: They differ; the message names the keys, or the prefix in which all keys differ.
+        ConfigError: They do not match; the message contains the keys, or the prefix by which all keys differ.
     """
     if prefix := common_prefix(tensors, expected):
         raise ConfigError(
@@ -80,7 +80,7 @@ def compare(expected: Mapping[str, Any], tensors: Mapping[str, Any], subject: st
 
 
 def shape_mismatches(expected: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, str]:
-    """Describe each key with another shape. Extra states have no shape, and lazy parameters accept any."""
+    """Describe each key with a different shape. Extra states have no shape, and lazy parameters accept any shape."""
     return {
         key: f"{key} ({_shape_text(tensors[key])} instead of {_shape_text(expected[key])})"
         for key in expected
@@ -92,10 +92,10 @@ def shape_mismatches(expected: Mapping[str, Any], tensors: Mapping[str, Any]) ->
 
 
 def refuse_mismatches(subject: str, *, missing: list[str], unexpected: list[str], shapes: Mapping[str, str]) -> None:
-    """Check that there are no mismatches.
+    """Raise an error if there are mismatches.
 
     Raises:
-        ConfigError: There are some.
+        ConfigError: There are mismatches.
     """
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes.values()))
     if mismatches := "; ".join(f"{kind}: {_name_some(keys)}" for kind, keys in kinds if keys):

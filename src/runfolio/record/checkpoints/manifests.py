@@ -1,4 +1,4 @@
-"""Checkpoints: tensor files first, then a manifest with the digest of each (`docs/format.md`, Checkpoints)."""
+"""Checkpoints: tensor files, and a manifest with their digests that is written last (`docs/format.md`, Checkpoints)."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ if TYPE_CHECKING:
 
 LAST = "last"
 PREVIOUS = "previous"
-"""Checkpoint before `last`."""
+"""Name of the checkpoint saved before `last`."""
 BEST = "best"
 STATE = "state"
-"""Part with the tensors of everything that is not a module."""
+"""Part that contains the tensors of everything except modules."""
 GENERATORS = "generators"
-"""State entry with the states of all random generators."""
+"""State entry that contains the states of all random generators."""
 EXTRA_STATE = "extra_state"
-"""State entry with the results of `get_extra_state` of layers, by module and key."""
+"""State entry that contains the results of `get_extra_state` of layers, by module and key."""
 RESERVED = (GENERATORS, EXTRA_STATE)
-"""Names of state entries that users cannot use."""
+"""Names of state entries that are reserved."""
 _MOST_PRINTED = 5
 
 
 @dataclass(frozen=True, repr=False)
 class Checkpoint:
-    """Checkpoint whose manifest was read; tensor files are checked and read on demand."""
+    """Checkpoint with its manifest loaded. Tensor files are verified and read on demand."""
 
     folder: Path
     """Folder of the run."""
@@ -71,11 +71,11 @@ class Checkpoint:
     saved: datetime
     attempt: int
     position: dict[str, int]
-    """Last seq of each writer when it was saved, except writers that had joined."""
+    """Last seq of each writer at the time of saving, except for writers that had joined."""
     position_us: int
-    """Time of that, in microseconds since 1970 UTC."""
+    """Time at which the state was captured, in microseconds since 1970 UTC."""
     loader: str | None
-    """Name of the installed loader that rebuilds the model, if the run set one."""
+    """Name of the installed loader that can rebuild the model, if the run specified one."""
     meta: dict[str, Any]
     _state: dict[str, Any]
     _files: dict[str, TensorFile]
@@ -91,11 +91,11 @@ class Checkpoint:
 
     @property
     def file_names(self) -> list[str]:
-        """Names of its tensor files below `checkpoints/`."""
+        """Names of the tensor files in `checkpoints/`."""
         return [entry.file for entry in self._files.values()]
 
     def verify(self) -> None:
-        """Check that every tensor file is unchanged since it was saved.
+        """Verify that no tensor file has changed since it was saved.
 
         Raises:
             DamagedFile: A file is missing, or its size or SHA-256 differs from the manifest.
@@ -108,7 +108,7 @@ class Checkpoint:
         return sum(entry.bytes for entry in self._files.values())
 
     def tensors(self, part: str = "model") -> dict[str, torch.Tensor]:
-        """Return a module's `state_dict` on the CPU, with its own keys.
+        """Return the `state_dict` of a module on the CPU, with the keys of the unwrapped module.
 
         Raises:
             NotFound: The checkpoint has no such part.
@@ -118,10 +118,10 @@ class Checkpoint:
         return {key: tensor for key, tensor in tensors.items() if key not in self._files[part].wrapper_keys}
 
     def stored_tensors(self, part: str = "model") -> dict[str, StoredTensor]:
-        """Return shape and dtype of each tensor of a module's `state_dict`; no tensor is read.
+        """Return the shape and dtype of each tensor in a module's `state_dict` without reading the tensors.
 
         Raises:
-            NotFound, DamagedFile: As in `tensors`, but for the file's SHA-256.
+            NotFound, DamagedFile: As in `tensors`, except that the SHA-256 of the file is not checked.
         """
         entry = self._entry(part)
         with _opened(self.folder, entry) as (path, shown):
@@ -143,9 +143,9 @@ class Checkpoint:
         return entry
 
     def entries(self, part: str = "model") -> dict[str, Any]:
-        """Return a module's tensors, including those of its wrappers, and the results of `get_extra_state`.
+        """Return the tensors of a module and its wrappers, and the results of `get_extra_state`.
 
-        For a part that was saved as a `state_dict`, return its entries.
+        If the part was saved as a `state_dict`, return its entries.
 
         Raises:
             NotFound, DamagedFile: As in `tensors`.
@@ -156,14 +156,14 @@ class Checkpoint:
         return {**tensors, **self.state[EXTRA_STATE].get(part, {})} if EXTRA_STATE in self._state else tensors
 
     def wrappers(self, part: str = "model") -> dict[str, list[str]]:
-        """Return the types of a saved module's wrappers, outermost first, by path of the wrapped module."""
+        """Return the types of the wrappers of a saved module, outermost first, by the path of the wrapped module."""
         return self._files[part].wrappers if part in self._files else {}
 
     @property
     def state(self) -> dict[str, Any]:
-        """Saved state except modules, as it was passed: optimizer, scheduler, counters.
+        """Saved state except modules, in the form in which it was passed: optimizer, scheduler, counters.
 
-        Enum members and namedtuples of the user are plain values; `restore` gives them their types.
+        Enum members and namedtuples defined by the user are returned as plain values; `restore` gives them their types.
 
         Raises:
             DamagedFile: As in `tensors`.
@@ -171,10 +171,10 @@ class Checkpoint:
         return self.unpack_state({})[0]
 
     def unpack_state(self, types: Mapping[str, type]) -> tuple[dict[str, Any], dict[str, set[str]]]:
-        """Return the saved state except modules, and by entry the names of types that are not among `types`.
+        """Return the saved state except modules. Also return, for each entry, the names of types that `types` lacks.
 
         Args:
-            types: Enums and namedtuples of the user, by name.
+            types: Enums and namedtuples defined by the user, by name.
         Raises:
             DamagedFile: As in `tensors`.
         """
@@ -190,7 +190,7 @@ class Checkpoint:
 
 
 class CheckpointList(list[Checkpoint]):
-    """Checkpoints of a run; its text shows only the newest ones."""
+    """List of a run's checkpoints. Its `repr` shows only the newest ones."""
 
     def __repr__(self) -> str:
         older = len(self) - _MOST_PRINTED
@@ -199,13 +199,13 @@ class CheckpointList(list[Checkpoint]):
 
 @dataclass(frozen=True)
 class TensorFile:
-    """File of tensors in a manifest."""
+    """Entry of a manifest for one tensor file."""
 
     file: FileNameText
     bytes: Count
     sha256: Sha256
     wrappers: dict[str, list[Line]] = field(default_factory=dict)
-    """Types of a module's wrappers, outermost first, by path of the wrapped module."""
+    """Types of the module's wrappers, outermost first, by the path of the wrapped module."""
     wrapper_keys: list[Line] = field(default_factory=list)
     """Keys of the file that belong to a wrapper."""
 
@@ -224,35 +224,35 @@ class ManifestFields:
     state: dict[str, Any]
     files: Annotated[dict[str, TensorFile], Most(10_000)]
     position_us: Integer | None = None
-    """None means `saved`."""
+    """None in records of earlier versions; then `saved` applies."""
 
 
 Manifest = dict[str, Any]
-"""Content of a manifest as JSON."""
+"""JSON content of a manifest."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """State of a training that is ready to be written: plain values as JSON, and tensors by part."""
+    """Training state that is ready to be written: plain values as JSON, and tensors by part."""
 
     tree: dict[str, Any]
     tensors: Mapping[str, Mapping[str, torch.Tensor]]
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Wrappers of a module and their keys, by part."""
+    """Wrappers of each module and their keys, by part."""
 
     @classmethod
     def capture(
         cls, modules: Mapping[str, ModuleState], state: Mapping[str, Any], restorable: Collection[str] = ()
     ) -> Snapshot:
-        """Capture the current state; its tensors are still those of the training.
+        """Capture the current state. The tensors are not copied yet.
 
         Args:
             modules: State of each module.
-            state: Everything else; see `state_codec.Packer` for the supported types.
-            restorable: Entries of `state` from an object that `restore` can load.
+            state: All other state; see `state_codec.Packer` for the supported types.
+            restorable: Names of the entries of `state` that come from objects with a `load_state_dict`.
         Raises:
             ConfigError: A value cannot be restored unchanged, or a part has an invalid name.
-            MissingExtra: There are tensors, but no safetensors library to write them.
+            MissingExtra: There are tensors, but the safetensors library is not installed.
         """
         if STATE in modules:
             raise ConfigError(f"{STATE!r} is not a name for a module; choose another")
@@ -278,10 +278,10 @@ class Snapshot:
         return cls(tree, parts, notes)
 
     def copy(self, spare: Snapshot | None = None) -> Snapshot:
-        """Return a copy with tensors in the host's memory, independent of the further training.
+        """Return a copy with tensors in host memory, which further training does not change.
 
         Args:
-            spare: An earlier copy that is not needed any more; its memory is reused.
+            spare: Earlier copy that is no longer needed; its memory is reused.
         Raises:
             MemoryError, RuntimeError: There is not enough memory.
         """
@@ -300,21 +300,21 @@ def save(
     renamed: Mapping[str, Manifest] | None = None,
     is_ours: Callable[[], bool] = lambda: True,
 ) -> Manifest | None:
-    """Save one checkpoint under several names; delete files without a name afterwards.
+    """Save one checkpoint under one or more names, then delete files that no name refers to.
 
-    At every moment each existing name refers to the old or the new checkpoint.
+    At any time, each existing name refers to either the old or the new checkpoint.
 
     Args:
         folder: Folder of the run.
-        names: Manifests to create or replace, such as `best` and `last`, in this order.
-        stem: Start of the tensor files' names, never used before in this run.
+        names: Names of the manifests to create or replace in this order, such as `best` and `last`.
+        stem: Beginning of the names of the tensor files, which must be new in this run.
         snapshot: Result of `Snapshot.copy`.
-        about: step, metric, attempt, position, position_us, loader and meta of the manifest.
-        renamed: Earlier checkpoints that get a name too, in this order, before those of the new one.
-        is_ours: Returns whether this process may still write the run; called after the tensors are written, and
-            before anything is deleted.
+        about: Values of step, metric, attempt, position, position_us, loader and meta for the manifest.
+        renamed: Earlier checkpoints that get a new name in this order, before the new checkpoint gets its names.
+        is_ours: Function that returns whether this process may still write to the run. It is called after the tensors
+            are written and before anything is deleted.
     Returns:
-        The manifest; None if another process has taken over the run.
+        The manifest, or None if another process has taken over the run.
     Raises:
         OSError: The store cannot be written; the earlier checkpoints are intact.
     """
@@ -338,13 +338,13 @@ def save(
         with contextlib.suppress(OSError):
             if is_ours():
                 prune(folder)
-            else:  # unnamed files may be new ones of the run's other process
+            else:  # files without a name may be new files of the process that took over
                 for part in snapshot.tensors:
                     _tensor_path(checkpoint_folder, stem, part).unlink(missing_ok=True)
 
 
 def delete_names(folder: Path, names: Iterable[str]) -> None:
-    """Remove names, and delete files without another name.
+    """Remove names, and delete files to which no other name refers.
 
     Raises:
         OSError: The store cannot be written.
@@ -355,14 +355,14 @@ def delete_names(folder: Path, names: Iterable[str]) -> None:
 
 
 def _pop_extra_state(entries: dict[str, Any]) -> dict[str, Any]:
-    """Remove the results of `get_extra_state` from a module's entries, except tensors, and return them."""
+    """Remove the results of `get_extra_state` that are not tensors from a module's entries, and return them."""
     keys = [key for key in entries if key.endswith(EXTRA_STATE_SUFFIX) and not hasattr(entries[key], "untyped_storage")]
     return {key: entries.pop(key) for key in keys}
 
 
 def _part_name(part: str) -> str:
     if not part.isidentifier() or not is_file_name(part):
-        raise ConfigError(f"{part!r} is not a name for a part of a checkpoint; use letters, digits and _")
+        raise ConfigError(f"{part!r} is not a valid name for a part of a checkpoint; use letters, digits and _")
     return part
 
 
@@ -376,10 +376,10 @@ def _file_path(folder: Path, entry: TensorFile) -> RecordPath:
 
 @contextlib.contextmanager
 def _opened(folder: Path, entry: TensorFile) -> Iterator[tuple[Path, RecordPath]]:
-    """Open a tensor file; yield a path through its descriptor, and its plain path for messages.
+    """Open a tensor file, and yield a path through its descriptor and the plain path for messages.
 
     Raises:
-        DamagedFile: It is missing, or cannot be read.
+        DamagedFile: The file is missing or cannot be read.
     """
     path = _file_path(folder, entry)
     try:
@@ -403,9 +403,10 @@ def _write_part(path: RecordPath, tensors: Mapping[str, torch.Tensor]) -> dict[s
 
 
 def prune(folder: Path) -> None:
-    """Delete tensor files without a manifest, including incomplete ones of killed processes.
+    """Delete tensor files that no manifest refers to, including incomplete files of killed processes.
 
-    A damaged manifest protects all older files, which it may have named. Files that cannot be deleted remain.
+    Files that are older than a damaged manifest are kept, because the manifest may have referred to them. Files that
+    cannot be deleted are skipped.
     """
     with contextlib.suppress(RunfolioError, OSError):
         paths = [path for path in RecordPath(folder, CHECKPOINTS).all_entries() if _is_tensor_file(path.name)]
@@ -422,7 +423,7 @@ def prune(folder: Path) -> None:
 
 
 def _is_tensor_file(name: str) -> bool:
-    """Return whether a file is a tensor file, or a temporary file of runfolio or the safetensors library."""
+    """Return whether a file is a tensor file, or a temporary file of runfolio or of the safetensors library."""
     return name.endswith(".safetensors") or name.startswith(".tmp")
 
 
@@ -430,31 +431,32 @@ def names(folder: Path) -> list[str]:
     """Return the names of a run's checkpoints, sorted."""
     try:
         paths = RecordPath(folder, CHECKPOINTS).entries()
-    except UnusableFile:  # `runfolio doctor` reports it, and nothing is written there
+    except UnusableFile:  # `runfolio doctor` reports the link, and nothing is written through it
         return []
     return [path.stem for path in paths if path.suffix == ".json"]
 
 
 def manifest_of(folder: Path, name: str) -> Manifest:
-    """Return a manifest as JSON, without its name.
+    """Return the JSON of a manifest without its name.
 
     Raises:
         DamagedFile, NotFound, NewerFormat: As in `read`.
     """
     value = _content(folder, name)
-    _checkpoint(folder, name, value)  # raises if it is damaged
+    _checkpoint(folder, name, value)  # raises an error if the manifest is damaged
     value.pop("name", None)
     return value
 
 
 def read_intact(folder: Path, name: str, warn: Callable[[str], object]) -> Checkpoint:
-    """Return a checkpoint whose files are all unchanged; instead of a damaged `last`, the newest other one.
+    """Return a checkpoint after verifying its files. If `last` is damaged, return the newest intact checkpoint instead.
 
     Args:
-        warn: Called with a sentence if another one is returned: the damaged file, and the checkpoint that is used.
+        warn: Called with a sentence if a different checkpoint is returned. It names the damaged file and the
+            checkpoint.
     Raises:
         NotFound: The run has no such checkpoint.
-        DamagedFile: It is damaged, and so are the others, or its name is not `last`; the message lists intact ones.
+        DamagedFile: The checkpoint is damaged. For `last`, all others are damaged too. The message lists intact ones.
         NewerFormat: A newer runfolio wrote it.
     """
     try:
@@ -466,11 +468,11 @@ def read_intact(folder: Path, name: str, warn: Callable[[str], object]) -> Check
         reason = str(error)
     intact = (checkpoint for other in candidates if (checkpoint := _read_if_intact(folder, other)) is not None)
     if name == LAST and (checkpoint := next(intact, None)) is not None:
-        warn(f"checkpoint {LAST!r} cannot be used, so {_label(checkpoint)} is: {reason}")
+        warn(f"checkpoint {LAST!r} cannot be used, so {_label(checkpoint)} is used: {reason}")
         return checkpoint
     alternatives = ", ".join(map(_label, intact))
     raise DamagedFile(
-        f"{reason}; {f'still whole: {alternatives}' if alternatives else 'no other checkpoint of the run is whole'}"
+        f"{reason}; {f'still intact: {alternatives}' if alternatives else 'no other checkpoint of the run is intact'}"
     )
 
 
@@ -488,7 +490,7 @@ def _read_if_intact(folder: Path, name: str) -> Checkpoint | None:
 
 
 def _fallback_names(folder: Path, name: str) -> list[str]:
-    """Return the names of the other readable checkpoints: newest first, but abandoned branches last."""
+    """Return the names of the other readable checkpoints, newest first, with those of abandoned branches at the end."""
     checkpoints: list[Checkpoint] = []
     for other in names(folder):
         with contextlib.suppress(RunfolioError, OSError):
@@ -504,7 +506,7 @@ def _fallback_names(folder: Path, name: str) -> list[str]:
 
 
 def _last_seqs(folder: Path) -> dict[str, float]:
-    """Return the last seq of each writer on the newest branch; empty if `run.json` is unreadable."""
+    """Return the last seq of each writer on the newest branch, or an empty dict if `run.json` is unreadable."""
     with contextlib.suppress(RunfolioError, OSError):
         if attempts := RunDocument.read(folder).attempts:
             return {**attempts[-1].kept, attempts[-1].writer: math.inf}
@@ -516,7 +518,7 @@ def _label(checkpoint: Checkpoint) -> str:
 
 
 def read(folder: Path, name: str = LAST) -> Checkpoint:
-    """Read a checkpoint's manifest.
+    """Read the manifest of a checkpoint.
 
     Raises:
         NotFound: The run has no such checkpoint.
@@ -559,7 +561,7 @@ def _checkpoint(folder: Path, name: str, value: dict[str, Any]) -> Checkpoint:
     )
 
 
-_REMEDY = "restore it from a copy of the run, use another checkpoint, or train anew"
+_REMEDY = "restore it from a copy of the run, use another checkpoint, or train again"
 
 
 def _verify(path: RecordPath, entry: TensorFile) -> None:
@@ -568,9 +570,7 @@ def _verify(path: RecordPath, entry: TensorFile) -> None:
         if size != entry.bytes:
             raise DamagedFile(f"{path} is damaged ({size} bytes, {entry.bytes} when it was saved); {_REMEDY}")
         if path.sha256(file_bounds.TENSORS) != entry.sha256:
-            raise DamagedFile(
-                f"{path} is damaged (its SHA-256 differs from the recorded one when it was saved); {_REMEDY}"
-            )
+            raise DamagedFile(f"{path} is damaged (its SHA-256 has changed since it was saved); {_REMEDY}")
     except DamagedFile:
         raise
     except OSError as error:

@@ -1,4 +1,4 @@
-"""End of a branch: the last log call of each writer that a resumed run keeps (`docs/format.md`, Attempts)."""
+"""End of a branch: the last log call of each writer that is kept when a run resumes (`docs/format.md`, Attempts)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS: list[str] = ["attempt", "seq", "step", "time_us"]
 
 @dataclass(frozen=True)
 class _Calls:
-    """One writer's log calls by seq, except those of `system/`; arrays [n] of int64."""
+    """Log calls of one writer in order of seq, except calls for `system/` metrics; arrays [n] of int64."""
 
     attempt: int
     seqs: NDArray[np.int64]
@@ -28,18 +28,18 @@ class _Calls:
     times_us: NDArray[np.int64]
 
     def count_until(self, column: NDArray[np.int64], limit: int) -> int:
-        """Count the calls before the first one whose `column` (steps or times) exceeds `limit`."""
+        """Count the calls before the first call whose `column` (steps or times) exceeds `limit`."""
         later = np.flatnonzero(column > limit)
         return int(later[0]) if len(later) else len(column)
 
 
 def last_seqs_at_step(folder: Path, document: RunDocument, step: int) -> tuple[dict[str, int], int]:
-    """Return what a run keeps that continues after `step`: the calls of each writer before its first later step.
+    """Return which calls are kept if a run continues after `step`: each writer's calls before its first later step.
 
-    If a writer also counts other steps (epochs besides batches), its calls end where the larger count exceeds `step`.
+    If a writer counts batches and also epochs, its calls are kept until the larger count exceeds `step`.
 
     Returns:
-        The last kept seq of each writer, and the last kept step, or -1 if nothing is kept.
+        The last kept seq of each writer, and the last kept step (-1 if nothing is kept).
     """
     seqs: dict[str, int] = {}
     last_step = -1
@@ -60,7 +60,7 @@ def last_seqs(folder: Path, document: RunDocument) -> dict[str, int]:
 
 
 def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
-    """Return the last step on the newest branch of every metric, and of media by their name."""
+    """Return the last step of every metric and of every name of media on the newest branch."""
     steps = {name: summary.last_step for name, summary in PointFiles(folder, document).summaries().items()}
     for entry in media.read(folder)[0]:
         if _is_on_newest_branch(entry, document):
@@ -69,10 +69,10 @@ def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
 
 
 def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
-    """Return the last kept seq of each writer that had joined the attempt of `checkpoint`.
+    """Return the last seq to keep for each writer that had joined the attempt of `checkpoint`.
 
-    Ranks with the same step count are kept up to the checkpoint's step, since they reach it slightly earlier or later
-    than the primary one. Other writers are kept up to the time of the checkpoint.
+    If a rank counts the same steps, its calls are kept up to the checkpoint's step, since ranks reach a step at
+    slightly different times. Calls of other writers are kept up to the time of the checkpoint.
     """
     roles = {heartbeat.writer: heartbeat.role for heartbeat in joined_heartbeats(folder, document)}
     calls = _calls(folder, document, "all")
@@ -90,7 +90,7 @@ def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint
 
 
 def _last_steps(calls: dict[str, _Calls], checkpoint: Checkpoint) -> set[int]:
-    """Return the last step before the checkpoint of each writer in it."""
+    """Return the last step of each writer in the checkpoint's position."""
     counts = {
         writer: calls[writer].count_until(calls[writer].seqs, seq)
         for writer, seq in checkpoint.position.items()
@@ -100,7 +100,7 @@ def _last_steps(calls: dict[str, _Calls], checkpoint: Checkpoint) -> set[int]:
 
 
 def _calls(folder: Path, document: RunDocument, branch: Branch) -> dict[str, _Calls]:
-    """Return every writer's log calls on the branch, including media."""
+    """Return the log calls of every writer on the branch, including media."""
     rows_by_writer = {writer: rows[_COLUMNS] for writer, rows in PointFiles(folder, document).calls(branch).items()}
     for entry in media.read(folder)[0]:
         if branch == "all" or _is_on_newest_branch(entry, document):

@@ -1,4 +1,4 @@
-"""Retention of checkpoints: which ones a run keeps, with their names."""
+"""Retention of checkpoints: which checkpoints a run keeps, and under which names."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from runfolio.record.checkpoints.manifests import BEST, LAST, PREVIOUS, Checkpoi
 
 Mode = Literal["max", "min"]
 STEP = "step-"
-"""Prefix of the names of permanent checkpoints."""
+"""Prefix for the names of permanent checkpoints."""
 _MB = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointPolicy:
-    """Policy of when `run.checkpoint` saves, and what is kept.
+    """Policy that determines when `run.checkpoint` saves, and which checkpoints are kept.
 
-    Each call saves by default. With `every_steps` or `every_minutes`, a call saves when it is due, if it has a metric,
-    or if the process was asked to stop.
+    By default, each call saves. With `every_steps` or `every_minutes`, a call saves only if it is due, if it has a
+    metric, or if the process was asked to stop.
     """
 
     every_steps: int | None = None
-    """A call is due if its step has reached the next multiple of this; without steps, calls are counted."""
+    """A call is due if its step has reached the next multiple of this number. If no steps are passed, calls are
+    counted."""
     every_minutes: float | None = None
     """Minutes after the previous checkpoint at which a call is due."""
     keep_best: int = 1
-    """Number of checkpoints kept by their metric: `best`, `best-2`, `best-3` ..."""
+    """Number of checkpoints to keep for the best values of their metric: `best`, `best-2`, `best-3` ..."""
     keep_every: int | None = None
-    """Interval of steps at which one checkpoint is kept permanently, as `step-<step>`."""
+    """Number of steps between checkpoints that are kept permanently, as `step-<step>`."""
     budget_mb: float | None = None
-    """Total limit in megabytes (of 1,000,000 bytes). Checkpoints are removed in this order: the oldest `step-...`, the
-    worst of the best except `best`, then `previous`; `last` and `best` stay."""
+    """Total limit in megabytes (of 1,000,000 bytes). Beyond the limit, the oldest `step-...` is removed first, then the
+    worst of `best-2`, `best-3` ..., then `previous`. `last` and `best` are always kept."""
 
     def __post_init__(self) -> None:
         for name in ("every_steps", "every_minutes", "keep_best", "keep_every", "budget_mb"):
@@ -48,19 +49,20 @@ class CheckpointPolicy:
 
 
 def is_better(value: float, than: float | None, mode: Mode) -> bool:
-    """Return whether a metric's value is better than another one; NaN never is, every number is better than None."""
+    """Return whether a value of a metric is better than another one. NaN is never better; any number is better than
+    None."""
     if value != value:
         return False
     return than is None or (value > than if mode == "max" else value < than)
 
 
 def step_name(step: int) -> str:
-    """Return the name of a permanent checkpoint."""
+    """Return the name of a permanent checkpoint at a step."""
     return f"{STEP}{step}"
 
 
 class CheckpointRetention:
-    """Checkpoints of a run, managed by its only writer. Not thread-safe."""
+    """Manager of a run's checkpoints, used by the process that writes them. Not thread-safe."""
 
     def __init__(
         self, folder: Path, policy: CheckpointPolicy, resumed: Checkpoint | None, last_seqs: Mapping[str, float]
@@ -68,21 +70,22 @@ class CheckpointRetention:
         """Read the existing checkpoints.
 
         Args:
-            resumed: Checkpoint that the run continues from.
-            last_seqs: Last seq of each writer on the branch; later checkpoints belong to an abandoned branch.
+            resumed: Checkpoint from which the run continues.
+            last_seqs: Last seq of each writer on the newest branch. Later checkpoints belong to an abandoned branch.
         """
         self._folder = folder
         self._policy = policy
         self._last_seqs = last_seqs
         self._last: Manifest | None = None
         self._best: list[Manifest] = []
-        """Best checkpoints, best first."""
+        """Checkpoints with the best metrics, best first."""
         self._named_best: dict[str, Manifest] = {}
-        """Manifests of `best`, `best-2` ... on the disk."""
+        """Manifests of `best`, `best-2` ... as they are on the disk."""
         self._sizes: dict[str, dict[str, int]] = {}
-        """Sizes in bytes of the tensor files, by checkpoint."""
+        """Sizes in bytes of the tensor files of each checkpoint."""
         self._is_current = True
-        """True if this matches the disk; False after a failed save, which may have renamed some."""
+        """True if these fields match the disk. After a failed save they may not, because some checkpoints may be
+        renamed."""
         self._read_names()
         if resumed is not None:
             self._last = manifests.manifest_of(folder, resumed.name)
@@ -92,7 +95,7 @@ class CheckpointRetention:
     def _read_names(self) -> None:
         manifest_by_name: dict[str, Manifest] = {}
         for name in manifests.names(self._folder):
-            with contextlib.suppress(RunfolioError):  # damaged; replaced when its name is used again
+            with contextlib.suppress(RunfolioError):  # damaged; it is replaced when its name is used again
                 manifest_by_name[name] = manifests.manifest_of(self._folder, name)
         self._sizes = {name: _sizes(manifest) for name, manifest in manifest_by_name.items()}
         self._named_best = {
@@ -102,7 +105,7 @@ class CheckpointRetention:
         for name in sorted(self._named_best, key=_best_rank_or_first):
             manifest = self._named_best[name]
             is_on_branch = all(seq <= self._last_seqs.get(writer, 0) for writer, seq in manifest["position"].items())
-            # If a process was killed while renaming, one checkpoint has two names.
+            # If a process was killed while it renamed checkpoints, one checkpoint has two names.
             if is_on_branch and _metric(manifest) is not None and manifest not in self._best:
                 self._best.append(manifest)
 
@@ -113,7 +116,7 @@ class CheckpointRetention:
 
     @property
     def last_kept_step(self) -> int:
-        """Last step with a permanent checkpoint; 0 if there is none."""
+        """Step of the last permanent checkpoint; 0 if there is none."""
         return max((_step(name) or 0 for name in self._sizes), default=0)
 
     def save(
@@ -129,10 +132,10 @@ class CheckpointRetention:
         """Save a checkpoint as `last` and under its other names; see `manifests.save`.
 
         Args:
-            mode: Whether a higher or a lower metric is better.
-            permanent_name: Additional name under which it is kept permanently.
+            mode: `max` if a higher metric is better, `min` if a lower one is better.
+            permanent_name: Additional name under which the checkpoint is kept permanently.
         Returns:
-            Names that were removed for the budget.
+            Names that were removed to stay within the budget.
         Raises:
             OSError: As in `manifests.save`.
         """
@@ -141,7 +144,7 @@ class CheckpointRetention:
         best, rank = self._insert_by_metric(about["metric"], mode)
         names = [permanent_name] if permanent_name else []
         renamed: dict[str, Manifest] = {}
-        # From the end: if the process is killed in between, a checkpoint has two names rather than none.
+        # From last to first, so that if the process is killed, a checkpoint has two names rather than none.
         for index, other in reversed(list(enumerate(best))):
             if index == rank:
                 names.append(_best_name(index))
@@ -171,12 +174,13 @@ class CheckpointRetention:
         if over_budget or surplus:
             for name in (*over_budget, *surplus):
                 self._drop(name)
-            with contextlib.suppress(OSError):  # the next save removes or replaces them
+            with contextlib.suppress(OSError):  # the next save removes or replaces these checkpoints
                 manifests.delete_names(self._folder, [*over_budget, *surplus])
         return over_budget
 
     def _insert_by_metric(self, metric: float | None, mode: Mode) -> tuple[list[Manifest], int | None]:
-        """Return the best with a placeholder (empty manifest) for the new one, and its rank; None if it is not one."""
+        """Return the best checkpoints including a placeholder (an empty manifest) for the new one, and its rank, or
+        None."""
         if metric is None or metric != metric:
             return self._best, None
         rank = sum(not is_better(metric, _metric(other), mode) for other in self._best)
@@ -184,7 +188,7 @@ class CheckpointRetention:
         return (best, rank) if rank < len(best) else (self._best, None)
 
     def _names_over_budget(self) -> list[str]:
-        """Return the names to remove so that the rest fits the budget; `last` and `best` always stay."""
+        """Return the names to remove so that the rest fits the budget. `last` and `best` are always kept."""
         if self._policy.budget_mb is None:
             return []
         remaining = dict(self._sizes)
@@ -220,7 +224,7 @@ def _best_name(rank: int) -> str:
 
 
 def _best_rank(name: str) -> int | None:
-    """Return the rank of `best` (0), `best-2` (1) ... among the best; None for other names."""
+    """Return the rank that a name stands for: 0 for `best`, 1 for `best-2`, and so on; None for other names."""
     if name == BEST:
         return 0
     rank = name.removeprefix(f"{BEST}-")

@@ -1,6 +1,6 @@
-"""Standard types in a training's state, each stored as a list of plain parts with its own mark (`docs/format.md`).
+"""Standard types in a training state. Each is stored as a list of plain parts with its own marker (`docs/format.md`).
 
-The list of types is fixed: a file cannot cause any other type to be imported or called.
+The list of types is fixed, so that a file cannot cause any other type to be imported or called.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FACTORIES: dict[str, Callable[[], Any] | None] = {
     **{kind.__name__: kind for kind in (bool, int, float, complex, str, bytes, list, tuple, dict, set)},
     **{kind.__name__: kind for kind in (Counter, OrderedDict, deque, defaultdict)},
 }
-"""Default factories of a `defaultdict`, by name."""
+"""Supported default factories of a `defaultdict`, by name."""
 _SCALAR_KINDS = "biufcU"
 
 
@@ -25,13 +25,14 @@ class StandardType(NamedTuple):
 
     mark: str
     parts: Callable[[Any], list[Any] | None]
-    """Returns the parts of a value, which are plain values or of a standard type; None if it has others."""
+    """Function that splits a value into parts that are plain values or standard types; returns None if this is
+    impossible."""
     build: Callable[[list[Any]], Any]
-    """Returns the value from these parts; raises TypeError, ValueError or KeyError for others."""
+    """Function that builds the value from its parts; raises TypeError, ValueError or KeyError if they are invalid."""
 
 
 def standard_type(value: Any) -> StandardType | None:
-    """Return the entry for a value's exact type, not for a base class; None if it is not a standard type."""
+    """Return the entry for the exact type of a value, ignoring base classes; None if it is not a standard type."""
     kind = type(value)
     numpy: Any = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
@@ -44,7 +45,7 @@ def _pairs(value: dict[Any, Any]) -> list[Any]:
 
 
 def _dict(pairs: list[Any]) -> dict[Any, Any]:
-    return {key: entry for key, entry in pairs}  # noqa: C416 - `dict` copies a long range before it rejects it
+    return {key: entry for key, entry in pairs}  # noqa: C416 - `dict` would copy a long range before it rejects the range
 
 
 def _defaultdict_parts(value: defaultdict[Any, Any]) -> list[Any] | None:

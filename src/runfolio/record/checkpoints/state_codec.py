@@ -1,7 +1,7 @@
-"""Training state without pickle: a tree of plain values as JSON, and its tensors and arrays in safetensors.
+"""Training state stored without pickle: plain values as JSON, and tensors and arrays in safetensors files.
 
 The JSON form is specified in `docs/format.md`, Checkpoints. Tensor files are read by the safetensors library, which
-checks every offset against the file's real size; nothing here can run code from a file.
+checks every offset against the size of the file. Loading a file never executes code from the file.
 """
 
 from __future__ import annotations
@@ -24,25 +24,26 @@ if TYPE_CHECKING:
     import torch
 
 _MAX_DEPTH = 60
-"""Largest nesting depth of lists, tuples and dicts: each needs up to three levels of JSON, of which 200 are read."""
+"""Maximum nesting depth of lists, tuples and dicts. Each needs up to three of the 200 levels that JSON may have."""
 
 
 class Packer:
-    """Converter of a state tree to JSON; it collects the tensors in `tensors`, each one once."""
+    """Converter from state to JSON. It collects the tensors in `tensors`, without duplicates."""
 
     def __init__(self, prefix: str = "state") -> None:
         self.tensors: dict[str, torch.Tensor] = {}
         self.has_target = False
-        """True if the next value is from an object that `restore` can load, so that it may have types of the user."""
+        """True if the value comes from an object that `restore` can load, so that types defined by the user are
+        allowed."""
         self._prefix = prefix
         self._keys: dict[tuple, str] = {}
 
     def pack(self, value: Any, key_path: str, depth: int = 0) -> Any:
-        """Return `value` as JSON.
+        """Convert `value` to JSON.
 
         Args:
-            key_path: Path in the state, for errors: `optimizer/state/0`.
-            depth: Number of lists, tuples and dicts that contain it.
+            key_path: Path in the state for error messages, such as `optimizer/state/0`.
+            depth: Number of lists, tuples and dicts that contain the value.
         Raises:
             ConfigError: A value cannot be restored unchanged, or is nested too deeply.
         """
@@ -70,7 +71,7 @@ class Packer:
     def _pack_parts(self, parts: list[Any], key_path: str, depth: int) -> list[Any]:
         _check_depth(key_path, depth)
         return [
-            # The list of a pair does not count as a level of nesting.
+            # The list that represents a pair does not count as a level of nesting.
             [self.pack(inner, f"{key_path}/{index}", depth) for inner in part]
             if type(part) is list
             else self.pack(part, f"{key_path}/{index}", depth)
@@ -78,7 +79,7 @@ class Packer:
         ]
 
     def _parts(self, value: Any, key_path: str) -> tuple[str, list[Any]] | None:
-        """Return mark and parts of a value of a standard type, or of a type of the user; None for others."""
+        """Return the marker and the parts of a value of a standard or user-defined type; None for other values."""
         if isinstance(value, Enum) or user_types.is_namedtuple(value):
             return self._user_parts(value, key_path)
         if (kind := standard_type(value)) is None or (parts := kind.parts(value)) is None:
@@ -90,7 +91,7 @@ class Packer:
         if not self.has_target:
             remedy = f"{key_path}.value" if isinstance(value, Enum) else f"tuple({key_path}) or {key_path}._asdict()"
             raise ConfigError(
-                f"checkpoint entry {key_path} is a {kind}, a type of your own that a record cannot restore;"
+                f"checkpoint entry {key_path} is a {kind}, a user-defined type that a record cannot restore;"
                 f" save {remedy}"
             )
         if isinstance(value, Enum):
@@ -149,12 +150,12 @@ def _check_text(text: str, key_path: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"checkpoint entry {key_path} contains {text!r}, which is not Unicode text") from None
+        raise ConfigError(f"checkpoint entry {key_path} contains {text!r}, which is not valid Unicode") from None
     return text
 
 
 def _remedy(value: Any) -> str:
-    """Return how a value of a derived type can be saved, if that is possible."""
+    """Return a hint for saving a value of a derived type, or an empty string if that is impossible."""
     base = next((base for base in (dict, list, tuple, set, str, int, float) if isinstance(value, base)), None)
     return "" if base is None else f"; pass {base.__name__}(...) of it"
 
@@ -164,7 +165,7 @@ def _describe(value: Any) -> str:
 
 
 def _is_storable(tensor: torch.Tensor) -> bool:
-    """Return whether a tensor is dense, has values, and has a dtype that safetensors supports."""
+    """Return whether a tensor is dense, has values, and has a dtype supported by safetensors."""
     import torch
 
     is_dense = tensor.layout == torch.strided and not (tensor.is_nested or tensor.is_meta)
@@ -180,7 +181,7 @@ def _has_format(dtype: torch.dtype) -> bool:
 
     try:
         save({"x": torch.zeros(1).to(dtype)})
-    except Exception:  # an unsupported dtype raises various errors
+    except Exception:  # unsupported dtypes raise various errors
         return False
     return True
 
@@ -189,30 +190,30 @@ def _require_safetensors() -> None:
     """Check that the safetensors library is installed.
 
     Raises:
-        MissingExtra: It is not.
+        MissingExtra: The library is not installed.
     """
     try:
-        import safetensors.torch  # noqa: F401 - imported on the calling thread, which can raise; another one writes
+        import safetensors.torch  # noqa: F401 - imported on the calling thread, which can report an error, unlike the writing thread
     except ImportError:
         raise MissingExtra("safetensors", "torch", "saving a checkpoint") from None
 
 
 def _materialize(tensor: torch.Tensor) -> torch.Tensor:
-    """Detach a tensor, and resolve lazy conjugation and negation."""
+    """Return a detached tensor with lazy conjugation and negation resolved."""
     return tensor.detach().resolve_conj().resolve_neg()
 
 
 class Unpacker:
-    """Converter of the results of `Packer.pack` to state."""
+    """Converter from the results of `Packer.pack` to state."""
 
     def __init__(self, tensors: Mapping[str, torch.Tensor], types: Mapping[str, type] | None = None) -> None:
         """Create a converter.
 
         Args:
-            types: Enums and namedtuples of the user that may occur, by name.
+            types: Enums and namedtuples defined by the user that may occur, by name.
         """
         self.lost: set[str] = set()
-        """Types of the user that are not among `types`; plain values are returned for them."""
+        """Names of user-defined types that are missing in `types`; their values are returned as plain values."""
         self._tensors = tensors
         self._types = types or {}
 
@@ -220,7 +221,7 @@ class Unpacker:
         """Return the state.
 
         Raises:
-            KeyError, TypeError, ValueError: The JSON names a missing tensor or has an unexpected form.
+            KeyError, TypeError, ValueError: The JSON refers to a missing tensor or has an unexpected form.
         """
         if isinstance(value, list):
             return [self.unpack(entry) for entry in value]
@@ -246,7 +247,7 @@ class Unpacker:
                 return {key: self.unpack(entry) for key, entry in value.items()}
 
     def _list(self, value: Any) -> list[Any]:
-        if not isinstance(value, list):  # a range of a few bytes could fill the memory
+        if not isinstance(value, list):  # expanding a range of a few bytes could fill the memory
             raise TypeError(f"{type(value).__name__} instead of a list")
         return self.unpack(value)
 
@@ -259,7 +260,7 @@ class Unpacker:
 
 
 def check_tensors(tensors: Mapping[str, Any]) -> None:
-    """Check that a safetensors file can store tensors.
+    """Check that tensors can be stored in a safetensors file.
 
     Raises:
         ConfigError: A value is not a tensor, has no values yet, or has an unsupported dtype.
@@ -280,11 +281,11 @@ def check_tensors(tensors: Mapping[str, Any]) -> None:
 def host_copies(
     tensors: Mapping[str, torch.Tensor], spare: Mapping[str, torch.Tensor] | None = None
 ) -> dict[str, torch.Tensor]:
-    """Return contiguous copies in the host's memory, independent of the originals, from any device and layout.
+    """Return contiguous copies in host memory that are independent of the originals, for any device and layout.
 
     Args:
-        spare: Earlier copies that are not needed any more. Copies of the same size are overwritten, which is several
-            times as fast as allocating memory.
+        spare: Earlier copies that are no longer needed. Copies of the same size are overwritten, which is several times
+            faster than allocating memory.
     """
     return {key: _host_copy(tensor, (spare or {}).get(key)) for key, tensor in tensors.items()}
 
@@ -313,41 +314,41 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
         save_file(dict(tensors), path)
     except SafetensorError as error:  # also raised for a full disk
         raise OSError(str(error)) from None
-    # The library makes the file private to its owner; a record has the permissions of its folder.
+    # The library makes the file readable only by its owner, but files of a record get the permissions of their folder.
     path.chmod(path.parent.stat().st_mode & 0o666)
 
 
 class StoredTensor(NamedTuple):
-    """Tensor as described in the header of its file."""
+    """Description of a tensor in the header of its file."""
 
     shape: tuple[int, ...]
     dtype: str
-    """Name in the file, such as `F32`."""
+    """Name of the dtype in the file, such as `F32`."""
 
 
 def read_tensor_headers(path: Path, shown: object = None) -> dict[str, StoredTensor]:
-    """Return shape and dtype of each tensor of a safetensors file, without reading one.
+    """Return the shape and dtype of each tensor in a safetensors file without reading the tensors.
 
     Args:
-        shown: Name of the file in errors, if it is not `path`.
+        shown: Name of the file in error messages. Default: `path`.
     Raises:
-        DamagedFile: As in `read_tensors`; each returned tensor is completely in the file.
+        DamagedFile: As in `read_tensors`. Each tensor of the result is completely inside the file.
     """
     with _translated_errors(path, shown or path):
         from safetensors import safe_open
 
         with safe_open(path, framework="pt") as file:
-            slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - it cannot be iterated over
+            slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - it is not iterable
         return {key: StoredTensor(tuple(entry.get_shape()), entry.get_dtype()) for key, entry in slices.items()}
 
 
 def read_tensors(path: Path, shown: object = None) -> dict[str, torch.Tensor]:
-    """Read all tensors of a safetensors file, on the CPU.
+    """Read all tensors of a safetensors file to the CPU.
 
     Args:
-        shown: Name of the file in errors, if it is not `path`.
+        shown: Name of the file in error messages. Default: `path`.
     Raises:
-        DamagedFile: It is not a complete safetensors file; for a pickle, the message lists what it would import.
+        DamagedFile: The file is not a complete safetensors file. For a pickle, the message lists what it would import.
     """
     with _translated_errors(path, shown or path):
         from safetensors.torch import load_file
@@ -357,7 +358,7 @@ def read_tensors(path: Path, shown: object = None) -> dict[str, torch.Tensor]:
 
 @contextlib.contextmanager
 def _translated_errors(path: Path, shown: object) -> Iterator[None]:
-    """Convert the safetensors library's errors about a file to those of runfolio."""
+    """Convert errors of the safetensors library to errors of runfolio."""
     try:
         from safetensors import SafetensorError
     except ImportError:
@@ -367,15 +368,15 @@ def _translated_errors(path: Path, shown: object) -> Iterator[None]:
     except FileNotFoundError:
         raise DamagedFile(f"{shown} is missing") from None
     except (SafetensorError, OSError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
-        # Checked only now, because a safetensors file may start with the two bytes of a pickle.
+        # Checked only after the error, because a safetensors file may start with the same two bytes as a pickle.
         if reason := unsafe_format(path):
             message = f"{shown} is {reason}; runfolio reads tensors from safetensors files only"
             raise DamagedFile(message) from None
-        raise DamagedFile(f"{shown} is not a whole safetensors file ({error})") from None
+        raise DamagedFile(f"{shown} is not a complete safetensors file ({error})") from None
 
 
 def unsafe_format(path: Path) -> str | None:
-    """Return the kind of a file that may run code when it is loaded, without loading it; None for other files."""
+    """Return the type of a file that may execute code when loaded; None for other files. The file is not loaded."""
     import zipfile
 
     try:
@@ -391,17 +392,17 @@ def unsafe_format(path: Path) -> str | None:
         if start[:1] == b"\x80" and b"\x02" <= start[1:2] <= b"\x05":
             with path.open("rb") as file:
                 return f"a pickle{_describe_imports(file.read(_PICKLE_SCAN_BYTES))}"
-    except Exception:  # a hostile archive may break its reader in any way
+    except Exception:  # a malicious archive may cause any error in its reader
         return None
     return None
 
 
 _PICKLE_SCAN_BYTES = 1 << 20
-"""Number of bytes that are read, since a small archive may unpack to exceed the memory."""
+"""Maximum number of bytes to read, because a small archive may unpack to more than the memory."""
 
 
 def _describe_imports(data: bytes) -> str:
-    """Describe the imports of a pickle, as a part of a sentence, from its opcodes without running them."""
+    """Describe the imports of a pickle as part of a sentence. Its opcodes are only read, not executed."""
     import pickletools
 
     strings: list[str] = []
@@ -414,6 +415,6 @@ def _describe_imports(data: bytes) -> str:
                 imports.append(".".join(strings[-2:]))
             elif isinstance(argument, str):
                 strings.append(argument)
-    except Exception:  # noqa: S110 - a hostile pickle may break the opcode reader in any way
+    except Exception:  # noqa: S110 - a malicious pickle may cause any error in the opcode reader
         pass
     return f" that would import {', '.join(dict.fromkeys(imports))}" if imports else ""

@@ -1,7 +1,7 @@
-"""Enums and namedtuples of the user in a training's state.
+"""Enums and namedtuples defined by the user in a training state.
 
-A record contains the names of their types and never imports them. They are restored as the type of that name in the
-state of the restored object, else as plain values.
+A record contains only the names of these types, which are never imported. If the object to be restored has a type with
+the same name in its state, values get this type; otherwise they become plain values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def is_namedtuple(value: Any) -> bool:
 
 
 def user_types(state: Any) -> dict[str, type]:
-    """Return the types of all enum members and namedtuples in a state, by qualified name."""
+    """Return the types of all enum members and namedtuples in a state, by their qualified names."""
     types: dict[str, type] = {}
     _collect(state, types, set())
     return types
@@ -37,13 +37,13 @@ def _collect(state: Any, types: dict[str, type], visited: set[int]) -> None:
 
 
 def build_member(types: Mapping[str, type], type_name: str, name: str, value: Any) -> tuple[Any, bool]:
-    """Return the enum member of a name, else its value; and whether it is the member."""
+    """Return the enum member with a name, or else its plain value, and whether the member was found."""
     members = getattr(types.get(type_name), "__members__", {})
     return (members[name], True) if name in members else (value, False)
 
 
 def build_namedtuple(types: Mapping[str, type], type_name: str, *fields: Any) -> tuple[Any, bool]:
-    """Return the namedtuple of (name, value) pairs, else a tuple; and whether it is the former."""
+    """Build a namedtuple from (name, value) pairs, or else a tuple, and return it with whether it is a namedtuple."""
     names, values = tuple(name for name, _ in fields), [value for _, value in fields]
     kind: Any = types.get(type_name)
     return (kind._make(values), True) if getattr(kind, "_fields", None) == names else (tuple(values), False)

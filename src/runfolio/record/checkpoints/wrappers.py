@@ -1,7 +1,7 @@
-"""Wrappers of modules (torch.compile, DataParallel, DDP, FSDP, averages), whose prefixes are not recorded in keys.
+"""Wrappers of modules (torch.compile, DataParallel, DDP, FSDP, averages). Recorded keys do not contain their prefixes.
 
-A wrapper is recognised by its type and its position in the model, so that a layer with the name `module` keeps its
-name. Only for keys without a model, as in records of earlier versions, prefixes are recognised by name.
+A wrapper is recognised by its type and its position in the model, so a layer that is called `module` keeps its name. If
+there is no model, as for records of earlier versions, prefixes are recognised by name.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ _INNER = {
     "FullyShardedDataParallel": "_fsdp_wrapped_module",
     "CheckpointWrapper": "_checkpoint_wrapped_module",
 }
-"""Types of torch's wrappers, with the names under which they contain the module."""
+"""Types of wrappers in torch, with the attribute that contains the wrapped module."""
 _SHARDED = "FSDPModule"
-"""Type of a module that FSDP2 shards in place: its keys have no prefix."""
+"""Type of a module that FSDP2 shards in place, without a prefix in its keys."""
 _OWN = "n_averaged"
-"""Entry that `AveragedModel` adds to the keys of the module."""
+"""Entry that `AveragedModel` adds to the entries of the module."""
 
 
 class ModuleState(NamedTuple):
-    """State of a module with the keys that it has without its wrappers."""
+    """State of a module, with the keys of the unwrapped module."""
 
     entries: dict[str, Any]
-    """Tensors, and results of `get_extra_state`."""
+    """Tensors and results of `get_extra_state`."""
     wrappers: dict[str, list[str]]
-    """Types of the wrappers, outermost first, by the path of the wrapped module ('' is the whole model)."""
+    """Types of the wrappers, outermost first, by the path of the wrapped module ('' for the whole model)."""
     wrapper_keys: list[str]
     """Keys of `entries` that belong to a wrapper."""
 
@@ -46,9 +46,9 @@ def module_state(module: Module, name: str) -> ModuleState:
     """Return the state of a module.
 
     Args:
-            name: Name in the checkpoint, for errors.
+            name: Name of the module in the checkpoint, for error messages.
         Raises:
-            ConfigError: It is sharded over several processes, or two of its keys are equal without prefixes.
+            ConfigError: The module is sharded over several processes, or two of its keys are equal without prefixes.
     """
     wrappers = _wrappers(module)
     if _is_sharded_over_processes(module):
@@ -59,7 +59,7 @@ def module_state(module: Module, name: str) -> ModuleState:
         plain = plain_key(module, key)
         if plain.key in entries:
             raise ConfigError(
-                f"checkpoint entry {name} has two entries {plain.key}, one of a wrapper; rename the other"
+                f"checkpoint entry {name} has two entries {plain.key}, one from a wrapper; rename the other one"
             )
         entries[plain.key] = whole_tensor(value, f"{name}.{plain.key}")
         if plain.is_of_wrapper:
@@ -72,7 +72,7 @@ class PlainKey(NamedTuple):
 
     key: str
     is_of_wrapper: bool
-    """True if the entry belongs to a wrapper itself."""
+    """True if the entry belongs to the wrapper itself."""
 
 
 def plain_key(module: Module, key: str) -> PlainKey:
@@ -89,7 +89,7 @@ def _plain_names(module: Any, names: Sequence[str]) -> tuple[list[str], bool]:
             return _plain_names(module._modules[inner], names[1:])
         if names[0] in module._buffers or names[0] in module._parameters:
             return list(names), True
-        return _plain_names(module._modules[inner], names)  # FSDP omits its prefix
+        return _plain_names(module._modules[inner], names)  # FSDP omits its own prefix
     child = module._modules.get(names[0]) if len(names) > 1 else None
     if child is None:
         return list(names), False
@@ -115,7 +115,7 @@ def _wrappers(module: Module) -> dict[str, list[str]]:
 
 
 def _is_sharded_over_processes(module: Module) -> bool:
-    """Return whether its state can only be gathered by all processes together, which would block."""
+    """Return whether the state can be gathered only by all processes together, which would block."""
     distributed: Any = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return False
@@ -131,7 +131,7 @@ def _sharded_message(name: str) -> str:
 
 
 def whole_tensor(value: Any, name: str) -> Any:
-    """Return a value; if it is a sharded tensor of this process only, return the full tensor."""
+    """Return the full tensor if a value is a tensor sharded within this process; return other values unchanged."""
     if not hasattr(value, "full_tensor"):
         return value
     if value.device_mesh.size() > 1:
@@ -140,7 +140,7 @@ def whole_tensor(value: Any, name: str) -> Any:
 
 
 def sharded_like(value: torch.Tensor, current: Any) -> Any:
-    """Return a tensor sharded like the current one; unchanged if that is not sharded."""
+    """Return a tensor sharded in the same way as the current one, if that is sharded."""
     if not hasattr(current, "full_tensor"):
         return value
     from torch.distributed.tensor import distribute_tensor
@@ -149,7 +149,7 @@ def sharded_like(value: torch.Tensor, current: Any) -> Any:
 
 
 def with_expected_keys(entries: Mapping[str, Any], expected: Iterable[str]) -> dict[str, Any]:
-    """Return entries with the expected keys if they differ only by prefixes of wrappers.
+    """Rename entries to the expected keys if the keys differ only by prefixes of wrappers.
 
     Entries that belong to a wrapper are omitted unless they are expected.
     """
@@ -166,7 +166,7 @@ def _without_prefixes(key: str) -> str:
 
 
 def common_prefix(keys: Iterable[str], bare_keys: Iterable[str]) -> str | None:
-    """Return the prefix that `keys` have before `bare_keys`; None if they also differ otherwise."""
+    """Return the common prefix by which `keys` differ from `bare_keys`; None if they differ in any other way."""
     keys, bare_keys = set(keys), set(bare_keys)
     shortest = min(bare_keys, key=len, default="")
     prefixes = {key.removesuffix(shortest) for key in keys if key.endswith(f".{shortest}")}

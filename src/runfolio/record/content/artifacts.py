@@ -55,9 +55,11 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
     if not source.exists():
         raise NotFound(f"no file or folder {source} to keep as an artifact")
     if name != slug(name):
-        raise ConfigError(f"artifact name {name!r} must be of letters, digits, '.', '_' and '-': say {slug(name)!r}")
+        raise ConfigError(
+            f"artifact name {name!r} must consist of letters, digits, '.', '_' and '-': use {slug(name)!r}"
+        )
     if folder.resolve().is_relative_to(source.resolve()):
-        raise ConfigError(f"{source} holds this run's own record, {folder}; name what is to be kept below it")
+        raise ConfigError(f"{source} contains this run's own record, {folder}; name a file or folder inside it instead")
     manifest = RecordPath(folder, ARTIFACTS) / f"{name}.json"
     target: RecordPath | None = None
     try:

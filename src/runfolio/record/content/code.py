@@ -88,7 +88,7 @@ def delete_content(folder: Path, digest: str) -> None:
 
 
 def read(folder: Path, writers: Sequence[str]) -> Code | None:
-    """Return the code of the last writer that recorded some; None if no writer did.
+    """Return the code of the last writer that recorded code; None if no writer did.
 
     Raises:
         DamagedFile, NewerFormat, StoreError: It cannot be read.
@@ -128,5 +128,5 @@ def read_bytes(folder: Path, digest: str) -> bytes:
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != digest:
-        raise DamagedFile(f"{path} is damaged (it is not what its name says)")
+        raise DamagedFile(f"{path} is damaged (its content does not match its name)")
     return data

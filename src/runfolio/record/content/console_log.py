@@ -14,7 +14,7 @@ from runfolio.record.content.console_screen import ConsoleScreen
 
 LARGEST = 50 * 1024 * 1024
 NEWEST = 1024 * 1024
-"""Size of the end of the output that is stored after a log has become full."""
+"""Size of the newest output that a full log still stores."""
 _LINE_LENGTH = 100_000
 """Characters of a line up to which `last_lines` returns it whole; a log may be one line."""
 _LINE_BYTES = 200
@@ -100,7 +100,7 @@ class Transcript:
             self._write(self._screens[stream].feed(data, now))
 
     def add(self, path: RecordPath, line: str) -> None:
-        """Add a line to one log that nobody printed."""
+        """Add a line to one log without printing it."""
         if log := self._logs.get(path):
             log.write(redact_text(line) + "\n")
 

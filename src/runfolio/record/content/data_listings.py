@@ -143,7 +143,9 @@ class Listing:
             raise StoreError(f"cannot read {path}: {error.strerror}") from None
         listing = cls._from_lines(lines)
         if listing.fingerprint != fingerprint or len(listing) != about.get("items"):
-            raise DamagedFile(f"{path} is damaged (it is not what its name says); restore it from a copy of the run")
+            raise DamagedFile(
+                f"{path} is damaged (its content does not match its name); restore it from a copy of the run"
+            )
         return listing
 
 

@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
-"""Names of Pillow. Decoders of other formats run programs, or trust what a file says of its size."""
+"""Formats by their names in Pillow. Decoders of other formats run programs, or trust the size that a file claims."""
 MAX_DECODED_BYTES = 256 * 1024 * 1024
 
 _BYTES_A_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
-"""Bytes that Pillow takes for a pixel of each mode; four for those of every other mode."""
+"""Bytes per pixel in Pillow by mode; four in every other mode."""
 _DECODER_BYTES = {"WEBP": 12, "TIFF": 3}
 """Additional bytes per pixel of decoders that decode a whole image or strip at once."""
 _COLOR_BYTES = 4
@@ -20,9 +20,9 @@ _ORIENTATION = 0x0112
 
 
 def excess(picture: Image.Image) -> str | None:
-    """Return why a picture is too large to be decoded, as the end of a sentence; None if it is not.
+    """Return the reason why a picture is too large to decode, as the end of a sentence; None if it is small enough.
 
-    It is asked of an opened picture, before or after its pixels are decoded.
+    The picture is open; its pixels may be decoded already.
     """
     needed = decoded_bytes(picture)
     if needed <= MAX_DECODED_BYTES:
@@ -34,7 +34,7 @@ def excess(picture: Image.Image) -> str | None:
 
 
 def decoded_bytes(picture: Image.Image) -> int:
-    """Return the bytes that a picture's pixels take when they are decoded, and once more turned upright or converted.
+    """Return the bytes of a picture's decoded pixels and of a copy that is turned upright or converted.
 
     A progressive JPEG is decoded from all of its coefficients, which take two bytes each.
     """

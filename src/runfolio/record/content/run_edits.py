@@ -26,7 +26,7 @@ _FILE_NAME = re.compile(r"([0-9]{16})-[0-9a-z]{8}\.json")
 NAME_LENGTH, _TAG_LENGTH = 500, 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_US = 10**16 - 1
-"""Time of the latest edit that a file's name can say."""
+"""Latest time that the name of an edit's file can express."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -97,7 +97,7 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
     The edit gets a later time than every existing one, so that it applies even if another machine's clock is ahead.
 
     Raises:
-        ConfigError: The name is empty, longer than 500 characters, or longer than a line.
+        ConfigError: The name is empty, longer than 500 characters, or has several lines.
         StoreError: The store cannot be written, or the run does not exist.
     """
     if "name" in values:
@@ -108,7 +108,9 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
         earlier = [time_us for time_us, _ in _files(folder)] + [_edited_us(document, key) for key in values]
         time_us = max(int(time.time() * 1e6), max(earlier) + 1)
         if time_us > _LAST_US:
-            raise StoreError(f"{folder} holds a change dated after the year 2286, which no other can follow; remove it")
+            raise StoreError(
+                f"{folder} holds a change dated after the year 2286, so no later one is possible; remove it"
+            )
         edit = {
             "runfolio": FORMAT,
             "time": time_to_text(_EPOCH + time_us * _MICROSECOND),
@@ -127,7 +129,7 @@ def check_name(name: str) -> None:
     """Check the name of a run or an experiment.
 
     Raises:
-        ConfigError: It is not a text, empty, longer than 500 characters, or longer than a line.
+        ConfigError: It is not a text, is empty, is longer than 500 characters, or has several lines.
     """
     if not isinstance(name, str):
         raise ConfigError(f"a name is a text of 1 to {NAME_LENGTH} characters, not a {type(name).__name__}")

@@ -71,7 +71,7 @@ class Heartbeat:
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Heartbeat | None:
-        """Return the heartbeat of a writer; None if it left none that is valid."""
+        """Return the heartbeat of a writer; None if it has no valid one."""
         try:
             heartbeat = schema.decode_whole(cls, files.read_json(_path(folder, writer)))
         except (FileNotFoundError, ValueError, RunfolioError):

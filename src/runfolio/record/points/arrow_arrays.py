@@ -44,7 +44,7 @@ def decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], li
     codes, values = to_numpy(column.indices), column.dictionary.to_pylist()
     # For a damaged page, Arrow may return fewer texts.
     if codes.size and (codes.min() < 0 or codes.max() >= len(values)):
-        raise pa.ArrowInvalid("codes that stand for no text")
+        raise pa.ArrowInvalid("codes without a text")
     return codes, values
 
 

@@ -1,7 +1,7 @@
 """Limits of Parquet files, checked before Arrow decodes them: a small file may claim a huge content.
 
-Arrow reserves what a footer and the headers of pages tell it to. Here both are compared with the size of the file, and
-with what a segment may hold.
+Arrow allocates the memory that a footer and the headers of pages ask for. Here both are checked against the size of the
+file and the limits of a segment.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from runfolio.record.base import file_bounds
 from runfolio.record.base.record_path import RecordPath, descriptor_path
 
 GROUP_ROWS = 1 << 20
-"""Most rows of a row group (`docs/format.md`, Segments)."""
+"""Largest number of rows in a row group (`docs/format.md`, Segments)."""
 COLUMN_BYTES = 256 << 20
-"""Most unpacked bytes of a column in a row group."""
+"""Largest unpacked size in bytes of a column in a row group."""
 _ROWS_PER_BYTE = 200
-"""Most rows per byte of a file; a constant metric has about 40."""
+"""Largest number of rows per byte of a file; a constant metric has about 40."""
 _ZSTD_RATIO = 1 << 15
 """Largest compression ratio: a block of 4 bytes may unpack to 128 KB."""
 _UNCOUNTED_BYTES = 1 << 20
-"""Size of a footer that is not checked; Arrow needs up to 250 times its size in memory."""
+"""Size up to which a footer is not checked; Arrow needs up to 250 times as much memory."""
 _STRUCT_BYTES = 8
 """Smallest average size of a struct in a footer; Arrow's have about 14 bytes."""
 _HEADER_BYTES = 4096
-"""Largest header of a page, which repeats the page's least and greatest name."""
+"""Size of the largest header of a page, which contains the page's first and last name."""
 _VARINT_BITS = 64
 """Bits of the largest integer."""
 _TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
@@ -68,13 +68,13 @@ def read_footer(file: pa.NativeFile) -> Footer:
     """Return the footer; if its length is wrong, the available bytes.
 
     Raises:
-        ArrowInvalid: It is too large, or describes more than it can.
+        ArrowInvalid: It is larger than allowed, or claims more content than its size allows.
     """
     size = file.size()
     length = int.from_bytes(file.read_at(min(8, size), max(size - 8, 0))[:4], "little")
     most = file_bounds.SEGMENT_FOOTER
     if most < length < size:
-        raise pa.ArrowInvalid(f"its footer has {length:,} bytes, and such a footer at most {most:,}")
+        raise pa.ArrowInvalid(f"its footer has {length:,} bytes; at most {most:,} are allowed")
     start = size - min(length + 8, size, most + 8)
     data = file.read_at(size - start, start)
     if len(data) > _UNCOUNTED_BYTES and (structs := _count_structs(data)) * _STRUCT_BYTES > len(data):
@@ -108,12 +108,12 @@ def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
     for group in range(metadata.num_row_groups):
         group_rows = metadata.row_group(group).num_rows
         if not 0 <= group_rows <= GROUP_ROWS:
-            raise pa.ArrowInvalid(f"it says that a row group has {group_rows:,} points")
+            raise pa.ArrowInvalid(f"it claims that a row group has {group_rows:,} points")
         rows += group_rows
     if rows != metadata.num_rows:
-        raise pa.ArrowInvalid(f"its row groups hold {rows:,} points, and it says {metadata.num_rows:,}")
+        raise pa.ArrowInvalid(f"its row groups hold {rows:,} points, but it claims {metadata.num_rows:,}")
     if rows > GROUP_ROWS + _ROWS_PER_BYTE * file.size():
-        raise pa.ArrowInvalid(f"it says that it holds {rows:,} points in {file.size():,} bytes")
+        raise pa.ArrowInvalid(f"it claims {rows:,} points in {file.size():,} bytes")
 
 
 def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns: Sequence[str]) -> None:
@@ -127,14 +127,14 @@ def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns:
         column = about.column(index)
         if (name := column.path_in_schema) in columns:
             if column.compression not in ("ZSTD", "UNCOMPRESSED"):
-                raise pa.ArrowInvalid(f"a column of it is packed by {column.compression}")
+                raise pa.ArrowInvalid(f"a column is compressed with {column.compression}")
             needs_look = column.total_compressed_size * _ZSTD_RATIO > COLUMN_BYTES
             if needs_look and (unpacked := sum(_unpacked_sizes(file, column))) > COLUMN_BYTES:
                 raise pa.ArrowInvalid(f"column {name} would take {unpacked:,} bytes in one row group")
 
 
 def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
-    """Return the first and last text in a column of one row group; None if the footer does not say."""
+    """Return the first and last text in a column of one row group; None if they are not in the footer."""
     statistics = column.statistics
     if statistics is None or not statistics.has_min_max:
         return None
@@ -169,7 +169,7 @@ def _count_structs(footer: bytes) -> int:
 
 
 def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> tuple[int, int]:
-    """Return the number of structs in a value, and the position of its end; in a list, truth values take a byte."""
+    """Return the number of structs in a value, and the position of its end; in a list, a boolean takes one byte."""
     if kind == _STRUCT:
         count = 1
         while head := data[position]:
@@ -193,7 +193,7 @@ def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> t
 
 
 def _integers(data: bytes) -> tuple[dict[int, int], int]:
-    """Return the fields of a Thrift struct (compact protocol) that are integers, and the bytes it takes."""
+    """Return the integer fields of a Thrift struct (compact protocol), and its size in bytes."""
     try:
         return _struct(data, 0)
     except (IndexError, RecursionError):
@@ -224,7 +224,7 @@ def _value(data: bytes, position: int, kind: int) -> tuple[int | None, int]:
         return None, position + size
     if kind == _STRUCT:
         return None, _struct(data, position)[1]
-    if kind in _TRUTH_VALUES:  # the kind is the value
+    if kind in _TRUTH_VALUES:  # the type code is the value
         return None, position
     raise IndexError  # a page's header has no other types
 

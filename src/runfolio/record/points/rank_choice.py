@@ -16,7 +16,7 @@ from runfolio.record.points.row_merging import Rows
 
 
 class WriterChoice(NamedTuple):
-    """Writer indices: for each metric and attempt, points of the `first` writers that logged it, else of `all`."""
+    """Writer indices. For each metric and attempt, the points of the `first` writers are shown, else those of `all`."""
 
     first: list[int]
     all: list[int]
@@ -59,7 +59,7 @@ class WriterChoice(NamedTuple):
         return np.unique(np.concatenate([np.empty(0, np.int64), *keys]))
 
     def select_rows(self, rows: Rows, primary_keys: NDArray[np.int64]) -> Rows:
-        """Return the rows of the choice; `primary_keys` comes from all rows (`primary_keys`)."""
+        """Return the rows of the choice; `primary_keys` is the result of that method for all rows."""
         first = np.isin(rows["writer"], self.first)
         return rows[first | (np.isin(rows["writer"], self.all) & ~np.isin(_key(rows), primary_keys))]
 

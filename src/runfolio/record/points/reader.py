@@ -28,7 +28,7 @@ from runfolio.record.points.tails import LogCall
 Branch = Literal["newest", "all"]
 T = TypeVar("T")
 _LIST_ATTEMPTS = 5
-"""Number of times to list the files if some are sealed between listing and opening."""
+"""Number of attempts to list and open the files, since some may be sealed in between."""
 _CURVE = ("step", "time_us", "value", "attempt")
 _ROWS_AT_ONCE = 500_000
 """Largest number of rows of all files in memory while reading a whole run."""
@@ -97,7 +97,7 @@ class PointFiles:
 
         Returns:
             Value in the same log call, else the last earlier one of the same writer, or NaN; float64 [n].
-            Whether it is from the same call; bool [n].
+            True if the value is from the same call; bool [n].
         """
         shown = self._choice(rank)
         rows = self._retry_damaged(lambda: self._rows_of(metric, "newest", shown))
@@ -230,7 +230,7 @@ class PointFiles:
                 except FileNotFoundError:
                     raise
                 except OSError as error:
-                    if error.errno == errno.ESTALE:  # how a network disk says that it is gone
+                    if error.errno == errno.ESTALE:  # error of a network disk for a deleted file
                         raise FileNotFoundError(str(path)) from None
                     self.problems.append(f"cannot read {path}: {error.strerror}")
                 else:

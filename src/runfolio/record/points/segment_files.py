@@ -201,7 +201,7 @@ class Segment:
         files.check_format(about, path)
         column_types = {entry.name: entry.type for entry in parquet_file.schema_arrow}
         if mismatched := [entry.name for entry in SCHEMA if column_types.get(entry.name) != entry.type]:
-            raise DamagedFile(f"{path} is damaged (it lacks {', '.join(mismatched)}, or not of the expected type)")
+            raise DamagedFile(f"{path} is damaged (it lacks {', '.join(mismatched)}, or has it in an unexpected type)")
         return cls(path, ranges, parquet_file, source)
 
     def names(self) -> list[str]:
@@ -325,7 +325,7 @@ class Segment:
 
 def _checked_range(first: Any, last: Any) -> tuple[int, int]:
     if not (type(first) is type(last) is int and 0 <= first <= last < 2**63):
-        raise ValueError("a range of log calls is two integers")
+        raise ValueError("a range of log calls must be two integers")
     return first, last
 
 
@@ -340,7 +340,7 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
         translation = np.array([codes_by_name.get(text, -1) for text in texts], np.int32)
         rows[name] = translation[codes]
         if (rows[name] < 0).any():
-            raise pa.ArrowInvalid(f"points of a {name} that it does not name")
+            raise pa.ArrowInvalid(f"points of a {name} that is not in its list")
     return rows
 
 

@@ -28,7 +28,7 @@ def header(writer: str, attempt: int) -> bytes:
 
 
 def encode(calls: Iterable[LogCall]) -> bytes:
-    """Encode log calls as lines. A float64 is restored bit for bit, except that all NaN become the same."""
+    """Encode log calls as lines. Float64 numbers are restored bit for bit; all NaN become the same NaN."""
     return b"".join(map(_encode_one, calls))
 
 
@@ -42,7 +42,7 @@ class TailRow(TypedDict):
 
 
 def encode_rows(rows: list[TailRow]) -> bytes | None:
-    """Encode rows as lines at once; None if JSON lacks a number or a name is not a text, which `encode` handles."""
+    """Encode rows as lines at once; None if JSON lacks a number or a name is not a text. Then use `encode`."""
     try:
         encoded = orjson.dumps(rows)
     except orjson.JSONEncodeError:

@@ -1,4 +1,4 @@
-"""Order of a training's data, drawn from (seed, epoch) only, so that any position is found at once."""
+"""Order of a training's data, drawn from (seed, epoch) only, so that a training can continue at any position."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGEST_SEED = 2**32 - 1
 
 
 def epoch_order(length: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Return the indices 0 to `length` - 1 in the order of one epoch, counted from 0."""
+    """Return the indices 0 to `length` - 1 in the order of one epoch. Epochs are counted from 0."""
     import numpy as np
 
     return np.random.RandomState([seed, epoch]).permutation(length)
@@ -24,19 +24,19 @@ def epoch_order(length: int, seed: int, epoch: int) -> NDArray[np.int64]:
 class BatchOrder:
     """Shuffled batches of indices: a `batch_sampler` for torch's DataLoader that can continue at any step.
 
-    Each iteration is one epoch in a new order, or the rest of one after `at`. The order is the same on every machine
-    and for any number of workers, and does not depend on other random numbers. Also pass the DataLoader its own
-    `generator=torch.Generator()`: otherwise each iteration draws from the global generator.
+    Each iteration yields one epoch in a new order, or the rest of an epoch after a call of `at`. The order is the same
+    on every machine and with any number of workers, and is independent of other random numbers. Also pass the
+    DataLoader its own `generator=torch.Generator()`: otherwise each iteration draws from the global generator.
     """
 
     def __init__(self, length: int, batch_size: int, *, seed: int, drop_last: bool = False) -> None:
         """Create an order.
 
         Args:
-            length: Number of items of the data.
-            drop_last: Omit the last batch of an epoch if it is smaller.
+            length: Number of items in the data.
+            drop_last: Omit the last batch of an epoch if it is incomplete.
         Raises:
-            ConfigError: There is not even one batch, or the seed is not between 0 and 2^32 - 1.
+            ConfigError: There are fewer items than one batch needs, or the seed is not between 0 and 2^32 - 1.
         """
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}; it must be at least 1")
@@ -51,7 +51,7 @@ class BatchOrder:
         self._epoch, self._begin = 0, 0
 
     def at(self, step: int) -> Self:
-        """Start the next iteration after `step` batches, counted from the first batch of the training.
+        """Start the next iteration after `step` batches, counted from the first batch of the first epoch.
 
         Raises:
             ConfigError: `step` is negative.
@@ -66,7 +66,8 @@ class BatchOrder:
         return self._batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        # Only when the first batch is requested: a DataLoader with workers starts its first iteration twice.
+        # Drawn only when the first batch is requested, because a DataLoader with workers starts its first iteration
+        # twice.
         epoch, begin = self._epoch, self._begin
         self._epoch, self._begin = epoch + 1, 0
         order = epoch_order(self._length, self._seed, epoch)

@@ -1,7 +1,8 @@
-"""Folders of forks: new runs that start with another run's points, up to a checkpoint (`docs/format.md`, Lineage).
+"""Folders of forks: new runs that start with a copy of another run's points up to a checkpoint (`docs/format.md`,
+Lineage).
 
-A fork is created in a hidden folder until it is complete. It is a run that ended at the checkpoint, and is then resumed
-like any other. Its parent is only read; it may be running, and may be deleted later.
+A fork is created in a hidden folder, which is renamed when it is complete. The result is a run that ended at the
+checkpoint and can be resumed like any other. The parent run is only read; it may be running, and may be deleted later.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ from runfolio.tracking.pipeline.plain_values import whole_step
 
 _SUFFIX = "-fork"
 _PATIENCE_S = 20.0
-"""Time for which to retry copying a checkpoint that a running training keeps replacing."""
+"""Time limit for retries to copy a checkpoint that a running parent keeps replacing."""
 _ABANDONED_S = 3600.0
-"""Age from which an incomplete fork is considered abandoned by a killed process."""
+"""Age from which an incomplete fork is assumed to belong to a killed process."""
 
 
-class Replaced(StoreError):  # noqa: N818 - like all errors of runfolio, named after the event
+class Replaced(StoreError):  # noqa: N818 - named after the event, like all of runfolio's errors
     """The checkpoint was replaced while it was being copied."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -68,20 +69,20 @@ def make_fork_folder(
     config: Mapping[str, Any],
     run_id: str,
 ) -> Path:
-    """Create the folder of a fork with the points of its parent up to a checkpoint, and return it.
+    """Create the folder of a fork with the parent's points up to a checkpoint, and return the folder.
 
     Args:
         parent_path: Folder of the run to fork.
         checkpoint: Name of the checkpoint to start from.
-        step: Start from the checkpoint of exactly this step instead.
-        name: Default: the parent's name with `-fork`; the default of `experiment` is the parent's.
+        step: Start from the checkpoint saved at exactly this step instead.
+        name: Name of the fork. Default: the parent's name with `-fork` appended.
         config: Settings that override the parent's.
         run_id: Id of the new run.
     Raises:
         ConfigError: Neither checkpoint nor step is given, or the step is not an integer.
         NotFound: The checkpoint does not exist; the message lists the existing ones.
-        DamagedFile: The checkpoint cannot be read. Another one is not used, since it would give another fork.
-        FileExistsError: A run with the id exists.
+        DamagedFile: The checkpoint cannot be read. No other checkpoint is used, because the fork would be different.
+        FileExistsError: A run with this id already exists.
         Replaced: The parent keeps replacing the checkpoint.
         OSError: The store cannot be written.
     """
@@ -107,7 +108,7 @@ def make_fork_folder(
 
 
 def find_fork_checkpoint(folder: Path, name: str | None, step: int | None) -> Checkpoint:
-    """Return the checkpoint to start from: by name, or the checkpoint of exactly that step.
+    """Return the checkpoint with a name, or the one saved at exactly a step.
 
     Raises:
         ConfigError, NotFound, DamagedFile: As in `make_fork_folder`.
@@ -120,9 +121,11 @@ def find_fork_checkpoint(folder: Path, name: str | None, step: int | None) -> Ch
 
 
 def _fill(fork_path: Path, parent_path: Path, parent: RunDocument, checkpoint: Checkpoint) -> None:
-    """Write everything of a fork except its document."""
+    """Write all files of a fork except its `run.json`."""
     position = position_at(parent_path, parent, checkpoint)
-    _copy_checkpoint(checkpoint, LAST, fork_path)  # first, since a running parent deletes files that it replaces
+    _copy_checkpoint(
+        checkpoint, LAST, fork_path
+    )  # copied first, because a running parent deletes files that it replaces
     if (best := _best(checkpoint, position)) is not None:
         _copy_checkpoint(best, BEST, fork_path)
     _copy_points(parent_path, parent, position, fork_path)
@@ -171,15 +174,15 @@ def _document(parent: RunDocument, checkpoint: Checkpoint, run_id: str, name: st
 
 
 def _attempts(parent: RunDocument, checkpoint: Checkpoint) -> list[Attempt]:
-    """Return the attempts that led to the checkpoint; the last one ends there."""
+    """Return the attempts that led to the checkpoint. The last of them ends at the checkpoint."""
     by_number = {entry.attempt: entry for entry in parent.attempts}
     attempts: list[Attempt] = []
     number: int | None = checkpoint.attempt
     while number is not None:
         if number not in by_number:
             raise DamagedFile(
-                f"{checkpoint.folder}: its checkpoint {checkpoint.name!r} is of attempt {number}, which is missing in"
-                " its run.json; fork from another checkpoint"
+                f"{checkpoint.folder}: its checkpoint {checkpoint.name!r} belongs to attempt {number}, which is missing"
+                " in its run.json; fork from another checkpoint"
             )
         entry = by_number.pop(number)
         attempts.insert(0, dataclasses.replace(entry, inherited=entry.inherited or parent.id))
@@ -223,7 +226,7 @@ def _copy_checkpoint(checkpoint: Checkpoint, name: str, into: Path) -> None:
     manifest = files.read_json(manifests.manifest_path(checkpoint.folder, checkpoint.name))
     try:
         for file in checkpoint.file_names:
-            with contextlib.suppress(FileExistsError):  # also a file of the other checkpoint
+            with contextlib.suppress(FileExistsError):  # the file also belongs to the other checkpoint
                 (RecordPath(checkpoint.folder, CHECKPOINTS) / file).link(target / file)
         files.write_json(manifests.manifest_path(into, name), {**manifest, "name": name}, sync=True)
         copied = manifests.read(into, name)
@@ -237,7 +240,7 @@ def _copy_checkpoint(checkpoint: Checkpoint, name: str, into: Path) -> None:
 
 
 def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | None:
-    """Return the best existing checkpoint of the parent that was saved before; else this one if it has a metric."""
+    """Return the best checkpoint that the parent saved before this one, or else this one if it has a metric."""
     ranked = [name for name in manifests.names(checkpoint.folder) if name.startswith(BEST)]
     for name in sorted(ranked, key=lambda name: (len(name), name)):  # best, best-2, ... best-10
         with contextlib.suppress(DamagedFile, NotFound):
@@ -248,7 +251,7 @@ def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | N
 
 
 def _copy_heartbeats(parent_path: Path, position: Mapping[str, int], into: Path) -> None:
-    """Copy the heartbeats of the inherited writers, marked as ended."""
+    """Copy the heartbeats of the inherited writers, and mark them as ended."""
     RecordPath(into, ALIVE).mkdir()
     for heartbeat in heartbeats.heartbeats(parent_path):
         if heartbeat.writer in position:
@@ -256,21 +259,23 @@ def _copy_heartbeats(parent_path: Path, position: Mapping[str, int], into: Path)
 
 
 def _copy_listings(parent_path: Path, parent: RunDocument, into: Path) -> None:
-    """Link the listings of the data that the inherited points were trained on."""
+    """Create links to the listings of the data that the parent was trained on."""
     RecordPath(into, DATA).mkdir()
     for fingerprint in {entry["fingerprint"] for entry in _fingerprinted_data(parent).values()}:
-        with contextlib.suppress(FileNotFoundError, UnusableFile):  # too long to be stored, or lost in the parent
+        with contextlib.suppress(
+            FileNotFoundError, UnusableFile
+        ):  # the listing was too long to be stored, or is missing in the parent
             listing_path(parent_path, fingerprint).link(listing_path(into, fingerprint))
 
 
 def _fingerprinted_data(parent: RunDocument) -> dict[str, Any]:
-    """Return the recorded data with a fingerprint, without data that was still being read."""
+    """Return the recorded data sets that have a fingerprint; others were still being read."""
     return {name: entry for name, entry in parent.data.items() if is_fingerprint(entry.get("fingerprint"))}
 
 
 @contextlib.contextmanager
 def _complete_folder(folder: Path) -> Iterator[Path]:
-    """Yield a hidden folder that is synced and renamed to `folder` at the end, or removed after an error.
+    """Yield a hidden folder. At the end it is synced and renamed to `folder`, or removed after an error.
 
     Raises:
         FileExistsError: `folder` exists.

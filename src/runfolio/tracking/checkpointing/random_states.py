@@ -1,4 +1,4 @@
-"""States of the random generators of Python, NumPy and torch, for the libraries that are imported."""
+"""States of the random generators of Python, NumPy and torch, as far as these libraries are imported."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from runfolio.errors import ConfigError
 
 log = logging.getLogger("runfolio")
 _WORDS = "<625I"
-"""Python's Mersenne Twister: 624 words and a position."""
+"""Length of the state of Python's Mersenne Twister: 624 words and a position."""
 
 
 def capture_states() -> dict[str, Any]:
-    """Return each generator's state as plain values and tensors; GPUs only if they are in use."""
+    """Return the state of each generator as plain values and tensors. GPUs are included only if they are in use."""
     version, words, gauss = random.getstate()
     captured: dict[str, Any] = {
         "python": {"version": version, "words": struct.pack(_WORDS, *words).hex(), "gauss": gauss},
@@ -40,7 +40,7 @@ def capture_states() -> dict[str, Any]:
 
 
 def restore(saved: Mapping[str, Any]) -> None:
-    """Restore the states of `capture_states`. States of GPUs are restored only if their number is the same.
+    """Restore the result of `capture_states`. States of GPUs are restored only if the number of GPUs is the same.
 
     Raises:
         ConfigError: The states are invalid.

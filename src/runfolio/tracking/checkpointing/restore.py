@@ -1,4 +1,4 @@
-"""Restoring of a checkpoint's state into the objects of a training."""
+"""Restoration of a checkpoint's state into the objects of a training script."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger("runfolio")
 
 
 def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
-    """Load the state saved under the name of each target into it, then restore the random generators.
+    """Load into each target the state that was saved under its name, then restore the random generators.
 
     Raises:
         NotFound, ConfigError, DamagedFile: As in `Run.restore`; if a module does not fit, nothing was changed.
@@ -26,7 +26,9 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
     subject = f"checkpoint {checkpoint.name!r} of {checkpoint.folder}"
     objects = {name: target for name, target in targets.items() if name not in checkpoint.parts}
     state, lost_types = checkpoint.unpack_state({})
-    if any(lost_types.values()):  # only if needed: `state_dict` of some batch iterators starts the workers
+    if any(
+        lost_types.values()
+    ):  # called only if needed, because `state_dict` of some batch iterators starts the workers
         types = user_types([target.state_dict() for target in objects.values() if hasattr(target, "state_dict")])
         state, lost_types = checkpoint.unpack_state(types)
     for name, target in targets.items():
@@ -53,7 +55,7 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
 def _load(target: Any, state: Any, subject: str) -> None:
     try:
         target.load_state_dict(state)
-    except Exception as error:  # each kind of object has its own errors
+    except Exception as error:  # each class of object raises its own errors
         raise ConfigError(f"{subject}: {str(error) or type(error).__name__}") from error
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(target, torch.optim.Optimizer):
@@ -61,7 +63,7 @@ def _load(target: Any, state: Any, subject: str) -> None:
 
 
 def _shard_optimizer(optimizer: Any) -> None:
-    """Shard an optimizer's state like its parameters: it was saved unsharded."""
+    """Shard the state of an optimizer, which was saved unsharded, in the same way as its parameters."""
     for parameter, values in optimizer.state.items():
         for name, value in values.items():
             if getattr(value, "shape", None) == parameter.shape and not hasattr(value, "full_tensor"):

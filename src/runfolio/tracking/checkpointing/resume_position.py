@@ -1,4 +1,4 @@
-"""Position at which a run continues: its data, and the part of it that belongs to a checkpoint."""
+"""Position at which a run continues: the points in its folder, and which of them belong to a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from runfolio.record.liveness import heartbeats
 
 
 def bring_back_spools(folder: Path) -> None:
-    """Move spooled points of this machine into the run, before it is decided which points continue."""
+    """Move spooled points on this machine into the run, so that they are included when the position is determined."""
     for waiting in spool.spools_of(folder):
         if heartbeats.is_over(folder, waiting.writer):
             spool.bring_back(waiting)
 
 
 def position_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
-    """Return the last seq of each writer that belongs to a checkpoint."""
+    """Return the last seq of each writer that belongs to the branch of a checkpoint."""
     if not heartbeats.joined_heartbeats(folder, document):
         return checkpoint.position
-    from runfolio.record.checkpoints import resume_points  # Arrow, which few runs need
+    from runfolio.record.checkpoints import resume_points  # imports Arrow, which few runs need
 
     return {**resume_points.joined_last_seqs(folder, document, checkpoint), **checkpoint.position}

@@ -1,7 +1,7 @@
-"""`Run.checkpoint`: which calls save, the copy of the state, and the thread that writes it.
+"""Implementation of `Run.checkpoint`: it decides which calls save, copies the state, and writes it on a thread.
 
-The training waits only for the copy of its state in memory. It waits neither for the disk nor for the points that it
-logged before: the encoder thread determines their number later.
+The training thread waits only for the copy of the state in memory. It waits neither for the disk nor for earlier log
+calls, which the encoder thread counts later.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from runfolio.tracking.process import exit_hooks
 from runfolio.tracking.process.exit_hooks import Ending
 
 _COPIES = 2
-"""Largest number of copies of the state: one being written, one queued. The memory of one is reused."""
+"""Maximum number of copies of the state: one being written and one queued. Their memory is reused."""
 _FLUSH_WAIT_S = 30.0
 _SLOT_POLL_S = 0.05
 _POLL_S = 0.002
 _LOG_WAIT_S = 0.2
 _SLOWEST_BYTES_PER_S = 20e6
-"""Slowest disk that the end of a run still waits for."""
+"""Slowest write speed of a disk for which the end of a run still waits."""
 
 
 class SavedRun(Protocol):
-    """The part of a run that its saver uses."""
+    """Part of a run that the saver uses."""
 
     folder: Path
 
@@ -58,27 +58,27 @@ class SavedRun(Protocol):
         ...
 
     def note_call(self) -> None:
-        """Record that the run is being used."""
+        """Record that the run was used."""
         ...
 
 
 @dataclass
 class _Job:
-    """State to be written."""
+    """Captured state that is waiting to be written."""
 
     stem: str
     snapshot: Snapshot
     mark: Mark
-    """Position in the record at which the state was taken."""
+    """Position in the record at which the state was captured."""
     details: dict[str, Any]
     mode: Mode
     permanent_name: str | None
     is_best: bool
     is_one_of_the_best: bool
-    """True if its metric may keep it among the best ones."""
+    """True if its metric may make it one of the best checkpoints."""
 
     def is_replaced_by(self, newer_is_best: bool) -> bool:
-        """Return whether a newer checkpoint may be written instead without a loss."""
+        """Return whether a newer checkpoint may be written instead of this one."""
         return self.permanent_name is None and not self.is_one_of_the_best and (newer_is_best or not self.is_best)
 
     @property
@@ -112,31 +112,32 @@ class Saver:
             run.folder, self._policy, resumed, {**attempt.kept, attempt.writer: math.inf}
         )
         self._best = self._retention.best
-        """Best metric, including queued checkpoints."""
+        """Best metric so far, including queued checkpoints."""
         self._calls = self._retention.last_kept_step
-        """Number of calls. A resumed run continues the count, so that permanent checkpoints are not replaced."""
+        """Number of calls so far. A resumed run continues counting, so that permanent checkpoints are not replaced."""
         self._saved = 0
         self._saved_step = self._calls if resumed is None or resumed.step is None else resumed.step
-        """Step of the previous checkpoint, or of a later call if the steps restart."""
+        """Step of the previous checkpoint, or of a later call if the steps started again."""
         self._saved_at = time.monotonic()
         self._called_at = math.nan
         self._gap_s = math.nan
         """Time between the last two calls."""
         self._warned_budget = False
         self._warned_end = False
-        # No lock: a signal handler that ends the run may have interrupted a call.
+        # Not a lock, because a signal handler that ends the run may have interrupted a call.
         self._copy_slots: queue.SimpleQueue[None] = queue.SimpleQueue()
-        """One entry per further copy of the state that may be made."""
+        """One entry for each further copy of the state that is allowed."""
         for _ in range(_COPIES):
             self._copy_slots.put(None)
         self._copying: list[int] = []
-        """Threads of calls that make a copy or wait to; a call in a signal handler may have interrupted another."""
+        """Threads that are copying the state or waiting to do so. A call in a signal handler may have interrupted
+        another call."""
         self._spare: Snapshot | None = None
-        """Snapshot that was written last; the next copy reuses its memory."""
+        """Last written snapshot, whose memory is reused by the next copy."""
         self._waiting: deque[_Job] = deque()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._busy: _Job | bool = False
-        """Job being written; True briefly while a job is dequeued."""
+        """Job that is being written; True for a moment while a job is dequeued."""
         self._is_closed = False
         self._thread: threading.Thread | None = None
 
@@ -149,7 +150,7 @@ class Saver:
         loader: str | None,
         meta: Mapping[str, Any] | None,
     ) -> bool:
-        """Save the state if that is due; return whether it is the best so far. See `Run.checkpoint`."""
+        """Save the state if a checkpoint is due, and return whether it is the best so far. See `Run.checkpoint`."""
         if type(mode) is not str or mode not in ("max", "min"):
             raise ConfigError(f"mode is {shorten(mode)}; it must be max or min")
         self._run.note_call()
@@ -212,7 +213,7 @@ class Saver:
         try:
             spare, self._spare = self._spare, None
             snapshot = snapshot.copy(spare)
-        except (MemoryError, RuntimeError) as error:  # torch raises the latter
+        except (MemoryError, RuntimeError) as error:  # torch raises RuntimeError
             self._copy_slots.put(None)
             self._log_failure(step, f"no memory for a copy: {error}")
             return False
@@ -242,7 +243,7 @@ class Saver:
         return True
 
     def wait(self, timeout_s: float = math.inf) -> bool:
-        """Wait until all queued checkpoints are written or have failed; return False on a timeout."""
+        """Wait until all queued checkpoints are written or have failed, and return False on a timeout."""
         deadline = time.monotonic() + timeout_s
         while self._waiting or self._busy:
             if time.monotonic() >= deadline:
@@ -252,16 +253,16 @@ class Saver:
         return True
 
     def close(self, ending: Ending) -> None:
-        """Wait for pending checkpoints, as long as the run's end and a slow disk may take; then refuse further ones.
+        """Wait for pending checkpoints within the time for the run's end and a slow disk; then refuse further ones.
 
-        A signal handler that interrupted it may call it again.
+        If a signal handler interrupts this method, it may call the method again.
         """
         self._is_closed = True
         remaining_s = exit_hooks.seconds_left(ending)
         started = time.monotonic()
         jobs = [job for job in (self._busy, *self._waiting.copy()) if isinstance(job, _Job)]
         size = sum(job.size_bytes for job in jobs)
-        # Points have priority if the process is being killed: half of the time is reserved for them.
+        # Points have priority if the process is being killed, so half of the time is reserved for them.
         if not self.wait(remaining_s / 2 if ending == "killed" else remaining_s + size / _SLOWEST_BYTES_PER_S):
             for job in jobs:
                 self._log_failure(job.details["step"], "there was no time left")
@@ -270,17 +271,17 @@ class Saver:
         self._wake.put(None)
 
     def checkpoint_wait_s(self) -> float:
-        """Return how long a process asked to stop may wait for the next call; 0 if none is expected in time.
+        """Return how many seconds to wait for the next call after a stop request; 0 if no call is expected in time.
 
-        The time between the last two calls is the estimate.
+        The estimate is based on the time between the last two calls.
         """
         since, most = time.monotonic() - self._called_at, self._pace.grace_s
-        is_soon = self._gap_s - since <= most and since <= self._gap_s + most  # False if one of them is NaN
+        is_soon = self._gap_s - since <= most and since <= self._gap_s + most  # False if one of the metrics is NaN
         return most if is_soon and not self._is_closed else 0.0
 
     @property
     def has_saved(self) -> bool:
-        """True if a checkpoint was queued since the run was opened."""
+        """True if a checkpoint has been queued since the run was opened."""
         return self._saved > 0
 
     def _is_due(self, step: int) -> bool:
@@ -292,7 +293,7 @@ class Saver:
         return minutes is not None and time.monotonic() - self._saved_at >= minutes * 60
 
     def _take_copy_slot(self, is_best: bool) -> str | None:
-        """Wait until another copy of the state may be made; return the reason if that fails."""
+        """Wait until another copy of the state is allowed, and return the reason if it is not."""
         while True:
             with contextlib.suppress(queue.Empty):
                 self._copy_slots.get_nowait()
@@ -301,7 +302,9 @@ class Saver:
                 if self._waiting[-1].is_replaced_by(is_best):
                     self._spare = self._waiting.pop().snapshot
                     return None
-            if self._copying.count(threading.get_ident()) > _COPIES:  # signal handlers that interrupted each other
+            if (
+                self._copying.count(threading.get_ident()) > _COPIES
+            ):  # the calls are in signal handlers that interrupted each other
                 return "it interrupted calls that have not made their copies yet"
             with contextlib.suppress(queue.Empty):
                 self._copy_slots.get(timeout=_SLOT_POLL_S)
@@ -325,7 +328,7 @@ class Saver:
         self._spare = None
 
     def _work_once(self) -> None:
-        self._busy = True  # before the job is dequeued, so that `wait` always sees it
+        self._busy = True  # set before the job is dequeued, so that `wait` always sees it
         with contextlib.suppress(IndexError):  # a newer job has replaced it
             self._busy = job = self._waiting.popleft()
             self._write(job)
@@ -386,7 +389,7 @@ def checkpoint_metric(metric: Any) -> float:
     """Return the metric of a checkpoint as a number.
 
     Raises:
-        ConfigError: It is not a number.
+        ConfigError: The metric is not a number.
     """
     try:
         return metric_value(detach_value(metric))
@@ -395,7 +398,7 @@ def checkpoint_metric(metric: Any) -> float:
 
 
 def _parts(state: Mapping[str, Any]) -> tuple[dict[str, ModuleState], dict[str, Any]]:
-    """Split the state into the states of modules and other values."""
+    """Split the state into the states of modules and all other values."""
     torch = sys.modules.get("torch")
     modules: dict[str, ModuleState] = {}
     values: dict[str, Any] = {}
@@ -405,5 +408,5 @@ def _parts(state: Mapping[str, Any]) -> tuple[dict[str, ModuleState], dict[str, 
         elif hasattr(value, "state_dict"):
             values[name] = value.state_dict()
         else:
-            values[name] = copy.deepcopy(value) if isinstance(value, LiveDict) else value  # copies are plain dicts
+            values[name] = copy.deepcopy(value) if isinstance(value, LiveDict) else value  # the copies are plain dicts
     return modules, values

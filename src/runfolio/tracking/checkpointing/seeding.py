@@ -1,4 +1,4 @@
-"""One seed for every generator, and the settings that make torch reproduce its results bit for bit.
+"""One seed for all random generators, and the settings that make torch's results bit-identical.
 
 Source: https://pytorch.org/docs/stable/notes/randomness.html
 """
@@ -17,27 +17,28 @@ from runfolio.tracking.environment import seeds
 from runfolio.tracking.process import run_context
 
 SEED, DETERMINISTIC = "seed", "deterministic"
-"""Keys under `seeds` in `run.json` for a call of `seed_everything`."""
+"""Keys of `seeds` in `run.json` that a call of `seed_everything` sets."""
 _LARGEST = 2**32 - 1
-"""NumPy's largest seed."""
+"""Largest seed that NumPy accepts."""
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def seed_everything(seed: int, *, deterministic: bool = False) -> None:
-    """Seed the generators of Python, NumPy and torch, and record the seed in the run of this thread or task.
+    """Seed the random generators of Python, NumPy and torch, and record the seed in the current run of this thread or
+    task.
 
-    If no run is open there, the next one opened there records the seed.
+    If no run is open, the next run that this thread or task opens records the seed.
 
-    NumPy and torch are imported if they are installed, so that later uses are seeded too. A DataLoader's workers and
-    new modules draw from torch's generator. Python's order of sets of texts cannot be changed from inside:
-    `PYTHONHASHSEED=0` fixes it when the process starts; it is recorded with the seeds. On a CPU, the first results of
-    some torch functions may otherwise be wrong in the fourth digit; this call prevents that.
+    NumPy and torch are imported if they are installed, so that their later use is seeded too. DataLoader workers and
+    new modules draw from torch's generator. Python's iteration order of sets of strings cannot be changed after the
+    process has started: set `PYTHONHASHSEED=0` for that; it is recorded with the seeds. This call also prevents a bug
+    on CPUs in which the first results of some torch functions are wrong from the fourth digit.
 
     Args:
         seed: 0 to 2^32 - 1.
-        deterministic: Restrict torch to algorithms that give the same bits each time. They are slower on a GPU, and
-            torch raises an error if there is none. Call it before anything uses a GPU: cuBLAS reads its variable
-            once. False leaves existing settings unchanged.
+        deterministic: Restrict torch to algorithms with bit-identical results. They are slower on a GPU, and torch
+            raises an error if an operation has no such algorithm. Call the function before a GPU is used, because
+            cuBLAS reads its environment variable only once. False leaves existing settings unchanged.
     Raises:
         ConfigError: `seed` is invalid.
     """
@@ -59,7 +60,8 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
 
 @contextmanager
 def deterministic_algorithms(enabled: bool) -> Iterator[None]:
-    """Apply the settings of `seed_everything(deterministic=True)` if `enabled`; restore the old ones at the end."""
+    """Apply the settings of `seed_everything(deterministic=True)` if `enabled`, and restore the previous ones at the
+    end."""
     if not enabled:
         yield
         return
@@ -91,7 +93,7 @@ def _note(values: dict[str, Any]) -> None:
 
 
 def _read_setting(ask: Callable[[Any], Any], torch: Any) -> Any:
-    """Return a setting; None if torch cannot, because two conflicting interfaces set it."""
+    """Return a setting; None if torch cannot read it, because two conflicting interfaces set it."""
     try:
         return ask(torch)
     except RuntimeError:
@@ -99,12 +101,12 @@ def _read_setting(ask: Callable[[Any], Any], torch: Any) -> Any:
 
 
 def _select_kernels(torch: Any) -> None:
-    """Make Intel's MKL select its kernels while only one thread calls it.
+    """Make Intel's MKL select its kernels while only one thread calls the library.
 
-    MKL selects a kernel at each function's first call. Several threads make that call together for a tensor of some
-    thousand numbers. One of them may then get a kernel that is right to only four digits, and the first step of a
-    training differs between runs. Some releases of MKL that come with torch are affected.
-    Source: https://github.com/pytorch/pytorch/issues/188792
+    MKL selects a kernel at the first call of each function. For a tensor of a few thousand numbers, several threads
+    make this call at the same time. One of them may then get a kernel that is accurate to only four digits, so that the
+    first training step differs between runs. Some releases of MKL that torch includes are affected. Source:
+    https://github.com/pytorch/pytorch/issues/188792
     """
     for kind in (torch.float32, torch.float64):
         operand = torch.full((1,), 0.5, dtype=kind, device="cpu")
@@ -116,7 +118,7 @@ _MKL_FUNCTIONS = (
     *("acos", "asin", "atan", "cos", "erf", "erfc", "erfinv", "exp", "log", "log10", "log2", "sin", "sqrt", "tan"),
     *("tanh", "trunc"),
 )
-"""Functions that torch computes by MKL on a CPU (`aten/src/ATen/cpu/vml.h`)."""
+"""Functions that torch computes with MKL on a CPU (`aten/src/ATen/cpu/vml.h`)."""
 
 
 def _apply_settings(torch: Any) -> None:
@@ -126,7 +128,7 @@ def _apply_settings(torch: Any) -> None:
 
 
 def _attribute(path: str) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
-    """Return functions that read and set `torch.<path>`."""
+    """Return a getter and a setter for `torch.<path>`."""
     *modules, name = path.split(".")
 
     def owner(torch: Any) -> Any:
@@ -152,4 +154,4 @@ _SETTINGS: tuple[tuple[Callable[[Any], Any], Callable[[Any, Any], None], Any], .
         "highest",
     ),
 )
-"""Functions that read and change each setting, and its deterministic value."""
+"""Getter, setter and deterministic value of each setting."""

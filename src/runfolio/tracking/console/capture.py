@@ -1,9 +1,9 @@
-"""Capture of a run's console: the output of the process, its C code and its children.
+"""Capture of the console output of a process, including that of C code and child processes.
 
-Descriptors 1 and 2 are redirected to a helper process (`helper_program`), which forwards the output and writes the log.
-A descriptor that was a terminal goes through a pseudo-terminal, so that progress bars and colours stay; any other goes
-through a pipe. The cells of a notebook bypass these descriptors, so their output is copied into the log. The training
-waits for the helper only at the end of the run.
+File descriptors 1 and 2 are redirected to a helper process (`helper_program`), which forwards the output and writes the
+log. If a descriptor is a terminal, it is replaced with a pseudo-terminal, so that programs still print progress bars
+and colours; otherwise it is replaced with a pipe. Notebook cells do not print to these descriptors, so their output is
+copied into the log. The training waits for the helper process only at the end of the run.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _END_WAIT_S: dict[exit_hooks.Ending, float] = {"run": 2.0, "process": 2.0, "kill
 _NOT_HELD_BACK = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
 _READ_BYTES = 65536
 _ADDED_CHARACTERS = 4000
-"""Limit of a line added to a log; a message longer than `_READ_BYTES` would be lost."""
+"""Maximum length of a line added to a log, because a message longer than `_READ_BYTES` would be lost."""
 _Identity = tuple[int, int, int]
 
 
 class Console:
-    """Recorder of the console of one run."""
+    """Monitor that records the console output of one run."""
 
     def __init__(self) -> None:
-        # Read before the run opens any file: if a stream is closed, a new file could get its number.
+        # Read before the run opens any file, because a new file could get the number of a closed stream.
         self._open = [
             number for number, stream in ((1, sys.__stdout__), (2, sys.__stderr__)) if stream and _is_open(number)
         ]
@@ -53,7 +53,7 @@ class Console:
         self._tee: StreamTee | None = None
 
     def start(self, run: MonitoredRun) -> None:
-        """Start to record.
+        """Start recording.
 
         Raises:
             OSError: The helper process cannot be started, or stdout and stderr are closed.
@@ -75,22 +75,23 @@ class Console:
 
 @dataclass(eq=False)
 class _Stream:
-    """One output destination and the descriptors that redirect it."""
+    """One output destination, with the descriptors that are redirected to it."""
 
     replaced: list[int]
-    """1, 2, or both if they share a destination: a single redirection keeps their order."""
+    """Descriptors 1, 2, or both if they share a destination; a single redirection preserves the order of their
+    output."""
     original: int
     entrance: int
-    """Replaces the original: the write end of a pipe, or the slave of a pseudo-terminal."""
+    """Replacement for the original descriptor: the write end of a pipe, or the slave of a pseudo-terminal."""
     exit: int
-    """The read end. Also open in this process: if the helper dies, printing must not raise SIGPIPE."""
+    """Read end. It stays open in this process, so that printing does not raise SIGPIPE if the helper dies."""
 
     def redirect(self) -> None:
         for descriptor in self.replaced:
             os.dup2(self.entrance, descriptor)
 
     def restore(self) -> None:
-        """Undo `redirect`, unless other code has redirected the descriptor since."""
+        """Undo `redirect`, unless other code has redirected the descriptor in the meantime."""
         for descriptor in self.replaced:
             with contextlib.suppress(OSError):
                 if _identity(descriptor) == _identity(self.entrance):
@@ -106,16 +107,17 @@ class _Stream:
                 os.close(descriptor)
 
     def mark(self, mark: bytes, deadline: float) -> None:
-        """Write a mark, unless the pipe stays full until the deadline."""
+        """Write a marker into the stream, unless the pipe stays full until the deadline."""
         poll = select.poll()
         poll.register(self.entrance, select.POLLOUT)
         if poll.poll(max(0.0, 1000 * (deadline - time.monotonic()))):
             os.write(self.entrance, mark)
 
     def forward(self, *, to_the_end: bool) -> None:
-        """Forward the output that the helper left, or, `to_the_end`, wait until no child prints any more."""
+        """Forward the output that the helper did not read. With `to_the_end`, wait until all children have closed the
+        stream."""
         os.set_blocking(self.exit, to_the_end)
-        with contextlib.suppress(OSError):  # also raised when no output is available
+        with contextlib.suppress(OSError):  # raised also if no output is available
             while data := os.read(self.exit, _READ_BYTES):
                 while data:
                     data = data[os.write(self.original, data) :]
@@ -127,7 +129,7 @@ class _Stream:
 
 @dataclass(eq=False)
 class _CellStream(_Stream):
-    """Output of a notebook's cells: copied into the log, not forwarded."""
+    """Output of notebook cells, which is copied into the log but not forwarded."""
 
     def __post_init__(self) -> None:
         self._output = CellOutput(self.entrance)
@@ -145,10 +147,10 @@ class _CellStream(_Stream):
 
 
 class StreamTee:
-    """Redirection of this process's streams through a helper process while any run records them."""
+    """Redirection of this process's output through a helper process while at least one run records it."""
 
     changing = threading.RLock()
-    """Held while the streams are redirected: runs start and end in several threads at once."""
+    """Held while streams are redirected, because runs may start and end in several threads at once."""
     _current: StreamTee | None = None
 
     def __init__(self, open_: list[int]) -> None:
@@ -171,10 +173,10 @@ class StreamTee:
 
     @classmethod
     def of_this_process(cls, open_: list[int]) -> StreamTee:
-        """Return the current tee, or a new one if there is none that still works.
+        """Return the current tee if it still works, or else a new one.
 
         Args:
-            open_: The descriptors among 1 and 2 that are open.
+            open_: Those of the descriptors 1 and 2 that are open.
         Raises:
             OSError: A process, pipe or pseudo-terminal cannot be created.
             RuntimeError: A thread cannot be started.
@@ -188,7 +190,7 @@ class StreamTee:
         return tee
 
     def attach(self, run: tuple[str, str]) -> None:
-        """Start to record into a run."""
+        """Start recording for a run."""
         self._send({"do": "attach", "folder": run[0], "writer": run[1]})
         if not self._attached:
             _flush()
@@ -197,12 +199,12 @@ class StreamTee:
         self._attached.append(run)
 
     def add_lines(self, run: tuple[str, str], text: str) -> None:
-        """Add lines to a run's log alone."""
+        """Add lines to the log of one run without printing them."""
         for line in text.splitlines():
             self._send({"do": "add", "folder": run[0], "writer": run[1], "line": line[:_ADDED_CHARACTERS]})
 
     def detach(self, run: tuple[str, str], ending: exit_hooks.Ending) -> None:
-        """Complete a run's log; after the last run, restore the streams."""
+        """Complete the log of a run. After the end of the last run, restore the streams."""
         if run not in self._attached:
             return
         _flush()
@@ -218,7 +220,8 @@ class StreamTee:
                     self._disconnect()
 
     def forget_in_child(self) -> None:
-        """Drop the tee in a forked child, which keeps printing into the redirection but must not control the helper."""
+        """Drop the tee in a forked child. The child still prints into the redirection, but must not control the
+        helper."""
         StreamTee._current = None
         StreamTee.changing = threading.RLock()
         self._close()
@@ -245,12 +248,12 @@ class StreamTee:
             time.sleep(0.001)
 
     def _send(self, message: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # the helper has ended; `_listen` sees it
+        with contextlib.suppress(OSError):  # the helper has ended, which `_listen` detects
             self._control.send(json.dumps(message).encode(), socket.MSG_NOSIGNAL)
 
     def _listen(self) -> None:
-        """Receive the helper's answers, and forward the output if it dies; runs on its own thread."""
-        self._helper.wait()  # the helper continues as a grandchild
+        """Receive messages of the helper, and forward the output if the helper dies. Runs on its own thread."""
+        self._helper.wait()  # the helper process has forked and continues as a grandchild
         while packet := self._packet():
             answer = json.loads(packet)
             if "broken" in answer:
@@ -260,10 +263,10 @@ class StreamTee:
                 self._answered = max(self._answered, answer["ack"])
         self._ended = True
         for stream in self._streams:
-            stream.forward(to_the_end=False)  # before output that no longer goes through the redirection
+            stream.forward(to_the_end=False)  # must precede output that no longer passes through the redirection
             stream.restore()
             os.close(stream.entrance)
-            stream.entrance = -1  # other code may get this number
+            stream.entrance = -1  # other code may reuse this descriptor number
         if self._attached:
             log.warning("the console is no longer recorded: its helper process ended; the training continues")
         self._control.close()
@@ -273,7 +276,7 @@ class StreamTee:
             self._streams[0].forward_and_close()
 
     def _disconnect(self) -> None:
-        """Close the connection to the helper; `_listen` then cleans up."""
+        """Close the connection to the helper, after which `_listen` cleans up."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
 
@@ -284,7 +287,7 @@ class StreamTee:
             return b""
 
     def _drop_stream(self, exit_: int) -> None:
-        """Restore a stream that lost its reader: the printing code must get the error from the descriptor itself."""
+        """Restore a stream whose destination was closed, so that the printing code gets the error itself."""
         for stream in [stream for stream in self._streams if stream.exit == exit_]:
             stream.restore()
             self._streams = [other for other in self._streams if other is not stream]
@@ -299,7 +302,7 @@ class StreamTee:
 
 
 def _streams(open_: list[int]) -> Iterator[_Stream]:
-    """Yield a redirection for each destination of these descriptors."""
+    """Yield one redirection for each destination of these descriptors."""
     descriptors: dict[_Identity, list[int]] = {}
     for descriptor in open_:
         descriptors.setdefault(_identity(descriptor), []).append(descriptor)
@@ -313,7 +316,7 @@ def _streams(open_: list[int]) -> Iterator[_Stream]:
 
 
 def _open_pseudo_terminal(original: int) -> tuple[int, int]:
-    """Open a pseudo-terminal of the same size in raw mode: only the real terminal translates the output."""
+    """Open a pseudo-terminal of the same size, in raw mode because the real terminal translates the output."""
     master, slave = os.openpty()
     tty.setraw(slave)
     with contextlib.suppress(OSError):
@@ -329,18 +332,20 @@ def _start_helper(control: int, streams: list[_Stream]) -> subprocess.Popen[str]
     """
     shared = [control, *(number for stream in streams for number in (stream.exit, stream.original))]
     mine = [control]
-    with contextlib.suppress(OSError):  # old kernels; opened here because the process may end before the helper starts
+    with contextlib.suppress(
+        OSError
+    ):  # fails on old kernels; opened here because the process may end before the helper starts
         mine.append(_move_up(os.pidfd_open(os.getpid())))
         shared.append(mine[-1])
     pidfd = str(mine[1]) if len(mine) > 1 else "-"
-    # Read here: the kernel may kill processes before the helper has started.
+    # Read here because the kernel may kill processes before the helper has started.
     oom = str(OomKills.of_this_process() or "-")
     pairs = [f"{stream.exit}:{stream.original}" for stream in streams]
-    # Signals blocked during the start stay blocked in the helper: Ctrl-C must not end it before it handles signals.
+    # Signals that are blocked here stay blocked in the helper, so that Ctrl-C cannot end it before it handles signals.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_HELD_BACK)
     try:
         return subprocesses.start(
-            # -P: a module of the user must not replace one of Python's of the same name.
+            # -P prevents a user's module from replacing a standard module of the same name.
             [
                 sys.executable,
                 "-P",
@@ -376,7 +381,7 @@ def _identity(descriptor: int) -> _Identity:
 
 
 def _move_up(descriptor: int) -> int:
-    """Return the descriptor, moved above stderr's: if stdout or stderr is closed, a new descriptor gets its number."""
+    """Return the descriptor with a number above 2, since a new one may get the number of a closed stdout or stderr."""
     if descriptor > 2:
         return descriptor
     higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
@@ -385,7 +390,7 @@ def _move_up(descriptor: int) -> int:
 
 
 def _flush() -> None:
-    """Flush Python's buffers; the streams may be any object, closed, or in the middle of a write."""
+    """Flush Python's buffers. A stream may be any object, may be closed, and may be in the middle of a write."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

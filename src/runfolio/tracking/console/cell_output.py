@@ -1,4 +1,4 @@
-"""Output of a notebook's cells, which goes to the notebook and bypasses descriptors 1 and 2."""
+"""Output of notebook cells, which the kernel sends to the notebook instead of descriptors 1 and 2."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Write = Callable[[str], int]
 
 
 class CellOutput:
-    """Copier of the text written to the streams of a notebook's kernel into a descriptor."""
+    """Copies text that is written to the streams of a notebook kernel into a file descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor: int | None = descriptor
-        """None after copying has ended."""
+        """None if nothing is copied any more."""
         self._replaced: list[tuple[Any, Write, Write]] = []
-        """Streams, each with our `write` and its original one."""
+        """Streams with our `write` and their original `write`."""
 
     @staticmethod
     def exists() -> bool:
-        """Return whether stdout or stderr is a stream of a notebook's kernel."""
+        """Return whether stdout or stderr is a stream of a notebook kernel."""
         return bool(_kernel_streams())
 
     def start(self) -> None:
-        """Start to copy."""
+        """Start copying."""
         self._replace()
-        # After each cell, IPython restores the `write` that the stream had before the cell.
+        # IPython restores, after each cell, the `write` that the stream had before the cell.
         ipython_shell().events.register("pre_run_cell", self._replace)
 
     def stop(self) -> None:
@@ -53,10 +53,10 @@ class CellOutput:
                 self._replaced.append((stream, stream.write, original))
 
     def _with_copy(self, original: Write, echo: threading.Thread | None) -> Write:
-        """Return a `write` that also copies the text.
+        """Return a `write` function that also copies the text.
 
         Args:
-            echo: Thread that echoes output of descriptors 1 and 2, which is recorded already.
+            echo: Thread that prints output of descriptors 1 and 2, which is already recorded.
         """
 
         def write(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Helper program of a training process: forwards its output, writes the console log and records how it ends.
+"""Helper program of a training process, which forwards its output, writes the console log and records how it ends.
 
 `python -m runfolio.tracking.console.helper_program CONTROL PID PIDFD OOM IN:OUT ...`. CONTROL is the descriptor of the
 socket to the process, PIDFD that of its pidfd (`-` if there is none), OOM the text for `OomKills.parse`. IN and OUT are
@@ -13,8 +13,8 @@ the descriptors that a stream is read from and forwarded to. Each packet is one 
     {"ack": 3, "senders": [...]}                              answer: done, with the senders of the recent signals
     {"broken": 3}                                             the output of descriptor 3 has lost its reader
 
-It is a process, not a thread, because it must survive a `kill -9` of the training. Besides, C code that prints while it
-holds the interpreter's lock would wait forever for a thread that needs the lock to read.
+The helper is a process instead of a thread because it must survive a `kill -9` of the training. In addition, C code
+that prints while it holds the GIL would wait forever for a thread that needs the GIL to read.
 """
 
 from __future__ import annotations
@@ -44,28 +44,29 @@ from runfolio.tracking.process.process_observer import OomKills, ProcessObserver
 _READ_BYTES = 65536
 _TICK_S = 0.25
 _SAMPLE_S = 2.0
-"""Interval between two samples of the process's memory."""
+"""Interval between samples of the process's memory."""
 _MARK_WAIT_S = 1.5
 _DRAIN_S = 2.0
-"""Time to read the output of a dead process before its log is closed; its children may print forever."""
+"""Time limit for reading the output of a dead process before its log is closed, because its children may print
+forever."""
 _SENDER_S = 10.0
-"""Time for which a signal counts as the possible cause of an end."""
+"""Time during which a signal is considered a possible cause of the end of the process."""
 _SENDER_WAIT_S = 0.1
-"""A signal to the process group may reach this process slightly later."""
+"""Wait for a signal to the process group, which may reach this process slightly later."""
 _UNREAD = 120
-"""Exit status of Python if its last output had no reader (`| head`), which is not a failure of the training."""
+"""Exit status of Python if the last output could not be written (`| head`), which is not a failure of the training."""
 _HANDLED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH}
-"""Signals that this process handles; all of them are blocked from its start, see `capture`."""
+"""Signals that this process handles. They are blocked from its start (see `capture`)."""
 
 
 class Stream:
-    """One stream of the process's output."""
+    """One output stream of the training process."""
 
     def __init__(self, source: int, target: int) -> None:
         self.source = source
         self._target: int | None = target
         self._marks: list[bytes] = []
-        """One mark per run that is ending; several threads may end runs at once."""
+        """Expected markers, one for each run that is ending, since several threads may end runs at once."""
         self._held = b""
         os.set_blocking(source, False)
 
@@ -75,7 +76,7 @@ class Stream:
             return os.read(self.source, _READ_BYTES) or None
         except BlockingIOError:
             return b""
-        except OSError:  # the pseudo-terminal has no writer left
+        except OSError:  # no process has the pseudo-terminal open for writing
             return None
 
     def expect(self, mark: bytes) -> None:
@@ -85,12 +86,12 @@ class Stream:
         return mark in self._marks
 
     def stop_expecting(self, mark: bytes) -> bytes:
-        """Stop waiting for a mark; return the bytes held back as its possible beginning."""
+        """Stop waiting for a marker, and return the bytes that were held back as its possible beginning."""
         self._marks.remove(mark)
         return self.without_marks(b"")
 
     def without_marks(self, data: bytes) -> bytes:
-        """Return the data without the expected marks, which may arrive in pieces and in any order."""
+        """Return the data without the expected markers, which may arrive in pieces and in any order."""
         if not self._marks:
             held, self._held = self._held, b""
             return held + data
@@ -107,12 +108,12 @@ class Stream:
         """Write data to the original destination.
 
         Raises:
-            OSError: The destination has no reader, or is full.
+            OSError: The destination was closed or is full.
         """
         while data and self._target is not None:
             try:
                 data = data[os.write(self._target, data) :]
-            except BlockingIOError:  # other code made the terminal non-blocking
+            except BlockingIOError:  # other code has made the terminal non-blocking
                 select.select([], [self._target], [], 1.0)
             except OSError as error:
                 if error.errno != errno.EIO:
@@ -135,10 +136,10 @@ class Relay:
         self._streams = {stream.source: stream for stream in streams}
         self._transcript = Transcript()
         self._runs: dict[tuple[str, str], None] = {}
-        """Folder and writer of each run that is being recorded."""
+        """Folder and writer id of each run that is being recorded."""
         self._watched: list[tuple[str, str]] = []
         self._detaching: list[tuple[dict[str, Any], float]] = []
-        """Requests to detach, each with the deadline for its mark."""
+        """Detach requests, each with the deadline for its marker."""
         self._signals = [(time.monotonic(), sender) for sender in senders]
         self._drain_until: float | None = None
         self._next_sample = 0.0
@@ -168,14 +169,15 @@ class Relay:
         if data is None:
             self._close(stream)
             return
-        self._receive()  # the request that announces a mark is sent before the mark
+        self._receive()  # the request that announces a marker is sent before the marker
         self._deliver(stream, stream.without_marks(data))
 
     def _deliver(self, stream: Stream, data: bytes) -> None:
         try:
             stream.forward(data)
         except OSError:
-            # The process itself must get the error of the closed pipe or the full disk, as without the helper.
+            # The training process itself must get the error for a closed pipe or a full disk, as it would without the
+            # helper.
             self._close(stream)
             self._send({"broken": stream.source})
         self._transcript.feed(stream.source, data, time.monotonic())
@@ -244,13 +246,13 @@ class Relay:
         if self._drain_until is not None:
             return True
         if self._control is None and not (self._runs or self._watched):
-            return True  # no run depends on how the process ends
+            return True  # no run needs the exit status of the process
         if self._observer.descriptor is None:  # the socket is the fallback, although children may hold it open
             return self._control is None
         return self._observer.descriptor in ready
 
     def _is_drained(self, busy: list[Stream]) -> bool:
-        """Return whether the output of the dead process has been read; then record the death."""
+        """Return whether all output of the dead process has been read. If so, record how the process ended."""
         if self._drain_until is None:
             self._drain_until = time.monotonic() + _DRAIN_S
         if busy and time.monotonic() < self._drain_until:
@@ -282,7 +284,7 @@ class Relay:
             self._observer.sample_memory()
 
     def _take_signals(self) -> None:
-        """Handle signals. Ctrl-C and SIGTERM do not end the helper: it ends after all output is forwarded."""
+        """Handle signals. Ctrl-C and SIGTERM do not terminate the helper, which exits after all output is forwarded."""
         while True:
             info = signal.sigwaitinfo(_HANDLED)
             if info.si_signo == signal.SIGWINCH:
@@ -293,10 +295,10 @@ class Relay:
 
 
 def main(control: str, pid: str, pidfd: str, oom_kills: str, *streams: str) -> None:
-    early = []  # pending signals are not inherited by the child
+    early = []  # the child does not inherit pending signals
     while info := signal.sigtimedwait(_HANDLED, 0):
         early.append(Sender.from_siginfo(info))
-    # As a child of init, the helper is neither waited for nor killed with the children of the training.
+    # The helper becomes a child of init, so that the training neither waits for it nor kills it with its children.
     if os.fork():
         os._exit(0)
     pairs = [tuple(map(int, stream.split(":"))) for stream in streams]

@@ -1,1 +1,2 @@
-"""Environment of a run: command, code, machine, libraries and seeds, captured without user code."""
+"""Environment of a run: command, code, machine, libraries and seeds, captured without changes to the training
+script."""

@@ -1,4 +1,4 @@
-"""Recording of a run's environment in its document: quick facts at once, slow or changing ones later."""
+"""Recording of a run's environment in its document. Quick facts are recorded at once, slow or changing ones later."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from runfolio.record.base.redaction import redact_text
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.base.run_parts import Environment, StartedCode
 
-# Imported before the thread starts: if Ctrl-C interrupts the definition of a class (dataclasses use `exec`) in it,
-# Python forgets the interrupt and exits with status 1.
+# Imported before the thread starts. If Ctrl-C arrives while the thread defines a class (dataclasses use `exec`), Python
+# loses the interrupt and exits with status 1.
 from runfolio.tracking.environment import git, libraries, machine, packages, program, seeds, variables
 from runfolio.tracking.environment.sources import Sources
 
@@ -24,7 +24,8 @@ _OFF, _ON = ("0", "false", "no", "off"), ("", "1", "true", "yes", "on")
 
 
 def keep_code(code: bool | None) -> bool:
-    """Return whether the contents of code files are recorded: `code`, else `RUNFOLIO_CODE`, else True.
+    """Return whether the contents of code files are recorded, as set by `code`, or else by `RUNFOLIO_CODE`; default
+    True.
 
     Raises:
         ConfigError: `RUNFOLIO_CODE` is neither on nor off.
@@ -38,7 +39,7 @@ def keep_code(code: bool | None) -> bool:
 
 
 class EnvironmentRecorder:
-    """Recorder of `code`, `environment` and `seeds` of a document, and of the run's `code/`.
+    """Recorder of the sections `code`, `environment` and `seeds` of a document, and of the folder `code/`.
 
     The training thread calls `begin`, a thread of its own calls `collect` once, and the writer thread calls `refresh`.
     """
@@ -48,7 +49,7 @@ class EnvironmentRecorder:
 
         Args:
             changed: Called when the document must be saved.
-            contents: Whether the contents of code files are recorded too.
+            contents: Also record the contents of code files.
         """
         self._folder = folder
         self._document = document
@@ -56,13 +57,13 @@ class EnvironmentRecorder:
         self._contents = contents
         self._repository: git.Repository | None = None
         self._sources: Sources | None = None
-        """Recorded code; None before it is first collected."""
+        """Recorded code; None until it is collected for the first time."""
         self._is_collected = False
         self._threads: int | None = None
-        """PyTorch's number of threads in the training thread."""
+        """Number of threads that PyTorch uses in the training thread."""
 
     def begin(self) -> None:
-        """Record quick facts that must be read before the training continues."""
+        """Record quick facts that must be read before training continues."""
         earlier = self._document.code
         code: StartedCode = {**program.command(), "remote": None, "commit": None, "branch": None, "dirty": None}
         self._document.code = {**code, "earlier": [*earlier.pop("earlier", ()), earlier]} if earlier else code
@@ -70,11 +71,11 @@ class EnvironmentRecorder:
         self.note_threads()
 
     def note_threads(self) -> None:
-        """Read what only the training thread can read; also called at the end."""
+        """Read the number of threads, which only the training thread can read. Also called at the end."""
         self._threads = libraries.threads()
 
     def collect(self) -> None:
-        """Record what takes longer: git, machine, packages, and the contents of code files."""
+        """Record facts that take longer: git, machine, packages, and the contents of code files."""
         try:
             self._repository = self._find_repository()
             self._document.environment = self._environment()
@@ -85,7 +86,8 @@ class EnvironmentRecorder:
             self._is_collected = True
 
     def refresh(self) -> None:
-        """Record what may have changed: torch's import and settings, the GPU in use, imported modules.
+        """Record facts that may have changed: whether torch is imported, its settings, the GPU in use, and imported
+        modules.
 
         Raises:
             OSError: The code cannot be written to the store.
@@ -110,7 +112,7 @@ class EnvironmentRecorder:
             self._sources = sources
 
     def _find_repository(self) -> git.Repository | None:
-        """Find the script's repository, else that of the current folder."""
+        """Find the repository of the script, or else that of the current folder."""
         code = self._document.code
         for folder in (_parent(code.get("script")), code.get("folder")):
             if folder is not None and (repository := git.repository(folder)) is not None:
@@ -123,7 +125,7 @@ class EnvironmentRecorder:
         return None
 
     def _root(self, repository: git.Repository | None) -> Path | None:
-        """Return the folder that the paths of code are relative to; None if it is unknown."""
+        """Return the folder to which the paths of code files are relative; None if it is unknown."""
         if repository is not None:
             return repository.root
         folder = _parent(self._document.code.get("script")) or self._document.code.get("folder")

@@ -1,4 +1,5 @@
-"""Facts about the user's git repository: read-only, without locks, prompts or network, limited in time and size."""
+"""Facts about the user's git repository. It is only read, without locks, prompts or network, within limits of time and
+size."""
 
 from __future__ import annotations
 
@@ -18,23 +19,23 @@ from runfolio.tracking.process import subprocesses
 _TIMEOUT_S = 10.0
 _ANSWER_BYTES = 4_000_000
 DIFF_BYTES = 10_000_000
-"""Size above which a diff is left out: a truncated one could not be applied."""
+"""Size above which a diff is left out, because a truncated diff could not be applied."""
 _QUIET = {
-    "GIT_OPTIONAL_LOCKS": "0",  # do not refresh the time stamps of the index
+    "GIT_OPTIONAL_LOCKS": "0",  # prevents git from refreshing the index
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "true",
-    "GIT_NO_LAZY_FETCH": "1",  # a partial clone would fetch missing objects for a diff
+    "GIT_NO_LAZY_FETCH": "1",  # prevents a partial clone from fetching missing objects for a diff
     "GIT_PAGER": "cat",
     "LC_ALL": "C",
 }
 _TRACKED_FILES = ("--untracked-files=no", "--ignore-submodules=untracked")
 _ANY_OWNER = ("-c", "safe.directory=*")
-"""Only for commands that run no program of the repository: its filters and hooks belong to another user."""
+"""Used only for commands that run no filters and hooks of the repository, which belong to a different user."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """Work tree and its commit; unknown facts are None."""
+    """Work tree and its commit. Unknown facts are None."""
 
     root: Path
     commit: str | None
@@ -47,7 +48,7 @@ class Repository:
 
 
 def repository(folder: str) -> Repository | None:
-    """Return the repository that contains a folder; None outside of one, and without git."""
+    """Return the repository that contains a folder; None if there is no repository, or if git is not installed."""
     root = _text(folder, "rev-parse", "--show-toplevel")
     if not root:
         return _foreign_repository(folder)
@@ -65,7 +66,7 @@ def repository(folder: str) -> Repository | None:
 
 
 def _foreign_repository(folder: str) -> Repository | None:
-    """Return a repository of another user, read without running programs that its settings name."""
+    """Read a repository that belongs to a different user, without running programs that its settings specify."""
     root = _text(folder, *_ANY_OWNER, "rev-parse", "--show-toplevel")
     if not root:
         return None
@@ -73,7 +74,7 @@ def _foreign_repository(folder: str) -> Repository | None:
         root=Path(root),
         commit=_text(folder, *_ANY_OWNER, "rev-parse", "--verify", "--quiet", "HEAD"),
         branch=_text(folder, *_ANY_OWNER, "symbolic-ref", "--quiet", "--short", "HEAD"),
-        dirty=None,  # comparing files would run the repository's filters
+        dirty=None,  # a comparison of files would run the repository's filters
         remote=_remote(folder, *_ANY_OWNER),
         problem="the repository belongs to another user, so uncommitted changes were not read;"
         f" `git config --global --add safe.directory {shlex.quote(root)}` makes git trust it",
@@ -81,14 +82,14 @@ def _foreign_repository(folder: str) -> Repository | None:
 
 
 def _remote(folder: str, *options: str) -> str | None:
-    """Return the URL of `origin`, else of the first remote."""
+    """Return the URL of `origin`, or else of the first remote."""
     output = _text(folder, *options, "config", "--get-regexp", r"^remote\..*\.url$") or ""
     urls = dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
     return urls.get("remote.origin.url") or next(iter(urls.values()), None)
 
 
 def diff(root: Path, commit: str = "HEAD") -> bytes | None:
-    """Return the changes since a commit, staged or not, then those of each submodule since its own commit.
+    """Return staged and unstaged changes since a commit, followed by those of each submodule since its own commit.
 
     Return None if git fails, or if the diff exceeds `DIFF_BYTES`.
     """
@@ -112,10 +113,11 @@ def _changed_submodules(root: Path, above: str = "") -> list[str]:
 
 
 def untracked_files(root: Path, *, staged: bool) -> list[str]:
-    """Return the files that git neither tracks nor ignores, relative to the root; as many as git lists in time.
+    """Return the files that git neither tracks nor ignores, relative to the root. The list is cut if git takes too
+    long.
 
     Args:
-        staged: Include files that are staged.
+        staged: Also include staged files.
     """
     options = ["--cached"] if staged else []
     command = ["ls-files", "--others", *options, "--exclude-standard", "-z"]
@@ -129,16 +131,16 @@ def _text(folder: str, *arguments: str) -> str | None:
 
 
 def run_git(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bool = False) -> bytes | None:
-    """Return git's output; None if git fails, takes too long or prints more than `limit` bytes.
+    """Return the output of git; None if git fails, takes too long, or prints more than `limit` bytes.
 
     Args:
         cut: Return the output read so far instead of None.
     """
-    # Without `diff.autoRefreshIndex=false`, `git diff` writes the index if files were only touched.
+    # Without `diff.autoRefreshIndex=false`, `git diff` would write the index if only modification times have changed.
     settings = ("-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=false")
     command = ["git", "--no-optional-locks", *settings, "-C", os.fspath(folder), *arguments]
     try:
-        # In a session of its own, git does not get Ctrl-C, and its children can be killed with it.
+        # In a separate session, git does not receive Ctrl-C, and its children can be killed together with it.
         process = subprocesses.start_brief(
             command,
             stdout=subprocess.PIPE,
@@ -157,7 +159,7 @@ def run_git(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bo
 
 
 def _read(process: subprocess.Popen, limit: int) -> tuple[bytes, bool]:
-    """Return the output of a process, and whether it is complete."""
+    """Return the output of a process, and whether the output is complete."""
     output = bytearray()
     deadline = time.monotonic() + _TIMEOUT_S
     pipe = process.stdout.fileno() if process.stdout else -1

@@ -1,4 +1,4 @@
-"""Hydra's jobs: one process may run several, and an exception in one does not end the process."""
+"""Hydra jobs. One process may run several jobs, and an exception in a job does not end the process."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class _Run(Protocol):
 
 
 def job_name() -> str | None:
-    """Return the overrides that name the current job, such as `lr=0.1,wd=0.01`; None if there are none."""
+    """Return the overrides of the current job, such as `lr=0.1,wd=0.01`; None if there are none."""
     return (hydra_setting("job.override_dirname") or "")[:NAME_LENGTH] or None
 
 
 def end_with_job(run: _Run) -> None:
-    """End the run with the outcome of the job that opened it, unless it ends earlier."""
+    """End the run with the outcome of the job that opened it, unless the run ends earlier."""
     if "hydra.core.utils" in sys.modules and (callbacks := _callbacks()) is not None:
         callbacks.append(_JobEnd(run, callbacks))
 
 
 class _JobEnd:
-    """Callback of Hydra for the end of a job, which then removes itself."""
+    """Hydra callback for the end of a job, which removes itself afterwards."""
 
     def __init__(self, run: _Run, callbacks: list[Any]) -> None:
         self._run = run
@@ -46,9 +46,9 @@ class _JobEnd:
 
 
 def _callbacks() -> list[Any] | None:
-    """Return the callbacks of Hydra's `run_job` in the call stack of this thread; no other object refers to them.
+    """Return the callbacks of `run_job` from the call stack of this thread, since no other object refers to them.
 
-    Hydra has callbacks since version 1.1.
+    Hydra supports callbacks since version 1.1.
     """
     frame = sys._getframe()
     while frame is not None:

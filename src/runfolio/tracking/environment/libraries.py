@@ -1,4 +1,4 @@
-"""Settings of PyTorch, read without importing it and without starting CUDA."""
+"""PyTorch settings, read without importing PyTorch and without initialising CUDA."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 
 def device() -> str:
-    """Return the GPU in use, or `cpu`. CUDA is not started: a child forked later could not use it."""
+    """Return the GPU in use, or `cpu`. CUDA is not initialised, because children forked later could not use it."""
     torch: Any = sys.modules.get("torch")
     try:
         return torch.cuda.get_device_name() if torch.cuda.is_initialized() else "cpu"
-    except Exception:  # torch is missing or just being imported, or the driver failed
+    except Exception:  # torch is missing or is being imported, or the driver failed
         return "cpu"
 
 
@@ -37,19 +37,19 @@ _TORCH_PROPERTIES: dict[str, Callable[[Any], Any]] = {
 
 
 def threads() -> int | None:
-    """Return PyTorch's number of threads in the calling thread; None if it is not (fully) imported.
+    """Return the number of threads that PyTorch uses in the calling thread; None if PyTorch is not (fully) imported.
 
-    Each thread keeps the number that was set when it first computed something.
+    Each thread keeps the number that was set at its first computation.
     """
     torch = _torch()
     return None if torch is None else torch.get_num_threads()
 
 
 def torch_info(threads: int | None = None) -> dict[str, Any] | None:
-    """Return versions and settings of PyTorch; None if it is not (fully) imported.
+    """Return the version and settings of PyTorch; None if PyTorch is not (fully) imported.
 
     Args:
-        threads: Number of threads of the training thread, if another thread calls this.
+        threads: Number of threads of the training thread. Default: that of the calling thread.
     """
     torch = _torch()
     if torch is None:
@@ -58,7 +58,7 @@ def torch_info(threads: int | None = None) -> dict[str, Any] | None:
     for name, ask in _TORCH_PROPERTIES.items():
         try:
             info[name] = ask(torch)
-        except Exception:  # other versions of torch; settings made through two conflicting interfaces
+        except Exception:  # other versions of torch, or settings changed through two conflicting interfaces
             info[name] = None
     return info if threads is None else {**info, "threads": threads}
 
@@ -67,5 +67,5 @@ def _torch() -> Any:
     torch: Any = sys.modules.get("torch")
     try:
         return torch if hasattr(torch, "get_default_dtype") and hasattr(torch, "compile") else None
-    except Exception:  # another object of that name
+    except Exception:  # a different object has that name
         return None

@@ -1,4 +1,4 @@
-"""The machine: processor, memory, disk, GPUs and container, with the limits for this process."""
+"""Facts about the machine: processor, memory, disk, GPUs and container, with the limits for this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MB = 1_000_000
 
 
 def machine(store: Path) -> dict[str, Any]:
-    """Return facts that stay constant during a process, and the free disk space."""
+    """Return facts that stay constant during the process, and the free disk space."""
     return {**_machine(), "disk_free_mb": disk_free_mb(store)}
 
 
@@ -28,7 +28,7 @@ def _machine() -> dict[str, Any]:
 
     gpus, driver = _gpus()
     return {
-        # Not platform.platform(): it runs `uname`, a worker forked then would inherit its pipe (see `subprocesses`).
+        # Not platform.platform(), which runs `uname`: a worker forked then would inherit its pipe (see `subprocesses`).
         "system": "-".join((platform.system(), platform.release(), platform.machine())),
         "host": hostname(),
         "user": _user(),
@@ -55,7 +55,7 @@ def disk_free_mb(store: Path) -> int | None:
 
 
 def usable_cpus() -> float | None:
-    """Return the number of processors that CPU affinity and the quota of the control group allow."""
+    """Return the number of processors allowed by CPU affinity and the quota of the control group."""
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count()
     allowed = float(len(os.sched_getaffinity(0)))
@@ -86,11 +86,11 @@ def _quota_v1(text: str) -> float:
     quota = int(text)
     if quota <= 0:
         raise ValueError(text)
-    return quota / 100_000  # the default period, which is rarely changed
+    return quota / 100_000  # the period is the default, which is rarely changed
 
 
 def _first(name: str, read: Callable[[str], Any]) -> Any:
-    """Apply `read` to a file of the innermost control group that has a valid one."""
+    """Return the result of `read` for a file of the innermost control group in which the file is valid."""
     for folder in _groups():
         with suppress(OSError, ValueError):
             return read((folder / name).read_text(encoding="ascii"))
@@ -99,7 +99,7 @@ def _first(name: str, read: Callable[[str], Any]) -> Any:
 
 @lru_cache(maxsize=1)
 def _groups() -> tuple[Path, ...]:
-    """Return the folders of the control group, innermost first; in a container, the root that it sees."""
+    """Return the folders of the control group, innermost first. In a container, this may be only the visible root."""
     root = Path("/sys/fs/cgroup")
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
@@ -120,12 +120,12 @@ def _cpu_model() -> str | None:
 def _user() -> str | None:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container may have no name for the user id
+    except (OSError, KeyError):  # the user id may have no name in a container
         return str(os.getuid()) if hasattr(os, "getuid") else None
 
 
 def _container() -> dict[str, str] | None:
-    """Return the kind of container that runs the process, and its id if it is visible."""
+    """Return the kind of container in which the process runs, and its id if that is visible."""
     kinds = {
         "kubernetes": "KUBERNETES_SERVICE_HOST" in os.environ,
         "podman": Path("/run/.containerenv").exists(),
@@ -138,7 +138,7 @@ def _container() -> dict[str, str] | None:
 
 
 def _container_id() -> str | None:
-    """Return the 64 hexadecimal digits that container engines put into the paths of groups and mounts."""
+    """Return the container id of 64 hexadecimal digits, which engines use in paths of control groups and mounts."""
     for path in ("/proc/self/cgroup", "/proc/self/mountinfo"):
         with suppress(OSError):
             text = Path(path).read_text(encoding="utf-8", errors="replace")
@@ -150,7 +150,7 @@ def _container_id() -> str | None:
 
 @contextmanager
 def nvml() -> Iterator[Any]:
-    """Open NVIDIA's management library; None if it is missing. It never starts CUDA."""
+    """Initialise NVIDIA's management library, which does not initialise CUDA. Return None if it is missing."""
     import pynvml
 
     try:
@@ -166,7 +166,7 @@ def nvml() -> Iterator[Any]:
 
 
 def _gpus() -> tuple[list[dict[str, Any]], str | None]:
-    """Return the visible GPUs of the machine, and the driver's version."""
+    """Return the visible GPUs of the machine, and the driver version."""
     with nvml() as library:
         if library is None:
             return [], None
@@ -185,7 +185,7 @@ def _gpus() -> tuple[list[dict[str, Any]], str | None]:
 
 
 def visible_gpus(library: Any) -> list[tuple[int, Any]]:
-    """Return index and handle of each GPU, limited to those of `CUDA_VISIBLE_DEVICES` if it is set."""
+    """Return the index and handle of each GPU. If `CUDA_VISIBLE_DEVICES` is set, only its GPUs are included."""
     gpus = [(index, library.nvmlDeviceGetHandleByIndex(index)) for index in range(library.nvmlDeviceGetCount())]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:

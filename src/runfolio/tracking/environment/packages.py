@@ -1,7 +1,7 @@
-"""Installed packages, read from folder names.
+"""Installed packages, determined from folder names.
 
-`importlib.metadata` parses one file per package and holds the interpreter for about a millisecond each. The folder's
-name also contains name and version (PyPA, Recording installed projects).
+`importlib.metadata` parses one file per package and holds the GIL for about a millisecond each time. Folder names
+contain the name and the version as well (PyPA, Recording installed projects).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _METADATA = re.compile(r"(?P<name>[A-Za-z0-9][\w.]*?)-(?P<version>[^-]+)(?:-py[\
 
 
 def packages(path: Sequence[str] | None = None) -> tuple[dict[str, str], dict[str, str]]:
-    """Return versions by canonical name, and the origins of packages installed from a folder or a URL; sorted.
+    """Return sorted versions by canonical name, and the origins of packages that were installed from a folder or a URL.
 
     Args:
         path: Folders to search. Default: `sys.path`.
@@ -32,9 +32,9 @@ def packages(path: Sequence[str] | None = None) -> tuple[dict[str, str], dict[st
 
 
 def _stamp(folder: str) -> tuple[str, int] | None:
-    """Return a folder with its modification time, which changes with every installation."""
+    """Return a folder and its modification time, which changes with every installation."""
     try:
-        return folder, os.stat(folder).st_mtime_ns  # noqa: PTH116 - `sys.path` holds texts
+        return folder, os.stat(folder).st_mtime_ns  # noqa: PTH116 - `sys.path` contains strings
     except OSError:
         return None
 
@@ -47,7 +47,7 @@ def _packages(folders: tuple[tuple[str, int], ...]) -> tuple[dict[str, str], dic
         for path in _metadata_folders(Path(folder)):
             match = _METADATA.fullmatch(path.name)
             name = re.sub(r"[-_.]+", "-", match["name"]).lower() if match else ""
-            if match is None or name in versions:  # the first one on the path is imported
+            if match is None or name in versions:  # the first match on the path is imported
                 continue
             versions[name] = match["version"]
             if (origin := _origin(path)) is not None:
@@ -58,12 +58,12 @@ def _packages(folders: tuple[tuple[str, int], ...]) -> tuple[dict[str, str], dic
 def _metadata_folders(folder: Path) -> list[Path]:
     try:
         return [folder / name for name in os.listdir(folder) if name.endswith(("dist-info", "egg-info"))]  # noqa: PTH208
-    except OSError:  # a zip file
+    except OSError:  # the entry is a zip file
         return []
 
 
 def _origin(metadata: Path) -> str | None:
-    """Return the origin that PEP 610 records for packages that were not installed from an index."""
+    """Return the origin of a package, which PEP 610 records for packages that were not installed from an index."""
     try:
         direct: dict[str, Any] = orjson.loads((metadata / "direct_url.json").read_bytes())
         commit = direct.get("vcs_info", {}).get("commit_id")

@@ -1,4 +1,4 @@
-"""Origin of a program: its script, its start folder, and the loaded modules that belong to the user."""
+"""Facts about the running program: its script, its start folder, and loaded modules that belong to the user."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from runfolio.record.base.redaction import redact_command
 from runfolio.record.base.run_parts import StartedCode
 
 _CHECKED_ARGUMENTS = 100
-"""Arguments that are looked up on the disk."""
+"""Maximum number of arguments that are looked up on the disk."""
 _MODULE_VARIABLES: Any = vars(ModuleType)["__dict__"]
 
 
 def command() -> StartedCode:
-    """Return the command and its folder; fast enough for the training thread."""
+    """Return the command and the folder in which it was started. Fast enough for the training thread."""
     words = redact_command(sys.argv)
     return {
         "command": words,
@@ -32,13 +32,13 @@ def command() -> StartedCode:
 
 
 def _existing_paths(words: Sequence[str]) -> list[str]:
-    """Return the arguments, or values of `--flag=value`, that name an existing file or folder."""
+    """Return the arguments, including values of `--flag=value`, that are existing files or folders."""
     values = (word.partition("=")[2] if word.startswith("-") else word for word in words)
     return [value for value in dict.fromkeys(values) if value and os.path.exists(value)]  # noqa: PTH110 - any text
 
 
 def current_folder() -> str | None:
-    """Return the current folder; None if it was deleted."""
+    """Return the current folder, or None if it was deleted."""
     try:
         return os.getcwd()  # noqa: PTH109 - recorded as text
     except OSError:
@@ -46,18 +46,18 @@ def current_folder() -> str | None:
 
 
 def script() -> str | None:
-    """Return the user's file that is being run; None for an installed program, a notebook and a prompt."""
+    """Return the user's script that is running; None for an installed program, a notebook or an interactive prompt."""
     path = _file_of(sys.modules.get("__main__"))
     return path if path is not None and is_own(path) else None
 
 
 def program_name() -> str:
-    """Return the name of the running script, module, program or notebook; `python` for code without a file.
+    """Return the name of the running script, module, program or notebook, or `python` for code without a file.
 
-    It comes from `sys.argv`, which processes started by `multiprocessing` inherit.
+    The name comes from `sys.argv`, which processes started with `multiprocessing` inherit.
     """
     path = PurePath(sys.argv[0] if sys.argv else "")
-    if path.stem.endswith("kernel_launcher"):  # of Jupyter, which sets the notebook's path, or of Colab
+    if path.stem.endswith("kernel_launcher"):  # set by Jupyter to the notebook's path, or by Colab
         return PurePath(os.environ.get("JPY_SESSION_NAME") or "notebook").stem
     if path.stem == "__main__":  # python -m package
         return path.parent.name or "python"
@@ -65,16 +65,17 @@ def program_name() -> str:
 
 
 def _module() -> str | None:
-    """Return the module's name if the program was started with `python -m`."""
+    """Return the name of the module if the program was started with `python -m`."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     name = getattr(spec, "name", None)
     return name if isinstance(name, str) else None
 
 
 def own_modules() -> dict[str, str]:
-    """Return the names of loaded modules by file, without installed ones, Python's and runfolio's."""
+    """Return the names of the user's loaded modules by file, without installed modules and those of Python and
+    runfolio."""
     names = {}
-    for name, module in sys.modules.copy().items():  # `copy` is atomic, unlike a tuple, while others import
+    for name, module in sys.modules.copy().items():  # `copy` is atomic even while other threads import, unlike `tuple`
         path = _file_of(module)
         if name != "__main__" and path is not None and path not in names and is_own(path):
             names[path] = name
@@ -82,9 +83,9 @@ def own_modules() -> dict[str, str]:
 
 
 def _file_of(module: object) -> str | None:
-    """Return the file of a module; None for other objects in `sys.modules`.
+    """Return the file of a module, or None for other objects in `sys.modules`.
 
-    Its `__getattr__` is not called, which would load a lazy module.
+    The module's `__getattr__` is not called, because that would load a lazy module.
     """
     if not issubclass(type(module), ModuleType):
         return None
@@ -99,7 +100,8 @@ def is_own(path: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _foreign_folders() -> tuple[str, ...]:
-    """Return the folders of Python, the virtual environment, runfolio and `dist-packages`, each with a separator."""
+    """Return the folders of Python, the virtual environment, runfolio and `dist-packages`, each with a trailing
+    separator."""
     folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
     folders.add(os.fspath(Path(__file__).parents[2]))
     if sys.prefix != sys.base_prefix:

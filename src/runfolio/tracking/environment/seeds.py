@@ -1,4 +1,4 @@
-"""Seeds of random generators, read without importing or changing anything."""
+"""Seeds of random generators, read without importing libraries or changing states."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 _pending: ContextVar[Mapping[str, Any]] = ContextVar("runfolio_seeds", default=MappingProxyType({}))
-"""Seeds set while this thread or task had no open run; its next run records them."""
+"""Seeds that were set while this thread or task had no open run. Its next run records them."""
 
 
 def keep_for_next_run(values: Mapping[str, Any]) -> None:
@@ -21,23 +21,24 @@ def keep_for_next_run(values: Mapping[str, Any]) -> None:
 
 
 def _take_pending() -> Mapping[str, Any]:
-    """Return and clear the stored seeds: they apply to one run only."""
+    """Return and clear the stored seeds, which apply to one run only."""
     values = _pending.get()
     _pending.set({})
     return values
 
 
 def seeds() -> dict[str, Any]:
-    """Return the seeds of `seed_everything`, `PYTHONHASHSEED` and torch, and digests of the `random` and NumPy states.
+    """Return the seeds of `seed_everything`, `PYTHONHASHSEED` and torch, and digests of the states of `random` and
+    NumPy.
 
-    Equal seeds give equal digests; these generators do not store the seed itself.
+    These generators do not store their seed, but equal seeds result in equal digests.
     """
     values: dict[str, Any] = {
         **_take_pending(),
         "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED"),
         **torch_seed(),
     }
-    with suppress(Exception):  # not imported, or a file of the user has that name
+    with suppress(Exception):  # NumPy is not imported, or a user's module has that name
         values["random"] = _digest(repr(sys.modules["random"].getstate()).encode())
     with suppress(Exception):
         values["numpy"] = _digest(repr(_plain(sys.modules["numpy.random"].get_state(legacy=False))).encode())
@@ -45,14 +46,14 @@ def seeds() -> dict[str, Any]:
 
 
 def torch_seed() -> dict[str, Any]:
-    """Return torch's last seed; empty if torch is missing, or being imported by another thread."""
+    """Return the last seed of torch; empty if torch is missing or is being imported by another thread."""
     with suppress(Exception):
         return {"torch": sys.modules["torch"].initial_seed()}
     return {}
 
 
 def _plain(value: Any) -> Any:
-    """Convert a state to lists and numbers, including all values of arrays."""
+    """Convert the state of a generator to lists and numbers, including all values of arrays."""
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     return value.tolist() if hasattr(value, "tolist") else value

@@ -1,4 +1,4 @@
-"""Code of a run: script, the user's modules, uncommitted diff and untracked files, limited in size."""
+"""Code of a run, limited in size: script, the user's modules, uncommitted changes and untracked files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILE_BYTES = 1_000_000
 FILES = 1_000
 ALL_BYTES = 20_000_000
 MOST_OMITTED = 1_000
-"""Number of omitted files that are listed; the rest is counted."""
+"""Maximum number of omitted files that are listed. Further files are only counted."""
 
 _BINARY_SUFFIXES = {
     *(".bin", ".bmp", ".bz2", ".ckpt", ".gif", ".gz", ".h5", ".hdf5", ".ico", ".jpeg", ".jpg", ".mp3", ".mp4", ".npy"),
@@ -27,7 +27,7 @@ _BINARY_SUFFIXES = {
     *(".tar", ".tif", ".tiff", ".wav", ".webp", ".whl", ".zip", ".zst"),
 }
 _SECRET_FILES = (".env", ".env.*", ".netrc", ".npmrc", ".pgpass", ".pypirc", "*.key", "*.p12", "*.pem", "*.pfx", "id_*")
-"""Files that usually contain secrets; they are left out entirely."""
+"""Names of files that usually contain secrets. These files are not recorded."""
 
 
 class Sources:
@@ -38,23 +38,23 @@ class Sources:
 
         Args:
             folder: Folder of the run.
-            root: Folder that paths are relative to: the repository, else the script's folder.
+            root: Folder to which paths are relative: the repository, or else the script's folder.
         """
         self._folder = folder
         self._writer = writer
         self._repository = repository
         self._code = Code(os.fspath(root))
-        self._root = os.path.join(self._code.root, "")  # noqa: PTH118 - compared as text, thousands of times
+        self._root = os.path.join(self._code.root, "")  # noqa: PTH118 - compared as a string thousands of times
         self._visited: set[str] = set()
-        """Paths that were handled before."""
+        """Paths that have been handled."""
         self._modules = 0
-        """Number of loaded modules when they were last listed."""
+        """Number of loaded modules at the last check."""
         self._executed = b""
-        """Executed cells of a notebook that were recorded last."""
+        """Notebook cells at the last recording."""
         self._cells: SourceFile | None = None
         self._bytes = 0
         self._unwritten = False
-        """True if the written list misses a recorded file."""
+        """True if the written list does not contain all recorded files."""
         self._unnamed = 0
         """Number of omitted files that are not listed."""
 
@@ -75,7 +75,7 @@ class Sources:
         self._write()
 
     def update(self) -> None:
-        """Record modules that were imported since, and cells of a notebook that were executed since.
+        """Record modules that were imported, and notebook cells that were executed, since the last call.
 
         Raises:
             OSError: The store cannot be written.
@@ -114,7 +114,7 @@ class Sources:
         return path.startswith(self._root) or os.path.realpath(path).startswith(self._root)
 
     def _keep_untracked(self, repository: git.Repository) -> None:
-        """Record untracked files, before the first commit also staged ones. Skip the store, which may be among them."""
+        """Record untracked files. Before the first commit, also record staged files. Files of the store are skipped."""
         store = os.path.join(os.path.realpath(self._folder.parents[1]), "")  # noqa: PTH118 - compared as text
         for name in git.untracked_files(repository.root, staged=repository.commit is None):
             path = os.path.join(repository.root, name)  # noqa: PTH118 - as above, thousands of times
@@ -122,7 +122,7 @@ class Sources:
                 continue
             if len(self._code.files) < FILES or len(self._code.left_out) < MOST_OMITTED:
                 self._keep(path, "untracked")
-            else:  # such as a folder of images that git does not ignore: not worth reading each file
+            else:  # for example a folder of images that git does not ignore; reading each file would be wasteful
                 self._unnamed += 1
 
     def _keep(self, path: str, why: str) -> None:
@@ -152,7 +152,7 @@ class Sources:
         return source
 
     def _omission_reason(self, path: str, why: str) -> tuple[int | None, str | None]:
-        """Return the size of a file, and the reason for leaving it out, if any."""
+        """Return the size of a file, and the reason for leaving the file out, if there is one."""
         try:
             status = os.stat(path)  # noqa: PTH116 - there may be thousands
         except OSError:
@@ -177,12 +177,12 @@ class Sources:
             self._unnamed += 1
 
     def _name(self, path: str) -> str:
-        """Return a path relative to the root if it is below it."""
+        """Return a path relative to the root if it is below the root, or else unchanged."""
         candidates = [candidate for candidate in (path, os.path.realpath(path)) if candidate.startswith(self._root)]
         return candidates[0].removeprefix(self._root) if candidates else path
 
     def _keep_cells(self) -> None:
-        """Record the executed cells of a notebook in place of the previous ones."""
+        """Record the executed cells of a notebook, and remove the previous recording."""
         cells = _executed_cells()
         if not cells or cells == self._executed or len(cells) > FILE_BYTES:
             return
@@ -192,17 +192,17 @@ class Sources:
             self._code.files.remove(before)
             self._bytes -= before.bytes
             self._write()
-            if before.sha256 != self._cells.sha256:  # equal if only a redacted secret changed
+            if before.sha256 != self._cells.sha256:  # the contents are equal if only a redacted secret changed
                 code.delete_content(self._folder, before.sha256)
 
 
 def _executed_cells() -> bytes:
-    """Return the cells executed in IPython or Jupyter; empty elsewhere."""
+    """Return the cells that were executed in IPython or Jupyter; empty in other programs."""
     ipython: Any = sys.modules.get("IPython")
     try:
         shell = ipython.get_ipython()
         cells = shell.user_ns.get("In", [])
-    except Exception:  # IPython is missing, or another object has that name
+    except Exception:  # IPython is missing, or a different object has that name
         return b""
     return "".join(f"# In [{number}]\n{cell}\n\n" for number, cell in enumerate(cells) if cell).encode(errors="replace")
 

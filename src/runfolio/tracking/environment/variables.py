@@ -1,4 +1,4 @@
-"""Environment variables that affect training, selected by an allow list (`docs/format.md`, Environment)."""
+"""Environment variables that affect training, selected with an allow list (`docs/format.md`, Environment)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RECORDED = (
 
 
 def variables() -> dict[str, str]:
-    """Return the recorded variables that are set, sorted and without secrets."""
+    """Return the set variables that are recorded, sorted by name and without secrets."""
     named = {name: value for name, value in os.environ.items() if _is_recorded(name)}
     return redact_mapping(dict(sorted(named.items())))
 

@@ -1,1 +1,1 @@
-"""Monitors that record alongside the training: machine load, throughput, gradients and non-finite values."""
+"""Monitors that record machine load, throughput, gradients and non-finite values during training."""

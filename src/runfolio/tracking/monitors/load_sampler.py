@@ -15,9 +15,9 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 log = logging.getLogger("runfolio")
 _FIRST_S = 1.0
-"""Delay of the first sample, so that short runs have one."""
+"""Delay before the first sample, so that even short runs have one."""
 _SHORTEST_S = 0.5
-"""Shortest interval over which shares and rates are meaningful."""
+"""Shortest interval for which shares and rates are meaningful."""
 _END_WAIT_S = 1.0
 
 
@@ -25,14 +25,14 @@ class Gauge(Protocol):
     """Source of metrics that is read periodically."""
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return metrics by name, for the `elapsed_s` seconds since the last reading."""
+        """Return metrics by name for the `elapsed_s` seconds since the last reading."""
         ...
 
     def close(self) -> None: ...
 
 
 class LoadSampler:
-    """Sampler of several gauges at a fixed interval, and once more at the end of the run."""
+    """Sampler that reads several gauges at a fixed interval, and once more at the end of the run."""
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
@@ -93,5 +93,5 @@ def _read(run: MonitoredRun, gauges: list[Gauge], elapsed_s: float) -> dict[str,
 def _log_failures(run: MonitoredRun) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # drivers and a container's /proc can raise anything; the training continues
+    except Exception as error:  # drivers and the /proc of a container can raise any error; training continues
         log.warning("run %s: part of the machine's load is not recorded (%s)", run.id, error)

@@ -14,7 +14,7 @@ _GB = 1000  # MB
 
 
 class MachineGauge:
-    """Load of processor, memory, disk and network, for the machine and for the process with its children."""
+    """Gauge of processor, memory, disk and network load, for the machine and for the process with its children."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
@@ -24,7 +24,7 @@ class MachineGauge:
         self._tree()
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return metrics; shares and rates cover the `elapsed_s` seconds since the last reading."""
+        """Return metrics. Shares and rates cover the `elapsed_s` seconds since the last reading."""
         process_cpu, memory = self._tree()
         metrics = {
             "cpu": psutil.cpu_percent(),
@@ -45,13 +45,13 @@ class MachineGauge:
         return {f"system/{name}": value for name, value in (metrics | rates).items()}
 
     def close(self) -> None:
-        """Do nothing: no resource is held open."""
+        """Do nothing, because no resource is held open."""
 
     def _tree(self) -> tuple[float, int]:
-        """Return the CPU use in percent of one processor since the last call, and the resident bytes."""
+        """Return the CPU use since the last call in percent of one processor, and the resident memory in bytes."""
         process = psutil.Process()
         processes = {child.pid: child for child in (process, *process.children(recursive=True))}
-        # psutil computes the CPU use between two calls on the same object.
+        # psutil computes the CPU use between two calls of the same object.
         self._processes = {pid: self._processes.get(pid, child) for pid, child in processes.items()}
         cpu, memory = 0.0, 0
         for child in self._processes.values():
@@ -61,7 +61,8 @@ class MachineGauge:
         return cpu, memory
 
     def _bytes_moved(self) -> dict[str, int]:
-        """Return bytes read, written, received and sent since the machine started, without the loopback interface."""
+        """Return the bytes read, written, received and sent since the machine started, excluding the loopback
+        interface."""
         moved = {}
         if (disk := psutil.disk_io_counters()) is not None:
             moved |= {"disk_read_mb_per_s": disk.read_bytes, "disk_write_mb_per_s": disk.write_bytes}
@@ -72,14 +73,14 @@ class MachineGauge:
 
 
 class GpuGauge:
-    """Use, memory, power and temperature of each visible NVIDIA GPU."""
+    """Gauge of utilisation, memory, power and temperature of each visible NVIDIA GPU."""
 
     def __init__(self) -> None:
         self._opened = ExitStack()
         self._library: Any = self._opened.enter_context(nvml())
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return the current values; omit those that a GPU does not report."""
+        """Return the current values, except those that a GPU does not report."""
         if self._library is None:
             return {}
         metrics: dict[str, float] = {}

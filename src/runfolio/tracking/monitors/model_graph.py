@@ -1,7 +1,8 @@
-"""Graph of a network, traced by running it once: one node per layer and per function between layers.
+"""Graph of a network, traced by running the network once. It has a node for each layer and each function between
+layers.
 
-Tensors are followed from creation to use, so control flow in Python is supported. The graph shows only the path that
-the example took.
+Tensors are tracked from creation to use, so Python control flow is supported. The graph shows only the path taken for
+the example.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ Node = dict[str, Any]
 
 
 def graph_of(model: nn.Module, example: Any) -> list[Node]:
-    """Return the nodes of `docs/format.md`, Media, in the order of their calls.
+    """Return the graph's nodes (see `docs/format.md`, Media) in the order of their calls.
 
-    The model runs in eval mode and without gradients. Its mode, its statistics and all random generators are preserved.
-    If it fails on the example, the graph has only its layers, and a warning is logged.
+    The model runs in eval mode and without gradients. Its mode, its statistics and the states of random generators are
+    preserved. If the model fails on the example, the graph contains only the layers, and a warning is logged.
 
     Args:
-        example: Input of the model: a tensor or another single argument, such as a `PackedSequence`; a list or tuple of
-            arguments; a dict of keyword arguments; None if unknown.
+        example: Input of the model: a single argument, such as a tensor or a `PackedSequence`; a list or tuple of
+            arguments; a dict of keyword arguments; or None if unknown.
     """
     if example is not None:
         try:
             return _trace(model, example)
-        except Exception as error:  # whatever the model's own code raises
+        except Exception as error:  # the model's own code may raise any error
             log.warning(
                 "the graph of %s has only its layers: it did not run on the example (%s)",
                 type(model).__name__,
@@ -63,14 +64,15 @@ def _trace(model: nn.Module, example: Any) -> list[Node]:
 
 
 class _Recorder(TorchFunctionMode):
-    """Recorder of calls of layers, and of torch functions outside of layers."""
+    """Recorder of the calls of layers, and of torch functions that are called outside of layers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.nodes: list[Node] = []
         self._names: set[str] = set()
         self._makers: dict[int, tuple[str, Tensor]] = {}
-        """Node that made each tensor, by the tensor's id. The tensor is stored too, so that its id is not reused."""
+        """Node that created each tensor, by the id of the tensor. The tensor is also stored, so that its id is not
+        reused."""
         self._scope: list[str] = []
         self._in_layer = 0
 
@@ -113,7 +115,7 @@ class _Recorder(TorchFunctionMode):
         self._makers.update({id(tensor): (name, tensor) for tensor in outputs})
 
     def _unique(self, name: str) -> str:
-        """Return the name, or `name_1`, `name_2`, ... for further calls."""
+        """Return the name, with a suffix `_1`, `_2` ... for repeated calls."""
         number, unique = 0, name
         while unique in self._names:
             number += 1
@@ -124,7 +126,7 @@ class _Recorder(TorchFunctionMode):
 
 @contextmanager
 def _preserve_state(model: nn.Module) -> Iterator[None]:
-    """Switch to eval mode; afterwards restore every module's mode and all generators."""
+    """Switch to eval mode, and afterwards restore the mode of every module and all random generators."""
     modes = {module: module.training for module in model.modules()}
     devices = {parameter.device.index for parameter in model.parameters() if parameter.device.type == "cuda"}
     try:

@@ -1,4 +1,4 @@
-"""`Monitor`: an observer that records alongside the training, such as the console or the machine's load."""
+"""`Monitor`: interface of objects that record something during training, such as the console or the machine's load."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 
 class MonitoredRun(Protocol):
-    """The part of a run that monitors use."""
+    """Part of a run that monitors use."""
 
     folder: Path
     add_console_lines: Callable[[str], None]
-    """Adds lines to the console log; set by the monitor that records it."""
+    """Function that adds lines to the console log, set by the monitor that records the console."""
 
     @property
     def id(self) -> str: ...
@@ -27,7 +27,7 @@ class MonitoredRun(Protocol):
 
     @property
     def last_step(self) -> int:
-        """Step of the last call of `Run.log` that was encoded; -1 before the first."""
+        """Step of the last encoded call of `Run.log`; -1 before the first one."""
         ...
 
     def now(self) -> float:
@@ -43,17 +43,17 @@ class MonitoredRun(Protocol):
         ...
 
     def note_trouble(self, text: str) -> None:
-        """Record the first thing that went wrong with the training itself."""
+        """Record the first problem of the training itself."""
         ...
 
 
 class Monitor(Protocol):
-    """Records something alongside the training for as long as a run is open."""
+    """Interface of a monitor, which records something while a run is open."""
 
     def start(self, run: MonitoredRun) -> None:
-        """Start. Called once, on the training thread, when the run's folder exists; must be quick."""
+        """Start monitoring. Called once on the training thread, after the run's folder was created; must be fast."""
         ...
 
     def stop(self, ending: Ending) -> None:
-        """Log the remaining values and end: within about a second, or at once if the process is being killed."""
+        """Log the remaining values and stop, within about a second, or at once if the process is being killed."""
         ...

@@ -1,8 +1,8 @@
 """Search for the layer and the batch where NaN or infinity first occurs.
 
-On the CPU, the model's output is checked after each forward of the training. If it is not finite, the layers are
-checked in the order of their calls. On a GPU a check would wait for the device. There the layers are checked in sampled
-forwards only, and the writer thread reads the results later.
+On a CPU, the output of the model is checked after each forward pass. If it is not finite, the layers are checked in the
+order of their calls. On a GPU, such a check would have to wait for the device. Therefore layers are checked only in
+some forward passes, and the writer thread reads the results later.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger("runfolio")
 
 
 class _Call(NamedTuple):
-    """Call of a layer; held only until the model's forward ends."""
+    """Call of a layer, kept until the model's forward pass ends."""
 
     name: str
     module: Module
@@ -34,7 +34,7 @@ class _Call(NamedTuple):
 
 
 class _Flags(NamedTuple):
-    """Results of the checks of one forward, not read yet: whether each layer's output was finite."""
+    """Unread results of the checks in one forward pass: whether the output of each layer was finite."""
 
     labels: list[str]
     batch: int
@@ -42,7 +42,7 @@ class _Flags(NamedTuple):
 
 
 class FirstNonFinite:
-    """Watcher of a model's training forwards until the first non-finite value."""
+    """Watcher that checks the forward passes of a model in training until the first non-finite value."""
 
     def __init__(
         self, model: Module, sampled: Callable[[], bool], report: Callable[[str], None], batches_done: int = 0
@@ -50,9 +50,10 @@ class FirstNonFinite:
         """Create a watcher.
 
         Args:
-            sampled: Returns whether to check this forward on a GPU.
-            report: Gets one sentence, once; on the training thread, or by `read`.
-            batches_done: Number of batches before the first watched one, if a training continues.
+            sampled: Function that returns whether to check the current forward pass on a GPU.
+            report: Function that is called at most once with a sentence, on the training thread or on the thread that
+                reads the results.
+            batches_done: Number of batches before the first watched batch, if training is resumed.
         """
         self._model = model
         self._sampled = sampled
@@ -71,7 +72,7 @@ class FirstNonFinite:
         self._hooks = [
             self._model.register_forward_pre_hook(ModelHook(self._begin)),
             *(module.register_forward_hook(ModelHook(self._note_call(name))) for name, module in leaves),
-            # After the model's own hook, if it is a leaf.
+            # This hook must follow the model's own hook if the model is a leaf.
             self._model.register_forward_hook(ModelHook(self._end), always_call=True),
         ]
 
@@ -82,13 +83,13 @@ class FirstNonFinite:
         self._calls = []
 
     def report_once(self, text: str) -> None:
-        """Report the finding, unless another was reported before."""
+        """Report the finding, unless one has been reported before."""
         if not self._is_reported:
             self._is_reported = True
             self._report(f"first non-finite: {text}")
 
     def take_unread(self) -> Callable[[], None]:
-        """Return a function that reads the pending results of a GPU; it may run on another thread."""
+        """Return a function that reads the pending results of a GPU. It may be called on a different thread."""
         unread, self._unread = self._unread, []
 
         def read() -> None:
@@ -106,7 +107,7 @@ class FirstNonFinite:
         self._active = False
         if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
             return
-        if self._is_reported:  # by another thread, which must not remove hooks during a forward
+        if self._is_reported:  # set by a different thread, which must not remove hooks during a forward pass
             self.stop()
         elif torch.is_grad_enabled() and model.training:
             self._active = True
@@ -131,7 +132,7 @@ class FirstNonFinite:
         try:
             with torch.no_grad():
                 self._check_forward(calls, output)
-        except Exception as error:  # an unsupported kind of tensor
+        except Exception as error:  # unsupported kind of tensor
             log.warning("the search for the origin of NaN has ended: %s", error)
             self.stop()
 
@@ -156,7 +157,7 @@ class FirstNonFinite:
             self._unread.append(_Flags([label for label, _ in labelled], self._batch, DeferredValues(flags)))
 
     def _describe_origin(self, calls: list[_Call], output: Any) -> str | None:
-        """Describe the first non-finite output; None for masked scores, which are intended."""
+        """Describe the first non-finite output. Return None for masked scores, which are infinite on purpose."""
         for call in calls:
             if not _finite(call.output):
                 return f"output of {_label(call)} at batch {self._batch}{_why(call)}"
@@ -176,10 +177,10 @@ def _why(call: _Call) -> str:
 
 
 def _finite(value: Any) -> bool:
-    # The sum is faster; it may overflow, so a non-finite sum needs the full check.
+    # The sum is faster to compute. It may overflow, so a non-finite sum requires the full check.
     return all(math.isfinite(tensor.sum().item()) or bool(tensor.isfinite().all()) for tensor in _floats(value))
 
 
 def _floats(value: Any) -> Iterator[Tensor]:
-    """Return the floating-point tensors among a module's inputs or outputs."""
+    """Return the floating-point tensors in the inputs or outputs of a module."""
     return (tensor for tensor in tensors(value) if tensor.is_floating_point())

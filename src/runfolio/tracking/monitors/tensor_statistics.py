@@ -1,4 +1,5 @@
-"""Norms and histograms of tensors, computed on their device and read later, so that no thread waits for a GPU."""
+"""Norms and histograms of tensors. They are computed on the device and read later, so that training does not wait for a
+GPU."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class DeferredValues:
-    """Values of a tensor that its device may still be computing; the first read waits for them.
+    """Tensor whose values the device may still be computing. The first read waits for them.
 
-    The first read also passes them to `check`.
+    The first read also passes the values to `check`.
     """
 
     def __init__(self, tensor: Tensor, check: Callable[[list[Any]], None] | None = None) -> None:
@@ -35,7 +36,7 @@ class DeferredValues:
 
 @dataclass(frozen=True)
 class Number:
-    """One of the deferred values as a metric's value; the writer thread calls `item()` on it, as on any array."""
+    """One of the deferred values, logged as a metric. The writer thread calls `item()` on it, as on any array."""
 
     deferred: DeferredValues
     index: int
@@ -45,7 +46,7 @@ class Number:
 
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the 2-norm of each tensor; [n] float64, on the first one's device. Float64 sums do not overflow."""
+    """Return the 2-norm of each tensor, [n] float64 on the device of the first tensor. Float64 sums do not overflow."""
     import torch
 
     tensors = [torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor for tensor in tensors]
@@ -61,7 +62,8 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def count_values(tensor: Tensor) -> Tensor:
-    """Return counts, minimum, maximum, mean, variance and the numbers of NaN and infinity; [BINS + 6] float64."""
+    """Return bin counts, minimum, maximum, mean, variance, number of NaN and number of infinities, [BINS + 6]
+    float64."""
     import torch
 
     numbers = (torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).detach().flatten()
@@ -76,7 +78,7 @@ def count_values(tensor: Tensor) -> Tensor:
 
 
 def _count_finite(numbers: Tensor, lowest: float, highest: float) -> Tensor:
-    """Count finite numbers with known extremes, which needs few passes."""
+    """Count finite numbers whose minimum and maximum are known, which needs few passes over the data."""
     import torch
 
     parts = [part.histc(BINS, lowest, highest).double() for part in numbers.split(_FLOAT32_EXACT)]
@@ -85,17 +87,17 @@ def _count_finite(numbers: Tensor, lowest: float, highest: float) -> Tensor:
 
 
 _FLOAT32_EXACT = 2**24
-"""Largest count that float32 represents exactly."""
+"""Largest count that float32 can represent exactly."""
 
 
 def _count_on_device(numbers: Tensor) -> Tensor:
-    """Count numbers without reading any value, which would wait for a GPU."""
+    """Count numbers without reading any value on the CPU, because that would wait for the GPU."""
     import torch
 
     finite = numbers.isfinite()
     lowest, highest = numbers.where(finite, math.inf).amin(), numbers.where(finite, -math.inf).amax()
     numbers_or_0 = numbers.where(finite, 0)
-    # As float64, because the tensor's dtype may not hold the range, or the width of a bin.
+    # Computed in float64, because the dtype of the tensor may not represent the range or the width of a bin.
     share = (numbers_or_0.double() - lowest.double()) / (highest.double() - lowest.double())
     bins = (share * BINS).nan_to_num_(0).long().clamp_(0, BINS - 1)
     counts = torch.zeros(BINS, dtype=torch.int64, device=numbers.device).scatter_add_(0, bins, finite.long())
@@ -106,7 +108,7 @@ def _count_on_device(numbers: Tensor) -> Tensor:
 
 
 def histogram_of(row: Sequence[float]) -> dict[str, Any]:
-    """Return a histogram in the layout of `docs/format.md`, from the result of `count_values`."""
+    """Convert the result of `count_values` to a histogram in the format of `docs/format.md`."""
     *counts, lowest, highest, mean, variance, nan, inf = row
     count = sum(counts)
     content: dict[str, Any] = {"nan": int(nan), "inf": int(inf)}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
-    """Yield all tensors in a tensor, or in lists, tuples, dicts and dataclasses of tensors, in order."""
+    """Yield all tensors in a value in order. It may be a tensor, or nested lists, tuples, dicts and dataclasses."""
     import torch
 
     if isinstance(value, torch.Tensor):

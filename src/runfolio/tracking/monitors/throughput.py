@@ -1,7 +1,7 @@
-"""Training speed and the share of time spent waiting for data, measured without user code.
+"""Training speed, and share of time spent waiting for data, measured without changes to the training script.
 
-While a run is open, the step of torch's DataLoader iterators is timed. Only the outermost loader of this process
-counts. Wrappers that other code adds around the step are preserved.
+While a run is open, `__next__` of torch's DataLoader iterators is timed. Only the outermost loader in this process is
+counted. Wrappers that other code adds around `__next__` are preserved.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 _LOADER = "torch.utils.data.dataloader"
 _ITERATOR = "_BaseDataLoaderIter"
 _DEPTH = 4
-"""Depth of lists and dicts at which a batch's first tensor is searched."""
+"""Maximum depth of nested lists and dicts in which the first tensor of a batch is searched."""
 
 
 class _Totals:
-    """Totals of all loaders since the process began."""
+    """Totals of all loaders since the start of the process."""
 
     __slots__ = ("batches", "inside", "readers", "samples", "waited_s")
 
@@ -28,24 +28,24 @@ class _Totals:
         self.batches = 0
         self.samples = 0
         self.inside = False
-        """True while a loader is being timed; loaders that it uses itself do not count."""
+        """True while a loader is being timed. Loaders that this loader uses are not counted."""
         self.readers = 0
-        """Number of open runs; if there are none, nothing is timed."""
+        """Number of open runs. Nothing is timed if it is 0."""
 
 
 _totals = _Totals()
 _timed: Callable[[Any], Any] | None = None
-"""Replacement of the iterator's step while it is installed."""
+"""Replacement for `__next__` of the iterators while it is installed."""
 
 
 class Throughput:
-    """Speed since the last reading, from the start of a run until `close`."""
+    """Gauge of the training speed since the last reading."""
 
     def __init__(self, step: Callable[[], int]) -> None:
-        """Start to measure.
+        """Start measuring.
 
         Args:
-            step: Returns the step of the run's last log call.
+            step: Function that returns the step of the run's last log call.
         """
         self._step = step
         self._before = self._now()
@@ -53,8 +53,8 @@ class Throughput:
         _time_loaders()
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return `system/...` metrics of the last `elapsed_s` seconds; empty if nothing was loaded or logged."""
-        _time_loaders()  # torch may have been imported since
+        """Return `system/...` metrics for the last `elapsed_s` seconds; empty if nothing was loaded or logged."""
+        _time_loaders()  # torch may have been imported in the meantime
         before, self._before = self._before, self._now()
         waited_s, batches, samples, steps = (now - then for now, then in zip(self._before, before, strict=True))
         metrics = {}
@@ -77,7 +77,7 @@ class Throughput:
 
 
 def _time_loaders() -> None:
-    """Install the timed step, if torch is imported and it is not installed yet."""
+    """Install the timed `__next__` if torch is imported, unless it is installed already."""
     global _timed
     iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
     if _timed is None and hasattr(iterator, "__next__"):
@@ -86,7 +86,7 @@ def _time_loaders() -> None:
 
 
 def _restore_loaders() -> None:
-    """Restore the original step. If other code has wrapped ours since, ours stays and only calls the original."""
+    """Restore the original `__next__`. If other code has wrapped ours, ours is kept and only calls the original."""
     global _timed
     iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
     if _timed is not None and vars(iterator).get("__next__") is _timed:

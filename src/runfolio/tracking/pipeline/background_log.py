@@ -21,7 +21,7 @@ _logger = logging.getLogger("runfolio")
 
 
 def _escape_controls(record: logging.LogRecord) -> bool:
-    """Escape what steers a terminal in a message and its traceback: they hold names of runs, files and metrics."""
+    """Escape control characters in a message and its traceback, which contain names of runs, files and metrics."""
     record.msg, record.args = visible_line(record.getMessage()), None
     if record.exc_info and record.exc_info[1] is not None:
         record.exc_text = visible_traceback(record.exc_info[1]).removesuffix("\n")
@@ -74,7 +74,7 @@ class BackgroundLogger:
                 tasks.get()()
 
     def _reset(self) -> None:
-        """Start without a thread, as after a fork: a child has no thread, and the parent handles queued messages."""
+        """Reset after a fork: the child has no thread, and the parent handles queued messages."""
         self._tasks: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._has_thread = False
 

@@ -111,7 +111,7 @@ class _Reader:
         self.reason = ""
         """First error."""
         self._open: list[Any] = []
-        """Objects whose attributes are being read, outermost first."""
+        """Objects with attributes being read, outermost first."""
         self._visited = 0
 
     def read(self, value: Any, path: tuple[str, ...], declared: Any = None) -> Any:

@@ -26,7 +26,7 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 _POLL_S = 0.1
 _SLICE = 64
-"""Number of items encoded without a pause: about 50 µs, which delays the training at most."""
+"""Number of items encoded without a pause, which takes about 50 µs: the longest delay of the training."""
 _PAUSES = 4.0
 """Length of the pause after a slice, relative to the slice."""
 _LONG_QUEUE = 20_000

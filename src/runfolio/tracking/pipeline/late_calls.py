@@ -31,7 +31,7 @@ class LateCalls:
         self._pid = os.getpid()
         self._counts: Counter[str] = Counter()
         self._is_exiting = threading.Event()
-        self._first_call = threading.Lock()  # acquired once and never released, so that nobody waits for it
+        self._first_call = threading.Lock()  # acquired once and never released, so that no thread waits for it
         self._thread = threading.Thread(target=self._save, name="runfolio-late-calls", daemon=True)
 
     def count(self, item: Item) -> None:
@@ -43,13 +43,13 @@ class LateCalls:
         else:
             names = map(type_or_text, item[2])
         if self._first_call.acquire(blocking=False):
-            with contextlib.suppress(RuntimeError):  # no thread is to be had
+            with contextlib.suppress(RuntimeError):  # no thread can be started
                 self._thread.start()
                 atexit.register(self._exit)
         self._counts.update(names)
 
     def _exit(self) -> None:
-        """Have the counts saved, and wait for that a while; in a forked child there is no such thread."""
+        """Let the thread save the counts, and wait for it; a forked child does not have the thread."""
         if os.getpid() == self._pid:
             self._is_exiting.set()
             self._thread.join(_EXIT_WAIT_S)

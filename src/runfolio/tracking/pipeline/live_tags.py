@@ -1,4 +1,4 @@
-"""The tags of a run, saved when they change."""
+"""Tags of a run, which are saved when they change."""
 
 from __future__ import annotations
 

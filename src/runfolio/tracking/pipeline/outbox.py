@@ -34,7 +34,7 @@ class Outbox:
     def front(self, most_bytes: int) -> tuple[int, list[EncodedBatch]]:
         """Return the batches that can be written at once, and their contiguous id.
 
-        They are one medium, or points without a gap. The list is empty if the outbox is.
+        They are one medium, or points without a gap. The list is empty if the outbox is empty.
         """
         batches: list[EncodedBatch] = []
         size, contiguous_id = 0, 0

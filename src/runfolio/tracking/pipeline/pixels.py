@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _UNCHANGED = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 """Pillow modes that PNG supports."""
 _CONVERTED = {"PA": "RGBA", "RGBa": "RGBA", "La": "LA"}
-"""Modes that are converted to another mode than RGB."""
+"""Modes that are not converted to RGB, with their replacements."""
 _HALF_LEVEL = 0.5 / 255
 _SCALED = "has values outside of 0 to 1 (floats) or 0 to 255, so it is scaled; its `range` is stored in the record"
 _NOT_FINITE = "has pixels that are not finite: NaN is stored as black, infinities as the ends of the range"
@@ -24,7 +24,7 @@ class StoredImage(NamedTuple):
     png: bytes
     notes: dict[str, Any]
     warnings: tuple[str, ...]
-    """Descriptions of the changes, each to follow the image's name in a sentence."""
+    """Descriptions of the changes, each a sentence that the image's name begins."""
 
 
 def stored_picture(picture: Image.Image) -> StoredImage:

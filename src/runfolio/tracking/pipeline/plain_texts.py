@@ -41,9 +41,9 @@ def text_of(value: Any, what: str) -> str:
     """Return a text, or the text of a plain value.
 
     Args:
-        what: Name of the value in the message.
+        what: Word for the value in the message.
     Raises:
-        ConfigError: The value is neither.
+        ConfigError: The value is neither a text nor plain.
     """
     if issubclass(type(value), str):
         return str.__str__(value)

@@ -88,7 +88,7 @@ def _to_number(value: Any) -> float | NoNumber:
 def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Refusal]]:
     """Return the stored numbers of a log call by flat names, and the refused values.
 
-    Nested dicts become `a/b`. If two keys result in the same name, the last one counts and the others are refused.
+    Nested dicts become `a/b`. If several keys result in the same name, the last one counts and the others are refused.
     """
     numbers: dict[str, float] = {}
     refused: list[Refusal] = []

@@ -60,7 +60,7 @@ class RunFolderWriter:
         return bool(RecordPath(self._folder, METRICS).all_entries())
 
     def write_front(self, outbox: Outbox) -> list[EncodedBatch]:
-        """Write the first batches of the outbox to a file, and return them; empty if the outbox is.
+        """Write the first batches of the outbox to a file, and return them; empty if the outbox is empty.
 
         Raises:
             OSError: They were not written, or only in part; they stay in the outbox for the next call.
@@ -82,7 +82,7 @@ class RunFolderWriter:
         self._accepted = 0
 
     def close_full_tail(self) -> int | None:
-        """Close the tail if it is full, and return its number, so that it can be sealed.
+        """Close the tail if it is full, and return its number for sealing.
 
         It is not synced, which may be slow; its segment is synced before the tail is removed.
         """

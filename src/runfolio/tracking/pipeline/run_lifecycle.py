@@ -55,9 +55,9 @@ class RunLifecycle:
         disk.release(self._folder, self._heartbeat.writer)
 
     def is_superseded(self) -> bool:
-        """Return whether another process has opened the next attempt; this one then records nothing more.
+        """Return whether another process has opened the next attempt; if so, this process records nothing more.
 
-        The first time, this is logged.
+        The first such result is logged.
         """
         if (
             not self.is_known_superseded

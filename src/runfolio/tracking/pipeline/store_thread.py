@@ -149,7 +149,7 @@ class StoreWriter:
         self._lifecycle.mark_changed()
 
     def is_superseded(self) -> bool:
-        """Return whether another process has opened the next attempt; this one then records nothing more."""
+        """Return whether another process has opened the next attempt; if so, this process records nothing more."""
         return self._lifecycle.is_superseded()
 
     def write(self, *, sync: bool = False) -> bool:

@@ -45,9 +45,9 @@ class OpenRun(Protocol):
     """Run that ends with the process."""
 
     ends_as: RunOutcome | None
-    """Outcome if the process does not end the run explicitly; None: the outcome of the process."""
+    """Outcome of the run if it is not ended explicitly; None: the outcome of the process."""
     is_idle: bool
-    """No cell of the notebook is running, so a signal does not change how the run ends."""
+    """True if no cell of the notebook is running, so that a signal does not change how the run ends."""
 
     def now(self) -> float: ...
 
@@ -61,13 +61,13 @@ class OpenRun(Protocol):
 
     @property
     def handle(self) -> object:
-        """The user's object of the run."""
+        """Object of the run that the user has."""
         ...
 
     def reset_after_fork(self) -> None: ...
 
     def checkpoint_wait_s(self) -> float:
-        """Return how long a process asked to stop may wait for the run's next checkpoint; 0 if none is expected."""
+        """Return how many seconds a process asked to stop may wait for the next checkpoint; 0 if none is expected."""
         ...
 
     def note_preemption(self) -> None:
@@ -148,7 +148,7 @@ def is_stopping() -> bool:
 
 
 def grace_left_s() -> float:
-    """Return the seconds left until then."""
+    """Return the seconds left until the grace period ends."""
     return 0.0 if _stop_request is None else max(0.0, _stop_request.deadline - time.monotonic())
 
 
@@ -171,7 +171,7 @@ def is_successful() -> bool:
 
 
 def seconds_left(ending: Ending) -> float:
-    """Return how long the end of a run may wait for the disk; all runs of an ending process share its time."""
+    """Return the seconds for which the end of a run may wait for the disk; all runs of an ending process share them."""
     if ending == "run":
         return _WAIT_S["run"]
     return max(_LEAST_WAIT_S, _end_started_at.setdefault(ending, time.monotonic()) + _WAIT_S[ending] - time.monotonic())

@@ -30,7 +30,7 @@ class CurrentRun(Protocol):
 
     @property
     def handle(self) -> object:
-        """The user's object of the run."""
+        """Object of the run that the user has."""
         ...
 
     @property

@@ -28,7 +28,7 @@ def start(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
 
 
 def start_module(module: str, *arguments: str) -> subprocess.Popen[str]:
-    """Run a module as a program in the background, so that its memory and work do not burden the training.
+    """Run a module as a separate program, so that its memory and work do not burden the training.
 
     Raises:
         OSError: The program cannot be started.

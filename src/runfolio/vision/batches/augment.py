@@ -1,4 +1,4 @@
-"""Augmentation of training images. The random numbers of an image depend only on seed, epoch and index."""
+"""Augmentation of training images. The random numbers for an image depend only on seed, epoch and index."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runfolio.vision._torchvision import v2
 
 AUGMENTATIONS = ("none", "trivial", "randaugment", "flip-crop")
 _PADDED_SHARE = 8
-"""Divisor of the size for the padding of flip-crop: 4 of 32 pixels, as in He et al., arXiv:1512.03385."""
+"""Ratio of the image size to the padding for flip-crop: 4 pixels pad 32 pixels, as in He et al., arXiv:1512.03385."""
 
 
 class Augmentation:

@@ -1,4 +1,4 @@
-"""Disk budget of cached features and pixels. The least recently used folders are removed first."""
+"""Disk budget for cached features and pixels. The least recently used folders are removed first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
 
 class CacheUnavailable(Exception):  # noqa: N818 - not an error: training continues without the cache
-    """Raised if nothing can be cached. The message is the reason, without a period. Training continues without."""
+    """Raised if nothing can be cached. The message is the reason, without a period."""
 
 
 class _CacheEntry(NamedTuple):
@@ -42,10 +42,10 @@ class _CacheEntry(NamedTuple):
 
 
 def parse_size(text: str) -> int:
-    """Return the number of bytes in a text such as `5GB`, `500 MB` or `0`.
+    """Parse a size such as `5GB`, `500 MB` or `0`, and return it in bytes.
 
     Raises:
-        ConfigError: The text is not a size.
+        ConfigError: The string is not a size.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?b?)\s*", text.lower())
     unit = _UNITS.get(match[2] if match[2] in _UNITS else f"{match[2]}b") if match else None
@@ -55,7 +55,7 @@ def parse_size(text: str) -> int:
 
 
 def cache_budget() -> int:
-    """Return the budget in bytes: `$RUNFOLIO_CACHE_BUDGET`, else the value of `set_budget`, else 10 GB.
+    """Return the budget in bytes: `$RUNFOLIO_CACHE_BUDGET`, else the value saved by `set_budget`, else 10 GB.
 
     Raises:
         ConfigError: The configured value is not a size.
@@ -98,14 +98,14 @@ def evict_to_fit(requested: int) -> int:
 
 
 def open_row_store(kind: str, description: Mapping[str, Any], row_bytes: int) -> RowStore:
-    """Open the rows that `description` describes.
+    """Open the cache folder for the rows that `description` describes.
 
     Raises:
-        CacheUnavailable: There is no cache folder, or it cannot be created.
+        CacheUnavailable: The cache folder is unknown, or cannot be created or read.
     """
     cache = cache_folder()
     if cache is None:
-        raise CacheUnavailable("there is no folder for caches; set RUNFOLIO_CACHE to one")
+        raise CacheUnavailable("there is no cache folder; set RUNFOLIO_CACHE to a folder")
     content = orjson.dumps({**description, "row_bytes": row_bytes}, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
     folder = cache / kind / digest_of(content)
     try:

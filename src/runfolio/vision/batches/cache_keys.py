@@ -1,4 +1,4 @@
-"""Keys of cached rows: ids of image contents, and digests of everything that changes the result."""
+"""Keys of cached rows: ids of image contents, and digests of everything that affects the result."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def package_versions() -> dict[str, str]:
 
 
 def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
-    """Return the BLAKE2b-128 digest of names, types, shapes and contents, in hex."""
+    """Return the BLAKE2b-128 digest of the tensors' names, types, shapes and contents, in hex."""
     import torch
 
     digest = hashlib.blake2b(digest_size=ID_BYTES)
@@ -55,12 +55,12 @@ def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
 
 
 def image_ids(images: ImageSet, chosen: Iterable[int], progress: Progress | None = None) -> list[bytes]:
-    """Return an id of 16 bytes for each chosen image; equal contents have equal ids.
+    """Return a 16-byte id for each chosen image; equal contents have equal ids.
 
     Files are only read if they are new or changed.
 
     Args:
-        progress: Display of a task while files are read.
+        progress: Progress display for reading files.
 
     Raises:
         DamagedFile: A file cannot be read as an image.
@@ -75,7 +75,7 @@ def image_ids(images: ImageSet, chosen: Iterable[int], progress: Progress | None
 
 
 def view_ids(ids: Sequence[bytes], indices: Iterable[int], view: int) -> list[bytes]:
-    """Return the ids of one augmented view of images. They depend on the index, like the augmentation."""
+    """Return the ids of one augmented view of each image. They depend on the index, like the augmentation."""
     return [
         bytes.fromhex(digest_of(row_id, index.to_bytes(8, "little"), view.to_bytes(8, "little")))
         for row_id, index in zip(ids, indices, strict=True)

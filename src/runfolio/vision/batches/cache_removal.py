@@ -1,4 +1,4 @@
-"""Removal of single entries of the cache."""
+"""Removal of single entries from the cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runfolio.vision.batches.cache_rows import is_row_store, remove_unused
 
 
 def remove_entry(entry: CacheEntry) -> bool:
-    """Remove an entry unless a training has it open, and return whether it was removed.
+    """Remove an entry unless a process has it open, and return whether it was removed.
 
     Raises:
         StoreError: The entry cannot be removed.

@@ -1,10 +1,10 @@
-"""Folder of rows of equal size, by id, which several processes read and extend at once.
+"""Folder of rows of equal size, keyed by id, which several processes can read and extend at the same time.
 
 Each process that adds rows appends to its own pair of files. `<time>-<name>.rows` holds the rows. `.index` holds one
 entry of 32 bytes per row, little-endian: id (16 bytes), position (uint64), CRC-32C of the row, and CRC-32C of the first
 28 bytes. The entry is written after its row, so a killed process leaves only complete rows. If an id occurs twice, the
-row of the later pair replaces the earlier one, for example a damaged one. Readers and writers hold a shared lock on
-`.lock`; removing the folder needs an exclusive lock.
+row of the later pair replaces the earlier row, which may be damaged. Readers and writers hold a shared lock on `.lock`;
+removing the folder needs an exclusive lock.
 """
 
 from __future__ import annotations
@@ -48,14 +48,15 @@ class RowAddress(NamedTuple):
 
 
 class RowStore:
-    """Rows of one folder. It can be forked or pickled for a worker process, which opens the files again."""
+    """Rows of one folder. The store can be forked or pickled for a worker process, which opens the files again."""
 
     def __init__(self, folder: Path, row_bytes: int, shard_names: Sequence[str] = ()) -> None:
         """Open the folder; create it if necessary.
 
         Args:
-            row_bytes: Size of every row of the folder.
-            shard_names: Names of the pairs of files in the order of another process, so that its addresses stay valid.
+            row_bytes: Size of each row in bytes.
+            shard_names: Names of the pairs of files in the order that another process uses, so that its addresses stay
+                valid.
 
         Raises:
             OSError: The folder cannot be created or read.
@@ -79,7 +80,7 @@ class RowStore:
         return len(self._addresses)
 
     def refresh(self) -> None:
-        """Read the entries that other processes have added.
+        """Read the entries that this or other processes have added since the last call.
 
         Raises:
             OSError: The folder cannot be read.
@@ -97,7 +98,7 @@ class RowStore:
         """Append rows, [n, row_bytes].
 
         Raises:
-            OSError: Not all rows could be written. Those that were remain valid.
+            OSError: Not all rows could be written. The rows that were written remain valid.
         """
         if self._writer is None or self._writer.process != os.getpid():
             self._writer = _Writer(self.folder)
@@ -118,7 +119,7 @@ class RowStore:
         """Return copies of rows, [n, row_bytes], without verifying their checksums.
 
         Args:
-            addresses: Addresses of `addresses_of`.
+            addresses: Addresses returned by `addresses_of`.
         """
         rows = np.empty((len(addresses), self.row_bytes), dtype=np.uint8)
         for number in np.unique(addresses[:, 0]):
@@ -138,7 +139,7 @@ class RowStore:
         return None
 
     def drop_damaged(self, ids: Iterable[bytes]) -> int:
-        """Verify rows, drop damaged ones so that they are added again, and return their number."""
+        """Verify rows, drop damaged rows so that they can be added again, and return the number of dropped rows."""
         return sum(row_id in self._addresses and self.read(row_id) is None for row_id in ids)
 
     def close(self) -> None:
@@ -148,7 +149,7 @@ class RowStore:
 
 
 class _Shard:
-    """Readable part of a pair of files."""
+    """Reader of one pair of files."""
 
     def __init__(self, path: Path, row_bytes: int) -> None:
         self.path = path
@@ -158,7 +159,7 @@ class _Shard:
         """Memory-mapped rows, [n, row_bytes]."""
 
     def new_entries(self) -> list[tuple[bytes, int, int]]:
-        """Return (id, row, checksum) of the complete entries since the last call."""
+        """Return (id, row, checksum) of each entry that was completed since the last call."""
         if self.path.stat().st_size < self._read + _ENTRY.size:
             return []
         with self.path.open("rb") as file:
@@ -185,7 +186,7 @@ class _Writer:
     """Pair of files that this process appends to."""
 
     def __init__(self, folder: Path) -> None:
-        # The time comes first, so that names sort by creation.
+        # The time comes first, so that names sort by creation time.
         name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
         self.process = os.getpid()
         self._paths = [folder / f"{name}.rows", folder / f"{name}.index"]
@@ -210,7 +211,7 @@ class _Writer:
 
 
 def _new_file(owner: object, path: Path) -> int:
-    """Create a file, and return a descriptor that is closed when the owner is collected."""
+    """Create a file, and return a descriptor that is closed when the owner is garbage-collected."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
     weakref.finalize(owner, os.close, descriptor)
     return descriptor
@@ -273,7 +274,7 @@ def last_used(folder: Path) -> float:
     """Return the time at which the folder was last opened, in seconds since the epoch.
 
     Raises:
-        OSError: The folder is not a folder of rows.
+        OSError: The folder does not contain rows.
     """
     return (folder / _LOCK).stat().st_mtime
 
@@ -287,7 +288,7 @@ def remove_unused(folder: Path) -> bool:
     with (folder / _LOCK).open("r+b") as file:
         if not _is_unused(file.fileno()):
             return False
-        # After the renaming, a process that opens the folder creates a new one.
+        # After the rename, a process that opens the folder creates a new one.
         hidden_folder = folder.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{folder.name}")
         folder.rename(hidden_folder)
     shutil.rmtree(hidden_folder)

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MEMORY_CACHE_BYTES = 256 * 1024 * 1024
-"""Size up to which resized pixels stay in memory, so that only the first epoch decodes the images."""
+"""Maximum size of the resized pixels that stay in memory, so that only the first epoch decodes the images."""
 
 _GPU_WORKERS, _CPU_WORKERS = 8, 4
-"""Most workers by default. This many can feed a GPU; on a CPU, more would compete with the training for cores."""
+"""Maximum numbers of workers by default. A GPU needs no more; on a CPU, more would compete with training for cores."""
 _BATCHES_AHEAD = 4
-"""Batches that each worker prepares in advance."""
+"""Number of batches that each worker prepares in advance."""
 
 Labelled = tuple[torch.Tensor, int]
-"""Pair of [c, h, w] uint8 pixels, or features, and a label."""
+"""Pair of an input, which is [c, h, w] uint8 pixels or [size] features, and a label."""
 
 _pixels_by_set: WeakKeyDictionary[ImageSet, tuple[ImageTransform, dict[int, torch.Tensor]]] = WeakKeyDictionary()
-"""Last transform of each set and its pixels by image index, shared by all runs of the process."""
+"""Last transform used for each set, and the resulting pixels by image index. All runs of the process share them."""
 
 
 class PreparedImages(Dataset[Labelled]):
@@ -53,7 +53,7 @@ class PreparedImages(Dataset[Labelled]):
         """Use the disk cache of decoded pixels, if the images are files.
 
         Returns:
-            Share of the images not cached yet for which there is room, in memory or on disk.
+            Share of the uncached images for which there is room, in memory or on disk.
 
         Raises:
             CacheUnavailable: Nothing can be cached.
@@ -99,7 +99,7 @@ class PreparedImages(Dataset[Labelled]):
 
 
 def _shared_pixels(images: ImageSet, transform: ImageTransform) -> dict[int, torch.Tensor]:
-    """Return the shared pixels of a set, or a private dict if its files may change or the set is large."""
+    """Return the shared pixels of a set, or a new dict if the set consists of files, which may change, or is large."""
     if images.in_files or len(images) * transform.size_bytes > MEMORY_CACHE_BYTES:
         return {}
     cached_transform, pixels = _pixels_by_set.get(images, (None, {}))
@@ -110,7 +110,7 @@ def _shared_pixels(images: ImageSet, transform: ImageTransform) -> dict[int, tor
 
 
 class SampleRef(NamedTuple):
-    """Image to load for an epoch. It names the epoch because worker processes live longer than one."""
+    """Reference to an image in an epoch. It names the epoch because worker processes outlive an epoch."""
 
     epoch: int
     position: int
@@ -160,8 +160,8 @@ def default_workers(device: str, *, are_ready: bool) -> int:
     """Return the default number of worker processes, limited by the number of cores.
 
     Args:
-        device: `cpu`, where one core stays free for the training, or `cuda`.
-        are_ready: True if the items need not be decoded, so that no worker is needed.
+        device: `cuda`, or `cpu`, where one core stays free for the training process.
+        are_ready: Whether the items need no decoding, so that no workers are needed.
     """
     if are_ready:
         return 0
@@ -181,12 +181,12 @@ def batch_loader(
     """Return a loader of [b, c, h, w] uint8 pixels and [b] int64 labels. The last batch may be smaller.
 
     Args:
-        images: `AugmentedImages` with an order, `PreparedImages` without.
-        batch_size: Images per batch; ignored with an order, which has its own.
+        images: Data set to load, indexed by `SampleRef` if `order` is given, else by position.
+        batch_size: Number of images per batch; ignored if `order` is given, which has its own batch size.
         order: Order of the images. Default: that of `images`.
-        pin_memory: Use page-locked memory, from which a GPU copies while it computes.
+        pin_memory: Whether to use page-locked memory, from which a GPU can copy while it computes.
     """
-    # Without its own generator, a loader draws from torch's global one and so changes dropout.
+    # Without a generator of its own, a loader draws from torch's global generator and so changes dropout.
     return DataLoader(
         images,
         batch_size=1 if order else batch_size,  # torch requires 1 with a batch sampler

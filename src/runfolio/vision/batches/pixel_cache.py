@@ -21,7 +21,7 @@ _IDS = 2**64
 
 
 class CachedPixels:
-    """Pixels of image files, transformed but not normalised. It can be passed to worker processes."""
+    """Cached pixels of image files, transformed but not normalised. The object can be passed to worker processes."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class CachedPixels:
 
         Args:
             chosen: Indices of the requested images. Default: all.
-            progress: Display of a task while new files are read.
+            progress: Progress display for reading new files.
 
         Raises:
             CacheUnavailable: Nothing can be cached.
@@ -50,7 +50,7 @@ class CachedPixels:
         )
         missing = len({row_id for row_id in self._ids if row_id not in self._rows}) * transform.size_bytes
         self.share = evict_to_fit(missing) / missing if missing else 1.0
-        """Share of the images not cached yet for which there is room. The others are decoded each time."""
+        """Share of the uncached images that the cache has room for. The other images are decoded each time."""
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -59,7 +59,7 @@ class CachedPixels:
         """Return the pixels of a chosen image, [c, h, w] uint8.
 
         Raises:
-            NotFound: The image is not cached and its file is gone.
+            NotFound: The image is not cached and its file does not exist.
             DamagedFile: The image is not cached and its file cannot be read.
         """
         row_id = self._ids[position]
@@ -79,5 +79,5 @@ class CachedPixels:
         return pixels
 
     def _has_room_for(self, row_id: bytes) -> bool:
-        """Return whether there is room for an image. The id decides, so that all processes agree."""
+        """Return whether the cache has room for an image. The id alone decides this, so that all processes agree."""
         return int.from_bytes(row_id[:8], "little") < self.share * _IDS

@@ -1,1 +1,1 @@
-"""Resumed and forked trainings, and the final test of a series."""
+"""Resumed and forked runs, and the final test of a series."""

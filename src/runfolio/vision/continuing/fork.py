@@ -1,4 +1,4 @@
-"""Forks of trainings: the settings that a fork may change, and the state that it starts from."""
+"""Forks of training runs: the settings that a fork may change, and the state that it starts from."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
 
 _IMAGES = "its images are those of its parent"
-_SPLIT = "another value changes which images validate, and the parent has trained on some of them"
-_STEPS = "another value changes the number of steps per epoch"
+_SPLIT = "a different value would select other validation images, and the parent has trained on some of them"
+_STEPS = "a different value would change the number of steps per epoch"
 _PREPROCESSING = "the network was trained on images prepared with this value"
 _FIXED: Mapping[str, str] = {
     **dict.fromkeys(("data", "test_data", "skip_bad_images"), _IMAGES),
     **dict.fromkeys(("data_fraction", "val_fraction", "fold", "seed"), _SPLIT),
     **dict.fromkeys(("batch_size", "accumulate"), _STEPS),
     **dict.fromkeys(("image_size", "normalize"), _PREPROCESSING),
-    "weights": "its first weights are those of the checkpoint",
+    "weights": "its initial weights are those of the checkpoint",
 }
 """Settings that a fork cannot change, with the reason."""
 _check_state = holding(
@@ -49,12 +49,12 @@ _check_state = holding(
         ),
     }
 )
-"""Checks what a fork itself reads of a checkpoint's state; `Run.restore` checks the rest."""
+"""Check of the values that a fork itself reads from a checkpoint's state; `Run.restore` checks the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fork:
-    """Fork of a run of `runfolio train`: the run, a checkpoint of it, and the new settings."""
+    """Fork of a run of `runfolio train`: the run, one of its checkpoints, and the new settings."""
 
     run: RecordedRun
     checkpoint: Checkpoint
@@ -65,7 +65,9 @@ class Fork:
         try:
             _check_state(self.checkpoint.state)
         except WrongValue as error:
-            raise DamagedFile(f"{checkpoint_label(self.checkpoint)} holds no state of a training: {error}") from None
+            raise DamagedFile(
+                f"{checkpoint_label(self.checkpoint)} does not contain the state of a training run: {error}"
+            ) from None
 
     @classmethod
     def plan(cls, run: RecordedRun, changes: Mapping[str, Any], at: int | str = LAST) -> Self:
@@ -76,7 +78,7 @@ class Fork:
             at: Step or name of the checkpoint to start from.
 
         Raises:
-            NotFound: The checkpoint does not exist; the message lists those that do.
+            NotFound: The checkpoint does not exist; the message lists the existing ones.
             ConfigError: The run was not made by `runfolio train`; or a setting cannot be changed, does not fit the
                 checkpoint's network, or leaves nothing to train.
             DamagedFile: The checkpoint cannot be read.
@@ -101,7 +103,7 @@ class Fork:
 
     @classmethod
     def of_inherited(cls, run: RecordedRun, checkpoint: Checkpoint, settings: TrainSettings) -> Self | None:
-        """Return `run` as a fork, if it stopped before it saved its own first checkpoint; else None.
+        """Return `run` as a fork if it stopped before it saved a checkpoint of its own, else None.
 
         Args:
             checkpoint: Checkpoint that the run resumes from.
@@ -119,14 +121,15 @@ class Fork:
         return replace(description, spec=replace(description.spec, dropout=self.settings.dropout))
 
     def restore(self, run: Run, state: TrainState) -> list[str]:
-        """Restore the checkpoint into a training with the new settings.
+        """Restore the checkpoint into a training state with the new settings.
 
         The learning rate schedule is that of the new settings, continued at the checkpoint's step.
 
         Returns:
-            One sentence for each part that could not be continued.
+            One sentence for each part that could not be restored.
         """
-        saved = self.checkpoint.state["training"]["settings"]  # not the parent's, which may be a fork itself
+        # The parent's settings may differ from those of the checkpoint, since the parent may be a fork itself.
+        saved = self.checkpoint.state["training"]["settings"]
 
         def changes(*names: str) -> bool:
             return any(saved[name] != getattr(self.settings, name) for name in names)
@@ -174,27 +177,29 @@ class Fork:
             return
         spec = replace(self.description.spec, name=self.settings.model, hidden_units=self.settings.hidden_units)
         error_prefix = (
-            f"{checkpoint_label(self.checkpoint)} is of another network than --model {spec.name} with these settings"
+            f"{checkpoint_label(self.checkpoint)} contains a different network than --model {spec.name} with these"
+            " settings"
         )
         try:
             compare(build_model(spec).state_dict(), self.checkpoint.tensors("model"), error_prefix)
         except ConfigError as error:
-            raise ConfigError(f"{error}; a fork keeps the network of its parent: train a new run") from None
+            raise ConfigError(f"{error}; a fork keeps the network of its parent, so train a new run instead") from None
 
     def _check_end(self) -> None:
         state = self.checkpoint.state
         epoch = state["training"]["epoch"]
         if epoch >= self.settings.epochs:
             raise ConfigError(
-                f"{checkpoint_label(self.checkpoint)} has completed epoch {epoch} and --epochs is"
-                f" {self.settings.epochs}: nothing is left to train; give more, or an earlier checkpoint with --at"
+                f"{checkpoint_label(self.checkpoint)} has completed epoch {epoch} and --epochs is "
+                f"{self.settings.epochs}, so nothing is left to train; increase --epochs or choose an earlier "
+                "checkpoint with --at"
             )
         stopping = EarlyStopping(self.settings.patience)
         stopping.load_state_dict(state["stopping"])
         if stopping.is_due:
             raise ConfigError(
-                f"{checkpoint_label(self.checkpoint)} follows {stopping.waited} epochs without improvement, and"
-                f" --patience {self.settings.patience} stops there; give a larger value or none"
+                f"{checkpoint_label(self.checkpoint)} was saved after {stopping.waited} epochs without improvement, and"
+                f" --patience {self.settings.patience} stops training there; increase --patience or set it to none"
             )
 
 

@@ -1,4 +1,4 @@
-"""Check that a run continues on the images it was started with."""
+"""Check that a run continues with the images that it was started with."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def match_recorded_images(
     Parts of the data that the run did not record are not compared.
 
     Args:
-        classes: Classes of the run's network; None if the network is built again.
-        changed_data: Continue with changed images, each in its recorded part. Default: refuse them.
+        classes: Classes of the run's network; None if the run starts with a new network.
+        changed_data: Whether to continue with changed images, each in its recorded part, instead of raising an error.
 
     Returns:
         The preparation to continue with, and a description of the changes, if any.
 
     Raises:
-        ConfigError: The images changed, or a required image is gone. The message names the first ones.
+        ConfigError: The images have changed, or a required image is missing. The message names the first of them.
     """
     facts = {part: data for part in preparation.parts if (data := recorded.data.get(part)) and data.fingerprint}
     if all(
@@ -60,7 +60,9 @@ def match_recorded_images(
     if (
         classes is not None and tuple(classes) != preparation.source.classes
     ) or listings.keys() != preparation.parts.keys():
-        raise ConfigError(f"{label} cannot continue with images of other classes ({changes}); train a new run on them")
+        raise ConfigError(
+            f"{label} cannot continue with images of different classes ({changes}); train a new run on them"
+        )
     return _split_as_recorded(preparation, listings, label), changes
 
 
@@ -78,7 +80,8 @@ class _Pool:
 def _pools(source: ImageSource) -> list[_Pool]:
     """Return the images from which each part is selected.
 
-    If training and test images are in one folder, they form one pool, since its content decides the split.
+    If training and test images are in one folder, they form one pool, since the content of the folder decides the
+    split.
     """
     train, test = source.train, source.test
     if isinstance(train, ImageFiles) and isinstance(test, ImageFiles) and train.root == test.root:
@@ -95,7 +98,7 @@ def _pools(source: ImageSource) -> list[_Pool]:
 def _describe_changes(preparation: Preparation, listings: Listings) -> str:
     """Describe the changes in words.
 
-    A run on a share of the data did not record all images, so added training images are not listed for it.
+    A run that uses only a share of the data does not record all images, so added training images are not listed for it.
     """
     changes = []
     for pool in _pools(preparation.source):
@@ -130,12 +133,12 @@ def _split_as_recorded(preparation: Preparation, listings: Listings, label: str)
 
 
 def _sort_key(item: Item, source: ImageSource) -> tuple[int, str]:
-    """Return the key that images are ordered by (see `data.folder`)."""
+    """Return the sort key of an image (see `data.folder`)."""
     return source.classes.index(item.label or ""), item.name
 
 
 def _find(items: Sequence[Item], pool: _Pool, source: ImageSource, label: str) -> ImageFiles:
-    """Find images by name, else by content."""
+    """Find images by name, or by content if the name does not exist."""
     if not isinstance(pool.images, ImageFiles):
         raise ConfigError(f"{source.name} is not the data that {label} was started with; train a new run on it")
     pool_items = pool.items(source.classes)

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 def conclude(
     runs: Mapping[Path, TrainSettings], *, store: Path | str | None, progress: Progress | None = None
 ) -> list[Path]:
-    """Test the chosen finished runs that are not tested yet, and return their folders.
+    """Test those chosen runs that are finished but not tested yet, and return their folders.
 
     Args:
-        runs: All runs of a series by folder, with the current settings. Their `test_at` also applies to runs that an
-            earlier call trained.
+        runs: Folders of all runs of a series, with the current settings of each. Their `test_at` also applies to runs
+            that an earlier call trained.
 
     Raises:
-        NotFound: The checkpoint of a best epoch is gone.
+        NotFound: The checkpoint of a best epoch does not exist.
         DamagedFile: The checkpoint of a best epoch cannot be read.
-        ConfigError: The images changed.
+        ConfigError: The images have changed.
         StoreError: Another process is writing one of the runs.
     """
     recorded = dict(zip(runs, runfolio.open(store).runs_in(runs), strict=True))
@@ -50,7 +50,7 @@ def conclude(
 
 
 def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | None) -> None:
-    """Test the best epoch of a finished run, in another attempt of the run."""
+    """Test the best epoch of a finished run, in a new attempt of the run."""
     settings = build(TrainSettings, recorded.config)
     description = describe(read_intact(recorded.folder, BEST, lambda reason: None))
     preparation, _ = match_recorded_images(

@@ -1,4 +1,5 @@
-"""Labelled images by name. A new kind of source is a module that returns an `ImageSource`, and a line in `sources`."""
+"""Labelled images by name. A new kind of source needs a module that returns an `ImageSource`, and a line in
+`sources`."""
 
 from __future__ import annotations
 

@@ -38,30 +38,30 @@ class ImageSet(Protocol):
 
         Args:
             index: Index of the image.
-            at_least: See `read_picture`.
+            at_least: Minimum size of the decoded picture (see `read_picture`).
         """
         ...
 
     def reference(self, index: int) -> str:
-        """Return a readable name, such as `test/sushi/12.jpg` or `digits test image 12`, the same on all machines."""
+        """Return a readable name that is the same on all machines: `test/sushi/12.jpg`, `digits test image 12`."""
         ...
 
     def digests(self) -> Sequence[str]:
-        """Return the digest of each image: of its file, or of its pixels if it is not a file."""
+        """Return the digest of each image, computed from its file, or from its pixels if it is not a file."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSource:
-    """Training and test images with common classes. The test images never depend on the seed of a run."""
+    """Training and test images with the same classes. The test images never depend on the seed of a run."""
 
     name: str
-    """Name that finds the same images again, from any working folder."""
+    """Name under which the same images can be loaded again from any working folder."""
     classes: tuple[str, ...]
     channels: int
     """1 for grey, 3 for colour."""
     image_size: tuple[int, int]
-    """Default size of images for a training, (height, width) in pixels."""
+    """Default size of images for training, (height, width) in pixels."""
     mean: tuple[float, ...]
     """Mean of each channel for normalising, with pixel values scaled to 0..1."""
     std: tuple[float, ...]
@@ -69,18 +69,18 @@ class ImageSource:
     train: ImageSet
     test: ImageSet
     val: NDArray[np.int64] | None = None
-    """Indices into `train` of the images of the validation folder; None if there is none."""
+    """Indices into `train` of the images of the validation folder; None if there is no such folder."""
     value_range: tuple[float, float] | None = None
     """Lowest and highest value of training images of more than 8 bits; None if there are no such images."""
     notices: tuple[str, ...] = ()
-    """Remarks on the interpretation of folders, left out files and unusual images, one line each."""
+    """Remarks on the interpretation of folders, on ignored files and on unusual images, one line each."""
     bad_images: tuple[str, ...] = ()
-    """Left out images that cannot be read, one line each: file and reason."""
+    """Images that are left out because they cannot be read, one line each: file and reason."""
 
 
 @dataclass(frozen=True, eq=False)
 class RelabelledImages:
-    """Images of another set with different labels, for a source that has the same classes in another order."""
+    """Images of an existing set with new labels, for a source that has the same classes in a different order."""
 
     images: ImageSet
     labels: NDArray[np.int64]

@@ -30,10 +30,10 @@ class SizeRange(NamedTuple):
 
 
 class SharedImage(NamedTuple):
-    """Test image that is also a training or validation image, byte for byte."""
+    """Test image that is byte for byte identical to a training or validation image."""
 
     train: str
-    """Reference of the first equal training or validation image."""
+    """Reference of the first identical training or validation image."""
     test: str
     """Reference of the test image."""
 
@@ -48,9 +48,9 @@ class SplitDescription:
     width: SizeRange
     height: SizeRange
     modes: dict[str, int]
-    """Number of images by mode of Pillow (`RGB`, `L`, `RGBA`, ...), most frequent first."""
+    """Number of images by Pillow mode (`RGB`, `L`, `RGBA`, ...), most frequent first."""
     duplicates: tuple[tuple[str, ...], ...]
-    """Groups of references of equal images."""
+    """Groups of identical images, as references."""
     fingerprint: str
     """Digest of names, contents and classes, equal to the one that a run records for this data."""
 
@@ -63,24 +63,24 @@ class DataDescription:
     classes: tuple[str, ...]
     channels: int
     image_size: tuple[int, int]
-    """Default size of images for a training, (height, width) in pixels."""
+    """Default size of images for training, (height, width) in pixels."""
     train: SplitDescription
     val: SplitDescription | None
-    """Images of the validation folder; None if there is none."""
+    """Images of the validation folder; None if there is no such folder."""
     test: SplitDescription
     shared: tuple[SharedImage, ...]
-    """Test images that are also training images, which make a test too optimistic."""
+    """Test images that are also training or validation images, which makes the test too optimistic."""
     notices: tuple[str, ...]
-    """Remarks on the interpretation of folders, left out files and unusual images, one line each."""
+    """Remarks on the interpretation of folders, on ignored files and on unusual images, one line each."""
     bad_images: tuple[str, ...]
     """Files that cannot be read and are not counted, one line each."""
 
 
 class _ImageSummary(NamedTuple):
-    """Facts of one image."""
+    """Digest, size and mode of one image."""
 
     digest: str
-    """Digest, equal for equal images."""
+    """Digest, which is equal for identical images."""
     width: int
     height: int
     mode: str
@@ -92,7 +92,7 @@ def describe(name: str, *, test_data: str | None = None, progress: Progress | No
     Args:
         name: Name of the data, as in `load_data`.
         test_data: Name of the data with the test images, as in `load_data`.
-        progress: Display of tasks that take long.
+        progress: Progress display for long tasks.
 
     Raises:
         NotFound: The data does not exist.

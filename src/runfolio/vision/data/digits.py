@@ -1,4 +1,4 @@
-"""Digits of scikit-learn: 1,797 handwritten digits of 8x8 grey pixels, installed with that package.
+"""Digits of scikit-learn: 1,797 grey images of handwritten digits, 8x8 pixels each, installed with that package.
 
 Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, doi:10.24432/C50P49
 """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 256 * 1024
 _RETRYABLE_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 _MAX_TEXT = 100
-"""Most characters of a server's text in a message."""
+"""Maximum number of characters of a server's text in a message."""
 _SIZE = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _VALIDATOR = re.compile(r"[ -~]{1,200}")
@@ -36,16 +36,16 @@ _VALIDATOR = re.compile(r"[ -~]{1,200}")
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """Limits for servers that fail, are slow or send nothing."""
+    """Limits for servers that fail, are slow or stop sending."""
 
     attempts: int = 5
-    """Most consecutive attempts that receive nothing."""
+    """Maximum number of consecutive attempts that receive nothing."""
     first_wait_s: float = 1.0
-    """Seconds before the second attempt. The wait doubles before each further one."""
+    """Seconds before the second attempt. The wait doubles before each further attempt."""
     silence_s: float = 30.0
     """Seconds without data after which a connection is closed."""
     window_s: float = 60.0
-    """Seconds in which an attempt must receive `window_bytes` of content, without headers."""
+    """Seconds in which an attempt must receive `window_bytes` bytes of content. Headers do not count."""
     window_bytes: int = 60_000
     total_s: float = 24 * 3600.0
     """Seconds for all attempts together."""
@@ -59,12 +59,12 @@ def download(url: str, path: Path, *, progress: Progress | None = None, retries:
     Args:
         url: HTTP address.
         path: Path of the file.
-        progress: Display of a task in MB.
-        retries: Limits for failing servers.
+        progress: Progress display, which counts MB.
+        retries: Limits for servers that fail or are slow.
 
     Raises:
         ConfigError: The address is not an HTTP address, or contains a user name.
-        DownloadFailed: The download failed; the message has the reason and the remedy.
+        DownloadFailed: The download failed; the message gives the reason and the remedy.
         StoreError: The disk is full or cannot be written.
     """
     check_address(url)
@@ -82,7 +82,7 @@ def check_address(url: str) -> None:
     """Check that an address is an HTTP address without a user name.
 
     Raises:
-        ConfigError: It is not an HTTP address, or it contains a user name.
+        ConfigError: The address is not an HTTP address, or contains a user name.
     """
     try:
         parts = urlsplit(url)
@@ -94,7 +94,7 @@ def check_address(url: str) -> None:
     if urlsplit(url).username is not None:
         raise ConfigError(
             f"the address of {redacted_url(url)} contains a user name, which would be recorded with the run; "
-            "download it by hand, and give the file"
+            "download the file by hand, and give its path"
         )
 
 
@@ -105,7 +105,7 @@ def redacted_url(url: str) -> str:
 
 
 class _TransferFailed(Exception):  # noqa: N818 - only the last one becomes an error
-    """Raised if an attempt failed and another one may succeed."""
+    """Raised if an attempt failed and another attempt may succeed."""
 
 
 class _TransferRefused(_TransferFailed):
@@ -116,7 +116,7 @@ class _ServerResponse(NamedTuple):
     """Headers of a response."""
 
     start: int
-    """Position of the first sent byte."""
+    """Position in the file of the first byte sent."""
     total: int | None
     """Size of the whole file in bytes; None if the server does not state it."""
     validator: str
@@ -159,22 +159,23 @@ class _Download:
             time.sleep(self._retries.first_wait_s * 2 ** (failures - 1))
 
     def _watched_attempt(self) -> None:
-        """Make an attempt, and end it if it is too slow or takes too long."""
+        """Make one attempt, and end it if it is too slow or takes too long."""
         with TransferWatch(self._retries.window_s, self._retries.window_bytes, self._ends) as watch:
             try:
                 self._attempt(watch)
-                if watch.verdict is not None:  # content without a stated length looks complete when it is cut
+                if watch.verdict is not None:  # content without a stated length looks complete even if it was cut off
                     raise _TransferFailed("the connection was cut")
             except _TransferFailed:
                 if watch.verdict == TOO_LONG:
                     raise _TransferRefused(
-                        f"it is not complete after {self._retries.total_s / 3600:.3g} hours; download it by hand, and"
-                        " give the file"
+                        f"it is not complete after {self._retries.total_s / 3600:.3g} hours; download the file by "
+                        "hand, and give its path"
                     ) from None
                 if watch.verdict == TOO_SLOW:
                     raise _TransferFailed(
-                        f"the server sends less than {self._retries.window_bytes:,} bytes in"
-                        f" {self._retries.window_s:g} s; try again later, or download it by hand, and give the file"
+                        f"the server sends less than {self._retries.window_bytes:,} bytes in "
+                        f"{self._retries.window_s:g} s; try again later, or download the file by hand, and give its "
+                        "path"
                     ) from None
                 raise
 
@@ -198,7 +199,7 @@ class _Download:
             answer = _read_response(response)
             if answer.start not in (0, self._received_bytes):
                 self._discard_part()
-                raise _TransferFailed("the server sent another part of the file than requested; try again")
+                raise _TransferFailed("the server sent a different part of the file than requested; try again")
             self._check_room(answer)
             if answer.start == 0:
                 self._part.unlink(missing_ok=True)
@@ -309,7 +310,7 @@ def _reason(error: object) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return the text of a server, shortened, with unprintable characters escaped."""
+    """Return a server's text, shortened and with unprintable characters escaped."""
     escaped = visible_line(text[:_MAX_TEXT])
     return escaped if len(escaped) <= _MAX_TEXT and len(text) <= _MAX_TEXT else f"{escaped[:_MAX_TEXT]}..."
 
@@ -342,7 +343,7 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def _web_only_opener(watch: TransferWatch) -> urllib.request.OpenerDirector:
-    """Return an opener without `file:` and `ftp:`, to which a server could redirect."""
+    """Return an opener without support for `file:` and `ftp:`, to which a server could redirect."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),

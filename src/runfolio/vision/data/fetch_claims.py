@@ -1,4 +1,4 @@
-"""Locks of the cache. One process downloads or computes an entry while the others wait for it."""
+"""Locks of the cache. While one process downloads or computes an entry, the other processes wait for it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ except ImportError:  # Windows has no flock
 
 @contextmanager
 def hold_claim(path: Path) -> Iterator[bool]:
-    """Hold the lock file at `path`. A killed process releases its lock.
+    """Hold a lock on the file at `path`. The lock is released if the process is killed.
 
     Yields:
-        True if the lock is held. False if the file system has no locks, so that other processes may do the same work
-        and files must not be shared with them.
+        True if the lock is held. False if the file system does not support locks. Other processes may then do the same
+        work, and files must not be shared with them.
     """
     create_folder(path.parent)
     with path.open("ab") as file:

@@ -25,7 +25,7 @@ class ImageFiles:
     labels: NDArray[np.int64]
     """Class indices, [n]."""
     contents: tuple[str, ...] = ()
-    """Digest of each file; empty before the inspection (see `inspection`)."""
+    """Digest of each file; empty until the files are inspected (see `inspection`)."""
 
     @property
     def in_files(self) -> bool:
@@ -59,5 +59,5 @@ class ImageFiles:
 
 
 def printable(name: str) -> str:
-    """Return a file name as text. Bytes that are not UTF-8 become replacement characters."""
+    """Return a file name that can be printed. Bytes that are not UTF-8 become replacement characters."""
     return os.fsencode(name).decode("utf-8", "replace")

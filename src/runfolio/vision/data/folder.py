@@ -1,7 +1,8 @@
 """Data `folder:PATH`: image files in one folder per class.
 
-The class folders can be inside folders for training, validation and test, whose names `split_folders` recognises. Else
-a fixed fifth of the images is used for test. `notices` explain the interpretation of the folders.
+The class folders can be inside folders for training, validation and test, whose names `split_folders` recognises. If
+there are no such folders, a fixed fifth of the images is used for testing. `notices` explain the interpretation of the
+folders.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from runfolio.vision.data.split_folders import Split
 PHOTO_SIZE = (224, 224)
 
 _TEST_FRACTION = 0.2
-_TEST_SEED = 0  # not the seed of the run, so that all runs are tested on the same images
+_TEST_SEED = 0  # independent of the run's seed, so that all runs are tested on the same images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +44,16 @@ class ImageFolder:
     folders: Mapping[Split, str]
     """Name of the folder of each part, such as `train/`."""
     notices: tuple[str, ...]
-    """Remarks on the interpretation of ambiguous names and on left out files."""
+    """Remarks on the interpretation of ambiguous names and on ignored files."""
 
     def source(self, *, with_validation: bool = False) -> ImageSource:
         """Return the training and test images of the folder.
 
-        Without a test folder, a fixed fifth of the images is used for test: of all images if they are undivided, of the
-        training images if there is a validation folder.
+        Without a test folder, a fixed fifth of the images is used for testing. It is taken from all images if they are
+        undivided, or from the training images if there is a validation folder.
 
         Args:
-            with_validation: Add the images of the validation folder to the training set, as `val`.
+            with_validation: Whether to add the images of the validation folder to the training set, as `val`.
 
         Raises:
             ConfigError: Training or test images are missing, or their classes differ.
@@ -72,7 +73,7 @@ class ImageFolder:
         return self._source_of(train, test, notices, with_validation=with_validation)
 
     def source_with_test(self, test: ImageSet, *, with_validation: bool = False) -> ImageSource:
-        """Return the training images of the folder with other test images.
+        """Return the training images of the folder, with test images from a different source.
 
         Raises:
             ConfigError: There are no training images.
@@ -99,18 +100,18 @@ class ImageFolder:
         """
         images = self.undivided or self.train
         if images is None:
-            raise ConfigError(self._missing_folder("train/", "name another folder, or use it as --test-data"))
+            raise ConfigError(self._missing_folder("train/", "give a different folder, or use this one as --test-data"))
         return images
 
     def all_for_test(self) -> ImageFiles:
-        """Return the images of the test folder, or all undivided images, to test a training on other data.
+        """Return the images of the test folder, or all undivided images, to test a model trained on different data.
 
         Raises:
             ConfigError: There is no test folder.
         """
         images = self.undivided or self.test
         if images is None:
-            raise ConfigError(self._missing_folder("test/", "add one, or name test images with --test-data"))
+            raise ConfigError(self._missing_folder("test/", "add one, or give test images with --test-data"))
         return images
 
     def _missing_folder(self, part: str, remedy: str) -> str:
@@ -125,14 +126,14 @@ class ImageFolder:
         if differing := differing_classes(train_classes, train_folder, test_classes, test_folder):
             raise ConfigError(
                 f"{train_folder} and {test_folder} of {self.root} do not have the same classes: {differing}; "
-                "add the missing folders of images or remove the others"
+                "add the missing class folders or remove the others"
             )
 
     def _check_each_class_is_tested(self, test: ImageFiles) -> None:
         for label in np.setdiff1d(np.arange(len(self.classes)), test.labels):
             raise ConfigError(
                 f"class {self.classes[label]!r} of {self.root} has too few images to split off any for test; "
-                "add some, or name test images with --test-data"
+                "add images, or give test images with --test-data"
             )
 
 
@@ -151,7 +152,7 @@ def photo_source(name: str, classes: tuple[str, ...], train: ImageSet, test: Ima
 
 
 def differing_classes(first: set[str], first_label: str, second: set[str], second_label: str) -> str:
-    """Describe the classes that only one of two data sets has; empty if they agree."""
+    """Describe the classes that only one of two data sets has; return an empty string if the classes agree."""
     return " and ".join(
         f"only in {label}: {', '.join(sorted(names))}"
         for label, names in ((first_label, first - second), (second_label, second - first))

@@ -1,4 +1,4 @@
-"""Layout of a folder of images: its parts, its classes, and left out files."""
+"""Layout of a folder of images: its parts, its classes and its ignored files."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class FolderLayout:
     undivided: ClassImages
     """All images by class, if the folder is not divided."""
     folders: Mapping[Split, str]
-    """Folder of each part, such as `train/`."""
+    """Name of the folder of each part, such as `train/`."""
     notices: tuple[str, ...]
-    """Remarks on the interpretation of ambiguous names and on left out files."""
+    """Remarks on the interpretation of ambiguous names and on ignored files."""
 
     @property
     def classes(self) -> tuple[str, ...]:

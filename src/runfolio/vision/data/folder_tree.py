@@ -43,7 +43,7 @@ def read_folder(path: Path, *, name: str | None = None) -> Folder:
 
     Args:
         path: Path of the folder.
-        name: Name of the result. Default: that of the folder.
+        name: Name of the result. Default: the name of the folder.
     """
     by_folder: dict[str, list[str]] = {}
     outer = _Visit(os.fspath(path), os.path.realpath(path), None)
@@ -71,7 +71,7 @@ def visible_entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 @dataclass(frozen=True)
 class _Visit:
-    """Folder in a tree whose links to folders are followed."""
+    """Folder in a tree in which links to folders are followed."""
 
     path: str
     real_path: str
@@ -83,7 +83,7 @@ class _Visit:
 
     @property
     def is_circle(self) -> bool:
-        """Return whether the folder is one of its own parents, reached by a link, which would be an endless loop."""
+        """Return whether a link leads back to this folder from inside it, which would cause an endless loop."""
         above = self.above
         while above is not None and above.real_path != self.real_path:
             above = above.above

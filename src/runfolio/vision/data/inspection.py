@@ -1,6 +1,6 @@
 """Inspection of image files: decodability, size and digest.
 
-The results are cached by path, size, inode and change times, so each file is inspected once.
+The cached results are keyed by path, size, inode and modification times, so each file is inspected only once.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 
 _FOLDER = "images"
 MIN_LEVELS = 8
-"""Number of levels below which images are probably masks, drawings, or values in another range."""
+"""Number of levels below which an image is probably a mask or a drawing, or has values in an unexpected range."""
 _CACHE_VERSION = f"runfolio {__version__} (3), Pillow {PIL.__version__}"
-"""Version of the results: other packages may judge a file differently. The number counts changes of the fields."""
+"""Version of the cached results, since other package versions may judge a file differently. The number in parentheses
+counts changes of the fields."""
 _MIN_DECODED_PIXELS = 2048
-"""Least pixels of the shorter side to which a large JPEG is reduced (see `read_picture`)."""
+"""Minimum size in pixels of the shorter side of a large JPEG that is reduced while decoding (see `read_picture`)."""
 _CHUNK_FILES = 1024
-"""Files submitted to the threads at once, which limits the delay of Ctrl-C."""
+"""Number of files submitted to the threads at once. It limits the delay of Ctrl-C."""
 
 
 class ImageInspection(NamedTuple):
@@ -49,9 +50,9 @@ class ImageInspection(NamedTuple):
     height: int = 0
     """Height of the upright picture in pixels."""
     mode: str = ""
-    """Mode of Pillow: `RGB`, `L`, `RGBA`, ..."""
+    """Pillow mode: `RGB`, `L`, `RGBA`, ..."""
     problem: str = ""
-    """Reason why the file is not usable; empty if it is."""
+    """Reason why the file is not usable; empty if the file is usable."""
     levels: int = MIN_LEVELS
     """Number of distinct values or colours, counted up to `MIN_LEVELS`."""
     low: float = 0.0
@@ -65,7 +66,7 @@ def inspect_images(images: ImageFiles, progress: Progress | None = None) -> list
 
     Args:
         images: Files to inspect.
-        progress: Display of a task while files are read.
+        progress: Progress display for reading files.
     """
     cache = FileCache(_FOLDER, images.root, _CACHE_VERSION, ImageInspection)
     inspections = cache.load()
@@ -109,7 +110,7 @@ def _inspect_file(path: Path) -> ImageInspection:
     except (DamagedFile, NotFound) as error:
         return ImageInspection(stamp(status), digest, problem=printable(str(error)))
     if not is_deep(picture.mode):
-        colors = picture.getcolors(MIN_LEVELS - 1)  # None if there are more
+        colors = picture.getcolors(MIN_LEVELS - 1)  # None if there are more colours
         levels = MIN_LEVELS if colors is None else len(colors)
         return ImageInspection(stamp(status), digest, width, height, picture.mode, levels=levels)
     levels, low, high = _levels_and_range(picture)
@@ -128,7 +129,7 @@ def _inspect_file(path: Path) -> ImageInspection:
 
 
 def _levels_and_range(picture: Image) -> tuple[int, float, float]:
-    """Return number of levels (up to `MIN_LEVELS`), lowest value and highest value of a deep picture."""
+    """Return the number of levels (up to `MIN_LEVELS`), the lowest value and the highest value of a deep picture."""
     levels: set[float] = set()
     low, high = math.inf, -math.inf
     for values in value_bands(picture):

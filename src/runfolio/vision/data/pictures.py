@@ -26,24 +26,24 @@ ValueRange = tuple[float, float]
 _Read = TypeVar("_Read")
 
 JPEG_FORMATS = ("JPEG", "MPO")
-"""Formats of Pillow that can be scaled down while decoding. MPO is a JPEG file with several pictures."""
+"""Pillow formats that can be scaled down while decoding. MPO is a JPEG file with several pictures."""
 _FIRST_TRANSPOSED = 5
-"""First of the EXIF orientations that exchange width and height."""
+"""First EXIF orientation that swaps width and height."""
 _MODE_OF_CHANNELS = {1: "L", 3: "RGB"}
 CHANNELS = tuple(_MODE_OF_CHANNELS)
 _COLOR_BYTES = 4
-"""Bytes of a colour pixel in Pillow."""
+"""Number of bytes that a colour pixel takes in Pillow."""
 _BAND_PIXELS = 1024 * 1024
-"""Pixels converted at a time, since a conversion needs several copies."""
+"""Number of pixels that are converted at a time, since a conversion needs several copies."""
 
 
 def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
-    """Decode a picture, and turn it upright according to EXIF. Of an animation, the first frame is read.
+    """Decode a picture, and rotate it upright according to EXIF. If the file is an animation, the first frame is read.
 
     Args:
         path: Path of the file.
-        at_least: Least pixels of each side. A JPEG is scaled down by 2, 4 or 8 while decoding, which is faster, as long
-            as neither side gets smaller than this. None: no scaling.
+        at_least: Minimum size of each side in pixels. A JPEG is scaled down by 2, 4 or 8 while decoding, which is
+            faster, as long as neither side gets smaller than this size. None: no scaling.
 
     Raises:
         NotFound: The file does not exist.
@@ -58,11 +58,11 @@ def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
 
 
 def read_bytes(content: bytes, name: str, at_least: int | None = None) -> Image.Image:
-    """Decode the content of a file like `read_picture`.
+    """Decode the content of an image file, as `read_picture` does.
 
     Args:
         content: Content of the file.
-        name: Name of the picture in errors.
+        name: Name that error messages use for the picture.
         at_least: See `read_picture`.
 
     Raises:
@@ -81,15 +81,15 @@ def upright_size(path: Path) -> tuple[int, int]:
 
 
 def upright(picture: Image.Image) -> Image.Image:
-    """Turn a picture upright according to its EXIF orientation."""
+    """Rotate a picture upright according to its EXIF orientation."""
     with _warnings_silenced:
         return ImageOps.exif_transpose(picture)
 
 
 def _translated(read: Callable[[], _Read], name: str) -> _Read:
-    """Return `read()`, with errors of Pillow translated."""
+    """Return `read()`, and translate errors of Pillow."""
     try:
-        # Warnings of Pillow (huge picture, invalid EXIF) do not help users; runfolio has its own limit.
+        # Pillow's warnings (huge picture, invalid EXIF) do not help users, and runfolio has its own limits.
         with _warnings_silenced:
             return read()
     except DamagedFile:
@@ -105,7 +105,7 @@ def _translated(read: Callable[[], _Read], name: str) -> _Read:
 
 
 def is_deep(mode: str) -> bool:
-    """Return whether a mode of Pillow has integers of more than 8 bits, or floats."""
+    """Return whether a Pillow mode stores integers of more than 8 bits, or floats."""
     return mode == "F" or mode.startswith("I")
 
 
@@ -123,8 +123,8 @@ def to_channels(picture: Image.Image, channels: int, value_range: ValueRange | N
     Args:
         picture: Picture of any mode.
         channels: 1 or 3.
-        value_range: Values of a deep picture that become black and white; others are clipped. Default: 0 and 65,535 for
-            16 bits, else 0 and 255.
+        value_range: Values of a deep picture that become black and white; values outside this range are clipped.
+            Default: 0 and 65,535 for 16 bits, else 0 and 255.
     """
     mode = _MODE_OF_CHANNELS[channels]
     if picture.mode == mode:
@@ -145,7 +145,7 @@ def check_resize(size: tuple[int, int], target: int | tuple[int, int]) -> None:
         target: New (width, height), or new length of the shorter side if the aspect ratio is kept.
 
     Raises:
-        DamagedFile: It needs too much memory; the message does not name the picture.
+        DamagedFile: Resizing needs too much memory; the message does not name the picture.
     """
     width, height = size
     if isinstance(target, int):
@@ -221,7 +221,7 @@ def _decode(file: Path | io.BytesIO, name: str, at_least: int | None) -> Image.I
             picture.draft(None, (at_least, at_least))  # formats other than JPEG ignore it
         _check_size(picture, name)
         picture.load()
-        _check_size(picture, name)  # a PNG can have its orientation at the end
+        _check_size(picture, name)  # the orientation of a PNG can be at the end of the file
         ImageOps.exif_transpose(picture, in_place=True)
         return picture.copy() if picture.readonly else picture  # read-only pixels are mapped from the file
 

@@ -9,7 +9,7 @@ from runfolio.vision.data.pictures import ValueRange, is_deep
 
 
 def find_value_range(inspections: Sequence[ImageInspection]) -> ValueRange | None:
-    """Return the lowest and highest value of the images of more than 8 bits; None if there are none."""
+    """Return the lowest and highest value of the images of more than 8 bits; None if there are no such images."""
     deep = [entry for entry in inspections if is_deep(entry.mode)]
     return (min(entry.low for entry in deep), max(entry.high for entry in deep)) if deep else None
 
@@ -26,7 +26,7 @@ def pixel_notices(inspections: Sequence[tuple[str, ImageInspection]], value_rang
     if value_range is not None and deep:
         low, high = value_range
         notices.append(
-            f"{deep:,} of {len(inspections):,} images have more than 8 bits: their values are scaled to 8 bits from the"
+            f"{deep:,} of {len(inspections):,} images have more than 8 bits; their values are scaled to 8 bits from the"
             f" range of the training images, {low:.6g} to {high:.6g}"
         )
     levels = [(name, count) for name, entry in inspections if (count := _levels(entry, value_range)) < MIN_LEVELS]
@@ -34,7 +34,7 @@ def pixel_notices(inspections: Sequence[tuple[str, ImageInspection]], value_rang
         name, count = levels[0]
         notices.append(
             f"{len(levels):,} of {len(inspections):,} images have fewer than {MIN_LEVELS} levels, such as {name}"
-            f" ({count}): they may be masks or drawings, or have values in another range"
+            f" ({count}); they may be masks or drawings, or have values in an unexpected range"
         )
     return notices
 

@@ -42,7 +42,7 @@ class _DatasetArguments:
     train: _Arguments = field(default_factory=lambda: MappingProxyType({"split": "train"}))
     test: _Arguments = field(default_factory=lambda: MappingProxyType({"split": "test"}))
     photos: bool = True
-    """True for colour image files of any size; False for images of one size in memory, in `dataset.data`."""
+    """True for colour image files of any size; False for images of equal size in memory, in `dataset.data`."""
 
 
 _IN_MEMORY = _DatasetArguments(MappingProxyType({"train": True}), MappingProxyType({"train": False}), photos=False)
@@ -65,7 +65,7 @@ _SETS = {
 
 @dataclass(frozen=True, eq=False)
 class PublishedImages:
-    """Part of a data set of torchvision."""
+    """Training or test part of a torchvision data set."""
 
     dataset: Any
     labels: NDArray[np.int64]
@@ -93,11 +93,11 @@ class PublishedImages:
 
 
 def open_published(name: str, progress: Progress | None = None) -> ImageSource:
-    """Open a data set of torchvision, and download it if necessary.
+    """Open a torchvision data set, and download it if necessary.
 
     Args:
         name: Name of the class in torchvision.
-        progress: Display that is paused while torchvision shows its own progress.
+        progress: Progress display, which is paused during a download by torchvision.
 
     Raises:
         NotFound: The data set does not exist; the message names the most similar ones.
@@ -124,7 +124,7 @@ def open_published(name: str, progress: Progress | None = None) -> ImageSource:
 
 
 def _paths(dataset: Any) -> Sequence[str | Path]:
-    """Return the files of a data set in order. The classes of torchvision name them differently."""
+    """Return the files of a data set in order. The attribute that lists them depends on the torchvision class."""
     if hasattr(dataset, "samples"):
         return [path for path, _ in dataset.samples]
     return next(getattr(dataset, name) for name in ("_image_files", "_images") if hasattr(dataset, name))
@@ -159,7 +159,7 @@ def _source_in_memory(
 
 
 def _mean_and_deviation(pixels: NDArray[np.uint8]) -> tuple[float, float]:
-    # From a histogram, since floats of all pixels would need eight times the memory.
+    # Use a histogram, since converting all pixels to floats would take eight times the memory.
     counts = np.bincount(pixels.ravel(), minlength=256) / pixels.size
     values = np.arange(256) / 255
     mean = float(counts @ values)
@@ -208,7 +208,7 @@ def _retrieve(url: str, path: str, chunk_size: int = 0) -> None:
 
 @contextmanager
 def _translated_errors(name: str) -> Iterator[None]:
-    """Translate the errors of a failed download into one line."""
+    """Translate the errors of a failed download into a one-line error."""
     try:
         yield
     except (URLError, ConnectionError, TimeoutError, HTTPException, RuntimeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Loading of data by name: kind of source, test images, and unreadable files."""
+"""Loading of data by name, including the choice of test images and the check for unreadable files."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ COURSE_ZIPS = {
     "pizza_steak_sushi_20_percent": "https://github.com/mrdbourke/pytorch-deep-learning/raw/main/data/"
     "pizza_steak_sushi_20_percent.zip#sha256=4c7589efc2b369364d602906c5bd2d563dfd73e1e0083565ffb23dd731eb9d88",
 }
-"""Zips with three classes of Food-101: a tenth and a fifth of their images.
+"""Zips with three classes of Food-101, which contain 10 % and 20 % of their images.
 
-Source: https://github.com/mrdbourke/pytorch-deep-learning (MIT); the digests are those of its Git LFS pointers.
+Source: https://github.com/mrdbourke/pytorch-deep-learning (MIT); the digests come from its Git LFS pointers.
 """
 
 OpenedData = ImageSource | ImageFolder
@@ -73,12 +73,13 @@ def load_data(
     """Load data by name, and check that each file can be decoded.
 
     Args:
-        name: Name of the data, like the setting `data`: `digits`, `folder:PATH`, `zip:PATH_OR_URL`, ...
-        test_data: Name of the data that provides the test images instead: its test part, or all images if it is not
+        name: Name of the data, as in the setting `data`: `digits`, `folder:PATH`, `zip:PATH_OR_URL`, ...
+        test_data: Name of different data that provides the test images: its test part, or all images if it is not
             divided.
-        with_validation: Add the images of a validation folder to the training set, as `val`.
-        skip_bad_images: Leave out unreadable files and list them in `bad_images`, instead of raising an error.
-        progress: Display of tasks for downloads and for reading many files.
+        with_validation: Whether to add the images of a validation folder to the training set, as `val`.
+        skip_bad_images: Whether to leave out unreadable files and list them in `bad_images`, instead of raising an
+            error.
+        progress: Progress display for downloads and for reading many files.
 
     Raises:
         NotFound: The data does not exist; the message names the most similar ones.
@@ -109,7 +110,7 @@ def _open(name: str, progress: Progress | None) -> OpenedData:
 
 
 def _with_test_data(data: OpenedData, test_data: str, opened: OpenedData, *, with_validation: bool) -> ImageSource:
-    """Return the training images of `data` with the test images of `opened`, the data named `test_data`."""
+    """Return the training images of `data` with the test images of `opened`, which is the data named `test_data`."""
     test = opened.all_for_test() if isinstance(opened, ImageFolder) else opened.test
     if differing := differing_classes(set(data.classes), data.name, set(opened.classes), opened.name):
         raise ConfigError(f"the classes of data and test-data differ, {differing}; they must be the same")
@@ -132,8 +133,8 @@ def _check_disjoint(train: ImageSet, test: ImageSet, test_data: str) -> None:
     shared = [index for index in range(len(test)) if test.path(index) in trained]
     if shared:
         raise ConfigError(
-            f"{len(shared):,} of the {len(test):,} images of test-data {test_data} are training images too, "
-            f"such as {test.reference(shared[0])}; leave test-data out to split off test images"
+            f"{len(shared):,} of the {len(test):,} images of test-data {test_data} are also training images, "
+            f"such as {test.reference(shared[0])}; leave out test-data to split off test images"
         )
 
 
@@ -152,7 +153,7 @@ def _with_readable_images(source: ImageSource, *, skip_bad_images: bool, progres
     for name, part in (("training", train), ("test", test)):
         for label in np.setdiff1d(np.arange(len(source.classes)), part.readable.labels):
             raise DamagedFile(
-                f"class {source.classes[label]!r} has no {name} image that can be read; the first bad one: {bad[0]}"
+                f"class {source.classes[label]!r} has no {name} image that can be read; the first problem is: {bad[0]}"
             )
     val = None if source.val is None else np.flatnonzero(np.isin(train.good, source.val))
     return replace(source, train=train.readable, test=test.readable, val=val, bad_images=tuple(bad))

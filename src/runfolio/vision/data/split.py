@@ -1,7 +1,8 @@
 """Stratified, seeded splits of labelled images. Smaller shares are subsets of larger ones.
 
-Each class has one seeded order. A share is the beginning of this order, and the position of an image decides whether it
-validates. So the training images of a share are training images of each larger share, and likewise for validation.
+Each class has one seeded order. A share is a prefix of this order, and the position of an image in the order decides
+whether the image is used for validation. Therefore the training images of a share are also training images of each
+larger share, and the same holds for validation images.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def stratified_share(labels: IntArray, *, fraction: float, seed: int) -> IntArra
 def split_off(labels: IntArray, indices: IntArray, *, fraction: float, seed: int) -> tuple[IntArray, IntArray]:
     """Split the images at `indices` into two stratified parts; return the indices to keep and to split off, ascending.
 
-    Each class keeps at least one image. For growing shares of one seed (`stratified_share`), both parts only grow.
+    Each class keeps at least one image. For larger shares with the same seed (`stratified_share`), both parts only
+    grow.
     """
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[indices] = True
@@ -47,9 +49,10 @@ def split_off(labels: IntArray, indices: IntArray, *, fraction: float, seed: int
 
 
 def split_fold(labels: IntArray, indices: IntArray, *, fold: Fold, seed: int) -> tuple[IntArray, IntArray]:
-    """Split the images at `indices` into the other folds and this fold, stratified; return the ascending indices.
+    """Split the images at `indices` into the other folds and this fold, stratified; return the sorted indices of both.
 
-    Each image is in one fold of a seed. The numbers of images, in total and per class, differ by at most one.
+    For one seed, each image is in exactly one fold. Between folds, the numbers of images, in total and per class,
+    differ by at most one.
     """
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[indices] = True
@@ -74,9 +77,9 @@ def train_and_validation(
         labels: Class indices, [n].
         classes: Names of the classes.
         data_fraction: Share of the images to use.
-        val_fraction: Share of these images that validate.
+        val_fraction: Share of these images to validate on.
         seed: Seed of the split.
-        fold: Fold whose images validate, instead of `val_fraction`.
+        fold: Fold to validate on. It overrides `val_fraction`.
 
     Raises:
         ConfigError: A class would have no validation image; the message gives the remedy.
@@ -88,7 +91,7 @@ def train_and_validation(
         if (count := int(counts[fewest])) < fold.total:
             raise ConfigError(
                 f"class {classes[fewest]!r} has {count} image{'s' * (count != 1)} at data-fraction"
-                f" {data_fraction:g}, too few for {fold.total} folds: use fewer folds or more images"
+                f" {data_fraction:g}, too few for {fold.total} folds; use fewer folds or more images"
             )
         return split_fold(labels, chosen, fold=fold, seed=seed)
     if val_fraction == 0:
@@ -99,17 +102,19 @@ def train_and_validation(
             count = int((labels[chosen] == index).sum())
             raise ConfigError(
                 f"class {classes[index]!r} has {count} image{'s' * (count != 1)} at data-fraction {data_fraction:g}; "
-                f"val-fraction {val_fraction:g} leaves none for validation: raise either, or set val-fraction to 0"
+                f"val-fraction {val_fraction:g} leaves none for validation; increase one of them, or set val-fraction "
+                "to 0"
             )
     return train, val
 
 
 def _split_count(images: int, fraction: float) -> int:
-    # The count grows by 0 or 1 with each image and always leaves one, so the parts of shares are nested.
+    # With each image, the count grows by 0 or 1, and one image always remains. So the parts of larger shares contain
+    # those of smaller shares.
     return min(math.floor(images * fraction + 0.5), max(images - 1, 0))
 
 
 def _class_orders(labels: IntArray, seed: int) -> Iterator[IntArray]:
     for index in np.unique(labels):
-        # RandomState, since NumPy guarantees that its stream never changes.
+        # RandomState is used because NumPy guarantees that its stream never changes.
         yield np.random.RandomState([seed, index]).permutation(np.flatnonzero(labels == index))

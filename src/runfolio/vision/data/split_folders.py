@@ -1,4 +1,4 @@
-"""Recognition of the folders for training, validation and test, in the usual spellings."""
+"""Recognition of folders for training, validation and test by their usual names."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ _SPELLINGS: Mapping[Split, tuple[str, ...]] = {
     "val": ("val", "valid", "validation", "validate", "vld", "valset", "dev"),
     "test": ("test", "testing", "tst", "te", "testset", "holdout", "eval", "evaluation"),
 }
-"""Words that name a part, the most frequent first."""
+"""Words that name a part, with the most frequent ones first."""
 _UNAMBIGUOUS = ("train", "training", "test", "testing")
 """Names that are recognised even if there is no other part."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def split_of(name: str) -> Split | None:
-    """Return the part that a folder's name means, such as `Training`, `test_set`, `02-valid` or `imagesTrain`."""
+    """Return the part that a folder name such as `Training`, `test_set`, `02-valid` or `imagesTrain` stands for."""
     matches = {split for word in _words(name) for split, spellings in _SPELLINGS.items() if word in spellings}
     return matches.pop() if len(matches) == 1 else None
 
 
 def is_split_name(name: str) -> bool:
-    """Return whether the name is only a word for a part."""
+    """Return whether the name is only a word for a part, without other words."""
     return len(_words(name)) == 1 and split_of(name) is not None
 
 
 def recognise_splits(folders: Sequence[Folder]) -> dict[Split, Folder]:
-    """Return the folders of the parts; empty if there are none.
+    """Return the folders of the parts; the result is empty if no parts are recognised.
 
-    If there is one training or test folder, and one other folder with the same classes, the latter is the other part.
+    If there is one training or test folder and only one other folder, which has the same classes, that folder is the
+    other part.
     """
     candidates = [folder for folder in map(_unwrapped, folders) if folder.class_images]
     parts: dict[Split, Folder] = {}
@@ -55,7 +56,8 @@ def recognise_splits(folders: Sequence[Folder]) -> dict[Split, Folder]:
 
 
 def splits_inside_classes(folders: Sequence[Folder]) -> dict[Split, dict[str, list[str]]]:
-    """Return the images by part and class, if each class folder has folders for training and another part."""
+    """Return the images by part and class if each class folder has folders for training and another part, else an empty
+    dict."""
     parts: dict[Split, dict[str, list[str]]] = {}
     for folder in folders:
         inside = {name: split_of(name) for name in folder.class_images}

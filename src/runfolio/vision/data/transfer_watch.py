@@ -1,6 +1,6 @@
-"""Watch of one attempt at a download, which closes its connections if it is too slow or takes too long.
+"""Watchdog for one download attempt. It closes the connections if the attempt is too slow or takes too long.
 
-A socket timeout does not end a transfer that receives a byte now and then, of headers or content.
+A socket timeout does not end a transfer that still receives an occasional byte of its headers or content.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ TOO_LONG = "too long"
 
 
 class TransferWatch:
-    """Context manager of an attempt. Its thread can cut the connections, which are opened with `connect`."""
+    """Context manager of an attempt. Its thread can cut connections that were opened with `connect`."""
 
     def __init__(self, window_s: float, window_bytes: int, ends: float) -> None:
-        """Create the watch; entering the context starts it.
+        """Create the watchdog; entering the context starts it.
 
         Args:
             window_s: Seconds in which `window_bytes` must arrive.
-            window_bytes: Least number of bytes in each window.
-            ends: Time of `time.monotonic` at which the attempt must end.
+            window_bytes: Minimum number of bytes in each window.
+            ends: Time, as in `time.monotonic`, at which the attempt must end.
         """
         self.verdict: str | None = None
-        """Reason why the connections were cut, `TOO_SLOW` or `TOO_LONG`; None if they were not."""
+        """Reason why the connections were cut, `TOO_SLOW` or `TOO_LONG`; None if they were not cut."""
         self._window_s = window_s
         self._window_bytes = window_bytes
         self._ends = ends
@@ -57,7 +57,7 @@ class TransferWatch:
         """Open a connection like `socket.create_connection`."""
         connection = socket.create_connection(*args, **options)
         with self._lock:
-            # A duplicate, since TLS takes over the original descriptor.
+            # Store a duplicate, since TLS takes over the original descriptor.
             self._sockets.append(connection.dup())
             if self.verdict is not None:
                 self._cut()
@@ -87,7 +87,7 @@ class TransferWatch:
 
 
 def watched_handlers(watch: TransferWatch) -> tuple[urllib.request.BaseHandler, urllib.request.BaseHandler]:
-    """Return handlers of urllib for http: and https: whose connections the watch can cut."""
+    """Return urllib handlers for http: and https: whose connections the watchdog can cut."""
 
     class WatchedConnection(http.client.HTTPConnection):
         def __init__(self, *args: Any, **options: Any) -> None:

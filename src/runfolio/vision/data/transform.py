@@ -26,7 +26,7 @@ from runfolio.vision.data.base import ImageSet, ImageSource
 from runfolio.vision.data.pictures import CHANNELS, check_resize, to_channels
 
 REDUCING_GAP = 2.0
-"""Value of `ImageTransform.reducing_gap` for new trainings."""
+"""Value of `ImageTransform.reducing_gap` for new training runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ class ImageTransform:
     """New length of the shorter side, before the centre is cropped; None: resize without keeping the aspect ratio."""
     interpolation: str = "bilinear"
     reducing_gap: float | None = None
-    """Least ratio of the decoded to the resized size, down to which a JPEG is reduced while decoding. 2 has no visible
-    effect; None: no reduction. Source: Pillow's `Image.thumbnail`"""
+    """Minimum ratio of the decoded size to the resized size. A JPEG is reduced to this ratio while decoding. A ratio of
+    2 has no visible effect; None: no reduction. Source: Pillow's `Image.thumbnail`"""
     value_range: tuple[float, float] | None = None
     """Values of pictures of more than 8 bits that become black and white (see `to_channels`)."""
 
@@ -61,7 +61,8 @@ class ImageTransform:
         )
 
     def as_meta(self) -> dict[str, Any]:
-        """Return the transform as JSON values. `value_range` is omitted if it is None, so that older caches match."""
+        """Return the transform as JSON values. `value_range` is omitted if it is None, so that older caches stay
+        valid."""
         meta = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
         value_range = meta.pop("value_range")
         return meta if value_range is None else meta | {"value_range": list(value_range)}
@@ -72,17 +73,17 @@ class ImageTransform:
         )
 
     def with_size(self, pixels: int) -> ImageTransform:
-        """Return the transform for square images of another size, with the same share of cropped margin."""
+        """Return the transform for square images of a different size, with the same share of cropped margin."""
         resize = self.resize and round(pixels * self.resize / min(self.height, self.width))
         return replace(self, height=pixels, width=pixels, resize=resize)
 
     def with_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageTransform:
-        """Return the transform with another mean and deviation, given for grey or colour."""
+        """Return the transform with a different mean and deviation, given for grey or colour images."""
         return replace(self, mean=_for_channels(mean, self.channels), std=_for_channels(std, self.channels))
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the 8 bit pixels of one picture."""
+        """Number of bytes that the 8-bit pixels of one picture take."""
         return self.channels * self.height * self.width
 
     def __call__(self, picture: Image.Image) -> torch.Tensor:
@@ -90,7 +91,7 @@ class ImageTransform:
 
     @property
     def at_least(self) -> int | None:
-        """Least pixels of a side for decoding (see `read_picture`)."""
+        """Minimum size of each side in pixels after decoding (see `read_picture`)."""
         if self.reducing_gap is None:
             return None
         return math.ceil(self.reducing_gap * (self.resize or max(self.height, self.width)))
@@ -107,13 +108,13 @@ class ImageTransform:
         """Return resized pixels, [c, h, w] uint8, which are not scaled or normalised.
 
         Raises:
-            DamagedFile: The picture takes too much memory to resize.
+            DamagedFile: Resizing the picture takes too much memory.
         """
         check_resize(picture.size, (self.width, self.height) if self.resize is None else self.resize)
         return self._geometry(to_channels(picture, self.channels, self.value_range))
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Scale and normalise [..., c, h, w] uint8 pixels to float32. The bits do not depend on the batch."""
+        """Scale and normalise [..., c, h, w] uint8 pixels to float32. The result is bit-identical for any batch."""
         mean, std = _by_channel(self.mean, pixels.device), _by_channel(self.std, pixels.device)
         return pixels.to(torch.float32).mul_(1 / 255).sub_(mean).div_(std)
 
@@ -147,7 +148,7 @@ def check_transform(meta: Any) -> ImageTransform:
     """Return the transform that a checkpoint's JSON describes.
 
     Raises:
-        WrongValue: A field is missing, of another kind or out of bounds.
+        WrongValue: A field is missing, has the wrong type or is out of bounds.
     """
     transform = _check_fields(meta)
     for name in ("mean", "std"):
@@ -158,7 +159,7 @@ def check_transform(meta: Any) -> ImageTransform:
 
 @lru_cache(maxsize=64)
 def _by_channel(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
-    """Return values as a [c, 1, 1] float32 tensor. It is cached, since a copy to a GPU waits for its queue."""
+    """Return values as a [c, 1, 1] float32 tensor, which is cached since a copy to a GPU waits for its queue."""
     return torch.tensor(values, device=device)[:, None, None]
 
 

@@ -1,7 +1,7 @@
 """Safe unpacking of untrusted zips.
 
-Nothing is written outside the target folder, whatever the names of the members. Links and devices are refused, and file
-modes are ignored. A zip that would fill the disk is refused before anything is written.
+Nothing is written outside the target folder, regardless of member names. Links and devices are refused, and file modes
+are ignored. A zip that would fill the disk is refused before anything is written.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MAX_MEMBERS = 250_000
-"""Most files and folders."""
+"""Maximum number of files and folders."""
 MAX_DEPTH = 64
-"""Most nested folders."""
+"""Maximum depth of nested folders."""
 MAX_RATIO = 200
-"""Highest compression ratio. Photographs are hardly compressible."""
+"""Maximum compression ratio. Photographs are hardly compressible."""
 SMALL_BYTES = 64 * 1024 * 1024
 """Unpacked size up to which any compression ratio is allowed."""
 
@@ -42,16 +42,16 @@ _UNSAFE_LETTERS = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 def extract(archive: Path, folder: Path, *, label: str | None = None, progress: Progress | None = None) -> None:
-    """Unpack a zip into a new folder. If that fails, the folder is removed.
+    """Unpack a zip into a new folder. If unpacking fails, the folder is removed.
 
     Args:
         archive: Path of the zip.
         folder: Folder to create.
         label: Name of the zip in messages. Default: its path.
-        progress: Display of a task for the unpacking.
+        progress: Progress display for unpacking.
 
     Raises:
-        DamagedFile: The zip is damaged or not safe; the message names the member and its problem.
+        DamagedFile: The zip is damaged or unsafe; the message names the member and its problem.
         StoreError: The disk is full or cannot be written.
     """
     name = label or str(archive)
@@ -71,7 +71,7 @@ def extract(archive: Path, folder: Path, *, label: str | None = None, progress: 
 
 
 class _LimitedReader(io.BufferedReader):
-    """Reader that refuses a directory with so many members that it would fill the memory."""
+    """Reader that refuses a zip directory whose members would fill the memory."""
 
     def __init__(self, archive: Path, label: str) -> None:
         super().__init__(io.FileIO(archive))
@@ -89,7 +89,7 @@ class _LimitedReader(io.BufferedReader):
 def _too_many(name: str) -> DamagedFile:
     return DamagedFile(
         f"{name} has more than {MAX_MEMBERS:,} files and folders, which may be unsafe;"
-        " if you trust it, unpack it by hand, and give the folder as folder:PATH"
+        " if you trust it, unpack it by hand and use folder:PATH"
     )
 
 
@@ -156,7 +156,7 @@ def _missing_folders(parts: Sequence[str], existing: Container[str]) -> list[str
 
 
 def _reason_unsafe(member: zipfile.ZipInfo) -> str:
-    """Return the reason why a member cannot be unpacked, such as `is a link`; empty if it can."""
+    """Return the reason why a member cannot be unpacked, such as `is a link`; empty if it can be unpacked."""
     name = member.orig_filename  # zipfile truncates `filename` at a NUL
     kind = stat.S_IFMT(member.external_attr >> 16)
     checks = {

@@ -28,17 +28,17 @@ _DIGEST = "#sha256="
 
 
 def open_zip(location: str, progress: Progress | None = None) -> ImageFolder:
-    """Open the images of a zip. It is downloaded and unpacked if it is not in the cache.
+    """Open the images of a zip. The zip is downloaded and unpacked if it is not in the cache.
 
     Args:
         location: Path or HTTP address, optionally followed by `#sha256=HEX`, the required digest of the zip.
-        progress: Display of tasks for downloading and unpacking.
+        progress: Progress display for downloading and unpacking.
 
     Raises:
         NotFound: The file does not exist.
-        ConfigError: `location` is invalid, or the zip has no classes of images.
-        DownloadFailed: The zip could not be downloaded, or has another digest.
-        DamagedFile: The zip is damaged or not safe.
+        ConfigError: `location` is invalid, or the zip does not contain classes of images.
+        DownloadFailed: The zip could not be downloaded, or has a different digest.
+        DamagedFile: The zip is damaged or unsafe.
         StoreError: The disk is full or cannot be written.
     """
     zipped = _Zip.parse(location)
@@ -52,14 +52,14 @@ def open_zip(location: str, progress: Progress | None = None) -> ImageFolder:
 
 
 def data_folder() -> Path:
-    """Return the cache folder of downloaded data.
+    """Return the cache folder for downloaded data.
 
     Raises:
         ConfigError: There is no cache folder.
     """
     cache = cache_folder()
     if cache is None:
-        raise ConfigError("there is no cache folder for downloaded data; set RUNFOLIO_CACHE to one")
+        raise ConfigError("there is no cache folder for downloaded data; set RUNFOLIO_CACHE to a folder")
     return cache / _DATA_FOLDER
 
 
@@ -70,7 +70,7 @@ class _Zip:
     location: str
     """URL or absolute path."""
     digest: str
-    """Required SHA-256 digest in hex; empty for any."""
+    """Required SHA-256 digest in hex; empty if any digest is accepted."""
     remote: bool
 
     @classmethod
@@ -97,7 +97,7 @@ class _Zip:
 
     @property
     def key(self) -> str:
-        """Key of the unpacked folder in the cache. A changed file has another key."""
+        """Key of the unpacked folder in the cache. A changed file gets a new key."""
         parts = [self.location, self.digest]
         if not self.remote:
             status = Path(self.location).stat()
@@ -112,12 +112,12 @@ class _Zip:
         """Check the digest of the file.
 
         Raises:
-            DownloadFailed: The digest is wrong; the message says how to accept it.
+            DownloadFailed: The digest is wrong; the message explains how to accept the file.
         """
         if self.digest and (digest := files.sha256(archive)) != self.digest:
             raise DownloadFailed(
-                f"{self.display_name} has the SHA-256 {digest} instead of {self.digest}: it is damaged or was changed; "
-                f"if you trust it, give zip:{self.location}{_DIGEST}{digest}"
+                f"{self.display_name} has the SHA-256 {digest} instead of {self.digest}, so it is damaged or was "
+                f"changed; if you trust it, give zip:{self.location}{_DIGEST}{digest}"
             )
 
 
@@ -146,7 +146,7 @@ def _fetch_and_unpack(target: Path, zipped: _Zip, progress: Progress | None) -> 
 
 
 def publish_folder(unpacked: Path, target: Path) -> None:
-    """Rename a complete folder to its final name, unless a process without the lock has done so."""
+    """Rename a complete folder to its final name, unless another process has already done so."""
     try:
         unpacked.rename(target)
     except OSError:

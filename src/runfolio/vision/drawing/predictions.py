@@ -22,9 +22,9 @@ _RIGHT, _WRONG, _UNKNOWN = "#1a7f37", "#cf222e", "#3d4451"
 _MAX_COLUMNS = 6
 _CELL_INCHES = (1.75, 2.12)
 _MAX_PIXELS = 600
-"""Size to which larger images are reduced. A cell cannot show more, and drawing would be slow."""
+"""Maximum size of a drawn image. Larger images are reduced, since a cell cannot show more and drawing would be slow."""
 _SHARP_PIXELS = 64
-"""Size up to which images are drawn with sharp pixels."""
+"""Maximum size of images that are drawn without interpolation."""
 _GREY_MODES = ("1", "L", "LA")
 
 
@@ -51,7 +51,7 @@ def draw_predictions(
     Correct predictions are green and wrong ones red, with the true class. Images of unknown class are grey.
 
     Args:
-        truths: True class of each image, None if it is unknown. None if all are unknown.
+        truths: True class of each image, or None for an image of unknown class; None if all classes are unknown.
         path: File to write. The suffix selects the format; without one it is `.png`.
 
     Raises:
@@ -61,7 +61,7 @@ def draw_predictions(
     if not images or len(images) != len(predictions) or (truths is not None and len(truths) != len(images)):
         truth_count = "no" if truths is None else len(truths)
         raise ConfigError(
-            f"cannot draw {len(images)} images with {len(predictions)} predictions and {truth_count} truths"
+            f"cannot draw {len(images)} images with {len(predictions)} predictions and {truth_count} true classes"
         )
     with vision_extra("drawing predictions"):
         from matplotlib.figure import Figure
@@ -91,17 +91,18 @@ def _draw_one(axes: Axes, image: Picture, prediction: ShownPrediction, truth: st
     axes.set_title(
         f"{shortened(prediction.label)} · {_percent(prediction.probability)}", fontsize=10, color=colour, weight="bold"
     )
-    # A blank line below correct images keeps the rows of the grid equally high.
+    # A blank line below correct images gives all rows of the grid the same height.
     axes.set_xlabel(
         f"truth: {shortened(truth)}" if truth is not None and colour == _WRONG else " ", fontsize=9, color=colour
     )
 
 
 def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | None = None) -> None:
-    """Draw a picture of any mode and size into a cell of a grid, converted as for a network.
+    """Draw a picture of any mode and size into a cell of a grid, after the same conversion as for a network.
 
     Args:
-        value_range: Values drawn black and white, for pictures of more than 8 bits. Default: those of the picture.
+        value_range: Values that are drawn black and white in pictures of more than 8 bits. Default: the lowest and the
+            highest value of the picture.
     """
     if value_range is None and is_deep(picture.mode) and (bands := [(v.min(), v.max()) for v in value_bands(picture)]):
         value_range = float(min(low for low, _ in bands)), float(max(high for _, high in bands))
@@ -124,7 +125,7 @@ def _headline(predictions: Sequence[ShownPrediction], truths: Sequence[str | Non
 
 
 def _percent(probability: float) -> str:
-    if math.isnan(probability):  # a training that diverged
+    if math.isnan(probability):  # training has diverged
         return "nan"
     # Rounded down, so that 99.96 % does not look like certainty.
     return f"{math.floor(probability * 1000) / 10:.1f} %"
@@ -136,7 +137,7 @@ def shortened(name: str) -> str:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure, and create its folder if necessary.
+    """Write a figure to a file, and create the folder if necessary.
 
     Raises:
         StoreError: `path` cannot be written.

@@ -28,13 +28,13 @@ class BatchPictures:
     classes: list[str]
     """Class of each image."""
     rows: dict[str, list[Image.Image]]
-    """Images by stage of the processing: stored, transformed, and augmented in each of several epochs."""
+    """Images by processing stage: as stored, transformed, and augmented in each of several epochs."""
 
 
 def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictures:
-    """Return the first images of a seeded order, and exactly the pixels that training uses, before normalising.
+    """Return the first images of a seeded order, with exactly the pixels that training uses before normalisation.
 
-    Rows of augmented images exist only if the settings augment.
+    Rows of augmented images exist only if the settings enable augmentation.
     """
     settings, transform = preparation.settings, preparation.transform
     prepared = PreparedImages(preparation.source.train, preparation.train, transform)

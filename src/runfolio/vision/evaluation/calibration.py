@@ -18,7 +18,7 @@ _BAR: dict[str, Any] = {"align": "edge", "edgecolor": "white", "linewidth": 0.8}
 
 
 class CalibrationBin(NamedTuple):
-    """Images whose probability is above `low` and at most `high`."""
+    """Bin of the images whose probability is above `low` and at most `high`."""
 
     low: float
     high: float
@@ -74,7 +74,7 @@ def calibration(probabilities: torch.Tensor, correct: torch.Tensor, bins: int = 
 
 
 def reliability_figure(measured: Calibration, title: str) -> Figure:
-    """Draw a reliability diagram, with the number of images of each bin below."""
+    """Draw a reliability diagram, and below it the number of images in each bin."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.2, 6.4), layout="constrained", facecolor="white")

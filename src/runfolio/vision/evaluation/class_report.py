@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _MAX_LABELLED_CLASSES = 120
 _MAX_CLASSES_WITH_COUNTS = 20
-"""Most classes for which counts are written into the cells."""
+"""Maximum number of classes for which counts are written into the cells."""
 _LETTER_INCHES = 0.09
 
 
@@ -27,7 +27,7 @@ class ClassMetrics(NamedTuple):
 
 
 def confusion_matrix(predicted: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
-    """Return the [true class, predicted class] counts of [n] predicted and [n] true class indices."""
+    """Count images by [true class, predicted class], given [n] predicted and [n] true class indices."""
     return torch.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
@@ -41,7 +41,7 @@ def class_metrics(predicted: torch.Tensor, labels: torch.Tensor, classes: Sequen
 
 
 def class_table(rows: Sequence[ClassMetrics]) -> str:
-    """Return the metrics as a table of plain text."""
+    """Return the metrics as a plain-text table."""
     width = max(len("class"), *(len(row.name) for row in rows))
     lines = [f"{'class'.ljust(width)}  images  precision  recall     f1"]
     lines += [
@@ -52,7 +52,7 @@ def class_table(rows: Sequence[ClassMetrics]) -> str:
 
 
 def confusion_figure(matrix: torch.Tensor, classes: Sequence[str], title: str) -> Figure:
-    """Draw [true class, predicted class] counts, coloured by share of the true class."""
+    """Draw counts by [true class, predicted class], coloured by their share of the true class."""
     from matplotlib.figure import Figure
 
     counts = matrix.numpy()

@@ -61,9 +61,9 @@ class EvaluationResult:
     interval: Interval
     """95 % interval of `accuracy` (Wilson)."""
     loss: float
-    """Mean cross-entropy per image; NaN or infinite if an output is."""
+    """Mean cross-entropy per image; NaN or infinite if an output of the model is NaN or infinite."""
     top_k: dict[int, float]
-    """Share of the images whose true class is among the k most probable, for k from 1 to at most 5."""
+    """Share of the images whose true class is among the k most probable classes, for k from 1 to at most 5."""
     per_class: list[ClassMetrics]
     confusion: list[list[int]]
     """Counts by [true class][predicted class]."""
@@ -74,7 +74,7 @@ class EvaluationResult:
     """Answer to each image, in the order of the split."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the results as JSON values, without the answers to single images."""
+        """Return the results as values that JSON can represent, without the answers to single images."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "answers"}
         return values | {
             "mistakes": [asdict(mistake) for mistake in self.mistakes],
@@ -99,10 +99,10 @@ def evaluate(
         classifier: Classifier to evaluate.
         source: Data with the classes of the model, in any order.
         split: Split to evaluate on.
-        progress: Display of a task that counts images.
+        progress: Progress display that counts images.
 
     Raises:
-        ConfigError: The data has other classes than the model; the message names them.
+        ConfigError: The classes of the data and of the model differ; the message names the differences.
         DamagedFile: An image cannot be read.
     """
     output_indices = _output_indices(classifier, source)
@@ -132,7 +132,7 @@ def _output_indices(classifier: LoadedClassifier, source: ImageSource) -> np.nda
         ]
         trained = "" if classifier.data is None else f", trained on {classifier.data}"
         raise ConfigError(
-            f"cannot evaluate on {source.name}: its classes are not those of the model{trained}:"
+            f"cannot evaluate on {source.name}: its classes differ from those of the model{trained}:"
             f" {'; '.join(differences)}"
         )
     return np.array([classifier.classes.index(name) for name in source.classes], dtype=np.int64)
@@ -169,7 +169,7 @@ def _inputs(classifier: LoadedClassifier, images: ImageSet, device: torch.device
 def _with_progress(
     batches: Iterable[torch.Tensor], images: int, label: str, progress: Progress | None
 ) -> Iterable[torch.Tensor]:
-    """Yield the batches, and count the images of each after its use."""
+    """Yield the batches, and count the images of a batch once it has been used."""
     task = progress.add_task(f"evaluating on {label}", total=images) if progress else None
     try:
         for batch in batches:
@@ -184,7 +184,7 @@ def _with_progress(
 def _result(
     logits: torch.Tensor, labels: torch.Tensor, images: ImageSet, *, classes: tuple[str, ...], data: str, split: Split
 ) -> EvaluationResult:
-    # Stable sorting puts the first of equal logits first, like argmax, so top-1 equals the accuracy of the training.
+    # A stable sort ranks the first of equal logits first, like argmax, so top-1 equals the accuracy during training.
     ranked = logits.argsort(dim=1, descending=True, stable=True)
     true_rank = (ranked == labels[:, None]).int().argmax(dim=1)
     predicted, correct = ranked[:, 0], true_rank == 0

@@ -1,4 +1,4 @@
-"""Test of a run at its end, and the record of its results."""
+"""Final test of a run, and the record of its results."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from runfolio import Run
 
 TEST_METRIC = "test/acc"
-"""Result that a tested run reports."""
+"""Summary metric that every tested run has."""
 
 
 def is_tested_at_end(settings: TrackingConfig, series: Mapping[str, Any] | None) -> bool:
-    """Return whether a run is tested at its own end. In a series with `chosen`, the best run is tested later instead.
+    """Return whether a run is tested when it ends. With `chosen`, the best run of a series is tested later instead.
 
-    A run that repeats another one is tested if the other one was.
+    A run that repeats an earlier run is tested if the earlier run was tested.
     """
     if settings.test_at != "chosen" or series is None:
         return True
@@ -35,14 +35,14 @@ def is_tested_at_end(settings: TrackingConfig, series: Mapping[str, Any] | None)
 
 
 def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:
-    """Test the predicting network, and record metrics, confusion matrix, class table and the answer to each image.
+    """Test the network that predicts, and record metrics, confusion matrix, class table and the answer to each image.
 
     Args:
         run: Run to record in.
         state: State with the weights to test.
         inputs: Input pipeline with the test images.
         preparation: Preparation of the run.
-        epoch: Epoch of the weights.
+        epoch: Epoch that the weights come from.
     """
     logits: list[torch.Tensor] = []
     with inputs.connect(state) as batches:

@@ -19,14 +19,14 @@ def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedCl
 
     Args:
         checkpoint: Checkpoint to load.
-        own_model: Network of a script's checkpoint, with its tensors.
+        own_model: Network of the user script that saved the checkpoint, loaded with the stored tensors.
 
     Raises:
-        DamagedFile: The metadata do not describe a classifier, or one that cannot be built; the message names the
-            field.
+        DamagedFile: The metadata do not describe a classifier, or describe one that cannot be built; the message names
+            the field.
         ConfigError: The tensors do not fit the model; the message names them.
-        NotFound: The installed version does not have the model.
-        MissingExtra: torch, torchvision, or timm for one of its models, is not installed.
+        NotFound: The installed version of torchvision or timm does not have the model.
+        MissingExtra: torch or torchvision is not installed, or timm, which the model needs.
     """
     with vision_extra("loading a classifier"):
         import torch

@@ -1,4 +1,4 @@
-"""Classifiers of the user's scripts: their network, with the classes and the transform of the checkpoint."""
+"""Classifiers of user scripts: the network of the script, with the classes and the transform of the checkpoint."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _TRIAL_SIZE = (64, 64)
 
 @dataclass(frozen=True)
 class StoredTransform:
-    """Transform of torchvision that a script gave to `run.checkpoint`."""
+    """Transform from torchvision that a script passed to `run.checkpoint`."""
 
     steps: v2.Compose
     channels: int
-    """Channels to which a picture is converted before the first step."""
+    """Number of channels to which a picture is converted before the first step."""
     shorter_side: int | None
     """Largest size in pixels to which the shorter side is resized; None if the aspect ratio is not kept."""
     at_least: None = None
@@ -38,7 +38,7 @@ class StoredTransform:
 
     @classmethod
     def of(cls, steps: Sequence[TransformStep], model: nn.Module) -> StoredTransform:
-        """Build the transform. If the steps do not tell the channels, those of `model` are used."""
+        """Build the transform. If the steps do not determine the number of channels, `model` does."""
         sides = [side for step in steps if step.name == "Resize" if (side := _shorter_side(step.arguments["size"]))]
         return cls(v2.Compose([_build(step) for step in steps]), _channels(steps, model), max(sides, default=None))
 
@@ -53,11 +53,11 @@ def own_classifier(checkpoint: Checkpoint, model: nn.Module) -> LoadedClassifier
 
     Args:
         checkpoint: Checkpoint with classes and transform.
-        model: Network of the script, with the tensors of the checkpoint.
+        model: Network of the script, loaded with the tensors of the checkpoint.
 
     Raises:
-        ConfigError: The script gave no classes or no transform to `run.checkpoint`.
-        DamagedFile: A value has another type or is out of bounds, or the steps do not fit together.
+        ConfigError: The script did not pass classes or a transform to `run.checkpoint`.
+        DamagedFile: A value has the wrong type or is out of bounds, or the steps do not fit together.
     """
     label = checkpoint_label(checkpoint)
     stored = checkpoint.meta.get("classifier") or {}
@@ -75,7 +75,7 @@ def own_classifier(checkpoint: Checkpoint, model: nn.Module) -> LoadedClassifier
     try:
         transform = StoredTransform.of(description.transform, model)
         transform(Image.new("RGB", _TRIAL_SIZE))
-    except Exception as error:  # torchvision raises almost anything for steps that do not fit together
+    except Exception as error:  # torchvision raises errors of many types for steps that do not fit together
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise DamagedFile(f"{label} describes a transform that cannot be used: {reason}") from None
     return LoadedClassifier(model.eval(), description.classes, transform, None)
@@ -87,7 +87,7 @@ def _build(step: TransformStep) -> Any:
         arguments["dtype"] = getattr(torch, arguments["dtype"])
     if "interpolation" in arguments:
         arguments["interpolation"] = v2.InterpolationMode(arguments["interpolation"])
-    # The v2 variant of ToTensor is the older one with a warning.
+    # ToTensor of v2 does the same as the older class, but also warns.
     package = v2 if step.is_v2 and step.name != "ToTensor" else transforms
     return getattr(package, step.name)(**arguments)
 
@@ -97,7 +97,7 @@ def _shorter_side(size: int | tuple[int, ...] | None) -> int | None:
 
 
 def _channels(steps: Sequence[TransformStep], model: nn.Module) -> int:
-    """Return 1 for a network of grey images, else 3, according to the normalisation or the first convolution."""
+    """Return 1 if the normalisation or the first convolution shows that the network takes grey images, else 3."""
     if any(step.name in ("Grayscale", "RGB") for step in steps):
         return 3
     means = [len(step.arguments["mean"]) for step in steps if step.name == "Normalize"]

@@ -22,7 +22,8 @@ Picture = str | Path | bytes | Image.Image | NDArray[Any] | torch.Tensor
 """Input picture: a file or its content, a Pillow image, an array [h, w] or [h, w, 3], or a tensor [h, w] or
 [1 or 3, h, w].
 
-Pixels are uint8, or floats from 0 to 1. For a classifier of images of more than 8 bits, grey pixels have stored values.
+Pixels are uint8, or floats from 0 to 1. For a classifier of images of more than 8 bits, grey pixels have the values
+that image files store.
 """
 
 
@@ -53,7 +54,7 @@ class Prediction:
     probabilities: dict[str, float]
     """Probability of each class, in the order of the classes. They sum to 1."""
     seconds: float
-    """Time to transform and classify the decoded picture."""
+    """Time to transform and classify the decoded picture, in seconds."""
     image: str
     """Path of the file, or the number of the picture, such as `image 3`."""
 
@@ -79,15 +80,15 @@ class LoadedClassifier:
     classes: tuple[str, ...]
     transform: PictureTransform
     data: str | None
-    """Name of the training data; None for a model of a user's script."""
+    """Name of the training data; None for the model of a user script."""
     test_data: str | None = None
-    """Name of the data with the test images; None: the same."""
+    """Name of the data with the test images; None: `data`."""
 
     def predict(self, images: Picture | Iterable[Picture]) -> list[Prediction]:
         """Return a prediction for each picture, in order.
 
         Args:
-            images: One picture, several, or a stack of them, [n, h, w, 3] or [n, c, h, w].
+            images: One picture, several pictures, or a stack of pictures, [n, h, w, 3] or [n, c, h, w].
 
         Raises:
             NotFound: A file does not exist.
@@ -139,8 +140,8 @@ def open_picture(
     Args:
         picture: Picture to convert.
         at_least: See `read_picture`.
-        name: Name of a picture without a path in errors.
-        is_deep: Keep grey values of more than 8 bits.
+        name: Name that error messages use for a picture without a path.
+        is_deep: Whether to keep grey values of more than 8 bits.
 
     Raises:
         NotFound: The file does not exist.
@@ -166,12 +167,12 @@ def open_picture(
         kind = f"{'tensor' if isinstance(picture, torch.Tensor) else 'array'} of {pixels.dtype} {pixels.shape}"
     raise ConfigError(
         f"not a picture: {kind}; give a path, a file's bytes, a Pillow image, an array [h, w] or [h, w, 3], or a tensor"
-        " [1 or 3, h, w], of uint8, or of floats from 0 to 1"
+        " [1 or 3, h, w], with uint8 values or floats from 0 to 1"
     )
 
 
 def _as_array(picture: Any) -> NDArray[Any] | None:
-    """Return the pixels of an array or tensor, [h, w] or [h, w, c]; None if it is neither."""
+    """Return the pixels of an array or tensor, [h, w] or [h, w, c]; None for other types."""
     if isinstance(picture, torch.Tensor):
         pixels = picture.detach().cpu()
         pixels = (pixels.float() if pixels.is_floating_point() else pixels).numpy()
@@ -181,7 +182,7 @@ def _as_array(picture: Any) -> NDArray[Any] | None:
 
 
 def sample_test_images(classifier: LoadedClassifier, count: int, seed: int = 0) -> list[SampledTestImage]:
-    """Draw test images of the classifier's data without repetition.
+    """Sample test images of the classifier's data without replacement.
 
     Args:
         classifier: Classifier whose data are used.
@@ -214,7 +215,7 @@ def _as_pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
 
 
 def _is_one_picture(images: Any) -> bool:
-    """Return whether `images` is one picture. Paths, arrays and tensors of one picture are iterable, too."""
+    """Return whether `images` is one picture. A string, array or tensor of one picture is iterable, too."""
     if isinstance(images, torch.Tensor):
         return images.ndim == 2 or (images.ndim == 3 and images.shape[0] in (1, 3))
     if isinstance(images, np.ndarray):

@@ -1,4 +1,4 @@
-"""Disk cache of the features that a frozen backbone computes, shared by all trainings with the same backbone."""
+"""Disk cache of the features that a frozen backbone computes, shared by all runs with the same backbone."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _BATCH = 32
-"""Rows per four threads that are computed before rows of other processes are read again."""
+"""Number of rows per four threads that are computed before the rows of other processes are read again."""
 _BATCHES_AHEAD = 2
-"""Batches that are decoded while one is computed."""
+"""Number of batches that are decoded while one batch is computed."""
 _FILL_LOCK = ".filling"
 _MAX_CUTS = 64
 _cuts: dict[tuple[ModelSpec, str, str, str], NetworkCut] = {}
@@ -43,7 +43,7 @@ _cuts: dict[tuple[ModelSpec, str, str, str], NetworkCut] = {}
 
 @dataclass(frozen=True, kw_only=True)
 class Views:
-    """Augmented views of each image. View v is drawn like the augmentation of epoch v."""
+    """Augmented views of each image. View v equals the augmented image of epoch v."""
 
     count: int
     augment: str
@@ -53,7 +53,7 @@ class Views:
 class CachedFeatures(Dataset[Labelled]):
     """Dataset of features, [size] per image, with labels.
 
-    Items are indexed by position, or by a `SampleRef`, whose epoch selects one of the views in turn.
+    Items are indexed by position or by a `SampleRef`. Successive epochs use the views in turn.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class CachedFeatures(Dataset[Labelled]):
         """Open the features of n images.
 
         Args:
-            addresses: Addresses of `rows.addresses_of`, [views, n, 2].
-            labels: Classes, [n].
+            addresses: Addresses returned by `rows.addresses_of`, [views, n, 2].
+            labels: Class indices, [n].
         """
         self._rows = rows
         self._addresses = addresses
@@ -86,7 +86,7 @@ class CachedFeatures(Dataset[Labelled]):
 
 
 class FeatureCache:
-    """Cache of the features of one frozen backbone and one transform.
+    """Feature cache for one frozen backbone and one transform.
 
     Attributes:
         cut: Position between backbone and head; `cut.head_alone(model)` makes the model accept features.
@@ -108,7 +108,7 @@ class FeatureCache:
             model: Network with a frozen backbone (`freeze_backbone`), on its device.
             precision: Setting `precision`.
             views: Augmented views; None: images are not augmented.
-            progress: Display of a task while features are computed.
+            progress: Progress display for the computation of features.
 
         Raises:
             CacheUnavailable: The network cannot be cut, or the cache folder cannot be used.
@@ -142,7 +142,7 @@ class FeatureCache:
         self._rows = open_row_store(FEATURES, description, self.cut.size * self.cut.dtype.itemsize)
 
     def features_of(self, images: ImageSet, chosen: NDArray[np.int64]) -> CachedFeatures:
-        """Return the features of the chosen images. Missing ones are computed and cached.
+        """Return the features of the chosen images. Missing features are computed and cached.
 
         Raises:
             CacheUnavailable: The features do not fit into the budget, or the disk is full or read-only.
@@ -166,7 +166,7 @@ class FeatureCache:
         return CachedFeatures(self._rows, addresses, images.labels[chosen], self.cut.dtype)
 
     def close(self) -> None:
-        """Allow other processes to remove the cached features. Data sets of this cache become invalid."""
+        """Allow other processes to remove the cached features. Data sets that use this cache become invalid."""
         self._rows.close()
 
     def _fill(self, images: ImageSet, missing: dict[bytes, tuple[int, int]]) -> None:
@@ -192,7 +192,7 @@ class FeatureCache:
                 self._progress.remove_task(task)
 
     def _add(self, ids: list[bytes], pixels: list[torch.Tensor], compute: FeatureFunction) -> None:
-        # Processes may need the same images: one of them computes at a time, and the others read its rows.
+        # Several processes may need the same images. Only one of them computes at a time, and the others read its rows.
         with hold_claim(self._rows.folder / _FILL_LOCK):
             self._rows.refresh()
             new = [index for index, row_id in enumerate(ids) if row_id not in self._rows]
@@ -202,7 +202,8 @@ class FeatureCache:
     def _decoded_batches(
         self, images: ImageSet, missing: dict[bytes, tuple[int, int]], batch_size: int
     ) -> Iterator[tuple[list[bytes], list[torch.Tensor]]]:
-        """Yield ids and [c, h, w] uint8 pixels of a batch of images. Threads decode a few batches ahead."""
+        """Yield the ids and the [c, h, w] uint8 pixels of one batch of images at a time. Threads decode a few batches
+        ahead."""
         rows: dict[int, list[tuple[bytes, int]]] = {}
         for row_id, (index, view) in missing.items():
             rows.setdefault(index, []).append((row_id, view))
@@ -235,7 +236,7 @@ class FeatureCache:
 
 
 def _cut_once(model: nn.Module, spec: ModelSpec, weights: str, precision: str) -> NetworkCut:
-    """Cut the network, once for all runs of the process with the same frozen part."""
+    """Cut the network only once for all runs of this process that have the same frozen part."""
     key = (spec, weights, precision, next(model.parameters()).device.type)
     if key not in _cuts:
         if len(_cuts) == _MAX_CUTS:

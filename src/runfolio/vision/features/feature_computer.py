@@ -1,9 +1,9 @@
-"""Reproducible computation of features: an image always gets the same bits.
+"""Reproducible computation of features: the features of an image are always bit-identical.
 
 Float sums depend on the order of addition, which depends on the batch size and on the division of a batch among
-threads. So all batches have one size, with the last one padded, and on a CPU one thread computes a whole batch. Several
-threads compute batches in parallel. The other images of a batch and their order then make no difference (tested for
-all networks of torchvision, in 32 bits and bfloat16).
+threads. Therefore all batches have the same size, and the last one is padded. On a CPU, one thread computes a whole
+batch. Several threads compute batches in parallel. The features of an image then do not depend on the other images of
+its batch or on their order. This was tested for all networks of torchvision, in 32 bits and bfloat16.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ FeatureFunction = Callable[[Sequence[torch.Tensor]], NDArray[np.uint8]]
 """Function from the pixels of n images, [c, h, w] uint8 each, to the bytes of their features, [n, row_bytes]."""
 
 _CPU_BATCH, _GPU_BATCH = 8, 32
-"""Larger batches are slower per image on a CPU, since the activations no longer fit into its caches."""
+"""Batch sizes. On a CPU, larger batches are slower per image, since the activations no longer fit into its caches."""
 
 
 @contextmanager
 def feature_computer(
     cut: NetworkCut, model: nn.Module, transform: ImageTransform, precision: str
 ) -> Iterator[FeatureFunction]:
-    """Give the function that computes features. Inside, `model` is in evaluation mode and torch's threads are set."""
+    """Yield the function that computes features. Inside the block, `model` is in evaluation mode."""
     device = next(model.parameters()).device
     size = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
 
@@ -57,7 +57,8 @@ def _padded(batch: torch.Tensor, size: int) -> torch.Tensor:
 
 @contextmanager
 def _batch_threads(device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """Give one thread for a GPU; for a CPU as many as torch has, each of which computes alone."""
+    """Yield a pool of one thread for a GPU, or of as many threads as torch uses for a CPU, each computing on its
+    own."""
     if device.type != "cpu":
         with ThreadPoolExecutor(1) as threads:
             yield threads
@@ -68,7 +69,7 @@ def _batch_threads(device: torch.device) -> Iterator[ThreadPoolExecutor]:
 
 @contextmanager
 def one_torch_thread() -> Iterator[int]:
-    """Make torch compute on one thread, and give the number of threads it used before."""
+    """Make torch compute on one thread, and yield the number of threads that it used before."""
     count = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""Data sets of features that replace the images of a training."""
+"""Data sets of features, which replace the images during training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureDatasets:
-    """Features of the images of a training, and the cut of its network."""
+    """Features of all images of a run, and the cut of its network."""
 
     train: CachedFeatures
     val: CachedFeatures
@@ -31,7 +31,7 @@ class FeatureDatasets:
 
     @contextmanager
     def head_alone(self, *models: nn.Module) -> Iterator[None]:
-        """Make the network in training and copies of it accept features instead of images."""
+        """Make the given copies of the network accept features instead of images."""
         with ExitStack() as heads:
             for model in set(models):
                 heads.enter_context(self._cut.head_alone(model))
@@ -48,11 +48,11 @@ def can_use_features(settings: TrainSettings) -> bool:
 def build_feature_datasets(
     preparation: Preparation, model: nn.Module, progress: Progress | None, parts: Container[Part] = PARTS
 ) -> FeatureDatasets:
-    """Return the features of the images, computing those that are not cached yet.
+    """Return the features of the images, and compute those that are not cached yet.
 
     Args:
-        model: Network with the final weights of its frozen part.
-        parts: Requested parts of the data; the others are empty.
+        model: Network whose frozen part has its final weights.
+        parts: Requested parts of the data; the features of the other parts are empty.
 
     Raises:
         CacheUnavailable: The network cannot be cut, or its features cannot be cached.

@@ -26,7 +26,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Include the current weights of the network in the average."""
+        """Update the average with the current weights of the network."""
         if self._averaged:
             averages, weights = map(list, zip(*self._averaged, strict=True))
             self._update(averages, weights, 0)

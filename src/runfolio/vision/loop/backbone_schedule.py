@@ -1,4 +1,4 @@
-"""Frozen backbones, for the whole training or for the first epochs."""
+"""Freezing of a backbone, for all epochs or only for the first ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class BackboneSchedule:
         """Freeze the backbone of `model` if it never trains.
 
         Args:
-            model: Network that is not frozen yet.
+            model: Network without frozen parameters.
         """
         self._is_frozen_at_first = settings.freeze_backbone
         self._frozen_epochs = settings.unfreeze_after

@@ -1,4 +1,4 @@
-"""Early stopping by the number of epochs since the best one."""
+"""Early stopping based on the number of epochs since the best one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 
 class EarlyStopping:
-    """Counter of the epochs since the best one. An equal score is not better, as for the checkpoint `best`."""
+    """Counter of the epochs since the best one. An equal score is no improvement, as for the checkpoint `best`."""
 
     def __init__(self, patience: int | None) -> None:
         """Start before the first epoch.
 
         Args:
-            patience: Epochs without improvement before training stops; None: no limit.
+            patience: Number of epochs without improvement before training stops; None: no limit.
         """
         self._patience = patience
         self._best: float | None = None
         self.waited = 0
-        """Epochs since the best one."""
+        """Number of epochs since the best one."""
 
     def update(self, score: float) -> None:
         """Count an epoch. A higher score is better; NaN is never better."""

@@ -17,7 +17,7 @@ class EpochResult(NamedTuple):
     """Loss, accuracy, size and duration of one pass."""
 
     loss: float
-    """Mean cross-entropy per image; NaN or infinite if that of any batch is."""
+    """Mean cross-entropy per image; NaN or infinite if the loss of any batch is."""
     accuracy: float
     """Share of images predicted correctly. The true class of a mixed image is the one with the largest share."""
     images: int
@@ -29,7 +29,7 @@ class EpochResult(NamedTuple):
 
 
 class EpochMetrics:
-    """Sums over the images of one pass. A checkpoint stores those of an unfinished pass."""
+    """Sums over the images of one pass. A checkpoint stores the sums of an unfinished pass."""
 
     def __init__(self, device: torch.device) -> None:
         self._sums = torch.zeros(2, dtype=torch.float64, device=device)
@@ -46,7 +46,7 @@ class EpochMetrics:
         self._images += images
 
     def start(self) -> None:
-        """Start the clock. Time since the last start or load does not count."""
+        """Restart the clock, without counting the time since the last start or load."""
         self._start = time.perf_counter()
 
     @property

@@ -16,7 +16,7 @@ from runfolio.vision.loop.train_state import TrainState
 OnBatch = Callable[[torch.Tensor], object]
 """Callback after each evaluated batch. Its argument is the logits, on the device."""
 OnStep = Callable[[torch.Tensor], None]
-"""Callback after each optimizer step. Its argument is the step's mean loss, on the device."""
+"""Callback that runs after each optimizer step. Its argument is the step's mean loss, a tensor on the device."""
 
 
 class Evaluation(NamedTuple):
@@ -48,7 +48,7 @@ def train_epoch(state: TrainState, batches: Batches, on_step: OnStep) -> EpochRe
 def _backward(state: TrainState, images: torch.Tensor, labels: torch.Tensor, index: int) -> torch.Tensor:
     """Accumulate the gradients of a batch, and return its share of the step's mean loss.
 
-    The share is weighted by the number of images. The gradients of the step equal those of one large batch.
+    The share is weighted by the number of images, so the gradients of the step equal those of one large batch.
 
     Args:
         index: Number of the batch in its epoch.
@@ -73,7 +73,7 @@ def _train_logits(state: TrainState, inputs: torch.Tensor) -> torch.Tensor:
             raise
         raise ConfigError(
             f"BatchNorm cannot train on a batch of one image, and {state.images:,} images in batches of"
-            f" {state.settings.resolved_batch_size} end with such a batch; give another --batch-size, or"
+            f" {state.settings.resolved_batch_size} end with such a batch; use a different --batch-size or"
             " --freeze-backbone"
         ) from None
 

@@ -1,4 +1,4 @@
-"""Input pipeline of a training: loaders, and the caches of backbone features and decoded pixels."""
+"""Input pipeline of a training run: loaders, and the caches of backbone features and decoded pixels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _SMALL_HEAD = 100_000
-"""Most parameters of a head that trains on one CPU thread. More threads would wait longer than they compute."""
+"""Maximum number of parameters of a head that trains on one CPU thread. More threads would wait longer than they
+compute."""
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """Pairs on the device: [b, c, h, w] uint8 pixels or [b, size] features, and [b] int64 labels."""
@@ -46,7 +47,7 @@ class Loaders(NamedTuple):
 
 
 class InputPipeline:
-    """Source of the batches of a training: images, or the features that a frozen backbone computes from them."""
+    """Source of the batches of a training run: images, or the features that a frozen backbone computes from them."""
 
     def __init__(self, preparation: Preparation) -> None:
         settings, source, spec = preparation.settings, preparation.source, preparation.spec
@@ -86,7 +87,7 @@ class InputPipeline:
         """Open the caches, and compute missing features.
 
         Args:
-            state: State with the weights that the training starts or continues with.
+            state: State whose weights are those that training starts or continues with.
             parts: Parts of the data that will be used.
 
         Returns:
@@ -114,8 +115,8 @@ class InputPipeline:
             return
         if share < 1:
             yield (
-                f"decodes some images in each epoch: the cache budget (`runfolio cache --budget`) or the disk has room"
-                f" for the pixels of {share:.0%} of the images that are not cached yet"
+                "decodes some images in each epoch: the cache budget (`runfolio cache --budget`) or the disk only "
+                f"has room for the pixels of {share:.0%} of the images that are not cached yet"
             )
 
     def _open_features(self, state: TrainState, progress: Progress | None, parts: Container[Part]) -> None:
@@ -129,7 +130,8 @@ class InputPipeline:
 
     @contextmanager
     def connect(self, state: TrainState) -> Iterator[Loaders]:
-        """Give the remaining batches of the current epoch, and make the networks of `state` accept their kind."""
+        """Yield loaders for the rest of the current epoch. Inside the block, the networks of `state` accept their
+        batches."""
         loaders = self._images
         with ExitStack() as connection:
             if self._features is not None and self._feature_datasets is not None and state.is_frozen:

@@ -1,4 +1,5 @@
-"""Mixup and CutMix. The random numbers of a batch depend only on seed, epoch and batch."""
+"""Mixup and CutMix. The random numbers for a batch depend only on the seed and the numbers of the epoch and the
+batch."""
 
 from __future__ import annotations
 
@@ -8,14 +9,14 @@ from runfolio.vision._torchvision import v2
 from runfolio.vision.batches.augment import seeded_generator
 
 _STREAM = 1
-"""Random stream of the mixing, separate from the augmentation of the image with the batch's number."""
+"""Random stream for mixing. It differs from the stream that augments the image with the same number as the batch."""
 
 
 class Mixing:
-    """Mixer of each image of a batch with another one, and of their labels in the same proportion.
+    """Callable that mixes each image of a batch with another one, and their labels in the same proportion.
 
     `mixup` blends whole images (Zhang et al., arXiv:1710.09412). `cutmix` pastes a rectangle of another image (Yun et
-    al., arXiv:1905.04899). If both are on, each batch gets one of them at random.
+    al., arXiv:1905.04899). If both are on, one of them is chosen at random for each batch.
     """
 
     def __init__(self, *, mixup: float, cutmix: float, classes: int, seed: int) -> None:
@@ -23,7 +24,7 @@ class Mixing:
 
         Args:
             mixup: Parameter alpha of the Beta distribution of the proportion; 0: off.
-            cutmix: The same for CutMix.
+            cutmix: Parameter alpha for CutMix; 0: off.
         """
         alphas = ((v2.MixUp, mixup), (v2.CutMix, cutmix))
         self._transforms = [transform(alpha=float(alpha), num_classes=classes) for transform, alpha in alphas if alpha]

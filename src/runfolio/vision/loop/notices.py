@@ -1,4 +1,4 @@
-"""Notices of a training, for the terminal and the record."""
+"""Notices about a training run, shown on the terminal and recorded with the run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TrainingWarning(UserWarning):
-    """Warning about a training, such as a loss that is not finite."""
+    """Warning about a training run, such as a loss that is not finite."""
 
 
 class Notices:
@@ -25,14 +25,14 @@ class Notices:
         """Start without notices.
 
         Args:
-            progress: Display to print on. Default: notices are Python warnings.
+            progress: Progress display to print notices on. Default: notices are issued as Python warnings.
         """
         self._run = run
         self._progress = progress
         self._shown: set[str] = set()
 
     def once(self, kind: str, text: str) -> None:
-        """Show and log the text, unless the run already has a notice of this kind."""
+        """Show and log the text, unless a notice of this kind has already been shown."""
         if kind in self._shown:
             return
         self._shown.add(kind)

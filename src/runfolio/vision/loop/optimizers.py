@@ -24,7 +24,7 @@ def make_optimizer(model: nn.Module, settings: OptimConfig, *, rate_decay: float
     """Return the optimizer of the trainable parameters.
 
     Args:
-        rate_decay: Learning rate of each backbone stage, relative to the next stage.
+        rate_decay: Ratio of the learning rate of each backbone stage to that of the next stage.
     """
     optimizer = _optimizer(_groups(model, settings.lr, rate_decay), settings)
     keep_state_layout(optimizer)
@@ -65,17 +65,18 @@ def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
 def make_scheduler(
     optimizer: Optimizer, settings: ScheduleConfig, steps_per_epoch: int, factor: Callable[[int], float] | None = None
 ) -> LambdaLR:
-    """Return a scheduler to step after each optimizer step.
+    """Return a scheduler whose `step` must be called after each optimizer step.
 
     Args:
-        factor: Factor of the learning rates at a step, counted from 0. Default: that of the settings.
+        factor: Function that returns the factor by which the learning rates are multiplied at a step, counted from 0.
+            Default: the schedule of the settings.
     """
     return LambdaLR(optimizer, factor or RateFactor.of(settings, steps_per_epoch).at)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RateFactor:
-    """Factor of the learning rate at each step, counted from 0.
+    """Schedule of the factor by which the learning rate is multiplied at each step, counted from 0.
 
     Warm-up is linear and reaches 1 at step `warmup_steps`. The schedule then runs for the remaining steps. One-cycle
     rises during the warm-up steps, or by default for 30 % of all steps.
@@ -87,7 +88,7 @@ class RateFactor:
     total_steps: int
     warmup_steps: int = 0
     every_steps: int = 1
-    """Steps between two multiplications by `gamma` in the step schedule."""
+    """Number of steps between two multiplications by `gamma` in the step schedule."""
     gamma: float = 0.1
 
     @classmethod

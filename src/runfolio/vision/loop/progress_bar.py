@@ -1,4 +1,4 @@
-"""Progress bar of a training in the caller's rich display, and the line of each epoch."""
+"""Progress bar of a training run in the caller's rich display, and one line of results per epoch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class EpochProgressBar:
-    """Task that counts the steps of all epochs, removed from the display on exit. Without a display there is none."""
+    """Task that counts the steps of all epochs and is removed from the display on exit. It needs a display to be
+    shown."""
 
     def __init__(
         self,
@@ -29,9 +30,9 @@ class EpochProgressBar:
         """Add the task to the display.
 
         Args:
-            log_line: Takes the line of an epoch that is not printed.
-            steps: Steps per epoch.
-            completed: Steps of earlier attempts.
+            log_line: Function that logs the line of an epoch if it is not printed.
+            steps: Number of steps per epoch.
+            completed: Number of steps completed by earlier attempts.
         """
         self._progress = progress
         self._name = escape(name)
@@ -39,7 +40,8 @@ class EpochProgressBar:
         self._log_line = log_line
         self._metrics = ""
         self._epoch = 0
-        # A series already has a task in the display and prints one line per run; only the records get those of epochs.
+        # A series already has a task in the display and prints one line per run, so the lines of epochs are only
+        # logged.
         self._prints_epochs = progress is not None and not progress.tasks
         if progress is not None:
             self._task = progress.add_task(self._name, total=epochs * steps, completed=completed)
@@ -70,7 +72,7 @@ class EpochProgressBar:
     def report(self, metrics: Mapping[str, float], accuracy: str) -> None:
         """Show the training loss and the accuracy that chooses the best epoch, also as a permanent line.
 
-        The line is printed to stdout unless that would disturb the bar. The run's console log has it in any case.
+        The line is printed to stdout unless that would disturb the bar. The run's console log contains it in any case.
         """
         results = f"loss {metrics['train/loss']:.3f}, {accuracy} {metrics[accuracy]:.1%}"
         self._metrics = f" · {results}"

@@ -1,4 +1,4 @@
-"""State of a training between two optimizer steps."""
+"""State of a training run between two optimizer steps."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from runfolio.vision.models.precision import Network, mixed_precision
 from runfolio.vision.prepare import Preparation
 
 UNAVERAGED = "unaveraged"
-"""Checkpoint part with the weights in training, if part `model` is their average."""
+"""Checkpoint part with the weights in training, if the part `model` contains their average."""
 
 SETTINGS_OF_PARTS = ("optimizer", "ema", "precision")
 """Settings that decide which parts a checkpoint has."""
 
 
 class TrainState:
-    """Complete state of a training between two optimizer steps.
+    """Complete state of a training run between two optimizer steps.
 
-    One optimizer step uses one batch or several. In the middle of an epoch, the state also holds the progress and the
+    One optimizer step uses one or more batches. In the middle of an epoch, the state also holds the progress and the
     running totals.
 
     Attributes:
-        settings: Settings of the training.
+        settings: Settings of the run.
         images: Number of training images.
         device: Device of the network and its batches.
         model: The network in training.
@@ -47,7 +47,7 @@ class TrainState:
         epoch: Number of completed epochs.
         step: Number of completed optimizer steps.
         epoch_lr: Learning rate at the start of the current epoch.
-        epoch_seconds: Seconds of each completed epoch, validation included.
+        epoch_seconds: Duration of each completed epoch in seconds, including validation.
         epoch_values: Logged values of the last completed epoch.
     """
 
@@ -55,7 +55,8 @@ class TrainState:
         """Build the network and its optimizer.
 
         Args:
-            schedule: Factor of the learning rate at a step. Default: that of the settings.
+            schedule: Function that returns the factor of the learning rate at a step. Default: the schedule of the
+                settings.
         """
         settings = preparation.settings
         self.settings = settings
@@ -85,7 +86,7 @@ class TrainState:
         self.metrics = EpochMetrics(self.device)
 
     def _forward(self, model: nn.Module) -> Network:
-        """Return a function that calls `model` in the precision of the settings, compiled if requested."""
+        """Return a function that calls `model` with the precision of the settings, compiled if requested."""
         network = mixed_precision(model, self.device, self.settings.precision)
         return compile_network(network, self.settings.resolved_batch_size) if self.settings.compile else network
 
@@ -99,12 +100,12 @@ class TrainState:
 
     @property
     def steps_left(self) -> int:
-        """Remaining steps of the current epoch."""
+        """Number of remaining steps in the current epoch."""
         return (self.epoch + 1) * self.steps_per_epoch - self.step
 
     @property
     def batches_done(self) -> int:
-        """Batches of the current epoch that are already trained on."""
+        """Number of batches of the current epoch that have been trained on."""
         return (self.steps_per_epoch - self.steps_left) * self.settings.accumulate
 
     @property
@@ -162,7 +163,7 @@ class TrainState:
         train_mode(self.model, frozen_backbone=self.is_frozen)
 
     def update(self) -> None:
-        """Make one optimizer step with the accumulated gradients."""
+        """Take one optimizer step with the accumulated gradients."""
         if self.settings.clip is not None:
             self.scaler.unscale_(self.optimizer)
             parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -194,7 +195,8 @@ class TrainState:
     def checkpoint_parts(self) -> dict[str, Any]:
         """Return the parts of a checkpoint, for `run.checkpoint` and `run.restore`.
 
-        Part `model` is the network that predicts. If it is an average, the weights in training are a further part.
+        The part `model` is the network that predicts. If it is an average, the weights in training form an additional
+        part.
         """
         return {
             "model": self.predicting,

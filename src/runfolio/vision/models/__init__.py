@@ -1,6 +1,6 @@
 """Networks by name, built from a JSON description that checkpoints store with the weights.
 
-`tinyvgg` and `mlp` are part of runfolio. The others are models of torchvision, and of timm as `timm:NAME`.
+`tinyvgg` and `mlp` are part of runfolio. The other models come from torchvision, or from timm as `timm:NAME`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OWN: dict[str, Callable[[ModelSpec], nn.Module]] = {
 
 
 class _Zoo(Protocol):
-    """Package of architectures with published weights. Names have no prefix."""
+    """Package of architectures with published weights. Model names are passed without a prefix."""
 
     def build(self, name: str, spec: ModelSpec) -> nn.Module: ...
     def transform(self, name: str) -> ImageTransform: ...
@@ -47,7 +47,7 @@ def check_model_name(name: str) -> None:
 
     Raises:
         NotFound: The model does not exist; the message names the most similar ones.
-        MissingExtra: The model is one of timm, which is not installed.
+        MissingExtra: The model belongs to timm, which is not installed.
     """
     if name.startswith(timm_zoo.PREFIX):
         timm_zoo.check(name.removeprefix(timm_zoo.PREFIX))
@@ -58,17 +58,17 @@ def check_model_name(name: str) -> None:
         hint = (
             f"did you mean {' or '.join(similar)}?"
             if similar
-            else f"known: {', '.join(_OWN)}, models of torchvision, and timm:NAME"
+            else f"known: {', '.join(_OWN)}, torchvision models, and timm:NAME"
         )
         raise NotFound(f"no model {name!r}; {hint}")
 
 
 def build_model(spec: ModelSpec) -> nn.Module:
-    """Return a newly initialised network, from [b, c, h, w] images to [b, classes] logits.
+    """Return a newly initialised network that maps [b, c, h, w] images to [b, classes] logits.
 
     Raises:
         NotFound: The model does not exist.
-        MissingExtra: The model is one of timm, which is not installed.
+        MissingExtra: The model belongs to timm, which is not installed.
         ConfigError: The model does not accept images of this shape.
     """
     check_model_name(spec.name)
@@ -79,7 +79,7 @@ def build_model(spec: ModelSpec) -> nn.Module:
 
 
 def published_transform(name: str) -> ImageTransform | None:
-    """Return the transform of the published weights of a model; None if none are published."""
+    """Return the transform of the published weights of a model; None if the model has no published weights."""
     if name in _OWN:
         return None
     zoo, own_name = _zoo_of(name)
@@ -87,21 +87,21 @@ def published_transform(name: str) -> ImageTransform | None:
 
 
 def download_weights(name: str) -> Tensors:
-    """Download the newest published weights of a model, with the current names of its tensors.
+    """Download the newest published weights of a model, and rename the tensors to their current names.
 
     Raises:
-        ConfigError: No weights are published.
+        ConfigError: The model has no published weights.
         NotFound: The weights cannot be downloaded.
         DamagedFile: The weights are damaged.
     """
     if name in _OWN:
-        raise ConfigError(f"weights is DEFAULT, but none are published for {name}; give a file or a run, or none")
+        raise ConfigError(f"weights is DEFAULT, but {name} has no published weights; give a file, a run or none")
     zoo, own_name = _zoo_of(name)
     return zoo.current(own_name, zoo.download(own_name))
 
 
 def current_names(name: str, tensors: Tensors) -> Tensors:
-    """Return the tensors of a published file with the current names in the model."""
+    """Return the tensors of a published file under their current names in the model."""
     if name in _OWN:
         return tensors
     zoo, own_name = _zoo_of(name)

@@ -11,10 +11,12 @@ _BACKEND = "inductor"
 
 
 def compile_network(network: Network, batch_size: int) -> Network:
-    """Return a function that computes whole batches of images compiled, and other batches not compiled.
+    """Return a function that uses the compiled network for full batches of images, and the original one for other
+    batches.
 
-    Compiling for the smaller last batch of an epoch does not pay. With one size, the results also do not depend on
-    which size comes first, which can differ between the attempts of a run. Weights, hooks and names stay the same.
+    Compiling for the smaller last batch of an epoch takes longer than it saves. With one size, the results also do not
+    depend on which size is compiled first, which can differ between the attempts of a run. Weights, hooks and names
+    stay the same.
     """
     compiled = torch.compile(network, backend=_BACKEND, dynamic=False)
 
@@ -29,7 +31,7 @@ def check_compiler(device: str) -> None:
     """Check that torch.compile works on this machine.
 
     Raises:
-        ConfigError: It does not; the message has the reason.
+        ConfigError: torch.compile does not work; the message gives the reason.
     """
     try:
         torch.compile(_sample_function, backend=_BACKEND)(torch.zeros(2, device=device))

@@ -1,4 +1,4 @@
-"""JSON description of a classifier in the metadata of a checkpoint. With the weights it suffices to rebuild it."""
+"""JSON description of a classifier in the metadata of a checkpoint, which suffices to rebuild it with the weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
 
 LOADER = "vision"
-"""Name of the loader of these checkpoints in the entry point group `runfolio.loaders`."""
+"""Name of the loader for these checkpoints in the entry point group `runfolio.loaders`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class ClassifierDescription:
     data: str
     """Name of the training data."""
     test_data: str | None = None
-    """Name of the data with the test images; None: the same."""
+    """Name of the data with the test images; None: `data`."""
 
     def as_meta(self) -> dict[str, Any]:
         return {
@@ -41,15 +41,15 @@ class ClassifierDescription:
 
 
 def checkpoint_label(checkpoint: Checkpoint) -> str:
-    """Return the name of a checkpoint in errors."""
+    """Return the name that error messages use for a checkpoint."""
     return f"checkpoint {checkpoint.name!r} of {checkpoint.folder}"
 
 
 def describe(checkpoint: Checkpoint) -> ClassifierDescription:
-    """Return the classifier that the metadata of a checkpoint describe, with checked values.
+    """Return the classifier that the metadata of a checkpoint describe, after checking all values.
 
     Raises:
-        DamagedFile: A field is missing, of another type, out of bounds, or contradicts another field.
+        DamagedFile: A field is missing, has the wrong type, is out of bounds, or contradicts another field.
     """
     label = checkpoint_label(checkpoint)
     try:
@@ -77,7 +77,7 @@ def _check_agreement(description: ClassifierDescription) -> None:
     """Raise `WrongValue` if the parts of a description contradict each other."""
     spec, transform = description.spec, description.transform
     if len(description.classes) != spec.classes:
-        raise WrongValue(f"names {len(description.classes)} classes for a model of {spec.classes}")
+        raise WrongValue(f"names {len(description.classes)} classes for a model with {spec.classes}")
     if len(set(description.classes)) != len(description.classes):
         raise WrongValue("names a class twice", "classes")
     for name in ("channels", "height", "width"):

@@ -1,4 +1,4 @@
-"""Frozen backbones, which training does not change."""
+"""Freezing of backbones, so that training does not change them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def freeze_backbone(model: nn.Module) -> None:
 def train_mode(model: nn.Module, *, frozen_backbone: bool) -> None:
     """Put the model into training mode, or only the head if the backbone is frozen.
 
-    In training mode a backbone would not be frozen: BatchNorm would update its statistics, and dropout would be active.
+    In training mode, a backbone would still change: BatchNorm would update its statistics, and dropout would be active.
     """
     model.train(not frozen_backbone)
     if frozen_backbone:

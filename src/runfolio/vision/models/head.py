@@ -9,7 +9,7 @@ from torch import nn
 
 
 class LinearAfterDropout(nn.Linear):
-    """Linear layer with dropout of its inputs. It has the keys of a plain layer, so weights fit with and without it."""
+    """Linear layer that applies dropout to its inputs. Its keys are those of a linear layer, so weights fit both."""
 
     def __init__(self, layer: nn.Linear, probability: float) -> None:
         super().__init__(layer.in_features, layer.out_features, device="meta")
@@ -22,10 +22,10 @@ class LinearAfterDropout(nn.Linear):
 
 
 def head_layers(model: nn.Module) -> tuple[str, ...]:
-    """Return the names of the layers that return the logits. Only models of timm can have several.
+    """Return the names of the layers that return the logits. Only timm models can have several such layers.
 
-    It is the linear or convolutional layer that was registered last, which is true for tinyvgg, mlp, and all
-    classification models of torchvision.
+    A timm model names its layers. In other models, it is the linear or convolutional layer that was registered last,
+    which is true for tinyvgg, mlp, and all classification models of torchvision.
     """
     published = getattr(model, "pretrained_cfg", {}).get("classifier")
     if published:
@@ -49,7 +49,7 @@ def head_modules(model: nn.Module) -> list[nn.Module]:
 
 
 def set_dropout(model: nn.Module, probability: float) -> None:
-    """Set the dropout probability of the head, and add a dropout if there is none."""
+    """Set the dropout probability of the head, and add a dropout layer if the head has none."""
     (name,) = head_layers(model)
     if dropout := _dropout_before(model, name):
         dropout.p = probability

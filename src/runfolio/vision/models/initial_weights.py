@@ -13,7 +13,7 @@ from runfolio.vision.models.head import head_keys
 
 
 def load_initial_weights(model: nn.Module, tensors: Tensors, message: str, *, fresh_head: bool = False) -> None:
-    """Load the weights of an earlier training into a model.
+    """Load the weights of an earlier training run into a model.
 
     The head is not loaded if `fresh_head` is true or if the number of classes differs. The architecture's own loading
     code renames tensors of older versions.
@@ -22,10 +22,10 @@ def load_initial_weights(model: nn.Module, tensors: Tensors, message: str, *, fr
         model: Model to load into.
         tensors: Weights by key.
         message: Start of the error message.
-        fresh_head: Keep the initial weights of the head.
+        fresh_head: Whether to keep the random initial weights of the head.
 
     Raises:
-        ConfigError: A key outside the head is missing, unexpected, or of another shape.
+        ConfigError: A tensor outside the head is missing, unexpected, or has the wrong shape.
     """
     expected: Any = model.state_dict()
     fresh = {

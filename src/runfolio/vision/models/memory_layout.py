@@ -1,4 +1,4 @@
-"""Memory layout of weights for fast computation. It does not change values."""
+"""Memory layout of weights for fast computation. The layout does not change values."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 def to_channels_last(model: nn.Module) -> nn.Module:
     """Store the weights of a convolutional network in channels-last order, and return the network.
 
-    The outputs of convolutions have the order of their weights. A network with one convolution is a transformer, whose
-    patches are cut by it, and is left unchanged.
+    The outputs of a convolution have the memory order of its weights. A network with only one convolution is a
+    transformer, which uses it to cut images into patches. Such a network is left unchanged.
 
     Source: https://pytorch.org/tutorials/intermediate/memory_format_tutorial.html
     """
@@ -21,9 +21,9 @@ def to_channels_last(model: nn.Module) -> nn.Module:
 
 
 def keep_state_layout(optimizer: Optimizer) -> None:
-    """Make an optimizer store a loaded state in the memory order of its weights, as before saving.
+    """Make an optimizer store a loaded state in the memory order of its weights, which is the order before saving.
 
-    Another order could round differently.
+    A different order could lead to different rounding.
     """
     optimizer.register_load_state_dict_post_hook(_arrange_state)
 

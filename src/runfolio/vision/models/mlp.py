@@ -19,7 +19,7 @@ class MLP(nn.Module):
         Args:
             image_shape: (channels, height, width).
             classes: Number of classes.
-            hidden_units: Units of each hidden layer.
+            hidden_units: Number of units in each hidden layer.
             dropout: Dropout probability before the last layer.
         """
         super().__init__()

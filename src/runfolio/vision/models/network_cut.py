@@ -16,23 +16,24 @@ from runfolio.vision.models.freezing import train_mode
 from runfolio.vision.models.tape import CutUnavailable, Tape, record_tape, trained_layers
 
 _TOLERANCE = 1e-4
-"""Largest difference between two passes over the same images, as a share of the largest number."""
+"""Maximum difference between two passes over the same images, as a share of the largest value."""
 _ROUNDINGS = 8
-"""Largest difference between batches of different sizes, in machine epsilons, if it exceeds `_BATCH_TOLERANCE`. Sums
-are added up in another order."""
+"""Maximum difference between batches of different sizes, in machine epsilons, if that is more than `_BATCH_TOLERANCE`.
+The batch size changes the order in which values are summed."""
 _BATCH_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class NetworkCut:
-    """Position of a cut, and the computation after it. It has no weights, so it fits each copy of the network."""
+    """Position of a cut, and the computation after it. The cut holds no weights, so it fits every copy of the
+    network."""
 
     shapes: tuple[tuple[int, ...], ...]
     """Shapes of the features of an image, one per layer that takes them."""
     dtype: torch.dtype
     """Type of the features."""
     formats: tuple[torch.memory_format, ...]
-    """Memory order of the input of each of these layers, in which dropout draws."""
+    """Memory order of the input of each of these layers. Dropout draws its random numbers in this order."""
     _training: Tape
     _evaluating: Tape
 
@@ -43,9 +44,9 @@ class NetworkCut:
 
     @contextmanager
     def feature_function(self, model: nn.Module) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
-        """Give a thread-safe function from [b, c, h, w] images to [b, size] features.
+        """Yield a thread-safe function that maps [b, c, h, w] images to [b, size] features.
 
-        Inside, the model is in evaluation mode. Its modes are restored afterwards.
+        Inside the block, the model is in evaluation mode. The modes of its modules are restored afterwards.
         """
         with _restored_modes(model), _recording_inputs(model.eval(), self._evaluating.points) as run:
 
@@ -58,8 +59,8 @@ class NetworkCut:
     def logits(self, model: nn.Module, features: torch.Tensor) -> torch.Tensor:
         """Return the [b, classes] logits of `model` for [b, size] features, which are not changed.
 
-        They equal the logits for the images, also in training mode with the frozen part in evaluation mode, including
-        the random numbers of dropout.
+        The logits equal those for the images. In training mode, this includes the random numbers of dropout, if the
+        frozen part is in evaluation mode.
         """
         sizes = [math.prod(shape) for shape in self.shapes]
         parts = [
@@ -82,8 +83,8 @@ def cut_network(model: nn.Module, image_shape: tuple[int, int, int]) -> NetworkC
     """Cut a network before the first layers that train, or the dropouts directly before them, and test the cut.
 
     Args:
-        model: Network, which is not changed. Its frozen parameters do not require gradients.
-        image_shape: Shape of the noise images for the test, (c, h, w).
+        model: Network, which is not changed. The parameters that do not require gradients are frozen.
+        image_shape: Shape of the random images that the test uses, (c, h, w).
 
     Raises:
         CutUnavailable: The frozen part cannot be computed separately with the same result.
@@ -130,7 +131,7 @@ def _check_batch_independence(inputs: list[torch.Tensor], with_fewer: list[torch
 
 
 def _check_tape(tape: Tape, model: nn.Module, inputs: list[torch.Tensor], logits: torch.Tensor, when: str) -> None:
-    """Check that the tape returns the logits for a batch of another size than the recorded one."""
+    """Check that the tape returns the logits for a batch whose size differs from the recorded one."""
     try:
         replayed = tape.replay(model, [part.clone() for part in inputs])
     except (RuntimeError, ValueError, IndexError) as error:  # shapes that do not fit
@@ -156,7 +157,7 @@ def _run(model: nn.Module, points: tuple[str, ...], images: torch.Tensor) -> tup
 def _recording_inputs(
     model: nn.Module, points: tuple[str, ...]
 ) -> Iterator[Callable[[torch.Tensor], tuple[torch.Tensor, list[torch.Tensor]]]]:
-    """Give a thread-safe function like `_run` from images to output and inputs."""
+    """Yield a thread-safe function that, like `_run`, maps images to output and inputs."""
     thread_state = threading.local()
 
     def save_input(name: str, module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Mixed precision: layers that torch considers safe compute in 16 bits, and weights stay in 32 bits."""
+"""Mixed precision: torch runs layers in 16 bits if it considers them safe, and weights stay in 32 bits."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return the context in which torch computes in the precision of the settings."""
+    """Return a context in which torch computes with the precision of the settings."""
     dtype = _DTYPES.get(precision)
     return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
 
 
 def mixed_precision(network: nn.Module, device: torch.device, precision: str) -> Network:
-    """Return a function that calls the network in the precision of the settings and returns float32."""
+    """Return a function that calls the network with the precision of the settings and returns float32."""
     if precision not in _DTYPES:
         return network
     dtype = _DTYPES[precision]

@@ -19,10 +19,10 @@ def stages(model: nn.Module) -> list[list[nn.Parameter]]:
     """Return all parameters by stage: the head, then the stages of the backbone from last to first.
 
     The backbone is divided into modules at the first level of nesting at which no module has more than half of the
-    layers. A layer is a weight of two or more dimensions. A module without layers, such as a norm, belongs to the
-    previous stage. Parameters of divided modules, such as a class token, belong to the first stage. The stages of
-    tinyvgg are its two blocks; of a ResNet conv1 and layer1 to layer4; of mobilenet_v2 its 19 features; of a vision
-    transformer the patch embedding and its blocks.
+    layers. A weight with two or more dimensions counts as a layer. A module without layers, such as a norm, belongs to
+    the previous stage. Parameters of divided modules, such as a class token, belong to the first stage. The stages of
+    tinyvgg are its two blocks. The stages of a ResNet are conv1 and layer1 to layer4. The stages of mobilenet_v2 are
+    its 19 features. The stages of a vision transformer are the patch embedding and the blocks.
     """
     in_head = {id(parameter) for module in head_modules(model) for parameter in module.parameters()}
     by_module: dict[_Path, list[nn.Parameter]] = {}

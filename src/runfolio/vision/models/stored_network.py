@@ -34,12 +34,12 @@ def check_stored_network(spec: ModelSpec, stored: Mapping[str, StoredTensor], la
     Args:
         spec: Description of the network.
         stored: Stored tensors by key.
-        label: Name of the checkpoint in errors.
+        label: Name that error messages use for the checkpoint.
 
     Raises:
         NotFound: The model does not exist.
-        MissingExtra: The model is one of timm, which is not installed.
-        ConfigError: A tensor is missing, unexpected, or of another shape or dtype; the message names it.
+        MissingExtra: The model belongs to timm, which is not installed.
+        ConfigError: A tensor is missing, unexpected, or has the wrong shape or dtype; the message names it.
         DamagedFile: The described network cannot be built.
     """
     expected = _network_without_storage(spec, label).state_dict()
@@ -65,7 +65,7 @@ def _network_without_storage(spec: ModelSpec, label: str) -> nn.Module:
 
 
 class _WeightsWithoutStorage(TorchFunctionMode):
-    """Mode that creates only weights on the `meta` device, since RegNets compute sizes with tensors on the CPU."""
+    """Mode that creates only weights on the `meta` device, since RegNets need CPU tensors to compute their sizes."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})

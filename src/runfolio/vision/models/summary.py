@@ -46,7 +46,7 @@ class Architecture:
         return f"{self.parameters:,} parameters, {self.trainable_parameters:,} trainable, {self.size_mb:.3g} MB"
 
     def as_text(self) -> str:
-        """Return the layers as a table of plain text, followed by the totals."""
+        """Return the layers as a plain-text table, followed by the totals."""
         rows = [_HEADINGS, *(layer.cells for layer in self.layers)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
         lines = [

@@ -1,8 +1,8 @@
 """Recording of the computation after the frozen part of a network, and its replay on cached features.
 
-A tape is a list of calls: of modules, by name, and of functions of torch between them. A replay uses the current
-weights, modes and hooks of the modules. Decisions of Python code, such as branches or shapes read from tensors, are
-fixed by the recording. So a tape must be tested on other images before it is used, as `network_cut.py` does.
+A tape is a list of calls of modules, which are stored by name, and of the torch functions called between them. A replay
+uses the current weights, modes and hooks of the modules. The recording fixes all decisions of Python code, such as
+branches or shapes read from tensors. Therefore `network_cut.py` tests a tape on different images before it is used.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ class CutUnavailable(Exception):  # noqa: N818 - not an error: training continue
 
 
 class _Value(NamedTuple):
-    """Placeholder of a tensor that is an input of the tape or the result of an earlier call."""
+    """Placeholder for a tensor that is an input of the tape or the result of an earlier call."""
 
     number: int
 
 
 class _Weight(NamedTuple):
-    """Placeholder of a parameter or buffer of the network."""
+    """Placeholder for a parameter or buffer of the network."""
 
     name: str
 
 
 class _Call(NamedTuple):
-    """Recorded call."""
+    """One recorded call."""
 
     target: str | Callable[..., Any]
     """Name of a module, or a function."""
@@ -60,10 +60,10 @@ class _Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Tape:
-    """Recorded calls."""
+    """Recorded computation from the features to the output."""
 
     points: tuple[str, ...]
-    """Modules whose inputs, without dropout, are the inputs of the tape."""
+    """Modules whose inputs, before any dropout, are the inputs of the tape."""
     inputs: tuple[int, ...]
     """Numbers of the input tensors."""
     calls: tuple[_Call, ...]
@@ -71,7 +71,7 @@ class Tape:
     """Number of the output tensor."""
 
     def replay(self, model: nn.Module, features: list[torch.Tensor]) -> torch.Tensor:
-        """Return the output of `model` if its `points` get these features, [b, ...] each."""
+        """Return the output of `model` for these features, which are the inputs of its `points`, [b, ...] each."""
         values = dict(zip(self.inputs, features, strict=True))
 
         def actual(value: Any) -> Any:
@@ -87,7 +87,7 @@ class Tape:
 
 
 def trained_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the outermost modules with own parameters that train, by name."""
+    """Return the outermost modules that have trainable parameters of their own, by name."""
     return {name: module for name, module in _leaves(model) if _trains(module)}
 
 
@@ -114,7 +114,7 @@ def record_tape(
 
 
 def _leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Yield the modules that are recorded as one call: those without submodules, and those that train."""
+    """Yield the modules that are recorded as one call: modules without submodules, and modules that train."""
     for name, child in module.named_children():
         if _trains(child) or next(child.children(), None) is None:
             yield prefix + name, child
@@ -127,7 +127,7 @@ def _trains(module: nn.Module) -> bool:
 
 
 class _ObservedCall(NamedTuple):
-    """Call with actual tensors."""
+    """One call with its actual tensors."""
 
     target: str | Callable[..., Any]
     args: Any
@@ -136,7 +136,7 @@ class _ObservedCall(NamedTuple):
 
 
 class _Recorder(TorchFunctionMode):
-    """Recorder of the calls of modules (with hooks) and of functions of torch, without the calls inside them."""
+    """Recorder of calls of modules (by hooks) and of torch functions. Calls inside a recorded call are not recorded."""
 
     def __init__(self, model: nn.Module, points: tuple[str, ...] | None) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class _Recorder(TorchFunctionMode):
         self._values: list[torch.Tensor] = []  # keeps tensors alive, so that their ids stay unique
         self._numbers: dict[int, int] = {}
         self._dropout_calls: dict[int, list[_ObservedCall]] = {}
-        """Calls from a dropout on, by id of the result, before the tape starts."""
+        """Calls since a dropout before the tape starts, keyed by the id of their result."""
 
     def tape(self, output: object) -> Tape:
         """Return the recording of a forward pass with this output."""
@@ -200,14 +200,15 @@ class _Recorder(TorchFunctionMode):
         if isinstance(call.target, str):
             module = self._modules[call.target]
             return isinstance(module, _DropoutNd) and module.training
-        # Arguments of functional.dropout and similar functions: (input, p, training, inplace); `training` is on.
+        # Arguments of functional.dropout and similar functions: (input, p, training, inplace). `training` is True by
+        # default.
         return call.target in _DROPOUTS and bool(call.kwargs.get("training", (*call.args, True, True, True)[2]))
 
     def _remember(self, calls: list[_ObservedCall]) -> None:
         self._dropout_calls.update((id(result), calls) for result in calls[-1].results)
 
     def _start_tape(self, call: _ObservedCall) -> None:
-        """Start the tape at a layer that trains and whose input comes from the frozen part."""
+        """Start the tape at a layer that trains and gets its input from the frozen part."""
         layer, (value, *other_tensors) = str(call.target), _tensors((call.args, call.kwargs))
         if other_tensors or not call.args or value is not call.args[0]:
             raise CutUnavailable(f"its layer {layer} takes more than one input")
@@ -230,7 +231,7 @@ class _Recorder(TorchFunctionMode):
                 return _Value(self._numbers[id(value)])
             if id(value) in self._weights:
                 return _Weight(self._weights[id(value)])
-            raise CutUnavailable("the part that trains uses other tensors of the frozen part than its own inputs")
+            raise CutUnavailable("the part that trains uses tensors of the frozen part in addition to its own inputs")
 
         args, kwargs = _mapped(call.args, placeholder), _mapped(call.kwargs, placeholder)
         self._calls.append(_Call(call.target, args, kwargs, first=len(self._values)))
@@ -249,7 +250,7 @@ def _weight(model: nn.Module, name: str) -> torch.Tensor:
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Apply `change` to the entries of nested tuples, lists and dicts. Placeholders are entries."""
+    """Apply `change` to the entries of nested tuples, lists and dicts. A placeholder counts as one entry."""
     if isinstance(value, (_Value, _Weight)):
         return change(value)
     if isinstance(value, Mapping):

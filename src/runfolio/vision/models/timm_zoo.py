@@ -1,4 +1,4 @@
-"""Models of timm (PyTorch Image Models), as `timm:NAME`. They need the extra `timm`.
+"""Models of timm (PyTorch Image Models), named `timm:NAME`. They need the extra `timm`.
 
 Source: https://huggingface.co/docs/timm
 """
@@ -34,7 +34,7 @@ def check(name: str) -> None:
     """Check that timm has a model.
 
     Raises:
-        NotFound: It has not; the message names the most similar ones.
+        NotFound: timm does not have the model; the message names the most similar ones.
         MissingExtra: timm is not installed.
     """
     timm = _timm()
@@ -43,7 +43,7 @@ def check(name: str) -> None:
 
 
 def build(name: str, spec: ModelSpec) -> nn.Module:
-    """Return a newly initialised network, from [b, c, h, w] images to [b, classes] logits."""
+    """Return a newly initialised network that maps [b, c, h, w] images to [b, classes] logits."""
     dropout = {} if spec.dropout is None else {"drop_rate": spec.dropout}
     return _timm().create_model(name, num_classes=spec.classes, in_chans=spec.channels, **dropout)
 
@@ -69,7 +69,7 @@ def transform(name: str) -> ImageTransform:
 
 
 def download(name: str) -> Tensors:
-    """Return the published weights from the cache or the network.
+    """Return the published weights from the cache, or download them.
 
     Raises:
         NotFound: The weights cannot be downloaded.

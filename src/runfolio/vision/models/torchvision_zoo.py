@@ -28,15 +28,15 @@ from runfolio.vision.models.spec import ModelSpec
 
 CHANNELS = 3
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
-"""Prefix of the SHA-256 in the name of a file of weights."""
+"""Pattern of the SHA-256 prefix in the name of a weights file."""
 
-# Auxiliary classifiers only help training from scratch, and return three outputs. The published weights of both models
-# expect another normalisation, to which `transform_input` converts that of ImageNet.
+# Auxiliary classifiers only help training from scratch, and make a model return three outputs. The published weights of
+# both models expect a different normalisation, to which `transform_input` converts that of ImageNet.
 _WITH_AUXILIARY: dict[str, Any] = {"aux_logits": False, "init_weights": True, "transform_input": True}
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _OPTIONS = {"googlenet": _WITH_AUXILIARY, "inception_v3": _WITH_AUXILIARY}
 
-# The published weights of densenets have names with dots, which modules can no longer have.
+# The published weights of DenseNets use names with dots, which torch no longer allows for modules.
 _DOTTED = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.(?=\d)")
 
 
@@ -45,10 +45,10 @@ def names() -> list[str]:
 
 
 def build(name: str, spec: ModelSpec) -> nn.Module:
-    """Return a newly initialised network, from [b, 3, h, w] images to [b, classes] logits.
+    """Return a newly initialised network that maps [b, 3, h, w] images to [b, classes] logits.
 
     Raises:
-        ConfigError: The model only accepts square images, and these are not square.
+        ConfigError: The model accepts only square images, and the images are not square.
     """
     model = models.get_model(
         name, weights=None, num_classes=spec.classes, **_OPTIONS.get(name, {}), **_size(name, spec)
@@ -85,7 +85,7 @@ def transform(name: str) -> ImageTransform:
 
 
 def download(name: str) -> Tensors:
-    """Return the newest published weights from torch's cache or the network.
+    """Return the newest published weights from torch's cache, or download them.
 
     Raises:
         NotFound: The weights are not in the cache and cannot be downloaded.
@@ -99,7 +99,7 @@ def download(name: str) -> Tensors:
         except (DownloadFailed, OSError) as error:
             raise NotFound(
                 f"the weights of {name} are not at {cached} and cannot be downloaded from {weights.url}"
-                f" ({_reason(error)}); go online, put the file there, or give another with --weights FILE"
+                f" ({_reason(error)}); go online, put the file there, or give a different file with --weights FILE"
             ) from None
     try:
         return weights.get_state_dict(progress=False, weights_only=True)
@@ -108,10 +108,10 @@ def download(name: str) -> Tensors:
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Download published weights to `path`, and check them against the digest in their name.
+    """Download published weights to `path`, and compare their digest with the one in the file name.
 
     Raises:
-        DownloadFailed: The weights cannot be downloaded, or have another digest.
+        DownloadFailed: The weights cannot be downloaded, or have a different digest.
         StoreError: The disk is full or cannot be written.
         OSError: The folder cannot be created.
     """
@@ -132,7 +132,7 @@ def _fetch(url: str, path: Path) -> None:
 
 
 def current(name: str, tensors: Tensors) -> Tensors:
-    """Return published tensors with the names in `build`, without those of auxiliary classifiers."""
+    """Return published tensors under the names that `build` uses, without those of auxiliary classifiers."""
     renamed: Any = OrderedDict(
         (_DOTTED.sub(r"\1", key) if name.startswith("densenet") else key, tensor)
         for key, tensor in tensors.items()

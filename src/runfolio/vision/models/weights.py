@@ -1,4 +1,4 @@
-"""Initial weights: published ones, a file, or those of an earlier run. Nothing is unpickled unsafely."""
+"""Initial weights: published weights, a file, or those of an earlier run. Nothing is unpickled unsafely."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from runfolio.vision.models.initial_weights import load_initial_weights
 PUBLISHED = "DEFAULT"
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Keys of the weights in files that contain more, as written by training scripts."""
+"""Keys under which training scripts store the weights in files that also contain other data."""
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Weights of an earlier training. The tensors are shared by runs and must not be changed."""
+    """Weights of an earlier training run. Runs share the tensors, so they must not be changed."""
 
     origin: str
     """Readable description of the origin."""
     tensors: Tensors
     transform: ImageTransform | None
-    """Transform of the earlier training; None if unknown."""
+    """Transform of the earlier run; None if it is unknown."""
     classes: tuple[str, ...] | None = None
-    """Classes of the outputs; None if unknown."""
+    """Classes of the outputs; None if they are unknown."""
 
     def put_into(self, model: nn.Module, name: str, classes: tuple[str, ...]) -> None:
-        """Load the weights into `model`, without the head if the classes differ.
+        """Load the weights into `model`, except those of the head if the classes differ.
 
         Raises:
-            DamagedFile: The weights do not fit; the message lists missing and unexpected keys and other shapes.
+            DamagedFile: The weights do not fit; the message lists missing keys, unexpected keys and wrong shapes.
         """
         fresh_head = self.classes is not None and self.classes != classes
         load_initial_weights(model, self.tensors, f"{self.origin} does not fit model {name}", fresh_head=fresh_head)
@@ -61,8 +61,8 @@ def find_weights(name: str, model: str, store: Path | str | None) -> Weights:
 
     Raises:
         NotFound: The file or run does not exist, or the weights cannot be downloaded.
-        DamagedFile: The file contains something other than tensors; the message says what.
-        ConfigError: No weights are published for the model, or the run trained another model.
+        DamagedFile: The file contains something other than tensors, which the message names.
+        ConfigError: The model has no published weights, or the run trained a different model.
     """
     if name == PUBLISHED:
         return Weights(f"{PUBLISHED} of {model}", download_weights(model), published_transform(model))
@@ -75,14 +75,14 @@ def find_weights(name: str, model: str, store: Path | str | None) -> Weights:
     return _weights_of_run(name, model, store)
 
 
-@lru_cache(maxsize=1)  # the runs of a series mostly start from the same file
+@lru_cache(maxsize=1)  # most runs of a series start from the same file
 def _weights_of_file(path: Path, absolute_path: Path, state: tuple[int, int], model: str) -> Weights:
-    """Read weights from a file. Two arguments only serve as parts of the cache key.
+    """Read weights from a file. `absolute_path` and `state` are only used as parts of the cache key.
 
     Args:
         path: Path of the file.
-        absolute_path: Absolute path, for the cache.
-        state: Size and time of the file, for the cache.
+        absolute_path: Absolute path of the file.
+        state: Size and modification time of the file.
         model: Name of the model.
     """
     return Weights(str(path), current_names(model, _read(path)), published_transform(model))
@@ -142,6 +142,6 @@ def _weights_of_run(name: str, model: str, store: Path | str | None) -> Weights:
     description = describe(checkpoint)
     if description.spec.name != model:
         raise ConfigError(
-            f"{label} is of model {description.spec.name}, not {model}; give --model {description.spec.name}"
+            f"{label} contains model {description.spec.name}, not {model}; use --model {description.spec.name}"
         )
     return Weights(label, checkpoint.tensors("model"), description.transform, description.classes)

@@ -1,4 +1,4 @@
-"""Choice of the batch size for `--batch-size auto`, by training a few steps with several sizes."""
+"""Choice of the batch size for `--batch-size auto`, by training a few steps with each of several sizes."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ _STEPS_PER_EPOCH = 5
 """Minimum number of steps per epoch."""
 _SMALLEST = 8
 _STEPS = 5
-"""Steps of one trial. The first one is a warm-up."""
+"""Number of steps in one trial. The first step is a warm-up."""
 _SHARE_OF_MEMORY = {"cpu": 0.5, "cuda": 0.8}
-"""Share of the free memory that a step may use."""
+"""Share of the free memory that one step may use."""
 _DEPENDS_ON = (
     *("data", "image_size", "augment", "cached_views", "mixup", "cutmix", "cache", "workers"),
     *("model", "hidden_units", "weights", "freeze_backbone", "unfreeze_after", "compile"),
     *("optimizer", "ema", "deterministic", "precision"),
 )
 _measurements: dict[tuple[object, ...], tuple[int, str]] = {}
-"""Sizes that this process chose, and the reasons, by device, tried sizes and settings."""
+"""Chosen sizes and the reasons for them, keyed by device, tried sizes and settings."""
 _AS_FAST = 0.95
-"""Share of the highest speed that counts as equally fast. The smaller size wins, since it makes more steps."""
+"""Share of the highest speed that counts as equally fast. Among equally fast sizes, the smallest is chosen, since it
+makes more steps."""
 
 
 class _Trial(NamedTuple):
@@ -51,15 +52,15 @@ class _Trial(NamedTuple):
 
 
 def resolve_batch_size(preparation: Preparation, progress: Progress | None = None) -> tuple[Preparation, str]:
-    """Replace `auto` by a number; return the preparation and a sentence with the reason.
+    """Replace `auto` with a number; return the preparation and a sentence with the reason.
 
-    The size is a power of two that makes at least five steps per epoch. On a GPU it is the largest that leaves a fifth
-    of the memory free; on a CPU the smallest that is about as fast as the fastest. Measurements vary, so the result may
-    differ between calls. A process measures once for equal settings, such as in a series. A process that repeats a run
-    uses the recorded size.
+    The size is a power of two that makes at least five steps per epoch. On a GPU, it is the largest size that leaves a
+    fifth of the free memory unused. On a CPU, it is the smallest size that is about as fast as the fastest one.
+    Measurements vary, so the result may differ between calls. A process measures only once for equal settings, for
+    example in a series. A process that repeats a run uses the recorded size.
 
     Raises:
-        ConfigError: Not even the smallest batch fits into the memory.
+        ConfigError: Not even the smallest batch fits into memory.
     """
     settings = preparation.settings
     if (repeated := repeated_run()) is not None:
@@ -94,7 +95,7 @@ def _measure(preparation: Preparation, sizes: list[int], progress: Progress | No
         raise ConfigError(
             f"batch-size is auto, but not even a batch of {sizes[0]} images fits into the memory of"
             f" {preparation.device};"
-            " give a smaller --image-size or model, or --precision bf16"
+            " use a smaller --image-size, a smaller model, or --precision bf16"
         )
     speeds = {size: trial.speed for size, trial in trials.items()}
     chosen = max(speeds) if preparation.device == "cuda" else fastest(speeds)
@@ -105,8 +106,8 @@ def _measure(preparation: Preparation, sizes: list[int], progress: Progress | No
 def powers_of_two(images: int) -> list[int]:
     """Return the sizes to try, in ascending order; 2 is always allowed.
 
-    Each size makes at least five batches of the images. Sizes that leave a last batch of one image are skipped, since
-    BatchNorm cannot train on it.
+    Each size divides the images into at least five batches. Sizes that leave a last batch of one image are skipped,
+    since BatchNorm cannot train on it.
     """
     largest = max(images // _STEPS_PER_EPOCH, 2)
     powers = [2**power for power in range(1, int(math.log2(largest)) + 1)]
@@ -125,7 +126,7 @@ def fastest(speeds: Mapping[int, float]) -> int:
 
 
 def _trials(preparation: Preparation, sizes: list[int], progress: Progress | None) -> Iterator[tuple[int, _Trial]]:
-    """Yield trials in ascending order, until a size does not fit or, on a CPU, is slower."""
+    """Yield trials in ascending order of size, and stop at a size that does not fit or, on a CPU, is slower."""
     on_gpu = preparation.device == "cuda"
     free = (torch.cuda.mem_get_info()[0] if on_gpu else _free_memory()) * _SHARE_OF_MEMORY[preparation.device]
     best = 0.0
@@ -147,7 +148,7 @@ def _trials(preparation: Preparation, sizes: list[int], progress: Progress | Non
 
 
 def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Trial:
-    """Make a few steps on the first batch, with the backbone unfrozen if it ever trains, and discard the training."""
+    """Train a few steps on the first batch, with the backbone unfrozen if it ever trains, and discard the network."""
     settings = replace(preparation.settings, batch_size=size, accumulate=1, workers=0)
     if settings.unfreeze_after is not None:
         settings = replace(settings, unfreeze_after=None, freeze_backbone=False)
@@ -174,11 +175,11 @@ def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Tri
         train_epoch(state, itertools.repeat(first_batch, steps), on_step)
     times = [end - start for start, end in itertools.pairwise(ends)]
     peak = torch.cuda.max_memory_allocated() if state.on_gpu else saved.total // steps
-    return _Trial(size / min(times), peak)  # the minimum, since other processes only make steps slower
+    return _Trial(size / min(times), peak)  # the minimum, since other processes can only slow steps down
 
 
 class _SavedBytes:
-    """Counter of the bytes that forward passes save for backward passes, without the parameters."""
+    """Counter of the bytes that forward passes save for backward passes, excluding parameters."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.total = 0

@@ -1,4 +1,4 @@
-"""Learning rate range test: train with a rising rate, and find the rates at which the loss falls and diverges."""
+"""Learning rate range test: train with a rising rate, and find the rates at which the loss falls or diverges."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ STEEPEST, SAFE = "lr_finder/steepest", "lr_finder/safe"
 """Results of the run."""
 _LOWEST, _HIGHEST, _STEPS = 1e-7, 10.0, 100
 _DIVERGED = 4.0
-"""Ratio to the lowest loss at which the test stops. Both losses are means of `_RECENT` steps."""
+"""Ratio of the current loss to the lowest loss at which the test stops. Both losses are means over `_RECENT` steps."""
 _RECENT, _WINDOW = 5, 9
 _SAFE_SHARE = 0.1
 _FALLS = 0.05
-"""Share of its first value by which the loss must fall, else no rate is suggested."""
+"""Share of its initial value by which the loss must fall. Otherwise, no rate is suggested."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,19 +48,19 @@ class RangeTest:
     folder: Path
     """Folder of the run that records the test."""
     rates: NDArray[np.float64]
-    """Learning rates, [steps], rising by equal factors."""
+    """Learning rates, [steps], which rise by a constant factor."""
     losses: NDArray[np.float64]
-    """Losses of the batches, [steps], up to the divergence."""
+    """Loss of each step, [steps], up to the end of the test."""
     smoothed: NDArray[np.float64]
     """Weighted means of neighbouring losses, [steps]."""
     steepest: float | None
     """Rate at which the loss falls fastest; None if it does not fall."""
     safe: float | None
-    """Tenth of the rate with the lowest loss; None if the loss does not fall."""
+    """One tenth of the rate with the lowest loss; None if the loss does not fall."""
 
     @property
     def suggested(self) -> float | None:
-        """Lower of the two rates."""
+        """Lower of the rates `steepest` and `safe`; None if the loss does not fall."""
         return None if self.steepest is None or self.safe is None else min(self.steepest, self.safe)
 
     @property
@@ -88,13 +88,13 @@ def find_lr(
     name: str | None = None,
     progress: Progress | None = None,
 ) -> RangeTest:
-    """Train up to 100 steps with a rate that rises from 1e-7 to 10, and record them as a run.
+    """Train for up to 100 steps with a learning rate that rises from 1e-7 to 10, and record the test as a run.
 
     The test trains like `run_experiment` with these settings, except for the schedule. A frozen backbone stays frozen.
     The test stops early if the loss diverges. The network is discarded, and the random generators are restored.
 
     Raises:
-        NotFound: Unknown model, data or weights.
+        NotFound: The model, data or weights are unknown.
         ConfigError: The settings cannot be used on this machine.
     """
     generators = random_states.capture_states()
@@ -197,7 +197,7 @@ def analyze(folder: Path, rates: list[float], losses: list[float]) -> RangeTest:
 
 
 def _smooth(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return weighted means over centred windows, which do not shift the curve, of the finite losses."""
+    """Return weighted means of the finite losses over centred windows, which do not shift the curve."""
     weights = np.hanning(_WINDOW + 2)[1:-1]
     is_finite = np.isfinite(losses)
     sums = np.convolve(np.where(is_finite, losses, 0.0), weights)
@@ -208,7 +208,7 @@ def _smooth(losses: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def range_figure(test: RangeTest) -> Figure:
-    """Draw the loss over the learning rate, with the suggested rates."""
+    """Draw the loss against the learning rate, and mark the suggested rates."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")

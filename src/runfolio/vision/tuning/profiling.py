@@ -38,7 +38,7 @@ def train_epoch_with_profile(
     Args:
         notify: Function that reports why no profile can be made or stored.
     """
-    if (run.folder / ARTIFACTS / f"{PROFILE}.json").exists():  # of an earlier epoch or attempt
+    if (run.folder / ARTIFACTS / f"{PROFILE}.json").exists():  # saved by an earlier epoch or attempt
         return train_epoch(state, batches, on_step)
     if state.steps_left < _FEWEST:
         notify(f"an epoch of fewer than {_FEWEST} steps is not profiled; a smaller --batch-size makes more steps")
@@ -56,17 +56,18 @@ def train_epoch_with_profile(
 class StepProfiler:
     """Profiler of a few steps of an epoch, as a context manager. It stores the profile with the run.
 
-    The results of the training stay bit-identical. See `docs/format.md`, Artifacts.
+    The results of training stay bit-identical. See `docs/format.md`, Artifacts.
     """
 
     def __init__(self, run: Run, *, steps: int, on_gpu: bool, notify: Callable[[str], None]) -> None:
         """Plan the steps to profile.
 
         Args:
-            steps: Remaining steps of the epoch, at least two. The first is skipped if there are enough.
+            steps: Number of remaining steps in the epoch, at least two. The first step is not profiled if there are
+                enough.
             notify: Function that reports why the profile cannot be stored.
         """
-        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # no messages of the profiler on the terminal
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # keeps the profiler from printing messages
         self._run = run
         self._on_gpu = on_gpu
         self._notify = notify
