@@ -15,6 +15,7 @@ from docs.generators.markdown import anchor, bullet, code_block, page, prose
 
 import runfolio
 from runfolio.query.curve import Curve
+from runfolio.query.recorded_answers import Answers
 from runfolio.query.store import Runs
 from runfolio.record.checkpoints.manifests import Checkpoint
 from runfolio.record.content.media import MediaEntry
@@ -39,7 +40,7 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
     ),
     "reading": (
         "Python API: read runs",
-        [runfolio.open, runfolio.Folio, Runs, runfolio.RecordedRun, Curve, MediaEntry, Checkpoint],
+        [runfolio.open, runfolio.Folio, Runs, runfolio.RecordedRun, Curve, MediaEntry, Answers, Checkpoint],
     ),
     "errors": (
         "Python API: errors",

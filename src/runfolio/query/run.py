@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch.nn import Module
 
+    from runfolio.query.recorded_answers import Answers
+
 
 class RecordedRun:
     """Run as of the last scan of the store. Curves, media and checkpoints are read on access."""
@@ -99,6 +101,11 @@ class RecordedRun:
         Seconds inherited from the parent of a fork are not included. None for a crashed run, whose end is unknown.
         """
         return durations.worked_s(self)
+
+    @property
+    def progress(self) -> float | None:
+        """Share of `run.total_steps` that is done, from 0 to 1; None if the script did not set it."""
+        return durations.progress(self)
 
     @property
     def reason(self) -> str | None:
@@ -199,6 +206,18 @@ class RecordedRun:
             raise ConfigError(f"there is no kind of media {kind!r}; {did_you_mean(kind, media.KINDS)}")
         entries, _ = media.read(self.folder)
         return [entry for entry in entries if kind in (None, entry.kind)]
+
+    def answers(self, split: str = "test") -> Answers:
+        """Return the answers of the newest attempt to the items of a split: predictions, probabilities, losses.
+
+        Raises:
+            NotFound: The run has no answers to the split; the message names the others.
+            DamagedFile: Their file is damaged.
+            NewerFormat: A newer version of runfolio wrote it.
+        """
+        from runfolio.query.recorded_answers import read_answers  # imports Arrow, which tables of runs do not need
+
+        return read_answers(self.folder, split)
 
     @property
     def checkpoints(self) -> CheckpointList:

@@ -1,4 +1,4 @@
-"""Checks of a run's other content: files of media, checkpoints, artifacts, code, data listings, edits."""
+"""Checks of a run's other content: media, checkpoints, artifacts, code, data listings, answers, edits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runfolio.record.base.plurals import counted
 from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
-from runfolio.record.content import artifacts, code, data_listings, media, media_types, run_edits
+from runfolio.record.content import answer_files, artifacts, code, data_listings, media, media_types, run_edits
 from runfolio.repair.census import Census
 from runfolio.repair.findings import Finding, Severity, describe_error
 from runfolio.repair.line_scan import media_calls
@@ -29,9 +29,22 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
     yield from _artifacts(folder)
     yield from _code(folder)
     yield from _data(folder)
+    yield from _answers(folder)
     yield from _oversized(folder)
     for path, error in run_edits.find_damaged(folder):
         yield _unreadable_finding(path, error)
+
+
+def _answers(folder: Path) -> Iterator[Finding]:
+    try:
+        answers = answer_files.list_answers(folder)
+    except OSError:  # another check names a folder that is a link
+        return
+    for file in answers:
+        try:
+            answer_files.read(file.path)
+        except (RunfolioError, OSError) as error:
+            yield _unreadable_finding(file.path, error)
 
 
 def _oversized(folder: Path) -> Iterator[Finding]:

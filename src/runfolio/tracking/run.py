@@ -19,7 +19,7 @@ from runfolio.tracking.checkpointing import restore
 from runfolio.tracking.checkpointing.saver import checkpoint_metric
 from runfolio.tracking.guard import guarded
 from runfolio.tracking.media import image_layers
-from runfolio.tracking.pipeline import figure_image, media_content
+from runfolio.tracking.pipeline import answer_content, figure_image, media_content
 from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.live_dict import LiveDict
 from runfolio.tracking.pipeline.live_tags import LiveTags
@@ -85,6 +85,23 @@ class Run:
     def last_step(self) -> int:
         """Step of the last call of `log` that was encoded; -1 before the first."""
         return self.recorder.last_step
+
+    @property
+    def total_steps(self) -> int | None:
+        """Step at which the training will be done, in the units of the logged steps; None if it is unknown.
+
+        With it, `runfolio show` prints the share that is done and the time left. A resumed run keeps it.
+        """
+        return self.recorder.document.total_steps
+
+    @total_steps.setter
+    @guarded(None)
+    def total_steps(self, total_steps: int | None) -> None:
+        steps = None if total_steps is None else whole_step(total_steps)
+        if steps is not None and steps < 1:
+            raise ConfigError(f"total_steps is {steps}; it is a number of steps, at least 1, or None")
+        self.recorder.document.total_steps = steps
+        self.recorder.note_change()
 
     @property
     def resumed(self) -> bool:
@@ -336,6 +353,38 @@ class Run:
         self.recorder.add_data(name, data, source)
 
     @guarded(None)
+    def log_answers(
+        self,
+        split: str,
+        names: Sequence[str] | None,
+        truths: Any,
+        scores: Any,
+        *,
+        probabilities: bool = False,
+        classes: Sequence[str] | None = None,
+        digests: Sequence[str] | Callable[[], Sequence[str] | None] | None = None,
+    ) -> None:
+        """Record the answers of the model to the items of a split: one row per item, to find and to compare mistakes.
+
+        The arrays are copied here; a thread ranks the scores and packs the file. A second call for the same split
+        replaces the first. `RecordedRun.answers` reads them.
+
+        Args:
+            split: Name of the split, such as `test`: letters, digits, `.`, `_` and `-`.
+            names: Name of each item, such as its path. None: the indices from 0.
+            truths: True classes, [n] indices from 0; true values, [n], of a regression.
+            scores: Logits, [n, classes]; the five most probable classes are kept. A regression has one value per
+                item, [n].
+            probabilities: Whether the scores are probabilities from 0 to 1 instead of logits.
+            classes: Names of the classes, in the order of the scores. Default: their indices.
+            digests: Digest of each item's content, as in `log_data`, or a function that returns them on the thread.
+        """
+        content = answer_content.answers_of(
+            names, truths, scores, probabilities=probabilities, classes=classes, digests=digests
+        )
+        self.recorder.add_answers(answer_content.split_name(split), content)
+
+    @guarded(None)
     def artifact(
         self,
         path: str | os.PathLike[str],
@@ -434,17 +483,19 @@ class Run:
         histograms: bool = True,
         step: int = 0,
     ) -> None:
-        """Record norms and histograms of a model's gradients and weights, and the origin of the first NaN.
+        """Record a model's gradients, weights, updates and dead units, and the origin of the first NaN.
 
         They are read at every N-th step of each optimizer with parameters of the model, after accumulation and
-        unscaling. Metrics are `grad_norm`, `weight_norm` and one of each per parameter (`grad_norm/conv.weight`);
-        histograms are `grad/conv.weight` and `weight/conv.weight`. Their step counts optimizer steps from 0. The first
-        layer or gradient that is not finite is logged once and recorded.
+        unscaling. Their step counts optimizer steps from 0. Metrics of the model, and of each parameter
+        (`grad_norm/conv.weight`), are `grad_norm`, `weight_norm` and `update_ratio`: the norm of the change in this
+        step, divided by the norm of the weights; about 0.001 is usual. `dead_units`, also of each layer, is the share
+        of units of ReLU layers whose output is zero for the whole batch. Histograms are `grad/conv.weight` and
+        `weight/conv.weight`. The first layer or gradient that is not finite is logged once and recorded.
 
         Args:
             model: The module; it may be compiled or wrapped for DDP. A second call for it replaces the first.
             every: Number of optimizer steps between two readings.
-            log: "all", "gradients" or "weights".
+            log: "all", "gradients" or "weights" (with the update ratios).
             histograms: Whether to record distributions in addition to norms.
             step: Optimizer steps done before, if a training is resumed. Batch numbers in messages continue from it.
         """

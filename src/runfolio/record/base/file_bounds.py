@@ -30,6 +30,8 @@ CONSOLE = 64 * _MB
 """Largest console log."""
 LISTING = 1024 * _MB
 """Largest listing of data, both compressed and uncompressed."""
+ANSWERS = 1024 * _MB
+"""Largest Parquet file of answers, which is read as a whole."""
 EVENTS = 1 << 40
 """Largest event file, which is read in pieces."""
 ARTIFACT = 1 << 50

@@ -42,10 +42,7 @@ def encode(columns: Mapping[str, Any], images: Collection[str]) -> bytes:
         write_statistics=False,
         write_page_checksum=True,
     )
-    content = sink.getvalue().to_pybytes()
-    footer = parquet_bounds.read_footer(pa.BufferReader(content))
-    start = len(content) - len(footer.data)
-    return content[:start] + parquet_bounds.checksum_of(footer) + footer.data
+    return parquet_bounds.with_checksum(sink.getvalue().to_pybytes())
 
 
 def read(content: bytes, source: str) -> pa.Table:

@@ -35,4 +35,17 @@ def texts(values: Sequence[str]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
 
 
-_TYPES = {"i4": pa.int32(), "i8": pa.int64(), "f8": pa.float64()}
+def decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
+    """Return the code of each row, and the texts of the codes.
+
+    Raises:
+        ArrowInvalid: A code has no text.
+    """
+    codes, values = to_numpy(column.indices), column.dictionary.to_pylist()
+    # For a damaged page, Arrow may return fewer texts.
+    if codes.size and (codes.min() < 0 or codes.max() >= len(values)):
+        raise pa.ArrowInvalid("codes without a text")
+    return codes, values
+
+
+_TYPES = {"i4": pa.int32(), "i8": pa.int64(), "f4": pa.float32(), "f8": pa.float64()}

@@ -59,14 +59,16 @@ class Footer(NamedTuple):
     """Eight bytes before the footer."""
 
 
-def open_file(path: RecordPath) -> pa.OSFile:
+def open_file(path: RecordPath, most_bytes: int = file_bounds.SEGMENT) -> pa.OSFile:
     """Open a Parquet file for Arrow.
 
+    Args:
+        most_bytes: Size of the largest file of its kind.
     Raises:
         FileNotFoundError: It is gone.
-        UnusableFile: It is a link, a device or a FIFO, or larger than any segment.
+        UnusableFile: It is a link, a device or a FIFO, or larger.
     """
-    with path.open(file_bounds.SEGMENT) as file:
+    with path.open(most_bytes) as file:
         return pa.OSFile(str(descriptor_path(file.fileno(), str(path))))
 
 
@@ -91,6 +93,12 @@ def read_footer(file: pa.NativeFile) -> Footer:
 def checksum_of(footer: Footer) -> bytes:
     """Return the 8 bytes before a footer. Parquet has no checksum for it, and Arrow aborts after some damage."""
     return _CHECKSUM + zlib.crc32(footer.data).to_bytes(4, "little")
+
+
+def with_checksum(content: bytes) -> bytes:
+    """Return the bytes of a Parquet file with a checksum before its footer."""
+    footer = read_footer(pa.BufferReader(content))
+    return content[: -len(footer.data)] + checksum_of(footer) + footer.data
 
 
 def check_footer(file: pa.NativeFile) -> None:

@@ -336,7 +336,7 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
             rows[name] = arrow_arrays.to_numpy(column)
             continue
         codes_by_name = metrics if name == "metric" else writers
-        codes, texts = _decode_dictionary(column)
+        codes, texts = arrow_arrays.decode_dictionary(column)
         translation = np.array([codes_by_name.get(text, -1) for text in texts], np.int32)
         rows[name] = translation[codes]
         if (rows[name] < 0).any():
@@ -344,22 +344,13 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
     return rows
 
 
-def _decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Return the code of each row, and the texts of the codes."""
-    codes, texts = arrow_arrays.to_numpy(column.indices), column.dictionary.to_pylist()
-    # For a damaged page, Arrow may return fewer texts.
-    if codes.size and (codes.min() < 0 or codes.max() >= len(texts)):
-        raise pa.ArrowInvalid("codes without a text")
-    return codes, texts
-
-
 def _names(batch: pa.RecordBatch) -> list[str]:
-    codes, texts = _decode_dictionary(batch.column(0))
+    codes, texts = arrow_arrays.decode_dictionary(batch.column(0))
     return [texts[code] for code in np.unique(codes[find_spans(codes)[0]]).tolist()]
 
 
 def _slice_metric(batch: pa.RecordBatch, metric: str) -> pa.RecordBatch:
-    codes, texts = _decode_dictionary(batch.column(batch.schema.names.index("metric")))
+    codes, texts = arrow_arrays.decode_dictionary(batch.column(batch.schema.names.index("metric")))
     code = texts.index(metric) if metric in texts else -1
     positions = np.flatnonzero(codes == code)
     if not len(positions):
