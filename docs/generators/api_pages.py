@@ -14,7 +14,10 @@ from typing import Any
 from docs.generators.markdown import anchor, bullet, code_block, page, prose
 
 import runfolio
+from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.query.curve import Curve
+from runfolio.query.histories.point_frame import PointFrame
+from runfolio.query.sql.query_result import QueryResult
 from runfolio.query.store import Runs
 from runfolio.record.checkpoints.manifests import Checkpoint
 
@@ -38,7 +41,17 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
     ),
     "reading": (
         "Python API: read runs",
-        [runfolio.open, runfolio.Folio, Runs, runfolio.RecordedRun, Curve, Checkpoint],
+        [
+            runfolio.open,
+            runfolio.Folio,
+            Runs,
+            runfolio.RecordedRun,
+            Curve,
+            PointFrame,
+            QueryResult,
+            ArrowFrame,
+            Checkpoint,
+        ],
     ),
     "errors": (
         "Python API: errors",
