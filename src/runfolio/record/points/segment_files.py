@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -238,30 +238,43 @@ class Segment:
     def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
         """Return columns of numbers of one metric as arrays, which is fastest if this is the only file.
 
-        Return None if that is not possible: the metric is missing or shares a row group with others, or a page cannot
-        be read. Use `rows_of` then.
+        Return None if that is not possible: the metric is missing, or a page cannot be read. Use `rows_of` then.
         """
-        groups = []
+        groups, alone = [], True
         for group, lowest, highest in self._extent:
-            if lowest == metric == highest:
+            if lowest is None or highest is None or lowest <= metric <= highest:
                 groups.append(group)
-            elif lowest is None or highest is None or lowest <= metric <= highest:
-                return None
+                alone &= lowest == metric == highest
+        names = [*columns, *([] if alone else ["metric"])]
         try:
             for group in groups:
-                parquet_bounds.check_group(self._source, self._file.metadata, group, columns)
-            rows = self._file.read_row_groups(groups, columns=list(columns), use_threads=False)
+                parquet_bounds.check_group(self._source, self._file.metadata, group, names)
+            rows = self._file.read_row_groups(groups, columns=names, use_threads=False)
+            count = sum(self._file.metadata.row_group(group).num_rows for group in groups)
+            if rows.num_rows != count or any(column.null_count for column in rows.columns):
+                return None
+            parts = [] if alone else [_slice_metric(batch, metric) for batch in rows.to_batches()]
         except parquet_bounds.PAGE_ERRORS:
             return None
-        count = sum(self._file.metadata.row_group(group).num_rows for group in groups)
-        is_complete = 0 < rows.num_rows == count and not any(column.null_count for column in rows.columns)
-        return [arrow_arrays.to_numpy(rows[name]) for name in columns] if is_complete else None
+        if alone:
+            return [arrow_arrays.to_numpy(rows[name]) for name in columns] if rows.num_rows else None
+        if not any(part.num_rows for part in parts):
+            return None
+        # A copy, so that the rows of the other metrics need not stay in memory.
+        return [np.concatenate([arrow_arrays.to_numpy(part.column(name)) for part in parts]) for name in columns]
 
-    def blocks(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int = BLOCK_ROWS) -> Iterator[Rows]:
+    def blocks(
+        self,
+        metrics: Mapping[str, int],
+        writers: Mapping[str, int],
+        size: int = BLOCK_ROWS,
+        chosen: Collection[str] | None = None,
+    ) -> Iterator[Rows]:
         """Yield all rows, ordered, in blocks of at most `size`.
 
         Args:
             metrics: Index of each metric among all; `writers` has that of each writer.
+            chosen: Metrics that are needed; row groups that certainly have none of them are left out.
         Raises:
             DamagedFile: As in `rows_of`; or the rows are not ordered.
         """
@@ -275,8 +288,9 @@ class Segment:
             last = key_of(rows[-1])
             return rows
 
-        for group, _, _ in self._extent:
-            yield from self._batches(group, SCHEMA.names, convert, size)
+        for group, lowest, highest in self._extent:
+            if chosen is None or any((lowest or name) <= name <= (highest or name) for name in chosen):
+                yield from self._batches(group, SCHEMA.names, convert, size)
 
     @cached_property
     def is_whole(self) -> bool:
