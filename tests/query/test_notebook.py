@@ -1,4 +1,4 @@
-"""What objects show in a notebook: tables and small plots, and every text escaped."""
+"""Representations of stores, runs and curves in notebooks."""
 
 from __future__ import annotations
 

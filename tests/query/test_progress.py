@@ -1,4 +1,4 @@
-"""How far a run is, and how long it will take."""
+"""Progress of runs and the time that is left."""
 
 from __future__ import annotations
 

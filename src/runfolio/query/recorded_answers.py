@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import NotFound
-from runfolio.query.frames.points import import_pandas
+from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.record.content import answer_files
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
+class Answers(ArrowFrame):
     """Answers of a model, one per item of a split. Arrays have one entry or row per item, in the logged order."""
 
     split: str
@@ -57,29 +57,25 @@ class Answers:
         """Share of items whose most probable class is the true one; None for a regression."""
         return None if self.classes is None else float((self.predictions == self.truths).mean())
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return one row per item, with classes by name.
+    def to_arrow(self) -> pa.Table:
+        """Return one row per item, with the classes as dictionaries of their names.
 
         Columns are `name`, `digest` (if logged), `truth`, `class_1` ... `class_5`, `probability_1` ...
         `probability_5` and `loss`; those of a regression are `name`, `digest`, `truth`, `value` and `error`.
-
-        Raises:
-            MissingExtra: pandas is not installed.
         """
-        pd = import_pandas()
-        texts = {"name": self.names} if self.digests is None else {"name": self.names, "digest": self.digests}
+        import pyarrow as pa
+
+        from runfolio.record.points.arrow_arrays import from_numpy, texts
+
+        columns = {"name": texts(self.names)} | ({} if self.digests is None else {"digest": texts(self.digests)})
         if self.classes is None or self.top is None or self.probabilities is None:
-            return pd.DataFrame({**texts, "truth": self.truths, "value": self.predictions, "error": self.errors})
-        classes = np.array(self.classes, dtype=object)
-        return pd.DataFrame(
-            {
-                **texts,
-                "truth": classes[self.truths],
-                **{f"class_{place}": classes[column] for place, column in enumerate(self.top.T, 1)},
-                **{f"probability_{place}": column for place, column in enumerate(self.probabilities.T, 1)},
-                "loss": self.losses,
-            }
-        )
+            numbers = {"truth": self.truths, "value": self.predictions, "error": self.errors}
+            return pa.table({**columns, **{name: from_numpy(np.asarray(column)) for name, column in numbers.items()}})
+        codes = {"truth": self.truths} | {f"class_{place}": column for place, column in enumerate(self.top.T, 1)}
+        names = texts(self.classes)
+        columns |= {name: pa.DictionaryArray.from_arrays(from_numpy(code), names) for name, code in codes.items()}
+        columns |= {f"probability_{place}": from_numpy(column) for place, column in enumerate(self.probabilities.T, 1)}
+        return pa.table({**columns, "loss": from_numpy(np.asarray(self.losses))})
 
 
 def read_answers(folder: Path, split: str) -> Answers:

@@ -1,4 +1,4 @@
-"""What a store, a list of runs and a run show in a notebook."""
+"""HTML of stores, runs and curves in notebooks."""
 
 from __future__ import annotations
 
