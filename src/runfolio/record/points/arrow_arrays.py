@@ -29,7 +29,7 @@ def from_numpy(numbers: NDArray[Any]) -> pa.Array:
 
 
 def texts(values: Sequence[str]) -> pa.Array:
-    """Convert texts to an Arrow array."""
+    """Convert strings to an Arrow array."""
     encoded = [value.encode() for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.Array.from_buffers(pa.string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])

@@ -359,11 +359,11 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
 
 
 def _decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Return the code of each row, and the texts of the codes."""
+    """Return the code of each row, and the strings that the codes stand for."""
     codes, texts = arrow_arrays.to_numpy(column.indices), column.dictionary.to_pylist()
-    # For a damaged page, Arrow may return fewer texts.
+    # For a damaged page, Arrow may return fewer strings.
     if codes.size and (codes.min() < 0 or codes.max() >= len(texts)):
-        raise pa.ArrowInvalid("codes without a text")
+        raise pa.ArrowInvalid("codes without a string")
     return codes, texts
 
 

@@ -361,7 +361,7 @@ class Saver:
 
     def _log_failure(self, step: int | None, reason: str) -> None:
         log.error(
-            "run %s: checkpoint at step %s was not saved (%s); the previous one is intact, and the training continues",
+            "run %s: checkpoint at step %s was not saved (%s); the previous checkpoint is intact; training continues",
             self._run.id,
             step,
             reason,

@@ -268,7 +268,7 @@ class StreamTee:
             os.close(stream.entrance)
             stream.entrance = -1  # other code may reuse this descriptor number
         if self._attached:
-            log.warning("the console is no longer recorded: its helper process ended; the training continues")
+            log.warning("the console is no longer recorded: its helper process ended; training continues")
         self._control.close()
         for stream in self._streams[1:]:
             threading.Thread(target=stream.forward_and_close, daemon=True).start()

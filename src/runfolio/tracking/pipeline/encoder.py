@@ -1,6 +1,6 @@
 """Encoder of logged items into lines of the record.
 
-Each call gets a few items only, because it holds the interpreter's lock.
+Each call should receive only a few items, because encoding holds the interpreter lock.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media, Plain, Scalars
 
 _MANY_VALUES = 4000
-"""Number of values of a call that always fit a line of the record, whatever their names."""
+"""Number of values that always fit into one line of the record, however long their names are."""
 _STEPS = 2**63
 
 
 @dataclass
 class EncodedPoints:
-    """Log calls as complete lines of a tail."""
+    """Log calls, encoded as complete lines of a tail."""
 
     lines: bytes
     count: int
@@ -41,7 +41,7 @@ class EncodedPoints:
 
 @dataclass
 class EncodedMedia:
-    """One line of the media index, with its image if it has one."""
+    """Line of the media index, with the image that it describes, if any."""
 
     line: bytes
     picture: tuple[str, bytes] | None = None
@@ -61,20 +61,20 @@ class Encoder:
     """Encoder that assigns seq and step to log calls in order, and counts values that cannot be stored."""
 
     document: RunDocument
-    """Document in which refused values are counted."""
+    """Run document, which counts the refused values."""
     changed: Callable[[], None]
-    """Called when the document must be saved."""
+    """Function that is called when the document must be saved."""
     writer: str
     last_step: int
     """Step of the last encoded log call."""
     seq: int = 0
-    """Last assigned seq; a log call without stored values gets none."""
+    """Last assigned seq. A log call is assigned a seq only if at least one of its values is stored."""
     _reported: set[str] = field(default_factory=set)
-    """Reported causes of refusals."""
+    """Causes of refusals that were reported."""
     _checked_names: set[str] = field(default_factory=set)
-    """Valid metric names that were checked."""
+    """Metric names that were checked and are valid."""
     _image_warnings: set[str] = field(default_factory=set)
-    """Reported changes of images."""
+    """Kinds of image conversions that were reported."""
 
     def encode(self, items: Iterable[Item]) -> list[EncodedBatch]:
         """Encode items in order."""
@@ -98,7 +98,7 @@ class Encoder:
         return batches
 
     def _plain(self, items: list[Plain]) -> EncodedPoints | None:
-        """Encode calls that contain only floats, in few C calls; None if a call must be checked value by value."""
+        """Encode calls that contain only floats, all at once. Return None if a call must be checked value by value."""
         if not self._checked_names.issuperset(chain.from_iterable(values for _, _, values in items)):
             return None
         seq, last_step = self.seq, self.last_step
@@ -134,15 +134,15 @@ class Encoder:
         call = LogCall(self.seq + 1, int(moment * 1e6), step, numbers)
         most = file_bounds.JSON_LINE
         if len(numbers) > _MANY_VALUES and (size := len(tails.encode([call]))) > most:
-            message = f"a call of {len(numbers):,} values takes {size:,} bytes, of at most {most:,}; use several"
-            self._refuse("(log)", f"{message} calls; these values were not stored")
+            message = f"a call with {len(numbers):,} values takes {size:,} bytes, but the limit is {most:,}"
+            self._refuse("(log)", f"{message}; use several calls; these values were not stored")
             return None
         self.seq += 1
         return call
 
     def _medium(self, item: Media) -> EncodedMedia | None:
         seq = self.seq + 1
-        # A medium before the first point belongs to the step of that point.
+        # A medium that is logged before the first point gets the step of that point.
         step = self._step(item.step, after=0 if self.last_step >= 0 else 1)
         try:
             content = item.content()
@@ -152,7 +152,8 @@ class Encoder:
             if isinstance(content, StoredImage):
                 self._report_changes(item, content)
                 if len(content.png) > file_bounds.PICTURE:
-                    raise ConfigError(f"its PNG takes {len(content.png):,} bytes, of at most {file_bounds.PICTURE:,}")
+                    size, most = len(content.png), file_bounds.PICTURE
+                    raise ConfigError(f"its PNG takes {size:,} bytes, but the limit is {most:,}")
                 picture = media.file_name(item.name, step, self.writer, seq), content.png
                 content = {"file": picture[0], "caption": item.caption, **content.notes}
             line = media.encode(seq, int(item.time * 1e6), step, item.kind, item.name, content)
@@ -163,14 +164,14 @@ class Encoder:
         return EncodedMedia(line, picture)
 
     def _report_changes(self, item: Media, image: StoredImage) -> None:
-        """Warn once about each kind of change of an image."""
+        """Log a warning once for each kind of image conversion."""
         for warning in image.warnings:
             if warning not in self._image_warnings:
                 self._image_warnings.add(warning)
                 log.warning("run %s: %s %r %s", self.document.id, item.kind, item.name, warning)
 
     def _step(self, step: Any, *, after: int) -> int:
-        """Return the given step of a call, or `after` steps after the previous call."""
+        """Return the step that a call specifies, or else the step that is `after` steps after the last one."""
         try:
             if step is not None:
                 return plain_values.whole_step(step)

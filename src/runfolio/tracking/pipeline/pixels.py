@@ -1,4 +1,4 @@
-"""Pixels in forms that PNG supports: unchanged, or scaled or converted with a note."""
+"""Conversion of pixels to PNG. Values that PNG does not support are scaled or converted, which the record notes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 _UNCHANGED = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 """Pillow modes that PNG supports."""
 _CONVERTED = {"PA": "RGBA", "RGBa": "RGBA", "La": "LA"}
-"""Modes that are not converted to RGB, with their replacements."""
+"""Unsupported modes that are not converted to RGB, with the modes that they are converted to."""
 _HALF_LEVEL = 0.5 / 255
 _SCALED = "has values outside of 0 to 1 (floats) or 0 to 255, so it is scaled; its `range` is stored in the record"
-_NOT_FINITE = "has pixels that are not finite: NaN is stored as black, infinities as the ends of the range"
+_NOT_FINITE = "has pixels that are not finite: NaN is stored as black, and infinities as the ends of the range"
 _FRAMES = "has several frames; only the first is stored"
 
 
@@ -24,11 +24,11 @@ class StoredImage(NamedTuple):
     png: bytes
     notes: dict[str, Any]
     warnings: tuple[str, ...]
-    """Descriptions of the changes, each a sentence that the image's name begins."""
+    """Descriptions of the changes. Each one completes a sentence that starts with the image's name."""
 
 
 def stored_picture(picture: Image.Image) -> StoredImage:
-    """Return a Pillow image, upright, and in a mode that PNG supports."""
+    """Return a Pillow image as PNG, rotated upright and converted to a mode that PNG supports."""
     import numpy as np
     from PIL import ImageOps
 
@@ -47,10 +47,11 @@ def stored_picture(picture: Image.Image) -> StoredImage:
 
 
 def stored_pixels(array: Any) -> StoredImage:
-    """Return an array [height, width] or [height, width, 3|4] of booleans, integers, or floats.
+    """Return an array of booleans, integers or floats as PNG: [height, width] or [height, width, 3|4].
 
-    Integers of 0 to 255 are stored unchanged, also those of 0 to 65,535 in one channel; floats of 0 to 1 become 256
-    levels. Other values are scaled from their range to 256 levels, or to 65,536 in one channel.
+    Integers from 0 to 255 are stored unchanged. With one channel, this also applies to integers up to 65,535. Floats
+    from 0 to 1 are stored as 256 levels. Other values are scaled from their range to 256 levels, or to 65,536 levels
+    with one channel.
     """
     import numpy as np
     from PIL import Image
@@ -84,7 +85,7 @@ def _scaled(array: Any, *, is_single: bool) -> StoredImage:
         notes["not_finite"] = int(pixels.size - finite.size)
         warnings = (*warnings, _NOT_FINITE)
     pixels = np.clip(np.nan_to_num(pixels, nan=low, posinf=high, neginf=low), low, high)
-    # Halved, since the range may exceed float64.
+    # Divided by 2, because the width of the range may exceed float64.
     shares = (pixels / 2 - low / 2) / (high / 2 - low / 2) if high / 2 > low / 2 else np.zeros_like(pixels)
     kind = np.uint8 if levels == 255 else np.uint16
     return StoredImage(_png(Image.fromarray((shares * levels + 0.5).astype(kind))), notes, warnings)
