@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from runfolio.tracking.monitors.watch import Logged
 
 _EXACT = 2**53
-"""Largest range of integers that float64 represents exactly."""
+"""Largest absolute value up to which float64 represents all integers exactly."""
 _MOST_AXES = 1000
 
 
 class Run:
-    """Run being recorded, until `finish`, the end of its `with` block, or the end of the process."""
+    """Run that is being recorded, until `finish` is called, its `with` block ends, or the process ends."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
@@ -54,7 +54,7 @@ class Run:
         self.config = document.config = LiveDict(document.config, recorder.note_change, self._failures_of("config"))
         """Hyperparameters; changes are saved within the flush interval."""
         self.summary = document.summary = LiveDict(document.summary, recorder.note_change, self._failures_of("summary"))
-        """Results shown in tables: final figures, sizes, times."""
+        """Results to show in tables, such as final values, sizes and times."""
         self._tags = document.tags = LiveTags(
             document.tags, lambda: recorder.note_edit("tags"), self._failures_of("tags")
         )
@@ -74,7 +74,7 @@ class Run:
 
     @property
     def env(self) -> dict[str, str]:
-        """Environment variables with which `runfolio.init` of another process joins this run.
+        """Environment variables that make `runfolio.init` in another process join this run.
 
         `subprocess.run(command, env={**os.environ, **run.env})`
         """
@@ -89,13 +89,13 @@ class Run:
     def resumed(self) -> bool:
         """True if the run continues an earlier attempt, or the run it was forked from.
 
-        False if `RUNFOLIO_RUN_ID` named a run without a checkpoint: there is no state to restore.
+        False if `RUNFOLIO_RUN_ID` named a run without a checkpoint, because there is no state to restore.
         """
         return self.recorder.document.attempts[-1].parent is not None and not self.recorder.restarts
 
     @property
     def tags(self) -> list[str]:
-        """Tags of the run; changes of the list, such as `run.tags.append("good")`, are recorded."""
+        """Tags of the run. Changes to the list, such as `run.tags.append("good")`, are recorded."""
         return self._tags
 
     @tags.setter
@@ -113,13 +113,13 @@ class Run:
         self.recorder.note_edit("notes")
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Record values of metrics; returns at once, even if the disk or the GPU is busy.
+        """Record metric values. The call returns at once, even if the disk or the GPU is busy.
 
         Args:
             values: Metric names and values: numbers, one-element arrays or tensors; nested dicts become `a/b`.
                 NaN and infinities are stored. Other values are omitted, counted and reported once. If two keys result
                 in the same name (`"a/b"`, and `b` in `a`), the last one counts.
-            step: Value of the x axis: an integer. Default: one more than in the previous call.
+            step: Value of the x axis: an integer. Default: one more than the step of the previous call.
         Raises:
             ConfigError: Only with `init(strict=True)`: `values` is not a dict, a value cannot be stored, or the step
                 is not an integer; the whole call is then omitted.
@@ -182,13 +182,13 @@ class Run:
 
     @guarded(None)
     def log_text(self, name: str, text: str, step: int | None = None) -> None:
-        """Record a text."""
+        """Record text."""
         content = {"text": text_of(text, "the text")}
         self._record_media(step, "text", name, lambda: content)
 
     @guarded(None)
     def log_console(self, text: str) -> None:
-        """Add lines to the console log (`runfolio logs`) without printing them; none if the console is not recorded."""
+        """Add lines to the console log (`runfolio logs`) without printing them, if the console is recorded."""
         self.recorder.add_console_lines(text_of(text, "the text"))
 
     @guarded(None)
@@ -212,7 +212,7 @@ class Run:
         """Record the data of the run: a fingerprint of its content, and the list of its items.
 
         Fingerprints distinguish runs on different data; a run resumed on different data logs a warning. A thread reads
-        the files one after another during the training, except those that an earlier run has read. Arrays, which may
+        the files one after another during training, except files that an earlier run has read. Arrays, which may
         change later, are read before this returns.
 
         Args:
@@ -231,7 +231,7 @@ class Run:
         name: str | None = None,
         type: str = "file",  # noqa: A002
     ) -> Path | None:
-        """Store a copy of a file or folder with the run; it replaces an earlier one of the same name.
+        """Store a copy of a file or folder with the run. It replaces an earlier artifact with the same name.
 
         Returns:
             Folder of the copy; None if it could not be made.
@@ -257,7 +257,7 @@ class Run:
         """Save the training state as checkpoint `last`, and also as `best` if `metric` is the best so far.
 
         It may be called at every step: `init(checkpoints=CheckpointPolicy(...))` sets which calls save. The state is
-        copied here and written in the background; `flush` does not wait for the write, the end of the run does. A
+        copied here and written in the background; `flush` and the end of the run wait until it is written. A
         crash during the write leaves the earlier checkpoints intact. The checkpoint contains the record's position and,
         as `generators`, the states of all random generators, so that a resumed run continues exactly here.
 
@@ -268,15 +268,15 @@ class Run:
             metric: Quality of this state; NaN is never the best.
             mode: Whether a higher or a lower metric is better.
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
-            meta: Input of that loader: plain data.
+            meta: Plain data that the loader receives.
             classes: Names of the classes, in the order of the model's outputs. With them and the transform, `predict`
                 and `evaluate` work on the run (`--module` names the class of the model).
             transform: Preprocessing of the images: deterministic steps of torchvision such as `Resize`, `CenterCrop`,
                 `Grayscale`, `ToTensor`, `ToImage`, `ToDtype` and `Normalize`.
-            state: By name: modules, objects with a `state_dict`, tensors, arrays, numbers, texts, and lists,
+            state: Named parts: modules, objects with a `state_dict`, tensors, arrays, numbers, strings, and lists,
                 tuples and dicts of them.
         Returns:
-            Whether it is the best so far; False if the state contains an object that cannot be saved. An invalid
+            True if this checkpoint is the best so far; False if an object in the state cannot be saved. An invalid
             `step`, `metric` or `meta` is omitted. If the store cannot be written, a warning is logged and the
             checkpoint no longer counts as the best.
         """
@@ -304,7 +304,7 @@ class Run:
             targets: Objects with a `load_state_dict`, by the name of their saved state, such as `model=model`. If there
                 are any, all random generators are restored too.
         Raises:
-            NotFound: The checkpoint does not exist, or has no state of a target's name.
+            NotFound: The checkpoint does not exist, or has no state with the name of a target.
             ConfigError: A target has no `load_state_dict`, or the saved state does not fit it; the message says where.
             DamagedFile: The checkpoint cannot be read.
         """
@@ -325,7 +325,7 @@ class Run:
     ) -> None:
         """Record norms and histograms of a model's gradients and weights, and the origin of the first NaN.
 
-        They are read at every N-th step of each optimizer with parameters of the model, after accumulation and
+        They are read at every `every`-th step of each optimizer of the model's parameters, after accumulation and
         unscaling. Metrics are `grad_norm`, `weight_norm` and one of each per parameter (`grad_norm/conv.weight`);
         histograms are `grad/conv.weight` and `weight/conv.weight`. Their step counts optimizer steps from 0. The first
         layer or gradient that is not finite is logged once and recorded.
@@ -335,7 +335,7 @@ class Run:
             every: Number of optimizer steps between two readings.
             log: "all", "gradients" or "weights".
             histograms: Whether to record distributions in addition to norms.
-            step: Optimizer steps done before, if a training is resumed. Batch numbers in messages continue from it.
+            step: Optimizer steps done before, if training is resumed. Batch numbers in messages continue from it.
         """
         from runfolio.tracking.monitors.watch import Watch
 
@@ -363,12 +363,12 @@ class Run:
 
         Args:
             state: finished, failed, interrupted or preempted.
-            reason: One sentence for people.
+            reason: Explanation in one sentence.
         Raises:
-            ConfigError: `state` is not one of these.
+            ConfigError: `state` is not one of these states.
         """
         if state not in ENDED:
-            raise ConfigError(f"a run ends {', '.join(ENDED)}; not {state!r}")
+            raise ConfigError(f"state is {state!r}; it must be one of {', '.join(ENDED)}")
         self.recorder.end(RunOutcome(cast("State", state), reason, 0 if state == "finished" else None))
 
     def __enter__(self) -> Self:
@@ -424,7 +424,7 @@ def _no_dict(values: object) -> ConfigError:
 
 
 def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
-    """Return the item of a call with other values than floats, converted here if that is exact, else later."""
+    """Return the item of a call with values that are not floats. They are converted here if that is exact."""
     is_plain = True
     for name, value in values.items():
         if value.__class__ is not float:
