@@ -1,4 +1,4 @@
-"""Disks that fill, hang or turn read-only in mid-run: training goes on, is told once, and every point comes back."""
+"""If a disk fills, hangs or turns read-only during a run, training continues with one warning, and no point is lost."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def steps(store: Path) -> list[int]:
 
 @pytest.fixture
 def start(store: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
-    """A training that has logged 10 points, and logs 1,000 more once it is told to go on."""
+    """Start a script that has logged 10 points, and logs 1,000 more when it receives a line."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(script: str, patience_s: float = 0.1) -> subprocess.Popen[bytes]:

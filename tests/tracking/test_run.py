@@ -1,4 +1,4 @@
-"""Runs record values exactly, and never block the training."""
+"""Runs record values exactly, and never block training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`run.watch` records what the optimizer gets, does not change the training, and names the origin of NaN."""
+"""`run.watch` records the values that the optimizer receives, does not change training, and names the origin of NaN."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class TestWhatIsRecorded:
 
 
 class TestEveryWayToTrain:
-    """The recorded values are those that the optimizer gets."""
+    """The recorded values are the values that the optimizer receives."""
 
     def test_accumulated_gradients_are_recorded_once(self, run: runfolio.Run):
         model = network()
@@ -419,7 +419,7 @@ class TestFirstNonFinite:
         run.watch(model)
         for _ in range(2):
             model(torch.ones(2, 2))
-        assert len([line for line in caplog.messages if "search for the origin of NaN has ended" in line]) == 1
+        assert len([line for line in caplog.messages if "search for the origin of NaN was stopped" in line]) == 1
 
     @pytest.mark.parametrize(("filled_with", "reported"), [(-math.inf, False), (math.inf, True), (math.nan, True)])
     def test_masked_scores_are_not_reported(self, run: runfolio.Run, filled_with: float, reported: bool):
