@@ -156,7 +156,7 @@ class TestWhatIsRecorded:
     @pytest.mark.parametrize(
         ("given", "message"),
         [
-            ({"model": "net"}, "a model is a torch.nn.Module, not a str"),
+            ({"model": "net"}, "a model must be a torch.nn.Module, not str"),
             ({"model": nn.Linear(1, 1), "every": 0}, "every is 0"),
             ({"model": nn.Linear(1, 1), "log": "grads"}, "did you mean gradients"),
         ],
@@ -520,6 +520,6 @@ class TestMeasures:
 def test_non_model_cannot_be_unwatched(store: Path):
     with runfolio.init(store=store, strict=True) as run:
         for _ in range(2):
-            with pytest.raises(ConfigError, match=r"a model is a torch.nn.Module, not a str"):
+            with pytest.raises(ConfigError, match=r"a model must be a torch.nn.Module, not str"):
                 run.unwatch("text")  # type: ignore[arg-type]
             run.watch(torch.nn.Linear(2, 1))

@@ -144,9 +144,7 @@ def check_tag(tag: str) -> None:
         ConfigError: The tag is empty, is longer than 100 characters, or contains a comma or a newline.
     """
     if not _is_line(tag, _TAG_LENGTH) or "," in tag:
-        raise ConfigError(
-            f"a tag must have 1 to {_TAG_LENGTH} characters on one line, without a comma, not {tag[:40]!r}"
-        )
+        raise ConfigError(f"a tag must have 1 to {_TAG_LENGTH} characters on one line and no comma, not {tag[:40]!r}")
 
 
 def _is_line(text: str, longest: int) -> bool:
