@@ -1,4 +1,4 @@
-"""If a disk fills, hangs or turns read-only during a run, training continues with one warning, and no point is lost."""
+"""Disks that fill, hang or turn read-only during a run: training continues with one warning, and no point is lost."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_read_only_store_is_one_clear_error_and_can_be_read(store: Path, disk:
     with runfolio.init("net", store=disk / "runs", recording=runfolio.RecordingConfig(system_s=0)) as run:
         run.log({"loss": 1.0})
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-    with pytest.raises(StoreError, match=r"cannot write to the store .*Read-only file system.*choose a different store"):
+    with pytest.raises(StoreError, match=r"cannot write to the store .*Read-only file system.*a different store"):
         runfolio.init("net", store=disk / "runs")
     assert runfolio.open(disk / "runs").run("net").metric("loss").values.tolist() == [1.0]
 

@@ -1,4 +1,4 @@
-"""After a power failure at any moment, the store opens and contains all data that was flushed to the disk."""
+"""Power failures at any moment: the store opens and contains all data that was flushed to the disk."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def type_name(value: Any) -> str:
     """Return the full name of a type or function, `module.qualname`. The main script is named after its file."""
     qualname = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or type(value).__qualname__
     module = getattr(value, "__module__", None) or type(getattr(value, "__self__", value)).__module__
-    if module in ("__main__", "__mp_main__"):  # the second in a process spawned by multiprocessing
+    if module in ("__main__", "__mp_main__"):  # `__mp_main__` in a process spawned by multiprocessing
         main = sys.modules["__main__"]
         spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
         module = spec.name if spec is not None else Path(file).stem if file else module
