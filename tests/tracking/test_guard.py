@@ -386,7 +386,7 @@ def test_image_files_are_read_at_the_call(store: Path, tmp_path: Path):
     ("image", "why"),
     [
         ("missing.png", "cannot read an image file: FileNotFoundError: No such file or directory: missing.png"),
-        (io.StringIO("text"), "an image file is read as bytes, not as str; open it in mode 'rb'"),
+        (io.StringIO("text"), "an image file must be read as bytes, not as str; open it in mode 'rb'"),
         (image_file()[:-30], "its image file is broken"),
         (closed_file(), "I/O operation on closed file"),
     ],

@@ -88,9 +88,9 @@ class Run:
 
     @property
     def total_steps(self) -> int | None:
-        """Step at which the training will be done, in the units of the logged steps; None if it is unknown.
+        """Step at which training will end, in the units of the logged steps; None if it is unknown.
 
-        With it, `runfolio show` prints the share that is done and the time left. A resumed run keeps it.
+        If it is set, `runfolio show` prints the completed share and the time left. A resumed run keeps it.
         """
         return self.recorder.document.total_steps
 
@@ -99,7 +99,7 @@ class Run:
     def total_steps(self, total_steps: int | None) -> None:
         steps = None if total_steps is None else whole_step(total_steps)
         if steps is not None and steps < 1:
-            raise ConfigError(f"total_steps is {steps}; it is a number of steps, at least 1, or None")
+            raise ConfigError(f"total_steps is {steps}; it must be a number of steps, at least 1, or None")
         self.recorder.document.total_steps = steps
         self.recorder.note_change()
 
@@ -187,17 +187,17 @@ class Run:
         masks: Any = None,
         classes: Any = None,
     ) -> None:
-        """Record an image, with boxes and masks over it if there are any.
+        """Record an image, and boxes and masks over it if they are passed.
 
         Args:
             image: A Pillow image, an array or tensor (see `media_content.png`), or an image file as a path, a binary
                 file object or bytes.
-            boxes: A dict with `boxes` [number, 4], `labels` and `scores`, as detection models of torchvision return it;
-                an array or tensor [number, 4]; or a list of dicts with `box`, `label` and `score`. A dict of these
-                names several groups: `{"truth": ..., "predicted": ...}`. Numbers are left, top, right and bottom in
-                pixels. The entry `format` of a dict is "xyxy", "xywh" or "cxcywh", and `"relative": True` means shares
-                of width and height. Other entries are ignored.
-            masks: Numbers of classes [height, width] as an array, tensor or Pillow image; or a dict of several, by
+            boxes: A dict with `boxes` [number, 4], `labels` and `scores`, which detection models of torchvision return;
+                an array or tensor [number, 4]; or a list of dicts with `box`, `label` and `score`. To record several
+                groups, pass a dict by name: `{"truth": ..., "predicted": ...}`. Numbers are left, top, right and
+                bottom in pixels. The entry `format` of a dict can be "xyxy", "xywh" or "cxcywh"; with
+                `"relative": True`, numbers are shares of width and height. Other entries are ignored.
+            masks: Class numbers [height, width] as an array, tensor or Pillow image; or a dict of several masks by
                 name.
             classes: Names of the classes in labels and masks: a list, or a dict by number.
         """
@@ -219,9 +219,9 @@ class Run:
 
         Args:
             audio: Samples as an array or tensor [samples] or [channels, samples], floats from -1 to 1 or int16, which
-                are stored as WAV of 16 bits; or a WAV, FLAC, OGG or MP3 file as a path, a binary file object or bytes,
+                are stored as 16-bit WAV; or a WAV, FLAC, OGG or MP3 file as a path, a binary file object or bytes,
                 which is stored unchanged.
-            sample_rate: Samples per second; needed for an array. A file has its own.
+            sample_rate: Samples per second; needed for an array. A file contains its own rate.
         """
         from runfolio.tracking.media import audio as audio_content
 
@@ -258,14 +258,14 @@ class Run:
     ) -> None:
         """Record a table as Parquet.
 
-        Cells are numbers, texts, truth values, times, None, and images (Pillow images, arrays, tensors, bytes of image
-        files). Any other value is stored as its JSON. Rows beyond the limits (`docs/limits.md`) are left out, with a
+        Cells are numbers, strings, booleans, times, None, and images (Pillow images, arrays, tensors, bytes of image
+        files). Any other value is stored as JSON. Rows beyond the limits (`docs/limits.md`) are omitted with a
         warning.
 
         Args:
-            table: A frame of pandas, Polars or Arrow; a list of dicts; a dict of columns (lists, arrays, tensors); or
-                with `columns`, rows as a list of lists or an array.
-            columns: Names of the columns of rows.
+            table: A pandas or Polars frame or an Arrow table; a list of dicts; a dict of columns (lists, arrays,
+                tensors); or with `columns`, rows as a list of lists or an array.
+            columns: Column names, if rows are passed.
         """
         from runfolio.tracking.media.table_cells import table_copy
         from runfolio.tracking.media.table_content import stored_table
@@ -283,12 +283,12 @@ class Run:
         step: int | None = None,
         caption: str | None = None,
     ) -> None:
-        """Record a mesh, or without faces a point cloud.
+        """Record a mesh, or a point cloud if no faces are passed.
 
         Args:
             vertices: Positions as an array or tensor [vertices, 3], which are stored as binary PLY; or a PLY, GLB, STL
                 or OBJ file as a path, a binary file object or bytes, which is stored unchanged.
-            faces: Numbers of the vertices of each triangle: [faces, 3].
+            faces: Vertex indices of each triangle: [faces, 3].
             colors: Red, green and blue of each vertex [vertices, 3], as floats from 0 to 1 or integers from 0 to 255.
         """
         from runfolio.tracking.media import meshes
@@ -364,20 +364,20 @@ class Run:
         classes: Sequence[str] | None = None,
         digests: Sequence[str] | Callable[[], Sequence[str] | None] | None = None,
     ) -> None:
-        """Record the answers of the model to the items of a split: one row per item, to find and to compare mistakes.
+        """Record the model's answers to the items of a split, one row per item, to find and compare mistakes.
 
-        The arrays are copied here; a thread ranks the scores and packs the file. A second call for the same split
-        replaces the first. `RecordedRun.answers` reads them.
+        The arrays are copied during the call. A background thread ranks the scores and packs the file. A second call
+        for the same split replaces the first. `RecordedRun.answers` reads the answers.
 
         Args:
             split: Name of the split, such as `test`: letters, digits, `.`, `_` and `-`.
             names: Name of each item, such as its path. None: the indices from 0.
-            truths: True classes, [n] indices from 0; true values, [n], of a regression.
+            truths: True classes, [n] indices from 0; for a regression, true values, [n].
             scores: Logits, [n, classes]; the five most probable classes are kept. A regression has one value per
                 item, [n].
             probabilities: Whether the scores are probabilities from 0 to 1 instead of logits.
             classes: Names of the classes, in the order of the scores. Default: their indices.
-            digests: Digest of each item's content, as in `log_data`, or a function that returns them on the thread.
+            digests: Digest of each item's content, as in `log_data`, or a function that the thread calls to get them.
         """
         content = answer_content.answers_of(
             names, truths, scores, probabilities=probabilities, classes=classes, digests=digests

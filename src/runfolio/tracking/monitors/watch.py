@@ -1,7 +1,7 @@
 """Gradients, weights, updates and dead units of a model, read at the steps of its optimizers.
 
 Before a step, gradients are summed over accumulated batches and unscaled by AMP's scaler. The parameters are the same
-objects whether the model is compiled, wrapped for DDP, or plain. Steps that a scaler skips are not seen.
+objects whether the model is compiled, wrapped for DDP, or plain. Steps that a scaler skips are not recorded.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Watch:
                 self._next_step = max(self._next_step, state.step)
                 if self._dead_units is not None:
                     self._dead_units.clear()
-        except Exception:  # a model may have unsupported properties; the training must continue
+        except Exception:  # a model may have unsupported properties; training must continue
             log.exception("run %s: watching ended; training continues", self._run.id)
             self.stop()
 
@@ -147,7 +147,7 @@ class Watch:
                     values |= self._norms(kind, tensors, state)
                     if self._histograms:
                         self._log_histograms(moment, kind, tensors, state.step)
-                    if kind == "weight":  # after all else, so that the copies live as short as possible
+                    if kind == "weight":  # last, so that the copies exist for as short a time as possible
                         update = WeightUpdate(list(tensors.values()))
                         state.update = _SampledUpdate(moment, state.step, list(tensors), update)
             if self._dead_units is not None:
@@ -227,7 +227,7 @@ class _OptimizerState:
     is_relevant: bool
     """True if the optimizer has parameters of the model."""
     groups: int
-    """Number of its parameter groups at the last check."""
+    """Number of the optimizer's parameter groups at the last check."""
     step: int
     """Number of its steps."""
     suffix: str
