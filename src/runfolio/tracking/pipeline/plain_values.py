@@ -175,10 +175,10 @@ def metric_value(value: Any) -> float:
 
 
 def named_number(value: Any, what: str) -> float:
-    """Return a number that is not a metric, as `metric_value` does.
+    """Convert a number that is not a metric to float64, in the same way as `metric_value`.
 
     Args:
-        what: Name of the value in the message.
+        what: Name of the value in the error message.
     Raises:
         ConfigError: As in `metric_value`.
     """
