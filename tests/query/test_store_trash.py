@@ -114,9 +114,9 @@ def test_restore_to_an_occupied_path_moves_nothing(store, write, copy):
     folio.trash.put(folio.run(folder))
     (store / "twin").rename(folder)
 
-    with pytest.raises(StoreError, match="exists already; move it away first"):
+    with pytest.raises(StoreError, match="already exists; move it away first"):
         folio.trash.restore(folio.trash.run("net"))
-    with pytest.raises(StoreError, match="exists already; move it away first"):
+    with pytest.raises(StoreError, match="already exists; move it away first"):
         folio.trash.put(folio.run("net"))
     assert (len(folio.runs()), len(folio.trash.runs())) == (1, 1)
 
@@ -149,7 +149,7 @@ def test_writer_of_a_deleted_run_warns_once_and_recreates_nothing(store, caplog)
 
         folio.trash.restore(folio.trash.run("live"))
         assert run.flush()
-    assert "artifact was left out, and the training continues: cannot keep" in caplog.text
+    assert "artifact was left out, and the training continues: cannot save" in caplog.text
     assert len(folio.run("live").metric("loss")) == 5
     assert folio.run("live").tags == ["4"]
 

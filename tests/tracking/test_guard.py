@@ -252,10 +252,11 @@ def test_each_cause_is_reported_once_with_its_call_and_counted(store: Path, capl
             run.artifact(f"missing-{step}.pt")
             run.artifact(store.parent, "all")
         run.log({"loss": 1.0})
-    own = f"{store.parent} contains this run's own record, {run.folder}; name a file or folder inside it instead"
+    own = f"{store.parent} contains this run's own record, {run.folder}; choose a file or a different folder"
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
         "log_figure was left out, and the training continues: log_figure takes a matplotlib figure, not a str",
-        "artifact was left out, and the training continues: no file or folder missing-0.pt to keep as an artifact",
+        "artifact was left out, and the training continues: there is no file or folder missing-0.pt to save as an"
+        " artifact",
         f"artifact was left out, and the training continues: {own}",
     ]
     assert refused(run) == {"(log_figure)": 3, "(artifact)": 6}
@@ -274,7 +275,7 @@ def test_strict_run_raises_the_error(store: Path):
             run.log_histogram("name", broken)
         with pytest.raises(ConfigError, match="are not an image file; give one of PNG"):
             run.log_image("name", b"no image")
-        with pytest.raises(ConfigError, match="a tag is 1 to 100 characters"):
+        with pytest.raises(ConfigError, match="a tag must be 1 to 100 characters"):
             run.tags.append("")
         with pytest.raises(ConfigError, match="not an array of numbers"):
             SummaryWriter(run).add_tensor("tag", "text")

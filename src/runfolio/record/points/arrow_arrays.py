@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 
 def to_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
-    """Convert numbers without nulls, [n], without a copy if they are in one chunk."""
+    """Convert an Arrow array [n] of numbers without nulls to NumPy. A single chunk is not copied."""
     if isinstance(column, pa.ChunkedArray):
         pieces = [np.from_dlpack(chunk) for chunk in column.chunks]
         return np.concatenate(pieces) if len(pieces) != 1 else pieces[0]
@@ -23,13 +23,13 @@ def to_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
 
 
 def from_numpy(numbers: NDArray[Any]) -> pa.Array:
-    """Convert numbers, [n], without a copy."""
+    """Convert a NumPy array [n] of numbers to Arrow. A contiguous array is not copied."""
     numbers = np.ascontiguousarray(numbers)
     return pa.Array.from_buffers(_TYPES[numbers.dtype.str[1:]], len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def texts(values: Sequence[str]) -> pa.Array:
-    """Convert texts to an Arrow array."""
+    """Convert strings to an Arrow array."""
     encoded = [value.encode() for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.Array.from_buffers(pa.string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])

@@ -7,20 +7,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SYSTEM = "system/"
-"""Prefix of the metrics measured by runfolio during the training; their steps are seconds."""
+"""Prefix of the metrics that runfolio measures during training. Their steps are seconds."""
 _SYSTEM_METRIC = re.compile(
     rf"{SYSTEM}(?:cpu|process_cpu|memory|memory_mb|cgroup_memory_mb|disk_free_gb|(?:disk_(?:read|write)|network_(?:in|out))"
     r"_mb_per_s|gpu\d+/(?:use|memory_mb|power_w|temperature_c)|data_wait|(?:batches|samples|steps)_per_s)"
 )
 PER_PARAMETER = ("grad_norm/", "weight_norm/")
-"""Prefixes of the metrics of a watched model, two per parameter, which are too many for a table."""
+"""Prefixes of the metrics that a watched model logs for each parameter. They are too many for a table."""
 AXES = frozenset({"epoch", "samples"})
-"""Metrics of the progress of a training. They serve as x axes; tables do not list them as results."""
+"""Metrics that describe training progress. They serve as x axes, and tables do not list them as results."""
 
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """Summary of one metric. `min`, `max` and `mean` ignore NaN; they are NaN if there is no other value."""
+    """Summary of one metric. `min`, `max` and `mean` ignore NaN; they are NaN if all values are NaN."""
 
     count: int
     first_step: int
@@ -36,10 +36,10 @@ class MetricSummary:
 
 
 def is_system_metric(name: str) -> bool:
-    """Return whether the metric was measured by runfolio; any other `system/...` was logged by the training."""
+    """Return whether the metric was measured by runfolio; the training script logs all other `system/...` metrics."""
     return name.startswith(SYSTEM) and _SYSTEM_METRIC.fullmatch(name) is not None
 
 
 def listed_metrics(names: Iterable[str]) -> list[str]:
-    """Return the metrics that a table lists, in their order: without axes and norms of single parameters."""
+    """Return the metrics that a table lists, in the given order. Axes and norms per parameter are left out."""
     return [name for name in names if name not in AXES and not name.startswith(PER_PARAMETER)]

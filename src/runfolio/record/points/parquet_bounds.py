@@ -1,7 +1,7 @@
-"""Limits of Parquet files, checked before Arrow decodes them: a small file may claim a huge content.
+"""Limits of Parquet files. They are checked before Arrow decodes a file, since a small file may claim huge content.
 
-Arrow allocates the memory that a footer and the headers of pages ask for. Here both are checked against the size of the
-file and the limits of a segment.
+Arrow allocates as much memory as the footer and the page headers request. This module checks both against the size of
+the file and the limits of a segment.
 """
 
 from __future__ import annotations
@@ -20,52 +20,52 @@ GROUP_ROWS = 1 << 20
 COLUMN_BYTES = 256 << 20
 """Largest unpacked size in bytes of a column in a row group."""
 _ROWS_PER_BYTE = 200
-"""Largest number of rows per byte of a file; a constant metric has about 40."""
+"""Largest number of rows per byte of a file; a constant metric reaches about 40."""
 _ZSTD_RATIO = 1 << 15
 """Largest compression ratio: a block of 4 bytes may unpack to 128 KB."""
 _UNCOUNTED_BYTES = 1 << 20
-"""Size up to which a footer is not checked; Arrow needs up to 250 times as much memory."""
+"""Largest footer, in bytes, whose structs are not counted. Arrow needs up to 250 times as much memory."""
 _STRUCT_BYTES = 8
-"""Smallest average size of a struct in a footer; Arrow's have about 14 bytes."""
+"""Smallest average size of a struct in a footer, in bytes. Structs that Arrow writes have about 14 bytes."""
 _HEADER_BYTES = 4096
-"""Size of the largest header of a page, which contains the page's first and last name."""
+"""Size of the largest page header in bytes. The header contains the first and last name on the page."""
 _VARINT_BITS = 64
-"""Bits of the largest integer."""
+"""Number of bits in the largest integer."""
 _TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
-"""Types of Thrift's compact protocol."""
+"""Type codes of Thrift's compact protocol."""
 _UNPACKED, _PACKED = 2, 3
-"""Fields of a page's header: its sizes in bytes without the header."""
+"""Ids of the fields of a page header that state the size of the page in bytes, without the header."""
 
 
 PAGE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
-"""Errors of reading a page: damage, a disk that fails, and texts that are not UTF-8."""
+"""Errors that reading a page can raise: damage, a failing disk, and strings that are not UTF-8."""
 
 
 class Footer(NamedTuple):
-    """The footer of a Parquet file."""
+    """Footer of a Parquet file."""
 
     data: bytes
-    """Content, followed by its length and the format's name."""
+    """Content of the footer, followed by its length and the magic bytes of Parquet."""
     before: bytes
-    """Eight bytes before the footer."""
+    """The eight bytes before the footer."""
 
 
 def open_file(path: RecordPath) -> pa.OSFile:
     """Open a Parquet file for Arrow.
 
     Raises:
-        FileNotFoundError: It is gone.
-        UnusableFile: It is a link, a device or a FIFO, or larger than any segment.
+        FileNotFoundError: The file does not exist.
+        UnusableFile: The file is a link, a device or a FIFO, or it is larger than any segment.
     """
     with path.open(file_bounds.SEGMENT) as file:
         return pa.OSFile(str(descriptor_path(file.fileno(), str(path))))
 
 
 def read_footer(file: pa.OSFile) -> Footer:
-    """Return the footer; if its length is wrong, the available bytes.
+    """Return the footer. If its stated length is wrong, return as many bytes as available.
 
     Raises:
-        ArrowInvalid: It is larger than allowed, or claims more content than its size allows.
+        ArrowInvalid: The footer is larger than allowed, or contains more structs than its size allows.
     """
     size = file.size()
     length = int.from_bytes(file.read_at(min(8, size), max(size - 8, 0))[:4], "little")
@@ -80,7 +80,7 @@ def read_footer(file: pa.OSFile) -> Footer:
 
 
 def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
-    """Check the number of rows, as each row group states it, against the size of the file.
+    """Check the number of rows that the row groups claim against the size of the file.
 
     Raises:
         ArrowInvalid: The file claims more rows than it can contain.
@@ -98,10 +98,10 @@ def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
 
 
 def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns: Sequence[str]) -> None:
-    """Check some columns of a row group against the file, page by page.
+    """Check that some columns of a row group do not unpack to more than `COLUMN_BYTES`.
 
     Raises:
-        ArrowInvalid: A column would unpack to more than it can contain.
+        ArrowInvalid: A column would be too large, or its compression is not supported.
     """
     about = metadata.row_group(group)
     for index in range(about.num_columns):
@@ -115,7 +115,7 @@ def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns:
 
 
 def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
-    """Return the first and last text in a column of one row group; None if they are not in the footer."""
+    """Return the first and last string in a column of one row group; None if the footer does not state them."""
     statistics = column.statistics
     if statistics is None or not statistics.has_min_max:
         return None
@@ -126,7 +126,7 @@ def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
 
 
 def _unpacked_sizes(file: pa.OSFile, column: pq.ColumnChunkMetaData) -> Iterator[int]:
-    """Return the unpacked size of each page of a column, from its header."""
+    """Yield the unpacked size of each page of a column, as its header states it."""
     starts = [column.data_page_offset]
     if column.has_dictionary_page and column.dictionary_page_offset:
         starts.append(column.dictionary_page_offset)
@@ -150,7 +150,7 @@ def _count_structs(footer: bytes) -> int:
 
 
 def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> tuple[int, int]:
-    """Return the number of structs in a value, and the position of its end; in a list, a boolean takes one byte."""
+    """Return the number of structs in a value, and the end of the value. In a list, a boolean takes one byte."""
     if kind == _STRUCT:
         count = 1
         while head := data[position]:
@@ -161,7 +161,7 @@ def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> t
     if kind == _LIST:
         head = data[position]
         size, position = (head >> 4, position + 1) if head < 0xF0 else _varint(data, position + 1)
-        if size > len(data) - position:  # each takes a byte or more
+        if size > len(data) - position:  # each element takes at least one byte
             raise IndexError
         count = 0
         for _ in range(size):
@@ -207,7 +207,7 @@ def _value(data: bytes, position: int, kind: int) -> tuple[int | None, int]:
         return None, _struct(data, position)[1]
     if kind in _TRUTH_VALUES:  # the type code is the value
         return None, position
-    raise IndexError  # a page's header has no other types
+    raise IndexError  # a page header has no other types
 
 
 def _integer(data: bytes, position: int) -> tuple[int, int]:

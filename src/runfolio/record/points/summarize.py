@@ -14,10 +14,10 @@ Positions = NDArray[np.int64]
 
 
 def summarize(blocks: Iterable[Rows]) -> dict[int, MetricSummary]:
-    """Return the summary of each metric by its index, ascending.
+    """Return the summary of each metric by the index of the metric, in ascending order.
 
     Args:
-        blocks: Rows, ordered within and among blocks.
+        blocks: Rows, ordered within and across blocks.
     """
     summaries: dict[int, MetricSummary] = {}
     for rows in blocks:
@@ -57,7 +57,7 @@ def _summarize_block(rows: Rows) -> Iterator[tuple[int, MetricSummary]]:
 def _extreme_positions(
     values: NDArray[np.float64], extreme: np.ufunc, nan: NDArray[np.bool_], starts: Positions, stops: Positions
 ) -> Positions:
-    """Return the first position of each metric's extreme; its first point if all values are NaN."""
+    """Return the position at which each metric first reaches its extreme, or its first point if all values are NaN."""
     reached = np.flatnonzero((values == np.repeat(extreme.reduceat(values, starts), stops - starts)) & ~nan)
     positions = np.append(reached, len(values))[np.searchsorted(reached, starts)]
     return np.where(positions < stops, positions, starts)

@@ -1,4 +1,4 @@
-"""Tails: the newest part of a run's points, one JSON line per log call."""
+"""Tails, which contain the newest points of a run as one JSON line per log call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.record.base.record_path import RecordPath
 
 
 class LogCall(NamedTuple):
-    """One call of `log`: values of one step at one time."""
+    """Values that one call of `log` recorded, with their step and time."""
 
     seq: int
     time_us: int
@@ -28,7 +28,7 @@ def header(writer: str, attempt: int) -> bytes:
 
 
 def encode(calls: Iterable[LogCall]) -> bytes:
-    """Encode log calls as lines. Float64 numbers are restored bit for bit; all NaN become the same NaN."""
+    """Encode log calls as lines. Decoding restores float64 numbers bit for bit, except that all NaN become equal."""
     return b"".join(map(_encode_one, calls))
 
 
@@ -42,28 +42,28 @@ class TailRow(TypedDict):
 
 
 def encode_rows(rows: list[TailRow]) -> bytes | None:
-    """Encode rows as lines at once; None if JSON lacks a number or a name is not a text. Then use `encode`."""
+    """Encode all rows at once; None if JSON cannot represent a value or a name is not a string. Then use `encode`."""
     try:
         encoded = orjson.dumps(rows)
     except orjson.JSONEncodeError:
         return None
-    if b":null" in encoded:  # orjson's text for NaN and infinities
+    if b":null" in encoded:  # orjson writes NaN and infinities as null
         return None
-    # A quote inside a JSON string is escaped by a backslash, so these bytes occur only between two rows.
+    # A quote inside a JSON string is escaped with a backslash, so these bytes occur only between two rows.
     return encoded[1:-1].replace(b'},{"seq":', b'}\n{"seq":') + b"\n" if rows else b""
 
 
 def _encode_one(call: LogCall) -> bytes:
     line = {"seq": call.seq, "time_us": call.time_us, "step": call.step, "values": call.values}
     encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-    if b":null" in encoded:  # orjson's text for numbers that JSON lacks; rare, so checked afterwards
+    if b":null" in encoded:  # orjson writes NaN and infinities as null; they are rare, so this is checked afterwards
         line["values"] = {name: files.number_to_json(value) for name, value in call.values.items()}
         encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
     return encoded
 
 
 def decode(lines: bytes) -> list[LogCall]:
-    """Return the log calls of lines made by `encode` or `encode_rows`; not for lines that may be damaged."""
+    """Decode lines that `encode` or `encode_rows` produced and that are certainly not damaged."""
     rows = orjson.loads(b"[" + lines[:-1].replace(b"\n", b",") + b"]")  # there is no newline inside a line of JSON
     return [LogCall(row["seq"], row["time_us"], row["step"], _numbers(row["values"])) for row in rows]
 
@@ -79,7 +79,7 @@ def read_header(line: bytes, path: RecordPath) -> tuple[str, int]:
 
     Raises:
         DamagedFile: The line is not a header.
-        NewerFormat: A newer runfolio wrote it.
+        NewerFormat: A newer version of runfolio wrote the file.
     """
     value = decode_object(line)
     if value is None:
@@ -95,7 +95,7 @@ def read_header(line: bytes, path: RecordPath) -> tuple[str, int]:
 
 
 def is_integer(value: Any, *, bits: int = 64) -> TypeGuard[int]:
-    """Return whether a value is an integer that fits into `bits` bits with its sign."""
+    """Return whether a value is an integer that fits into a signed integer of `bits` bits."""
     return type(value) is int and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
 
 
