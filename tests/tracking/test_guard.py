@@ -255,8 +255,10 @@ def test_each_cause_is_reported_once_with_its_call_and_counted(store: Path, capl
     own = f"{store.parent} contains this run's own record, {run.folder}; choose a file or a different folder"
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
         "log_figure was left out, and the training continues: log_figure takes a matplotlib figure, not a str",
-        "artifact was left out, and the training continues: there is no file or folder missing-0.pt to save as an"
-        " artifact",
+        (
+            "artifact was left out, and the training continues: there is no file or folder missing-0.pt to save as an"
+            " artifact"
+        ),
         f"artifact was left out, and the training continues: {own}",
     ]
     assert refused(run) == {"(log_figure)": 3, "(artifact)": 6}

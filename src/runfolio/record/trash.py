@@ -16,8 +16,8 @@ from runfolio.record.base.layout import RUN_FILE, TRASH, new_id
 from runfolio.record.base.record_path import MOST_LEVELS
 
 _EVENTS, _HIDDEN_EVENTS = "tfevents", "tf~events"
-"""Part of the names of event files, and its replacement in the trash. TensorBoard also searches hidden folders, and
-would show deleted runs without it."""
+"""Part of the names of event files, and its replacement in the trash. Otherwise TensorBoard would show deleted runs,
+since it also searches hidden folders."""
 _PURGED = ".purged-"
 
 
@@ -188,4 +188,4 @@ def _is_real(folder: Path) -> bool:
 
 
 def _store_error(task: str, path: Path, error: OSError) -> StoreError:
-    return StoreError(f"cannot {task} {path}: {error.strerror}; this needs permission to change {path.parent}")
+    return StoreError(f"cannot {task} {path}: {error.strerror}; make sure that you may change {path.parent}")

@@ -17,7 +17,7 @@ SEGMENT = 1 << 40
 SEGMENT_FOOTER = 16 * _MB
 """Largest footer of a Parquet file."""
 TENSORS = 1 << 40
-"""Largest file of a checkpoint."""
+"""Largest checkpoint file."""
 PICTURE = 256 * _MB
 """Largest picture."""
 CODE = 32 * _MB
@@ -29,4 +29,4 @@ LISTING = 1024 * _MB
 EVENTS = 1 << 40
 """Largest event file, which is read in pieces."""
 ARTIFACT = 1 << 50
-"""Largest file of an artifact, which is only hashed and copied."""
+"""Largest artifact file, which is only hashed and copied."""

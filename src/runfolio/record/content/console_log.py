@@ -26,7 +26,7 @@ def log_path(folder: Path, writer: str) -> RecordPath:
 
 
 class ConsoleLog:
-    """Log that is being written. Only the newest part of the output that the disk or the size limit rejects is held."""
+    """Log that is being written. If the disk or the size limit rejects output, only its newest part is held."""
 
     def __init__(self, path: RecordPath, largest: int = LARGEST, newest: int = NEWEST) -> None:
         self._path = path

@@ -17,7 +17,7 @@ from runfolio.record.content.file_cache import FileCache, is_current, stamp
 
 _FOLDER, _ALGORITHM = "digests", "BLAKE2b-128"
 _SAVE_EVERY_S = 10.0
-"""Seconds between two saves of the cache, which limit the work lost if the process is killed."""
+"""Seconds between two saves of the cache, to limit the work that is lost if the process is killed."""
 _ATTEMPTS = 3
 
 

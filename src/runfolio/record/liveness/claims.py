@@ -44,7 +44,7 @@ class AttemptTaken(StoreError):  # noqa: N818 - like all errors of runfolio, nam
 
 
 def acquire(folder: Path, heartbeat: Heartbeat) -> None:
-    """Claim an attempt for the process of `heartbeat`, which must already be written.
+    """Claim an attempt for the process of `heartbeat`. The heartbeat must already be written.
 
     Raises:
         AttemptTaken: Another process has claimed the attempt.
@@ -67,7 +67,7 @@ def acquire(folder: Path, heartbeat: Heartbeat) -> None:
 
 
 def read(folder: Path, attempt: int) -> Claim | None:
-    """Return the claim of an attempt; None if there is none."""
+    """Return the claim of an attempt; None if no process has claimed it."""
     deadline = time.monotonic() + _WHOLE_AFTER_S
     while True:
         try:
@@ -81,7 +81,7 @@ def read(folder: Path, attempt: int) -> Claim | None:
 
 
 def newest_attempt(folder: Path) -> int:
-    """Return the highest claimed attempt; 0 if there is none."""
+    """Return the number of the highest claimed attempt; 0 if no attempt was claimed."""
     paths = RecordPath(folder, CLAIMS).entries()
     matches = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in paths)
     return max((int(match[1]) for match in matches if match), default=0)

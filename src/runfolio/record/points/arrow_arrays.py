@@ -1,7 +1,7 @@
 """Conversion between NumPy and Arrow without pandas.
 
-Arrow's own functions (`pa.array`, `to_numpy`, comparisons) import pandas to check whether it is installed. That takes
-longer than everything else that a reader does.
+Arrow's own functions (`pa.array`, `to_numpy`, comparisons) import pandas to check whether it is installed. This check
+takes longer than all other work of a reader.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def read_header(line: bytes, path: RecordPath) -> tuple[str, int]:
 
 
 def is_integer(value: Any, *, bits: int = 64) -> TypeGuard[int]:
-    """Return whether a value is an integer that fits into a signed integer of `bits` bits."""
+    """Return whether a value is an integer that `bits` bits can represent, including the sign."""
     return type(value) is int and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
 
 
