@@ -233,7 +233,7 @@ def test_read_only_store_is_reported(store, write):
     (store / ".trash").write_text("in the way")
     folio = open_folio(store)
 
-    with pytest.raises(StoreError, match=r"cannot make .*/\.trash: File exists; this needs permission to change"):
+    with pytest.raises(StoreError, match=r"cannot make .*/\.trash: File exists; make sure that you may change"):
         folio.trash.put(folio.run("net"))
     assert folder.exists()
     assert folio.trash.runs() == []

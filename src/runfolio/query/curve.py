@@ -1,4 +1,4 @@
-"""The points of one metric as arrays."""
+"""Points of one metric as arrays."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 def downsampled_indices(values: NDArray[np.float64], most: int) -> NDArray[np.intp]:
     """Return the indices of about `most` values to draw, in ascending order.
 
-    They include the lowest and the highest value of each slice, so that no spike is lost, the first gap (NaN) of each
-    slice, and the first and last value of the curve.
+    The curve is divided into slices. The indices include the lowest value, the highest value and the first gap (NaN) of
+    each slice, so that no spike is lost. They also include the first and the last value of the curve.
     """
     count = len(values)
     if count <= most:

@@ -18,7 +18,7 @@ SPREADS: dict[Spread, str] = {
     "std": "± 1 standard deviation",
     "ci": "95 % interval of the mean (Student's t)",
 }
-"""Meaning of a band, in words."""
+"""Readable description of each kind of band."""
 _COMMON_POINTS = 1000
 
 
@@ -34,7 +34,7 @@ class Mean:
     count: NDArray[np.intp]
     """Number of curves at each x."""
     interpolated: bool
-    """True if the curves have different x, so that they were interpolated linearly."""
+    """True if the curves have different x values, so that they were interpolated linearly."""
 
 
 def mean(curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], spread: Spread) -> Mean:

@@ -40,7 +40,7 @@ class Table:
         return [column.full_name for column in self.columns]
 
     def as_html(self) -> str:
-        """Return the table as HTML, with texts escaped."""
+        """Return the table as HTML, with all strings escaped."""
         head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.columns)
         rows = ["".join(f"<td>{html.escape(_shown(value))}</td>" for value in row) for row in self.rows]
         body = "".join(f"<tr>{row}</tr>" for row in rows)
@@ -86,7 +86,7 @@ def table(
 
 
 def _find(names: Sequence[str], runs: Sequence[RunView], others: Sequence[RunView]) -> list[RunsColumn]:
-    """Return the columns that names mean in `runs`, else in `others`, which are read only if needed."""
+    """Return the columns that names refer to in `runs`, or else in `others`, which are read only if needed."""
     try:
         return find_columns(names, runs)
     except NotFound:
@@ -139,7 +139,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _order(value: Any) -> tuple[int, Any]:
-    """Return a sort key that also works for mixed types: numbers, then times, then texts."""
+    """Return a sort key that also works for mixed types: numbers, then times, then strings."""
     if isinstance(value, (int, float)):
         return 0, value
     if isinstance(value, datetime):
