@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import ConfigError, NotFound, RunfolioError, did_you_mean
 from runfolio.query import durations, model_loading
+from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.query.curve import Curve
 from runfolio.query.explain import run_end
 from runfolio.query.frames import x_axis
-from runfolio.query.frames.points import open_points, points_frame
+from runfolio.query.frames.points import open_points
 from runfolio.query.index.scan import ScannedRun
 from runfolio.query.recorded_code import RecordedCode
 from runfolio.query.recorded_data import DataFacts
@@ -28,11 +29,14 @@ from runfolio.record.content.media import MediaEntry
 from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
     from torch.nn import Module
 
+    from runfolio.query.histories.point_frame import PointFrame
+    from runfolio.query.recorded_answers import Answers
 
-class RecordedRun:
+
+class RecordedRun(ArrowFrame):
     """Run as of the last scan of the store. Curves, media and checkpoints are read on access."""
 
     def __init__(self, store: Path, scanned: ScannedRun) -> None:
@@ -101,6 +105,11 @@ class RecordedRun:
         return durations.worked_s(self)
 
     @property
+    def progress(self) -> float | None:
+        """Share of `run.total_steps` that is done, from 0 to 1; None if the script did not set it."""
+        return durations.progress(self)
+
+    @property
     def reason(self) -> str | None:
         """Reason of the end, without the state; None if there is none."""
         return self._reason
@@ -165,31 +174,18 @@ class RecordedRun:
             NotFound: The metric or the rank does not exist; the message names similar metrics.
             ConfigError: The run has no metric `x`.
         """
-        files = open_points(self.folder)
+        files = open_points(self.folder, self.document)
         points = files.read(name, rank=rank)
         x_name = x or x_axis.default_x(self, name)
         positions = x_axis.along(self, files, name, points, x_name, rank)
         return Curve(name, points.steps, points.times_us / 1e6, points.values, positions, x_name)
 
-    def to_pandas(self, *, system: bool = False) -> pd.DataFrame:
-        """Return one row per point of all metrics: `metric`, `step`, `time` (UTC), `value`, in order of arrival.
-
-        The format is long, since metrics can have different steps. For the wide format use
-        `.pivot_table(index="step", columns="metric", values="value")`.
-
-        Args:
-            system: Include the points of `system_metrics`.
-
-        Raises:
-            MissingExtra: pandas is not installed.
-        """
-        return points_frame(self.folder, system=system)
-
     def media(self, kind: str | None = None) -> list[MediaEntry]:
         """Return the logged media in order of arrival.
 
         Args:
-            kind: `image`, `figure`, `text` or `histogram`. Default: all kinds.
+            kind: `image`, `figure`, `audio`, `video`, `table`, `mesh`, `text`, `histogram`, `graph` or `layout`.
+                Default: all kinds.
 
         Raises:
             ConfigError: The kind does not exist.
@@ -198,6 +194,18 @@ class RecordedRun:
             raise ConfigError(f"there is no kind of media {kind!r}; {did_you_mean(kind, media.KINDS)}")
         entries, _ = media.read(self.folder)
         return [entry for entry in entries if kind in (None, entry.kind)]
+
+    def answers(self, split: str = "test") -> Answers:
+        """Return the answers of the newest attempt to the items of a split: predictions, probabilities, losses.
+
+        Raises:
+            NotFound: The run has no answers to the split; the message names the others.
+            DamagedFile: Their file is damaged.
+            NewerFormat: A newer version of runfolio wrote it.
+        """
+        from runfolio.query.recorded_answers import read_answers  # imports Arrow, which tables of runs do not need
+
+        return read_answers(self.folder, split)
 
     @property
     def checkpoints(self) -> CheckpointList:
@@ -257,3 +265,22 @@ class RecordedRun:
             NotFound: The run has no checkpoint.
         """
         return model_loading.load_classifier(self.checkpoint(), module).predict(images)
+
+    def points(self, *metrics: str, **options: Any) -> PointFrame:
+        """Return the points of some or all metrics as a table; arguments and errors as in `Runs.points`.
+
+        By default it has the columns `metric`, `step`, `time` (UTC) and `value`.
+        """
+        from runfolio.query.histories.point_frame import PointFrame, PointOptions
+
+        return PointFrame([self], metrics, PointOptions(**options), has_runs=False)
+
+    def to_arrow(self) -> pa.Table:
+        """Return one row per point of all metrics: `metric`, `step`, `time` (UTC) and `value` (see `points`)."""
+        return self.points().to_arrow()
+
+    def _repr_html_(self) -> str:
+        """Return the state, settings, results and a small plot of the run for a notebook."""
+        from runfolio.query.tables.notebook_pages import run_page
+
+        return run_page(self)

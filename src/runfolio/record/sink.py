@@ -39,8 +39,8 @@ class Sink(Protocol):
         """Receive log calls, in order."""
         ...
 
-    def media(self, entry: MediaEntry, picture: bytes | None) -> None:
-        """Receive one medium; `picture` is the PNG of an image or a figure."""
+    def media(self, entry: MediaEntry, file_content: bytes | None) -> None:
+        """Receive one medium, with the content of its file if there is one. Masks of an image are not passed."""
         ...
 
     def document(self, document: RunDocument) -> None:

@@ -12,7 +12,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,18 +65,16 @@ class Spool:
             self._points = AppendFile(tail_path(folder, self._writer, next(self._numbers)), self._header)
         self._append(self._points, lines)
 
-    def write_medium(self, line: bytes, picture: tuple[str, bytes] | None) -> None:
-        """Append a line to the media list of this writer, and store the picture, given as file name and content.
+    def write_medium(self, line: bytes, media_files: Mapping[str, bytes]) -> None:
+        """Append a line to the media list of this writer, and store the medium's files, given as content by name.
 
         Raises:
-            OSError: The line or the picture was not written, or only in part.
+            OSError: The line or a file was not written, or only in part.
         """
-        size = len(picture[1]) if picture else 0
-        folder = self._make_room(len(line) + size)
-        if picture:
-            name, content = picture
-            media.picture_path(folder, name).write_bytes(content)
-            self._bytes += size
+        folder = self._make_room(len(line) + sum(map(len, media_files.values())))
+        for name, content in media_files.items():
+            media.file_path(folder, name).write_bytes(content)
+            self._bytes += len(content)
         if self._media is None:
             number = next(self._numbers) + 1  # number 1 is the list in the run folder
             self._media = AppendFile(media.index_path(folder, self._writer, number), self._header)
@@ -176,7 +174,7 @@ def bring_back(spool: StoredSpool) -> int:
         OSError: Some files could not be moved and are still in the spool.
     """
     moved = 0
-    # Images are moved first, so that no line refers to a missing image.
+    # Media files are moved first, so that no line refers to a missing file.
     for parts in ((MEDIA, MEDIA_FILES), (MEDIA,), (METRICS,)):
         for source in RecordPath(spool.folder, *parts).entries():
             if stat.S_ISREG(source.status().st_mode):

@@ -93,7 +93,7 @@ def _compare_runs(
         [*comparison.caption.short, f"--all also shows {' and '.join(hidden)}." if hidden else ""],
         [
             *comparison.caption.details,
-            f"Not shown: {counted(watched, 'metric')} of single parameters (grad_norm/NAME, weight_norm/NAME)."
+            f"Not shown: {counted(watched, 'metric')} of single parameters and layers (grad_norm/NAME ...)."
             if watched
             else "",
             left_out,

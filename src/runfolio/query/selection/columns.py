@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from runfolio.errors import NotFound, did_you_mean
-from runfolio.query.frames.points import import_pandas
+from runfolio.query.frames.value_arrays import value_array
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.figures import BEST, any_figure_of, best_in_curve, figure_heading
 from runfolio.query.selection.metric_names import guess_mode
 from runfolio.record.base.run_parts import Lineage
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
 FACTS: dict[str, Callable[[RunView], Any]] = {
     "id": lambda run: run.id,
@@ -24,7 +24,7 @@ FACTS: dict[str, Callable[[RunView], Any]] = {
     "created": lambda run: run.created,
     "duration_s": lambda run: run.duration_s,
 }
-_MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
+MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
     "ended": lambda run: run.document.status.ended,
     "reason": lambda run: run.reason,
     "tags": lambda run: ", ".join(run.tags) or None,
@@ -72,7 +72,7 @@ class RunsColumn:
     def value(self, run: RunView) -> Any:
         """Return the value of one run; None if it has none."""
         if self.kind == "fact":
-            return (FACTS.get(self.name) or _MORE_FACTS[self.name])(run)
+            return (FACTS.get(self.name) or MORE_FACTS[self.name])(run)
         if self.kind == "data":
             return run.data[self.name].fingerprint if self.name in run.data else None
         if self.kind == "best":
@@ -122,7 +122,7 @@ def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColu
 def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsColumn:
     full_name = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
     for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # flags have - instead of _
-        is_shadowed = spelling in _MORE_FACTS and f"params.{spelling}" in available
+        is_shadowed = spelling in MORE_FACTS and f"params.{spelling}" in available
         if spelling in available and not is_shadowed:
             return _column(spelling, runs)
         if full_names := [f"{kind}.{spelling}" for kind in _MEANINGS if f"{kind}.{spelling}" in available]:
@@ -155,20 +155,20 @@ def every_column(runs: Iterable[RunView]) -> list[str]:
         for name in names_of["metrics"]
         for column in (f"metrics.{name}", *([f"metrics.{name}{BEST}"] if guess_mode(name) else []))
     ]
-    return list(dict.fromkeys([*FACTS, *_MORE_FACTS, *data, *params, *metrics, *summary]))
+    return list(dict.fromkeys([*FACTS, *MORE_FACTS, *data, *params, *metrics, *summary]))
 
 
-def runs_frame(runs: Sequence[RunView]) -> pd.DataFrame:
-    """Return one row per run with all columns (see `Runs.to_pandas`)."""
-    pd = import_pandas()
-    columns = [RunsColumn(*_parts(name, runs)) for name in every_column(runs) if name not in _MORE_FACTS]
-    names = [column.full_name for column in columns]
-    return pd.DataFrame([[column.value(run) for column in columns] for run in runs], columns=names)
+def runs_frame(runs: Sequence[RunView]) -> pa.Table:
+    """Return one row per run with all columns (see `Runs.to_arrow`)."""
+    import pyarrow as pa
+
+    columns = [RunsColumn(*_parts(name, runs)) for name in every_column(runs) if name not in MORE_FACTS]
+    return pa.table({column.full_name: value_array([column.value(run) for run in runs]) for column in columns})
 
 
 def _parts(full_name: str, runs: Sequence[RunView]) -> tuple[Kind, str]:
     """Return the kind and the name of a column."""
-    if full_name in FACTS or full_name in _MORE_FACTS:
+    if full_name in FACTS or full_name in MORE_FACTS:
         return "fact", full_name
     kind, _, name = full_name.partition(".")
     if kind == "metrics":

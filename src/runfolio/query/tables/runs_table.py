@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from runfolio.errors import NotFound
+from runfolio.query.html_table import html_table
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.columns import FACTS, RunsColumn, choice_note, find_columns, find_metric
 from runfolio.query.selection.duplicates import distinct_runs
@@ -41,10 +41,7 @@ class Table:
 
     def as_html(self) -> str:
         """Return the table as HTML, with all strings escaped."""
-        head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.columns)
-        rows = ["".join(f"<td>{html.escape(_shown(value))}</td>" for value in row) for row in self.rows]
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return html_table([column.heading for column in self.columns], self.rows, len(self.rows))
 
 
 def table(
@@ -93,12 +90,6 @@ def _find(names: Sequence[str], runs: Sequence[RunView], others: Sequence[RunVie
         if not others:
             raise
         return find_columns(names, others)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _default_columns(runs: Sequence[RunView]) -> list[RunsColumn]:
