@@ -106,7 +106,7 @@ def test_very_different_shares_are_described_by_numbers_only(write, store: Path)
     write("best", 0.95, IMAGES[:15])
     write("near", 0.94, IMAGES[9:])
 
-    assert "items of the data (5 added, 9 removed)" in leaderboard(list(runs(store).values())).caption.details[-1]
+    assert "different items (5 added, 9 removed)" in leaderboard(list(runs(store).values())).caption.details[-1]
 
 
 def test_relabelled_images_are_other_data(write, store: Path):

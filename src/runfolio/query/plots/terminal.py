@@ -27,7 +27,7 @@ _LARGEST = 1e300
 """Largest absolute value that is drawn, so that differences between numbers do not overflow."""
 _SHADES = " ░▒▓█"
 _DOTS = 2
-"""Columns of dots in a Braille character."""
+"""Number of dot columns in a Braille character."""
 _TICK_COLUMNS, _TICK_ROWS = 14, 3
 """Smallest distance between ticks on the x and y axes, in characters."""
 

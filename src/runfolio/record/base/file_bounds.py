@@ -31,7 +31,7 @@ CONSOLE = 64 * _MB
 LISTING = 1024 * _MB
 """Largest listing of data, both compressed and uncompressed."""
 ANSWERS = 1024 * _MB
-"""Largest Parquet file of answers, which is read as a whole."""
+"""Largest Parquet file of answers. It is read as a whole."""
 EVENTS = 1 << 40
 """Largest event file, which is read in pieces."""
 ARTIFACT = 1 << 50

@@ -32,7 +32,7 @@ def from_numpy(numbers: NDArray[Any]) -> pa.Array:
 
 
 def with_missing(numbers: NDArray[Any], present: NDArray[np.bool_]) -> pa.Array:
-    """Convert numbers, [n], with nulls where `present`, [n], is false."""
+    """Convert a NumPy array [n] of numbers to Arrow, with nulls where `present`, [n], is false."""
     bits = pa.py_buffer(np.packbits(present, bitorder="little"))
     return pa.Array.from_buffers(_TYPES[numbers.dtype.str[1:]], len(numbers), [bits, pa.py_buffer(numbers)])
 
@@ -50,20 +50,20 @@ def texts(values: Sequence[str]) -> pa.Array:
 
 
 def decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Return the code of each row, and the texts of the codes.
+    """Return the code of each row, and the string of each code.
 
     Raises:
-        ArrowInvalid: A code has no text.
+        ArrowInvalid: A code has no string.
     """
     codes, values = to_numpy(column.indices), column.dictionary.to_pylist()
-    # For a damaged page, Arrow may return fewer texts.
+    # For a damaged page, Arrow may return fewer strings.
     if codes.size and (codes.min() < 0 or codes.max() >= len(values)):
-        raise pa.ArrowInvalid("codes without a text")
+        raise pa.ArrowInvalid("a code has no string")
     return codes, values
 
 
 def repeated_texts(values: Sequence[str], counts: Sequence[int]) -> pa.DictionaryArray:
-    """Return each text as often as `counts` says, one after another."""
+    """Return an array that repeats each string as often as `counts` states."""
     codes = {text: code for code, text in enumerate(dict.fromkeys(values))}
     indices = np.repeat(np.array([codes[text] for text in values], np.int32), np.array(counts, np.int64))
     return pa.DictionaryArray.from_arrays(from_numpy(indices), texts(list(codes)))

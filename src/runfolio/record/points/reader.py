@@ -64,7 +64,7 @@ class Points:
 
     @property
     def columns(self) -> tuple[np.ndarray, ...]:
-        """The four arrays, in the order of the fields."""
+        """All four arrays, in the order of the fields."""
         return self.steps, self.times_us, self.values, self.attempts
 
 
@@ -110,7 +110,7 @@ class PointFiles:
         return Points(*(np.ascontiguousarray(rows[name]) for name in CURVE))
 
     def blocks(self, metrics: Collection[str]) -> Iterator[tuple[list[tuple[str, int]], Points]]:
-        """Yield the points of several metrics as `read` returns them, in blocks, so that memory is bounded.
+        """Yield blocks of the points that `read` returns for several metrics, so that memory is bounded.
 
         Returns:
             Metrics of a block in order, each with its number of points, and the points. A metric may continue in the
@@ -133,7 +133,7 @@ class PointFiles:
                         points = Points(*(np.ascontiguousarray(rows[name]) for name in CURVE))
                         yield list(zip(spans, (stops - starts).tolist(), strict=True)), points
                 return
-            except DamagedFile as error:  # continue after the last row: the damaged part is then skipped
+            except DamagedFile as error:  # continue after the last row, which skips the damaged part
                 self.problems.append(str(error))
 
     def align(self, metric: str, other: str, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
