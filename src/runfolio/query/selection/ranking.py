@@ -35,7 +35,7 @@ GUESSED = "Which direction is better was guessed from the metric's name."
 """Caption sentence for a guessed direction."""
 
 _ACCURACIES = ("acc", "accuracy")
-"""Last words of metrics that are shares of images."""
+"""Last words in the names of metrics that are shares of images."""
 _MOST_LISTED = 6
 """Largest number of metrics that an error lists."""
 _USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")

@@ -167,7 +167,7 @@ def _line(item: Any) -> bytes:
         ) from None
     try:
         return orjson.dumps(entry) + b"\n"
-    except orjson.JSONEncodeError:  # a name with bytes that are not UTF-8
+    except orjson.JSONEncodeError:  # the name has bytes that are not UTF-8
         return orjson.dumps(files.plain_json(entry)) + b"\n"
 
 

@@ -212,7 +212,7 @@ class PointFiles:
         return {writer: int(last[index]) for writer, index in self._writers.items() if last[index]}
 
     def copy(self, path: RecordPath, last: Mapping[str, int]) -> None:
-        """Write the log calls of each writer in `last`, up to its `seq` there, as a segment, if there are any.
+        """Write a segment with each writer's log calls up to its `seq` in `last`, if there are any.
 
         Raises:
             OSError: The segment cannot be written.
