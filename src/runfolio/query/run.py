@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from runfolio.errors import ConfigError, NotFound, RunfolioError, did_you_mean
 from runfolio.query import durations, model_loading
 from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.query.curve import Curve
-from runfolio.query.explain import run_end
 from runfolio.query.frames import x_axis
 from runfolio.query.frames.points import open_points
-from runfolio.query.index.scan import ScannedRun
+from runfolio.query.index.entries import Entry
+from runfolio.query.index.rows import moment_of
+from runfolio.query.index.run_columns import RunColumns, RunFacts, RunRow
 from runfolio.query.recorded_code import RecordedCode
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_edits import RunEdits
 from runfolio.record.base.flat_names import flatten
+from runfolio.record.base.run_document import RunDocument
 from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints import manifests
 from runfolio.record.checkpoints.manifests import Checkpoint, CheckpointList
@@ -35,66 +40,117 @@ if TYPE_CHECKING:
     from runfolio.query.histories.point_frame import PointFrame
     from runfolio.query.recorded_answers import Answers
 
+    cached_property = property  # pyright does not accept functools' class for a property of `RunView`
+else:
+    from functools import cached_property
+
 
 class RecordedRun(ArrowFrame):
     """Run as of the last scan of the store. Curves, media and checkpoints are read on access."""
 
-    def __init__(self, store: Path, scanned: ScannedRun) -> None:
-        self.document = scanned.entry.document
-        """Content of `run.json` (`docs/format.md`): status, attempts, environment, seeds, lineage, series."""
-        self.run_path = scanned.run_path
+    def __init__(self, store: Path, row: RunRow, columns: RunColumns) -> None:
+        self._store = store
+        self.row = row
+        """Row of the run in the index."""
+        self._columns = columns
+        self.run_path = os.fsdecode(row.folder)
         """Folder of the run, relative to the store. It is unique."""
-        self.folder = store / scanned.run_path
-        self.state = scanned.state
+        self.state = row.state
         """One of running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) and crashed (no heartbeat)."""
-        summaries = scanned.entry.metrics
-        system = {name for name in summaries if is_system_metric(name)}
-        self.metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if name not in system
-        }
-        """Summary of each metric: last value, extreme values, number of points."""
-        self.system_metrics: dict[str, MetricSummary] = {
-            name: summary for name, summary in summaries.items() if name in system
-        }
-        """Summary of each `system/...` metric: load of the machine and speed of the training."""
-        self.metric_summaries: dict[str, MetricSummary] = summaries
-        """Summary of each metric that `metric` can read: `metrics` and `system_metrics`."""
-        self.problems: tuple[str, ...] = scanned.entry.problems
-        """Descriptions of points and edits that could not be read, one line each."""
-        self.edits = RunEdits(self.folder, self.document, scanned.entry.edits)
-        """Edits of the run: `rename`, `tag`, `note`, `archive`, `set_verdict`; `archived`, `verdict`."""
-        writers = [attempt.writer for attempt in self.document.attempts]
-        self.code = RecordedCode(self.id, self.folder, self.document.code, writers)
-        """Recorded code: `info` (command, commit), captured `files`, `read(path)`, uncommitted `diff`."""
 
     def __repr__(self) -> str:
         return visible_line(f"<RecordedRun {self.name} ({self.id}, {self.experiment}, {self.state})>")
 
+    @cached_property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self._store / self.run_path
+
+    @cached_property
+    def _entry(self) -> Entry:
+        return self._columns.entry(self.row.key)
+
+    @property
+    def document(self) -> RunDocument:
+        """Content of `run.json` (`docs/format.md`): status, attempts, environment, seeds, lineage, series."""
+        return self._entry.document
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Descriptions of points and edits that could not be read, one line each."""
+        return self._entry.problems
+
+    @cached_property
+    def metrics(self) -> Mapping[str, MetricSummary]:
+        """Summary of each metric: last value, extreme values, number of points."""
+        return self._summaries(lambda name: not is_system_metric(name))
+
+    @cached_property
+    def system_metrics(self) -> Mapping[str, MetricSummary]:
+        """Summary of each `system/...` metric: load of the machine and speed of the training."""
+        return self._summaries(is_system_metric)
+
+    @cached_property
+    def metric_summaries(self) -> Mapping[str, MetricSummary]:
+        """Summary of each metric that `metric` can read: `metrics` and `system_metrics`."""
+        return self._summaries(lambda name: True)
+
+    @cached_property
+    def edits(self) -> RunEdits:
+        """Edits of the run: `rename`, `tag`, `note`, `archive`, `set_verdict`; `archived`, `verdict`."""
+        return RunEdits(self.folder, self.document, self._entry.edits)
+
+    @cached_property
+    def code(self) -> RecordedCode:
+        """Recorded code: `info` (command, commit), captured `files`, `read(path)`, uncommitted `diff`."""
+        writers = [attempt.writer for attempt in self.document.attempts]
+        return RecordedCode(self.id, self.folder, self.document.code, writers)
+
     @property
     def id(self) -> str:
-        return self.document.id
+        return self.row.id
 
     @property
     def name(self) -> str:
         """Current name, given by the script or by an edit."""
-        return self.edits.current_name
+        return self.edits.current_name if self._is_edited else self.row.name
 
     @property
     def experiment(self) -> str:
-        return self.document.experiment
+        return self.row.experiment
 
     @property
     def tags(self) -> list[str]:
-        return self.edits.current_tags
+        return self.edits.current_tags if self._is_edited else orjson.loads(self.row.tags)
 
     @property
     def notes(self) -> str:
-        return self.edits.current_notes
+        return self.edits.current_notes if self._is_edited else self.row.notes
+
+    @property
+    def archived(self) -> bool:
+        """True if the run is excluded from tables, selections and plots."""
+        return self.edits.archived if self._is_edited else bool(self.row.archived)
+
+    @property
+    def facts(self) -> RunFacts:
+        """Facts that tables show: end, series, lineage, host, device and commit."""
+        return RunFacts.of(self.row)
+
+    @property
+    def is_reproduction(self) -> bool:
+        """True if the run was started to repeat another one with the same settings."""
+        return bool(self.row.is_reproduction)
+
+    @property
+    def _is_edited(self) -> bool:
+        """Return whether the edits were used, so that the run may have another name than in the index."""
+        return "edits" in self.__dict__
 
     @property
     def created(self) -> datetime:
         """Start of the run, in UTC."""
-        return self.document.created
+        return moment_of(self.row.created)
 
     @property
     def duration_s(self) -> float | None:
@@ -102,7 +158,9 @@ class RecordedRun(ArrowFrame):
 
         Seconds inherited from the parent of a fork are not included. None for a crashed run, whose end is unknown.
         """
-        return durations.worked_s(self)
+        since_us = self.row.working_since
+        worked_s = self.row.worked_s
+        return worked_s if worked_s is None or since_us is None else worked_s + max(0.0, time.time() - since_us / 1e6)
 
     @property
     def progress(self) -> float | None:
@@ -112,53 +170,38 @@ class RecordedRun(ArrowFrame):
     @property
     def reason(self) -> str | None:
         """Reason of the end, without the state; None if there is none."""
-        return self._reason
+        return self.row.reason
 
     @property
     def ending(self) -> str:
         """State and reason of the end, such as `failed: ValueError: bad shape in train.py line 41`."""
-        return run_end.why(self)
-
-    @cached_property
-    def _reason(self) -> str | None:
-        return run_end.reason(self)
+        return f"{self.state}: {self.reason}" if self.reason else self.state
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """Config with its nested mappings."""
         return self.document.config
 
-    @property
-    def flat_config(self) -> dict[str, Any]:
-        """Flattened config: `{"optimizer": {"lr": 0.1}}` becomes `{"optimizer/lr": 0.1}`."""
-        return self._flat_config
-
     @cached_property
-    def _flat_config(self) -> dict[str, Any]:
-        return flatten(self.config)
+    def flat_config(self) -> Mapping[str, Any]:
+        """Flattened config: `{"optimizer": {"lr": 0.1}}` becomes `{"optimizer/lr": 0.1}`."""
+        return self._columns.by_name(self.row.key, "params", lambda: flatten(self.config))
 
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Results that the run reported."""
         return self.document.summary
 
-    @property
-    def flat_summary(self) -> dict[str, Any]:
+    @cached_property
+    def flat_summary(self) -> Mapping[str, Any]:
         """Flattened summary, like `flat_config`."""
-        return self._flat_summary
+        return self._columns.by_name(self.row.key, "results", lambda: flatten(self.summary))
 
     @cached_property
-    def _flat_summary(self) -> dict[str, Any]:
-        return flatten(self.summary)
-
-    @property
     def data(self) -> dict[str, DataFacts]:
         """Recorded data by name (`train`, `val`, `test`, ...): fingerprint, number of items, source, items."""
-        return self._data
-
-    @cached_property
-    def _data(self) -> dict[str, DataFacts]:
-        return {name: DataFacts.of(self.folder, name, value) for name, value in self.document.data.items()}
+        given = self._columns.by_name(self.row.key, "data", lambda: self.document.data)
+        return {name: DataFacts.of(self.folder, name, value) for name, value in given.items()}
 
     def metric(self, name: str, x: str | None = None, *, rank: int | None = None) -> Curve:
         """Read the current points of one metric from the files of the run.
@@ -284,3 +327,9 @@ class RecordedRun(ArrowFrame):
         from runfolio.query.tables.notebook_pages import run_page
 
         return run_page(self)
+
+    def _summaries(self, has_name: Callable[[str], bool]) -> Mapping[str, MetricSummary]:
+        def whole() -> dict[str, MetricSummary]:
+            return {name: summary for name, summary in self._entry.metrics.items() if has_name(name)}
+
+        return self._columns.by_name(self.row.key, "metrics", whole, has_name)

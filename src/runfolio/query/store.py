@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
 from runfolio.query.arrow_frame import ArrowFrame
-from runfolio.query.filter.evaluate import select
-from runfolio.query.index.run_index import Entry, StoreIndex
-from runfolio.query.index.scan import scan_store
+from runfolio.query.filter.select import select_rows, select_runs
+from runfolio.query.filter.sql_text import Sql
+from runfolio.query.index.database import IndexDatabase
+from runfolio.query.index.entries import ScannedRun
+from runfolio.query.index.rows import is_encodable, run_key
+from runfolio.query.index.run_columns import RunColumns, RunRow
+from runfolio.query.index.run_index import StoreIndex
+from runfolio.query.index.scan import Progress, scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.columns import runs_frame
 from runfolio.query.selection.ranking import choose
@@ -37,27 +41,39 @@ STATES = (RUNNING, *ENDED, CRASHED)
 
 
 class Runs(Sequence[RecordedRun], ArrowFrame):
-    """Sequence of runs, newest first."""
+    """Sequence of runs. A `RecordedRun` is made for each run that is looked at."""
 
-    def __init__(self, runs: Iterable[RecordedRun]) -> None:
-        self._runs = sorted(runs, key=lambda run: (run.created, run.run_path), reverse=True)
+    def __init__(self, store: Path, index: StoreIndex, rows: Sequence[RunRow]) -> None:
+        self._store = store
+        self._index = index
+        self._rows = rows
+        self._columns = RunColumns(index, [row.key for row in rows])
+        self._runs: dict[int, RecordedRun] = {}
 
     @overload
     def __getitem__(self, index: int) -> RecordedRun: ...
     @overload
     def __getitem__(self, index: slice) -> Runs: ...
     def __getitem__(self, index: int | slice) -> RecordedRun | Runs:
-        return Runs(self._runs[index]) if isinstance(index, slice) else self._runs[index]
+        if isinstance(index, slice):
+            return self._of(self._rows[index])
+        row = self._rows[index]
+        if row.key not in self._runs:
+            self._runs[row.key] = RecordedRun(self._store, row, self._columns)
+        return self._runs[row.key]
 
     def __len__(self) -> int:
-        return len(self._runs)
+        return len(self._rows)
 
     def __repr__(self) -> str:
         return visible_line(f"<Runs: {', '.join(run.name for run in self) or 'none'}>")
 
     def without_archived(self) -> Runs:
         """Return the runs that are not archived."""
-        return Runs(run for run in self if not run.edits.archived)
+        return self._of([row for row in self._rows if not row.archived])
+
+    def _of(self, rows: Sequence[RunRow]) -> Runs:
+        return Runs(self._store, self._index, rows)
 
     def plot(
         self,
@@ -123,9 +139,20 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
 
 
 class Folio:
-    """Store opened for reading. Each call scans the folders, so the result is current."""
+    """Store opened for reading. Each call scans the folders, so the result is current.
 
-    def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
+    Args:
+        store: Folder of the store. Default: `$RUNFOLIO_STORE`, else `./runs`.
+        refresh: Read every run again instead of only those that changed.
+        progress: Function that iterates over the folders of unknown runs while they are read, as for a progress bar.
+
+    Raises:
+        NotFound: The folder does not exist.
+    """
+
+    def __init__(
+        self, store: str | os.PathLike[str] | None = None, *, refresh: bool = False, progress: Progress = iter
+    ) -> None:
         path = store_folder(store)
         check_store(path)
         self.store = path.resolve()
@@ -134,9 +161,10 @@ class Folio:
         self.problems: list[str] = []
         """Runs that the last scan could not read, one line each, with the remedy."""
         self._unread: dict[str, str] = {}
-        self._index = StoreIndex(self.store)
-        self._entries: dict[str, Entry] | None = None
-        """Entries of the last scan, by run folder relative to the store."""
+        self._progress = progress
+        self._index = StoreIndex(self.store, self._fill)
+        if refresh:
+            self._index.clear()
         self._scan()
 
     def __repr__(self) -> str:
@@ -149,36 +177,48 @@ class Folio:
         *,
         tags: Iterable[str] = (),
         where: str | None = None,
+        sort: str | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
         archived: bool = False,
     ) -> Runs:
-        """Return runs of the store, newest first.
+        """Return runs of the store.
 
         Args:
             experiment: Only the runs of this experiment.
             state: Only the runs in this state.
             tags: Only the runs with all of these tags.
             where: Only the runs that match a filter (`docs/filter.md`), such as `lr < 0.1 AND val/acc > 0.9`.
+            sort: Column to sort by in ascending order, or in descending order with a leading `-`, such as `-val/acc`.
+                Runs without a value come last. Default: the newest run first.
+            reverse: Reverse the order. Runs without a value still come last.
+            limit: Largest number of runs; the first ones in the order are returned. Default: all.
             archived: Also archived runs.
 
         Raises:
-            NotFound: The store has runs, but none of that experiment; the message names the nearest.
+            NotFound: The store has runs, but none of that experiment, or there is no column `sort`; the message names
+                the most similar ones.
             ConfigError: There is no such state, or `where` is not a filter or names an unknown column.
         """
         if state is not None and state not in STATES:
             raise ConfigError(f"there is no state {state!r}; {did_you_mean(state, STATES)}")
-        scanned = self._scan()
-        experiments = {run.experiment for run in scanned}
-        if experiment is not None and experiments and experiment not in experiments:
-            raise NotFound(f"no experiment {experiment!r} in {self.store}; {did_you_mean(experiment, experiments)}")
-        required = set(tags)
-        runs = Runs(
-            run
-            for run in scanned
-            if experiment in (None, run.experiment) and state in (None, run.state) and required <= set(run.tags)
+        self._scan()
+        if experiment is not None:
+            self._check_experiment(experiment)
+        runs = self._index.read(
+            lambda connection: select_runs(
+                connection,
+                experiment,
+                state,
+                tags=tags,
+                where=where,
+                sort=sort,
+                reverse=reverse,
+                limit=limit,
+                archived=archived,
+            )
         )
-        if where is not None:
-            runs = Runs(select(where, runs))
-        return runs if archived else runs.without_archived()
+        return Runs(self.store, self._index, runs)
 
     def run(self, name: str | os.PathLike[str]) -> RecordedRun:
         """Return one run by its id, a prefix of its id, its name, or its folder (relative to the store, or any path).
@@ -190,13 +230,24 @@ class Folio:
             Ambiguous: Several runs match; the message lists the newest.
         """
         spelling = os.fspath(name)
-        runs = Runs(self._scan())
-        run = find_by_name(spelling, runs, _possible_run_paths(self.store, spelling), _differences)
+        self._scan()
+        run_paths = list(_possible_run_paths(self.store, spelling))
+        runs = self._named(spelling, run_paths)
+        run = find_by_name(spelling, runs, run_paths, _differences)
         if run is None and spelling == LAST:
-            run = next(iter(runs.without_archived()), None)
+            run = next(iter(self._select("NOT r.archived")), None)
         if run is None:
-            raise NotFound(self._no_run(spelling, runs))
+            raise NotFound(self._no_run(spelling))
         return run
+
+    def runs_named(self, names: Iterable[str | os.PathLike[str]]) -> Runs:
+        """Return several runs by the names that `run` accepts, each once, in the order of the names.
+
+        Raises:
+            NotFound, Ambiguous: As in `run`.
+        """
+        runs = dict.fromkeys(self.run(name).row for name in names)
+        return Runs(self.store, self._index, list(runs))
 
     def runs_in(self, folders: Iterable[Path]) -> list[RecordedRun]:
         """Return the runs of these folders in the same order, from one scan.
@@ -204,12 +255,14 @@ class Folio:
         Raises:
             NotFound: A folder is not a run of the store.
         """
-        runs = {run.folder: run for run in self._scan()}
+        self._scan()
+        runs = {run.folder: run for run in self._select()}
         return [runs.get(folder.resolve()) or self.run(folder) for folder in folders]
 
     def children(self, run: RecordedRun) -> Runs:
         """Return the forks and reproductions of a run, newest first."""
-        return Runs(other for other in self._scan() if (other.document.lineage or {}).get("run") == run.id)
+        self._scan()
+        return self._select("r.parent = ?", [run.id])
 
     def best(self, metric: str, mode: str | None = None, experiment: str | None = None) -> RecordedRun:
         """Return the run with the best value of a metric (see `choose`).
@@ -225,12 +278,10 @@ class Folio:
         """
         return choose(self.runs(experiment), metric, mode).run
 
-    def _scan(self) -> list[RecordedRun]:
+    def _scan(self) -> None:
         check_store(self.store)
-        scan = self._index.use(partial(scan_store, self.store, earlier=self._entries))
-        self._entries = {run.run_path: run.entry for run in scan.runs}
-        self._unread, self.problems = scan.problems, list(scan.problems.values())
-        return [RecordedRun(self.store, run) for run in scan.runs]
+        self._unread = self._index.use(self._fill)
+        self.problems = list(self._unread.values())
 
     def sql(self, query: str, runs: Runs | None = None) -> QueryResult:
         """Run one SELECT of DuckDB's SQL, and return its result: `to_arrow()`, `to_pandas()`, `to_polars()`.
@@ -256,7 +307,31 @@ class Folio:
 
         return folio_page(str(self.store), self.runs(archived=True))
 
-    def _no_run(self, spelling: str, runs: Sequence[RecordedRun]) -> str:
+    def _fill(self, database: IndexDatabase) -> dict[str, str]:
+        return scan_store(database, self.store, _reason, progress=self._progress)
+
+    def _select(self, condition: str = "true", parameters: Sequence[Any] = ()) -> Runs:
+        rows = self._index.read(lambda connection: select_rows(connection, Sql(condition, tuple(parameters))))
+        return Runs(self.store, self._index, rows)
+
+    def _named(self, spelling: str, run_paths: Iterable[str]) -> Runs:
+        """Return the runs that `spelling` may mean."""
+        parameters: list[Any] = [run_key(run_path) for run_path in run_paths]
+        condition = f"r.run IN ({', '.join('?' * len(parameters))})"
+        if is_encodable(spelling):
+            condition += " OR r.id = ? OR r.name = ? OR substr(r.id, 1, ?) = ?"
+            parameters += [spelling, spelling, len(spelling), spelling]
+        return self._select(condition, parameters)
+
+    def _check_experiment(self, experiment: str) -> None:
+        names = self._index.read(
+            lambda connection: [name for (name,) in connection.execute("SELECT DISTINCT experiment FROM runs")]
+        )
+        if names and experiment not in names:
+            raise NotFound(f"no experiment {experiment!r} in {self.store}; {did_you_mean(experiment, names)}")
+
+    def _no_run(self, spelling: str) -> str:
+        runs = self._select()
         for run_path, problem in self._unread.items():
             # `run.json` is unreadable, but the folder is named after the run and its id.
             folder = posixpath.basename(run_path)
@@ -315,3 +390,9 @@ def _differences(runs: Sequence[RecordedRun]) -> list[str]:
     labels = [label.removeprefix(run.name).strip() for label, run in zip(unique_labels(runs), runs, strict=True)]
     settings = [f"{label}, " if "=" in label else "" for label in labels]
     return [f"{text}{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for text, run in zip(settings, runs, strict=True)]
+
+
+def _reason(run: ScannedRun) -> str | None:
+    from runfolio.query.explain.run_end import reason  # only for changed runs
+
+    return reason(run)

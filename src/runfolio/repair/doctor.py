@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runfolio.errors import NotFound, RunfolioError
-from runfolio.query.index.run_index import StoreIndex, index_path, is_damaged, remove
+from runfolio.query.index.database import index_path, remove
+from runfolio.query.index.run_index import StoreIndex, is_damaged, read_beats, write_scan
 from runfolio.query.index.scan import HeartbeatHistory
 from runfolio.query.selection.duplicates import copied_runs
 from runfolio.query.store import check_store, open_folio
@@ -48,8 +49,8 @@ class Doctor:
         """Run folders, including those without `run.json`, and links to folders, which are not followed."""
         path = index_path(self.store)
         self.index_is_damaged = path is not None and is_damaged(path)
-        self._index = StoreIndex(self.store)
-        self._history = HeartbeatHistory({} if self.index_is_damaged else self._index.use(lambda index: index.beats()))
+        self._index = StoreIndex(self.store, fill=lambda index: None)  # only its beats are used
+        self._history = HeartbeatHistory({} if self.index_is_damaged else self._index.read(read_beats))
 
     def strays(self) -> list[StoredSpool]:
         """Return spools on this machine for runs of this store whose folders are missing."""
@@ -94,7 +95,8 @@ class Doctor:
     def save_beats(self) -> None:
         """Store the heartbeats, so that a later check can tell whether a process on another machine is still alive."""
         if self._history.beats and not self.index_is_damaged:
-            self._index.use(lambda index: index.update({}, (), {**index.beats(), **self._history.beats}))
+            beats = {**self._index.read(read_beats), **self._history.beats}
+            self._index.use(lambda index: write_scan(index, [], beats=beats))
 
     def _find_folder(self, name: str) -> Path:
         path = posixpath.normpath(name)

@@ -15,8 +15,7 @@ from runfolio.cli.output.display_table import DisplayTable, print_table
 from runfolio.cli.output.options import (
     Command,
     RunFilters,
-    filter_runs,
-    has_filters,
+    named_or_filtered_runs,
     open_store,
     run_filters,
     store_flag,
@@ -26,7 +25,6 @@ from runfolio.record.base.plurals import counted
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
-    from runfolio.query.store import Folio
 
 
 @click.command(cls=Command)
@@ -47,7 +45,7 @@ def delete(runs: tuple[str, ...], yes: bool, force: bool, store: Path | None, **
     runfolio delete --experiment digits --state failed
     """
     folio = open_store(store)
-    chosen = _named_or_filtered_runs(folio, runs, filters)
+    chosen = named_or_filtered_runs(folio, runs, filters)
     if not chosen:
         print_line("No run matches.")
         return
@@ -59,16 +57,6 @@ def delete(runs: tuple[str, ...], yes: bool, force: bool, store: Path | None, **
     for run in chosen:
         print_line(f"deleted {run.name} ({run.id})")
     print_line(f"undo  runfolio undelete {' '.join(run.id for run in chosen[:5])}{store_flag(store)}")
-
-
-def _named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilters) -> list[RecordedRun]:
-    if bool(names) == has_filters(filters):
-        raise click.UsageError(
-            "name the runs, or select them with --experiment, --state, --tag or --where"
-            + ("; not both" if names else ""),
-            click.get_current_context(),
-        )
-    return [folio.run(name) for name in dict.fromkeys(names)] or list(filter_runs(folio, filters)[0])
 
 
 def _runs_to_delete(runs: Sequence[RecordedRun]) -> DisplayTable:

@@ -27,7 +27,7 @@ from runfolio.record.base.plurals import counted
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from runfolio.query.store import Folio, Runs
+    from runfolio.query.store import Runs
 
 _RUNS, _POINTS = "runs", "points"
 _STDOUT = Path("-")
@@ -78,7 +78,7 @@ def export(
     folio = open_store(store)
     if names and has_filters(filters):
         raise click.UsageError("name runs, or select them by filters, but not both")
-    runs = _named_runs(folio, names) if names else filter_runs(folio, filters)[0]
+    runs = folio.runs_named(names) if names else filter_runs(folio, filters).runs
     if not runs:
         raise NotFound(f"no run in {folio.store} matches")
     targets = _targets(path, file_format, table)
@@ -90,12 +90,6 @@ def export(
     for content, target in exports:
         _write(content, file_format, target, overwrite=overwrite)
     print_warnings(folio.problems)
-
-
-def _named_runs(folio: Folio, names: Sequence[str]) -> Runs:
-    from runfolio.query.store import Runs
-
-    return Runs(dict.fromkeys(folio.run(name) for name in names))
 
 
 def _targets(path: Path, file_format: FileFormat, table: str | None) -> dict[str, Path]:

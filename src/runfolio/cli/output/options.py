@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
 
 import click
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from runfolio.query.store import Folio, Runs
 
 HELP_FLAGS = ["-h", "--help"]
+_MANY_RUNS = 200
+"""Number of unknown runs from which reading them takes so long that a progress bar is shown."""
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 store_option = click.option(
@@ -81,18 +83,46 @@ class RunFilters(TypedDict):
     archived: bool
 
 
+class FilteredRuns(NamedTuple):
+    """Runs that the options select, and the number of archived ones that were left out."""
+
+    runs: Runs
+    hidden: int
+
+
 def has_filters(filters: RunFilters) -> bool:
     """Return whether at least one option selects runs. `--archived` alone selects nothing."""
     return any((filters["experiment"], filters["state"], filters["tags"], filters["where"]))
 
 
-def filter_runs(folio: Folio, filters: RunFilters) -> tuple[Runs, int]:
-    """Return the runs that the options select, and the number of archived runs that were left out."""
+def filter_runs(folio: Folio, filters: RunFilters, sort: str | None = None, *, reverse: bool = False) -> FilteredRuns:
+    """Return the runs that the options select, in an order (see `Folio.runs`)."""
     matches = folio.runs(
-        filters["experiment"], filters["state"], tags=filters["tags"], where=filters["where"], archived=True
+        filters["experiment"],
+        filters["state"],
+        tags=filters["tags"],
+        where=filters["where"],
+        sort=sort,
+        reverse=reverse,
+        archived=True,
     )
     shown = matches if filters["archived"] else matches.without_archived()
-    return shown, len(matches) - len(shown)
+    return FilteredRuns(shown, len(matches) - len(shown))
+
+
+def named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilters) -> list[RecordedRun]:
+    """Return the named runs, or else those that the options select.
+
+    Raises:
+        click.UsageError: There are neither names nor options, or both.
+    """
+    if bool(names) == has_filters(filters):
+        raise click.UsageError(
+            "name the runs, or select them with --experiment, --state, --tag or --where"
+            + ("; not both" if names else ""),
+            click.get_current_context(),
+        )
+    return [folio.run(name) for name in dict.fromkeys(names)] or list(filter_runs(folio, filters).runs)
 
 
 BEST = "best"
@@ -119,11 +149,29 @@ def store_flag(store: Path | None) -> str:
     return "" if store is None else f" --store {shlex.quote(str(store))}"
 
 
-def open_store(store: Path | None) -> Folio:
-    """Open the store for reading. The import is local because it loads SQLite and NumPy."""
-    from runfolio.query.store import open_folio
+def open_store(store: Path | None, *, refresh: bool = False) -> Folio:
+    """Open the store for reading, with a progress bar if many runs must be read first.
 
-    return open_folio(store)
+    The import is local because it loads SQLite.
+
+    Args:
+        store: Folder of the store.
+        refresh: Read every run again.
+    """
+    from runfolio.query.store import Folio
+
+    return Folio(store, refresh=refresh, progress=_with_progress_bar)
+
+
+def _with_progress_bar(folders: Sequence[str]) -> Iterable[str]:
+    """Iterate over the folders of runs that are not in the index, with a bar if there are many."""
+    if len(folders) < _MANY_RUNS:
+        yield from folders
+        return
+    from runfolio.cli.output.progress import progress_display
+
+    with progress_display() as progress:
+        yield from progress.track(folders, description="reading runs")
 
 
 def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:

@@ -6,19 +6,16 @@ import math
 import os.path
 import re
 import signal
-from typing import TYPE_CHECKING
-
-import numpy as np
+from pathlib import Path
+from typing import Protocol
 
 from runfolio.errors import NotFound
+from runfolio.query.index.entries import ScannedRun
 from runfolio.query.selection.metric_names import guess_mode
-from runfolio.record.base.run_document import RUNNING
+from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.content.console_log import last_lines, log_path
 from runfolio.record.liveness.heartbeats import CRASHED
 from runfolio.record.liveness.process_exits import Death
-
-if TYPE_CHECKING:
-    from runfolio.query.run_view import RunView
 
 _PREFIXES = {
     "out-of-memory": "out of memory: ",
@@ -42,30 +39,35 @@ _LIBRARY_PATH = re.compile(
 )
 
 
-def why(run: RunView) -> str:
-    """Return state and reason of a run's end, such as `failed: ValueError: bad shape in train.py line 41`."""
-    text = reason(run)
-    return f"{run.state}: {text}" if text else run.state
+class EndedRun(Protocol):
+    """Run whose end is explained: a recorded run, or one that a scan found."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def document(self) -> RunDocument: ...
 
 
-def reason(run: RunView) -> str | None:
+def reason(run: ScannedRun) -> str | None:
     """Return the reason of a run's end, without the state; None if there is none."""
     parts = [_cause(run), _trouble(run)]
     return "; ".join(text for text in parts if text) or None
 
 
-def exit_code(run: RunView) -> int | None:
+def exit_code(run: EndedRun) -> int | None:
     """Return the exit status of the run's process; None if unknown."""
     death = death_of(run) if run.state != run.document.status.state else None
     return run.document.status.exit_code if death is None else death.exit_code
 
 
-def death_of(run: RunView) -> Death | None:
+def death_of(run: EndedRun) -> Death | None:
     """Return what another process observed of the end of the newest attempt, if anything."""
     return Death.read(run.folder, run.document.attempts[-1].writer) if run.document.attempts else None
 
 
-def _cause(run: RunView) -> str | None:
+def _cause(run: EndedRun) -> str | None:
     status = run.document.status
     if run.state == CRASHED:
         return _crash_reason(run)
@@ -78,7 +80,7 @@ def _cause(run: RunView) -> str | None:
     return f"{_PREFIXES.get(status.cause or '', '')}{status.reason}{location}"
 
 
-def _crash_reason(run: RunView) -> str:
+def _crash_reason(run: EndedRun) -> str:
     death = death_of(run)
     crash = _crash(run)
     if death is None or (death.signal is None and death.exit_code is None):
@@ -102,7 +104,7 @@ def _killed(death: Death) -> str:
     return f"killed by the kernel's out-of-memory killer{held}"
 
 
-def _crash(run: RunView) -> str:
+def _crash(run: EndedRun) -> str:
     """Return where C code crashed, according to the dump that Python printed; empty if there is none."""
     log = (
         "\n".join(last_lines(log_path(run.folder, run.document.attempts[-1].writer), _CRASH_LINES))
@@ -126,31 +128,36 @@ def _own_frames(text: str) -> list[re.Match[str]]:
     return [frame for frame in frames if not _LIBRARY_PATH.search(frame["path"])] or frames
 
 
-def _location(run: RunView, frame: re.Match[str]) -> str:
-    path, folder = frame["path"], run.code.info.get("folder")
+def _location(run: EndedRun, frame: re.Match[str]) -> str:
+    path, folder = frame["path"], run.document.code.get("folder")
     if isinstance(folder, str) and path.startswith(f"{folder}/"):
         path = os.path.relpath(path, folder)
     return f"{path} line {frame['line']}"
 
 
-def _trouble(run: RunView) -> str | None:
+def _trouble(run: ScannedRun) -> str | None:
     """Return the problem of the training: the recorded one, or a loss that is no longer finite."""
     if run.document.status.trouble:
         return run.document.status.trouble
+    metrics = run.entry.metrics
     diverged = [
-        name for name, summary in run.metrics.items() if not math.isfinite(summary.last) and guess_mode(name) == "min"
+        name for name, summary in metrics.items() if not math.isfinite(summary.last) and guess_mode(name) == "min"
     ]
     if not diverged:
         return None
     name = min(diverged, key=lambda name: ("loss" not in name.lower(), name))
+    import numpy as np
+
+    from runfolio.query.frames.points import open_points  # imports Arrow, as reading the run did
+
     try:
-        curve = run.metric(name)
+        points = open_points(run.folder).read(name)
     except NotFound:
         return None
-    finite = np.flatnonzero(np.isfinite(curve.values))
+    finite = np.flatnonzero(np.isfinite(points.values))
     first = int(finite[-1]) + 1 if len(finite) else 0
-    if first == len(curve):  # finite again since the scan
+    if first == len(points):  # finite again since the scan
         return None
-    kind = "NaN" if math.isnan(run.metrics[name].last) else "infinite"
+    kind = "NaN" if math.isnan(metrics[name].last) else "infinite"
     tense = "is" if run.state == RUNNING else "was"
-    return f"{name} {tense} {kind} from step {curve.steps[first]} on"
+    return f"{name} {tense} {kind} from step {points.steps[first]} on"

@@ -1,1 +1,1 @@
-"""The filter language of runs: parsing, printing and evaluating it (`docs/filter.md`)."""
+"""The filter language of runs: parsing, printing, and SQL of the index (`docs/filter.md`)."""

@@ -28,8 +28,8 @@ from runfolio.query.filter.tree import (
 
 LONGEST = 10_000
 """Characters of the longest filter."""
-DEEPEST = 100
-"""Parentheses and NOTs that may be nested."""
+DEEPEST = 20
+"""Parentheses and NOTs that may be nested; more of them exceed the stack of SQLite's parser."""
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+)
@@ -71,6 +71,10 @@ def parse(text: str) -> Condition:
     """
     if len(text) > LONGEST:
         raise FilterError(text, LONGEST, f"a filter has at most {LONGEST:,} characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # such as bytes of a command line that are not UTF-8
+        raise FilterError(text, error.start, "this character is not valid Unicode") from None
     parser = _Parser(text, _tokens(text))
     condition = parser.disjunction()
     if parser.token.kind != "end":

@@ -1,68 +1,94 @@
-"""Scan of a store: its runs, their content and their states."""
+"""Scan of a store: brings the index up to date by reading only what changed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
-from runfolio.query.index.run_index import Entry, Index, SeenHeartbeat
+from runfolio.query.index.database import IndexDatabase
+from runfolio.query.index.entries import Entry, ScannedRun, SeenHeartbeat, Sighting
+from runfolio.query.index.rows import run_key
+from runfolio.query.index.run_index import read_beats, read_entry, read_sightings, write_scan
 from runfolio.record.base.clock import steady
-from runfolio.record.base.layout import METRICS, NOTES, RUN_FILE, find_runs
+from runfolio.record.base.layout import ALIVE, METRICS, NOTES, RUN_FILE, find_run_files
 from runfolio.record.base.record_path import RecordPath, UnusableFile
-from runfolio.record.base.run_document import RunDocument
+from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.content import run_edits
 from runfolio.record.liveness.heartbeats import derive_state
 
+_SETTLED_S = 10.0
+"""Age of the last change from which an ended run's folders tell all later changes. File times can be coarse, and a
+folder may still be copied into the store."""
+_BATCH = 500
+"""Runs written at once, so that an interrupted scan of a large store continues where it stopped."""
 
-class ScannedRun(NamedTuple):
-    """Run as found by one scan."""
-
-    run_path: str
-    """Folder relative to the store, with `/`."""
-    entry: Entry
-    state: str
-
-
-class ScanResult(NamedTuple):
-    """Runs that a scan read, and problems of the others."""
-
-    runs: list[ScannedRun]
-    problems: dict[str, str]
-    """Problem and remedy of each unreadable run, by run path; one line each."""
+Describe = Callable[[ScannedRun], str | None]
+"""Function that returns the reason of a run's end."""
+Progress = Callable[[list[str]], Iterable[str]]
+"""Function that iterates over the folders to read, for example with a progress bar."""
 
 
-def scan_store(store: Path, index: Index, earlier: Mapping[str, Entry] | None = None) -> ScanResult:
-    """Return the runs of a store, reading only those that changed since the last scan.
+def scan_store(
+    database: IndexDatabase, store: Path, describe: Describe, *, full: bool = False, progress: Progress = iter
+) -> dict[str, str]:
+    """Bring the index of a store up to date.
+
+    An ended run is not read again unless the times of its folders or of `run.json` changed. Any other run is read again
+    if the size or time of one of its files changed.
 
     Args:
+        database: Index to update.
         store: Folder of the store.
-        index: Index to read and update.
-        earlier: Entries of an earlier scan by this process, which avoid reading the index.
+        describe: Returns the reason of a run's end.
+        full: Compare all files of ended runs too, since network disks report the times of folders late.
+        progress: Iterates over the folders of the changed runs.
+
+    Returns:
+        Problem and remedy of each unreadable run, by folder relative to the store; one line each.
     """
-    indexed = index.entries() if earlier is None else earlier
-    history = HeartbeatHistory(index.beats())
-    changed: dict[str, Entry] = {}
-    scan = ScanResult([], {})
-    for folder in find_runs(store):
-        run_path = folder.relative_to(store).as_posix()
+    earlier = database.read(read_sightings)
+    history = HeartbeatHistory(database.read(read_beats))
+    stamps = {_run_path(store, files[0]): _stamp(*files) for files in find_run_files(store)}
+    known, unknown = [], []
+    for run_path, stamp in stamps.items():
+        sighting = earlier.get(run_path)
+        if sighting is None:
+            unknown.append(run_path)
+        elif full or sighting.stamp != stamp.text:
+            known.append(run_path)
+    problems: dict[str, str] = {}
+    gone: set[str] = set()
+    batch: list[ScannedRun] = []
+    for run_path in chain(known, progress(unknown)):
+        folder, stamp = store / run_path, stamps[run_path]
         try:
-            entry = _entry(folder, indexed.get(run_path))
-            scan.runs.append(ScannedRun(run_path, entry, derive_state(folder, entry.document, history)))
-        except FileNotFoundError:
-            continue  # removed after the folder was listed
-        except (DamagedFile, NewerFormat, StoreError, OSError, UnicodeError) as error:
-            scan.problems[run_path] = _problem(error, folder)
+            run = _look(database, folder, run_path, stamp, earlier.get(run_path), history, describe)
+        except FileNotFoundError:  # removed after the folder was listed
+            gone.add(run_path)
             continue
-        if entry is not indexed.get(run_path):
-            changed[run_path] = entry
-    removed = indexed.keys() - {run.run_path for run in scan.runs}
-    if changed or removed or history.changed:
-        index.update(changed, removed, history.beats if history.changed else None)
-    return scan
+        except (DamagedFile, NewerFormat, StoreError, OSError, UnicodeError) as error:
+            problems[run_path] = _problem(error, folder)
+            continue
+        if run is not None:
+            batch.append(run)
+        if len(batch) == _BATCH:
+            write_scan(database, batch)
+            batch = []
+    removed = earlier.keys() - (stamps.keys() - problems.keys() - gone)
+    if batch or removed or history.changed:
+        write_scan(database, batch, removed, history.beats if history.changed else None)
+    return problems
+
+
+def _run_path(store: Path, folder: str) -> str:
+    """Return a folder relative to the store, as `Path.as_posix` gives it."""
+    return folder[len(str(store)) :].lstrip(os.sep).replace(os.sep, "/") or "."
 
 
 def signature_of(folder: Path) -> str:
@@ -109,10 +135,51 @@ class HeartbeatHistory:
         return self.beats != self._earlier
 
 
-def _entry(folder: Path, indexed: Entry | None) -> Entry:
+class _Stamp(NamedTuple):
+    """Times of a run's folders, by which a later change of an ended run is noticed."""
+
+    text: str
+    newest_s: float
+    """Time of the last change, in seconds since 1970."""
+
+
+def _stamp(folder: str, folder_status: os.stat_result, run_status: os.stat_result) -> _Stamp:
+    times = [folder_status.st_mtime_ns, run_status.st_mtime_ns]
+    for part in (METRICS, ALIVE, NOTES):
+        try:
+            times.append(os.lstat(f"{folder}/{part}").st_mtime_ns)
+        except OSError:
+            times.append(0)
+    text = f"{folder_status.st_ino} {run_status.st_ino} {run_status.st_size} {' '.join(map(str, times))}"
+    return _Stamp(text, max(times) / 1e9)
+
+
+def _look(
+    database: IndexDatabase,
+    folder: Path,
+    run_path: str,
+    stamp: _Stamp,
+    sighting: Sighting | None,
+    history: HeartbeatHistory,
+    describe: Describe,
+) -> ScannedRun | None:
+    """Return a run to be written to the index; None if its rows are current."""
     signature = signature_of(folder)
-    if indexed is not None and indexed.signature == signature:
-        return indexed
+    is_unchanged = sighting is not None and sighting.signature == signature
+    if sighting is not None and is_unchanged and sighting.stamp == stamp.text:
+        return None
+    entry = (
+        database.read(lambda connection: read_entry(connection, run_key(run_path))) if is_unchanged else _read(folder)
+    )
+    state = derive_state(folder, entry.document, history)
+    is_settled = state != RUNNING and not entry.problems and time.time() - stamp.newest_s > _SETTLED_S
+    run = ScannedRun(run_path, folder, entry, state, signature, stamp.text if is_settled else "")
+    if sighting is not None and is_unchanged and (sighting.state, sighting.stamp) == (state, run.stamp):
+        return None
+    return run._replace(reason=describe(run))
+
+
+def _read(folder: Path) -> Entry:
     document = RunDocument.read(folder)
     edits = run_edits.read(folder, document)
     from runfolio.record.points.reader import (
@@ -122,7 +189,7 @@ def _entry(folder: Path, indexed: Entry | None) -> Entry:
     points = PointFiles(folder, document)
     metrics = points.summaries()
     damage = () if document.problem is None else (document.problem,)
-    return Entry(signature, document, edits.values, metrics, (*damage, *points.problems, *edits.problems))
+    return Entry(document, edits.values, metrics, (*damage, *points.problems, *edits.problems))
 
 
 def _problem(error: Exception, folder: Path) -> str:

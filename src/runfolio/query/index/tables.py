@@ -20,16 +20,37 @@ or an empty mapping as JSON in `text`. A NaN is a `NUMBER` whose `number` is NUL
 beyond 64 bits is a `NUMBER` with its digits in `text` too."""
 
 METRIC_COLUMNS = [entry.name for entry in fields(MetricSummary)]
+_RUN_COLUMNS = {
+    "run": "INTEGER PRIMARY KEY",
+    "folder": "BLOB NOT NULL UNIQUE",
+    "stamp": "TEXT NOT NULL",
+    "signature": "TEXT NOT NULL",
+    "id": "TEXT NOT NULL",
+    "name": "TEXT NOT NULL",
+    "experiment": "TEXT NOT NULL",
+    "state": "TEXT NOT NULL",
+    "created": "INTEGER NOT NULL",
+    "ended": "INTEGER",
+    "worked_s": "REAL",
+    "working_since": "INTEGER",
+    "reason": "TEXT",
+    "tags": "TEXT NOT NULL",
+    "notes": "TEXT NOT NULL",
+    "archived": "INTEGER NOT NULL",
+    "series": "TEXT",
+    "lineage": "TEXT",
+    "parent": "TEXT",
+    "is_reproduction": "INTEGER NOT NULL",
+    "host": "TEXT",
+    "device": "TEXT",
+    "commit": "TEXT",
+}
+RUN_COLUMNS = list(_RUN_COLUMNS)
 
 # A run's key is a digest of its folder, so it stays the same if the index is built again. Folders are bytes, since file
 # names need not be UTF-8. Times are integers of microseconds since 1970 UTC.
 TABLES = (
-    """CREATE TABLE runs (
-        run INTEGER PRIMARY KEY, folder BLOB NOT NULL UNIQUE, stamp TEXT NOT NULL, signature TEXT NOT NULL,
-        id TEXT NOT NULL, name TEXT NOT NULL, experiment TEXT NOT NULL, state TEXT NOT NULL,
-        created INTEGER NOT NULL, ended INTEGER, worked_s REAL, working_since INTEGER, reason TEXT,
-        tags TEXT, notes TEXT NOT NULL, archived INTEGER NOT NULL, series TEXT, lineage TEXT, parent TEXT,
-        host TEXT, device TEXT, "commit" TEXT)""",
+    f"""CREATE TABLE runs ({", ".join(f'"{name}" {kind}' for name, kind in _RUN_COLUMNS.items())})""",
     "CREATE INDEX runs_by_creation ON runs (created, folder)",
     """CREATE TABLE documents (
         run INTEGER PRIMARY KEY, document BLOB NOT NULL, edits BLOB NOT NULL, problems BLOB NOT NULL,
@@ -50,7 +71,8 @@ TABLES = (
         PRIMARY KEY (name_id, run)) WITHOUT ROWID""",
     "CREATE INDEX metrics_of_run ON metrics (run)",
     """CREATE TABLE data (
-        name_id INTEGER NOT NULL, run INTEGER NOT NULL, fingerprint TEXT, PRIMARY KEY (name_id, run)) WITHOUT ROWID""",
+        name_id INTEGER NOT NULL, run INTEGER NOT NULL, fingerprint TEXT, facts TEXT NOT NULL,
+        PRIMARY KEY (name_id, run)) WITHOUT ROWID""",
     "CREATE INDEX data_of_run ON data (run)",
     "CREATE TABLE tags (tag TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (tag, run)) WITHOUT ROWID",
     "CREATE INDEX tags_of_run ON tags (run)",

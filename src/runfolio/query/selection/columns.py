@@ -11,7 +11,6 @@ from runfolio.query.frames.value_arrays import value_array
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.figures import BEST, any_figure_of, best_in_curve, figure_heading
 from runfolio.query.selection.metric_names import guess_mode
-from runfolio.record.base.run_parts import Lineage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,16 +24,16 @@ FACTS: dict[str, Callable[[RunView], Any]] = {
     "duration_s": lambda run: run.duration_s,
 }
 MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
-    "ended": lambda run: run.document.status.ended,
+    "ended": lambda run: run.facts.ended,
     "reason": lambda run: run.reason,
     "tags": lambda run: ", ".join(run.tags) or None,
     "notes": lambda run: run.notes,
-    "archived": lambda run: run.edits.archived,
-    "series": lambda run: (run.document.series or {}).get("name"),
-    "lineage": lambda run: _origin(run.document.lineage),
-    "host": lambda run: run.document.environment.get("host"),
-    "device": lambda run: run.document.environment.get("device"),
-    "commit": lambda run: run.code.info.get("commit"),
+    "archived": lambda run: run.archived,
+    "series": lambda run: run.facts.series,
+    "lineage": lambda run: run.facts.lineage,
+    "host": lambda run: run.facts.host,
+    "device": lambda run: run.facts.device,
+    "commit": lambda run: run.facts.commit,
     "folder": lambda run: run.run_path,
 }
 _MEANINGS = {"params": "setting", "summary": "result", "metrics": "metric"}
@@ -195,8 +194,3 @@ def _column_of_bare_name(name: str, full_names: Sequence[str], runs: Sequence[Ru
     if len(kinds) == 1:
         return _column(f"metrics.{name}{BEST}" if mode else f"metrics.{name}", runs)
     return RunsColumn("figure", name, figure_heading(runs, name, mode))
-
-
-def _origin(lineage: Lineage | None) -> str | None:
-    """Return the origin of a run, such as `fork of net (k3f9x2ab)`."""
-    return None if lineage is None else f"{lineage.get('kind')} of {lineage.get('name')} ({lineage.get('run')})"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from runfolio.query.run_view import RunT, RunView
+from runfolio.query.run_view import RunT
 from runfolio.record.base.layout import slug
 from runfolio.record.base.plurals import counted
-from runfolio.record.base.run_document import REPRODUCTION, RunDocument
+from runfolio.record.base.run_document import RunDocument
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,13 @@ def distinct_runs(runs: Iterable[RunT]) -> DistinctRuns[RunT]:
     original is the one with the expected path `EXPERIMENT/NAME-ID`.
     """
     runs = list(runs)
-    originals = [run for run in runs if not is_reproduction(run)]
-    first: dict[str, RunT] = {}
-    for run in sorted(originals, key=lambda run: _original_first(run.run_path, run.document)):
-        first.setdefault(run.id, run)
-    run_paths = {run.run_path for run in first.values()}
+    originals = [run for run in runs if not run.is_reproduction]
+    folders: dict[str, list[RunT]] = {}
+    for run in originals:
+        folders.setdefault(run.id, []).append(run)
+    run_paths = {_original(copies).run_path for copies in folders.values()}
     distinct = [run for run in originals if run.run_path in run_paths]
     return DistinctRuns(distinct, len(runs) - len(originals), len(originals) - len(distinct))
-
-
-def is_reproduction(run: RunView) -> bool:
-    """Return whether a run was started to repeat another one with the same settings."""
-    lineage = run.document.lineage or {}
-    return lineage.get("kind") == REPRODUCTION and not lineage.get("changed")
 
 
 def copied_runs(documents: Mapping[str, RunDocument]) -> dict[str, list[str]]:
@@ -63,6 +57,12 @@ def copied_runs(documents: Mapping[str, RunDocument]) -> dict[str, list[str]]:
     for run_path in sorted(documents, key=lambda run_path: _original_first(run_path, documents[run_path])):
         folders.setdefault(documents[run_path].id, []).append(run_path)
     return {run_id: run_paths for run_id, run_paths in folders.items() if len(run_paths) > 1}
+
+
+def _original(copies: Sequence[RunT]) -> RunT:
+    if len(copies) == 1:
+        return copies[0]
+    return min(copies, key=lambda run: _original_first(run.run_path, run.document))
 
 
 def _original_first(run_path: str, document: RunDocument) -> tuple[bool, bool, str]:

@@ -146,15 +146,25 @@ def find_runs(store: Path) -> Iterator[Path]:
 
     Folders that disappear in the meantime or cannot be listed are skipped, as are links that lead out of the store.
     """
+    return (Path(folder) for folder, *_ in find_run_files(store))
+
+
+def find_run_files(store: Path) -> Iterator[tuple[str, os.stat_result, os.stat_result]]:
+    """Yield the folders of `find_runs` with their status and that of `run.json`."""
     real_store = os.path.realpath(store)
     pending = [str(store)]
     visited: set[tuple[int, int]] = set()
     while pending:
         folder = pending.pop()
-        if _was_visited(folder, visited):  # a link to a parent folder would be followed forever
+        try:
+            folder_status = os.stat(folder)  # noqa: PTH116 - a store holds thousands of runs, and Path is 3x slower
+        except OSError:
             continue
-        if _has_run_file(folder):
-            yield Path(folder)
+        if (inode := (folder_status.st_dev, folder_status.st_ino)) in visited:
+            continue  # a link to a parent folder would be followed forever
+        visited.add(inode)
+        if (run_status := _run_file_status(folder)) is not None:
+            yield folder, folder_status, run_status
             continue
         try:
             with os.scandir(folder) as entries:
@@ -178,7 +188,7 @@ def leads_into(link: str | Path, real_store: str) -> bool:
 def runs_of_experiment(store: Path, experiment: str) -> Iterator[Path]:
     """Yield the run folders of an experiment in any order, except links that lead out of the store."""
     folder, real_store = store / slug(experiment), os.path.realpath(store)
-    return (path for path in folder.glob("*") if _has_run_file(str(path)) and leads_into(path, real_store))
+    return (path for path in folder.glob("*") if _run_file_status(str(path)) and leads_into(path, real_store))
 
 
 def make_experiment_folder(store: Path, experiment: str) -> Path:
@@ -195,22 +205,10 @@ def make_experiment_folder(store: Path, experiment: str) -> Path:
     return folder
 
 
-def _has_run_file(folder: str) -> bool:
-    """Return whether a `run.json` exists; readers report the error if it is not a file."""
+def _run_file_status(folder: str) -> os.stat_result | None:
+    """Return the status of a folder's `run.json`; None if it has none. Readers report it if it is not a file."""
     try:
-        mode = os.lstat(f"{folder}/{RUN_FILE}").st_mode  # a store holds thousands of runs, and Path is 3x slower
+        status = os.lstat(f"{folder}/{RUN_FILE}")
     except OSError:
-        return False
-    return not stat.S_ISDIR(mode)
-
-
-def _was_visited(folder: str, visited: set[tuple[int, int]]) -> bool:
-    try:
-        status = os.stat(folder)  # noqa: PTH116 - as above
-    except OSError:
-        return True
-    identity = (status.st_dev, status.st_ino)
-    if identity in visited:
-        return True
-    visited.add(identity)
-    return False
+        return None
+    return None if stat.S_ISDIR(status.st_mode) else status

@@ -50,7 +50,7 @@ def texts(values: Sequence[str]) -> pa.Array:
 
 
 def decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Return the code of each row, and the string of each code.
+    """Return the code of each row, and the strings that the codes stand for.
 
     Raises:
         ArrowInvalid: A code has no string.

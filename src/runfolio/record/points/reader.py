@@ -162,6 +162,9 @@ class PointFiles:
             NotFound: No process of that rank wrote to the run.
         """
         choice = self._choice(rank)
+        only_segment = self._only_segment("newest") if choice is None else None
+        if only_segment is not None and (summaries := only_segment.summaries()) is not None:
+            return summaries
 
         def compute() -> dict[str, MetricSummary]:
             names, blocks = self._stream("newest")

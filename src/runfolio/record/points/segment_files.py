@@ -22,8 +22,10 @@ from runfolio.record.base.file_names import writer_id
 from runfolio.record.base.layout import FORMAT
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.points import arrow_arrays, parquet_bounds, seq_ranges
+from runfolio.record.points.metric_summary import MetricSummary
 from runfolio.record.points.row_merging import ROW, Key, Rows, empty_rows, find_spans, is_ordered, key_of
 from runfolio.record.points.seq_ranges import SeqRanges
+from runfolio.record.points.summarize import add_later, summarize_columns
 
 T = TypeVar("T")
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -262,6 +264,30 @@ class Segment:
             return None
         # The columns are copied, so that the rows of other metrics need not stay in memory.
         return [np.concatenate([arrow_arrays.to_numpy(part.column(name)) for part in parts]) for name in columns]
+
+    def summaries(self) -> dict[str, MetricSummary] | None:
+        """Return the summary of each metric by name, which is fastest if this is the only file.
+
+        Return None if the segment is large or a page cannot be read. Use `blocks` then.
+        """
+        metadata, columns = self._file.metadata, ["metric", "step", "value"]
+        if metadata.num_rows > LARGEST_GROUP:
+            return None
+        summaries: dict[str, MetricSummary] = {}
+        try:
+            for group in range(metadata.num_row_groups):
+                parquet_bounds.check_group(self._source, metadata, group, columns)
+            rows = self._file.read_row_groups(range(metadata.num_row_groups), columns=columns, use_threads=False)
+            if rows.num_rows != metadata.num_rows or any(column.null_count for column in rows.columns):
+                return None
+            for batch in rows.select(columns).to_batches():
+                codes, names = arrow_arrays.decode_dictionary(batch.column(0))
+                numbers = map(arrow_arrays.to_numpy, batch.columns[1:])
+                for code, summary in summarize_columns(codes, *numbers):
+                    add_later(summaries, names[code], summary)
+        except parquet_bounds.PAGE_ERRORS:
+            return None
+        return dict(sorted(summaries.items()))
 
     def blocks(
         self,

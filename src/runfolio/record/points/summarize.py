@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from runfolio.record.points.metric_summary import MetricSummary
 from runfolio.record.points.row_merging import Rows, find_spans
 
 Positions = NDArray[np.int64]
+Name = TypeVar("Name", int, str)
 
 
 def summarize(blocks: Iterable[Rows]) -> dict[int, MetricSummary]:
@@ -21,17 +23,25 @@ def summarize(blocks: Iterable[Rows]) -> dict[int, MetricSummary]:
     """
     summaries: dict[int, MetricSummary] = {}
     for rows in blocks:
-        for metric, summary in _summarize_block(rows):
-            before = summaries.get(metric)
-            summaries[metric] = summary if before is None else _combine(before, summary)
+        columns = (np.ascontiguousarray(rows[name]) for name in ("metric", "step", "value"))
+        for metric, summary in summarize_columns(*columns):
+            add_later(summaries, metric, summary)
     return summaries
 
 
-def _summarize_block(rows: Rows) -> Iterator[tuple[int, MetricSummary]]:
-    if len(rows) == 0:
+def add_later(summaries: dict[Name, MetricSummary], metric: Name, summary: MetricSummary) -> None:
+    """Add the summary of a metric's later points to that of its earlier ones, if there are any."""
+    before = summaries.get(metric)
+    summaries[metric] = summary if before is None else _combine(before, summary)
+
+
+def summarize_columns(
+    codes: NDArray[np.int32], steps: NDArray[np.int64], values: NDArray[np.float64]
+) -> Iterator[tuple[int, MetricSummary]]:
+    """Yield the code and the summary of each series of points with equal codes; all arrays [n]."""
+    if len(codes) == 0:
         return
-    starts, stops = find_spans(rows["metric"])
-    steps, values = np.ascontiguousarray(rows["step"]), np.ascontiguousarray(rows["value"])
+    starts, stops = find_spans(codes)
     nan = np.isnan(values)
     lowest = _extreme_positions(np.where(nan, np.inf, values), np.minimum, nan, starts, stops)
     highest = _extreme_positions(np.where(nan, -np.inf, values), np.maximum, nan, starts, stops)
@@ -50,7 +60,7 @@ def _summarize_block(rows: Rows) -> Iterator[tuple[int, MetricSummary]]:
         means,
         nan_counts,
     )
-    for metric, *entries in zip(rows["metric"][starts].tolist(), *(column.tolist() for column in columns), strict=True):
+    for metric, *entries in zip(codes[starts].tolist(), *(column.tolist() for column in columns), strict=True):
         yield metric, MetricSummary(*entries)
 
 

@@ -42,7 +42,10 @@ class TailRow(TypedDict):
 
 
 def encode_rows(rows: list[TailRow]) -> bytes | None:
-    """Encode all rows at once; None if JSON cannot represent a value or a name is not a string. Then use `encode`."""
+    """Encode all rows as lines at once. Return None if a number needs special encoding or a name is not a string.
+
+    In that case, use `encode`.
+    """
     try:
         encoded = orjson.dumps(rows)
     except orjson.JSONEncodeError:

@@ -1,4 +1,4 @@
-"""Evaluation of a filter on recorded runs, with SQL's three truth values: true, false and unknown (None)."""
+"""Slow reference of filters and orders in plain Python, with the truth values true, false and unknown (None)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runfolio.query.filter import tree
 from runfolio.query.filter.parser import parse
 from runfolio.query.filter.tree import Condition, Name, Now, Operand
 from runfolio.query.run_view import RunT, RunView
-from runfolio.query.selection.columns import find_column
+from runfolio.query.selection.columns import RunsColumn, find_column
 from runfolio.record.points.metric_summary import MetricSummary
 
 Truth = bool | None
@@ -34,6 +34,7 @@ _AGGREGATES: dict[str, Callable[[MetricSummary], float]] = {
     "count": lambda summary: summary.count,
     "step": lambda summary: summary.last_step,
 }
+_MEASURED = ("summary", "metrics", "best", "figure")
 _WILDCARDS = {"%": ".*", "_": "."}
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -45,26 +46,51 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def select(where: str, runs: Sequence[RunT]) -> list[RunT]:
+def select(where: str, runs: Sequence[RunT], now: datetime) -> list[RunT]:
     """Return the runs for which a filter is true, in their order.
 
     Raises:
         FilterError: The text is not a filter, or names a column that none of the runs has.
     """
-    condition = parse(where)
-    if not runs:
-        return []
-    test = _Binder(where, runs).test(condition)
+    test = _Binder(where, runs, now).test(parse(where))
     return [run for run in runs if test(run)]
+
+
+def ordered(sort: str, runs: Sequence[RunT]) -> list[RunT]:
+    """Return the runs in the order of a column, in descending order with the prefix `-`; without a value last."""
+    newest_first = sorted(runs, key=lambda run: (run.created, run.run_path), reverse=True)
+    column = lookup(sort.removeprefix("-"), runs)
+    values = {run.run_path: _plain(column.value(run)) for run in runs}
+    present = [run for run in newest_first if values[run.run_path] is not None]
+    missing = [run for run in newest_first if values[run.run_path] is None]
+    by_value = sorted(present, key=lambda run: _order(values[run.run_path]), reverse=sort.startswith("-"))
+    return by_value + missing
+
+
+def lookup(name: str, runs: Sequence[RunView]) -> RunsColumn:
+    """Return the column that a name means; of results and metrics with one name, the figure."""
+    column = find_column(name, runs)
+    is_both = all(any(name in names for names in maps) for maps in _results_and_metrics(runs))
+    return RunsColumn("figure", name) if column.name == name and column.kind in _MEASURED and is_both else column
+
+
+def _results_and_metrics(runs: Sequence[RunView]) -> tuple[list[Any], list[Any]]:
+    return [run.flat_summary for run in runs], [run.metrics for run in runs]
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    if isinstance(value, (int, float)):
+        return 0, value
+    return (1, value) if isinstance(value, datetime) else (2, value)
 
 
 class _Binder:
     """Turns the conditions of a filter into tests of a run."""
 
-    def __init__(self, text: str, runs: Sequence[RunView]) -> None:
+    def __init__(self, text: str, runs: Sequence[RunView], now: datetime) -> None:
         self._text = text
         self._runs = runs
-        self._now = datetime.now(UTC)
+        self._now = now
 
     def test(self, condition: Condition) -> Test:
         match condition:
@@ -110,7 +136,8 @@ class _Binder:
                 moment = self._now + timedelta(seconds=offset_s)
                 return lambda run: moment
             case tree.Constant(value):
-                return lambda run: value
+                number = _as_stored(value)
+                return lambda run: number
 
     def _column(self, name: Name) -> Read:
         if len(name.parts) == 1:
@@ -132,7 +159,7 @@ class _Binder:
         problem = ""
         for spelling in dict.fromkeys(spellings):
             try:
-                return find_column(spelling, self._runs).value
+                return lookup(spelling, self._runs).value
             except NotFound as error:
                 problem = problem or str(error)
         raise FilterError(self._text, name.position, problem)
@@ -144,7 +171,6 @@ class _Binder:
         for spelling in _spellings(parts):
             if any(spelling in run.metrics for run in self._runs):
                 return spelling
-        self._find(name, [f"metrics.{'.'.join(parts)}"])  # raises, with the nearest names
         raise FilterError(self._text, name.position, f"no metric {'.'.join(parts)!r}")
 
 
@@ -171,7 +197,12 @@ def _not(truth: Truth) -> Truth:
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, dict)):
         return orjson.dumps(value).decode()
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float) and math.isnan(value) else _as_stored(value)
+
+
+def _as_stored(value: Any) -> Any:
+    """Return an integer beyond 64 bits as the nearest float, like the index."""
+    return value if not isinstance(value, int) or -(2**63) <= value < 2**63 else float(value)
 
 
 def _is_comparable(a: Any, b: Any) -> bool:

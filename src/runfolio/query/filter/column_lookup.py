@@ -1,0 +1,192 @@
+"""Columns of the index by name: facts, settings, results, metrics and data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, LiteralString
+
+from runfolio.errors import FilterError, NotFound, did_you_mean
+from runfolio.query.filter.tree import Name
+from runfolio.query.index.tables import Catalog
+from runfolio.query.selection.columns import FACTS, MORE_FACTS
+from runfolio.query.selection.figures import BEST
+from runfolio.query.selection.metric_names import Mode, guess_mode
+from runfolio.record.points.metric_summary import AXES, is_system_metric
+
+Kind = Literal["fact", "params", "results", "metrics", "data", "figure", "tag"]
+_ALIASES = {"started": "created", "duration": "duration_s"}
+_AGGREGATES: dict[str, LiteralString] = {
+    "last": "last",
+    "min": "min",
+    "max": "max",
+    "mean": "mean",
+    "count": "count",
+    "step": "last_step",
+}
+"""Column of `metrics` by the last word of a name."""
+_EXTREMES: dict[Mode | None, LiteralString] = {"min": "min", "max": "max"}
+_BARE = ("params", "summary", "metrics")
+"""Kinds of full names, in the order in which a bare name is looked up."""
+
+
+@dataclass(frozen=True)
+class IndexColumn:
+    """Column that a name means."""
+
+    kind: Kind
+    """Table with the values. `figure`: a number of `results`, else a value of `metrics`."""
+    name: str
+    """Name in that table; of a fact or tag, its own name."""
+    aggregate: LiteralString = ""
+    """Column of `metrics`, of a metric or figure."""
+
+
+def find_column(name: str, catalog: Catalog) -> IndexColumn:
+    """Return the column that a name means.
+
+    A bare name is looked up in this order: basic facts, settings, other facts, results and metrics. A name of a result
+    and of a metric means the figure: the number of the result, else the best value of the curve, else its last value.
+    Full names are unambiguous: `params.NAME` (also `config.NAME`), `summary.NAME`, `metrics.NAME` (the last value; for
+    `epoch` and `samples` the highest), `metrics.NAME.best` and `data.NAME`.
+
+    Raises:
+        NotFound: The column does not exist; the message names the most similar ones.
+    """
+    if column := _lookup(name, catalog):
+        return column
+    raise NotFound(_no_column(name, catalog))
+
+
+def find_figure(metric: str, catalog: Catalog, mode: Mode | None) -> IndexColumn:
+    """Return the column of the figures of a metric (`figures.figure_of`).
+
+    Args:
+        metric: Name of the metric. `summary.NAME` only means the result, `metrics.NAME` and `metrics.NAME.best` only
+            the curve.
+        catalog: Names that exist.
+        mode: Direction of the metric; None if it has none.
+
+    Raises:
+        NotFound: There is no such result or metric; the message names the most similar ones.
+    """
+    part, name = "", metric
+    if metric not in catalog.results and not _is_metric(metric, catalog):
+        part, _, name = metric.partition(".")
+        name = name if _is_metric(name, catalog) else name.removesuffix(BEST)
+    is_result = part in ("", "summary") and name in catalog.results
+    is_metric = part in ("", "metrics") and _is_metric(name, catalog)
+    if not is_result and not is_metric:
+        raise NotFound(f"no metric {metric!r}; {did_you_mean(metric, {*catalog.results, *_metrics(catalog)})}")
+    kind = "metrics" if not is_result else "figure" if is_metric else "results"
+    return IndexColumn(kind, name, _EXTREMES.get(mode) or _last(name))
+
+
+def column_of(name: Name, catalog: Catalog, text: str) -> IndexColumn:
+    """Return the column that a name in a filter means.
+
+    Args:
+        name: Name to look up.
+        catalog: Names that exist.
+        text: Text of the filter, for the message of an error.
+
+    Raises:
+        FilterError: The column does not exist; the message names the most similar ones.
+    """
+    if len(name.parts) == 1:
+        return _first(name, [_ALIASES.get(name.parts[0], name.parts[0])], catalog, text)
+    kind, *rest = name.parts
+    if kind == "tags":
+        return IndexColumn("tag", ".".join(rest))
+    if _has_aggregate(name, catalog):
+        metric = _metric(rest[:-1], catalog)
+        if metric is None:
+            wrong = ".".join(rest[:-1])
+            raise FilterError(text, name.position, f"no metric {wrong!r}; {did_you_mean(wrong, _metrics(catalog))}")
+        return IndexColumn("metrics", metric, _AGGREGATES[rest[-1]])
+    return _first(name, [".".join(name.parts), "/".join(name.parts), f"{kind}.{'/'.join(rest)}"], catalog, text)
+
+
+def _first(name: Name, spellings: Sequence[str], catalog: Catalog, text: str) -> IndexColumn:
+    for spelling in spellings:
+        if column := _lookup(spelling, catalog):
+            return column
+    raise FilterError(text, name.position, _no_column(spellings[0], catalog))
+
+
+def _lookup(name: str, catalog: Catalog) -> IndexColumn | None:
+    full_name = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
+    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # flags have - instead of _
+        is_shadowed = spelling in MORE_FACTS and spelling in catalog.params
+        if not is_shadowed and (column := _full(spelling, catalog)):
+            return column
+        if meanings := [column for kind in _BARE if (column := _full(f"{kind}.{spelling}", catalog))]:
+            return _bare(spelling, meanings)
+    return None
+
+
+def _no_column(name: str, catalog: Catalog) -> str:
+    return f"no column {name!r}; {did_you_mean(name, set(_every_name(catalog)))}"
+
+
+def _has_aggregate(name: Name, catalog: Catalog) -> bool:
+    """Return whether a name ends in an aggregate, and not in the name of a metric such as `loss.max`."""
+    kind, *rest = name.parts
+    if kind != "metrics" or len(rest) < 2 or rest[-1] not in _AGGREGATES or name.is_quoted[-1]:
+        return False
+    return name.is_quoted[-2] or _metric(rest, catalog) is None
+
+
+def _metric(parts: Sequence[str], catalog: Catalog) -> str | None:
+    """Return the metric that dotted parts mean; nested names are flattened with `/`."""
+    spellings = (".".join(parts), "/".join(parts))
+    return next((name for name in spellings if _is_metric(name, catalog)), None)
+
+
+def _metrics(catalog: Catalog) -> list[str]:
+    return [name for name in catalog.metrics if not is_system_metric(name)]
+
+
+def _is_metric(name: str, catalog: Catalog) -> bool:
+    return name in catalog.metrics and not is_system_metric(name)
+
+
+def _full(full_name: str, catalog: Catalog) -> IndexColumn | None:
+    """Return the column of a fact or of a full name; None if it does not exist."""
+    if full_name in FACTS or full_name in MORE_FACTS:
+        return IndexColumn("fact", full_name)
+    kind, _, name = full_name.partition(".")
+    if kind == "data" and name in catalog.data:
+        return IndexColumn("data", name)
+    if kind == "params" and name in catalog.params:
+        return IndexColumn("params", name)
+    if kind == "summary" and name in catalog.results:
+        return IndexColumn("results", name)
+    if kind == "metrics" and _is_metric(name, catalog):
+        return IndexColumn("metrics", name, _last(name))
+    metric = name.removesuffix(BEST)
+    if kind == "metrics" and metric != name and _is_metric(metric, catalog) and (mode := guess_mode(metric)):
+        return IndexColumn("metrics", metric, _EXTREMES[mode])
+    return None
+
+
+def _last(metric: str) -> LiteralString:
+    """Return the column of the last value; of an axis the highest, since a later test logs the tested epoch."""
+    return "max" if metric in AXES else "last"
+
+
+def _bare(name: str, meanings: Sequence[IndexColumn]) -> IndexColumn:
+    """Return the column of a bare name that can have several meanings."""
+    first, last = meanings[0], meanings[-1]
+    if last.kind != "metrics" or last.name != name or first.kind == "params":
+        return first
+    aggregate = _EXTREMES.get(guess_mode(name)) or _last(name)
+    return IndexColumn("metrics" if first is last else "figure", name, aggregate)
+
+
+def _every_name(catalog: Catalog) -> Iterator[str]:
+    """Yield all names without their kind, such as `lr`, and `val/acc.best` of a metric with a direction."""
+    for names in (FACTS, MORE_FACTS, catalog.data, catalog.params, catalog.results):
+        yield from names
+    for name in _metrics(catalog):
+        yield from (name, f"{name}{BEST}") if guess_mode(name) else (name,)

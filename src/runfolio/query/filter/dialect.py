@@ -1,0 +1,94 @@
+"""Expressions that databases write differently."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from functools import lru_cache
+from typing import Protocol
+
+from runfolio.query.filter.sql_text import Sql, bound, sql
+from runfolio.query.filter.times import time_of_text
+
+
+class Dialect(Protocol):
+    """SQL of one kind of database. Its expressions are about a row `r` of the table `runs`."""
+
+    def like(self, text: Sql, pattern: str, *, ignores_case: bool) -> Sql:
+        """Return whether a text matches a pattern (see `tree.Like`); NULL for NULL."""
+        ...
+
+    def time(self, text: Sql) -> Sql:
+        """Return the time that a text writes in ISO 8601, in microseconds since 1970 UTC; NULL if it writes none."""
+        ...
+
+    def tags(self) -> Sql:
+        """Return the tags as one text, such as `baseline, team=vision`; NULL if there are none."""
+        ...
+
+    def tag(self, name: str) -> Sql:
+        """Return the first tag that is a name or begins with `name=` or `name:`; NULL if there is none."""
+        ...
+
+    def ordered(self, value: Sql, *, descending: bool) -> Sql:
+        """Return the term of ORDER BY that sorts numbers before texts, or after them, and NULL last in any case."""
+        ...
+
+    def once(self, query: Sql) -> Sql:
+        """Return a query whose columns are computed once per row, however often the outer query uses them."""
+        ...
+
+
+class Sqlite:
+    """SQL of SQLite. Its own LIKE ignores the case of ASCII letters only, so the functions are those of Python."""
+
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Add the functions that the expressions call."""
+        connection.create_function("runfolio_like", 3, _is_like, deterministic=True)
+        connection.create_function("runfolio_time", 1, time_of_text, deterministic=True)
+
+    def like(self, text: Sql, pattern: str, *, ignores_case: bool) -> Sql:
+        return sql("runfolio_like({}, {}, {})", text, bound(pattern), bound(ignores_case))
+
+    def time(self, text: Sql) -> Sql:
+        return sql("runfolio_time({})", text)
+
+    def tags(self) -> Sql:
+        return sql("(SELECT nullif(group_concat(value, ', '), '') FROM json_each(r.tags))")
+
+    def tag(self, name: str) -> Sql:
+        is_tag = sql("value = {} OR substr(value, 1, {}) IN ({}, {})", *_spellings(name))
+        return sql("(SELECT value FROM json_each(r.tags) WHERE {} ORDER BY key LIMIT 1)", is_tag)
+
+    def ordered(self, value: Sql, *, descending: bool) -> Sql:
+        # SQLite sorts NULL before numbers, texts and blobs, in this order.
+        return sql("{} DESC", value) if descending else sql("coalesce({}, x'')", value)
+
+    def once(self, query: Sql) -> Sql:
+        return sql("{} LIMIT -1", query)  # a query with a limit is not merged into the outer one
+
+
+SQLITE = Sqlite()
+
+
+def _spellings(name: str) -> tuple[Sql, ...]:
+    return bound(name), bound(len(name) + 1), bound(f"{name}="), bound(f"{name}:")
+
+
+def _is_like(text: str | None, pattern: str, ignores_case: int) -> bool | None:
+    return None if text is None else _expression(pattern, ignores_case).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=256)
+def _expression(pattern: str, ignores_case: int) -> re.Pattern[str]:
+    """Return the regular expression of a pattern. It takes the first match of each part, so it never searches twice."""
+    parts = [""]
+    for character in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if character == "%":
+            parts.append("")
+        else:
+            parts[-1] += "." if character == "_" else re.escape(character[-1])
+    first, *others = parts
+    inner = "".join(f"(?>.*?{part})" for part in others[:-1] if part)
+    last = f".*{others[-1]}" if others else ""
+    return re.compile(f"{first}{inner}{last}", re.DOTALL | (re.IGNORECASE if ignores_case else 0))

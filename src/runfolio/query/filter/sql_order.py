@@ -1,0 +1,37 @@
+"""Order of runs as SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from runfolio.query.filter.column_lookup import find_column
+from runfolio.query.filter.dialect import Dialect
+from runfolio.query.filter.sql_text import Sql, sql
+from runfolio.query.filter.typed_sql import Values
+from runfolio.query.index.tables import Catalog
+
+NEWEST_FIRST = sql("r.created DESC, r.folder DESC")
+OLDEST_FIRST = sql("r.created, r.folder")
+
+
+def compile_order(sort: str | None, catalog: Catalog, dialect: Dialect, *, now: datetime, reverse: bool = False) -> Sql:
+    """Return the terms of ORDER BY for rows `r` of the table `runs`.
+
+    Numbers come before texts. Runs without a value come last in both directions. Ties are in the order of creation,
+    the newest first.
+
+    Args:
+        sort: Column to sort by, in ascending order, or with the prefix `-` in descending order. None: newest first.
+        catalog: Names that it may use.
+        dialect: Kind of the database.
+        now: Time up to which running runs worked.
+        reverse: Reverse the order. Runs without a value still come last.
+
+    Raises:
+        NotFound: The column is not in the catalog; the message names the most similar ones.
+    """
+    if sort is None:
+        return OLDEST_FIRST if reverse else NEWEST_FIRST
+    column = find_column(sort.removeprefix("-"), catalog)
+    value = Values(catalog, dialect, now).of(column).present
+    return sql("{}, {}", dialect.ordered(value, descending=sort.startswith("-") != reverse), NEWEST_FIRST)

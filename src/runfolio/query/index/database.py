@@ -1,0 +1,178 @@
+"""SQLite database of an index: connections, version, and replacement of a file that cannot be used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from runfolio._version import __version__
+from runfolio.query.index.tables import TABLES
+from runfolio.record.base.cache_folder import cache_folder, create_folder
+from runfolio.record.base.layout import FORMAT
+
+BUSY_S = 10.0
+"""Seconds to wait for the write of another process before using an index in memory."""
+_VERSION = zlib.crc32(repr((__version__, FORMAT, TABLES)).encode()) & 0x7FFFFFFF or 1
+"""Digest of the tables and of the version of runfolio, stored in the file as `user_version`."""
+_CACHE_KIB = 16_384
+
+Result = TypeVar("Result")
+Action = Callable[[sqlite3.Connection], Result]
+
+
+class UnusableIndex(Exception):  # noqa: N818 - not an error: the index is created again
+    """Raised if the file is damaged or not an index of this version."""
+
+
+class IndexDatabase:
+    """Database in a file that several processes and threads use at once, or in memory for one process.
+
+    Each thread has its own connection to a file. A connection is not used after a fork.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Open the index, or create it.
+
+        Args:
+            path: File of the index; None for an index in memory.
+
+        Raises:
+            UnusableIndex: The file belongs to another program.
+            OSError, sqlite3.Error: The file cannot be used.
+        """
+        self._path = path
+        self._local = threading.local()
+        self._lock = threading.RLock()
+        self.is_empty = False
+        """True if this object created the tables and nobody has filled them yet."""
+        self._shared = self._connect(":memory:") if path is None else None
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Connect this thread, and create the tables if another process removed the file."""
+        with self._connection():
+            pass
+
+    def read(self, action: Action[Result]) -> Result:
+        """Return `action(connection)` with a consistent view of all tables."""
+        with self._connection() as connection:
+            connection.execute("BEGIN")
+            try:
+                return action(connection)
+            except sqlite3.OperationalError as error:
+                if "decode to UTF-8" in str(error):
+                    raise UnusableIndex from None
+                raise
+            finally:
+                _end(connection, "ROLLBACK")
+
+    def write(self, action: Action[Result]) -> Result:
+        """Return `action(connection)` and commit its changes as a whole."""
+        with self._connection() as connection:
+            # IMMEDIATE avoids the deadlock of two readers that upgrade their lock to a write lock.
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = action(connection)
+                connection.execute("COMMIT")
+                return result
+            finally:
+                _end(connection, "ROLLBACK")
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        if self._shared is not None:
+            with self._lock:
+                yield self._shared
+            return
+        assert self._path is not None
+        owner = (os.getpid(), _inode(self._path))
+        if getattr(self._local, "owner", None) != owner:  # first use, after a fork, or another process replaced it
+            self._local.connection = self._connect(self._path)
+            self._local.owner = (os.getpid(), _inode(self._path))
+        yield self._local.connection
+
+    def _connect(self, path: Path | str) -> sqlite3.Connection:
+        connection = _connect(path)
+        if _version_of(connection) != _VERSION and _create(connection):
+            self.is_empty = True
+        return connection
+
+
+def _connect(path: Path | str) -> sqlite3.Connection:
+    # Transactions start with an explicit BEGIN. The rollback journal, since WAL needs shared memory, which fails on
+    # network disks, and since SQLite before 3.51.3 can lose commits in WAL mode. No fsync, which takes seconds on a
+    # busy disk: a damaged index is detected and created again.
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    return connection
+
+
+def _end(connection: sqlite3.Connection, statement: str) -> None:
+    if connection.in_transaction:
+        connection.execute(statement)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _create(connection: sqlite3.Connection) -> bool:
+    """Create the tables; return False if another process did."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _version_of(connection) == _VERSION:
+            return False
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise UnusableIndex
+        for table in TABLES:
+            connection.execute(table)
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute("COMMIT")
+        return True
+    finally:
+        _end(connection, "ROLLBACK")
+
+
+def index_path(store: Path) -> Path | None:
+    """Return the index file of a store (an absolute path); None if there is no cache folder."""
+    if not (cache := cache_folder()):
+        return None
+    digest = hashlib.sha256(os.fsencode(store)).hexdigest()[:32]
+    return cache / digest / "index.db"
+
+
+def open_file(path: Path) -> IndexDatabase:
+    """Open or create an index file and its folder (see `IndexDatabase`)."""
+    create_folder(path.parent)
+    return IndexDatabase(path)
+
+
+def remove(path: Path) -> None:
+    """Delete an index file and the journals of SQLite."""
+    for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def is_intact(path: Path) -> bool:
+    """Return whether SQLite finds no damage in the structure of a file.
+
+    Raises:
+        sqlite3.Error: It cannot be read at all.
+    """
+    with closing(_connect(path)) as connection:
+        return connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"

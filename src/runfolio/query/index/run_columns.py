@@ -1,0 +1,217 @@
+"""Values of many runs, read from the index one column at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import orjson
+
+from runfolio.query.index.entries import Entry
+from runfolio.query.index.rows import is_encodable, moment_of, value_of
+from runfolio.query.index.run_index import StoreIndex, read_entry, summary_of
+from runfolio.query.index.tables import METRIC_COLUMNS
+
+Value = TypeVar("Value")
+NamedTable = Literal["params", "results", "metrics", "data"]
+
+_FEW = 20
+"""Number of runs up to which whole runs are read rather than columns."""
+_COLUMNS: dict[NamedTable, str] = {
+    "params": "kind, number, text",
+    "results": "kind, number, text",
+    "metrics": ", ".join(METRIC_COLUMNS),
+    "data": "facts",
+}
+_DECODERS: dict[NamedTable, Callable[..., Any]] = {
+    "params": value_of,
+    "results": value_of,
+    "metrics": summary_of,
+    "data": orjson.loads,
+}
+
+
+class RunRow(NamedTuple):
+    """Facts of a run in the table `runs`. Times are microseconds since 1970 UTC."""
+
+    key: int
+    folder: bytes
+    id: str
+    name: str
+    experiment: str
+    state: str
+    created: int
+    worked_s: float | None
+    working_since: int | None
+    reason: str | None
+    tags: str
+    """Tags as a JSON list."""
+    notes: str
+    archived: int
+    is_reproduction: int
+    ended: int | None
+    series: str | None
+    lineage: str | None
+    host: str | None
+    device: str | None
+    commit: str | None
+
+
+class RunFacts(NamedTuple):
+    """Facts of a run for tables; None if unknown."""
+
+    ended: datetime | None
+    """Time of the end, in UTC."""
+    series: str | None
+    lineage: str | None
+    """Origin, such as `fork of net (k3f9x2ab)`."""
+    host: str | None
+    device: str | None
+    commit: str | None
+
+    @classmethod
+    def of(cls, row: RunRow) -> RunFacts:
+        """Return the facts in a row of the index."""
+        ended = None if row.ended is None else moment_of(row.ended)
+        return cls(ended, row.series, row.lineage, row.host, row.device, row.commit)
+
+
+ROW_COLUMNS = ", ".join(f'r."{name}"' for name in ("run", *RunRow._fields[1:]))
+"""Columns of `RunRow` in the table `runs`, with the alias `r`."""
+
+
+class RunColumns:
+    """Columns of some runs. Each is read once, at its first use, for all of these runs."""
+
+    def __init__(self, index: StoreIndex, keys: Sequence[int]) -> None:
+        self._index = index
+        self._keys = keys
+        self._columns: dict[tuple[NamedTable, str], dict[int, Any]] = {}
+        self._names: dict[NamedTable, dict[int, tuple[str, ...]]] = {}
+        self._tables: dict[NamedTable, dict[int, dict[str, Any]]] = {}
+
+    def entry(self, key: int) -> Entry:
+        """Return the whole content of a run.
+
+        Raises:
+            NotFound: It was removed from the store in the meantime.
+        """
+        return self._index.read(lambda connection: read_entry(connection, key))
+
+    def by_name(
+        self,
+        key: int,
+        table: NamedTable,
+        whole: Callable[[], Mapping[str, Value]],
+        has_name: Callable[[str], bool] = lambda name: True,
+    ) -> Mapping[str, Value]:
+        """Return a run's values in a table by name.
+
+        Args:
+            key: Key of the run.
+            table: Table of the index.
+            whole: Returns all values of the run from its record.
+            has_name: Tells which names of the table belong to the mapping.
+        """
+        return whole() if len(self._keys) <= _FEW else IndexedValues(self, key, table, has_name)
+
+    def column(self, table: NamedTable, name: str) -> dict[int, Any]:
+        """Return the values of one name by the keys of the runs that have it."""
+        if (table, name) not in self._columns:
+            self._columns[table, name] = self._index.read(lambda connection: self._read(connection, table, name))
+        return self._columns[table, name]
+
+    def names(self, table: NamedTable) -> dict[int, tuple[str, ...]]:
+        """Return the names of each run in a table, by its key."""
+        if table not in self._names:
+            self._names[table] = self._index.read(lambda connection: self._read_names(connection, table))
+        return self._names[table]
+
+    def table(self, table: NamedTable) -> dict[int, dict[str, Any]]:
+        """Return all values of each run in a table, by its key, in the order of their first use in the store."""
+        if table not in self._tables:
+            self._tables[table] = self._index.read(lambda connection: self._read_table(connection, table))
+        return self._tables[table]
+
+    def _read_table(self, connection: sqlite3.Connection, table: NamedTable) -> dict[int, dict[str, Any]]:
+        names, decode = dict(connection.execute("SELECT name_id, name FROM names")), _DECODERS[table]
+        values: dict[int, dict[str, Any]] = {key: {} for key in self._keys}
+        for name_id, key, *encoded in connection.execute(
+            f"SELECT name_id, run, {_COLUMNS[table]} FROM {table} ORDER BY name_id"  # noqa: S608 - names of our own
+        ):
+            if key in values:
+                values[key][names[name_id]] = decode(*encoded)
+        return values
+
+    def _read(self, connection: sqlite3.Connection, table: NamedTable, name: str) -> dict[int, Any]:
+        if not is_encodable(name):
+            return {}
+        rows = connection.execute(
+            f"SELECT run, {_COLUMNS[table]} FROM {table}"  # noqa: S608 - names of our own
+            " WHERE name_id = (SELECT name_id FROM names WHERE name = ?)",
+            [name],
+        )
+        keys = set(self._keys)
+        decode = _DECODERS[table]
+        return {key: decode(*encoded) for key, *encoded in rows if key in keys}
+
+    def _read_names(self, connection: sqlite3.Connection, table: NamedTable) -> dict[int, tuple[str, ...]]:
+        names = dict(connection.execute("SELECT name_id, name FROM names"))
+        rows = connection.execute(
+            f"SELECT run, group_concat(name_id) FROM {table}"  # noqa: S608 - names of our own
+            " WHERE run IN (SELECT value FROM json_each(?)) GROUP BY run",
+            [orjson.dumps(self._keys).decode()],
+        )
+        shared: dict[str, tuple[str, ...]] = {}  # most runs of a series have the same names
+        return {
+            key: shared.setdefault(ids, tuple(names[int(name_id)] for name_id in ids.split(","))) for key, ids in rows
+        }
+
+
+class IndexedValues(Mapping[str, Value]):
+    """Values of one run by name. The value of a name is read for all runs of the list at once."""
+
+    def __init__(self, columns: RunColumns, key: int, table: NamedTable, has_name: Callable[[str], bool]) -> None:
+        self._columns = columns
+        self._key = key
+        self._table: NamedTable = table
+        self._has_name = has_name
+        self._whole: dict[str, Value] | None = None
+
+    def __getitem__(self, name: str) -> Value:
+        if self._whole is not None:
+            return self._whole[name]
+        value = self._columns.column(self._table, name)[self._key]
+        if not self._has_name(name):
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return filter(self._has_name, self._columns.names(self._table).get(self._key, ()))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def items(self) -> Any:
+        """Return names and values."""
+        return self._all().items()
+
+    def values(self) -> Any:
+        """Return the values."""
+        return self._all().values()
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        return self._all() == other
+
+    __hash__ = None  # type: ignore[assignment]  # as for any other mapping
+
+    def _all(self) -> dict[str, Value]:
+        if self._whole is None:
+            values = self._columns.table(self._table).get(self._key, {})
+            self._whole = {name: value for name, value in values.items() if self._has_name(name)}
+        return self._whole
