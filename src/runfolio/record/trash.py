@@ -1,7 +1,7 @@
-"""Trash of a store: deleted runs, each moved there and back by one rename (`docs/format.md`, Trash).
+"""Trash of a store, which holds deleted runs. One rename deletes or restores a run (`docs/format.md`, Trash).
 
-Run paths are folders relative to the store, with `/`. Links are never followed: a link to a run or in the trash must
-not cause changes outside of the store.
+Run paths are relative to the store and use `/`. Links are never followed, so that a link to a run or in the trash
+cannot cause changes outside the store.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from runfolio.record.base.layout import RUN_FILE, TRASH, new_id
 from runfolio.record.base.record_path import MOST_LEVELS
 
 _EVENTS, _HIDDEN_EVENTS = "tfevents", "tf~events"
-"""Part of the names of event files, and its replacement in the trash: TensorBoard also searches hidden folders."""
+"""Part of the names of event files, and its replacement in the trash. Otherwise TensorBoard would show deleted runs,
+since it also searches hidden folders."""
 _PURGED = ".purged-"
 
 
@@ -25,7 +26,8 @@ def put(store: Path, run_path: str) -> Path:
 
     Raises:
         NotFound: The run does not exist.
-        StoreError: It cannot be moved, the trash has a run with the same path, or a link leads to it.
+        StoreError: The run cannot be moved, the trash already has a run with the same path, or the path contains a
+            link.
     """
     source = _checked_folder(store, run_path)
     target = _free_path(store / TRASH, run_path)
@@ -43,7 +45,7 @@ def restore(store: Path, run_path: str) -> Path:
 
     Raises:
         NotFound: The run is not in the trash.
-        StoreError: It cannot be moved, its original path is taken, or a link leads to it.
+        StoreError: The run cannot be moved, its original path is taken, or the path contains a link.
     """
     source = _checked_folder(store / TRASH, run_path)
     target = _free_path(store, run_path)
@@ -61,10 +63,11 @@ def purge(store: Path, run_path: str) -> int:
 
     Raises:
         NotFound: The run is not in the trash.
-        StoreError: It cannot be removed, or a link leads to it.
+        StoreError: The run cannot be removed, or the path contains a link.
     """
     source = _checked_folder(store / TRASH, run_path)
-    # Renamed first: if the process is killed, it leaves a folder for `sweep` instead of half a run.
+    # The run is renamed first. If the process is killed, `sweep` removes the renamed folder, and no half-deleted run
+    # remains.
     doomed = store / TRASH / f"{_PURGED}{new_id()}"
     try:
         source.rename(doomed)
@@ -75,10 +78,10 @@ def purge(store: Path, run_path: str) -> int:
 
 
 def sweep(store: Path) -> int:
-    """Remove the remains of killed purges; return the number of bytes freed.
+    """Remove the folders that interrupted purges left behind, and return the number of bytes freed.
 
     Raises:
-        StoreError: It cannot be removed.
+        StoreError: A folder cannot be removed.
     """
     trash = store / TRASH
     if not _is_real(trash):
@@ -87,7 +90,7 @@ def sweep(store: Path) -> int:
 
 
 def run_paths(store: Path) -> Iterator[str]:
-    """Yield the runs in the trash; links are not searched."""
+    """Yield the path of each run in the trash; links are not followed."""
     trash = store / TRASH
     if not _is_real(trash):
         return
@@ -99,13 +102,13 @@ def run_paths(store: Path) -> Iterator[str]:
 
 
 def size(folder: Path) -> int:
-    """Return the number of bytes on the disk that removing a folder frees."""
+    """Return the number of bytes that removing a folder frees on the disk."""
     paths = (f"{parent}/{name}" for parent, folders, names in _walk(folder) for name in (*folders, *names))
     return _blocks(str(folder)) + sum(map(_blocks, paths))
 
 
 def _walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Walk a folder as `os.walk` does, but only the first `MOST_LEVELS` levels, since the function is recursive."""
+    """Walk a folder as `os.walk` does, but only the first `MOST_LEVELS` levels, since `os.walk` may be recursive."""
     for parent, folders, names in os.walk(top):
         if parent.count(os.sep) - str(top).count(os.sep) >= MOST_LEVELS:
             folders.clear()
@@ -117,12 +120,12 @@ def _blocks(path: str) -> int:
         status = os.lstat(path)
     except FileNotFoundError:
         return 0
-    is_shared = status.st_nlink > 1 and not os.path.isdir(path)  # noqa: PTH112 - a run may hold thousands of files
+    is_shared = status.st_nlink > 1 and not os.path.isdir(path)  # noqa: PTH112 - faster for thousands of files
     return 0 if is_shared else status.st_blocks * 512
 
 
 def _checked_folder(top: Path, run_path: str) -> Path:
-    """Return the folder `run_path` below `top`; raise if a link leads to it."""
+    """Return the folder `run_path` below `top`; raise StoreError if the path contains a link."""
     folder = _check_folder(top, top, run_path)
     for part in PurePosixPath(run_path).parts:
         folder = _check_folder(folder / part, top, run_path)
@@ -131,14 +134,14 @@ def _checked_folder(top: Path, run_path: str) -> Path:
 
 def _check_folder(folder: Path, top: Path, run_path: str) -> Path:
     if folder.is_symlink():
-        raise StoreError(f"{folder} is a link, whose target is not moved or removed; do that by hand")
+        raise StoreError(f"{folder} is a link, whose target runfolio does not move or remove; do that by hand")
     if not folder.is_dir():
         raise NotFound(f"there is no run {run_path} in {top}")
     return folder
 
 
 def _free_path(top: Path, run_path: str) -> Path:
-    """Return the new folder `run_path` below `top`; create missing parents."""
+    """Return the unused path `run_path` below `top`, and create its missing parent folders."""
     folder = top
     for part in ("", *PurePosixPath(run_path).parts[:-1]):
         folder = folder / part
@@ -149,7 +152,7 @@ def _free_path(top: Path, run_path: str) -> Path:
         _check_folder(folder, top, run_path)
     target = top / run_path
     if os.path.lexists(target):  # rename would replace an empty folder
-        raise StoreError(f"{target} exists already; move it away first")
+        raise StoreError(f"{target} already exists; move it away first")
     return target
 
 
@@ -163,7 +166,7 @@ def _rename_events(folder: Path, old: str, new: str) -> None:
 def _remove(folder: Path) -> int:
     try:
         freed = size(folder)
-        shutil.rmtree(folder)  # follows no links, not even if a folder is replaced by one in the meantime
+        shutil.rmtree(folder)  # follows no links, even if a folder is replaced with a link in the meantime
     except RecursionError:
         raise StoreError(f"cannot purge {folder}: its folders are nested too deeply; remove it by hand") from None
     except OSError as error:
@@ -185,4 +188,4 @@ def _is_real(folder: Path) -> bool:
 
 
 def _store_error(task: str, path: Path, error: OSError) -> StoreError:
-    return StoreError(f"cannot {task} {path}: {error.strerror}; this needs permission to change {path.parent}")
+    return StoreError(f"cannot {task} {path}: {error.strerror}; make sure that you may change {path.parent}")
