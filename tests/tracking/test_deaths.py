@@ -15,14 +15,12 @@ from click.testing import CliRunner
 
 import runfolio
 from runfolio.cli import main
-from runfolio.query.explain.run_end import why
 from runfolio.record.base.layout import find_runs
 from runfolio.record.liveness.process_exits import Death, death_path
 
 SCRIPT = """
 import argparse, ctypes, os, resource, signal, subprocess, sys, time
 import runfolio
-from runfolio.query.explain.run_end import why
 
 def train(args):
     run = runfolio.init("net", config=args)
@@ -253,14 +251,14 @@ def test_only_observed_facts_of_a_vanished_process_are_reported(
     run = runfolio.open(store).run("net")
     if death:
         death.write(run.folder, run.document.attempts[-1].writer)
-    assert (why(run), run.reason) == (f"crashed: {sentence}", sentence)
+    assert (run.ending, run.reason) == (f"crashed: {sentence}", sentence)
 
 
 def test_damaged_exit_file_is_ignored(store: Path, train: Callable):
     train("run.finish()")
     run = runfolio.open(store).run("net")
     death_path(run.folder, run.document.attempts[-1].writer).path.write_text('{"runfolio": 0, "exit_code": "many"}')
-    assert why(runfolio.open(store).run("net")) == "finished"
+    assert runfolio.open(store).run("net").ending == "finished"
 
 
 def test_explicit_end_is_not_changed_by_later_events(store: Path, train: Callable):

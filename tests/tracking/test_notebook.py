@@ -16,7 +16,6 @@ from jupyter_client.manager import AsyncKernelManager, KernelManager
 from nbclient.exceptions import CellExecutionError
 
 import runfolio
-from runfolio.query.explain.run_end import why
 from runfolio.record.content.console_log import log_path
 
 _COMMAND = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -66,7 +65,7 @@ def execute(kernel: _Manager) -> Iterator[Callable[[str], dict[str, Any]]]:
 
 def ends(*names: str) -> list[str]:
     folio = runfolio.open()
-    return [why(folio.run(name)) for name in names]
+    return [folio.run(name).ending for name in names]
 
 
 def test_cells_of_a_session_determine_how_its_runs_end(kernel: _Manager, execute: Callable):

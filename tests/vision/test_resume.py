@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -66,7 +68,7 @@ def curves(run: runfolio.RecordedRun) -> dict[str, list]:
     }
 
 
-def without_times(results: dict) -> dict:
+def without_times(results: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in results.items() if name not in TIMES}
 
 
