@@ -50,6 +50,7 @@ class Sighting(NamedTuple):
     signature: str
     stamp: str
     state: str
+    reason: str | None
 
 
 class SeenHeartbeat(NamedTuple):

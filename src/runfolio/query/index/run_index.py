@@ -97,7 +97,7 @@ class StoreIndex:
 
 def read_sightings(connection: sqlite3.Connection) -> dict[str, Sighting]:
     """Return the result of the last scan of each run, by folder relative to the store."""
-    rows = connection.execute("SELECT folder, signature, stamp, state FROM runs")
+    rows = connection.execute("SELECT folder, signature, stamp, state, reason FROM runs")
     return {os.fsdecode(folder): Sighting(*rest) for folder, *rest in rows}
 
 

@@ -174,9 +174,9 @@ def _look(
     state = derive_state(folder, entry.document, history)
     is_settled = state != RUNNING and not entry.problems and time.time() - stamp.newest_s > _SETTLED_S
     run = ScannedRun(run_path, folder, entry, state, signature, stamp.text if is_settled else "")
-    if sighting is not None and is_unchanged and (sighting.state, sighting.stamp) == (state, run.stamp):
-        return None
-    return run._replace(reason=describe(run))
+    run = run._replace(reason=describe(run))
+    found = Sighting(signature, run.stamp, run.state, run.reason)
+    return None if found == sighting else run
 
 
 def _read(folder: Path) -> Entry:
