@@ -26,8 +26,8 @@ from runfolio.record.base.plurals import counted
 def archive(runs: tuple[str, ...], store: Path | None, **filters: Unpack[RunFilters]) -> None:
     """Hide the named runs, or all runs that match the filters, from tables, plots and the choice of the best run.
 
-    Archived runs are not deleted. With --archived, `runs`, `best` and `plot` include archived runs. Every command accepts the name of an archived
-    run.
+    Archived runs are not deleted. With --archived, `runs`, `best` and `plot` include them. Every command accepts the
+    name of an archived run.
 
     \b
     runfolio archive k3f9 a7x2

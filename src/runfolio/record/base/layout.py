@@ -132,12 +132,17 @@ def next_event_second(folder: Path, now_s: float) -> int:
     return max([int(now_s), *(int(start) + 1 for start in starts if start.isdecimal())])
 
 
-def find_pruned(folder: Path) -> list[Path]:
-    """Return the folders in the trash of a store that contain pruned checkpoints of a run, the newest first."""
+def find_pruned(folder: Path) -> tuple[str, list[Path]]:
+    """Find the pruned checkpoints of a run in the trash of its store, which is one of the parent folders.
+
+    Returns:
+        The folder of the run relative to the store, and the result of `pruned_parts`.
+    """
     for store in folder.parents:
         if (pruned := store / TRASH / PRUNED).is_dir():
-            return pruned_parts(pruned / folder.relative_to(store))
-    return []
+            run_path = folder.relative_to(store)
+            return run_path.as_posix(), pruned_parts(pruned / run_path)
+    return "", []
 
 
 def pruned_parts(pruned: Path) -> list[Path]:

@@ -438,7 +438,7 @@ def names(folder: Path) -> list[str]:
 
 def pruned_names(folder: Path) -> list[str]:
     """Return the names of a run's checkpoints that were pruned and are still in the trash of the store, sorted."""
-    return sorted({name for part in find_pruned(folder) for name in names(part)})
+    return sorted({name for part in find_pruned(folder)[1] for name in names(part)})
 
 
 def manifest_of(folder: Path, name: str) -> Manifest:
@@ -542,7 +542,8 @@ def _content(folder: Path, name: str) -> dict[str, Any]:
         available = names(folder)
         hint = f"it has {', '.join(available)}" if available else "it has none"
         if pruned := pruned_names(folder):
-            hint += f"; {', '.join(pruned)} pruned earlier: `runfolio undelete {folder.name}` restores them"
+            undelete = f"runfolio undelete {find_pruned(folder)[0]}"
+            hint += f"; checkpoints were pruned, and `{undelete}` restores {', '.join(pruned)}"
         raise NotFound(f"no checkpoint {name!r} in {folder}; {hint}") from None
 
 
