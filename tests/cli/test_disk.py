@@ -44,13 +44,13 @@ def test_du_lists_the_largest_runs_first_with_the_sum(runfolio, store):
 
     heading, _, *rows, total = runfolio("du", "--limit", "2").stdout.splitlines()
     assert heading.split() == ["id", "name", "checkpoints", "media", "points", "artifacts", "other", "total"]
-    assert [row.split()[1] for row in rows[:1]] == ["b"]
+    assert rows[0].split()[1] == "b"
     assert rows[2] == "1 more: --limit, --all"
     assert total.startswith("3 runs: 2.")
     assert total.endswith(" MB")
 
     whole = json.loads(runfolio("du", "--json", "--limit", "1").stdout)
-    assert [row["name"] for row in whole][0] == "b"
+    assert whole[0]["name"] == "b"
     assert len(whole) == len(list(csv.DictReader(io.StringIO(runfolio("du", "--csv").stdout)))) == 3
     assert all(row["checkpoints"] > 40_000 for row in whole)
     for row in whole:

@@ -208,7 +208,7 @@ def test_missing_checkpoint_says_how_to_restore_it(store, folder):
     with pytest.raises(NotFound, match=f"it has none; {restores}, previous, step-2; "):
         runfolio.resume(folder, store=store)
     pruned.purge(store, RUN_PATH)
-    with pytest.raises(NotFound, match="it has none$"):
+    with pytest.raises(NotFound, match=r"it has none$"):
         manifests.read(folder, "last")
 
 

@@ -31,7 +31,7 @@ from runfolio.record.disk_use import DiskUse, DiskUseCounter
 _SHOWN = 20
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Show the disk space that runs use.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @run_filters
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", default=_SHOWN, help="Only the N largest runs.")
@@ -46,10 +46,11 @@ def du(
     output: OutputFormat,
     **filters: Unpack[RunFilters],
 ) -> None:
-    """Show the disk space that runs use, the largest first: all runs, the named ones, or those that match the filters.
+    """Show the disk space that runs use, the largest run first.
 
-    The sizes are the space that the files occupy on the disk. A file that several runs share, such as a checkpoint
-    of a fork, counts for the oldest of them. The table shows the 20 largest runs; JSON and CSV always have all runs.
+    Without names and filters, all runs that are not archived are measured. The sizes are the space that the files
+    occupy on the disk. A file that several runs share, such as a checkpoint of a fork, counts for the oldest of them.
+    The table shows the 20 largest runs; JSON and CSV always have all runs.
 
     \b
     runfolio du

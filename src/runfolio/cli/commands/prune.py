@@ -36,7 +36,7 @@ _UNDONE = 5
 """Largest number of runs in the printed command that restores checkpoints."""
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Move checkpoints of runs to the trash.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @run_filters
 @click.option(
@@ -44,7 +44,7 @@ _UNDONE = 5
     multiple=True,
     type=KeepParamType(),
     metavar="best:N|newest:N",
-    help="Keep the checkpoints of the N best or the N newest of these runs; repeatable.",
+    help="Keep the checkpoints of the N best or the N newest of the selected runs; repeatable.",
 )
 @click.option("--metric", help="Metric for --keep best:N.  [default: the metric that chose the epochs, or val/acc]")
 @mode_option

@@ -11,7 +11,7 @@ from runfolio.cli.commands.archive import set_archived
 from runfolio.cli.output.options import Command, RunFilters, run_filters, store_option
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Show archived runs again.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @run_filters
 @store_option
