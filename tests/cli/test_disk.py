@@ -143,6 +143,18 @@ def test_model_of_a_pruned_run_names_the_remedy(runfolio, store, tmp_path):
     run.load_model(torch.nn.Linear(100, 100))
 
 
+def test_requeued_job_of_a_pruned_run_does_not_start_again(runfolio, store, monkeypatch):
+    run = rf.open(store).run("b")
+    runfolio("prune", "b", "--yes")
+    monkeypatch.setenv("RUNFOLIO_RUN_ID", run.id)
+
+    with pytest.raises(NotFound, match=f"`runfolio undelete {run.run_path}` restores best, last"):
+        rf.init("b", experiment="tune", store=store)
+    runfolio("undelete", "b")
+    with rf.init("b", experiment="tune", store=store) as resumed:
+        assert resumed.restore().step == 1
+
+
 def test_deleted_run_comes_back_before_its_pruned_checkpoints(runfolio, store):
     runfolio("prune", "a", "--yes")
     runfolio("delete", "a", "--yes")
