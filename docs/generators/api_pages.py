@@ -14,9 +14,14 @@ from typing import Any
 from docs.generators.markdown import anchor, bullet, code_block, page, prose
 
 import runfolio
+from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.query.curve import Curve
+from runfolio.query.histories.point_frame import PointFrame
+from runfolio.query.recorded_answers import Answers
+from runfolio.query.sql.query_result import QueryResult
 from runfolio.query.store import Runs
 from runfolio.record.checkpoints.manifests import Checkpoint
+from runfolio.record.content.media import MediaEntry
 
 PAGES: dict[str, tuple[str, list[Any]]] = {
     "writing": (
@@ -38,7 +43,19 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
     ),
     "reading": (
         "Python API: read runs",
-        [runfolio.open, runfolio.Folio, Runs, runfolio.RecordedRun, Curve, Checkpoint],
+        [
+            runfolio.open,
+            runfolio.Folio,
+            Runs,
+            runfolio.RecordedRun,
+            Curve,
+            MediaEntry,
+            Answers,
+            PointFrame,
+            QueryResult,
+            ArrowFrame,
+            Checkpoint,
+        ],
     ),
     "errors": (
         "Python API: errors",

@@ -33,7 +33,7 @@ def runfolio(tmp_path, monkeypatch) -> Typed:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
-    """A store with two trained runs, `small` (mlp) and `large` (tinyvgg); not to be written to."""
+    """A store with two trained runs, `small` (mlp) and `large` (tinyvgg); only evaluations may add to them."""
     store = tmp_path_factory.mktemp("trained")
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setenv("RUNFOLIO_CACHE", str(tmp_path_factory.mktemp("cache")))

@@ -45,7 +45,7 @@ def test_du_lists_the_largest_runs_first_with_the_sum(runfolio, store):
     heading, _, *rows, total = runfolio("du", "--limit", "2").stdout.splitlines()
     assert heading.split() == ["id", "name", "checkpoints", "media", "points", "artifacts", "other", "total"]
     assert rows[0].split()[1] == "b"
-    assert rows[2] == "1 more: --limit, --all"
+    assert rows[2] == "1 more: --limit N, --all"
     assert total.startswith("3 runs: 2.")
     assert total.endswith(" MB")
 

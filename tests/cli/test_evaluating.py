@@ -37,6 +37,40 @@ def test_pictures_are_written_to_the_given_folder(runfolio, trained, tmp_path):
         assert picture.width > 800
 
 
+def test_answers_of_training_and_evaluation_are_recorded(runfolio, trained):
+    run = rf.open(trained).run("large")
+    folder = run.folder / "answers"
+    tested = run.answers("test")
+    assert tested.accuracy == run.flat_summary["test/acc"]
+    assert tested.digests is not None
+    assert set(zip(tested.names, tested.digests, strict=True)) == {item[:2] for item in run.data["test"].listing()}
+    before = set(folder.iterdir())
+    assert folder / "test-1.parquet" in before
+
+    for arguments in ([], ["--split", "train"]):
+        assert runfolio("evaluate", "large", "--store", trained, *arguments).exit_code == 0
+    added = {path.name for path in set(folder.iterdir()) - before}
+    assert sorted(name.partition(".")[0] for name in added) == ["test-1", "train-1"]
+    again = run.answers("test")
+    assert (again.source, again.accuracy) == ("digits", tested.accuracy)
+    assert again.predictions.tolist() == tested.predictions.tolist()
+    assert len(run.answers("train")) == 1_438
+
+
+def test_evaluation_of_a_run_that_cannot_be_written_is_printed(runfolio, trained, monkeypatch):
+    from runfolio.record.base.record_path import RecordPath
+
+    def refuse(path: RecordPath, *arguments: object, **options: object) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(RecordPath, "write_bytes", refuse)
+    done = runfolio("evaluate", "small", "--store", trained)
+    assert done.exit_code == 0
+    assert "accuracy" in done.stdout
+    assert "the answers are not recorded with run" in done.stderr
+    assert "Read-only file system" in done.stderr
+
+
 def test_json_holds_every_figure(runfolio, trained):
     printed = json.loads(runfolio("evaluate", "large", "--store", trained, "--json").stdout)
 

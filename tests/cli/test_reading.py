@@ -199,8 +199,8 @@ def test_axes_and_norms_of_parameters_are_not_listed_as_metrics(runfolio, watche
 
 def test_norms_of_single_parameters_are_counted(runfolio, watched_pair):
     shown, explained = runfolio("show", "a").stdout, runfolio("compare", "a", "b", "--explain").stdout
-    assert "and 2 metrics of single parameters: grad_norm/NAME, weight_norm/NAME" in shown
-    assert "Not shown: 2 metrics of single parameters (grad_norm/NAME, weight_norm/NAME)." in explained
+    assert "and 2 metrics of single parameters and layers: grad_norm/NAME ..." in shown
+    assert "Not shown: 2 metrics of single parameters and layers (grad_norm/NAME ...)." in explained
 
 
 def test_axes_and_norms_can_be_read_by_name(runfolio, watched_pair):

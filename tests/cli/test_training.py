@@ -205,3 +205,9 @@ def test_the_shipped_series_is_eight_runs():
     shipped = read_series(Path(__file__).parents[2] / "series" / "digits.yaml", default_target="")
 
     assert len(expand(shipped, load_target(shipped.target.value).settings)) == 8
+
+
+def test_training_records_its_number_of_steps(trained):
+    run = rf.open(trained).run("large")
+    assert run.document.total_steps == run.metrics["batch/loss"].last_step
+    assert run.progress == 1.0

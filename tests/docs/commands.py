@@ -28,6 +28,7 @@ WALKED = [
     "docs/series.md",
     "docs/comparing.md",
     "docs/filter.md",
+    "docs/frames.md",
     "docs/data.md",
     "docs/several-processes.md",
     "docs/the-record.md",

@@ -9,7 +9,7 @@ import pytest
 from runfolio.cli.pages import profile
 from runfolio.record.base import run_document, run_parts, schema
 from runfolio.record.checkpoints import manifests
-from runfolio.record.content import artifacts, code, media, run_edits
+from runfolio.record.content import answer_files, artifacts, code, media, run_edits
 from runfolio.record.liveness import claims, heartbeats, process_exits
 
 from .commands import ROOT
@@ -22,9 +22,15 @@ DOCUMENTS = (
     *(run_edits.Edit, run_edits.EditedValues, run_parts.VerdictEntry, run_parts.Cause),
     *(code.Code, code.SourceFile, code.OmittedFile, manifests.ManifestFields, manifests.TensorFile),
     *(artifacts.Artifact, artifacts.ArtifactFile, profile.Profile, profile.Operator),
+    answer_files.AnswersHeader,
     *(
         media.MediaLine,
         media.Picture,
+        media.Box,
+        media.LoggedAudio,
+        media.LoggedVideo,
+        media.LoggedTable,
+        media.LoggedMesh,
         media.LoggedText,
         media.LoggedHistogram,
         media.LoggedGraph,

@@ -236,7 +236,9 @@ def test_pictures_checkpoints_artifacts_code_and_edits_are_looked_at(store: Path
     (tmp_path / "report.txt").write_text("fine")
     with runfolio.init("net", store=store, recording=runfolio.RecordingConfig(system_s=0)) as run:
         run.log({"loss": 1.0})
-        run.log_image("sample", [[0.0, 1.0]])
+        run.log_image("sample", [[0.0, 1.0]], masks=[[0, 1]])
+        run.log_audio("tone", [0.0, 1.0], 8000)
+        run.log_table("numbers", [{"a": 1}])
         run.checkpoint(model=torch.nn.Linear(2, 2), step=1, metric=1.0)
         run.checkpoint(model=torch.nn.Linear(2, 2), step=2, metric=0.0)
         run.artifact(tmp_path / "report.txt", "report")
@@ -244,7 +246,8 @@ def test_pictures_checkpoints_artifacts_code_and_edits_are_looked_at(store: Path
     folder = run.folder
     assert said(examined(folder)) == []
 
-    only(folder, "media/files/*.png").write_bytes(b"")
+    for path in folder.glob("media/files/*"):
+        path.write_bytes(path.read_bytes()[:-1])
     manifest = json.loads((folder / "checkpoints/last.json").read_bytes())
     flip(folder / "checkpoints" / manifest["files"]["model"]["file"], 100)
     (folder / "artifacts/report/report.txt").write_text("fake")
@@ -255,8 +258,8 @@ def test_pictures_checkpoints_artifacts_code_and_edits_are_looked_at(store: Path
 
     findings = {finding["file"]: finding["what"] for finding in examined(folder)["findings"]}
 
-    assert "1 missing or damaged image" in findings["media/files"]
-    assert "its SHA-256 differs from the recorded one" in findings["checkpoints/last.json"]
+    assert "4 missing or damaged files" in findings["media/files"]
+    assert "has changed since it was saved" in findings["checkpoints/last.json"]
     assert "intact: 'best' (step 1)" in findings["checkpoints/last.json"]
     assert "is damaged" in findings["artifacts/report/report.txt"]
     assert len(findings) == 5

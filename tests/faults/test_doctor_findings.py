@@ -113,7 +113,9 @@ def test_doctor_names_what_is_no_regular_file(run: Path, outside: Path, put: Cal
     assert [name for name in names if KINDS[put] not in found.get(name, "")] == []
 
 
-@pytest.mark.parametrize("folder", ["alive", "metrics", "media", "checkpoints", "artifacts", "notes", "claims"])
+@pytest.mark.parametrize(
+    "folder", ["alive", "metrics", "media", "checkpoints", "artifacts", "answers", "notes", "claims"]
+)
 def test_doctor_names_a_folder_that_is_a_link(run: Path, outside: Path, folder: str):
     if (run / folder).exists():
         (run / folder).rename(run.parent / ".moved")
@@ -128,6 +130,12 @@ def test_doctor_names_a_link_in_an_artifact(run: Path, outside: Path):
     file.symlink_to(outside / "settings.json")
 
     assert "is a link, which is not followed" in doctor(run)["artifacts/report/report"]
+
+
+def test_doctor_names_damaged_answers(run: Path):
+    (run / "answers").mkdir()
+    (run / "answers/test-1.parquet").write_bytes(b"PAR1")
+    assert "is damaged" in doctor(run)["answers/test-1.parquet"]
 
 
 def test_doctor_names_oversized_files(run: Path):

@@ -117,12 +117,12 @@ def test_system_metrics_are_in_the_data_frame_on_request(store, write):
     run = open_folio(store).run("net")
 
     assert set(run.to_pandas()["metric"]) == {"acc"}
-    assert {"acc", "system/cpu"} <= set(run.to_pandas(system=True)["metric"])
+    assert {"acc", "system/cpu"} <= set(run.points(system=True).to_pandas()["metric"])
 
 
 def test_points_of_all_runs_are_a_data_frame(store, write):
     first, second = write("a", points={"acc": [0.5, 0.75]}), write("b", points={"loss": [2.0]})
-    points = open_folio(store).runs().points()
+    points = open_folio(store).runs().points().to_pandas()
 
     ids = [open_folio(store).run(folder).id for folder in (second, first)]
     assert points[["id", "name", "metric", "step", "value"]].values.tolist() == [

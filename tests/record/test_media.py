@@ -12,7 +12,17 @@ from runfolio.record.points import tails
 
 
 @pytest.mark.parametrize(
-    "change", [{"file": 5}, {"file": ".."}, {"file": "a/b"}, {"seq": "2"}, {"step": 2**64 - 1}, {"name": 5}]
+    "change",
+    [
+        {"file": 5},
+        {"file": ".."},
+        {"file": "a/b"},
+        {"masks": {"a": "../b"}},
+        {"boxes": [{"box": [1, 2, 3]}]},
+        {"seq": "2"},
+        {"step": 2**64 - 1},
+        {"name": 5},
+    ],
 )
 def test_a_line_of_other_types_is_skipped_and_counted(tmp_path: Path, change: dict):
     (tmp_path / "media").mkdir()

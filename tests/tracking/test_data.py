@@ -271,6 +271,6 @@ def test_joined_process_reports_that_it_records_no_data(python, store: Path):
         "run.finish()\n",
         store,
     )
-    assert "data and checkpoints are recorded only from the primary process" in done.stderr
+    assert "data, answers and checkpoints are recorded only from the primary process" in done.stderr
     (run,) = runfolio.open(store).runs()
     assert json.loads((run.folder / "run.json").read_text())["data"] == {}

@@ -134,11 +134,25 @@ def calls(run: Run, value: Any) -> Iterator[Callable[[], object]]:
     yield lambda: run.log({"x": 1.0}, step=value)
     yield lambda: run.define_metric(value, x="x")
     yield lambda: run.define_metric("x", x=value)
-    for call in (run.log_image, run.log_figure, run.log_histogram, run.log_text):
+    media = (run.log_image, run.log_figure, run.log_histogram, run.log_text)
+    for call in (*media, run.log_audio, run.log_video, run.log_table, run.log_mesh):
         yield lambda call=call: call(value, "text")
         yield lambda call=call: call("name", value)
         yield lambda call=call: call("name", value, step=value)
     yield lambda: run.log_image("name", np.zeros((2, 2)), caption=value)
+    for layer in ("boxes", "masks", "classes"):
+        yield lambda layer=layer: run.log_image("name", np.zeros((2, 2)), **{layer: value})
+    yield lambda: run.log_image("name", np.zeros((2, 2)), boxes={"boxes": [[0, 0, 1, 1]], "labels": [value]})
+    yield lambda: run.log_image("name", np.zeros((2, 2)), boxes={"boxes": [[0, 0, 1, 1]], "scores": value})
+    yield lambda: run.log_image("name", np.zeros((2, 2)), boxes={"boxes": value, "format": value})
+    yield lambda: run.log_audio("name", np.zeros(2), value)
+    yield lambda: run.log_video("name", np.zeros((1, 2, 2)), value)
+    yield lambda: run.log_video("name", [value])
+    yield lambda: run.log_table("name", [[value]], columns=["a"])
+    yield lambda: run.log_table("name", [[1]], columns=value)
+    yield lambda: run.log_table("name", {"a": value, "b": [value]})
+    yield lambda: run.log_table("name", [{"a": value}])
+    yield lambda: run.log_mesh("name", np.zeros((2, 3)), value, value)
     yield lambda: run.log_graph(value)
     yield lambda: run.log_graph(MODEL, value)
     yield lambda: run.log_data(value, [])
@@ -274,6 +288,8 @@ def test_strict_run_raises_the_error(store: Path):
             run.log_histogram("name", broken)
         with pytest.raises(ConfigError, match="are not an image file; give one of PNG"):
             run.log_image("name", b"no image")
+        with pytest.raises(ConfigError, match="an array of samples needs sample_rate="):
+            run.log_audio("name", np.zeros(3))
         with pytest.raises(ConfigError, match="a tag is 1 to 100 characters"):
             run.tags.append("")
         with pytest.raises(ConfigError, match="not an array of numbers"):
@@ -369,7 +385,7 @@ def test_image_files_are_read_at_the_call(store: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("image", "why"),
     [
-        ("missing.png", "cannot read the image: FileNotFoundError: No such file or directory: missing.png"),
+        ("missing.png", "cannot read an image file: FileNotFoundError: No such file or directory: missing.png"),
         (io.StringIO("text"), "an image file is read as bytes, not as str; open it in mode 'rb'"),
         (image_file()[:-30], "its image file is broken"),
         (closed_file(), "I/O operation on closed file"),

@@ -60,7 +60,7 @@ def test_text_larger_than_a_line_is_refused(run: Run, monkeypatch: pytest.Monkey
 
 
 def test_picture_larger_than_any_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch, caplog):
-    monkeypatch.setattr(file_bounds, "PICTURE", 1000)
+    monkeypatch.setattr(file_bounds, "MEDIUM", 1000)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
     for picture in (noise, np.zeros((64, 64), np.uint8), noise):
         run.log_image("sample", picture)

@@ -41,9 +41,13 @@ class LineSink:
             assert runs_points_include(self.path.parent, call)
             self._append("points", seq=call.seq, step=call.step, values=call.values)
 
-    def media(self, entry: MediaEntry, picture: bytes | None) -> None:
+    def media(self, entry: MediaEntry, file_content: bytes | None) -> None:
         self._append(
-            "media", seq=entry.seq, name=entry.name, content=entry.content, png=picture and picture[1:4].decode()
+            "media",
+            seq=entry.seq,
+            name=entry.name,
+            content=entry.content,
+            png=file_content and file_content[1:4].decode(),
         )
 
     def document(self, document: RunDocument) -> None:
@@ -81,7 +85,7 @@ class BrokenSink:
     def points(self, calls: Sequence[LogCall]) -> None:
         self._fail("points")
 
-    def media(self, entry: MediaEntry, picture: bytes | None) -> None:
+    def media(self, entry: MediaEntry, file_content: bytes | None) -> None:
         self._fail("media")
 
     def document(self, document: RunDocument) -> None:

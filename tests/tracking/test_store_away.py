@@ -110,7 +110,7 @@ def test_media_are_spooled_too(store: Path, cache: Path):
         until(run.flush)
         with store_gone(run):
             until_given_up(run)
-            run.log_image("noise", np.zeros((4, 4, 3), dtype=np.uint8))
+            run.log_image("noise", np.zeros((4, 4, 3), dtype=np.uint8), masks=np.zeros((4, 4), dtype=np.uint8))
             run.log_text("note", "meanwhile")
             until(lambda: list(cache.glob("spool/*/media/*.jsonl")))
         run.log_text("note", "after")

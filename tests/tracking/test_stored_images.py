@@ -19,15 +19,15 @@ import runfolio
 from runfolio.errors import ConfigError
 from runfolio.record.content import media
 from runfolio.tracking.pipeline.media_content import histogram, image_copy, png
-from runfolio.tracking.pipeline.pixels import StoredImage
+from runfolio.tracking.pipeline.stored_file import StoredFile
 
 from ..docs.limits import rows_of
 
 RAMP = np.linspace(0, 1, 64)[None].repeat(4, 0)
 
 
-def pixels(stored: StoredImage) -> Any:
-    with Image.open(io.BytesIO(stored.png)) as picture:
+def pixels(stored: StoredFile) -> Any:
+    with Image.open(io.BytesIO(stored.content)) as picture:
         return np.asarray(picture)
 
 
@@ -109,7 +109,7 @@ def test_pixels_that_are_not_finite_are_counted():
 def test_modes_of_png_are_exact(mode: str):
     picture = Image.new(mode, (3, 2), 1)
     stored = png(picture)
-    with Image.open(io.BytesIO(stored.png)) as read_back:
+    with Image.open(io.BytesIO(stored.content)) as read_back:
         assert read_back.mode == mode
         assert np.array_equal(np.asarray(read_back), np.asarray(picture))
     assert stored.notes == {}
@@ -126,7 +126,7 @@ def test_modes_of_numbers_are_stored_as_their_numbers():
 @pytest.mark.parametrize(("mode", "stored_mode"), [("CMYK", "RGB"), ("HSV", "RGB"), ("PA", "RGBA"), ("La", "LA")])
 def test_other_modes_are_converted_with_a_note(mode: str, stored_mode: str):
     stored = png(Image.new(mode, (3, 2)))
-    with Image.open(io.BytesIO(stored.png)) as read_back:
+    with Image.open(io.BytesIO(stored.content)) as read_back:
         assert read_back.mode == stored_mode
     assert stored.notes == {"mode": mode}
 

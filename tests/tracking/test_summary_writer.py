@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import wave
 from pathlib import Path
@@ -15,6 +16,8 @@ from matplotlib import pyplot as plt
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+from tensorboard.plugins.mesh.metadata import parse_plugin_metadata
+from tensorboard.util.tensor_util import make_ndarray
 from torch.utils import tensorboard
 from torch.utils.tensorboard import summary
 
@@ -154,17 +157,14 @@ def kept(writer: SummaryWriter, name: str) -> tuple[dict[str, Any], dict[str, np
     return json.loads((folder.path / "about.json").read_text()), arrays
 
 
-def test_tensors_meshes_and_embeddings_are_artifacts(writer: SummaryWriter):
+def test_tensors_and_embeddings_are_artifacts(writer: SummaryWriter):
     points, images = np.random.default_rng(0).random((3, 2)), np.ones((3, 1, 2, 2))
     writer.add_tensor("a/tensor", torch.eye(2), 5)
-    writer.add_mesh("mesh", torch.zeros(1, 3, 3), faces=torch.tensor([[[0, 1, 2]]]), config_dict={"material": {}})
     writer.add_embedding(points, ["a", "b", "c"], images, tag="points")
     (folder,) = (writer.run.folder / "artifacts").glob("a-tensor-*-5")
     details, arrays = kept(writer, folder.name)
     assert details == {"tag": "a/tensor", "step": 5}
     assert (arrays["tensor"] == np.eye(2)).all()
-    details, arrays = kept(writer, "mesh-0")
-    assert (details["config"], sorted(arrays)) == ({"material": {}}, ["faces", "vertices"])
     details, arrays = kept(writer, "points-0")
     assert details["metadata"] == [["a"], ["b"], ["c"]]
     assert (arrays["points"] == points).all()
@@ -193,21 +193,58 @@ def test_precision_and_recall_are_those_of_torch(writer: SummaryWriter):
 
 def test_sounds_are_wav_files(writer: SummaryWriter):
     writer.add_audio("sound", torch.tensor([[0.0, 1.0, -2.0]]), sample_rate=8000)
-    with wave.open(str(writer.run.folder / "artifacts" / "sound-0" / "audio.wav")) as file:
+    (entry,) = recorded(writer).media("audio")
+    with wave.open(str(entry.path)) as file:
         assert file.getframerate() == 8000
         assert np.frombuffer(file.readframes(3), "<i2").tolist() == [0, 32767, -32767]
+    (event,) = EventAccumulator(writer.log_dir).Reload().Audio("sound")
+    assert (event.encoded_audio_string, event.content_type) == (entry.read_bytes(), "audio/wav")
+    assert (event.sample_rate, event.length_frames) == (8000, 3)
 
 
-def test_videos_and_boxes_are_images(writer: SummaryWriter):
-    frames = torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1, 1).expand(1, 2, 3, 8, 8)
+def test_videos_are_shown_in_a_grid(writer: SummaryWriter):
+    frames = torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1, 1).expand(9, 2, 3, 8, 8)
     writer.add_video("video", frames, fps=2)
+    (entry,) = recorded(writer).media("video")
+    (event,) = EventAccumulator(writer.log_dir).Reload().Images("video")
+    assert (event.encoded_image_string, event.width, event.height) == (entry.read_bytes(), 64, 16)
+    with Image.open(entry.path) as video:  # type: ignore[arg-type]
+        video.load()
+        assert (video.n_frames, video.size, video.info["duration"]) == (2, (64, 16), 500)  # type: ignore[attr-defined]
+
+
+def test_boxes_are_recorded_and_drawn_for_tensorboard(writer: SummaryWriter):
     writer.add_image_with_boxes("boxes", torch.zeros(3, 20, 30), [[5, 5, 15, 15]], labels="cat", rescale=2)
-    paths = {entry.name: entry.path for entry in recorded(writer).media("image")}
-    with Image.open(paths["video"]) as video:  # type: ignore[arg-type]
-        assert (video.n_frames, video.size, video.info["duration"]) == (2, (8, 8), 500)  # type: ignore[attr-defined]
-    with Image.open(paths["boxes"]) as boxes:  # type: ignore[arg-type]
-        assert boxes.size == (60, 40)
-        assert boxes.getpixel((20, 11)) == (255, 0, 0)
+    (entry,) = recorded(writer).media("image")
+    assert entry.boxes == [{"box": [10.0, 10.0, 30.0, 30.0], "label": "cat"}]
+    (event,) = EventAccumulator(writer.log_dir).Reload().Images("boxes")
+    plain, drawn = (Image.open(io.BytesIO(content)) for content in (entry.read_bytes(), event.encoded_image_string))
+    assert plain.size == drawn.size == (60, 40)
+    assert (plain.convert("RGB").getpixel((20, 11)), drawn.getpixel((20, 11))) == ((0, 0, 0), (255, 0, 0))
+
+
+def test_meshes_are_those_of_torch_in_tensorboard(writer: SummaryWriter, tmp_path: Path):
+    vertices, faces = torch.rand(2, 3, 3), torch.tensor([[[0, 1, 2]]] * 2)
+    colors = torch.randint(0, 256, (2, 3, 3), dtype=torch.uint8)
+    config = {"material": {"cls": "PointsMaterial"}}
+    writer.add_mesh("mesh", vertices, colors, faces, config, 4)
+    entries = recorded(writer).media("mesh")
+    assert [(entry.name, entry.step, entry.media_type) for entry in entries] == [
+        ("mesh", 4, "model/ply"),
+        ("mesh/1", 4, "model/ply"),
+    ]
+    with tensorboard.SummaryWriter(str(tmp_path / "theirs")) as theirs:
+        theirs.add_mesh("mesh", vertices[:1], colors[:1], faces[:1], config, 4)
+    ours, expected = (EventAccumulator(str(path)).Reload() for path in (writer.log_dir, tmp_path / "theirs"))
+    for part in ("VERTEX", "COLOR", "FACE"):
+        (event,), (other,) = ours.Tensors(f"mesh_{part}"), expected.Tensors(f"mesh_{part}")
+        assert (make_ndarray(event.tensor_proto) == make_ndarray(other.tensor_proto)).all()
+        about, wanted = (
+            parse_plugin_metadata(reader.SummaryMetadata(f"mesh_{part}").plugin_data.content)
+            for reader in (ours, expected)
+        )
+        assert (about.name, about.json_config, about.shape) == (wanted.name, wanted.json_config, wanted.shape)
+        assert (about.content_type, about.components) == (wanted.content_type, wanted.components)
 
 
 def test_raw_histograms_are_stored_without_empty_ends(writer: SummaryWriter):

@@ -232,6 +232,11 @@ def log_everything(run: runfolio.Run) -> None:
         run.log_image("image", generator.random((4, 6, 3)), step=step, caption="noise")
         run.log_histogram("weights", generator.normal(size=500), step=step)
         run.log_text("note", "it *works*", step=step)
+        run.log_image("boxes", generator.random((8, 8, 3)), step=step, boxes=[[1, 1, 6, 6]])
+        run.log_audio("tone", generator.random(100), 8000, step=step)
+        run.log_video("film", generator.random((3, 8, 8, 3)), step=step)
+        run.log_mesh("cloud", generator.random((5, 3)), step=step)
+        run.log_table("table", [{"a": 1}], step=step)
     run.summary["test/acc"] = 0.75
     run.summary["train/loss"] = 0.01
 
@@ -311,6 +316,11 @@ def test_tensorboard_shows_the_whole_run(store: Path):
         assert sum(count for _, _, count in histogram[2]) == 500
         (picture, _) = ask("plugin/images/images", run=large, tag="image", sample=0)
         assert ask(f"plugin/images/individualImage?{picture['query']}")[1:4] == b"PNG"
+        (video, _) = ask("plugin/images/images", run=large, tag="film", sample=0)
+        assert ask(f"plugin/images/individualImage?{video['query']}")[8:12] == b"WEBP"
+        (sound, _) = ask("plugin/audio/audio", run=large, tag="tone", sample=0)
+        assert ask(f"plugin/audio/individualAudio?{sound['query']}")[8:12] == b"WAVE"
+        assert ask("plugin/mesh/tags")[large] == {"cloud": {"samples": 1}}
         (note, _) = ask("plugin/text/text", run=large, tag="note")
         assert note["text"] == "<p>it <em>works</em></p>"
 

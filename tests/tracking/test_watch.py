@@ -23,6 +23,7 @@ from runfolio.errors import ConfigError
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content import media
 from runfolio.tracking.monitors.tensor_statistics import _count_on_device, count_values, histogram_of, norms
+from runfolio.tracking.monitors.weight_updates import WeightUpdate
 from runfolio.tracking.pipeline.media_content import histogram
 
 
@@ -86,9 +87,8 @@ class TestWhatIsRecorded:
         assert curve(run, "grad_norm") == pytest.approx({step: norm_at[step] for step in (0, 3, 6)})
         parameters = [name for name, _ in model.named_parameters()]
         assert names(run) == {
-            *("grad_norm", "weight_norm"),
-            *(f"grad_norm/{name}" for name in parameters),
-            *(f"weight_norm/{name}" for name in parameters),
+            *("grad_norm", "weight_norm", "update_ratio", "dead_units", "dead_units/relu"),
+            *(f"{metric}/{name}" for metric in ("grad_norm", "weight_norm", "update_ratio") for name in parameters),
         }
 
     def test_weights_are_those_before_the_step(self, run: runfolio.Run):
@@ -145,12 +145,12 @@ class TestWhatIsRecorded:
     def test_hooks_are_removed_at_the_end_of_the_run(self, store: Path):
         import torch.optim.optimizer as optimizer
 
-        hooks = len(optimizer._global_optimizer_pre_hooks)
+        hooks = len(optimizer._global_optimizer_pre_hooks) + len(optimizer._global_optimizer_post_hooks)
         model = network()
         with runfolio.init(store=store) as run:
             run.watch(model)
             train(model, 1)
-        assert len(optimizer._global_optimizer_pre_hooks) == hooks
+        assert len(optimizer._global_optimizer_pre_hooks) + len(optimizer._global_optimizer_post_hooks) == hooks
         assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
     @pytest.mark.parametrize(
@@ -165,6 +165,92 @@ class TestWhatIsRecorded:
         run.watch(**given)
         run.flush()
         assert message in caplog.text
+
+
+class TestUpdateRatios:
+    def test_ratio_is_the_change_of_one_step_over_the_weights(self, run: runfolio.Run):
+        model = network()
+        before = {name: value.detach().clone() for name, value in model.named_parameters()}
+        run.watch(model, every=1)
+        train(model, 1)
+
+        changes = {name: value.detach() - before[name] for name, value in model.named_parameters()}
+        assert curve(run, "update_ratio/head.weight")[0] == pytest.approx(
+            float(changes["head.weight"].norm() / before["head.weight"].norm()), rel=1e-5
+        )
+        change, size = (torch.cat([value.flatten() for value in part.values()]).norm() for part in (changes, before))
+        assert curve(run, "update_ratio")[0] == pytest.approx(float(change / size), rel=1e-5)
+
+    def test_ratios_have_the_steps_of_the_norms(self, run: runfolio.Run):
+        model = network()
+        run.watch(model, every=3, log="weights", histograms=False)
+        train(model, 7)
+        assert list(curve(run, "update_ratio")) == list(curve(run, "weight_norm")) == [0, 3, 6]
+        assert not any(name.startswith(("grad_norm", "dead_units")) for name in names(run))
+
+    def test_unchanged_weights_have_ratio_0_and_zero_weights_infinity(self, run: runfolio.Run):
+        model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+        model[0].requires_grad_(False)
+        nn.init.zeros_(model[1].bias)  # type: ignore[arg-type]
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        run.watch(model, every=1)
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+        assert curve(run, "update_ratio/0.weight") == {0: 0.0}
+        assert curve(run, "update_ratio/1.bias") == {0: math.inf}
+
+    @pytest.mark.parametrize("shape", [(3_000, 300), (1, 900_000), (900_000,)])
+    def test_ratio_of_a_large_tensor_is_close_to_the_exact_one(self, shape: tuple[int, ...]):
+        weight, change = torch.randn(shape), 0.001 * torch.randn(shape)
+        update = WeightUpdate([weight, torch.ones(5)])
+        weight += change
+        large, small, total = update.ratios().tolist()
+        assert large == pytest.approx(float(change.norm() / (weight - change).norm()), rel=0.01)
+        assert small == 0
+        assert total == pytest.approx(large, rel=0.01)
+
+
+class TestDeadUnits:
+    def test_share_of_channels_that_are_zero_for_the_whole_batch(self, run: runfolio.Run):
+        model = network()
+        nn.init.constant_(model.norm.bias, 1.0)  # type: ignore[union-attr, arg-type]
+        with torch.no_grad():
+            model.norm.bias[1] = -100.0  # type: ignore[union-attr, index]
+        run.watch(model, every=1)
+        train(model, 1)
+        assert curve(run, "dead_units/relu") == curve(run, "dead_units") == {0: pytest.approx(1 / 3)}
+
+    def test_feature_after_a_linear_layer_is_the_last_dimension(self, run: runfolio.Run):
+        model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(inplace=True), nn.Linear(8, 1))
+        nn.init.constant_(model[0].bias, 10.0)  # type: ignore[arg-type]
+        with torch.no_grad():
+            model[0].bias[:2] = -100.0  # type: ignore[index]
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        run.watch(model, every=1)
+        model(torch.randn(3, 5, 4)).sum().backward()
+        optimizer.step()
+        assert curve(run, "dead_units/1") == {0: 0.25}
+
+    def test_unit_that_lives_in_one_accumulated_batch_is_not_dead(self, run: runfolio.Run):
+        model = nn.Sequential(nn.Linear(1, 2, bias=False), nn.ReLU())
+        nn.init.ones_(model[0].weight)  # type: ignore[arg-type]
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        run.watch(model, every=1)
+        for batches in ([-1.0, 1.0], [-1.0, -1.0]):
+            for number in batches:
+                model(torch.tensor([[number]])).sum().backward()
+            optimizer.step()
+        assert curve(run, "dead_units") == {0: 0.0, 1: 1.0}
+
+    def test_evaluation_does_not_count(self, run: runfolio.Run):
+        model = nn.Sequential(nn.Linear(1, 2, bias=False), nn.ReLU())
+        nn.init.ones_(model[0].weight)  # type: ignore[arg-type]
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        run.watch(model, every=1)
+        model(-torch.ones(1, 1)).sum().backward()
+        model.eval()(torch.ones(1, 1))
+        optimizer.step()
+        assert curve(run, "dead_units") == {0: 1.0}
 
 
 class TestEveryWayToTrain:

@@ -15,6 +15,7 @@ from runfolio.cli.commands.diff import diff
 from runfolio.cli.commands.doctor import doctor
 from runfolio.cli.commands.du import du
 from runfolio.cli.commands.evaluate import evaluate
+from runfolio.cli.commands.export import export
 from runfolio.cli.commands.fork import fork
 from runfolio.cli.commands.logs import logs
 from runfolio.cli.commands.note import note
@@ -28,6 +29,7 @@ from runfolio.cli.commands.resume import resume
 from runfolio.cli.commands.runs import list_runs
 from runfolio.cli.commands.series import series
 from runfolio.cli.commands.show import show
+from runfolio.cli.commands.sql import run_sql
 from runfolio.cli.commands.tag import tag
 from runfolio.cli.commands.tensorboard import tensorboard
 from runfolio.cli.commands.train import train
@@ -60,14 +62,14 @@ def main(context: click.Context) -> None:
         limit_memory()
 
 
-_READING = (list_runs, show, logs, plot, best, compare, diff, du)
+_READING = (list_runs, show, logs, plot, run_sql, best, compare, diff, export, du)
 """Commands that only read records. `doctor` limits its memory itself unless `--repair` is given."""
 
 _HEADINGS: dict[str, tuple[click.Command, ...]] = {
     "Train": (data, train, resume, fork, series),
-    "Look": (list_runs, show, logs, plot, tensorboard),
+    "Look": (list_runs, show, logs, plot, run_sql, tensorboard),
     "Decide": (best, compare, diff, evaluate, predict, reproduce),
-    "Keep": (rename, tag, note, archive, unarchive, prune),
+    "Keep": (rename, tag, note, archive, unarchive, prune, export),
     "House": (du, delete, undelete, trash, purge, doctor, cache),
 }
 

@@ -11,15 +11,20 @@ from typing import Any
 
 from runfolio.events import messages as m
 from runfolio.events import wire
+from runfolio.events.drawn_boxes import draw_boxes
 from runfolio.events.framing import frame
+from runfolio.events.mesh_tensors import COLOR, FACE, VERTEX, mesh_tensors
 from runfolio.record.base.files import plain_json
 from runfolio.record.base.flat_names import as_number, decode_numbers, encode_numbers, flatten
 from runfolio.record.base.run_document import RUNNING, RunDocument
+from runfolio.record.content import media_types
 from runfolio.record.points.metric_summary import is_system_metric
 from runfolio.record.points.tails import LogCall
 
 _NULL = m.Tensor(m.DT_FLOAT, m.TensorShape.of(0))
 """Placeholder tensor for a value that consists only of metadata."""
+_MESH_PARTS = {VERTEX: "VERTEX", FACE: "FACE", COLOR: "COLOR"}
+_MESH_TYPES = {VERTEX: m.DT_FLOAT, FACE: m.DT_INT32, COLOR: m.DT_UINT8}
 
 
 class EventEncoder:
@@ -85,12 +90,16 @@ class EventEncoder:
         return head
 
     def medium(
-        self, time_us: int, step: int, kind: str, name: str, content: Mapping[str, Any], picture: bytes | None
+        self, time_us: int, step: int, kind: str, name: str, content: Mapping[str, Any], file_content: bytes | None
     ) -> bytes:
-        """Encode one line of the record's media (`docs/format.md`); `picture` is the PNG of an image or figure."""
+        """Encode one line of the record's media (`docs/format.md`) with the content of its file.
+
+        TensorBoard shows boxes only if they are drawn, of video only animated images, and of meshes those that were
+        logged as arrays. It shows no tables.
+        """
         time_s = time_us / 1e6
-        if kind in ("image", "figure"):
-            return self._image(time_s, step, kind, name, content.get("caption"), picture)
+        if "file" in content:
+            return b"" if file_content is None else self._file(time_s, step, kind, name, content, file_content)
         if kind == "histogram":
             return self._histogram(time_s, step, name, content)
         if kind == "text":
@@ -132,15 +141,50 @@ class EventEncoder:
         data = m.HparamsData(session_end_info=m.SessionEnd(status, time_s))
         return _session("_hparams_/session_end_info", time_s, data)
 
-    def _image(
-        self, time_s: float, step: int, kind: str, name: str, caption: str | None, picture: bytes | None
+    def _file(
+        self, time_s: float, step: int, kind: str, name: str, content: Mapping[str, Any], file_content: bytes
     ) -> bytes:
-        if picture is None:
+        caption, media_type = content.get("caption") or "", media_types.type_of(content["file"])
+        if kind == "audio":
+            return self._audio(time_s, step, name, content, file_content)
+        if kind == "mesh":
+            return self._mesh(time_s, step, name, content, file_content)
+        if media_type is None or not media_type.startswith("image/"):
             return b""
-        width, height = struct.unpack_from(">II", picture, 16)  # in PNG's first chunk
-        tag = self._tag(name, "images", kind)
-        image = m.Image(height, width, 4, picture)  # 4: RGBA; TensorBoard passes the PNG to the browser unchanged
-        return _summary(time_s, step, m.Value(tag, _metadata("images", caption or ""), image=image))
+        if kind == "video":
+            width, height = content.get("width", 0), content.get("height", 0)
+        else:
+            width, height = struct.unpack_from(">II", file_content, 16)  # in PNG's first chunk
+            if boxes := content.get("boxes"):
+                file_content = draw_boxes(file_content, boxes)
+        # 4: RGBA; TensorBoard passes the file to the browser unchanged
+        image = m.Image(height, width, 4, file_content)
+        return _summary(
+            time_s, step, m.Value(self._tag(name, "images", kind), _metadata("images", caption), image=image)
+        )
+
+    def _audio(self, time_s: float, step: int, name: str, content: Mapping[str, Any], file_content: bytes) -> bytes:
+        rate, channels, samples = (content.get(key, 0) for key in ("sample_rate", "channels", "samples"))
+        media_type = media_types.type_of(content["file"]) or ""
+        audio = m.Audio(rate, channels, samples, file_content, media_type)
+        data = m.AudioData(m.AUDIO_WAV if media_type == "audio/wav" else 0)
+        metadata = m.Metadata(m.PluginData("audio", data.encode()), summary_description=content.get("caption") or "")
+        return _summary(time_s, step, m.Value(self._tag(name, "audio", "audio"), metadata, audio=audio))
+
+    def _mesh(self, time_s: float, step: int, name: str, content: Mapping[str, Any], file_content: bytes) -> bytes:
+        tensors, caption = mesh_tensors(file_content), content.get("caption") or ""
+        if not tensors:
+            return b""
+        tag = self._tag(name, "mesh", "mesh")
+        components = sum(1 << tensor.kind for tensor in tensors)
+        config = json.dumps(plain_json(content.get("config", {})), sort_keys=True)
+        values = []
+        for kind, rows in tensors:
+            about = m.MeshData(tag, kind, config, [1, *rows.shape], components)
+            metadata = m.Metadata(m.PluginData("mesh", about.encode()), summary_description=caption)
+            tensor = m.Tensor(_MESH_TYPES[kind], m.TensorShape.of(1, *rows.shape), rows.tobytes())
+            values.append(m.Value(f"{tag}_{_MESH_PARTS[kind]}", metadata, tensor=tensor))
+        return _summary(time_s, step, *values)
 
     def _histogram(self, time_s: float, step: int, name: str, content: Mapping[str, Any]) -> bytes:
         edges, counts = content["edges"], content["counts"]

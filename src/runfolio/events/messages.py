@@ -1,8 +1,8 @@
 """Protobuf messages of an event file, limited to the fields in use.
 
 Sources, all in the package `tensorboard`: compat/proto/{event, summary, tensor, tensor_shape, types, histogram, graph,
-node_def, attr_value}.proto, plugins/hparams/{plugin_data, api}.proto, plugins/custom_scalar/layout.proto; and of
-protobuf itself struct.proto.
+node_def, attr_value}.proto, plugins/hparams/{plugin_data, api}.proto, plugins/custom_scalar/layout.proto,
+plugins/{audio, mesh}/plugin_data.proto; and of protobuf itself struct.proto.
 """
 
 # ruff: noqa: RUF009 - `part` and `parts` are `dataclasses.field`
@@ -17,7 +17,7 @@ from runfolio.events.wire import BOOL, BYTES, DOUBLE, FLOAT, INT, TEXT, Message,
 
 FILE_VERSION = "brain.Event:2"
 
-DT_FLOAT, DT_DOUBLE, DT_STRING = 1, 2, 7
+DT_FLOAT, DT_DOUBLE, DT_INT32, DT_UINT8, DT_STRING = 1, 2, 3, 4, 7
 _FORMS = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 19: "e", 22: "I", 23: "Q"}
 """`struct` format of the numbers in a tensor's `tensor_content`, by DataType."""
 
@@ -114,14 +114,42 @@ class Histogram(Message):
 
 
 @dataclass
+class Audio(Message):
+    sample_rate: float = part(1, FLOAT, 0.0)
+    num_channels: int = part(2, INT, 0)
+    length_frames: int = part(3, INT, 0)
+    encoded_audio_string: bytes = part(4, BYTES, b"")
+    content_type: str = part(5, TEXT, "")
+
+
+AUDIO_WAV = 11
+"""The only encoding of audio that TensorBoard knows."""
+
+
+@dataclass
+class AudioData(Message):
+    encoding: int = part(2, INT, 0)
+
+
+@dataclass
+class MeshData(Message):
+    name: str = part(2, TEXT, "")
+    content_type: int = part(3, INT, 0)
+    json_config: str = part(5, TEXT, "")
+    shape: list[int] = parts(6, INT)
+    components: int = part(7, INT, 0)
+
+
+@dataclass
 class Value(Message):
-    """Entry of a summary; exactly one of `simple_value`, `image`, `histo` and `tensor` is set."""
+    """Entry of a summary; exactly one of `simple_value`, `image`, `histo`, `audio` and `tensor` is set."""
 
     tag: str = part(1, TEXT, "")
     metadata: Metadata | None = part(9, Metadata)
     simple_value: float | None = part(2, FLOAT)
     image: Image | None = part(4, Image)
     histo: Histogram | None = part(5, Histogram)
+    audio: Audio | None = part(6, Audio)
     tensor: Tensor | None = part(8, Tensor)
 
     @property

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from runfolio.errors import RunfolioError
 from runfolio.events.event_encoder import EventEncoder
 from runfolio.record.base.layout import event_file, event_files, event_writer, line_event_files, line_folder
 from runfolio.record.base.record_path import RecordPath
@@ -100,11 +101,11 @@ def _parts(folder: Path, document: RunDocument, attempt: Attempt) -> tuple[Itera
 
 
 def _medium(folder: Path, entry: MediaEntry, encoder: EventEncoder) -> bytes:
-    """Encode one medium; return nothing if its line or image is damaged, since readers of the record report that."""
+    """Encode one medium; return nothing if its line or file is damaged, since readers of the record report that."""
     try:
-        picture = media.read_picture(folder, entry)
-        return encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, picture)
-    except (OSError, AttributeError, KeyError, TypeError, ValueError, struct.error):
+        content = None if entry.path is None else entry.read_bytes()
+        return encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, content)
+    except (RunfolioError, OSError, AttributeError, KeyError, TypeError, ValueError, struct.error):
         return b""
 
 

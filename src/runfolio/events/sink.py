@@ -85,9 +85,9 @@ class EventFileSink:
                 self._files[folder] = AppendFile(folder / self._file_name, self._header)
             self._records[folder] += record
 
-    def media(self, entry: MediaEntry, picture: bytes | None) -> None:
+    def media(self, entry: MediaEntry, file_content: bytes | None) -> None:
         self._append(
-            lambda: self._encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, picture)
+            lambda: self._encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, file_content)
         )
 
     def document(self, document: RunDocument) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from runfolio.query.arrow_frame import ArrowFrame
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(ArrowFrame):
     """Points of one metric on the newest branch of a run, in order of arrival. All arrays are [n]."""
 
     metric: str
@@ -27,3 +30,40 @@ class Curve:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def to_arrow(self) -> pa.Table:
+        """Return one row per point: `step`, `time` (UTC), `x` and `value`."""
+        import numpy as np
+        import pyarrow as pa
+
+        from runfolio.record.points import arrow_arrays
+
+        times = arrow_arrays.times(np.rint(self.times * 1e6).astype(np.int64))
+        numbers = [arrow_arrays.from_numpy(array) for array in (self.steps, self.x, self.values)]
+        return pa.table({"step": numbers[0], "time": times, "x": numbers[1], "value": numbers[2]})
+
+    def thinned(self, columns: int) -> Curve:
+        """Return the curve with the points that a plot of so many columns of pixels can show, ordered by x.
+
+        Of each column, the first, last, lowest and highest point are kept (M4), so that no spike is lost. Points
+        without x are left out.
+        """
+        import numpy as np
+
+        from runfolio.query.thinning import thinned_indices
+
+        order = np.argsort(self.x, kind="stable")
+        order = order[np.isfinite(self.x[order])]
+        kept = order[thinned_indices(self.x[order], self.values[order], columns)]
+        arrays = {name: getattr(self, name)[kept] for name in ("steps", "times", "values", "x")}
+        return replace(self, **arrays)
+
+    def _repr_html_(self) -> str:
+        """Return a small plot for a notebook."""
+        from runfolio.query.html_table import escaped
+        from runfolio.query.sparkline import WIDTH, sparkline
+
+        thinned = self.thinned(WIDTH)
+        last = f"last {escaped(float(self.values[-1]))} " if len(self) else ""
+        label = f"{escaped(self.metric)}: {last}({len(self):,} points over {escaped(self.x_name)})"
+        return f"<div>{sparkline(thinned.x, thinned.values)}<br>{label}</div>"

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from runfolio.errors import ConfigError, NotFound, RunfolioError, did_you_mean
-from runfolio.query import model_loading
+from runfolio.query import durations, model_loading
+from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.query.curve import Curve
 from runfolio.query.frames import x_axis
-from runfolio.query.frames.points import open_points, points_frame
+from runfolio.query.frames.points import open_points
 from runfolio.query.index.entries import Entry
 from runfolio.query.index.rows import moment_of
-from runfolio.query.index.run_columns import RunColumns, RunRow
+from runfolio.query.index.run_columns import RunColumns, RunFacts, RunRow
 from runfolio.query.recorded_code import RecordedCode
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_edits import RunEdits
@@ -33,20 +34,24 @@ from runfolio.record.content.media import MediaEntry
 from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
     from torch.nn import Module
+
+    from runfolio.query.histories.point_frame import PointFrame
+    from runfolio.query.recorded_answers import Answers
 
     cached_property = property  # pyright does not accept functools' class for a property of `RunView`
 else:
     from functools import cached_property
 
 
-class RecordedRun:
+class RecordedRun(ArrowFrame):
     """Run as of the last scan of the store. Curves, media and checkpoints are read on access."""
 
     def __init__(self, store: Path, row: RunRow, columns: RunColumns) -> None:
         self._store = store
-        self._row = row
+        self.row = row
+        """Row of the run in the index."""
         self._columns = columns
         self.run_path = os.fsdecode(row.folder)
         """Folder of the run, relative to the store. It is unique."""
@@ -63,7 +68,7 @@ class RecordedRun:
 
     @cached_property
     def _entry(self) -> Entry:
-        return self._columns.entry(self._row.key)
+        return self._columns.entry(self.row.key)
 
     @property
     def document(self) -> RunDocument:
@@ -103,34 +108,39 @@ class RecordedRun:
 
     @property
     def id(self) -> str:
-        return self._row.id
+        return self.row.id
 
     @property
     def name(self) -> str:
         """Current name, given by the script or by an edit."""
-        return self.edits.current_name if self._is_edited else self._row.name
+        return self.edits.current_name if self._is_edited else self.row.name
 
     @property
     def experiment(self) -> str:
-        return self._row.experiment
+        return self.row.experiment
 
     @property
     def tags(self) -> list[str]:
-        return self.edits.current_tags if self._is_edited else orjson.loads(self._row.tags)
+        return self.edits.current_tags if self._is_edited else orjson.loads(self.row.tags)
 
     @property
     def notes(self) -> str:
-        return self.edits.current_notes if self._is_edited else self._row.notes
+        return self.edits.current_notes if self._is_edited else self.row.notes
 
     @property
     def archived(self) -> bool:
         """True if the run is excluded from tables, selections and plots."""
-        return self.edits.archived if self._is_edited else bool(self._row.archived)
+        return self.edits.archived if self._is_edited else bool(self.row.archived)
+
+    @property
+    def facts(self) -> RunFacts:
+        """Facts that tables show: end, series, lineage, host, device and commit."""
+        return RunFacts.of(self.row)
 
     @property
     def is_reproduction(self) -> bool:
         """True if the run was started to repeat another one with the same settings."""
-        return bool(self._row.is_reproduction)
+        return bool(self.row.is_reproduction)
 
     @property
     def _is_edited(self) -> bool:
@@ -140,7 +150,7 @@ class RecordedRun:
     @property
     def created(self) -> datetime:
         """Start of the run, in UTC."""
-        return moment_of(self._row.created)
+        return moment_of(self.row.created)
 
     @property
     def duration_s(self) -> float | None:
@@ -148,14 +158,19 @@ class RecordedRun:
 
         Seconds inherited from the parent of a fork are not included. None for a crashed run, whose end is unknown.
         """
-        since_us = self._row.working_since
-        worked_s = self._row.worked_s
+        since_us = self.row.working_since
+        worked_s = self.row.worked_s
         return worked_s if worked_s is None or since_us is None else worked_s + max(0.0, time.time() - since_us / 1e6)
+
+    @property
+    def progress(self) -> float | None:
+        """Share of `run.total_steps` that is done, from 0 to 1; None if the script did not set it."""
+        return durations.progress(self)
 
     @property
     def reason(self) -> str | None:
         """Reason of the end, without the state; None if there is none."""
-        return self._row.reason
+        return self.row.reason
 
     @property
     def ending(self) -> str:
@@ -170,7 +185,7 @@ class RecordedRun:
     @cached_property
     def flat_config(self) -> Mapping[str, Any]:
         """Flattened config: `{"optimizer": {"lr": 0.1}}` becomes `{"optimizer/lr": 0.1}`."""
-        return self._columns.by_name(self._row.key, "params", lambda: flatten(self.config))
+        return self._columns.by_name(self.row.key, "params", lambda: flatten(self.config))
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -180,12 +195,12 @@ class RecordedRun:
     @cached_property
     def flat_summary(self) -> Mapping[str, Any]:
         """Flattened summary, like `flat_config`."""
-        return self._columns.by_name(self._row.key, "results", lambda: flatten(self.summary))
+        return self._columns.by_name(self.row.key, "results", lambda: flatten(self.summary))
 
     @cached_property
     def data(self) -> dict[str, DataFacts]:
         """Recorded data by name (`train`, `val`, `test`, ...): fingerprint, number of items, source, items."""
-        given = self._columns.by_name(self._row.key, "data", lambda: self.document.data)
+        given = self._columns.by_name(self.row.key, "data", lambda: self.document.data)
         return {name: DataFacts.of(self.folder, name, value) for name, value in given.items()}
 
     def metric(self, name: str, x: str | None = None, *, rank: int | None = None) -> Curve:
@@ -202,31 +217,18 @@ class RecordedRun:
             NotFound: The metric or the rank does not exist; the message names similar metrics.
             ConfigError: The run has no metric `x`.
         """
-        files = open_points(self.folder)
+        files = open_points(self.folder, self.document)
         points = files.read(name, rank=rank)
         x_name = x or x_axis.default_x(self, name)
         positions = x_axis.along(self, files, name, points, x_name, rank)
         return Curve(name, points.steps, points.times_us / 1e6, points.values, positions, x_name)
 
-    def to_pandas(self, *, system: bool = False) -> pd.DataFrame:
-        """Return one row per point of all metrics: `metric`, `step`, `time` (UTC), `value`, in order of arrival.
-
-        The format is long, since metrics can have different steps. For the wide format use
-        `.pivot_table(index="step", columns="metric", values="value")`.
-
-        Args:
-            system: Include the points of `system_metrics`.
-
-        Raises:
-            MissingExtra: pandas is not installed.
-        """
-        return points_frame(self.folder, system=system)
-
     def media(self, kind: str | None = None) -> list[MediaEntry]:
         """Return the logged media in order of arrival.
 
         Args:
-            kind: `image`, `figure`, `text` or `histogram`. Default: all kinds.
+            kind: `image`, `figure`, `audio`, `video`, `table`, `mesh`, `text`, `histogram`, `graph` or `layout`.
+                Default: all kinds.
 
         Raises:
             ConfigError: The kind does not exist.
@@ -235,6 +237,18 @@ class RecordedRun:
             raise ConfigError(f"there is no kind of media {kind!r}; {did_you_mean(kind, media.KINDS)}")
         entries, _ = media.read(self.folder)
         return [entry for entry in entries if kind in (None, entry.kind)]
+
+    def answers(self, split: str = "test") -> Answers:
+        """Return the answers of the newest attempt to the items of a split: predictions, probabilities, losses.
+
+        Raises:
+            NotFound: The run has no answers to the split; the message names the others.
+            DamagedFile: Their file is damaged.
+            NewerFormat: A newer version of runfolio wrote it.
+        """
+        from runfolio.query.recorded_answers import read_answers  # imports Arrow, which tables of runs do not need
+
+        return read_answers(self.folder, split)
 
     @property
     def checkpoints(self) -> CheckpointList:
@@ -295,8 +309,27 @@ class RecordedRun:
         """
         return model_loading.load_classifier(self.checkpoint(), module).predict(images)
 
+    def points(self, *metrics: str, **options: Any) -> PointFrame:
+        """Return the points of some or all metrics as a table; arguments and errors as in `Runs.points`.
+
+        By default it has the columns `metric`, `step`, `time` (UTC) and `value`.
+        """
+        from runfolio.query.histories.point_frame import PointFrame, PointOptions
+
+        return PointFrame([self], metrics, PointOptions(**options), has_runs=False)
+
+    def to_arrow(self) -> pa.Table:
+        """Return one row per point of all metrics: `metric`, `step`, `time` (UTC) and `value` (see `points`)."""
+        return self.points().to_arrow()
+
+    def _repr_html_(self) -> str:
+        """Return the state, settings, results and a small plot of the run for a notebook."""
+        from runfolio.query.tables.notebook_pages import run_page
+
+        return run_page(self)
+
     def _summaries(self, has_name: Callable[[str], bool]) -> Mapping[str, MetricSummary]:
         def whole() -> dict[str, MetricSummary]:
             return {name: summary for name, summary in self._entry.metrics.items() if has_name(name)}
 
-        return self._columns.by_name(self._row.key, "metrics", whole, has_name)
+        return self._columns.by_name(self.row.key, "metrics", whole, has_name)

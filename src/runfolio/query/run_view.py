@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from runfolio.query.curve import Curve
+from runfolio.query.index.run_columns import RunFacts
 from runfolio.query.recorded_code import RecordedCode
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run_edits import RunEdits
@@ -52,11 +53,15 @@ class RunView(Protocol):
     @property
     def is_reproduction(self) -> bool: ...
     @property
+    def facts(self) -> RunFacts: ...
+    @property
     def edits(self) -> RunEdits: ...
     @property
     def code(self) -> RecordedCode: ...
     @property
     def data(self) -> dict[str, DataFacts]: ...
+    @property
+    def problems(self) -> tuple[str, ...]: ...
     @property
     def metrics(self) -> Mapping[str, MetricSummary]: ...
     @property

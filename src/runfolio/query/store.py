@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
+from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.query.filter.select import select_rows, select_runs
 from runfolio.query.filter.sql_text import Sql
-from runfolio.query.frames.points import points_of_runs
 from runfolio.query.index.database import IndexDatabase
 from runfolio.query.index.entries import ScannedRun
 from runfolio.query.index.rows import is_encodable, run_key
@@ -31,13 +31,16 @@ from runfolio.record.base.visible_text import visible_line
 from runfolio.record.liveness.heartbeats import CRASHED
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
     from matplotlib.figure import Figure
+
+    from runfolio.query.histories.point_frame import PointFrame
+    from runfolio.query.sql.query_result import QueryResult
 
 STATES = (RUNNING, *ENDED, CRASHED)
 
 
-class Runs(Sequence[RecordedRun]):
+class Runs(Sequence[RecordedRun], ArrowFrame):
     """Sequence of runs. A `RecordedRun` is made for each run that is looked at."""
 
     def __init__(self, store: Path, index: StoreIndex, rows: Sequence[RunRow]) -> None:
@@ -101,28 +104,34 @@ class Runs(Sequence[RecordedRun]):
         panels = curve_panels(metrics, self, curve_options)
         return draw_curves(panels, log=curve_options.log, title=title, size=size)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return one row per run, newest first.
+    def points(self, *metrics: str, **options: Any) -> PointFrame:
+        """Return the points of some or all metrics of all runs as a table: `to_arrow()`, `to_pandas()`, `to_polars()`.
+
+        By default it has one row per point, with the columns `id`, `name`, `metric`, `step`, `time` (UTC) and `value`;
+        `batches()` reads it piece by piece. For options see `docs/frames.md`.
+
+        Args:
+            metrics: Names of the metrics; none are all.
+            options: Fields of `histories.point_frame.PointOptions`: `x`, `wide`, `every`, `group_by`, `spread`,
+                `system`.
+
+        Raises:
+            NotFound: No run has the metric; the message names the most similar ones.
+            ConfigError: An option has an invalid value.
+        """
+        from runfolio.query.histories.point_frame import PointFrame, PointOptions
+
+        return PointFrame(self, metrics, PointOptions(**options))
+
+    def to_arrow(self) -> pa.Table:
+        """Return one row per run, newest first; `to_pandas()` and `to_polars()` give the same as a data frame.
 
         The columns are `id`, `name`, `experiment`, `state`, `created` (UTC) and `duration_s`; `params.lr` for each
         config value; `metrics.val/acc` for the last value of each metric; `metrics.val/acc.best` for its best value, if
-        its name tells the direction; and `summary.x` for each result.
-
-        Raises:
-            MissingExtra: pandas is not installed.
+        its name tells the direction; and `summary.x` for each result. A column whose values are of several types is a
+        column of texts.
         """
         return runs_frame(self)
-
-    def points(self, *, system: bool = False) -> pd.DataFrame:
-        """Return one row per point of all runs: `id`, `name`, `metric`, `step`, `time` (UTC), `value`.
-
-        Args:
-            system: Include the load of the machine and the speed of the training (`system/...`).
-
-        Raises:
-            MissingExtra: pandas is not installed.
-        """
-        return points_of_runs(self, system=system)
 
     def _repr_html_(self) -> str:
         """Return the table of runs for a notebook."""
@@ -169,6 +178,7 @@ class Folio:
         tags: Iterable[str] = (),
         where: str | None = None,
         sort: str | None = None,
+        reverse: bool = False,
         limit: int | None = None,
         archived: bool = False,
     ) -> Runs:
@@ -181,6 +191,7 @@ class Folio:
             where: Only the runs that match a filter (`docs/filter.md`), such as `lr < 0.1 AND val/acc > 0.9`.
             sort: Column to sort by in ascending order, or in descending order with a leading `-`, such as `-val/acc`.
                 Runs without a value come last. Default: the newest run first.
+            reverse: Reverse the order. Runs without a value still come last.
             limit: Largest number of runs; the first ones in the order are returned. Default: all.
             archived: Also archived runs.
 
@@ -196,7 +207,15 @@ class Folio:
             self._check_experiment(experiment)
         runs = self._index.read(
             lambda connection: select_runs(
-                connection, experiment, state, tags=tags, where=where, sort=sort, limit=limit, archived=archived
+                connection,
+                experiment,
+                state,
+                tags=tags,
+                where=where,
+                sort=sort,
+                reverse=reverse,
+                limit=limit,
+                archived=archived,
             )
         )
         return Runs(self.store, self._index, runs)
@@ -220,6 +239,15 @@ class Folio:
         if run is None:
             raise NotFound(self._no_run(spelling))
         return run
+
+    def runs_named(self, names: Iterable[str | os.PathLike[str]]) -> Runs:
+        """Return several runs by the names that `run` accepts, each once, in the order of the names.
+
+        Raises:
+            NotFound, Ambiguous: As in `run`.
+        """
+        runs = dict.fromkeys(self.run(name).row for name in names)
+        return Runs(self.store, self._index, list(runs))
 
     def runs_in(self, folders: Iterable[Path]) -> list[RecordedRun]:
         """Return the runs of these folders in the same order, from one scan.
@@ -254,6 +282,30 @@ class Folio:
         check_store(self.store)
         self._unread = self._index.use(self._fill)
         self.problems = list(self._unread.values())
+
+    def sql(self, query: str, runs: Runs | None = None) -> QueryResult:
+        """Run one SELECT of DuckDB's SQL, and return its result: `to_arrow()`, `to_pandas()`, `to_polars()`.
+
+        The tables are `runs`, `params`, `summary`, `metrics` and `points` (`docs/frames.md`). The record cannot be
+        changed, and only files of the store can be read.
+
+        Args:
+            query: One SELECT, or EXPLAIN of one.
+            runs: Only these runs. Default: all, also archived ones.
+
+        Raises:
+            ConfigError: The query is another statement, or cannot be run.
+            MissingExtra: DuckDB is not installed.
+        """
+        from runfolio.query.sql.query_result import run_query
+
+        return run_query(query, self.runs(archived=True) if runs is None else runs, self.store)
+
+    def _repr_html_(self) -> str:
+        """Return the experiments and their numbers of runs for a notebook."""
+        from runfolio.query.tables.notebook_pages import folio_page
+
+        return folio_page(str(self.store), self.runs(archived=True))
 
     def _fill(self, database: IndexDatabase) -> dict[str, str]:
         return scan_store(database, self.store, _reason, progress=self._progress)

@@ -38,8 +38,8 @@ class Sink(Protocol):
         """Receive log calls, in order."""
         ...
 
-    def media(self, entry: MediaEntry, picture: bytes | None) -> None:
-        """Receive one medium, with the PNG of an image or a figure."""
+    def media(self, entry: MediaEntry, file_content: bytes | None) -> None:
+        """Receive one medium, with the content of its file if it has one; masks of an image are not passed."""
         ...
 
     def document(self, document: RunDocument) -> None:

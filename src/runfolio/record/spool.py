@@ -12,7 +12,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,18 +65,16 @@ class Spool:
             self._points = AppendFile(tail_path(folder, self._writer, next(self._numbers)), self._header)
         self._append(self._points, lines)
 
-    def write_medium(self, line: bytes, picture: tuple[str, bytes] | None) -> None:
-        """Append a line to the media of this writer, and store its image: file name and content.
+    def write_medium(self, line: bytes, media_files: Mapping[str, bytes]) -> None:
+        """Append a line to the media of this writer, and store its files: content by name.
 
         Raises:
             OSError: As in `write_points`.
         """
-        size = len(picture[1]) if picture else 0
-        folder = self._make_room(len(line) + size)
-        if picture:
-            name, content = picture
-            media.picture_path(folder, name).write_bytes(content)
-            self._bytes += size
+        folder = self._make_room(len(line) + sum(map(len, media_files.values())))
+        for name, content in media_files.items():
+            media.file_path(folder, name).write_bytes(content)
+            self._bytes += len(content)
         if self._media is None:
             number = next(self._numbers) + 1  # 1 is the run's own list
             self._media = AppendFile(media.index_path(folder, self._writer, number), self._header)
@@ -175,7 +173,7 @@ def bring_back(spool: StoredSpool) -> int:
         OSError: A part of it is still in the spool.
     """
     moved = 0
-    # Images first, so that a line never refers to a missing one.
+    # Files of media first, so that a line never refers to a missing one.
     for parts in ((MEDIA, MEDIA_FILES), (MEDIA,), (METRICS,)):
         for source in RecordPath(spool.folder, *parts).entries():
             if stat.S_ISREG(source.status().st_mode):

@@ -1,4 +1,4 @@
-"""Checks of a run's other content: images, checkpoints, artifacts, code, data listings, edits."""
+"""Checks of a run's other content: media, checkpoints, artifacts, code, data listings, answers, edits."""
 
 from __future__ import annotations
 
@@ -14,24 +14,37 @@ from runfolio.record.base.plurals import counted
 from runfolio.record.base.record_path import RecordPath, UnusableFile
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.checkpoints import manifests
-from runfolio.record.content import artifacts, code, data_listings, media, run_edits
+from runfolio.record.content import answer_files, artifacts, code, data_listings, media, media_types, run_edits
 from runfolio.repair.census import Census
 from runfolio.repair.findings import Finding, Severity, describe_error
 from runfolio.repair.line_scan import media_calls
 
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_PNG_END = b"IEND\xaeB`\x82"
 _NAMED = 3
 
 
 def findings(folder: Path, census: Census) -> Iterator[Finding]:
-    yield from _pictures(folder, census)
+    yield from _media_files(folder, census)
     yield from _checkpoints(folder)
     yield from _artifacts(folder)
     yield from _code(folder)
     yield from _data(folder)
+    yield from _answers(folder)
     yield from _oversized(folder)
     for path, error in run_edits.find_damaged(folder):
         yield _unreadable_finding(path, error)
+
+
+def _answers(folder: Path) -> Iterator[Finding]:
+    try:
+        answers = answer_files.list_answers(folder)
+    except OSError:  # another check names a folder that is a link
+        return
+    for file in answers:
+        try:
+            answer_files.read(file.path)
+        except (RunfolioError, OSError) as error:
+            yield _unreadable_finding(file.path, error)
 
 
 def _oversized(folder: Path) -> Iterator[Finding]:
@@ -51,27 +64,35 @@ def _unreadable_finding(path: RecordPath, error: Exception) -> Finding:
     return Finding(path.relative, Severity.UNCHECKED if newer else Severity.LOST, describe_error(error, path))
 
 
-def _pictures(folder: Path, census: Census) -> Iterator[Finding]:
+def _media_files(folder: Path, census: Census) -> Iterator[Finding]:
     bad: list[str] = []
     for lines in census.media:
-        names = (call.path.name for _, call in media_calls(lines) if call.path is not None)
-        bad += [name for name in names if not _is_png(media.picture_path(folder, name))]
+        for _, call in media_calls(lines):
+            for number, name in enumerate(media.file_names(call.content)):
+                recorded_bytes = None if number else call.content.get("bytes")
+                if not _is_whole(media.file_path(folder, name), recorded_bytes):
+                    bad.append(name)
     if bad:
         named = ", ".join(bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
-        message = f"has {counted(len(bad), 'missing or damaged image')}: {named}"
+        message = f"has {counted(len(bad), 'missing or damaged file')}: {named}"
         yield Finding("media/files", Severity.LOST, message)
 
 
-def _is_png(path: RecordPath) -> bool:
-    """Return whether a file starts and ends like a PNG file; its pixels are not decoded."""
+def _is_whole(path: RecordPath, recorded_bytes: int | None) -> bool:
+    """Return whether a file has its recorded size and the format of its suffix; the content is left to the decoder.
+
+    Masks, and images of earlier versions, have no recorded size, but a PNG has an end.
+    """
+    known = media_types.format_of(path.suffix)
     try:
-        with path.open(file_bounds.PICTURE) as file:
-            has_start = file.read(len(_PNG_START)) == _PNG_START
+        with path.open(file_bounds.MEDIUM) as file:
+            head = file.read(media_types.HEAD_BYTES)
             size = file.seek(0, os.SEEK_END)
             file.seek(size - min(len(_PNG_END), size))
-            return has_start and file.read() == _PNG_END
+            has_end = path.suffix != ".png" or file.read() == _PNG_END
     except OSError:
         return False
+    return has_end and recorded_bytes in (None, size) and known is not None and known.matches(head, size)
 
 
 def _checkpoints(folder: Path) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from runfolio.errors import NotFound
 from runfolio.query.curve import Curve
 from runfolio.query.run import RecordedRun
 from runfolio.record.base.plurals import counted
+from runfolio.record.points.metric_summary import is_watched_metric
 from runfolio.reproduce import weights
 
 VerdictWord = Literal["bit-equal", "within tolerance", "parts"]
@@ -26,8 +27,6 @@ TIME_METRICS = (
     *("*latency*", "*runtime*", "*speed*", "*fps", "eta", "*/eta", "*memory_mb*", "*memory_gb*", "predict_ms"),
 )
 """Patterns of metrics that measure time, speed or load, which always differ."""
-_OPTIMIZER_STEP_METRICS = ("grad_norm", "grad_norm/*", "weight_norm", "weight_norm/*")
-"""Patterns of metrics of a watched model, whose steps count optimizer steps."""
 
 
 class Tolerance(NamedTuple):
@@ -144,9 +143,7 @@ def compare_runs(
     comparisons = [
         _compare_metric(
             name,
-            _points_until(
-                before[name], end_time, after[name], prefix=steps is not None and _counts_optimizer_steps(name)
-            ),
+            _points_until(before[name], end_time, after[name], prefix=steps is not None and is_watched_metric(name)),
             after[name],
             tolerance,
             open_end=original.state != "finished",
@@ -210,16 +207,12 @@ def _curve(run: RecordedRun, name: str) -> _CurvePoints:
     return _CurvePoints(curve.steps, curve.times, curve.values)
 
 
-def _counts_optimizer_steps(name: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in _OPTIMIZER_STEP_METRICS)
-
-
 def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
     """Return the time at which the original first logged a step after `steps`; infinity if it never did."""
     later = [
         curve.times[curve.steps > steps].min()
         for name, curve in curves.items()
-        if not _counts_optimizer_steps(name) and (curve.steps > steps).any()
+        if not is_watched_metric(name) and (curve.steps > steps).any()
     ]
     return min(later, default=math.inf)
 

@@ -1,11 +1,11 @@
-"""Content that SummaryWriter's methods record: images, animations, sounds, curves, and files of arrays."""
+"""Content that SummaryWriter's methods record: images, videos, sounds, meshes, curves, and files of arrays."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from runfolio.record.base import files
 from runfolio.record.base.layout import slug
 from runfolio.record.base.record_path import RecordPath
 from runfolio.tracking.pipeline import media_content
-from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import text_of
+from runfolio.tracking.pipeline.stored_file import StoredFile
 
 _GRID_COLUMNS = 8
 _NAME_BYTES = 50
@@ -46,32 +46,24 @@ def image_grid(image: Any, dataformats: str) -> Any:
     return grid.reshape(rows * height, columns * width, channels)
 
 
-def image_with_boxes(image: Any, boxes: Any, rescale: float, labels: Sequence[str] | None) -> StoredImage:
-    """Return an image with boxes (x and y of two corners) drawn on it, as a PNG.
-
-    Args:
-        rescale: Scale factor of the image.
-        labels: One label per box; ignored if the number of labels differs from the number of boxes.
-    """
-    from PIL import ImageDraw
+def rescaled(image: Any, factor: float) -> StoredFile:
+    """Return an image as PNG, enlarged by a factor."""
+    from PIL import Image
 
     stored = media_content.png(image)
-    picture = _picture(stored).convert("RGB")
-    draw = ImageDraw.Draw(picture)
-    corners = media_content.as_numbers(boxes).reshape(-1, 4).tolist()
-    texts = labels if labels is not None and len(labels) == len(corners) else [""] * len(corners)
-    for (left, top, right, bottom), text in zip(corners, texts, strict=True):
-        draw.rectangle((left, top, right, bottom), outline="red", width=2)
-        if text:
-            area = draw.textbbox((left, bottom), text, anchor="lb")
-            draw.rectangle(area, fill="red")
-            draw.text((left, bottom), text, fill="black", anchor="lb")
-    size = (max(1, round(picture.width * rescale)), max(1, round(picture.height * rescale)))
-    return media_content.png(picture.resize(size))._replace(notes=stored.notes, warnings=stored.warnings)
+    if factor == 1:
+        return stored
+    with Image.open(io.BytesIO(stored.content)) as picture:
+        size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+        return media_content.png(picture.resize(size))._replace(notes=stored.notes, warnings=stored.warnings)
 
 
-def animation(video: Any, fps: float) -> StoredImage:
-    """Combine videos [N, frames, channels, height, width] into one animated PNG."""
+def video_grid(video: Any) -> Any:
+    """Return videos [N, frames, channels, height, width], combined into one [frames, height, width, channels].
+
+    Raises:
+        ConfigError: The axes are others.
+    """
     import numpy as np
 
     array = media_content.as_numbers(video)
@@ -79,31 +71,33 @@ def animation(video: Any, fps: float) -> StoredImage:
         raise ConfigError(
             f"a video must have the axes [N, frames, channels, height, width], but its shape is {array.shape}"
         )
-    grids = [image_grid(array[:, number], "NCHW") for number in range(array.shape[1])]
-    stored = media_content.png(np.concatenate(grids))  # all frames at once, for a common scale
-    strip, height = _picture(stored), len(grids[0])
-    first, *others = (strip.crop((0, top, strip.width, top + height)) for top in range(0, strip.height, height))
-    buffer = io.BytesIO()
-    first.save(buffer, format="PNG", save_all=True, append_images=others, duration=1000 / fps, loop=0)
-    return StoredImage(buffer.getvalue(), stored.notes, stored.warnings)
+    return np.stack([image_grid(array[:, number], "NCHW") for number in range(array.shape[1])])
 
 
-def sound(values: Any, sample_rate: int) -> bytes:
-    """Return samples from -1 to 1 as a 16-bit WAV file; louder samples are clipped."""
-    import wave
+def sound(values: Any) -> Any:
+    """Return the samples of a sound with one axis.
 
-    import numpy as np
-
-    samples = np.asarray(media_content.as_numbers(values), dtype=np.float64).squeeze()
+    Raises:
+        ConfigError: It has several.
+    """
+    samples = media_content.as_numbers(values).squeeze()
     if samples.ndim != 1:
         raise ConfigError(f"a sound must have one axis, its samples, but its shape is {samples.shape}")
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(sample_rate)
-        file.writeframes((np.nan_to_num(samples).clip(-1, 1) * np.iinfo(np.int16).max).astype("<i2").tobytes())
-    return buffer.getvalue()
+    return samples
+
+
+def single_meshes(*parts: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield vertices, faces and colors of each mesh of a batch; each part is [N, number, 3], or None.
+
+    Raises:
+        ConfigError: A part has other axes.
+    """
+    arrays = [None if part is None else media_content.as_numbers(part) for part in parts]
+    shapes = [array.shape for array in arrays if array is not None]
+    if not shapes or any(len(shape) != 3 or shape[0] != shapes[0][0] for shape in shapes):
+        raise ConfigError(f"a mesh has parts of the axes [N, number, 3], not of the shapes {shapes}")
+    for index in range(shapes[0][0]):
+        yield tuple(None if array is None else array[index] for array in arrays)
 
 
 def raw_histogram(
@@ -183,25 +177,11 @@ def artifact_name(tag: str, step: int) -> str:
     return f"{safe}{digest}-{step}"
 
 
-def write_files(
-    folder: Path, details: Mapping[str, Any], contents: Mapping[str, bytes], arrays: Mapping[str, Any]
-) -> None:
-    """Write `details` to `about.json`, `contents` to files by name, and arrays that are not None to `.npy` files."""
+def write_files(folder: Path, details: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    """Write `about.json`, and arrays that are not None as `.npy` files."""
     import numpy as np
 
     files.write_json(RecordPath(folder, "about.json"), details)
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
     for name, values in arrays.items():
         if values is not None:
             np.save(folder / f"{name}.npy", media_content.as_numbers(values), allow_pickle=False)
-
-
-def _picture(stored: StoredImage) -> Any:
-    """Return a stored image as an 8-bit Pillow image to draw on."""
-    import numpy as np
-    from PIL import Image
-
-    picture = Image.open(io.BytesIO(stored.png))
-    picture.load()
-    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)) if picture.mode == "I;16" else picture

@@ -16,12 +16,13 @@ from runfolio.errors import ConfigError, RunfolioError
 from runfolio.tensorboard import summary_content
 from runfolio.tracking.guard import guarded
 from runfolio.tracking.init import init
+from runfolio.tracking.media import audio, image_layers, meshes, video
 from runfolio.tracking.pipeline import figure_image, media_content
-from runfolio.tracking.pipeline.config_values import plain_value
-from runfolio.tracking.pipeline.pixels import StoredImage
+from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.plain_texts import shorten, text_of
-from runfolio.tracking.pipeline.plain_values import detach_value, metric_value, whole_step
+from runfolio.tracking.pipeline.plain_values import detach_value, metric_value, named_number, whole_step
 from runfolio.tracking.pipeline.queue_items import Media, Scalars
+from runfolio.tracking.pipeline.stored_file import StoredFile
 from runfolio.tracking.resume import resume
 from runfolio.tracking.run import Run
 
@@ -53,8 +54,8 @@ class SummaryWriter:
 
     Arguments have the same names, order and meaning as in torch. Without a step, each tag counts its own steps.
     Histograms always have 64 bins of equal width. `new_style` and `double_precision` have no effect, since the record
-    always stores float64. Tensors, embeddings, meshes, sounds and curves of precision and recall become artifacts.
-    Values that cannot be recorded are reported once and counted, as with `Run`.
+    always stores float64. Tensors, embeddings and curves of precision and recall become artifacts. Values that cannot
+    be recorded are reported once and counted, as with `Run`.
     """
 
     def __init__(self, run: Run) -> None:
@@ -236,11 +237,11 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         content = summary_content.raw_histogram(
-            _number(min, "min"),
-            _number(max, "max"),
-            _number(num, "num"),
-            _number(sum, "sum"),
-            _number(sum_squares, "sum_squares"),
+            named_number(min, "min"),
+            named_number(max, "max"),
+            named_number(num, "num"),
+            named_number(sum, "sum"),
+            named_number(sum_squares, "sum_squares"),
             bucket_limits,
             bucket_counts,
         )
@@ -258,16 +259,18 @@ class SummaryWriter:
         dataformats: str = "CHW",
         labels: Sequence[str] | None = None,
     ) -> None:
-        """Record an image with boxes (x1, y1, x2, y2) drawn on it."""
-        image, boxes = media_content.own_copy(img_tensor), media_content.own_copy(box_tensor)
-        axes, factor = text_of(dataformats, "dataformats"), _number(rescale, "rescale")
+        """Record an image and boxes (x1, y1, x2, y2) over it, which TensorBoard shows drawn on it."""
+        image, corners = media_content.own_copy(img_tensor), media_content.as_numbers(box_tensor).reshape(-1, 4)
+        axes, factor = text_of(dataformats, "dataformats"), named_number(rescale, "rescale")
         texts = [labels] if isinstance(labels, str) else labels
-        texts = None if texts is None else [text_of(text, "a label") for text in texts]
+        boxes = {"boxes": corners * factor, "labels": texts if texts and len(texts) == len(corners) else None}
+        layers = image_layers.layers_copy(boxes, None, None)
 
-        def draw() -> StoredImage:
-            return summary_content.image_with_boxes(summary_content.image_grid(image, axes), boxes, factor, texts)
+        def content() -> StoredFile:
+            enlarged = summary_content.rescaled(summary_content.image_grid(image, axes), factor)
+            return image_layers.with_layers(enlarged, layers)
 
-        self._add("image", tag, draw, global_step, walltime)
+        self._add("image", tag, content, global_step, walltime)
 
     @guarded(None)
     def add_video(
@@ -278,9 +281,15 @@ class SummaryWriter:
         fps: float = 4,
         walltime: float | None = None,
     ) -> None:
-        """Record videos [N, frames, channels, height, width] as one animated image."""
-        copied, rate = media_content.own_copy(vid_tensor), _number(fps, "fps")
-        self._add("image", tag, lambda: summary_content.animation(copied, rate), global_step, walltime)
+        """Record videos [N, frames, channels, height, width] as one video, eight per row."""
+        copied, rate = media_content.own_copy(vid_tensor), video.frame_rate(fps)
+        self._add(
+            "video",
+            tag,
+            lambda: video.stored_video(video.video_copy(summary_content.video_grid(copied)), rate),
+            global_step,
+            walltime,
+        )
 
     @guarded(None)
     def add_audio(
@@ -291,9 +300,8 @@ class SummaryWriter:
         sample_rate: int = 44100,
         walltime: float | None = None,
     ) -> None:
-        """Record a sound as an artifact with a WAV file."""
-        sound = summary_content.sound(snd_tensor, round(_number(sample_rate, "sample_rate")))
-        self._save_artifact("audio", tag, global_step, {}, sounds={"audio.wav": sound})
+        copied, rate = audio.audio_copy(summary_content.sound(snd_tensor)), audio.whole_rate(sample_rate)
+        self._add("audio", tag, lambda: audio.stored_audio(copied, rate), global_step, walltime)
 
     @guarded(None)
     def add_tensor(self, tag: str, tensor: Any, global_step: int | None = None, walltime: float | None = None) -> None:
@@ -325,9 +333,17 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Record vertices with their colors and faces as an artifact."""
-        details = {"config": plain_value(config_dict)}
-        self._save_artifact("mesh", tag, global_step, details, vertices=vertices, colors=colors, faces=faces)
+        """Record meshes, or point clouds without faces: the first of a batch as `tag`, others as `tag/1` and so on."""
+        tag = text_of(tag, "tag")
+        notes = {} if config_dict is None else {"config": plain_config(config_dict)}
+        for index, parts in enumerate(summary_content.single_meshes(vertices, faces, colors)):
+            copied = meshes.mesh_copy(*parts)
+
+            def content(copied: Any = copied) -> StoredFile:
+                stored = meshes.stored_mesh(copied)
+                return stored._replace(notes=stored.notes | notes)
+
+            self._add("mesh", f"{tag}/{index}" if index else tag, content, global_step, walltime)
 
     @guarded(None)
     def add_pr_curve(
@@ -342,7 +358,7 @@ class SummaryWriter:
     ) -> None:
         """Record precision and recall at thresholds from 0 to 1 as an artifact."""
         curves = summary_content.precision_recall(
-            labels, predictions, round(_number(num_thresholds, "num_thresholds")), weights
+            labels, predictions, round(named_number(num_thresholds, "num_thresholds")), weights
         )
         self._save_artifact("pr_curve", tag, global_step, curves)
 
@@ -412,8 +428,6 @@ class SummaryWriter:
         tag: str,
         step: int | None,
         details: Mapping[str, Any],
-        *,
-        sounds: Mapping[str, bytes] | None = None,
         **arrays: Any,
     ) -> None:
         """Store values that are not media as an artifact for a tag and a step; see `docs/format.md`, Artifacts."""
@@ -421,7 +435,7 @@ class SummaryWriter:
         step = whole_step(self._step(tag, step))
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            summary_content.write_files(folder, {"tag": tag, "step": step, **details}, sounds or {}, arrays)
+            summary_content.write_files(folder, {"tag": tag, "step": step, **details}, arrays)
             self._open_run().artifact(folder, summary_content.artifact_name(tag, step), type=kind)
 
     def _note_failure(self, call: str, error: Exception) -> None:
@@ -431,7 +445,7 @@ class SummaryWriter:
         self,
         kind: str,
         tag: str,
-        content: Callable[[], StoredImage | bytes | dict[str, Any]],
+        content: Callable[[], StoredFile | bytes | dict[str, Any]],
         step: int | None,
         walltime: float | None,
     ) -> None:
@@ -444,13 +458,6 @@ class SummaryWriter:
         step_count = self._step_counts.get(tag, 0)
         self._step_counts[tag] = step_count + 1
         return step_count if step is None else step if type(step) is int else detach_value(step)
-
-
-def _number(value: Any, what: str) -> float:
-    try:
-        return metric_value(value)
-    except ConfigError as error:
-        raise ConfigError(f"{what} {error}") from None
 
 
 def _moment(walltime: float) -> float:

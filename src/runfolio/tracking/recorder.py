@@ -39,6 +39,8 @@ from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.recording_config import RecordingConfig
 
 if TYPE_CHECKING:
+    from runfolio.record.content.answer_table import AnswerTable
+    from runfolio.tracking.answer_log import AnswerLog
     from runfolio.tracking.data_log import DataLog
     from runfolio.tracking.monitors.monitor import Monitor
 
@@ -129,6 +131,7 @@ class Recorder:
         self._is_refusal_logged = False
         self._is_joining_logged = False
         self._data: DataLog | None = None
+        self._answers: AnswerLog | None = None
         self._environment: EnvironmentRecorder | None = None
         if role == PRIMARY:
             contents = keep_code(config.code)
@@ -227,7 +230,7 @@ class Recorder:
         has_ended = self.has_ended  # in another thread of the parent
         self.monitors = []
         self.role = "process"
-        self.saver = self._resumed = self._environment = self._data = self._stop_after = None
+        self.saver = self._resumed = self._environment = self._data = self._answers = self._stop_after = None
         self._phase, self._is_overloaded, self._is_started = Phase.OPENING, False, False
         self._is_joining_logged, self._is_refusal_logged = False, has_ended
         self._connect(self.last_step)
@@ -337,8 +340,8 @@ class Recorder:
         if not self._is_joining_logged:
             self._is_joining_logged = True
             log.warning(
-                "run %s: process %d has joined it, and its log calls are recorded; config, summary, tags, notes, data"
-                " and checkpoints are recorded only from the primary process (rank 0, which opened the run)",
+                "run %s: process %d has joined it, and its log calls are recorded; config, summary, tags, notes, data,"
+                " answers and checkpoints are recorded only from the primary process (rank 0, which opened the run)",
                 self.id,
                 os.getpid(),
             )
@@ -347,13 +350,8 @@ class Recorder:
         """Record a fingerprint of data, computed by a separate thread; see `Run.log_data`."""
         from runfolio.tracking.data_log import DataLog
 
-        if self.role != PRIMARY:
-            self.log_joining()
+        if not self._takes_files():
             return
-        if self.has_ended:
-            log.warning("run %s has ended and records nothing more", self.id)
-            return
-        self.note_call()
         data_log = self._data = self._data or DataLog(self.folder, self.document, self.save_document)
         data_log.add(name, data, source)
 
@@ -365,6 +363,46 @@ class Recorder:
             self.store_writer.start_task(measure)
         except RuntimeError as error:  # no thread can be started
             log.warning("run %s: data %r has no fingerprint (%s)", self.id, name, error)
+
+    def add_answers(self, split: str, table: Callable[[], AnswerTable]) -> None:
+        """Record answers to a split, whose table a separate thread computes; see `Run.log_answers`."""
+        from runfolio.tracking.answer_log import AnswerLog
+
+        if not self._takes_files():
+            return
+        if self.strict:
+            computed = table()
+            table = lambda: computed  # noqa: E731
+        if self._answers is None:
+            self._answers = AnswerLog(self.folder, self._attempt.attempt, self._note_lost_answers)
+        answers = self._answers
+        answers.add(split, self.clock.moment(), table)
+
+        def pack() -> None:
+            answers.pack()
+            self.store_writer.do(answers.save)
+
+        try:
+            self.store_writer.start_task(pack)
+        except RuntimeError as error:  # no thread can be started
+            log.warning("run %s: answers to %r are not recorded (%s)", self.id, split, error)
+
+    def _note_lost_answers(self, split: str, error: Exception) -> None:
+        """Count and report answers that could not be packed; the encoder thread may have ended already."""
+        self.document.count_refused("(log_answers)")
+        self.save_document()
+        log.warning("run %s: the answers to %r were left out: %s", self.id, split, describe_error(error))
+
+    def _takes_files(self) -> bool:
+        """Return whether this process can add files to the run; note the call."""
+        if self.role != PRIMARY:
+            self.log_joining()
+            return False
+        if self.has_ended:
+            log.warning("run %s has ended and records nothing more", self.id)
+            return False
+        self.note_call()
+        return True
 
     def find_checkpoint(self, name: str) -> Checkpoint:
         """Return the checkpoint of a name after pending ones are saved; see `Run.restore`."""
@@ -482,11 +520,13 @@ class Recorder:
             self._environment.collect()
 
     def _capture_changes(self) -> None:
-        """Record changes of the environment and the data; called by the store thread with each heartbeat."""
+        """Record changes of environment, data and answers; called by the store thread with each heartbeat."""
         if self._environment is not None:
             self._environment.refresh()
         if self._data is not None:
             self._data.save()
+        if self._answers is not None:
+            self._answers.save()
 
     def _close(self, outcome: RunOutcome, ending: exit_hooks.Ending, at_last_call: bool) -> bool:
         """Write everything that is queued; return False if something could not be written."""

@@ -18,14 +18,15 @@ from runfolio.record.content import artifacts
 from runfolio.tracking.checkpointing import restore
 from runfolio.tracking.checkpointing.saver import checkpoint_metric
 from runfolio.tracking.guard import guarded
-from runfolio.tracking.pipeline import figure_image, media_content
+from runfolio.tracking.media import image_layers
+from runfolio.tracking.pipeline import answer_content, figure_image, media_content
 from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.live_dict import LiveDict
 from runfolio.tracking.pipeline.live_tags import LiveTags
-from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import path_of, text_of
 from runfolio.tracking.pipeline.plain_values import check_name, detach_value, whole_step
 from runfolio.tracking.pipeline.queue_items import Item, Media, Scalars
+from runfolio.tracking.pipeline.stored_file import StoredFile
 from runfolio.tracking.process import distributed, exit_hooks
 from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.recorder import Recorder
@@ -84,6 +85,23 @@ class Run:
     def last_step(self) -> int:
         """Step of the last call of `log` that was encoded; -1 before the first."""
         return self.recorder.last_step
+
+    @property
+    def total_steps(self) -> int | None:
+        """Step at which the training will be done, in the units of the logged steps; None if it is unknown.
+
+        With it, `runfolio show` prints the share that is done and the time left. A resumed run keeps it.
+        """
+        return self.recorder.document.total_steps
+
+    @total_steps.setter
+    @guarded(None)
+    def total_steps(self, total_steps: int | None) -> None:
+        steps = None if total_steps is None else whole_step(total_steps)
+        if steps is not None and steps < 1:
+            raise ConfigError(f"total_steps is {steps}; it is a number of steps, at least 1, or None")
+        self.recorder.document.total_steps = steps
+        self.recorder.note_change()
 
     @property
     def resumed(self) -> bool:
@@ -158,15 +176,125 @@ class Run:
         self.recorder.note_change()
 
     @guarded(None)
-    def log_image(self, name: str, image: Any, step: int | None = None, caption: str | None = None) -> None:
-        """Record an image.
+    def log_image(
+        self,
+        name: str,
+        image: Any,
+        step: int | None = None,
+        caption: str | None = None,
+        *,
+        boxes: Any = None,
+        masks: Any = None,
+        classes: Any = None,
+    ) -> None:
+        """Record an image, with boxes and masks over it if there are any.
 
         Args:
             image: A Pillow image, an array or tensor (see `media_content.png`), or an image file as a path, a binary
                 file object or bytes.
+            boxes: A dict with `boxes` [number, 4], `labels` and `scores`, as detection models of torchvision return it;
+                an array or tensor [number, 4]; or a list of dicts with `box`, `label` and `score`. A dict of these
+                names several groups: `{"truth": ..., "predicted": ...}`. Numbers are left, top, right and bottom in
+                pixels. The entry `format` of a dict is "xyxy", "xywh" or "cxcywh", and `"relative": True` means shares
+                of width and height. Other entries are ignored.
+            masks: Numbers of classes [height, width] as an array, tensor or Pillow image; or a dict of several, by
+                name.
+            classes: Names of the classes in labels and masks: a list, or a dict by number.
         """
-        copied = media_content.image_copy(image)
-        self._record_media(step, "image", name, lambda: media_content.png(copied), caption)
+        copied, layers = media_content.image_copy(image), image_layers.layers_copy(boxes, masks, classes)
+        self._record_media(
+            step, "image", name, lambda: image_layers.with_layers(media_content.png(copied), layers), caption
+        )
+
+    @guarded(None)
+    def log_audio(
+        self,
+        name: str,
+        audio: Any,
+        sample_rate: float | None = None,
+        step: int | None = None,
+        caption: str | None = None,
+    ) -> None:
+        """Record audio.
+
+        Args:
+            audio: Samples as an array or tensor [samples] or [channels, samples], floats from -1 to 1 or int16, which
+                are stored as WAV of 16 bits; or a WAV, FLAC, OGG or MP3 file as a path, a binary file object or bytes,
+                which is stored unchanged.
+            sample_rate: Samples per second; needed for an array. A file has its own.
+        """
+        from runfolio.tracking.media import audio as audio_content
+
+        copied, rate = audio_content.audio_copy(audio), audio_content.whole_rate(sample_rate)
+        self._record_media(step, "audio", name, lambda: audio_content.stored_audio(copied, rate), caption)
+
+    @guarded(None)
+    def log_video(
+        self, name: str, frames: Any, fps: float = 4, step: int | None = None, caption: str | None = None
+    ) -> None:
+        """Record a video.
+
+        Args:
+            frames: An array or tensor [frames, channels, height, width], [frames, height, width, channels] or
+                [frames, height, width], with values as in `log_image`, or a list of images of one size, which are
+                stored as an animated WebP; or an MP4, WebM, WebP or GIF file as a path, a binary file object or bytes,
+                which is stored unchanged.
+            fps: Frames per second of an array or list.
+        """
+        from runfolio.tracking.media import video as video_content
+
+        copied, rate = video_content.video_copy(frames), video_content.frame_rate(fps)
+        self._record_media(step, "video", name, lambda: video_content.stored_video(copied, rate), caption)
+
+    @guarded(None)
+    def log_table(
+        self,
+        name: str,
+        table: Any,
+        step: int | None = None,
+        caption: str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        """Record a table as Parquet.
+
+        Cells are numbers, texts, truth values, times, None, and images (Pillow images, arrays, tensors, bytes of image
+        files). Any other value is stored as its JSON. Rows beyond the limits (`docs/limits.md`) are left out, with a
+        warning.
+
+        Args:
+            table: A frame of pandas, Polars or Arrow; a list of dicts; a dict of columns (lists, arrays, tensors); or
+                with `columns`, rows as a list of lists or an array.
+            columns: Names of the columns of rows.
+        """
+        from runfolio.tracking.media.table_cells import table_copy
+        from runfolio.tracking.media.table_content import stored_table
+
+        copied = table_copy(table, columns)
+        self._record_media(step, "table", name, lambda: stored_table(copied), caption)
+
+    @guarded(None)
+    def log_mesh(
+        self,
+        name: str,
+        vertices: Any,
+        faces: Any = None,
+        colors: Any = None,
+        step: int | None = None,
+        caption: str | None = None,
+    ) -> None:
+        """Record a mesh, or without faces a point cloud.
+
+        Args:
+            vertices: Positions as an array or tensor [vertices, 3], which are stored as binary PLY; or a PLY, GLB, STL
+                or OBJ file as a path, a binary file object or bytes, which is stored unchanged.
+            faces: Numbers of the vertices of each triangle: [faces, 3].
+            colors: Red, green and blue of each vertex [vertices, 3], as floats from 0 to 1 or integers from 0 to 255.
+        """
+        from runfolio.tracking.media import meshes
+
+        copied = meshes.mesh_copy(vertices, faces, colors)
+        self._record_media(step, "mesh", name, lambda: meshes.stored_mesh(copied), caption)
 
     @guarded(None)
     def log_figure(self, name: str, figure: Any, step: int | None = None, caption: str | None = None) -> None:
@@ -223,6 +351,38 @@ class Run:
             source: Description of the data's origin. Default: the path, or the array's shape.
         """
         self.recorder.add_data(name, data, source)
+
+    @guarded(None)
+    def log_answers(
+        self,
+        split: str,
+        names: Sequence[str] | None,
+        truths: Any,
+        scores: Any,
+        *,
+        probabilities: bool = False,
+        classes: Sequence[str] | None = None,
+        digests: Sequence[str] | Callable[[], Sequence[str] | None] | None = None,
+    ) -> None:
+        """Record the answers of the model to the items of a split: one row per item, to find and to compare mistakes.
+
+        The arrays are copied here; a thread ranks the scores and packs the file. A second call for the same split
+        replaces the first. `RecordedRun.answers` reads them.
+
+        Args:
+            split: Name of the split, such as `test`: letters, digits, `.`, `_` and `-`.
+            names: Name of each item, such as its path. None: the indices from 0.
+            truths: True classes, [n] indices from 0; true values, [n], of a regression.
+            scores: Logits, [n, classes]; the five most probable classes are kept. A regression has one value per
+                item, [n].
+            probabilities: Whether the scores are probabilities from 0 to 1 instead of logits.
+            classes: Names of the classes, in the order of the scores. Default: their indices.
+            digests: Digest of each item's content, as in `log_data`, or a function that returns them on the thread.
+        """
+        content = answer_content.answers_of(
+            names, truths, scores, probabilities=probabilities, classes=classes, digests=digests
+        )
+        self.recorder.add_answers(answer_content.split_name(split), content)
 
     @guarded(None)
     def artifact(
@@ -323,17 +483,19 @@ class Run:
         histograms: bool = True,
         step: int = 0,
     ) -> None:
-        """Record norms and histograms of a model's gradients and weights, and the origin of the first NaN.
+        """Record a model's gradients, weights, updates and dead units, and the origin of the first NaN.
 
         They are read at every N-th step of each optimizer with parameters of the model, after accumulation and
-        unscaling. Metrics are `grad_norm`, `weight_norm` and one of each per parameter (`grad_norm/conv.weight`);
-        histograms are `grad/conv.weight` and `weight/conv.weight`. Their step counts optimizer steps from 0. The first
-        layer or gradient that is not finite is logged once and recorded.
+        unscaling. Their step counts optimizer steps from 0. Metrics of the model, and of each parameter
+        (`grad_norm/conv.weight`), are `grad_norm`, `weight_norm` and `update_ratio`: the norm of the change in this
+        step, divided by the norm of the weights; about 0.001 is usual. `dead_units`, also of each layer, is the share
+        of units of ReLU layers whose output is zero for the whole batch. Histograms are `grad/conv.weight` and
+        `weight/conv.weight`. The first layer or gradient that is not finite is logged once and recorded.
 
         Args:
             model: The module; it may be compiled or wrapped for DDP. A second call for it replaces the first.
             every: Number of optimizer steps between two readings.
-            log: "all", "gradients" or "weights".
+            log: "all", "gradients" or "weights" (with the update ratios).
             histograms: Whether to record distributions in addition to norms.
             step: Optimizer steps done before, if a training is resumed. Batch numbers in messages continue from it.
         """
@@ -399,7 +561,7 @@ class Run:
         step: int | None,
         kind: str,
         name: str,
-        content: Callable[[], StoredImage | bytes | dict[str, Any]],
+        content: Callable[[], StoredFile | bytes | dict[str, Any]],
         caption: str | None = None,
     ) -> None:
         name = text_of(name, "the name")

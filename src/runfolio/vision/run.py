@@ -262,6 +262,7 @@ def _train(
         record_network(run, state, inputs, preparation, notices)
     notices.all(inputs.open_cache(state, progress, PARTS if tests else ("train", "val")))
     record_inputs(run, preparation)
+    run.total_steps = settings.epochs * state.steps_per_epoch
     if settings.watch:
         run.watch(state.model, settings.watch, step=state.step)
     train = train_epoch
@@ -270,6 +271,9 @@ def _train(
 
     def save(score: float | None = None) -> None:
         run.checkpoint(step=state.step, metric=score, loader=LOADER, meta=meta, **state.checkpoint_parts())
+
+    def on_batch(logits: torch.Tensor) -> None:
+        save()
 
     def on_step(loss: torch.Tensor) -> None:
         run.log({"batch/loss": loss, **state.progress}, step=state.step)
@@ -283,8 +287,8 @@ def _train(
             bar.start_epoch(state.epoch + 1)
             with inputs.connect(state) as batches:
                 trained = train(state, batches.train, on_step)
-                validated = None if batches.val is None else evaluate(state, batches.val, save).result
-                tested = evaluate(state, batches.test, save).result if settings.test_at == "epoch" else None
+                validated = None if batches.val is None else evaluate(state, batches.val, on_batch).result
+                tested = evaluate(state, batches.test, on_batch).result if settings.test_at == "epoch" else None
             values = _epoch_values(state, trained, validated, tested)
             state.end_epoch(values, score=values[chosen_by])
             run.log({**values, **state.progress}, step=state.epoch)

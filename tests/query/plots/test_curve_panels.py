@@ -7,14 +7,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
+from runfolio.query.histories.mean_curve import mean
 from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
-from runfolio.query.plots.downsampling import downsampled_indices
-from runfolio.query.plots.mean_curve import mean
 from runfolio.query.plots.smoothing import exponential_smoothing
 from runfolio.query.store import open_folio
 
@@ -46,21 +45,6 @@ def test_smoothing_keeps_a_constant_and_starts_at_the_first_value():
     np.testing.assert_allclose(exponential_smoothing(np.full(50, 3.0), 0.99), 3.0)
     assert exponential_smoothing(np.array([8.0, 0.0]), 0.9)[0] == pytest.approx(8.0)
     assert exponential_smoothing(np.array([1.0, math.nan]), 0.0)[0] == 1.0
-
-
-@given(values=st.lists(st.one_of(numbers, st.just(math.nan)), max_size=400), most=st.integers(3, 60))
-@example(values=[*[1.0] * 200, math.nan, *[2.0] * 200], most=30)
-def test_downsampling_keeps_ends_extremes_and_gaps(values: list[float], most: int):
-    curve = np.array(values, dtype=float)
-    indices = downsampled_indices(curve, most)
-
-    assert len(indices) <= max(3 * (most // 3) + 5, 1) or len(curve) <= most
-    assert (np.diff(indices) > 0).all()
-    if len(curve):
-        assert {0, len(curve) - 1} <= set(indices.tolist())
-    if np.isfinite(curve).any():
-        assert (np.nanmin(curve[indices]), np.nanmax(curve[indices])) == (np.nanmin(curve), np.nanmax(curve))
-    assert np.isnan(curve[indices]).any() == np.isnan(curve).any()
 
 
 def lines(store, *metrics: str, **options):

@@ -58,7 +58,7 @@ def test_columns_are_chosen_by_full_or_bare_names(folio):
 def test_columns_of_other_runs_are_known_and_have_no_value(folio):
     (failed, *_), runs = folio.runs(), folio.runs()
 
-    chosen = table([failed], ["name", "test/acc"], "test/acc", others=runs)
+    chosen = table([failed], ["name", "test/acc"], sorted_by="test/acc", others=runs)
     assert (chosen.names, chosen.rows) == (["name", "summary.test/acc"], [["c", None]])
     with pytest.raises(NotFound, match="no column 'nothing'"):
         table([failed], ["nothing"], others=runs)
@@ -86,13 +86,22 @@ def test_setting_can_be_spelled_like_its_flag(store, write):
     ],
 )
 def test_rows_are_sorted_by_any_column(folio, sort: str | None, names: str):
-    assert "".join(row[0] for row in table(folio.runs(), ["name"], sort).rows) == names
+    assert "".join(run.name for run in folio.runs(sort=sort)) == names
 
 
-@pytest.mark.parametrize("columns_and_sort", [(["val/ac"], None), (["name"], "-val/ac")])
-def test_unknown_column_is_refused_with_similar_names(folio, columns_and_sort):
-    with pytest.raises(NotFound, match=r"no column 'val/ac'; did you mean .*val/acc"):
-        table(folio.runs(), *columns_and_sort)
+@pytest.mark.parametrize(("sort", "names"), [(None, "abc"), ("name", "cba"), ("test/acc", "acb")])
+def test_reversed_order_still_has_missing_values_last(folio, sort: str | None, names: str):
+    assert "".join(run.name for run in folio.runs(sort=sort, reverse=True)) == names
+
+
+def test_limit_returns_the_first_runs_of_the_order(folio):
+    assert [run.name for run in folio.runs(sort="name", limit=2)] == ["a", "b"]
+
+
+def test_unknown_column_is_refused_with_similar_names(folio):
+    for action in (lambda: table(folio.runs(), ["val/ac"]), lambda: folio.runs(sort="-val/ac")):
+        with pytest.raises(NotFound, match=r"no column 'val/ac'; did you mean .*val/acc"):
+            action()
 
 
 def test_no_runs_are_an_empty_table(store):

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from runfolio.cli.output.console import print_caption, print_line
 from runfolio.cli.output.display_table import OutputFormat, output_format_options, print_table
-from runfolio.cli.output.options import Command, experiment_option, explain_option, open_store, store_option
+from runfolio.cli.output.options import (
+    Command,
+    RunFilters,
+    explain_option,
+    named_or_filtered_runs,
+    open_store,
+    run_filters,
+    store_option,
+)
 from runfolio.record.base.plurals import counted
 from runfolio.record.points.metric_summary import PER_PARAMETER
 
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "everything", is_flag=True, help="Also show norms, rates, times, sizes, and output folders.")
 @explain_option
-@experiment_option
+@run_filters
 @store_option
 @output_format_options
 def compare(
@@ -35,11 +43,11 @@ def compare(
     group_by: str | None,
     everything: bool,
     explain: bool,
-    experiment: str | None,
     store: Path | None,
     output: OutputFormat,
+    **filters: Unpack[RunFilters],
 ) -> None:
-    """Compare the named runs, or all runs of an experiment.
+    """Compare the named runs, or all runs that match the filters.
 
     One row per run shows its results, and the settings in which the runs differ. A metric's column shows its value in
     the summary or, if the summary lacks the metric, the best value of the curve; the heading says which. If the last
@@ -57,10 +65,8 @@ def compare(
     """
     from runfolio.query.selection.duplicates import distinct_runs
 
-    if bool(runs) == bool(experiment):
-        raise click.UsageError("name the runs to compare, or give --experiment NAME to compare all its runs")
     folio = open_store(store)
-    chosen = [folio.run(name) for name in runs] if runs else list(folio.runs(experiment))
+    chosen = named_or_filtered_runs(folio, runs, filters)
     if group_by is not None:
         _compare_groups(chosen, group_by, output, explain=explain)
         return
@@ -93,7 +99,7 @@ def _compare_runs(
         [*comparison.caption.short, f"--all also shows {' and '.join(hidden)}." if hidden else ""],
         [
             *comparison.caption.details,
-            f"Not shown: {counted(watched, 'metric')} of single parameters (grad_norm/NAME, weight_norm/NAME)."
+            f"Not shown: {counted(watched, 'metric')} of single parameters and layers (grad_norm/NAME ...)."
             if watched
             else "",
             left_out,

@@ -74,7 +74,7 @@ def du(
         shown = rows if all_rows else rows[:limit]
         print_table(_table(shown))
         if more := len(rows) - len(shown):
-            print_line(f"{more:,} more: --limit, --all")
+            print_line(f"{more:,} more: --limit N, --all")
         total = formatting.byte_size(sum(use.total for _, use in uses))
         print_line(f"{counted(len(rows), 'run')}: {total}{_trash_text(folio.store, store)}")
     else:

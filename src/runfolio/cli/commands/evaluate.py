@@ -28,8 +28,9 @@ from runfolio.vision.settings import TrainSettings
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from runfolio.query.run import RecordedRun
     from runfolio.vision.data import ImageSource
-    from runfolio.vision.evaluation.evaluate import Split
+    from runfolio.vision.evaluation.evaluate import EvaluationResult, Split
     from runfolio.vision.evaluation.predict import LoadedClassifier
 
 
@@ -69,7 +70,8 @@ def evaluate(
 
     Print accuracy with its 95 % interval, loss, top-k accuracy, calibration error, precision, recall and F1 per class,
     and the confusion matrix. With --out-dir, also draw the matrix, a reliability diagram and the most confident
-    mistakes. DATA names a data set with the model's classes; the default is the run's own data.
+    mistakes. DATA names a data set with the model's classes; the default is the run's own data. The answer to each
+    image is added to the run; `RecordedRun.answers` reads it.
 
     For a run of your own script, --module names the network. The script must have passed `classes` and `transform` to
     `run.checkpoint`.
@@ -93,6 +95,10 @@ def evaluate(
         results = [
             measure(to_fastest_device(classifier), source, split, progress=progress) for classifier in classifiers
         ]
+    problems = [
+        _record(recorded, result, classifier.data)
+        for recorded, result, classifier in zip(runs, results, classifiers, strict=True)
+    ]
     if as_json:
         evaluations = [{"run": recorded.id, **result.as_dict()} for recorded, result in zip(runs, results, strict=True)]
         print_json(evaluations if rivals else evaluations[0])
@@ -105,7 +111,19 @@ def evaluate(
         if not as_json:
             print_line("")
             print_line(f"drawn in {', '.join(map(str, picture_paths))}")
-    print_warnings(source.bad_images)
+    print_warnings([*source.bad_images, *filter(None, problems)])
+
+
+def _record(run: RecordedRun, result: EvaluationResult, own_data: str | None) -> str | None:
+    """Add the answers to a run; return the problem if that fails, as in the store of somebody else."""
+    from runfolio.vision.evaluation.recorded_evaluation import record_evaluation
+
+    try:
+        record_evaluation(run, result, own_data)
+    except (OSError, ConfigError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        return f"the answers are not recorded with run {run.id}: {reason}"
+    return None
 
 
 def _images(

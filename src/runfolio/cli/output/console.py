@@ -10,7 +10,7 @@ import functools
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -116,6 +116,11 @@ def print_log(text: str) -> None:
 def print_for_program(text: str) -> None:
     """Print unescaped output for programs on stdout: JSON, CSV or a patch."""
     click.echo(text, nl=False, color=True)
+
+
+def program_stdout() -> IO[bytes]:
+    """Return stdout for unescaped output for programs that is too long to be held as one text."""
+    return sys.stdout.buffer
 
 
 def print_warnings(warnings: Sequence[str]) -> None:

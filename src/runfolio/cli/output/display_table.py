@@ -94,17 +94,17 @@ def table_width(table: DisplayTable) -> int:
     return _width(table.columns, _formatted_columns(table))
 
 
-def _csv_cell(value: Any) -> Any:
-    """Return a number or a string.
+def csv_text(text: str) -> str:
+    """Return the cell of a string: one that looks like a formula gets a leading `'`, and is not executed."""
+    return visible_text(f"'{text}" if _FORMULA.match(text) else text)
 
-    A string that looks like a formula gets a leading `'`, so that spreadsheets do not execute it.
-    """
+
+def _csv_cell(value: Any) -> Any:
+    """Return a number, or the cell of a string."""
     value = to_json_value(value)
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, str):
-        return value
-    return visible_text(f"'{value}" if _FORMULA.match(value) else value)
+    return csv_text(value) if isinstance(value, str) else value
 
 
 def _print_rich_table(table: DisplayTable) -> None:

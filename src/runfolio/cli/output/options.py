@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
 
 import click
 
@@ -82,18 +82,31 @@ class RunFilters(TypedDict):
     archived: bool
 
 
+class FilteredRuns(NamedTuple):
+    """Runs that the options select, and the number of archived ones that were left out."""
+
+    runs: Runs
+    hidden: int
+
+
 def has_filters(filters: RunFilters) -> bool:
     """Return whether at least one option selects runs. `--archived` alone selects nothing."""
     return any((filters["experiment"], filters["state"], filters["tags"], filters["where"]))
 
 
-def filter_runs(folio: Folio, filters: RunFilters) -> tuple[Runs, int]:
-    """Return the runs that the options select, and the number of archived runs that were left out."""
+def filter_runs(folio: Folio, filters: RunFilters, sort: str | None = None, *, reverse: bool = False) -> FilteredRuns:
+    """Return the runs that the options select, in an order (see `Folio.runs`)."""
     matches = folio.runs(
-        filters["experiment"], filters["state"], tags=filters["tags"], where=filters["where"], archived=True
+        filters["experiment"],
+        filters["state"],
+        tags=filters["tags"],
+        where=filters["where"],
+        sort=sort,
+        reverse=reverse,
+        archived=True,
     )
     shown = matches if filters["archived"] else matches.without_archived()
-    return shown, len(matches) - len(shown)
+    return FilteredRuns(shown, len(matches) - len(shown))
 
 
 def named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilters) -> list[RecordedRun]:
@@ -108,7 +121,7 @@ def named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilte
             + ("; not both" if names else ""),
             click.get_current_context(),
         )
-    return [folio.run(name) for name in dict.fromkeys(names)] or list(filter_runs(folio, filters)[0])
+    return [folio.run(name) for name in dict.fromkeys(names)] or list(filter_runs(folio, filters).runs)
 
 
 BEST = "best"

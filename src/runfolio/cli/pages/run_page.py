@@ -121,6 +121,8 @@ def _data_in_json(facts: DataFacts) -> dict[str, Any]:
 
 def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     took = "" if run.duration_s is None else f", {formatting.duration(run.duration_s)}"
+    if run.state != "finished":
+        took += _progress_text(run)
     print_line(f"{run.name}  {run.id}", style="bold")
     print_line(
         f"{run.state}{took}" + (f": {run.reason}" if run.reason else ""), style=state_style(run.state) or "green"
@@ -147,6 +149,14 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
         print_lines(textwrap.indent(run.notes, "  ", lambda line: True))
 
 
+def _progress_text(run: RecordedRun) -> str:
+    """Return the share that is done and the time left, such as `, 42% done, about 7m left`; empty if unknown."""
+    if (share := run.progress) is None:
+        return ""
+    left = durations.seconds_left(run)
+    return f", {math.floor(share * 100)}% done" + (f", about {formatting.duration(left)} left" if left else "")
+
+
 def _json_facts(run: RecordedRun) -> dict[str, Any]:
     """Return the properties of a run in the order of `show --json`."""
     names = ("id", "name", "experiment", "state", "reason")
@@ -158,6 +168,9 @@ def _json_facts(run: RecordedRun) -> dict[str, Any]:
         "created": run.created,
         "ended": status.ended,
         "duration_s": run.duration_s,
+        "total_steps": run.document.total_steps,
+        "progress": run.progress,
+        "seconds_left": durations.seconds_left(run),
         "inherited_s": durations.inherited_s(run),
         "lineage": run.document.lineage,
         "verdict": edits.verdict,
@@ -212,7 +225,7 @@ def _print_metrics(metrics: Mapping[str, MetricSummary], *, everything: bool) ->
     print_table(_metrics({name: metrics[name] for name in shown}))
     _print_hidden(len(listed) - len(shown))
     if watched := sum(name.startswith(PER_PARAMETER) for name in metrics.keys() - set(listed)):
-        print_line(f"and {watched} metrics of single parameters: grad_norm/NAME, weight_norm/NAME")
+        print_line(f"and {watched} metrics of single parameters and layers: grad_norm/NAME ...")
 
 
 def _print_hidden(number: int) -> None:

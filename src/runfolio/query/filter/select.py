@@ -13,6 +13,7 @@ from runfolio.query.filter.sql_order import NEWEST_FIRST, compile_order
 from runfolio.query.filter.sql_text import Sql, bound, joined, sql
 from runfolio.query.index.run_columns import ROW_COLUMNS, RunRow
 from runfolio.query.index.run_index import read_catalog
+from runfolio.query.index.tables import Catalog
 
 
 def select_runs(
@@ -23,6 +24,7 @@ def select_runs(
     tags: Iterable[str] = (),
     where: str | None = None,
     sort: str | None = None,
+    reverse: bool = False,
     limit: int | None = None,
     archived: bool = False,
 ) -> list[RunRow]:
@@ -44,11 +46,9 @@ def select_runs(
         if where is not None:
             parse(where)  # an unknown name is no error, since none is known
         return []
-    order = NEWEST_FIRST
-    if where is not None or sort is not None:
-        catalog = read_catalog(connection, experiment)
-        conditions += [compile_filter(where, catalog, SQLITE, now=now)] if where is not None else []
-        order = compile_order(sort, catalog, SQLITE, now=now)
+    catalog = read_catalog(connection, experiment) if where is not None or sort is not None else Catalog()
+    conditions += [compile_filter(where, catalog, SQLITE, now=now)] if where is not None else []
+    order = compile_order(sort, catalog, SQLITE, now=now, reverse=reverse)
     return select_rows(connection, joined(" AND ", [sql("({})", condition) for condition in conditions]), order, limit)
 
 

@@ -1,26 +1,35 @@
-"""Current points of runs, as arrays and data frames."""
+"""Current points of runs, as record batches of bounded size."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from runfolio.errors import MissingExtra, NotFound
+from runfolio.errors import NotFound
+from runfolio.record.base.layout import CLAIMS, RUN_FILE
+from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
     from runfolio.query.run_view import RunView
-    from runfolio.record.points.reader import PointFiles
+    from runfolio.record.points.reader import PointFiles, Points
+
+_BATCH_ROWS = 131_072
+"""Least rows of a batch, except the last, so that small runs share one."""
+_WHOLE_METRICS = 500_000
+"""Most points of a run whose metrics are read one after another, which is fastest; larger ones are read in blocks."""
 
 
-def open_points(folder: Path) -> PointFiles:
+def open_points(folder: Path, document: RunDocument | None = None) -> PointFiles:
     """Open the point files of a run folder.
+
+    Args:
+        document: Document of an earlier scan, which is not read again unless the run may have been continued.
 
     Raises:
         NotFound: The folder is gone.
@@ -28,9 +37,16 @@ def open_points(folder: Path) -> PointFiles:
     from runfolio.record.points.reader import PointFiles  # imports Arrow, which tables of runs do not need
 
     try:
-        return PointFiles(folder)
+        return PointFiles(folder, document if document is not None and _is_current(folder, document) else None)
     except FileNotFoundError:
         raise NotFound(f"the run's folder {folder} is gone; call `folio.runs()` again") from None
+
+
+def _is_current(folder: Path, document: RunDocument) -> bool:
+    """Return whether the document of a run that ended is still that of the folder: no further attempt was claimed."""
+    newest = max((attempt.attempt for attempt in document.attempts), default=0)
+    further = folder / CLAIMS / f"attempt-{newest + 1}.json"
+    return document.status.state != RUNNING and (folder / RUN_FILE).exists() and not further.exists()
 
 
 def rank_metrics(folder: Path, rank: int) -> dict[str, MetricSummary]:
@@ -43,45 +59,80 @@ def rank_metrics(folder: Path, rank: int) -> dict[str, MetricSummary]:
     return {name: summary for name, summary in summaries.items() if not is_system_metric(name)}
 
 
-def points_frame(folder: Path, *, system: bool) -> pd.DataFrame:
-    """Return one row per point of a run (see `RecordedRun.to_pandas`)."""
-    pd = import_pandas()
-    files = open_points(folder)
-    points = {name: files.read(name) for name in files.names() if system or not is_system_metric(name)}
-    times = _joined([metric.times_us for metric in points.values()], np.int64)
-    return pd.DataFrame(
-        {
-            "metric": np.repeat(np.array(list(points), dtype=object), [len(metric) for metric in points.values()]),
-            "step": _joined([metric.steps for metric in points.values()], np.int64),
-            "time": pd.to_datetime(times, unit="us", utc=True),
-            "value": _joined([metric.values for metric in points.values()], np.float64),
-        }
-    )
+def point_schema() -> pa.Schema:
+    """Return the columns of `point_batches`."""
+    import pyarrow as pa
+
+    from runfolio.record.points.arrow_arrays import TIME
+
+    text = pa.dictionary(pa.int32(), pa.string())
+    numbers = [("step", pa.int64()), ("time", TIME), ("value", pa.float64()), ("attempt", pa.int32())]
+    return pa.schema([("id", text), ("name", text), ("metric", text), *numbers])
 
 
-def points_of_runs(runs: Sequence[RunView], *, system: bool) -> pd.DataFrame:
-    """Return one row per point of several runs (see `Runs.points`)."""
-    pd = import_pandas()
-    frames = [points_frame(run.folder, system=system) for run in runs]
-    for run, frame in zip(runs, frames, strict=True):
-        frame.insert(0, "id", run.id)
-        frame.insert(1, "name", run.name)
-    filled = [frame for frame in frames if len(frame)]
-    return pd.concat(filled or frames[:1], ignore_index=True) if frames else pd.DataFrame()
+class _PointBlock(NamedTuple):
+    """Points of a run, ordered by metric."""
+
+    run: RunView
+    metrics: list[tuple[str, int]]
+    """Each metric with its number of points."""
+    points: Points
 
 
-def import_pandas() -> Any:
-    """Import pandas.
+def point_batches(
+    runs: Sequence[RunView], metrics: Collection[str] = (), *, system: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """Yield one row per current point: run by run, then by metric, then in order of arrival.
 
-    Raises:
-        MissingExtra: pandas is not installed.
+    Args:
+        runs: Runs in the order of the rows.
+        metrics: Names of the metrics; none are all.
+        system: Include `system/...` metrics if `metrics` is empty.
     """
-    try:
-        import pandas as pd
-    except ImportError:
-        raise MissingExtra("pandas", "pandas", "to_pandas()") from None
-    return pd
+    held: list[_PointBlock] = []
+    rows = 0
+    for run in runs:
+        for block in _blocks(run, metrics, system=system):
+            held.append(block)
+            rows += len(block.points)
+            if rows >= _BATCH_ROWS:
+                yield _batch(held)
+                held, rows = [], 0
+    if held:
+        yield _batch(held)
 
 
-def _joined(arrays: list[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
-    return np.concatenate([np.empty(0, kind), *arrays])
+def _batch(blocks: Sequence[_PointBlock]) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    from runfolio.record.points.arrow_arrays import from_numpy, repeated_texts, times
+
+    lengths = [len(block.points) for block in blocks]
+    spans = [span for block in blocks for span in block.metrics]
+    columns = [np.concatenate(arrays) for arrays in zip(*(block.points.columns for block in blocks), strict=True)]
+    steps, times_us, values, attempts = columns
+    arrays = [
+        repeated_texts([block.run.id for block in blocks], lengths),
+        repeated_texts([block.run.name for block in blocks], lengths),
+        repeated_texts([name for name, _ in spans], [count for _, count in spans]),
+        from_numpy(steps),
+        times(times_us),
+        from_numpy(values),
+        from_numpy(attempts),
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=point_schema())
+
+
+def _blocks(run: RunView, metrics: Collection[str], *, system: bool) -> Iterator[_PointBlock]:
+    named = [name for name in sorted(set(metrics)) if name in run.metric_summaries]
+    if metrics and not named:
+        return
+    files = open_points(run.folder, run.document)
+    if named and sum(run.metric_summaries[name].count for name in named) <= _WHOLE_METRICS:
+        for name in named:
+            points = files.read(name)
+            yield _PointBlock(run, [(name, len(points))], points)
+        return
+    needed = named or [name for name in files.names() if system or not is_system_metric(name)]
+    for spans, points in files.blocks(set(needed)):
+        yield _PointBlock(run, spans, points)

@@ -117,7 +117,7 @@ def _run_row(run: ScannedRun, key: int, tags: list[str]) -> Row:
         edits.get("notes", document.notes),
         edits.get("archived", False),
         (document.series or {}).get("name"),
-        origin(document.lineage),
+        _origin(document.lineage),
         lineage.get("run"),
         lineage.get("kind") == REPRODUCTION and not lineage.get("changed"),
         environment.get("host"),
@@ -126,7 +126,7 @@ def _run_row(run: ScannedRun, key: int, tags: list[str]) -> Row:
     )
 
 
-def origin(lineage: Lineage | None) -> str | None:
+def _origin(lineage: Lineage | None) -> str | None:
     """Return the origin of a fork or a reproduction, such as `fork of net (k3f9x2ab)`."""
     return None if lineage is None else f"{lineage.get('kind')} of {lineage.get('name')} ({lineage.get('run')})"
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import orjson
 
 from runfolio.query.index.entries import Entry
-from runfolio.query.index.rows import is_encodable, value_of
+from runfolio.query.index.rows import is_encodable, moment_of, value_of
 from runfolio.query.index.run_index import StoreIndex, read_entry, summary_of
 from runfolio.query.index.tables import METRIC_COLUMNS
 
@@ -50,9 +51,34 @@ class RunRow(NamedTuple):
     notes: str
     archived: int
     is_reproduction: int
+    ended: int | None
+    series: str | None
+    lineage: str | None
+    host: str | None
+    device: str | None
+    commit: str | None
 
 
-ROW_COLUMNS = ", ".join(f"r.{name}" for name in ("run", *RunRow._fields[1:]))
+class RunFacts(NamedTuple):
+    """Facts of a run for tables; None if unknown."""
+
+    ended: datetime | None
+    """Time of the end, in UTC."""
+    series: str | None
+    lineage: str | None
+    """Origin, such as `fork of net (k3f9x2ab)`."""
+    host: str | None
+    device: str | None
+    commit: str | None
+
+    @classmethod
+    def of(cls, row: RunRow) -> RunFacts:
+        """Return the facts in a row of the index."""
+        ended = None if row.ended is None else moment_of(row.ended)
+        return cls(ended, row.series, row.lineage, row.host, row.device, row.commit)
+
+
+ROW_COLUMNS = ", ".join(f'r."{name}"' for name in ("run", *RunRow._fields[1:]))
 """Columns of `RunRow` in the table `runs`, with the alias `r`."""
 
 
@@ -64,6 +90,7 @@ class RunColumns:
         self._keys = keys
         self._columns: dict[tuple[NamedTable, str], dict[int, Any]] = {}
         self._names: dict[NamedTable, dict[int, tuple[str, ...]]] = {}
+        self._tables: dict[NamedTable, dict[int, dict[str, Any]]] = {}
 
     def entry(self, key: int) -> Entry:
         """Return the whole content of a run.
@@ -88,7 +115,7 @@ class RunColumns:
             whole: Returns all values of the run from its record.
             has_name: Tells which names of the table belong to the mapping.
         """
-        return whole() if len(self._keys) <= _FEW else IndexedValues(self, key, table, whole, has_name)
+        return whole() if len(self._keys) <= _FEW else IndexedValues(self, key, table, has_name)
 
     def column(self, table: NamedTable, name: str) -> dict[int, Any]:
         """Return the values of one name by the keys of the runs that have it."""
@@ -101,6 +128,22 @@ class RunColumns:
         if table not in self._names:
             self._names[table] = self._index.read(lambda connection: self._read_names(connection, table))
         return self._names[table]
+
+    def table(self, table: NamedTable) -> dict[int, dict[str, Any]]:
+        """Return all values of each run in a table, by its key, in the order of their first use in the store."""
+        if table not in self._tables:
+            self._tables[table] = self._index.read(lambda connection: self._read_table(connection, table))
+        return self._tables[table]
+
+    def _read_table(self, connection: sqlite3.Connection, table: NamedTable) -> dict[int, dict[str, Any]]:
+        names, decode = dict(connection.execute("SELECT name_id, name FROM names")), _DECODERS[table]
+        values: dict[int, dict[str, Any]] = {key: {} for key in self._keys}
+        for name_id, key, *encoded in connection.execute(
+            f"SELECT name_id, run, {_COLUMNS[table]} FROM {table} ORDER BY name_id"  # noqa: S608 - names of our own
+        ):
+            if key in values:
+                values[key][names[name_id]] = decode(*encoded)
+        return values
 
     def _read(self, connection: sqlite3.Connection, table: NamedTable, name: str) -> dict[int, Any]:
         if not is_encodable(name):
@@ -130,20 +173,12 @@ class RunColumns:
 class IndexedValues(Mapping[str, Value]):
     """Values of one run by name. The value of a name is read for all runs of the list at once."""
 
-    def __init__(
-        self,
-        columns: RunColumns,
-        key: int,
-        table: NamedTable,
-        whole: Callable[[], Mapping[str, Value]],
-        has_name: Callable[[str], bool],
-    ) -> None:
+    def __init__(self, columns: RunColumns, key: int, table: NamedTable, has_name: Callable[[str], bool]) -> None:
         self._columns = columns
         self._key = key
         self._table: NamedTable = table
-        self._load = whole
         self._has_name = has_name
-        self._whole: Mapping[str, Value] | None = None
+        self._whole: dict[str, Value] | None = None
 
     def __getitem__(self, name: str) -> Value:
         if self._whole is not None:
@@ -160,11 +195,11 @@ class IndexedValues(Mapping[str, Value]):
         return sum(1 for _ in self)
 
     def items(self) -> Any:
-        """Return names and values, in the order of the record."""
+        """Return names and values."""
         return self._all().items()
 
     def values(self) -> Any:
-        """Return the values, in the order of the record."""
+        """Return the values."""
         return self._all().values()
 
     def __repr__(self) -> str:
@@ -175,8 +210,8 @@ class IndexedValues(Mapping[str, Value]):
 
     __hash__ = None  # type: ignore[assignment]  # as for any other mapping
 
-    def _all(self) -> Mapping[str, Value]:
+    def _all(self) -> dict[str, Value]:
         if self._whole is None:
-            is_narrow = self._table == "data"  # a few names, which whole columns have without reading documents
-            self._whole = {name: self[name] for name in self} if is_narrow else self._load()
+            values = self._columns.table(self._table).get(self._key, {})
+            self._whole = {name: value for name, value in values.items() if self._has_name(name)}
         return self._whole

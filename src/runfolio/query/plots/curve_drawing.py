@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runfolio.query.plots import style
+from runfolio.query.plots.axis_thinning import drawn_indices
 from runfolio.query.plots.curve_panels import Line, Panel
-from runfolio.query.plots.downsampling import downsampled_indices
 from runfolio.query.plots.overlay import kind_of
 
 if TYPE_CHECKING:
@@ -21,8 +21,10 @@ MAX_COLOURED, COLOURED_OF_MANY = 24, 8
 """Largest number of lines that all get a colour; if there are more, number of coloured lines. The others are grey."""
 _MAX_MARKED_POINTS = 40
 """Largest number of points of a curve whose points are all marked."""
-_MAX_POINTS = 4000
-"""Number of points to which longer curves are downsampled."""
+_COLUMNS = 1000
+"""Columns of pixels of an axis, to which longer curves are thinned."""
+_MAX_BROKEN = 4000
+"""Largest number of marked ranges of values that are not finite, per curve."""
 _LEGEND_LINE_INCHES = 0.24
 
 
@@ -125,9 +127,9 @@ def _draw_panel(axes: Axes, panel: Panel, log: str, *, alone: bool, is_crowded: 
         axes.set_title(style.literal(panel.metric), loc="left", fontsize=10, color=style.INK)
     for line in panel.lines:
         if is_crowded and line.position >= COLOURED_OF_MANY:
-            _draw_grey_line(axes, line)
+            _draw_grey_line(axes, line, is_log="x" in log)
         else:
-            _draw_line(axes, line)
+            _draw_line(axes, line, is_log="x" in log)
     _mark_non_finite(axes, panel.lines)
     if not any(np.isfinite(line.y).any() for line in panel.lines):
         axes.text(0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center", color=style.FAINT)
@@ -149,16 +151,19 @@ def _scale_axes(axes: Axes, panel: Panel, log: str) -> None:
         axes.set_yscale("log")
 
 
-def _draw_line(axes: Axes, line: Line) -> None:
+def _draw_line(axes: Axes, line: Line, *, is_log: bool) -> None:
     colour = style.colour_of(line.position)
     # The best curve is drawn last, on top of the others. Curves that coincide with another are dashed on top of it.
     order = (3 if line.same_as is None else 4) - line.position / 1000
     if line.low is not None and line.high is not None:
-        axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.18, linewidth=0, zorder=order - 1)
+        ends = (drawn_indices(line.x, end, _COLUMNS, log=is_log) for end in (line.low, line.high))
+        indices = np.union1d(*ends)
+        x, low, high = line.x[indices], line.low[indices], line.high[indices]
+        axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=order - 1)
     if line.raw is not None:
-        indices = downsampled_indices(line.raw, _MAX_POINTS)
+        indices = drawn_indices(line.x, line.raw, _COLUMNS, log=is_log)
         axes.plot(line.x[indices], line.raw[indices], color=colour, alpha=0.25, linewidth=1.0, zorder=order - 1)
-    indices = downsampled_indices(line.y, _MAX_POINTS)
+    indices = drawn_indices(line.x, line.y, _COLUMNS, log=is_log)
     axes.plot(
         line.x[indices],
         line.y[indices],
@@ -178,8 +183,8 @@ def _linestyle(line: Line) -> Any:
     return style.style_of(line.position) if line.same_as is None else style.COINCIDENT
 
 
-def _draw_grey_line(axes: Axes, line: Line) -> None:
-    indices = downsampled_indices(line.y, _MAX_POINTS)
+def _draw_grey_line(axes: Axes, line: Line, *, is_log: bool) -> None:
+    indices = drawn_indices(line.x, line.y, _COLUMNS, log=is_log)
     axes.plot(line.x[indices], line.y[indices], color=style.OTHERS, linewidth=0.8, zorder=1)
 
 
@@ -187,7 +192,7 @@ def _mark_non_finite(axes: Axes, lines: Sequence[Line]) -> None:
     broken = [line for line in lines if line.broken]
     for height, line in enumerate(broken[:COLOURED_OF_MANY]):
         y = 0.015 + 0.025 * height
-        for first, last in line.broken[:_MAX_POINTS]:
+        for first, last in line.broken[:_MAX_BROKEN]:
             axes.plot(
                 [first, last],
                 [y, y],

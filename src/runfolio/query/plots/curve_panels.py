@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean
 from runfolio.query.frames.x_axis import default_x
-from runfolio.query.plots.mean_curve import SPREADS, Spread, mean
+from runfolio.query.histories.mean_curve import SPREADS, Spread, mean
 from runfolio.query.plots.smoothing import exponential_smoothing
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.duplicates import distinct_runs

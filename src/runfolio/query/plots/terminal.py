@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.errors import MissingExtra
+from runfolio.query.plots.axis_thinning import drawn_indices
 from runfolio.query.plots.curve_panels import Line, Panel
-from runfolio.query.plots.downsampling import downsampled_indices
 from runfolio.query.plots.histograms import Distribution, common_edges, on_common_edges
 from runfolio.query.plots.overlay import kind_of
 from runfolio.query.plots.relations import Axis, Scatter
@@ -26,6 +26,8 @@ _GREY = (128, 128, 128)
 _LARGEST = 1e300
 """Limit of drawn numbers, so that differences of numbers do not overflow."""
 _SHADES = " ░▒▓█"
+_DOTS = 2
+"""Columns of dots in a Braille character."""
 _TICK_COLUMNS, _TICK_ROWS = 14, 3
 """Smallest distance of ticks on the x and y axes, in characters."""
 
@@ -179,7 +181,7 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str,
         shown: Values that determine the y range. Points outside it are cut off.
     """
     canvas = _Canvas(screen, panel.x_label, panel.metric)
-    curves = [(line, *_on_axes(line, log, 4 * screen.width)) for line in panel.lines]
+    curves = [(line, *_on_axes(line, log, screen.width)) for line in panel.lines]
     xs = np.concatenate([x for _, x, _ in curves]) if curves else np.empty(0)
     ys = _on_axis(shown, "y" in log)
     canvas.x_axis(xs, _ticks(xs, screen.width // _TICK_COLUMNS, log="x" in log))
@@ -191,12 +193,10 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str,
     return canvas.text()
 
 
-def _on_axes(line: Line, log: str, most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    indices = downsampled_indices(line.y, most)
+def _on_axes(line: Line, log: str, columns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    indices = drawn_indices(line.x, line.y, _DOTS * columns, log="x" in log)
     x, y = line.x[indices], line.y[indices]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x = np.log10(x) if "x" in log else x
-    return x, _on_axis(y, "y" in log)
+    return np.log10(x) if "x" in log else x, _on_axis(y, "y" in log)
 
 
 def _on_axis(y: NDArray[np.float64], log: bool) -> NDArray[np.float64]:

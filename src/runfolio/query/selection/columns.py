@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from runfolio.errors import NotFound, did_you_mean
-from runfolio.query.frames.points import import_pandas
-from runfolio.query.index.rows import origin
+from runfolio.query.frames.value_arrays import value_array
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.figures import BEST, any_figure_of, best_in_curve, figure_heading
 from runfolio.query.selection.metric_names import guess_mode
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
 FACTS: dict[str, Callable[[RunView], Any]] = {
     "id": lambda run: run.id,
@@ -25,16 +24,16 @@ FACTS: dict[str, Callable[[RunView], Any]] = {
     "duration_s": lambda run: run.duration_s,
 }
 MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
-    "ended": lambda run: run.document.status.ended,
+    "ended": lambda run: run.facts.ended,
     "reason": lambda run: run.reason,
     "tags": lambda run: ", ".join(run.tags) or None,
     "notes": lambda run: run.notes,
     "archived": lambda run: run.archived,
-    "series": lambda run: (run.document.series or {}).get("name"),
-    "lineage": lambda run: origin(run.document.lineage),
-    "host": lambda run: run.document.environment.get("host"),
-    "device": lambda run: run.document.environment.get("device"),
-    "commit": lambda run: run.code.info.get("commit"),
+    "series": lambda run: run.facts.series,
+    "lineage": lambda run: run.facts.lineage,
+    "host": lambda run: run.facts.host,
+    "device": lambda run: run.facts.device,
+    "commit": lambda run: run.facts.commit,
     "folder": lambda run: run.run_path,
 }
 _MEANINGS = {"params": "setting", "summary": "result", "metrics": "metric"}
@@ -157,12 +156,12 @@ def every_column(runs: Iterable[RunView]) -> list[str]:
     return list(dict.fromkeys([*FACTS, *MORE_FACTS, *data, *params, *metrics, *summary]))
 
 
-def runs_frame(runs: Sequence[RunView]) -> pd.DataFrame:
-    """Return one row per run with all columns (see `Runs.to_pandas`)."""
-    pd = import_pandas()
+def runs_frame(runs: Sequence[RunView]) -> pa.Table:
+    """Return one row per run with all columns (see `Runs.to_arrow`)."""
+    import pyarrow as pa
+
     columns = [RunsColumn(*_parts(name, runs)) for name in every_column(runs) if name not in MORE_FACTS]
-    names = [column.full_name for column in columns]
-    return pd.DataFrame([[column.value(run) for column in columns] for run in runs], columns=names)
+    return pa.table({column.full_name: value_array([column.value(run) for run in runs]) for column in columns})
 
 
 def _parts(full_name: str, runs: Sequence[RunView]) -> tuple[Kind, str]:

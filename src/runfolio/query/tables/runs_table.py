@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import html
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from runfolio.errors import NotFound
+from runfolio.query.html_table import html_table
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.columns import FACTS, RunsColumn, choice_note, find_columns, find_metric
 from runfolio.query.selection.duplicates import distinct_runs
@@ -40,22 +38,18 @@ class Table:
         return [column.full_name for column in self.columns]
 
     def as_html(self) -> str:
-        """Return the table as HTML, with texts escaped."""
-        head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.columns)
-        rows = ["".join(f"<td>{html.escape(_shown(value))}</td>" for value in row) for row in self.rows]
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        """Return the first rows as HTML, with texts escaped."""
+        return html_table([column.heading for column in self.columns], self.rows, len(self.rows))
 
 
 def table(
     runs: Sequence[RunView],
     columns: Sequence[str] | None = None,
-    sort: str | None = None,
     *,
-    reverse: bool = False,
+    sorted_by: str | None = None,
     others: Sequence[RunView] = (),
 ) -> Table:
-    """Return the runs as a table.
+    """Return the runs as a table, in their order.
 
     Args:
         runs: Runs of the table.
@@ -63,25 +57,15 @@ def table(
             `archived`, `series`, `lineage`, `host`, `device`, `commit`, `folder`, `data.val` (a fingerprint), or
             a setting, result or metric (see `columns.find_column`), such as `lr`, `val/acc` or `metrics.lr`.
             Default: basic facts, differing settings, and up to three common results.
-        sort: Column to sort by, in ascending order, or with the prefix `-` in descending order. Rows without a value
-            come last. Default: keep the order of `runs`.
-        reverse: Reverse the order. Rows without a value still come last.
+        sorted_by: Column by which the runs are sorted. A note says what its name means if it is ambiguous.
         others: Runs without a row, whose columns can also be named.
 
     Raises:
         NotFound: No run has the column; the message names the most similar ones.
     """
-    runs = list(runs)
     chosen = _find(columns, runs, others) if columns is not None else _default_columns(runs)
-    named = chosen if columns is not None else []
-    ordered = list(runs)
-    if sort is not None:
-        (column,) = _find([sort.removeprefix("-")], runs, others)
-        ordered = _sorted(ordered, column, descending=sort.startswith("-") != reverse)
-        named = [*named, column]
-    elif reverse:
-        ordered.reverse()
-    rows = [[column.value(run) for column in chosen] for run in ordered]
+    named = [*(chosen if columns is not None else []), *_find([sorted_by] if sorted_by else [], runs, others)]
+    rows = [[column.value(run) for column in chosen] for run in runs]
     return Table(chosen, rows, [note] if (note := choice_note(named)) else [])
 
 
@@ -93,12 +77,6 @@ def _find(names: Sequence[str], runs: Sequence[RunView], others: Sequence[RunVie
         if not others:
             raise
         return find_columns(names, others)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _default_columns(runs: Sequence[RunView]) -> list[RunsColumn]:
@@ -125,23 +103,3 @@ def usual_results(runs: Sequence[RunView]) -> list[str]:
         return familiar, is_about_the_process(name), -counts[name], name
 
     return sorted(counts, key=importance)
-
-
-def _sorted(runs: list[RunView], column: RunsColumn, *, descending: bool) -> list[RunView]:
-    values = {run.run_path: column.value(run) for run in runs}
-    present = [run for run in runs if not _is_missing(values[run.run_path])]
-    missing = [run for run in runs if _is_missing(values[run.run_path])]
-    return sorted(present, key=lambda run: _order(values[run.run_path]), reverse=descending) + missing
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _order(value: Any) -> tuple[int, Any]:
-    """Return a sort key that also works for mixed types: numbers, then times, then texts."""
-    if isinstance(value, (int, float)):
-        return 0, value
-    if isinstance(value, datetime):
-        return 1, value.timestamp()
-    return 2, str(value)

@@ -18,14 +18,20 @@ SEGMENT_FOOTER = 16 * _MB
 """Largest footer of a Parquet file."""
 TENSORS = 1 << 40
 """Largest file of a checkpoint."""
-PICTURE = 256 * _MB
-"""Largest picture."""
+MEDIUM = 256 * _MB
+"""Largest file of a medium."""
+TABLE_COLUMNS, TABLE_ROWS, TABLE_CELLS = 1_000, 100_000, 5_000_000
+"""Columns, rows and cells of the largest table among the media."""
+TABLE_UNPACKED = 512 * _MB
+"""Unpacked values of the largest table."""
 CODE = 32 * _MB
 """Largest code file or diff."""
 CONSOLE = 64 * _MB
 """Largest console log."""
 LISTING = 1024 * _MB
 """Largest listing of data, both compressed and uncompressed."""
+ANSWERS = 1024 * _MB
+"""Largest Parquet file of answers, which is read as a whole."""
 EVENTS = 1 << 40
 """Largest event file, which is read in pieces."""
 ARTIFACT = 1 << 50

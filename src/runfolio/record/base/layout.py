@@ -38,6 +38,7 @@ CONSOLE = "console"
 DATA = "data"
 DAMAGED = "damaged"
 CHARTS = "charts"
+ANSWERS = "answers"
 
 _EVENT_FILES = "events.out.tfevents."
 _ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -93,6 +94,15 @@ def tail_path(folder: Path, writer: str, number: int) -> RecordPath:
 
 def segment_path(folder: Path, writer: str, number: int) -> RecordPath:
     return RecordPath(folder, METRICS) / f"segment-{writer}-{number}.parquet"
+
+
+def answers_path(folder: Path, split: str, attempt: int, writer: str | None = None) -> RecordPath:
+    """Return a file of answers.
+
+    Args:
+        writer: Id of the process, if it is not the primary writer of the attempt.
+    """
+    return RecordPath(folder, ANSWERS) / f"{split}-{attempt}{f'.{writer}' if writer else ''}.parquet"
 
 
 def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -> RecordPath:

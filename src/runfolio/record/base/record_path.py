@@ -320,9 +320,10 @@ class RecordPath:
         """Return the sorted entries of a folder, including hidden ones. Errors are those of `entries`."""
         try:
             with self.opened() as (_, path):
-                return sorted(RecordPath(self.root, *self.parts, entry.name) for entry in path.iterdir())
+                names = sorted(entry.name for entry in path.iterdir())
         except FileNotFoundError:
             return []
+        return [RecordPath(self.root, *self.parts, name) for name in names]
 
     @contextmanager
     def scan(self) -> Iterator[Iterator[os.DirEntry[str]]]:

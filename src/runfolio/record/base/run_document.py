@@ -31,6 +31,7 @@ from runfolio.record.base.schema import (
     Prose,
     Scalar,
     Seconds,
+    Steps,
     Tags,
     Tree,
     Writer,
@@ -122,6 +123,8 @@ class RunDocument:
     lineage: Lineage | None = None
     """Parent of a fork or a reproduction (`docs/format.md`, Lineage)."""
     attempts: list[Attempt] = field(default_factory=list)
+    total_steps: Steps | None = None
+    """Step at which the training will be done, in the units of the logged steps."""
     axes: Annotated[list[MetricAxis], Most(1_000)] = field(default_factory=list)
     """X axes of metrics: `metric` (a name or a pattern) and `x`. The last match applies."""
     charts: list[Line] = field(default_factory=list)

@@ -128,6 +128,13 @@ def time_from_text(moment_text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def finite(value: Any) -> float:
+    """Return a finite number, for the functions of `checked`."""
+    if type(value) not in (float, int) or not -sys.float_info.max <= value <= sys.float_info.max:
+        raise ValueError
+    return value
+
+
 def _number(value: Any) -> float:
     if type(value) is bool:
         raise ValueError
@@ -155,6 +162,7 @@ PathText = Annotated[str, text(4_095, r"[^\0]*", "a path of at most 4,095 charac
 Word = Annotated[str, text(1_000_000, r"[^\0]*", "a string of at most 1,000,000 characters without NUL")]
 """Command-line argument, or value of an environment variable."""
 Count = Annotated[int, whole(0, 2**63 - 1, "a non-negative integer")]
+Steps = Annotated[int, whole(1, 2**63 - 1, "a positive integer")]
 Integer = Annotated[int, whole(-(2**63), 2**63 - 1, "an integer")]
 Small = Annotated[int, whole(-(2**31), 2**31 - 1, "a 32-bit integer")]
 AttemptNumber = Annotated[int, whole(0, 999_999_999, "an integer from 0 to 999,999,999")]

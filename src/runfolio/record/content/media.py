@@ -1,20 +1,49 @@
-"""Media: images, figures, texts, histograms and graphs, one line each (`docs/format.md`, Media)."""
+"""Media: images, figures, audio, video, tables, meshes, texts, histograms and graphs (`docs/format.md`, Media)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Required, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Required, TypedDict
 
 import orjson
 
-from runfolio.errors import ConfigError, DamagedFile, NewerFormat
+from runfolio.errors import ConfigError, DamagedFile, NewerFormat, NotFound
 from runfolio.record.base import file_bounds, files, schema
 from runfolio.record.base.json_lines import read_lines
 from runfolio.record.base.layout import MEDIA, MEDIA_FILES, slug
 from runfolio.record.base.record_path import RecordPath
-from runfolio.record.base.schema import AnyNumber, Count, FileNameText, Integer, Line, Number, Prose
+from runfolio.record.base.schema import AnyNumber, Count, FileNameText, Integer, Line, Most, Number, Prose, Tree
+from runfolio.record.content import media_types
 from runfolio.record.points import tails
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_BOXES = 10_000
+"""Boxes of an image."""
+MOST_MASKS = 16
+"""Masks of an image."""
+MOST_CLASSES = 65_536
+"""Names of the classes of an image's boxes and masks."""
+
+
+def _corners(value: Any) -> list[float]:
+    if not isinstance(value, list) or len(value) != 4:
+        raise ValueError
+    return [schema.finite(entry) for entry in value]
+
+
+class Box(TypedDict, total=False):
+    """Box over an image."""
+
+    box: Required[Annotated[list[float], schema.checked("a list of 4 numbers: left, top, right, bottom", _corners)]]
+    """Edges in pixels of the image."""
+    label: Prose | None
+    score: AnyNumber | None
+    group: Line | None
+    """Name that several boxes share, such as `predicted`."""
 
 
 class Picture(TypedDict, total=False):
@@ -22,11 +51,67 @@ class Picture(TypedDict, total=False):
 
     file: Required[FileNameText]
     """Name below `media/files/`."""
+    bytes: Count
+    """Size of the file."""
     caption: Prose | None
     range: list[AnyNumber]
     mode: Line
     frames: Count
     not_finite: Count
+    boxes: Annotated[list[Box], Most(MOST_BOXES)]
+    boxes_left_out: Count
+    masks: Annotated[dict[str, FileNameText], Most(MOST_MASKS)]
+    """Name below `media/files/`, by name of the mask."""
+    classes: Annotated[dict[str, Prose], Most(MOST_CLASSES)]
+    """Names of the numbers in the masks."""
+
+
+class LoggedAudio(TypedDict, total=False):
+    file: Required[FileNameText]
+    bytes: Required[Count]
+    caption: Prose | None
+    sample_rate: Count
+    """Samples of a channel per second."""
+    channels: Count
+    samples: Count
+    """Samples of a channel."""
+    clipped: Count
+    not_finite: Count
+
+
+class LoggedVideo(TypedDict, total=False):
+    file: Required[FileNameText]
+    bytes: Required[Count]
+    caption: Prose | None
+    width: Count
+    height: Count
+    frames: Count
+    fps: Number
+    range: list[AnyNumber]
+    not_finite: Count
+
+
+class LoggedTable(TypedDict, total=False):
+    file: Required[FileNameText]
+    bytes: Required[Count]
+    caption: Prose | None
+    rows: Count
+    rows_left_out: Count
+    columns: Annotated[list[Prose], Most(file_bounds.TABLE_COLUMNS)]
+    """Names of the columns."""
+    images: Annotated[list[Prose], Most(file_bounds.TABLE_COLUMNS)]
+    """Names of the columns with images."""
+
+
+class LoggedMesh(TypedDict, total=False):
+    file: Required[FileNameText]
+    bytes: Required[Count]
+    caption: Prose | None
+    vertices: Count
+    faces: Count
+    not_finite: Count
+    config: Tree
+    """Configuration of TensorBoard's view of the mesh."""
 
 
 class LoggedText(TypedDict):
@@ -75,6 +160,10 @@ class LoggedLayout(TypedDict):
 CONTENTS: dict[str, type] = {
     "image": Picture,
     "figure": Picture,
+    "audio": LoggedAudio,
+    "video": LoggedVideo,
+    "table": LoggedTable,
+    "mesh": LoggedMesh,
     "text": LoggedText,
     "histogram": LoggedHistogram,
     "graph": LoggedGraph,
@@ -96,7 +185,7 @@ class MediaLine(TypedDict):
 
 @dataclass(frozen=True)
 class MediaEntry:
-    """One logged image, figure, text, histogram, graph or layout."""
+    """One logged medium."""
 
     seq: int
     time_us: int
@@ -108,7 +197,66 @@ class MediaEntry:
     content: dict[str, Any] = field(default_factory=dict)
     """Values that depend on the kind; see `docs/format.md`, Media."""
     path: Path | None = None
-    """Image file of images and figures."""
+    """File of images, figures, audio, video, tables and meshes."""
+
+    @property
+    def media_type(self) -> str | None:
+        """MIME type of the file, such as `audio/wav`; None if there is no file, or it has no known suffix."""
+        return None if self.path is None else media_types.type_of(self.path.name)
+
+    @property
+    def caption(self) -> str | None:
+        return self.content.get("caption")
+
+    @property
+    def boxes(self) -> list[dict[str, Any]]:
+        """Boxes over an image: `box` (left, top, right, bottom in pixels), `label`, `score` and `group`."""
+        return self.content.get("boxes", [])
+
+    @property
+    def masks(self) -> dict[str, Path]:
+        """Masks over an image by name: PNG files of its size, whose pixels are numbers of classes."""
+        names: dict[str, str] = self.content.get("masks", {})
+        return {} if self.path is None else {mask: self.path.with_name(name) for mask, name in names.items()}
+
+    @property
+    def classes(self) -> dict[int, str]:
+        """Names of the classes in the masks, by their numbers."""
+        names: dict[str, str] = self.content.get("classes", {})
+        return {int(number): name for number, name in names.items() if number.isdecimal()}
+
+    def read_bytes(self) -> bytes:
+        """Return the content of the file.
+
+        Raises:
+            NotFound: The medium has no file, or it was deleted.
+            DamagedFile: It is a link or a device, or larger than any medium.
+        """
+        if self.path is None:
+            raise NotFound(f"the {self.kind} {self.name!r} is not in a file; see `content`")
+        try:
+            return self._record_path().read_bytes(file_bounds.MEDIUM)
+        except FileNotFoundError:
+            raise NotFound(f"{self.path} is missing") from None
+
+    def table(self) -> pa.Table:
+        """Return the content of a table; `.to_pandas()` makes a DataFrame of it.
+
+        A cell with an image is `{"bytes": PNG, "path": None}`, as in data sets of Hugging Face.
+
+        Raises:
+            NotFound: The medium is not a table, or its file was deleted.
+            DamagedFile: The file is not a table of a record, or exceeds its limits.
+        """
+        if self.kind != "table":
+            raise NotFound(f"{self.name!r} is not a table but a {self.kind}")
+        from runfolio.record.content import media_table
+
+        return media_table.read(self.read_bytes(), str(self.path))
+
+    def _record_path(self) -> RecordPath:
+        assert self.path is not None
+        return file_path(self.path.parents[2], self.path.name)
 
 
 def index_path(folder: Path, writer: str, number: int = 1) -> RecordPath:
@@ -116,22 +264,19 @@ def index_path(folder: Path, writer: str, number: int = 1) -> RecordPath:
     return RecordPath(folder, MEDIA) / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
 
 
-def picture_path(folder: Path, name: str) -> RecordPath:
+def file_path(folder: Path, name: str) -> RecordPath:
+    """Return the path of a file that a line names."""
     return RecordPath(folder, MEDIA, MEDIA_FILES) / name
 
 
-def read_picture(folder: Path, entry: MediaEntry) -> bytes | None:
-    """Return the image of an entry; None if it has none.
-
-    Raises:
-        OSError: It was deleted, or cannot be read.
-    """
-    return None if entry.path is None else picture_path(folder, entry.path.name).read_bytes(file_bounds.PICTURE)
+def file_names(content: Mapping[str, Any]) -> list[str]:
+    """Return the names of all files of a medium, its main one first."""
+    return [content["file"], *content.get("masks", {}).values()] if "file" in content else []
 
 
-def file_name(name: str, step: int, writer: str, seq: int) -> str:
-    """Return the name of an image below `media/files/`, which is unique because (writer, seq) is."""
-    return f"{slug(name)}-{step}-{writer}-{seq}.png"
+def file_name(name: str, step: int, writer: str, seq: int, ending: str) -> str:
+    """Return the name of a file below `media/files/`, which is unique because (writer, seq, ending) is."""
+    return f"{slug(name)}-{step}-{writer}-{seq}{ending}"
 
 
 def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dict[str, Any]) -> bytes:
@@ -200,6 +345,6 @@ def decode(folder: Path, line: bytes, writer: str, attempt: int) -> MediaEntry |
         return None
     if fields["kind"] == "histogram" and len(content["edges"]) != len(content["counts"]) + bool(content["counts"]):
         return None
-    path = picture_path(folder, content["file"]).path if "file" in content else None
+    path = file_path(folder, content["file"]).path if "file" in content else None
     about = {name: fields[name] for name in schema.names(MediaLine)}
     return MediaEntry(**about, attempt=attempt, writer=writer, content=content, path=path)

@@ -13,6 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+TIME = pa.timestamp("us", "UTC")
+"""Type of times in tables."""
+
 
 def to_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     """Convert numbers without nulls, [n], without a copy if they are in one chunk."""
@@ -28,6 +31,17 @@ def from_numpy(numbers: NDArray[Any]) -> pa.Array:
     return pa.Array.from_buffers(_TYPES[numbers.dtype.str[1:]], len(numbers), [None, pa.py_buffer(numbers)])
 
 
+def with_missing(numbers: NDArray[Any], present: NDArray[np.bool_]) -> pa.Array:
+    """Convert numbers, [n], with nulls where `present`, [n], is false."""
+    bits = pa.py_buffer(np.packbits(present, bitorder="little"))
+    return pa.Array.from_buffers(_TYPES[numbers.dtype.str[1:]], len(numbers), [bits, pa.py_buffer(numbers)])
+
+
+def times(microseconds: NDArray[np.int64]) -> pa.Array:
+    """Convert microseconds since 1970, [n], to times in UTC."""
+    return from_numpy(microseconds).view(TIME)
+
+
 def texts(values: Sequence[str]) -> pa.Array:
     """Convert texts to an Arrow array."""
     encoded = [value.encode() for value in values]
@@ -35,4 +49,24 @@ def texts(values: Sequence[str]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
 
 
-_TYPES = {"i4": pa.int32(), "i8": pa.int64(), "f8": pa.float64()}
+def decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
+    """Return the code of each row, and the texts of the codes.
+
+    Raises:
+        ArrowInvalid: A code has no text.
+    """
+    codes, values = to_numpy(column.indices), column.dictionary.to_pylist()
+    # For a damaged page, Arrow may return fewer texts.
+    if codes.size and (codes.min() < 0 or codes.max() >= len(values)):
+        raise pa.ArrowInvalid("codes without a text")
+    return codes, values
+
+
+def repeated_texts(values: Sequence[str], counts: Sequence[int]) -> pa.DictionaryArray:
+    """Return each text as often as `counts` says, one after another."""
+    codes = {text: code for code, text in enumerate(dict.fromkeys(values))}
+    indices = np.repeat(np.array([codes[text] for text in values], np.int32), np.array(counts, np.int64))
+    return pa.DictionaryArray.from_arrays(from_numpy(indices), texts(list(codes)))
+
+
+_TYPES = {"i4": pa.int32(), "i8": pa.int64(), "f4": pa.float32(), "f8": pa.float64()}

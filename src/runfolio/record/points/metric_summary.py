@@ -12,8 +12,10 @@ _SYSTEM_METRIC = re.compile(
     rf"{SYSTEM}(?:cpu|process_cpu|memory|memory_mb|cgroup_memory_mb|disk_free_gb|(?:disk_(?:read|write)|network_(?:in|out))"
     r"_mb_per_s|gpu\d+/(?:use|memory_mb|power_w|temperature_c)|data_wait|(?:batches|samples|steps)_per_s)"
 )
-PER_PARAMETER = ("grad_norm/", "weight_norm/")
-"""Prefixes of the metrics of a watched model, two per parameter, which are too many for a table."""
+PER_PARAMETER = ("grad_norm/", "weight_norm/", "update_ratio/", "dead_units/")
+"""Prefixes of the metrics of the parameters and layers of a watched model, which are too many for a table."""
+WATCHED = frozenset(prefix.rstrip("/") for prefix in PER_PARAMETER)
+"""Metrics of a whole watched model."""
 AXES = frozenset({"epoch", "samples"})
 """Metrics of the progress of a training. They serve as x axes; tables do not list them as results."""
 
@@ -40,6 +42,11 @@ def is_system_metric(name: str) -> bool:
     return name.startswith(SYSTEM) and _SYSTEM_METRIC.fullmatch(name) is not None
 
 
+def is_watched_metric(name: str) -> bool:
+    """Return whether the metric is of a watched model; its steps count optimizer steps."""
+    return name in WATCHED or name.startswith(PER_PARAMETER)
+
+
 def listed_metrics(names: Iterable[str]) -> list[str]:
-    """Return the metrics that a table lists, in their order: without axes and norms of single parameters."""
+    """Return the metrics that a table lists, in their order: without axes and those of single parameters and layers."""
     return [name for name in names if name not in AXES and not name.startswith(PER_PARAMETER)]

@@ -6,6 +6,7 @@ file and the limits of a segment.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -33,8 +34,16 @@ _VARINT_BITS = 64
 """Bits of the largest integer."""
 _TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
 """Types of Thrift's compact protocol."""
-_UNPACKED, _PACKED = 2, 3
+_UNPACKED, _PACKED = (2,), (3,)
 """Fields of a page's header: its sizes in bytes without the header."""
+_PAGE_KIND, _DATA_ENCODING, _DATA_2_ENCODING = (1,), (5, 2), (8, 4)
+"""Fields of a page's header: kind, and encoding of the values in a page of data of version 1 and 2."""
+_DATA_KINDS = {0: _DATA_ENCODING, 3: _DATA_2_ENCODING}
+_PLAIN_ENCODINGS = (0, 3)
+"""PLAIN, and RLE of truth values: other encodings repeat long texts in few bytes."""
+_PLAIN_TYPES = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE", "BYTE_ARRAY")
+"""Types whose missing values take at most 8 bytes."""
+_CHECKSUM = b"RFcs"
 
 
 PAGE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
@@ -50,18 +59,20 @@ class Footer(NamedTuple):
     """Eight bytes before the footer."""
 
 
-def open_file(path: RecordPath) -> pa.OSFile:
+def open_file(path: RecordPath, most_bytes: int = file_bounds.SEGMENT) -> pa.OSFile:
     """Open a Parquet file for Arrow.
 
+    Args:
+        most_bytes: Size of the largest file of its kind.
     Raises:
         FileNotFoundError: It is gone.
-        UnusableFile: It is a link, a device or a FIFO, or larger than any segment.
+        UnusableFile: It is a link, a device or a FIFO, or larger.
     """
-    with path.open(file_bounds.SEGMENT) as file:
+    with path.open(most_bytes) as file:
         return pa.OSFile(str(descriptor_path(file.fileno(), str(path))))
 
 
-def read_footer(file: pa.OSFile) -> Footer:
+def read_footer(file: pa.NativeFile) -> Footer:
     """Return the footer; if its length is wrong, the available bytes.
 
     Raises:
@@ -77,6 +88,53 @@ def read_footer(file: pa.OSFile) -> Footer:
     if len(data) > _UNCOUNTED_BYTES and (structs := _count_structs(data)) * _STRUCT_BYTES > len(data):
         raise pa.ArrowInvalid(f"its footer holds {structs:,} structs in {len(data):,} bytes")
     return Footer(data, file.read_at(min(8, start), max(start - 8, 0)))
+
+
+def checksum_of(footer: Footer) -> bytes:
+    """Return the 8 bytes before a footer. Parquet has no checksum for it, and Arrow aborts after some damage."""
+    return _CHECKSUM + zlib.crc32(footer.data).to_bytes(4, "little")
+
+
+def with_checksum(content: bytes) -> bytes:
+    """Return the bytes of a Parquet file with a checksum before its footer."""
+    footer = read_footer(pa.BufferReader(content))
+    return content[: -len(footer.data)] + checksum_of(footer) + footer.data
+
+
+def check_footer(file: pa.NativeFile) -> None:
+    """Check the checksum of the footer; files of earlier versions without one are accepted.
+
+    Raises:
+        ArrowInvalid: The footer was changed.
+    """
+    footer = read_footer(file)
+    if footer.before.startswith(_CHECKSUM) and footer.before != checksum_of(footer):
+        raise pa.ArrowInvalid("its footer does not match its checksum")
+
+
+def check_plain(file: pa.NativeFile, metadata: pq.FileMetaData, most_bytes: int) -> None:
+    """Check that a file holds plain values only, page by page, and how many bytes they take.
+
+    Raises:
+        ArrowInvalid: It holds lists, other types or encodings, or unpacks to more than `most_bytes`.
+    """
+    for index in range(metadata.num_columns):
+        column = metadata.schema.column(index)
+        if column.max_repetition_level or column.physical_type not in _PLAIN_TYPES:
+            raise pa.ArrowInvalid(f"column {column.path} has lists, or values of {column.physical_type}")
+    unpacked = 0
+    for group in range(metadata.num_row_groups):
+        for index in range(metadata.num_columns):
+            column = metadata.row_group(group).column(index)
+            if column.compression not in ("ZSTD", "UNCOMPRESSED"):
+                raise pa.ArrowInvalid(f"a column of it is packed by {column.compression}")
+            for page in _pages(file, column):
+                encoding = page.get(_DATA_KINDS.get(page.get(_PAGE_KIND, -1), ()))
+                if encoding not in _PLAIN_ENCODINGS:
+                    raise pa.ArrowInvalid(f"column {column.path_in_schema} is not of plain values")
+                unpacked += page[_UNPACKED]
+                if unpacked > most_bytes:
+                    raise pa.ArrowInvalid(f"it would take more than {most_bytes:,} bytes")
 
 
 def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
@@ -110,7 +168,7 @@ def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns:
             if column.compression not in ("ZSTD", "UNCOMPRESSED"):
                 raise pa.ArrowInvalid(f"a column is compressed with {column.compression}")
             needs_look = column.total_compressed_size * _ZSTD_RATIO > COLUMN_BYTES
-            if needs_look and (unpacked := sum(_unpacked_sizes(file, column))) > COLUMN_BYTES:
+            if needs_look and (unpacked := sum(page[_UNPACKED] for page in _pages(file, column))) > COLUMN_BYTES:
                 raise pa.ArrowInvalid(f"column {name} would take {unpacked:,} bytes in one row group")
 
 
@@ -125,8 +183,8 @@ def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
         return None
 
 
-def _unpacked_sizes(file: pa.OSFile, column: pq.ColumnChunkMetaData) -> Iterator[int]:
-    """Return the unpacked size of each page of a column, from its header."""
+def _pages(file: pa.NativeFile, column: pq.ColumnChunkMetaData) -> Iterator[dict[tuple[int, ...], int]]:
+    """Return the header of each page of a column: its integers by the path of their fields."""
     starts = [column.data_page_offset]
     if column.has_dictionary_page and column.dictionary_page_offset:
         starts.append(column.dictionary_page_offset)
@@ -137,7 +195,7 @@ def _unpacked_sizes(file: pa.OSFile, column: pq.ColumnChunkMetaData) -> Iterator
         fields, length = _integers(file.read_at(min(_HEADER_BYTES, end - position), position))
         if fields.get(_PACKED, -1) < 0 or fields.get(_UNPACKED, -1) < 0:
             raise pa.ArrowInvalid("a page has no size")
-        yield fields[_UNPACKED]
+        yield fields
         position += length + fields[_PACKED]
 
 
@@ -173,16 +231,16 @@ def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> t
     return 0, _value(data, position, kind)[1]
 
 
-def _integers(data: bytes) -> tuple[dict[int, int], int]:
-    """Return the integer fields of a Thrift struct (compact protocol), and its size in bytes."""
+def _integers(data: bytes) -> tuple[dict[tuple[int, ...], int], int]:
+    """Return the fields of a Thrift struct (compact protocol) that are integers, and the bytes it takes."""
     try:
         return _struct(data, 0)
     except (IndexError, RecursionError):
         raise pa.ArrowInvalid("the header of a page is damaged") from None
 
 
-def _struct(data: bytes, position: int) -> tuple[dict[int, int], int]:
-    fields: dict[int, int] = {}
+def _struct(data: bytes, position: int) -> tuple[dict[tuple[int, ...], int], int]:
+    fields: dict[tuple[int, ...], int] = {}
     number = 0
     while head := data[position]:
         position += 1
@@ -190,9 +248,13 @@ def _struct(data: bytes, position: int) -> tuple[dict[int, int], int]:
             number += head >> 4
         else:
             number, position = _integer(data, position)
+        if head & 15 == _STRUCT:
+            inner, position = _struct(data, position)
+            fields.update({(number, *path): value for path, value in inner.items()})
+            continue
         value, position = _value(data, position, head & 15)
         if value is not None:
-            fields[number] = value
+            fields[(number,)] = value
     return fields, position + 1
 
 
@@ -203,9 +265,7 @@ def _value(data: bytes, position: int, kind: int) -> tuple[int | None, int]:
     if kind == _BINARY:
         size, position = _varint(data, position)
         return None, position + size
-    if kind == _STRUCT:
-        return None, _struct(data, position)[1]
-    if kind in _TRUTH_VALUES:  # the type code is the value
+    if kind in _TRUTH_VALUES:  # the kind is the value
         return None, position
     raise IndexError  # a page's header has no other types
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +20,17 @@ from runfolio.record.base.run_document import RunDocument
 from runfolio.record.points import segment_files, seq_ranges
 from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 from runfolio.record.points.rank_choice import WriterChoice
-from runfolio.record.points.row_merging import Rows, empty_rows, key_of, lookup_codes, merge_rows, sort_rows
+from runfolio.record.points.row_merging import (
+    Key,
+    Rows,
+    count_up_to,
+    empty_rows,
+    find_spans,
+    key_of,
+    lookup_codes,
+    merge_rows,
+    sort_rows,
+)
 from runfolio.record.points.segment_files import Segment
 from runfolio.record.points.summarize import summarize
 from runfolio.record.points.tail_columns import CallColumns, Tail
@@ -29,7 +40,8 @@ Branch = Literal["newest", "all"]
 T = TypeVar("T")
 _LIST_ATTEMPTS = 5
 """Number of attempts to list and open the files, since some may be sealed in between."""
-_CURVE = ("step", "time_us", "value", "attempt")
+CURVE = ("step", "time_us", "value", "attempt")
+"""Columns of `Points`."""
 _ROWS_AT_ONCE = 500_000
 """Largest number of rows of all files in memory while reading a whole run."""
 
@@ -49,6 +61,11 @@ class Points:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    @property
+    def columns(self) -> tuple[np.ndarray, ...]:
+        """The four arrays, in the order of the fields."""
+        return self.steps, self.times_us, self.values, self.attempts
 
 
 class PointFiles:
@@ -83,14 +100,41 @@ class PointFiles:
         """
         choice = self._choice(rank)
         only_segment = self._only_segment(branch) if choice is None else None
-        if only_segment is not None and (columns := only_segment.columns_of(metric, _CURVE)) is not None:
+        if only_segment is not None and (columns := only_segment.columns_of(metric, CURVE)) is not None:
             return Points(*columns)
         rows = self._retry_damaged(lambda: self._rows_of(metric, branch, choice))
         if not len(rows):
             names = self.names()
             if metric not in names:
                 raise NotFound(f"run {self._document.id} has no metric {metric!r}; {did_you_mean(metric, names)}")
-        return Points(*(np.ascontiguousarray(rows[name]) for name in _CURVE))
+        return Points(*(np.ascontiguousarray(rows[name]) for name in CURVE))
+
+    def blocks(self, metrics: Collection[str]) -> Iterator[tuple[list[tuple[str, int]], Points]]:
+        """Yield the points of several metrics as `read` returns them, in blocks, so that memory is bounded.
+
+        Returns:
+            Metrics of a block in order, each with its number of points, and the points. A metric may continue in the
+            next block.
+        """
+        choice = self._choice(None)
+        last: tuple[str, Key] | None = None
+        while True:
+            try:
+                names, blocks = self._stream("newest", metrics)
+                yielded = None if last is None else (bisect_left(names, last[0]), *last[1][1:])
+                keys = None if choice is None else choice.primary_keys(self._stream("newest", metrics)[1])
+                for block in blocks:
+                    rows = block if choice is None or keys is None else choice.select_rows(block, keys)
+                    rows = rows if yielded is None else rows[count_up_to(rows, yielded) :]
+                    if len(rows):
+                        last = (names[rows[-1]["metric"]], key_of(rows[-1]))
+                        starts, stops = find_spans(rows["metric"])
+                        spans = [names[code] for code in rows["metric"][starts].tolist()]
+                        points = Points(*(np.ascontiguousarray(rows[name]) for name in CURVE))
+                        yield list(zip(spans, (stops - starts).tolist(), strict=True)), points
+                return
+            except DamagedFile as error:  # continue after the last row: the damaged part is then skipped
+                self.problems.append(str(error))
 
     def align(self, metric: str, other: str, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return the value of another metric at each point that `read` returns.
@@ -273,18 +317,26 @@ class PointFiles:
         rows = self._on_branch(sort_rows(np.concatenate([empty_rows(), *pieces])), branch)
         return rows if choice is None else choice.select_rows(rows, choice.primary_keys([rows]))
 
-    def _stream(self, branch: Branch) -> tuple[list[str], Iterator[Rows]]:
-        """Return all metrics, and all rows, ordered, in blocks; a row's metric is an index into the metrics."""
+    def _stream(self, branch: Branch, metrics: Collection[str] | None = None) -> tuple[list[str], Iterator[Rows]]:
+        """Return all metrics, and all rows, ordered, in blocks; a row's metric is an index into the metrics.
+
+        Args:
+            metrics: Names of the metrics whose rows are returned. None: those of all.
+        """
         segments, tails = self._needed_files()
         names = _names(segments, tails)
         codes = {name: number for number, name in enumerate(names)}
         size = max(_ROWS_AT_ONCE // max(len(segments), 1), 1000)
-        streams = [segment.blocks(codes, self._writers, size) for segment in segments]
+        streams = [segment.blocks(codes, self._writers, size, metrics) for segment in segments]
         for tail, slices in tails:
-            metrics, writer = lookup_codes(tail.names, codes), self._writers[tail.writer]
-            rows = [tail.rows(calls, metrics, writer) for calls in slices]
+            tail_codes, writer = lookup_codes(tail.names, codes), self._writers[tail.writer]
+            rows = [tail.rows(calls, tail_codes, writer) for calls in slices]
             streams.append(iter([sort_rows(np.concatenate([empty_rows(), *rows]))]))
-        return names, (self._on_branch(rows, branch) for rows in merge_rows(streams))
+        merged = (self._on_branch(rows, branch) for rows in merge_rows(streams))
+        if metrics is None:
+            return names, merged
+        chosen = np.array([name in metrics for name in names], dtype=bool)
+        return names, (rows[chosen[rows["metric"]]] for rows in merged)
 
     def _is_whole(self, branch: Branch) -> bool:
         """Return whether the branch contains all points."""

@@ -68,7 +68,7 @@ def merge_rows(streams: Iterable[Iterator[Rows]]) -> Iterator[Rows]:
         parts: list[Rows] = []
         later: list[tuple[Rows, Iterator[Rows]]] = []
         for block, stream in heads:
-            stop = _count_up_to(block, bound)
+            stop = count_up_to(block, bound)
             if stop:
                 parts.append(block[:stop])
             remaining = block[stop:] if stop < len(block) else _next(stream)
@@ -85,9 +85,9 @@ def _next(stream: Iterator[Rows]) -> Rows | None:
     return next((block for block in stream if len(block)), None)
 
 
-def _count_up_to(block: Rows, bound: Key) -> int:
+def count_up_to(block: Rows, bound: Key) -> int:
     """Count the rows of an ordered block with keys up to `bound`."""
-    if key_of(block[0]) > bound:
+    if not len(block) or key_of(block[0]) > bound:
         return 0
     start, stop = 0, len(block)
     for key, limit in zip(KEYS, bound, strict=True):

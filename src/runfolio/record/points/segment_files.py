@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +42,6 @@ SCHEMA = pa.schema(
     ]
 )
 _METADATA_KEY = "runfolio"
-_CHECKSUM = b"RFcs"
 OWN_GROUP_POINTS = 10_000
 """Number of points from which a metric has its own row groups."""
 LARGEST_GROUP = 131_072
@@ -99,27 +97,15 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
 
 
 def _add_checksum(path: Path) -> None:
-    """Insert a checksum before the footer. Parquet has none for it, and Arrow aborts the process after some damage."""
+    """Insert a checksum before the footer."""
     with pa.OSFile(str(path)) as written:
         try:
-            footer = parquet_bounds.read_footer(written).data
+            footer = parquet_bounds.read_footer(written)
         except pa.ArrowInvalid as error:
             raise LargeFooterError(str(error)) from None
     with path.open("r+b") as file:
-        file.seek(-len(footer), os.SEEK_END)
-        file.write(_CHECKSUM + zlib.crc32(footer).to_bytes(4, "little") + footer)
-
-
-def _check_footer(file: pa.OSFile) -> None:
-    """Check the checksum of the footer; files of earlier versions without one are accepted.
-
-    Raises:
-        ArrowInvalid: The footer was changed.
-    """
-    footer = parquet_bounds.read_footer(file)
-    checksum = footer.before[len(_CHECKSUM) :]
-    if footer.before.startswith(_CHECKSUM) and checksum != zlib.crc32(footer.data).to_bytes(4, "little"):
-        raise pa.ArrowInvalid("its footer does not match its checksum")
+        file.seek(-len(footer.data), os.SEEK_END)
+        file.write(parquet_bounds.checksum_of(footer) + footer.data)
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
@@ -197,7 +183,7 @@ class Segment:
         """
         try:
             source = parquet_bounds.open_file(path)
-            _check_footer(source)
+            parquet_bounds.check_footer(source)
             parquet_file = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=["metric", "writer"])
             parquet_bounds.check_metadata(source, parquet_file.metadata)
         except (FileNotFoundError, DamagedFile):
@@ -254,24 +240,30 @@ class Segment:
     def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
         """Return columns of numbers of one metric as arrays, which is fastest if this is the only file.
 
-        Return None if that is not possible: the metric is missing or shares a row group with others, or a page cannot
-        be read. Use `rows_of` then.
+        Return None if that is not possible: the metric is missing, or a page cannot be read. Use `rows_of` then.
         """
-        groups = []
+        groups, alone = [], True
         for group, lowest, highest in self._extent:
-            if lowest == metric == highest:
+            if lowest is None or highest is None or lowest <= metric <= highest:
                 groups.append(group)
-            elif lowest is None or highest is None or lowest <= metric <= highest:
-                return None
+                alone &= lowest == metric == highest
+        names = [*columns, *([] if alone else ["metric"])]
         try:
             for group in groups:
-                parquet_bounds.check_group(self._source, self._file.metadata, group, columns)
-            rows = self._file.read_row_groups(groups, columns=list(columns), use_threads=False)
+                parquet_bounds.check_group(self._source, self._file.metadata, group, names)
+            rows = self._file.read_row_groups(groups, columns=names, use_threads=False)
+            count = sum(self._file.metadata.row_group(group).num_rows for group in groups)
+            if rows.num_rows != count or any(column.null_count for column in rows.columns):
+                return None
+            parts = [] if alone else [_slice_metric(batch, metric) for batch in rows.to_batches()]
         except parquet_bounds.PAGE_ERRORS:
             return None
-        count = sum(self._file.metadata.row_group(group).num_rows for group in groups)
-        is_complete = 0 < rows.num_rows == count and not any(column.null_count for column in rows.columns)
-        return [arrow_arrays.to_numpy(rows[name]) for name in columns] if is_complete else None
+        if alone:
+            return [arrow_arrays.to_numpy(rows[name]) for name in columns] if rows.num_rows else None
+        if not any(part.num_rows for part in parts):
+            return None
+        # A copy, so that the rows of the other metrics need not stay in memory.
+        return [np.concatenate([arrow_arrays.to_numpy(part.column(name)) for part in parts]) for name in columns]
 
     def summaries(self) -> dict[str, MetricSummary] | None:
         """Return the summary of each metric by name, which is fastest if this is the only file.
@@ -289,7 +281,7 @@ class Segment:
             if rows.num_rows != metadata.num_rows or any(column.null_count for column in rows.columns):
                 return None
             for batch in rows.select(columns).to_batches():
-                codes, names = _decode_dictionary(batch.column(0))
+                codes, names = arrow_arrays.decode_dictionary(batch.column(0))
                 numbers = map(arrow_arrays.to_numpy, batch.columns[1:])
                 for code, summary in summarize_columns(codes, *numbers):
                     add_later(summaries, names[code], summary)
@@ -297,11 +289,18 @@ class Segment:
             return None
         return dict(sorted(summaries.items()))
 
-    def blocks(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int = BLOCK_ROWS) -> Iterator[Rows]:
+    def blocks(
+        self,
+        metrics: Mapping[str, int],
+        writers: Mapping[str, int],
+        size: int = BLOCK_ROWS,
+        chosen: Collection[str] | None = None,
+    ) -> Iterator[Rows]:
         """Yield all rows, ordered, in blocks of at most `size`.
 
         Args:
             metrics: Index of each metric among all; `writers` has that of each writer.
+            chosen: Metrics that are needed; row groups that certainly have none of them are left out.
         Raises:
             DamagedFile: As in `rows_of`; or the rows are not ordered.
         """
@@ -315,8 +314,9 @@ class Segment:
             last = key_of(rows[-1])
             return rows
 
-        for group, _, _ in self._extent:
-            yield from self._batches(group, SCHEMA.names, convert, size)
+        for group, lowest, highest in self._extent:
+            if chosen is None or any((lowest or name) <= name <= (highest or name) for name in chosen):
+                yield from self._batches(group, SCHEMA.names, convert, size)
 
     @cached_property
     def is_whole(self) -> bool:
@@ -376,7 +376,7 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
             rows[name] = arrow_arrays.to_numpy(column)
             continue
         codes_by_name = metrics if name == "metric" else writers
-        codes, texts = _decode_dictionary(column)
+        codes, texts = arrow_arrays.decode_dictionary(column)
         translation = np.array([codes_by_name.get(text, -1) for text in texts], np.int32)
         rows[name] = translation[codes]
         if (rows[name] < 0).any():
@@ -384,22 +384,13 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
     return rows
 
 
-def _decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Return the code of each row, and the texts of the codes."""
-    codes, texts = arrow_arrays.to_numpy(column.indices), column.dictionary.to_pylist()
-    # For a damaged page, Arrow may return fewer texts.
-    if codes.size and (codes.min() < 0 or codes.max() >= len(texts)):
-        raise pa.ArrowInvalid("codes without a text")
-    return codes, texts
-
-
 def _names(batch: pa.RecordBatch) -> list[str]:
-    codes, texts = _decode_dictionary(batch.column(0))
+    codes, texts = arrow_arrays.decode_dictionary(batch.column(0))
     return [texts[code] for code in np.unique(codes[find_spans(codes)[0]]).tolist()]
 
 
 def _slice_metric(batch: pa.RecordBatch, metric: str) -> pa.RecordBatch:
-    codes, texts = _decode_dictionary(batch.column(batch.schema.names.index("metric")))
+    codes, texts = arrow_arrays.decode_dictionary(batch.column(batch.schema.names.index("metric")))
     code = texts.index(metric) if metric in texts else -1
     positions = np.flatnonzero(codes == code)
     if not len(positions):

@@ -212,10 +212,10 @@ def _copy_media(parent_path: Path, position: Mapping[str, int], into: Path) -> N
             RecordPath(into, MEDIA, MEDIA_FILES).mkdir()
         written = lines.setdefault(path, [header(entry.writer, entry.attempt)])
         written.append(media.encode(entry.seq, entry.time_us, entry.step, entry.kind, entry.name, entry.content))
-        if entry.path is not None:
-            with contextlib.suppress(FileNotFoundError, UnusableFile):  # missing in the parent as well
-                name = entry.path.name
-                media.picture_path(parent_path, name).link(media.picture_path(into, name))
+        for name in media.file_names(entry.content):
+            # Missing in the parent as well, or named by two lines.
+            with contextlib.suppress(FileNotFoundError, FileExistsError, UnusableFile):
+                media.file_path(parent_path, name).link(media.file_path(into, name))
     for path, written in lines.items():
         path.write_bytes(b"".join(written), sync=True)
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from runfolio.tracking.monitors.model_hook import ModelHook
 from runfolio.tracking.monitors.tensor_statistics import DeferredValues
 from runfolio.tracking.monitors.tensors import tensors
 
@@ -38,20 +39,6 @@ class _Flags(NamedTuple):
     labels: list[str]
     batch: int
     finite: DeferredValues
-
-
-class _Hook:
-    """Hook of a module, which does nothing in a copy of the model (such as averaged weights) or in a saved model."""
-
-    def __init__(self, act: Callable[..., None] | None = None) -> None:
-        self._act = act
-
-    def __call__(self, *arguments: Any) -> None:
-        if self._act is not None:
-            self._act(*arguments)
-
-    def __reduce__(self) -> tuple[type[_Hook], tuple[()]]:
-        return _Hook, ()
 
 
 class FirstNonFinite:
@@ -83,10 +70,10 @@ class FirstNonFinite:
         if leaves == [("", self._model)]:
             leaves = [(type(self._model).__name__, self._model)]
         self._hooks = [
-            self._model.register_forward_pre_hook(_Hook(self._begin)),
-            *(module.register_forward_hook(_Hook(self._note_call(name))) for name, module in leaves),
+            self._model.register_forward_pre_hook(ModelHook(self._begin)),
+            *(module.register_forward_hook(ModelHook(self._note_call(name))) for name, module in leaves),
             # This hook must follow the model's own hook if the model is a leaf.
-            self._model.register_forward_hook(_Hook(self._end), always_call=True),
+            self._model.register_forward_hook(ModelHook(self._end), always_call=True),
         ]
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
-"""Gradients and weights of a model, read before each step of its optimizers.
+"""Gradients, weights, updates and dead units of a model, read at the steps of its optimizers.
 
-At that point gradients are summed over accumulated batches and unscaled by AMP's scaler. The parameters are the same
+Before a step, gradients are summed over accumulated batches and unscaled by AMP's scaler. The parameters are the same
 objects whether the model is compiled, wrapped for DDP, or plain. Steps that a scaler skips are not seen.
 """
 
@@ -13,12 +13,14 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runfolio.errors import ConfigError, did_you_mean
+from runfolio.tracking.monitors.dead_units import DeadUnits
 from runfolio.tracking.monitors.monitor import MonitoredRun
 from runfolio.tracking.monitors.non_finite import FirstNonFinite
 from runfolio.tracking.monitors.tensor_statistics import DeferredValues, Number, count_values, histogram_of, norms
+from runfolio.tracking.monitors.weight_updates import WeightUpdate
 from runfolio.tracking.pipeline.plain_texts import shorten, text_of
 from runfolio.tracking.pipeline.plain_values import whole_step
 from runfolio.tracking.pipeline.queue_items import Media, Scalars
@@ -46,27 +48,38 @@ class Watch:
         self.model = unwrap(model)
         self._every = every
         self._kinds = _KINDS[logged]
+        self._logs_all = logged == "all"
         self._histograms = histograms
         self._first_step = self._next_step = whole_step(step)
         self._names = {id(parameter): name for name, parameter in self.model.named_parameters()}
         self._optimizers: weakref.WeakKeyDictionary[Optimizer, _OptimizerState] = weakref.WeakKeyDictionary()
-        self._hook: Any = None
+        self._hooks: list[Any] = []
+        self._dead_units: DeadUnits | None = None
 
     def start(self, run: MonitoredRun) -> None:
         import torch
-        from torch.optim.optimizer import register_optimizer_step_pre_hook
+        from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
         self._run = run
         self._nonfinite = FirstNonFinite(self.model, self._is_sampled_next, self._report, self._first_step)
         if not isinstance(self.model, torch.jit.ScriptModule):
             self._nonfinite.start()
-        self._hook = register_optimizer_step_pre_hook(self._before_step)
+            if self._logs_all:
+                self._dead_units = DeadUnits(self.model, self._is_sampled_next)
+                self._dead_units.start()
+        self._hooks = [
+            register_optimizer_step_pre_hook(self._before_step),
+            register_optimizer_step_post_hook(self._after_step),
+        ]
 
     def stop(self, ending: Ending = "run") -> None:
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None
+        if self._hooks:
+            for hook in self._hooks:
+                hook.remove()
+            self._hooks = []
             self._nonfinite.stop()
+            if self._dead_units is not None:
+                self._dead_units.stop()
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         try:
@@ -78,9 +91,32 @@ class Watch:
                     self._sample(optimizer, state)
                 state.step += 1
                 self._next_step = max(self._next_step, state.step)
+                if self._dead_units is not None:
+                    self._dead_units.clear()
         except Exception:  # a model may have unsupported properties; the training must continue
             log.exception("run %s: watching ended; training continues", self._run.id)
             self.stop()
+
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        state = self._optimizers.get(optimizer)
+        if state is None or state.update is None:
+            return
+        try:
+            self._log_update(state, state.update)
+        except Exception:  # as above
+            log.exception("run %s: watching ended; training continues", self._run.id)
+            self.stop()
+        finally:
+            state.update = None
+
+    def _log_update(self, state: _OptimizerState, sampled: _SampledUpdate) -> None:
+        import torch
+
+        with torch.no_grad():
+            ratios = DeferredValues(sampled.weights.ratios())
+        values = {f"update_ratio/{name}": Number(ratios, index) for index, name in enumerate(sampled.names)}
+        values[f"update_ratio{state.suffix}"] = Number(ratios, len(sampled.names))
+        self._run.record(Scalars(sampled.moment, sampled.step, values, aside=True))
 
     def _state_of(self, optimizer: Optimizer, known_state: _OptimizerState | None) -> _OptimizerState:
         is_relevant = any(
@@ -111,6 +147,11 @@ class Watch:
                     values |= self._norms(kind, tensors, state)
                     if self._histograms:
                         self._log_histograms(moment, kind, tensors, state.step)
+                    if kind == "weight":  # after all else, so that the copies live as short as possible
+                        update = WeightUpdate(list(tensors.values()))
+                        state.update = _SampledUpdate(moment, state.step, list(tensors), update)
+            if self._dead_units is not None:
+                values |= self._dead_units.shares()
         self._run.record(Scalars(moment, state.step, values, aside=True))
 
     def _norms(self, kind: str, tensors: Mapping[str, Tensor], state: _OptimizerState) -> dict[str, Any]:
@@ -169,6 +210,16 @@ class Watch:
         self._run.note_trouble(text)
 
 
+class _SampledUpdate(NamedTuple):
+    """Optimizer step whose update is being measured."""
+
+    moment: float
+    step: int
+    names: list[str]
+    """Names of the parameters."""
+    weights: WeightUpdate
+
+
 @dataclass
 class _OptimizerState:
     """State of an optimizer that has stepped."""
@@ -181,6 +232,8 @@ class _OptimizerState:
     """Number of its steps."""
     suffix: str
     """Suffix that distinguishes its totals from those of the first optimizer."""
+    update: _SampledUpdate | None = None
+    """Measurement of the current step."""
 
 
 def unwrap(model: Module) -> Module:

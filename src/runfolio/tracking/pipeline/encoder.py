@@ -18,9 +18,9 @@ from runfolio.record.points import tails
 from runfolio.record.points.tails import LogCall
 from runfolio.tracking.pipeline import plain_values
 from runfolio.tracking.pipeline.background_log import log
-from runfolio.tracking.pipeline.pixels import StoredImage
 from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media, Plain, Scalars
+from runfolio.tracking.pipeline.stored_file import StoredFile
 
 _MANY_VALUES = 4000
 """Number of values of a call that always fit a line of the record, whatever their names."""
@@ -41,16 +41,16 @@ class EncodedPoints:
 
 @dataclass
 class EncodedMedia:
-    """One line of the media index, with its image if it has one."""
+    """One line of the media index, with its files."""
 
     line: bytes
-    picture: tuple[str, bytes] | None = None
-    """File name and PNG."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Content by name, that of the medium itself first."""
     count: ClassVar[int] = 1
 
     @property
     def size(self) -> int:
-        return len(self.line) + (len(self.picture[1]) if self.picture else 0)
+        return len(self.line) + sum(map(len, self.files.values()))
 
 
 EncodedBatch = EncodedPoints | EncodedMedia
@@ -73,8 +73,8 @@ class Encoder:
     """Reported causes of refusals."""
     _checked_names: set[str] = field(default_factory=set)
     """Valid metric names that were checked."""
-    _image_warnings: set[str] = field(default_factory=set)
-    """Reported changes of images."""
+    _media_warnings: set[str] = field(default_factory=set)
+    """Reported changes of media."""
 
     def encode(self, items: Iterable[Item]) -> list[EncodedBatch]:
         """Encode items in order."""
@@ -146,27 +146,40 @@ class Encoder:
         step = self._step(item.step, after=0 if self.last_step >= 0 else 1)
         try:
             content = item.content()
-            picture = None
+            files: dict[str, bytes] = {}
             if isinstance(content, bytes):
-                content = StoredImage(content, {}, ())
-            if isinstance(content, StoredImage):
-                self._report_changes(item, content)
-                if len(content.png) > file_bounds.PICTURE:
-                    raise ConfigError(f"its PNG takes {len(content.png):,} bytes, of at most {file_bounds.PICTURE:,}")
-                picture = media.file_name(item.name, step, self.writer, seq), content.png
-                content = {"file": picture[0], "caption": item.caption, **content.notes}
+                content = StoredFile(content, {}, ())
+            if isinstance(content, StoredFile):
+                content, files = self._file_content(item, content, step)
             line = media.encode(seq, int(item.time * 1e6), step, item.kind, item.name, content)
         except Exception as error:
             self._refuse(item.name, f"{item.kind} {item.name!r} was not stored: {describe_error(error)}")
             return None
         self.seq = seq
-        return EncodedMedia(line, picture)
+        return EncodedMedia(line, files)
 
-    def _report_changes(self, item: Media, image: StoredImage) -> None:
-        """Warn once about each kind of change of an image."""
-        for warning in image.warnings:
-            if warning not in self._image_warnings:
-                self._image_warnings.add(warning)
+    def _file_content(self, item: Media, stored: StoredFile, step: int) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """Return the fields of the line of a medium, and its files.
+
+        Raises:
+            ConfigError: A file is too large.
+        """
+        self._report_changes(item, stored)
+        endings = [stored.suffix, *(f"-mask-{number}.png" for number in range(1, len(stored.masks) + 1))]
+        names = [media.file_name(item.name, step, self.writer, self.seq + 1, ending) for ending in endings]
+        files = dict(zip(names, [stored.content, *stored.masks.values()], strict=True))
+        largest = max(map(len, files.values()))
+        if largest > file_bounds.MEDIUM:
+            raise ConfigError(f"its file takes {largest:,} bytes, of at most {file_bounds.MEDIUM:,}")
+        masks = {"masks": dict(zip(stored.masks, names[1:], strict=True))} if stored.masks else {}
+        fields = {"file": names[0], "bytes": len(stored.content), "caption": item.caption, **stored.notes, **masks}
+        return fields, files
+
+    def _report_changes(self, item: Media, stored: StoredFile) -> None:
+        """Warn once about each kind of change of a medium."""
+        for warning in stored.warnings:
+            if warning not in self._media_warnings:
+                self._media_warnings.add(warning)
                 log.warning("run %s: %s %r %s", self.document.id, item.kind, item.name, warning)
 
     def _step(self, step: Any, *, after: int) -> int:

@@ -7,16 +7,19 @@ import io
 import itertools
 import math
 from collections import deque
-from pathlib import Path
 from typing import Any
 
 from runfolio.errors import ConfigError
 from runfolio.record.content.picture_bounds import FORMATS, excess
 from runfolio.tracking.pipeline.object_attributes import is_instance
-from runfolio.tracking.pipeline.pixels import StoredImage, stored_picture, stored_pixels
-from runfolio.tracking.pipeline.plain_texts import describe_error, is_tensor, path_of
+from runfolio.tracking.pipeline.pixels import stored_picture, stored_pixels
+from runfolio.tracking.pipeline.plain_texts import is_tensor
+from runfolio.tracking.pipeline.stored_file import StoredFile
+from runfolio.tracking.pipeline.user_files import file_content
 
 BINS = 64
+MOST_PIXEL_BYTES = 256 * 1024 * 1024
+"""Bytes of the images of one table before they are encoded."""
 _ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
@@ -35,33 +38,13 @@ def image_copy(image: Any) -> Any:
     Raises:
         ConfigError: The file cannot be read.
     """
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return bytes(image)
-    if isinstance(image, (str, Path)):
-        try:
-            return path_of(image).read_bytes()
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"cannot read the image: {describe_error(error)}") from None
-    if hasattr(image, "read"):
-        return _file_content(image)
+    content = file_content(image, "an image")
+    if content is not None:
+        return content
     return image.copy() if is_instance(image, "PIL.Image", "Image") else own_copy(image)
 
 
-def _file_content(file: Any) -> bytes:
-    """Return all bytes of a binary file and restore its position."""
-    if file.seekable() is True:
-        position = file.tell()
-        file.seek(0)
-        content = file.read()
-        file.seek(position)
-    else:
-        content = file.read()
-    if not isinstance(content, bytes):
-        raise ConfigError(f"an image file is read as bytes, not as {type(content).__name__}; open it in mode 'rb'")
-    return content
-
-
-def png(image: Any) -> StoredImage:
+def png(image: Any) -> StoredFile:
     """Return an image as PNG.
 
     Args:
@@ -87,7 +70,7 @@ def png(image: Any) -> StoredImage:
     return stored_picture(image) if isinstance(image, Image.Image) else _from_array(image)
 
 
-def _from_array(image: Any) -> StoredImage:
+def _from_array(image: Any) -> StoredFile:
     import numpy as np
 
     array = as_numbers(image)

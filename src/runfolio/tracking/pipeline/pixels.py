@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runfolio.tracking.pipeline.stored_file import StoredFile
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,16 +21,20 @@ _NOT_FINITE = "has pixels that are not finite: NaN is stored as black, infinitie
 _FRAMES = "has several frames; only the first is stored"
 
 
-class StoredImage(NamedTuple):
-    """An image as PNG, with notes for the record (`docs/format.md`, Media)."""
+class Levels(NamedTuple):
+    """Levels that represent the values of arrays."""
 
-    png: bytes
+    dtype: Any
+    """Type of the stored pixels."""
+    low: float
+    """Value that is stored as 0."""
+    high: float | None
+    """Value that is stored as the highest level; None if the values are levels already."""
     notes: dict[str, Any]
     warnings: tuple[str, ...]
-    """Descriptions of the changes, each a sentence that the image's name begins."""
 
 
-def stored_picture(picture: Image.Image) -> StoredImage:
+def stored_picture(picture: Image.Image) -> StoredFile:
     """Return a Pillow image, upright, and in a mode that PNG supports."""
     import numpy as np
     from PIL import ImageOps
@@ -43,54 +50,79 @@ def stored_picture(picture: Image.Image) -> StoredImage:
     if picture.mode not in _UNCHANGED:
         notes["mode"] = picture.mode
         picture = picture.convert(_CONVERTED.get(picture.mode, "RGB"))
-    return StoredImage(_png(picture), notes, warnings)
+    return StoredFile(png_bytes(picture), notes, warnings)
 
 
-def stored_pixels(array: Any) -> StoredImage:
+def stored_pixels(array: Any) -> StoredFile:
     """Return an array [height, width] or [height, width, 3|4] of booleans, integers, or floats.
 
     Integers of 0 to 255 are stored unchanged, also those of 0 to 65,535 in one channel; floats of 0 to 1 become 256
     levels. Other values are scaled from their range to 256 levels, or to 65,536 in one channel.
     """
-    import numpy as np
     from PIL import Image
 
-    if array.dtype.kind == "b":
-        return StoredImage(_png(Image.fromarray(array * np.uint8(255))), {}, ())
-    is_single = array.ndim == 2
-    if array.dtype.kind in "iu" and array.min() >= 0:
-        highest = array.max()
-        if highest <= 255 and not (is_single and array.dtype == np.uint16):
-            return StoredImage(_png(Image.fromarray(array.astype(np.uint8))), {}, ())
+    levels = levels_of([array], is_single=array.ndim == 2)
+    return StoredFile(png_bytes(Image.fromarray(to_levels(array, levels))), levels.notes, levels.warnings)
+
+
+def levels_of(arrays: Sequence[Any], *, is_single: bool) -> Levels:
+    """Return the levels for the values of all arrays together, which have one dtype.
+
+    Args:
+        is_single: Whether they have one channel, which may have 16 bits.
+    """
+    import numpy as np
+
+    kind = arrays[0].dtype.kind
+    if kind == "b":
+        return Levels(np.uint8, 0.0, 1.0, {}, ())
+    if kind in "iu" and min(array.min() for array in arrays) >= 0:
+        highest = max(array.max() for array in arrays)
+        if highest <= 255 and not (is_single and arrays[0].dtype == np.uint16):
+            return Levels(np.uint8, 0.0, None, {}, ())
         if highest <= 65535 and is_single:
-            return StoredImage(_png(Image.fromarray(array.astype(np.uint16))), {}, ())
-    return _scaled(array, is_single=is_single)
+            return Levels(np.uint16, 0.0, None, {}, ())
+    return _scaled(arrays, is_single=is_single)
 
 
-def _scaled(array: Any, *, is_single: bool) -> StoredImage:
+def _scaled(arrays: Sequence[Any], *, is_single: bool) -> Levels:
     import numpy as np
-    from PIL import Image
 
-    pixels = array.astype(np.float64)
-    finite = pixels[np.isfinite(pixels)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    lows, highs, not_finite = [], [], 0
+    for array in arrays:
+        finite = array[np.isfinite(array)]
+        not_finite += array.size - finite.size
+        if finite.size:
+            lows.append(float(finite.min()))
+            highs.append(float(finite.max()))
+    low, high = min(lows, default=0.0), max(highs, default=1.0)
     notes: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
-    if array.dtype.kind == "f" and low >= -_HALF_LEVEL and high <= 1 + _HALF_LEVEL:
-        low, high, levels = 0.0, 1.0, 255
+    dtype: Any = np.uint8
+    if arrays[0].dtype.kind == "f" and low >= -_HALF_LEVEL and high <= 1 + _HALF_LEVEL:
+        low, high = 0.0, 1.0
     else:
-        notes["range"], warnings, levels = [low, high], (_SCALED,), 65535 if is_single else 255
-    if finite.size < pixels.size:
-        notes["not_finite"] = int(pixels.size - finite.size)
+        notes["range"], warnings, dtype = [low, high], (_SCALED,), np.uint16 if is_single else np.uint8
+    if not_finite:
+        notes["not_finite"] = int(not_finite)
         warnings = (*warnings, _NOT_FINITE)
-    pixels = np.clip(np.nan_to_num(pixels, nan=low, posinf=high, neginf=low), low, high)
+    return Levels(dtype, low, high, notes, warnings)
+
+
+def to_levels(array: Any, levels: Levels) -> Any:
+    """Return the pixels of an array."""
+    import numpy as np
+
+    low, high = levels.low, levels.high
+    if high is None:
+        return array.astype(levels.dtype)
+    pixels = np.clip(np.nan_to_num(array.astype(np.float64), nan=low, posinf=high, neginf=low), low, high)
     # Halved, since the range may exceed float64.
     shares = (pixels / 2 - low / 2) / (high / 2 - low / 2) if high / 2 > low / 2 else np.zeros_like(pixels)
-    kind = np.uint8 if levels == 255 else np.uint16
-    return StoredImage(_png(Image.fromarray((shares * levels + 0.5).astype(kind))), notes, warnings)
+    return (shares * np.iinfo(levels.dtype).max + 0.5).astype(levels.dtype)
 
 
-def _png(picture: Image.Image) -> bytes:
+def png_bytes(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
     return buffer.getvalue()

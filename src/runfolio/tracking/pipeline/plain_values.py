@@ -173,6 +173,20 @@ def metric_value(value: Any) -> float:
     return result
 
 
+def named_number(value: Any, what: str) -> float:
+    """Return a number that is not a metric, as `metric_value` does.
+
+    Args:
+        what: Name of the value in the message.
+    Raises:
+        ConfigError: As in `metric_value`.
+    """
+    try:
+        return metric_value(value)
+    except ConfigError as error:
+        raise ConfigError(f"{what} {error}") from None
+
+
 def whole_step(step: Any) -> int:
     """Return a step as an integer; 9.0 and one-element arrays and tensors are accepted.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from runfolio.tracking.pipeline.pixels import StoredImage
+from runfolio.tracking.pipeline.stored_file import StoredFile
 
 Plain = tuple[float, int | None, dict[str, float]]
 """Call of `Run.log` whose values are all floats: time, step, values. It is the usual kind, hence a plain tuple."""
@@ -23,13 +23,13 @@ class Scalars(NamedTuple):
 
 
 class Media(NamedTuple):
-    """Image, figure, text or histogram; the encoder thread calls `content` to compute the stored form."""
+    """A medium; the encoder thread calls `content` to compute the stored form."""
 
     time: float
     step: Any
     kind: str
     name: str
-    content: Callable[[], StoredImage | bytes | dict[str, Any]]
+    content: Callable[[], StoredFile | bytes | dict[str, Any]]
     caption: str | None = None
 
 

@@ -138,9 +138,9 @@ class RunFolderWriter:
             is_full = self._media.size > _MEDIA_BYTES and not self._accepted
             if is_full or self._media.is_lost:
                 self._leave_media()
-        if medium.picture is not None and not self._accepted:
-            name, content = medium.picture
-            media.picture_path(self._folder, name).write_bytes(content)
+        if not self._accepted:
+            for name, content in medium.files.items():
+                media.file_path(self._folder, name).write_bytes(content)
         if self._media is None:
             path = media.index_path(self._folder, self._writer, self._media_number)
             self._media = AppendFile(path, self._header)

@@ -68,8 +68,8 @@ class SinkGroup:
     def _write_media(self, encoded: EncodedMedia) -> None:
         entry = media.decode(self._folder, encoded.line, self._heartbeat.writer, self._heartbeat.attempt)
         if entry is not None:
-            picture = encoded.picture[1] if encoded.picture else None
-            self._call_each(lambda sink: sink.media(entry, picture))
+            content = next(iter(encoded.files.values()), None)
+            self._call_each(lambda sink: sink.media(entry, content))
 
     def _last_steps(self) -> Mapping[str, int]:
         if len(self._document.attempts) == 1:

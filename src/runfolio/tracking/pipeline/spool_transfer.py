@@ -85,4 +85,4 @@ def write_batch(spool: Spool, batch: EncodedBatch) -> None:
     if isinstance(batch, EncodedPoints):
         spool.write_points(batch.lines)
     else:
-        spool.write_medium(batch.line, batch.picture)
+        spool.write_medium(batch.line, batch.files)

@@ -21,6 +21,17 @@ def items(images: ImageSet, chosen: Iterable[int], classes: Sequence[str]) -> li
     return [Item(_name(images, index), contents[index], classes[int(images.labels[index])]) for index in chosen]
 
 
+def names(images: ImageSet, chosen: Iterable[int]) -> list[str]:
+    """Return the names of the chosen images, as in their listing."""
+    return [_name(images, index) for index in chosen]
+
+
+def digests(images: ImageSet, chosen: Iterable[int]) -> list[str]:
+    """Return the digests of the contents of the chosen images, as in their listing."""
+    contents = images.digests()
+    return [contents[index] for index in chosen]
+
+
 def _name(images: ImageSet, index: int) -> str:
     """Return the name of an image. Unlike its reference, the name preserves bytes that are not UTF-8."""
     return plain_json(images.names[index]) if isinstance(images, ImageFiles) else images.reference(index)

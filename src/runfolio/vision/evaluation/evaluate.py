@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from runfolio.errors import ConfigError
 from runfolio.query.selection.significance import Interval, wilson
+from runfolio.record.content.answer_table import AnswerTable, class_columns
 from runfolio.vision.batches.loaders import PreparedImages, batch_loader
-from runfolio.vision.data import ImageSet, ImageSource
+from runfolio.vision.data import ImageSet, ImageSource, listing
 from runfolio.vision.data.transform import ImageTransform
 from runfolio.vision.evaluation import class_report
 from runfolio.vision.evaluation.calibration import Calibration, calibration
@@ -69,10 +70,14 @@ class EvaluationResult:
     calibration: Calibration
     mistakes: list[Mistake]
     """All wrong predictions, the most confident first."""
+    answers: AnswerTable
+    """Answer to each image, in the order of the split."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the results as values that JSON can represent."""
-        return asdict(self) | {
+        """Return the results as values that JSON can represent, without the answers to single images."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "answers"}
+        return values | {
+            "mistakes": [asdict(mistake) for mistake in self.mistakes],
             "classes": list(self.classes),
             "interval": list(self.interval),
             "top_k": {str(k): share for k, share in self.top_k.items()},
@@ -208,4 +213,10 @@ def _result(
             for index in probability.argsort(descending=True, stable=True).tolist()
             if not correct[index]
         ],
+        answers=AnswerTable(
+            names=listing.names(images, range(len(labels))),
+            digests=images.digests(),
+            classes=classes,
+            columns=class_columns(labels.numpy(), logits.numpy(), probabilities=False),
+        ),
     )

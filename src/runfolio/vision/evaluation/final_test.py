@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from runfolio.vision.data import listing
 from runfolio.vision.evaluation import class_report
 from runfolio.vision.loop.epochs import evaluate
 from runfolio.vision.loop.input_pipeline import InputPipeline
@@ -32,7 +35,7 @@ def is_tested_at_end(settings: TrackingConfig, series: Mapping[str, Any] | None)
 
 
 def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:
-    """Test the network that predicts, and record metrics, confusion matrix and class table.
+    """Test the network that predicts, and record metrics, confusion matrix, class table and the answer to each image.
 
     Args:
         run: Run to record in.
@@ -41,8 +44,9 @@ def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation:
         preparation: Preparation of the run.
         epoch: Epoch that the weights come from.
     """
+    logits: list[torch.Tensor] = []
     with inputs.connect(state) as batches:
-        tested = evaluate(state, batches.test)
+        tested = evaluate(state, batches.test, logits.append)
     metrics = tested.result.metrics("test")
     run.summary.update(metrics)
     if preparation.settings.test_at != "epoch":  # otherwise the curve already has the point of this epoch
@@ -56,3 +60,13 @@ def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation:
     rows = class_report.class_metrics(tested.predicted, tested.labels, classes)
     run.log_text("classes", class_report.class_table(rows), step=epoch)
     run.summary["confusion"] = matrix.tolist()
+    images, chosen = preparation.source.test, preparation.test.tolist()
+    names = listing.names(images, chosen)
+    run.log_answers(
+        "test",
+        names,
+        tested.labels,
+        torch.cat(logits),
+        classes=classes,
+        digests=lambda: listing.digests(images, chosen),
+    )

@@ -13,6 +13,8 @@ from runfolio.vision.loop.epoch_metrics import EpochMetrics, EpochResult
 from runfolio.vision.loop.input_pipeline import Batches
 from runfolio.vision.loop.train_state import TrainState
 
+OnBatch = Callable[[torch.Tensor], object]
+"""Callback after each evaluated batch. Its argument is the logits, on the device."""
 OnStep = Callable[[torch.Tensor], None]
 """Callback that runs after each optimizer step. Its argument is the step's mean loss, a tensor on the device."""
 
@@ -77,7 +79,7 @@ def _train_logits(state: TrainState, inputs: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def evaluate(state: TrainState, batches: Batches, on_batch: Callable[[], None] | None = None) -> Evaluation:
+def evaluate(state: TrainState, batches: Batches, on_batch: OnBatch | None = None) -> Evaluation:
     """Compute loss and predictions for every image. Labels are not smoothed, so that losses are comparable."""
     state.predicting.eval()
     metrics = EpochMetrics(state.device)
@@ -88,5 +90,5 @@ def evaluate(state: TrainState, batches: Batches, on_batch: Callable[[], None] |
         predictions.append(logits.argmax(dim=1))
         truths.append(labels)
         if on_batch is not None:
-            on_batch()
+            on_batch(logits)
     return Evaluation(metrics.result(), torch.cat(predictions).cpu(), torch.cat(truths).cpu())

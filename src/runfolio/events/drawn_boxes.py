@@ -1,0 +1,64 @@
+"""Images with their boxes drawn on them, since TensorBoard knows no boxes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from runfolio.record.content.picture_bounds import excess
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_COLORS = ("red", "lime", "cyan", "yellow", "magenta", "orange")
+"""Colors of the groups of boxes, in the order of their first boxes."""
+_FAR = 1_000_000.0
+"""Distance from the image at which an edge is drawn at most, in pixels."""
+_LONGEST_LABEL = 100
+"""Characters of a label that are drawn."""
+
+
+def draw_boxes(picture: bytes, boxes: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return a PNG with boxes and their labels; the same file if it is too large to be decoded, or damaged."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(picture), formats=["PNG"]) as opened:
+            if excess(opened):
+                return picture
+            image = _in_8_bits(opened).convert("RGB")
+        _draw(image, boxes)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return picture
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _draw(image: Image.Image, boxes: Sequence[Mapping[str, Any]]) -> None:
+    from PIL import ImageDraw
+
+    draw = ImageDraw.Draw(image)
+    groups = list(dict.fromkeys(box.get("group") for box in boxes))
+    for box in boxes:
+        color = _COLORS[groups.index(box.get("group")) % len(_COLORS)]
+        left, top, right, bottom = (min(max(edge, -_FAR), _FAR) for edge in box["box"])
+        draw.rectangle((min(left, right), min(top, bottom), max(left, right), max(top, bottom)), outline=color, width=2)
+        if text := _text(box):
+            draw.rectangle(draw.textbbox((left, bottom), text, anchor="lb"), fill=color)
+            draw.text((left, bottom), text, fill="black", anchor="lb")
+
+
+def _text(box: Mapping[str, Any]) -> str:
+    score = "" if box.get("score") is None else f" {box['score']:.2f}"
+    return f"{' '.join((box.get('label') or '').split())[:_LONGEST_LABEL]}{score}".strip()
+
+
+def _in_8_bits(picture: Any) -> Any:
+    if picture.mode != "I;16":
+        return picture
+    import numpy as np
+    from PIL import Image
+
+    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))

@@ -1,0 +1,49 @@
+"""Tables that are made as Arrow and converted to pandas and Polars."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from runfolio.errors import MissingExtra
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+
+class ArrowFrame(ABC):
+    """Data that is one table. Each call reads it again."""
+
+    @abstractmethod
+    def to_arrow(self) -> pa.Table:
+        """Return the data as an Arrow table. Times are UTC, and repeated texts are dictionaries."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the data as a pandas data frame; repeated texts are categories.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        _check_extra("pandas")
+        return self.to_arrow().to_pandas()
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the data as a Polars data frame; repeated texts are categories.
+
+        Raises:
+            MissingExtra: Polars is not installed.
+        """
+        polars: Any = _check_extra("polars")
+        return polars.from_arrow(self.to_arrow())
+
+
+def _check_extra(name: str) -> Any:
+    """Import `pandas` or `polars`, before anything is read."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise MissingExtra(name, name, f"to_{name}()") from None

@@ -1,0 +1,1 @@
+"""Points of many runs as tables: long or wide, aligned, resampled, or as means of groups."""

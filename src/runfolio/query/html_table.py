@@ -1,0 +1,49 @@
+"""HTML tables for notebooks. Every text in them is escaped, since a record may come from anybody."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from runfolio.record.base.visible_text import visible_line
+
+HTML_ROWS = 50
+"""Most rows that a notebook shows."""
+
+
+def html_table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int) -> str:
+    """Return the first rows as an HTML table, and a line with the number of further ones.
+
+    Args:
+        names: Headings of the columns.
+        rows: Values by row and column; None is an empty cell.
+        total: Number of all rows.
+    """
+    shown = rows[:HTML_ROWS]
+    head = "".join(f"<th>{escaped(name)}</th>" for name in names)
+    body = "".join(f"<tr>{''.join(f'<td>{escaped(value)}</td>' for value in row)}</tr>" for row in shown)
+    more = f"<p>{total - len(shown):,} more</p>" if total > len(shown) else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def html_fields(fields: Iterable[tuple[str, Any]]) -> str:
+    """Return names and values as an HTML table of two columns; values that are empty are left out."""
+    rows = "".join(
+        f"<tr><th>{escaped(name)}</th><td>{escaped(value)}</td></tr>"
+        for name, value in fields
+        if value not in (None, "")
+    )
+    return f"<table><tbody>{rows}</tbody></table>"
+
+
+def escaped(value: Any) -> str:
+    """Return a value as text of HTML."""
+    return html.escape(visible_line(_shown(value)))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

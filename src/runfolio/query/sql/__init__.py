@@ -1,0 +1,1 @@
+"""SQL on the runs of a store, read only, by DuckDB."""

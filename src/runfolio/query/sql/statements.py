@@ -1,0 +1,43 @@
+"""Check of SQL before it is run: one statement that only reads."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from runfolio.errors import ConfigError
+
+_EXPLAIN = re.compile(r"\s*EXPLAIN(?:\s+ANALYZE)?(?:\s*\([^()]*\))?\s", re.IGNORECASE)
+_ONLY_READING = "only one SELECT or EXPLAIN SELECT is allowed, since the record is read-only"
+
+
+def check_query(query: str, duckdb: Any) -> None:
+    """Check that a query is exactly one SELECT, or EXPLAIN of one.
+
+    DuckDB may write files below the folders that it may read (`COPY ... TO`, `ATTACH`, `EXPORT`), and `EXPLAIN ANALYZE`
+    executes what it explains. So nothing else is passed on.
+
+    Raises:
+        ConfigError: It is something else, or cannot be parsed.
+    """
+    kinds = _statement_kinds(query, duckdb)
+    if kinds == ["EXPLAIN"]:
+        inner, count = _EXPLAIN.subn("", query, count=1)
+        if count and _EXPLAIN.match(query):
+            kinds = _statement_kinds(inner, duckdb)
+    if kinds != ["SELECT"]:
+        words = " and ".join(kind.replace("_", " ") for kind in kinds) or "nothing"
+        raise ConfigError(f"the SQL is {words}; {_ONLY_READING}")
+
+
+def _statement_kinds(query: str, duckdb: Any) -> list[str]:
+    try:
+        return [statement.type.name for statement in duckdb.extract_statements(query)]
+    except duckdb.Error as error:
+        raise ConfigError(error_line(error)) from None
+
+
+def error_line(error: Exception) -> str:
+    """Return the message of DuckDB as one line, without the copy of the query."""
+    message = re.split(r"\n\s*\n?LINE \d+:", str(error), maxsplit=1)[0]
+    return f"the SQL cannot be run: {' '.join(message.split())}"

@@ -1,0 +1,62 @@
+"""Thinning of curves to what a picture can show, without visible loss."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.intp]
+_KEPT = 4
+"""Most points of a column without gaps; a curve with fewer points than that in all columns is kept whole."""
+
+
+def thinned_indices(x: NDArray[np.float64], y: NDArray[np.float64], columns: int) -> Indices:
+    """Return the indices of the points that draw the same picture as all of them, in ascending order.
+
+    Of each column of pixels, the first, last, lowest and highest point are kept (M4), so that no spike is lost. NaN is
+    a gap; the first and the last NaN of each column are kept too.
+
+    Args:
+        x: Positions, ascending and finite, [n].
+        y: Values, [n].
+        columns: Number of columns of pixels between the first and the last position.
+
+    Source: Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", PVLDB 7(10), 2014.
+    """
+    count = len(x)
+    if count <= _KEPT * columns:
+        return np.arange(count)
+    starts = _column_starts(x, columns)
+    stops = np.append(starts[1:], count)
+    gaps = np.isnan(y)
+    has_gaps = bool(gaps.any())
+    kept = [
+        _first_extreme(np.where(gaps, np.inf, y) if has_gaps else y, np.minimum, starts, stops),
+        _first_extreme(np.where(gaps, -np.inf, y) if has_gaps else y, np.maximum, starts, stops),
+    ]
+    kept += [*_ends(gaps, starts, stops), *_ends(~gaps, starts, stops)] if has_gaps else [starts, stops - 1]
+    is_kept = np.zeros(count, bool)
+    is_kept[np.concatenate(kept)] = True
+    return np.flatnonzero(is_kept)
+
+
+def _column_starts(x: NDArray[np.float64], columns: int) -> Indices:
+    """Return the index of the first point of each column that has points."""
+    width = x[-1] - x[0]
+    column = np.zeros(len(x), np.int64) if width == 0 else ((x - x[0]) / width * columns).astype(np.int64)
+    np.minimum(column, columns - 1, out=column)  # the last position belongs to the last column
+    return np.append(0, np.flatnonzero(column[1:] != column[:-1]) + 1)
+
+
+def _first_extreme(values: NDArray[np.float64], extreme: np.ufunc, starts: Indices, stops: Indices) -> Indices:
+    """Return the index of the first extreme of each column."""
+    reached = np.flatnonzero(values == np.repeat(extreme.reduceat(values, starts), stops - starts))
+    return reached[np.searchsorted(reached, starts)]
+
+
+def _ends(chosen: NDArray[np.bool_], starts: Indices, stops: Indices) -> tuple[Indices, Indices]:
+    """Return the indices of the first and the last chosen point of each column that has one."""
+    indices = np.flatnonzero(chosen)
+    first, after = np.searchsorted(indices, starts), np.searchsorted(indices, stops)
+    is_there = after > first
+    return indices[first[is_there]], indices[after[is_there] - 1]

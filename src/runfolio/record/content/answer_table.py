@@ -1,0 +1,124 @@
+"""Answers of a model to the items of a split: ranked classes of a classifier, or values of a regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.errors import ConfigError
+
+TOP = 5
+"""Number of classes that are kept for each item."""
+MOST_ITEMS = 10_000_000
+LONGEST_TEXT = 1_000
+"""Longest name or digest of an item, and longest name of a class, in characters."""
+_BLOCK_SCORES = 1 << 20
+"""Number of scores that are ranked at once, which determines the memory."""
+TOLERANCE = 1e-3
+"""Largest error of a probability, and of the sum of a row of them, in half precision."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerTable:
+    """One row per item: texts, and columns of numbers (`docs/format.md`, Answers)."""
+
+    names: Sequence[str]
+    digests: Sequence[str] | None
+    """Digest of each item's content; None if they are unknown."""
+    classes: Sequence[str] | None
+    """Names of the classes; None if the answers are values."""
+    columns: dict[str, NDArray[Any]]
+    """Columns of numbers, [n] each, by name; `column_types` lists them."""
+
+
+def column_types(classes: Sequence[str] | None) -> dict[str, type[np.generic]]:
+    """Return the columns of numbers and their types."""
+    if classes is None:
+        return dict.fromkeys(("truth", "value", "error"), np.float64)
+    places = range(1, min(TOP, len(classes)) + 1)
+    return {
+        "truth": np.int32,
+        **{f"class_{place}": np.int32 for place in places},
+        **{f"probability_{place}": np.float32 for place in places},
+        "loss": np.float32,
+    }
+
+
+def value_columns(truths: NDArray[Any], values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return the columns of a regression: truth, value, and value minus truth as the error."""
+    truths, values = truths.astype(np.float64), values.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return {"truth": truths, "value": values, "error": values - truths}
+
+
+def class_columns(truths: NDArray[Any], scores: NDArray[Any], *, probabilities: bool) -> dict[str, NDArray[Any]]:
+    """Return the columns of a classifier: truth, most probable classes with their probabilities, and cross-entropy.
+
+    Of equal scores, the first class leads. Probabilities and losses of rows with NaN are NaN.
+
+    Args:
+        truths: Class index of each item, [n].
+        scores: Logits or probabilities, [n, classes].
+        probabilities: Whether the scores are probabilities.
+    Raises:
+        ConfigError: A probability is not from 0 to 1.
+    """
+    count, classes = scores.shape
+    places = min(TOP, classes)
+    ranked = np.empty((places, count), np.int32)
+    shares = np.empty((places, count), np.float32)
+    losses = np.empty(count, np.float32)
+    rank = _rank_probabilities if probabilities else _rank_logits
+    size = max(1, _BLOCK_SCORES // classes)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        for first in range(0, count, size):
+            part = slice(first, first + size)
+            ranked[:, part], shares[:, part], losses[part] = rank(scores[part], truths[part], places)
+    return {
+        "truth": truths.astype(np.int32),
+        **{f"class_{place}": column for place, column in enumerate(ranked, 1)},
+        **{f"probability_{place}": column for place, column in enumerate(shares, 1)},
+        "loss": losses,
+    }
+
+
+def _rank_logits(
+    logits: NDArray[Any], truths: NDArray[Any], places: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    rows = np.arange(len(logits))
+    shifted = (logits - logits.max(axis=1, keepdims=True)).astype(np.float32, copy=False)
+    totals = np.exp(shifted).sum(axis=1, dtype=np.float64)
+    losses = np.log(totals) - shifted[rows, truths]
+    # A masked class (-inf) must stay above those that are already ranked.
+    np.maximum(shifted, np.finfo(np.float32).min, out=shifted)
+    ranked, values = _highest(shifted, places)
+    return ranked, np.exp(values) / totals, losses
+
+
+def _rank_probabilities(
+    probabilities: NDArray[Any], truths: NDArray[Any], places: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    if ((probabilities < -TOLERANCE) | (probabilities > 1 + TOLERANCE)).any():
+        raise ConfigError("probabilities are from 0 to 1, and some scores are not; pass logits without probabilities")
+    losses = -np.log(probabilities[np.arange(len(probabilities)), truths].clip(0, 1))
+    ranked, values = _highest(probabilities.astype(np.float32), places)
+    return ranked, values, losses
+
+
+def _highest(scores: NDArray[np.float32], places: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return indices and values of the highest scores of each row, [places, n]; `scores` are changed.
+
+    Some passes of `argmax` are several times faster than a sort, or than `argpartition`.
+    """
+    rows = np.arange(len(scores))
+    indices = np.empty((places, len(scores)), np.int32)
+    values = np.empty((places, len(scores)), np.float32)
+    for place in range(places):
+        indices[place] = scores.argmax(axis=1)
+        values[place] = scores[rows, indices[place]]
+        scores[rows, indices[place]] = -np.inf
+    return indices, values

@@ -1,0 +1,82 @@
+"""Formats of media files: recognised by their content, named by their suffix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+from typing import NamedTuple
+
+HEAD_BYTES = 4096
+"""Number of first bytes by which a format is recognised."""
+
+
+class MediaFormat(NamedTuple):
+    """Format of a media file."""
+
+    suffix: str
+    media_type: str
+    """MIME type."""
+    matches: Callable[[bytes, int], bool]
+    """Return whether these are the first bytes of a file of that size."""
+
+
+def _begins(*starts: bytes) -> Callable[[bytes, int], bool]:
+    return lambda head, size: head.startswith(starts)
+
+
+def _fits(pattern: bytes) -> Callable[[bytes, int], bool]:
+    return lambda head, size: re.match(pattern, head, re.DOTALL) is not None  # compiled on first use
+
+
+def _is_stl(head: bytes, size: int) -> bool:
+    """Return whether a file is a text, or has 80 bytes, the number of triangles, and 50 bytes for each."""
+    if re.match(rb"solid\b[^\n]*\n\s*(facet|endsolid)\b", head):
+        return True
+    return len(head) >= 84 and 84 + 50 * int.from_bytes(head[80:84], "little") == size
+
+
+PICTURES = (MediaFormat(".png", "image/png", _begins(b"\x89PNG\r\n\x1a\n")),)
+AUDIO = (
+    MediaFormat(".wav", "audio/wav", _fits(rb"RIFF.{4}WAVE")),
+    MediaFormat(".flac", "audio/flac", _begins(b"fLaC")),
+    MediaFormat(".ogg", "audio/ogg", _begins(b"OggS")),
+    # A tag, or the header of a frame of layer III.
+    MediaFormat(".mp3", "audio/mpeg", _fits(rb"ID3|\xff[\xfa\xfb\xf2\xf3\xe2\xe3]")),
+)
+VIDEO = (
+    MediaFormat(".mp4", "video/mp4", _fits(rb".{4}ftyp")),
+    MediaFormat(".webm", "video/webm", _fits(rb"\x1a\x45\xdf\xa3.{,60}webm")),
+    MediaFormat(".webp", "image/webp", _fits(rb"RIFF.{4}WEBP")),
+    MediaFormat(".gif", "image/gif", _begins(b"GIF87a", b"GIF89a")),
+)
+MESHES = (
+    MediaFormat(".ply", "model/ply", _fits(rb"ply\r?\n")),
+    MediaFormat(".glb", "model/gltf-binary", _begins(b"glTF\2\0\0\0")),
+    MediaFormat(".stl", "model/stl", _is_stl),
+    MediaFormat(".obj", "model/obj", _fits(rb"(?:[^\n\0]*\n)*?v[ \t]+[-+.\d]")),
+)
+TABLES = (MediaFormat(".parquet", "application/vnd.apache.parquet", _begins(b"PAR1")),)
+IMAGE_FILES = (
+    *PICTURES,
+    MediaFormat(".jpg", "image/jpeg", _begins(b"\xff\xd8\xff")),
+    *(known for known in VIDEO if known.media_type.startswith("image/")),
+)
+"""Files that are images in a cell of a table."""
+_BY_SUFFIX = {known.suffix: known for known in (*PICTURES, *AUDIO, *VIDEO, *MESHES, *TABLES)}
+
+
+def recognise(head: bytes, size: int, formats: Sequence[MediaFormat]) -> MediaFormat | None:
+    """Return the format of a file among some; None if it has none of them."""
+    return next((known for known in formats if known.matches(head, size)), None)
+
+
+def type_of(name: str) -> str | None:
+    """Return the MIME type of a file by its name; None if it has none of the suffixes of media."""
+    known = format_of(PurePath(name).suffix)
+    return None if known is None else known.media_type
+
+
+def format_of(suffix: str) -> MediaFormat | None:
+    """Return the format of files with a suffix such as `.wav`; None if media have no such files."""
+    return _BY_SUFFIX.get(suffix)

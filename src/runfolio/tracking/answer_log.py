@@ -1,0 +1,74 @@
+"""Recording of a run's answers (`run.log_answers`), which are ranked and packed alongside the training."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runfolio.record.base.layout import answers_path
+
+if TYPE_CHECKING:
+    from runfolio.record.content.answer_table import AnswerTable
+
+
+class AnswerLog:
+    """Recorder of the `answers/` of one attempt.
+
+    The training thread calls `add`, separate threads call `pack`, and the store thread calls `save`.
+    """
+
+    def __init__(self, folder: Path, attempt: int, report: Callable[[str, Exception], None]) -> None:
+        """Create a recorder.
+
+        Args:
+            report: Called with the split and the error if answers cannot be packed.
+        """
+        self._folder = folder
+        self._attempt = attempt
+        self._report = report
+        self._lock = threading.Lock()
+        self._waiting: dict[str, tuple[datetime, Callable[[], AnswerTable]]] = {}
+        """Answers to pack, by split. Newer ones take the place of those that wait, so memory is bounded."""
+        self._packed: dict[str, bytes] = {}
+        """Content of files to write, by split."""
+
+    def add(self, split: str, moment: datetime, table: Callable[[], AnswerTable]) -> None:
+        """Add answers, to be packed by `pack`.
+
+        Args:
+            moment: Time of the call.
+        """
+        self._waiting[split] = moment, table
+
+    def pack(self) -> None:
+        """Pack all answers that wait."""
+        from runfolio.record.content.answer_files import AnswersHeader, pack
+
+        with self._lock:  # one after another, so that newer answers are also packed later
+            while self._waiting:
+                split, (moment, make_table) = self._waiting.popitem()
+                try:
+                    table = make_table()
+                    header = AnswersHeader(moment, None if table.classes is None else list(table.classes))
+                    self._packed[split] = pack(header, table)
+                except Exception as error:  # a function of the user may raise anything
+                    self._report(split, error)
+
+    def save(self) -> None:
+        """Write the packed answers to the record.
+
+        Raises:
+            OSError: The store cannot be written; call this again later.
+        """
+        while self._packed:
+            split, content = self._packed.popitem()
+            path = answers_path(self._folder, split, self._attempt)
+            try:
+                path.parent.mkdir()
+                path.write_bytes(content, sync=True)
+            except OSError:
+                self._packed.setdefault(split, content)  # unless newer ones were packed in the meantime
+                raise

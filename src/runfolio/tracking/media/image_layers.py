@@ -1,0 +1,229 @@
+"""Boxes and masks over images in their stored form: pixels of the image, and PNG files of its size."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from runfolio.errors import ConfigError
+from runfolio.record.content.media import MOST_BOXES, MOST_CLASSES, MOST_MASKS
+from runfolio.tracking.pipeline.media_content import as_numbers, own_copy
+from runfolio.tracking.pipeline.object_attributes import is_array, is_instance
+from runfolio.tracking.pipeline.pixels import png_bytes
+from runfolio.tracking.pipeline.plain_texts import exact_number, is_tensor, shorten, text_of
+from runfolio.tracking.pipeline.plain_values import LONGEST_NAME, named_number
+from runfolio.tracking.pipeline.stored_file import StoredFile
+
+FORMATS = ("xyxy", "xywh", "cxcywh")
+"""Meaning of the four numbers of a box, as in `torchvision.ops.box_convert`."""
+MASK = "mask"
+"""Name of a mask without one."""
+_BOXES_LEFT_OUT = f"has boxes that are not finite, or more than {MOST_BOXES:,}; these are left out, and counted"
+_HIGHEST_CLASS = 65535
+
+
+class BoxGroup(NamedTuple):
+    """Boxes that share a group and a format."""
+
+    group: str | None
+    corners: Any
+    """Array or tensor [number, 4]."""
+    labels: Any
+    """Array or tensor of numbers, list of numbers and texts, or None."""
+    scores: Any
+    """Array or tensor, list of numbers, or None."""
+    format: str
+    relative: bool
+
+
+class Layers(NamedTuple):
+    """Copies of the boxes and masks of an image."""
+
+    boxes: list[BoxGroup] | None
+    masks: dict[str, Any]
+    classes: dict[int, str]
+
+
+def layers_copy(boxes: Any, masks: Any, classes: Any) -> Layers:
+    """Return copies of boxes and masks, independent of later changes; see `Run.log_image` for their forms.
+
+    Raises:
+        ConfigError: They have none of these forms.
+    """
+    names = _class_names(classes)
+    named_masks = masks if _is_mapping(masks) else {} if masks is None else {MASK: masks}
+    if len(named_masks) > MOST_MASKS:
+        raise ConfigError(f"{len(named_masks):,} masks, of at most {MOST_MASKS} over an image")
+    groups = None if boxes is None else list(_box_groups(boxes))
+    copied_masks = {_name(name, "a mask's name"): _mask_copy(mask) for name, mask in named_masks.items()}
+    return Layers(groups, copied_masks, names)
+
+
+def with_layers(image: StoredFile, layers: Layers) -> StoredFile:
+    """Return an image with the boxes and masks in its notes and files.
+
+    Raises:
+        ConfigError: A mask does not have the size of the image, or holds other numbers than classes, or a box has
+            another form.
+    """
+    width, height = struct.unpack_from(">II", image.content, 16)  # in PNG's first chunk
+    notes, warnings = dict(image.notes), image.warnings
+    if layers.boxes is not None:
+        boxes = [box for group in layers.boxes for box in _stored_boxes(group, layers.classes, width, height)]
+        finite = [box for box in boxes if all(map(math.isfinite, box["box"]))][:MOST_BOXES]
+        notes["boxes"] = finite
+        if left_out := len(boxes) - len(finite):
+            notes["boxes_left_out"], warnings = left_out, (*warnings, _BOXES_LEFT_OUT)
+    masks = {name: _mask_png(name, mask, width, height) for name, mask in layers.masks.items()}
+    if masks and layers.classes:
+        notes["classes"] = {str(number): name for number, name in layers.classes.items()}
+    return image._replace(notes=notes, warnings=warnings, masks=masks)
+
+
+def _name(name: Any, what: str) -> str:
+    text = text_of(name, what)
+    if len(text) > LONGEST_NAME:
+        raise ConfigError(f"{what} has {len(text):,} characters, of at most {LONGEST_NAME:,}")
+    return text
+
+
+def _mask_copy(mask: Any) -> Any:
+    if is_instance(mask, "PIL.Image", "Image"):
+        import numpy as np
+
+        return np.array(mask)
+    return own_copy(mask)
+
+
+def _class_names(classes: Any) -> dict[int, str]:
+    if classes is None:
+        return {}
+    named = classes if _is_mapping(classes) else dict(enumerate(_as_list(classes, "classes")))
+    if len(named) > MOST_CLASSES:
+        raise ConfigError(f"{len(named):,} classes, of at most {MOST_CLASSES:,}")
+    return {_whole(number, "a class"): text_of(name, "a class's name") for number, name in named.items()}
+
+
+def _box_groups(boxes: Any) -> Iterator[BoxGroup]:
+    """Return the boxes of an image: one group, or groups by name."""
+    if _is_mapping(boxes) and not {"boxes", "box"} & set(boxes):
+        for name, entry in boxes.items():
+            yield from _group(_name(name, "a group's name"), entry)
+    else:
+        yield from _group(None, boxes)
+
+
+def _group(name: str | None, boxes: Any) -> Iterator[BoxGroup]:
+    if not _is_mapping(boxes):
+        if not issubclass(type(boxes), (list, tuple)) or not all(map(_is_mapping, boxes)):
+            yield _checked_group(name, {"boxes": boxes})
+            return
+        for box in boxes:
+            yield from _group(name, box)
+    elif "box" in boxes:
+        single = {"boxes": [boxes["box"]], "labels": [boxes.get("label")], "scores": [boxes.get("score")]}
+        yield _checked_group(name, {**boxes, **single})
+    elif "boxes" in boxes:
+        yield _checked_group(name, boxes)
+    else:
+        raise ConfigError(f"boxes are a dict with the keys {', '.join(map(shorten, boxes))}, and without 'boxes'")
+
+
+def _checked_group(name: str | None, fields: Mapping[str, Any]) -> BoxGroup:
+    corners = own_copy(fields["boxes"])
+    if 0 not in corners.shape and (corners.ndim != 2 or corners.shape[1] != 4):
+        raise ConfigError(f"boxes of shape {tuple(corners.shape)}, not [number, 4]")
+    form = text_of(fields.get("format", FORMATS[0]), "the format of boxes")
+    if form not in FORMATS:
+        raise ConfigError(f"the format of boxes is {form!r}, not {', '.join(FORMATS)}")
+    count = len(corners) if corners.ndim == 2 else 0
+    relative = fields.get("relative", False)
+    if type(relative) is not bool:
+        raise ConfigError(f"relative is {shorten(relative)}, not True or False")
+    labels = _column(fields.get("labels"), "labels", count, _label)
+    scores = _column(fields.get("scores"), "scores", count, lambda score: named_number(score, "a score"))
+    return BoxGroup(name, corners, labels, scores, form, relative)
+
+
+def _column(values: Any, what: str, count: int, read: Callable[[Any], Any]) -> Any:
+    """Return a copy of labels or scores: an array or tensor of numbers, or a list of what `read` returns."""
+    if values is None:
+        return None
+    if is_tensor(values) or (is_array(values) and values.dtype.kind in "biuf"):
+        column = own_copy(values)
+    else:
+        entries = values.tolist() if is_array(values) else values
+        column = [None if entry is None else read(entry) for entry in _as_list(entries, what)]
+    if len(column) != count:
+        raise ConfigError(f"{count:,} boxes and {len(column):,} {what}")
+    return column
+
+
+def _label(label: Any) -> int | str:
+    number = exact_number(label.item() if is_tensor(label) or is_array(label) else label)
+    return number if isinstance(number, int) else text_of(number, "a label")
+
+
+def _stored_boxes(group: BoxGroup, classes: Mapping[int, str], width: int, height: int) -> Iterator[dict[str, Any]]:
+    import numpy as np
+
+    corners = as_numbers(group.corners)
+    if not corners.size:
+        return
+    if corners.dtype.kind == "c":
+        raise ConfigError("boxes are complex numbers")
+    first, second = np.split(corners.astype(np.float64), 2, axis=1)
+    if group.format == "cxcywh":
+        first = first - second / 2
+    if group.format != "xyxy":
+        second = first + second
+    edges = np.concatenate([first, second], axis=1)
+    if group.relative:
+        edges *= (width, height, width, height)
+    labels, scores = (_entries(column, len(edges)) for column in (group.labels, group.scores))
+    for box, label, score in zip(edges.tolist(), labels, scores, strict=True):
+        text = None if label is None else classes.get(label, str(label))
+        fields = {"box": box, "label": text, "score": score, "group": group.group}
+        yield {name: value for name, value in fields.items() if value is not None}
+
+
+def _entries(column: Any, count: int) -> list[Any]:
+    if column is None:
+        return [None] * count
+    return column if isinstance(column, list) else as_numbers(column).tolist()
+
+
+def _mask_png(name: str, mask: Any, width: int, height: int) -> bytes:
+    import numpy as np
+    from PIL import Image
+
+    numbers = as_numbers(mask)
+    if numbers.ndim == 3 and numbers.shape[0] == 1:
+        numbers = numbers[0]
+    if numbers.shape != (height, width):
+        raise ConfigError(f"mask {name!r} of shape {numbers.shape}, over an image of [{height}, {width}]")
+    if numbers.dtype.kind not in "biu" or numbers.min() < 0 or numbers.max() > _HIGHEST_CLASS:
+        raise ConfigError(
+            f"mask {name!r} of {numbers.dtype} does not hold numbers of classes from 0 to {_HIGHEST_CLASS:,}; for"
+            " scores, pass scores.argmax(0); for a number such as -100 that marks no class, replace it by 255"
+        )
+    return png_bytes(Image.fromarray(numbers.astype(np.uint8 if numbers.max() <= 255 else np.uint16)))
+
+
+def _is_mapping(value: Any) -> bool:
+    return issubclass(type(value), Mapping)
+
+
+def _as_list(values: Any, what: str) -> list[Any]:
+    if not issubclass(type(values), (list, tuple)):
+        raise ConfigError(f"{what} are a {type(values).__name__}, not a list")
+    return list(values)
+
+
+def _whole(number: Any, what: str) -> int:
+    value = named_number(number, what)
+    if not value.is_integer():
+        raise ConfigError(f"{what} is {value:g}, not an integer")
+    return int(value)

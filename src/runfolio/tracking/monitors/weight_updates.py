@@ -1,0 +1,51 @@
+"""Update-to-weight ratios: the size of one optimizer step in relation to the size of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from runfolio.tracking.monitors.tensor_statistics import norms
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_COPIED = 1 << 18
+"""Largest number of values that are copied of one tensor; of a larger one, evenly spaced slices are measured."""
+
+
+class WeightUpdate:
+    """Measurement of one optimizer step: it copies the weights before the step and compares them after it."""
+
+    def __init__(self, weights: Sequence[Tensor]) -> None:
+        """Copy the weights; call this before the step."""
+        self._slices = [_spaced_slices(weight) for weight in weights]
+        """Views of the weights."""
+        self._before = [part.clone() for part in self._slices]
+        self._scales = [
+            (weight.numel() / max(1, part.numel())) ** 0.5 for weight, part in zip(weights, self._slices, strict=True)
+        ]
+
+    def ratios(self) -> Tensor:
+        """Return the ratio of each weight, and that of all together; [n + 1] float64, on the first one's device.
+
+        It is 0 for a weight that was not changed, and infinite for one that was zero before.
+        """
+        import torch
+
+        sizes = norms(self._before)
+        for before, part in zip(self._before, self._slices, strict=True):
+            before.sub_(part)
+        changes = norms(self._before)
+        scales = torch.tensor(self._scales, dtype=changes.dtype).to(changes.device, non_blocking=True)
+        total = torch.linalg.vector_norm(changes * scales) / torch.linalg.vector_norm(sizes * scales)
+        return torch.cat([changes / sizes, total[None]]).where(torch.cat([changes, changes.amax()[None]]) != 0, 0)
+
+
+def _spaced_slices(weight: Tensor) -> Tensor:
+    """Return the weight, or of a large one every n-th slice along its longest dimension."""
+    stride = -(-weight.numel() // MOST_COPIED)
+    if stride <= 1:
+        return weight
+    longest = max(range(weight.ndim), key=weight.shape.__getitem__)
+    return weight[(slice(None),) * longest + (slice(None, None, stride),)]

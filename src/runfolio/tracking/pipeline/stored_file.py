@@ -1,0 +1,20 @@
+"""Files of media as they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+
+class StoredFile(NamedTuple):
+    """File of a medium, with notes for the record (`docs/format.md`, Media)."""
+
+    content: bytes
+    notes: dict[str, Any]
+    """Fields of its line."""
+    warnings: tuple[str, ...]
+    """Descriptions of the changes, each to follow the medium's name in a sentence."""
+    suffix: str = ".png"
+    masks: Mapping[str, bytes] = MappingProxyType({})
+    """Masks of an image by name, as PNG."""
