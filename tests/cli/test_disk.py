@@ -49,9 +49,10 @@ def test_du_lists_the_largest_runs_first_with_the_sum(runfolio, store):
     assert total.startswith("3 runs: 2.")
     assert total.endswith(" MB")
 
-    whole = json.loads(runfolio("du", "--json", "--limit", "1").stdout)
+    whole = json.loads(runfolio("du", "--json").stdout)
     assert whole[0]["name"] == "b"
     assert len(whole) == len(list(csv.DictReader(io.StringIO(runfolio("du", "--csv").stdout)))) == 3
+    assert len(json.loads(runfolio("du", "--json", "--limit", "2").stdout)) == 2
     assert all(row["checkpoints"] > 40_000 for row in whole)
     for row in whole:
         assert row["total"] == sum(row[part] for part in ("checkpoints", "media", "points", "artifacts", "other"))

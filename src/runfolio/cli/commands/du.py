@@ -34,14 +34,14 @@ _SHOWN = 20
 @click.command(cls=Command, short_help="Show the disk space that runs use.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @run_filters
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", default=_SHOWN, help="Only the N largest runs.")
-@click.option("--all", "all_rows", is_flag=True, help="Show all runs.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help=f"Show the N largest runs.  [default: {_SHOWN}]")
+@click.option("--all", "everything", is_flag=True, help="Show all runs.")
 @store_option
 @output_format_options
 def du(
     runs: tuple[str, ...],
-    limit: int,
-    all_rows: bool,
+    limit: int | None,
+    everything: bool,
     store: Path | None,
     output: OutputFormat,
     **filters: Unpack[RunFilters],
@@ -50,7 +50,7 @@ def du(
 
     Without names and filters, all runs that are not archived are measured. The sizes are the space that the files
     occupy on the disk. A file that several runs share, such as a checkpoint of a fork, counts for the oldest of them.
-    The table shows the 20 largest runs; JSON and CSV always have all runs.
+    The table shows the 20 largest runs; JSON and CSV have all runs unless --limit is given.
 
     \b
     runfolio du
@@ -68,17 +68,19 @@ def du(
     uses = [(run, counter.count(run.folder)) for run in with_progress_bar(oldest_first, "measuring runs")]
     uses.sort(key=lambda pair: pair[1].total, reverse=True)
     rows = [{"id": run.id, "name": run.name, **asdict(use), "total": use.total} for run, use in uses]
+    shown = rows[: limit or (None if everything or output != "table" else _SHOWN)]
     if output != "table":
-        print_table(_table(rows), output)
+        print_table(_table(shown), output)
     elif rows:
-        shown = rows if all_rows else rows[:limit]
         print_table(_table(shown))
         if more := len(rows) - len(shown):
             print_line(f"{more:,} more: --limit N, --all")
         total = formatting.byte_size(sum(use.total for _, use in uses))
         print_line(f"{counted(len(rows), 'run')}: {total}{_trash_text(folio.store, store)}")
-    else:
-        print_line(f"No run in {folio.store} matches." if has_filters(filters) else f"No runs in {folio.store} yet.")
+    elif has_filters(filters):
+        print_line(f"No run in {folio.store} matches.")
+    elif not hidden:
+        print_line(f"No runs in {folio.store} yet; `runfolio train` records one.")
     if hidden and output == "table":
         print_line(f"{counted(hidden, 'archived run')} not shown; --archived shows {'it' if hidden == 1 else 'them'}.")
     print_warnings(folio.problems)
