@@ -108,6 +108,14 @@ def test_prune_of_one_name_keeps_the_other_and_its_files(runfolio, store):
     rf.open(store).run("a").checkpoint("best").verify()
 
 
+def test_run_that_is_named_twice_counts_once(runfolio, store):
+    words = ["a", id_of(store, "a")]
+
+    assert len(json.loads(runfolio("du", *words, "--json").stdout)) == 1
+    assert "2 checkpoints of 1 run" in runfolio("prune", *words, "--dry-run").stdout
+    assert runfolio("delete", *words, "--yes").exit_code == 0
+
+
 def test_prune_asks_only_a_terminal_and_without_one_needs_yes(runfolio, store):
     done = runfolio("prune", "--state", "failed")
 

@@ -121,7 +121,8 @@ def named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilte
             + ("; not both" if names else ""),
             click.get_current_context(),
         )
-    return [folio.run(name) for name in dict.fromkeys(names)] or list(filter_runs(folio, filters).runs)
+    named = {run.run_path: run for run in map(folio.run, names)}  # two names can mean one run
+    return list(named.values() or filter_runs(folio, filters).runs)
 
 
 BEST = "best"
