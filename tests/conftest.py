@@ -19,7 +19,7 @@ from .forked import RUNFOLIO, TORCH, Forked
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-# Test processes share the cores: threads that wait for each other by spinning cost more than they give.
+# Test processes share the cores, so threads that wait for each other by spinning would slow the tests down.
 os.environ["OMP_NUM_THREADS"] = "1"
 # No test is about speed, and on a busy machine an example of 50 ms may take a second.
 # Started by nohup or in the background, pytest would have every process of a test ignore these from its birth.
@@ -36,9 +36,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("RUNFOLIO_CACHE", str(folder))
     monkeypatch.delenv("RUNFOLIO_STORE", raising=False)
-    # pytest has its own ways with stdout; what records consoles is tested in processes of its own.
+    # pytest captures stdout itself, so recording of consoles is tested in separate processes.
     monkeypatch.setenv("RUNFOLIO_CONSOLE", "off")
-    # Tests of stderr read what went wrong; tests/tracking/test_announcements.py reads the lines of a run.
+    # Tests read errors from stderr; tests/tracking/test_announcements.py tests the lines that a run prints.
     monkeypatch.setenv("RUNFOLIO_QUIET", "1")
     # Started in this repository, each run would keep the code of every module of tests that is loaded.
     monkeypatch.chdir(tmp_path)

@@ -121,11 +121,11 @@ class Forked:
         stdout: IO[Any] | None = None,
         stderr: IO[Any] | None = None,
     ) -> Process:
-        """Start what `python` would run with these arguments.
+        """Start the program that `python` would run with these arguments.
 
         Args:
             arguments: `-W ACTION` or not, then the path of a script, `-m` and a module, or `-c` and code; then its own.
-            stdin: An open file to read from; by default, the null device. So for the outputs.
+            stdin: An open file to read from; by default, the null device. The outputs work the same way.
         """
         request = {"start": list(map(str, arguments)), "cwd": str(cwd), "env": dict(env)}
         with Path(os.devnull).open("r+b") as null:
@@ -187,7 +187,7 @@ class Forked:
         return ours
 
     def _kill(self) -> None:
-        """Kill the server and those of its processes that are still in its group."""
+        """Kill the server and all processes that are still in its group."""
         if self._server is not None and self._socket is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._server.pid, signal.SIGKILL)
@@ -238,7 +238,7 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
 
 
 def become(request: dict[str, Any], variables: dict[str, str]) -> None:
-    """Run what was requested as the main program of this process.
+    """Run the requested script, module or code as the main program of this process.
 
     Args:
         variables: Environment variables that the imports set.

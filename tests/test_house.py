@@ -1,4 +1,4 @@
-"""The package as a whole: names that can be told from every other, and nothing that executes what it reads."""
+"""The package as a whole: names are distinct, and no code executes the data that it reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sources() -> list[Path]:
 
 
 def repeated(named: Iterable[tuple[str, str]], variants: Iterable[str]) -> dict[str, list[str]]:
-    """Return the names that several places have, without those of variants, each with its places."""
+    """Return the names that occur in several places, without the names of variants, each with its places."""
     locations: defaultdict[str, list[str]] = defaultdict(list)
     for name, location in named:
         locations[name].append(location)

@@ -29,7 +29,7 @@ class ConfigError(RunfolioError):
 
 
 class FilterError(ConfigError):
-    """A filter that cannot be used. The message has three lines: the problem, the filter, and a caret at the place."""
+    """Filter that cannot be used. The message has three lines: the problem, the filter, and a caret below the error."""
 
     def __init__(self, text: str, position: int, problem: str) -> None:
         start = max(0, position - _CARET_CONTEXT)
@@ -80,7 +80,7 @@ def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> list[str
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return the end of an error message for an unknown name: the most similar candidates, or else all of them."""
+    """Return the end of an error message for an unknown name: the most similar candidates, or else all candidates."""
     candidates = sorted(candidates)
     if similar := nearest(name, candidates):
         return f"did you mean {' or '.join(similar)}?"

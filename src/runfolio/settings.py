@@ -1,4 +1,4 @@
-"""Typed settings: one frozen dataclass that defines the Python arguments, the YAML keys and the flags.
+"""Typed settings: one frozen dataclass defines the Python arguments, the YAML keys and the flags.
 
 A class of settings defines its fields with `setting(default, help, group=...)`. From these fields, `fields_of` derives
 the flags, `read_yaml` and `build` read YAML with line numbers, and `Settings.__post_init__` checks each value.
@@ -69,7 +69,7 @@ class Field:
         """Convert the string of a flag or the value of a YAML file to the type of the setting.
 
         Raises:
-            ConfigError: The value has another type or is out of bounds; the message says what is allowed.
+            ConfigError: The value has the wrong type or is out of bounds; the message says what is allowed.
         """
         if raw is None or (self.optional and isinstance(raw, str) and raw.lower() == "none"):
             if self.optional:
@@ -122,7 +122,7 @@ def setting(default: Any, help: str, *, group: str, **bounds: Any) -> Any:  # no
 
 
 class Settings:
-    """Base class of settings, checked on creation. Subclasses are frozen dataclasses with fields of `setting`."""
+    """Base class of settings that are checked on creation. Subclasses are frozen dataclasses of `setting` fields."""
 
     def __post_init__(self) -> None:
         for field in fields_of(type(self)):

@@ -1,4 +1,4 @@
-"""`make bench`, in its quick form and without peers, still measures all it promises. How much is no matter here."""
+"""`make bench`, in its quick form and without peers, measures everything it lists. The figures are not checked."""
 
 from __future__ import annotations
 

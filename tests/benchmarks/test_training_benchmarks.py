@@ -1,4 +1,4 @@
-"""The benchmarks of training measure what they say. How much is no matter here: the whole of them takes an hour."""
+"""The training benchmarks measure what they list. The figures are not checked, because a full run takes an hour."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def trained(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def in_a_shell(tmp_path):
-    """Start the installed program itself, for what only a process of its own shows."""
+    """Start the installed program itself, to test behaviour that only a separate process shows."""
 
     def start(*words: str | Path, **options) -> subprocess.Popen[str]:
         program = Path(sys.executable).with_name("runfolio")

@@ -1,4 +1,4 @@
-"""`runfolio cache`: what is kept to save time, how much of it, and clearing it; never points of runs."""
+"""`runfolio cache` lists and clears the files that save time, and never removes points of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`show --code`, `show --diff` and `diff`: what a run was started from, in the terminal."""
+"""`show --code`, `show --diff` and `diff` print the code that a run was started from."""
 
 import json
 import os

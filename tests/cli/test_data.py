@@ -11,7 +11,7 @@ from runfolio.vision.data import describe
 
 
 def photo(path: Path, seed: int, size: tuple[int, int] = (40, 30)) -> Path:
-    """A picture that no other seed gives."""
+    """Return an image that differs for each seed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)

@@ -19,7 +19,7 @@ from runfolio.query.store import open_folio
 
 @pytest.fixture
 def store(store: Path) -> Path:
-    """A store with two runs, one of which has every text and number that a format could get wrong."""
+    """A store with two runs. One has all strings and numbers that a format could get wrong."""
     with rf.init("plain", store=store, config={"lr": 0.1}) as run:
         for step in range(3):
             run.log({"loss": 1.0 / (step + 1), "acc": 0.5}, step=step)

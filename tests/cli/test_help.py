@@ -1,4 +1,4 @@
-"""The help: commands below five headings, and the settings that most trainings need first."""
+"""The help lists commands under five headings, and the most common training settings first."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _STRUCTURE = {
 
 
 def hostile(value: Any) -> Any:
-    """Return a document of a record with `LINE` added to each of its texts and names."""
+    """Return a document of a record with `LINE` added to each string and name."""
     if isinstance(value, dict):
         return {
             key: entry if key in _STRUCTURE else LINES if key in ("notes", "traceback") else hostile(entry)

@@ -192,7 +192,7 @@ def test_doctor_names_the_folders_of_a_copied_run(runfolio, repeated):
 
 @pytest.fixture
 def overfit(write: Write) -> None:
-    """Two runs of which the one is the best at its best epoch, the other at its end."""
+    """Write two runs: one is best at its best epoch, the other is best at its end."""
     write("steady", {"lr": 0.1}, {"val/acc": [0.5, 0.6, 0.7], "test/acc": [0.4, 0.45, 0.5]})
     write("overfit", {"lr": 0.2}, {"val/acc": [0.5, 0.9, 0.6], "test/acc": [0.4, 0.8, 0.3]})
 

@@ -1,4 +1,4 @@
-"""`runfolio logs`: what a run printed, in full, its end, or live in another terminal."""
+"""`runfolio logs` prints the console output of a run: all of it, its end, or live in a second terminal."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ with runfolio.init("net", store=sys.argv[1]):
 
 @pytest.fixture
 def train(store, monkeypatch):
-    """Start a training that prints `steps` lines, and one more when there is a file `until`."""
+    """Start a script that prints `steps` lines, and one more line when the file `until` exists."""
     monkeypatch.delenv("RUNFOLIO_CONSOLE")
     started = []
 

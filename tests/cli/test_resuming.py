@@ -1,4 +1,4 @@
-"""`resume` where it cannot, or must not, go on: one line that names what is wrong."""
+"""`resume` prints one line that names the problem if a run cannot, or must not, be continued."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from runfolio.vision import TrainSettings, run_experiment
 
 
 class PowerCut(Progress):
-    """Interrupts a training behind its fifth step: of 115 images in batches of 32, in the second epoch."""
+    """Interrupts training after its fifth step, which is in the second epoch: 115 images in batches of 32."""
 
     def __init__(self) -> None:
         super().__init__(disable=True)
@@ -35,7 +35,7 @@ def interrupted(store: Path, **settings) -> rf.RecordedRun:
 
 @pytest.fixture
 def stopped(tmp_path) -> rf.RecordedRun:
-    """An interrupted training in ./runs, with a checkpoint of its first epoch."""
+    """Return an interrupted run in ./runs with a checkpoint of its first epoch."""
     return interrupted(tmp_path / "runs")
 
 
@@ -129,7 +129,7 @@ def test_of_two_resumes_at_once_one_is_refused_by_name(runfolio, forked, tmp_pat
 
 @pytest.fixture
 def read_only(stopped):
-    """The store of the interrupted training on a disk that nobody, not even root, can write to."""
+    """Return the store of the interrupted run, on a disk that no user, not even root, can write to."""
     store = stopped.folder.parent.parent
     mount = ["mount", "--bind", store, store]
     if subprocess.run(mount, capture_output=True).returncode:

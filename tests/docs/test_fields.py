@@ -1,4 +1,4 @@
-"""`docs/fields.md` says of each document what the decoder takes: the same fields, types, bounds and defaults."""
+"""`docs/fields.md` lists the fields, types, bounds and defaults that the decoder of each document accepts."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
 
 
 def paragraphs(text: str) -> Iterator[list[tuple[int, str]]]:
-    """Yield the lines of each paragraph; an entry of a list is one, and other lines end one as empty lines do."""
+    """Yield the lines of each paragraph. A list entry is a paragraph, and a line of any other kind ends a paragraph."""
     kept = dict(prose(text))
     start = 0
     numbered = []

@@ -1,4 +1,4 @@
-"""The generated pages, `docs/cli.md` and `docs/api/`, are those of today's commands and docstrings."""
+"""The generated pages, `docs/cli.md` and `docs/api/`, match the current commands and docstrings."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Walk:
         """
         self._forked, self._folder, self._change = forked, folder, change
         self._whole = change is list
-        # What conftest.py turns off for other tests, a reader has.
+        # A reader has the features that conftest.py turns off for other tests.
         hidden = ("RUNFOLIO_QUIET", "RUNFOLIO_CONSOLE", "COLUMNS", "LINES")
         self._environment = {name: value for name, value in os.environ.items() if name not in hidden}
         self._printed = ""
@@ -94,7 +94,7 @@ class Walk:
         return done.stdout
 
     def _run(self, typed: list[str]) -> None:
-        """Run a command; `> NAME` at its end writes what it prints into a file."""
+        """Run a command; `> NAME` at its end writes its output to a file."""
         file = typed[-1] if typed[-2:-1] == [">"] else None
         typed = typed[:-2] if file else typed
         done = self._forked.run(*self._arguments(typed), cwd=self._folder, env=self._environment)

@@ -1,4 +1,4 @@
-"""Event files: TensorBoard reads those of runfolio, runfolio reads those of torch, and damage affects one record."""
+"""TensorBoard reads event files of runfolio, runfolio reads event files of torch, and damage affects one record."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Content of a disk after a power failure: a program's system calls from strace, replayed as far as they were synced.
 
-The model is a hard one: of a file, bytes that were not synced are there in part or not at all, wherever its name has
-come to by then; a name (created, renamed, deleted) that its folder was not synced behind may have come through or not,
-but in the order of the calls.
+The model is strict. Bytes of a file that were not synced are lost partly or completely, even if the file was renamed
+since. A name that was created, renamed or deleted after the last sync of its folder may or may not have reached the
+disk, but names reach it in the order of the calls.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Call(NamedTuple):
 
 
 def record(command: list[str], store: Path, folder: Path) -> tuple[list[Call], str]:
-    """Run a command; what it did below `store`, in order, and its standard output."""
+    """Run a command; return its calls below `store`, in order, and its standard output."""
     options = ["-ff", "-y", "-ttt", "-xx", "-s", "10000000", "-e", f"trace={_CALLS}", "-o", str(folder / "trace")]
     done = subprocess.run([require_strace(), *options, *command], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -81,13 +81,13 @@ class _File:
 
 
 def after_power_cut(calls: list[Call], cut: int, chance: random.Random, store: Path, target: Path) -> None:
-    """Write below `target` what a disk may hold of `store` where the power went before call number `cut`."""
+    """Write below `target` what a disk may hold of `store` if the power fails before call number `cut`."""
     done = calls[:cut]
     folder_synced: dict[Path, int] = {}
     for number, call in enumerate(done):
         if call.name == "sync":
             folder_synced[call.path] = number
-    reached = chance.randrange(cut + 1)  # so far the names that nobody synced came through
+    reached = chance.randrange(cut + 1)  # names that were not synced have reached the disk up to this call
     files, names, lasting = {}, {}, {}
     for number, call in enumerate(done):
         holder = call.other or call.path
@@ -103,7 +103,7 @@ def after_power_cut(calls: list[Call], cut: int, chance: random.Random, store: P
 
 
 def _apply(call: Call, files: dict, names: dict[Path, _File], lasting: dict[Path, _File] | None) -> None:
-    """Do a call to what the program saw (`names`), and to what lasts, where it does."""
+    """Apply a call to the files that the program sees (`names`), and to those on the disk unless `lasting` is None."""
     if call.name == "write" and call.path in names:
         names[call.path].data += call.data
     elif call.name == "sync" and call.path in names:

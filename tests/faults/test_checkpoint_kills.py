@@ -49,7 +49,7 @@ while line := os.read(0, 4096):
 
 
 class Saver:
-    """A process that has imported everything, and forks one that saves for each store it is told."""
+    """Start a process that has imported everything, and forks a child that saves for each store it receives."""
 
     def __init__(self, path: Path) -> None:
         self.process = subprocess.Popen(

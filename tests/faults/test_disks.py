@@ -1,4 +1,4 @@
-"""Disks that fill, hang or turn read-only in mid-run: training goes on, is told once, and every point comes back."""
+"""Disks that fill, hang or turn read-only during a run: training continues with one warning, and no point is lost."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def steps(store: Path) -> list[int]:
 
 @pytest.fixture
 def start(store: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
-    """A training that has logged 10 points, and logs 1,000 more once it is told to go on."""
+    """Start a script that has logged 10 points, and logs 1,000 more when it receives a line."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(script: str, patience_s: float = 0.1) -> subprocess.Popen[bytes]:
@@ -141,7 +141,7 @@ def test_a_read_only_store_is_one_clear_error_and_can_be_read(store: Path, disk:
     with runfolio.init("net", store=disk / "runs", recording=runfolio.RecordingConfig(system_s=0)) as run:
         run.log({"loss": 1.0})
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-    with pytest.raises(StoreError, match=r"cannot write to the store .*Read-only file system.*name another"):
+    with pytest.raises(StoreError, match=r"cannot write to the store .*Read-only file system.*a different store"):
         runfolio.init("net", store=disk / "runs")
     assert runfolio.open(disk / "runs").run("net").metric("loss").values.tolist() == [1.0]
 

@@ -1,4 +1,4 @@
-"""`runfolio doctor`: what is damaged and what is lost is named, what can be is mended, and nothing gets worse."""
+"""`runfolio doctor` names damage and losses, repairs what can be repaired, and makes nothing worse."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def outside(tmp_path: Path) -> Path:
 
 
 def doctor(run: Path, *words: str) -> dict[str, str]:
-    """Return what `runfolio doctor --json` says, by file; without leftovers, which are no damage."""
+    """Return the findings of `runfolio doctor --json` by file, without leftovers, which are not damage."""
     answer = CliRunner().invoke(main, ["doctor", "--json", *words, "--store", str(run.parents[1])])
     (examined,) = json.loads(answer.stdout)["runs"]
     found = [finding for finding in examined["findings"] if finding["severity"] != "leftover"]

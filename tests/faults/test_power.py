@@ -1,4 +1,4 @@
-"""A power cut at any moment: the store opens, and what was promised to last is there."""
+"""Power failures at any moment: the store opens and contains all data that was flushed to the disk."""
 
 from __future__ import annotations
 

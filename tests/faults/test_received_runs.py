@@ -1,4 +1,4 @@
-"""A run that somebody sent: whatever it holds, nothing outside of the store is touched, and no command hangs."""
+"""Runs of unknown origin: whatever they contain, nothing outside the store is touched, and no command hangs."""
 
 from __future__ import annotations
 

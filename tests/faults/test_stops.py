@@ -1,4 +1,4 @@
-"""Signals and exits at awkward moments, and processes that lack what others have: the run ends as it should, whole."""
+"""Signals and exits at awkward moments, and processes that lack resources: the run ends correctly and completely."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def everybodys() -> Iterator[Path]:
 def test_init_without_threads_fails_with_one_line(everybodys: Path, fresh_python: Callable):
     script = """
 import encodings.ascii, os, psutil, resource, sys, runfolio
-runfolio.init  # what it imports lies where nobody else may look
+runfolio.init  # imported now, because the other user cannot read the modules
 from runfolio.errors import StoreError
 os.setuid(64_321)  # a user without any other process
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
@@ -175,13 +175,13 @@ print(os.listdir(sys.argv[1] + "/default"))
 """
     done = fresh_python(script, everybodys)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "cannot start its writer thread (can't start new thread); raise the limit of threads" in done.stdout
+    assert "cannot start its writer thread (can't start new thread); raise the limit on threads" in done.stdout
     assert done.stdout.endswith("\n[]\n")  # nothing is left of it
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone can become another user")
 def test_permission_that_is_lost_and_given_again_costs_no_point(everybodys: Path, python: Callable):
-    """The training runs as a user of its own; who owns the folders takes the right to write away for a while."""
+    """Training runs as a user to whom the owner of the folders denies the right to write for a while."""
     script = """
 import os, psutil, sys, threading, time, runfolio
 recording = runfolio.RecordingConfig(console=False, flush_s=0.02, heartbeat_s=0.1, patience_s=0.2, system_s=0)
@@ -234,7 +234,7 @@ steps.close()
 
 
 def test_a_signal_in_the_midst_of_a_log_line_costs_no_point(store: Path, python: Callable):
-    """The training holds its handler's lock for good by then, and the writer has something to warn about."""
+    """Training never releases the lock of its handler, while the writer has to log a warning."""
     script = """
 import logging
 class Handler(logging.StreamHandler):

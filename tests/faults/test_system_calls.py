@@ -1,4 +1,4 @@
-"""Every call to the disk fails once: training goes on, what was acknowledged is there, and what is lost is told."""
+"""Each disk call fails once: training continues, acknowledged data is stored, and losses are reported."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ while True:
 
 
 class Trainer:
-    """A process that trains once for every store it is told."""
+    """Start a process that trains once for each store that it receives."""
 
     def __init__(self, folder: Path) -> None:
         self.process = subprocess.Popen(

@@ -277,7 +277,7 @@ def test_unchanged_runs_are_listed_without_reading_them(store, write, copy, edit
 
 
 def overwrite_unnoticed(path: Path) -> None:
-    """Overwrite a file with other content of the same size and time, so that reading it again fails."""
+    """Overwrite a file with other content of the same size and modification time, so that reading it again fails."""
     status = path.stat()
     with path.open("r+b") as file:
         file.write(b"?" * status.st_size)

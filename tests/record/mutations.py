@@ -178,7 +178,7 @@ class Record:
         return record
 
     def _complete(self) -> None:
-        """Add the fields that only other machines and endings have."""
+        """Add the fields that are recorded only on other machines and for other endings."""
         path = self.folder / "run.json"
         document = orjson.loads(path.read_bytes())
         writer = document["attempts"][-1]["writer"]
@@ -218,7 +218,7 @@ class Record:
             yield
 
     def unforeseen(self, commands: Iterable[tuple[str, ...]] = COMMANDS) -> list[str]:
-        """Run commands, and return those that ended by an error nobody foresaw, each with its traceback."""
+        """Run commands, and return those that ended with an unexpected error, each with its traceback."""
         names = {"RUN": self.folder.relative_to(self.store).as_posix(), "OTHER": self.other}
         failures = []
         for words in commands:
@@ -229,7 +229,7 @@ class Record:
         return failures
 
     def unforeseen_in_python(self) -> list[str]:
-        """Read every property of the run by the Python API; the errors that nobody foresaw, as tracebacks."""
+        """Read every property of the run with the Python API; return the tracebacks of unexpected errors."""
         try:
             run = runfolio.open(self.store).run(self.folder.relative_to(self.store).as_posix())
         except RunfolioError:
@@ -280,7 +280,7 @@ class Document:
         return orjson.loads(content if self.line is None else content.splitlines()[self.line])
 
     def meaning(self, value: Any) -> str:
-        """Return what a reader makes of a value in the place of the document: equal texts need one test."""
+        """Return the document as a reader sees it with a value replaced; equal results need only one test."""
         folder = self.path.parent.name
         if self.path.name == "run.json":
             document = RunDocument.from_json(value, self.path.parent) if isinstance(value, dict) else None

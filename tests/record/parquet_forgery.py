@@ -13,7 +13,7 @@ ROWS, ROW_GROUPS = 3, 4
 COLUMNS, GROUP_ROWS = 1, 3
 """Fields of a row group."""
 ABOUT, PACKED, PAGE = 3, 7, 9
-"""Fields of a column: what is known of it; in that, its bytes in the file, and where its first page is."""
+"""Fields of a column: its metadata; in the metadata, its size in the file and the position of its first page."""
 PAGE_UNPACKED, PAGE_PACKED = 2, 3
 """Fields of the header of a page: its bytes in memory and in the file."""
 
@@ -111,7 +111,7 @@ class Forgery:
         set_field(self.footer, ROW_GROUPS, (STRUCT, groups))
 
     def column(self, index: int) -> Struct:
-        """Return what the first row group says of a column."""
+        """Return the metadata of a column in the first row group."""
         return self.groups[0][COLUMNS][1][1][index][ABOUT][1]
 
     def set_page(self, column: Struct, unpacked: int) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints: any training state comes back, damage is named before a tensor is used, nothing is ever unpickled."""
+"""Checkpoints restore any training state, name damage before a tensor is used, and never unpickle anything."""
 
 from __future__ import annotations
 

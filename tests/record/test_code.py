@@ -1,4 +1,4 @@
-"""Captured code is kept once by content, and damage to it is told, not shown."""
+"""Captured code is stored once per content, and damaged code is reported instead of shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listings of data: what makes their fingerprint, how they are kept, how two of them differ."""
+"""Listings of data: their fingerprints, their storage, and the differences between two listings."""
 
 from __future__ import annotations
 

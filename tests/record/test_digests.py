@@ -1,4 +1,4 @@
-"""Files as a listing: what is read, what is remembered, what cannot be read."""
+"""Files as a listing: which files are read, which digests are reused, and which files cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""run.json and heartbeats: what a reader makes of them."""
+"""Readers of run.json and heartbeats."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_unknown_keys_are_kept(folder: Path):
 
 
 def change(folder: Path, values: dict) -> Path:
-    """Write a document in which some values are others; its path."""
+    """Write a document with some values replaced; return its path."""
     a_document().write(folder)
     path = folder / layout.RUN_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))

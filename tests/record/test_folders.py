@@ -1,4 +1,4 @@
-"""Folders of stores, runs and caches: where they are, and what they are called."""
+"""Places and names of the folders of stores, runs and caches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segments that lie about what is in them: each is damaged, at little cost, and never believed."""
+"""Segments with false metadata are reported as damaged, at little cost, and are never trusted."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Records of an earlier version stay readable (F-26): a store that was written once and is never written again.
+"""Records of an earlier version remain readable (F-26). The test reads a store that is never written again.
 
-`tests/data/store-format-0.zip` is a store of format 0, written before anything was released. `expected-format-0.json`
-is what the version that wrote it read from it. Both are frozen: a change that makes this test fail breaks the
-records that people have.
+`tests/data/store-format-0.zip` is a store of format 0, written before the first release. `expected-format-0.json`
+contains the values that the writing version read from the store. Both files are frozen: a change that makes this test
+fail breaks the records that users have.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Media: what is damaged is told, the rest is read."""
+"""Damaged media are reported, and all other media are read."""
 
 from __future__ import annotations
 

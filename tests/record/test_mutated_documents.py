@@ -1,4 +1,4 @@
-"""Documents of a record that a stranger sent: whatever their values are, commands read everything else."""
+"""Documents with arbitrary values in a record of unknown origin: commands read everything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits: a file each, the last value of a key counts, and what is damaged costs nobody the rest."""
+"""Each edit is a file, the last value of a key counts, and a damaged edit does not affect the others."""
 
 from __future__ import annotations
 
@@ -134,14 +134,14 @@ def test_many_editors_at_once_lose_nothing(tmp_path, document):
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", " a", "x" * 501, "a\0b", "\x1b[31m"])
 def test_invalid_run_name_is_refused(tmp_path, document, name: str):
-    with pytest.raises(ConfigError, match="a name is 1 to 500 characters"):
+    with pytest.raises(ConfigError, match="a name must have 1 to 500 characters"):
         run_edits.add(tmp_path, document, {"name": name})
     assert not (tmp_path / "notes").exists()
 
 
 @pytest.mark.parametrize("tag", ["", " ", "a,b", "a\tb", "x" * 101])
 def test_invalid_tag_is_refused(tag: str):
-    with pytest.raises(ConfigError, match="a tag is 1 to 100 characters"):
+    with pytest.raises(ConfigError, match="a tag must have 1 to 100 characters"):
         run_edits.check_tag(tag)
 
 

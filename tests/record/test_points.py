@@ -1,4 +1,4 @@
-"""Points: every log call exactly once, whatever files it stands in."""
+"""Every log call is read exactly once, whichever files it is in."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def beat(
     host: str | None = None,
     pid_started: float | None = None,
 ) -> None:
-    """The heartbeat of a writer that is this process, but for what is given."""
+    """Write the heartbeat of this process as a writer, with the given changes."""
     heartbeat = Heartbeat.of_this_process(writer, attempt, 5.0)
     heartbeat.end = end
     heartbeat.host = host or heartbeat.host
@@ -112,7 +112,7 @@ def test_sealing_compacting_and_sweeping_change_no_point(run: Path):
 
 
 def test_new_tail_is_never_removed(run: Path):
-    """Only its header can be read yet; the writer has it open and goes on writing."""
+    """Only the header of the tail can be read yet; the writer has the tail open and continues to write."""
     compaction.compact(run, "w1", 4)
     begun = tail_path(run, "w1", 5).path
     begun.write_bytes(tails.header("w1", 1) + b'{"seq":91,"time_us":')
@@ -190,7 +190,7 @@ def values(seq: int) -> dict[str, float]:
 
 
 def held(path: Path, content: bytes) -> set[int]:
-    """The log calls that a whole file, or a tail cut anywhere, holds: read by other means than the reader's."""
+    """Return the seqs in a whole file, or in a tail cut anywhere, without the code of the reader."""
     if path.suffix == ".jsonl":
         return {json.loads(line)["seq"] for line in content.split(b"\n")[1:-1]}
     return set(pq.read_table(pa.BufferReader(content))["seq"].to_pylist())
@@ -223,7 +223,7 @@ def test_nothing_is_lost_in_a_life_of_tails_seals_and_sweeps(data: st.DataObject
 @settings(max_examples=25)
 @given(data=st.data())
 def test_every_call_that_a_reader_sees_in_any_file_is_read_once(data: st.DataObject, tmp_path_factory):
-    """However stale its view: any of the files that ever were, tails cut at any byte, segments cut are told."""
+    """The view may be stale: any files that ever existed, and tails cut at any byte. Cut segments are reported."""
     life = Life(tmp_path_factory.mktemp("stale") / "run", data)
     seen: set[int] = set()
     damaged = 0
@@ -316,7 +316,7 @@ def calls_of(folder: Path, *writers: str) -> list[int]:
 
 
 def test_tails_of_a_live_writer_are_not_compacted_or_removed(tmp_path: Path):
-    """A rank that ends compacts what is over; the one that still trains is on the same machine, or on another."""
+    """A rank that ends compacts the ended writers. A second rank still trains, on the same or a different machine."""
     attempts = [Attempt(1, None, {}, "w1", now())]
     folder = make_run(tmp_path / "run", attempts)
     write_tail(folder, 1, range(1, 11))
@@ -475,7 +475,7 @@ def test_damaged_segment_is_reported_and_its_tail_is_read_instead(run: Path):
 
 
 def test_damage_in_the_first_page_is_reported_and_never_misread(tmp_path: Path):
-    """The texts that codes stand for, and the header before them, which no checksum covers."""
+    """The first page has the strings of a dictionary, and a header that no checksum covers."""
     folder = make_run(tmp_path / "net-aaaaaaaa")
     write_tail(folder, 1, range(1, 301))
     compaction.compact(folder, "w1", 4)
@@ -603,7 +603,7 @@ def test_points_of_too_many_row_groups_become_several_segments(run: Path, monkey
 
 
 def test_changed_footer_is_reported_before_arrow_reads_it(run: Path):
-    """Arrow ends the whole process over some of them, and believes others."""
+    """Arrow aborts the process for some damaged footers, and accepts others."""
     compaction.compact(run, "w1", 4)
     path = segment_path(run, "w1", 4).path
     data = path.read_bytes()

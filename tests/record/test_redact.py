@@ -1,4 +1,4 @@
-"""Secrets never reach the disk, and what only looks like one stays readable."""
+"""Secrets never reach the disk, and values that only look like secrets remain readable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Console output as lines to read: escapes gone, what was redrawn in its last state, however it came in pieces."""
+"""Console output as readable lines, without escape sequences, and with redrawn lines in their last state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.record.content.console_screen import LINE_LENGTH, ConsoleScreen
 
 
 def lines(*pieces: bytes) -> list[str]:
-    """All lines of what came at one moment."""
+    """Return all lines of output that arrived at one moment."""
     screen = ConsoleScreen()
     complete = [line for piece in pieces for line in screen.feed(piece, 0.0)]
     return complete + screen.finish()

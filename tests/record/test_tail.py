@@ -1,4 +1,4 @@
-"""Tails: what is logged comes back exactly, and damage costs only the damaged line."""
+"""Tails return logged values exactly, and damage affects only the damaged line."""
 
 from __future__ import annotations
 

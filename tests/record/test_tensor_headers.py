@@ -1,4 +1,4 @@
-"""Safetensors files whose header lies: each is refused before memory is taken for what it claims."""
+"""Safetensors files with a false header are refused before memory is allocated for the claimed size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project of somebody's own, to be run, changed and repeated: a script, a module, data, a package."""
+"""A user's project that tests run, change and repeat: a script, a module, data and a package."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ IMAGES = 6
 
 @dataclass
 class Project:
-    """A folder with a script, and what is typed there."""
+    """A folder with a script, and the commands typed in it."""
 
     folder: Path
     store: Path
@@ -146,7 +146,7 @@ class Reproduced:
 @pytest.fixture
 def project(tmp_path: Path, store: Path, forked_runfolio: Forked, monkeypatch: pytest.MonkeyPatch) -> Project:
     made = Project(tmp_path / "project", store, tmp_path / "libraries", forked_runfolio)
-    # Of the recorded path, only what today's shell has too is taken.
+    # Only entries of the recorded path that the current shell also has are used.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(made.libraries), os.environ.get("PYTHONPATH")])))
     made.folder.mkdir()
     (made.folder / "train.py").write_text(SCRIPT)
@@ -197,7 +197,7 @@ def typed_in_a_shell(project: Project, *words: object) -> subprocess.CompletedPr
 
 
 def reproduced(project: Project, run: RecordedRun, *words: object) -> Reproduced:
-    """SeedGroup a run without being asked. Nothing is left behind but the record."""
+    """Repeat a run without a prompt, and check that nothing but the record remains."""
     done = typed(project, run.id, "--yes", "--json", *words)
     assert done.returncode in (0, 1), done.stderr
     assert done.stdout, done.stderr

@@ -1,4 +1,4 @@
-"""A user agrees to what is started: whatever a record says, the printed plan is read as the program was given it."""
+"""Users agree to the program that is started: the printed plan shows its exact arguments for any record."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def edit(run: RecordedRun, **sections: dict[str, Any]) -> None:
 
 
 def add_kept_files(run: RecordedRun, names: list[str]) -> None:
-    """Set the names of the kept files in addition to that of the script."""
+    """Set the names of the recorded files, in addition to the name of the script."""
     (path,) = (run.folder / "code").glob("*.json")
     document = loads(path.read_bytes())
     script = next(file for file in document["files"] if file["why"] == "script")
@@ -89,7 +89,7 @@ def add_kept_files(run: RecordedRun, names: list[str]) -> None:
 
 
 def read_plan(plan: Plan) -> dict[str, list[str]]:
-    """Return the texts of each field as a reader of the page sees them."""
+    """Return the strings of each field as a reader of the page sees them."""
     with contextlib.redirect_stdout(io.StringIO()) as page:
         print_plan(plan, [], None)
     text = page.getvalue()

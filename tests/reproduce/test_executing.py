@@ -1,4 +1,4 @@
-"""Asked before it runs, ended when told to, cleaned up behind it; and what its record says afterwards."""
+"""Execution of a reproduction: the prompt, termination, cleanup, and the record afterwards."""
 
 from __future__ import annotations
 

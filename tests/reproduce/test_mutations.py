@@ -46,7 +46,7 @@ def test_one_line(project: Project, draw: int):
     line = 1 + file.read_text()[: file.read_text().index(before)].count("\n")
     file.write_text(file.read_text().replace(before, after))
 
-    assert reproduced(project, run).word == "bit-equal"  # by the recorded code, whatever became of it
+    assert reproduced(project, run).word == "bit-equal"  # the recorded code is used, whatever was changed
     again = reproduced(project, run, "--here")
     assert (again.word, again.status) == ("parts", 1)
     kind, text = again.causes[0]
@@ -63,7 +63,7 @@ def test_one_package(project: Project):
     again = reproduced(project, run)
     assert (again.word, again.status) == ("parts", 1)
     assert again.causes[0] == ("package", "stepping: 1.0 -> 1.1")
-    assert again.said["step"] == 1  # the first loss is that of weights which no step has changed yet
+    assert again.said["step"] == 1  # the first loss is computed before any step changes the weights
     assert "stepping: 1.0 -> 1.1" in again.stderr.partition("Different today")[2]  # known before it ran
 
 

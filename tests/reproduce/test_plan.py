@@ -28,7 +28,7 @@ from .conftest import MODEL, SCRIPT, Project
 
 @pytest.fixture
 def edited(project: Project) -> Callable[..., RecordedRun]:
-    """A run, and what its `run.json` is made to say."""
+    """Return a function that runs the script and then replaces values in `run.json`."""
     from orjson import dumps, loads
 
     def edited(*words: object, **changes: Any) -> RecordedRun:

@@ -1,4 +1,4 @@
-"""A run that somebody sent: before anybody agreed nothing of it runs, and only the fresh folder is written to."""
+"""A run of unknown origin: nothing of it runs before the user agrees, and only the new folder is written to."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def test_data_that_only_the_script_names(project: Project):
     (project.folder / "train.py").write_text(script)
     project.commit()
     run = project.start("train.py", "--seed", "7")
-    assert reproduced(project, run).word == "bit-equal"  # log_data was told where it is
+    assert reproduced(project, run).word == "bit-equal"  # log_data received the path
     (project.folder / "train.py").write_text(script.replace("    run.log_data", "    # run.log_data"))
     project.commit()
     run = project.start("train.py", "--seed", "7")

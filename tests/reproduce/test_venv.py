@@ -48,7 +48,7 @@ def test_packages_are_installed_from_their_recorded_sources(project: Project, tm
         f"b @ git+https://example.org/b.git@{COMMIT}",
         f"c @ file://{tmp_path}/local%20wheel",
         f"-e file://{tmp_path}/local%20wheel",
-    ]  # and not `stepping`, which lies on PYTHONPATH
+    ]  # without `stepping`, which is on PYTHONPATH
 
 
 def test_a_package_of_no_index_is_named_before_one_agrees(project: Project, tmp_path: Path):

@@ -23,7 +23,7 @@ CALLS = [({"loss": 1.0 / (step + 1), "lr": 0.1}, step) for step in range(6)]
 
 @pytest.fixture
 def write(store: Path) -> Write:
-    """Write a run of these log calls (values, step), and what its checkpoint holds."""
+    """Return a function that writes a run with these log calls (values, step) and these tensors in a checkpoint."""
 
     def write(
         calls: Sequence[tuple[Mapping[str, float], int]] = CALLS,
@@ -42,7 +42,7 @@ def write(store: Path) -> Write:
 
 
 def changed(index: int, **values: float) -> list[tuple[Mapping[str, float], int]]:
-    """The calls, one of them with other values."""
+    """Return the calls with the values of one call replaced."""
     return [*CALLS[:index], ({**CALLS[index][0], **values}, CALLS[index][1]), *CALLS[index + 1 :]]
 
 

@@ -1,4 +1,4 @@
-"""The first step of a training is computed as every later one, in each new process."""
+"""The first training step in a new process is computed like every later step."""
 
 from __future__ import annotations
 

@@ -148,14 +148,14 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("call", "message"),
         [
-            (("a/b", None, [0], [[1.0, 2.0]]), "split 'a/b' must be of letters"),
-            (("test", None, [0], [[[1.0, 2.0]]]), r"scores have shape (1, 1, 2)"),
-            (("test", None, [0, 1], [[1.0, 2.0]]), r"truths have shape (2,)"),
+            (("a/b", None, [0], [[1.0, 2.0]]), "split 'a/b' may have only letters"),
+            (("test", None, [0], [[[1.0, 2.0]]]), r"scores have the shape (1, 1, 2)"),
+            (("test", None, [0, 1], [[1.0, 2.0]]), r"truths have the shape (2,)"),
             (("test", None, [2], [[1.0, 2.0]]), "truths must be indices of the 2 classes"),
             (("test", None, [0.5], [[1.0, 2.0]]), "truths must be indices of the 2 classes"),
             (("test", ["a", "b"], [0], [[1.0, 2.0]]), "there are 2 names for 1 rows of scores"),
-            (("test", "a", [0], [[1.0, 2.0]]), "names are a str; pass a list of texts"),
-            (("test", None, [0], [torch.zeros(1, 2)]), "scores have shape (1, 1, 2)"),
+            (("test", "a", [0], [[1.0, 2.0]]), "names must be a list of strings, one per item, not str"),
+            (("test", None, [0], [torch.zeros(1, 2)]), "scores have the shape (1, 1, 2)"),
             (("test", None, [0], "text"), "scores: str is not an array of numbers"),
             (("test", None, [0], [[0.25, 0.75]]), "pass probabilities=True"),
             (("test", None, np.zeros(0), np.zeros((0, 2))), "there are 0 items"),
@@ -178,7 +178,7 @@ class TestMistakes:
 
     def test_strict_run_raises(self, store: Path):
         with runfolio.init(store=store, strict=True, recording=RECORDING) as run:
-            with pytest.raises(ConfigError, match="truths have shape"):
+            with pytest.raises(ConfigError, match="truths have the shape"):
                 run.log_answers("test", None, [0, 1], [[1.0, 2.0]])
             with pytest.raises(ConfigError, match="probabilities are from 0 to 1"):
                 run.log_answers("test", None, [0], [[-1.0, 2.0]], probabilities=True)

@@ -46,7 +46,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Write a script with modules of its own, some of which it does not use."""
+    """Write a script with its own modules, including modules that it does not use."""
     folder = tmp_path / "project"
     for name, content in {
         "train.py": SCRIPT,

@@ -223,7 +223,7 @@ for step in range(12):
     if step == 7:
         run.checkpoint(step=step, done=step)
 run.flush()
-run.restore()  # waits for what is being saved
+run.restore()  # waits for pending checkpoints
 print(run.folder)
 sys.stdout.flush()
 os.kill(os.getpid(), 9)

@@ -327,7 +327,7 @@ def test_pydantic_model_is_a_config():
 
 @pytest.mark.parametrize("config", [{1: "a", "1": "b"}, {"net": {None: 1, "None": 2}}])
 def test_two_keys_of_one_text_are_refused_by_name(config: dict):
-    with pytest.raises(ConfigError, match=r"two keys of .* have the text '(1|None)'; rename one"):
+    with pytest.raises(ConfigError, match=r"two keys of .* have the same name '(1|None)'; rename one"):
         plain_config(config)
 
 

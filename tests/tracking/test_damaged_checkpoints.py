@@ -188,4 +188,4 @@ os.seteuid(0); os.setegid(0)
         folder.chmod(folder.stat().st_mode | 0o5)
     done = python(script, store)
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
-    assert "checkpoint at step 2 was not saved (Permission denied); the previous one is intact" in done.stderr
+    assert "checkpoint at step 2 was not saved (Permission denied); the previous checkpoint is intact" in done.stderr

@@ -170,7 +170,7 @@ def test_data_without_fingerprint_is_refused_at_the_call(store: Path, photos: Pa
                 run.log_data("train", data)
         for name in ("", " ", "x" * 101, 3, None):
             with pytest.raises(ConfigError, match="name of data must be a string"):
-                run.log_data(name, photos)  # type: ignore[arg-type] - what is refused
+                run.log_data(name, photos)  # type: ignore[arg-type] - the refused value
 
 
 def test_missing_path_is_refused_at_the_call(store: Path, tmp_path: Path):

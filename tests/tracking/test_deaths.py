@@ -1,4 +1,4 @@
-"""Deaths of a training: `runfolio show` names the cause in one sentence. The scripts have one line of runfolio."""
+"""Deaths of training processes: `runfolio show` names the cause in one sentence. The scripts only call `init`."""
 
 from __future__ import annotations
 

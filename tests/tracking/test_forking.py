@@ -102,7 +102,7 @@ def test_fork_of_a_step_uses_the_checkpoint_of_that_step(store: Path):
     with runfolio.fork(parent.id, step=3, store=store) as fork:
         assert fork.restore().step == 3
     with pytest.raises(
-        NotFound, match=r"no checkpoint of step 4 in .*; it has those of steps 3, .*9, the nearest is 3"
+        NotFound, match=r"no checkpoint of step 4 in .*; it has checkpoints of steps 3, .*9; the nearest is 3"
     ):
         runfolio.fork(parent.id, step=4, store=store)
 

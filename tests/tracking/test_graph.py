@@ -126,7 +126,7 @@ def test_graph_is_in_the_record_and_in_the_event_file(store: Path):
 def test_logging_the_graph_of_a_non_model_is_reported(store: Path, caplog: pytest.LogCaptureFixture):
     with runfolio.init("net", store=store) as run:
         run.log_graph("net")  # pyright: ignore[reportArgumentType]
-    assert "log_graph was left out, and the training continues: a model is a torch.nn.Module, not a str" in caplog.text
+    assert "log_graph was left out, and training continues: a model must be a torch.nn.Module, not str" in caplog.text
 
 
 @dataclass

@@ -41,7 +41,7 @@ def forbidden(name: str) -> Callable[..., Any]:
 
 
 class Foreign:
-    """Object of the user whose texts, comparisons and length never return."""
+    """User object whose string conversions, comparisons and length never return."""
 
     __repr__ = forbidden("__repr__")
     __str__ = forbidden("__str__")
@@ -65,7 +65,7 @@ def raising(name: str, error: type[BaseException]) -> type[Foreign]:
 
 
 class Nested(Foreign):
-    """Object all of whose attributes are foreign too."""
+    """Object whose attributes are all foreign too."""
 
     shape = dtype = size = mask = property(lambda self: Foreign())
 
@@ -268,9 +268,9 @@ def test_each_cause_is_reported_once_with_its_call_and_counted(store: Path, capl
         run.log({"loss": 1.0})
     own = f"{store.parent} contains this run's own record, {run.folder}; name a file or folder inside it instead"
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
-        "log_figure was left out, and the training continues: log_figure takes a matplotlib figure, not a str",
-        "artifact was left out, and the training continues: no file or folder missing-0.pt to keep as an artifact",
-        f"artifact was left out, and the training continues: {own}",
+        "log_figure was left out, and training continues: log_figure takes a matplotlib figure, not a str",
+        "artifact was left out, and training continues: no file or folder missing-0.pt to keep as an artifact",
+        f"artifact was left out, and training continues: {own}",
     ]
     assert refused(run) == {"(log_figure)": 3, "(artifact)": 6}
 
@@ -286,11 +286,11 @@ def test_strict_run_raises_the_error(store: Path):
             run.config["lr"] = {1: 0.1, "1": 0.2}
         with pytest.raises(ZeroDivisionError):
             run.log_histogram("name", broken)
-        with pytest.raises(ConfigError, match="are not an image file; give one of PNG"):
+        with pytest.raises(ConfigError, match="are not an image file; supported formats are PNG"):
             run.log_image("name", b"no image")
         with pytest.raises(ConfigError, match="an array of samples needs sample_rate="):
             run.log_audio("name", np.zeros(3))
-        with pytest.raises(ConfigError, match="a tag is 1 to 100 characters"):
+        with pytest.raises(ConfigError, match="a tag must have 1 to 100 characters"):
             run.tags.append("")
         with pytest.raises(ConfigError, match="not an array of numbers"):
             SummaryWriter(run).add_tensor("tag", "text")
@@ -386,7 +386,7 @@ def test_image_files_are_read_at_the_call(store: Path, tmp_path: Path):
     ("image", "why"),
     [
         ("missing.png", "cannot read an image file: FileNotFoundError: No such file or directory: missing.png"),
-        (io.StringIO("text"), "an image file is read as bytes, not as str; open it in mode 'rb'"),
+        (io.StringIO("text"), "an image file must be read as bytes, not as str; open it in mode 'rb'"),
         (image_file()[:-30], "its image file is broken"),
         (closed_file(), "I/O operation on closed file"),
     ],
@@ -451,7 +451,7 @@ def test_figures_that_cannot_be_drawn_are_reported(
         axes.set_title("a title without LaTeX")
         run.log_figure("curve", figure)
         plt.close(figure)
-    assert "log_figure was left out, and the training continues: RuntimeError" in caplog.text
+    assert "log_figure was left out, and training continues: RuntimeError" in caplog.text
     assert "init(strict=True) raises it from the call" in caplog.text
 
 

@@ -22,7 +22,7 @@ HOSTILE = [
 
 
 def files_around(store: Path) -> set[str]:
-    """Return what is beside the store, at any depth; the cache is runfolio's own."""
+    """Return the files next to the store, at any depth, except runfolio's own cache."""
     own = (store, store.parent / "cache")
     return {
         str(path) for path in store.parent.rglob("*") if not any(path == at or path.is_relative_to(at) for at in own)

@@ -123,7 +123,7 @@ if sys.argv[2] == "dies":
     @pytest.mark.parametrize("bad", ["a/b", "..", "x" * 65, "a b"])
     def test_invalid_id_is_refused(self, store: Path, monkeypatch: pytest.MonkeyPatch, bad: str):
         monkeypatch.setenv("RUNFOLIO_RUN_ID", bad)
-        with pytest.raises(ConfigError, match="an id is 1 to 64 letters, digits, _ and -"):
+        with pytest.raises(ConfigError, match="an id must consist of 1 to 64 letters, digits, _ and -"):
             runfolio.init(store=store)
         assert not store.exists()
 

@@ -94,7 +94,7 @@ class TestAudio:
         [
             (np.zeros((3, 9, 9)), "is neither [samples], [channels, samples]"),
             (np.zeros(3, np.int32), "audio of int32; pass floats from -1 to 1, or int16"),
-            (b"text", "its 4 bytes are not an audio file; give one of WAV, FLAC, OGG, MP3"),
+            (b"text", "its 4 bytes are not an audio file; supported formats are WAV, FLAC, OGG, MP3"),
         ],
     )
     def test_other_audio_is_refused(self, run: runfolio.Run, value: Any, why: str, caplog):
@@ -155,8 +155,8 @@ class TestVideo:
         ("frames", "fps", "why"),
         [
             (np.zeros((1, 2, 3, 8, 8)), 4, "a video of shape (1, 2, 3, 8, 8) is neither"),
-            ([np.zeros((8, 8)), np.zeros((8, 9))], 4, "frames of several shapes"),
-            ([], 4, "a video of 0 frames"),
+            ([np.zeros((8, 8)), np.zeros((8, 9))], 4, "frames have different shapes"),
+            ([], 4, "a video has 0 frames"),
             (np.zeros((2, 8, 8)), 0, "fps is 0, not a number of frames per second"),
             (np.zeros((2, 8, 8)), "fast", "fps is not one number"),
         ],
@@ -212,7 +212,7 @@ def test_file_larger_than_any_medium_is_not_read_whole(run: runfolio.Run, method
         file.truncate(1 << 40)
     getattr(run, method)("file", tmp_path / "large")
     run.flush()
-    assert f"file of more than {file_bounds.MEDIUM:,} bytes; keep it as an artifact" in caplog.text
+    assert f"file has more than {file_bounds.MEDIUM:,} bytes; store it as an artifact" in caplog.text
 
 
 def ply(entry: MediaEntry) -> tuple[list[str], dict[str, Any]]:
@@ -265,11 +265,14 @@ class TestMesh:
     @pytest.mark.parametrize(
         ("parts", "why"),
         [
-            ((np.zeros((3, 2)),), "vertices of shape (3, 2), not [number, 3]"),
-            ((np.zeros((3, 3)), [[0, 1, 3]]), "faces name vertices 0 to 3, and there are 3 from 0"),
-            ((np.zeros((3, 3)), [[0.0, 1.0, 2.0]]), "faces of float64; pass integers"),
-            ((np.zeros((3, 3)), None, np.zeros((2, 3))), "3 vertices and 2 colors; pass a color for each vertex"),
-            ((np.zeros((1, 3)), None, [[2.0, 0.0, 0.0]]), "colors are not floats from 0 to 1"),
+            ((np.zeros((3, 2)),), "vertices have the shape (3, 2); it must be [number, 3]"),
+            ((np.zeros((3, 3)), [[0, 1, 3]]), "faces have vertex indices from 0 to 3; they must be from 0 to 2"),
+            ((np.zeros((3, 3)), [[0.0, 1.0, 2.0]]), "faces have the type float64; pass vertex indices"),
+            (
+                (np.zeros((3, 3)), None, np.zeros((2, 3))),
+                "there are 3 vertices but 2 colors; pass a color",
+            ),
+            ((np.zeros((1, 3)), None, [[2.0, 0.0, 0.0]]), "colors must be floats from 0 to 1"),
         ],
     )
     def test_other_meshes_are_refused(self, run: runfolio.Run, parts: tuple[Any, ...], why: str, caplog):
@@ -321,10 +324,13 @@ class TestBoxes:
     @pytest.mark.parametrize(
         ("boxes", "why"),
         [
-            (np.zeros((2, 5)), "boxes of shape (2, 5), not [number, 4]"),
-            ({"boxes": [[0, 0, 1, 1]], "labels": ["a", "b"]}, "1 boxes and 2 labels"),
-            ({"boxes": [[0, 0, 1, 1]], "format": "yxyx"}, "the format of boxes is 'yxyx', not xyxy, xywh, cxcywh"),
-            ([{"bbox": [0, 0, 1, 1]}], "boxes are a dict with the keys 'bbox', and without 'boxes'"),
+            (np.zeros((2, 5)), "boxes have the shape (2, 5); it must be [number, 4]"),
+            ({"boxes": [[0, 0, 1, 1]], "labels": ["a", "b"]}, "there are 1 boxes but 2 labels"),
+            (
+                {"boxes": [[0, 0, 1, 1]], "format": "yxyx"},
+                "the format of boxes is 'yxyx'; it must be one of xyxy, xywh, cxcywh",
+            ),
+            ([{"bbox": [0, 0, 1, 1]}], "boxes have the keys 'bbox'; the key 'boxes' is missing"),
         ],
     )
     def test_other_boxes_are_refused(self, run: runfolio.Run, boxes: Any, why: str, caplog):
@@ -353,9 +359,9 @@ class TestMasks:
     @pytest.mark.parametrize(
         ("mask", "why"),
         [
-            (np.zeros((60, 40), int), "mask 'mask' of shape (60, 40), over an image of [40, 60]"),
-            (np.zeros((40, 60)), "does not hold numbers of classes"),
-            (np.full((40, 60), -100), "replace it by 255"),
+            (np.zeros((60, 40), int), "mask 'mask' has the shape (60, 40), but the image is [40, 60]"),
+            (np.zeros((40, 60)), "must contain class numbers"),
+            (np.full((40, 60), -100), "such as -100, with 255"),
         ],
     )
     def test_other_masks_are_refused(self, run: runfolio.Run, mask: Any, why: str, caplog):
@@ -463,8 +469,8 @@ class TestTable:
         ("table", "columns", "why"),
         [
             ("text", None, "a table is a str; pass a frame of pandas, Polars or Arrow"),
-            ([[1, 2]], ["a"], "row 0 has 2 cells, and there are 1 columns"),
-            ({"a": [1], "b": [1, 2]}, None, "column 'a' has 1 cells, and another one has 2"),
+            ([[1, 2]], ["a"], "row 0 has 2 cells, but there are 1 columns"),
+            ({"a": [1], "b": [1, 2]}, None, "column 'a' has 1 cells, but a longer column has 2"),
             ([{"a": PHOTO}, {"a": 1}], None, "column 'a' has images and other values"),
             ([[1, 2]], ["a", "a"], "two columns have the name 'a'"),
         ],
@@ -478,19 +484,29 @@ class TestTable:
 @pytest.mark.parametrize(
     ("module", "limit", "call", "why"),
     [
-        (audio, "MOST_SAMPLES", lambda run: run.log_audio("x", np.zeros(9), 8000), "audio of 9 samples, of at most 8"),
-        (video, "MOST_FRAMES", lambda run: run.log_video("x", np.zeros((9, 4, 4))), "9 frames and 144 values, of at"),
-        (video, "MOST_VALUES", lambda run: run.log_video("x", np.zeros((1, 3, 3))), "9 values, of at most"),
+        (
+            audio,
+            "MOST_SAMPLES",
+            lambda run: run.log_audio("x", np.zeros(9), 8000),
+            "audio has 9 samples, but the limit is 8",
+        ),
+        (video, "MOST_FRAMES", lambda run: run.log_video("x", np.zeros((9, 4, 4))), "9 frames and 144 values, but"),
+        (video, "MOST_VALUES", lambda run: run.log_video("x", np.zeros((1, 3, 3))), "9 values, but the limits"),
         (
             video,
             "LONGEST_SIDE",
             lambda run: run.log_video("x", np.zeros((1, 3, 9))),
-            "a side of 9 pixels, of at most 8",
+            "a side of 9 pixels, but the limit is 8",
         ),
-        (meshes, "MOST_VERTICES", lambda run: run.log_mesh("x", np.zeros((9, 3))), "9 vertices, of at most 8"),
-        (meshes, "MOST_FACES", lambda run: run.log_mesh("x", PHOTO[0], PHOTO[0, :9]), "9 faces, of at most 8"),
+        (meshes, "MOST_VERTICES", lambda run: run.log_mesh("x", np.zeros((9, 3))), "9 vertices, but the limit is 8"),
+        (meshes, "MOST_FACES", lambda run: run.log_mesh("x", PHOTO[0], PHOTO[0, :9]), "9 faces, but the limit is 8"),
         (image_layers, "MOST_MASKS", lambda run: run.log_image("x", PHOTO, masks=dict.fromkeys(range(9))), "9 masks"),
-        (file_bounds, "TABLE_COLUMNS", lambda run: run.log_table("x", {n: [1] for n in range(9)}), "9 columns, of"),
+        (
+            file_bounds,
+            "TABLE_COLUMNS",
+            lambda run: run.log_table("x", {n: [1] for n in range(9)}),
+            "9 columns, but the",
+        ),
     ],
 )
 def test_larger_media_are_refused_with_the_limit(

@@ -1,4 +1,4 @@
-"""Writers refuse values that are too large for readers: one warning, a count, and the training continues."""
+"""Writers refuse values that are too large for readers: one warning, a count, and training continues."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_log_call_larger_than_a_line_is_refused(run: Run, monkeypatch: pytest.Mo
     assert run.flush()
 
     (warning,) = warnings(caplog)
-    assert "a call of 5,000 values takes" in warning
-    assert "of at most 50,000; use several calls" in warning
+    assert "a call with 5,000 values takes" in warning
+    assert "the limit is 50,000; use several calls" in warning
     assert RunDocument.read(run.folder).refused == {"(log)": 3}
     files = PointFiles(run.folder)
     assert files.names() == ["loss"]
@@ -53,7 +53,7 @@ def test_text_larger_than_a_line_is_refused(run: Run, monkeypatch: pytest.Monkey
     assert run.flush()
 
     (warning,) = warnings(caplog)
-    assert "of at most 1,000; keep it as an artifact" in warning
+    assert "the limit is 1,000; store it as an artifact" in warning
     assert RunDocument.read(run.folder).refused == {"words": 2}
     entries, problems = media.read(run.folder)
     assert ([entry.content["text"] for entry in entries], problems) == (["short"], [])
@@ -67,7 +67,7 @@ def test_picture_larger_than_any_is_refused(run: Run, monkeypatch: pytest.Monkey
     assert run.flush()
 
     (warning,) = warnings(caplog)
-    assert "of at most 1,000" in warning
+    assert "the limit is 1,000" in warning
     assert RunDocument.read(run.folder).refused == {"sample": 2}
     assert len(list((run.folder / "media" / "files").iterdir())) == len(media.read(run.folder)[0]) == 1
 

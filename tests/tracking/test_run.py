@@ -1,4 +1,4 @@
-"""Runs record values exactly, and never block the training."""
+"""Runs record values exactly, and never block training."""
 
 from __future__ import annotations
 
@@ -347,7 +347,7 @@ def test_store_can_be_set_in_three_ways(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_store_that_cannot_be_written_gives_one_clear_error(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"cannot write to the store .*file .*; name another with store="):
+    with pytest.raises(StoreError, match=r"cannot write to the store .*file .*; choose a different store with store="):
         runfolio.init(store=tmp_path / "file")
 
 

@@ -164,7 +164,7 @@ def test_last_and_best_stay_however_small_the_budget(store: Path, caplog: pytest
         for step, acc in ((1, 0.9), (2, 0.1), (3, 0.1)):
             run.checkpoint(step=step, metric=acc, w=torch.zeros(1000))
         assert saved(run) == {"last": 3, "best": 1}
-    assert "`last` and `best` alone exceed it" in caplog.text
+    assert "`last` and `best` alone exceed the budget" in caplog.text
 
 
 def test_ended_run_saves_no_checkpoints(store: Path, caplog: pytest.LogCaptureFixture):

@@ -218,7 +218,7 @@ def test_points_from_the_spool_are_reported_as_lost(store: Path, sink: LineSink)
     while not run.flush():
         threading.Event().wait(0.01)
     run.finish()
-    assert sink.events("lost") == [{"reason": "points from the spool are missing in it"}]
+    assert sink.events("lost") == [{"reason": "points from the spool were not passed on"}]
     assert PointFiles(run.folder).read("loss").values.tolist() == [1.0]
 
 

@@ -1,4 +1,4 @@
-"""`run.watch` records what the optimizer gets, does not change the training, and names the origin of NaN."""
+"""`run.watch` records the values that the optimizer receives, does not change training, and names the origin of NaN."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class TestWhatIsRecorded:
     @pytest.mark.parametrize(
         ("given", "message"),
         [
-            ({"model": "net"}, "a model is a torch.nn.Module, not a str"),
+            ({"model": "net"}, "a model must be a torch.nn.Module, not str"),
             ({"model": nn.Linear(1, 1), "every": 0}, "every is 0"),
             ({"model": nn.Linear(1, 1), "log": "grads"}, "did you mean gradients"),
         ],
@@ -254,7 +254,7 @@ class TestDeadUnits:
 
 
 class TestEveryWayToTrain:
-    """The recorded values are those that the optimizer gets."""
+    """The recorded values are the values that the optimizer receives."""
 
     def test_accumulated_gradients_are_recorded_once(self, run: runfolio.Run):
         model = network()
@@ -505,7 +505,7 @@ class TestFirstNonFinite:
         run.watch(model)
         for _ in range(2):
             model(torch.ones(2, 2))
-        assert len([line for line in caplog.messages if "search for the origin of NaN has ended" in line]) == 1
+        assert len([line for line in caplog.messages if "search for the origin of NaN was stopped" in line]) == 1
 
     @pytest.mark.parametrize(("filled_with", "reported"), [(-math.inf, False), (math.inf, True), (math.nan, True)])
     def test_masked_scores_are_not_reported(self, run: runfolio.Run, filled_with: float, reported: bool):
@@ -606,6 +606,6 @@ class TestMeasures:
 def test_non_model_cannot_be_unwatched(store: Path):
     with runfolio.init(store=store, strict=True) as run:
         for _ in range(2):
-            with pytest.raises(ConfigError, match=r"a model is a torch.nn.Module, not a str"):
+            with pytest.raises(ConfigError, match=r"a model must be a torch.nn.Module, not str"):
                 run.unwatch("text")  # type: ignore[arg-type]
             run.watch(torch.nn.Linear(2, 1))

@@ -1,4 +1,4 @@
-"""Processes that a training starts during a run, mainly DataLoader workers."""
+"""Processes that a training script starts during a run, mainly DataLoader workers."""
 
 from __future__ import annotations
 

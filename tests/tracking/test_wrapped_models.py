@@ -63,7 +63,7 @@ def restored(checkpoint: Checkpoint, target: nn.Module) -> None:
 
 
 def bare(module: nn.Module) -> list[torch.Tensor]:
-    """Return parameters and buffers in order, without those of wrappers."""
+    """Return parameters and buffers in order, without parameters and buffers of wrappers."""
     return [tensor for name, tensor in module.state_dict().items() if not name.endswith("n_averaged")]
 
 

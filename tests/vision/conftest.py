@@ -1,4 +1,4 @@
-"""Fixtures of small trainings: 4 hidden units on a tenth of the digits."""
+"""Fixtures for small training runs: 4 hidden units on a tenth of the digits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny() -> MakeSettings:
-    """Return a function that makes settings of a short training. Its arguments replace settings."""
+    """Return a function that creates settings for a short training run. Its arguments replace settings."""
 
     def make(**changes) -> TrainSettings:
         return TrainSettings(**{"hidden_units": 4, "data_fraction": 0.1, "epochs": 2, "device": "cpu"} | changes)

@@ -1,10 +1,10 @@
-"""Interruption of trainings."""
+"""Interruption of training."""
 
 from rich.progress import Progress
 
 
 class PowerCut(Progress):
-    """Progress display that interrupts a training after a number of batches."""
+    """Progress display that interrupts training after a number of batches."""
 
     def __init__(self, after: int) -> None:
         super().__init__(disable=True)

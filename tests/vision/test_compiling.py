@@ -1,4 +1,4 @@
-"""Compiled trainings."""
+"""Training with compiled models."""
 
 from __future__ import annotations
 

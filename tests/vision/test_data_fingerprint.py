@@ -1,4 +1,4 @@
-"""Recorded data of a training, and reactions to changed images."""
+"""Recorded data of training runs, and reactions to changed images."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ IMPATIENT = RetryPolicy(attempts=2, first_wait_s=0.01, silence_s=5, window_s=0.3
 
 
 def dripping(*lines: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
-    """Send lines, then the last one again and again, a few bytes at a time, for as long as anybody listens."""
+    """Send lines, then the last one again and again, a few bytes at a time, as long as the client listens."""
 
     def fault(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(b"".join(lines))

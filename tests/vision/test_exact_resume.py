@@ -1,4 +1,4 @@
-"""Bit-identical results of killed and resumed trainings."""
+"""Bit-identical results of killed and resumed training runs."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ HEAD = SMALL | {
     "ema": 0.8,
     "checkpoint_steps": 1,
 }
-"""Settings with cached features, which are kept or removed before the training continues."""
+"""Settings with cached features, which are kept or removed before training continues."""
 SETTINGS = {"everything": EVERYTHING, "plain": PLAIN, "adamw": ADAMW, "unfreezing": UNFREEZING, "head": HEAD}
 
 
@@ -123,7 +123,7 @@ def victims(forked: Forked, tmp_path_factory: pytest.TempPathFactory) -> Victims
 
 
 class Straight:
-    """Uninterrupted trainings, each executed once, without workers."""
+    """Uninterrupted training runs, each executed once, without workers."""
 
     def __init__(self, victims: Victims, folder: Path) -> None:
         self._victims, self._place = victims, folder
@@ -216,7 +216,7 @@ def assert_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: str) 
 def kill_and_resume(
     victims: Victims, straight: Straight, store: Path, name: str, workers: int, draw: random.Random
 ) -> None:
-    """Kill a training one to three times at random places or times, finish it, and compare."""
+    """Kill a training run one to three times at random places or times, finish it, and compare the results."""
     expected, places, seconds = straight(name)
     events: list[Any] = []
     begin: dict[str, Any] = {"settings": SETTINGS[name] | {"workers": workers}}
@@ -231,7 +231,7 @@ def kill_and_resume(
         runs = runfolio.open(store).runs() if store.exists() else []
         if answer["code"] == 0 or (runs and runs[0].state == "finished"):
             break
-        if runs:  # otherwise the training has not started
+        if runs:  # otherwise training has not started
             begin = {"resume": runs[0].id}
         if draw.random() < 0.5:
             events.append("cleared")

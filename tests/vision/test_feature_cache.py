@@ -281,7 +281,7 @@ def transform_of(source: ImageSource, size: int = 32) -> ImageTransform:
 
 
 def cached(model: nn.Module, source: ImageSource, **options) -> tuple[CachedFeatures, int]:
-    """Return the features of the training images, and how many were computed."""
+    """Return the features of the training images, and the number of features that were computed."""
     progress = Counting()
     opened = FeatureCache(model, SPEC, transform_of(source), progress=progress, **options)
     return opened.features_of(source.train, np.arange(len(source.train))), progress.computed
@@ -405,7 +405,7 @@ def test_unwritable_or_too_small_cache_is_reported(model, food, tmp_path, monkey
 
 @pytest.fixture
 def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Mount the cache with these options. Another call mounts it again with other options."""
+    """Mount the cache with these options. A further call mounts it again with different options."""
     mount_point = tmp_path / "disk"
     mount_point.mkdir()
     monkeypatch.setenv("RUNFOLIO_CACHE", str(mount_point))
@@ -480,7 +480,7 @@ def test_views_equal_the_augmented_images_of_the_epochs(model, food):
 def trained(
     network: Callable[[], nn.Module], spec: ModelSpec, source: ImageSource, transform: ImageTransform, **how
 ) -> dict[str, torch.Tensor]:
-    """Return the weights after a short training of the head, on features or through the whole network."""
+    """Return the weights after a short training of the head, on cached features or through the whole network."""
     on_features, workers, images = how["on_features"], how["workers"], how["images"]
     chosen = np.arange(0, len(source.train), len(source.train) // images)
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Forks of trainings."""
+"""Forks of training runs."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ OTHERWISE = {"lr": 1e-3, "weight_decay": 0.1, "ema": 0.9, "dropout": 0.1, "epoch
 
 
 def stopped_fork(parent: runfolio.RecordedRun, at: int, *, after: int, name: str) -> runfolio.RecordedRun:
-    """Return a fork with other settings, interrupted after a number of steps."""
+    """Return a fork with different settings, interrupted after a number of steps."""
     store = parent.folder.parents[1]
     with pytest.raises(KeyboardInterrupt):
         run_experiment(fork=Fork.plan(parent, OTHERWISE, at), name=name, store=store, progress=PowerCut(after=after))
@@ -140,7 +140,7 @@ def test_fork_can_start_or_stop_averaging(parent):
     averaged = fork(parent, 8, ema=0.9)
     weights = averaged.checkpoint("last").tensors("unaveraged")
     theirs = tensors(parent)
-    assert all(torch.equal(weights[key], theirs[key]) for key in theirs)  # the average does not change the training
+    assert all(torch.equal(weights[key], theirs[key]) for key in theirs)  # the average does not change training
     plain = fork(averaged, averaged.checkpoint("last").step or 0, ema=None, epochs=5)
     assert plain.checkpoint("last").parts == ["model"]
     assert len(curves(plain)["val/acc"]) == 5
@@ -187,7 +187,7 @@ def test_fork_that_would_stop_at_once_is_refused(tiny, store):
 def test_missing_checkpoint_is_refused_with_similar_names(parent):
     with pytest.raises(
         NotFound,
-        match=r"no checkpoint of step 7 in .*; it has those of steps 2, 4, 6, 8, .*: the nearest is 6|nearest is 6",
+        match=r"no checkpoint of step 7 in .*; it has checkpoints of steps 2, 4, 6, 8.*; the nearest is 6",
     ):
         Fork.plan(parent, {}, 7)
 

@@ -34,7 +34,7 @@ RunSeries = Callable[..., SeriesReport]
 
 @pytest.fixture
 def run_series(store: Path) -> RunSeries:
-    """Run a series of small trainings. Lists are rows of the grid, other values are settings."""
+    """Run a series of small training runs. Lists are rows of the grid; other values are settings."""
 
     def run(folds: int | None = None, **settings) -> SeriesReport:
         given = {

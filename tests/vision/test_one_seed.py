@@ -1,4 +1,4 @@
-"""The seed as the only source of randomness of a training."""
+"""The seed is the only source of randomness in training."""
 
 from __future__ import annotations
 

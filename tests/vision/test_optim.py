@@ -23,7 +23,7 @@ def an_sgd() -> SGD:
 
 
 def rates(optimizer: torch.optim.Optimizer, scheduler: LRScheduler, steps: int) -> list[float]:
-    """Return the learning rate of each step of a training of `steps` steps."""
+    """Return the learning rate of each step of a training run with `steps` steps."""
     rates_by_step = []
     for step in range(steps):
         rates_by_step.append(optimizer.param_groups[0]["lr"])

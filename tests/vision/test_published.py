@@ -44,7 +44,7 @@ FILES = {
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return the folder of a local server that replaces that of FashionMNIST."""
+    """Return the folder of a local server that replaces the FashionMNIST server."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     folder = tmp_path / "mirror"
     folder.mkdir()
@@ -149,7 +149,7 @@ def test_photographs_keep_their_sizes(cache):
 
 @pytest.mark.parametrize("name", [name for name, published in _SETS.items() if published.photos])
 def test_files_of_each_set_of_photos_are_found(name: str):
-    """The attributes are those that torchvision's code sets."""
+    """The attributes match the attributes that torchvision's code sets."""
     bases = [base for base in getattr(datasets, name).__mro__ if base.__module__.startswith("torchvision")]
     code = "".join(map(inspect.getsource, bases))
 

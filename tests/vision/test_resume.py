@@ -1,4 +1,4 @@
-"""Resumed trainings."""
+"""Resumed training runs."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ PARTS = {"train": 4, "val": 2, "test": 3}
 
 
 def divided(root: Path, folders: dict[str, str], classes: tuple[str, ...] = ("cat", "dog")) -> Path:
-    """Write a folder whose parts (`train`, `val`, `test`) have other names."""
+    """Write a folder whose parts (`train`, `val`, `test`) have different names."""
     for seed, (part, folder) in enumerate(folders.items()):
         fill(root / folder, dict.fromkeys(classes, PARTS[part]), seed=100_000 * seed)
     return root

@@ -1,4 +1,4 @@
-"""Record of a training."""
+"""Record of a training run."""
 
 from __future__ import annotations
 

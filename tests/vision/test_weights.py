@@ -1,4 +1,4 @@
-"""Initial weights: published ones, files, and those of earlier runs."""
+"""Initial weights: published weights, files, and weights of earlier runs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def file(published, tmp_path) -> Path:
 
 @pytest.fixture
 def small(tiny):
-    """Return a function that makes settings of a training of the network on a few small images."""
+    """Return a function that creates settings for training the network on a few small images."""
 
     def make(**changes) -> TrainSettings:
         return tiny(**{"model": NAME, "image_size": 32, "epochs": 2, "batch_size": 64} | changes)

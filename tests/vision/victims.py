@@ -1,4 +1,4 @@
-"""Script for the `forked` fixture: a training that is killed at a chosen place.
+"""Script for the `forked` fixture: a training run that is killed at a chosen place.
 
 Its argument is a request in JSON. Its last line of output has the numbers of passed places by kind.
 A request has `store`, either `settings` or `resume` (a run), and optionally `fatal` (a place) and `signal`.
@@ -29,7 +29,7 @@ FILES_CHANGE = ("os.rename", "os.remove", "os.mkdir")
 
 
 class Places:
-    """Counter of the places that a training passes, which sends the signal at the chosen one."""
+    """Counter of the places that training passes. It sends the signal at the chosen place."""
 
     def __init__(self, fatal: tuple[str, int] | None, fatal_signal: signal.Signals) -> None:
         self._fatal = fatal
@@ -75,7 +75,7 @@ def _is_batch(images: Any = None) -> bool:
 def train(request: dict[str, Any]) -> dict[str, int]:
     """Train or resume, and return the number of places of each kind that were passed."""
     torch.set_num_threads(1)
-    # The state of the random generators before a training must not matter.
+    # The state of the random generators before training must not matter.
     random.seed(os.getpid())
     np.random.seed(os.getpid())
     torch.manual_seed(os.getpid())

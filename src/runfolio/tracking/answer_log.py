@@ -1,4 +1,4 @@
-"""Recording of a run's answers (`run.log_answers`), which are ranked and packed alongside the training."""
+"""Recording of a run's answers (`run.log_answers`), which are ranked and packed in the background during training."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class AnswerLog:
         """Create a recorder.
 
         Args:
-            report: Called with the split and the error if answers cannot be packed.
+            report: Function that is called with the split and the error if answers cannot be packed.
         """
         self._folder = folder
         self._attempt = attempt
         self._report = report
         self._lock = threading.Lock()
         self._waiting: dict[str, tuple[datetime, Callable[[], AnswerTable]]] = {}
-        """Answers to pack, by split. Newer ones take the place of those that wait, so memory is bounded."""
+        """Answers to pack, by split. Newer answers replace waiting answers, so that memory is bounded."""
         self._packed: dict[str, bytes] = {}
         """Content of files to write, by split."""
 
     def add(self, split: str, moment: datetime, table: Callable[[], AnswerTable]) -> None:
-        """Add answers, to be packed by `pack`.
+        """Add answers, which `pack` packs later.
 
         Args:
             moment: Time of the call.
@@ -44,17 +44,17 @@ class AnswerLog:
         self._waiting[split] = moment, table
 
     def pack(self) -> None:
-        """Pack all answers that wait."""
+        """Pack all waiting answers."""
         from runfolio.record.content.answer_files import AnswersHeader, pack
 
-        with self._lock:  # one after another, so that newer answers are also packed later
+        with self._lock:  # in order, so that newer answers are packed later than older ones
             while self._waiting:
                 split, (moment, make_table) = self._waiting.popitem()
                 try:
                     table = make_table()
                     header = AnswersHeader(moment, None if table.classes is None else list(table.classes))
                     self._packed[split] = pack(header, table)
-                except Exception as error:  # a function of the user may raise anything
+                except Exception as error:  # a user's function may raise any error
                     self._report(split, error)
 
     def save(self) -> None:
@@ -70,5 +70,5 @@ class AnswerLog:
                 path.parent.mkdir()
                 path.write_bytes(content, sync=True)
             except OSError:
-                self._packed.setdefault(split, content)  # unless newer ones were packed in the meantime
+                self._packed.setdefault(split, content)  # unless newer answers were packed in the meantime
                 raise

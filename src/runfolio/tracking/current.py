@@ -65,7 +65,7 @@ def _find() -> Run | None:
 
 
 def _no_run() -> ConfigError:
-    hint = ", or pass it the run: Process(target=work, args=(run,))" if _is_spawned() else ""
+    hint = ", or pass the run to the process: Process(target=work, args=(run,))" if _is_spawned() else ""
     return ConfigError(f"no run is open; call runfolio.init() first{hint}")
 
 

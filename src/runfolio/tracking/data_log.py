@@ -46,7 +46,7 @@ class DataLog:
         self._document = document
         self._changed = changed
         self._last_measured = {name: entry for name, entry in document.data.items() if entry.get("fingerprint")}
-        """Last entry of each name that has a fingerprint."""
+        """Last entry with a fingerprint for each name."""
         self._waiting: deque[tuple[str, GivenData, Callable[[], Measurement]]] = deque()
         self._lock = threading.Lock()
         self._measured: deque[tuple[str, GivenData, Listing | None]] = deque()

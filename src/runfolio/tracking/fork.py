@@ -33,8 +33,8 @@ def fork(
         checkpoint: Name of the checkpoint to start from.
         step: Start from the checkpoint saved at exactly this step instead.
         name: Name of the new run. Default: the name of the forked run with `-fork` appended.
-        experiment: Experiment of the new run. Default: that of the forked run.
-        options: `config` (overrides single settings), `store`, `tensorboard`, `checkpoints`, `strict`,
+        experiment: Experiment of the new run. Default: the experiment of the forked run.
+        options: `config` (overrides individual settings), `store`, `tensorboard`, `checkpoints`, `strict`,
             `recording` and `keep_others`, as in `init`.
     Raises:
         NotFound: The run or the checkpoint does not exist.

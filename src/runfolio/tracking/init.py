@@ -66,7 +66,7 @@ def init(
             restarts, continues the newest matching run, or opens a new run if none matches. A run matches if its
             experiment, name (if given), script and arguments are the same, if it has a checkpoint and has not finished,
             and if no process writes to it. `run.resumed` reports whether a run was continued. `runfolio.resume`
-            continues from another checkpoint or step.
+            continues from a different checkpoint or step.
         tensorboard: Also write a TensorBoard event file. This is always on for a resumed run that has one.
         checkpoints: Policy that determines when `run.checkpoint` saves, and which checkpoints are kept. By default,
             each call saves, and the last, the previous and the best checkpoint are kept.
@@ -80,8 +80,8 @@ def init(
     Raises:
         StoreError: The store cannot be written, another process writes to the run, or the run has finished.
         TypeError: An argument has a different name in runfolio, such as `project`.
-        ConfigError: `config` has another type, a name or tag exceeds its limits (`docs/limits.md`), or `resume` is used
-            in a process that `runfolio reproduce` started.
+        ConfigError: `config` has an unsupported type, a name or tag exceeds its limits (`docs/limits.md`), or `resume`
+            is used in a process that `runfolio reproduce` started.
         Ambiguous: Several runs match `resume`.
         NotFound: The run to resume does not exist, or has no checkpoint.
     """

@@ -204,7 +204,7 @@ def open_run(
     except OSError as error:
         raise StoreError(
             f"cannot write to the store {folder} ({error.strerror or error});"
-            " name another with store=..., --store or RUNFOLIO_STORE"
+            " choose a different store with store=..., --store or RUNFOLIO_STORE"
         ) from None
     return run
 
@@ -393,7 +393,7 @@ def _continue(request: OpenRequest, folder: Path, document: RunDocument, continu
     if document.status.state == "finished" and not continues_finished:
         raise StoreError(
             f"run {document.id} ({distributed.RUN_ID}) in {folder} has finished; set {distributed.RUN_ID}"
-            f' to another id for a new run, or continue this one by init(resume="auto")'
+            f' to another id for a new run, or continue this run with init(resume="auto")'
         )
     # If the checkpoints were pruned, the error says how to restore them.
     has_checkpoint = bool(manifests.names(folder) or manifests.pruned_names(folder))

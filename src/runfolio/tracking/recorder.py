@@ -54,7 +54,7 @@ class Phase(enum.IntEnum):
     """Phase of a recorder. Phases only advance, but a forked child starts again with `OPENING`."""
 
     OPENING = enum.auto()
-    """Items are queued: the threads have not been started."""
+    """Items are queued, because the threads have not been started."""
     ASLEEP = enum.auto()
     """The first item will start the threads; until then the store has no trace of this process."""
     RECORDING = enum.auto()
@@ -66,10 +66,11 @@ class Phase(enum.IntEnum):
 
 
 class Recorder:
-    """Recorder of one run in this process: it owns threads, monitors and checkpoints, and ends with the process."""
+    """Recorder of one run in this process. It owns the threads, monitors and checkpoints, and ends with the process."""
 
     append: Callable[[Item], None]
-    """Append one item to the record. Only `_route` sets it, so that `Run.log` does not test the phase."""
+    """Function that appends one item to the record. `_route` replaces it when the phase changes, so that `Run.log` does
+    not have to check the phase."""
 
     def __init__(
         self,
@@ -89,12 +90,12 @@ class Recorder:
         """Prepare the recorder; call `start` or `sleep` next.
 
         Args:
-            last_step: Step before the first automatic one.
-            sinks: Receivers of points and media after they are in the record.
-            strict: Raise if a logged value cannot be stored.
+            last_step: Step after which automatic steps continue.
+            sinks: Receivers of the points and media that were written to the record.
+            strict: Raise an error if a logged value cannot be stored.
             role: Role of this process in the run; only the primary one records more than log calls.
             stop_after: End the process at the first log call of a later step (see `reproduction.stop_after`).
-            policy: Policy of when `checkpoint` saves, and which checkpoints are kept.
+            policy: Policy that determines when `checkpoint` saves, and which checkpoints are kept.
             resumed: Checkpoint that the run continues from.
             restarts: The run continues without a checkpoint, so its script may start from the beginning.
         """
@@ -104,20 +105,20 @@ class Recorder:
         self.strict = strict
         self.role: Role = role
         self.handle: object = None
-        """`Run` object that the user has."""
+        """`Run` object that the user holds."""
         self.is_in_with = False
         """True inside the run's `with` block, which ends the run."""
         self.is_replaced = False
-        """True if a further `init` has ended the run."""
+        """True if a later call of `init` has ended the run."""
         self.ends_as: RunOutcome | None = None
-        """Outcome of the run if it is not ended explicitly; None: the outcome of the process."""
+        """Outcome of the run if it is not ended explicitly; None stands for the outcome of the process."""
         self.is_idle = False
         """True if no cell of the notebook is running, so that a signal does not change how the run ends."""
         self.monitors: list[Monitor] = []
         self.add_console_lines: Callable[[str], None] = lambda text: None
         self.clock = Clock()
         self._called_at: float | None = None
-        """Time of the last use of the run by a call that is not queued."""
+        """Time of the last call that used the run without queueing an item."""
         self.restarts = restarts
         """True if the run continues without a checkpoint, so that its script may start from the beginning."""
         self._stop_after = stop_after
@@ -183,7 +184,7 @@ class Recorder:
                 self.folder.rmdir()  # fails for a resumed run, whose folder is not empty
             raise StoreError(
                 f"run {self.id} cannot start its writer thread ({error});"
-                " raise the limit of threads and processes (`ulimit -u`, or that of the container)"
+                " raise the limit on threads and processes (`ulimit -u`, or the limit of the container)"
             ) from None
         self._enter(Phase.RECORDING)
         exit_hooks.register(self)
@@ -193,17 +194,18 @@ class Recorder:
             self.store_writer.start_capture()
 
     def sleep(self) -> None:
-        """Start the threads with the first item."""
+        """Defer the start of the threads until the first item."""
         self._wakers = iter((self._wake,))  # an iterator gives each element to one thread only, without a lock
         self._enter(Phase.ASLEEP)
 
     def end(self, outcome: RunOutcome, *, ending: exit_hooks.Ending = "run", at_last_call: bool = False) -> None:
         """Close the record with an outcome; see `exit_hooks`.
 
-        The run stays registered until then: if this is interrupted, the process completes it at its own end.
+        The run stays registered until the record is closed. If this call is interrupted, the process closes the record
+        when it ends.
 
         Args:
-            at_last_call: End the run with the time of its last call; `ends_as` then overrides the outcome.
+            at_last_call: Record the time of the last call as the end of the run; `ends_as` then overrides the outcome.
         """
         if self._phase is Phase.CLOSED:
             return
@@ -223,9 +225,9 @@ class Recorder:
             announcements.print_end(self.folder, self.document)
 
     def reset_after_fork(self) -> None:
-        """Turn this recorder into that of a forked child, which joins the run as another process with its first item.
+        """Reset this recorder in a forked child, which joins the run as a separate process when it logs its first item.
 
-        The parent's queue is not touched: only the parent writes it.
+        The parent's queue is not touched, because only the parent writes the items in it.
         """
         has_ended = self.has_ended  # in another thread of the parent
         self.monitors = []
@@ -240,11 +242,11 @@ class Recorder:
             self.sleep()
 
     def checkpoint_wait_s(self) -> float:
-        """Return how long a process asked to stop may continue to the next checkpoint; see `exit_hooks`."""
+        """Return how long a process that was asked to stop may wait for the next checkpoint; see `exit_hooks`."""
         return 0.0 if self.saver is None or self.has_ended else self.saver.checkpoint_wait_s()
 
     def note_preemption(self) -> None:
-        """Write everything, including the request to stop, to the store; see `exit_hooks`."""
+        """Write all data and the request to stop to the store; see `exit_hooks`."""
         outcome = exit_hooks.preemption_outcome()
         if outcome is not None and self.role == PRIMARY and not self.has_ended:
             self.store_writer.do(lambda: self._set_status(outcome))
@@ -261,7 +263,7 @@ class Recorder:
     # Interface for monitors and other writers of the record
 
     def now(self) -> float:
-        """Return the run's time, in seconds since 1970: it never decreases, even if the clock is set."""
+        """Return the time by the run's clock, in seconds since 1970. It never decreases if the system clock is set."""
         return self.clock.now()
 
     def record(self, item: Item) -> None:
@@ -272,46 +274,46 @@ class Recorder:
         """Count a call that recorded nothing, and report it once per cause; see `guard.py`.
 
         Raises:
-            Exception: The error itself, if the run is strict, or if it is an interrupt.
+            Exception: The error itself, if the run is strict or the error is an interrupt.
         """
         if self.strict or is_interrupt(error):
             raise error
         reason = describe_error(error)
         if not isinstance(error, RunfolioError):
             reason += "; init(strict=True) raises it from the call"
-        message = f"{call} was left out, and the training continues: {reason}"
+        message = f"{call} was left out, and training continues: {reason}"
         self.append(FailedCall(f"({call})", f"{call} {_origin(error)}", message))
 
     def log_system(self, values: Mapping[str, float]) -> None:
         """Record system metrics (`system/...`), with the run's working time in seconds as the step."""
         seconds = int(self._seconds_before + self.clock.elapsed_s())
-        # Not by `append`: a sample taken while the run ends may be lost without a warning.
+        # `append` is bypassed, because a sample taken while the run ends may be lost without a warning.
         self.encoder_thread.pending.append(Scalars(self.now(), seconds, dict(values), aside=True))
 
     def note_trouble(self, text: str) -> None:
-        """Record the first problem of the training itself, such as the origin of NaN.
+        """Record the first problem of training itself, such as the origin of NaN.
 
-        Later notes are dropped. `runfolio show` prints it however the run ends.
+        Later problems are not recorded. `runfolio show` prints the problem for every outcome of the run.
         """
         if self.document.status.trouble is None:
             self.document.status.trouble = str(text)
             self.save_document()
 
     def note_seeds(self, values: Mapping[str, Any]) -> None:
-        """Record the seeds of generators, for `seed_everything`. Other ranks have their own seeds."""
+        """Record the seeds that `seed_everything` has set. Other ranks do not record theirs, which may differ."""
         if self.role == PRIMARY:
             self.document.seeds = {**self.document.seeds, **values, **seeds.torch_seed()}
             self.save_document()
 
     def add_monitor(self, monitor: Monitor) -> None:
-        """Start a monitor and stop it at the run's end. A failure is logged and does not affect the training."""
+        """Start a monitor, which is stopped at the run's end. A failure is logged and does not affect training."""
         if not self.has_ended and self._guard(monitor, lambda monitor: monitor.start(self)):
             self.monitors.append(monitor)
 
     # Parts of `Run`
 
     def save_document(self) -> None:
-        """Schedule saving the document; a joined process logs that it cannot change it."""
+        """Schedule saving the document. A process that has joined the run logs that it cannot change the document."""
         if self.role != PRIMARY:
             self.log_joining()
         self.store_writer.save_document()
@@ -322,12 +324,12 @@ class Recorder:
         self.save_document()
 
     def note_edit(self, key: str) -> None:
-        """Record the time of an edit: the later of two conflicting edits applies (`run_edits`)."""
+        """Record the time of an edit, because the later of two conflicting edits applies (`run_edits`)."""
         self.document.edited[key] = self.clock.moment()
         self.note_change()
 
     def note_call(self) -> None:
-        """Record the time of a use of the run; `called_at` also covers items of the record."""
+        """Record that a call has used the run now. `called_at` also considers logged items."""
         self._called_at = self.clock.now()
 
     def called_at(self) -> float | None:
@@ -365,7 +367,7 @@ class Recorder:
             log.warning("run %s: data %r has no fingerprint (%s)", self.id, name, error)
 
     def add_answers(self, split: str, table: Callable[[], AnswerTable]) -> None:
-        """Record answers to a split, whose table a separate thread computes; see `Run.log_answers`."""
+        """Record the answers to a split. A separate thread computes the table; see `Run.log_answers`."""
         from runfolio.tracking.answer_log import AnswerLog
 
         if not self._takes_files():
@@ -394,7 +396,7 @@ class Recorder:
         log.warning("run %s: the answers to %r were left out: %s", self.id, split, describe_error(error))
 
     def _takes_files(self) -> bool:
-        """Return whether this process can add files to the run; note the call."""
+        """Return whether this process can add files to the run. If so, record that the call has used the run."""
         if self.role != PRIMARY:
             self.log_joining()
             return False
@@ -405,7 +407,7 @@ class Recorder:
         return True
 
     def find_checkpoint(self, name: str) -> Checkpoint:
-        """Return the checkpoint of a name after pending ones are saved; see `Run.restore`."""
+        """Return the checkpoint with a name after pending checkpoints were saved; see `Run.restore`."""
         self.note_call()
         if self.saver is not None:
             self.saver.wait()
@@ -445,7 +447,7 @@ class Recorder:
         time.sleep(_BRAKE_S)
 
     def _take_checked(self, item: Item) -> None:
-        """Append an item of a strict run; raise if it cannot be stored."""
+        """Append an item of a strict run; raise an error if it cannot be stored."""
         if not isinstance(item, Mark) and item[1] is not None:
             whole_step(item[1])
         if isinstance(item, Media):
@@ -481,7 +483,7 @@ class Recorder:
             self._enter(Phase.CLOSED)
 
     def _connect(self, last_step: int, sinks: Sequence[Sink] = ()) -> None:
-        """Create the threads of this process and its heartbeat, without starting them."""
+        """Create the heartbeat and the threads of this process without starting the threads."""
         writer = self._attempt.writer if self.role == PRIMARY else new_id()
         self._heartbeat = Heartbeat.of_this_process(
             writer, self._attempt.attempt, self.config.heartbeat_s, self.role, distributed.rank()
@@ -508,8 +510,8 @@ class Recorder:
         self._route()
 
     def _drop_points_from(self, step: int) -> None:
-        """Remove the points of earlier attempts from a step on from the newest branch."""
-        from runfolio.record.checkpoints import resume_points  # Arrow, which few runs need here
+        """Remove the points that earlier attempts logged at `step` or later from the newest branch."""
+        from runfolio.record.checkpoints import resume_points  # imports Arrow, which few runs need here
 
         earlier = replace(self.document, attempts=self.document.attempts[:-1])
         self._attempt.kept, _ = resume_points.last_seqs_at_step(self.folder, earlier, step - 1)
@@ -520,7 +522,7 @@ class Recorder:
             self._environment.collect()
 
     def _capture_changes(self) -> None:
-        """Record changes of environment, data and answers; called by the store thread with each heartbeat."""
+        """Record changes to the environment, data and answers. The store thread calls this at each heartbeat."""
         if self._environment is not None:
             self._environment.refresh()
         if self._data is not None:
@@ -529,7 +531,7 @@ class Recorder:
             self._answers.save()
 
     def _close(self, outcome: RunOutcome, ending: exit_hooks.Ending, at_last_call: bool) -> bool:
-        """Write everything that is queued; return False if something could not be written."""
+        """Write all queued items; return False if an item could not be written."""
         if self.saver is not None:
             self.saver.close(ending)
         run_outcome, preempted = self.ends_as if at_last_call else None, exit_hooks.preemption_outcome()
@@ -546,7 +548,7 @@ class Recorder:
         log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, hint)
 
     def _set_status(self, outcome: RunOutcome, ended_at: float | None = None) -> None:
-        """Set the status that the calling store thread writes; the default time is now."""
+        """Set the run's status, which the calling store thread then writes. The default time is now."""
         self.document.status = Status(
             outcome.state,
             self.clock.moment(ended_at),
@@ -560,7 +562,7 @@ class Recorder:
         self.document.seeds.update(seeds.torch_seed())
 
     def _guard(self, monitor: Monitor, task: Callable[[Monitor], None]) -> bool:
-        """Run a task of a monitor; return False if it failed, which must not stop the training."""
+        """Run a task of a monitor. Return False if it failed, because a failure must not stop training."""
         try:
             task(monitor)
         except Exception as error:

@@ -31,20 +31,20 @@ def resume(
     """Continue a run with a new attempt. Its name, experiment, tags and notes stay unchanged.
 
     Args:
-        run: The run: its id, the start of its id, its name, its folder, or a `Run` or `RecordedRun`.
+        run: Run to continue: its id, the start of its id, its name, its folder, or a `Run` or `RecordedRun`.
         checkpoint: Name of the checkpoint to continue from. Points logged after it was saved become an abandoned
             branch. If `last` is damaged, the newest intact checkpoint is used instead. None keeps every point and
             continues after the last one.
         step: Continue after this step instead of from a checkpoint; -1 continues from the beginning.
-        force: Take the run over from a process that still writes it. That process stops recording.
-        purpose: "test" if this attempt trains nothing; it then does not count as a continued training.
-        options: `config` (overrides single settings), `store`, `tensorboard`, `checkpoints`, `strict`,
+        force: Take over the run from a process that still writes to it. That process stops recording.
+        purpose: "test" if this attempt does not train; it then does not count as a continuation of training.
+        options: `config` (overrides individual settings), `store`, `tensorboard`, `checkpoints`, `strict`,
             `recording` and `keep_others`, as in `init`.
     Returns:
         The run. `run.restore("last", ...)` restores the training state.
     Raises:
         NotFound: The run or checkpoint does not exist.
-        StoreError: The store cannot be written, or another process writes the run.
+        StoreError: The store cannot be written, or another process writes to the run.
         Ambiguous: Several runs match.
         ConfigError: An argument is invalid, or `runfolio reproduce` started this process.
     """
@@ -61,10 +61,10 @@ def resume(
 
 
 def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path | None:
-    """Return the folder of the run that `init(resume="auto")` continues; None if it opens a new one.
+    """Return the folder of the run that `init(resume="auto")` continues; None if it opens a new run.
 
-    It is the newest run of the experiment that
-    - has the name, if one is given,
+    This is the newest run of the experiment that
+    - has the given name, if a name is given,
     - was last written by the same program (script or module) with the same arguments,
     - did not finish: it crashed, failed, was interrupted or preempted,
     - has a checkpoint, and
@@ -87,7 +87,7 @@ def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path 
 
 
 def _program(code: StartedCode) -> tuple[Any, ...] | None:
-    """Return script, module and arguments from the `code` of a document; None for code without a file."""
+    """Return the script, module and arguments in the `code` of a document; None for code without a file."""
     command = code.get("command") or [""]
     script = code.get("script") or command[0]
     return None if script in ("", "-", "-c") else (script, code.get("module"), *command[1:])

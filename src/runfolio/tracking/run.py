@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from runfolio.tracking.monitors.watch import Logged
 
 _EXACT = 2**53
-"""Largest range of integers that float64 represents exactly."""
+"""Largest absolute value up to which float64 represents all integers exactly."""
 _MOST_AXES = 1000
 
 
 class Run:
-    """Run being recorded, until `finish`, the end of its `with` block, or the end of the process."""
+    """Run that is being recorded, until `finish` is called, its `with` block ends, or the process ends."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
@@ -55,7 +55,7 @@ class Run:
         self.config = document.config = LiveDict(document.config, recorder.note_change, self._failures_of("config"))
         """Hyperparameters; changes are saved within the flush interval."""
         self.summary = document.summary = LiveDict(document.summary, recorder.note_change, self._failures_of("summary"))
-        """Results shown in tables: final figures, sizes, times."""
+        """Results to show in tables, such as final values, sizes and times."""
         self._tags = document.tags = LiveTags(
             document.tags, lambda: recorder.note_edit("tags"), self._failures_of("tags")
         )
@@ -75,7 +75,7 @@ class Run:
 
     @property
     def env(self) -> dict[str, str]:
-        """Environment variables with which `runfolio.init` of another process joins this run.
+        """Environment variables that make `runfolio.init` in another process join this run.
 
         `subprocess.run(command, env={**os.environ, **run.env})`
         """
@@ -88,9 +88,9 @@ class Run:
 
     @property
     def total_steps(self) -> int | None:
-        """Step at which the training will be done, in the units of the logged steps; None if it is unknown.
+        """Step at which training will end, in the units of the logged steps; None if it is unknown.
 
-        With it, `runfolio show` prints the share that is done and the time left. A resumed run keeps it.
+        If it is set, `runfolio show` prints the completed share and the time left. A resumed run keeps it.
         """
         return self.recorder.document.total_steps
 
@@ -99,7 +99,7 @@ class Run:
     def total_steps(self, total_steps: int | None) -> None:
         steps = None if total_steps is None else whole_step(total_steps)
         if steps is not None and steps < 1:
-            raise ConfigError(f"total_steps is {steps}; it is a number of steps, at least 1, or None")
+            raise ConfigError(f"total_steps is {steps}; it must be a number of steps, at least 1, or None")
         self.recorder.document.total_steps = steps
         self.recorder.note_change()
 
@@ -107,13 +107,13 @@ class Run:
     def resumed(self) -> bool:
         """True if the run continues an earlier attempt, or the run it was forked from.
 
-        False if `RUNFOLIO_RUN_ID` named a run without a checkpoint: there is no state to restore.
+        False if `RUNFOLIO_RUN_ID` named a run without a checkpoint, because there is no state to restore.
         """
         return self.recorder.document.attempts[-1].parent is not None and not self.recorder.restarts
 
     @property
     def tags(self) -> list[str]:
-        """Tags of the run; changes of the list, such as `run.tags.append("good")`, are recorded."""
+        """Tags of the run. Changes to the list, such as `run.tags.append("good")`, are recorded."""
         return self._tags
 
     @tags.setter
@@ -131,13 +131,13 @@ class Run:
         self.recorder.note_edit("notes")
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Record values of metrics; returns at once, even if the disk or the GPU is busy.
+        """Record metric values. The call returns at once, even if the disk or the GPU is busy.
 
         Args:
             values: Metric names and values: numbers, one-element arrays or tensors; nested dicts become `a/b`.
                 NaN and infinities are stored. Other values are omitted, counted and reported once. If two keys result
                 in the same name (`"a/b"`, and `b` in `a`), the last one counts.
-            step: Value of the x axis: an integer. Default: one more than in the previous call.
+            step: Value of the x axis: an integer. Default: one more than the step of the previous call.
         Raises:
             ConfigError: Only with `init(strict=True)`: `values` is not a dict, a value cannot be stored, or the step
                 is not an integer; the whole call is then omitted.
@@ -187,17 +187,17 @@ class Run:
         masks: Any = None,
         classes: Any = None,
     ) -> None:
-        """Record an image, with boxes and masks over it if there are any.
+        """Record an image, and boxes and masks over it if they are passed.
 
         Args:
             image: A Pillow image, an array or tensor (see `media_content.png`), or an image file as a path, a binary
                 file object or bytes.
-            boxes: A dict with `boxes` [number, 4], `labels` and `scores`, as detection models of torchvision return it;
-                an array or tensor [number, 4]; or a list of dicts with `box`, `label` and `score`. A dict of these
-                names several groups: `{"truth": ..., "predicted": ...}`. Numbers are left, top, right and bottom in
-                pixels. The entry `format` of a dict is "xyxy", "xywh" or "cxcywh", and `"relative": True` means shares
-                of width and height. Other entries are ignored.
-            masks: Numbers of classes [height, width] as an array, tensor or Pillow image; or a dict of several, by
+            boxes: A dict with `boxes` [number, 4], `labels` and `scores`, which detection models of torchvision return;
+                an array or tensor [number, 4]; or a list of dicts with `box`, `label` and `score`. To record several
+                groups, pass a dict by name: `{"truth": ..., "predicted": ...}`. Numbers are left, top, right and
+                bottom in pixels. The entry `format` of a dict can be "xyxy", "xywh" or "cxcywh"; with
+                `"relative": True`, numbers are shares of width and height. Other entries are ignored.
+            masks: Class numbers [height, width] as an array, tensor or Pillow image; or a dict of several masks by
                 name.
             classes: Names of the classes in labels and masks: a list, or a dict by number.
         """
@@ -219,9 +219,9 @@ class Run:
 
         Args:
             audio: Samples as an array or tensor [samples] or [channels, samples], floats from -1 to 1 or int16, which
-                are stored as WAV of 16 bits; or a WAV, FLAC, OGG or MP3 file as a path, a binary file object or bytes,
+                are stored as 16-bit WAV; or a WAV, FLAC, OGG or MP3 file as a path, a binary file object or bytes,
                 which is stored unchanged.
-            sample_rate: Samples per second; needed for an array. A file has its own.
+            sample_rate: Samples per second; needed for an array. A file contains its own rate.
         """
         from runfolio.tracking.media import audio as audio_content
 
@@ -258,14 +258,14 @@ class Run:
     ) -> None:
         """Record a table as Parquet.
 
-        Cells are numbers, texts, truth values, times, None, and images (Pillow images, arrays, tensors, bytes of image
-        files). Any other value is stored as its JSON. Rows beyond the limits (`docs/limits.md`) are left out, with a
+        Cells are numbers, strings, booleans, times, None, and images (Pillow images, arrays, tensors, bytes of image
+        files). Any other value is stored as JSON. Rows beyond the limits (`docs/limits.md`) are omitted with a
         warning.
 
         Args:
-            table: A frame of pandas, Polars or Arrow; a list of dicts; a dict of columns (lists, arrays, tensors); or
-                with `columns`, rows as a list of lists or an array.
-            columns: Names of the columns of rows.
+            table: A pandas or Polars frame or an Arrow table; a list of dicts; a dict of columns (lists, arrays,
+                tensors); or with `columns`, rows as a list of lists or an array.
+            columns: Column names, if rows are passed.
         """
         from runfolio.tracking.media.table_cells import table_copy
         from runfolio.tracking.media.table_content import stored_table
@@ -283,12 +283,12 @@ class Run:
         step: int | None = None,
         caption: str | None = None,
     ) -> None:
-        """Record a mesh, or without faces a point cloud.
+        """Record a mesh, or a point cloud if no faces are passed.
 
         Args:
             vertices: Positions as an array or tensor [vertices, 3], which are stored as binary PLY; or a PLY, GLB, STL
                 or OBJ file as a path, a binary file object or bytes, which is stored unchanged.
-            faces: Numbers of the vertices of each triangle: [faces, 3].
+            faces: Vertex indices of each triangle: [faces, 3].
             colors: Red, green and blue of each vertex [vertices, 3], as floats from 0 to 1 or integers from 0 to 255.
         """
         from runfolio.tracking.media import meshes
@@ -310,13 +310,13 @@ class Run:
 
     @guarded(None)
     def log_text(self, name: str, text: str, step: int | None = None) -> None:
-        """Record a text."""
+        """Record text."""
         content = {"text": text_of(text, "the text")}
         self._record_media(step, "text", name, lambda: content)
 
     @guarded(None)
     def log_console(self, text: str) -> None:
-        """Add lines to the console log (`runfolio logs`) without printing them; none if the console is not recorded."""
+        """Add lines to the console log (`runfolio logs`) without printing them, if the console is recorded."""
         self.recorder.add_console_lines(text_of(text, "the text"))
 
     @guarded(None)
@@ -340,7 +340,7 @@ class Run:
         """Record the data of the run: a fingerprint of its content, and the list of its items.
 
         Fingerprints distinguish runs on different data; a run resumed on different data logs a warning. A thread reads
-        the files one after another during the training, except those that an earlier run has read. Arrays, which may
+        the files one after another during training, except files that an earlier run has read. Arrays, which may
         change later, are read before this returns.
 
         Args:
@@ -364,20 +364,20 @@ class Run:
         classes: Sequence[str] | None = None,
         digests: Sequence[str] | Callable[[], Sequence[str] | None] | None = None,
     ) -> None:
-        """Record the answers of the model to the items of a split: one row per item, to find and to compare mistakes.
+        """Record the model's answers to the items of a split, one row per item, to find and compare mistakes.
 
-        The arrays are copied here; a thread ranks the scores and packs the file. A second call for the same split
-        replaces the first. `RecordedRun.answers` reads them.
+        The arrays are copied during the call. A background thread ranks the scores and packs the file. A second call
+        for the same split replaces the first. `RecordedRun.answers` reads the answers.
 
         Args:
             split: Name of the split, such as `test`: letters, digits, `.`, `_` and `-`.
             names: Name of each item, such as its path. None: the indices from 0.
-            truths: True classes, [n] indices from 0; true values, [n], of a regression.
+            truths: True classes, [n] indices from 0; for a regression, true values, [n].
             scores: Logits, [n, classes]; the five most probable classes are kept. A regression has one value per
                 item, [n].
             probabilities: Whether the scores are probabilities from 0 to 1 instead of logits.
             classes: Names of the classes, in the order of the scores. Default: their indices.
-            digests: Digest of each item's content, as in `log_data`, or a function that returns them on the thread.
+            digests: Digest of each item's content, as in `log_data`, or a function that the thread calls to get them.
         """
         content = answer_content.answers_of(
             names, truths, scores, probabilities=probabilities, classes=classes, digests=digests
@@ -391,7 +391,7 @@ class Run:
         name: str | None = None,
         type: str = "file",  # noqa: A002
     ) -> Path | None:
-        """Store a copy of a file or folder with the run; it replaces an earlier one of the same name.
+        """Store a copy of a file or folder with the run. It replaces an earlier artifact with the same name.
 
         Returns:
             Folder of the copy; None if it could not be made.
@@ -417,7 +417,7 @@ class Run:
         """Save the training state as checkpoint `last`, and also as `best` if `metric` is the best so far.
 
         It may be called at every step: `init(checkpoints=CheckpointPolicy(...))` sets which calls save. The state is
-        copied here and written in the background; `flush` does not wait for the write, the end of the run does. A
+        copied here and written in the background; `flush` and the end of the run wait until it is written. A
         crash during the write leaves the earlier checkpoints intact. The checkpoint contains the record's position and,
         as `generators`, the states of all random generators, so that a resumed run continues exactly here.
 
@@ -428,15 +428,15 @@ class Run:
             metric: Quality of this state; NaN is never the best.
             mode: Whether a higher or a lower metric is better.
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
-            meta: Input of that loader: plain data.
+            meta: Plain data that the loader receives.
             classes: Names of the classes, in the order of the model's outputs. With them and the transform, `predict`
                 and `evaluate` work on the run (`--module` names the class of the model).
             transform: Preprocessing of the images: deterministic steps of torchvision such as `Resize`, `CenterCrop`,
                 `Grayscale`, `ToTensor`, `ToImage`, `ToDtype` and `Normalize`.
-            state: By name: modules, objects with a `state_dict`, tensors, arrays, numbers, texts, and lists,
+            state: Named parts: modules, objects with a `state_dict`, tensors, arrays, numbers, strings, and lists,
                 tuples and dicts of them.
         Returns:
-            Whether it is the best so far; False if the state contains an object that cannot be saved. An invalid
+            True if this checkpoint is the best so far; False if an object in the state cannot be saved. An invalid
             `step`, `metric` or `meta` is omitted. If the store cannot be written, a warning is logged and the
             checkpoint no longer counts as the best.
         """
@@ -464,7 +464,7 @@ class Run:
             targets: Objects with a `load_state_dict`, by the name of their saved state, such as `model=model`. If there
                 are any, all random generators are restored too.
         Raises:
-            NotFound: The checkpoint does not exist, or has no state of a target's name.
+            NotFound: The checkpoint does not exist, or has no state with the name of a target.
             ConfigError: A target has no `load_state_dict`, or the saved state does not fit it; the message says where.
             DamagedFile: The checkpoint cannot be read.
         """
@@ -485,19 +485,20 @@ class Run:
     ) -> None:
         """Record a model's gradients, weights, updates and dead units, and the origin of the first NaN.
 
-        They are read at every N-th step of each optimizer with parameters of the model, after accumulation and
-        unscaling. Their step counts optimizer steps from 0. Metrics of the model, and of each parameter
-        (`grad_norm/conv.weight`), are `grad_norm`, `weight_norm` and `update_ratio`: the norm of the change in this
-        step, divided by the norm of the weights; about 0.001 is usual. `dead_units`, also of each layer, is the share
-        of units of ReLU layers whose output is zero for the whole batch. Histograms are `grad/conv.weight` and
-        `weight/conv.weight`. The first layer or gradient that is not finite is logged once and recorded.
+        They are read at every `every`-th step of each optimizer of the model's parameters, after accumulation and
+        unscaling. Their step counts optimizer steps from 0. The metrics are `grad_norm`, `weight_norm` and
+        `update_ratio`, for the model and for each parameter (`grad_norm/conv.weight`). The update ratio is the norm of
+        the change in a step, divided by the norm of the weights; about 0.001 is usual. `dead_units`, for the model and
+        for each layer, is the share of units of ReLU layers whose output is zero for the whole batch. The histograms
+        are `grad/conv.weight` and `weight/conv.weight`. The first layer or gradient that is not finite is logged once
+        and recorded.
 
         Args:
             model: The module; it may be compiled or wrapped for DDP. A second call for it replaces the first.
             every: Number of optimizer steps between two readings.
             log: "all", "gradients" or "weights" (with the update ratios).
             histograms: Whether to record distributions in addition to norms.
-            step: Optimizer steps done before, if a training is resumed. Batch numbers in messages continue from it.
+            step: Optimizer steps done before, if training is resumed. Batch numbers in messages continue from it.
         """
         from runfolio.tracking.monitors.watch import Watch
 
@@ -525,12 +526,12 @@ class Run:
 
         Args:
             state: finished, failed, interrupted or preempted.
-            reason: One sentence for people.
+            reason: Explanation in one sentence.
         Raises:
-            ConfigError: `state` is not one of these.
+            ConfigError: `state` is not one of these states.
         """
         if state not in ENDED:
-            raise ConfigError(f"a run ends {', '.join(ENDED)}; not {state!r}")
+            raise ConfigError(f"state is {state!r}; it must be one of {', '.join(ENDED)}")
         self.recorder.end(RunOutcome(cast("State", state), reason, 0 if state == "finished" else None))
 
     def __enter__(self) -> Self:
@@ -586,7 +587,7 @@ def _no_dict(values: object) -> ConfigError:
 
 
 def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
-    """Return the item of a call with other values than floats, converted here if that is exact, else later."""
+    """Return the item of a call with values that are not floats. They are converted here if that is exact."""
     is_plain = True
     for name, value in values.items():
         if value.__class__ is not float:

@@ -24,7 +24,7 @@ class HasFolder(Protocol):
 
 
 RunReference = str | os.PathLike[str] | HasFolder
-"""Reference to a run: the run, its id, the start of its id, its name, or its folder."""
+"""Reference to a run: the run itself, its id, the start of its id, its name, or its folder."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ def _describe(runs: Iterable[_StoredRun]) -> list[str]:
 
 
 def spelling_of(run: RunReference) -> str:
-    """Return the user's notation for a run."""
+    """Return a reference to a run as a string: as the user has written it, or the folder of a run object."""
     return os.fspath(run if isinstance(run, str | os.PathLike) else run.folder)
 
 
 def _stored_runs(store: Path, spelling: str) -> Iterator[_StoredRun]:
-    """Yield the runs of a store, without unreadable ones.
+    """Yield the runs of a store, except those that cannot be read.
 
     Raises:
         RunfolioError: The run with the id `spelling` cannot be read.

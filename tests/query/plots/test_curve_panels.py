@@ -119,7 +119,7 @@ def test_run_without_epochs_gets_advice_to_log_them(store, write):
 
 @pytest.fixture
 def seeds(store, write):
-    """Return two models with three seeds each, one of which ended early."""
+    """Return two models with three seeds each; one run ended early."""
     for model, value in (("mlp", 1.0), ("cnn", 2.0)):
         for seed in (0, 1, 2):
             values = [value + seed, value, value] if (model, seed) != ("cnn", 2) else [value + seed]

@@ -44,7 +44,7 @@ def write(store: Path) -> Callable[..., Path]:
 
 
 def edited(items: list) -> list:
-    """Return the items with other content of the first one."""
+    """Return the items, with different content for the first item."""
     return [(items[0][0], "another content", items[0][2]), *items[1:]]
 
 

@@ -9,7 +9,7 @@ from runfolio.query.tables.leaderboard import leaderboard
 
 @pytest.fixture
 def series(store, write):
-    """Return four runs of a series, one of which failed."""
+    """Return four runs of a series, including a failed run."""
     sizes = {
         "parameters": 8234,
         "size_mb": 0.03,

@@ -80,7 +80,7 @@ def test_setting_can_be_spelled_like_its_flag(store, write):
         ("lr", "cba"),
         ("-metrics.val/acc", "bac"),
         ("val/acc", "abc"),
-        ("depth", "acb"),  # numbers before texts
+        ("depth", "acb"),  # numbers before strings
         ("test/acc", "acb"),  # missing values and NaN come last
         ("-test/acc", "acb"),
     ],

@@ -123,8 +123,8 @@ class Packer:
                 if _is_storable(tensor):
                     return {"$array": self._store(tensor)}
         raise ConfigError(
-            f"checkpoint entry {key_path} is a {_describe(value)}; a checkpoint has dense tensors, arrays, numbers,"
-            f" texts, None, and lists, tuples and dicts of them (or objects with a state_dict of those){_remedy(value)}"
+            f"checkpoint entry {key_path} is a {_describe(value)}; a checkpoint can contain dense tensors, arrays,"
+            f" numbers, strings, None, lists, tuples and dicts (or objects with a state_dict of these){_remedy(value)}"
         )
 
     def _store(self, tensor: torch.Tensor) -> str:

@@ -17,14 +17,14 @@ MOST_ITEMS = 10_000_000
 LONGEST_TEXT = 1_000
 """Longest name or digest of an item, and longest name of a class, in characters."""
 _BLOCK_SCORES = 1 << 20
-"""Number of scores that are ranked at once, which determines the memory."""
+"""Number of scores that are ranked at once, which determines the memory needed."""
 TOLERANCE = 1e-3
 """Largest error of a probability, and of the sum of a row of them, in half precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerTable:
-    """One row per item: texts, and columns of numbers (`docs/format.md`, Answers)."""
+    """One row per item: strings, and columns of numbers (`docs/format.md`, Answers)."""
 
     names: Sequence[str]
     digests: Sequence[str] | None

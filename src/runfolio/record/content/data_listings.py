@@ -163,7 +163,7 @@ def _line(item: Any) -> bytes:
         _check(entry)
     except TypeError as error:
         raise ConfigError(
-            f"an item of a listing is (name, digest) or (name, digest, label), all of them texts: {error}"
+            f"an item of a listing is (name, digest) or (name, digest, label), with strings only: {error}"
         ) from None
     try:
         return orjson.dumps(entry) + b"\n"

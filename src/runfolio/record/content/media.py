@@ -289,7 +289,7 @@ def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dic
     encoded = orjson.dumps(files.plain_json(line), option=orjson.OPT_APPEND_NEWLINE)
     if len(encoded) > file_bounds.JSON_LINE:
         most = file_bounds.JSON_LINE
-        raise ConfigError(f"it takes {len(encoded):,} bytes, of at most {most:,}; keep it as an artifact")
+        raise ConfigError(f"it takes {len(encoded):,} bytes, but the limit is {most:,}; store it as an artifact")
     return encoded
 
 

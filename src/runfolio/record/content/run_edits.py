@@ -129,22 +129,22 @@ def check_name(name: str) -> None:
     """Check the name of a run or an experiment.
 
     Raises:
-        ConfigError: It is not a text, is empty, is longer than 500 characters, or has several lines.
+        ConfigError: The name is not a string, is empty, is longer than 500 characters, or has several lines.
     """
     if not isinstance(name, str):
-        raise ConfigError(f"a name is a text of 1 to {NAME_LENGTH} characters, not a {type(name).__name__}")
+        raise ConfigError(f"a name must be a string of 1 to {NAME_LENGTH} characters, not {type(name).__name__}")
     if not _is_line(name, NAME_LENGTH):
-        raise ConfigError(f"a name is 1 to {NAME_LENGTH} characters on one line, not {name[:40]!r}")
+        raise ConfigError(f"a name must have 1 to {NAME_LENGTH} characters on one line, not {name[:40]!r}")
 
 
 def check_tag(tag: str) -> None:
     """Check a tag.
 
     Raises:
-        ConfigError: It is empty, longer than 100 characters, or contains a comma or a newline.
+        ConfigError: The tag is empty, is longer than 100 characters, or contains a comma or a newline.
     """
     if not _is_line(tag, _TAG_LENGTH) or "," in tag:
-        raise ConfigError(f"a tag is 1 to {_TAG_LENGTH} characters on one line, without a comma, not {tag[:40]!r}")
+        raise ConfigError(f"a tag must have 1 to {_TAG_LENGTH} characters on one line and no comma, not {tag[:40]!r}")
 
 
 def _is_line(text: str, longest: int) -> bool:

@@ -43,22 +43,22 @@ def times(microseconds: NDArray[np.int64]) -> pa.Array:
 
 
 def texts(values: Sequence[str]) -> pa.Array:
-    """Convert texts to an Arrow array."""
+    """Convert strings to an Arrow array."""
     encoded = [value.encode() for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.Array.from_buffers(pa.string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
 
 
 def decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Return the code of each row, and the texts of the codes.
+    """Return the code of each row, and the strings that the codes stand for.
 
     Raises:
         ArrowInvalid: A code has no text.
     """
     codes, values = to_numpy(column.indices), column.dictionary.to_pylist()
-    # For a damaged page, Arrow may return fewer texts.
+    # For a damaged page, Arrow may return fewer strings.
     if codes.size and (codes.min() < 0 or codes.max() >= len(values)):
-        raise pa.ArrowInvalid("codes without a text")
+        raise pa.ArrowInvalid("codes without a string")
     return codes, values
 
 

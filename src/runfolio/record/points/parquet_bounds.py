@@ -47,7 +47,7 @@ _CHECKSUM = b"RFcs"
 
 
 PAGE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
-"""Errors of reading a page: damage, a disk that fails, and texts that are not UTF-8."""
+"""Errors raised when a page is read: for damage, a failing disk, and strings that are not valid UTF-8."""
 
 
 class Footer(NamedTuple):
@@ -173,7 +173,7 @@ def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns:
 
 
 def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
-    """Return the first and last text in a column of one row group; None if they are not in the footer."""
+    """Return the first and last string in a column of one row group; None if the footer does not contain them."""
     statistics = column.statistics
     if statistics is None or not statistics.has_min_max:
         return None

@@ -42,12 +42,15 @@ class TailRow(TypedDict):
 
 
 def encode_rows(rows: list[TailRow]) -> bytes | None:
-    """Encode rows as lines at once; None if JSON lacks a number or a name is not a text. Then use `encode`."""
+    """Encode all rows as lines at once. Return None if a number needs special encoding or a name is not a string.
+
+    In that case, use `encode`.
+    """
     try:
         encoded = orjson.dumps(rows)
     except orjson.JSONEncodeError:
         return None
-    if b":null" in encoded:  # orjson's text for NaN and infinities
+    if b":null" in encoded:  # orjson writes NaN and infinities as null
         return None
     # A quote inside a JSON string is escaped by a backslash, so these bytes occur only between two rows.
     return encoded[1:-1].replace(b'},{"seq":', b'}\n{"seq":') + b"\n" if rows else b""
@@ -56,7 +59,7 @@ def encode_rows(rows: list[TailRow]) -> bytes | None:
 def _encode_one(call: LogCall) -> bytes:
     line = {"seq": call.seq, "time_us": call.time_us, "step": call.step, "values": call.values}
     encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-    if b":null" in encoded:  # orjson's text for numbers that JSON lacks; rare, so checked afterwards
+    if b":null" in encoded:  # orjson writes NaN and infinities as null; they are rare, so this is checked afterwards
         line["values"] = {name: files.number_to_json(value) for name, value in call.values.items()}
         encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
     return encoded

@@ -1,4 +1,4 @@
-"""Order of a training's data, drawn from (seed, epoch) only, so that a training can continue at any position."""
+"""Order of training data. It depends only on (seed, epoch), so that training can continue at any position."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Replaced(StoreError):  # noqa: N818 - named after the event, like all of r
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(
             f"checkpoint {checkpoint.name!r} of {checkpoint.folder} is replaced faster than it can be copied;"
-            " fork from another one, such as checkpoint='best', or later"
+            " fork from a different checkpoint, such as checkpoint='best', or later"
         )
 
 
@@ -108,7 +108,7 @@ def make_fork_folder(
 
 
 def find_fork_checkpoint(folder: Path, name: str | None, step: int | None) -> Checkpoint:
-    """Return the checkpoint with a name, or the one saved at exactly a step.
+    """Return the checkpoint with a name, or the checkpoint saved at exactly the step `step`.
 
     Raises:
         ConfigError, NotFound, DamagedFile: As in `make_fork_folder`.
@@ -144,7 +144,7 @@ def _checkpoint_at_step(folder: Path, step: int) -> Checkpoint:
         raise NotFound(f"{folder} has no checkpoint of a step to fork from; `run.checkpoint(step=..., ...)` saves one")
     nearest = min(steps, key=lambda other: abs(other - step))
     raise NotFound(
-        f"no checkpoint of step {step} in {folder}; it has those of steps {', '.join(map(str, steps))},"
+        f"no checkpoint of step {step} in {folder}; it has checkpoints of steps {', '.join(map(str, steps))};"
         f" the nearest is {nearest}"
     )
 

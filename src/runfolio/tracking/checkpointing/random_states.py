@@ -1,4 +1,4 @@
-"""States of the random generators of Python, NumPy and torch, as far as these libraries are imported."""
+"""States of the random generators of Python, and of NumPy and torch if they are imported."""
 
 from __future__ import annotations
 

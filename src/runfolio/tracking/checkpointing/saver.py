@@ -75,7 +75,7 @@ class _Job:
     permanent_name: str | None
     is_best: bool
     is_one_of_the_best: bool
-    """True if its metric may make it one of the best checkpoints."""
+    """True if the checkpoint may be one of the best, according to its metric."""
 
     def is_replaced_by(self, newer_is_best: bool) -> bool:
         """Return whether a newer checkpoint may be written instead of this one."""
@@ -305,7 +305,7 @@ class Saver:
             if (
                 self._copying.count(threading.get_ident()) > _COPIES
             ):  # the calls are in signal handlers that interrupted each other
-                return "it interrupted calls that have not made their copies yet"
+                return "it interrupted calls that have not copied their state yet"
             with contextlib.suppress(queue.Empty):
                 self._copy_slots.get(timeout=_SLOT_POLL_S)
                 return None
@@ -361,7 +361,7 @@ class Saver:
 
     def _log_failure(self, step: int | None, reason: str) -> None:
         log.error(
-            "run %s: checkpoint at step %s was not saved (%s); the previous one is intact, and the training continues",
+            "run %s: checkpoint at step %s was not saved (%s); the previous checkpoint is intact; training continues",
             self._run.id,
             step,
             reason,
@@ -380,7 +380,7 @@ class Saver:
         message = (
             f"{', '.join(removed_names)} had to be removed, and others will follow"
             if removed_names
-            else "`last` and `best` alone exceed it"
+            else "`last` and `best` alone exceed the budget"
         )
         log.warning("run %s: the budget of its checkpoints is %g MB; %s", self._run.id, most, message)
 

@@ -3,7 +3,7 @@
 File descriptors 1 and 2 are redirected to a helper process (`helper_program`), which forwards the output and writes the
 log. If a descriptor is a terminal, it is replaced with a pseudo-terminal, so that programs still print progress bars
 and colours; otherwise it is replaced with a pipe. Notebook cells do not print to these descriptors, so their output is
-copied into the log. The training waits for the helper process only at the end of the run.
+copied into the log. Training waits for the helper process only at the end of the run.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class StreamTee:
         """Return the current tee if it still works, or else a new one.
 
         Args:
-            open_: Those of the descriptors 1 and 2 that are open.
+            open_: Open descriptors among 1 and 2.
         Raises:
             OSError: A process, pipe or pseudo-terminal cannot be created.
             RuntimeError: A thread cannot be started.
@@ -268,7 +268,7 @@ class StreamTee:
             os.close(stream.entrance)
             stream.entrance = -1  # other code may reuse this descriptor number
         if self._attached:
-            log.warning("the console is no longer recorded: its helper process ended; the training continues")
+            log.warning("the console is no longer recorded: its helper process ended; training continues")
         self._control.close()
         for stream in self._streams[1:]:
             threading.Thread(target=stream.forward_and_close, daemon=True).start()

@@ -1,8 +1,9 @@
 """Helper program of a training process, which forwards its output, writes the console log and records how it ends.
 
 `python -m runfolio.tracking.console.helper_program CONTROL PID PIDFD OOM IN:OUT ...`. CONTROL is the descriptor of the
-socket to the process, PIDFD that of its pidfd (`-` if there is none), OOM the text for `OomKills.parse`. IN and OUT are
-the descriptors that a stream is read from and forwarded to. Each packet is one JSON object:
+socket to the process, PIDFD is the descriptor of its pidfd (`-` if there is none), and OOM is the string for
+`OomKills.parse`. IN and OUT are the descriptors that a stream is read from and forwarded to. Each packet is one JSON
+object:
 
     {"do": "attach", "folder": "...", "writer": "..."}        record into that run from now on
     {"do": "add", "folder": "...", "writer": "...",           add a line to the log of that run
@@ -54,7 +55,7 @@ _SENDER_S = 10.0
 _SENDER_WAIT_S = 0.1
 """Wait for a signal to the process group, which may reach this process slightly later."""
 _UNREAD = 120
-"""Exit status of Python if the last output could not be written (`| head`), which is not a failure of the training."""
+"""Exit status of Python if the last output could not be written (`| head`), which is not a failure of training."""
 _HANDLED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH}
 """Signals that this process handles. They are blocked from its start (see `capture`)."""
 
@@ -298,7 +299,7 @@ def main(control: str, pid: str, pidfd: str, oom_kills: str, *streams: str) -> N
     early = []  # the child does not inherit pending signals
     while info := signal.sigtimedwait(_HANDLED, 0):
         early.append(Sender.from_siginfo(info))
-    # The helper becomes a child of init, so that the training neither waits for it nor kills it with its children.
+    # The helper becomes a child of init, so that the training process neither waits for it nor kills it.
     if os.fork():
         os._exit(0)
     pairs = [tuple(map(int, stream.split(":"))) for stream in streams]

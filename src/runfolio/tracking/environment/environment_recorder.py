@@ -41,7 +41,7 @@ def keep_code(code: bool | None) -> bool:
 class EnvironmentRecorder:
     """Recorder of the sections `code`, `environment` and `seeds` of a document, and of the folder `code/`.
 
-    The training thread calls `begin`, a thread of its own calls `collect` once, and the writer thread calls `refresh`.
+    The training thread calls `begin`, a separate thread calls `collect` once, and the writer thread calls `refresh`.
     """
 
     def __init__(self, folder: Path, document: RunDocument, changed: Callable[[], None], *, contents: bool) -> None:

@@ -30,7 +30,7 @@ _QUIET = {
 }
 _TRACKED_FILES = ("--untracked-files=no", "--ignore-submodules=untracked")
 _ANY_OWNER = ("-c", "safe.directory=*")
-"""Used only for commands that run no filters and hooks of the repository, which belong to a different user."""
+"""Used only for commands that do not run filters and hooks of the repository, because a different user owns it."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def torch_info(threads: int | None = None) -> dict[str, Any] | None:
     """Return the version and settings of PyTorch; None if PyTorch is not (fully) imported.
 
     Args:
-        threads: Number of threads of the training thread. Default: that of the calling thread.
+        threads: Number of threads of the training thread. Default: the number of the calling thread.
     """
     torch = _torch()
     if torch is None:

@@ -72,7 +72,7 @@ def _module() -> str | None:
 
 
 def own_modules() -> dict[str, str]:
-    """Return the names of the user's loaded modules by file, without installed modules and those of Python and
+    """Return the names of the user's loaded modules by file, except installed modules and modules of Python and
     runfolio."""
     names = {}
     for name, module in sys.modules.copy().items():  # `copy` is atomic even while other threads import, unlike `tuple`

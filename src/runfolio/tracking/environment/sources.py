@@ -95,7 +95,7 @@ class Sources:
             return
         diff = git.diff(repository.root)
         if diff is None:
-            reason = f"git took too long, or it is larger than {git.DIFF_BYTES:,} bytes"
+            reason = f"git took too long, or the diff is larger than {git.DIFF_BYTES:,} bytes"
             self._omit("the uncommitted diff", None, reason)
         elif diff:
             stored = _redact(diff)

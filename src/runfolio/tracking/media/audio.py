@@ -1,4 +1,4 @@
-"""Audio in its stored form: WAV of 16 bits, or the file of the user."""
+"""Audio in its stored form: 16-bit WAV, or the user's file."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from runfolio.tracking.pipeline.stored_file import StoredFile
 from runfolio.tracking.pipeline.user_files import file_content, stored_unchanged
 
 MOST_SAMPLES = 100_000_000
-"""Samples of all channels together; each takes two bytes."""
+"""Maximum number of samples in all channels; each sample takes two bytes."""
 MOST_CHANNELS = 8
 HIGHEST_RATE = 1_000_000
-"""Samples per second."""
+"""Highest sample rate in Hz."""
 _LARGEST = 32767
 _CLIPPED = "has samples outside of -1 to 1, which are clipped; their number is stored in the record"
 _NOT_FINITE = "has samples that are not finite: NaN is stored as 0, infinities as -1 and 1"
 
 
 def audio_copy(audio: Any) -> Any:
-    """Return a copy of audio, independent of later changes: the bytes of a file, or samples [channels, samples].
+    """Return a copy of audio that later changes do not affect: the bytes of a file, or samples [channels, samples].
 
     Raises:
-        ConfigError: The file cannot be read, or the shape is not that of audio.
+        ConfigError: The file cannot be read, or the array does not have a shape of audio.
     """
     content = file_content(audio, "an audio")
     if content is not None:
@@ -45,15 +45,17 @@ def audio_copy(audio: Any) -> Any:
         )
     count = samples.shape[0] * samples.shape[1]
     if count > MOST_SAMPLES:
-        raise ConfigError(f"audio of {count:,} samples, of at most {MOST_SAMPLES:,}; shorten it, or pass a FLAC file")
+        raise ConfigError(
+            f"audio has {count:,} samples, but the limit is {MOST_SAMPLES:,}; shorten it, or pass a FLAC file"
+        )
     return own_copy(samples)
 
 
 def whole_rate(sample_rate: Any) -> int | None:
-    """Return the rate of samples in Hz; None if none is given.
+    """Return the sample rate in Hz; None if no rate is given.
 
     Raises:
-        ConfigError: It is not a number from 1 to 1,000,000.
+        ConfigError: The rate is not a number from 1 to 1,000,000.
     """
     if sample_rate is None:
         return None
@@ -64,10 +66,10 @@ def whole_rate(sample_rate: Any) -> int | None:
 
 
 def stored_audio(copied: Any, sample_rate: int | None) -> StoredFile:
-    """Return a file as it is, or samples [channels, samples] as WAV of 16 bits.
+    """Return the file unchanged, or samples [channels, samples] as 16-bit WAV.
 
     Raises:
-        ConfigError: The file is not audio, or samples have no rate, or are neither floats nor int16.
+        ConfigError: The file is not audio, the sample rate is missing, or the samples are neither floats nor int16.
     """
     import wave
 

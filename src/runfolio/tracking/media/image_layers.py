@@ -1,4 +1,4 @@
-"""Boxes and masks over images in their stored form: pixels of the image, and PNG files of its size."""
+"""Boxes and masks over images in their stored form: boxes in pixels, and masks as PNG files of the image's size."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from runfolio.tracking.pipeline.stored_file import StoredFile
 FORMATS = ("xyxy", "xywh", "cxcywh")
 """Meaning of the four numbers of a box, as in `torchvision.ops.box_convert`."""
 MASK = "mask"
-"""Name of a mask without one."""
-_BOXES_LEFT_OUT = f"has boxes that are not finite, or more than {MOST_BOXES:,}; these are left out, and counted"
+"""Name of a mask that is passed without a name."""
+_BOXES_LEFT_OUT = f"has boxes that are not finite, or more than {MOST_BOXES:,}; these boxes are omitted and counted"
 _HIGHEST_CLASS = 65535
 
 
@@ -31,7 +31,7 @@ class BoxGroup(NamedTuple):
     corners: Any
     """Array or tensor [number, 4]."""
     labels: Any
-    """Array or tensor of numbers, list of numbers and texts, or None."""
+    """Array or tensor of numbers, list of numbers and strings, or None."""
     scores: Any
     """Array or tensor, list of numbers, or None."""
     format: str
@@ -47,15 +47,15 @@ class Layers(NamedTuple):
 
 
 def layers_copy(boxes: Any, masks: Any, classes: Any) -> Layers:
-    """Return copies of boxes and masks, independent of later changes; see `Run.log_image` for their forms.
+    """Return copies of boxes and masks that later changes do not affect; `Run.log_image` lists the accepted forms.
 
     Raises:
-        ConfigError: They have none of these forms.
+        ConfigError: The boxes or masks have a different form.
     """
     names = _class_names(classes)
     named_masks = masks if _is_mapping(masks) else {} if masks is None else {MASK: masks}
     if len(named_masks) > MOST_MASKS:
-        raise ConfigError(f"{len(named_masks):,} masks, of at most {MOST_MASKS} over an image")
+        raise ConfigError(f"an image has {len(named_masks):,} masks, but the limit is {MOST_MASKS}")
     groups = None if boxes is None else list(_box_groups(boxes))
     copied_masks = {_name(name, "a mask's name"): _mask_copy(mask) for name, mask in named_masks.items()}
     return Layers(groups, copied_masks, names)
@@ -65,8 +65,8 @@ def with_layers(image: StoredFile, layers: Layers) -> StoredFile:
     """Return an image with the boxes and masks in its notes and files.
 
     Raises:
-        ConfigError: A mask does not have the size of the image, or holds other numbers than classes, or a box has
-            another form.
+        ConfigError: The size of a mask differs from the size of the image, a mask contains numbers that are not
+            classes, or a box has a different form.
     """
     width, height = struct.unpack_from(">II", image.content, 16)  # in PNG's first chunk
     notes, warnings = dict(image.notes), image.warnings
@@ -85,7 +85,7 @@ def with_layers(image: StoredFile, layers: Layers) -> StoredFile:
 def _name(name: Any, what: str) -> str:
     text = text_of(name, what)
     if len(text) > LONGEST_NAME:
-        raise ConfigError(f"{what} has {len(text):,} characters, of at most {LONGEST_NAME:,}")
+        raise ConfigError(f"{what} has {len(text):,} characters, but the limit is {LONGEST_NAME:,}")
     return text
 
 
@@ -102,7 +102,7 @@ def _class_names(classes: Any) -> dict[int, str]:
         return {}
     named = classes if _is_mapping(classes) else dict(enumerate(_as_list(classes, "classes")))
     if len(named) > MOST_CLASSES:
-        raise ConfigError(f"{len(named):,} classes, of at most {MOST_CLASSES:,}")
+        raise ConfigError(f"an image has {len(named):,} classes, but the limit is {MOST_CLASSES:,}")
     return {_whole(number, "a class"): text_of(name, "a class's name") for number, name in named.items()}
 
 
@@ -128,27 +128,27 @@ def _group(name: str | None, boxes: Any) -> Iterator[BoxGroup]:
     elif "boxes" in boxes:
         yield _checked_group(name, boxes)
     else:
-        raise ConfigError(f"boxes are a dict with the keys {', '.join(map(shorten, boxes))}, and without 'boxes'")
+        raise ConfigError(f"boxes have the keys {', '.join(map(shorten, boxes))}; the key 'boxes' is missing")
 
 
 def _checked_group(name: str | None, fields: Mapping[str, Any]) -> BoxGroup:
     corners = own_copy(fields["boxes"])
     if 0 not in corners.shape and (corners.ndim != 2 or corners.shape[1] != 4):
-        raise ConfigError(f"boxes of shape {tuple(corners.shape)}, not [number, 4]")
+        raise ConfigError(f"boxes have the shape {tuple(corners.shape)}; it must be [number, 4]")
     form = text_of(fields.get("format", FORMATS[0]), "the format of boxes")
     if form not in FORMATS:
-        raise ConfigError(f"the format of boxes is {form!r}, not {', '.join(FORMATS)}")
+        raise ConfigError(f"the format of boxes is {form!r}; it must be one of {', '.join(FORMATS)}")
     count = len(corners) if corners.ndim == 2 else 0
     relative = fields.get("relative", False)
     if type(relative) is not bool:
-        raise ConfigError(f"relative is {shorten(relative)}, not True or False")
+        raise ConfigError(f"relative is {shorten(relative)}; it must be True or False")
     labels = _column(fields.get("labels"), "labels", count, _label)
     scores = _column(fields.get("scores"), "scores", count, lambda score: named_number(score, "a score"))
     return BoxGroup(name, corners, labels, scores, form, relative)
 
 
 def _column(values: Any, what: str, count: int, read: Callable[[Any], Any]) -> Any:
-    """Return a copy of labels or scores: an array or tensor of numbers, or a list of what `read` returns."""
+    """Return a copy of labels or scores: an array or tensor of numbers, or a list of results of `read`."""
     if values is None:
         return None
     if is_tensor(values) or (is_array(values) and values.dtype.kind in "biuf"):
@@ -157,7 +157,7 @@ def _column(values: Any, what: str, count: int, read: Callable[[Any], Any]) -> A
         entries = values.tolist() if is_array(values) else values
         column = [None if entry is None else read(entry) for entry in _as_list(entries, what)]
     if len(column) != count:
-        raise ConfigError(f"{count:,} boxes and {len(column):,} {what}")
+        raise ConfigError(f"there are {count:,} boxes but {len(column):,} {what}; pass one for each box")
     return column
 
 
@@ -203,11 +203,11 @@ def _mask_png(name: str, mask: Any, width: int, height: int) -> bytes:
     if numbers.ndim == 3 and numbers.shape[0] == 1:
         numbers = numbers[0]
     if numbers.shape != (height, width):
-        raise ConfigError(f"mask {name!r} of shape {numbers.shape}, over an image of [{height}, {width}]")
+        raise ConfigError(f"mask {name!r} has the shape {numbers.shape}, but the image is [{height}, {width}]")
     if numbers.dtype.kind not in "biu" or numbers.min() < 0 or numbers.max() > _HIGHEST_CLASS:
         raise ConfigError(
-            f"mask {name!r} of {numbers.dtype} does not hold numbers of classes from 0 to {_HIGHEST_CLASS:,}; for"
-            " scores, pass scores.argmax(0); for a number such as -100 that marks no class, replace it by 255"
+            f"mask {name!r} of {numbers.dtype} must contain class numbers from 0 to {_HIGHEST_CLASS:,}; for"
+            " scores, pass scores.argmax(0); replace a number that marks no class, such as -100, with 255"
         )
     return png_bytes(Image.fromarray(numbers.astype(np.uint8 if numbers.max() <= 255 else np.uint16)))
 
@@ -218,7 +218,7 @@ def _is_mapping(value: Any) -> bool:
 
 def _as_list(values: Any, what: str) -> list[Any]:
     if not issubclass(type(values), (list, tuple)):
-        raise ConfigError(f"{what} are a {type(values).__name__}, not a list")
+        raise ConfigError(f"{what} must be a list, not {type(values).__name__}")
     return list(values)
 
 

@@ -1,4 +1,4 @@
-"""Meshes and point clouds in their stored form: binary PLY, or the file of the user."""
+"""Meshes and point clouds in their stored form: binary PLY, or the user's file."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ _NOT_FINITE = "has vertices that are not finite; they are stored as 0"
 
 
 def mesh_copy(vertices: Any, faces: Any, colors: Any) -> bytes | tuple[Any, Any, Any]:
-    """Return a copy of a mesh: the bytes of a file, or vertices, faces and colors (None if there are none).
+    """Return a copy of a mesh: the bytes of a file, or vertices, faces and colors. Missing parts are None.
 
     Raises:
-        ConfigError: The file cannot be read, or a shape is not that of a mesh within the limits.
+        ConfigError: The file cannot be read, the shape of an array is wrong, or the mesh exceeds the limits.
     """
     content = file_content(vertices, "a mesh")
     if content is not None:
         if faces is not None or colors is not None:
-            raise ConfigError("a file of a mesh has its own faces and colors; pass only the file")
+            raise ConfigError("a mesh file contains its own faces and colors; pass only the file")
         return content
     points = _rows(vertices, "vertices", (3,), MOST_VERTICES)
     triangles = None if faces is None else _rows(faces, "faces", (3,), MOST_FACES)
     shades = None if colors is None else _rows(colors, "colors", (3, 4), MOST_VERTICES)
     if shades is not None and len(shades) != len(points):
-        raise ConfigError(f"{len(points):,} vertices and {len(shades):,} colors; pass a color for each vertex")
+        raise ConfigError(
+            f"there are {len(points):,} vertices but {len(shades):,} colors; pass a color for each vertex"
+        )
     return own_copy(points), _optional_copy(triangles), _optional_copy(shades)
 
 
 def stored_mesh(copied: bytes | tuple[Any, Any, Any]) -> StoredFile:
-    """Return a file as it is, or vertices, faces and colors as binary PLY.
+    """Return the file unchanged, or vertices, faces and colors as binary PLY.
 
-    Positions are float32, colors are 8 bits of red, green and blue, and faces are lists of three int32. All viewers of
-    meshes and point clouds read this, such as MeshLab, Blender, Open3D and three.js.
+    Positions are float32, colors are 8-bit red, green and blue, and faces are lists of three int32. Viewers of meshes
+    and point clouds, such as MeshLab, Blender, Open3D and three.js, read this form.
 
     Raises:
-        ConfigError: The file is not a mesh, or values are not those of positions, colors or faces.
+        ConfigError: The file is not a mesh, or the values are not valid positions, colors or faces.
     """
     import numpy as np
 
@@ -51,7 +53,7 @@ def stored_mesh(copied: bytes | tuple[Any, Any, Any]) -> StoredFile:
     vertices, faces, colors = copied
     points = as_numbers(vertices)
     if points.dtype.kind == "c":
-        raise ConfigError("vertices are complex numbers; pass their parts")
+        raise ConfigError("vertices must not be complex numbers; pass real coordinates")
     with np.errstate(over="ignore"):
         points = points.astype("<f4")
     finite = np.isfinite(points).all(axis=1)
@@ -83,9 +85,11 @@ def _rows(values: Any, what: str, widths: tuple[int, ...], most: int) -> Any:
     array = values if is_tensor(values) else as_numbers(values)
     if array.ndim != 2 or array.shape[1] not in widths or (what == "vertices" and not len(array)):
         width = " or ".join(map(str, widths))
-        raise ConfigError(f"{what} of shape {tuple(array.shape)}, not [number, {width}]")
+        raise ConfigError(f"{what} have the shape {tuple(array.shape)}; it must be [number, {width}]")
     if len(array) > most:
-        raise ConfigError(f"{len(array):,} {what}, of at most {most:,}; simplify the mesh, or log a part of it")
+        raise ConfigError(
+            f"there are {len(array):,} {what}, but the limit is {most:,}; simplify the mesh, or log a part of it"
+        )
     return array
 
 
@@ -94,12 +98,12 @@ def _optional_copy(values: Any) -> Any:
 
 
 def _bytes_of(colors: Any) -> Any:
-    """Return colors as bytes: floats from 0 to 1, or integers from 0 to 255."""
+    """Convert colors to bytes; they are floats from 0 to 1, or integers from 0 to 255."""
     import numpy as np
 
     highest = 1 if colors.dtype.kind == "f" else 255
     if colors.dtype.kind == "c" or (colors.size and not (np.min(colors) >= 0 and np.max(colors) <= highest)):
-        raise ConfigError("colors are not floats from 0 to 1, or integers from 0 to 255")
+        raise ConfigError("colors must be floats from 0 to 1, or integers from 0 to 255")
     return np.rint(colors * 255).astype(np.uint8) if highest == 1 else colors.astype(np.uint8)
 
 
@@ -107,9 +111,11 @@ def _face_rows(faces: Any, vertices: int) -> Any:
     import numpy as np
 
     if faces.dtype.kind not in "iu":
-        raise ConfigError(f"faces of {faces.dtype}; pass integers, the numbers of their vertices")
+        raise ConfigError(f"faces have the type {faces.dtype}; pass vertex indices, which are integers")
     if len(faces) and not (faces.min() >= 0 and faces.max() < vertices):
-        raise ConfigError(f"faces name vertices {faces.min()} to {faces.max()}, and there are {vertices:,} from 0")
+        raise ConfigError(
+            f"faces have vertex indices from {faces.min()} to {faces.max()}; they must be from 0 to {vertices - 1}"
+        )
     rows = np.empty(len(faces), np.dtype([("count", "u1"), ("vertices", "<i4", 3)]))
     rows["count"], rows["vertices"] = 3, faces
     return rows

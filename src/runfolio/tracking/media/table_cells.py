@@ -1,4 +1,4 @@
-"""Tables that the user hands in, as columns of plain cells."""
+"""Tables that the user passes, copied as columns of plain cells."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ class ImageCell(NamedTuple):
 
 
 class CopiedTable(NamedTuple):
-    """Columns of a table, independent of later changes."""
+    """Columns of a table that later changes do not affect."""
 
     columns: dict[str, Any]
-    """Lists of cells (None, numbers, texts, times and `ImageCell`), or arrays of Arrow or pandas, by name."""
+    """Columns by name: lists of cells (None, numbers, strings, times and `ImageCell`), or Arrow or pandas arrays."""
     rows: int
     rows_left_out: int
 
 
 def table_copy(table: Any, columns: Sequence[Any] | None) -> CopiedTable:
-    """Return the first rows of a table within the limits; see `Run.log_table` for its forms.
+    """Return the first rows of a table, within the limits; `Run.log_table` lists the accepted forms.
 
     Raises:
-        ConfigError: It has none of these forms, rows of several lengths, or too many columns.
+        ConfigError: The table has a different form, rows of different lengths, or too many columns.
     """
     given = _given_columns(table, columns)
     if len(given) > file_bounds.TABLE_COLUMNS:
-        raise ConfigError(f"a table of {len(given):,} columns, of at most {file_bounds.TABLE_COLUMNS:,}")
+        raise ConfigError(f"a table has {len(given):,} columns, but the limit is {file_bounds.TABLE_COLUMNS:,}")
     lengths = {name: len(column) for name, column in given.items()}
     total = max(lengths.values(), default=0)
     if short := [name for name, length in lengths.items() if length != total]:
-        raise ConfigError(f"column {short[0]!r} has {lengths[short[0]]:,} cells, and another one has {total:,}")
+        raise ConfigError(f"column {short[0]!r} has {lengths[short[0]]:,} cells, but a longer column has {total:,}")
     rows = min(total, file_bounds.TABLE_ROWS, file_bounds.TABLE_CELLS // max(1, len(given)))
     cells = {name: column for name, column in given.items() if issubclass(type(column), (list, tuple))}
     copied = _copied_cells(cells, rows)
@@ -56,7 +56,7 @@ def table_copy(table: Any, columns: Sequence[Any] | None) -> CopiedTable:
 
 
 def _given_columns(table: Any, columns: Sequence[Any] | None) -> dict[str, Any]:
-    """Return the columns of a table by name: lists of cells, or arrays of Arrow or pandas."""
+    """Return the columns of a table by name: lists of cells, or Arrow or pandas arrays."""
     if columns is not None:
         return _named_rows(table, columns)
     if is_instance(table, "pandas", "DataFrame"):
@@ -83,12 +83,12 @@ def _named(names: Any, columns: Sequence[Any]) -> dict[str, Any]:
 
 def _named_rows(table: Any, columns: Any) -> dict[str, Any]:
     if not issubclass(type(columns), (list, tuple)):
-        raise ConfigError(f"columns are a {type(columns).__name__}, not a list of names")
+        raise ConfigError(f"columns must be a list of names, not {type(columns).__name__}")
     rows = _cells(table)
     rows = [list(row) if issubclass(type(row), (list, tuple)) else _cells(row) for row in rows]
     for number, row in enumerate(rows):
         if len(row) != len(columns):
-            raise ConfigError(f"row {number} has {len(row):,} cells, and there are {len(columns):,} columns")
+            raise ConfigError(f"row {number} has {len(row):,} cells, but there are {len(columns):,} columns")
     return _named(columns, [[row[index] for row in rows] for index in range(len(columns))])
 
 
@@ -100,11 +100,11 @@ def _cells(values: Any) -> list[Any]:
         values = values.detach().cpu()
     if (is_tensor(values) or is_array(values)) and values.ndim:
         return values.tolist() if values.ndim == 1 else list(values)
-    raise ConfigError(f"a column or row is a {type(values).__name__}, not a list or an array")
+    raise ConfigError(f"a column or row must be a list or an array, not {type(values).__name__}")
 
 
 def _column(values: Any) -> Any:
-    """Return a column of a dict: an array of Arrow, NumPy or pandas if its cells are plain, else a list of cells."""
+    """Return a column of a dict: an Arrow, NumPy or pandas array if its cells are plain, or else a list of cells."""
     if issubclass(type(values), range):
         return values
     if is_instance(values, "pandas", "Series"):
@@ -121,7 +121,7 @@ def _column(values: Any) -> Any:
 
 
 def _flat_column(column: Any) -> Any:
-    """Return an array of Arrow; a list of its cells if they are lists or the like."""
+    """Return an Arrow array unchanged, or a list of its cells if the cells are nested."""
     import pyarrow as pa
 
     return column.to_pylist() if pa.types.is_nested(column.type) else column
@@ -144,7 +144,7 @@ def _arrow_columns(table: Any) -> dict[str, Any]:
 
 
 def _first_rows(column: Any, rows: int) -> Any:
-    """Return a copy of the first rows of an array; one of Arrow never changes."""
+    """Return the first rows of an array; they are copied unless it is an Arrow array, which never changes."""
     if hasattr(column, "iloc"):
         return column.iloc[:rows].copy()
     if hasattr(column, "to_pylist"):
@@ -155,7 +155,7 @@ def _first_rows(column: Any, rows: int) -> Any:
 
 
 def _copied_cells(columns: Mapping[str, Sequence[Any]], rows: int) -> dict[str, list[Any]]:
-    """Return copies of the first rows, up to the limit of the bytes of their images."""
+    """Return copies of the first rows, up to the limit on the bytes of their images."""
     copied: dict[str, list[Any]] = {name: [] for name in columns}
     image_bytes = 0
     for row in zip(*(itertools.islice(column, rows) for column in columns.values()), strict=True):
@@ -169,7 +169,7 @@ def _copied_cells(columns: Mapping[str, Sequence[Any]], rows: int) -> dict[str, 
 
 
 def _cell(value: Any) -> Any:
-    """Return a copy of a cell: None, a number, a text, a time or an image; of any other value, its JSON as a text."""
+    """Return a copy of a cell: None, a number, a string, a time or an image. Any other value is returned as JSON."""
     kind = type(value)
     if value is None or kind in (bool, int, float, str):
         return value
@@ -192,7 +192,7 @@ def _cell(value: Any) -> Any:
 
 
 def _scalar(value: Any) -> Any:
-    """Return an array or tensor without axes as a number or text; a time of NumPy unchanged, which Arrow reads."""
+    """Convert an array or tensor without axes to a number or string; return a NumPy time unchanged, for Arrow."""
     if getattr(value.dtype, "kind", "") in ("m", "M"):
         return value
     number = value.item()
@@ -200,7 +200,7 @@ def _scalar(value: Any) -> Any:
 
 
 def cell_text(value: Any) -> str:
-    """Return the text of a plain value; of any other value, its JSON as in a config."""
+    """Return a plain value as a string, or any other value as its JSON in a config."""
     if is_plain(value):
         text = str(value)
     else:

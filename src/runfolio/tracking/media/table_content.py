@@ -14,7 +14,7 @@ from runfolio.tracking.pipeline.stored_file import StoredFile
 _IMAGES_MB = media_content.MOST_PIXEL_BYTES >> 20
 _LEFT_OUT = (
     f"has more than {file_bounds.TABLE_ROWS:,} rows, {file_bounds.TABLE_CELLS:,} cells or {_IMAGES_MB} MiB of pixels;"
-    " its first rows are stored, and the others are counted"
+    " its first rows are stored, and the other rows are counted"
 )
 
 
@@ -22,7 +22,7 @@ def stored_table(copied: CopiedTable) -> StoredFile:
     """Return a table as Parquet.
 
     Raises:
-        ConfigError: A column has images and other values, or an image is not valid.
+        ConfigError: A column contains both images and other values, or an image is not valid.
     """
     from runfolio.record.content import media_table
 
@@ -49,7 +49,7 @@ def _image_array(name: str, column: Sequence[Any]) -> Any:
     from runfolio.record.content import media_table
 
     if not all(cell is None or isinstance(cell, ImageCell) for cell in column):
-        raise ConfigError(f"column {name!r} has images and other values; give each a column")
+        raise ConfigError(f"column {name!r} has images and other values; put them in separate columns")
     cells = [
         None if cell is None else {"bytes": media_content.png(cell.image).content, "path": None} for cell in column
     ]
@@ -57,7 +57,7 @@ def _image_array(name: str, column: Sequence[Any]) -> Any:
 
 
 def _cell_array(column: Sequence[Any]) -> Any:
-    """Return cells as an array; as texts if they have several types, or numbers beyond 64 bits."""
+    """Return cells as an array. Cells of several types, or numbers of more than 64 bits, become strings."""
     import pyarrow as pa
 
     try:
@@ -67,7 +67,7 @@ def _cell_array(column: Sequence[Any]) -> Any:
 
 
 def _flat_array(column: Any) -> Any:
-    """Return an array of Arrow, or a series of pandas, as one of a type that a table may have."""
+    """Convert an Arrow array or a pandas series to an array of a type that a table may have."""
     import pyarrow as pa
 
     try:

@@ -1,4 +1,4 @@
-"""Video in its stored form: an animated WebP, or the file of the user."""
+"""Video in its stored form: an animated WebP, or the user's file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from runfolio.tracking.pipeline.user_files import file_content, stored_unchanged
 
 MOST_FRAMES = 10_000
 MOST_VALUES = 512 * 1024 * 1024
-"""Frames x height x width x channels; each takes a byte before it is compressed."""
+"""Maximum of frames x height x width x channels; each value takes a byte before it is compressed."""
 LONGEST_SIDE = 16_383
-"""Longest side of a frame in pixels, as of WebP."""
+"""Longest side of a frame in pixels, which is the limit of WebP."""
 MOST_FPS = 1_000
 _CHANNELS = (1, 3, 4)
 _AXES = "[frames, channels, height, width], [frames, height, width, channels] with 1, 3 or 4 channels"
@@ -31,7 +31,7 @@ def video_copy(frames: Any) -> Any:
     """Return a copy of a video: the bytes of a file, or an array or tensor [frames, height, width, channels].
 
     Raises:
-        ConfigError: The file cannot be read, or the shape is not that of a video within the limits.
+        ConfigError: The file cannot be read, the array does not have a shape of video, or the video exceeds the limits.
     """
     content = file_content(frames, "a video")
     if content is not None:
@@ -46,7 +46,7 @@ def frame_rate(fps: Any) -> float:
     """Return the number of frames per second.
 
     Raises:
-        ConfigError: It is not a number above 0 and up to 1,000.
+        ConfigError: The rate is not a number above 0 and up to 1,000.
     """
     rate = named_number(fps, "fps")
     if not 0 < rate <= MOST_FPS:
@@ -55,10 +55,10 @@ def frame_rate(fps: Any) -> float:
 
 
 def stored_video(copied: Any, fps: float) -> StoredFile:
-    """Return a file as it is, or frames [frames, height, width, channels] as an animated WebP.
+    """Return the file unchanged, or frames [frames, height, width, channels] as an animated WebP.
 
-    Frames are compressed with or without loss, whichever is smaller. A browser shows a WebP in 24 bits of colour like
-    any image; a GIF has 256 colours, and takes 20 times the time to encode.
+    Frames are compressed with or without loss, whichever is smaller. Browsers show WebP like any image, with 24-bit
+    colour. A GIF has only 256 colours, and encoding it takes 20 times as long.
 
     Raises:
         ConfigError: The file is not a video, or the values are complex.
@@ -69,7 +69,7 @@ def stored_video(copied: Any, fps: float) -> StoredFile:
 
     array = as_numbers(copied)
     if array.dtype.kind == "c":
-        raise ConfigError("a video of complex numbers; pass their magnitude, or their parts")
+        raise ConfigError("a video must not have complex numbers; pass their magnitudes")
     if array.shape[-1] == 1:
         array = array[..., 0]
     levels = levels_of(list(array), is_single=False)
@@ -95,13 +95,13 @@ def _joined(frames: Sequence[Any]) -> Any:
     import numpy as np
 
     if not frames or len(frames) > MOST_FRAMES:
-        raise ConfigError(f"a video of {len(frames):,} frames, of 1 to {MOST_FRAMES:,}")
+        raise ConfigError(f"a video has {len(frames):,} frames; it must have 1 to {MOST_FRAMES:,}")
     parts = [
         np.asarray(frame.convert("RGB")) if is_instance(frame, "PIL.Image", "Image") else as_numbers(frame)
         for frame in frames
     ]
     if shapes := {part.shape for part in parts} - {parts[0].shape}:
-        raise ConfigError(f"frames of several shapes: {parts[0].shape} and {shapes.pop()}")
+        raise ConfigError(f"frames have different shapes, such as {parts[0].shape} and {shapes.pop()}")
     _check_size((len(parts), *parts[0].shape))
     return _with_channels_last(np.stack(parts), is_first=is_tensor(frames[0]))
 
@@ -110,7 +110,7 @@ def _with_channels_last(array: Any, *, is_first: bool) -> Any:
     """Return a view [frames, height, width, channels] of an array or tensor.
 
     Args:
-        is_first: Whether the second axis has the channels if it can, as in tensors.
+        is_first: Whether the second axis is used for channels if its length allows this, as in tensors.
     """
     shape = tuple(array.shape)
     if len(shape) == 3:
@@ -126,8 +126,8 @@ def _with_channels_last(array: Any, *, is_first: bool) -> Any:
 def _check_size(shape: tuple[int, ...]) -> None:
     if shape[0] > MOST_FRAMES or math.prod(shape) > MOST_VALUES:
         raise ConfigError(
-            f"a video of {shape[0]:,} frames and {math.prod(shape):,} values, of at most {MOST_FRAMES:,} and"
+            f"a video has {shape[0]:,} frames and {math.prod(shape):,} values, but the limits are {MOST_FRAMES:,} and"
             f" {MOST_VALUES:,}; leave out frames, reduce their size, or pass an MP4 file"
         )
     if max(shape[1:3]) > LONGEST_SIDE:
-        raise ConfigError(f"a video with a side of {max(shape[1:3]):,} pixels, of at most {LONGEST_SIDE:,}")
+        raise ConfigError(f"a video has a side of {max(shape[1:3]):,} pixels, but the limit is {LONGEST_SIDE:,}")

@@ -1,4 +1,4 @@
-"""Share of dead units: units of ReLU-like layers whose output is zero for every item of a watched step."""
+"""Share of dead units, which are units of ReLU-like layers whose output is zero for every item of a watched step."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ log = logging.getLogger("runfolio")
 
 
 class DeadUnits:
-    """Watcher of the ReLU-like layers of a model during the forwards of watched steps.
+    """Watcher of a model's ReLU-like layers during the forward passes of watched steps.
 
-    A unit is a channel, dimension 1 of the output; after a `Linear` or `LayerNorm`, it is a feature, the last
-    dimension. Functions such as `torch.relu` are no layers and are not seen.
+    A unit is a channel, which is dimension 1 of the output. After a `Linear` or `LayerNorm` layer, it is a feature,
+    which is the last dimension. Functions such as `torch.relu` are not layers and are not watched.
     """
 
     def __init__(self, model: Module, sampled: Callable[[], bool]) -> None:
         """Create a watcher.
 
         Args:
-            sampled: Returns whether the next optimizer step is watched.
+            sampled: Function that returns whether the next optimizer step is watched.
         """
         self._model = model
         self._sampled = sampled
         self._hooks: list[Any] = []
         self._calls: defaultdict[str, int] = defaultdict(int)
-        """Number of calls in the current forward, by layer."""
+        """Number of calls in the current forward pass, by layer."""
         self._peaks: dict[tuple[str, int], Tensor] = {}
-        """Largest magnitude of each unit, by layer and number of the call; dead units have 0."""
+        """Largest magnitude of each unit, by layer and number of the call. Dead units have a magnitude of 0."""
         self._active = False
 
     def start(self) -> None:
@@ -55,12 +55,12 @@ class DeadUnits:
         self.clear()
 
     def clear(self) -> None:
-        """Forget the forwards so far, since their optimizer step is over."""
+        """Discard the forward passes so far, because their optimizer step has ended."""
         self._peaks = {}
         self._active = False
 
     def shares(self) -> dict[str, Number]:
-        """Return the metrics of the forwards since `clear`: the share of all units, and that of each layer."""
+        """Return the shares of dead units in the forward passes since `clear`, in the model and in each layer."""
         import torch
 
         counts: dict[str, list[Tensor]] = defaultdict(list)
@@ -113,12 +113,12 @@ class DeadUnits:
         key = name, self._calls[name]
         self._calls[name] += 1
         earlier = self._peaks.get(key)
-        # Of several forwards, such as accumulated batches, a unit is dead if it is zero in all.
+        # With several forward passes, such as accumulated batches, a unit is dead if it is zero in all of them.
         self._peaks[key] = peaks if earlier is None or earlier.shape != peaks.shape else torch.maximum(earlier, peaks)
 
 
 def _relu_layers(model: Module) -> Iterator[tuple[str, Module, int]]:
-    """Yield name, module and dimension of the units of each ReLU-like layer."""
+    """Yield the name, the module and the dimension of units of each ReLU-like layer."""
     from torch import nn
 
     before: Module | None = None

@@ -38,7 +38,7 @@ def graph_of(model: nn.Module, example: Any) -> list[Node]:
             return _trace(model, example)
         except Exception as error:  # the model's own code may raise any error
             log.warning(
-                "the graph of %s has only its layers: it did not run on the example (%s)",
+                "the graph of %s has only its layers, because the model failed on the example (%s)",
                 type(model).__name__,
                 describe_error(error),
             )
@@ -47,7 +47,7 @@ def graph_of(model: nn.Module, example: Any) -> list[Node]:
 
 def _trace(model: nn.Module, example: Any) -> list[Node]:
     recorder = _Recorder()
-    is_single = not isinstance(example, (list, tuple, Mapping)) or hasattr(example, "_fields")  # of a named tuple
+    is_single = not isinstance(example, (list, tuple, Mapping)) or hasattr(example, "_fields")  # named tuple
     arguments = (example,) if is_single else () if isinstance(example, Mapping) else example
     named = example if isinstance(example, Mapping) else {}
     for tensor in tensors([*arguments, *named.values()]):

@@ -31,7 +31,7 @@ class MonitoredRun(Protocol):
         ...
 
     def now(self) -> float:
-        """Return the run's time, in seconds since 1970."""
+        """Return the current time by the run's clock, in seconds since 1970."""
         ...
 
     def record(self, item: Item) -> None:
@@ -43,7 +43,7 @@ class MonitoredRun(Protocol):
         ...
 
     def note_trouble(self, text: str) -> None:
-        """Record the first problem of the training itself."""
+        """Record the first problem of training itself, such as the origin of NaN."""
         ...
 
 

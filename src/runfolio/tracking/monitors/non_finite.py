@@ -133,7 +133,7 @@ class FirstNonFinite:
             with torch.no_grad():
                 self._check_forward(calls, output)
         except Exception as error:  # unsupported kind of tensor
-            log.warning("the search for the origin of NaN has ended: %s", error)
+            log.warning("the search for the origin of NaN was stopped by an error: %s", error)
             self.stop()
 
     def _check_forward(self, calls: list[_Call], output: Any) -> None:

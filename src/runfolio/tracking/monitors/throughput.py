@@ -1,4 +1,4 @@
-"""Training speed, and share of time spent waiting for data, measured without changes to the training script.
+"""Training speed and share of time spent waiting for data, measured without changes to the training script.
 
 While a run is open, `__next__` of torch's DataLoader iterators is timed. Only the outermost loader in this process is
 counted. Wrappers that other code adds around `__next__` are preserved.
@@ -15,7 +15,7 @@ from typing import Any
 _LOADER = "torch.utils.data.dataloader"
 _ITERATOR = "_BaseDataLoaderIter"
 _DEPTH = 4
-"""Maximum depth of nested lists and dicts in which the first tensor of a batch is searched."""
+"""Maximum depth of nested lists and dicts in which the first tensor of a batch is looked up."""
 
 
 class _Totals:

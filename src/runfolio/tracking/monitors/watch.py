@@ -1,7 +1,7 @@
 """Gradients, weights, updates and dead units of a model, read at the steps of its optimizers.
 
 Before a step, gradients are summed over accumulated batches and unscaled by AMP's scaler. The parameters are the same
-objects whether the model is compiled, wrapped for DDP, or plain. Steps that a scaler skips are not seen.
+objects whether the model is compiled, wrapped for DDP, or plain. Steps that a scaler skips are not recorded.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Watch:
     """Monitor of one watched model."""
 
     def __init__(self, model: Module, every: int, logged: Logged, histograms: bool, step: int) -> None:
-        """Check the arguments; raise ConfigError for what cannot be watched."""
+        """Check the arguments; raise ConfigError if one of them is invalid."""
         if type(every) is not int or every < 1:
-            raise ConfigError(f"every is {shorten(every)}; it is a number of optimizer steps, at least 1")
+            raise ConfigError(f"every is {shorten(every)}; it must be a number of optimizer steps, at least 1")
         if type(logged) is not str or logged not in _KINDS:
             raise ConfigError(f"log is {shorten(logged)}; {did_you_mean(text_of(logged, 'log'), _KINDS)}")
         self.model = unwrap(model)
@@ -93,7 +93,7 @@ class Watch:
                 self._next_step = max(self._next_step, state.step)
                 if self._dead_units is not None:
                     self._dead_units.clear()
-        except Exception:  # a model may have unsupported properties; the training must continue
+        except Exception:  # a model may have unsupported properties; training must continue
             log.exception("run %s: watching ended; training continues", self._run.id)
             self.stop()
 
@@ -126,12 +126,12 @@ class Watch:
             known_state.is_relevant, known_state.groups = is_relevant, len(optimizer.param_groups)
             return known_state
         other_count = sum(state.is_relevant for state in self._optimizers.values())
-        # If the earlier optimizers are gone, a new one continues their steps; else it has its own count.
+        # If the earlier optimizers are gone, a new optimizer continues their step count. Else it has a separate count.
         step, suffix = (self._first_step, f"/optimizer_{other_count + 1}") if other_count else (self._next_step, "")
         return _OptimizerState(is_relevant, len(optimizer.param_groups), step, suffix)
 
     def _is_sampled_next(self) -> bool:
-        """Return whether the next step will be sampled, as far as known; the first one is."""
+        """Return whether the next step may be sampled; the first step always is."""
         steps = [state.step for state in self._optimizers.values() if state.is_relevant]
         return not steps or any(step % self._every == 0 for step in steps)
 
@@ -147,7 +147,7 @@ class Watch:
                     values |= self._norms(kind, tensors, state)
                     if self._histograms:
                         self._log_histograms(moment, kind, tensors, state.step)
-                    if kind == "weight":  # after all else, so that the copies live as short as possible
+                    if kind == "weight":  # last, so that the copies exist for as short a time as possible
                         update = WeightUpdate(list(tensors.values()))
                         state.update = _SampledUpdate(moment, state.step, list(tensors), update)
             if self._dead_units is not None:
@@ -225,9 +225,9 @@ class _OptimizerState:
     """State of an optimizer that has stepped."""
 
     is_relevant: bool
-    """True if it has parameters of the model."""
+    """True if the optimizer has parameters of the model."""
     groups: int
-    """Number of its parameter groups at the last check."""
+    """Number of the optimizer's parameter groups at the last check."""
     step: int
     """Number of its steps."""
     suffix: str
@@ -240,11 +240,11 @@ def unwrap(model: Module) -> Module:
     """Return the model inside the wrappers of torch.compile and DDP.
 
     Raises:
-        ConfigError: It is not a module.
+        ConfigError: `model` is not a module.
     """
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
-        raise ConfigError(f"a model is a torch.nn.Module, not a {type(model).__name__}")
+        raise ConfigError(f"a model must be a torch.nn.Module, not {type(model).__name__}")
     while len(model._modules) == 1 and not model._parameters:
         inner = model._modules.get("_orig_mod", model._modules.get("module"))
         if inner is None:

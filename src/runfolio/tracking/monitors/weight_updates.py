@@ -1,4 +1,4 @@
-"""Update-to-weight ratios: the size of one optimizer step in relation to the size of the weights."""
+"""Update-to-weight ratios: the size of one optimizer step relative to the size of the weights."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOST_COPIED = 1 << 18
-"""Largest number of values that are copied of one tensor; of a larger one, evenly spaced slices are measured."""
+"""Maximum number of values that are copied from one tensor. For a larger tensor, evenly spaced slices are measured."""
 
 
 class WeightUpdate:
-    """Measurement of one optimizer step: it copies the weights before the step and compares them after it."""
+    """Measurement of one optimizer step. It copies the weights before the step and compares them after the step."""
 
     def __init__(self, weights: Sequence[Tensor]) -> None:
         """Copy the weights; call this before the step."""
@@ -27,9 +27,9 @@ class WeightUpdate:
         ]
 
     def ratios(self) -> Tensor:
-        """Return the ratio of each weight, and that of all together; [n + 1] float64, on the first one's device.
+        """Return the ratio of each weight, and the ratio of all weights: [n + 1] float64, on the first weight's device.
 
-        It is 0 for a weight that was not changed, and infinite for one that was zero before.
+        The ratio is 0 for a weight that was not changed, and infinite for a changed weight that was zero before.
         """
         import torch
 
@@ -43,7 +43,7 @@ class WeightUpdate:
 
 
 def _spaced_slices(weight: Tensor) -> Tensor:
-    """Return the weight, or of a large one every n-th slice along its longest dimension."""
+    """Return the weight, or every n-th slice along the longest dimension of a large weight."""
     stride = -(-weight.numel() // MOST_COPIED)
     if stride <= 1:
         return weight

@@ -1,4 +1,4 @@
-"""Answers that users log, checked and copied at the call, and ranked later on another thread."""
+"""Answers that users log. They are checked and copied during the call, and ranked later on a different thread."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from runfolio.record.content.answer_table import AnswerTable
 
 _CHECKED_ROWS = 1_000
-"""Number of rows that show whether scores are probabilities."""
+"""Number of rows that are checked to find out whether scores are probabilities."""
 
 
 def split_name(split: Any) -> str:
     """Return the name of a split, which becomes a part of a file name.
 
     Raises:
-        ConfigError: It has other characters than letters, digits, `.`, `_` and `-`, or is too long.
+        ConfigError: The name has characters other than letters, digits, `.`, `_` and `-`, or is too long.
     """
     name = text_of(split, "the split")
     if name != slug(name):
-        raise ConfigError(f"split {shorten(name)} must be of letters, digits, '.', '_' and '-': say {slug(name)!r}")
+        raise ConfigError(f"split {shorten(name)} may have only letters, digits, '.', '_' and '-'; use {slug(name)!r}")
     return name
 
 
@@ -47,12 +47,12 @@ def answers_of(
     if scores.ndim == 2 and scores.shape[1] == 1:
         scores = scores[:, 0]
     if scores.ndim not in (1, 2):
-        raise ConfigError(f"scores have shape {scores.shape}; give [items, classes], or one value per item")
+        raise ConfigError(f"scores have the shape {scores.shape}; pass [items, classes], or one value per item")
     count = len(scores)
     if truths.shape not in ((count,), (count, 1)):
-        raise ConfigError(f"truths have shape {truths.shape}; give one for each of the {count:,} rows of scores")
+        raise ConfigError(f"truths have the shape {truths.shape}; pass one for each of the {count:,} rows of scores")
     if not 0 < count <= MOST_ITEMS:
-        raise ConfigError(f"there are {count:,} items; give 1 to {MOST_ITEMS:,}")
+        raise ConfigError(f"there are {count:,} items; pass 1 to {MOST_ITEMS:,}")
     names = [str(index) for index in range(count)] if names is None else _texts(names, "names", count)
     if not callable(digests):
         given = None if digests is None else _texts(digests, "digests", count)
@@ -81,7 +81,7 @@ def answers_of(
 
 
 def _real(values: Any, what: str) -> Any:
-    """Return numbers as an array, [...]; a list of tensors or arrays, such as batches, is not one."""
+    """Return numbers as an array, [...]. A list of tensors or arrays, such as batches, is not accepted."""
     try:
         numbers = as_numbers(values)
     except ConfigError as error:
@@ -100,7 +100,7 @@ def _are_probabilities(scores: Any) -> bool:
 def _class_labels(classes: Any, count: int) -> list[str]:
     labels = [str(index) for index in range(count)] if classes is None else class_names(classes)
     if len(labels) != count:
-        raise ConfigError(f"there are {len(labels):,} names of classes, and rows of {count:,} scores")
+        raise ConfigError(f"there are {len(labels):,} class names, but each row has {count:,} scores")
     return _short(labels, "classes")
 
 
@@ -109,11 +109,11 @@ def _digests(digests: Any, count: int) -> list[str] | None:
 
 
 def _texts(values: Any, what: str, count: int) -> list[str]:
-    """Return a list of texts, one per item."""
+    """Return a list of strings, one per item."""
     if is_tensor(values) or hasattr(values, "tolist"):
         values = values.tolist()
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, (Sequence, range)):
-        raise ConfigError(f"{what} are a {type(values).__name__}; pass a list of texts, one per item")
+        raise ConfigError(f"{what} must be a list of strings, one per item, not {type(values).__name__}")
     if len(values) != count:
         raise ConfigError(f"there are {len(values):,} {what} for {count:,} rows of scores")
     return _short([text if type(text) is str else text_of(text, f"an entry of {what}") for text in values], what)

@@ -27,12 +27,15 @@ def _is(value: Any, package: str, kind: str) -> bool:
 
 
 def items(data: Any) -> tuple[list[Item], int]:
-    """Return the arrays in an array, a tensor or nested dicts of them, and their total number of bytes.
+    """Return an item for each array in `data`, and the total size of the arrays in bytes.
 
-    Equal arrays give equal items, for NumPy and torch, any layout, byte order and device.
+    Equal arrays result in equal items. It does not matter whether they are NumPy arrays or torch tensors, or which
+    memory layout, byte order and device they have.
 
+    Args:
+        data: An array, a tensor, or nested dicts of arrays and tensors.
     Raises:
-        ConfigError: A value is not an array of plain values.
+        ConfigError: A value is not an array, or its elements cannot be read.
     """
     entries, size = [], 0
     for name, value in _named(data, ""):
@@ -45,7 +48,7 @@ def digest(value: Any, name: str = SINGLE) -> str:
     """Return the digest of an array's or tensor's dtype, shape and values (`docs/format.md`, Data).
 
     Raises:
-        ConfigError: It has no plain values; the message contains `name`.
+        ConfigError: The elements of `value` cannot be read; the message contains `name`.
     """
     array, kind = _plain(value, name)
     content = hashlib.blake2b(orjson.dumps([kind, list(value.shape)]) + b"\n", digest_size=16)
@@ -64,7 +67,7 @@ def _named(data: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _plain(value: Any, name: str) -> tuple[Any, str]:
-    """Return an array as contiguous little-endian bytes in NumPy, and the name of its dtype."""
+    """Return an array as a contiguous NumPy array of little-endian bytes, and the name of its dtype."""
     import numpy as np
 
     if _is(value, "torch", "Tensor"):
@@ -74,11 +77,11 @@ def _plain(value: Any, name: str) -> tuple[Any, str]:
             array = tensor.view(_torch().uint8).numpy()
         except (RuntimeError, TypeError, NotImplementedError):
             raise ConfigError(
-                f"{name} is a tensor without plain values ({value.layout}, {kind}); pass its parts"
+                f"{name} is a tensor whose elements cannot be read ({value.layout}, {kind}); pass its dense parts"
             ) from None
         return array, kind
     if value.dtype.kind not in "?biufcmMSU":
-        raise ConfigError(f"{name} is an array of {value.dtype}; pass arrays of numbers, texts or times")
+        raise ConfigError(f"{name} is an array of {value.dtype}; pass arrays of numbers, strings or times")
     array = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<")).reshape(-1)
     kind = value.dtype.name if value.dtype.kind in "?biufc" else value.dtype.newbyteorder("<").str
     return array.view(np.uint8), kind

@@ -16,14 +16,14 @@ class BackgroundTasks:
 
         Args:
             guard: Calls a task and catches its exceptions.
-            capture: Task of `start_capture`.
+            capture: Task that `start_capture` starts.
         """
         self._guard = guard
         self._capture = self._thread(capture)
         self._threads = [self._capture]
 
     def start_capture(self) -> None:
-        """Start the capture; if no thread can be started, the record lacks the environment."""
+        """Start capturing the environment. If no thread can be started, the record does not contain the environment."""
         with contextlib.suppress(RuntimeError):
             self._capture.start()
 

@@ -1,4 +1,4 @@
-"""Warnings of called libraries, reported for the user's line that called runfolio."""
+"""Warnings of the libraries that runfolio calls, reported at the line of the user's code that called runfolio."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 @contextmanager
 def warnings_at_caller() -> Iterator[None]:
-    """Collect the warnings inside, then issue them for the line outside of this package that called it."""
+    """Collect the warnings of the block, then issue them at the line of the user's code that called this package."""
     caller = _caller()
     with warnings.catch_warnings(record=True) as collected:
         warnings.simplefilter("always")

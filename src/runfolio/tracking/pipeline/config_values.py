@@ -1,7 +1,7 @@
 """Configs and summaries as plain data (`docs/limits.md`, Config).
 
-Equal values have the same form in every process, and different values have different forms: addresses are removed, and
-nothing is abbreviated.
+Equal values have the same form in every process, because memory addresses are removed. Different values have different
+forms, because nothing is abbreviated.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.plain_values import count_numbers
 
 MOST_NUMBERS = 1000
-"""Largest number of elements of an array that is stored as lists; a larger one is stored as shape, dtype and digest."""
+"""Maximum size of an array that is stored as lists. A larger array is stored as shape, dtype and digest."""
 MOST_VALUES = 100
-"""Largest number of stored values of an object; a larger one is stored as type and digest."""
+"""Maximum number of values that are stored for an object. An object with more values is stored as type and digest."""
 MOST_VISITED = 10_000
-"""Largest number of containers and objects that are read for the attributes of one object."""
+"""Maximum number of containers and objects that are read to describe one object."""
 UNREADABLE = "[unreadable]"
-"""Replacement of a value that raises when it is read and has no written form."""
+"""Placeholder for a value that raises an error when it is read. (OmegaConf values are stored as written instead.)"""
 _MAX_DEPTH = 100
 """Greatest nesting depth of dicts and lists."""
 _TYPE, _TYPE_IF_TAKEN = "type", "__class__"
-"""Keys for the type of an object; the latter if the object has an attribute `type`."""
+"""Keys under which the type of an object is stored. The second is used if the object has an attribute `type`."""
 
 log = logging.getLogger("runfolio")
 
@@ -56,12 +56,12 @@ def plain_config(config: Any) -> dict[str, Any]:
     """Return a config as nested dicts of JSON values.
 
     Raises:
-        ConfigError: It has no named values, two keys have the same text, or it is nested too deeply.
+        ConfigError: The config has no named values, two keys have the same string form, or it is nested too deeply.
     """
     if not _is_omegaconf(config) and _named_values(config) is None:
         raise ConfigError(
-            f"config is a {type(config).__name__}; pass a dict, argparse.Namespace, dataclass, OmegaConf config or the"
-            " like; for an object of your own, pass vars(config)"
+            f"config is a {type(config).__name__}; pass a dict, argparse.Namespace, dataclass or OmegaConf config;"
+            " for an object of your own class, pass vars(config)"
         )
     plain = plain_value(config, declared=type(config))
     if not isinstance(plain, dict):
@@ -70,7 +70,7 @@ def plain_config(config: Any) -> dict[str, Any]:
 
 
 def config_defaults(config: Any) -> dict[str, Any]:
-    """Return the default values that a dataclass config declares, including nested ones; empty for other configs.
+    """Return the default values that a dataclass config and its nested dataclasses declare; empty for other configs.
 
     Default factories are not called, since they may draw random numbers.
     """
@@ -90,9 +90,9 @@ def plain_value(value: Any, declared: Any = None) -> Any:
     """Return one value of a config or summary as JSON. Unreadable values are stored as written, with one warning.
 
     Args:
-        declared: Expected type, which is not recorded if it matches.
+        declared: Expected type. The type of the value is recorded only if it differs.
     Raises:
-        ConfigError: Its dicts and lists are nested too deeply or contain themselves, or two keys have the same text.
+        ConfigError: Dicts and lists are nested too deeply or contain themselves, or two keys have the same string form.
     """
     reader = _Reader()
     plain = reader.read(value, (), declared)
@@ -111,15 +111,15 @@ class _Reader:
         self.reason = ""
         """First error."""
         self._open: list[Any] = []
-        """Objects with attributes being read, outermost first."""
+        """Objects whose attributes are being read, outermost first."""
         self._visited = 0
 
     def read(self, value: Any, path: tuple[str, ...], declared: Any = None) -> Any:
         """Return a value as JSON.
 
         Args:
-            path: Names of the containers that contain it.
-            declared: Type that the containing field declares.
+            path: Names of the enclosing containers, outermost first.
+            declared: Type that the enclosing dataclass or record declares for the value.
         """
         if value is None or isinstance(value, bool):
             return value
@@ -159,13 +159,13 @@ class _Reader:
             name = self._key(key, path)
             if name in plain:
                 raise ConfigError(
-                    f"config: two keys of {'/'.join(path) or 'it'} have the text {name!r}; rename one of them"
+                    f"config: two keys of {'/'.join(path) or 'the top level'} have the same name {name!r}; rename one"
                 )
             plain[name] = self._entry(lambda key=key: named[key], UNREADABLE, (*path, name), annotations.get(key))
         return plain
 
     def _entry(self, get: Callable[[], Any], written: Any, path: tuple[str, ...], declared: Any = None) -> Any:
-        """Read a value; if it raises, return it as written."""
+        """Read a value; if that raises an error, use the value as written."""
         try:
             value = get()
         except Exception as error:  # a user's config may raise anything
@@ -178,7 +178,7 @@ class _Reader:
         self.reason = self.reason or describe_error(error).partition(": ")[2] or type(error).__name__
 
     def _omegaconf(self, value: Any, path: tuple[str, ...]) -> Any:
-        from omegaconf import OmegaConf  # type: ignore[import-not-found] - installed, since it made the value
+        from omegaconf import OmegaConf  # type: ignore[import-not-found] - installed, because it created the value
 
         written = OmegaConf.to_container(value, resolve=False)
         if isinstance(written, list):
@@ -206,7 +206,7 @@ class _Reader:
             if (count_numbers(array) or 0) <= MOST_NUMBERS or getattr(array.dtype, "kind", "") in ("O", "V"):
                 return self._numbers(array, path)
             return {**shape, "digest": arrays.digest(array)}
-        except Exception as error:  # a tensor without values
+        except Exception as error:  # raised, for example, by a tensor on the meta device
             self._note(path, error)
             return shape
 
@@ -214,7 +214,7 @@ class _Reader:
         if getattr(array.dtype, "kind", "") in ("m", "M"):
             array = array.astype(str)  # `tolist` converts some times to integers
         numbers = array.tolist()
-        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # `tolist` keeps a long double
+        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # a long double
 
     def _other(self, value: Any, path: tuple[str, ...]) -> Any:
         kind = type(value)
@@ -243,7 +243,7 @@ class _Reader:
         return f"{name} {_digest([code_content(code), plain])}"
 
     def _object(self, value: Any, path: tuple[str, ...]) -> Any:
-        """Return an object as type and attributes; without attributes, as its text if that has no address."""
+        """Return an object as its type and attributes; without attributes, as its string form (see `own_text`)."""
         kind = type_name(type(value))
         try:
             state = generator_state(value)
@@ -267,7 +267,7 @@ class _Reader:
         return {key: kind, **plain}
 
     def _attributes(self, value: Any, attributes: Any, path: tuple[str, ...]) -> Any:
-        """Read the attributes of an object; None if it contains itself, or has too many values."""
+        """Read the attributes of an object. Return None if the object contains itself or has too many values."""
         if any(value is outer for outer in self._open):
             return None
         if not self._open:

@@ -1,6 +1,6 @@
 """Encoder of logged items into lines of the record.
 
-Each call gets a few items only, because it holds the interpreter's lock.
+Each call should receive only a few items, because encoding holds the interpreter lock.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 from runfolio.tracking.pipeline.stored_file import StoredFile
 
 _MANY_VALUES = 4000
-"""Number of values of a call that always fit a line of the record, whatever their names."""
+"""Number of values that always fit into one line of the record, however long their names are."""
 _STEPS = 2**63
 
 
 @dataclass
 class EncodedPoints:
-    """Log calls as complete lines of a tail."""
+    """Log calls, encoded as complete lines of a tail."""
 
     lines: bytes
     count: int
@@ -41,11 +41,11 @@ class EncodedPoints:
 
 @dataclass
 class EncodedMedia:
-    """One line of the media index, with its files."""
+    """Line of the media index, with the files that belong to it."""
 
     line: bytes
     files: dict[str, bytes] = field(default_factory=dict)
-    """Content by name, that of the medium itself first."""
+    """Content of each file by name; the first file is the medium itself."""
     count: ClassVar[int] = 1
 
     @property
@@ -61,20 +61,20 @@ class Encoder:
     """Encoder that assigns seq and step to log calls in order, and counts values that cannot be stored."""
 
     document: RunDocument
-    """Document in which refused values are counted."""
+    """Run document, which counts the refused values."""
     changed: Callable[[], None]
-    """Called when the document must be saved."""
+    """Function that is called when the document must be saved."""
     writer: str
     last_step: int
     """Step of the last encoded log call."""
     seq: int = 0
-    """Last assigned seq; a log call without stored values gets none."""
+    """Last assigned seq. A log call is assigned a seq only if at least one of its values is stored."""
     _reported: set[str] = field(default_factory=set)
-    """Reported causes of refusals."""
+    """Causes of refusals that were reported."""
     _checked_names: set[str] = field(default_factory=set)
-    """Valid metric names that were checked."""
+    """Metric names that were checked and are valid."""
     _media_warnings: set[str] = field(default_factory=set)
-    """Reported changes of media."""
+    """Kinds of media conversions that were reported."""
 
     def encode(self, items: Iterable[Item]) -> list[EncodedBatch]:
         """Encode items in order."""
@@ -98,7 +98,7 @@ class Encoder:
         return batches
 
     def _plain(self, items: list[Plain]) -> EncodedPoints | None:
-        """Encode calls that contain only floats, in few C calls; None if a call must be checked value by value."""
+        """Encode calls that contain only floats, all at once. Return None if a call must be checked value by value."""
         if not self._checked_names.issuperset(chain.from_iterable(values for _, _, values in items)):
             return None
         seq, last_step = self.seq, self.last_step
@@ -134,15 +134,15 @@ class Encoder:
         call = LogCall(self.seq + 1, int(moment * 1e6), step, numbers)
         most = file_bounds.JSON_LINE
         if len(numbers) > _MANY_VALUES and (size := len(tails.encode([call]))) > most:
-            message = f"a call of {len(numbers):,} values takes {size:,} bytes, of at most {most:,}; use several"
-            self._refuse("(log)", f"{message} calls; these values were not stored")
+            message = f"a call with {len(numbers):,} values takes {size:,} bytes, but the limit is {most:,}"
+            self._refuse("(log)", f"{message}; use several calls; these values were not stored")
             return None
         self.seq += 1
         return call
 
     def _medium(self, item: Media) -> EncodedMedia | None:
         seq = self.seq + 1
-        # A medium before the first point belongs to the step of that point.
+        # A medium that is logged before the first point gets the step of that point.
         step = self._step(item.step, after=0 if self.last_step >= 0 else 1)
         try:
             content = item.content()
@@ -159,7 +159,7 @@ class Encoder:
         return EncodedMedia(line, files)
 
     def _file_content(self, item: Media, stored: StoredFile, step: int) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """Return the fields of the line of a medium, and its files.
+        """Return the fields of a medium's line, and its files.
 
         Raises:
             ConfigError: A file is too large.
@@ -170,20 +170,20 @@ class Encoder:
         files = dict(zip(names, [stored.content, *stored.masks.values()], strict=True))
         largest = max(map(len, files.values()))
         if largest > file_bounds.MEDIUM:
-            raise ConfigError(f"its file takes {largest:,} bytes, of at most {file_bounds.MEDIUM:,}")
+            raise ConfigError(f"its file takes {largest:,} bytes, but the limit is {file_bounds.MEDIUM:,}")
         masks = {"masks": dict(zip(stored.masks, names[1:], strict=True))} if stored.masks else {}
         fields = {"file": names[0], "bytes": len(stored.content), "caption": item.caption, **stored.notes, **masks}
         return fields, files
 
     def _report_changes(self, item: Media, stored: StoredFile) -> None:
-        """Warn once about each kind of change of a medium."""
+        """Log a warning once for each kind of media conversion."""
         for warning in stored.warnings:
             if warning not in self._media_warnings:
                 self._media_warnings.add(warning)
                 log.warning("run %s: %s %r %s", self.document.id, item.kind, item.name, warning)
 
     def _step(self, step: Any, *, after: int) -> int:
-        """Return the given step of a call, or `after` steps after the previous call."""
+        """Return the step that a call specifies, or else the step that is `after` steps after the last one."""
         try:
             if step is not None:
                 return plain_values.whole_step(step)

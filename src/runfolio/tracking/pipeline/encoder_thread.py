@@ -1,7 +1,8 @@
 """Thread that encodes the items that `Run` appends, and passes them to the store thread.
 
-Items are encoded in the order in which they were appended, and no error is raised into the training. Encoding is done
-in short slices with pauses for the training, unless another thread waits for it or too many items are queued.
+Items are encoded in the order in which they were appended, and no error is raised in the training thread. Items are
+encoded in short slices with pauses, in which the training thread can run. There are no pauses while a different thread
+waits for the encoder or too many items are queued.
 """
 
 from __future__ import annotations
@@ -26,33 +27,33 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 _POLL_S = 0.1
 _SLICE = 64
-"""Number of items encoded without a pause, which takes about 50 µs: the longest delay of the training."""
+"""Number of items encoded without a pause. This takes about 50 µs and is the longest delay of the training thread."""
 _PAUSES = 4.0
 """Length of the pause after a slice, relative to the slice."""
 _LONG_QUEUE = 20_000
-"""Queue length from which items are encoded before the next flush is due, in large slices. A thread that logs so fast
-releases the interpreter's lock only every 5 ms (`sys.getswitchinterval`), so small slices could not keep up."""
+"""Queue length above which items are encoded in large slices and before the next flush is due. A thread that logs this
+fast releases the interpreter lock only every 5 ms (`sys.getswitchinterval`), so small slices could not keep up."""
 _LARGE_SLICE = 256
 _LARGE_SLICES_S = 0.002
-"""Longest sequence of large slices without a pause."""
+"""Longest time for which large slices are encoded without a pause."""
 _SHORT_PAUSE_S = 0.0005
 _HURRY_BYTES = 50_000_000
-"""Estimated size of the queue from which it is encoded without pauses."""
+"""Estimated queue size above which items are encoded without pauses."""
 _BRAKE_BYTES = 80_000_000
-"""Estimated size of the queue from which every append waits briefly: memory is bounded, and nothing is dropped."""
+"""Estimated queue size above which every append waits briefly. This bounds the memory without dropping items."""
 _ITEM_BYTES = 200
 _BYTES_PER_LINE_BYTE = 1.9
-"""Memory of an item relative to the length of its line; an overestimate."""
+"""Upper bound of the memory that an item takes, relative to the length of its line."""
 _WRITE_BYTES = 1024 * 1024
 _SPOOL_RETRY_S = 10.0
 _LOG_WAIT_S = 0.2
-"""Longest wait for the log, so that a caller of `flush` sees its warnings."""
+"""Longest wait for pending log messages, so that a caller of `flush` sees the warnings."""
 _END_MARGIN_S = 0.5
-"""Part of the time for a run's end that is reserved for the spool, if the store does not respond."""
+"""Part of the time for a run's end that is reserved for writing a spool if the store does not respond."""
 
 
 class EncoderThread:
-    """The only encoding thread. `Run` appends to `pending`, which is lock-free and ordered."""
+    """Thread that encodes all items. `Run` appends items to `pending`, an ordered queue without a lock."""
 
     def __init__(
         self,
@@ -64,13 +65,14 @@ class EncoderThread:
         *,
         set_overloaded: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        """Prepare; nothing is encoded before `start`.
+        """Prepare the thread; nothing is encoded before `start`.
 
         Args:
-            store_writer: Writer of the encoded batches; started and ended here.
+            store_writer: Writer of the encoded batches, which this thread starts and ends.
             writer: Id of this process in the record.
-            last_step: Step before the first automatic one.
-            set_overloaded: Called with True if items are logged faster than encoded, and with False when that is over.
+            last_step: Step after which automatic steps continue.
+            set_overloaded: Function that is called with True when items are logged faster than they are encoded, and
+                with False when that has ended.
         """
         self.pending: deque[Item] = deque()
         self.store_writer = store_writer
@@ -89,7 +91,7 @@ class EncoderThread:
         """Time of the next attempt to create a spool."""
         self._warned_no_spool = False
         self._in_order = True
-        """True if the next batch for the outbox follows the last one in it."""
+        """True if the next batch for the outbox directly follows the last batch put into the outbox."""
         self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._called_at: float | None = None
         self._closed = False
@@ -102,7 +104,7 @@ class EncoderThread:
 
     @property
     def called_at(self) -> float | None:
-        """Time when the newest item was appended, in seconds since 1970; items logged `aside` do not count."""
+        """Time at which the newest item was appended, in seconds since 1970. Items logged `aside` do not count."""
         return _newest_time(self.pending.copy()) or self._called_at
 
     def start(self, *, wait: bool = True) -> None:
@@ -138,15 +140,16 @@ class EncoderThread:
         return self.store_writer.is_complete
 
     def close(self, set_status: Callable[[RunDocument], None], ending: Ending, timeout_s: float) -> bool:
-        """Write everything and the run's end, then seal it to one segment; return whether this was done in time.
+        """Write all items and the run's end, then seal the points. Return whether everything was written in time.
 
-        A signal handler that interrupted it may call it again: the first call's status counts, and both calls wait.
+        A signal handler that interrupts this call may call it again. Both calls then wait, and the status of the first
+        call applies.
         """
         deadline = time.monotonic() + timeout_s
         self._deadline = min(self._deadline, deadline - _END_MARGIN_S)
         self.store_writer.ending = ending
         self._commands.put(lambda: self._close(set_status))
-        # Polling, because a signal handler may interrupt this thread and wait for the same lock or thread.
+        # Poll instead of waiting for a lock, because a signal handler may interrupt this thread and wait for it too.
         while not self._closed and time.monotonic() < deadline:
             time.sleep(0.002)
         log.wait(_LOG_WAIT_S)
@@ -172,7 +175,7 @@ class EncoderThread:
             log.exception("run %s: a background task failed; logging continues", self._document.id)
 
     def _take_pending(self, *, urgent: bool = False) -> None:
-        """Encode the queue and pass it on, with pauses unless it is urgent."""
+        """Encode the queued items and pass them to the store thread, with pauses unless it is urgent."""
         queued_bytes = self.store_writer.outbox.waiting_bytes
         started = time.perf_counter()
         while count := len(self.pending):
@@ -223,7 +226,7 @@ class EncoderThread:
                 outbox.put(batch)
 
     def _wait_for_store(self) -> None:
-        """Wait while the store catches up: another thread waits anyway, so the spool is not needed."""
+        """Wait until the store has caught up. The caller of `flush` or `close` waits anyway, so no spool is needed."""
         outbox = self.store_writer.outbox
         while (
             outbox.waiting_bytes > self._config.memory_bytes // 2
@@ -233,7 +236,7 @@ class EncoderThread:
             time.sleep(0.002)
 
     def _is_store_unavailable(self) -> bool:
-        """Return whether the store accepts nothing, or less than is logged."""
+        """Return whether the store cannot be written, or is slower than the rate of logging."""
         return (
             self._spool is not None
             or self.store_writer.unavailable_s > self._config.patience_s
@@ -241,7 +244,7 @@ class EncoderThread:
         )
 
     def _close_gap(self) -> None:
-        """Start new files if calls were stored elsewhere since the last batch: a tail must not have gaps."""
+        """Start new files if calls were stored elsewhere since the last batch, because a tail must not have gaps."""
         if not self._in_order:
             self._in_order = True
             self.store_writer.outbox.mark_gap()
@@ -251,8 +254,8 @@ class EncoderThread:
     def _close_spool(self, spool: Spool) -> None:
         try:
             spool.close()
-        except OSError as error:  # a network disk may report only here that it is full
-            self._warn(f"the spool {spool.folder} could not store all of them either ({error.strerror or error})")
+        except OSError as error:  # a network disk may not report that it is full until a file is closed
+            self._warn(f"the spool {spool.folder} could not store all points either ({error.strerror or error})")
 
     def _put_into_spool(self, batch: EncodedBatch) -> bool:
         begins = self._spool is None
@@ -283,7 +286,7 @@ class EncoderThread:
 
     def _count_lost(self, batch: EncodedBatch) -> None:
         if self.store_writer.lost == 0:
-            self._warn("the memory for queued points is full too; new points are lost, and counted")
+            self._warn("the memory for queued points is full too; new points are lost and counted")
         self.store_writer.count_lost(batch.count)
         self._in_order = False
 
@@ -301,7 +304,7 @@ class EncoderThread:
         self.store_writer.do(lambda: self._continue_flush(self.store_writer.write(sync=sync), answer, sync))
 
     def _continue_flush(self, written: bool, answer: queue.SimpleQueue[bool], sync: bool) -> None:
-        """Continue a flush on the store thread after an attempt to write the points in memory."""
+        """Continue a flush on the store thread, after an attempt to write the points in memory."""
         if written and self._spool is not None:
             self._commands.put(lambda: self._flush_spool(answer, sync))
         else:

@@ -1,4 +1,4 @@
-"""Matplotlib figures as PNG, drawn on the calling thread: matplotlib is not thread-safe."""
+"""Matplotlib figures as PNG. They are drawn on the calling thread, because matplotlib is not thread-safe."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from runfolio.errors import ConfigError
 from runfolio.tracking.pipeline.caller_warnings import warnings_at_caller
 
 _LONGEST_SIDE, _MOST_PIXELS = 8_000, 16_000_000
-"""Limits of the image; a larger figure is drawn with fewer dots per inch."""
+"""Limits of the image in pixels. A larger figure is drawn with fewer dots per inch."""
 _PAD_INCHES = 0.1
 _NEAR = 1.0
-"""Distance from an edge up to which content outside is still shown, in widths or heights of the figure."""
+"""Maximum distance from the figure at which outside content is still shown, in widths or heights of the figure."""
 
 
 def figure_png(figure: Any) -> bytes:
-    """Return a figure, or the figure of axes or of pyplot, as PNG, cropped to its content.
+    """Return a figure as PNG, cropped to its content. If axes or pyplot are passed, their figure is used.
 
     Raises:
-        ConfigError: It is not a matplotlib figure.
-        Exception: Any error of matplotlib.
+        ConfigError: `figure` is not a matplotlib figure.
+        Exception: Any error that matplotlib raises.
     """
     figure = _figure_of(figure)
     buffer = io.BytesIO()
@@ -43,7 +43,7 @@ def _figure_of(value: Any) -> Any:
     if value is pyplot and pyplot is not None:
         return pyplot.gcf()
     candidate = value if hasattr(value, "savefig") else getattr(value, "figure", None)
-    for figure in (candidate, getattr(candidate, "figure", None)):  # the latter for objects of seaborn
+    for figure in (candidate, getattr(candidate, "figure", None)):  # the second for seaborn objects
         if module is not None and isinstance(figure, module.Figure):
             return figure
     raise ConfigError(f"log_figure takes a matplotlib figure, not a {type(value).__name__}")
@@ -51,7 +51,7 @@ def _figure_of(value: Any) -> Any:
 
 @contextmanager
 def _bounded_dpi(figure: Any) -> Iterator[None]:
-    """Limit a figure's dots per inch to those of its image: even a draft needs memory for all its pixels."""
+    """Limit a figure's dots per inch to those of the stored image: even a draft drawing needs memory for all pixels."""
     own = figure.dpi
     figure.dpi = min(own, _largest_dpi(*figure.get_size_inches()))
     try:
@@ -66,7 +66,7 @@ def _largest_dpi(width: float, height: float) -> float:
 
 @contextmanager
 def _hide_far_texts(figure: Any) -> Iterator[None]:
-    """Hide texts far outside of the figure: matplotlib cannot draw them, even if they are cropped."""
+    """Hide text far outside the figure, because matplotlib fails to draw it even if it is cropped away."""
     from matplotlib.text import Text
 
     width, height = figure.bbox.width, figure.bbox.height
@@ -83,7 +83,7 @@ def _hide_far_texts(figure: Any) -> Iterator[None]:
 
 
 def _bounded_box(figure: Any) -> Any:
-    """Return the area to draw, in inches. If content is far beyond an edge, that edge is the figure's own."""
+    """Return the area to draw, in inches. Content that is far outside the figure is cropped at the figure's edge."""
     from matplotlib.transforms import Bbox
 
     drawn = figure.get_tightbbox()

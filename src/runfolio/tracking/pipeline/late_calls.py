@@ -1,4 +1,4 @@
-"""Calls on a run after its end: they are counted, and added to the record when the process exits."""
+"""Calls on a run that has ended. They are counted, and the counts are added to the record when the process exits."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from runfolio.tracking.pipeline.plain_texts import type_or_text
 from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 
 _EXIT_WAIT_S = 5.0
-"""Longest time that the exit of the process waits for the record."""
+"""Longest time that an exiting process waits for the counts to be saved."""
 
 
 class LateCalls:
-    """Counter of calls after a run's end, by name of metric or medium.
+    """Counter of calls after a run's end, per metric name or media name.
 
-    A thread changes the record, since the store may hang. It starts at the first such call, because Python starts no
-    threads while it exits.
+    A separate thread saves the counts, because the store may hang. The thread starts at the first such call, because
+    Python cannot start threads while it exits.
     """
 
     def __init__(self, folder: Path, writer: str) -> None:
@@ -55,7 +55,7 @@ class LateCalls:
             self._thread.join(_EXIT_WAIT_S)
 
     def _save(self) -> None:
-        """Add the counts to `refused` when the process exits, unless another attempt was opened."""
+        """Add the counts to `refused` in the run document when the process exits, unless a newer attempt was opened."""
         self._is_exiting.wait()
         with contextlib.suppress(OSError, RunfolioError):
             document = RunDocument.read(self._folder)

@@ -10,11 +10,11 @@ from runfolio.tracking.pipeline.config_values import plain_value
 from runfolio.tracking.pipeline.plain_texts import text_of
 
 
-class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] - the stubs have dict below the other
-    """Dict of plain values that reports its changes. Values that are not plain are reported and omitted.
+class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] - in the stubs, dict is the subclass
+    """Dict of plain values that reports its changes. Values that cannot be stored are reported and omitted.
 
-    It is a real dict, and so are nested ones, so that `json.dumps` accepts it. Every change is made by `__setitem__` or
-    `__delitem__`, since the methods of MutableMapping take precedence.
+    It is a subclass of dict, as are its nested dicts, so that `json.dumps` accepts it. Every change is made by
+    `__setitem__` or `__delitem__`, because the methods of MutableMapping take precedence.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] 
     def update(self, *args: Any, **values: Any) -> None:  # type: ignore[override]
         MutableMapping.update(self, *args, **values)
 
-    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc] - a dict's own would not report the change
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc] - that of dict would not report it
         self.update(other)
         return self
 
@@ -56,7 +56,7 @@ class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] 
         return dict.__repr__(self)
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
-        """Return a plain dict for a copy, here or in another process: it belongs to no run."""
+        """Make copies and pickles plain dicts, because a copy does not belong to a run."""
         return dict, ({**self},)
 
     def _live(self, value: Any) -> Any:

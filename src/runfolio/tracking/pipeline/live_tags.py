@@ -10,7 +10,7 @@ from runfolio.tracking.guard import guarded
 from runfolio.tracking.pipeline.plain_texts import text_of
 
 
-class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - the stubs have list below the other
+class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - in the stubs, list is the subclass
     """List of tags that reports its changes. Values that cannot be tags are reported and omitted."""
 
     def __init__(
@@ -36,7 +36,7 @@ class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - the stu
         return list.__len__(self)
 
     def __reduce__(self) -> tuple[type[list[str]], tuple[list[str]]]:
-        """Return a plain list for a copy, here or in another process: it belongs to no run."""
+        """Make copies and pickles plain lists, because a copy does not belong to a run."""
         return list, ([*self],)
 
     @guarded(None)
@@ -51,10 +51,10 @@ class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - the stu
 
 
 def plain_tags(tags: Iterable[str]) -> list[str]:
-    """Return tags as they are recorded; a text is one tag.
+    """Return tags as they are recorded; a single string is one tag.
 
     Raises:
-        ConfigError: One of them cannot be a tag.
+        ConfigError: A value is not a valid tag.
     """
     return [_plain_tag(tag) for tag in ([tags] if isinstance(tags, str) else tags)]
 

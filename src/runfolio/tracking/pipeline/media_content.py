@@ -1,4 +1,4 @@
-"""Images and histograms in their stored form: PNG bytes, and counts between edges."""
+"""Images and histograms in their stored form: PNG files, and counts per bin."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
 def own_copy(value: Any) -> Any:
-    """Return a copy of an array, independent of later changes in place.
+    """Return a copy of an array that later in-place changes do not affect.
 
     Raises:
-        ConfigError: It is not an array of numbers.
+        ConfigError: `value` is not an array of numbers.
     """
     return value.detach().clone() if is_tensor(value) else as_numbers(value).copy()
 
 
 def image_copy(image: Any) -> Any:
-    """Return a copy of an image, independent of later changes; the bytes of a file.
+    """Return a copy of an image that later changes do not affect. For an image file, return its bytes.
 
     Raises:
         ConfigError: The file cannot be read.
@@ -51,7 +51,7 @@ def png(image: Any) -> StoredFile:
         image: A Pillow image, the bytes of an image file, or an array or tensor: [height, width],
             [height, width, 1|3|4] or [1|3|4, height, width]; see `docs/limits.md`, Images, for values.
     Raises:
-        ConfigError: It is not a valid image.
+        ConfigError: `image` is not a valid image.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -64,7 +64,8 @@ def png(image: Any) -> StoredFile:
                 return stored_picture(opened)
         except UnidentifiedImageError:
             formats = ", ".join(FORMATS)
-            raise ConfigError(f"its {len(image):,} bytes are not an image file; give one of {formats}") from None
+            message = f"its {len(image):,} bytes are not an image file; supported formats are {formats}"
+            raise ConfigError(message) from None
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise ConfigError(f"its image file is broken: {error}") from None
     return stored_picture(image) if isinstance(image, Image.Image) else _from_array(image)
@@ -84,12 +85,12 @@ def _from_array(image: Any) -> StoredFile:
             " nor [channels, height, width] with 1, 3 or 4 channels"
         )
     if array.dtype.kind == "c":
-        raise ConfigError("an image of complex numbers; pass its magnitude, or its parts")
+        raise ConfigError("an image must not have complex numbers; pass their magnitudes")
     return stored_pixels(array)
 
 
 def bin_edges(low: float, high: float) -> list[float]:
-    """Return the edges of equally wide bins, or of a single bin if float64 cannot represent as many edges."""
+    """Return the edges of equally wide bins. If float64 cannot represent all of them, return those of a single bin."""
     low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
     edges = [*(low * (1 - number / BINS) + high * (number / BINS) for number in range(BINS)), high]
     if all(left < right for left, right in itertools.pairwise(edges)):
@@ -108,10 +109,10 @@ def _count(numbers: Any) -> tuple[Any, Any]:
 
 
 def histogram(values: Any) -> dict[str, Any]:
-    """Count numbers of any shape between equally wide edges; NaN and infinity are counted separately."""
+    """Count the numbers of an array of any shape in equally wide bins. NaN and infinity are counted separately."""
     import numpy as np
 
-    with np.errstate(all="ignore"):  # the mean of huge numbers may be infinite, and is stored so
+    with np.errstate(all="ignore"):  # the mean of huge numbers may overflow to infinity
         return _histogram(values)
 
 
@@ -119,7 +120,7 @@ def _histogram(values: Any) -> dict[str, Any]:
     import numpy as np
 
     numbers = as_numbers(values)
-    if numbers.dtype.kind == "c":  # real and imaginary parts, as of a watched model
+    if numbers.dtype.kind == "c":  # count both parts, as for a watched model
         numbers = np.stack([numbers.real, numbers.imag])
     numbers = np.asarray(numbers, dtype=np.float64).ravel()
     finite = numbers[np.isfinite(numbers)]
@@ -141,12 +142,12 @@ def as_numbers(values: Any) -> Any:
     """Return an array or tensor as a NumPy array with unchanged numbers.
 
     Raises:
-        ConfigError: It does not contain numbers, or some of them are masked.
+        ConfigError: `values` does not contain numbers, or is a masked array.
     """
     import numpy as np
 
     if issubclass(type(values), np.ma.MaskedArray):
-        raise ConfigError("an array with a mask; pass array.compressed() or array.filled(...)")
+        raise ConfigError("a masked array cannot be stored; pass array.compressed() or array.filled(...)")
     if is_tensor(values):
         tensor = values.detach().cpu().resolve_conj().resolve_neg()
         # NumPy lacks bfloat16 and float8; float32 represents them exactly.
@@ -162,7 +163,7 @@ def as_numbers(values: Any) -> Any:
 
 
 def _is_array_like(values: Any) -> bool:
-    """Return whether NumPy converts a value without asking a user's sequence for its length."""
+    """Return whether NumPy can convert a value without calling methods of a user's sequence class."""
     kinds = set(map(type, values)) if issubclass(type(values), (list, tuple)) else {type(values)}
     nested = {kind for kind in kinds if issubclass(kind, (list, tuple))}
     if not all(issubclass(kind, _ARRAY_LIKE) or hasattr(kind, "__array__") for kind in kinds - nested):

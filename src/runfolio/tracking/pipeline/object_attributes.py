@@ -1,4 +1,4 @@
-"""Objects as names and attributes, equal in every process for equal objects."""
+"""Types and attributes of objects, in a form that is equal in every process for equal objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 _TEXT_PACKAGES = sys.stdlib_module_names | {"numpy", "torch"}
-"""Packages of types whose texts describe them, and are created without a user's code."""
+"""Packages whose types have a descriptive string form, which is created without running user code."""
 _ARRAY_PACKAGES = ("jax", "jaxlib", "tensorflow", "cupy")
 _FUNCTIONS = (
     *(types.FunctionType, types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType),
@@ -22,10 +22,10 @@ _FUNCTIONS = (
 
 
 def type_name(value: Any) -> str:
-    """Return the full name of a type or function: `module.qualname`; the script is named by its file."""
+    """Return the full name of a type or function, `module.qualname`. The main script is named after its file."""
     qualname = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or type(value).__qualname__
     module = getattr(value, "__module__", None) or type(getattr(value, "__self__", value)).__module__
-    if module in ("__main__", "__mp_main__"):  # the latter in a process spawned by multiprocessing
+    if module in ("__main__", "__mp_main__"):  # `__mp_main__` in a process spawned by multiprocessing
         main = sys.modules["__main__"]
         spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
         module = spec.name if spec is not None else Path(file).stem if file else module
@@ -33,7 +33,7 @@ def type_name(value: Any) -> str:
 
 
 def is_instance(value: Any, package: str, kind: str) -> bool:
-    """Return whether a value's type is from a package; False if the package is not imported."""
+    """Return whether a value is an instance of a package's class `kind`; False if the package is not imported."""
     base = getattr(sys.modules.get(package), kind, None)
     return base is not None and issubclass(type(value), base)
 
@@ -41,7 +41,7 @@ def is_instance(value: Any, package: str, kind: str) -> bool:
 def generator_state(value: Any) -> Any:
     """Return the state of a random generator of Python, NumPy or torch; None for anything else."""
     if is_instance(value, "random", "Random"):
-        with contextlib.suppress(NotImplementedError):  # that of the operating system has none
+        with contextlib.suppress(NotImplementedError):  # raised by `SystemRandom`
             return value.getstate()
     if is_instance(value, "torch", "Generator"):
         return [str(value.device), value.get_state()]
@@ -53,12 +53,12 @@ def generator_state(value: Any) -> Any:
 
 
 def is_function(kind: type) -> bool:
-    """Return whether values of a type are functions, whose names can be read without running a user's code."""
+    """Return whether values of a type are functions, whose names can be read without running user code."""
     return issubclass(kind, _FUNCTIONS) or (kind.__module__, kind.__name__) == ("numpy", "ufunc")
 
 
 def is_array(value: Any) -> bool:
-    """Return whether a value is an array, a tensor or a number of an array library."""
+    """Return whether a value is an array, a tensor or a scalar of an array library."""
     if is_instance(value, "numpy", "ndarray") or is_instance(value, "numpy", "generic"):
         return True
     return is_instance(value, "torch", "Tensor") or (
@@ -86,7 +86,7 @@ def own_attributes(value: Any) -> dict[str, Any]:
 
 
 def present_attributes(value: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Return the attributes of an object that are set, among `names`."""
+    """Return the attributes in `names` that are set on an object."""
     attributes: dict[str, Any] = {}
     for name in names:
         with contextlib.suppress(AttributeError):
@@ -132,7 +132,10 @@ def _slots(kind: type) -> Iterable[str]:
 
 
 def own_text(value: Any) -> str | None:
-    """Return the text of an object of a standard library; None if it defines none, or has an address."""
+    """Return the string form of an object of the standard library, NumPy or torch.
+
+    Return None for other objects, if the type does not define a string form, or if that contains a memory address.
+    """
     kind = type(value)
     if _package(kind) not in _TEXT_PACKAGES or kind.__repr__ is object.__repr__:
         return None
@@ -148,7 +151,7 @@ def closure_values(function: Any) -> list[Any]:
     """Return the values of the outer variables that a local function uses."""
     values: list[Any] = []
     for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # a variable without a value
+        with contextlib.suppress(ValueError):  # raised for a variable without a value
             values.append(cell.cell_contents)
     return values
 

@@ -8,7 +8,7 @@ from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, Encod
 
 
 class Outbox:
-    """Encoded batches that are not in the store yet. One thread adds, one removes, and both may read."""
+    """Encoded batches that are not in the store yet. One thread adds batches, one removes them, and both may read."""
 
     def __init__(self) -> None:
         self._batches: deque[tuple[int, EncodedBatch]] = deque()
@@ -25,16 +25,16 @@ class Outbox:
         self._put_bytes += batch.size
 
     def mark_gap(self) -> None:
-        """Mark that later batches do not follow the earlier ones: calls in between are stored elsewhere, or lost.
+        """Mark a gap before the next batch: the calls in between were stored elsewhere or were lost.
 
-        Later batches then go to a new tail, since a tail has no gaps.
+        Later batches are then written to a new tail, because a tail must not have gaps.
         """
         self._contiguous_id += 1
 
     def front(self, most_bytes: int) -> tuple[int, list[EncodedBatch]]:
-        """Return the batches that can be written at once, and their contiguous id.
+        """Return the first batches that can be written together, and their contiguous id.
 
-        They are one medium, or points without a gap. The list is empty if the outbox is empty.
+        The batches are either one medium or points without a gap. The list is empty if the outbox is empty.
         """
         batches: list[EncodedBatch] = []
         size, contiguous_id = 0, 0

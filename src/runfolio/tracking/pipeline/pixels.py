@@ -1,4 +1,4 @@
-"""Pixels in forms that PNG supports: unchanged, or scaled or converted with a note."""
+"""Conversion of pixels to PNG. Values that PNG does not support are scaled or converted, which the record notes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 _UNCHANGED = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 """Pillow modes that PNG supports."""
 _CONVERTED = {"PA": "RGBA", "RGBa": "RGBA", "La": "LA"}
-"""Modes that are not converted to RGB, with their replacements."""
+"""Unsupported modes that are not converted to RGB, with the modes that they are converted to."""
 _HALF_LEVEL = 0.5 / 255
 _SCALED = "has values outside of 0 to 1 (floats) or 0 to 255, so it is scaled; its `range` is stored in the record"
-_NOT_FINITE = "has pixels that are not finite: NaN is stored as black, infinities as the ends of the range"
+_NOT_FINITE = "has pixels that are not finite: NaN is stored as black, and infinities as the ends of the range"
 _FRAMES = "has several frames; only the first is stored"
 
 
@@ -35,7 +35,7 @@ class Levels(NamedTuple):
 
 
 def stored_picture(picture: Image.Image) -> StoredFile:
-    """Return a Pillow image, upright, and in a mode that PNG supports."""
+    """Return a Pillow image as PNG, rotated upright and converted to a mode that PNG supports."""
     import numpy as np
     from PIL import ImageOps
 
@@ -54,10 +54,11 @@ def stored_picture(picture: Image.Image) -> StoredFile:
 
 
 def stored_pixels(array: Any) -> StoredFile:
-    """Return an array [height, width] or [height, width, 3|4] of booleans, integers, or floats.
+    """Return an array of booleans, integers or floats as PNG: [height, width] or [height, width, 3|4].
 
-    Integers of 0 to 255 are stored unchanged, also those of 0 to 65,535 in one channel; floats of 0 to 1 become 256
-    levels. Other values are scaled from their range to 256 levels, or to 65,536 in one channel.
+    Integers from 0 to 255 are stored unchanged. With one channel, this also applies to integers up to 65,535. Floats
+    from 0 to 1 are stored as 256 levels. Other values are scaled from their range to 256 levels, or to 65,536 levels
+    with one channel.
     """
     from PIL import Image
 
@@ -66,10 +67,10 @@ def stored_pixels(array: Any) -> StoredFile:
 
 
 def levels_of(arrays: Sequence[Any], *, is_single: bool) -> Levels:
-    """Return the levels for the values of all arrays together, which have one dtype.
+    """Return the levels that represent the values of all arrays, which have the same dtype.
 
     Args:
-        is_single: Whether they have one channel, which may have 16 bits.
+        is_single: Whether the arrays have one channel, which may have 16 bits.
     """
     import numpy as np
 
@@ -110,14 +111,14 @@ def _scaled(arrays: Sequence[Any], *, is_single: bool) -> Levels:
 
 
 def to_levels(array: Any, levels: Levels) -> Any:
-    """Return the pixels of an array."""
+    """Convert the values of an array to levels, which are the pixels of an image."""
     import numpy as np
 
     low, high = levels.low, levels.high
     if high is None:
         return array.astype(levels.dtype)
     pixels = np.clip(np.nan_to_num(array.astype(np.float64), nan=low, posinf=high, neginf=low), low, high)
-    # Halved, since the range may exceed float64.
+    # Divided by 2, because the width of the range may exceed float64.
     shares = (pixels / 2 - low / 2) / (high / 2 - low / 2) if high / 2 > low / 2 else np.zeros_like(pixels)
     return (shares * np.iinfo(levels.dtype).max + 0.5).astype(levels.dtype)
 

@@ -1,4 +1,4 @@
-"""Texts for values of users, created without running their code: a user's `__str__` may raise, or never return."""
+"""Strings for user values, created without running user code: a user's `__str__` may raise an error or never return."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LONGEST_REASON = 300
 
 
 def is_plain(value: Any) -> bool:
-    """Return whether a value is a number, text, time or path of Python, NumPy or torch, or a tuple of them.
+    """Return whether a value is plain, so that its methods do not run user code.
 
-    Their methods run no code of the user.
+    Plain values are numbers, strings, times and paths of Python, NumPy or torch, and tuples of plain values.
     """
     kind = type(value)
     if kind in _PLAIN_TYPES or kind.__module__ in _PLAIN_MODULES:
@@ -38,48 +38,48 @@ def is_tensor(value: Any) -> bool:
 
 
 def text_of(value: Any, what: str) -> str:
-    """Return a text, or the text of a plain value.
+    """Return a string, or the string form of a plain value.
 
     Args:
-        what: Word for the value in the message.
+        what: Name of the value in the error message.
     Raises:
-        ConfigError: The value is neither a text nor plain.
+        ConfigError: The value is neither a string nor plain.
     """
     if issubclass(type(value), str):
         return str.__str__(value)
     if not is_plain(value):
-        raise ConfigError(f"{what} is a {type(value).__name__}, not a text; pass str(...) of it")
+        raise ConfigError(f"{what} must be a string, not {type(value).__name__}; convert it with str(...)")
     return str(value)
 
 
 def path_of(value: Any) -> Path:
-    """Return the path of a text or an object with `__fspath__`; `~` is the home folder."""
+    """Return the path that a string or an object with `__fspath__` contains; `~` is the home folder."""
     return expand_home(str.__str__(value) if issubclass(type(value), str) else os.fspath(value))
 
 
 def type_or_text(value: Any) -> str:
-    """Return the text of a plain value, or the name of the type of another object."""
+    """Return a plain value as a string; for any other object, return the name of its type."""
     return str(value) if is_plain(value) else f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def shorten(value: Any, length: int = 40) -> str:
-    """Return a value for a message: at most `length` characters of a plain one; else its type."""
+    """Describe a value in a message: a plain value in at most `length` characters, any other value by its type."""
     try:
         text = repr(value) if is_plain(value) else ""
-    except ValueError:  # an integer of more than 4,300 digits has no text
+    except ValueError:  # Python does not convert an integer of more than 4,300 digits
         text = ""
     return text[:length] + "..." * (len(text) > length) if text else f"a {type(value).__name__}"
 
 
 def exact_number(value: Any) -> Any:
-    """Convert an integer or float of a subclass to Python's own type; return other values unchanged."""
+    """Convert an instance of a subclass of int or float to int or float; return other values unchanged."""
     if issubclass(type(value), int):
         return int.__int__(value)
     return float.__float__(value) if issubclass(type(value), float) else value
 
 
 def describe_error(error: BaseException) -> str:
-    """Describe an exception in one line: its class and its texts."""
+    """Describe an exception in one line: its class and its message."""
     if isinstance(error, RunfolioError):
         return str(error)
     details = error.args

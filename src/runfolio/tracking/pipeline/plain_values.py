@@ -28,7 +28,7 @@ def count_numbers(value: Any) -> int | None:
 
 
 class NoNumber(NamedTuple):
-    """Replacement of a refused value, so that its memory and its graph are released."""
+    """Replacement for a refused value, so that the memory and the autograd graph of the value are released."""
 
     reason: str
 
@@ -38,14 +38,14 @@ class Refusal(NamedTuple):
 
     name: str
     reason: str
-    """Reason, to follow `metric 'name'` in a sentence."""
+    """Reason. It completes a sentence that starts with `metric 'name'`."""
 
 
 def detach_value(value: Any) -> Any:
-    """Return the current number of a value, independent of later changes and of the autograd graph.
+    """Return the number that a value currently has, independent of later changes and of the autograd graph.
 
-    A tensor on a device is copied there, on its stream, and read by the writer thread, so this does not wait. Dicts are
-    copied. Values that are not a number, or that raise, become a `NoNumber`.
+    A GPU tensor is copied on the GPU and read later by the encoder thread, so that the call does not wait. Dicts are
+    copied. A value that is not a number, or that raises an error, becomes a `NoNumber`.
     """
     return _try_detach(value, ())
 
@@ -60,7 +60,7 @@ def _try_detach(value: Any, ancestors: tuple[int, ...]) -> Any:
 def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
     if isinstance(value, Mapping):
         if id(value) in ancestors or len(ancestors) == _MAX_DEPTH:
-            return NoNumber(f"is a dict that contains itself, or is nested in {_MAX_DEPTH} others")
+            return NoNumber(f"is a dict that contains itself, or is nested in {_MAX_DEPTH} other dicts")
         return {key: _try_detach(value[key], (*ancestors, id(value))) for key in value}
     count = count_numbers(value)
     if count is not None and count != 1:
@@ -78,7 +78,7 @@ def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
 
 
 def _to_number(value: Any) -> float | NoNumber:
-    """Convert an object to a number before it changes; a background thread must not run its code."""
+    """Convert an object to a number now: it may change later, and a background thread must not run user code."""
     try:
         return metric_value(value)
     except ConfigError as error:
@@ -86,9 +86,10 @@ def _to_number(value: Any) -> float | NoNumber:
 
 
 def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Refusal]]:
-    """Return the stored numbers of a log call by flat names, and the refused values.
+    """Return the numbers of a log call that are stored, by flat name, and the values that are refused.
 
-    Nested dicts become `a/b`. If several keys result in the same name, the last one counts and the others are refused.
+    The keys of nested dicts are joined, such as `a/b`. If several keys result in the same name, the last value counts
+    and the others are refused.
     """
     numbers: dict[str, float] = {}
     refused: list[Refusal] = []
@@ -106,10 +107,10 @@ def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Re
 
 
 def check_numbers(values: Mapping[Any, Any]) -> dict[str, float]:
-    """Return the numbers of a log call without refused values; waits for tensors on a device.
+    """Return the numbers of a log call that must not contain refused values. Waits for GPU tensors.
 
     Raises:
-        ConfigError: A value would be refused; the message names it.
+        ConfigError: A value is refused; the message names the metric.
     """
     numbers, refused = metric_numbers(values)
     if refused:
@@ -122,7 +123,7 @@ def _flatten(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]
         try:
             name = prefix + text_of(key, "a key")
         except (ConfigError, ValueError):  # the latter for an integer of more than 4,300 digits
-            yield f"{prefix}<{type(key).__name__}>", NoNumber("has a key that cannot be written as a text")
+            yield f"{prefix}<{type(key).__name__}>", NoNumber("has a key that cannot be converted to a string")
             continue
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{name}/")
@@ -134,24 +135,24 @@ def check_name(name: Any) -> None:
     """Check the name of a metric.
 
     Raises:
-        ConfigError: It is not a text, empty, longer than 1,000 characters, or not valid Unicode.
+        ConfigError: The name is not a string, is empty, is longer than 1,000 characters, or is not valid Unicode.
     """
     if not issubclass(type(name), str):
-        raise ConfigError(f"a metric's name is a text, not {_describe(name)}")
+        raise ConfigError(f"a metric name must be a string, not {_describe(name)}")
     name = str.__str__(name)
     if not name.strip() or len(name) > LONGEST_NAME:
         raise ConfigError(f"has a name that is empty or longer than {LONGEST_NAME:,} characters")
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise ConfigError("has a name that is not Unicode text (a lone surrogate)") from None
+        raise ConfigError("has a name that is not valid Unicode (it contains a lone surrogate)") from None
 
 
 def metric_value(value: Any) -> float:
-    """Return a metric's value as float64: integers exactly, other numbers rounded to the nearest.
+    """Return a metric's value as float64. Integers are converted exactly, and other numbers are rounded.
 
     Raises:
-        ConfigError: It is not one number, or float64 cannot represent it.
+        ConfigError: The value is not one number, or float64 cannot represent it.
     """
     if value.__class__ is float:
         return value
@@ -174,10 +175,10 @@ def metric_value(value: Any) -> float:
 
 
 def named_number(value: Any, what: str) -> float:
-    """Return a number that is not a metric, as `metric_value` does.
+    """Convert a number that is not a metric to float64, in the same way as `metric_value`.
 
     Args:
-        what: Name of the value in the message.
+        what: Name of the value in the error message.
     Raises:
         ConfigError: As in `metric_value`.
     """
@@ -191,7 +192,7 @@ def whole_step(step: Any) -> int:
     """Return a step as an integer; 9.0 and one-element arrays and tensors are accepted.
 
     Raises:
-        ConfigError: It is not an integer, or has more than 64 bits.
+        ConfigError: The step is not an integer, or has more than 64 bits.
     """
     if isinstance(step, NoNumber):
         raise ConfigError(f"step {step.reason}")
@@ -208,18 +209,18 @@ def _integer(step: Any) -> int | None:
         exact = step.item() if hasattr(step, "item") else step
         with contextlib.suppress(TypeError):
             return operator.index(exact)
-        if is_plain(exact) and int(exact) == exact:  # False for a text
+        if is_plain(exact) and int(exact) == exact:  # False for a string
             return int(exact)
     return None
 
 
 def short(name: str) -> str:
-    """Return a name for a message."""
+    """Return a name in quotes for a message, shortened to 60 characters."""
     return repr(name if len(name) <= 60 else f"{name[:60]}...")
 
 
 def _describe(value: Any) -> str:
-    """Describe a value that is not a number: a text itself, else type and shape."""
+    """Describe a value that is not a number: a string by its content, any other value by its type and shape."""
     kind = type(value)
     if kind in (str, bytes, type(None)):
         return shorten(value)

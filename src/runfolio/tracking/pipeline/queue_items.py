@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from runfolio.tracking.pipeline.stored_file import StoredFile
 
 Plain = tuple[float, int | None, dict[str, float]]
-"""Call of `Run.log` whose values are all floats: time, step, values. It is the usual kind, hence a plain tuple."""
+"""Call of `Run.log` with only float values: (time, step, values). A plain tuple is fastest for these frequent calls."""
 
 
 class Scalars(NamedTuple):
@@ -19,7 +19,7 @@ class Scalars(NamedTuple):
     step: Any
     values: dict[str, Any]
     aside: bool = False
-    """True if its step counts something else, so that the next automatic step ignores it."""
+    """True if the step does not count log calls, and therefore does not affect the next automatic step."""
 
 
 class Media(NamedTuple):
@@ -34,17 +34,17 @@ class Media(NamedTuple):
 
 
 class Mark:
-    """Position between items. When the encoder thread reaches it, it gets the last assigned seq."""
+    """Position in the queue. When the encoder thread reaches it, the thread sets `seq` to the last assigned seq."""
 
     seq: int | None = None
 
 
 @dataclass
 class FailedCall(Mark):
-    """Position of a call that recorded nothing, to be counted and reported."""
+    """Call that recorded nothing. The encoder counts and reports it."""
 
     name: str
-    """Name under which it is counted."""
+    """Name under which the call is counted."""
     cause: str
     """Key of the failure; each cause is reported once."""
     message: str

@@ -1,4 +1,4 @@
-"""Writing of a run's points and media by one process."""
+"""Files to which one process writes the points and media of a run."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from runfolio.tracking.pipeline.outbox import Outbox
 
 _ONE_WRITE_BYTES = 4 * 1024 * 1024
 _MEDIA_BYTES = 1024**3
-"""Largest size of a list of media."""
+"""Size above which a new media index is started."""
 
 
 class RunFolderWriter:
-    """Writer that appends batches of the outbox to tails and media; a batch leaves the outbox after it is written."""
+    """Writer that moves batches from the outbox to tails and media files.
+
+    A batch is removed from the outbox after it was written.
+    """
 
     def __init__(
         self, folder: Path, writer: str, attempt: int, tail_numbers: Iterator[int], seal_bytes: int, *, sync: bool
@@ -31,7 +34,7 @@ class RunFolderWriter:
         Args:
             writer: Id of this process in the record.
             tail_numbers: Unused numbers for new tails of this writer.
-            seal_bytes: Size from which a tail is full.
+            seal_bytes: Size at which a tail is full.
             sync: Whether every write is flushed to the physical disk before it counts.
         """
         self._folder = folder
@@ -56,14 +59,14 @@ class RunFolderWriter:
         return None if self._tail is None else self._tail.size
 
     def has_points(self) -> bool:
-        """Return whether the run has any points, of any process."""
+        """Return whether any process has recorded points in the run."""
         return bool(RecordPath(self._folder, METRICS).all_entries())
 
     def write_front(self, outbox: Outbox) -> list[EncodedBatch]:
-        """Write the first batches of the outbox to a file, and return them; empty if the outbox is empty.
+        """Write the first batches in the outbox to a file and return them. The list is empty if the outbox is empty.
 
         Raises:
-            OSError: They were not written, or only in part; they stay in the outbox for the next call.
+            OSError: The batches were not written completely. They remain in the outbox for the next call.
         """
         contiguous_id, batches = outbox.front(_ONE_WRITE_BYTES)
         if not batches:
@@ -77,14 +80,14 @@ class RunFolderWriter:
         return batches
 
     def discard(self, outbox: Outbox) -> None:
-        """Empty the outbox without writing: another process has taken the run over."""
+        """Empty the outbox without writing, because another process has taken over the run."""
         outbox.drop(len(outbox.waiting_batches()))
         self._accepted = 0
 
     def close_full_tail(self) -> int | None:
         """Close the tail if it is full, and return its number for sealing.
 
-        It is not synced, which may be slow; its segment is synced before the tail is removed.
+        The tail is not synced, because that may be slow. The segment is synced before the tail is removed.
         """
         if self._tail is None or self._tail.size < self._seal_bytes:
             return None
@@ -95,7 +98,7 @@ class RunFolderWriter:
         """Flush everything that was written to the physical disk.
 
         Raises:
-            OSError: It may not be on the disk.
+            OSError: The data may not be on the disk.
         """
         for file in (self._tail, self._media):
             if file is not None:
@@ -103,7 +106,7 @@ class RunFolderWriter:
         self.sync_folder()
 
     def sync_folder(self) -> None:
-        """Flush the run's folder and its parents to the disk: a power cut may also lose file names."""
+        """Flush the run's folder and its parents to the disk, because a power failure may also lose file names."""
         if not self._folder_synced:
             for folder in (self._folder, self._folder.parent, self._folder.parent.parent):
                 files.sync_file(folder)
@@ -115,7 +118,7 @@ class RunFolderWriter:
             self._tail.close(sync=True)
 
     def close_media(self) -> None:
-        """Close and sync the open list of media at the run's end."""
+        """Close and sync the open media index at the run's end."""
         if self._media is not None:
             self._media.close(sync=True)
 
@@ -147,7 +150,7 @@ class RunFolderWriter:
         self._append(self._media, [medium.line])
 
     def _append(self, file: AppendFile, lines: list[bytes]) -> None:
-        """Append the lines of batches. After a failure, the file has accepted them and only writes the rest."""
+        """Append the lines of batches. After a failure, the file still holds the lines and writes only the rest."""
         if not self._accepted:
             self._accepted = len(lines)
             file.write(b"".join(lines))
@@ -158,13 +161,13 @@ class RunFolderWriter:
             self.sync_folder()
 
     def _leave_tail(self) -> None:
-        """Close the open tail permanently; lines that it accepted but did not write are still in the outbox."""
+        """Close the open tail permanently. Lines that were accepted but not written are still in the outbox."""
         file, self._tail, self._accepted = self._tail, None, 0
         if file is not None:
             file.close(sync=False)
 
     def _leave_media(self) -> None:
-        """Close the media list permanently, as in `_leave_tail`."""
+        """Close the media index permanently, as in `_leave_tail`."""
         file, self._media, self._accepted = self._media, None, 0
         self._media_number = next(self._tail_numbers) + 1
         if file is not None:

@@ -16,11 +16,11 @@ from runfolio.tracking.pipeline.background_log import log
 
 
 class RunLifecycle:
-    """Writer of the parts of the record that identify a run: the process that writes it, its document and its end."""
+    """Writer of the claim, the heartbeat and the run document, which record who writes the run and how it ended."""
 
     def __init__(self, folder: Path, document: RunDocument, heartbeat: Heartbeat, *, sync: bool) -> None:
         self.is_primary = heartbeat.role == PRIMARY
-        """False if the process has joined: another process owns `run.json`, the run's end and its compaction."""
+        """False if this process has joined the run; another process then writes `run.json` and compacts the points."""
         self.is_known_superseded = False
         """Last result of `is_superseded`."""
         self._folder = folder
@@ -38,9 +38,9 @@ class RunLifecycle:
 
         Raises:
             OSError: The store cannot be written.
-            Taken: Another process has claimed the attempt.
+            AttemptTaken: Another process has claimed the attempt.
         """
-        # Without parents: a deleted run, or one on a missing disk, must not be created again.
+        # Parents are not created: a run that was deleted, or whose disk is missing, must not be created again.
         for parts in ((ALIVE,), (METRICS,), (MEDIA,), (MEDIA, MEDIA_FILES)):
             RecordPath(self._folder, *parts).mkdir()
         self.write_heartbeat()
@@ -57,7 +57,7 @@ class RunLifecycle:
     def is_superseded(self) -> bool:
         """Return whether another process has opened the next attempt; if so, this process records nothing more.
 
-        The first such result is logged.
+        The first time, this is logged as an error.
         """
         if (
             not self.is_known_superseded
@@ -65,8 +65,8 @@ class RunLifecycle:
         ):
             self.is_known_superseded = True
             log.error(
-                "run %s was taken over by process %d on %s: this process (%d) records nothing more; its earlier points"
-                " stay readable, and its training continues",
+                "run %s was taken over by process %d on %s; this process (%d) records nothing more; its earlier points"
+                " remain readable, and training continues",
                 self._document.id,
                 claim.pid,
                 claim.host,
@@ -75,7 +75,7 @@ class RunLifecycle:
         return self.is_known_superseded
 
     def beat(self) -> bool:
-        """Write the next heartbeat; return False if the process was superseded and writes none."""
+        """Write the next heartbeat. If the process was superseded, mark its heartbeat as ended and return False."""
         if self.is_superseded():
             if self._heartbeat.end is None:
                 self._heartbeat.end = "interrupted"
@@ -93,7 +93,7 @@ class RunLifecycle:
         if self._document_changed and self.is_primary and not self.is_superseded():
             self._document_changed = False
             try:
-                self._save(sync=True)  # after a power cut, an incomplete file would hide the run
+                self._save(sync=True)  # after a power failure, an incomplete file would hide the run
             except BaseException:
                 self._document_changed = True
                 raise

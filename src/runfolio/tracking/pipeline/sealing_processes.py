@@ -1,4 +1,4 @@
-"""Helper processes that seal tails to segments."""
+"""Helper processes that seal tails into segments."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from runfolio.tracking.process import subprocesses
 
 
 class SealingProcesses:
-    """Sealer of the tails of one writer, in processes without effect on the memory and the speed of the training.
+    """Sealer of one writer's tails. It uses separate processes, so that it does not slow down the training process.
 
-    A failure is harmless: the tails remain and are readable.
+    A failure is harmless, because the tails remain and are readable.
     """
 
     def __init__(self, folder: Path, writer: str) -> None:
@@ -22,16 +22,16 @@ class SealingProcesses:
         self._processes: list[subprocess.Popen[str]] = []
 
     def start_seal(self, number: int) -> None:
-        """Seal one tail."""
+        """Start to seal one tail."""
         self._start("seal", number)
 
     def start_compact(self, number: int) -> None:
-        """Seal everything to the one segment `number`."""
+        """Start to seal all points into the single segment `number`."""
         self._start("compact", number)
 
     def compact_here(self, number: int) -> None:
         """Compact in this process, which is faster than another process for a small run."""
-        from runfolio.record.points import compaction  # imports Arrow; the training is over here
+        from runfolio.record.points import compaction  # imports Arrow; training has ended here
 
         compaction.compact(self._folder, self._writer, number)
         compaction.sweep(self._folder)

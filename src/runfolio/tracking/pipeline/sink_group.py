@@ -1,4 +1,4 @@
-"""Sinks of a run, possibly none."""
+"""Group of all sinks of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, Encod
 class SinkGroup:
     """Group that passes everything written to the record to each sink, and drops a sink that fails.
 
-    It meets the contract of `Sink`. All methods are called on the thread that writes the record, and none raises.
+    It calls the sinks as `Sink` specifies. All methods are called on the thread that writes the record, and no method
+    raises an error.
     """
 
     def __init__(self, sinks: Iterable[Sink], folder: Path, document: RunDocument, heartbeat: Heartbeat) -> None:
@@ -34,8 +35,8 @@ class SinkGroup:
     def write(self, batches: Iterable[EncodedBatch]) -> None:
         """Pass on batches that were written to the record.
 
-        They are decoded from their lines, so that a sink gets exactly what a reader of the record gets. Runs without
-        sinks avoid this cost.
+        The batches are decoded from their lines, so that a sink receives the same data as a reader of the record. Runs
+        without sinks skip this step.
         """
         if not self._sinks:
             return
@@ -46,7 +47,7 @@ class SinkGroup:
                 self._write_media(batch)
 
     def save_document(self) -> None:
-        """Pass on the run document, at the end of every write of the record."""
+        """Pass on the run document. This is called after every write to the record."""
         self._call_each(lambda sink: sink.document(self._document.without_secrets()))
 
     def report_loss(self, reason: str) -> None:
@@ -74,7 +75,7 @@ class SinkGroup:
     def _last_steps(self) -> Mapping[str, int]:
         if len(self._document.attempts) == 1:
             return {}
-        from runfolio.record.checkpoints import resume_points  # Arrow, which few sinks need
+        from runfolio.record.checkpoints import resume_points  # imports Arrow, which few sinks need
 
         return resume_points.last_steps(self._folder, self._document)
 

@@ -13,7 +13,7 @@ _SPOOL_BYTES = 1_000_000_000
 
 
 class SpoolTransfer:
-    """Mover of spools: creates one if the store cannot be written, and moves it into the run later."""
+    """Manager of spools. It creates a spool if the store cannot be written, and moves the spool into the run later."""
 
     def __init__(self, folder: Path, run_id: str, writer: str, attempt: int, tail_numbers: Iterator[int]) -> None:
         self.lost = 0
@@ -24,7 +24,7 @@ class SpoolTransfer:
         self._attempt = attempt
         self._tail_numbers = tail_numbers
         self._spools: list[Spool] = []
-        """Spools that are not moved yet."""
+        """Spools that have not been moved into the run yet."""
 
     @property
     def folders(self) -> list[Path]:
@@ -43,7 +43,7 @@ class SpoolTransfer:
         """Move the next spool into the run; return False if there is none.
 
         Raises:
-            OSError: A part of it remains in the spool.
+            OSError: A part of the data remains in the spool.
         """
         if not self._spools:
             return False
@@ -54,7 +54,8 @@ class SpoolTransfer:
     def save_waiting(self, outbox: Outbox) -> None:
         """Copy the rest of the outbox to a spool, at the end of a run whose store cannot be written.
 
-        It is called on the store thread, or on another one if that hangs. If both write a batch, readers see it once.
+        It is called on the store thread, or on a different thread if the store thread hangs. If both write a batch,
+        readers still see the batch only once.
 
         Raises:
             OSError: The spool cannot be written.
@@ -68,7 +69,7 @@ class SpoolTransfer:
             self._spools.append(spool)
 
     def describe_loss(self, failure: str) -> str:
-        """Describe what the record lacks, in one sentence."""
+        """Describe the data that the record lacks, in one sentence."""
         if folders := self.folders:
             return f"its last points could not be written ({failure}); they are in {folders[0].parent}"
         if self.lost:
@@ -80,7 +81,7 @@ def write_batch(spool: Spool, batch: EncodedBatch) -> None:
     """Write a batch to a spool.
 
     Raises:
-        OSError: It was not written, or only in part.
+        OSError: The batch was not written completely.
     """
     if isinstance(batch, EncodedPoints):
         spool.write_points(batch.lines)

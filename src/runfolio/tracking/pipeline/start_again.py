@@ -1,4 +1,4 @@
-"""Branch of a run that continues without a checkpoint, whose script may start from the beginning."""
+"""Restart of a run that continues without a checkpoint: its script may start from the beginning."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 
 
 class StartAgain:
-    """Filter that detects a restart: if the first logged step is not after the last one, later points are dropped.
+    """Filter that detects whether a script restarts from an earlier step.
 
-    A script that continues at `run.last_step` keeps every point. One that restarts gets a curve without duplicates.
+    If the first logged step is not after the last recorded step, the earlier points from that step on are dropped. A
+    script that continues after `run.last_step` keeps every point. A script that restarts gets curves without duplicate
+    points.
     """
 
     def __init__(self, last_step: int, take: Callable[[Item], None], drop_from: Callable[[int], None]) -> None:
         """Create a filter.
 
         Args:
-            drop_from: Removes the points from a step on from the newest branch.
+            drop_from: Function that removes the earlier points from a given step on.
         """
         self._last_step = last_step
         self._take = take

@@ -45,5 +45,5 @@ class StopAfter:
         if threading.current_thread() is not threading.main_thread():
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(0)  # an exception would only end this thread
+            os._exit(0)  # an exception would end only this thread
         raise SystemExit(0)

@@ -10,14 +10,14 @@ from runfolio.tracking.pipeline.background_log import log
 
 
 class StoreHealth:
-    """Measure of how long the store has been unavailable; it logs failures and recoveries.
+    """Availability of the store: since when it has been failing or hanging. Failures and recoveries are logged.
 
-    The store thread writes it; any thread may read it.
+    The store thread updates it; any thread may read it.
     """
 
     def __init__(self, folder: Path, run_id: str, patience_s: float) -> None:
         self.last_failure = ""
-        """Reason of the last failure."""
+        """Reason for the last failure."""
         self._folder = folder
         self._run_id = run_id
         self._patience_s = patience_s
@@ -39,10 +39,10 @@ class StoreHealth:
         """Reason why the store cannot be written."""
         if self.is_failing:
             return self.last_failure
-        return "it does not respond" if self.unavailable_s > self._patience_s else "it is slower than the logging"
+        return "it does not respond" if self.unavailable_s > self._patience_s else "writing is slower than logging"
 
     def note_progress(self) -> None:
-        """Record that the store thread starts a task or makes progress, so it does not hang."""
+        """Record that the store thread has started a task or made progress, which shows that it does not hang."""
         self._busy_since = time.monotonic()
 
     def note_idle(self) -> None:
@@ -56,14 +56,14 @@ class StoreHealth:
         # Not `Path.exists`, which raises if the parent folder cannot be read.
         if isinstance(error, FileNotFoundError) and not os.path.exists(self._folder):  # noqa: PTH110
             log.warning(
-                "run %s: its folder %s was deleted or moved; the training continues, and recording continues"
+                "run %s: its folder %s was deleted or moved; training continues, and recording continues"
                 " when the folder is back",
                 self._run_id,
                 self._folder,
             )
             return
         log.warning(
-            "run %s: cannot write %s (%s); the training continues, and points stay in memory until a retry succeeds",
+            "run %s: cannot write %s (%s); training continues, and points stay in memory until a retry succeeds",
             self._run_id,
             self._folder,
             self.last_failure,

@@ -1,8 +1,8 @@
 """Thread that writes to the run's folder.
 
-Only this thread touches the store, except for checkpoints and artifacts, which their callers write. So a store that
-hangs, is full or missing delays no other thread: batches wait in the outbox, and the encoder thread writes the excess
-to a spool. No error is raised into the training.
+Only this thread accesses the store, except for checkpoints and artifacts, which their callers write. A store that
+hangs, is full or is missing therefore does not delay other threads. Batches wait in the outbox, and the encoder thread
+writes the excess to a spool. No error is raised in the training thread.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.process.exit_hooks import Ending
 
 _CAPTURE_WAIT_S = 10.0
-"""Longest wait of the run's end for background tasks, such as git on a slow disk and fingerprints of data."""
+"""Longest time that the end of a run waits for background tasks, such as git on a slow disk or data fingerprints."""
 _SMALL_BYTES = 4 * 1024 * 1024
-"""Size up to which a run's only tail is sealed in this process at the end, which is faster than another process."""
+"""Maximum size of a run's only tail that is sealed in this process at the end, because starting a process is slower."""
 
 
 class StoreWriter:
-    """Writer to the store: executes commands one after another, and writes the outbox in between."""
+    """Writer to the store. It executes commands one after another, and writes the outbox in between."""
 
     def __init__(
         self,
@@ -51,22 +51,24 @@ class StoreWriter:
         *,
         sync: bool = False,
     ) -> None:
-        """Prepare; nothing is written before `start`.
+        """Prepare the writer; nothing is written before `start`.
 
         Args:
-            capture: Called once, on its own thread; records slow facts about the environment.
-            capture_changes: Called at each heartbeat and before the end; records facts that may have changed.
-            sinks: Receivers of what was written to the record.
+            capture: Function that records facts about the environment that take long to collect. It is called once, on
+                its own thread.
+            capture_changes: Function that records facts that may have changed. It is called at each heartbeat and
+                before the end.
+            sinks: Receivers of the data that was written to the record.
             sync: Whether every write is flushed to the physical disk before it counts.
         """
         self.folder = folder
         self.outbox = Outbox()
         self.closed = False
-        """True once the run's end is written, as far as possible."""
+        """True once the run's end has been written, or could not be written."""
         self.is_complete = False
         """True once everything is in the store."""
         self.ending: Ending = "run"
-        """Scope of the end, once it begins."""
+        """Scope of the end; valid once the end has begun."""
         self._document = document
         self._config = config
         self._capture_changes = capture_changes
@@ -79,7 +81,7 @@ class StoreWriter:
         self._health = StoreHealth(folder, document.id, config.patience_s)
         self._sinks = SinkGroup(sinks, folder, document, heartbeat)
         self._tasks = BackgroundTasks(self._guard, capture)
-        # SimpleQueue.put may be called from a signal handler that interrupted another put; a lock would hang there.
+        # A signal handler that interrupted `put` may call it again. `SimpleQueue` allows this; a lock would deadlock.
         self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"runfolio-store-{document.id}", daemon=True)
 
@@ -107,7 +109,7 @@ class StoreWriter:
         """Write the first files and start the thread.
 
         Args:
-            wait: False for a process that joins: its first file is written later, without delaying the caller.
+            wait: False for a process that joins the run. Its first file is then written in the background.
         Raises:
             OSError: The store cannot be written.
             RuntimeError: No thread can be started; nothing was written.
@@ -126,14 +128,15 @@ class StoreWriter:
         self.do(self._sinks.open)
 
     def start_capture(self) -> None:
-        """Start to capture the environment of the run; call this after the monitors have started.
+        """Start to capture the environment of the run. Call this after the monitors have started.
 
-        Programs started by the capture use pipes, which must not get the numbers of streams that the console records.
+        The capture starts programs with pipes. Their file descriptors must not get the numbers of the streams that the
+        console monitor records.
         """
         self._tasks.start_capture()
 
     def start_task(self, task: Callable[[], object]) -> None:
-        """Execute a task on its own thread; the run's end waits for it as long as for the capture.
+        """Execute a task on its own thread. The end of the run waits for it, as it does for the capture.
 
         Raises:
             RuntimeError: No thread can be started.
@@ -162,9 +165,9 @@ class StoreWriter:
             self._write_outbox()
             self._lifecycle.save_changes()
             if self._health.is_failing:
-                self._lifecycle.write_heartbeat()  # the folder may be gone, while open files still accept writes
+                self._lifecycle.write_heartbeat()  # fails if the folder was deleted; open files may still accept writes
             while self._spools.return_next():
-                self._sinks.report_loss("points from the spool are missing in it")
+                self._sinks.report_loss("points from the spool were not passed on")
             if sync:
                 self._files.sync()
         except Exception as error:
@@ -190,7 +193,7 @@ class StoreWriter:
     def spool_waiting(self) -> None:
         """Copy the rest of the outbox to a spool if the store cannot be written at the end.
 
-        This thread calls it, or another one if this thread hangs.
+        It is called on the store thread, or on a different thread if the store thread hangs.
         """
         try:
             self._spools.save_waiting(self.outbox)
@@ -199,7 +202,7 @@ class StoreWriter:
             self._health.last_failure = reason
 
     def end(self, set_status: Callable[[RunDocument], None]) -> None:
-        """Write everything, then the run's end, then seal it to one segment; then set `closed`."""
+        """Write all data and the run's end, seal the points into one segment, and then set `closed`."""
         self.do(lambda: self._end(set_status))
 
     def _run(self) -> None:
@@ -267,7 +270,10 @@ class StoreWriter:
             self._stop()
 
     def _compact(self) -> None:
-        """Seal the run to one segment, here if it is small. Arrow cannot be started while the interpreter ends."""
+        """Seal the run into one segment.
+
+        A small run is sealed in this process, unless the interpreter is ending, because Arrow cannot start then.
+        """
         if self.ending == "killed" or not self._lifecycle.is_primary or self._lifecycle.is_known_superseded:
             return
         self._sealing.wait()  # their segments are then part of the compaction

@@ -12,9 +12,9 @@ class StoredFile(NamedTuple):
 
     content: bytes
     notes: dict[str, Any]
-    """Fields of its line."""
+    """Fields of the medium's line in the index."""
     warnings: tuple[str, ...]
-    """Descriptions of the changes, each to follow the medium's name in a sentence."""
+    """Descriptions of the changes. Each one completes a sentence that starts with the medium's name."""
     suffix: str = ".png"
     masks: Mapping[str, bytes] = MappingProxyType({})
     """Masks of an image by name, as PNG."""

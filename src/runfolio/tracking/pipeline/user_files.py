@@ -1,4 +1,4 @@
-"""Files of media that the user hands in: read at the call, bounded, and recognised by their content."""
+"""Media files that the user passes. They are read during the call, limited in size, and recognised by their content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def file_content(value: Any, what: str) -> bytes | None:
     Args:
         what: Name of the file in messages, with its article, such as `an image`.
     Raises:
-        ConfigError: It cannot be read, or is larger than a medium may be.
+        ConfigError: The file cannot be read, or is larger than a medium may be.
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _checked(bytes(value), what)
@@ -40,9 +40,9 @@ def _path_content(path: str | Path, what: str) -> bytes:
 
 
 def _checked(content: bytes | None, what: str) -> bytes:
-    """Return the content of a file; None stands for a content that is too large to be read."""
+    """Return the content of a file. If `content` is None, the file was too large to be read."""
     if content is None or len(content) > file_bounds.MEDIUM:
-        raise ConfigError(f"{what} file of more than {file_bounds.MEDIUM:,} bytes; keep it as an artifact")
+        raise ConfigError(f"{what} file has more than {file_bounds.MEDIUM:,} bytes; store it as an artifact")
     return content
 
 
@@ -56,18 +56,18 @@ def _object_content(file: Any, what: str) -> bytes:
     else:
         content = file.read(file_bounds.MEDIUM + 1)
     if not isinstance(content, bytes):
-        raise ConfigError(f"{what} file is read as bytes, not as {type(content).__name__}; open it in mode 'rb'")
+        raise ConfigError(f"{what} file must be read as bytes, not as {type(content).__name__}; open it in mode 'rb'")
     return content
 
 
 def stored_unchanged(content: bytes, formats: Sequence[MediaFormat], what: str) -> StoredFile:
-    """Return a file to be stored as it is.
+    """Return a file that is stored unchanged.
 
     Raises:
-        ConfigError: It has none of the formats.
+        ConfigError: The file has none of the formats.
     """
     known = recognise(content[:HEAD_BYTES], len(content), formats)
     if known is None:
         names = ", ".join(known.suffix.removeprefix(".").upper() for known in formats)
-        raise ConfigError(f"its {len(content):,} bytes are not {what} file; give one of {names}")
+        raise ConfigError(f"its {len(content):,} bytes are not {what} file; supported formats are {names}")
     return StoredFile(content, {}, (), known.suffix)

@@ -1,4 +1,4 @@
-"""Lines that a run prints to stderr: its folder at the start, and any end other than `finished`."""
+"""Lines that a run prints to stderr: its folder at the start, and its state at the end unless it finished."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OFF = ("", "0", "false", "no", "off")
 
 
 def print_start(folder: Path, document: RunDocument, last_step: int) -> None:
-    """Print name, id and folder of a run, and the step after which it continues."""
+    """Print the name, id and folder of a run, and the step after which it continues."""
     step = f" after step {last_step}" if document.attempts[-1].parent is not None and last_step >= 0 else ""
     _print(f"{_label(document)}{step} -> {_short(folder)}")
 
@@ -34,7 +34,7 @@ def _label(document: RunDocument) -> str:
 
 
 def _short(folder: Path) -> str:
-    """Return a path relative to the current folder if it is below it."""
+    """Return the path of `folder` relative to the current folder if that contains it; else the absolute path."""
     with contextlib.suppress(OSError):
         if folder.is_relative_to(Path.cwd()):
             return os.fspath(folder.relative_to(Path.cwd()))

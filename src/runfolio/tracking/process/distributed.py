@@ -1,4 +1,4 @@
-"""Runs of several processes: which run this process joins, and whether another process writes it."""
+"""Runs of several processes: which run this process joins, and whether another process writes to it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _RETRY_S = 0.05
 
 
 def run_id_from_environment() -> str | None:
-    """Return the id in `RUNFOLIO_RUN_ID` of the run that this process belongs to.
+    """Return the id of the run that this process belongs to, as set in `RUNFOLIO_RUN_ID`; None if it is not set.
 
     Raises:
-        ConfigError: It is not a valid id.
+        ConfigError: The variable does not contain a valid id.
     """
     run_id = os.environ.get(RUN_ID) or None
     if run_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", run_id):
-        raise ConfigError(f"{RUN_ID} is {run_id!r}; an id is 1 to 64 letters, digits, _ and -")
+        raise ConfigError(f"{RUN_ID} is {run_id!r}; an id must consist of 1 to 64 letters, digits, _ and -")
     return run_id
 
 
 def rank() -> int | None:
-    """Return this process's rank, as set by torchrun, Slurm or Open MPI; None if none of them set it."""
+    """Return the rank of this process, as set by torchrun, Slurm or Open MPI; None if it has no rank."""
     for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
         if (value := os.environ.get(name, "")).isdecimal():
             return int(value)
@@ -51,7 +51,7 @@ def data_loader_worker() -> int | None:
 
 
 def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
-    """Return the run with an id; None if the store has none.
+    """Return the folder and document of the run with an id; None if the store does not contain it.
 
     Raises:
         ConfigError: Several runs have the id.
@@ -75,8 +75,8 @@ def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
 def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: bool = False) -> bool:
     """Return whether the newest attempt is still written, or belongs to this rank's job.
 
-    A late rank joins an attempt that began after its job did, even if the other ranks have ended it. If the rank
-    `resumes`, that attempt must be a resumed one.
+    A rank that starts late joins an attempt that began after the rank's job, even if the other ranks have already ended
+    the attempt. If the rank `resumes`, the attempt must have been resumed too.
     """
     newest = document.attempts[-1]
     if document.status.state == RUNNING:
@@ -87,23 +87,23 @@ def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: 
 
 
 def refuse_if_written(folder: Path, document: RunDocument, claimed: int, patience_s: float = SILENT_S) -> None:
-    """Check that no other process writes the run; see `find_writer`.
+    """Check that no other process writes to the run; see `find_writer`.
 
     Raises:
-        StoreError: Another process writes it.
+        StoreError: Another process writes to the run.
     """
     if (heartbeat := find_writer(folder, document, claimed, patience_s)) is not None:
         raise StoreError(
             f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host}"
             f" (last heartbeat {heartbeat.age_s(folder):.0f} s ago);"
-            " stop that process first, start a new run, or take this run over with runfolio.resume(run, force=True)"
+            " stop that process first, start a new run, or take over this run with runfolio.resume(run, force=True)"
         )
 
 
 def find_writer(folder: Path, document: RunDocument, claimed: int, patience_s: float = SILENT_S) -> Heartbeat | None:
-    """Return the heartbeat of the process that writes the run; None if no process does.
+    """Return the heartbeat of the process that writes to the run; None if no process does.
 
-    The heartbeat of a process on another machine is watched for `patience_s` seconds.
+    The heartbeat of a process on a different machine is watched for `patience_s` seconds.
 
     Args:
         claimed: Number of the newest claimed attempt, read before `document`.
@@ -126,9 +126,10 @@ def _newest_heartbeat(folder: Path, document: RunDocument, claimed: int) -> Hear
 
 
 def _is_alive(folder: Path, document: RunDocument) -> bool:
-    """Return whether a process still writes the newest attempt.
+    """Return whether a process still writes to the newest attempt.
 
-    A fresh heartbeat from another machine suffices if the attempt belongs to this job; otherwise it is watched.
+    If the attempt belongs to this job, a fresh heartbeat from a different machine suffices. Otherwise, that heartbeat
+    is watched for changes.
     """
     newest = document.attempts[-1]
     heartbeat = Heartbeat.read(folder, newest.writer)
@@ -144,8 +145,8 @@ def _is_alive(folder: Path, document: RunDocument) -> bool:
 
 def _still_beats(folder: Path, document: RunDocument, first: Heartbeat, patience_s: float) -> bool:
     log.warning(
-        "run %s was last written by process %d on %s, which cannot be seen from here: watching its heartbeat"
-        " for up to %.0f s (force=True takes the run over at once)",
+        "run %s was last written by process %d on %s, which is not visible from this machine: watching its heartbeat"
+        " for up to %.0f s (force=True takes over the run at once)",
         document.id,
         first.pid,
         first.host,
@@ -171,13 +172,16 @@ def wait_for_retry(deadline: float) -> bool:
 
 
 def _job_started() -> datetime:
-    """Return when this process's job was started: with its launcher, but at most shortly before this process."""
+    """Return the start time of this process's job.
+
+    This is the start time of the launcher, but not more than 30 s before the start of this process.
+    """
     own, launcher = (_started(pid) for pid in (os.getpid(), os.getppid()))
     return max(own - _SAME_LAUNCH, launcher)
 
 
 def _started(pid: int) -> datetime:
-    """Return when a process was started; 1970 if that is unknown."""
+    """Return the start time of a process; 1970 if it is unknown."""
     import psutil
 
     seconds = process_started(pid)

@@ -1,13 +1,13 @@
-"""Hooks that end open runs with the process, with the outcome of the process.
+"""Hooks that end open runs when the process ends, and record the outcome of the process.
 
 The first `init` hooks `sys.excepthook` (tracebacks), `sys.exit` (exit codes), SIGTERM, SIGHUP, under Slurm also SIGUSR1
 (preemption), and `atexit` (any other end). Previous hooks still run, and exceptions, exit codes and signals keep their
 effect. `faulthandler` prints where C code crashed.
 
-If the training calls `run.checkpoint` often, the first such signal does not end the process at once. Its points and
-its state are saved, then it runs until its next checkpoint or the end of the grace period.
+If the training script calls `run.checkpoint` often, the first such signal does not end the process at once. The points
+and the expected outcome are saved, and the process continues until its next checkpoint or the end of the grace period.
 
-In a forked child these signals keep their default effect until it logs something; then it is hooked as well.
+In a forked child, these signals keep their default effect until the child logs something. Then they are hooked too.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from runfolio.tracking.process.process_observer import Sender
 Ending = Literal["run", "process", "killed"]
 """Scope of an end: only the run, the process, or the process within seconds."""
 _WAIT_S: dict[Ending, float] = {"run": 120.0, "process": 9.0, "killed": 5.0}
-"""Longest wait for the disk at an end. A hanging store must not keep a process alive. The time left after SIGTERM is
-unknown: clusters grant 5 to 30 s."""
+"""Longest wait for the disk when a run ends. A store that hangs must not keep a process alive. The time left after
+SIGTERM is unknown: clusters grant 5 to 30 s."""
 _LEAST_WAIT_S = 0.5
 _SAME_REQUEST_S = 1.0
-"""Interval within which signals count as one request: many are sent to the process and then to its whole group."""
+"""Interval within which signals count as one request: senders often signal the process and then its whole group."""
 _ONCE_MORE_S = 1.5
-"""Wait after a second Ctrl-C; half a second of it is left for the spool if the store does not respond."""
+"""Wait after a second Ctrl-C. Half a second of it is reserved for writing a spool if the store does not respond."""
 
 
 class OpenRun(Protocol):
     """Run that ends with the process."""
 
     ends_as: RunOutcome | None
-    """Outcome of the run if it is not ended explicitly; None: the outcome of the process."""
+    """Outcome of the run if it is not ended explicitly; None stands for the outcome of the process."""
     is_idle: bool
     """True if no cell of the notebook is running, so that a signal does not change how the run ends."""
 
@@ -61,13 +61,13 @@ class OpenRun(Protocol):
 
     @property
     def handle(self) -> object:
-        """Object of the run that the user has."""
+        """`Run` object that the user holds."""
         ...
 
     def reset_after_fork(self) -> None: ...
 
     def checkpoint_wait_s(self) -> float:
-        """Return how many seconds a process asked to stop may wait for the next checkpoint; 0 if none is expected."""
+        """Return how long a process that was asked to stop may wait for a checkpoint, in seconds; 0 if none is due."""
         ...
 
     def note_preemption(self) -> None:
@@ -77,7 +77,7 @@ class OpenRun(Protocol):
 
 @dataclass
 class _StopRequest:
-    """Request to stop, granted at the next checkpoint."""
+    """Request to stop, which takes effect at the next checkpoint."""
 
     requested_at: float
     deadline: float
@@ -91,13 +91,13 @@ _stop_signal: signal.Signals | None = None
 """Signal that asked this process to stop, even if another handler ignores it."""
 _senders: Sequence[Sender] = ()
 _end_started_at: dict[Ending, float] = {}
-"""Time when the process began to end its runs."""
+"""Time at which the process began to end its runs, by scope of the end."""
 _finalized = 0
-"""Id of this process if it is a child of `multiprocessing` and ends its runs by a finalizer."""
+"""Id of this process if it is a child of `multiprocessing` that ends its runs in a finalizer."""
 _stop_request: _StopRequest | None = None
 _hooked = False
 _signals_to_hook = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
-"""Signals still to hook: only the main thread may do so, and another thread may open the first run."""
+"""Signals that are not hooked yet. Only the main thread can hook them, but any thread may open the first run."""
 _fatal_handlers: dict[signal.Signals, Any] = {}
 """Our handlers of signals that kill the process by default."""
 _HELD_SIGNALS = frozenset(_signals_to_hook)
@@ -138,7 +138,7 @@ def stop_signal() -> int | None:
 
 
 def preemption_outcome() -> RunOutcome | None:
-    """Return the outcome that the stop signal means; None if none arrived."""
+    """Return the outcome of a process that the stop signal ends; None if no such signal has arrived."""
     return None if _stop_signal is None else RunOutcome.from_signal(_stop_signal, _senders)
 
 
@@ -153,7 +153,7 @@ def grace_left_s() -> float:
 
 
 def send_stop_signal() -> None:
-    """End the process by the signal that asked it to stop. Outside of the main thread this returns."""
+    """End the process with the signal that asked it to stop. Outside the main thread, the function returns."""
     if _stop_request is not None and _stop_signal is not None:
         _stop_request.is_over = True
         os.kill(os.getpid(), _stop_signal)
@@ -171,14 +171,14 @@ def is_successful() -> bool:
 
 
 def seconds_left(ending: Ending) -> float:
-    """Return the seconds for which the end of a run may wait for the disk; all runs of an ending process share them."""
+    """Return how long the end of a run may wait for the disk, in seconds. All runs of an ending process share it."""
     if ending == "run":
         return _WAIT_S["run"]
     return max(_LEAST_WAIT_S, _end_started_at.setdefault(ending, time.monotonic()) + _WAIT_S[ending] - time.monotonic())
 
 
 def extend_deadline(ending: Ending, by_s: float) -> None:
-    """Extend the deadline by the wait for a checkpoint, which depends on its size."""
+    """Extend the deadline by the time spent on a checkpoint, which depends on the checkpoint's size."""
     if ending in _end_started_at:
         _end_started_at[ending] += by_s
 
@@ -198,7 +198,7 @@ def _hook() -> None:
         _hook_exit()
         _hook_crashes()
     is_main = threading.current_thread() is threading.main_thread()
-    # torch hooks the workers of a DataLoader below Python and treats their death by a signal as an error.
+    # torch handles signals of DataLoader workers in C++, and treats a worker that a signal kills as an error.
     if _signals_to_hook and is_main and distributed.data_loader_worker() is None:
         _hook_signals()
 
@@ -206,7 +206,7 @@ def _hook() -> None:
 def _hook_crashes() -> None:
     if not faulthandler.is_enabled():
         with contextlib.suppress(Exception):  # stderr is closed, or not a file, as in a notebook
-            faulthandler.enable(all_threads=False)  # runfolio's threads would hide the user's
+            faulthandler.enable(all_threads=False)  # traces of runfolio's threads would only distract
 
 
 def _hook_exceptions() -> None:
@@ -221,7 +221,7 @@ def _hook_exceptions() -> None:
 
 
 class _Exit(SystemExit):
-    """Exception of our `sys.exit`, which detects whether it ends the process or is caught."""
+    """Exception that our `sys.exit` raises. It detects whether it ends the process or is caught."""
 
     outcome = RunOutcome()
 
@@ -232,7 +232,7 @@ class _Exit(SystemExit):
 
 
 def _exit(code: Any, outcome: RunOutcome) -> _Exit:
-    # Built in a function of its own: in the traceback of its own frame it would refer to itself and be deleted late.
+    # Created in a separate function: in `note`, traceback and frame would refer to each other and delay the deletion.
     error = _Exit() if code is None else _Exit(code)
     error.outcome = outcome
     return error
@@ -257,7 +257,7 @@ def _hook_exit() -> None:
 def _hook_signals() -> None:
     while _signals_to_hook:
         number = _signals_to_hook.pop()
-        # Existing handlers of the other signals often have another purpose, such as reloading settings.
+        # Existing handlers of the other signals often have a different purpose, such as reloading settings.
         is_free = signal.getsignal(number) == signal.SIG_DFL
         if number == signal.SIGTERM or (is_free and (number == signal.SIGHUP or "SLURM_JOB_ID" in os.environ)):
             _hook_signal(number)
@@ -287,14 +287,17 @@ def _hook_signal(number: signal.Signals) -> None:
 
 
 def _is_same_request() -> bool:
-    """Return whether a further signal repeats the request: the process is ending, or the first one has just arrived."""
+    """Return whether a further signal only repeats the request.
+
+    This is so if the process is already ending, or if the first signal has just arrived.
+    """
     return _stop_request is None or not (
         _stop_request.is_over or time.monotonic() - _stop_request.requested_at > _SAME_REQUEST_S
     )
 
 
 def _grant_grace() -> bool:
-    """Return whether the process continues to its next checkpoint; if so, save all data first."""
+    """Save all data and return True if the process may continue to its next checkpoint; return False otherwise."""
     global _stop_request
     wait_s = max((run.checkpoint_wait_s() for run in _open_runs), default=0.0)
     if not wait_s:
@@ -338,7 +341,7 @@ def _end_all(ending: Ending = "process") -> None:
 
 @contextlib.contextmanager
 def hold_signals() -> Iterator[None]:
-    """Block the signals that end this process in this thread."""
+    """Block, in this thread, the signals that end the process."""
     previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_SIGNALS)
     try:
         yield
@@ -347,18 +350,20 @@ def hold_signals() -> Iterator[None]:
 
 
 def _before_fork() -> None:
-    """Block signals: Python drops one that arrives during a fork, and right after it one would end the run in the
-    child."""
+    """Block signals, because Python drops a signal that arrives during a fork.
+
+    Right after the fork, a signal would end the run in the child.
+    """
     _masks.before_fork.append(signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_SIGNALS))
 
 
 def _after_fork() -> None:
-    if _masks.before_fork:  # else this was hooked while another thread forked
+    if _masks.before_fork:  # empty if the hook was registered while another thread forked
         signal.pthread_sigmask(signal.SIG_SETMASK, _masks.before_fork.pop())
 
 
 def _after_fork_in_child() -> None:
-    """Reset a forked child: it has the run but none of its threads, and joins it as a separate process."""
+    """Reset a forked child, which inherits the run without its threads and joins it as a separate process."""
     global _outcome, _stop_signal, _is_forked, _stop_request
     _outcome, _stop_signal, _is_forked, _stop_request = RunOutcome(), None, True, None
     try:
@@ -380,13 +385,13 @@ def _unhook_signals() -> None:
 
 
 def _multiprocessing() -> ModuleType | None:
-    """Return `multiprocessing.util` in a child of `multiprocessing`."""
+    """Return `multiprocessing.util` in a child of `multiprocessing`; None in any other process."""
     process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
     return util if process and process.parent_process() is not None else None
 
 
 def _end_with_multiprocessing() -> None:
-    """Register a finalizer in a child of `multiprocessing`, which ends by its finalizers and `os._exit`."""
+    """Register a finalizer in a child of `multiprocessing`, which calls its finalizers and then `os._exit`."""
     global _finalized
     util = _multiprocessing()
     if util is not None and _finalized != os.getpid():

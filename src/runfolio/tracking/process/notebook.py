@@ -1,4 +1,4 @@
-"""Notebooks: cells determine how a run ends, since the kernel always exits with 0."""
+"""Outcomes of runs in notebooks. The cells determine the outcome, because the kernel always exits with status 0."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _CellError(NamedTuple):
 
 
 class CellWatcher:
-    """Watcher of the outcomes of cells while a run is open.
+    """Watcher that tracks the outcomes of cells while a run is open.
 
     A run ends with the outcome of the last cell that used it. Errors of later cells count too, until a cell succeeds.
     """
@@ -30,7 +30,7 @@ class CellWatcher:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._started_at: dict[OpenRun, float] = {}
-        """Start of the current cell, by the clock of each run that was open then."""
+        """Start time of the current cell, for each run that was open then, by the clock of that run."""
         self._errors: dict[OpenRun, _CellError] = {}
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
@@ -68,7 +68,7 @@ class CellWatcher:
         return replace(outcome, reason=f"{outcome.reason} in {cell}", exit_code=None)
 
     def _line(self, trace: TracebackType | None) -> int | None:
-        """Return the last line of the cell itself in a traceback, ignoring functions of other cells."""
+        """Return the last line number in a traceback that is in the cell itself, not in functions of other cells."""
         path = line = None
         while trace is not None:
             code = trace.tb_frame.f_code

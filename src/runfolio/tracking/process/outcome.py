@@ -38,7 +38,7 @@ class RunOutcome:
 
     @classmethod
     def from_exception(cls, error: BaseException | None) -> RunOutcome:
-        """Return the outcome of an exception that leaves the training; None means success."""
+        """Return the outcome of a run that an exception has ended; None as the exception means success."""
         if error is None or isinstance(error, GeneratorExit):
             return cls()
         if isinstance(error, SystemExit):
@@ -60,10 +60,10 @@ class RunOutcome:
         return cls("failed", f"exited with message: {_message(code)}", 1, cause="exit")
 
     def with_last_error(self) -> RunOutcome:
-        """Return the outcome of `sys.last_value`, if IPython or pytest has caught the training's exception.
+        """Return the outcome of the exception in `sys.last_value` if it ended the process; else return this outcome.
 
-        It counts only if the process exits with an error or in an unknown way. It never counts at a prompt, nor if it
-        was caught at one.
+        IPython and pytest catch the exception of a script and store it there. It counts only if the process exits with
+        an error or for an unknown reason. It does not count at a prompt, or if it was caught at a prompt.
         """
         error = getattr(sys, "last_value", None)
         is_unknown = self == RunOutcome() and not hasattr(sys, "ps1")
@@ -73,16 +73,16 @@ class RunOutcome:
 
     @classmethod
     def from_signal(cls, number: signal.Signals, senders: Sequence[Sender]) -> RunOutcome:
-        """Return the outcome of a signal that asks the process to stop."""
+        """Return the outcome of a process that a signal asks to stop."""
         reason = f"stopped by {number.name}{_describe_origin(number, senders)}"
         return cls("preempted", reason, 128 + number, cause=number.name.lower())
 
 
 def was_caught_at_prompt(error: BaseException) -> bool:
-    """Return whether an exception was raised by input at a prompt inside a program, which continues afterwards.
+    """Return whether an exception was raised by input at a prompt inside a program. The program continues afterwards.
 
-    `code.interact` passes such errors to `sys.excepthook`, as if they ended the process. Cells of IPython are such
-    input only if its shell has ended (`IPython.embed`); in IPython itself they are the program.
+    `code.interact` passes such errors to `sys.excepthook`, as if they ended the process. An IPython cell is such input
+    only if the shell has ended (`IPython.embed`). In IPython itself, the cells are the program.
     """
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     if "<console>" in files:
@@ -92,7 +92,7 @@ def was_caught_at_prompt(error: BaseException) -> bool:
 
 
 def cause_of(error: BaseException) -> str:
-    """Return the root cause of an exception: memory, disk, or the exception itself. Its chain is searched."""
+    """Return the root cause in an exception's chain: lack of memory, a full disk, or the exception itself."""
     for link in _chain(error):
         message = _message(link)
         if _NO_GPU_MEMORY.search(message) or any(kind.__name__ == "OutOfMemoryError" for kind in type(link).__mro__):
@@ -125,7 +125,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _describe_origin(number: signal.Signals, senders: Sequence[Sender]) -> str:
-    """Describe who sent the signal, and the job or pod, as far as known."""
+    """Describe the sender of a signal and the job or pod of this process, as far as they are known."""
     return _describe_sender(number, senders) + _describe_scheduler(os.environ, time.time())
 
 
@@ -157,7 +157,7 @@ def _parent_name() -> str | None:
 
 
 def _first_line(error: BaseException) -> str:
-    """Return the line that names an exception, without notes and further lines."""
+    """Return the class of an exception and the first line of its message, without notes."""
     summary = traceback.TracebackException(type(error), error, None)
     summary.__notes__ = None
     return list(summary.format_exception_only())[-1].strip().partition("\n")[0]

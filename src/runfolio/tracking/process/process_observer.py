@@ -1,4 +1,4 @@
-"""Observation of a process by another one: its memory, signals to both, and its exit status."""
+"""Observation of a process from a helper process: its memory, its exit status, and the senders of signals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 _PIDFD_GET_INFO = 0xC040FF0B
 """_IOWR(0xFF, 11, struct pidfd_info), 64 bytes: linux/pidfd.h, since Linux 6.13."""
 _PIDFD_INFO_EXIT = 1 << 3
-"""Requests the exit status of a process that was already waited for; since Linux 6.15."""
+"""Flag that requests the exit status of a process that was already waited for; since Linux 6.15."""
 _STATUS_TRIES = 20
 _STATUS_FIELD = 51
 """Index of the `waitpid` status in /proc/PID/stat, from 0; set until the process has been waited for."""
@@ -27,7 +27,7 @@ class Sender:
 
     signal: int
     pid: int
-    """0: the kernel (a key, a hang-up), or a process outside this container."""
+    """Id of the sender; 0 stands for the kernel (a key, a hang-up) or a process outside this container."""
     name: str | None
     user: str | None
 
@@ -45,14 +45,14 @@ class Sender:
 
 @dataclass(frozen=True)
 class OomKills:
-    """Count of out-of-memory kills in a control group since a moment; `parse` reads its `str`."""
+    """Number of out-of-memory kills in a control group since a given time. `parse` reads the string form."""
 
     counter: Path
     before: int
 
     @classmethod
     def of_this_process(cls) -> OomKills | None:
-        """Start to count in this process's group; None if the kernel does not count."""
+        """Start to count in this process's control group; return None if the kernel does not count such kills."""
         for counter in _counter_paths():
             if (count := _read_count(counter)) is not None:
                 return cls(counter, count)
@@ -78,8 +78,8 @@ class ProcessObserver:
         """Create an observer.
 
         Args:
-            descriptor: Its pidfd, readable after it has ended; None if the kernel has no pidfds.
-            oom_kills: Count of the kills in its control group since it began.
+            descriptor: pidfd of the process, readable once the process has ended; None if the kernel lacks pidfds.
+            oom_kills: Number of out-of-memory kills in the control group since the process started.
         """
         self._pid = pid
         self._oom_kills = oom_kills
@@ -94,11 +94,11 @@ class ProcessObserver:
                 self.memory_bytes = pages * os.sysconf("SC_PAGE_SIZE")
 
     def oom_kills(self) -> int | None:
-        """Return the number of out-of-memory kills in its control group; None if unknown."""
+        """Return the number of out-of-memory kills in the process's control group; None if it is unknown."""
         return None if self._oom_kills is None else self._oom_kills.since()
 
     def exit_code(self) -> int | None:
-        """Return the exit status, or minus the signal's number; None if unknown."""
+        """Return the exit status, or the negative number of the signal that killed the process; None if unknown."""
         for _ in range(_STATUS_TRIES):
             status = self._status_before_wait()
             status = self._status_after_wait() if status is None else status
@@ -112,7 +112,7 @@ class ProcessObserver:
             stat = Path(f"/proc/{self._pid}/stat").read_text(errors="replace")
         except OSError:
             return None
-        # The name in parentheses may contain any character.
+        # The process name, which is in parentheses, may contain any character.
         fields = ["", "", *stat.rpartition(")")[2].split()]
         return int(fields[_STATUS_FIELD]) if fields[2] in "ZX" and len(fields) > _STATUS_FIELD else None
 

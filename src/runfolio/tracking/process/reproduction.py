@@ -1,6 +1,6 @@
 """Environment variables that `runfolio reproduce` sets for the program that it starts.
 
-They take precedence over the program's arguments: its run must be in the store of the run that it repeats.
+They take precedence over the program's arguments, because the new run must be in the store of the run that it repeats.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Reproduction(NamedTuple):
     run: str
     name: str
     store: Path
-    """Store of the new run; absolute."""
+    """Absolute path of the store for the new run."""
     changed: tuple[str, ...] = ()
-    """Flags with other values than in the repeated run."""
+    """Flags whose values differ from those in the repeated run."""
 
     @property
     def lineage(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def requested_reproduction() -> Reproduction | None:
     """Return the run that this process repeats; None if `runfolio reproduce` did not start it.
 
     Raises:
-        ConfigError: The variables name a run, but no store.
+        ConfigError: The variables name a run, but not the absolute path of a store.
     """
     run, store = os.environ.get(RUN), os.environ.get(STORE)
     if not run:
@@ -61,7 +61,7 @@ def stop_after() -> int | None:
     """Return the last step to record; None if the run is not limited.
 
     Raises:
-        ConfigError: It is not an integer.
+        ConfigError: The variable is not an integer.
     """
     value = os.environ.get(STOP_AFTER)
     if not value:

@@ -1,7 +1,8 @@
 """The current run of a thread or asyncio task: the run that it opened last.
 
-A context variable holds it, so that threads have separate runs and a task starts with the run of its creator. A
-notebook runs each cell in a new task and drops what an `await` cell sets, so all its cells share one context.
+The run is stored in a context variable, so that threads have separate runs and a task starts with the run of its
+creator. A notebook executes each cell in a new task and discards the context of cells with `await`. Therefore all cells
+of a notebook share one list of runs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _NOTEBOOK_PACKAGES = ("ipykernel", "IPython", "tornado")
 
 
 class CurrentRun(Protocol):
-    """Part of a run's recorder that determines the current run."""
+    """Part of a run's recorder that this module uses."""
 
     is_in_with: bool
     is_replaced: bool
@@ -30,7 +31,7 @@ class CurrentRun(Protocol):
 
     @property
     def handle(self) -> object:
-        """Object of the run that the user has."""
+        """`Run` object that the user holds."""
         ...
 
     @property
@@ -49,7 +50,7 @@ class _Entry(NamedTuple):
 
 _entries: ContextVar[tuple[_Entry, ...]] = ContextVar("runfolio_runs", default=())
 _cell_entries: tuple[_Entry, ...] = ()
-"""Entries of the cells of a notebook."""
+"""Entries that all cells of a notebook share."""
 
 
 def enter(run: CurrentRun) -> None:
@@ -62,7 +63,7 @@ def enter(run: CurrentRun) -> None:
 
 
 def current_run() -> CurrentRun | None:
-    """Return the open run that this context opened last, else the one that ended last."""
+    """Return the open run that this context opened last; if no run is open, return the last one that was opened."""
     entries = _context_entries()
     for entry in reversed(entries):
         if not entry.run.has_ended:

@@ -16,18 +16,19 @@ from collections.abc import Callable, Container
 
 _RETRY_S = 0.05
 _pipe: tuple[int, int] | None = None
-"""Pipe that Python writes the numbers of arriving signals to: read end and write end."""
+"""Pipe to which Python writes the numbers of arriving signals: read end and write end."""
 
 
 def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:
     """Interrupt the main thread until it has handled one of these signals; call this in the main thread.
 
-    It has no effect if other code, such as asyncio, already gets the signals: it wakes up the main thread itself.
+    This has no effect if other code, such as asyncio, already receives the signals, because such code wakes up the main
+    thread itself.
     """
     global _pipe
     if _pipe is not None:
         return
-    with contextlib.suppress(OSError, RuntimeError):  # no descriptor or thread is available
+    with contextlib.suppress(OSError, RuntimeError):  # no file descriptor or thread is available
         _pipe = reader, writer = os.pipe()
         os.set_blocking(writer, False)
         previous_descriptor = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -41,7 +42,7 @@ def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:
 
 
 def stop() -> None:
-    """Stop interrupting; also called in a forked child, whose signals differ from its parent's."""
+    """Stop interrupting. This is also called in a forked child, which hooks its own signals."""
     global _pipe
     if _pipe is None:
         return

@@ -1,4 +1,4 @@
-"""Start of other programs by the writer thread while the training thread may fork.
+"""Start of programs on a background thread while the training thread may fork.
 
 `subprocess` opens pipes between parent and child. A DataLoader worker forked at that moment would inherit them, and the
 writer would wait until the worker ends. So forks are blocked while a program is being started.
@@ -18,7 +18,7 @@ os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release,
 
 
 def start(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
-    """Start a program without a terminal to read from, as `subprocess.Popen` does.
+    """Start a program as `subprocess.Popen` does, without standard input.
 
     Raises:
         OSError: The program cannot be started.
@@ -28,7 +28,7 @@ def start(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
 
 
 def start_module(module: str, *arguments: str) -> subprocess.Popen[str]:
-    """Run a module as a separate program, so that its memory and work do not burden the training.
+    """Start a module as a separate program, so that it does not use memory and time of the training process.
 
     Raises:
         OSError: The program cannot be started.
@@ -42,11 +42,11 @@ def start_module(module: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 def start_brief(arguments: list[str], **options: Any) -> subprocess.Popen:
-    """Start a program that may end within a millisecond; a missing program ends with status 127.
+    """Start a program that may end within a millisecond. If the program is missing, the exit status is 127.
 
-    A shell delays the program. `subprocess` forks with all signals blocked in this thread. If the child ended before
-    they are unblocked, the training thread would get SIGCHLD, and its write to a full pipe could return early. An
-    unbuffered Python (PYTHONUNBUFFERED=1) would then lose the rest of its output.
+    A shell delays the program until `subprocess` has returned. While it forks, `subprocess` blocks all signals in this
+    thread. If the child ended in that time, the training thread would receive SIGCHLD, and its write to a full pipe
+    could return early. Unbuffered Python (PYTHONUNBUFFERED=1) would then lose the rest of its output.
 
     Raises:
         OSError: The program cannot be started.
