@@ -44,16 +44,14 @@ def kept_runs(
     return {run.run_path for run in (*chosen, *by_age[:newest])}
 
 
-def reasons_to_skip(runs: Iterable[RecordedRun], all_runs: Iterable[RecordedRun]) -> dict[str, str]:
+def reasons_to_skip(runs: Iterable[RecordedRun], live_runs: Iterable[RecordedRun]) -> dict[str, str]:
     """Return why checkpoints of some runs must not be pruned now, by run path: the run or a child is being written.
 
     Args:
         runs: Runs to check.
-        all_runs: All runs of the store.
+        live_runs: Runs of the store that are being written.
     """
-    live_children = {
-        lineage["run"]: run for run in all_runs if run.state == RUNNING and (lineage := run.document.lineage)
-    }
+    live_children = {lineage["run"]: run for run in live_runs if (lineage := run.document.lineage)}
     reasons: dict[str, str] = {}
     for run in runs:
         if run.state == RUNNING:
