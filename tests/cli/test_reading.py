@@ -441,7 +441,7 @@ if os.environ["RANK"] == "0":
 
 def test_show_lists_the_writers_and_the_metrics_of_any_rank(runfolio, ranks):
     shown = runfolio("show", "ddp").stdout
-    sentence = "3 processes wrote it (ranks 0-2); metrics of rank 0 are shown (--rank N for another)"
+    sentence = "3 processes wrote to it (ranks 0-2); metrics of rank 0 are shown (--rank N for another)"
     assert sentence in " ".join(shown.split())
     assert "rank 2 (process" in shown
     assert "disappeared without reporting its end" in " ".join(shown.split())

@@ -18,7 +18,7 @@ from runfolio.record.checkpoints import manifests
 
 from .tracer import injected
 
-CALLS = ("openat", "write", "fsync", "rename", "unlink", "chmod", "close", "newfstatat")
+CALLS = ("openat", "write", "fsync", "renameat", "unlinkat", "chmod", "close", "newfstatat")
 SAVER = """
 import os, sys, torch, runfolio, runfolio.tracking.init, safetensors.torch
 from runfolio import CheckpointPolicy

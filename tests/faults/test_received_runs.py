@@ -357,7 +357,7 @@ def test_edit_that_cannot_follow_a_note_of_the_far_future_is_refused(store: Path
     note.write_text(json.dumps({"runfolio": 0, "time": "", "host": "", "set": {"tags": ["theirs"]}}))
     done = typed(store, "tag", "bad", "+mine")
     assert done.exit_code == 2
-    assert "holds a change dated after the year 2286" in done.output
+    assert "has an edit dated after the year 2286" in done.output
 
 
 def test_traceback_of_blanks_alone_is_left_out(store: Path, bad: Path):

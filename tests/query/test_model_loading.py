@@ -68,7 +68,9 @@ def test_module_that_does_not_fit_is_refused_with_all_keys(save):
         ConfigError, match=r"does not fit Other: missing: head.weight; unexpected: layer.bias, layer.weight"
     ):
         run.load_model(Other)
-    with pytest.raises(ConfigError, match=r"does not fit Net: of another shape: layer.weight \(.*\), layer.bias \("):
+    with pytest.raises(
+        ConfigError, match=r"does not fit Net: of a different shape: layer.weight \(.*\), layer.bias \("
+    ):
         run.load_model(lambda: Net(7))
 
 

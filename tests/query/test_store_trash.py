@@ -114,9 +114,9 @@ def test_restore_to_an_occupied_path_moves_nothing(store, write, copy):
     folio.trash.put(folio.run(folder))
     (store / "twin").rename(folder)
 
-    with pytest.raises(StoreError, match="exists already; move it away first"):
+    with pytest.raises(StoreError, match="already exists; move it away first"):
         folio.trash.restore(folio.trash.run("net"))
-    with pytest.raises(StoreError, match="exists already; move it away first"):
+    with pytest.raises(StoreError, match="already exists; move it away first"):
         folio.trash.put(folio.run("net"))
     assert (len(folio.runs()), len(folio.trash.runs())) == (1, 1)
 
@@ -149,7 +149,7 @@ def test_writer_of_a_deleted_run_warns_once_and_recreates_nothing(store, caplog)
 
         folio.trash.restore(folio.trash.run("live"))
         assert run.flush()
-    assert "artifact was left out, and training continues: cannot keep" in caplog.text
+    assert "artifact was left out, and training continues: cannot save" in caplog.text
     assert len(folio.run("live").metric("loss")) == 5
     assert folio.run("live").tags == ["4"]
 
@@ -233,7 +233,7 @@ def test_read_only_store_is_reported(store, write):
     (store / ".trash").write_text("in the way")
     folio = open_folio(store)
 
-    with pytest.raises(StoreError, match=r"cannot make .*/\.trash: File exists; this needs permission to change"):
+    with pytest.raises(StoreError, match=r"cannot make .*/\.trash: File exists; make sure that you may change"):
         folio.trash.put(folio.run("net"))
     assert folder.exists()
     assert folio.trash.runs() == []

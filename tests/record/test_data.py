@@ -71,7 +71,7 @@ def test_a_name_of_odd_bytes_is_kept_as_text(tmp_path: Path):
     "item", ["a name", ("a",), ("a", "b", "c", "d"), ("a", 1), ("a", "b", 3), (b"a", "b"), None, {"name": "a"}]
 )
 def test_invalid_item_is_refused(item):
-    with pytest.raises(ConfigError, match=r"an item of a listing is \(name, digest\)"):
+    with pytest.raises(ConfigError, match=r"an item of a listing must be \(name, digest\)"):
         Listing([item])
 
 

@@ -41,7 +41,7 @@ def test_a_file_that_is_being_written_has_no_digest(tmp_path: Path):
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        with pytest.raises(DamagedFile, match=r"growing\.bin changed while it was read; log the data when no process"):
+        with pytest.raises(DamagedFile, match=r"growing\.bin changed while it was read; log the data while no process"):
             digest(path)
     finally:
         over.set()

@@ -132,7 +132,7 @@ class TestFiles:
 
     def test_missing_answers_are_reported_with_the_existing_splits(self, run: runfolio.Run):
         run.log_answers("val", None, [0], [[2.0, 0.0]])
-        with pytest.raises(NotFound, match="no answers to 'test'; it has those to val"):
+        with pytest.raises(NotFound, match="no answers to 'test'; it has answers to val"):
             answers(run)
 
     def test_script_that_just_ends_has_its_answers(self, python, store: Path):

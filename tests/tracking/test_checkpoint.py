@@ -92,7 +92,9 @@ def test_mismatched_state_is_named_and_nothing_is_changed(store: Path, caplog: p
     torch.nn.init.zeros_(other.weight)
     with runfolio.init(store=store) as run:
         run.checkpoint(model=model, optimizer=torch.optim.SGD(model.parameters(), lr=1), count=3)
-        with pytest.raises(ConfigError, match=r"does not fit model: of another shape: weight \(1x2 instead of 1x3\)"):
+        with pytest.raises(
+            ConfigError, match=r"does not fit model: of a different shape: weight \(1x2 instead of 1x3\)"
+        ):
             run.restore(model=other)
         with pytest.raises(ConfigError, match=r"keys of the module start with '0\.', .* load it into `module\.0`"):
             run.restore(model=torch.nn.Sequential(model))

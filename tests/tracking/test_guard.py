@@ -266,10 +266,10 @@ def test_each_cause_is_reported_once_with_its_call_and_counted(store: Path, capl
             run.artifact(f"missing-{step}.pt")
             run.artifact(store.parent, "all")
         run.log({"loss": 1.0})
-    own = f"{store.parent} contains this run's own record, {run.folder}; name a file or folder inside it instead"
+    own = f"{store.parent} contains this run's own record, {run.folder}; choose a file or a different folder"
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
         "log_figure was left out, and training continues: log_figure takes a matplotlib figure, not a str",
-        "artifact was left out, and training continues: no file or folder missing-0.pt to keep as an artifact",
+        "artifact was left out, and training continues: there is no file or folder missing-0.pt to save as an artifact",
         f"artifact was left out, and training continues: {own}",
     ]
     assert refused(run) == {"(log_figure)": 3, "(artifact)": 6}

@@ -166,7 +166,7 @@ def test_fork_can_start_or_stop_averaging(parent):
             {"model": "mlp"},
             "contains a different network than --model mlp .*: missing: layers.1.weight, .*; unexpected: ",
         ),
-        ({"hidden_units": 8}, r"of another shape: .*\(4x1x3x3 instead of 8x1x3x3\).*; a fork keeps the network"),
+        ({"hidden_units": 8}, r"of a different shape: .*\(4x1x3x3 instead of 8x1x3x3\).*; a fork keeps the network"),
         ({"epochs": 1}, "has completed epoch 1 and --epochs is 1, so nothing is left to train; increase"),
         ({"lr": -1}, "lr is -1; it must be a number above 0"),
         ({"learning_rate": 1}, "unknown setting 'learning_rate'"),

@@ -138,7 +138,7 @@ for changes in ({"hidden_units": 1_000_000}, {"name": "mlp", "hidden_units": 1_0
     done = python_torch(script, trained.folder.parent.parent, trained.id)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("does not fit model tinyvgg: of another shape: block_1.0.weight (16x1x3x3") == 1
+    assert done.stdout.count("does not fit model tinyvgg: of a different shape: block_1.0.weight (16x1x3x3") == 1
     assert done.stdout.count("does not fit model mlp: missing: ") == 1
     assert done.stdout.count("\n") == 3
 

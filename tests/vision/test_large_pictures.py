@@ -34,9 +34,9 @@ def png(path: Path, width: int, height: int, depth: int, kind: int) -> Path:
 @pytest.mark.parametrize(
     ("width", "height", "depth", "kind", "said"),
     [
-        (9_400, 9_400, 16, 0, "claims 9,400 x 9,400 pixels of I;16, which take 530,160,000 bytes to decode"),
-        (6_000, 6_000, 8, 6, "claims 6,000 x 6,000 pixels of RGBA, which take 288,000,000 bytes to decode"),
-        (1, 70_000_000, 8, 2, "claims 1 x 70,000,000 pixels of RGB, which take 280,000,000 bytes to decode"),
+        (9_400, 9_400, 16, 0, "claims 9,400 x 9,400 pixels of mode I;16, which take 530,160,000 bytes to decode"),
+        (6_000, 6_000, 8, 6, "claims 6,000 x 6,000 pixels of mode RGBA, which take 288,000,000 bytes to decode"),
+        (1, 70_000_000, 8, 2, "claims 1 x 70,000,000 pixels of mode RGB, which take 280,000,000 bytes to decode"),
         (50_000, 50_000, 8, 2, "declares too many pixels to be decoded"),
     ],
 )

@@ -186,7 +186,7 @@ def test_tensors_that_do_not_fit_are_named(copied):
 
     assert str(refusal.value).endswith(
         "does not fit model tinyvgg: missing: block_1.0.weight; unexpected: stray; "
-        "of another shape: classifier.2.bias (3 instead of 10)"
+        "of a different shape: classifier.2.bias (3 instead of 10)"
     )
 
 

@@ -118,7 +118,7 @@ def test_keys_that_do_not_fit_are_named_by_kind(published, small, tmp_path):
 
     assert refusal_of(small(weights=str(tmp_path / "broken.pth")), ConfigError) == (
         f"{tmp_path / 'broken.pth'} does not fit model {NAME}: missing: conv1.0.weight; unexpected: stray; "
-        "of another shape: conv5.0.weight (2x3 instead of 1024x192x1x1)"
+        "of a different shape: conv5.0.weight (2x3 instead of 1024x192x1x1)"
     )
 
 
@@ -273,7 +273,7 @@ class TestFineTuning:
         assert refusal_of(tiny(model="mlp", weights=trained.id), ConfigError, store) == (
             f"{label} contains model tinyvgg, not mlp; use --model tinyvgg"
         )
-        assert f"{label} does not fit model tinyvgg: of another shape: block_1.0.weight (16x1x3x3 instead of" in (
+        assert f"{label} does not fit model tinyvgg: of a different shape: block_1.0.weight (16x1x3x3 instead of" in (
             refusal_of(tiny(hidden_units=8, weights=trained.id), ConfigError, store)
         )
         assert "weights is 'tinyvgg-50pct', which is not a file, and no run 'tinyvgg-50pct'" in (

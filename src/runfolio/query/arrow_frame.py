@@ -1,4 +1,4 @@
-"""Tables that are made as Arrow and converted to pandas and Polars."""
+"""Base class for tables that are built with Arrow and converted to pandas and Polars."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class ArrowFrame(ABC):
-    """Data that is one table. Each call reads it again."""
+    """Data that forms one table. Each call reads the data again."""
 
     @abstractmethod
     def to_arrow(self) -> pa.Table:
-        """Return the data as an Arrow table. Times are UTC, and repeated texts are dictionaries."""
+        """Return the data as an Arrow table. Times are in UTC, and repeated strings are dictionary-encoded."""
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the data as a pandas data frame; repeated texts are categories.
+        """Return the data as a pandas data frame. Repeated strings are categoricals.
 
         Raises:
             MissingExtra: pandas is not installed.
@@ -30,7 +30,7 @@ class ArrowFrame(ABC):
         return self.to_arrow().to_pandas()
 
     def to_polars(self) -> pl.DataFrame:
-        """Return the data as a Polars data frame; repeated texts are categories.
+        """Return the data as a Polars data frame. Repeated strings are categoricals.
 
         Raises:
             MissingExtra: Polars is not installed.
@@ -40,7 +40,7 @@ class ArrowFrame(ABC):
 
 
 def _check_extra(name: str) -> Any:
-    """Import `pandas` or `polars`, before anything is read."""
+    """Import `pandas` or `polars` before any data is read."""
     import importlib
 
     try:

@@ -1,4 +1,4 @@
-"""The points of one metric as arrays."""
+"""Points of one metric as arrays."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Curve(ArrowFrame):
         return pa.table({"step": numbers[0], "time": times, "x": numbers[1], "value": numbers[2]})
 
     def thinned(self, columns: int) -> Curve:
-        """Return the curve with the points that a plot of so many columns of pixels can show, ordered by x.
+        """Return the points that a plot with this many pixel columns can show, ordered by x.
 
-        Of each column, the first, last, lowest and highest point are kept (M4), so that no spike is lost. Points
-        without x are left out.
+        In each column, the first, last, lowest and highest point are kept (M4), so that no spike is lost. Points
+        without an x value are left out.
         """
         import numpy as np
 

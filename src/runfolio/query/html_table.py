@@ -1,4 +1,4 @@
-"""HTML tables for notebooks. Every text in them is escaped, since a record may come from anybody."""
+"""HTML tables for notebooks. All strings are escaped, since a record may come from anybody."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 from runfolio.record.base.visible_text import visible_line
 
 HTML_ROWS = 50
-"""Most rows that a notebook shows."""
+"""Maximum number of rows that a notebook shows."""
 
 
 def html_table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int) -> str:
-    """Return the first rows as an HTML table, and a line with the number of further ones.
+    """Return the first rows as an HTML table, followed by the number of further rows.
 
     Args:
         names: Headings of the columns.
         rows: Values by row and column; None is an empty cell.
-        total: Number of all rows.
+        total: Total number of rows.
     """
     shown = rows[:HTML_ROWS]
     head = "".join(f"<th>{escaped(name)}</th>" for name in names)
@@ -29,7 +29,7 @@ def html_table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int) 
 
 
 def html_fields(fields: Iterable[tuple[str, Any]]) -> str:
-    """Return names and values as an HTML table of two columns; values that are empty are left out."""
+    """Return names and values as an HTML table with two columns; empty values are left out."""
     rows = "".join(
         f"<tr><th>{escaped(name)}</th><td>{escaped(value)}</td></tr>"
         for name, value in fields
@@ -39,7 +39,7 @@ def html_fields(fields: Iterable[tuple[str, Any]]) -> str:
 
 
 def escaped(value: Any) -> str:
-    """Return a value as text of HTML."""
+    """Return a value as HTML text."""
     return html.escape(visible_line(_shown(value)))
 
 

@@ -1,4 +1,4 @@
-"""Loading of a run's model, with the loader that its checkpoint names or into a module of the user.
+"""Functions that load a run's model, with the loader that its checkpoint names or into the user's module.
 
 A record never names code to import, since a copied run must not execute code. `loader` is a name in the entry point
 group `runfolio.loaders`, which only installed packages provide.
@@ -43,12 +43,12 @@ def load_classifier(checkpoint: Checkpoint, module: Module | Callable[[], Module
         module: Module to fill, for the checkpoint of the user's script (see `RecordedRun.load_model`).
 
     Raises:
-        ConfigError: The checkpoint names no loader and `module` is missing, or it names one and `module` is given.
+        ConfigError: The checkpoint names no loader and `module` is missing, or it names a loader and `module` is given.
     """
     if module is None:
         return installed_loader(checkpoint)
     if checkpoint.loader is not None:
-        raise ConfigError(f"the loader {checkpoint.loader!r} builds the model of this checkpoint; leave the module out")
+        raise ConfigError(f"the loader {checkpoint.loader!r} builds the model of this checkpoint; omit the module")
     load = _load_entry(_CLASSIFIERS)
     return load(checkpoint, load_model(checkpoint, module))
 
@@ -66,7 +66,7 @@ def installed_loader(checkpoint: Checkpoint) -> Any:
 
 def _load_entry(name: str) -> Callable[..., Any]:
     """Return the installed loader with this name."""
-    from importlib.metadata import entry_points  # takes 40 ms, which tables of runs do not need
+    from importlib.metadata import entry_points  # takes 40 ms, and tables of runs do not need it
 
     installed = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in installed:
@@ -78,7 +78,7 @@ def _load_entry(name: str) -> Callable[..., Any]:
     try:
         return entry.load()
     except ModuleNotFoundError as error:
-        if entry.value.startswith("runfolio."):  # loaders of runfolio have the name of their extra
+        if entry.value.startswith("runfolio."):  # runfolio's own loaders have the name of their extra
             raise MissingExtra(f"the package {error.name}", entry.name, "loading this model") from None
         raise ConfigError(f"the model loader {entry.name!r} needs the package {error.name}; install it") from None
 

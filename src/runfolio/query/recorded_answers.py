@@ -1,4 +1,4 @@
-"""Recorded answers of a model to the items of a split."""
+"""Recorded answers of a model for the items of a split."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers(ArrowFrame):
-    """Answers of a model, one per item of a split. Arrays have one entry or row per item, in the logged order."""
+    """Answers of a model, one per item of a split. Arrays have one entry or row per item, in the order of logging."""
 
     split: str
     attempt: int
-    """Attempt of the run that answered."""
+    """Attempt of the run that logged the answers."""
     source: str | None
-    """Name of the data, if `runfolio evaluate` answered."""
+    """Name of the data, if `runfolio evaluate` logged the answers."""
     names: Sequence[str]
-    """Names of the items. Those of `runfolio train` are the names in `RecordedRun.data[split].listing()`."""
+    """Names of the items. For `runfolio train`, they are the names in `RecordedRun.data[split].listing()`."""
     digests: Sequence[str] | None
-    """Digest of each item's content, as in the listing; None if the script logged none."""
+    """Digest of each item's content, as in the listing; None if the script did not log digests."""
     classes: Sequence[str] | None
-    """Names of the classes; None for a regression."""
+    """Names of the classes; None for regression."""
     truths: NDArray[Any]
-    """True classes, [n] int32 indices of `classes`; true values, [n] float64, of a regression."""
+    """True classes, [n] int32 indices into `classes`; for regression, true values, [n] float64."""
     predictions: NDArray[Any]
-    """Most probable classes, [n] int32; values, [n] float64, of a regression."""
+    """Most probable classes, [n] int32; for regression, values, [n] float64."""
     top: NDArray[np.int32] | None
-    """Most probable classes, best first, [n, k] with k at most 5; None for a regression."""
+    """Most probable classes, best first, [n, k] with k at most 5; None for regression."""
     probabilities: NDArray[np.float32] | None
-    """Probabilities of `top`, [n, k]; None for a regression."""
+    """Probabilities of `top`, [n, k]; None for regression."""
     losses: NDArray[np.float32] | None
-    """Cross-entropy, [n]; None for a regression."""
+    """Cross-entropy, [n]; None for regression."""
     errors: NDArray[np.float64] | None
-    """Value minus truth of a regression, [n]; None for classes."""
+    """Value minus truth for regression, [n]; None for classification."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -54,14 +54,14 @@ class Answers(ArrowFrame):
 
     @property
     def accuracy(self) -> float | None:
-        """Share of items whose most probable class is the true one; None for a regression."""
+        """Share of items whose most probable class is the true class; None for regression."""
         return None if self.classes is None else float((self.predictions == self.truths).mean())
 
     def to_arrow(self) -> pa.Table:
-        """Return one row per item, with the classes as dictionaries of their names.
+        """Return one row per item, with class names as dictionary-encoded strings.
 
         Columns are `name`, `digest` (if logged), `truth`, `class_1` ... `class_5`, `probability_1` ...
-        `probability_5` and `loss`; those of a regression are `name`, `digest`, `truth`, `value` and `error`.
+        `probability_5` and `loss`; for regression, they are `name`, `digest`, `truth`, `value` and `error`.
         """
         import pyarrow as pa
 
@@ -83,7 +83,7 @@ def read_answers(folder: Path, split: str) -> Answers:
     file = answer_files.find_newest(folder, split)
     if file is None:
         splits = sorted({file.split for file in answer_files.list_answers(folder)})
-        hint = f"it has those to {', '.join(splits)}" if splits else "log them with run.log_answers"
+        hint = f"it has answers to {', '.join(splits)}" if splits else "log them with run.log_answers"
         raise NotFound(f"the run in {folder} has no answers to {split!r}; {hint}")
     try:
         header, table = answer_files.read(file.path)

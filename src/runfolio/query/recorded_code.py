@@ -34,7 +34,7 @@ class RecordedCode:
 
     @property
     def readable_capture(self) -> Code | None:
-        """List like `capture`, but None if it cannot be read, with the reason in `problem`."""
+        """Same list as `capture`, or None if it cannot be read; `problem` states the reason."""
         try:
             return self.capture
         except RunfolioError:

@@ -17,7 +17,7 @@ class DataFacts:
 
     name: str
     fingerprint: str | None
-    """Digest, equal for equal data; None if the run ended too early, or for the reason in `trouble`."""
+    """Digest that is equal for equal data; None if the run ended too early, or for the reason in `trouble`."""
     items: int | None
     """Number of files, images or arrays."""
     bytes: int | None

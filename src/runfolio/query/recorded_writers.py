@@ -1,4 +1,4 @@
-"""Processes that wrote a run."""
+"""Processes that wrote to a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runfolio.record.liveness.heartbeats import CRASHED, PRIMARY, SILENT_S, Hear
 
 @dataclass(frozen=True)
 class RecordedWriter:
-    """Process that wrote a run."""
+    """Process that wrote to a run."""
 
     writer: str
     """Id of the process in the record."""
@@ -28,7 +28,7 @@ class RecordedWriter:
 
 
 def read_writers(folder: Path) -> list[RecordedWriter]:
-    """Return the processes that wrote a run, by attempt: the primary one first, then by rank and worker."""
+    """Return the processes that wrote to a run, by attempt: the primary process first, then by rank and worker."""
     return [
         RecordedWriter(
             heartbeat.writer,
@@ -45,7 +45,7 @@ def read_writers(folder: Path) -> list[RecordedWriter]:
 
 
 def describe_writers(writers: list[RecordedWriter]) -> str | None:
-    """Describe how many processes wrote a run and whose metrics are shown; None if it was one at a time."""
+    """Describe how many processes wrote to a run and whose metrics are shown; None if there was only one at a time."""
     joined = [writer for writer in writers if writer.role != PRIMARY]
     if not joined:
         return None
@@ -63,7 +63,7 @@ def describe_writers(writers: list[RecordedWriter]) -> str | None:
     shown = "the primary process" if primary is None else f"rank {primary}"
     hint = " (--rank N for another)" if len(ranks) > 1 else ""
     counted = ", ".join(part for part in parts if part)
-    return f"{len(writers)} processes wrote it ({counted}); metrics of {shown} are shown{hint}"
+    return f"{len(writers)} processes wrote to it ({counted}); metrics of {shown} are shown{hint}"
 
 
 def describe_vanished(writers: list[RecordedWriter]) -> list[str]:
@@ -97,7 +97,7 @@ def _counted(count: int, name: str, plural: str = "s") -> str:
 
 
 def _number_ranges(numbers: list[int]) -> str:
-    """Return ascending integers as text: `0-3` if they are consecutive, else all of them."""
+    """Return ascending integers as a string: `0-3` if they are consecutive, else all of them."""
     if len(numbers) > 1 and numbers == [*range(numbers[0], numbers[-1] + 1)]:
         return f"{numbers[0]}-{numbers[-1]}"
     return ", ".join(map(str, numbers))

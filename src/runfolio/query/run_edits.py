@@ -70,7 +70,7 @@ class RunEdits:
         self._write(notes=text)
 
     def archive(self, archived: bool = True) -> None:
-        """Exclude the run from tables, selections and plots; False includes it again."""
+        """Exclude the run from tables, selections and plots; `False` includes the run again."""
         self._write(archived=archived)
 
     def set_verdict(self, verdict: VerdictEntry) -> None:

@@ -17,7 +17,7 @@ def sparkline(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
 
     Args:
         x: Positions, ascending and finite, [n].
-        y: Values, [n]; those that are not finite are gaps.
+        y: Values, [n]; values that are not finite are gaps.
     """
     finite = np.isfinite(y)
     if not finite.any():
@@ -29,7 +29,7 @@ def sparkline(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
     path, pen_is_down = [], False
     for column, row, is_finite in points:
         if is_finite:
-            # A move to the place of the pen draws a dot, so that a point between two gaps is seen.
+            # A line to the current position draws a dot, so that a point between two gaps is visible.
             path.append(f"{'L' if pen_is_down else 'M'}{column:.1f} {row:.1f}" + ("" if pen_is_down else "h0"))
         pen_is_down = is_finite
     return (
@@ -39,7 +39,7 @@ def sparkline(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
 
 
 def _scaled(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Return values from 0 to `size`; equal ones are in the middle."""
+    """Scale values to the range from 0 to `size`; if all are equal, they are in the middle."""
     low, high = np.nanmin(values), np.nanmax(values)
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = (values - low) / (high - low) * size if high > low else np.where(np.isnan(values), np.nan, size / 2)

@@ -37,7 +37,7 @@ class TrashedRun:
     """Time of the last deletion or pruning, in UTC."""
 
     def size(self) -> int:
-        """Return the disk space that purging the run frees, in bytes. Each call counts again."""
+        """Return the disk space that purging the run frees, in bytes. Each call counts the files again."""
         return sum(disk_use.size(folder) for folder in (self.folder, self.pruned_folder) if folder.is_dir())
 
 
@@ -71,11 +71,11 @@ class Trash:
         """Delete runs by moving their folders to the trash.
 
         Args:
-            force: Also delete runs that are being written. Their training continues with one warning.
+            force: Also delete runs that are being written to. Their training continues with one warning.
 
         Raises:
             NotFound: A run is already gone. The runs before it are deleted.
-            StoreError: A run is being written and none is deleted, or a run cannot be moved.
+            StoreError: A run is being written to, so that no run is deleted, or a run cannot be moved.
         """
         for run in runs:
             if run.state == RUNNING and not force:

@@ -1,4 +1,4 @@
-"""Thinning of curves to what a picture can show, without visible loss."""
+"""Thinning of curves to the points that a picture can show, without visible loss."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.intp]
 _KEPT = 4
-"""Most points of a column without gaps; a curve with fewer points than that in all columns is kept whole."""
+"""Maximum number of points kept in a column without gaps. Curves with fewer points per column are not thinned."""
 
 
 def thinned_indices(x: NDArray[np.float64], y: NDArray[np.float64], columns: int) -> Indices:
-    """Return the indices of the points that draw the same picture as all of them, in ascending order.
+    """Return, in ascending order, the indices of points that produce the same picture as all points.
 
-    Of each column of pixels, the first, last, lowest and highest point are kept (M4), so that no spike is lost. NaN is
-    a gap; the first and the last NaN of each column are kept too.
+    In each pixel column, the first, last, lowest and highest point are kept (M4), so that no spike is lost. NaN is a
+    gap; the first and the last NaN of each column are kept too.
 
     Args:
         x: Positions, ascending and finite, [n].
         y: Values, [n].
-        columns: Number of columns of pixels between the first and the last position.
+        columns: Number of pixel columns between the first and the last position.
 
     Source: Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", PVLDB 7(10), 2014.
     """

@@ -65,13 +65,13 @@ class DiskUseCounter:
 
 
 def size(folder: Path) -> int:
-    """Return the number of bytes on the disk that removing a folder frees."""
+    """Return the number of bytes that removing a folder frees on the disk."""
     paths = (f"{parent}/{name}" for parent, folders, names in walk(folder) for name in (*folders, *names))
     return _freed(str(folder)) + sum(map(_freed, paths))
 
 
 def walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Walk a folder as `os.walk` does, but only the first `MOST_LEVELS` levels, since the function is recursive."""
+    """Walk a folder as `os.walk` does, but only the first `MOST_LEVELS` levels, since `os.walk` may be recursive."""
     for parent, folders, names in os.walk(top):
         if parent.count(os.sep) - str(top).count(os.sep) >= MOST_LEVELS:
             folders.clear()

@@ -27,7 +27,7 @@ def put(store: Path, run_path: str, names: Iterable[str]) -> list[str]:
 
     Raises:
         NotFound: The run does not exist.
-        StoreError: The store cannot be changed, or a link leads to the run or to its place in the trash.
+        StoreError: The store cannot be changed, or the path of the run or of its folder in the trash contains a link.
     """
     source = store_folders.checked_folder(store, run_path)
     part = store_folders.free_path(store / TRASH, f"{PRUNED}/{run_path}/{new_id()}")
@@ -49,7 +49,7 @@ def restore(store: Path, run_path: str) -> list[str]:
 
     Raises:
         NotFound: The run does not exist, or none of its checkpoints is in the trash.
-        StoreError: The store cannot be changed, or a link leads to the run or to its place in the trash.
+        StoreError: The store cannot be changed, or the path of the run or of its folder in the trash contains a link.
     """
     parts = pruned_parts(_checked_pruned(store, run_path))
     try:
@@ -72,7 +72,7 @@ def purge(store: Path, run_path: str) -> int:
 
     Raises:
         NotFound: None of its checkpoints is in the trash.
-        StoreError: They cannot be removed, or a link leads to them.
+        StoreError: The checkpoints cannot be removed, or the path contains a link.
     """
     return trash.discard(store, _checked_pruned(store, run_path))
 

@@ -1,4 +1,4 @@
-"""Interface of a sink, which receives a copy of the record while it is written."""
+"""Interface of a sink, which receives a copy of the record while the record is written."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from runfolio.record.points.tails import LogCall
 
 
 class Sink(Protocol):
-    """Copy of one process's part of a run, such as TensorBoard's event file.
+    """Receiver of a copy of the data that one process records, such as a writer of TensorBoard event files.
 
-    A sink receives only what is already in the record, so it can be rebuilt from the record at any time.
+    A sink receives only data that is already in the record, so its output can be rebuilt from the record at any time.
 
-    - Threads: every method is called on the thread that writes the record, never on the training thread. The record
-      waits for each method, so a sink that waits for a network needs its own thread.
+    - Threads: every method is called on the thread that writes the record, never on the training thread. The record is
+      not written until the method returns, so a sink that waits for a network needs its own thread.
     - Order: `open` is called first and `close` last, each once. In between, points and media arrive in the order in
-      which they were written, each at most once. Nothing is called after `close`.
-    - Failure: an exception affects only the sink. It is logged once, the sink is closed, and the run and its record
-      continue. The message of a `RunfolioError` is logged without a traceback, any other exception with it.
+      which they were written, each at most once. No method is called after `close`.
+    - Failure: an exception affects only the sink. The exception is logged once and the sink is closed; the run and its
+      record continue. A `RunfolioError` is logged without a traceback, any other exception with one.
     """
 
     def open(self, document: RunDocument, last_steps: Callable[[], Mapping[str, int]]) -> None:
-        """Start, after the first files of the attempt were written.
+        """Start the sink, after the first files of the attempt have been written.
 
         Args:
-            document: The run without secrets, as in the record; the recorded attempt is the last of `attempts`.
-            last_steps: Returns the last step of every metric and medium that a resumed run keeps, so that the new
-                attempt continues there; empty for a new run. It reads all points, so call it only if needed, and only
-                in `open`.
+            document: Run document without secrets, as in the record. The last of its `attempts` is the one being
+                recorded.
+            last_steps: Function that returns the last step of every metric and medium that a resumed run keeps, so that
+                the sink can continue from there; the result is empty for a new run. The function reads all points, so
+                call it only if needed, and only in `open`.
         """
         ...
 
@@ -39,20 +40,21 @@ class Sink(Protocol):
         ...
 
     def media(self, entry: MediaEntry, file_content: bytes | None) -> None:
-        """Receive one medium, with the content of its file if it has one; masks of an image are not passed."""
+        """Receive one medium, with the content of its file if there is one. Masks of an image are not passed."""
         ...
 
     def document(self, document: RunDocument) -> None:
-        """Receive the run document without secrets; flush what was received before.
+        """Receive the run document without secrets, and flush all data received so far.
 
-        It is called after every write of the record, at most several times per second, even if nothing has changed.
+        This method is called after every write of the record, even if nothing has changed, but only a few times per
+        second.
         """
         ...
 
     def lost(self, reason: str) -> None:
-        """Handle a loss: the record has points or media that this sink did not receive."""
+        """Handle the loss of points or media that are in the record but did not reach this sink."""
         ...
 
     def close(self) -> None:
-        """End. Unless the sink has failed, `document` was called with the run's end before."""
+        """Close the sink. Unless the sink has failed, `document` has already been called with the end of the run."""
         ...

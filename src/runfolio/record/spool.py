@@ -1,8 +1,8 @@
 """Spool: storage of a writer's points and media on a local disk while the store cannot be written.
 
-A spool is a folder in the user's cache with the layout of a run folder (`docs/format.md`, Spool). Its files have names
-that the run does not use, so each is copied into the run and renamed. If a log call is stored twice, it is identified
-by (writer, seq) and read once.
+A spool is a folder in the user's cache with the layout of a run folder (`docs/format.md`, Spool). The run folder has no
+files with the same names, so each file can be copied there under its own name. A log call that is stored twice is read
+once, since (writer, seq) identifies it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ABOUT = "spool.json"
 
 
 class Spool:
-    """Spooled points of a writer from one outage of the store. Nothing is created before the first write."""
+    """Points and media that a writer spools during one outage of the store. The first write creates the folder."""
 
     def __init__(
         self, run_folder: Path, run_id: str, writer: str, attempt: int, numbers: Iterator[int], most_bytes: int
@@ -38,8 +38,8 @@ class Spool:
         """Prepare a spool.
 
         Args:
-            numbers: Unused numbers for new tails of the writer.
-            most_bytes: Limit of its size on the local disk.
+            numbers: Unused numbers for the names of the writer's new files.
+            most_bytes: Maximum size of the spool on the local disk.
         """
         cache = cache_folder()
         self.folder = cache / "spool" / f"{run_id}-{writer}-{next(numbers)}" if cache is not None else None
@@ -58,7 +58,7 @@ class Spool:
         """Append complete lines to a tail.
 
         Raises:
-            OSError: They were not written, or only in part.
+            OSError: The lines were not written, or only in part.
         """
         folder = self._make_room(len(lines))
         if self._points is None:
@@ -66,25 +66,25 @@ class Spool:
         self._append(self._points, lines)
 
     def write_medium(self, line: bytes, media_files: Mapping[str, bytes]) -> None:
-        """Append a line to the media of this writer, and store its files: content by name.
+        """Append a line to the media list of this writer, and store the medium's files, given as content by name.
 
         Raises:
-            OSError: As in `write_points`.
+            OSError: The line or a file was not written, or only in part.
         """
         folder = self._make_room(len(line) + sum(map(len, media_files.values())))
         for name, content in media_files.items():
             media.file_path(folder, name).write_bytes(content)
             self._bytes += len(content)
         if self._media is None:
-            number = next(self._numbers) + 1  # 1 is the run's own list
+            number = next(self._numbers) + 1  # number 1 is the list in the run folder
             self._media = AppendFile(media.index_path(folder, self._writer, number), self._header)
         self._append(self._media, line)
 
     def close(self) -> None:
-        """Close the files; later writes go to new ones.
+        """Close the files; later writes create new ones.
 
         Raises:
-            OSError: The disk reports only now that not everything was written.
+            OSError: Earlier writes have failed, which the disk reports only now.
         """
         points, spooled_media = self._points, self._media
         self._points = self._media = None
@@ -93,17 +93,17 @@ class Spool:
                 opened.close(sync=False)
 
     def discard(self) -> None:
-        """Remove the remains of a failed first write; its data is stored elsewhere."""
+        """Remove the files of a failed first write, whose data is stored elsewhere."""
         with contextlib.suppress(OSError):
             self.close()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def bring_back(self) -> None:
-        """Move everything to the run's folder; nothing may be written here any more.
+        """Move all files to the run folder. Do not write to the spool afterwards.
 
         Raises:
-            OSError: A part of it is still here.
+            OSError: Some files could not be moved and are still in the spool.
         """
         if self.folder is not None and self.folder.exists():
             bring_back(StoredSpool(self.folder, self._run_folder, self._run_id, self._writer))
@@ -115,7 +115,7 @@ class Spool:
             # The file may end in an incomplete line, which readers skip. The data is written again to a new file.
             with contextlib.suppress(OSError):
                 self.close()
-                if file.size <= len(self._header):  # empty; on a full disk, each attempt would leave one
+                if file.size <= len(self._header):  # on a full disk, each attempt would leave an empty file
                     file.path.unlink(missing_ok=True)
             raise
         self._bytes += len(data)
@@ -135,7 +135,7 @@ class Spool:
 
 @dataclass(frozen=True)
 class StoredSpool:
-    """Spool on this machine."""
+    """Spool that exists on this machine."""
 
     folder: Path
     run_folder: Path
@@ -157,7 +157,7 @@ def find_spools() -> Iterator[StoredSpool]:
 
 
 def spools_of(folder: Path) -> list[StoredSpool]:
-    """Return the spools of a run on this machine; if the run was moved, they are found by the id in its name."""
+    """Return the spools of a run on this machine. Those of a moved run are found by its folder name."""
     spools = list(find_spools())
     matching = [spool for spool in spools if spool.run_folder.resolve() == folder.resolve()]
     moved = [spool for spool in spools if folder.name.endswith(f"-{spool.run_id}") and not spool.run_folder.exists()]
@@ -165,15 +165,16 @@ def spools_of(folder: Path) -> list[StoredSpool]:
 
 
 def bring_back(spool: StoredSpool) -> int:
-    """Move the files of a spool without a writer to its run's folder; return their size in bytes.
+    """Move the files of a spool without a running writer to its run folder; return their size in bytes.
 
-    If the process is killed, the next call moves the rest: a file is removed from the spool only after the run has it.
+    A file is removed from the spool only after it is in the run folder. If the process is killed, the next call moves
+    the remaining files.
 
     Raises:
-        OSError: A part of it is still in the spool.
+        OSError: Some files could not be moved and are still in the spool.
     """
     moved = 0
-    # Files of media first, so that a line never refers to a missing one.
+    # Media files are moved first, so that no line refers to a missing file.
     for parts in ((MEDIA, MEDIA_FILES), (MEDIA,), (METRICS,)):
         for source in RecordPath(spool.folder, *parts).entries():
             if stat.S_ISREG(source.status().st_mode):

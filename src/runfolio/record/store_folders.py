@@ -1,6 +1,6 @@
 """Folders of runs in a store and in its trash. Links are never followed, so nothing outside of the store changes.
 
-Run paths are folders relative to the store, with `/`.
+Run paths are relative to the store and use `/`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def checked_folder(top: Path, run_path: str) -> Path:
 
     Raises:
         NotFound: The folder does not exist.
-        StoreError: A link leads to it.
+        StoreError: The path contains a link.
     """
     folder = _check_folder(top, top, run_path)
     for part in PurePosixPath(run_path).parts:
@@ -27,10 +27,10 @@ def checked_folder(top: Path, run_path: str) -> Path:
 
 
 def free_path(top: Path, run_path: str) -> Path:
-    """Return the path of a new folder `run_path` below `top`, and create its missing parents.
+    """Return the unused path `run_path` below `top`, and create its missing parent folders.
 
     Raises:
-        StoreError: The path is taken, a link leads to it, or a parent cannot be created.
+        StoreError: The path is taken or contains a link, or a parent folder cannot be created.
     """
     folder = top
     for part in ("", *PurePosixPath(run_path).parts[:-1]):
@@ -42,7 +42,7 @@ def free_path(top: Path, run_path: str) -> Path:
         _check_folder(folder, top, run_path)
     target = top / run_path
     if os.path.lexists(target):  # rename would replace an empty folder
-        raise StoreError(f"{target} exists already; move it away first")
+        raise StoreError(f"{target} already exists; move it away first")
     return target
 
 
@@ -50,11 +50,11 @@ def remove(folder: Path) -> int:
     """Remove a folder permanently; return the number of bytes freed.
 
     Raises:
-        StoreError: It cannot be removed.
+        StoreError: The folder cannot be removed.
     """
     try:
         freed = disk_use.size(folder)
-        shutil.rmtree(folder)  # follows no links, not even if a folder is replaced by one in the meantime
+        shutil.rmtree(folder)  # follows no links, even if a folder is replaced with a link in the meantime
     except RecursionError:
         raise StoreError(f"cannot purge {folder}: its folders are nested too deeply; remove it by hand") from None
     except OSError as error:
@@ -79,12 +79,12 @@ def is_real(folder: Path) -> bool:
 
 def store_error(task: str, path: Path, error: OSError) -> StoreError:
     """Return the error for a task that the operating system refused."""
-    return StoreError(f"cannot {task} {path}: {error.strerror}; this needs permission to change {path.parent}")
+    return StoreError(f"cannot {task} {path}: {error.strerror}; make sure that you may change {path.parent}")
 
 
 def _check_folder(folder: Path, top: Path, run_path: str) -> Path:
     if folder.is_symlink():
-        raise StoreError(f"{folder} is a link, whose target is not moved or removed; do that by hand")
+        raise StoreError(f"{folder} is a link, whose target runfolio does not move or remove; do that by hand")
     if not folder.is_dir():
         raise NotFound(f"there is no run {run_path} in {top}")
     return folder

@@ -1,7 +1,7 @@
-"""Trash of a store: deleted runs, each moved there and back by one rename (`docs/format.md`, Trash).
+"""Trash of a store, which holds deleted runs. One rename deletes or restores a run (`docs/format.md`, Trash).
 
-Run paths are folders relative to the store, with `/`. Links are never followed: a link to a run or in the trash must
-not cause changes outside of the store.
+Run paths are relative to the store and use `/`. Links are never followed, so that a link to a run or in the trash
+cannot cause changes outside the store.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from runfolio.record.base.layout import RUN_FILE, TRASH, new_id
 from runfolio.record.disk_use import walk
 
 _EVENTS, _HIDDEN_EVENTS = "tfevents", "tf~events"
-"""Part of the names of event files, and its replacement in the trash: TensorBoard also searches hidden folders."""
+"""Part of the names of event files, and its replacement in the trash. Otherwise TensorBoard would show deleted runs,
+since it also searches hidden folders."""
 _PURGED = ".purged-"
 
 
@@ -24,7 +25,8 @@ def put(store: Path, run_path: str) -> Path:
 
     Raises:
         NotFound: The run does not exist.
-        StoreError: It cannot be moved, the trash has a run with the same path, or a link leads to it.
+        StoreError: The run cannot be moved, the trash already has a run with the same path, or the path contains a
+            link.
     """
     source = store_folders.checked_folder(store, run_path)
     target = store_folders.free_path(store / TRASH, run_path)
@@ -42,7 +44,7 @@ def restore(store: Path, run_path: str) -> Path:
 
     Raises:
         NotFound: The run is not in the trash.
-        StoreError: It cannot be moved, its original path is taken, or a link leads to it.
+        StoreError: The run cannot be moved, its original path is taken, or the path contains a link.
     """
     source = store_folders.checked_folder(store / TRASH, run_path)
     target = store_folders.free_path(store, run_path)
@@ -60,7 +62,7 @@ def purge(store: Path, run_path: str) -> int:
 
     Raises:
         NotFound: The run is not in the trash.
-        StoreError: It cannot be removed, or a link leads to it.
+        StoreError: The run cannot be removed, or the path contains a link.
     """
     return discard(store, store_folders.checked_folder(store / TRASH, run_path))
 
@@ -69,9 +71,10 @@ def discard(store: Path, folder: Path) -> int:
     """Remove a folder in the trash permanently; return the number of bytes freed on the disk.
 
     Raises:
-        StoreError: It cannot be removed.
+        StoreError: The folder cannot be removed.
     """
-    # Renamed first: if the process is killed, it leaves a folder for `sweep` instead of half a run.
+    # The folder is renamed first. If the process is killed, `sweep` removes the renamed folder, and no half-deleted run
+    # remains.
     doomed = store / TRASH / f"{_PURGED}{new_id()}"
     try:
         folder.rename(doomed)
@@ -82,10 +85,10 @@ def discard(store: Path, folder: Path) -> int:
 
 
 def sweep(store: Path) -> int:
-    """Remove the remains of killed purges; return the number of bytes freed.
+    """Remove the folders that interrupted purges left behind, and return the number of bytes freed.
 
     Raises:
-        StoreError: It cannot be removed.
+        StoreError: A folder cannot be removed.
     """
     trash = store / TRASH
     if not store_folders.is_real(trash):
@@ -98,7 +101,7 @@ def sweep(store: Path) -> int:
 
 
 def run_paths(store: Path) -> Iterator[str]:
-    """Yield the runs in the trash; links are not searched."""
+    """Yield the path of each run in the trash; links are not followed."""
     trash = store / TRASH
     if not store_folders.is_real(trash):
         return

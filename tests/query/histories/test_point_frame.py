@@ -96,7 +96,7 @@ def test_batches_hold_the_points_of_the_whole_table(store, write):
     points = open_folio(store).runs().points()
 
     assert points.batches().read_all().to_pylist() == points.to_arrow().to_pylist()
-    with pytest.raises(ConfigError, match="leave out x, wide, every and group_by"):
+    with pytest.raises(ConfigError, match="omit x, wide, every and group_by"):
         open_folio(store).runs().points(wide=True).batches()
 
 

@@ -144,8 +144,8 @@ def test_notes_explain_the_mean(seeds):
 
     assert panel.notes == [
         "Each curve is the mean of n runs.",
-        "Runs that logged at different positions are interpolated linearly.",
-        "If some runs of a group have no points, the mean is that of the others.",
+        "Curves of runs that logged at different positions are interpolated linearly.",
+        "If some runs of a group have no points, the mean covers only the other runs.",
     ]
     assert panel.shades == ["Band: ± 1 standard deviation."]
     assert panel.lines[0].high is not None

@@ -54,7 +54,7 @@ def test_overlay_of_different_axes_is_refused(store):
     with runfolio.init("net", store=store) as run:
         run.define_metric("val/loss", x="epoch")
         run.log({"val/loss": 1.0, "train/loss": 2.0, "epoch": 1})
-    with pytest.raises(ConfigError, match="have the x axes step and epoch; give one with --x"):
+    with pytest.raises(ConfigError, match="have the x axes step and epoch; choose one with --x"):
         overlay(panels(store, "train/loss", "val/loss"))
 
 

@@ -72,10 +72,10 @@ def test_run_on_silently_changed_data_is_marked_and_explained(write, store: Path
 
     assert marks(store) == {"best": ("", "", False), "near": ("!", "!", False)}
     caption = leaderboard(list(runs(store).values())).caption
-    assert caption.short[1] == "val/acc: 1 run (marked !) had changed data, so do not compare with the first."
+    assert caption.short[1] == "val/acc: 1 run (marked !) had changed data, so do not compare with the first run."
     assert caption.details[-2:] == (
-        "val/acc: 1 run (marked !) had changed data (1 changed (cat/0.jpg)), so do not compare with the first.",
-        "test/acc: 1 run (marked !) had changed data (1 changed (test/0.jpg)), so do not compare with the first.",
+        "val/acc: 1 run (marked !) had changed data (1 changed (cat/0.jpg)), so do not compare with the first run.",
+        "test/acc: 1 run (marked !) had changed data (1 changed (test/0.jpg)), so do not compare with the first run.",
     )
     assert "val/acc: 1 run had changed data" in choose(runs(store).values(), "val/acc").caption.short[1]
 
@@ -86,7 +86,7 @@ def test_other_seed_is_not_marked_as_other_data(write, store: Path):
 
     assert marks(store) == {"best": ("", "", False), "near": ("~", "", True)}
     assert (
-        "val/acc: 1 run (marked ~) had the same data with another split, as from another seed or fold."
+        "val/acc: 1 run (marked ~) had the same data in a different split, as with a different seed or fold."
         in (leaderboard(list(runs(store).values())).caption.details[-1])
     )
 
@@ -97,7 +97,7 @@ def test_share_of_the_same_images_is_described_by_its_sizes(write, store: Path):
 
     assert marks(store)["near"] == ("~", "", True)
     assert (
-        "more, fewer or other items of the data (5 removed (dog/5.jpg, dog/6.jpg, dog/7.jpg, ...))"
+        "more, fewer or different items (5 removed (dog/5.jpg, dog/6.jpg, dog/7.jpg, ...))"
         in (leaderboard(list(runs(store).values())).caption.details[-1])
     )
 
@@ -106,7 +106,7 @@ def test_very_different_shares_are_described_by_numbers_only(write, store: Path)
     write("best", 0.95, IMAGES[:15])
     write("near", 0.94, IMAGES[9:])
 
-    assert "items of the data (5 added, 9 removed)" in leaderboard(list(runs(store).values())).caption.details[-1]
+    assert "different items (5 added, 9 removed)" in leaderboard(list(runs(store).values())).caption.details[-1]
 
 
 def test_relabelled_images_are_other_data(write, store: Path):
@@ -122,7 +122,7 @@ def test_run_without_recorded_data_is_marked_as_unknown(write, store: Path):
 
     assert marks(store) == {"best": ("", "", False), "near": ("?", "?", True)}
     caption = leaderboard(list(runs(store).values())).caption
-    assert "possibly other data, since not all runs recorded them" in caption.short[1]
+    assert "possibly different data, since not all runs recorded their data" in caption.short[1]
 
 
 def test_runs_without_recorded_data_are_not_marked(write, store: Path):
@@ -139,9 +139,9 @@ def test_compare_has_no_winner_on_changed_data(write, store: Path):
 
     assert [row.key for row in comparison.data] == ["val"]
     assert [row.winner for row in comparison.metrics if row.metric == "val/acc"] == [None]
-    assert comparison.caption.short[0] == "val: 1 run had changed data, so do not compare with the first."
+    assert comparison.caption.short[0] == "val: 1 run had changed data, so do not compare with the first run."
     assert comparison.caption.details == (
-        "val: 1 run had changed data (1 changed (cat/0.jpg)), so do not compare with the first.",
+        "val: 1 run had changed data (1 changed (cat/0.jpg)), so do not compare with the first run.",
     )
 
 

@@ -79,7 +79,7 @@ def test_caption_says_why_nothing_is_compared_with_a_single_run(store, write):
 
     assert group_by_seed(open_folio(store).runs()).caption.short == (
         "Best first by the mean of val/acc (higher is better).",
-        "No mean is marked =, since the first group holds one run.",
+        "No mean is marked =, since the first group has only one run.",
     )
 
 

@@ -63,9 +63,9 @@ def test_caption_explains_the_leaderboard(series):
     assert caption.details == (
         "Which direction is better was guessed from the metric's name.",
         "The 95 % interval of the metric (Wilson) is for 270 images.",
-        "Runs are marked = by Newcombe's interval, 5 % over all with Holm's procedure.",
+        "Runs are marked = by Newcombe's interval, with Holm's procedure for an overall error rate of 5 %.",
         "All runs were tested; the interval of test/acc is for 360 test images.",
-        "The best of several test figures is too optimistic: do not choose by it.",
+        "The best of several test figures is too optimistic, so do not choose a run by it.",
         "1 of 4 runs failed, for the reasons in the table.",
     )
 
@@ -106,7 +106,7 @@ def test_caption_explains_how_to_test_runs_that_were_not_chosen(store, write):
 
     assert leaderboard(open_folio(store).runs()).caption.details[-2:] == (
         "1 run was tested; the interval of test/acc is for 100 test images.",
-        "`runfolio evaluate RUN` tests another.",
+        "`runfolio evaluate RUN` tests another run.",
     )
 
 
@@ -149,4 +149,4 @@ def test_metric_over_different_images_has_a_warning(write, store):
 
     caption = leaderboard(open_folio(store).runs()).caption
 
-    assert caption.short[1] == "val/acc was measured on 45 to 90 images, so not on the same ones in each run."
+    assert caption.short[1] == "val/acc was measured on 45 to 90 images, so the images differ between runs."

@@ -16,10 +16,10 @@ from runfolio.record.content.data_listings import ListingDifference
 
 UNCOMMITTED = "uncommitted changes"
 _MAX_LINES = 20_000
-"""Longest file that gets a diff, since a longer one takes minutes."""
+"""Maximum number of lines in a file that gets a diff, since the diff of a longer file takes minutes."""
 _NOT_COMPARED = ("packages", "installed_from", "disk_free_mb")
 _DATA_SETTING = re.compile(r"(test_)?data(set)?([_/].*)?$")
-"""Settings that name the data."""
+"""Names of settings that specify the data."""
 _DATA_RESULT = re.compile(r"(data|classes)(/.*)?$|.*/images$")
 
 Kind = Literal["added", "removed", "changed"]
@@ -27,7 +27,7 @@ Kind = Literal["added", "removed", "changed"]
 
 @dataclass(frozen=True)
 class Change:
-    """Difference of one value."""
+    """Difference in one value."""
 
     name: str
     kind: Kind
@@ -40,7 +40,7 @@ class Change:
 
 @dataclass(frozen=True)
 class FileChange:
-    """Difference of a captured file."""
+    """Difference in a captured file."""
 
     path: str
     kind: Kind
@@ -50,7 +50,7 @@ class FileChange:
 
 @dataclass(frozen=True)
 class DataChange:
-    """Difference of the items of one data set."""
+    """Difference in the items of one data set."""
 
     name: str
     sentence: str
@@ -89,7 +89,7 @@ class RunDiff:
     data: list[Change]
     """Settings and fingerprints of the data, and results about them (numbers of images, classes)."""
     items: list[DataChange]
-    """Differences of items, by name of the data."""
+    """Differences in items, by name of the data."""
 
     @property
     def sentence(self) -> str:

@@ -1,1 +1,1 @@
-"""Points of many runs as tables: long or wide, aligned, resampled, or as means of groups."""
+"""Points of many runs as tables: long or wide, aligned, resampled, or averaged over groups."""

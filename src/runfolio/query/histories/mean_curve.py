@@ -1,4 +1,4 @@
-"""Mean and spread of several curves, at every position where one of them has a point."""
+"""Mean and spread of several curves, at every position where at least one curve has a point."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPREADS: dict[Spread, str] = {
     "std": "± 1 standard deviation",
     "ci": "95 % interval of the mean (Student's t)",
 }
-"""Meaning of a band, in words."""
+"""Readable description of each kind of band."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +35,15 @@ class Mean:
     count: NDArray[np.intp]
     """Number of curves at each x."""
     interpolated: bool
-    """True if the curves have different x, so that they were interpolated linearly."""
+    """True if the curves have different x values, so that they were interpolated linearly."""
 
 
 def mean(curves: Sequence[tuple[Floats, Floats]], spread: Spread) -> Mean:
     """Return the mean of curves, given as ascending x and y.
 
-    Between two points of a curve its value is interpolated linearly. A curve counts only from its first to its last
-    point. Of several points at one x, the mean is its value there; `minmax` includes each of them. Values that are not
-    finite are ignored. Memory is needed for the positions once, whatever the number of curves.
+    Curves are interpolated linearly between their points, and not extrapolated. If a curve has several points at one x,
+    their mean is its value there, but `minmax` includes each point. Values that are not finite are ignored. Arrays over
+    all positions are needed only once, whatever the number of curves.
     """
     finite = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in curves]
     finite = [(x, y) for x, y in finite if len(x)]
@@ -74,7 +74,7 @@ def mean(curves: Sequence[tuple[Floats, Floats]], spread: Spread) -> Mean:
 
 
 def _on_positions(x: Floats, own_x: Floats, own_y: Floats) -> tuple[Floats, slice, Floats]:
-    """Return a curve's distinct positions, the part of all positions that it spans, and its value at each of them."""
+    """Return a curve's distinct positions, the slice of all positions that it spans, and its values in that slice."""
     distinct, starts = np.unique(own_x, return_index=True)
     if len(distinct) < len(own_x):
         own_y = np.add.reduceat(own_y, starts) / np.diff(starts, append=len(own_y))

@@ -30,24 +30,24 @@ _PLAIN_COLUMNS = ("metric", "step", "time", "value")
 
 @dataclass(frozen=True, kw_only=True)
 class PointOptions:
-    """Shape of a table of points.
+    """Options for a table of points.
 
     Raises:
-        ConfigError: A value is not allowed, or two of them exclude each other.
+        ConfigError: A value is not allowed, or two options exclude each other.
     """
 
     x: str | None = None
-    """Axis to align by: `step`, `time` (seconds since the start, without pauses), `epoch` or a metric. None: `step`."""
+    """Axis to align by: `step` (default), `time` (seconds since the start, without pauses), `epoch` or a metric."""
     wide: bool = False
-    """One column per metric, and one row per position on the axis."""
+    """True for one column per metric and one row per position on the axis."""
     every: float | None = None
-    """Width of the bins to resample to, in units of the axis. None: every point."""
+    """Bin width for resampling, in units of the axis. None keeps every point."""
     group_by: str | Sequence[str] = ()
-    """Columns to group by (see `grouping.group_runs`): one mean curve per group and metric."""
+    """Columns to group by (see `grouping.group_runs`). The table then has one mean curve per group and metric."""
     spread: Spread = "ci"
     """Meaning of `low` and `high` of a group: `minmax`, `std` or `ci` (95 % interval of the mean)."""
     system: bool = False
-    """Include the load of the machine and the speed of the training (`system/...`) if no metrics are named."""
+    """True to include machine load and training speed (`system/...`) if no metrics are named."""
 
     def __post_init__(self) -> None:
         if self.every is not None and not 0 < self.every < math.inf:
@@ -57,7 +57,7 @@ class PointOptions:
 
     @property
     def is_plain(self) -> bool:
-        """Return whether the table has one row per point and no axis but those of every point."""
+        """Return whether the table has one row per point, with the `step` and `time` that every point has."""
         return self.x in (None, "step") and not (self.wide or self.every or self.group_by)
 
     @property
@@ -67,7 +67,7 @@ class PointOptions:
 
 
 class PointFrame(ArrowFrame):
-    """Points of metrics of runs, read from the files by each call."""
+    """Points of the metrics of several runs. Each call reads them from the files."""
 
     def __init__(
         self, runs: Sequence[RunView], metrics: Sequence[str], options: PointOptions, *, has_runs: bool = True
@@ -99,12 +99,12 @@ class PointFrame(ArrowFrame):
         """Return the points in batches of bounded size, so that any number of points can be processed.
 
         Raises:
-            ConfigError: The table is not long with one row per point.
+            ConfigError: The options do not ask for one row per point.
         """
         import pyarrow as pa
 
         if not self._options.is_plain:
-            raise ConfigError("batches are of points as they were logged; leave out x, wide, every and group_by")
+            raise ConfigError("batches contain points as they were logged; omit x, wide, every and group_by")
         return pa.RecordBatchReader.from_batches(self._plain_schema(), self._plain_batches())
 
     def _plain_schema(self) -> pa.Schema:
@@ -164,7 +164,7 @@ class PointFrame(ArrowFrame):
         return x.astype(np.float64), columns["value"]
 
     def _positioned(self, run: RunView, files: PointFiles, metric: str) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-        """Return the positions of the points that have one, ascending, and their values."""
+        """Return the positions in ascending order and the values of all points that have a position."""
         points = files.read(metric)
         axis = self._options.x or "step"
         x = points.steps if axis == "step" else x_axis.along(run, files, metric, points, axis)

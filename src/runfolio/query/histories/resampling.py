@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 
 class Bins(NamedTuple):
-    """Points of a curve by bins. All arrays are [n]; bins without points are left out."""
+    """Statistics of a curve's points per bin. All arrays are [n]; bins without points are left out."""
 
     x: NDArray[Any]
     """Start of each bin, ascending."""
     mean: NDArray[np.float64]
-    """Mean of the values, without NaN; NaN if there is no other value. So are the next two."""
+    """Mean of the values without NaN; NaN if all values are NaN. The next two fields treat NaN in the same way."""
     min: NDArray[np.float64]
     max: NDArray[np.float64]
     points: NDArray[np.int64]
@@ -22,10 +22,10 @@ class Bins(NamedTuple):
 
 
 def resample(x: NDArray[Any], y: NDArray[np.float64], every: float) -> Bins:
-    """Return the points of a curve by the bins [k * every, (k + 1) * every).
+    """Group the points of a curve into the bins [k * every, (k + 1) * every).
 
     Args:
-        x: Positions, ascending, [n]; integers if `every` is one.
+        x: Positions, ascending, [n]; integers if `every` is an integer.
         y: Values, [n].
         every: Width of a bin, above 0.
     """

@@ -20,12 +20,12 @@ class MetricSeries:
     owner: str
     """Unique name of the run or the group."""
     labels: tuple[str, ...]
-    """Texts that name it in the table."""
+    """Strings that identify the run or group in the table."""
     metric: str
     x: NDArray[Any]
     """Positions, ascending, [n]."""
     columns: dict[str, NDArray[Any]]
-    """Values by name, each [n]. The first column has the values of the metric, the others say more about them."""
+    """Values by name, each [n]. The first column has the values of the metric; the other columns describe them."""
 
 
 def long_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str) -> pa.Table:
@@ -50,8 +50,8 @@ def long_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str)
 def wide_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str) -> pa.Table:
     """Return one row per run (or group) and position: labels, the position, and the columns of each metric.
 
-    The first column of a metric has its name, the others `NAME.COLUMN`. A position of one metric that another one lacks
-    is null there. Of several values at one position the last one counts.
+    The first column of a metric has the name of the metric; the others are named `NAME.COLUMN`. If a metric has no
+    value at a position, its columns are null there. If it has several values at a position, the last value is used.
 
     Args:
         labels: Names of the columns of labels.

@@ -1,1 +1,1 @@
-"""Plots of runs. The content is prepared separately from drawing it with matplotlib or, on a terminal, plotext."""
+"""Plots of runs. Some modules prepare the content; others draw it with matplotlib or, on a terminal, with plotext."""

@@ -1,4 +1,4 @@
-"""Thinning of curves to the width of the axis that they are drawn on."""
+"""Thinning of curves to the width of the axis on which they are drawn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def drawn_indices(
     """Return the indices of the points to draw; arguments as in `thinned_indices`.
 
     Args:
-        log: The x axis is logarithmic, so that points at 0 or below are not on it.
+        log: True if the x axis is logarithmic, so that it has no points at 0 or below.
     """
     if not log:
         return thinned_indices(x, y, columns)

@@ -1,4 +1,4 @@
-"""Drawing of panels of curves with matplotlib."""
+"""Drawing of curve panels with matplotlib."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_COLOURED, COLOURED_OF_MANY = 24, 8
-"""Largest number of lines that all get a colour; if there are more, number of coloured lines. The others are grey."""
+"""Maximum number of lines that all get a colour, and number of lines that do if there are more."""
 _MAX_MARKED_POINTS = 40
-"""Largest number of points of a curve whose points are all marked."""
+"""Maximum number of points in a curve whose points all get a marker."""
 _COLUMNS = 1000
-"""Columns of pixels of an axis, to which longer curves are thinned."""
+"""Number of pixel columns of an axis. Longer curves are thinned to this width."""
 _MAX_BROKEN = 4000
-"""Largest number of marked ranges of values that are not finite, per curve."""
+"""Maximum number of marked ranges of non-finite values per curve."""
 _LEGEND_LINE_INCHES = 0.24
 
 
@@ -43,12 +43,12 @@ def draw_curves(
 ) -> Figure:
     """Draw panels with a common legend, best curves first.
 
-    NaN and infinite values are gaps, marked at the bottom. A point between two gaps is drawn as a dot. Panels of one
-    kind of metric have the same y range.
+    NaN and infinite values appear as gaps, which are marked at the bottom. A point between two gaps is drawn as a dot.
+    Panels with the same kind of metric share a y range.
 
     Args:
         panels: Panels to draw.
-        log: Logarithmic axes: `x`, `y` or `xy`.
+        log: Axes with a logarithmic scale: `x`, `y` or `xy`.
         title: Title of the figure.
         size: Width and height of the figure in inches.
         legend: Position of the legend.
@@ -99,14 +99,14 @@ def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
 
 
 def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
-    """Return one line for each position, in order, by its label in the legend."""
+    """Return one curve for each position, in order, keyed by its label in the legend."""
     first = {line.position: line for panel in reversed(panels) for line in panel.lines}
     numbers = {first[position].label: number for number, position in enumerate(sorted(first), start=1)}
     return {_legend_label(first[position], panels, numbers): first[position] for position in sorted(first)}
 
 
 def _legend_label(line: Line, panels: Sequence[Panel], numbers: Mapping[str, int]) -> str:
-    """Return the label; for a curve hidden by another one, add the number of that one in the legend."""
+    """Return the label of a curve. If another curve hides it, add the number of that curve in the legend."""
     label = style.short(line.label)
     if len(panels) > 1:
         return label
@@ -153,7 +153,8 @@ def _scale_axes(axes: Axes, panel: Panel, log: str) -> None:
 
 def _draw_line(axes: Axes, line: Line, *, is_log: bool) -> None:
     colour = style.colour_of(line.position)
-    # The best curve is drawn last, on top of the others. Curves that coincide with another are dashed on top of it.
+    # The best curve is drawn last, on top of the others. A curve that coincides with another one is drawn over it with
+    # dashes.
     order = (3 if line.same_as is None else 4) - line.position / 1000
     if line.low is not None and line.high is not None:
         ends = (drawn_indices(line.x, end, _COLUMNS, log=is_log) for end in (line.low, line.high))
@@ -252,7 +253,7 @@ def _legend(
 
 
 def _needs_marker(values: np.ndarray) -> np.ndarray:
-    """Return which points get a marker: all of a short curve, else those between two gaps, which have no line."""
+    """Return a mask of the points that get a marker: all points of a short curve, else single points between gaps."""
     finite = ~np.isnan(values)
     if len(values) <= _MAX_MARKED_POINTS:
         return finite

@@ -1,4 +1,4 @@
-"""Content of plots of curves: one panel per metric, one line per run or group of runs."""
+"""Content of curve plots: one panel per metric, one line per run or group of runs."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from runfolio.query.tables.run_labels import unique_labels
 
 Floats = NDArray[np.float64]
 MAX_RAW = 6
-"""Largest number of smoothed curves whose raw values are drawn too. More would hide the curves."""
+"""Maximum number of smoothed curves whose raw values are drawn too. More raw values would hide the curves."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurveOptions:
-    """Options of plots of curves.
+    """Options of curve plots.
 
     Raises:
         ConfigError: A value is not allowed.
     """
 
     x: str | None = None
-    """X axis: `step`, `time`, `epoch` or a metric; None: the axis that the runs defined (`Run.define_metric`)."""
+    """X axis: `step`, `time`, `epoch` or a metric; None selects the axis from `Run.define_metric`."""
     smooth: float = 0.0
-    """Smoothing like TensorBoard's, from 0 to below 1."""
+    """Smoothing weight as in TensorBoard, at least 0 and below 1."""
     log: str = ""
-    """Logarithmic axes: `x`, `y` or `xy`."""
+    """Axes with a logarithmic scale: `x`, `y` or `xy`."""
     group_by: str | Sequence[str] = ()
     """Columns to group by (see `grouping.group_runs`), as a list or separated by commas."""
     spread: Spread = "minmax"
@@ -55,11 +55,11 @@ class CurveOptions:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Line:
-    """Curve. All arrays are [n], x is ascending, and NaN is a gap."""
+    """Curve of a run or a group. All arrays are [n], `x` is ascending, and NaN marks a gap."""
 
     label: str = ""
     position: int = 0
-    """Position in the order of all lines, best first. It determines the colour, the same in each panel."""
+    """Position in the order of all lines, best first. It determines the colour, which is the same in every panel."""
     x: Floats
     y: Floats
     raw: Floats | None = None
@@ -73,7 +73,7 @@ class Line:
     best: float | None = None
     """Best value of the curve, or mean of the best values of a group; None if the direction is unknown."""
     lost: int = 0
-    """Number of points without x."""
+    """Number of points without an x value."""
     same_as: str | None = None
     """Label of a curve that contains all points of this one and so would hide it."""
 
@@ -86,11 +86,11 @@ class Panel:
     x_label: str
     lines: Sequence[Line]
     heading: str | None
-    """Description of `Line.best`; None if it is unknown."""
+    """Description of `Line.best`; None if the best values are unknown."""
     notes: Sequence[str]
     """Explanations of the curves, one sentence each."""
     shades: Sequence[str]
-    """Explanations of raw curves and bands, which not every drawing has, one sentence each."""
+    """Explanations of raw curves and bands, one sentence each. Drawings without raw curves and bands omit them."""
 
 
 def curve_panels(
@@ -100,7 +100,7 @@ def curve_panels(
     *,
     named: bool = False,
 ) -> list[Panel]:
-    """Return one panel per metric, with the runs that have it, ordered by the first metric.
+    """Return one panel per metric with the runs that logged it. Runs are ordered by the first metric.
 
     Args:
         metrics: Names of the metrics.
@@ -117,7 +117,7 @@ def curve_panels(
     drawn = runs if named and not options.group_by else distinct.runs
     plotted = [run for run in drawn if any(metric in run.metric_summaries for metric in metrics)]
     if not plotted:
-        raise NotFound(f"only left out runs have {' or '.join(metrics)}. {distinct.sentence}")
+        raise NotFound(f"only runs that were left out have {' or '.join(metrics)}. {distinct.sentence}")
     grouping = group_runs(plotted, options.group_by) if options.group_by else _single_runs(drawn, plotted)
     ordered = _best_first(grouping.members, metrics[0])
     panels = [_panel(metric, ordered, options) for metric in metrics]
@@ -184,7 +184,7 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: C
 
 
 def _with_coincident(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines with `same_as` set for those that coincide with another line or its beginning."""
+    """Return the lines, with `same_as` set if a line coincides with another line or with its first part."""
     marked: list[Line] = []
     for index, line in enumerate(lines):
         longer = [other for other in lines if len(other.x) > len(line.x)]
@@ -233,15 +233,15 @@ def _mean_line(runs: Sequence[RunView], metric: str, x_name: str, options: Curve
     average = mean([(x, exponential_smoothing(y, options.smooth)) for x, y, _ in curves], options.spread)
     notes = ["Each curve is the mean of n runs."]
     if average.interpolated:
-        notes.append("Runs that logged at different positions are interpolated linearly.")
+        notes.append("Curves of runs that logged at different positions are interpolated linearly.")
     if len(average.count) and average.count.min() != average.count.max():
-        notes.append("If some runs of a group have no points, the mean is that of the others.")
+        notes.append("If some runs of a group have no points, the mean covers only the other runs.")
     lost = sum(lost for *_, lost in curves)
     return Line(x=average.x, y=average.y, low=average.low, high=average.high, lost=lost), notes
 
 
 def _sorted_points(run: RunView, metric: str, x_name: str) -> tuple[Floats, Floats, int]:
-    """Return x in ascending order, the logged values, and the number of points without x."""
+    """Return x in ascending order, the logged values, and the number of points without an x value."""
     curve = run.metric(metric, x_name)
     finite = np.isfinite(curve.x)
     x, values = curve.x[finite], curve.values[finite]
@@ -285,13 +285,13 @@ def _on_log_axes(panel: Panel, log: str) -> Panel:
     if not hidden:
         return panel
     if not any(np.isfinite(line.y).any() for line in lines):
-        raise ConfigError(f"{panel.metric} has no value above 0 for a log axis; leave --log out")
+        raise ConfigError(f"{panel.metric} has no value above 0 for a log axis; omit --log")
     subject = "1 point at 0 or below is" if hidden == 1 else f"{hidden:,} points at 0 or below are"
     return replace(panel, lines=lines, notes=[*panel.notes, f"{subject} not on the log axis."])
 
 
 def _non_finite_ranges(x: Floats, y: Floats) -> list[tuple[float, float]]:
-    """Return the first and last x of each range of values that are not finite."""
+    """Return the first and last x value of each range of values that are not finite."""
     bad = np.pad(~np.isfinite(y), 1)
     edges = np.flatnonzero(bad[1:] != bad[:-1])
     return [(float(x[start]), float(x[stop - 1])) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

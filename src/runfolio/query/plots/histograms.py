@@ -25,7 +25,7 @@ _HEATMAP_STEPS, _HEATMAP_BINS = 1200, 120
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
-    """Histograms of one name in one run, in ascending order of steps. Each has its own edges."""
+    """Histograms that a run logged under one name, in ascending order of steps. Each histogram has its own edges."""
 
     name: str
     run: str
@@ -35,18 +35,18 @@ class Distribution:
     edges: Sequence[NDArray[np.float64]]
     """Ascending edges of the bins of each step, n arrays; empty if no value was finite."""
     counts: Sequence[NDArray[np.float64]]
-    """Counts of the bins of each step, n arrays, one element shorter than the edges."""
+    """Counts of the bins of each step, n arrays, each one element shorter than its edges."""
     broken: NDArray[np.int64]
     """Number of NaN or infinite values of each step, [n]."""
 
     @property
     def notes(self) -> list[str]:
-        """Sentence on values that are not finite, if there are any."""
+        """Sentence about values that are not finite, if there are any."""
         bad = int((self.broken > 0).sum())
         return [f"Left out: NaN or infinite values in {bad:,} of {len(self.steps):,} steps."] if bad else []
 
     def at(self, indices: Sequence[int] | NDArray[np.intp]) -> Distribution:
-        """Return the distribution at some of the steps."""
+        """Return the distribution for some of the steps only."""
         return Distribution(
             self.name,
             self.run,
@@ -94,13 +94,13 @@ def common_edges(shown: Distribution, bins: int) -> NDArray[np.float64]:
 
 
 def on_common_edges(shown: Distribution, edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the counts between common edges, [n, bins]. The count of a divided bin is split in proportion."""
+    """Return the counts between common edges, [n, bins]. The counts of divided bins are split in proportion."""
     rows = np.zeros((len(shown.steps), len(edges) - 1))
     for row, own_edges, counts in zip(rows, shown.edges, shown.counts, strict=True):
         if len(counts):
             sums = np.concatenate([[0.0], np.cumsum(counts)])
             cumulative = np.interp(edges, own_edges, sums, left=0.0, right=counts.sum())
-            # In a bin too narrow for its slope, interpolation gives an infinity.
+            # In a very narrow bin, the slope overflows and interpolation gives an infinity.
             cumulative = np.maximum.accumulate(np.clip(np.nan_to_num(cumulative, nan=0.0), 0.0, counts.sum()))
             cumulative[-1] = counts.sum()
             row[:] = np.diff(cumulative)
@@ -209,5 +209,5 @@ def _numbers(entry: MediaEntry) -> tuple[NDArray[np.float64], NDArray[np.float64
         return None
     lowest, highest = content.get("min"), content.get("max")
     if isinstance(lowest, (int, float)) and isinstance(highest, (int, float)) and lowest <= highest:
-        edges = np.clip(edges, lowest, highest)  # the bin of equal values extends around them
+        edges = np.clip(edges, lowest, highest)  # if all values are equal, their bin extends around them
     return edges, counts, broken

@@ -18,7 +18,7 @@ def overlay(panels: Sequence[Panel]) -> Panel:
     """
     axes = dict.fromkeys(panel.x_label for panel in panels)
     if len(axes) > 1:
-        raise ConfigError(f"the metrics have the x axes {' and '.join(axes)}; give one with --x")
+        raise ConfigError(f"the metrics have the x axes {' and '.join(axes)}; choose one with --x")
     names = {line.label for panel in panels for line in panel.lines}
     labelled = [
         replace(
@@ -41,5 +41,5 @@ def overlay(panels: Sequence[Panel]) -> Panel:
 
 
 def kind_of(metric: str) -> str:
-    """Return the last word of a metric's name, such as `loss`. Metrics of one kind share their y range."""
+    """Return the last word of a metric's name, such as `loss`. Metrics of the same kind share a y range."""
     return (re.findall(r"[^\W_]+", metric.lower()) or [metric])[-1]

@@ -17,7 +17,7 @@ _MARKERS = "os^DvP*X"
 _MAX_VALUE_TICKS = 6
 """Largest number of distinct values that each get a tick."""
 _MAX_NAMED_POINTS = 5
-"""Largest number of points that get the names of their runs. More names would overlap."""
+"""Maximum number of points that are labelled with the names of their runs. More labels would overlap."""
 
 
 def draw_scatter(shown: Scatter, *, title: str | None = None, size: tuple[float, float] | None = None) -> Figure:
@@ -103,7 +103,7 @@ def _draw_axis(axes: Axes, position: int, axis: Axis) -> None:
 
 
 def _ticks(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:
-    """Return positions of ticks in the units of `shown`, and their labels."""
+    """Return the positions of the ticks, in the units of `shown`, and the labels of the ticks."""
     if axis.categories is not None:
         return [(float(position), style.short(name)) for position, name in enumerate(axis.categories)]
     values = np.unique(axis.positions[~np.isnan(axis.positions)])

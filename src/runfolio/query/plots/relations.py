@@ -1,4 +1,4 @@
-"""Content of scatter plots and parallel coordinates of settings and results."""
+"""Content of scatter plots and parallel-coordinates plots of settings and results."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from runfolio.query.tables.run_labels import name_labels, unique_labels
 from runfolio.record.base.flat_names import as_number
 
 _DECADES = 100.0
-"""Ratio of the largest to the smallest number from which on an axis is logarithmic."""
+"""Minimum ratio of the largest to the smallest number for an axis to be logarithmic."""
 MOST_SETTINGS = 10
-"""Largest number of settings in parallel coordinates."""
+"""Maximum number of settings in a parallel-coordinates plot."""
 
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """Column of the runs as positions on an axis."""
+    """Values of a column, converted to positions on an axis."""
 
     name: str
     """Readable name, such as `val/acc best`."""
     values: Sequence[Any]
-    """Recorded value of each run; None if it has none."""
+    """Recorded value of each run; None if the run has no value."""
     positions: NDArray[np.float64]
-    """Number or index of the category of each run, [runs]; NaN if there is none or it is not finite."""
+    """Number or category index of each run, [runs]; NaN if the value is missing or not finite."""
     categories: Sequence[str] | None
     """Names of the categories; None for numbers."""
     log: bool
@@ -45,7 +45,7 @@ class Axis:
 
     @property
     def shown(self) -> NDArray[np.float64]:
-        """Positions on the axis: the base 10 logarithm for a logarithmic axis."""
+        """Positions as drawn, which are base 10 logarithms on a logarithmic axis."""
         return np.log10(self.positions) if self.log else self.positions
 
 
@@ -63,14 +63,14 @@ class Correlation:
 
     @property
     def sentence(self) -> str:
-        """Readable summary."""
+        """Summary in one sentence."""
         scale = " (of logarithms)" if self.logarithms else ""
         return f"Pearson {self.pearson:+.2f}{scale}, Spearman {self.spearman:+.2f} over {self.count} runs."
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Scatter:
-    """Runs as points."""
+    """Scatter plot with one point per run."""
 
     labels: Sequence[str]
     x: Axis
@@ -84,7 +84,7 @@ class Scatter:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Parallel:
-    """Runs as lines through their settings to the metric, the best run first."""
+    """Parallel-coordinates plot with one line per run through its settings to the metric, the best run first."""
 
     labels: Sequence[str]
     settings: Sequence[Axis]
@@ -177,7 +177,7 @@ def correlation(first: Axis, second: Axis) -> Correlation | None:
 
 
 def heights(axis: Axis) -> NDArray[np.float64]:
-    """Return the position of each run on the axis, from 0 at the low end to 1; NaN if it has no value."""
+    """Return the height of each run on the axis, from 0 (low end) to 1 (high end); NaN for runs without a value."""
     low, high = ends(axis)
     return (axis.shown - low) / (high - low)
 
@@ -196,14 +196,14 @@ def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ranks from 0. Equal values get their mean rank."""
+    """Return the rank of each value, starting at 0. Equal values get their mean rank."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last_ranks = np.cumsum(counts)
     return (last_ranks - (counts + 1) / 2)[inverse]
 
 
 def _value(run: RunView, column: RunsColumn) -> Any:
-    """Return the value of a column, with a time as a number, and None for results that are not finite."""
+    """Return the value of a run in a column. Times become numbers, and results that are not finite become None."""
     value = column.value(run)
     if column.is_measured and isinstance(value, float) and not math.isfinite(value):
         return None

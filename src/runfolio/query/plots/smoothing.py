@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def exponential_smoothing(values: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
-    """Return the debiased exponential moving average. Values that are not finite are kept and do not affect others.
+    """Return the debiased exponential moving average. Values that are not finite are kept, but not averaged.
 
     Args:
         values: Values to smooth, [n].

@@ -1,4 +1,4 @@
-"""Common style of all plots: colours, axes, texts, and files."""
+"""Common style of all plots: colours, axes, labels and files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D", "#8C6D31")
-"""Colours for colour-blind readers too. Source: Okabe and Ito, Color Universal Design (2002), except the last two."""
+"""Colours that colour-blind readers can distinguish. Source of all but the last two: Okabe and Ito, Color Universal
+Design (2002)."""
 STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
-"""Line styles. Each time all colours are used, the next style follows."""
+"""Line styles. Once all colours are in use, the next lines repeat the colours in the next style."""
 COINCIDENT: Any = (0, (3, 3))
-"""Dashes of a curve that coincides with another one, which stays visible in the gaps."""
+"""Dashes of a curve that coincides with another one. The other curve stays visible in the gaps."""
 SCALE = "viridis"
-"""Colour scale from low to high, also suitable for colour-blind readers and in grey."""
+"""Colour scale from low to high, also suitable for colour-blind readers and in greyscale."""
 INK, FAINT, GRID, OTHERS = "#333333", "#777777", "#E6E6E6", "#C4C4C4"
 ENDINGS = (".png", ".svg", ".pdf")
 _LABEL_LENGTH = 60
@@ -83,7 +84,7 @@ def literal(text: str) -> str:
 
 
 def short(label: str, longest: int = _LABEL_LENGTH) -> str:
-    """Shorten a label in the middle, since beginning and end distinguish runs best."""
+    """Shorten a label in the middle, since the start and the end distinguish runs best."""
     half = max(4, (longest - 3) // 2)
     return label if len(label) <= longest else f"{label[:half]} … {label[-half:]}"
 
@@ -99,7 +100,7 @@ def check_ending(path: Path) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, SVG or PDF, according to the suffix. Equal figures give equal files.
+    """Write a figure as PNG, SVG or PDF, according to the suffix. Equal figures produce identical files.
 
     Raises:
         ConfigError: The suffix is not .png, .svg or .pdf.

@@ -24,12 +24,12 @@ _RGB = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 2
 """Colours of `style.COLOURS` that are visible on dark and light backgrounds."""
 _GREY = (128, 128, 128)
 _LARGEST = 1e300
-"""Limit of drawn numbers, so that differences of numbers do not overflow."""
+"""Largest absolute value that is drawn, so that differences between numbers do not overflow."""
 _SHADES = " ░▒▓█"
 _DOTS = 2
-"""Columns of dots in a Braille character."""
+"""Number of dot columns in a Braille character."""
 _TICK_COLUMNS, _TICK_ROWS = 14, 3
-"""Smallest distance of ticks on the x and y axes, in characters."""
+"""Smallest distance between ticks on the x and y axes, in characters."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Screen:
 
     width: int
     height: int
-    """Lines of one panel."""
+    """Height of one panel in lines."""
     colour: bool
     """True if colours distinguish curves; else letters do."""
 
@@ -62,12 +62,12 @@ def curves_text(
 ) -> str:
     """Draw panels below each other, with a legend, best curves first.
 
-    Panels of one kind of metric have the same y range.
+    Panels with the same kind of metric share a y range.
 
     Args:
         panels: Panels to draw.
         screen: Size and colours.
-        log: Logarithmic axes: `x`, `y` or `xy`.
+        log: Axes with a logarithmic scale: `x`, `y` or `xy`.
         title: First line.
         y_range: Lowest and highest y of all panels.
         has_legend: Include the legend and the notes.
@@ -116,7 +116,7 @@ def scatter_text(shown: Scatter, screen: Screen, *, title: str | None = None) ->
 
 
 def _coincident_points(shown: Scatter, screen: Screen) -> list[tuple[int, int]]:
-    """Return the first of the points that share a character cell, and their number."""
+    """Return the first point and the number of points in each character cell with several points."""
     cells: dict[tuple[int, int], list[int]] = {}
     spans = [(values, *_ends(values)) for values in (shown.x.shown, shown.y.shown)]
     (xs, left, right), (ys, bottom, top) = spans
@@ -128,7 +128,7 @@ def _coincident_points(shown: Scatter, screen: Screen) -> list[tuple[int, int]]:
 
 
 def _colour_groups(shown: Scatter) -> list[tuple[str, NDArray[np.bool_]]]:
-    """Return groups of points by colour, with their names. Many different numbers form three groups."""
+    """Return the name of each colour and a mask of its points. Many different numbers share three colours."""
     colour = shown.colour
     if colour is None:
         return [("", np.ones(len(shown.labels), bool))]
@@ -178,7 +178,7 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str,
     """Return one panel as text.
 
     Args:
-        shown: Values that determine the y range. Points outside it are cut off.
+        shown: Values that determine the y range. Points outside this range are cut off.
     """
     canvas = _Canvas(screen, panel.x_label, panel.metric)
     curves = [(line, *_on_axes(line, log, screen.width)) for line in panel.lines]
@@ -268,7 +268,7 @@ class _Canvas:
 
 
 def _mark(number: int, screen: Screen, *, line: bool = True) -> _Mark:
-    """Return the mark of a number: colours, then letters; without colours only letters."""
+    """Return the mark with a number. Colours come first, then letters; without colours, there are only letters."""
     if number >= len(_LETTERS):
         return _Mark("·", _GREY)
     default = "braille" if line else "●"
@@ -304,7 +304,7 @@ def _axis_ticks(axis: Axis, most: int) -> list[tuple[float, str]]:
 
 
 def _ticks(values: NDArray[np.float64], most: int, *, log: bool) -> list[tuple[float, str]]:
-    """Return ticks at round numbers within the values.
+    """Return ticks at round numbers within the range of the values.
 
     Args:
         most: Largest number of ticks.

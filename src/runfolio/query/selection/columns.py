@@ -40,7 +40,8 @@ _MEANINGS = {"params": "setting", "summary": "result", "metrics": "metric"}
 """Words for the kinds of values, in the order in which a bare name is looked up."""
 
 Kind = Literal["fact", "data", "params", "summary", "metrics", "best", "figure"]
-"""Kind of a column. `metrics`: last value of a curve; `best`: its best value; `figure`: see `figures.figure_of`."""
+"""Kind of a column. `metrics`: last value of a curve; `best`: best value of a curve; `figure`: see
+`figures.figure_of`."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class RunsColumn:
 
     kind: Kind
     name: str
-    """Bare name: `full_name` without its first word."""
+    """Bare name, which is `full_name` without its prefix."""
     heading: str = ""
     """Readable name. For results it includes the kind of figure, such as `val/acc best`."""
     shadowed: tuple[str, ...] = ()
@@ -85,7 +86,7 @@ class RunsColumn:
 
 
 def find_column(name: str, runs: Sequence[RunView]) -> RunsColumn:
-    """Return the column that a name means.
+    """Return the column that a name refers to.
 
     A bare name is looked up in this order: `FACTS`, settings, other facts, results and metrics. Results and metrics
     show the figure of each run (`figures.figure_of`). Full names are unambiguous: `params.NAME` (also `config.NAME`),
@@ -99,7 +100,7 @@ def find_column(name: str, runs: Sequence[RunView]) -> RunsColumn:
 
 
 def find_metric(name: str, runs: Sequence[RunView]) -> RunsColumn:
-    """Return the result or metric that a name means. Unlike in `find_column`, settings are not considered.
+    """Return the result or metric that a name refers to. Unlike `find_column`, this function ignores settings.
 
     Raises:
         NotFound: There is no such result or metric; the message names the most similar ones.
@@ -108,7 +109,7 @@ def find_metric(name: str, runs: Sequence[RunView]) -> RunsColumn:
 
 
 def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColumn]:
-    """Return the columns that several names mean (see `find_column`).
+    """Return the columns that several names refer to (see `find_column`).
 
     Raises:
         NotFound: A column does not exist; the message names the most similar ones.
@@ -131,7 +132,7 @@ def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsC
 
 
 def choice_note(columns: Iterable[RunsColumn]) -> str:
-    """Return a sentence on the columns whose bare name is ambiguous; empty if there are none."""
+    """Return a sentence about the columns with ambiguous bare names; empty if there are none."""
     choices = [
         f"{column.name} is the {_MEANINGS[column.kind]} (not {' or '.join(column.shadowed)})"
         for column in dict.fromkeys(columns)

@@ -1,4 +1,4 @@
-"""Comparison of the data on which the figures of two runs were measured."""
+"""Comparison of the data that the figures of two runs were measured on."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from runfolio.record.content.data_listings import Listing, ListingDifference, co
 Relation = Literal["same", "unsaid", "unknown", "divided", "share", "other"]
 """Relation between the data of two runs.
 
-`unsaid`: neither run recorded them. `unknown`: one run did not. `divided`: training and validation data together are
-the same, but split differently (another seed). `share`: items were added or removed, and none changed. `other`: an item
-changed.
+`unsaid`: neither run recorded its data. `unknown`: only one run recorded its data. `divided`: training and validation
+data are the same together, but split differently (by a different seed). `share`: items were added or removed, but no
+item changed. `other`: an item changed.
 """
 
 MARKS: Mapping[str, str] = {"other": "!", "divided": "~", "share": "~", "unknown": "?"}
-"""Marks of figures that are not comparable to that of the first row."""
+"""Marks for figures that are not comparable with the figure of the first row."""
 
 _MAX_NAMED = 10
-"""Largest number of added and removed items that are named; `runfolio diff` lists all."""
+"""Maximum number of added and removed items that are named; `runfolio diff` lists all."""
 
 
 @dataclass(frozen=True)
 class DataMatch:
-    """Relation of the data of a run to those of another run."""
+    """Relation of a run's data to the data of another run."""
 
     relation: Relation
     difference: str = ""
@@ -71,7 +71,7 @@ def match_data(first: RunView, run: RunView, metric: str) -> DataMatch:
 
 
 def _with_split_parts(run: RunView, facts: DataFacts) -> tuple[DataFacts, ...]:
-    """Return training and validation data together, since a seed can move items between them; else the data alone."""
+    """Return training and validation data together, since a seed can move items between them. Other data stay alone."""
     if split_of(facts.name) not in ("train", "validation"):
         return (facts,)
     return tuple(other for name, other in run.data.items() if split_of(name) in ("train", "validation"))
@@ -79,7 +79,7 @@ def _with_split_parts(run: RunView, facts: DataFacts) -> tuple[DataFacts, ...]:
 
 @lru_cache(maxsize=256)  # a run has many metrics of the same data
 def _compare(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> DataMatch:
-    """Compare the items of differing data; each argument has the parts of one run."""
+    """Compare the items of differing data; each argument contains the data of one run."""
     try:
         old, new = (Listing.union(part.listing() for part in parts) for parts in (before, after))
     except RunfolioError:
@@ -96,13 +96,13 @@ def _compare(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> Dat
 def describe_matches(
     matches: Iterable[DataMatch], metric: str, *, marked: bool = False, brief: bool = False
 ) -> list[str]:
-    """Return sentences on the runs whose figures are not comparable to that of the first run.
+    """Return sentences about the runs whose figures are not comparable with the figure of the first run.
 
     Args:
         matches: Comparisons with the first run.
         metric: Name of the metric, or of the data.
         marked: True if the table shows the marks.
-        brief: Return only the first warning, without names of items. Another split gives no warning.
+        brief: Return only the first warning, without names of items. A different split gives no warning.
     """
     if brief:
         unnamed = [DataMatch(match.relation) for match in matches if match.relation != "divided"]
@@ -110,10 +110,10 @@ def describe_matches(
     matches = list(matches)
     counts = Counter(match.relation for match in matches)
     texts = {
-        "other": f"changed data{_first_difference(matches, 'other')}, so do not compare with the first",
-        "divided": "the same data with another split, as from another seed or fold",
-        "share": f"more, fewer or other items of the data{_first_difference(matches, 'share')}",
-        "unknown": "possibly other data, since not all runs recorded them",
+        "other": f"changed data{_first_difference(matches, 'other')}, so do not compare with the first run",
+        "divided": "the same data in a different split, as with a different seed or fold",
+        "share": f"more, fewer or different items{_first_difference(matches, 'share')}",
+        "unknown": "possibly different data, since not all runs recorded their data",
     }
     return [
         f"{metric}: {'1 run' if counts[relation] == 1 else f'{counts[relation]} runs'}"

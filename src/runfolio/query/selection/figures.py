@@ -13,12 +13,12 @@ from runfolio.record.base.flat_names import as_number
 from runfolio.record.points.metric_summary import AXES, MetricSummary
 
 Kind = Literal["at the chosen epoch", "as reported", "best", "last"]
-"""Kind of a figure. `at the chosen epoch`: from the summary of a run that names the metric that chose its epoch.
-`as reported`: from the summary of another run. `best`, `last`: from the curve."""
+"""Kind of a figure. `at the chosen epoch`: from the summary of a run that states which metric chose its epoch. `as
+reported`: from the summary of any other run. `best`, `last`: from the curve."""
 
 _KINDS: tuple[Kind, ...] = ("best", "last", "as reported", "at the chosen epoch")
 CHOSEN_BY = "chosen_by"
-"""Name of the result that names the metric that chose the epoch."""
+"""Name of the result that states which metric chose the epoch."""
 BEST = ".best"
 """Suffix of columns with the best value of a curve: `metrics.val/acc.best`."""
 _EPOCH_PREFIXES = ("train/", "val/", "test/")
@@ -26,7 +26,7 @@ _EPOCH_PREFIXES = ("train/", "val/", "test/")
 
 @dataclass(frozen=True)
 class Figure:
-    """Number of a run."""
+    """Number that represents a metric of a run."""
 
     value: float
     step: int | None
@@ -35,16 +35,16 @@ class Figure:
 
 
 def figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
-    """Return the figure of a run; None if it has none or if it is not finite.
+    """Return the figure of a run; None if the run has no figure or the figure is not finite.
 
-    The figure is the number in the summary, since the run reports it for its chosen model; else the best value of the
-    curve; else, for a metric without direction, the last value.
+    The figure is the number in the summary, which the run reports for its chosen model. If the summary has none, it is
+    the best value of the curve or, for a metric without direction, the last value.
 
     Args:
         run: Run to look at.
         metric: Name of the metric. `summary.NAME` only uses the summary, `metrics.NAME` and `metrics.NAME.best` only
             the curve.
-        mode: Direction of the metric; None if it has none.
+        mode: Direction of the metric; None if the metric has no direction.
     """
     figure = any_figure_of(run, metric, mode)
     return figure if figure is not None and math.isfinite(figure.value) else None
@@ -60,7 +60,7 @@ def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None
     if summary is None:
         return None
     if mode is None:
-        # A test after the training logs the tested epoch, so the last value of an axis can be smaller than the highest.
+        # A test after training logs the tested epoch, so the last value of an axis can be smaller than the highest.
         value, step = (summary.max, summary.max_step) if name in AXES else (summary.last, summary.last_step)
         return Figure(value, step, "last")
     value, step = (summary.max, summary.max_step) if mode == "max" else (summary.min, summary.min_step)
@@ -91,7 +91,7 @@ def kinds_text(kinds: Iterable[Kind]) -> str:
 
 
 def figure_heading(runs: Iterable[RunView], metric: str, mode: Mode | None) -> str:
-    """Return the heading of a column of figures, such as `val/acc best`.
+    """Return the heading for a column of figures, such as `val/acc best`.
 
     The kind is omitted if no run has a curve of the metric.
     """

@@ -18,7 +18,7 @@ _OUTPUT_WORDS = """
     """
 """Words in the names of settings that only name a run or its output, and do not affect it."""
 _NEUTRAL_WORDS = "dir directory folder path file name work checkpoint checkpoints ckpt ckpts"
-"""Words that such names can contain in addition; alone they can also name inputs."""
+"""Words that such names may also contain. A name with only these words may refer to an input."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Grouping(Generic[RunT]):
     members: dict[str, list[RunT]]
     """Runs of each group, by label, such as `model=mlp lr=0.1`."""
     notes: list[str]
-    """Sentences on how the groups were formed."""
+    """Sentences about how the groups were formed."""
 
 
 def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[RunT]:
@@ -74,13 +74,13 @@ def differing_settings(runs: Sequence[RunView]) -> list[str]:
 
 
 def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ("seed", "fold")) -> list[str]:
-    """Return the settings that only name a run: they differ in each run, and are a folder, a name or similar.
+    """Return the settings that only name a run: the value is a folder, a name or similar, and differs in each run.
 
-    Two runs can share a value if they also agree in `repeating`, since they are the same training.
+    Two runs can share a value if they also have the same values of `repeating`, since they repeat the same training.
 
     Args:
         runs: Runs to compare.
-        repeating: Settings that only repeat a run, such as the seed.
+        repeating: Settings that distinguish repetitions of a run, such as the seed.
     """
     names = [name for name in differing_settings(runs) if name not in repeating]
     return [
@@ -128,7 +128,7 @@ def _ignored(naming: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def _single_runs(runs: Sequence[RunView], columns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the sentence for groups of single runs, with the option that gives larger groups."""
+    """Return the sentence for groups of single runs, with the option that produces larger groups."""
     repeated = any(len(_values(runs, name.removeprefix("-"))) > 1 for name in names)
     unique = [name for name in columns if repeated and len(_values(runs, name)) == len(runs)]
     if not unique:

@@ -1,4 +1,4 @@
-"""Influence of settings: the share of a metric's variance that each explains."""
+"""Influence of settings: the share of a metric's variance that each setting explains."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: S
 
 
 def shares_sentence(shares: Mapping[str, float]) -> str:
-    """Return a sentence on the explained shares; empty if there are none."""
+    """Return a sentence about the explained shares; empty if there are none."""
     listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     return f"Share of the variance that each setting explains alone: {listed}." if listed else ""

@@ -41,7 +41,7 @@ _SPLITS: dict[str, Split] = {
 
 
 def words(metric: str) -> list[str]:
-    """Return the words of a metric's name in lower case, split at punctuation, blanks and inside camelCase."""
+    """Return the words of a metric's name in lower case, split at punctuation, spaces and camelCase boundaries."""
     parts: list[str] = []
     for part in re.split(r"[^A-Za-z0-9]+", metric):
         if _meaning(part.lower()) or part.lower() in _SPLITS:  # mAP, IoU and R2 are not split
@@ -96,7 +96,7 @@ def split_of(metric: str) -> Split:
 
 
 def is_about_the_process(metric: str) -> bool:
-    """Return whether a metric describes the process: a norm, a rate, a time or a size, and not a result."""
+    """Return whether a metric describes the process (a norm, a rate, a time or a size) instead of a result."""
     return not set(_PROCESS_WORDS.split()).isdisjoint(words(metric))
 
 

@@ -32,10 +32,10 @@ PARAMETERS = "parameters"
 """Name of the result with the number of parameters of the network."""
 
 GUESSED = "Which direction is better was guessed from the metric's name."
-"""Sentence of a caption."""
+"""Caption sentence for a guessed direction."""
 
 _ACCURACIES = ("acc", "accuracy")
-"""Last words of metrics that are shares of images."""
+"""Last words in the names of metrics that are shares of images."""
 _MOST_LISTED = 6
 """Largest number of metrics that an error lists."""
 _USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
@@ -43,7 +43,7 @@ _USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/lo
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(Generic[RunT]):
-    """Best run by a metric, with the facts of its selection."""
+    """Best run by a metric, with details of its selection."""
 
     run: RunT
     metric: str
@@ -56,13 +56,13 @@ class Choice(Generic[RunT]):
     guessed: bool
     """True if the mode was guessed from the name of the metric."""
     split: Split
-    """Data that the metric was measured on, by its name."""
+    """Data that the metric was measured on, guessed from its name."""
     candidates: int
     """Number of competing runs."""
     left_out: int
     """Number of runs that did not compete because they failed or crashed."""
     duplicates: str = ""
-    """Sentence on left out reproductions and copies; empty if there are none."""
+    """Sentence about reproductions and copies that were left out; empty if there are none."""
     equals: int = 0
     """Number of other runs with the same value."""
     decided_by: str = "age"
@@ -70,7 +70,7 @@ class Choice(Generic[RunT]):
     is_setting_too: bool = False
     """True if a setting has the name of the metric."""
     data: tuple[DataMatch, ...] = ()
-    """Comparison of the data of each competing run with those of the best run."""
+    """Comparison of the data of each competing run with the data of the best run."""
 
     @property
     def caption(self) -> Caption:
@@ -191,7 +191,7 @@ def _direction(runs: Sequence[RunView], metric: str, mode: str | None) -> Mode:
     """Return the direction of a metric.
 
     Raises:
-        ConfigError: It is not given and cannot be guessed. If the name is that of a setting, the message mentions it.
+        ConfigError: The mode is not given and cannot be guessed. The message mentions a setting with the same name.
     """
     try:
         return mode_of(metric, mode)
@@ -283,7 +283,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def default_metric(runs: Sequence[RunView]) -> str:
-    """Return the metric for ranking runs: the one that chose their epochs, else the first usual one.
+    """Return the metric for ranking runs: the metric that chose their epochs, or else the first usual metric.
 
     Raises:
         NotFound: There are no runs.

@@ -20,9 +20,9 @@ from runfolio.query.selection.significance import holm, mean_interval, means_p, 
 from runfolio.record.base.flat_names import identity
 
 REPEATING = ("seed", "fold", "test_at")
-"""Settings that only repeat a run, with other random numbers, validation images or test times."""
+"""Settings that distinguish repetitions of a run: different random numbers, validation images or test times."""
 POOLED = ", pooled"
-"""Suffix of the name of an accuracy over the images of all folds."""
+"""Suffix for the name of an accuracy that was computed over the images of all folds."""
 _REPORTED: dict[str, Mode] = {"val/acc": "max", "val/loss": "min", "test/acc": "max", "test/loss": "min"}
 
 Measured = Sequence[tuple[RunView, Figure]]
@@ -42,7 +42,7 @@ class SeedGroup:
     """Number of runs with the metric."""
     mean: float
     std: float | None
-    """Sample standard deviation of the runs; None for a single run, like `low` and `high`."""
+    """Sample standard deviation of the runs. `std`, `low` and `high` are None for a single run."""
     lowest: float
     highest: float
     low: float | None
@@ -50,9 +50,9 @@ class SeedGroup:
     high: float | None
     """Upper end of the 95 % interval of the mean."""
     images: int | None = None
-    """Number of images of a pooled accuracy, whose `low` and `high` are Wilson's interval."""
+    """Number of images that a pooled accuracy was computed on. Its `low` and `high` are Wilson's interval."""
     tied: bool
-    """True if the mean does not differ significantly from that of the first group (t test, Holm's procedure).
+    """True if the mean does not differ significantly from the mean of the first group (t test, Holm's procedure).
     False if either group has a single run."""
 
     @property
@@ -88,8 +88,8 @@ def group_by_seed(
 ) -> SeedGroups:
     """Return groups of runs, ordered by the mean of a metric, with their validation and test metrics.
 
-    Each run counts with its figure (`figures.figure_of`). Failed and crashed runs, reproductions and copies are left
-    out.
+    Each run is represented by its figure (`figures.figure_of`). Failed and crashed runs, reproductions and copies are
+    left out.
 
     Args:
         runs: Runs to group.
@@ -151,7 +151,7 @@ def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None
         mode: `min` or `max`. Default: guessed from the name of the metric.
 
     Returns:
-        Runs of the best group; empty if no run has the metric and did not fail.
+        Runs of the best group; empty if every run failed or lacks the metric.
 
     Raises:
         ConfigError: The mode cannot be guessed.
@@ -168,20 +168,20 @@ def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None
 
 
 def repeated_settings(runs: Sequence[RunView]) -> list[str]:
-    """Return the `group_by` that ignores the settings that only repeat a run, such as the seed."""
+    """Return the `group_by` that ignores settings that distinguish repetitions of a run, such as the seed."""
     settings = {name for run in runs for name in run.flat_config}
     return [f"-{name}" for name in REPEATING if name in settings]
 
 
 def _other_data(runs: Sequence[RunView], metric: str, *, brief: bool = False) -> list[str]:
-    """Return warnings about runs on other data. Another split is expected, since seeds and folds differ."""
+    """Return warnings about runs on different data. Different splits are expected, since seeds and folds differ."""
     first, *later = sorted(runs, key=lambda run: run.created)
     matches = [match_data(first, run, metric) for run in later]
     return describe_matches([match for match in matches if match.relation != "divided"], metric, brief=brief)
 
 
 def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, Measured]:
-    """Return the figures of the runs by metric: the given one, and validation and test metrics."""
+    """Return the figures of the runs by metric: the given metric, and all validation and test metrics."""
     modes: dict[str, Mode] = {metric: mode}
     modes.update({name: direction for name, direction in _REPORTED.items() if name != metric})
     figures = {
@@ -261,7 +261,7 @@ def _values(measured: Measured, *, paired: bool) -> list[float]:
 def _tied(figures: Sequence[dict[str, Measured]], paired: AbstractSet[str]) -> list[set[str]]:
     """Return for each group the metrics whose mean does not differ significantly from that of the first group.
 
-    Groups of a single run are not compared.
+    Groups with a single run are not compared.
     """
     first, *rivals = figures
     tied: list[set[str]] = [set() for _ in figures]
@@ -313,7 +313,7 @@ def _best_of_test(figures: Iterable[dict[str, Measured]]) -> list[str]:
 
 
 def _best_first(rows: Sequence[SeedGroup], metric: str, mode: Mode) -> str:
-    """Return the sentence on the order of the groups and on the mark; empty if there is one group."""
+    """Return the sentence about the order of the groups and the mark; empty if there is only one group."""
     if len({row.group for row in rows}) < 2:
         return ""
     tie = "; means marked = do not differ significantly from the first" if any(row.tied for row in rows) else ""
@@ -321,10 +321,10 @@ def _best_first(rows: Sequence[SeedGroup], metric: str, mode: Mode) -> str:
 
 
 def _why_unmarked(rows: Sequence[SeedGroup]) -> str:
-    """Return the reason why no group is compared with the first, although others hold several runs."""
+    """Return the reason why no group is compared with the first, although other groups have several runs."""
     first = max(row.runs for row in rows if row.group == rows[0].group)
     others = [row.runs for row in rows if row.group != rows[0].group]
-    return "No mean is marked =, since the first group holds one run." if first == 1 < max(others, default=1) else ""
+    return "No mean is marked =, since the first group has only one run." if first == 1 < max(others, default=1) else ""
 
 
 def _about_intervals(rows: Sequence[SeedGroup]) -> str:
@@ -338,11 +338,11 @@ def _methods(rows: Sequence[SeedGroup], paired: AbstractSet[str]) -> list[str]:
     if tied := {row.metric for row in rows if row.tied}:
         names = {True: "paired t test over the seeds", False: "Welch's t test"}
         test = " or ".join(names[kind] for kind in sorted({name in paired for name in tied}, reverse=True))
-        sentences.append(f"Means are marked = by {test}, 5 % over all groups with Holm's procedure.")
+        sentences.append(f"Means are marked = by {test}, with Holm's procedure for an overall error rate of 5 %.")
     if pooled := next((row for row in rows if row.images), None):
         sentences += [
             f"Pooled is the accuracy over all {pooled.images:,} images, with Wilson's interval.",
-            "Each of them validated once per seed.",
+            "Each image was validated once per seed.",
             "Folds share training images, so the interval of their mean is too narrow (Bengio and Grandvalet 2004).",
         ]
     return sentences

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 Z_95 = 1.959963984540054
-"""97.5 % quantile of the normal distribution, for two-sided 95 %."""
+"""97.5 % quantile of the normal distribution, for two-sided 95 % intervals."""
 LEVEL = 0.05
 """Significance level."""
 
 _LARGEST_Z = 40.0
-"""Standard deviations at which p is too small for a float."""
+"""Number of standard deviations at which p is too small for a float."""
 _ROUNDING = 10 * sys.float_info.epsilon
-"""Standard error, as a share of the values, up to which they count as constant; that of R's `t.test`."""
+"""Standard error, relative to the values, up to which values count as constant, as in R's `t.test`."""
 _MAX_TERMS, _TOLERANCE = 1000, 1e-15
 """Largest number of terms of a continued fraction, and relative change at which it has converged."""
 
@@ -36,7 +36,7 @@ def wilson(share: float, count: int, z: float = Z_95) -> Interval:
     Args:
         share: Observed share, 0 to 1.
         count: Number of trials.
-        z: Quantile of the normal distribution. Default: that of 95 %.
+        z: Quantile of the normal distribution. Default: the quantile for 95 %.
 
     Raises:
         ValueError: `share` is outside [0, 1] or `count` is below 1.
@@ -52,10 +52,10 @@ def wilson(share: float, count: int, z: float = Z_95) -> Interval:
 
 
 def shares_p(first: float, first_count: int, second: float, second_count: int) -> float:
-    """Return the two-sided p value of the difference of two shares: the p at which Newcombe's interval excludes 0.
+    """Return the two-sided p value of the difference between two shares: the p at which Newcombe's interval excludes 0.
 
     The shares are assumed to be independent. Two models usually fail on the same images, so p tends to be too high. If
-    the single predictions are known, use `mcnemar_p`.
+    the individual predictions are known, use `mcnemar_p`.
 
     Source: R. G. Newcombe, Interval estimation for the difference between independent proportions: method 10,
         Statistics in Medicine 17 (1998), 873-890, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I
@@ -74,7 +74,7 @@ def shares_p(first: float, first_count: int, second: float, second_count: int) -
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
-    """Return the exact two-sided p value of the difference of two classifiers on the same items.
+    """Return the exact two-sided p value of the difference between two classifiers on the same items.
 
     Args:
         only_first: Number of items that only the first classifier got right.
@@ -116,10 +116,11 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 
 
 def means_p(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the two-sided p value of the difference of two means (Welch's t test); 1 for fewer than two values.
+    """Return the two-sided p value of the difference between two means (Welch's t test); 1 for fewer than two values.
 
-    If neither side has a spread, Student's t is not defined, and a few equal values do not prove that the spread is
-    zero. Then the exact permutation test is used, which counts the ways in which chance can divide the values.
+    If the values on each side are equal, Student's t is not defined, and a few equal values do not prove that the
+    spread is zero. The exact permutation test is used instead. It counts the ways in which chance can divide the
+    values.
 
     Source: B. L. Welch, The generalization of `Student's' problem when several different population variances are
         involved, Biometrika 34 (1947), doi:10.1093/biomet/34.1-2.28
@@ -138,10 +139,10 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the two-sided p value of the difference of two means of pairs (paired t test); 1 for fewer than two pairs.
+    """Return the two-sided p value of the mean difference of pairs (paired t test); 1 for fewer than two pairs.
 
     If all differences are equal, Student's t is not defined, and a few equal differences do not prove that the spread
-    is zero. Then the exact sign test is used.
+    is zero. The exact sign test is used instead.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
     """
@@ -156,17 +157,17 @@ def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def t_95(freedom: float) -> float:
-    """Return the 97.5 % quantile of Student's t distribution, for two-sided 95 %.
+    """Return the 97.5 % quantile of Student's t distribution, for two-sided 95 % intervals.
 
     Args:
         freedom: Degrees of freedom, not necessarily an integer.
 
     Raises:
-        ValueError: There are fewer than 1.
+        ValueError: `freedom` is below 1.
     """
     if not 1 <= freedom < math.inf:
         raise ValueError(f"no quantile for {freedom} degrees of freedom")
-    low, high = Z_95, 13.0  # the quantiles for infinitely many degrees and, rounded up, for one
+    low, high = Z_95, 13.0  # the quantiles for infinitely many degrees of freedom and, rounded up, for one degree
     while (middle := (low + high) / 2) not in (low, high):
         if _two_sided_p(middle, freedom) > 0.05:
             low = middle

@@ -1,1 +1,1 @@
-"""SQL on the runs of a store, read only, by DuckDB."""
+"""Read-only SQL queries on the runs of a store, executed by DuckDB."""

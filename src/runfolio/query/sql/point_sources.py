@@ -1,4 +1,4 @@
-"""Sources of the view `points`: Parquet files where they are, and all other points as a stream."""
+"""Sources of the view `points`: Parquet files, which DuckDB reads itself, and a stream of all other points."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _SCHEMA = pa.schema(
     ]
 )
 _GLOB = frozenset("*?[")
-"""Characters of patterns. DuckDB would look for other files, so such paths are read by runfolio."""
+"""Characters of glob patterns. DuckDB would match other files, so runfolio reads paths with these characters itself."""
 
 
 class PointStream:
-    """Points of runs as a stream of Arrow batches, read again by each scan."""
+    """Points of runs as a stream of Arrow batches. Each scan reads them again."""
 
     def __init__(self, runs: Sequence[RunView]) -> None:
         self._runs = runs
@@ -44,7 +44,7 @@ class PointStream:
 
 
 def split_sources(runs: Sequence[RunView]) -> tuple[dict[str, str], list[RunView]]:
-    """Return the files that hold exactly the current points of a run, with the run's id, and the other runs."""
+    """Return the files that contain exactly the points of one run, by path with the run's id, and all other runs."""
     files: dict[str, str] = {}
     others: list[RunView] = []
     for run in runs:
@@ -57,7 +57,7 @@ def split_sources(runs: Sequence[RunView]) -> tuple[dict[str, str], list[RunView
 
 
 def points_sql(files: dict[str, str]) -> str:
-    """Return the SELECT of all points; it expects `point_files` (path, run) and `streamed_points`."""
+    """Return a SELECT of all points. It needs the tables `point_files` (path, run) and `streamed_points`."""
     streamed = "FROM streamed_points"
     if not files:
         return streamed
@@ -68,12 +68,12 @@ def points_sql(files: dict[str, str]) -> str:
 
 
 def quote(text: str) -> str:
-    """Return a text as a literal of SQL."""
+    """Return a string as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _only_segment(run: RunView) -> str | None:
-    """Return the path of the only file with points of an undamaged run of one attempt and one process."""
+    """Return the path of the only point file of an undamaged run with one attempt and one process, else None."""
     attempts = run.document.attempts
     if run.problems or len(attempts) != 1 or not _GLOB.isdisjoint(str(run.folder)):
         return None
@@ -85,7 +85,7 @@ def _only_segment(run: RunView) -> str | None:
 
 
 def _names(run: RunView, folder: str) -> list[str]:
-    """Return the names of regular files; a link or another kind of file is damage, so runfolio's reader decides."""
+    """Return the names of the files in a folder; other entries get a name that leaves the run to runfolio's reader."""
     try:
         with RecordPath(run.folder, folder).scan() as entries:
             return [

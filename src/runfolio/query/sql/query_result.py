@@ -1,4 +1,4 @@
-"""SQL queries on runs, in a DuckDB that can only read the store."""
+"""SQL queries on runs, in a DuckDB connection that can only read the store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VIEWS = {
 _POINTS = "points"
 _FILES = pa.schema([("path", pa.string()), ("run", pa.string())])
 _CONFIG = {
-    "python_enable_replacements": "false",  # variables of the caller are no tables
+    "python_enable_replacements": "false",  # variables of the caller are not tables
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
@@ -82,7 +82,7 @@ def _import_duckdb() -> Any:
 
 
 def _needed_views(query: str) -> list[str]:
-    """Return the views that a query may use. Without any of their names it may ask which there are."""
+    """Return the views that a query may use. A query without any of their names may list the views, so it gets all."""
     words = query.lower()
     named = [name for name in (*VIEWS, _POINTS) if name in words]
     return named or [*VIEWS, _POINTS]
@@ -100,7 +100,7 @@ def _add_views(connection: Any, names: Sequence[str], runs: Sequence[RunView]) -
 
 
 def _lock(connection: Any, store: Path) -> None:
-    """Allow nothing but reading the store from here on. DuckDB could still write there, hence `check_query`."""
+    """Restrict the connection to the store's folder. DuckDB could still write there, so `check_query` is needed too."""
     connection.execute(f"SET allowed_directories = [{point_sources.quote(str(store))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -110,14 +110,14 @@ def _remedy(error: Exception, duckdb: Any) -> str:
     if isinstance(error, duckdb.OutOfMemoryException):
         return "select fewer rows, or aggregate them in the query"
     if isinstance(error, duckdb.PermissionException):
-        return "SQL reads only the store"
+        return "a query can read only the store"
     if isinstance(error, (duckdb.IOException, duckdb.InvalidInputException)):
         return "`runfolio doctor` checks the files"
     return f"the tables are {', '.join((*VIEWS, _POINTS))}; `DESCRIBE {_POINTS}` lists the columns of one"
 
 
 def _plain_columns(table: pa.Table) -> pa.Table:
-    """Return the table with sums of integers as integers or floats, and with different names of columns."""
+    """Return the table with decimals (sums of integers) as integers or floats, and with unique column names."""
     names: list[str] = []
     for number, name in enumerate(table.column_names):
         names.append(name if name not in names else f"{name}_{number + 1}")
@@ -127,7 +127,7 @@ def _plain_columns(table: pa.Table) -> pa.Table:
 
 
 def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return decimals as integers if they are whole and fit, else as floats."""
+    """Return decimals as integers if they are whole numbers within 64 bits, else as floats."""
     if column.type.scale == 0:
         try:
             return column.cast(pa.int64())

@@ -1,4 +1,4 @@
-"""Check of SQL before it is run: one statement that only reads."""
+"""Check that an SQL query is one statement that only reads, before the query is run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _ONLY_READING = "only one SELECT or EXPLAIN SELECT is allowed, since the record 
 
 
 def check_query(query: str, duckdb: Any) -> None:
-    """Check that a query is exactly one SELECT, or EXPLAIN of one.
+    """Check that a query is exactly one SELECT or EXPLAIN SELECT.
 
     DuckDB may write files below the folders that it may read (`COPY ... TO`, `ATTACH`, `EXPORT`), and `EXPLAIN ANALYZE`
-    executes what it explains. So nothing else is passed on.
+    executes the statement that it explains. All other statements are therefore rejected.
 
     Raises:
-        ConfigError: It is something else, or cannot be parsed.
+        ConfigError: The query is something else, or cannot be parsed.
     """
     kinds = _statement_kinds(query, duckdb)
     if kinds == ["EXPLAIN"]:
@@ -38,6 +38,6 @@ def _statement_kinds(query: str, duckdb: Any) -> list[str]:
 
 
 def error_line(error: Exception) -> str:
-    """Return the message of DuckDB as one line, without the copy of the query."""
+    """Return DuckDB's error message as one line, without its copy of the query."""
     message = re.split(r"\n\s*\n?LINE \d+:", str(error), maxsplit=1)[0]
     return f"the SQL cannot be run: {' '.join(message.split())}"

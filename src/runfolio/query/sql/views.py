@@ -1,4 +1,4 @@
-"""Tables of runs for SQL, made when a query names them."""
+"""Tables of runs for SQL. A table is built only if a query names it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runfolio.record.points.metric_summary import MetricSummary
 
 
 def runs_view(runs: Sequence[RunView]) -> pa.Table:
-    """Return one row per run: its facts."""
+    """Return one row per run with its facts."""
     return _utc(
         pa.table({name: value_array([fact(run) for run in runs]) for name, fact in {**FACTS, **MORE_FACTS}.items()})
     )
@@ -33,7 +33,7 @@ def summary_view(runs: Sequence[RunView]) -> pa.Table:
 
 
 def metrics_view(runs: Sequence[RunView]) -> pa.Table:
-    """Return one row per run and metric: the summary of its curve."""
+    """Return one row per run and metric with the summary of the curve."""
     summaries = [(run, name, summary) for run in runs for name, summary in run.metrics.items()]
     numbers = {field.name: pa.float64() if field.type == "float" else pa.int64() for field in fields(MetricSummary)}
     rows = [asdict(summary) for _, _, summary in summaries]
@@ -60,7 +60,7 @@ def _values(runs: Sequence[RunView], values_of: Callable[[RunView], Mapping[str,
 
 
 def _number(value: Any) -> float | None:
-    """Return a number as a float; None for anything else, and for an integer that is too large."""
+    """Return a number as a float; None for other values and for integers that are too large."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     try:
@@ -74,7 +74,7 @@ def _texts(values: Sequence[str | None]) -> pa.Array:
 
 
 def _utc(table: pa.Table) -> pa.Table:
-    """Return a table whose times are plain, in UTC, since DuckDB needs an extension for time zones."""
+    """Return a table with UTC times without a time zone, since DuckDB needs an extension for time zones."""
     for number, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             table = table.set_column(number, field.name, table.column(number).cast(pa.timestamp("us")))

@@ -30,20 +30,20 @@ class Difference:
 
     key: str
     values: dict[str, Any]
-    """Values by label of the run, without the runs that lack the key."""
+    """Values by run label, for the runs that have the key."""
 
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric of the runs that have it."""
+    """One metric, for the runs that have it."""
 
     metric: str
     mode: Mode | None
     """Direction of the metric; None if unknown."""
     last: dict[str, float]
-    """Last values by label of the run."""
+    """Last values by run label."""
     best: dict[str, float]
-    """Best values by label of the run; empty if the mode is unknown."""
+    """Best values by run label; empty if the mode is unknown."""
     winner: str | None
     """Label of the run with the best value; None if the mode is unknown, several runs share the value, or the data
     differ (see `data_match`)."""
@@ -60,7 +60,7 @@ class Comparison:
     same: int
     """Number of settings with the same value in all runs."""
     summary: list[Difference]
-    """Differing results, sorted by key; only single values."""
+    """Differing results, sorted by key; only results that are single values."""
     metrics: list[MetricRow]
     data: list[Difference]
     """Data with differing fingerprints, by name."""
@@ -130,7 +130,7 @@ def _differ(last: Any, figure: Any) -> bool:
 
 
 def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int) -> Caption:
-    """Return warnings about data that differ from those of the first run, and the number of equal settings."""
+    """Return warnings about data that differ from the data of the first run, and the number of equal settings."""
     by_data = {row.key: [match_data(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
     brief, full = (
         [sentence for name, matches in by_data.items() for sentence in describe_matches(matches, name, brief=brief)]
@@ -141,7 +141,7 @@ def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int) -> 
 
 
 def _single_results(run: RunView) -> dict[str, Any]:
-    """Return the results that fit into a cell of a table, unlike a confusion matrix."""
+    """Return the results that fit into a table cell, which a confusion matrix, for example, does not."""
     return {name: value for name, value in run.flat_summary.items() if not isinstance(value, (list, dict))}
 
 

@@ -38,18 +38,18 @@ class Row:
     """Folder relative to the store."""
     state: str
     reason: str | None
-    """Reason of the end, if there is one."""
+    """Reason why the run ended, if there is one."""
     value: float | None
-    """Metric that orders the leaderboard."""
+    """Value of the metric that orders the leaderboard."""
     low: float | None
-    """Lower end of the 95 % interval of `value`, if it is a share of `images` (Wilson)."""
+    """Lower end of the 95 % Wilson interval of `value`; None if `value` is not a share of `images`."""
     high: float | None
     images: int | None
     """Number of images that `value` was measured on."""
     tied: bool = False
-    """True if `value` does not differ significantly from the best one (see `indistinguishable_from_best`)."""
+    """True if `value` does not differ significantly from the best value (see `indistinguishable_from_best`)."""
     data: DataMatch = SAME
-    """Comparison of the data of `value` with those of the first row."""
+    """Comparison of the data behind `value` with the data of the first row."""
     test: float | None
     """Test accuracy, 0 to 1; None if the run was not tested."""
     test_low: float | None
@@ -57,7 +57,7 @@ class Row:
     test_high: float | None
     test_images: int | None
     test_data: DataMatch = SAME
-    """Comparison of the test data with those of the first row."""
+    """Comparison of the test data with the test data of the first row."""
     parameters: float | None
     size_mb: float | None
     epoch_seconds: float | None
@@ -83,7 +83,7 @@ class Leaderboard:
 def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | None = None) -> Leaderboard:
     """Return the runs ordered by the figure of a metric (`figures.figure_of`).
 
-    Other columns are results in the summary: `test/acc`, `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`.
+    Other columns are results from the summary: `test/acc`, `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`.
     Reproductions and copies of a run are left out.
 
     Args:
@@ -175,7 +175,7 @@ def _count_range(counts: Iterable[int | None]) -> str:
 
 
 def _test_sentences(rows: Sequence[Row], metric: str) -> list[str]:
-    """Return a sentence on the number of tested runs, and a warning if there are several."""
+    """Return a sentence about the number of tested runs, and a warning if there are several."""
     sound = [row for row in rows if row.state not in BROKEN]
     tested = [row for row in sound if row.test is not None]
     if not tested or metric == TEST:
@@ -183,11 +183,14 @@ def _test_sentences(rows: Sequence[Row], metric: str) -> list[str]:
     images = _count_range(row.test_images for row in tested)
     interval = f"; the interval of {TEST} is for {images} test images" if images else ""
     if len(tested) == 1:
-        return [f"1 run was tested{interval}.", *(["`runfolio evaluate RUN` tests another."] if len(sound) > 1 else [])]
+        return [
+            f"1 run was tested{interval}.",
+            *(["`runfolio evaluate RUN` tests another run."] if len(sound) > 1 else []),
+        ]
     subject = "All" if len(tested) == len(sound) else f"{len(tested)} of the {len(sound)}"
     return [
         f"{subject} runs were tested{interval}.",
-        "The best of several test figures is too optimistic: do not choose by it.",
+        "The best of several test figures is too optimistic, so do not choose a run by it.",
     ]
 
 
@@ -234,10 +237,10 @@ def _with_ties(rows: list[Row]) -> list[Row]:
 
 
 def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
-    """Return which shares do not differ significantly from the best one.
+    """Return for each of `others` whether it does not differ significantly from the best share.
 
     Each comparison adds a chance of a false positive; Holm's procedure limits the total to 5 %. The shares are assumed
-    to be independent, so models tested on the same images are marked rather too often.
+    to be independent, so models that were tested on the same images are marked too often.
 
     Args:
         best: Best share and its number of images.
@@ -254,11 +257,11 @@ def _image_count_warning(runs: Sequence[RunView], rows: Sequence[Row], metric: s
     counts = sorted({int(count) for run in runs if (count := as_number(run.flat_summary.get(images)))})
     if len(counts) < 2:
         return []
-    return [f"{metric} was measured on {counts[0]:,} to {counts[-1]:,} images, so not on the same ones in each run."]
+    return [f"{metric} was measured on {counts[0]:,} to {counts[-1]:,} images, so the images differ between runs."]
 
 
 def _best_first(rows: Sequence[Row], metric: str, mode: Mode) -> str:
-    """Return the sentence on the order of the rows, and on the number of runs that may be as good as the first."""
+    """Return the sentence about the order of the rows and the number of runs that may be as good as the first."""
     tied = sum(row.tied for row in rows)
     runs = "the run marked = does" if tied == 1 else f"the {tied} runs marked = do"
     tie = f"; {runs} not differ significantly from the best" if tied else ""
@@ -270,7 +273,9 @@ def _methods(rows: Sequence[Row], *, guessed: bool) -> list[str]:
     if images := _count_range(row.images for row in rows):
         sentences.append(f"The 95 % interval of the metric (Wilson) is for {images} images.")
     if any(row.tied for row in rows):
-        sentences.append("Runs are marked = by Newcombe's interval, 5 % over all with Holm's procedure.")
+        sentences.append(
+            "Runs are marked = by Newcombe's interval, with Holm's procedure for an overall error rate of 5 %."
+        )
     return sentences
 
 

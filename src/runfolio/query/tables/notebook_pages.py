@@ -1,4 +1,4 @@
-"""HTML of stores, runs and curves in notebooks."""
+"""HTML pages that notebooks show for stores and runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from runfolio.query.tables.runs_table import usual_results
 from runfolio.record.points.metric_summary import listed_metrics
 
 _SHOWN_FIELDS = 20
-"""Most settings, and most results, of a run's page."""
+"""Maximum number of settings, and of results, on the page of a run."""
 
 
 def folio_page(store: str, runs: Sequence[RunView]) -> str:
-    """Return the experiments of a store, newest first: numbers of runs, and the start of the newest."""
+    """Return the experiments of a store, newest first, each with its number of runs and the start of its newest run."""
     counts = Counter(run.experiment for run in runs)
     states = Counter((run.experiment, run.state) for run in runs)
     newest: dict[str, RunView] = {}
@@ -37,7 +37,7 @@ def folio_page(store: str, runs: Sequence[RunView]) -> str:
 
 
 def run_page(run: RunView) -> str:
-    """Return a run's state, settings and results, and the curve of its main metric."""
+    """Return a page with the state, settings and results of a run, and the curve of its main metric."""
     facts = [
         ("run", f"{run.name} ({run.id})"),
         ("experiment", run.experiment),
@@ -65,12 +65,12 @@ def _section(title: str, fields: Sequence[tuple[str, object]], total: int) -> st
 
 
 def _main_curve(run: RunView, results: Sequence[str]) -> str:
-    """Return the curve of the most common metric that has one."""
+    """Return the curve of the first of the run's `results` that has a curve."""
     listed = set(listed_metrics(run.metrics))
     metric = next((name for name in results if name in listed), None)
     if metric is None:
         return ""
     try:
         return run.metric(metric)._repr_html_()
-    except RunfolioError:  # deleted in the meantime
+    except RunfolioError:  # the run was deleted in the meantime
         return ""

@@ -38,7 +38,7 @@ class Table:
         return [column.full_name for column in self.columns]
 
     def as_html(self) -> str:
-        """Return the first rows as HTML, with texts escaped."""
+        """Return the table as HTML, with all strings escaped."""
         return html_table([column.heading for column in self.columns], self.rows, len(self.rows))
 
 
@@ -70,7 +70,7 @@ def table(
 
 
 def _find(names: Sequence[str], runs: Sequence[RunView], others: Sequence[RunView]) -> list[RunsColumn]:
-    """Return the columns that names mean in `runs`, else in `others`, which are read only if needed."""
+    """Return the columns that names refer to in `runs`, or else in `others`, which are read only if needed."""
     try:
         return find_columns(names, runs)
     except NotFound:

@@ -37,7 +37,7 @@ class AppendFile:
         try:
             return os.fstat(self._descriptor).st_nlink == 0
         except OSError as error:
-            return error.errno == errno.ESTALE  # error of a network disk for a file that another machine deleted
+            return error.errno == errno.ESTALE  # a network disk reports this for a file that another machine deleted
 
     def write(self, data: bytes = b"") -> None:
         """Append `data` after the pending bytes.

@@ -53,7 +53,7 @@ class Kind:
 KINDS = (
     Kind("features", "features of images from frozen networks", "features/*"),
     Kind("pixels", "images decoded and resized", "pixels/*"),
-    Kind("images", "results of checks of image files", "images/*"),
+    Kind("images", "results of image-file checks", "images/*"),
     Kind("digests", "digests of data files", "digests/*"),
     Kind("data", "data that was downloaded or unpacked", "data/*"),
     Kind(INDEX, "figures of the runs of each store", "[0-9a-f]*/index.db"),

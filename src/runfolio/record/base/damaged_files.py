@@ -23,6 +23,6 @@ def keep_copy(path: RecordPath) -> None:
     """Copy a damaged file to `damaged/`.
 
     Raises:
-        OSError: The store cannot be written.
+        OSError: The store cannot be written to.
     """
     path.copy(free_path(path))

@@ -17,13 +17,13 @@ SEGMENT = 1 << 40
 SEGMENT_FOOTER = 16 * _MB
 """Largest footer of a Parquet file."""
 TENSORS = 1 << 40
-"""Largest file of a checkpoint."""
+"""Largest checkpoint file."""
 MEDIUM = 256 * _MB
-"""Largest file of a medium."""
+"""Largest media file."""
 TABLE_COLUMNS, TABLE_ROWS, TABLE_CELLS = 1_000, 100_000, 5_000_000
-"""Columns, rows and cells of the largest table among the media."""
+"""Maximum numbers of columns, rows and cells of a logged table."""
 TABLE_UNPACKED = 512 * _MB
-"""Unpacked values of the largest table."""
+"""Largest unpacked size of a logged table."""
 CODE = 32 * _MB
 """Largest code file or diff."""
 CONSOLE = 64 * _MB
@@ -31,8 +31,8 @@ CONSOLE = 64 * _MB
 LISTING = 1024 * _MB
 """Largest listing of data, both compressed and uncompressed."""
 ANSWERS = 1024 * _MB
-"""Largest Parquet file of answers, which is read as a whole."""
+"""Largest Parquet file of answers. It is read as a whole."""
 EVENTS = 1 << 40
 """Largest event file, which is read in pieces."""
 ARTIFACT = 1 << 50
-"""Largest file of an artifact, which is only hashed and copied."""
+"""Largest artifact file, which is only hashed and copied."""

@@ -25,7 +25,7 @@ def file_name(value: Any) -> FileName:
     """Check that a value of a record is a valid file name, and return it.
 
     Raises:
-        ValueError: It is not valid.
+        ValueError: The value is not valid.
     """
     if not is_file_name(value):
         raise ValueError(f"{value!r:.100} is not a valid file name")
@@ -33,10 +33,10 @@ def file_name(value: Any) -> FileName:
 
 
 def writer_id(value: Any) -> FileName:
-    """Check that a value of a record is a valid id of a writer, a file name without `.`, and return it.
+    """Check that a value of a record is a valid writer id, which is a file name without `.`, and return it.
 
     Raises:
-        ValueError: It is not valid.
+        ValueError: The value is not valid.
     """
     if not is_writer_id(value):
         raise ValueError(f"{value!r:.100} is not a valid writer id")

@@ -94,7 +94,7 @@ def read_json(path: RecordPath) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        DamagedFile: It is not a JSON object.
+        DamagedFile: The file is not a JSON object.
         NewerFormat: The file was written in a newer format than this version reads.
         StoreError: The file cannot be read.
     """

@@ -60,7 +60,7 @@ def make_store(store: Path) -> None:
     """Create the folder of a store, with a `.gitignore` for its content; an existing folder is not changed.
 
     Raises:
-        OSError: It cannot be created.
+        OSError: The folder cannot be created.
     """
     if not store.exists():
         store.mkdir(parents=True, exist_ok=True)

@@ -155,9 +155,9 @@ class RecordPath:
         Args:
             most_bytes: Maximum size of the file.
         Raises:
-            FileNotFoundError: It is gone.
+            FileNotFoundError: The file does not exist.
             UnusableFile: The path is a link, a device or a FIFO, or the file is too large.
-            OSError: It cannot be read.
+            OSError: The file cannot be read.
         """
         return os.fdopen(self._open_checked(most_bytes)[0], "rb")
 
@@ -235,7 +235,7 @@ class RecordPath:
             FileNotFoundError: The file is missing.
             FileExistsError: `target` already exists.
             UnusableFile: The path is not a regular file.
-            OSError: The store cannot be written.
+            OSError: The store cannot be written to.
         """
         if self.kind() != FILE:
             raise self._unusable(self.parts, "file")
@@ -267,7 +267,7 @@ class RecordPath:
         """Return the status of a file. If the path is a link, return the status of the link itself.
 
         Raises:
-            FileNotFoundError: It is gone.
+            FileNotFoundError: The file does not exist.
         """
         with self._folder() as folder:
             return os.stat(self._name_in(folder), dir_fd=folder, follow_symlinks=False)
@@ -309,7 +309,7 @@ class RecordPath:
             os.close(self._open_folder(self.parts))
 
     def entries(self) -> list[RecordPath]:
-        """Return the sorted entries of a folder without hidden ones; empty if the folder does not exist.
+        """Return the sorted entries of a folder without hidden entries; empty if the folder does not exist.
 
         Raises:
             OSError: The folder cannot be listed.
@@ -330,7 +330,7 @@ class RecordPath:
         """Return the entries of a folder as `os.scandir` does.
 
         Raises:
-            FileNotFoundError: There is no such folder.
+            FileNotFoundError: The folder does not exist.
         """
         with self.opened() as (_, path), os.scandir(path) as entries:
             yield entries
@@ -366,7 +366,7 @@ class RecordPath:
         """Hold a folder open, and yield its descriptor and a path through the descriptor that libraries can use.
 
         Raises:
-            FileNotFoundError: There is no such folder.
+            FileNotFoundError: The folder does not exist.
         """
         descriptor = self._open_folder(self.parts)
         try:

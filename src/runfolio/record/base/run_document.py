@@ -82,12 +82,12 @@ class Status:
 
 @dataclass
 class Attempt:
-    """Part of a run, from its start or a resume until it ends (`docs/format.md`, Attempts)."""
+    """Part of a run, from the start or a resume until the process ends (`docs/format.md`, Attempts)."""
 
     attempt: AttemptNumber
     parent: AttemptNumber | None = field(metadata=damaged_as(None))
     kept: dict[Writer, Count] = field(metadata=damaged_as({}))
-    """Last seq of each earlier writer that is kept."""
+    """Last seq that this attempt keeps of each earlier writer."""
     writer: Writer
     started: Moment = field(metadata=damaged_as(_UNKNOWN, "`created`"))
     seconds: Seconds | None = None
@@ -112,8 +112,7 @@ class RunDocument:
     tags: Tags = field(default_factory=list)
     notes: Prose = ""
     edited: dict[str, Moment] = field(default_factory=dict)
-    """Times of the last changes that the run itself made to its tags or notes; compared with the times of other
-    edits."""
+    """Times at which the run itself last changed its tags or notes, to compare them with other edits."""
     series: SeriesEntry | None = None
     code: StartedCode = field(default_factory=StartedCode)
     environment: Environment = field(default_factory=Environment)
@@ -124,7 +123,7 @@ class RunDocument:
     """Parent of a fork or a reproduction (`docs/format.md`, Lineage)."""
     attempts: list[Attempt] = field(default_factory=list)
     total_steps: Steps | None = None
-    """Step at which the training will be done, in the units of the logged steps."""
+    """Step at which training will be finished, in the units of the logged steps."""
     axes: Annotated[list[MetricAxis], Most(1_000)] = field(default_factory=list)
     """X axes of metrics: `metric` (a name or a pattern) and `x`. The last match applies."""
     charts: list[Line] = field(default_factory=list)
@@ -143,8 +142,8 @@ class RunDocument:
 
         Raises:
             FileNotFoundError: The folder has no `run.json`.
-            DamagedFile: It is not a JSON object of the record.
-            NewerFormat: A newer runfolio wrote it.
+            DamagedFile: The file is not a JSON object of the record.
+            NewerFormat: A newer version of runfolio wrote the file.
         """
         return cls.from_json(files.read_json(RecordPath(folder, RUN_FILE)), folder)
 

@@ -18,7 +18,7 @@ def claim_name(store: Path, stem: str) -> str:
     without a lock. Claims are kept when their run is deleted, so names are never reused.
 
     Raises:
-        OSError: The store cannot be written.
+        OSError: The store cannot be written to.
     """
     folder = RecordPath(store, NAMES)
     folder.mkdir()

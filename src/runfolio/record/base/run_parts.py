@@ -49,7 +49,7 @@ class StartedCode(TypedDict, total=False):
 
     command: Annotated[list[Word], Most(1_000_000)]
     existing: Annotated[list[Word], Most(1_000)]
-    """Arguments that were the name of an existing file or folder."""
+    """Arguments that named an existing file or folder."""
     module: Line | None
     script: PathText | None
     folder: PathText | None

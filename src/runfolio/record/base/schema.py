@@ -102,8 +102,8 @@ def real(least: float, most: float, words: str) -> ValueKind:
 
 
 def checked(words: str, check: Callable[[Any], Any]) -> ValueKind:
-    """Return the kind for values that a function accepts. It must raise KeyError, TypeError or ValueError for
-    others."""
+    """Return the kind for values that a function accepts. It must raise KeyError, TypeError or ValueError for other
+    values."""
 
     def decode_checked(value: Any, damage: list[str]) -> Any:
         try:

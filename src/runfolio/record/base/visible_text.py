@@ -1,8 +1,8 @@
 r"""Text of a record made safe to print: characters that control a terminal or reorder a line become visible.
 
 A record may come from other people. Escape sequences move the cursor, change colours and open links, bidirectional
-controls show a line in another order than it is stored, and invisible characters hide a part of it. They are replaced
-by Python's escapes: `\x1b`, `\u202e`.
+controls show a line in a different order than it is stored, and invisible characters hide a part of the line. All of
+them are replaced with Python's escapes: `\x1b`, `\u202e`.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ LARGEST_TEXT = 4_096
 
 
 class WrongValue(ValueError):  # noqa: N818 - it reports invalid data, not a bug
-    """Value of a wrong type or out of bounds. The message contains the field, the value and the allowed values."""
+    """Error for an invalid value. The message contains the field, the value and the allowed values."""
 
     def __init__(self, problem: str, field: str = "") -> None:
         super().__init__(f"{field} {problem}".lstrip())

@@ -59,7 +59,7 @@ def compare(expected: Mapping[str, Any], tensors: Mapping[str, Any], subject: st
     """Check that tensors match a module's `state_dict` in names and shapes.
 
     Raises:
-        ConfigError: They do not match; the message contains the keys, or the prefix by which all keys differ.
+        ConfigError: The tensors do not match; the message contains the keys, or the prefix by which all keys differ.
     """
     if prefix := common_prefix(tensors, expected):
         raise ConfigError(
@@ -97,7 +97,7 @@ def refuse_mismatches(subject: str, *, missing: list[str], unexpected: list[str]
     Raises:
         ConfigError: There are mismatches.
     """
-    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes.values()))
+    kinds = (("missing", missing), ("unexpected", unexpected), ("of a different shape", shapes.values()))
     if mismatches := "; ".join(f"{kind}: {_name_some(keys)}" for kind, keys in kinds if keys):
         raise ConfigError(f"{subject}: {mismatches}")
 

@@ -49,7 +49,7 @@ PREVIOUS = "previous"
 """Name of the checkpoint saved before `last`."""
 BEST = "best"
 STATE = "state"
-"""Part that contains the tensors of everything except modules."""
+"""Name of the part that contains all tensors that do not belong to modules."""
 GENERATORS = "generators"
 """State entry that contains the states of all random generators."""
 EXTRA_STATE = "extra_state"
@@ -212,7 +212,7 @@ class TensorFile:
 
 @dataclass(frozen=True)
 class ManifestFields:
-    """File `checkpoints/<name>.json`."""
+    """Content of `checkpoints/<name>.json`."""
 
     step: Integer | None
     metric: AnyNumber | None
@@ -238,7 +238,7 @@ class Snapshot:
     tree: dict[str, Any]
     tensors: Mapping[str, Mapping[str, torch.Tensor]]
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Wrappers of each module and their keys, by part."""
+    """Wrappers and wrapper keys of each module, by part."""
 
     @classmethod
     def capture(
@@ -316,7 +316,7 @@ def save(
     Returns:
         The manifest, or None if another process has taken over the run.
     Raises:
-        OSError: The store cannot be written; the earlier checkpoints are intact.
+        OSError: The store cannot be written to; the earlier checkpoints are intact.
     """
     checkpoint_folder = RecordPath(folder, CHECKPOINTS)
     checkpoint_folder.mkdir()
@@ -347,7 +347,7 @@ def delete_names(folder: Path, names: Iterable[str]) -> None:
     """Remove names, and delete files to which no other name refers.
 
     Raises:
-        OSError: The store cannot be written.
+        OSError: The store cannot be written to.
     """
     for name in names:
         manifest_path(folder, name).unlink(missing_ok=True)
@@ -461,8 +461,9 @@ def read_intact(folder: Path, name: str, warn: Callable[[str], object]) -> Check
             checkpoint.
     Raises:
         NotFound: The run has no such checkpoint.
-        DamagedFile: The checkpoint is damaged. For `last`, all others are damaged too. The message lists intact ones.
-        NewerFormat: A newer runfolio wrote it.
+        DamagedFile: The checkpoint is damaged. For `last`, all other checkpoints are damaged too. The message lists the
+            intact checkpoints.
+        NewerFormat: A newer version of runfolio wrote the file.
     """
     try:
         return _read_and_verify(folder, name)
@@ -528,7 +529,7 @@ def read(folder: Path, name: str = LAST) -> Checkpoint:
     Raises:
         NotFound: The run has no such checkpoint.
         DamagedFile: The manifest is damaged.
-        NewerFormat: A newer runfolio wrote it.
+        NewerFormat: A newer version of runfolio wrote the file.
     """
     return _checkpoint(folder, name, _content(folder, name))
 

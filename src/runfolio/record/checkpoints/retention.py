@@ -49,8 +49,7 @@ class CheckpointPolicy:
 
 
 def is_better(value: float, than: float | None, mode: Mode) -> bool:
-    """Return whether a value of a metric is better than another one. NaN is never better; any number is better than
-    None."""
+    """Return whether `value` is better than `than`. NaN is never better; any number is better than None."""
     if value != value:
         return False
     return than is None or (value > than if mode == "max" else value < than)
@@ -84,8 +83,8 @@ class CheckpointRetention:
         self._sizes: dict[str, dict[str, int]] = {}
         """Sizes in bytes of the tensor files of each checkpoint."""
         self._is_current = True
-        """True if these fields match the disk. After a failed save they may not, because some checkpoints may be
-        renamed."""
+        """True if these fields match the disk. After a failed save they may not match, because some checkpoints may
+        already be renamed."""
         self._read_names()
         if resumed is not None:
             self._last = manifests.manifest_of(folder, resumed.name)

@@ -33,7 +33,7 @@ class Packer:
     def __init__(self, prefix: str = "state") -> None:
         self.tensors: dict[str, torch.Tensor] = {}
         self.has_target = False
-        """True if the value comes from an object that `restore` can load, so that types defined by the user are
+        """True if `restore` can load the object that the value comes from, so that types defined by the user are
         allowed."""
         self._prefix = prefix
         self._keys: dict[tuple, str] = {}
@@ -157,7 +157,7 @@ def _check_text(text: str, key_path: str) -> str:
 def _remedy(value: Any) -> str:
     """Return a hint for saving a value of a derived type, or an empty string if that is impossible."""
     base = next((base for base in (dict, list, tuple, set, str, int, float) if isinstance(value, base)), None)
-    return "" if base is None else f"; pass {base.__name__}(...) of it"
+    return "" if base is None else f"; convert it with {base.__name__}(...)"
 
 
 def _describe(value: Any) -> str:
@@ -398,7 +398,7 @@ def unsafe_format(path: Path) -> str | None:
 
 
 _PICKLE_SCAN_BYTES = 1 << 20
-"""Maximum number of bytes to read, because a small archive may unpack to more than the memory."""
+"""Maximum number of bytes to read, because a small archive may unpack to more data than fits into memory."""
 
 
 def _describe_imports(data: bytes) -> str:

@@ -37,13 +37,13 @@ def _collect(state: Any, types: dict[str, type], visited: set[int]) -> None:
 
 
 def build_member(types: Mapping[str, type], type_name: str, name: str, value: Any) -> tuple[Any, bool]:
-    """Return the enum member with a name, or else its plain value, and whether the member was found."""
+    """Return the enum member with a name (or else its plain value), and whether the member was found."""
     members = getattr(types.get(type_name), "__members__", {})
     return (members[name], True) if name in members else (value, False)
 
 
 def build_namedtuple(types: Mapping[str, type], type_name: str, *fields: Any) -> tuple[Any, bool]:
-    """Build a namedtuple from (name, value) pairs, or else a tuple, and return it with whether it is a namedtuple."""
+    """Build a namedtuple (or else a tuple) from (name, value) pairs, and return whether it is a namedtuple."""
     names, values = tuple(name for name, _ in fields), [value for _, value in fields]
     kind: Any = types.get(type_name)
     return (kind._make(values), True) if getattr(kind, "_fields", None) == names else (tuple(values), False)

@@ -115,7 +115,7 @@ def _wrappers(module: Module) -> dict[str, list[str]]:
 
 
 def _is_sharded_over_processes(module: Module) -> bool:
-    """Return whether the state can be gathered only by all processes together, which would block."""
+    """Return whether all processes would have to gather the state together, which would block."""
     distributed: Any = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return False

@@ -1,4 +1,4 @@
-"""Files of answers: one Parquet file per split and attempt (`docs/format.md`, Answers)."""
+"""Answer files, one Parquet file per split and attempt (`docs/format.md`, Answers)."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from runfolio.record.content.answer_table import MOST_ITEMS, AnswerTable, column
 from runfolio.record.points import arrow_arrays, parquet_bounds
 
 GROUP_ROWS = 65_536
-"""Rows of a row group. With the longest texts, a column of a group is within `parquet_bounds.COLUMN_BYTES`."""
+"""Number of rows in a row group, so that the longest strings fit into `parquet_bounds.COLUMN_BYTES`."""
 _NAME = re.compile(r"(?P<split>.+)-(?P<attempt>\d{1,9})(?:\.(?P<writer>[0-9a-z]{8}))?\.parquet", re.DOTALL)
 _METADATA_KEY = "runfolio"
 _LARGEST_HEADER = file_bounds.SEGMENT_FOOTER // 2
 _TEXTS = ("name", "digest")
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-"""Type of texts in memory, which bounds what repeated texts of an untrusted file take; in the file they are strings."""
+"""In-memory type of strings. It limits the memory for repeated strings of an untrusted file."""
 _ARROW_TYPES = {np.int32: pa.int32(), np.float32: pa.float32(), np.float64: pa.float64()}
 
 
 @dataclass(frozen=True)
 class AnswersHeader:
-    """JSON object `runfolio` in the key-value metadata of a file of answers."""
+    """JSON object `runfolio` in the key-value metadata of an answer file."""
 
     saved: Moment
     classes: Annotated[list[Line], Most(1_000_000)] | None = None
     """Names of the classes in the order of the model's outputs; None if the answers are values."""
     source: Prose | None = None
-    """Name of the data, if an evaluation after the training chose it."""
+    """Name of the data, if an evaluation after training chose the data."""
 
 
 class AnswersPath(NamedTuple):
-    """File of answers, as its name describes it."""
+    """Answer file, as described by its name."""
 
     path: RecordPath
     split: str
@@ -55,16 +55,16 @@ class AnswersPath(NamedTuple):
 
 
 def list_answers(folder: Path) -> list[AnswersPath]:
-    """Return the files of answers of a run, by name."""
+    """Return the answer files of a run, sorted by name."""
     matches = ((path, _NAME.fullmatch(path.name)) for path in RecordPath(folder, ANSWERS).entries())
     return [AnswersPath(path, match["split"], int(match["attempt"])) for path, match in matches if match is not None]
 
 
 def pack(header: AnswersHeader, table: AnswerTable) -> bytes:
-    """Return the content of a file of answers.
+    """Return the content of an answer file.
 
     Raises:
-        ConfigError: The names of the classes are too many or too long.
+        ConfigError: There are too many class names, or their names are too long.
     """
     about = {**schema.encode(header), "runfolio": FORMAT, "saved": time_to_text(header.saved)}
     metadata = orjson.dumps(files.plain_json(about))
@@ -97,12 +97,12 @@ def pack(header: AnswersHeader, table: AnswerTable) -> bytes:
 
 
 def read(path: RecordPath) -> tuple[AnswersHeader, AnswerTable]:
-    """Read a file of answers.
+    """Read an answer file.
 
     Raises:
-        FileNotFoundError: It is gone.
-        DamagedFile: It is damaged, or exceeds a limit.
-        NewerFormat: A newer runfolio wrote it.
+        FileNotFoundError: The file does not exist.
+        DamagedFile: The file is damaged, or exceeds a limit.
+        NewerFormat: A newer version of runfolio wrote the file.
     """
     with _damage_named(path):
         source = parquet_bounds.open_file(path, file_bounds.ANSWERS)
@@ -111,10 +111,10 @@ def read(path: RecordPath) -> tuple[AnswersHeader, AnswerTable]:
 
 
 def find_newest(folder: Path, split: str) -> AnswersPath | None:
-    """Return the last file of the newest attempt that answered a split; None if there is none.
+    """Return the last file of the newest attempt that answered a split; None if no attempt did.
 
     Raises:
-        DamagedFile, NewerFormat: As in `read`; the attempt has several files.
+        DamagedFile, NewerFormat: As in `read`, or the attempt has several files.
     """
     candidates = [file for file in list_answers(folder) if file.split == split]
     newest = max((file.attempt for file in candidates), default=0)
@@ -131,7 +131,7 @@ def _read_header(path: RecordPath) -> AnswersHeader:
 
 @contextmanager
 def _damage_named(path: RecordPath) -> Iterator[None]:
-    """Raise DamagedFile for what Arrow and the decoders raise."""
+    """Convert errors of Arrow and the decoders to DamagedFile."""
     try:
         yield
     except (FileNotFoundError, DamagedFile, NewerFormat):

@@ -1,4 +1,4 @@
-"""Answers of a model to the items of a split: ranked classes of a classifier, or values of a regression."""
+"""Answers of a model for the items of a split: ranked classes for classification, or values for regression."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LONGEST_TEXT = 1_000
 _BLOCK_SCORES = 1 << 20
 """Number of scores that are ranked at once, which determines the memory needed."""
 TOLERANCE = 1e-3
-"""Largest error of a probability, and of the sum of a row of them, in half precision."""
+"""Largest error of a probability, and of the sum of a row of probabilities, in half precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerTable:
-    """One row per item: strings, and columns of numbers (`docs/format.md`, Answers)."""
+    """Table with one row per item: strings, and columns of numbers (`docs/format.md`, Answers)."""
 
     names: Sequence[str]
     digests: Sequence[str] | None
@@ -36,7 +36,7 @@ class AnswerTable:
 
 
 def column_types(classes: Sequence[str] | None) -> dict[str, type[np.generic]]:
-    """Return the columns of numbers and their types."""
+    """Return the names and types of the columns of numbers."""
     if classes is None:
         return dict.fromkeys(("truth", "value", "error"), np.float64)
     places = range(1, min(TOP, len(classes)) + 1)
@@ -49,23 +49,23 @@ def column_types(classes: Sequence[str] | None) -> dict[str, type[np.generic]]:
 
 
 def value_columns(truths: NDArray[Any], values: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return the columns of a regression: truth, value, and value minus truth as the error."""
+    """Return the columns for regression: truth, value, and value minus truth as the error."""
     truths, values = truths.astype(np.float64), values.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         return {"truth": truths, "value": values, "error": values - truths}
 
 
 def class_columns(truths: NDArray[Any], scores: NDArray[Any], *, probabilities: bool) -> dict[str, NDArray[Any]]:
-    """Return the columns of a classifier: truth, most probable classes with their probabilities, and cross-entropy.
+    """Return the columns for classification: truth, most probable classes with their probabilities, and cross-entropy.
 
-    Of equal scores, the first class leads. Probabilities and losses of rows with NaN are NaN.
+    Among equal scores, the first class comes first. Probabilities and losses of rows with NaN are NaN.
 
     Args:
         truths: Class index of each item, [n].
         scores: Logits or probabilities, [n, classes].
-        probabilities: Whether the scores are probabilities.
+        probabilities: True if the scores are probabilities.
     Raises:
-        ConfigError: A probability is not from 0 to 1.
+        ConfigError: A probability is not between 0 and 1.
     """
     count, classes = scores.shape
     places = min(TOP, classes)
@@ -93,7 +93,7 @@ def _rank_logits(
     shifted = (logits - logits.max(axis=1, keepdims=True)).astype(np.float32, copy=False)
     totals = np.exp(shifted).sum(axis=1, dtype=np.float64)
     losses = np.log(totals) - shifted[rows, truths]
-    # A masked class (-inf) must stay above those that are already ranked.
+    # A masked class (-inf) must stay above classes that are already ranked.
     np.maximum(shifted, np.finfo(np.float32).min, out=shifted)
     ranked, values = _highest(shifted, places)
     return ranked, np.exp(values) / totals, losses
@@ -110,9 +110,9 @@ def _rank_probabilities(
 
 
 def _highest(scores: NDArray[np.float32], places: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return indices and values of the highest scores of each row, [places, n]; `scores` are changed.
+    """Return the indices and values of the highest scores of each row, [places, n]; this changes `scores`.
 
-    Some passes of `argmax` are several times faster than a sort, or than `argpartition`.
+    A few passes of `argmax` are several times faster than sorting or `argpartition`.
     """
     rows = np.arange(len(scores))
     indices = np.empty((places, len(scores)), np.int32)

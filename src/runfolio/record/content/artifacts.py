@@ -28,38 +28,38 @@ class ArtifactFile:
 
 @dataclass(frozen=True)
 class Artifact:
-    """File `artifacts/<name>.json`."""
+    """Content of `artifacts/<name>.json`."""
 
     files: list[ArtifactFile]
     name: Line | None = None
     type: Prose = "file"
     saved: Moment | None = None
     folder: FileNameText | None = None
-    """Folder of the files below `artifacts/`; None means the artifact's name."""
+    """Folder below `artifacts/` that holds the files; None means that it has the artifact's name."""
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
-    """Copy a file or a folder into a run's record; it replaces an earlier artifact of the same name.
+    """Copy a file or a folder into a run's record, replacing an earlier artifact of the same name.
 
     Args:
         folder: Folder of the run.
-        name: Name of the artifact: letters, digits, `.`, `_` and `-`.
-        kind: Kind of the artifact for people, such as `dataset` or `report`.
+        name: Name of the artifact, made of letters, digits, `.`, `_` and `-`.
+        kind: Kind of the artifact, only shown to people, such as `dataset` or `report`.
     Returns:
         Folder of the copy.
     Raises:
         NotFound: `source` does not exist.
         ConfigError: The name is invalid, or `source` contains the run itself.
-        StoreError: It cannot be copied.
+        StoreError: The file or the folder cannot be copied.
     """
     if not source.exists():
-        raise NotFound(f"no file or folder {source} to keep as an artifact")
+        raise NotFound(f"there is no file or folder {source} to save as an artifact")
     if name != slug(name):
         raise ConfigError(
             f"artifact name {name!r} must consist of letters, digits, '.', '_' and '-': use {slug(name)!r}"
         )
     if folder.resolve().is_relative_to(source.resolve()):
-        raise ConfigError(f"{source} contains this run's own record, {folder}; name a file or folder inside it instead")
+        raise ConfigError(f"{source} contains this run's own record, {folder}; choose a file or a different folder")
     manifest = RecordPath(folder, ARTIFACTS) / f"{name}.json"
     target: RecordPath | None = None
     try:
@@ -71,22 +71,22 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
             _sync(target)
         files.write_json(manifest, _description(target, name, kind, entries), sync=True)
     except BaseException as error:
-        if target is not None and find(folder, name) != target:  # the error may follow the replacement of the manifest
+        if target is not None and find(folder, name) != target:  # the manifest may have been replaced before the error
             target.rmtree()
         if not isinstance(error, OSError):
             raise
-        raise StoreError(f"cannot keep {source} as artifact {name!r}: {_reason(error)}") from None
+        raise StoreError(f"cannot save {source} as artifact {name!r}: {_reason(error)}") from None
     if earlier is not None:
         earlier.rmtree()
     return target.path
 
 
 def read(manifest: RecordPath) -> Artifact:
-    """Read the manifest of an artifact, which names the folder of the files.
+    """Read the manifest of an artifact.
 
     Raises:
-        FileNotFoundError: There is no such manifest.
-        DamagedFile: It is not a manifest, or names a file or a folder outside the artifact.
+        FileNotFoundError: The manifest does not exist.
+        DamagedFile: The file is not a manifest, or it names a file or a folder outside the artifact.
         NewerFormat, StoreError: As in `files.read_json`.
     """
     try:
@@ -113,7 +113,7 @@ def find(folder: Path, name: str) -> RecordPath | None:
 
 
 def _new_folder(parent: RecordPath, name: str) -> RecordPath:
-    """Create the first free folder among `name`, `name.2`, `name.3` and so on; never one named like a manifest."""
+    """Create the first unused folder of `name`, `name.2`, `name.3` and so on, but never one named like a manifest."""
     for number in itertools.count(2 if name.endswith(".json") else 1):
         folder = parent / (name if number == 1 else f"{name}.{number}")
         try:
@@ -125,7 +125,7 @@ def _new_folder(parent: RecordPath, name: str) -> RecordPath:
 
 
 def _copy(source: Path, target: RecordPath) -> list[dict[str, Any]]:
-    """Copy the files and return the manifest's entry of each."""
+    """Copy the files, and return the manifest entry of each file."""
     with target.opened() as (_, path):
         if source.is_dir():
             # Links are followed, since the record must not depend on other files.
@@ -162,6 +162,6 @@ def _description(target: RecordPath, name: str, kind: str, entries: list[dict[st
 
 
 def _reason(error: OSError) -> str:
-    """Return the message of an error; for a copied folder, that of its first file."""
+    """Return the message of an error; for a folder, the message about the first file that was not copied."""
     several = error.args[0] if isinstance(error, shutil.Error) else None
     return str(several[0][2]) if isinstance(several, list) else str(error)

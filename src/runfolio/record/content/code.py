@@ -1,4 +1,4 @@
-"""Code from which a run was started, each content stored once (`docs/format.md`, Code)."""
+"""Code that a run was started from. Files with the same content are stored once (`docs/format.md`, Code)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from runfolio.record.base.schema import NOT_IN_FILE, Count, Line, PathText, Sha2
 
 @dataclass(frozen=True)
 class SourceFile:
-    """Text file of the user at the start of the run."""
+    """Text file of the user, as it was at the start of the run."""
 
     path: PathText
-    """Path relative to the root, with `/`; absolute if it is outside."""
+    """Path relative to the root, with `/`; absolute if the file is outside the root."""
     sha256: Sha256
     bytes: Count
     why: Line
@@ -37,17 +37,17 @@ class OmittedFile:
 
 @dataclass
 class Code:
-    """`code/<writer>.json`."""
+    """Content of `code/<writer>.json`."""
 
     root: PathText
-    """The repository, else the script's folder."""
+    """Folder of the repository, or of the script if there is no repository."""
     diff: Sha256 | None = None
-    """Digest of the uncommitted changes; None if there were none."""
+    """Digest of the uncommitted changes; None if nothing was changed."""
     diff_bytes: Count = 0
     files: list[SourceFile] = field(default_factory=list)
     left_out: list[OmittedFile] = field(default_factory=list)
     damage: list[str] = field(default_factory=list, metadata=NOT_IN_FILE, compare=False)
-    """Damaged fields of the file, which were skipped."""
+    """Descriptions of damaged fields, which were skipped."""
 
     def write(self, folder: Path, writer: str) -> None:
         _make_folders(folder)
@@ -55,10 +55,10 @@ class Code:
 
 
 def save_content(folder: Path, content: bytes) -> str:
-    """Store a content in the run; return its digest.
+    """Store `content` in the run, and return its SHA-256 digest in hex.
 
     Raises:
-        OSError: The store cannot be written.
+        OSError: The store cannot be written to.
     """
     digest = hashlib.sha256(content).hexdigest()
     path = content_path(folder, digest)
@@ -73,7 +73,7 @@ def content_path(folder: Path, digest: str) -> RecordPath:
 
 
 def _make_folders(folder: Path) -> None:
-    """Create the folders of the code, but not the run's: a deleted run must not come back.
+    """Create the code folders, but not the run folder, so that a deleted run does not reappear.
 
     Raises:
         FileNotFoundError: The run's folder does not exist.
@@ -83,7 +83,7 @@ def _make_folders(folder: Path) -> None:
 
 
 def delete_content(folder: Path, digest: str) -> None:
-    """Remove a content that was replaced."""
+    """Remove stored content that was replaced."""
     content_path(folder, digest).unlink(missing_ok=True)
 
 
@@ -91,7 +91,7 @@ def read(folder: Path, writers: Sequence[str]) -> Code | None:
     """Return the code of the last writer that recorded code; None if no writer did.
 
     Raises:
-        DamagedFile, NewerFormat, StoreError: It cannot be read.
+        DamagedFile, NewerFormat, StoreError: The newest code file cannot be read.
     """
     for writer in reversed(writers):
         path = RecordPath(folder, CODE) / f"{writer}.json"
@@ -106,17 +106,17 @@ def read(folder: Path, writers: Sequence[str]) -> Code | None:
 
 
 def read_text(folder: Path, digest: str) -> str:
-    """Return a stored content as text; raises the errors of `read_bytes`."""
+    """Return stored content as text, with the same errors as `read_bytes`."""
     return read_bytes(folder, digest).decode(errors="replace")
 
 
 def read_bytes(folder: Path, digest: str) -> bytes:
-    """Return a stored content.
+    """Return stored content by its digest.
 
     Raises:
-        NotFound: The record does not contain it.
-        DamagedFile: It does not match its digest.
-        StoreError: It cannot be read.
+        NotFound: The record does not contain the content.
+        DamagedFile: The content does not match its digest.
+        StoreError: The content cannot be read.
     """
     path = content_path(folder, digest)
     try:

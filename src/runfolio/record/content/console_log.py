@@ -14,11 +14,11 @@ from runfolio.record.content.console_screen import ConsoleScreen
 
 LARGEST = 50 * 1024 * 1024
 NEWEST = 1024 * 1024
-"""Size of the newest output that a full log still stores."""
+"""Number of bytes reserved for the newest output in a full log."""
 _LINE_LENGTH = 100_000
-"""Characters of a line up to which `last_lines` returns it whole; a log may be one line."""
+"""Number of characters after which `last_lines` cuts a line, since a log may consist of a single line."""
 _LINE_BYTES = 200
-"""Estimated size of a line; if it is wrong, more of the file is read."""
+"""Estimated bytes per line. If lines are longer, more of the file is read."""
 
 
 def log_path(folder: Path, writer: str) -> RecordPath:
@@ -26,7 +26,7 @@ def log_path(folder: Path, writer: str) -> RecordPath:
 
 
 class ConsoleLog:
-    """Log being written. Output that the disk or the size limit rejects is held, but only its newest part."""
+    """Log that is being written. If the disk or the size limit rejects output, only its newest part is held."""
 
     def __init__(self, path: RecordPath, largest: int = LARGEST, newest: int = NEWEST) -> None:
         self._path = path
@@ -55,7 +55,7 @@ class ConsoleLog:
             self._descriptor = None
 
     def _append(self, size: int) -> None:
-        """Write the first `size` pending bytes, as far as the disk accepts them."""
+        """Write the first `size` pending bytes, or as many of them as the disk accepts."""
         try:
             if self._descriptor is None:
                 self._path.parent.mkdir()
@@ -70,7 +70,7 @@ class ConsoleLog:
 
 
 class Transcript:
-    """Streams of one process, and the logs of its open runs, which all get the whole output."""
+    """Output streams of one process, which are written to the logs of all its open runs."""
 
     def __init__(self) -> None:
         self._screens: defaultdict[int, ConsoleScreen] = defaultdict(ConsoleScreen)
@@ -81,18 +81,18 @@ class Transcript:
         return list(self._logs)
 
     def attach(self, path: RecordPath) -> None:
-        """Start a log; earlier output is not part of it."""
+        """Start a log, which does not include earlier output."""
         self._finish_lines()
         self._logs[path] = ConsoleLog(path)
 
     def detach(self, path: RecordPath) -> None:
-        """Complete a log."""
+        """Write the remaining lines to a log, and close it."""
         self._finish_lines()
         if log := self._logs.pop(path, None):
             log.close()
 
     def feed(self, stream: int, data: bytes, now: float) -> None:
-        """Process the output of one stream; lines of the others are written first, since they were printed earlier."""
+        """Process output of one stream. Lines of other streams are written first, since they were printed earlier."""
         if self._logs:
             for other, screen in self._screens.items():
                 if other != stream:
@@ -105,7 +105,7 @@ class Transcript:
             log.write(redact_text(line) + "\n")
 
     def tick(self, now: float) -> None:
-        """Write lines that are due; call this several times per second while there is output."""
+        """Write the lines that are due. Call this method several times per second while there is output."""
         for screen in self._screens.values():
             self._write(screen.flush_due(now))
 

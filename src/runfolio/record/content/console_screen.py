@@ -1,8 +1,8 @@
-"""Readable text of a console stream: plain lines, and redrawn ones in their last state.
+"""Readable text of a console stream, with redrawn lines in their last state.
 
-It works as a small terminal: it stores the newest rows, follows the cursor in them, and outputs a row some time after
-the cursor has left it. So a progress bar (`\\r`), several bars (tqdm), and a table that is drawn repeatedly (rich's
-Live) are stored in their last state.
+`ConsoleScreen` works like a small terminal. It stores the newest rows, follows the cursor, and outputs a row some time
+after the cursor has left it. A progress bar (`\\r`), several bars (tqdm), and a table that is drawn repeatedly (rich's
+Live) are therefore stored in their last state.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 LINE_LENGTH = 10_000
 _ROWS = 100
-"""Number of rows within which the cursor can move: no terminal redraws more than it shows."""
+"""Number of newest rows that the cursor can reach. A program cannot redraw more rows than the terminal shows."""
 _HOLD_S = 1.0
-"""Time for which a row that the cursor has left may still be redrawn."""
+"""Seconds during which a row may still be redrawn after the cursor has left it."""
 _SNAPSHOT_S = 30.0
-"""Interval at which the state of a running bar is output."""
+"""Seconds between two outputs of the state of a running progress bar."""
 _LONGEST_ESCAPE = 4096
 
 _NUMBERS = r"[0-?]{0,64}[ -/]{0,8}"
@@ -43,7 +43,7 @@ class _Row:
     touched: float
     text: str = ""
     redrawn: float | None = None
-    """Time since when it has been redrawn, or was last output; None if it has not been redrawn."""
+    """Time of the first redraw or, if later, of the last snapshot; None if the row was never redrawn."""
     shown: str | None = None
 
     def final(self) -> str:
@@ -52,7 +52,7 @@ class _Row:
 
 
 class ConsoleScreen:
-    """Screen of one stream. Times are in seconds of any clock that never goes back."""
+    """Virtual screen of one stream. All times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -64,7 +64,7 @@ class ConsoleScreen:
         self._lines: list[str] = []
 
     def feed(self, data: bytes, now: float) -> list[str]:
-        """Process new output; return the lines that became final."""
+        """Process new output, and return the lines that have become final."""
         self._now = now
         text = self._unfinished + self._decoder.decode(data)
         unfinished = _UNFINISHED.search(text, max(0, len(text) - _LONGEST_ESCAPE - 8))
@@ -74,7 +74,7 @@ class ConsoleScreen:
         return self._take_lines()
 
     def flush_due(self, now: float) -> list[str]:
-        """Return the lines that will not be redrawn, and the current state of running bars at intervals."""
+        """Return the lines that now count as final and, at intervals, the current state of running progress bars."""
         while self._row > 0 and now - self._rows[0].touched >= self._hold_s:
             self._drop_first()
             self._hold_s = _HOLD_S
@@ -86,7 +86,7 @@ class ConsoleScreen:
         return self._take_lines()
 
     def settle(self) -> list[str]:
-        """Return all rows except the current one, although they may be redrawn later."""
+        """Return all rows above the cursor, even if they could still be redrawn."""
         while self._row > 0:
             self._drop_first()
         return self._take_lines()
@@ -123,7 +123,7 @@ class ConsoleScreen:
         first, *lines = text.split("\n")
         self._put(first)
         if len(lines) > _ROWS and self._row == len(self._rows) - 1:
-            # Lines that leave the window within this call need not be written to it.
+            # Lines that enter and leave the window within this call are output directly.
             self._lines += [row.final() for row in self._rows]
             passing = len(lines) - _ROWS - 1
             self._lines += [_Row(0.0, line[: LINE_LENGTH + 1]).final() for line in lines[:passing]]
@@ -142,13 +142,13 @@ class ConsoleScreen:
                 self._drop_first()
 
     def _put(self, text: str) -> None:
-        """Overwrite a part of the current row with a text without newlines."""
+        """Write `text`, which has no newlines, over the current row at the cursor."""
         if not text:
             return
         row, column = self._rows[self._row], self._column
         if column < len(row.text):
             self._mark_redrawn(row)
-        # One character more than the limit, to detect that the line was cut.
+        # Keep one character more than the limit, so that `final` can detect a line that was cut.
         row.text = (row.text[:column].ljust(column) + text + row.text[column + len(text) :])[: LINE_LENGTH + 1]
         row.touched = self._now
         self._column = min(column + len(text), LINE_LENGTH + 1)
@@ -166,7 +166,7 @@ class ConsoleScreen:
     def _up(self, rows: int | None) -> None:
         rows = rows or 1
         if rows > self._row:
-            # Those rows were output already. This program draws slowly, so further rows wait longer.
+            # The program redraws rows that were already output. Since it draws slowly, the next rows are held longer.
             self._hold_s = _SNAPSHOT_S
         self._row = max(0, self._row - rows)
 
@@ -216,4 +216,4 @@ _MOVES: dict[str, Callable[[ConsoleScreen, int | None], None]] = {
     "J": ConsoleScreen._erase_below,
     "K": ConsoleScreen._erase_in_line,
 }
-"""Functions by the final letter of the sequence, as in ECMA-48; other sequences do not affect the text."""
+"""Functions by the final letter of a control sequence (ECMA-48). Other sequences do not affect the text."""

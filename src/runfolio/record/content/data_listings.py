@@ -1,4 +1,4 @@
-"""Data of a run: listings, their fingerprints, and differences between two of them (`docs/format.md`, Data)."""
+"""Listings of a run's data, their fingerprints, and the differences between two listings (`docs/format.md`, Data)."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from runfolio.record.base.layout import DATA, FORMAT
 from runfolio.record.base.record_path import RecordPath, UnusableFile
 
 LISTED_AT_MOST = 1_000_000
-"""Longest listing that the record stores; for longer ones it has only the fingerprint and the number of items."""
+"""Maximum number of items in a stored listing. For longer listings, only the fingerprint and the length are stored."""
 ENDING = ".jsonl.gz"
 _DIGEST_BYTES = 16
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 
 
 class Item(NamedTuple):
-    """Item of a data set: a file, an image, an array."""
+    """Item of a data set: a file, an image or an array."""
 
     name: str
-    """Name, independent of where the data is: a path relative to its folder, with `/`."""
+    """Name that does not depend on the location of the data, such as a path relative to the data folder, with `/`."""
     digest: str
     """Digest that is equal for equal contents."""
     label: str | None = None
@@ -58,12 +58,12 @@ class Listing:
 
     @classmethod
     def union(cls, listings: Iterable[Listing]) -> Self:
-        """Return the items of all listings together."""
+        """Return one listing with the items of all `listings`."""
         return cls._from_lines([line for listing in listings for line in listing._lines])
 
     @cached_property
     def fingerprint(self) -> str:
-        """BLAKE2b-128 of the lines, in hex."""
+        """BLAKE2b-128 digest of the sorted items, in hex."""
         digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
         for line in self._lines:
             digest.update(line)
@@ -73,7 +73,7 @@ class Listing:
         return len(self._lines)
 
     def __iter__(self) -> Iterator[Item]:
-        """Yield the items by name."""
+        """Yield the items, sorted by name."""
         return (Item(*orjson.loads(line)) for line in self._lines)
 
     def __eq__(self, other: object) -> bool:
@@ -86,7 +86,7 @@ class Listing:
         return f"<Listing of {len(self)}, {self.fingerprint}>"
 
     def items_missing_from(self, other: Listing) -> list[Item]:
-        """Return the items that `other` lacks, by name."""
+        """Return the items that are missing from `other`, sorted by name."""
         missing = Counter(self._lines) - Counter(other._lines)
         return [Item(*orjson.loads(line)) for line in missing.elements()]
 
@@ -94,7 +94,7 @@ class Listing:
         """Store the listing in a run, unless it is stored already.
 
         Raises:
-            OSError: The store cannot be written; the folder of a deleted run is not created again.
+            OSError: The store cannot be written to, or the run was deleted. Its folder is not created again.
         """
         path = listing_path(folder, self.fingerprint)
         if path.exists():
@@ -112,9 +112,9 @@ class Listing:
             most_bytes: Largest unpacked size of a valid listing.
         Raises:
             NotFound: The run has no listing with the fingerprint.
-            DamagedFile: It is damaged.
-            NewerFormat: A newer runfolio wrote it.
-            StoreError: It cannot be read.
+            DamagedFile: The listing is damaged.
+            NewerFormat: A newer version of runfolio wrote the listing.
+            StoreError: The listing cannot be read.
         """
         path = listing_path(folder, fingerprint)
         try:
@@ -163,11 +163,11 @@ def _line(item: Any) -> bytes:
         _check(entry)
     except TypeError as error:
         raise ConfigError(
-            f"an item of a listing is (name, digest) or (name, digest, label), with strings only: {error}"
+            f"an item of a listing must be (name, digest) or (name, digest, label), with strings only: {error}"
         ) from None
     try:
         return orjson.dumps(entry) + b"\n"
-    except orjson.JSONEncodeError:  # a name with bytes that are not UTF-8
+    except orjson.JSONEncodeError:  # the name has bytes that are not UTF-8
         return orjson.dumps(files.plain_json(entry)) + b"\n"
 
 
@@ -184,24 +184,24 @@ def _check(entry: Any) -> None:
 
 @dataclass(frozen=True)
 class ListingDifference:
-    """Differences of a listing from an earlier one; names are sorted."""
+    """Differences between a listing and an earlier one; names are sorted."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    """Same name with another content."""
+    """Names of items whose content differs."""
     relabelled: tuple[str, ...] = ()
-    """Same content with another label; if the name differs too, `before -> after`."""
+    """Names of items with the same content but a different label; `before -> after` if the name differs too."""
     renamed: tuple[str, ...] = ()
-    """Same content and label with another name: `before -> after`."""
+    """Names of items with the same content and label but a different name, as `before -> after`."""
 
     @property
     def sentence(self) -> str:
-        """Counts and first names: `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`; empty if both are equal."""
+        """Counts and first names, such as `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`; may be empty."""
         return ", ".join(f"{len(names):,} {kind} ({_first(names)})" for kind, names in vars(self).items() if names)
 
     def counts_and_names(self, most: int = 20) -> dict[str, Any]:
-        """Return the number of names of each kind and the first names, as plain data."""
+        """Return the number of names and the first `most` names of each kind of difference, as plain data."""
         return {kind: {"count": len(names), "first": list(names[:most])} for kind, names in vars(self).items() if names}
 
 
@@ -226,7 +226,7 @@ def compare_listings(before: Listing, after: Listing) -> ListingDifference:
 def _match_items(
     removed: list[Item], added: list[Item], field: str, changes: dict[str, list[str]]
 ) -> tuple[list[Item], list[Item]]:
-    """Record pairs with the same name, or the same content, as changes; return the rest of both."""
+    """Pair items with the same `field`, add each pair to `changes`, and return the unpaired items of both lists."""
     candidates: dict[str, list[Item]] = defaultdict(list)
     for item in reversed(removed):
         candidates[getattr(item, field)].append(item)

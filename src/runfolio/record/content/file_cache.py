@@ -1,6 +1,6 @@
-"""Results of checks of files, cached by path as long as the file is unchanged.
+"""Cached results of file checks, keyed by path and valid as long as the file is unchanged.
 
-A further check of the same files only needs their `stat`. Losing the cache only costs time.
+Checking the same files again only needs their `stat`. Losing the cache only costs time.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from runfolio.record.base.files import replace
 
 
 class CachedResult(Protocol):
-    """Named tuple of plain values that contains the state of the file at the check."""
+    """Named tuple of plain values, including the state of the file when it was checked."""
 
     @property
     def as_of(self) -> Sequence[int]:
-        """`stamp` of the file."""
+        """`stamp` of the file when it was checked."""
         ...
 
 
@@ -33,11 +33,11 @@ class FileCache(Generic[ResultT]):
     """Cached results for the files of one folder, stored in one file."""
 
     def __init__(self, kind: str, root: Path, producer: str, make: Callable[..., ResultT]) -> None:
-        """Open the cache of a folder; nothing is read yet.
+        """Prepare the cache of a folder without reading it.
 
         Args:
-            kind: Folder of the cache for results of this kind.
-            producer: Version of the check; results of other versions are ignored.
+            kind: Subfolder of the user's cache for results of this kind.
+            producer: Version of the check; results of different versions are ignored.
             make: Class of a result.
         """
         cache = cache_folder()
@@ -64,14 +64,14 @@ class FileCache(Generic[ResultT]):
     def save(self, results: Mapping[str, ResultT]) -> None:
         if self._path is None:
             return
-        # Names in hex, since they are bytes, which JSON lacks.
+        # File names are stored in hex, since they are bytes, which JSON cannot represent.
         stored: dict[str, Any] = {os.fsencode(name).hex(): result for name, result in results.items()}
         content = orjson.dumps({"by": self._producer, "files": stored}, default=tuple)
         try:
             create_folder(self._path.parent)
             replace(self._path, lambda path: path.write_bytes(_checksum(content) + b"\n" + content))
         except OSError:
-            pass  # a full or read-only disk: the next check reads the files again
+            pass  # if the disk is full or read-only, the next check reads the files again
 
 
 def is_current(result: CachedResult | None, path: Path) -> bool:
@@ -88,7 +88,7 @@ def is_current(result: CachedResult | None, path: Path) -> bool:
 def stamp(status: os.stat_result) -> tuple[int, int, int, int]:
     """Return values that differ if a file was changed, replaced or renamed.
 
-    Size and mtime do not suffice: files of one archive often share them, and tools reset mtime.
+    Size and mtime are not enough, because files from one archive often share them and some tools reset mtime.
     """
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 

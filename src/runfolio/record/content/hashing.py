@@ -1,4 +1,4 @@
-"""Files as a listing: names with digests of the content, cached across runs."""
+"""Digests of files for listings, cached across runs."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from runfolio.record.content.file_cache import FileCache, is_current, stamp
 
 _FOLDER, _ALGORITHM = "digests", "BLAKE2b-128"
 _SAVE_EVERY_S = 10.0
-"""Interval between two saves of the cache, which limits the work lost if the process is killed."""
+"""Seconds between two saves of the cache, to limit the work that is lost if the process is killed."""
 _ATTEMPTS = 3
 
 
 class Digest(NamedTuple):
     as_of: Sequence[int]
-    """See `file_cache.stamp`."""
+    """State of the file when its content was hashed (see `file_cache.stamp`)."""
     digest: str
-    """BLAKE2b-128 of the file's content, in hex."""
+    """BLAKE2b-128 digest of the file's content, in hex."""
 
 
 def files_below(folder: Path) -> list[str]:
-    """Return the regular files below a folder by name with `/`, sorted.
+    """Return the names of the regular files below a folder, relative to the folder, with `/`, sorted.
 
-    Links are followed, except to a parent folder. Hidden files, and entries that are neither file nor folder, are
-    skipped.
+    Links are followed, except links to a parent folder. Hidden entries are skipped, and so are entries that are neither
+    a file nor a folder.
 
     Raises:
         NotFound: A link has no target.
@@ -85,12 +85,12 @@ def digests(root: Path, names: Iterable[str]) -> Iterator[Digest]:
 
 
 def content_digest(file: BufferedReader) -> str:
-    """Return BLAKE2b-128 of the content of an open file, in hex."""
+    """Return the BLAKE2b-128 digest of an open file's content, in hex."""
     return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def digest(path: Path) -> Digest:
-    """Return the digest of a file; read it again if it changed in the meantime.
+    """Return the digest of a file. If the file changes while it is read, read it again.
 
     Raises:
         NotFound, DamagedFile, StoreError: As in `digests`.
@@ -109,7 +109,7 @@ def digest(path: Path) -> Digest:
             raise StoreError(f"cannot read {path}: {error.strerror}") from None
         if stamp(before) == stamp(after):
             return Digest(stamp(after), content)
-    raise DamagedFile(f"{path} changed while it was read; log the data when no process writes it")
+    raise DamagedFile(f"{path} changed while it was read; log the data while no process writes to it")
 
 
 def items(root: Path, names: list[str]) -> tuple[list[Item], int]:

@@ -1,7 +1,7 @@
-"""Tables of media as Parquet files, written and read within limits (`docs/format.md`, Tables).
+"""Logged tables as Parquet files, which are written and read within limits (`docs/format.md`, Tables).
 
-A column with images has the type of `datasets.Image` of Hugging Face, a struct of `bytes` and `path`. The metadata of
-the file names these columns as `datasets` does, so that it and others show the images.
+A column with images has the type of `Image` in Hugging Face `datasets`, a struct of `bytes` and `path`. The metadata of
+the file names these columns in the same way as `datasets`, so that `datasets` and other tools show the images.
 Source: https://huggingface.co/docs/datasets/about_dataset_features and `datasets/features/image.py`.
 """
 
@@ -24,10 +24,10 @@ _METADATA_KEY = "huggingface"
 
 
 def encode(columns: Mapping[str, Any], images: Collection[str]) -> bytes:
-    """Return columns of flat values, and of images, as a Parquet file without dictionaries.
+    """Return columns of plain values and images as a Parquet file without dictionaries.
 
     Args:
-        columns: Arrays of Arrow by name.
+        columns: Arrow arrays by name.
         images: Names of the columns of type `IMAGE`.
     """
     table = pa.table(dict(columns))
@@ -46,12 +46,12 @@ def encode(columns: Mapping[str, Any], images: Collection[str]) -> bytes:
 
 
 def read(content: bytes, source: str) -> pa.Table:
-    """Return the table in a Parquet file of anyone.
+    """Return the table in a Parquet file that may come from other people.
 
     Args:
-        source: Name of the file in messages.
+        source: Name of the file in error messages.
     Raises:
-        DamagedFile: It is not a table of a record, or exceeds its limits.
+        DamagedFile: The file is not a table of a record, or exceeds a limit.
     """
     try:
         file = pa.BufferReader(content)
@@ -71,5 +71,5 @@ def _check_size(metadata: pq.FileMetaData) -> None:
         raise pa.ArrowInvalid(f"it has {rows:,} rows, of at most {file_bounds.TABLE_ROWS:,}")
     if (
         columns > 2 * file_bounds.TABLE_COLUMNS or rows * columns > 2 * file_bounds.TABLE_CELLS
-    ):  # a column of images counts twice
+    ):  # an image column counts twice
         raise pa.ArrowInvalid(f"it has {columns:,} columns of {rows:,} rows")

@@ -1,4 +1,4 @@
-"""Formats of media files: recognised by their content, named by their suffix."""
+"""Formats of media files, which are recognised by content and named by suffix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 HEAD_BYTES = 4096
-"""Number of first bytes by which a format is recognised."""
+"""Number of leading bytes that are used to recognise a format."""
 
 
 class MediaFormat(NamedTuple):
@@ -18,7 +18,7 @@ class MediaFormat(NamedTuple):
     media_type: str
     """MIME type."""
     matches: Callable[[bytes, int], bool]
-    """Return whether these are the first bytes of a file of that size."""
+    """Function that returns whether a file with these leading bytes and this size has the format."""
 
 
 def _begins(*starts: bytes) -> Callable[[bytes, int], bool]:
@@ -30,7 +30,7 @@ def _fits(pattern: bytes) -> Callable[[bytes, int], bool]:
 
 
 def _is_stl(head: bytes, size: int) -> bool:
-    """Return whether a file is a text, or has 80 bytes, the number of triangles, and 50 bytes for each."""
+    """Return whether a file is text STL, or binary STL: 80 bytes, a triangle count, and 50 bytes per triangle."""
     if re.match(rb"solid\b[^\n]*\n\s*(facet|endsolid)\b", head):
         return True
     return len(head) >= 84 and 84 + 50 * int.from_bytes(head[80:84], "little") == size
@@ -41,7 +41,7 @@ AUDIO = (
     MediaFormat(".wav", "audio/wav", _fits(rb"RIFF.{4}WAVE")),
     MediaFormat(".flac", "audio/flac", _begins(b"fLaC")),
     MediaFormat(".ogg", "audio/ogg", _begins(b"OggS")),
-    # A tag, or the header of a frame of layer III.
+    # An ID3 tag, or the header of a Layer III frame.
     MediaFormat(".mp3", "audio/mpeg", _fits(rb"ID3|\xff[\xfa\xfb\xf2\xf3\xe2\xe3]")),
 )
 VIDEO = (
@@ -62,21 +62,21 @@ IMAGE_FILES = (
     MediaFormat(".jpg", "image/jpeg", _begins(b"\xff\xd8\xff")),
     *(known for known in VIDEO if known.media_type.startswith("image/")),
 )
-"""Files that are images in a cell of a table."""
+"""Formats of image files that a table cell may contain."""
 _BY_SUFFIX = {known.suffix: known for known in (*PICTURES, *AUDIO, *VIDEO, *MESHES, *TABLES)}
 
 
 def recognise(head: bytes, size: int, formats: Sequence[MediaFormat]) -> MediaFormat | None:
-    """Return the format of a file among some; None if it has none of them."""
+    """Return the format among `formats` that a file has; None if no format matches."""
     return next((known for known in formats if known.matches(head, size)), None)
 
 
 def type_of(name: str) -> str | None:
-    """Return the MIME type of a file by its name; None if it has none of the suffixes of media."""
+    """Return the MIME type of a file by its name; None if the suffix is not that of a media file."""
     known = format_of(PurePath(name).suffix)
     return None if known is None else known.media_type
 
 
 def format_of(suffix: str) -> MediaFormat | None:
-    """Return the format of files with a suffix such as `.wav`; None if media have no such files."""
+    """Return the format of media files with a suffix such as `.wav`; None if no format has the suffix."""
     return _BY_SUFFIX.get(suffix)

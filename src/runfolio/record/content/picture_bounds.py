@@ -1,4 +1,4 @@
-"""Bounds of image files: the formats that are decoded, and the memory that decoding one may take."""
+"""Limits for image files: the formats that are decoded, and the memory that decoding may take."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
-"""Formats by their names in Pillow. Decoders of other formats run programs, or trust the size that a file claims."""
+"""Accepted formats by their Pillow names. Decoders of other formats run programs, or trust the size that a file
+claims."""
 MAX_DECODED_BYTES = 256 * 1024 * 1024
 
 _BYTES_A_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
-"""Bytes per pixel in Pillow by mode; four in every other mode."""
+"""Bytes per pixel by Pillow mode; all other modes take four."""
 _DECODER_BYTES = {"WEBP": 12, "TIFF": 3}
-"""Additional bytes per pixel of decoders that decode a whole image or strip at once."""
+"""Additional bytes per pixel for decoders that decode a whole image or strip at once."""
 _COLOR_BYTES = 4
 _ORIENTATION = 0x0112
 
@@ -22,21 +23,21 @@ _ORIENTATION = 0x0112
 def excess(picture: Image.Image) -> str | None:
     """Return the reason why a picture is too large to decode, as the end of a sentence; None if it is small enough.
 
-    The picture is open; its pixels may be decoded already.
+    The picture must be open. Its pixels may already be decoded.
     """
     needed = decoded_bytes(picture)
     if needed <= MAX_DECODED_BYTES:
         return None
     return (
-        f"claims {picture.width:,} x {picture.height:,} pixels of {picture.mode}, which take {needed:,} bytes to decode"
-        f" and convert (at most {MAX_DECODED_BYTES:,}); scale it down first"
+        f"claims {picture.width:,} x {picture.height:,} pixels of mode {picture.mode}, which take {needed:,} bytes"
+        f" to decode and convert; the limit is {MAX_DECODED_BYTES:,}, so scale it down first"
     )
 
 
 def decoded_bytes(picture: Image.Image) -> int:
-    """Return the bytes of a picture's decoded pixels and of a copy that is turned upright or converted.
+    """Return the number of bytes for a picture's decoded pixels and for a rotated or converted copy.
 
-    A progressive JPEG is decoded from all of its coefficients, which take two bytes each.
+    The coefficients of a progressive JPEG are all in memory during decoding, and take two bytes each.
     """
     pixels = picture.width * picture.height
     bytes_a_pixel = _BYTES_A_PIXEL.get(picture.mode, 4) + _DECODER_BYTES.get(picture.format or "", 0)
@@ -47,7 +48,7 @@ def decoded_bytes(picture: Image.Image) -> int:
 
 
 def _is_turned(picture: Image.Image) -> bool:
-    # A PNG without EXIF data at its start would be decoded to look for some at its end.
+    # Otherwise Pillow would decode the whole PNG to look for EXIF data at its end.
     if picture.format == "PNG" and "exif" not in picture.info:
         return False
     return picture.getexif().get(_ORIENTATION, 1) != 1

@@ -1,6 +1,6 @@
-"""Edits of a run by people: its name, tags, notes, and whether it is archived; one file per edit.
+"""Edits that people make to a run: name, tags, notes, archiving and verdict. Each edit is one file.
 
-No file is ever changed, so any number of people may edit one run, even while it is being written
+Edit files are never changed, so any number of people may edit one run, even while it is being written
 (`docs/format.md`, Notes).
 """
 
@@ -26,7 +26,7 @@ _FILE_NAME = re.compile(r"([0-9]{16})-[0-9a-z]{8}\.json")
 NAME_LENGTH, _TAG_LENGTH = 500, 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_US = 10**16 - 1
-"""Latest time that the name of an edit's file can express."""
+"""Latest time, in microseconds since 1970, that the name of an edit file can express."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -41,7 +41,7 @@ class EditedValues(TypedDict, total=False):
 
 
 class Edit(TypedDict, total=False):
-    """File `notes/<time>-<random>.json`."""
+    """Content of `notes/<time>-<random>.json`."""
 
     set: Required[EditedValues]
     time: Line
@@ -50,16 +50,16 @@ class Edit(TypedDict, total=False):
 
 
 class Edits(NamedTuple):
-    """Result of all edits of a run."""
+    """Combined result of all edits of a run."""
 
     values: EditedValues
-    """Edited values among `name`, `tags`, `notes`, `archived`, `verdict`."""
+    """Edited values; each key is `name`, `tags`, `notes`, `archived` or `verdict`."""
     problems: list[str]
-    """Problems of unreadable files, one line each."""
+    """Descriptions of unreadable files, one line each."""
 
 
 def read(folder: Path, document: RunDocument) -> Edits:
-    """Return the last value of each key, unless the run itself set it later (`edited` in its `run.json`)."""
+    """Return the last value of each edited key, without keys that the run itself set later (`edited` in `run.json`)."""
     edits = Edits(EditedValues(), [])
     try:
         edit_files = _files(folder)
@@ -78,7 +78,7 @@ def read(folder: Path, document: RunDocument) -> Edits:
 
 
 def find_damaged(folder: Path) -> Iterator[tuple[RecordPath, Exception]]:
-    """Yield the unreadable files of edits, with the error."""
+    """Yield each unreadable edit file and its error."""
     try:
         edit_files = _files(folder)
     except OSError as error:
@@ -94,11 +94,12 @@ def find_damaged(folder: Path) -> Iterator[tuple[RecordPath, Exception]]:
 def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
     """Set some of `name`, `tags`, `notes`, `archived` and `verdict`.
 
-    The edit gets a later time than every existing one, so that it applies even if another machine's clock is ahead.
+    The edit gets a later time than all existing edits, so that it takes effect even if another machine's clock is
+    ahead.
 
     Raises:
         ConfigError: The name is empty, longer than 500 characters, or has several lines.
-        StoreError: The store cannot be written, or the run does not exist.
+        StoreError: The store cannot be written to, or the run does not exist.
     """
     if "name" in values:
         check_name(values["name"])
@@ -108,9 +109,7 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
         earlier = [time_us for time_us, _ in _files(folder)] + [_edited_us(document, key) for key in values]
         time_us = max(int(time.time() * 1e6), max(earlier) + 1)
         if time_us > _LAST_US:
-            raise StoreError(
-                f"{folder} holds a change dated after the year 2286, so no later one is possible; remove it"
-            )
+            raise StoreError(f"{folder} has an edit dated after the year 2286, so no later edit is possible; remove it")
         edit = {
             "runfolio": FORMAT,
             "time": time_to_text(_EPOCH + time_us * _MICROSECOND),
@@ -121,7 +120,7 @@ def add(folder: Path, document: RunDocument, values: Mapping[str, Any]) -> None:
         files.write_json(notes / f"{time_us:016}-{new_id()}.json", edit, sync=True)
     except OSError as error:
         raise StoreError(
-            f"cannot write to {folder} ({error.strerror}); an edit needs permission to write there, and some space"
+            f"cannot write to {folder} ({error.strerror}); an edit needs write permission and free disk space"
         ) from None
 
 
@@ -152,7 +151,7 @@ def _is_line(text: str, longest: int) -> bool:
 
 
 def _files(folder: Path) -> list[tuple[int, RecordPath]]:
-    """Return the files of a run's edits with their times in microseconds since 1970, in order."""
+    """Return the edit files of a run and their times in microseconds since 1970, in order of time."""
     paths = RecordPath(folder, NOTES).entries()
     return [(int(match[1]), path) for path in paths if (match := _FILE_NAME.fullmatch(path.name))]
 
@@ -169,13 +168,13 @@ def _values(path: RecordPath) -> EditedValues:
 
 
 def _edited_us(document: RunDocument, key: str) -> int:
-    """Return when the run itself last set `key` after its start; 0 if it never did."""
+    """Return the time (microseconds since 1970) at which the run last changed `key` after its start, or 0."""
     edited = document.edited.get(key)
     return (edited - _EPOCH) // _MICROSECOND if edited else 0
 
 
 def _user() -> str | None:
-    import getpass  # only needed for edits, while every run imports this module for its names
+    import getpass  # needed only for edits, but every run imports this module to check names
 
     try:
         return getpass.getuser()

@@ -1,1 +1,1 @@
-"""Heartbeats, claims and process exits: which processes write a run, and whether they are alive."""
+"""Heartbeats, claims and process exits, which show which processes write to a run and whether they are alive."""

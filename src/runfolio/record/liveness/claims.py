@@ -1,4 +1,4 @@
-"""Claims: the process that creates the file of an attempt first has opened the attempt."""
+"""Claims of attempts. The first process that creates the claim file of an attempt owns the attempt."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from runfolio.record.base.schema import AttemptNumber, Line, Pid, Writer
 from runfolio.record.liveness.heartbeats import Heartbeat
 
 _WHOLE_AFTER_S = 0.5
-"""Time in which the content of a new claim must appear, which is written right after its creation."""
+"""Seconds to wait for the content of a new claim file, which is written right after the file is created."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """`claims/attempt-<n>.json`."""
+    """Content of `claims/attempt-<n>.json`."""
 
     attempt: AttemptNumber
     writer: Writer
@@ -39,16 +39,16 @@ class AttemptTaken(StoreError):  # noqa: N818 - like all errors of runfolio, nam
         self.claim = claim
         super().__init__(
             f"attempt {claim.attempt} of the run in {folder} has just been opened by process {claim.pid} on"
-            f" {claim.host}{_last_beat(folder, claim.writer)}; one process resumes a run: stop that one first"
+            f" {claim.host}{_last_beat(folder, claim.writer)}; only one process can resume a run; stop that one first"
         )
 
 
 def acquire(folder: Path, heartbeat: Heartbeat) -> None:
-    """Claim the attempt of an existing `heartbeat` for its process.
+    """Claim an attempt for the process of `heartbeat`. The heartbeat must already be written.
 
     Raises:
-        AttemptTaken: Another process has claimed it.
-        OSError: The store cannot be written.
+        AttemptTaken: Another process has claimed the attempt.
+        OSError: The store cannot be written to.
     """
     path = _path(folder, heartbeat.attempt)
     path.parent.mkdir()
@@ -67,12 +67,12 @@ def acquire(folder: Path, heartbeat: Heartbeat) -> None:
 
 
 def read(folder: Path, attempt: int) -> Claim | None:
-    """Return the claim of an attempt; None if there is none."""
+    """Return the claim of an attempt; None if no process has claimed it."""
     deadline = time.monotonic() + _WHOLE_AFTER_S
     while True:
         try:
             return replace(schema.decode_whole(Claim, files.read_json(_path(folder, attempt))), attempt=attempt)
-        except (FileNotFoundError, StoreError):  # an unreadable store has no claims
+        except (FileNotFoundError, StoreError):  # claims in an unreadable store count as missing
             return None
         except (ValueError, RunfolioError):
             if time.monotonic() > deadline:
@@ -81,7 +81,7 @@ def read(folder: Path, attempt: int) -> Claim | None:
 
 
 def newest_attempt(folder: Path) -> int:
-    """Return the highest claimed attempt; 0 if there is none."""
+    """Return the number of the highest claimed attempt; 0 if no attempt was claimed."""
     paths = RecordPath(folder, CLAIMS).entries()
     matches = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in paths)
     return max((int(match[1]) for match in matches if match), default=0)
@@ -92,7 +92,7 @@ def _path(folder: Path, attempt: int) -> RecordPath:
 
 
 def _unknown_claim(attempt: int) -> Claim:
-    """Return a claim of an unknown process, for an invalid file."""
+    """Return a claim of an unknown process, which stands in for an invalid file."""
     return Claim(attempt, "unknown", "an unknown host", 0)
 
 

@@ -1,4 +1,4 @@
-"""Heartbeats: the process that writes a run, whether it is alive, and the resulting state of the run."""
+"""Heartbeats of the processes that write to a run, and the state of the run that results from them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from runfolio.record.base.schema import AttemptNumber, Count, Line, Pid, Seconds
 from runfolio.record.liveness.process_exits import Death
 
 Role = Literal["primary", "rank", "worker", "process"]
-"""Role of a writer in its run: the process that opened the attempt and owns `run.json`; another rank of the same job;
-a worker of a DataLoader; any other process that joined."""
+"""Role of a writer in its run. `primary`: the process that opened the attempt and owns `run.json`. `rank`: another
+rank of the same job. `worker`: a DataLoader worker. `process`: any other process that joined the run."""
 End = Literal["finished", "failed", "interrupted", "preempted"]
 PRIMARY: Role = "primary"
 CRASHED = "crashed"
 SILENT_S = 60.0
-"""Time without a new heartbeat, by the reader's own clock, after which a writer is dead."""
+"""Seconds without a new heartbeat, by the reader's own clock, after which a writer counts as dead."""
 
 
 @dataclass
 class Heartbeat:
-    """`alive/<writer>.json`."""
+    """Content of `alive/<writer>.json`."""
 
     writer: Writer
     attempt: AttemptNumber
@@ -41,16 +41,17 @@ class Heartbeat:
     pid_namespace: Line
     pid: Pid
     pid_started: Seconds
-    """Start of the process in seconds after `boot`, which distinguishes it from a later one with the same pid."""
+    """Start time of the process in seconds after boot. It distinguishes the process from a later one with the same
+    pid."""
     every_s: Seconds
     beat: Count = 0
     end: End | None = None
-    """State in which the process ended; None before."""
+    """State in which the process ended; None while it runs."""
     role: Role = PRIMARY
     rank: Small | None = None
-    """Rank in a distributed job; None without one."""
+    """Rank in a distributed job; None for other processes."""
     worker: Small | None = None
-    """Number among the workers of a DataLoader; None for other processes."""
+    """Number of a DataLoader worker; None for other processes."""
 
     @classmethod
     def of_this_process(
@@ -71,7 +72,7 @@ class Heartbeat:
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Heartbeat | None:
-        """Return the heartbeat of a writer; None if it has no valid one."""
+        """Return the heartbeat of a writer; None if the writer has no valid heartbeat."""
         try:
             heartbeat = schema.decode_whole(cls, files.read_json(_path(folder, writer)))
         except (FileNotFoundError, ValueError, RunfolioError):
@@ -82,18 +83,18 @@ class Heartbeat:
         files.write_json(_path(folder, self.writer), {"runfolio": FORMAT, **dataclasses.asdict(self)})
 
     def remove(self, folder: Path) -> None:
-        """Remove the heartbeat: this process does not write the run after all."""
+        """Remove the heartbeat, because this process does not write to the run after all."""
         _path(folder, self.writer).unlink(missing_ok=True)
 
     def age_s(self, folder: Path) -> float:
-        """Return the seconds since it was written, by the clocks of this machine and the disk."""
+        """Return the seconds since the heartbeat was written, by this machine's clock and the file's timestamp."""
         try:
             return max(0.0, time.time() - _path(folder, self.writer).status().st_mtime)
         except OSError:
             return 0.0
 
     def process_is_gone(self) -> bool | None:
-        """Return whether the process has ended; None if it ran elsewhere and this machine cannot know."""
+        """Return whether the process has ended; None if its pid is not visible to this process."""
         if (self.host, self.boot, self.pid_namespace) != (hostname(), _boot(), _pid_namespace()):
             return None
         started = process_started(self.pid)
@@ -101,7 +102,7 @@ class Heartbeat:
 
 
 def heartbeats(folder: Path) -> list[Heartbeat]:
-    """Return every readable heartbeat of a run, one per writer, by attempt, rank and worker."""
+    """Return every readable heartbeat of a run, one per writer, sorted by attempt, rank and worker."""
     paths = RecordPath(folder, ALIVE).files()
     names = [path.stem for path in paths if path.suffix == ".json" and is_writer_id(path.stem)]
     readable = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
@@ -109,7 +110,7 @@ def heartbeats(folder: Path) -> list[Heartbeat]:
 
 
 def joined_heartbeats(folder: Path, document: RunDocument) -> list[Heartbeat]:
-    """Return the heartbeats of the writers that joined the run without having opened an attempt."""
+    """Return the heartbeats of the writers that joined the run but did not open an attempt."""
     primaries = {attempt.writer for attempt in document.attempts}
     return [
         heartbeat for heartbeat in heartbeats(folder) if heartbeat.writer not in primaries and heartbeat.role != PRIMARY
@@ -122,25 +123,25 @@ def _order(heartbeat: Heartbeat) -> tuple[int, bool, bool, int, bool, int]:
 
 
 class BeatHistory(Protocol):
-    """Memory of a reader for earlier heartbeats."""
+    """History of the heartbeats that a reader has seen."""
 
     def seen_at(self, key: str, beat: int) -> float:
-        """Return when this reader first saw `key` at `beat`, by its own `clock.steady`."""
+        """Return the `clock.steady` time at which this reader first saw the number `beat` for `key`."""
         ...
 
 
 def is_over(folder: Path, writer: str) -> bool:
-    """Return whether a writer has certainly ended; on another machine, only its own last heartbeat proves that."""
+    """Return whether a writer has certainly ended. On a different machine, only its last heartbeat can prove that."""
     heartbeat = Heartbeat.read(folder, writer)
     return heartbeat is not None and (heartbeat.end is not None or heartbeat.process_is_gone() is True)
 
 
 def derive_state(folder: Path, document: RunDocument, history: BeatHistory) -> str:
-    """Return the state of a run for a reader: that of `run.json`, or `crashed` (`docs/format.md`, alive)."""
+    """Return the state in `run.json`, corrected by the run's heartbeats and deaths (`docs/format.md`, alive)."""
     state = document.status.state
     if not document.attempts or state not in (RUNNING, "finished"):
         return state
-    if state == "finished":  # the process does not know its exit status, which its helper recorded
+    if state == "finished":  # a process does not know its exit status, but its helper process records it
         death = Death.read(folder, document.attempts[-1].writer)
         return "failed" if death is not None and death.exit_code else state
     heartbeat = Heartbeat.read(folder, document.attempts[-1].writer)
@@ -152,10 +153,10 @@ def derive_state(folder: Path, document: RunDocument, history: BeatHistory) -> s
 
 
 def is_gone(folder: Path, heartbeat: Heartbeat, history: BeatHistory) -> bool:
-    """Return whether a writer without an end is dead: its process has vanished, or it was silent for too long."""
+    """Return whether a writer that reported no end is dead, because its process is gone or was silent for too long."""
     is_dead = heartbeat.process_is_gone()
     if is_dead is None:
-        key = f"{folder}:{heartbeat.writer}:{_boot()}"  # of the reader, whose clock restarts with each boot
+        key = f"{folder}:{heartbeat.writer}:{_boot()}"  # boot of the reader, whose steady clock restarts with each boot
         is_dead = steady() - history.seen_at(key, heartbeat.beat) > SILENT_S
     return is_dead
 
@@ -169,7 +170,7 @@ def hostname() -> str:
 
 
 def _boot() -> str:
-    """Return an id of this boot of the machine, the same for every process on it."""
+    """Return an id of the machine's current boot, which is the same for all its processes."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -179,7 +180,7 @@ def _boot() -> str:
 
 
 def _pid_namespace() -> str:
-    """Return the pid namespace: containers share host and boot but have separate pids."""
+    """Return the pid namespace. Containers can share the host name and the boot id, but have separate pids."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
@@ -187,14 +188,14 @@ def _pid_namespace() -> str:
 
 
 def process_started(pid: int) -> float | None:
-    """Return when the process started, in seconds after the machine; None if it does not exist or is dead."""
+    """Return the start time of a process in seconds after boot; None if it does not exist or is a zombie."""
     import psutil
 
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        # A change of the clock moves both, so their difference stays the same.
+        # A change of the system clock shifts both times, so their difference stays the same.
         return process.create_time() - psutil.boot_time()
     except (psutil.NoSuchProcess, psutil.AccessDenied, TypeError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""Deaths: observations of a process that ended differently than its run states (`docs/format.md`, Deaths)."""
+"""Deaths: facts about a process that ended differently from what the run states (`docs/format.md`, Deaths)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.record.base.schema import Count, Small
 
 @dataclass(frozen=True, kw_only=True)
 class Death:
-    """`alive/<writer>.death.json`; unknown facts are None."""
+    """Content of `alive/<writer>.death.json`; unknown facts are None."""
 
     signal: Small | None = None
     exit_code: Small | None = None
@@ -26,7 +26,7 @@ class Death:
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Death | None:
-        """Return the observations; None if there is no valid file."""
+        """Return the recorded facts about a writer's death; None if there is no valid file."""
         try:
             return schema.decode(cls, files.read_json(death_path(folder, writer)))[0]
         except (FileNotFoundError, RunfolioError):

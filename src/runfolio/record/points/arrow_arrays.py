@@ -1,7 +1,7 @@
 """Conversion between NumPy and Arrow without pandas.
 
-Arrow's own functions (`pa.array`, `to_numpy`, comparisons) import pandas to check whether it is installed. That takes
-longer than everything else that a reader does.
+Arrow's own functions (`pa.array`, `to_numpy`, comparisons) import pandas to check whether it is installed. This check
+takes longer than all other work of a reader.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TIME = pa.timestamp("us", "UTC")
 
 
 def to_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
-    """Convert numbers without nulls, [n], without a copy if they are in one chunk."""
+    """Convert an Arrow array [n] of numbers without nulls to NumPy. A single chunk is not copied."""
     if isinstance(column, pa.ChunkedArray):
         pieces = [np.from_dlpack(chunk) for chunk in column.chunks]
         return np.concatenate(pieces) if len(pieces) != 1 else pieces[0]
@@ -26,13 +26,13 @@ def to_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
 
 
 def from_numpy(numbers: NDArray[Any]) -> pa.Array:
-    """Convert numbers, [n], without a copy."""
+    """Convert a NumPy array [n] of numbers to Arrow. A contiguous array is not copied."""
     numbers = np.ascontiguousarray(numbers)
     return pa.Array.from_buffers(_TYPES[numbers.dtype.str[1:]], len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def with_missing(numbers: NDArray[Any], present: NDArray[np.bool_]) -> pa.Array:
-    """Convert numbers, [n], with nulls where `present`, [n], is false."""
+    """Convert a NumPy array [n] of numbers to Arrow, with nulls where `present`, [n], is false."""
     bits = pa.py_buffer(np.packbits(present, bitorder="little"))
     return pa.Array.from_buffers(_TYPES[numbers.dtype.str[1:]], len(numbers), [bits, pa.py_buffer(numbers)])
 
@@ -53,17 +53,17 @@ def decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], li
     """Return the code of each row, and the strings that the codes stand for.
 
     Raises:
-        ArrowInvalid: A code has no text.
+        ArrowInvalid: A code has no string.
     """
     codes, values = to_numpy(column.indices), column.dictionary.to_pylist()
     # For a damaged page, Arrow may return fewer strings.
     if codes.size and (codes.min() < 0 or codes.max() >= len(values)):
-        raise pa.ArrowInvalid("codes without a string")
+        raise pa.ArrowInvalid("a code has no string")
     return codes, values
 
 
 def repeated_texts(values: Sequence[str], counts: Sequence[int]) -> pa.DictionaryArray:
-    """Return each text as often as `counts` says, one after another."""
+    """Return an array that repeats each string as often as `counts` states."""
     codes = {text: code for code, text in enumerate(dict.fromkeys(values))}
     indices = np.repeat(np.array([codes[text] for text in values], np.int32), np.array(counts, np.int64))
     return pa.DictionaryArray.from_arrays(from_numpy(indices), texts(list(codes)))

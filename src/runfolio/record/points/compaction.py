@@ -1,10 +1,11 @@
-"""Sealing: tails become Parquet segments, segments are compacted, and covered files are removed.
+"""Sealing and compaction: tails become Parquet segments, segments are merged, and covered files are removed.
 
-As a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), it does one of these and
-sweeps. So a training process has its long tails sealed without Arrow, its memory, or its use of the interpreter lock.
+As a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), the module seals or compacts,
+and then sweeps. A training process can thus have long tails sealed without loading Arrow, using memory for it, or
+waiting for the interpreter lock.
 
-If it is killed at any moment, every log call is still in an intact file: a segment is synced and renamed, and the
-folder synced, before a file that it covers is deleted.
+If the process is killed at any moment, every log call is still in an intact file. A file is deleted only after the
+segment that covers it was synced and renamed, and the folder was synced.
 """
 
 from __future__ import annotations
@@ -36,37 +37,37 @@ from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.points.tail_columns import Tail
 
 STALE_VIEW_S = 120.0
-"""Time for which a covered file remains on a network disk, for readers with an outdated view of the folder."""
+"""Seconds for which a covered file is kept on a network disk, for readers with an outdated view of the folder."""
 ABANDONED_S = 3600.0
-"""Age from which a hidden file is considered abandoned. If its process was only suspended, just its work is lost: it
-cannot rename the missing file, and deletes nothing before a rename."""
+"""Age in seconds from which a hidden file counts as abandoned. If its process was only suspended, only its work is
+lost: the process cannot rename the missing file, and deletes no other file before the rename."""
 _ROWS_AT_ONCE = 131_072
-"""Largest number of points in memory at once, for runs of any size."""
+"""Maximum number of points in memory, for runs of any size."""
 _SMALLEST_BLOCK = 8192
-"""Smallest number of points read at once from one file: smaller blocks are slow."""
+"""Minimum number of points that are read from one file at once, since smaller blocks are slow."""
 _BUSY_NICE = 10
 T = TypeVar("T")
 TailCoverage = dict[RecordPath, SeqRanges]
-"""Ranges that each tail covers; empty if a line is damaged, so that the tail is kept."""
+"""Ranges that each tail covers. They are empty if a line is damaged, so that the tail is kept."""
 
 
 def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
     """Write the closed tail `number` of `writer` as a segment with the same number.
 
-    The tail remains until it is swept. Damaged lines remain only there: the segment does not cover them.
+    The tail is kept until `sweep` deletes it. The segment does not contain the damaged lines of the tail.
     """
     try:
         tail = Tail.open(tail_path(folder, writer, number))
         return _write(folder, writer, number, [], [tail]) if tail is not None else {}
-    except FileNotFoundError:  # another process has sealed and swept it
+    except FileNotFoundError:  # another process has sealed and swept the tail
         return {}
 
 
 def compact(folder: Path, writer: str, number: int) -> TailCoverage:
-    """Write all readable points in the run's segments and closed tails as segment `number` of `writer`.
+    """Merge all readable points of the run's segments and closed tails into segment `number` of `writer`.
 
-    Tails of other writers that may still be written are skipped; `writer`'s own must be flushed. A damaged file is
-    neither changed nor covered, so that it is kept for later repairs. If one segment cannot hold all points, each tail
+    Tails to which other writers may still append are skipped. The tails of `writer` must be flushed. A damaged file is
+    neither changed nor covered, so that it can be repaired later. If one segment cannot hold all points, each tail
     becomes a segment of its own.
     """
     damaged: set[RecordPath] = set()
@@ -77,7 +78,7 @@ def compact(folder: Path, writer: str, number: int) -> TailCoverage:
         except FileNotFoundError:
             if not RecordPath(folder, METRICS).exists():
                 return {}  # the run was deleted
-            continue  # another process has compacted it in the meantime
+            continue  # another process has compacted the run in the meantime
         except DamagedFile:
             damaged_paths = {segment.path for segment in segments if segment.damaged}
             if not damaged_paths:
@@ -88,10 +89,10 @@ def compact(folder: Path, writer: str, number: int) -> TailCoverage:
 
 
 def _seal_each(folder: Path, writer: str, number: int) -> TailCoverage:
-    """Write each closed tail as a segment, numbered from `number` of `writer`."""
+    """Write each closed tail as a segment of `writer`, numbered from `number`."""
     coverage: TailCoverage = {}
     for tail in list(_closed_tails(folder, writer)):
-        with suppress(FileNotFoundError):  # another process has sealed and removed it
+        with suppress(FileNotFoundError):  # another process has sealed and removed the tail
             coverage |= _write(folder, writer, number, [], [tail])
     return coverage
 
@@ -102,14 +103,14 @@ def _closed_tails(folder: Path, writer: str) -> Iterator[Tail]:
 
 
 def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage | None = None) -> int:
-    """Delete tails and segments that other segments, at least `after_s` old, cover completely; return their number.
+    """Delete the tails and segments that other segments cover completely, and return the number of deleted files.
 
-    Files that cannot be deleted remain, which is harmless. Also kept are tails that may still be written, and files
-    that are covered only by a segment with unreadable pages. Temporary files of killed processes are deleted.
+    Tails that may still be written to are kept, and so are files that only a segment with unreadable pages covers.
+    Files that cannot be deleted also stay, which is harmless. Temporary files of killed processes are deleted too.
 
     Args:
-        after_s: Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
-        coverage: Ranges that sealing has just determined, to avoid repeating that.
+        after_s: Minimum age of a covering segment in seconds. Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
+        coverage: Result of sealing or compacting, which makes it unnecessary to read the tails again.
     """
     if after_s is None:
         after_s = 0.0 if disk.is_local(folder) else STALE_VIEW_S
@@ -132,12 +133,12 @@ def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage 
         if closed and _is_held((coverage or {}).get(tail.path) or _complete_ranges(tail, intact_ranges), intact):
             covered.append(tail.path)
     if covered:
-        metrics.sync()  # the process that renamed the covering segment may not have synced it
+        metrics.sync()  # the process that renamed the covering segment may not have synced the folder
     return sum(map(_unlink, covered))
 
 
 def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], tails: Iterable[Tail]) -> TailCoverage:
-    """Merge segments and tails into one segment, in bounded memory; do nothing if one contains everything already.
+    """Merge segments and tails into one segment in bounded memory, unless a segment already contains all points.
 
     Raises:
         DamagedFile: A page of a segment cannot be read.
@@ -165,18 +166,18 @@ def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], 
 
 
 class _SortedTailRows:
-    """Sorted points of tails: in memory if they are few, else in chunks of an unnamed file."""
+    """Sorted points of tails: in memory if there are few, else in chunks of an unnamed file."""
 
     def __init__(self, folder: RecordPath) -> None:
         self.metrics: dict[str, int] = {}
-        """Code of each metric, in order of appearance; `_writers` has those of writers."""
+        """Code of each metric, in order of appearance; `_writers` has the codes of the writers."""
         self._writers: dict[str, int] = {}
         self._rows: list[Rows] = []
         with folder.opened() as (_, path):
-            # With "/.", so that the unnamed file is not created through a link.
+            # The path ends in "/.", so that the unnamed file is not created through a link.
             self._file = tempfile.TemporaryFile(dir=f"{path}/.", prefix=HIDDEN, buffering=0)  # noqa: SIM115
         self._chunk_bounds = [0]
-        """Bounds of the file's chunks, in rows."""
+        """Numbers of the rows at which the chunks of the file start and end."""
 
     def __enter__(self) -> Self:
         return self
@@ -188,7 +189,7 @@ class _SortedTailRows:
         """Add a tail.
 
         Raises:
-            FileNotFoundError: It was deleted.
+            FileNotFoundError: The tail was deleted.
             OSError: There is no space on the disk.
         """
         writer = self._writers.setdefault(tail.writer, len(self._writers))
@@ -203,7 +204,7 @@ class _SortedTailRows:
                 self._spill()
 
     def streams(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int) -> list[Iterator[Rows]]:
-        """Return the chunks, each ordered, in blocks of `size` rows, with the given codes."""
+        """Return one stream per chunk, which yields ordered rows with the given codes in blocks of `size` rows."""
         translate = lookup_codes(self.metrics, metrics), lookup_codes(self._writers, writers)
         last = np.concatenate([empty_rows(), *self._rows])
         self._rows = []
@@ -221,7 +222,7 @@ class _SortedTailRows:
         self._rows = []
         order = _ranks(self.metrics), _ranks(self._writers)
         rows = sort_rows(_translate_codes(rows, *order))
-        # Stored by code: later names change the ranks, but not the relative order of earlier ones.
+        # Rows are stored by code, since later names change the ranks, but not the relative order of earlier names.
         rows = _translate_codes(rows, *(np.argsort(ranks).astype(np.int32) for ranks in order))
         rows.tofile(self._file)
         self._chunk_bounds.append(self._chunk_bounds[-1] + len(rows))
@@ -247,7 +248,7 @@ def _translate_codes(rows: Rows, metrics: NDArray[np.int32], writers: NDArray[np
 
 
 def _free_path(folder: Path, writer: str, number: int, ranges: SeqRanges) -> RecordPath | None:
-    """Return an unused path for a segment of `ranges`; None if nothing must be written."""
+    """Return an unused path for a segment of `ranges`; None if no segment has to be written."""
     while (path := segment_path(folder, writer, number)).exists():
         segment = _open_readable(Segment.open, path)
         if segment is not None and seq_ranges.contains(segment.ranges, ranges):
@@ -281,7 +282,7 @@ def _open_readable(open_file: Callable[[RecordPath], T | None], path: RecordPath
 
 
 def _complete_ranges(tail: Tail, ranges: SeqRanges) -> SeqRanges:
-    """Return the ranges of a tail; empty if they are not all in `ranges`, or if a line is damaged."""
+    """Return the ranges of a tail; empty if `ranges` does not contain all of them, or if a line is damaged."""
     try:
         for _ in tail.slices():
             if tail.damaged or not seq_ranges.contains(ranges, tail.ranges):
@@ -304,7 +305,7 @@ def _is_held(ranges: SeqRanges, segments: Sequence[Segment]) -> bool:
 
 
 def _disk_time(folder: RecordPath) -> float:
-    """Return the time by the clock of the disk, which differs from this machine's on a network disk."""
+    """Return the time by the clock of the disk, which on a network disk may differ from this machine's clock."""
     path = folder.hidden(f"{HIDDEN}{secrets.token_hex(4)}-clock")
     try:
         os.close(path.create())
@@ -337,7 +338,7 @@ def _unlink(path: RecordPath) -> int:
 
 
 if __name__ == "__main__":
-    os.nice(_BUSY_NICE)  # the training has priority
+    os.nice(_BUSY_NICE)  # training has priority
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     task, folder, writer, number = sys.argv[1:]

@@ -1,7 +1,7 @@
-"""Limits of Parquet files, checked before Arrow decodes them: a small file may claim a huge content.
+"""Limits of Parquet files. They are checked before Arrow decodes a file, since a small file may claim huge content.
 
-Arrow allocates the memory that a footer and the headers of pages ask for. Here both are checked against the size of the
-file and the limits of a segment.
+Arrow allocates as much memory as the footer and the page headers request. This module checks both against the size of
+the file and the limits of a segment.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ GROUP_ROWS = 1 << 20
 COLUMN_BYTES = 256 << 20
 """Largest unpacked size in bytes of a column in a row group."""
 _ROWS_PER_BYTE = 200
-"""Largest number of rows per byte of a file; a constant metric has about 40."""
+"""Largest number of rows per byte of a file; a constant metric reaches about 40."""
 _ZSTD_RATIO = 1 << 15
 """Largest compression ratio: a block of 4 bytes may unpack to 128 KB."""
 _UNCOUNTED_BYTES = 1 << 20
-"""Size up to which a footer is not checked; Arrow needs up to 250 times as much memory."""
+"""Largest footer, in bytes, whose structs are not counted. Arrow needs up to 250 times as much memory."""
 _STRUCT_BYTES = 8
-"""Smallest average size of a struct in a footer; Arrow's have about 14 bytes."""
+"""Smallest average size of a struct in a footer, in bytes. Structs that Arrow writes have about 14 bytes."""
 _HEADER_BYTES = 4096
-"""Size of the largest header of a page, which contains the page's first and last name."""
+"""Size of the largest page header in bytes. The header contains the first and last name on the page."""
 _VARINT_BITS = 64
-"""Bits of the largest integer."""
+"""Number of bits in the largest integer."""
 _TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
-"""Types of Thrift's compact protocol."""
+"""Type codes of Thrift's compact protocol."""
 _UNPACKED, _PACKED = (2,), (3,)
-"""Fields of a page's header: its sizes in bytes without the header."""
+"""Paths of the fields in a page header that state the size of the page in bytes, without the header."""
 _PAGE_KIND, _DATA_ENCODING, _DATA_2_ENCODING = (1,), (5, 2), (8, 4)
-"""Fields of a page's header: kind, and encoding of the values in a page of data of version 1 and 2."""
+"""Paths of the fields in a page header for the kind of page, and the encoding in data pages of version 1 and 2."""
 _DATA_KINDS = {0: _DATA_ENCODING, 3: _DATA_2_ENCODING}
 _PLAIN_ENCODINGS = (0, 3)
-"""PLAIN, and RLE of truth values: other encodings repeat long texts in few bytes."""
+"""PLAIN, and RLE for booleans. Other encodings can repeat long strings in a few bytes."""
 _PLAIN_TYPES = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE", "BYTE_ARRAY")
-"""Types whose missing values take at most 8 bytes."""
+"""Types in which a missing value takes at most 8 bytes."""
 _CHECKSUM = b"RFcs"
 
 
@@ -51,32 +51,32 @@ PAGE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 class Footer(NamedTuple):
-    """The footer of a Parquet file."""
+    """Footer of a Parquet file."""
 
     data: bytes
-    """Content, followed by its length and the format's name."""
+    """Content of the footer, followed by its length and the magic bytes of Parquet."""
     before: bytes
-    """Eight bytes before the footer."""
+    """The eight bytes before the footer."""
 
 
 def open_file(path: RecordPath, most_bytes: int = file_bounds.SEGMENT) -> pa.OSFile:
     """Open a Parquet file for Arrow.
 
     Args:
-        most_bytes: Size of the largest file of its kind.
+        most_bytes: Maximum size of the file.
     Raises:
-        FileNotFoundError: It is gone.
-        UnusableFile: It is a link, a device or a FIFO, or larger.
+        FileNotFoundError: The file does not exist.
+        UnusableFile: The file is a link, a device or a FIFO, or it is too large.
     """
     with path.open(most_bytes) as file:
         return pa.OSFile(str(descriptor_path(file.fileno(), str(path))))
 
 
 def read_footer(file: pa.NativeFile) -> Footer:
-    """Return the footer; if its length is wrong, the available bytes.
+    """Return the footer. If its stated length is wrong, return as many bytes as available.
 
     Raises:
-        ArrowInvalid: It is larger than allowed, or claims more content than its size allows.
+        ArrowInvalid: The footer is larger than allowed, or contains more structs than its size allows.
     """
     size = file.size()
     length = int.from_bytes(file.read_at(min(8, size), max(size - 8, 0))[:4], "little")
@@ -91,21 +91,21 @@ def read_footer(file: pa.NativeFile) -> Footer:
 
 
 def checksum_of(footer: Footer) -> bytes:
-    """Return the 8 bytes before a footer. Parquet has no checksum for it, and Arrow aborts after some damage."""
+    """Return the 8-byte checksum that precedes a footer. Parquet has none, and some damage makes Arrow abort."""
     return _CHECKSUM + zlib.crc32(footer.data).to_bytes(4, "little")
 
 
 def with_checksum(content: bytes) -> bytes:
-    """Return the bytes of a Parquet file with a checksum before its footer."""
+    """Return the content of a Parquet file with a checksum inserted before its footer."""
     footer = read_footer(pa.BufferReader(content))
     return content[: -len(footer.data)] + checksum_of(footer) + footer.data
 
 
 def check_footer(file: pa.NativeFile) -> None:
-    """Check the checksum of the footer; files of earlier versions without one are accepted.
+    """Verify the checksum of the footer. Files of earlier versions, which have no checksum, are accepted.
 
     Raises:
-        ArrowInvalid: The footer was changed.
+        ArrowInvalid: The footer does not match its checksum.
     """
     footer = read_footer(file)
     if footer.before.startswith(_CHECKSUM) and footer.before != checksum_of(footer):
@@ -113,10 +113,10 @@ def check_footer(file: pa.NativeFile) -> None:
 
 
 def check_plain(file: pa.NativeFile, metadata: pq.FileMetaData, most_bytes: int) -> None:
-    """Check that a file holds plain values only, page by page, and how many bytes they take.
+    """Check page by page that a file has only plain values, and that they unpack to at most `most_bytes`.
 
     Raises:
-        ArrowInvalid: It holds lists, other types or encodings, or unpacks to more than `most_bytes`.
+        ArrowInvalid: The file has lists, unsupported types or encodings, or too many bytes.
     """
     for index in range(metadata.num_columns):
         column = metadata.schema.column(index)
@@ -138,7 +138,7 @@ def check_plain(file: pa.NativeFile, metadata: pq.FileMetaData, most_bytes: int)
 
 
 def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
-    """Check the number of rows, as each row group states it, against the size of the file.
+    """Check the number of rows that the row groups claim against the size of the file.
 
     Raises:
         ArrowInvalid: The file claims more rows than it can contain.
@@ -156,10 +156,10 @@ def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
 
 
 def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns: Sequence[str]) -> None:
-    """Check some columns of a row group against the file, page by page.
+    """Check that some columns of a row group do not unpack to more than `COLUMN_BYTES`.
 
     Raises:
-        ArrowInvalid: A column would unpack to more than it can contain.
+        ArrowInvalid: A column would be too large, or its compression is not supported.
     """
     about = metadata.row_group(group)
     for index in range(about.num_columns):
@@ -184,7 +184,7 @@ def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
 
 
 def _pages(file: pa.NativeFile, column: pq.ColumnChunkMetaData) -> Iterator[dict[tuple[int, ...], int]]:
-    """Return the header of each page of a column: its integers by the path of their fields."""
+    """Yield the header of each page of a column: integers by the path of their field."""
     starts = [column.data_page_offset]
     if column.has_dictionary_page and column.dictionary_page_offset:
         starts.append(column.dictionary_page_offset)
@@ -208,7 +208,7 @@ def _count_structs(footer: bytes) -> int:
 
 
 def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> tuple[int, int]:
-    """Return the number of structs in a value, and the position of its end; in a list, a boolean takes one byte."""
+    """Return the number of structs in a value, and the end of the value. In a list, a boolean takes one byte."""
     if kind == _STRUCT:
         count = 1
         while head := data[position]:
@@ -219,7 +219,7 @@ def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> t
     if kind == _LIST:
         head = data[position]
         size, position = (head >> 4, position + 1) if head < 0xF0 else _varint(data, position + 1)
-        if size > len(data) - position:  # each takes a byte or more
+        if size > len(data) - position:  # each element takes at least one byte
             raise IndexError
         count = 0
         for _ in range(size):
@@ -267,7 +267,7 @@ def _value(data: bytes, position: int, kind: int) -> tuple[int | None, int]:
         return None, position + size
     if kind in _TRUTH_VALUES:  # the kind is the value
         return None, position
-    raise IndexError  # a page's header has no other types
+    raise IndexError  # a page header has no other types
 
 
 def _integer(data: bytes, position: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Choice of the points that a reader shows of a run with several writers (`docs/format.md`, Several writers)."""
+"""Choice of the points that a reader shows for a run with several writers (`docs/format.md`, Several writers)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from runfolio.record.points.row_merging import Rows
 
 
 class WriterChoice(NamedTuple):
-    """Writer indices. For each metric and attempt, the points of the `first` writers are shown, else those of `all`."""
+    """Indices of writers. In each attempt, `all` writers are shown only if the `first` did not log the metric."""
 
     first: list[int]
     all: list[int]
 
     @classmethod
     def for_rank(cls, folder: Path, document: RunDocument, rank: int | None, writers: Mapping[str, int]) -> Self | None:
-        """Return the choice for a rank, or for None; None if every point is shown.
+        """Return the choice for a rank, or the default choice if `rank` is None. Return None if every point is shown.
 
         Raises:
-            NotFound: No process of the rank wrote the run.
+            NotFound: No process of the rank wrote to the run.
         """
         if rank is None:
             primary = {attempt.writer for attempt in document.attempts}
@@ -41,7 +41,8 @@ class WriterChoice(NamedTuple):
         if not of_rank:
             ranks = ", ".join(map(str, sorted({heartbeat.rank for heartbeat in ranked if heartbeat.rank is not None})))
             raise NotFound(
-                f"run {document.id} has no rank {rank}; " + (f"it has {ranks}" if ranks else "its processes had none")
+                f"run {document.id} has no rank {rank}; "
+                + (f"it has {ranks}" if ranks else "its processes had no ranks")
             )
         is_first_by_writer = {
             heartbeat.writer: heartbeat.role in ("primary", "rank")
@@ -54,12 +55,12 @@ class WriterChoice(NamedTuple):
         )
 
     def primary_keys(self, blocks: Iterable[Rows]) -> NDArray[np.int64]:
-        """Return the keys (`_key`) of the metrics and attempts that the first writers logged."""
+        """Return the `_key` of each pair of a metric and an attempt in which the `first` writers logged the metric."""
         keys = [np.unique(_key(rows[np.isin(rows["writer"], self.first)])) for rows in blocks]
         return np.unique(np.concatenate([np.empty(0, np.int64), *keys]))
 
     def select_rows(self, rows: Rows, primary_keys: NDArray[np.int64]) -> Rows:
-        """Return the rows of the choice; `primary_keys` is the result of that method for all rows."""
+        """Return the rows to show. `primary_keys` is the result of the method `primary_keys` for all rows."""
         first = np.isin(rows["writer"], self.first)
         return rows[first | (np.isin(rows["writer"], self.all) & ~np.isin(_key(rows), primary_keys))]
 

@@ -1,4 +1,4 @@
-"""Reading of a run's points: every log call exactly once, in whichever files it is stored."""
+"""Reader of a run's points, which returns every log call exactly once, even if several files contain it."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ from runfolio.record.points.tails import LogCall
 Branch = Literal["newest", "all"]
 T = TypeVar("T")
 _LIST_ATTEMPTS = 5
-"""Number of attempts to list and open the files, since some may be sealed in between."""
+"""Number of attempts to list and open the files, since a tail may be sealed and deleted in between."""
 CURVE = ("step", "time_us", "value", "attempt")
-"""Columns of `Points`."""
+"""Columns that `Points` contains."""
 _ROWS_AT_ONCE = 500_000
-"""Largest number of rows of all files in memory while reading a whole run."""
+"""Maximum number of rows in memory, over all files, while a whole run is read."""
 
 
 @dataclass(frozen=True)
 class Points:
-    """One metric of a run in order of arrival; all arrays [n]."""
+    """Points of one metric of a run in order of arrival. All arrays are [n]."""
 
     steps: np.ndarray
     """int64."""
@@ -57,21 +57,21 @@ class Points:
     values: np.ndarray
     """float64, including NaN and infinities."""
     attempts: np.ndarray
-    """int32, attempt in which each point was logged."""
+    """int32, number of the attempt that logged each point."""
 
     def __len__(self) -> int:
         return len(self.steps)
 
     @property
     def columns(self) -> tuple[np.ndarray, ...]:
-        """The four arrays, in the order of the fields."""
+        """All four arrays, in the order of the fields."""
         return self.steps, self.times_us, self.values, self.attempts
 
 
 class PointFiles:
-    """Points of one run folder, from its files at the creation of this object.
+    """Points of one run folder, from the files that existed when this object was created.
 
-    `problems` lists the unreadable parts, one line each; everything else can be read.
+    `problems` lists the unreadable parts, one line each. All other points can be read.
     """
 
     def __init__(self, folder: Path, document: RunDocument | None = None) -> None:
@@ -93,8 +93,8 @@ class PointFiles:
         """Return one metric's points in order of arrival.
 
         Args:
-            rank: Rank whose points to return, if several processes wrote the run. None: those of each attempt's primary
-                process if it logged the metric, else those of all.
+            rank: Rank whose points are returned, if several processes wrote to the run. Default: in each attempt, the
+                points of the primary process if it logged the metric, else those of all processes.
         Raises:
             NotFound: The run has no such metric, or no process of that rank.
         """
@@ -110,7 +110,7 @@ class PointFiles:
         return Points(*(np.ascontiguousarray(rows[name]) for name in CURVE))
 
     def blocks(self, metrics: Collection[str]) -> Iterator[tuple[list[tuple[str, int]], Points]]:
-        """Yield the points of several metrics as `read` returns them, in blocks, so that memory is bounded.
+        """Yield blocks of the points that `read` returns for several metrics, so that memory is bounded.
 
         Returns:
             Metrics of a block in order, each with its number of points, and the points. A metric may continue in the
@@ -133,24 +133,24 @@ class PointFiles:
                         points = Points(*(np.ascontiguousarray(rows[name]) for name in CURVE))
                         yield list(zip(spans, (stops - starts).tolist(), strict=True)), points
                 return
-            except DamagedFile as error:  # continue after the last row: the damaged part is then skipped
+            except DamagedFile as error:  # continue after the last row, which skips the damaged part
                 self.problems.append(str(error))
 
     def align(self, metric: str, other: str, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return the value of another metric at each point that `read` returns.
 
         Returns:
-            Value in the same log call, else the last earlier one of the same writer, or NaN; float64 [n].
-            True if the value is from the same call; bool [n].
+            Value of `other` in the same log call, else the last earlier value of the same writer, else NaN; float64
+            [n]. True if the value is from the same call; bool [n].
         """
         shown = self._choice(rank)
         rows = self._retry_damaged(lambda: self._rows_of(metric, "newest", shown))
         other_rows = self._retry_damaged(lambda: self._rows_of(other, "newest", None))
         values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
-        for writer in np.unique(rows["writer"]):  # each writer logs in one attempt only
+        for writer in np.unique(rows["writer"]):  # each writer logs in only one attempt
             is_writer, writer_rows = rows["writer"] == writer, other_rows[other_rows["writer"] == writer]
             seqs = rows["seq"][is_writer]
-            position = np.searchsorted(writer_rows["seq"], seqs, side="right")  # 0: no earlier one
+            position = np.searchsorted(writer_rows["seq"], seqs, side="right")  # 0: there is no earlier value
             values[is_writer] = np.append(np.nan, writer_rows["value"])[position]
             same[is_writer] = np.append(-1, writer_rows["seq"])[position] == seqs
         return values, same
@@ -159,7 +159,7 @@ class PointFiles:
         """Return the summary of every metric of the newest branch, by name; `rank` as in `read`.
 
         Raises:
-            NotFound: No process of that rank wrote the run.
+            NotFound: No process of that rank wrote to the run.
         """
         choice = self._choice(rank)
         only_segment = self._only_segment("newest") if choice is None else None
@@ -191,7 +191,7 @@ class PointFiles:
             yield LogCall(seq, time_us, step, {names[metric]: value for *_, metric, value in points})
 
     def calls(self, branch: Branch = "newest") -> dict[str, Rows]:
-        """Return the points of each writer by seq, for all metrics except `system/`."""
+        """Return the points of each writer, sorted by `seq`, without the system metrics that runfolio measures."""
 
         def compute() -> Rows:
             names, blocks = self._stream(branch)
@@ -203,7 +203,7 @@ class PointFiles:
         return {writer: rows[rows["writer"] == index] for writer, index in self._writers.items()}
 
     def last_seqs(self) -> dict[str, int]:
-        """Return the highest seq with points of each writer on the newest branch."""
+        """Return, for each writer, the highest `seq` that has points on the newest branch."""
 
         def compute() -> NDArray[np.int64]:
             last = np.zeros(len(self._writers), np.int64)
@@ -215,10 +215,10 @@ class PointFiles:
         return {writer: int(last[index]) for writer, index in self._writers.items() if last[index]}
 
     def copy(self, path: RecordPath, last: Mapping[str, int]) -> None:
-        """Write the log calls of some writers, up to the given last seq of each, as a segment, if there are any.
+        """Write a segment with each writer's log calls up to its `seq` in `last`, if there are any.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The segment cannot be written.
         """
         bound = np.array([last.get(writer, 0) for writer in self._writers], np.int64)
 
@@ -230,7 +230,7 @@ class PointFiles:
             held = np.zeros(len(self._writers), np.int64)
             for rows in copied_rows()[1]:
                 np.maximum.at(held, rows["writer"], rows["seq"])
-            # The covered ranges must end with existing calls.
+            # Each covered range must end with an existing log call.
             ranges = seq_ranges.truncate(self._ranges, dict(zip(self._writers, held.tolist(), strict=True)))
             if ranges:
                 names, blocks = copied_rows()
@@ -250,8 +250,8 @@ class PointFiles:
             except FileNotFoundError:
                 paths = _list_files(folder)
                 continue
-            # A listing is not atomic: a file deleted during it, and its replacement, may both be missing from it. So
-            # files that only a second listing shows are opened too.
+            # Listing a folder is not atomic. If a file is replaced during the listing, both the file and its
+            # replacement may be missing. Files that only a second listing shows are therefore opened too.
             before, paths = paths, _list_files(folder)
             if set(paths) <= set(before):
                 return
@@ -259,7 +259,7 @@ class PointFiles:
 
     def _open_listed(self, folder: RecordPath, paths: list[RecordPath]) -> None:
         self.problems = []
-        # Tails first: one that is sealed and deleted after the listing then raises FileNotFoundError.
+        # Tails are opened first, so that a tail that is sealed and deleted after the listing raises FileNotFoundError.
         self._tails = self._load(paths, "tail-", ".jsonl", _load_tail)
         self._segments = self._load(paths, "segment-", ".parquet", Segment.open)
         for tail, _ in self._tails:
@@ -277,7 +277,7 @@ class PointFiles:
                 except FileNotFoundError:
                     raise
                 except OSError as error:
-                    if error.errno == errno.ESTALE:  # error of a network disk for a deleted file
+                    if error.errno == errno.ESTALE:  # a network disk reports this error for a deleted file
                         raise FileNotFoundError(str(path)) from None
                     self.problems.append(f"cannot read {path}: {error.strerror}")
                 else:
@@ -285,9 +285,10 @@ class PointFiles:
         return loaded
 
     def _retry_damaged(self, compute: Callable[[], T]) -> T:
-        """Return the result of `compute`; repeat it after each damaged segment, which is listed and raises only once.
+        """Return the result of `compute`. If a segment turns out to be damaged, note that and repeat the computation.
 
-        The damaged segment then no longer covers other files, so that their copies of its points are read.
+        A segment raises only once. It then no longer covers other files, so that the copies of its points there are
+        read.
         """
         while True:
             try:
@@ -296,7 +297,7 @@ class PointFiles:
                 self.problems.append(str(error))
 
     def _needed_files(self) -> tuple[list[Segment], list[tuple[Tail, list[CallColumns]]]]:
-        """Return the files without completely covered ones. Partial overlaps still contain duplicates."""
+        """Return the files that others do not cover completely. Files that overlap in part still contain duplicates."""
         segments, covered = segment_files.select_needed(self._segments)
         return segments, [entry for entry in self._tails if not seq_ranges.contains(covered, entry[0].ranges)]
 
@@ -304,7 +305,7 @@ class PointFiles:
         return WriterChoice.for_rank(self._folder, self._document, rank, self._writers)
 
     def _only_segment(self, branch: Branch) -> Segment | None:
-        """Return the only segment that must be read, as for a finished run; None if there are other files."""
+        """Return the only segment of a branch, as in a finished run; None if other files must be read too."""
         segments, tails = self._needed_files()
         return segments[0] if len(segments) == 1 and not tails and self._is_whole(branch) else None
 
@@ -318,10 +319,10 @@ class PointFiles:
         return rows if choice is None else choice.select_rows(rows, choice.primary_keys([rows]))
 
     def _stream(self, branch: Branch, metrics: Collection[str] | None = None) -> tuple[list[str], Iterator[Rows]]:
-        """Return all metrics, and all rows, ordered, in blocks; a row's metric is an index into the metrics.
+        """Return the names of all metrics and ordered blocks of rows, whose `metric` is an index into the names.
 
         Args:
-            metrics: Names of the metrics whose rows are returned. None: those of all.
+            metrics: Names of the metrics whose rows are returned. Default: all metrics.
         """
         segments, tails = self._needed_files()
         names = _names(segments, tails)
@@ -343,7 +344,7 @@ class PointFiles:
         return branch == "all" or len(self._document.attempts) <= 1
 
     def _on_branch(self, rows: Rows, branch: Branch) -> Rows:
-        """Return the rows that the newest attempt keeps (`docs/format.md`, Attempts)."""
+        """Return the rows that are on the branch (`docs/format.md`, Attempts)."""
         if self._is_whole(branch) or not len(rows):
             return rows
         newest = self._document.attempts[-1]

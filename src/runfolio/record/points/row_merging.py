@@ -18,9 +18,9 @@ ROW = np.dtype(
         ("value", np.float64),
     ]
 )
-"""One point. `metric` and `writer` are indices into sorted lists of names, so that rows sort like names."""
+"""One point. `metric` and `writer` are indices into sorted lists of names, so that rows are sorted by name."""
 KEYS = ("metric", "attempt", "writer", "seq")
-"""Columns that rows are sorted by and that identify a point: two rows with the same key are duplicates."""
+"""Columns that rows are sorted by. They identify a point, so two rows with the same key are duplicates."""
 
 Rows = NDArray[np.void]
 """Array [n] of `ROW`."""
@@ -43,7 +43,7 @@ def sort_rows(rows: Rows) -> Rows:
 
 
 def is_ordered(rows: Rows) -> bool:
-    """Return whether the rows' keys strictly increase: sorted, without duplicates."""
+    """Return whether the keys of the rows strictly increase, so that the rows are sorted and unique."""
     undecided = np.ones(max(len(rows) - 1, 0), dtype=bool)
     for key in KEYS:
         column = np.ascontiguousarray(rows[key])
@@ -54,13 +54,13 @@ def is_ordered(rows: Rows) -> bool:
 
 
 def key_of(row: np.void) -> Key:
-    return tuple(row[key].item() for key in KEYS)  # type: ignore[return-value] - four of them
+    return tuple(row[key].item() for key in KEYS)  # type: ignore[return-value] - there are four keys
 
 
 def merge_rows(streams: Iterable[Iterator[Rows]]) -> Iterator[Rows]:
     """Merge several ordered streams of rows into one, without duplicates.
 
-    It holds one block of each stream at a time. Blocks of streams that do not interleave are passed on unchanged.
+    Only one block of each stream is in memory at a time. Blocks that do not overlap with other streams are not copied.
     """
     heads = [(block, stream) for stream in streams if (block := _next(stream)) is not None]
     while len(heads) > 1:
@@ -97,7 +97,7 @@ def count_up_to(block: Rows, bound: Key) -> int:
 
 
 def find_spans(codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the starts and stops of runs of equal codes; two arrays [number of runs]."""
+    """Return the start and the stop of each span of equal codes, as two arrays [number of spans]."""
     if len(codes) == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     changes = np.flatnonzero(codes[1:] != codes[:-1]) + 1
@@ -105,5 +105,5 @@ def find_spans(codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def lookup_codes(names: Iterable[str], codes: Mapping[str, int]) -> NDArray[np.int32]:
-    """Return the code of each name, to translate one file's codes."""
+    """Return the code of each name, as an array that translates the codes of one file."""
     return np.fromiter((codes[name] for name in names), np.int32)

@@ -1,4 +1,4 @@
-"""Segments: sealed points in one Parquet file, sorted by metric (`docs/format.md`, Segments)."""
+"""Segments: Parquet files of points, sorted by metric (`docs/format.md`, Segments)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from runfolio.record.points.summarize import add_later, summarize_columns
 
 T = TypeVar("T")
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-"""Type of the repeated names of metrics and writers in memory; in the file they are strings."""
+"""In-memory type of the repeated names of metrics and writers; in the file, the names are strings."""
 SCHEMA = pa.schema(
     [
         ("metric", _TEXT),
@@ -43,9 +43,9 @@ SCHEMA = pa.schema(
 )
 _METADATA_KEY = "runfolio"
 OWN_GROUP_POINTS = 10_000
-"""Number of points from which a metric has its own row groups."""
+"""Minimum number of points for a metric to get its own row groups."""
 LARGEST_GROUP = 131_072
-"""Rows of the largest row group, which determines the memory for writing."""
+"""Maximum number of rows in a row group. It determines the memory needed for writing."""
 BLOCK_ROWS = 65_536
 """Default number of rows to read at once."""
 
@@ -57,17 +57,17 @@ class LargeFooterError(Exception):
 def write(
     path: RecordPath, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges
 ) -> None:
-    """Write a segment: by temporary file, fsync, rename, fsync of the folder.
+    """Write a segment atomically: sync a temporary file, rename it, and sync the folder.
 
     Args:
-        blocks: Rows, ordered within and among blocks; read one by one, so that memory is bounded.
-        metrics: All metrics, sorted.
-        writers: All writers, sorted.
-        ranges: Log calls all of whose points are among the rows.
+        blocks: Rows, ordered within and across blocks. Blocks are consumed one by one, so that memory is bounded.
+        metrics: Names of all metrics, sorted.
+        writers: Ids of all writers, sorted.
+        ranges: Ranges of log calls whose points are all among the rows.
 
     Raises:
         LargeFooterError: The rows need more row groups than one segment can have.
-        OSError: It cannot be written.
+        OSError: The segment cannot be written.
     """
     path.replace(lambda temporary: fill(temporary, blocks, metrics, writers, ranges), sync=True)
 
@@ -88,7 +88,7 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
         },
         write_page_checksum=True,
         write_statistics=["metric"],  # type: ignore[arg-type] - the stubs know only bool
-        store_schema=False,  # for other readers, names are strings
+        store_schema=False,  # so that other readers see names as strings
     ) as writer:
         for group in _row_groups(blocks):
             writer.write_table(_table(group, metrics, writers))
@@ -97,7 +97,7 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
 
 
 def _add_checksum(path: Path) -> None:
-    """Insert a checksum before the footer."""
+    """Insert a checksum before the footer of a file."""
     with pa.OSFile(str(path)) as written:
         try:
             footer = parquet_bounds.read_footer(written)
@@ -109,7 +109,7 @@ def _add_checksum(path: Path) -> None:
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
-    """Yield the rows of each row group: metrics with many points separately, small neighbours together."""
+    """Yield the rows of each row group. A large metric has its own groups; adjacent small metrics share one."""
     held: list[Rows] = []
     large = -1
     for block in blocks:
@@ -125,10 +125,10 @@ def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
 
 
 def _cut_row_groups(rows: Rows, large: int, *, at_end: bool) -> tuple[list[int], int]:
-    """Return the ends of row groups; rows after the last one wait for more rows, unless there are none.
+    """Return the end of each complete row group. Rows after the last end wait for more rows, unless `at_end` is True.
 
     Args:
-        large: Metric whose first rows already have their own row group, or -1; also returned.
+        large: Metric that already has a row group of its own, or -1. The updated value is returned too.
     """
     stops = [0]
     for start, stop in zip(*(bounds.tolist() for bounds in find_spans(rows["metric"])), strict=True):
@@ -163,23 +163,23 @@ def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
 
 @dataclass
 class Segment:
-    """Opened segment, whose rows are read on demand."""
+    """Open segment, whose rows are read on demand."""
 
     path: RecordPath
     ranges: SeqRanges
     _file: pq.ParquetFile
     _source: pa.OSFile
     damaged: bool = False
-    """True after a damaged page was found; from then on, readable parts are read and others skipped."""
+    """True once a damaged page was found. From then on, damaged parts are skipped without an error."""
 
     @classmethod
     def open(cls, path: RecordPath) -> Segment:
         """Open a segment and read its footer.
 
         Raises:
-            FileNotFoundError: It was deleted in the meantime, since another one covers it.
-            DamagedFile: It is not an intact Parquet file with the expected columns.
-            NewerFormat: A newer runfolio wrote it.
+            FileNotFoundError: The segment was deleted in the meantime, since another segment covers it.
+            DamagedFile: The file is not an intact Parquet file with the expected columns.
+            NewerFormat: A newer version of runfolio wrote the segment.
         """
         try:
             source = parquet_bounds.open_file(path)
@@ -188,7 +188,7 @@ class Segment:
             parquet_bounds.check_metadata(source, parquet_file.metadata)
         except (FileNotFoundError, DamagedFile):
             raise
-        except (pa.ArrowException, OSError, KeyError) as error:  # KeyError: a column has another name
+        except (pa.ArrowException, OSError, KeyError) as error:  # KeyError: a column has a different name
             if isinstance(error, OSError) and error.errno == errno.ESTALE:
                 raise FileNotFoundError(errno.ENOENT, "deleted on a network disk", str(path)) from None
             raise DamagedFile(f"{path} is damaged ({_first_line(error)})") from None
@@ -203,14 +203,14 @@ class Segment:
         files.check_format(about, path)
         column_types = {entry.name: entry.type for entry in parquet_file.schema_arrow}
         if mismatched := [entry.name for entry in SCHEMA if column_types.get(entry.name) != entry.type]:
-            raise DamagedFile(f"{path} is damaged (it lacks {', '.join(mismatched)}, or has it in an unexpected type)")
+            raise DamagedFile(f"{path} is damaged ({', '.join(mismatched)}: missing, or of an unexpected type)")
         return cls(path, ranges, parquet_file, source)
 
     def names(self) -> list[str]:
         """Return the metrics in the segment, sorted.
 
         Raises:
-            DamagedFile: A page cannot be read; raised only the first time.
+            DamagedFile: A page cannot be read. This error is raised only once per segment.
         """
         names: set[str] = set()
         for group, lowest, highest in self._extent:
@@ -221,10 +221,10 @@ class Segment:
         return sorted(names)
 
     def rows_of(self, metric: str, columns: Sequence[str], writers: Mapping[str, int]) -> Rows:
-        """Return the rows of one metric, ordered; its index is 0, and so are columns that were not requested.
+        """Return the rows of one metric, ordered. Its index is 0, and columns that were not requested are 0 too.
 
         Raises:
-            DamagedFile: A page fails its checksum or cannot be decoded; raised only the first time.
+            DamagedFile: A page fails its checksum or cannot be decoded. This error is raised only once per segment.
         """
         pieces = [empty_rows()]
         for group, lowest, highest in self._extent:
@@ -238,9 +238,9 @@ class Segment:
         return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
 
     def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
-        """Return columns of numbers of one metric as arrays, which is fastest if this is the only file.
+        """Return numeric columns of one metric as arrays; this is the fastest way if the run has a single file.
 
-        Return None if that is not possible: the metric is missing, or a page cannot be read. Use `rows_of` then.
+        The result is None if the metric is missing or a page cannot be read. Use `rows_of` then.
         """
         groups, alone = [], True
         for group, lowest, highest in self._extent:
@@ -262,7 +262,7 @@ class Segment:
             return [arrow_arrays.to_numpy(rows[name]) for name in columns] if rows.num_rows else None
         if not any(part.num_rows for part in parts):
             return None
-        # A copy, so that the rows of the other metrics need not stay in memory.
+        # The columns are copied, so that the rows of other metrics need not stay in memory.
         return [np.concatenate([arrow_arrays.to_numpy(part.column(name)) for part in parts]) for name in columns]
 
     def summaries(self) -> dict[str, MetricSummary] | None:
@@ -299,10 +299,10 @@ class Segment:
         """Yield all rows, ordered, in blocks of at most `size`.
 
         Args:
-            metrics: Index of each metric among all; `writers` has that of each writer.
-            chosen: Metrics that are needed; row groups that certainly have none of them are left out.
+            metrics: Index of each metric in the rows; `writers` has the index of each writer.
+            chosen: Metrics that are needed. Row groups that certainly have no such metric are skipped.
         Raises:
-            DamagedFile: As in `rows_of`; or the rows are not ordered.
+            DamagedFile: A page is damaged, as in `rows_of`, or the rows are not ordered.
         """
         last: Key | None = None
 
@@ -320,7 +320,7 @@ class Segment:
 
     @cached_property
     def is_whole(self) -> bool:
-        """True if every page can be read, which is determined by reading all of them."""
+        """True if every page can be read. All pages are read to find out."""
         try:
             for group, _, _ in self._extent:
                 for _ in self._batches(group, SCHEMA.names, len):
@@ -331,7 +331,7 @@ class Segment:
 
     @cached_property
     def _extent(self) -> list[tuple[int, str | None, str | None]]:
-        """Each row group with its first and last metric; None if the file does not contain them."""
+        """Number of each row group, with its first and last metric; None if the file does not state them."""
         metadata = self._file.metadata
         index = next(
             column for column in range(metadata.num_columns) if metadata.schema.column(column).path == "metric"
@@ -345,13 +345,13 @@ class Segment:
     def _batches(
         self, group: int, columns: Sequence[str], convert: Callable[[pa.RecordBatch], T], size: int = BLOCK_ROWS
     ) -> Iterator[T]:
-        """Yield the results of `convert` for the parts of a row group; raise only for the first damage."""
+        """Yield the result of `convert` for each batch of a row group; raise DamagedFile only for the first damage."""
         missing = self._file.metadata.row_group(group).num_rows
         try:
             parquet_bounds.check_group(self._source, self._file.metadata, group, columns)
             for batch in self._file.iter_batches(size, row_groups=[group], columns=list(columns), use_threads=False):
                 if any(column.null_count for column in batch.columns):
-                    raise pa.ArrowInvalid("points without a value in every column")
+                    raise pa.ArrowInvalid("some points have no value in a column")
                 missing -= batch.num_rows
                 if batch.num_rows:
                     yield convert(batch)
@@ -380,7 +380,7 @@ def _rows(batch: pa.RecordBatch, metrics: Mapping[str, int], writers: Mapping[st
         translation = np.array([codes_by_name.get(text, -1) for text in texts], np.int32)
         rows[name] = translation[codes]
         if (rows[name] < 0).any():
-            raise pa.ArrowInvalid(f"points of a {name} that is not in its list")
+            raise pa.ArrowInvalid(f"some points have an unknown {name}")
     return rows
 
 
@@ -405,12 +405,12 @@ def _first_line(error: BaseException) -> str:
 
 
 def widest_first(segments: Iterable[Segment]) -> list[Segment]:
-    """Return segments by the number of log calls they cover, so that a compacted one comes before its parts."""
+    """Return the segments that cover the most log calls first, so that a compacted segment comes before its parts."""
     return sorted(segments, key=lambda segment: (-seq_ranges.size(segment.ranges), segment.path.name))
 
 
 def select_needed(segments: Iterable[Segment]) -> tuple[list[Segment], SeqRanges]:
-    """Return the segments without completely covered ones, and all covered ranges; a damaged one covers nothing."""
+    """Return the segments that others do not cover completely, and their ranges. A damaged segment covers nothing."""
     chosen: list[Segment] = []
     covered: SeqRanges = {}
     for segment in widest_first(segments):

@@ -1,4 +1,4 @@
-"""Log calls in a file: closed ranges of seq per writer (`docs/format.md`, Points)."""
+"""Ranges of `seq` per writer, which state the log calls that a file contains (`docs/format.md`, Points)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from operator import itemgetter
 
 SeqRanges = dict[str, list[tuple[int, int]]]
-"""Closed, ascending, disjoint ranges of seq by writer."""
+"""Closed, ascending, disjoint ranges of `seq` by writer."""
 
 
 def merge(*several: SeqRanges) -> SeqRanges:
-    """Return the union of ranges, ascending and as few as possible per writer."""
+    """Return the union of the ranges, in ascending order and with as few ranges per writer as possible."""
     merged: SeqRanges = {}
     for writer in {writer for ranges in several for writer in ranges}:
         result: list[tuple[int, int]] = []
@@ -25,7 +25,7 @@ def merge(*several: SeqRanges) -> SeqRanges:
 
 
 def truncate(ranges: SeqRanges, last: Mapping[str, int]) -> SeqRanges:
-    """Return the ranges up to the given last seq of each writer, without other writers."""
+    """Return the ranges up to each writer's `seq` in `last`; writers that are not in `last` are left out."""
     cut = {
         writer: [(first, min(end, last[writer])) for first, end in pairs if first <= last[writer]]
         for writer, pairs in ranges.items()
@@ -43,7 +43,7 @@ def contains(outer: SeqRanges, inner: SeqRanges) -> bool:
 
 
 def overlap(ranges_a: SeqRanges, ranges_b: SeqRanges) -> bool:
-    """Return whether any log call is in both."""
+    """Return whether any log call is in both arguments."""
     joined = merge(ranges_b)
     return any(
         (pair := _last_start(joined.get(writer, []), last)) is not None and first <= pair[1]
@@ -53,7 +53,7 @@ def overlap(ranges_a: SeqRanges, ranges_b: SeqRanges) -> bool:
 
 
 def size(ranges: SeqRanges) -> int:
-    """Count the log calls."""
+    """Return the number of log calls in the ranges."""
     return sum(last - first + 1 for pairs in ranges.values() for first, last in pairs)
 
 
@@ -63,6 +63,6 @@ def _holds(pairs: list[tuple[int, int]], first: int, last: int) -> bool:
 
 
 def _last_start(pairs: list[tuple[int, int]], seq: int) -> tuple[int, int] | None:
-    """Return the last range that starts at `seq` or before; a search, since a stranger's file may have a million."""
+    """Return the last range that starts at or before `seq`, by binary search, since there may be a million."""
     index = bisect_right(pairs, seq, key=itemgetter(0))
     return pairs[index - 1] if index else None

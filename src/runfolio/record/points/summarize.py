@@ -16,10 +16,10 @@ Name = TypeVar("Name", int, str)
 
 
 def summarize(blocks: Iterable[Rows]) -> dict[int, MetricSummary]:
-    """Return the summary of each metric by its index, ascending.
+    """Return the summary of each metric by the index of the metric, in ascending order.
 
     Args:
-        blocks: Rows, ordered within and among blocks.
+        blocks: Rows, ordered within and across blocks.
     """
     summaries: dict[int, MetricSummary] = {}
     for rows in blocks:
@@ -67,7 +67,7 @@ def summarize_columns(
 def _extreme_positions(
     values: NDArray[np.float64], extreme: np.ufunc, nan: NDArray[np.bool_], starts: Positions, stops: Positions
 ) -> Positions:
-    """Return the first position of each metric's extreme; its first point if all values are NaN."""
+    """Return the position at which each metric first reaches its extreme, or its first point if all values are NaN."""
     reached = np.flatnonzero((values == np.repeat(extreme.reduceat(values, starts), stops - starts)) & ~nan)
     positions = np.append(reached, len(values))[np.searchsorted(reached, starts)]
     return np.where(positions < stops, positions, starts)

@@ -1,4 +1,4 @@
-"""Bulk decoding of tails: log calls as columns, in bounded slices of a file."""
+"""Bulk decoding of tails into columns, in slices of bounded size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runfolio.record.points.row_merging import ROW, Rows
 from runfolio.record.points.seq_ranges import SeqRanges
 
 SLICE_BYTES = 1 << 18
-"""Size of the slices in which a tail is decoded; as Python objects they are about ten times as large."""
+"""Size in bytes of the slices in which a tail is decoded. A decoded slice takes about ten times as much memory."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,20 @@ class CallColumns:
     """Log calls of one tail as columns."""
 
     seqs: NDArray[np.int64]
-    """[calls], like the next three."""
+    """Array [calls], like the next three fields."""
     times_us: NDArray[np.int64]
     steps: NDArray[np.int64]
     counts: NDArray[np.int64]
-    """Number of points of each call."""
+    """Number of points in each call."""
     codes: NDArray[np.int32]
-    """[points], call by call: index of the metric in `Tail.names`."""
+    """Array [points], call by call: index of the metric in `Tail.names`."""
     values: NDArray[np.float64]
-    """[points]."""
+    """Array [points]."""
 
 
 @dataclass
 class Tail:
-    """Tail file. Its content is known after its `slices` were read."""
+    """Tail file. `names`, `damaged` and `ranges` are complete only after all `slices` were read."""
 
     path: RecordPath
     writer: str
@@ -52,17 +52,17 @@ class Tail:
     _start: int = 0
     _contiguous: list[tuple[int, int]] = field(default_factory=list)
     _is_after_gap: bool = True
-    """True if the next line starts a range: it is the first one, or follows a damaged one."""
+    """True if the next line starts a range, because it is the first line or follows a damaged line."""
     _known_codes: dict[tuple[str, ...], NDArray[np.int32]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: RecordPath) -> Tail | None:
-        """Read a tail's first line; return None if it is incomplete.
+        """Read the first line of a tail; return None if the line is incomplete.
 
         Raises:
             FileNotFoundError: The tail was sealed and deleted in the meantime.
-            DamagedFile: Its first line is not a header.
-            NewerFormat: A newer runfolio wrote it.
+            DamagedFile: The first line is not a header.
+            NewerFormat: A newer version of runfolio wrote the tail.
         """
         with path.open(file_bounds.JSON_LINES) as file:
             line = next(read_lines(file), b"")
@@ -72,11 +72,11 @@ class Tail:
 
     @property
     def ranges(self) -> SeqRanges:
-        """Log calls that the tail certainly contains completely: none is missing between two consecutive lines."""
+        """Ranges of log calls that the tail certainly contains: no call is missing between consecutive lines."""
         return seq_ranges.merge({self.writer: self._contiguous}) if self._contiguous else {}
 
     def slices(self) -> Iterator[CallColumns]:
-        """Yield all complete lines in slices. Call it only once.
+        """Yield all complete lines in slices. Call this method only once.
 
         Raises:
             FileNotFoundError: The file was deleted.
@@ -89,7 +89,7 @@ class Tail:
         """Return calls as rows, unsorted.
 
         Args:
-            metrics: Index of each of `names` among all names.
+            metrics: Index of each metric in `names` among all metrics.
             writer: Index of `self.writer` among all writers.
         """
         rows = np.empty(len(calls.values), ROW)
@@ -101,7 +101,7 @@ class Tail:
         return rows
 
     def rows_of(self, calls: CallColumns, metric: str, writer: int) -> Rows:
-        """Return the rows of one metric, with the index 0."""
+        """Return the rows of one metric, in which the metric has the index 0."""
         chosen = np.flatnonzero(calls.codes == self.names.get(metric, -1))
         rows = np.zeros(len(chosen), ROW)
         call = np.searchsorted(np.cumsum(calls.counts), chosen, "right")
@@ -111,7 +111,7 @@ class Tail:
         return rows
 
     def _decode(self, lines: bytes) -> CallColumns:
-        """Decode complete lines, joined by newlines."""
+        """Decode complete lines, separated by newlines."""
         count = lines.count(b"\n") + 1
         if lines.startswith(b"{") and lines.count(b"\n{") == count - 1:
             try:
@@ -124,7 +124,7 @@ class Tail:
                     self._is_after_gap = False
                     return calls
             except (KeyError, OverflowError, TypeError, ValueError):
-                pass  # a damaged line among them
+                pass  # at least one line is damaged
         return self._decode_each(lines.split(b"\n"))
 
     def _decode_each(self, lines: list[bytes]) -> CallColumns:
@@ -159,11 +159,11 @@ class Tail:
             "counts": np.fromiter(map(len, values), np.int64, len(values)),
             "values": np.fromiter(numbers, np.float64, len(numbers)),
         }
-        codes = [self._codes(tuple(entry)) for entry in values]  # last, so that a damaged line adds no name
+        codes = [self._codes(tuple(entry)) for entry in values]  # computed last, so that a damaged line adds no name
         return CallColumns(codes=np.concatenate([np.empty(0, np.int32), *codes]), **columns)
 
     def _codes(self, names: tuple[str, ...]) -> NDArray[np.int32]:
-        """Return the codes of one call's metrics, which are mostly the same ones."""
+        """Return the codes of one call's metrics. They are cached, since most calls log the same metrics."""
         codes = self._known_codes.get(names)
         if codes is None:
             code_by_name = self.names
@@ -176,7 +176,7 @@ class Tail:
         """Record which calls follow each other without a gap.
 
         Args:
-            broken: Calls that follow a damaged line, or are first in the file; [calls].
+            broken: True for calls that follow a damaged line or come first in the file; [calls].
         """
         if len(seqs) == 0:
             return

@@ -1,4 +1,4 @@
-"""Tails: the newest part of a run's points, one JSON line per log call."""
+"""Tails, which contain the newest points of a run as one JSON line per log call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.record.base.record_path import RecordPath
 
 
 class LogCall(NamedTuple):
-    """One call of `log`: values of one step at one time."""
+    """Values that one call of `log` recorded, with their step and time."""
 
     seq: int
     time_us: int
@@ -28,7 +28,7 @@ def header(writer: str, attempt: int) -> bytes:
 
 
 def encode(calls: Iterable[LogCall]) -> bytes:
-    """Encode log calls as lines. Float64 numbers are restored bit for bit; all NaN become the same NaN."""
+    """Encode log calls as lines. Decoding restores float64 numbers bit for bit, except that all NaN become equal."""
     return b"".join(map(_encode_one, calls))
 
 
@@ -52,7 +52,7 @@ def encode_rows(rows: list[TailRow]) -> bytes | None:
         return None
     if b":null" in encoded:  # orjson writes NaN and infinities as null
         return None
-    # A quote inside a JSON string is escaped by a backslash, so these bytes occur only between two rows.
+    # A quote inside a JSON string is escaped with a backslash, so these bytes occur only between two rows.
     return encoded[1:-1].replace(b'},{"seq":', b'}\n{"seq":') + b"\n" if rows else b""
 
 
@@ -66,7 +66,7 @@ def _encode_one(call: LogCall) -> bytes:
 
 
 def decode(lines: bytes) -> list[LogCall]:
-    """Return the log calls of lines made by `encode` or `encode_rows`; not for lines that may be damaged."""
+    """Decode lines that `encode` or `encode_rows` produced and that are certainly not damaged."""
     rows = orjson.loads(b"[" + lines[:-1].replace(b"\n", b",") + b"]")  # there is no newline inside a line of JSON
     return [LogCall(row["seq"], row["time_us"], row["step"], _numbers(row["values"])) for row in rows]
 
@@ -82,7 +82,7 @@ def read_header(line: bytes, path: RecordPath) -> tuple[str, int]:
 
     Raises:
         DamagedFile: The line is not a header.
-        NewerFormat: A newer runfolio wrote it.
+        NewerFormat: A newer version of runfolio wrote the file.
     """
     value = decode_object(line)
     if value is None:
@@ -98,7 +98,7 @@ def read_header(line: bytes, path: RecordPath) -> tuple[str, int]:
 
 
 def is_integer(value: Any, *, bits: int = 64) -> TypeGuard[int]:
-    """Return whether a value is an integer that fits into `bits` bits with its sign."""
+    """Return whether a value is an integer that `bits` bits can represent, including the sign."""
     return type(value) is int and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
 
 
