@@ -62,6 +62,28 @@ def test_tags_have_a_column_once_there_are_any(runfolio, store):
     assert [row.split()[-3] for row in rows] == ["-", "-", "good"]
 
 
+def test_tags_and_archive_take_the_runs_that_match_filters(runfolio, store):
+    assert runfolio("tag", "--where", "val/acc > 0.15", "+good", "-x").stdout == "2 runs changed\n"
+    assert runfolio("tag", "--experiment", "tune", "+good").stdout == "1 run changed\n"
+    assert runfolio("tag", "--state", "failed").stdout == f"b ({rf.open(store).run('b').id}): good\n"
+    assert names(store, tags=["good"]) == ["c", "b", "a"]
+
+    assert runfolio("archive", "--state", "failed").stdout == "1 run archived\n"
+    assert names(store) == ["c", "a"]
+    assert runfolio("archive", "--tag", "good").stdout == "2 runs archived\n"
+    assert runfolio("unarchive", "--where", "lr < 3").stdout == "2 runs no longer archived\n"
+    assert names(store) == ["b", "a"]
+
+
+@pytest.mark.parametrize("words", ["tag +good", "tag a --state failed +good", "archive", "unarchive a --tag x"])
+def test_runs_are_named_or_filtered(runfolio, store, words: str):
+    done = runfolio(*words.split())
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "name the runs, or select them with --experiment, --state, --tag or --where" in done.stderr
+    assert names(store, tags=["good"]) == []
+
+
 def test_note_replaces_appends_and_prints(runfolio, store):
     runfolio("note", "a", "diverges")
     assert runfolio("note", "a").stdout == "diverges\n"

@@ -87,7 +87,7 @@ def test_checkpoint_without_a_loader_needs_the_class(save):
 def test_run_without_checkpoints_is_reported(store, write):
     write()
 
-    with pytest.raises(NotFound, match="it saved none"):
+    with pytest.raises(NotFound, match="it has none"):
         open_folio(store).run("net").load_model(Net)
 
 

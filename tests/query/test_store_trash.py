@@ -141,7 +141,7 @@ def test_writer_of_a_deleted_run_warns_once_and_recreates_nothing(store, caplog)
             run.log_text("note", "still here")
             run.flush()
         run.checkpoint(metric=1.0)
-        with pytest.raises(NotFound, match="it saved none"):
+        with pytest.raises(NotFound, match="it has none"):
             run.restore()
         assert run.artifact(__file__) is None
         assert len([line for line in caplog.messages if "was deleted or moved; training continues" in line]) == 1

@@ -307,7 +307,7 @@ def test_run_that_cannot_be_resumed_is_explained(store: Path):
     in_use = r"run \w+ is being written by process \d+ on .*; stop that process first"
     with runfolio.init("net", store=store) as run, pytest.raises(StoreError, match=in_use):
         runfolio.init(resume=run.folder)
-    with pytest.raises(NotFound, match=r"no checkpoint 'last' .*; it saved none"):
+    with pytest.raises(NotFound, match=r"no checkpoint 'last' .*; it has none"):
         runfolio.init(resume=run.folder)
 
 

@@ -305,7 +305,7 @@ def test_event_file_of_a_fork_includes_its_parent(store: Path):
 def test_fork_without_a_checkpoint_is_refused(store: Path):
     with runfolio.init("net", store=store) as parent:
         parent.log({"loss": 1.0})
-    with pytest.raises(NotFound, match=r"no checkpoint 'last' in .*; it saved none"):
+    with pytest.raises(NotFound, match=r"no checkpoint 'last' in .*; it has none"):
         runfolio.fork(parent.id, store=store)
     with pytest.raises(NotFound, match="has no checkpoint of a step to fork from"):
         runfolio.fork(parent.id, step=3, store=store)

@@ -13,6 +13,7 @@ from runfolio.cli.commands.data import data
 from runfolio.cli.commands.delete import delete
 from runfolio.cli.commands.diff import diff
 from runfolio.cli.commands.doctor import doctor
+from runfolio.cli.commands.du import du
 from runfolio.cli.commands.evaluate import evaluate
 from runfolio.cli.commands.export import export
 from runfolio.cli.commands.fork import fork
@@ -20,6 +21,7 @@ from runfolio.cli.commands.logs import logs
 from runfolio.cli.commands.note import note
 from runfolio.cli.commands.plot import plot
 from runfolio.cli.commands.predict import predict
+from runfolio.cli.commands.prune import prune
 from runfolio.cli.commands.purge import purge
 from runfolio.cli.commands.rename import rename
 from runfolio.cli.commands.reproduce import reproduce
@@ -60,15 +62,15 @@ def main(context: click.Context) -> None:
         limit_memory()
 
 
-_READING = (list_runs, show, logs, plot, run_sql, best, compare, diff, export)
+_READING = (list_runs, show, logs, plot, run_sql, best, compare, diff, export, du)
 """Commands that only read records. `doctor` limits its memory itself unless `--repair` is given."""
 
 _HEADINGS: dict[str, tuple[click.Command, ...]] = {
     "Train": (data, train, resume, fork, series),
     "Look": (list_runs, show, logs, plot, run_sql, tensorboard),
     "Decide": (best, compare, diff, evaluate, predict, reproduce),
-    "Keep": (rename, tag, note, archive, unarchive, export),
-    "House": (delete, undelete, trash, purge, doctor, cache),
+    "Keep": (rename, tag, note, archive, unarchive, prune, export),
+    "House": (du, delete, undelete, trash, purge, doctor, cache),
 }
 
 for heading, commands in _HEADINGS.items():

@@ -1,4 +1,4 @@
-"""Trash of deleted runs."""
+"""Trash of deleted runs and pruned checkpoints."""
 
 from __future__ import annotations
 
@@ -9,29 +9,36 @@ from pathlib import Path
 
 from runfolio.errors import NotFound, RunfolioError, StoreError, did_you_mean
 from runfolio.query.run_view import RunView
-from runfolio.record import trash
-from runfolio.record.base.layout import TRASH
+from runfolio.record import disk_use, pruned, trash
+from runfolio.record.base.layout import TRASH, pruned_parts
 from runfolio.record.base.name_lookup import find_by_name
 from runfolio.record.base.run_document import RUNNING, RunDocument
+from runfolio.record.checkpoints import manifests
 from runfolio.record.content import run_edits
 
 
 @dataclass(frozen=True)
 class TrashedRun:
-    """Run in the trash."""
+    """Run that is in the trash, or that has pruned checkpoints in the trash, or both."""
 
     id: str
     name: str
     run_path: str
     """Former folder, relative to the store."""
     folder: Path
-    """Current folder in the trash."""
+    """Folder of the run in the trash. It exists only if the run itself was deleted."""
+    is_deleted: bool
+    """False if only checkpoints of the run are in the trash."""
+    checkpoints: tuple[str, ...]
+    """Names of the pruned checkpoints."""
+    pruned_folder: Path
+    """Folder of the pruned checkpoints in the trash. It exists only if there are any."""
     deleted: datetime
-    """Time of the deletion, in UTC."""
+    """Time of the last deletion or pruning, in UTC."""
 
     def size(self) -> int:
         """Return the disk space that purging the run frees, in bytes. Each call counts the files again."""
-        return trash.size(self.folder)
+        return sum(disk_use.size(folder) for folder in (self.folder, self.pruned_folder) if folder.is_dir())
 
 
 class Trash:
@@ -41,8 +48,9 @@ class Trash:
         self._store = store
 
     def runs(self) -> list[TrashedRun]:
-        """Return the runs in the trash, the last deleted first."""
-        trashed = [_trashed(self._store, run_path) for run_path in trash.run_paths(self._store)]
+        """Return the runs in the trash and those with pruned checkpoints in it, the last deleted first."""
+        run_paths = dict.fromkeys([*trash.run_paths(self._store), *pruned.run_paths(self._store)])
+        trashed = [_trashed(self._store, run_path) for run_path in run_paths]
         return sorted((run for run in trashed if run is not None), key=lambda run: run.deleted, reverse=True)
 
     def run(self, name: str) -> TrashedRun:
@@ -75,8 +83,19 @@ class Trash:
         for run in runs:
             trash.put(self._store, run.run_path)
 
+    def prune(self, run: RunView, names: Iterable[str]) -> list[str]:
+        """Move checkpoints of a run into the trash, and return their names. Damaged checkpoints are left out.
+
+        Raises:
+            NotFound: The run is gone.
+            StoreError: The run is being written, or a checkpoint cannot be moved.
+        """
+        if run.state == RUNNING:
+            raise StoreError(f"run {run.id} ({run.name}) is being written; stop it first")
+        return pruned.put(self._store, run.run_path, names)
+
     def restore(self, run: TrashedRun) -> Path:
-        """Restore a run, and return its folder.
+        """Restore a run, and return its folder. Its pruned checkpoints stay in the trash.
 
         Raises:
             NotFound: The run is no longer in the trash.
@@ -84,14 +103,27 @@ class Trash:
         """
         return trash.restore(self._store, run.run_path)
 
+    def restore_checkpoints(self, run: TrashedRun) -> list[str]:
+        """Restore the pruned checkpoints of a run, and return their names.
+
+        If the run has a different checkpoint with the same name, the pruned one stays in the trash.
+
+        Raises:
+            NotFound: The run is gone, or none of its checkpoints is in the trash.
+            StoreError: A checkpoint cannot be moved.
+        """
+        return pruned.restore(self._store, run.run_path)
+
     def purge(self, run: TrashedRun) -> int:
-        """Remove a run permanently, and return the freed bytes.
+        """Remove a deleted run and its pruned checkpoints permanently, and return the freed bytes.
 
         Raises:
             NotFound: The run is no longer in the trash.
             StoreError: The run cannot be removed.
         """
-        return trash.purge(self._store, run.run_path)
+        freed = trash.purge(self._store, run.run_path) if run.is_deleted else 0
+        has_pruned = run.pruned_folder.is_dir() or not run.is_deleted
+        return freed + (pruned.purge(self._store, run.run_path) if has_pruned else 0)
 
     def sweep(self) -> int:
         """Remove the remains of interrupted purges, and return the freed bytes.
@@ -104,17 +136,31 @@ class Trash:
 
 def _trashed(store: Path, run_path: str) -> TrashedRun | None:
     """Read a run in the trash; None if it was removed in the meantime."""
-    folder = store / TRASH / run_path
+    folder, pruned_folder = store / TRASH / run_path, pruned.folder(store, run_path)
+    parts = pruned_parts(pruned_folder)
+    is_deleted = folder.is_dir()
     try:
-        deleted = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+        times = [path.stat().st_mtime for path in ([folder] if is_deleted else []) + parts]
     except FileNotFoundError:
         return None
+    if not times:
+        return None
+    run_folder = folder if is_deleted else store / run_path
     try:
-        document = RunDocument.read(folder)
-        name, run_id = run_edits.read(folder, document).values.get("name", document.name), document.id
+        document = RunDocument.read(run_folder)
+        name, run_id = run_edits.read(run_folder, document).values.get("name", document.name), document.id
     except (FileNotFoundError, RunfolioError):  # the folder is named after the run and its id
         name, _, run_id = folder.name.rpartition("-")
-    return TrashedRun(id=run_id, name=name, run_path=run_path, folder=folder, deleted=deleted)
+    return TrashedRun(
+        id=run_id,
+        name=name,
+        run_path=run_path,
+        folder=folder,
+        is_deleted=is_deleted,
+        checkpoints=tuple(sorted({name for part in parts for name in manifests.names(part)})),
+        pruned_folder=pruned_folder,
+        deleted=datetime.fromtimestamp(max(times), UTC),
+    )
 
 
 def _describe(runs: Iterable[TrashedRun]) -> list[str]:

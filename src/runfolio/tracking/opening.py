@@ -395,7 +395,8 @@ def _continue(request: OpenRequest, folder: Path, document: RunDocument, continu
             f"run {document.id} ({distributed.RUN_ID}) in {folder} has finished; set {distributed.RUN_ID}"
             f' to another id for a new run, or continue this run with init(resume="auto")'
         )
-    has_checkpoint = bool(manifests.names(folder))
+    # If the checkpoints were pruned, the error says how to restore them.
+    has_checkpoint = bool(manifests.names(folder) or manifests.pruned_names(folder))
     opened = open_earlier(request, folder, LAST if has_checkpoint else None)
     return opened._replace(restarts=not has_checkpoint)
 

@@ -12,7 +12,7 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
-from runfolio.record.checkpoints.manifests import LAST, read_intact
+from runfolio.record.checkpoints.manifests import LAST, pruned_names, read_intact
 from runfolio.settings import build, fields_of
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.vision.continuing.fork import Fork
@@ -184,10 +184,16 @@ def _report_changes(run: Run, changes: str | None, progress: Progress | None) ->
 
 
 def _last_checkpoint(recorded: RecordedRun) -> Checkpoint | None:
-    """Return the checkpoint that the run resumes from; `runfolio.resume` logs a warning if the last one is damaged."""
+    """Return the checkpoint that the run resumes from; `runfolio.resume` logs a warning if the last one is damaged.
+
+    Raises:
+        NotFound: The checkpoints were pruned and can be restored.
+    """
     try:
         return read_intact(recorded.folder, LAST, lambda reason: None)
     except NotFound:
+        if pruned_names(recorded.folder):
+            raise
         return None
 
 

@@ -1,4 +1,4 @@
-"""`runfolio purge`: remove deleted runs permanently."""
+"""`runfolio purge`: remove deleted runs and pruned checkpoints permanently."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from runfolio.cli.output.console import print_line
 from runfolio.cli.output.display_table import print_table
 from runfolio.cli.output.options import Command, open_store, store_option
 from runfolio.cli.output.param_types import AgeParamType
-from runfolio.cli.pages.trash import trash_table
-from runfolio.record.base.plurals import counted
+from runfolio.cli.pages.trash import trash_counts, trash_table
 
 
-@click.command(cls=Command, short_help="Remove deleted runs permanently.")
+@click.command(cls=Command, short_help="Remove deleted runs and pruned checkpoints permanently.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option(
     "--older-than",
     type=AgeParamType(),
     metavar="AGE",
-    help="Only runs that were deleted at least this long ago, such as 12h, 30d or 2w.",
+    help="Only runs that were last deleted or pruned at least this long ago, such as 12h, 30d or 2w.",
 )
 @yes_option
 @store_option
 def purge(runs: tuple[str, ...], older_than: timedelta | None, yes: bool, store: Path | None) -> None:
-    """Remove the named deleted runs permanently; without a name, remove all runs in the trash.
+    """Remove deleted runs and pruned checkpoints permanently: those of the named runs, or else the whole trash.
 
     \b
     runfolio purge k3f9
@@ -40,7 +39,7 @@ def purge(runs: tuple[str, ...], older_than: timedelta | None, yes: bool, store:
         doomed = [run for run in doomed if datetime.now(UTC) - run.deleted >= older_than]
     if doomed and not yes:
         print_table(trash_table(doomed))
-        if not confirm(f"Remove {counted(len(doomed), 'run')} permanently?"):
+        if not confirm(f"Remove {trash_counts(doomed)} permanently?"):
             return
     freed = folio.trash.sweep() + sum(folio.trash.purge(run) for run in doomed)
-    print_line(f"purged {counted(len(doomed), 'run')}, {formatting.byte_size(freed)} freed")
+    print_line(f"purged {trash_counts(doomed)}, {formatting.byte_size(freed)} freed")

@@ -1,4 +1,4 @@
-"""`runfolio trash`: list the deleted runs."""
+"""`runfolio trash`: list the deleted runs and pruned checkpoints."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from runfolio.cli.output.options import Command, open_store, store_option
 from runfolio.cli.pages.trash import print_trash
 
 
-@click.command(cls=Command, short_help="List the deleted runs, latest first.")
+@click.command(cls=Command, short_help="List the deleted runs and pruned checkpoints, latest first.")
 @store_option
 @output_format_options
 def trash(store: Path | None, output: OutputFormat) -> None:
-    """List the deleted runs, latest first, and their sizes.
+    """List the deleted runs and the runs with pruned checkpoints, latest first, and the space that they use.
 
     \b
     runfolio trash

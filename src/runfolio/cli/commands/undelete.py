@@ -1,8 +1,9 @@
-"""`runfolio undelete`: restore deleted runs."""
+"""`runfolio undelete`: restore deleted runs and pruned checkpoints."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,12 +11,19 @@ from runfolio.cli.output.console import print_line
 from runfolio.cli.output.options import Command, open_store, store_option
 from runfolio.cli.pages.trash import print_trash
 
+if TYPE_CHECKING:
+    from runfolio.query.store import Folio
+    from runfolio.query.store_trash import TrashedRun
 
-@click.command(cls=Command, short_help="Restore deleted runs to their original folders.")
+
+@click.command(cls=Command, short_help="Restore deleted runs and pruned checkpoints.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @store_option
 def undelete(runs: tuple[str, ...], store: Path | None) -> None:
-    """Restore deleted runs to their original folders; without a name, list the deleted runs.
+    """Restore deleted runs to their original folders, and pruned checkpoints to their runs.
+
+    Without a name, list the content of the trash. If a run was pruned and later deleted, the first `undelete` restores
+    the run and the second one its checkpoints.
 
     \b
     runfolio undelete
@@ -25,4 +33,18 @@ def undelete(runs: tuple[str, ...], store: Path | None) -> None:
     if not runs:
         print_trash(folio)
     for run in [folio.trash.run(name) for name in runs]:
-        print_line(f"{run.name} ({run.id}) is back in {folio.trash.restore(run)}")
+        if run.is_deleted:
+            print_line(f"{run.name} ({run.id}) is back in {folio.trash.restore(run)}")
+        else:
+            _restore_checkpoints(folio, run)
+
+
+def _restore_checkpoints(folio: Folio, run: TrashedRun) -> None:
+    restored = folio.trash.restore_checkpoints(run)
+    if restored:
+        print_line(f"{run.name} ({run.id}) has its checkpoints {', '.join(restored)} again")
+    if remaining := sorted(set(run.checkpoints) - set(restored)):
+        print_line(
+            f"{run.name} ({run.id}): {', '.join(remaining)} stay in the trash, because the run has new checkpoints"
+            " with these names, or they are damaged"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
 
@@ -11,6 +11,7 @@ import click
 
 from runfolio.cli.output import formatting
 from runfolio.cli.output.param_types import PathParamType
+from runfolio.cli.output.progress import with_progress_bar
 from runfolio.record.base.name_lookup import LAST
 from runfolio.settings import COMMON, Field, Settings, fields_of
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from runfolio.query.store import Folio, Runs
 
 HELP_FLAGS = ["-h", "--help"]
-_MANY_RUNS = 200
-"""Number of unknown runs from which reading them takes so long that a progress bar is shown."""
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 store_option = click.option(
@@ -122,7 +121,8 @@ def named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilte
             + ("; not both" if names else ""),
             click.get_current_context(),
         )
-    return [folio.run(name) for name in dict.fromkeys(names)] or list(filter_runs(folio, filters).runs)
+    named = {run.run_path: run for run in map(folio.run, names)}  # two names can mean one run
+    return list(named.values() or filter_runs(folio, filters).runs)
 
 
 BEST = "best"
@@ -160,18 +160,7 @@ def open_store(store: Path | None, *, refresh: bool = False) -> Folio:
     """
     from runfolio.query.store import Folio
 
-    return Folio(store, refresh=refresh, progress=_with_progress_bar)
-
-
-def _with_progress_bar(folders: Sequence[str]) -> Iterable[str]:
-    """Iterate over the folders of runs that are not in the index, with a bar if there are many."""
-    if len(folders) < _MANY_RUNS:
-        yield from folders
-        return
-    from runfolio.cli.output.progress import progress_display
-
-    with progress_display() as progress:
-        yield from progress.track(folders, description="reading runs")
+    return Folio(store, refresh=refresh, progress=lambda folders: with_progress_bar(folders, "reading runs"))
 
 
 def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:

@@ -61,3 +61,15 @@ class AgeParamType(click.ParamType):
         if match is None:
             self.fail(f"{value!r} must be a number followed by s, m, h, d or w, such as 12h or 30d", param, ctx)
         return timedelta(**{_TIME_UNITS[match[2]]: int(match[1])})
+
+
+class KeepParamType(click.ParamType):
+    """Rule for runs that keep their checkpoints, such as `best:3`."""
+
+    name = "rule"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        match = re.fullmatch(r"(best|newest):(\d{1,6})", str(value))
+        if match is None or int(match[2]) < 1:
+            self.fail(f"{value!r} must be best:N or newest:N, such as best:3", param, ctx)
+        return match[1], int(match[2])

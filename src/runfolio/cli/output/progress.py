@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from runfolio.cli.output.console import stderr_console
 from runfolio.record.base.visible_text import visible_line
@@ -10,6 +11,19 @@ from runfolio.record.base.visible_text import visible_line
 if TYPE_CHECKING:
     from rich.progress import Progress, Task
     from rich.text import Text
+
+Item = TypeVar("Item")
+_MANY = 200
+"""Number of runs from which going through them takes so long that a progress bar is shown."""
+
+
+def with_progress_bar(runs: Sequence[Item], description: str) -> Iterable[Item]:
+    """Iterate over runs, or over their folders, with a progress bar if there are many."""
+    if len(runs) < _MANY:
+        yield from runs
+        return
+    with progress_display() as progress:
+        yield from progress.track(runs, description=description)
 
 
 def progress_display() -> Progress:

@@ -1,4 +1,4 @@
-"""Table of deleted runs."""
+"""Table of deleted runs and pruned checkpoints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from runfolio.cli.output import formatting
 from runfolio.cli.output.console import print_line
 from runfolio.cli.output.display_table import Column, DisplayTable, OutputFormat, print_table
+from runfolio.record.base.plurals import counted
 
 if TYPE_CHECKING:
     from runfolio.query.store import Folio
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def print_trash(folio: Folio, output: OutputFormat = "table") -> None:
-    """Print the deleted runs of a store."""
+    """Print the deleted runs of a store, and the runs with pruned checkpoints."""
     runs = folio.trash.runs()
     if runs or output != "table":
         print_table(trash_table(runs), output)
@@ -24,16 +25,36 @@ def print_trash(folio: Folio, output: OutputFormat = "table") -> None:
 
 
 def trash_table(runs: Sequence[TrashedRun]) -> DisplayTable:
-    """Return one row per deleted run."""
+    """Return one row per run that is in the trash or has pruned checkpoints in it."""
     rows = [
-        {"id": run.id, "name": run.name, "deleted": run.deleted, "bytes": run.size(), "place": run.run_path}
+        {
+            "id": run.id,
+            "name": run.name,
+            "content": _content(run),
+            "deleted": run.deleted,
+            "bytes": run.size(),
+            "place": run.run_path,
+        }
         for run in runs
     ]
     columns = [
         Column(key="id", title="id", formatter=formatting.elementwise(str)),
         Column(key="name", title="name", formatter=formatting.elementwise(str)),
+        Column(key="content", title="content", formatter=formatting.elementwise(str)),
         Column(key="deleted", title="deleted", formatter=formatting.elementwise(formatting.age)),
         Column(key="bytes", title="size", formatter=formatting.elementwise(formatting.byte_size), number=True),
         Column(key="place", title="was in", formatter=formatting.elementwise(str), optional=1),
     ]
     return DisplayTable(columns=columns, rows=rows)
+
+
+def trash_counts(runs: Sequence[TrashedRun]) -> str:
+    """Return the content of the trash in words: `2 runs and the checkpoints of 1 run`."""
+    deleted, pruned = sum(run.is_deleted for run in runs), sum(not run.is_deleted for run in runs)
+    parts = [counted(deleted, "run")] if deleted or not pruned else []
+    return " and ".join([*parts, *([f"the checkpoints of {counted(pruned, 'run')}"] if pruned else [])])
+
+
+def _content(run: TrashedRun) -> str:
+    pruned = [counted(len(run.checkpoints), "checkpoint")] if run.checkpoints or not run.is_deleted else []
+    return ", ".join([*(["run"] if run.is_deleted else []), *pruned])

@@ -7,14 +7,14 @@ import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic
+from typing import Generic, NamedTuple
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean
 from runfolio.query.run_view import RunT, RunView
 from runfolio.query.selection.caption import Caption
 from runfolio.query.selection.data_match import DataMatch, describe_matches, match_data
-from runfolio.query.selection.duplicates import distinct_runs
-from runfolio.query.selection.figures import CHOSEN_BY, Kind, figure_of, has_metric
+from runfolio.query.selection.duplicates import DistinctRuns, distinct_runs
+from runfolio.query.selection.figures import CHOSEN_BY, Figure, Kind, figure_of, has_metric
 from runfolio.query.selection.metric_names import (
     Mode,
     Split,
@@ -124,15 +124,7 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
         NotFound: No run has the metric; the message names the most similar ones.
         ConfigError: The mode cannot be guessed.
     """
-    distinct = distinct_runs(runs)
-    if not any(has_metric(run, metric) for run in distinct.runs):
-        raise NotFound(_no_metric(distinct.runs, metric, distinct.sentence))
-    direction = _direction(distinct.runs, metric, mode)
-    figures = [(run, figure) for run in distinct.runs if (figure := figure_of(run, metric, direction))]
-    if not figures:
-        raise NotFound(f"{metric!r} is not finite in any run, so there is no best run")
-    sound = [pair for pair in figures if pair[0].state not in BROKEN]
-    competing = sound or figures
+    distinct, direction, figures, competing = _compete(runs, metric, mode)
     run, figure = min(competing, key=lambda pair: ranking_key([pair[0]], metric, direction))
     return Choice(
         run=run,
@@ -151,6 +143,36 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
         is_setting_too=any(metric in other.flat_config for other, _ in competing),
         data=tuple(match_data(run, other, metric) for other, _ in competing),
     )
+
+
+def ranked(runs: Iterable[RunT], metric: str, mode: str | None = None) -> list[RunT]:
+    """Return the runs that compete for the best value of a metric, the best first. Arguments are those of `choose`.
+
+    Raises:
+        NotFound, ConfigError: As in `choose`.
+    """
+    _, direction, _, competing = _compete(runs, metric, mode)
+    return sorted((run for run, _ in competing), key=lambda run: ranking_key([run], metric, direction))
+
+
+class _Competition(NamedTuple, Generic[RunT]):
+    distinct: DistinctRuns[RunT]
+    mode: Mode
+    figures: list[tuple[RunT, Figure]]
+    """Runs with a finite figure."""
+    competing: list[tuple[RunT, Figure]]
+
+
+def _compete(runs: Iterable[RunT], metric: str, mode: str | None) -> _Competition[RunT]:
+    distinct = distinct_runs(runs)
+    if not any(has_metric(run, metric) for run in distinct.runs):
+        raise NotFound(_no_metric(distinct.runs, metric, distinct.sentence))
+    direction = _direction(distinct.runs, metric, mode)
+    figures = [(run, figure) for run in distinct.runs if (figure := figure_of(run, metric, direction))]
+    if not figures:
+        raise NotFound(f"{metric!r} is not finite in any run, so there is no best run")
+    sound = [pair for pair in figures if pair[0].state not in BROKEN]
+    return _Competition(distinct, direction, figures, sound or figures)
 
 
 def _no_metric(runs: Sequence[RunView], metric: str, left_out: str) -> str:

@@ -32,6 +32,7 @@ CODE = "code"
 CODE_FILES = "files"
 NOTES = "notes"
 TRASH = ".trash"
+PRUNED = ".pruned"
 NAMES = ".names"
 CONSOLE = "console"
 DATA = "data"
@@ -139,6 +140,28 @@ def next_event_second(folder: Path, now_s: float) -> int:
     """Return `started_s` for a new event file, which is larger than that of every existing event file."""
     starts = (path.name.removeprefix(_EVENT_FILES).partition(".")[0] for path in event_files(folder).values())
     return max([int(now_s), *(int(start) + 1 for start in starts if start.isdecimal())])
+
+
+def find_pruned(folder: Path) -> tuple[str, list[Path]]:
+    """Find the pruned checkpoints of a run in the trash of its store, which is one of the parent folders.
+
+    Returns:
+        The folder of the run relative to the store, and the result of `pruned_parts`.
+    """
+    for store in folder.parents:
+        if (pruned := store / TRASH / PRUNED).is_dir():
+            run_path = folder.relative_to(store)
+            return run_path.as_posix(), pruned_parts(pruned / run_path)
+    return "", []
+
+
+def pruned_parts(pruned: Path) -> list[Path]:
+    """Return the folders in `pruned`, one for each time that checkpoints of a run were pruned, the newest first."""
+    try:
+        parts = [path for path in pruned.iterdir() if not path.is_symlink() and (path / CHECKPOINTS).is_dir()]
+        return sorted(parts, key=lambda path: path.lstat().st_mtime_ns, reverse=True)
+    except OSError:
+        return []
 
 
 def find_runs(store: Path) -> Iterator[Path]:

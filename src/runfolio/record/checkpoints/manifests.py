@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from runfolio.errors import ConfigError, DamagedFile, NotFound, RunfolioError, did_you_mean
 from runfolio.record.base import file_bounds, files, schema
 from runfolio.record.base.file_names import is_file_name
-from runfolio.record.base.layout import CHECKPOINTS, FORMAT
+from runfolio.record.base.layout import CHECKPOINTS, FORMAT, find_pruned
 from runfolio.record.base.record_path import RecordPath, UnusableFile, descriptor_path
 from runfolio.record.base.run_document import RunDocument, now, time_to_text
 from runfolio.record.base.schema import (
@@ -436,6 +436,11 @@ def names(folder: Path) -> list[str]:
     return [path.stem for path in paths if path.suffix == ".json"]
 
 
+def pruned_names(folder: Path) -> list[str]:
+    """Return the names of a run's checkpoints that were pruned and are still in the trash of the store, sorted."""
+    return sorted({name for part in find_pruned(folder)[1] for name in names(part)})
+
+
 def manifest_of(folder: Path, name: str) -> Manifest:
     """Return the JSON of a manifest without its name.
 
@@ -536,7 +541,10 @@ def _content(folder: Path, name: str) -> dict[str, Any]:
         return files.read_json(manifest_path(folder, name))
     except FileNotFoundError:
         available = names(folder)
-        hint = f"it has {', '.join(available)}" if available else "it saved none"
+        hint = f"it has {', '.join(available)}" if available else "it has none"
+        if pruned := pruned_names(folder):
+            undelete = f"runfolio undelete {find_pruned(folder)[0]}"
+            hint += f"; checkpoints were pruned, and `{undelete}` restores {', '.join(pruned)}"
         raise NotFound(f"no checkpoint {name!r} in {folder}; {hint}") from None
 
 
