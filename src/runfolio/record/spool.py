@@ -124,7 +124,7 @@ class Spool:
         if self.folder is None:
             raise OSError(errno.ENOENT, "there is no cache folder for a spool")
         if self._bytes + size > self._most_bytes:
-            raise OSError(errno.EDQUOT, f"the spool has reached its limit of {self._bytes / 1e6:,.0f} MB")
+            raise OSError(errno.EDQUOT, f"the spool has reached its limit of {self._most_bytes / 1e6:,.0f} MB")
         if not (self.folder / _ABOUT).exists():
             for name in (METRICS, f"{MEDIA}/{MEDIA_FILES}"):
                 create_folder(self.folder / name)
