@@ -1,4 +1,4 @@
-"""Cache folder for data that can be computed or downloaded again, and its entries.
+"""Cache folder and its entries, which contain data that can be computed or downloaded again.
 
 The spool is an exception: it contains points that must be moved into their runs (`spool.py`).
 """
@@ -29,7 +29,7 @@ def cache_folder() -> Path | None:
 
 
 def create_folder(folder: Path) -> None:
-    """Create a folder of the cache and its missing parents, readable by this user only.
+    """Create a cache folder and its missing parents. Only this user can read the created folders.
 
     Raises:
         OSError: The folder cannot be created.
@@ -45,7 +45,7 @@ class Kind:
 
     name: str
     description: str
-    """Description for users."""
+    """Description that is shown to users."""
     pattern: str
     """Glob pattern of the entries, relative to the cache folder."""
 

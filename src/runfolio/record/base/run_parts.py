@@ -59,7 +59,7 @@ class StartedCode(TypedDict, total=False):
     dirty: bool | None
     git_problem: Prose | None
     earlier: list[StartedCode]
-    """The same facts for earlier attempts, oldest first."""
+    """Commands and repository states of earlier attempts, oldest first."""
 
 
 class Container(TypedDict, total=False):
