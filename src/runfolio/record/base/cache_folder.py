@@ -51,12 +51,12 @@ class Kind:
 
 
 KINDS = (
-    Kind("features", "features of images from frozen networks", "features/*"),
-    Kind("pixels", "images decoded and resized", "pixels/*"),
+    Kind("features", "image features from frozen networks", "features/*"),
+    Kind("pixels", "decoded and resized images", "pixels/*"),
     Kind("images", "results of image-file checks", "images/*"),
     Kind("digests", "digests of data files", "digests/*"),
     Kind("data", "data that was downloaded or unpacked", "data/*"),
-    Kind(INDEX, "figures of the runs of each store", "[0-9a-f]*/index.db"),
+    Kind(INDEX, "index of the runs in each store", "[0-9a-f]*/index.db"),
     Kind(SPOOL, "points of runs whose store was unavailable", "spool/*"),
 )
 

@@ -67,7 +67,7 @@ def _unicode(text: str) -> str:
 
 
 def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) -> None:
-    """Replace a file of the cache, as `RecordPath.replace` does for the record."""
+    """Replace a file in the cache, as `RecordPath.replace` does for the record."""
     RecordPath(path.parent, path.name).replace(write, sync=sync)
 
 

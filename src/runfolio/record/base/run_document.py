@@ -87,7 +87,7 @@ class Attempt:
     attempt: AttemptNumber
     parent: AttemptNumber | None = field(metadata=damaged_as(None))
     kept: dict[Writer, Count] = field(metadata=damaged_as({}))
-    """Last seq of each earlier writer whose log call this attempt keeps."""
+    """Seq of the last log call that this attempt keeps from each earlier writer."""
     writer: Writer
     started: Moment = field(metadata=damaged_as(_UNKNOWN, "`created`"))
     seconds: Seconds | None = None

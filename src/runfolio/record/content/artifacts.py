@@ -21,7 +21,7 @@ class ArtifactFile:
     """File of an artifact."""
 
     file: PathText
-    """Path below the artifact's folder, with `/`."""
+    """Path relative to the artifact's folder, with `/` as the separator."""
     bytes: Count
     sha256: Sha256
 

@@ -16,7 +16,10 @@ from runfolio.record.points.row_merging import Rows
 
 
 class WriterChoice(NamedTuple):
-    """Indices of writers. In each attempt, `all` writers are shown only if the `first` did not log the metric."""
+    """Indices of the writers whose points are shown.
+
+    In each attempt, the points of `all` writers are shown only if no writer in `first` logged the metric.
+    """
 
     first: list[int]
     all: list[int]
