@@ -2,5 +2,5 @@
 
 `wire` implements protobuf's encoding, `messages` declares the messages, and `framing` defines the layout of records in
 a file. `event_encoder` converts log calls and images to events, and `sink` writes them during a run. `reading` reads
-the events of a file, and `rebuild` writes the event files of a run again from its record.
+the events of a file, and `rebuild` rewrites the event files of a run from its record.
 """

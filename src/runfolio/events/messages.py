@@ -76,8 +76,8 @@ class Tensor(Message):
 
 
 _MOST_NUMBERS = 1 << 24
-"""Maximum number of elements to which missing elements are filled in, so that a damaged shape cannot exhaust the
-memory."""
+"""Maximum number of elements in a tensor whose missing elements are filled in. Without this limit, a damaged shape
+could exhaust the memory."""
 
 
 @dataclass

@@ -123,7 +123,7 @@ def _replace(path: RecordPath, records: list[bytes]) -> None:
     if path.parent.parts:  # the file belongs to a line of a chart
         path.parent.parent.mkdir()
         path.parent.mkdir()
-    # TensorBoard reads every file with a matching name, even hidden ones.
+    # TensorBoard reads every file with a matching name, even a hidden file.
     path.replace(lambda temporary: temporary.write_bytes(b"".join(records)), label="events")
 
 

@@ -93,7 +93,7 @@ class EventFileSink:
         )
 
     def document(self, document: RunDocument) -> None:
-        """Pass the received data to the operating system.
+        """Write all received data to the event files, without syncing them.
 
         Hyperparameters can be written only once, and scripts may set some of them after `init`. They are therefore
         written only after the first points.
@@ -107,7 +107,7 @@ class EventFileSink:
         self._give_up(reason)
 
     def close(self) -> None:
-        """Write the results and the run's end, close the file, and wait for the program started by `open`.
+        """Write the results and the run's end, close the file, and wait for the program that `open` started.
 
         If the process was preempted or the run continues, this method does not wait, and the program ends on its own.
         """

@@ -95,7 +95,7 @@ class Spool:
                 opened.close(sync=False)
 
     def discard(self) -> None:
-        """Remove the spool after its first write failed. The caller stores the data elsewhere."""
+        """Remove the spool after its first write failed. The caller keeps the data."""
         with contextlib.suppress(OSError):
             self.close()
         if self.folder is not None:

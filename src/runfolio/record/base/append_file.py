@@ -17,7 +17,7 @@ class AppendFile:
         self._waiting = bytearray(first_line)
         self._descriptor: int | None = None
         self._is_entry_synced = False
-        """True if the entry of the file in its folder was flushed to the disk too."""
+        """True if the folder entry of the file has also been flushed to the disk."""
 
     @property
     def waiting(self) -> int:

@@ -28,7 +28,7 @@ def encode_numbers(value: Any) -> Any:
 
 def decode_numbers(value: Any) -> Any:
     """Return the tree that was passed to `encode_numbers`."""
-    kind = type(value)  # values decoded from JSON are never of a subclass
+    kind = type(value)  # JSON is never decoded to subclasses
     if kind is str:
         return NAMED_NUMBERS.get(value, value)
     if kind is list:

@@ -118,7 +118,7 @@ def event_files(folder: Path) -> dict[str, RecordPath]:
 
 
 def event_writer(path: RecordPath) -> str:
-    """Return the id of the process that wrote an event file."""
+    """Return the writer id in the name of an event file."""
     return path.name.rpartition(".")[2]
 
 

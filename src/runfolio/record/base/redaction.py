@@ -90,7 +90,7 @@ def strength_of(name: str) -> Strength:
 
 
 def _has_secret_qualifier(words: Sequence[str], *, is_upper: bool) -> bool:
-    """Return whether `key`, `token` or `pass` as a word of a name indicates a secret, as in most environment
+    """Return whether the word `key`, `token` or `pass` in a name indicates a secret, as in most environment
     variables."""
     last, previous = words[-1], words[-2] if len(words) > 1 else ""
     if "token" in words and previous not in _TOKENIZER_QUALIFIERS and (last == "token" or is_upper):

@@ -41,7 +41,7 @@ from runfolio.record.base.schema import (
 State = Literal["running", "finished", "failed", "interrupted", "preempted"]
 RUNNING: State = "running"
 ENDED: tuple[State, ...] = ("finished", "failed", "interrupted", "preempted")
-"""Final states of a run that are recorded; `crashed` is derived by readers (see `heartbeats.derive_state`)."""
+"""Recorded final states of a run. Readers derive one more state, `crashed` (see `heartbeats.derive_state`)."""
 FORK = "fork"
 """Lineage kind of a run that started from a checkpoint of another run."""
 REPRODUCTION = "reproduction"
@@ -77,7 +77,7 @@ class Status:
     cause: Line | None = None
     """Root cause as one of the words listed in `docs/format.md`."""
     trouble: Prose | None = None
-    """Problem during training, such as the origin of NaN values. It does not depend on how the run ended."""
+    """Problem during training, such as the origin of NaN values. It is recorded regardless of how the run ended."""
 
 
 @dataclass

@@ -130,8 +130,8 @@ def time_from_text(moment_text: str) -> datetime:
 
 
 def finite(value: Any) -> float:
-    """Return a value if it is a finite number; otherwise raise ValueError. Functions that are passed to `checked` use
-    this."""
+    """Return a value if it is a finite number; otherwise raise ValueError. Functions passed to `checked` use this
+    function."""
     if type(value) not in (float, int) or not -sys.float_info.max <= value <= sys.float_info.max:
         raise ValueError
     return value

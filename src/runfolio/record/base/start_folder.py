@@ -1,4 +1,4 @@
-"""Folder in which a program was started. Relative paths of stores are relative to this folder."""
+"""Folder in which a program was started. Relative paths of stores start from this folder."""
 
 from __future__ import annotations
 

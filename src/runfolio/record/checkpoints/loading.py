@@ -35,7 +35,7 @@ def fill(module: Module, entries: Mapping[str, Any], subject: str) -> None:
 
 
 def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> Any:
-    """Return entries for `module.load_state_dict`, with the keys of the module and sharded like its state.
+    """Return entries for `module.load_state_dict`. They have the keys of the module and are sharded like its state.
 
     Raises:
         ConfigError: As in `fill`.

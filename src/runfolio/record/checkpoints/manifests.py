@@ -148,7 +148,7 @@ class Checkpoint:
     def entries(self, part: str = "model") -> dict[str, Any]:
         """Return the tensors of a module and its wrappers, and the results of `get_extra_state`.
 
-        If the part was saved as a `state_dict`, return its entries.
+        If the part was saved as a `state_dict`, return the entries of this `state_dict`.
 
         Raises:
             NotFound, DamagedFile: As in `tensors`.
@@ -468,8 +468,8 @@ def read_intact(folder: Path, name: str, warn: Callable[[str], object]) -> Check
             damaged file and the returned checkpoint.
     Raises:
         NotFound: The run has no such checkpoint.
-        DamagedFile: The checkpoint is damaged. For `last`, all other checkpoints are damaged too. The message lists the
-            intact checkpoints.
+        DamagedFile: The checkpoint is damaged. If `last` was requested, all other checkpoints are damaged too. The
+            message lists the intact checkpoints.
         NewerFormat: A newer version of runfolio wrote the file.
     """
     try:

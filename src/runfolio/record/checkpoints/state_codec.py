@@ -248,7 +248,7 @@ class Unpacker:
                 return {key: self.unpack(entry) for key, entry in value.items()}
 
     def _list(self, value: Any) -> list[Any]:
-        if not isinstance(value, list):  # a range has few bytes, but its entries could fill the memory
+        if not isinstance(value, list):  # a stored range is small, but its entries could fill the memory
             raise TypeError(f"{type(value).__name__} instead of a list")
         return self.unpack(value)
 
@@ -276,7 +276,9 @@ def check_tensors(tensors: Mapping[str, Any]) -> None:
                 f"checkpoint entry {key} has no values yet (a lazy module); run the model on a batch before it is saved"
             )
         if not isinstance(tensor, torch.Tensor) or not _is_storable(tensor):
-            raise ConfigError(f"checkpoint entry {key} is a {_describe(tensor)}; a module's state holds dense tensors")
+            raise ConfigError(
+                f"checkpoint entry {key} is a {_describe(tensor)}; a module's state must contain dense tensors"
+            )
 
 
 def host_copies(

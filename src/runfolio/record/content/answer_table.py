@@ -28,7 +28,7 @@ class AnswerTable:
 
     names: Sequence[str]
     digests: Sequence[str] | None
-    """Digest of each item's content; None if they are unknown."""
+    """Digests of the contents of the items; None if the digests are unknown."""
     classes: Sequence[str] | None
     """Names of the classes; None if the answers are values."""
     columns: dict[str, NDArray[Any]]

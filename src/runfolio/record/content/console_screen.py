@@ -166,7 +166,7 @@ class ConsoleScreen:
     def _up(self, rows: int | None) -> None:
         rows = rows or 1
         if rows > self._row:
-            # The program redraws rows that were already output. Since it draws slowly, the next rows are held longer.
+            # The program redraws rows that were already output. Since it draws slowly, the next rows are kept longer.
             self._hold_s = _SNAPSHOT_S
         self._row = max(0, self._row - rows)
 

@@ -94,7 +94,8 @@ class Listing:
         """Store the listing in a run, unless it is stored already.
 
         Raises:
-            OSError: The store cannot be written to, or the run was deleted. Its folder is not created again.
+            OSError: The store cannot be written to, or the run was deleted. A deleted run's folder is not created
+                again.
         """
         path = listing_path(folder, self.fingerprint)
         if path.exists():

@@ -276,7 +276,8 @@ def file_names(content: Mapping[str, Any]) -> list[str]:
 
 
 def file_name(name: str, step: int, writer: str, seq: int, ending: str) -> str:
-    """Return the name of a file below `media/files/`, which is unique because (writer, seq, ending) is."""
+    """Return the name of a file below `media/files/`, which is unique because the combination of writer, seq and ending
+    is unique."""
     return f"{slug(name)}-{step}-{writer}-{seq}{ending}"
 
 

@@ -40,7 +40,7 @@ class AttemptTaken(StoreError):  # noqa: N818 - like all errors of runfolio, nam
         self.claim = claim
         super().__init__(
             f"attempt {claim.attempt} of the run in {folder} has just been opened by process {claim.pid} on"
-            f" {claim.host}{_last_beat(folder, claim.writer)}; only one process can resume a run; stop that one first"
+            f" {claim.host}{_last_beat(folder, claim.writer)}; only one process can resume a run; stop that process first"
         )
 
 
@@ -93,7 +93,7 @@ def _path(folder: Path, attempt: int) -> RecordPath:
 
 
 def _unknown_claim(attempt: int) -> Claim:
-    """Return a claim of an unknown process, which stands in for an invalid file."""
+    """Return a claim of an unknown process, which is used if a claim file is invalid."""
     return Claim(attempt, "unknown", "an unknown host", 0)
 
 

@@ -74,7 +74,7 @@ def open_file(path: RecordPath, most_bytes: int = file_bounds.SEGMENT) -> pa.OSF
 
 
 def read_footer(file: pa.NativeFile) -> Footer:
-    """Return the footer. If its stated length is wrong, return as many bytes as available.
+    """Return the footer. If its stated length is wrong, return as many bytes as are available.
 
     Raises:
         ArrowInvalid: The footer is larger than allowed, or contains more structs than its size allows.

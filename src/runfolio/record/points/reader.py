@@ -113,8 +113,8 @@ class PointFiles:
         """Yield blocks of the points that `read` returns for several metrics, so that memory is bounded.
 
         Returns:
-            Metrics of a block in order, each with its number of points, and the points. A metric may continue in the
-            next block.
+            For each block, a list of metrics in order with their numbers of points, and the points. A metric may
+            continue in the next block.
         """
         choice = self._choice(None)
         last: tuple[str, Key] | None = None

@@ -170,7 +170,7 @@ class Segment:
     _file: pq.ParquetFile
     _source: pa.OSFile
     damaged: bool = False
-    """True once a damaged page was found. From then on, damaged parts are skipped without an error."""
+    """True once a damaged page has been found. From then on, damaged parts are skipped without an error."""
 
     @classmethod
     def open(cls, path: RecordPath) -> Segment:
