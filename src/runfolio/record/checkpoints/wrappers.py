@@ -130,7 +130,7 @@ def _is_sharded_over_processes(module: Module) -> bool:
 
 def _sharded_message(name: str) -> str:
     return (
-        f"checkpoint entry {name} is sharded over several processes; gather it in all processes with"
+        f"checkpoint entry {name} is sharded over several processes; gather it in all processes by calling"
         " torch.distributed.checkpoint.state_dict.get_state_dict with full_state_dict=True, and save the result"
     )
 

@@ -40,7 +40,8 @@ class AttemptTaken(StoreError):  # noqa: N818 - like all errors of runfolio, nam
         self.claim = claim
         super().__init__(
             f"attempt {claim.attempt} of the run in {folder} has just been opened by process {claim.pid} on"
-            f" {claim.host}{_last_beat(folder, claim.writer)}; only one process can resume a run; stop that process first"
+            f" {claim.host}{_last_beat(folder, claim.writer)}; only one process can resume a run;"
+            " stop that process first"
         )
 
 
