@@ -160,14 +160,19 @@ class Folio:
         self.store = path.resolve()
         self.trash = Trash(self.store)
         """Deleted runs."""
-        self.problems: list[str] = []
-        """Runs that the last scan could not read, one line each, with the remedy."""
-        self._unread: dict[str, str] = {}
+        self._unread: dict[str, str] | None = None
+        """Problem of each run that the last scan could not read, by folder; None before the first scan."""
         self._progress = progress
         self._index = StoreIndex(self.store, self._fill)
         if refresh:
             self._index.clear()
-        self._scan()
+
+    @property
+    def problems(self) -> list[str]:
+        """Runs that the last scan could not read, one line each, with the remedy."""
+        if self._unread is None:
+            self._scan()
+        return list((self._unread or {}).values())
 
     def __repr__(self) -> str:
         return f"<Folio {self.store}>"
@@ -299,7 +304,6 @@ class Folio:
     def _scan(self) -> None:
         check_store(self.store)
         self._unread = self._index.use(self._fill)
-        self.problems = list(self._unread.values())
 
     def sql(self, query: str, runs: Runs | None = None) -> QueryResult:
         """Run one SELECT of DuckDB's SQL, and return its result: `to_arrow()`, `to_pandas()`, `to_polars()`.
@@ -364,7 +368,7 @@ class Folio:
 
     def _no_run(self, spelling: str) -> str:
         runs = self._select()
-        for run_path, problem in self._unread.items():
+        for run_path, problem in (self._unread or {}).items():
             # `run.json` is unreadable, but the folder is named after the run and its id.
             folder = posixpath.basename(run_path)
             if spelling in (folder, *folder.rsplit("-", 1)) or run_path in _possible_run_paths(self.store, spelling):
