@@ -28,7 +28,7 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
     state, lost_types = checkpoint.unpack_state({})
     if any(
         lost_types.values()
-    ):  # called only if needed, because `state_dict` of some batch iterators starts the workers
+    ):  # called only if needed, because calling `state_dict` of some batch iterators starts their workers
         types = user_types([target.state_dict() for target in objects.values() if hasattr(target, "state_dict")])
         state, lost_types = checkpoint.unpack_state(types)
     for name, target in targets.items():

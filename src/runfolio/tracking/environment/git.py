@@ -1,5 +1,5 @@
-"""Facts about the user's git repository. It is only read, without locks, prompts or network, within limits of time and
-size."""
+"""Facts about the user's git repository. The repository is only read. git takes no locks, shows no prompts and does not
+use the network; its time and output are limited."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runfolio.tracking.process import subprocesses
 _TIMEOUT_S = 10.0
 _ANSWER_BYTES = 4_000_000
 DIFF_BYTES = 10_000_000
-"""Size above which a diff is left out, because a truncated diff could not be applied."""
+"""Maximum size of a diff. A larger diff is left out, because a truncated diff could not be applied."""
 _QUIET = {
     "GIT_OPTIONAL_LOCKS": "0",  # prevents git from refreshing the index
     "GIT_TERMINAL_PROMPT": "0",
@@ -30,7 +30,8 @@ _QUIET = {
 }
 _TRACKED_FILES = ("--untracked-files=no", "--ignore-submodules=untracked")
 _ANY_OWNER = ("-c", "safe.directory=*")
-"""Used only for commands that do not run filters and hooks of the repository, because a different user owns it."""
+"""Options for reading a repository that a different user owns. Only commands that run no filters or hooks of the
+repository use them."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ def _changed_submodules(root: Path, above: str = "") -> list[str]:
 
 
 def untracked_files(root: Path, *, staged: bool) -> list[str]:
-    """Return the files that git neither tracks nor ignores, relative to the root. The list is cut if git takes too
-    long.
+    """Return the files that git neither tracks nor ignores, relative to the root. The list is incomplete if git takes
+    too long.
 
     Args:
         staged: Also include staged files.

@@ -24,7 +24,7 @@ class MachineGauge:
         self._tree()
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return metrics. Shares and rates cover the `elapsed_s` seconds since the last reading."""
+        """Return metrics. Percentages of CPU time and rates cover the `elapsed_s` seconds since the last reading."""
         process_cpu, memory = self._tree()
         metrics = {
             "cpu": psutil.cpu_percent(),
@@ -73,7 +73,7 @@ class MachineGauge:
 
 
 class GpuGauge:
-    """Gauge of utilisation, memory, power and temperature of each visible NVIDIA GPU."""
+    """Gauge that reads the utilisation, memory, power and temperature of each visible NVIDIA GPU."""
 
     def __init__(self) -> None:
         self._opened = ExitStack()

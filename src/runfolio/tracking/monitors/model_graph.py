@@ -24,10 +24,11 @@ Node = dict[str, Any]
 
 
 def graph_of(model: nn.Module, example: Any) -> list[Node]:
-    """Return the graph's nodes (see `docs/format.md`, Media) in the order of their calls.
+    """Return the graph's nodes (see `docs/format.md`, Media) in the order in which they were called.
 
-    The model runs in eval mode and without gradients. Its mode, its statistics and the states of random generators are
-    preserved. If the model fails on the example, the graph contains only the layers, and a warning is logged.
+    The model runs in eval mode and without gradients. The model's mode and statistics, and the states of the random
+    generators, are preserved. If the model fails on the example, the graph contains only the layers, and a warning is
+    logged.
 
     Args:
         example: Input of the model: a single argument, such as a tensor or a `PackedSequence`; a list or tuple of
@@ -64,7 +65,7 @@ def _trace(model: nn.Module, example: Any) -> list[Node]:
 
 
 class _Recorder(TorchFunctionMode):
-    """Recorder of the calls of layers, and of torch functions that are called outside of layers."""
+    """Recorder of calls to layers, and of calls to torch functions outside of layers."""
 
     def __init__(self) -> None:
         super().__init__()
