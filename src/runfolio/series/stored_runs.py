@@ -24,7 +24,7 @@ class StoredRuns:
         self._fingerprints: dict[Path, str | None] = {}
 
     def with_fingerprint(self, fingerprint: str) -> list[RecordedRun]:
-        """Return the runs with this fingerprint, newest first, including archived ones."""
+        """Return the runs with this fingerprint, newest first, including archived runs."""
         store = store_folder(self._store).resolve()
         if fingerprint not in [self._fingerprint(folder) for folder in find_runs(store)]:
             return []

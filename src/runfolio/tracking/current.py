@@ -17,10 +17,10 @@ _is_ambiguity_logged = False
 
 
 def current() -> Run:
-    """Return the last opened run of this thread or asyncio task that has not ended, or else the only open run.
+    """Return the open run that this thread or asyncio task opened last, or else the only open run.
 
     Raises:
-        ConfigError: No run is open, or several are and none of them belongs to this thread or task.
+        ConfigError: No run is open, or several runs are open and none of them belongs to this thread or task.
     """
     run = _find()
     if run is None:
@@ -49,11 +49,11 @@ def log(values: Mapping[str, Any], step: int | None = None) -> None:
 
 
 def _find() -> Run | None:
-    """Return the run of this context, even if it has ended. Otherwise return the only open run, or None if there are
-    several.
+    """Return the run of this context, even if it has ended. Otherwise return the only open run, or None if several runs
+    are open.
 
     Raises:
-        ConfigError: No run is open, and this context never had one.
+        ConfigError: No run is open, and this context never had a run.
     """
     run = run_context.current_run()
     if run is None:

@@ -17,7 +17,7 @@ from runfolio.record.content import run_edits
 
 
 class HasFolder(Protocol):
-    """Run with a folder: `Run` or `RecordedRun`."""
+    """Object that has a run folder: `Run` or `RecordedRun`."""
 
     @property
     def folder(self) -> Path: ...

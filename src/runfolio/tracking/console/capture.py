@@ -340,7 +340,7 @@ def _start_helper(control: int, streams: list[_Stream]) -> subprocess.Popen[str]
         mine.append(_move_up(os.pidfd_open(os.getpid())))
         shared.append(mine[-1])
     pidfd = str(mine[1]) if len(mine) > 1 else "-"
-    # Read here because the kernel may kill processes before the helper has started.
+    # The count of out-of-memory kills starts here, because the kernel may kill processes before the helper has started.
     oom = str(OomKills.of_this_process() or "-")
     pairs = [f"{stream.exit}:{stream.original}" for stream in streams]
     # Signals that are blocked here stay blocked in the helper, so that Ctrl-C cannot end it before it handles signals.

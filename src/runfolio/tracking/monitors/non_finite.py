@@ -172,7 +172,7 @@ def _label(call: _Call) -> str:
 
 def _why(call: _Call) -> str:
     if not _finite(list(call.module.parameters(recurse=False))):
-        return "; its weights were not finite before: the last optimizer step made them so"
+        return "; its weights were already not finite, because of the last optimizer step"
     return "" if _finite(call.inputs) else "; its input was not finite either"
 
 

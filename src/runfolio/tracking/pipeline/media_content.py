@@ -19,7 +19,7 @@ from runfolio.tracking.pipeline.user_files import file_content
 
 BINS = 64
 MOST_PIXEL_BYTES = 256 * 1024 * 1024
-"""Bytes of the images of one table before they are encoded."""
+"""Maximum total size of the images in one table before they are encoded, in bytes."""
 _ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
@@ -90,7 +90,8 @@ def _from_array(image: Any) -> StoredFile:
 
 
 def bin_edges(low: float, high: float) -> list[float]:
-    """Return the edges of equally wide bins. If float64 cannot represent all of them, return those of a single bin."""
+    """Return the edges of equally wide bins. If float64 cannot represent all edges, return the edges of a single
+    bin."""
     low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
     edges = [*(low * (1 - number / BINS) + high * (number / BINS) for number in range(BINS)), high]
     if all(left < right for left, right in itertools.pairwise(edges)):

@@ -47,7 +47,7 @@ class SinkGroup:
                 self._write_media(batch)
 
     def save_document(self) -> None:
-        """Pass on the run document. This is called after every write to the record."""
+        """Pass on the run document. This method is called after every write to the record."""
         self._call_each(lambda sink: sink.document(self._document.without_secrets()))
 
     def report_loss(self, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""State of the store for the thread that writes to it: working, failing or hanging."""
+"""State of the store, as seen by the thread that writes to it: working, failing or hanging."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from runfolio.tracking.pipeline.background_log import log
 
 
 class StoreHealth:
-    """Availability of the store: since when it has been failing or hanging. Failures and recoveries are logged.
+    """Monitor of the store's availability. It knows since when the store has been failing or hanging, and logs failures
+    and recoveries.
 
-    The store thread updates it; any thread may read it.
+    The store thread updates this object; any thread may read it.
     """
 
     def __init__(self, folder: Path, run_id: str, patience_s: float) -> None:
@@ -53,7 +54,7 @@ class StoreHealth:
         if self._failing_since is not None:
             return
         self._failing_since = time.monotonic()
-        # Not `Path.exists`, which raises if the parent folder cannot be read.
+        # `Path.exists` is not used, because it raises an error if the parent folder cannot be read.
         if isinstance(error, FileNotFoundError) and not os.path.exists(self._folder):  # noqa: PTH110
             log.warning(
                 "run %s: its folder %s was deleted or moved; training continues, and recording continues"

@@ -1,4 +1,4 @@
-"""Files of media as they are stored."""
+"""Media files in their stored form."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def file_content(value: Any, what: str) -> bytes | None:
     Args:
         what: Name of the file in messages, with its article, such as `an image`.
     Raises:
-        ConfigError: The file cannot be read, or is larger than a medium may be.
+        ConfigError: The file cannot be read, or exceeds the size limit for media.
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _checked(bytes(value), what)
