@@ -48,9 +48,9 @@ def init(
     """Open a run and start recording.
 
     If the environment variable `RUNFOLIO_RUN_ID` is set, the run with that id is opened. The run is created if it does
-    not exist, and joined if another process writes to it. Otherwise rank 0 continues the run from its last checkpoint,
-    or after its last point if it has no checkpoint, and the other ranks join. A finished run is continued only with
-    `resume="auto"`; otherwise an error is raised.
+    not exist, and joined if another process writes to it. Otherwise the run is continued from its last checkpoint, or
+    after its last point if it has no checkpoint; rank 0 continues the run, and the other ranks join. A finished run is
+    continued only with `resume="auto"`; otherwise an error is raised.
 
     Args:
         name: Readable name. The name of the folder also contains the id. Default: the overrides in a Hydra job, such as

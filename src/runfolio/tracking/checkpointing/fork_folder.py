@@ -142,7 +142,9 @@ def _checkpoint_at_step(folder: Path, step: int) -> Checkpoint:
             return checkpoint
     steps = sorted({checkpoint.step for checkpoint in checkpoints if checkpoint.step is not None})
     if not steps:
-        raise NotFound(f"{folder} has no checkpoint of a step to fork from; `run.checkpoint(step=..., ...)` saves one")
+        raise NotFound(
+            f"{folder} has no checkpoint with a step to fork from; `run.checkpoint(step=..., ...)` saves one"
+        )
     nearest = min(steps, key=lambda other: abs(other - step))
     raise NotFound(
         f"no checkpoint of step {step} in {folder}; it has checkpoints of steps {', '.join(map(str, steps))};"

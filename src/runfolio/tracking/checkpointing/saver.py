@@ -43,7 +43,7 @@ _SLOT_POLL_S = 0.05
 _POLL_S = 0.002
 _LOG_WAIT_S = 0.2
 _SLOWEST_BYTES_PER_S = 20e6
-"""Minimum write speed of a disk, which determines how long the end of a run waits for checkpoints."""
+"""Assumed minimum write speed of a disk, which determines how long the end of a run waits for checkpoints."""
 
 
 class SavedRun(Protocol):

@@ -95,8 +95,7 @@ _senders: Sequence[Sender] = ()
 _end_started_at: dict[Ending, float] = {}
 """Time at which the process began to end its runs, by scope of the end."""
 _finalized = 0
-"""Id of this process if it is a child of `multiprocessing` that ends its runs in a finalizer; otherwise another id or
-0."""
+"""Id of this process if it is a child of `multiprocessing` that ends its runs in a finalizer."""
 _stop_request: _StopRequest | None = None
 _hooked = False
 _signals_to_hook = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
