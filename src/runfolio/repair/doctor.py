@@ -76,7 +76,7 @@ class Doctor:
         return [self._find_folder(name) for name in dict.fromkeys(names)] or self.folders
 
     def examine(self, folder: Path, *, repair: bool = False) -> Examination:
-        """Check a run. With `repair`, also repair it if it has findings and no process writes to it.
+        """Check a run. With `repair`, also repair the run if it has findings and no process writes to it.
 
         Raises:
             StoreError: A file cannot be written.

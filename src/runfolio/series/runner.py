@@ -184,7 +184,7 @@ def _run_once(
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error message. If runfolio did not raise the error, the name of its class comes
+    """Return the first line of an error message. If runfolio did not raise the error, the class name of the error comes
     first."""
     message = str(error) if isinstance(error, RunfolioError) else f"{type(error).__name__}: {error}"
     return message.splitlines()[0].strip()

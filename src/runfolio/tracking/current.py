@@ -33,8 +33,8 @@ def current() -> Run:
 def log(values: Mapping[str, Any], step: int | None = None) -> None:
     """Call `Run.log` of the current run (see `current`).
 
-    If the run of this thread or task has ended, or if several runs are open and none belongs to this thread or task,
-    nothing is written and one warning is logged.
+    If the run of this thread or task has ended, or if several runs are open and none of them belongs to this thread or
+    task, nothing is written and one warning is logged.
 
     Raises:
         ConfigError: No run is open.
@@ -70,6 +70,6 @@ def _no_run() -> ConfigError:
 
 
 def _is_spawned() -> bool:
-    """Return whether another Python process started this one with `multiprocessing`."""
+    """Return whether another Python process started this process with `multiprocessing`."""
     process = sys.modules.get("multiprocessing.process")
     return process is not None and process.parent_process() is not None

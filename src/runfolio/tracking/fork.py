@@ -32,7 +32,7 @@ def fork(
     Args:
         run: Run to fork: its id, a prefix of its id, its name, its folder, or a `Run` or `RecordedRun`.
         checkpoint: Name of the checkpoint to start from.
-        step: Start from the checkpoint saved at exactly this step instead.
+        step: Start from the checkpoint saved at exactly this step instead of a named checkpoint.
         name: Name of the new run. Default: the name of the forked run with `-fork` appended.
         experiment: Experiment of the new run. Default: the experiment of the forked run.
         options: `config` (overrides individual settings), `store`, `tensorboard`, `checkpoints`, `strict`,

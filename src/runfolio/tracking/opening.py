@@ -79,7 +79,7 @@ class Opened(NamedTuple):
     checkpoint: Checkpoint | None = None
     """Checkpoint from which the run continues."""
     restarts: bool = False
-    """True if the run continues without a checkpoint. Then the script may start from the beginning."""
+    """True if the run continues without a checkpoint. In this case, the script may start from the beginning."""
 
 
 class OpenRequest(NamedTuple):
@@ -283,7 +283,7 @@ def open_earlier(
 
     Args:
         checkpoint: Name of the checkpoint to continue from. None keeps every point.
-        step: Continue after this step instead.
+        step: Continue after this step instead of from a checkpoint.
         force: Take over the run from a process that still writes to it.
         purpose: See `Attempt.purpose`.
     """

@@ -431,7 +431,7 @@ class Run:
 
         Args:
             metric: Quality of this state; NaN is never the best.
-            mode: Whether a higher or a lower metric is better.
+            mode: "max" if a higher metric is better, "min" if a lower metric is better.
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
             meta: Plain data that the loader receives.
             classes: Names of the classes, in the order of the model's outputs. If both `classes` and `transform` are

@@ -74,13 +74,13 @@ def make_fork_folder(
     Args:
         parent_path: Folder of the run to fork.
         checkpoint: Name of the checkpoint to start from.
-        step: Start from the checkpoint saved at exactly this step instead.
+        step: Start from the checkpoint saved at exactly this step instead of a named checkpoint.
         name: Name of the fork. Default: the parent's name with `-fork` appended.
         config: Settings that override the parent's.
         run_id: Id of the new run.
     Raises:
         ConfigError: Neither checkpoint nor step is given, or the step is not an integer.
-        NotFound: The checkpoint does not exist; the message lists the existing ones.
+        NotFound: The checkpoint does not exist; the message lists the existing checkpoints.
         DamagedFile: The checkpoint cannot be read. No other checkpoint is used instead, because the fork would then
             start from a different state.
         FileExistsError: A run with this id already exists.

@@ -317,8 +317,8 @@ def _streams(open_: list[int]) -> Iterator[_Stream]:
 
 
 def _open_pseudo_terminal(original: int) -> tuple[int, int]:
-    """Open a pseudo-terminal of the same size as the real terminal. It is in raw mode, because the real terminal
-    translates the output."""
+    """Open a pseudo-terminal of the same size as the real terminal. The pseudo-terminal is in raw mode, because the
+    real terminal translates the output."""
     master, slave = os.openpty()
     tty.setraw(slave)
     with contextlib.suppress(OSError):

@@ -58,7 +58,7 @@ _SENDER_WAIT_S = 0.1
 _UNREAD = 120
 """Exit status of Python if the last output could not be written (`| head`), which is not a failure of training."""
 _HANDLED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH}
-"""Signals that this process handles. They are blocked from its start (see `capture`)."""
+"""Signals that this process handles. The signals are blocked from the start of the process (see `capture`)."""
 
 
 class Stream:

@@ -48,7 +48,7 @@ class EnvironmentRecorder:
         """Create a recorder.
 
         Args:
-            changed: Called when the document must be saved.
+            changed: Function that is called when the document must be saved.
             contents: Also record the contents of code files.
         """
         self._folder = folder

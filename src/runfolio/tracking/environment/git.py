@@ -1,5 +1,5 @@
-"""Facts about the user's git repository. The repository is only read. git takes no locks, shows no prompts and does not
-use the network; its time and output are limited."""
+"""Facts about the user's git repository. The repository is only read. Git commands take no locks, show no prompts and
+do not use the network, and their time and output are limited."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Repository:
     commit: str | None
     branch: str | None
     dirty: bool | None
-    """True if tracked files differ from the commit, including those of submodules."""
+    """True if tracked files differ from the commit, including files of submodules."""
     remote: str | None
     problem: str | None = None
     """Reason why git does not read the work tree, with the remedy."""
@@ -90,7 +90,8 @@ def _remote(folder: str, *options: str) -> str | None:
 
 
 def diff(root: Path, commit: str = "HEAD") -> bytes | None:
-    """Return staged and unstaged changes since a commit, followed by those of each submodule since its own commit.
+    """Return staged and unstaged changes since a commit, followed by the changes in each submodule since the
+    submodule's own commit.
 
     Return None if git fails, or if the diff exceeds `DIFF_BYTES`.
     """
@@ -106,7 +107,7 @@ def diff(root: Path, commit: str = "HEAD") -> bytes | None:
 
 
 def _changed_submodules(root: Path, above: str = "") -> list[str]:
-    """Return the paths of submodules with uncommitted changes, including nested ones."""
+    """Return the paths of submodules with uncommitted changes, including nested submodules."""
     status = run_git(root / above, ["status", "--porcelain=v2", "-z", *_TRACKED_FILES], _ANSWER_BYTES) or b""
     lines = [line.split(" ", 8) for line in os.fsdecode(status).split("\0") if line.startswith("1 ")]
     paths = [f"{above}{line[8]}" for line in lines if line[2].startswith("S") and line[2][2] == "M"]

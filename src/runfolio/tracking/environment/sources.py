@@ -153,7 +153,7 @@ class Sources:
         return source
 
     def _omission_reason(self, path: str, why: str) -> tuple[int | None, str | None]:
-        """Return the size of a file, and the reason for leaving the file out, if there is one."""
+        """Return the size of a file, and the reason for leaving the file out, or None."""
         try:
             status = os.stat(path)  # noqa: PTH116 - there may be thousands
         except OSError:

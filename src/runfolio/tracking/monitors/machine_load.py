@@ -80,7 +80,7 @@ class GpuGauge:
         self._library: Any = self._opened.enter_context(nvml())
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return the current values, except those that a GPU does not report."""
+        """Return the current values, except values that a GPU does not report."""
         if self._library is None:
             return {}
         metrics: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Graph of a network, traced by running the network once. It has a node for each layer and each function between
+"""Graph of a network, traced by running the network once. The graph has a node for each layer and each function between
 layers.
 
 Tensors are tracked from creation to use, so Python control flow is supported. The graph shows only the path taken for

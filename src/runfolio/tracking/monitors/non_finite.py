@@ -83,7 +83,7 @@ class FirstNonFinite:
         self._calls = []
 
     def report_once(self, text: str) -> None:
-        """Report the finding, unless one has been reported before."""
+        """Report the finding, unless a finding has been reported before."""
         if not self._is_reported:
             self._is_reported = True
             self._report(f"first non-finite: {text}")

@@ -79,7 +79,7 @@ def count_values(tensor: Tensor) -> Tensor:
 
 
 def _count_finite(numbers: Tensor, lowest: float, highest: float) -> Tensor:
-    """Count finite numbers whose minimum and maximum are known. Knowing them saves passes over the data."""
+    """Count finite numbers whose minimum and maximum are known. The known bounds save passes over the data."""
     import torch
 
     parts = [part.histc(BINS, lowest, highest).double() for part in numbers.split(_FLOAT32_EXACT)]

@@ -171,7 +171,7 @@ class _Reader:
         """Read the value that `get` returns. If `get` raises an error, read `written` instead."""
         try:
             value = get()
-        except Exception as error:  # a user's config may raise anything
+        except Exception as error:  # a user's config may raise any error
             self._note(path, error)
             value = written
         return self.read(value, path, declared)

@@ -151,7 +151,7 @@ def as_numbers(values: Any) -> Any:
         raise ConfigError("a masked array cannot be stored; pass array.compressed() or array.filled(...)")
     if is_tensor(values):
         tensor = values.detach().cpu().resolve_conj().resolve_neg()
-        # NumPy lacks bfloat16 and float8; float32 represents them exactly.
+        # NumPy has no bfloat16 and no float8; float32 represents them exactly.
         is_narrow = tensor.is_floating_point() and tensor.dtype.itemsize < 4
         return (tensor.float() if is_narrow else tensor).numpy()
     try:

@@ -53,7 +53,7 @@ def detach_value(value: Any) -> Any:
 def _try_detach(value: Any, ancestors: tuple[int, ...]) -> Any:
     try:
         return _detach(value, ancestors)
-    except Exception:  # a user's `item` may raise anything
+    except Exception:  # a user's `item` may raise any error
         return NoNumber(f"is not one number but {_describe(value)}")
 
 
@@ -165,7 +165,7 @@ def metric_value(value: Any) -> float:
         result = float(number)
     except OverflowError:
         result, number = math.inf, None
-    except Exception:  # a user's `__float__` may raise anything
+    except Exception:  # a user's `__float__` may raise any error
         raise ConfigError(f"is not one number but {_describe(value)}") from None
     if math.isinf(result) and (number is None or (is_plain(number) and number != result)):
         raise ConfigError(f"is {shorten(value)}, which exceeds float64")
@@ -205,7 +205,7 @@ def whole_step(step: Any) -> int:
 
 
 def _integer(step: Any) -> int | None:
-    with contextlib.suppress(Exception):  # a user's `item` may raise anything
+    with contextlib.suppress(Exception):  # a user's `item` may raise any error
         exact = step.item() if hasattr(step, "item") else step
         with contextlib.suppress(TypeError):
             return operator.index(exact)

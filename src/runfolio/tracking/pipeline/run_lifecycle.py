@@ -16,7 +16,7 @@ from runfolio.tracking.pipeline.background_log import log
 
 
 class RunLifecycle:
-    """Writer of the claim, the heartbeat and the run document, which record what process writes to the run and how the
+    """Writer of the claim, the heartbeat and the run document, which record which process writes to the run and how the
     run ended."""
 
     def __init__(self, folder: Path, document: RunDocument, heartbeat: Heartbeat, *, sync: bool) -> None:

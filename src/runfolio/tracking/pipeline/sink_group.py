@@ -17,7 +17,7 @@ from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, Encod
 
 
 class SinkGroup:
-    """Group that passes everything written to the record to each sink, and drops a sink that fails.
+    """Group that passes all data written to the record to each sink, and drops a sink that fails.
 
     It calls the sinks as `Sink` specifies. All methods are called on the thread that writes the record, and no method
     raises an error.

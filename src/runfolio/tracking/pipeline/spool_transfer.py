@@ -69,7 +69,7 @@ class SpoolTransfer:
             self._spools.append(spool)
 
     def describe_loss(self, failure: str) -> str:
-        """Describe the data that the record lacks, in one sentence."""
+        """Describe in one sentence which data is missing in the record."""
         if folders := self.folders:
             return f"its last points could not be written ({failure}); they are in {folders[0].parent}"
         if self.lost:

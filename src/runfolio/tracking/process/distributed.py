@@ -1,5 +1,5 @@
-"""Runs of several processes. Functions determine which run this process joins and whether another process writes to a
-run."""
+"""Runs of several processes. The functions determine which run this process joins, and whether another process writes
+to a run."""
 
 from __future__ import annotations
 

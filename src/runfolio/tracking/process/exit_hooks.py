@@ -7,7 +7,8 @@ effect. `faulthandler` prints where C code crashed.
 If the training script calls `run.checkpoint` often, the first such signal does not end the process at once. The points
 and the expected outcome are saved, and the process continues until its next checkpoint or the end of the grace period.
 
-In a forked child, these signals keep their default effect until the child logs something. Then they are hooked too.
+In a forked child, these signals keep their default effect until the child logs something. From then on, they are hooked
+in the child too.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class OpenRun(Protocol):
     def reset_after_fork(self) -> None: ...
 
     def checkpoint_wait_s(self) -> float:
-        """Return how long a process that was asked to stop may wait for a checkpoint, in seconds; 0 if none is due."""
+        """Return how long a process that was asked to stop may wait for a checkpoint, in seconds; 0 if no checkpoint is
+        due."""
         ...
 
     def note_preemption(self) -> None:

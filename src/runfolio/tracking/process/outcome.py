@@ -63,7 +63,8 @@ class RunOutcome:
         """Return the outcome of the exception in `sys.last_value` if it ended the process; else return this outcome.
 
         IPython and pytest catch the exception of a script and store it there. The exception counts only if the process
-        exits with an error or for an unknown reason. It does not count at a prompt, or if it was caught at a prompt.
+        exits with an error or for an unknown reason. The exception does not count at a prompt, or if it was caught at a
+        prompt.
         """
         error = getattr(sys, "last_value", None)
         is_unknown = self == RunOutcome() and not hasattr(sys, "ps1")

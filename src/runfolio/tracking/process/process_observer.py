@@ -18,7 +18,7 @@ _PIDFD_INFO_EXIT = 1 << 3
 """Flag that requests the exit status of a process that was already waited for; since Linux 6.15."""
 _STATUS_TRIES = 20
 _STATUS_FIELD = 51
-"""Index (from 0) of the `waitpid` status in /proc/PID/stat, which is set until the process has been waited for."""
+"""Index (from 0) of the `waitpid` status in /proc/PID/stat. The field is set until the process has been waited for."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Sender:
 
 @dataclass(frozen=True)
 class OomKills:
-    """Number of out-of-memory kills in a control group since a given time. `parse` reads the string form."""
+    """Number of out-of-memory kills in a control group since counting started. `parse` reads the string form."""
 
     counter: Path
     before: int
