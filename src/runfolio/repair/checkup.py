@@ -1,4 +1,4 @@
-"""Check of a run folder that reads every file in it."""
+"""Check of a run folder, which reads every file in the folder."""
 
 from __future__ import annotations
 

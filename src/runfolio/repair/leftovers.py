@@ -1,4 +1,4 @@
-"""Files that processes left behind when they ended early. Cleaning them up loses no data."""
+"""Files that processes left behind when they ended early. Cleaning up these files loses no data."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class SegmentScan:
     readable: SeqRanges = field(default_factory=dict)
     """Log calls with readable rows."""
     lost: list[str] = field(default_factory=list)
-    """Descriptions of the unreadable row groups, from the footer."""
+    """Descriptions of the unreadable row groups, based on the footer."""
     is_partly_readable: bool = False
     """True if the steps, times and values of a row group are readable, but its log calls are not."""
 

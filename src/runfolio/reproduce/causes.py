@@ -61,7 +61,7 @@ def _seed_deviation(change: Change) -> Deviation:
 def missing_seed_first(
     deviations: Sequence[Deviation], original: RecordedRun, repeated: RecordedRun
 ) -> list[Deviation]:
-    """Return the deviations, with unseeded generators first unless there is a likelier cause."""
+    """Return the deviations. Unseeded generators come first unless there is a likelier cause."""
     if _was_seeded(original, repeated) or any(map(_is_likelier_than_chance, deviations)):
         return list(deviations)
     unseeded = [deviation for deviation in deviations if deviation.kind == "seeds" and deviation.name in _GENERATORS]

@@ -42,7 +42,7 @@ def find_code_source(start: RecordedStart, repository: Path | None, store: Path,
 
     Args:
         repository: Repository that the user chose and trusts.
-        store: Store of the run. A repository inside it is used only if the user chose it.
+        store: Store of the run. A repository inside the store is used only if the user chose it.
     Raises:
         NotFound: Neither the commit nor a captured script is available.
     """

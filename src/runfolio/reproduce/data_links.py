@@ -38,7 +38,7 @@ def find_links(
     required: Sequence[str],
     store: Path,
 ) -> dict[Path, Path]:
-    """Return the links to create, with their targets.
+    """Return the links to create and their targets.
 
     Args:
         tree: Folder for the code.

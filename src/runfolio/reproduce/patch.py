@@ -35,7 +35,7 @@ EMPTY = Patch(b"", frozenset(), ())
 
 
 def read_patch(start: RecordedStart, repository: Path | None, committed: AbstractSet[str]) -> Patch:
-    """Return the uncommitted changes, except those inside submodules, which are not checked out.
+    """Return the uncommitted changes, except changes inside submodules, which are not checked out.
 
     Args:
         repository: Repository that contains the commit.

@@ -67,7 +67,7 @@ class Plan:
     captured_files: list[SourceFile] = field(default_factory=list)
     """Captured files to write because the commit does not contain them."""
     links: dict[Path, Path] = field(default_factory=dict)
-    """Target of each link to create, by the path of the link."""
+    """Target of each link to create, keyed by the path of the link."""
     flags: list[Deviation] = field(default_factory=list)
     """Deviations that the given arguments cause."""
     missing_data: list[str] = field(default_factory=list)
@@ -213,7 +213,7 @@ def _start_folder(start: RecordedStart, tree: Path) -> Path:
 
 
 def _interpreter(start: RecordedStart, store: Path) -> tuple[Path, list[str]]:
-    """Return the interpreter, and remarks on it for the user.
+    """Return the interpreter, and remarks about the interpreter for the user.
 
     The interpreter is queried before the user has agreed to anything, so an interpreter inside the records is not used.
     """

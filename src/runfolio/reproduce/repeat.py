@@ -24,7 +24,7 @@ class ReproduceResult:
     repeated: RecordedRun
     verdict: Verdict
     causes: list[Deviation]
-    """All known differences, with the likeliest causes of a different result first."""
+    """All known differences. The likeliest causes of a different result come first."""
     chance: list[str]
     """Sources of uncontrolled randomness, if no known difference explains a different result."""
     remarks: list[str]

@@ -72,7 +72,7 @@ class Verdict:
     left_out: list[str] = field(default_factory=list)
     """Metrics that were not compared: measurements of time, and metrics that the user ignored."""
     remarks: list[str] = field(default_factory=list)
-    """Parts that could not be compared, with the reason."""
+    """Parts that could not be compared, and the reasons."""
     failure: str | None = None
     """Reason why the repeated run failed, if all its points before the failure are within tolerance."""
 
@@ -107,9 +107,9 @@ class _Comparison(NamedTuple):
 
     points: int
     first: tuple[float, ValueGap] | None = None
-    """Earliest gap, with its time (Unix seconds)."""
+    """Earliest gap and its time (Unix seconds)."""
     first_beyond: tuple[float, ValueGap] | None = None
-    """Earliest gap beyond the tolerance, with its time."""
+    """Earliest gap beyond the tolerance, and its time."""
     largest: ValueGap | None = None
 
 

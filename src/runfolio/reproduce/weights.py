@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TensorGap(NamedTuple):
-    """Tensor that differs, with the two numbers that differ most."""
+    """Tensor that differs, and its pair of numbers with the largest difference."""
 
     name: str
     step: int | None

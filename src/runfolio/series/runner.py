@@ -81,8 +81,8 @@ def execute(
 ) -> SeriesReport:
     """Train the runs that are not finished in the store. If a run fails, the others are still trained.
 
-    Unfinished runs continue from their `last` checkpoint. If `runfolio reproduce` started this process, only the
-    repeated run is trained, from its start.
+    Unfinished runs continue from their `last` checkpoint. If `runfolio reproduce` started this process, only the run to
+    repeat is trained, starting from the beginning.
 
     Args:
         planned: Runs of the series.

@@ -34,7 +34,8 @@ class StoredRuns:
         return [run for run in runs if (run.document.series or {}).get("fingerprint") == fingerprint]
 
     def _fingerprint(self, folder: Path) -> str | None:
-        """Return the fingerprint of a run; None if it is unreadable, in a different experiment or not in a series."""
+        """Return the fingerprint of a run; None if the run is unreadable, in a different experiment or not in a
+        series."""
         if folder not in self._fingerprints:
             try:
                 document = RunDocument.read(folder)

@@ -31,9 +31,9 @@ class AnswerLog:
         self._report = report
         self._lock = threading.Lock()
         self._waiting: dict[str, tuple[datetime, Callable[[], AnswerTable]]] = {}
-        """Answers to pack, by split. Newer answers replace waiting answers, so that memory use is limited."""
+        """Answers to pack, keyed by split. Newer answers replace waiting answers, so that memory use is limited."""
         self._packed: dict[str, bytes] = {}
-        """Content of files to write, by split."""
+        """Contents of the files to write, keyed by split."""
 
     def add(self, split: str, moment: datetime, table: Callable[[], AnswerTable]) -> None:
         """Add answers, which `pack` packs later.

@@ -213,7 +213,7 @@ def _end_unattended_runs(joined_id: str | None) -> None:
     """End the open runs of this thread or task that are not in a `with` block. Only the first end is logged.
 
     Args:
-        joined_id: Id of the run that this process joins, which stays open.
+        joined_id: Id of the run that this process joins. That run stays open.
     """
     global _is_end_logged
     for other in run_context.unattended_runs():
@@ -358,7 +358,8 @@ def _create(store: Path, name: str, experiment: str, run_id: str) -> Opened:
 
 
 def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str, continues_finished: bool) -> Opened:
-    """Join or continue the run with the id in `RUNFOLIO_RUN_ID`. Rank 0 or a process without a rank may also create it.
+    """Join or continue the run with the id in `RUNFOLIO_RUN_ID`. Rank 0 or a process without a rank may also create the
+    run.
 
     Other ranks wait for rank 0 for a limited time, because rank 0 may never start.
     """
@@ -448,7 +449,8 @@ def _end_of_run(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
 
 
 def _record_duration(folder: Path, document: RunDocument) -> None:
-    """Record the duration of the last attempt. If its process was killed, the duration is derived from the heartbeats.
+    """Record the duration of the last attempt. If the attempt's process was killed, the duration is derived from the
+    heartbeats.
 
     The result may be slightly too long but not too short, so that counts based on the duration never decrease.
     """

@@ -565,7 +565,7 @@ class Recorder:
         self.document.seeds.update(seeds.torch_seed())
 
     def _guard(self, monitor: Monitor, task: Callable[[Monitor], None]) -> bool:
-        """Run a task of a monitor. Return False if it failed, because a failure must not stop training."""
+        """Run a task of a monitor. Return False if the task failed, because a failure must not stop training."""
         try:
             task(monitor)
         except Exception as error:

@@ -1,7 +1,7 @@
 """Creation of forks. A fork is a new run that starts with a copy of another run's points up to a checkpoint
 (`docs/format.md`, Lineage).
 
-A fork is created in a hidden folder, which is renamed when it is complete. The result is a run that ended at the
+A fork is created in a hidden folder, which is renamed when the fork is complete. The result is a run that ended at the
 checkpoint and can be resumed like any other. The parent run is only read; it may be running, and may be deleted later.
 """
 
@@ -177,7 +177,7 @@ def _document(parent: RunDocument, checkpoint: Checkpoint, run_id: str, name: st
 
 
 def _attempts(parent: RunDocument, checkpoint: Checkpoint) -> list[Attempt]:
-    """Return the attempts that led to the checkpoint. The last of them ends at the checkpoint."""
+    """Return the attempts that led to the checkpoint. The last attempt ends at the checkpoint."""
     by_number = {entry.attempt: entry for entry in parent.attempts}
     attempts: list[Attempt] = []
     number: int | None = checkpoint.attempt
@@ -243,8 +243,8 @@ def _copy_checkpoint(checkpoint: Checkpoint, name: str, into: Path) -> None:
 
 
 def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | None:
-    """Return the best checkpoint that the parent saved before `checkpoint`. If there is none, return `checkpoint`
-    itself if it has a metric, or else None."""
+    """Return the best checkpoint that the parent saved before `checkpoint`. If no such checkpoint exists, return
+    `checkpoint` itself if it has a metric, or else None."""
     ranked = [name for name in manifests.names(checkpoint.folder) if name.startswith(BEST)]
     for name in sorted(ranked, key=lambda name: (len(name), name)):  # best, best-2, ... best-10
         with contextlib.suppress(DamagedFile, NotFound):
@@ -279,7 +279,8 @@ def _fingerprinted_data(parent: RunDocument) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _complete_folder(folder: Path) -> Iterator[Path]:
-    """Yield a hidden folder. At the end it is synced and renamed to `folder`, or removed after an error.
+    """Yield a hidden folder. At the end, the hidden folder is synced and renamed to `folder`, or removed after an
+    error.
 
     Raises:
         FileExistsError: `folder` exists.

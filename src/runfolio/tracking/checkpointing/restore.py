@@ -34,7 +34,8 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
     for name, target in targets.items():
         if not hasattr(target, "load_state_dict"):
             raise ConfigError(
-                f"{name} is a {type(target).__name__}, which has no load_state_dict; read its value from `.state`"
+                f"{name} is a {type(target).__name__}, which has no load_state_dict; read its saved value from the"
+                " checkpoint's `.state`"
             )
         if name not in checkpoint.parts and name not in state:
             names = [*checkpoint.parts, *(key for key in state if key not in RESERVED)]
@@ -49,7 +50,7 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
     for name, target in objects.items():
         if lost := lost_types[name]:
             log.warning(
-                "the state of %s has no values of type %s, so they are loaded as plain values",
+                "the state of %s has no values of type %s, so these values are loaded as plain values",
                 name,
                 ", ".join(sorted(lost)),
             )

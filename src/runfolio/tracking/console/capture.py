@@ -1,4 +1,4 @@
-"""Capture of the console output of a process, including that of C code and child processes.
+"""Capture of the console output of a process, including the output of C code and child processes.
 
 File descriptors 1 and 2 are redirected to a helper process (`helper_program`), which forwards the output and writes the
 log. If a descriptor is a terminal, it is replaced with a pseudo-terminal, so that programs still print progress bars
@@ -343,7 +343,8 @@ def _start_helper(control: int, streams: list[_Stream]) -> subprocess.Popen[str]
     # The count of out-of-memory kills starts here, because the kernel may kill processes before the helper has started.
     oom = str(OomKills.of_this_process() or "-")
     pairs = [f"{stream.exit}:{stream.original}" for stream in streams]
-    # Signals that are blocked here stay blocked in the helper, so that Ctrl-C cannot end it before it handles signals.
+    # Signals that are blocked here stay blocked in the helper, so that Ctrl-C cannot end the helper before it handles
+    # signals.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_HELD_BACK)
     try:
         return subprocesses.start(

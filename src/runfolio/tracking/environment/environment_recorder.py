@@ -57,7 +57,7 @@ class EnvironmentRecorder:
         self._contents = contents
         self._repository: git.Repository | None = None
         self._sources: Sources | None = None
-        """Recorded code; None until it is collected for the first time."""
+        """Recorded code; None until code is collected for the first time."""
         self._is_collected = False
         self._threads: int | None = None
         """Number of threads that PyTorch uses in the training thread."""

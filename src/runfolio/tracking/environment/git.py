@@ -31,7 +31,7 @@ _QUIET = {
 _TRACKED_FILES = ("--untracked-files=no", "--ignore-submodules=untracked")
 _ANY_OWNER = ("-c", "safe.directory=*")
 """Options for reading a repository that a different user owns. Only commands that run no filters or hooks of the
-repository use them."""
+repository use these options."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Repository:
     """True if tracked files differ from the commit, including files of submodules."""
     remote: str | None
     problem: str | None = None
-    """Reason why git does not read the work tree, with the remedy."""
+    """Reason why git does not read the work tree, and the remedy."""
 
 
 def repository(folder: str) -> Repository | None:
@@ -142,7 +142,7 @@ def run_git(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bo
     settings = ("-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=false")
     command = ["git", "--no-optional-locks", *settings, "-C", os.fspath(folder), *arguments]
     try:
-        # In a separate session, git does not receive Ctrl-C, and its children can be killed together with it.
+        # In a separate session, git does not receive Ctrl-C, and git can be killed together with its children.
         process = subprocesses.start_brief(
             command,
             stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Facts about the machine: processor, memory, disk, GPUs and container, with the limits for this process."""
+"""Facts about the machine: processor, memory, disk, GPUs and container, and the limits that apply to this process."""
 
 from __future__ import annotations
 

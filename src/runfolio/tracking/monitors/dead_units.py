@@ -35,9 +35,9 @@ class DeadUnits:
         self._sampled = sampled
         self._hooks: list[Any] = []
         self._calls: defaultdict[str, int] = defaultdict(int)
-        """Number of calls in the current forward pass, by layer."""
+        """Number of calls in the current forward pass, keyed by layer."""
         self._peaks: dict[tuple[str, int], Tensor] = {}
-        """Largest magnitude of each unit, by layer and call number. Dead units have a magnitude of 0."""
+        """Largest magnitude of each unit, keyed by layer and call number. Dead units have a magnitude of 0."""
         self._active = False
 
     def start(self) -> None:

@@ -14,7 +14,7 @@ _GB = 1000  # MB
 
 
 class MachineGauge:
-    """Gauge of processor, memory, disk and network load, for the machine and for the process with its children."""
+    """Gauge of processor, memory, disk and network load, for the machine and for the process and its children."""
 
     def __init__(self, store: Path) -> None:
         self._store = store

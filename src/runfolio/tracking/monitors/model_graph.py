@@ -72,8 +72,8 @@ class _Recorder(TorchFunctionMode):
         self.nodes: list[Node] = []
         self._names: set[str] = set()
         self._makers: dict[int, tuple[str, Tensor]] = {}
-        """Node that created each tensor, by the id of the tensor. The tensor is also stored, so that its id is not
-        reused."""
+        """Node that created each tensor, keyed by the id of the tensor. The tensor is also stored, so that its id is
+        not reused."""
         self._scope: list[str] = []
         self._in_layer = 0
 
@@ -116,7 +116,7 @@ class _Recorder(TorchFunctionMode):
         self._makers.update({id(tensor): (name, tensor) for tensor in outputs})
 
     def _unique(self, name: str) -> str:
-        """Return the name, with a suffix `_1`, `_2` ... for repeated calls."""
+        """Return the name. For repeated calls, append a suffix `_1`, `_2` ... to the name."""
         number, unique = 0, name
         while unique in self._names:
             number += 1

@@ -1,7 +1,7 @@
 """Logger for the writing threads. A separate thread handles its messages, so that no writing thread waits for handlers.
 
 A logging handler holds a lock while it writes. A signal handler that ends the process may have interrupted the training
-thread while it held that lock. A writing thread that waited for the lock could then not write the last points.
+thread while that thread held the lock. A writing thread that waited for the lock could then not write the last points.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def plain_value(value: Any, declared: Any = None) -> Any:
     logged.
 
     Args:
-        declared: Expected type. The type of the value is recorded only if it differs.
+        declared: Expected type. The type of the value is recorded only if it differs from this type.
     Raises:
         ConfigError: Dicts and lists are nested too deeply or contain themselves, or two keys have the same string form.
     """

@@ -49,7 +49,7 @@ def png(image: Any) -> StoredFile:
 
     Args:
         image: A Pillow image, the bytes of an image file, or an array or tensor: [height, width],
-            [height, width, 1|3|4] or [1|3|4, height, width]; see `docs/limits.md`, Images, for values.
+            [height, width, 1|3|4] or [1|3|4, height, width]; `docs/limits.md`, Images, describes the values.
     Raises:
         ConfigError: `image` is not a valid image.
     """

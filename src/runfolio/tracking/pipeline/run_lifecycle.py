@@ -109,7 +109,7 @@ class RunLifecycle:
             self._save(sync=True)
 
     def end_heartbeat(self) -> None:
-        """Write the last heartbeat, which marks the end of this process's writing."""
+        """Write the last heartbeat, which marks that this process has stopped writing."""
         state = cast("End", self._document.status.state)
         self._heartbeat.end = "interrupted" if self.is_known_superseded else state
         self.write_heartbeat()

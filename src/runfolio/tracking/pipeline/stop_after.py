@@ -1,4 +1,4 @@
-"""End of a run and its process after a number of steps, for `runfolio reproduce RUN --steps K`."""
+"""End of a run and its process after a number of steps, as requested by `runfolio reproduce RUN --steps K`."""
 
 from __future__ import annotations
 

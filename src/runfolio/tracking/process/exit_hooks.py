@@ -95,7 +95,7 @@ _stop_signal: signal.Signals | None = None
 """Signal that asked this process to stop, even if another handler ignores it."""
 _senders: Sequence[Sender] = ()
 _end_started_at: dict[Ending, float] = {}
-"""Time at which the process began to end its runs, by scope of the end."""
+"""Time at which the process began to end its runs, keyed by the scope of the end."""
 _finalized = 0
 """Id of this process if it is a child of `multiprocessing` that ends its runs in a finalizer."""
 _stop_request: _StopRequest | None = None
@@ -183,7 +183,7 @@ def seconds_left(ending: Ending) -> float:
 
 
 def extend_deadline(ending: Ending, by_s: float) -> None:
-    """Extend the deadline by the time spent on a checkpoint, which depends on the checkpoint's size."""
+    """Extend the deadline by the time spent on a checkpoint, because that time depends on the checkpoint's size."""
     if ending in _end_started_at:
         _end_started_at[ending] += by_s
 
@@ -226,7 +226,7 @@ def _hook_exceptions() -> None:
 
 
 class _Exit(SystemExit):
-    """Exception that our `sys.exit` raises. It detects whether it ends the process or is caught."""
+    """Exception that our `sys.exit` raises. The exception detects whether it ends the process or is caught."""
 
     outcome = RunOutcome()
 

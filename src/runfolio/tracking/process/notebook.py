@@ -84,7 +84,7 @@ def _leading_blank_lines(cell: str) -> int:
 
 
 _watchers: dict[int, CellWatcher] = {}
-"""Watcher of each shell, by its `id`."""
+"""Watcher of each shell, keyed by the `id` of the shell."""
 
 
 def watch_cells(shell: Any) -> None:

@@ -60,7 +60,8 @@ class RunOutcome:
         return cls("failed", f"exited with message: {_message(code)}", 1, cause="exit")
 
     def with_last_error(self) -> RunOutcome:
-        """Return the outcome of the exception in `sys.last_value` if it ended the process; else return this outcome.
+        """Return the outcome of the exception in `sys.last_value` if that exception ended the process; otherwise return
+        this outcome.
 
         IPython and pytest catch the exception of a script and store it there. The exception counts only if the process
         exits with an error or for an unknown reason. The exception does not count at a prompt, or if it was caught at a
