@@ -48,7 +48,7 @@ class BatchOrder:
         self._batches = length // batch_size if drop_last else -(-length // batch_size)
         if self._batches < 1:
             raise ConfigError(
-                f"{length} items are less than one batch of {batch_size}; use more data or a smaller batch_size"
+                f"{length} items are fewer than one batch of {batch_size}; use more data or a smaller batch_size"
             )
         self._epoch, self._begin = 0, 0
 

@@ -101,7 +101,7 @@ def plain_value(value: Any, declared: Any = None) -> Any:
     plain = reader.read(value, (), declared)
     if reader.unreadable:
         names = ", ".join(reader.unreadable[:5]) + (" and more" if len(reader.unreadable) > 5 else "")
-        log.warning("config: stored as written, because it cannot be read: %s (%s)", names, reader.reason)
+        log.warning("config: values that cannot be read are stored as written: %s (%s)", names, reader.reason)
     return plain
 
 
