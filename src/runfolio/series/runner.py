@@ -28,7 +28,8 @@ class SeriesRunOutcome:
 
     plan: PlannedRun
     ending: Literal["finished", "resumed", "skipped", "busy", "failed"]
-    """`resumed`: continued and finished. `skipped`: found finished in the store. `busy`: trained by another process."""
+    """`resumed`: continued and finished. `skipped`: already finished in the store. `busy`: trained by another
+    process."""
     folder: Path | None
     """Folder of the run; None if the run failed before its folder was created."""
     duration_s: float = 0.0

@@ -31,7 +31,7 @@ def current() -> Run:
 
 
 def log(values: Mapping[str, Any], step: int | None = None) -> None:
-    """Call `Run.log` of the current run (see `current`).
+    """Call `Run.log` on the current run (see `current`).
 
     If the run of this thread or task has ended, or if several runs are open and none of them belongs to this thread or
     task, nothing is written and one warning is logged.

@@ -37,7 +37,7 @@ def answers_of(
     """Check and copy answers; return a function that computes their table (see `Run.log_answers`).
 
     Raises:
-        ConfigError: The arguments do not fit together, or are not arrays of numbers.
+        ConfigError: The shapes or values of the arguments do not match, or an argument is not an array of numbers.
     """
     import numpy as np
 

@@ -27,8 +27,8 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 _POLL_S = 0.1
 _SLICE = 64
-"""Number of items encoded without a pause. Encoding them takes about 50 µs, which is the longest delay of the training
-thread."""
+"""Number of items that are encoded without a pause. Encoding these items takes about 50 µs, which is the longest delay
+of the training thread."""
 _PAUSES = 4.0
 """Length of the pause after a slice, relative to the time that encoding the slice took."""
 _LONG_QUEUE = 20_000
