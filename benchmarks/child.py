@@ -1,6 +1,6 @@
 """One measurement in a fresh process: `python -m benchmarks.child MODULE:FUNCTION ARGUMENTS RESULT`.
 
-Arguments and result are JSON. The result goes to a file, since loggers may print anything.
+Arguments and result are JSON. The result is written to a file, since loggers may print anything.
 """
 
 from __future__ import annotations

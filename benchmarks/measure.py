@@ -19,7 +19,7 @@ from benchmarks.loggers import LOGGERS, METRIC
 WARM_UP = 100
 """Number of calls before the clock starts, since the first calls import modules and open files."""
 ACKNOWLEDGED = struct.Struct("<qd")
-"""Record of a step whose log call has returned, and of the time at which it returned."""
+"""Binary format of a record: the number of a step whose log call has returned, and the time of the return."""
 
 
 def losses(scalars: int, calls: int) -> list[dict[str, float]]:
@@ -36,7 +36,7 @@ def version(logger: str) -> str:
 
 
 def first(logger: str, folder: str) -> dict[str, float]:
-    """Measure the seconds from before the import of the logger until its first log call has returned."""
+    """Measure the seconds from the start of the logger's import until its first log call has returned."""
     began = time.perf_counter()
     run = LOGGERS[logger](Path(folder))
     run.log({METRIC: 1.0}, 0)
@@ -47,7 +47,7 @@ def first(logger: str, folder: str) -> dict[str, float]:
 
 
 def burst(logger: str, folder: str, scalars: int, calls: int, limit_s: float) -> dict[str, float]:
-    """Measure log calls one after the other, as many as `calls` and `limit_s` allow, and the time until all are
+    """Measure consecutive log calls, at most `calls` and for at most `limit_s` seconds, and the time until all are
     durable.
 
     The time of a call is the time between two readings of the clock, so that it includes the time that the logger's
@@ -82,8 +82,8 @@ def burst(logger: str, folder: str, scalars: int, calls: int, limit_s: float) ->
 
 
 def paced(logger: str, folder: str, rate: int, seconds: float) -> dict[str, float]:
-    """Measure calls of one scalar at `rate` calls per second, each timed separately, since scripts train between
-    calls."""
+    """Measure log calls with one scalar at `rate` calls per second. Each call is timed separately, since scripts train
+    between calls."""
     calls = int(rate * seconds)
     values = losses(1, calls + WARM_UP)
     run = LOGGERS[logger](Path(folder))
@@ -126,7 +126,7 @@ def read(logger: str, folder: str) -> list[float]:
 
 
 def _spread(took_ns: Sequence[int]) -> dict[str, Any]:
-    """Return mean, median, p99, p99.9 and maximum of the times of calls, in µs."""
+    """Return mean, median, p99, p99.9 and maximum of the call times, in µs."""
     ordered = sorted(took_ns)
 
     def at(share: float) -> float:

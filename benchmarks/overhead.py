@@ -31,7 +31,7 @@ from runfolio.query.selection.significance import mean_interval
 from runfolio.vision._torchvision import models
 
 LIMIT = 0.03
-"""Maximum overhead at the upper end of the interval, as a share of the bare time."""
+"""Maximum overhead, as a fraction of the bare time. The upper end of the confidence interval must not exceed it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,8 @@ class Size:
     """Number of steps between two records of `watch`. Tracked blocks continue the count of earlier blocks."""
 
     def first(self, pair: int) -> int:
-        """Return the number of the first step of a tracked block, chosen so that some block times a watched step."""
+        """Return the number of the first step of a tracked block. The numbers ensure that some block times a watched
+        step."""
         return self.watch // 2 + 2 + pair * (1 + self.steps)
 
 
@@ -71,7 +72,7 @@ class Results:
 
 
 class Noise(Dataset[tuple[torch.Tensor, int]]):
-    """Images [3, pixels, pixels] and labels that cost nothing to load, since a few are repeated."""
+    """Images [3, pixels, pixels] and labels that cost nothing to load, since a few images are repeated."""
 
     def __init__(self, size: Size) -> None:
         self._images = torch.randn(size.batch, 3, size.pixels, size.pixels)
@@ -85,7 +86,7 @@ class Noise(Dataset[tuple[torch.Tensor, int]]):
 
 
 class Bench:
-    """One training loop, each block of which is tracked or bare."""
+    """Training loop that runs in tracked blocks and bare blocks."""
 
     def __init__(self, size: Size, store: str) -> None:
         torch.manual_seed(42)

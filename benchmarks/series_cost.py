@@ -4,7 +4,7 @@ python -m benchmarks.series_cost --data pizza_steak_sushi_20_percent.zip --weigh
 python -m benchmarks.series_cost --quick         a smoke run on a few tiny pictures that only prints
 python -m benchmarks.series_cost ... --against ../before/src    compare with another version; only prints
 
-The weights are torchvision's ImageNet weights of mobilenet_v2. It takes about five minutes.
+The weights are torchvision's ImageNet weights of mobilenet_v2. The benchmark takes about five minutes.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Results:
     about: Mapping[str, str]
     size: Size
     versions: dict[str, Measured]
-    """Measurements by name of the version; the first is the current version."""
+    """Measurements keyed by the name of the version. The first version is the current one."""
 
 
 def measure(
@@ -73,7 +73,7 @@ def measure(
     """Run all series of all versions in turn.
 
     Args:
-        sources: Source folder of each version by name; None is the installed one.
+        sources: Source folder of each version, keyed by name; None stands for the installed version.
         report: Function that is called with a line about the progress.
     """
     versions = {name: Measured() for name in sources}

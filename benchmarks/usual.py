@@ -3,8 +3,8 @@
 The loop uses plain PyTorch, torchvision and SummaryWriter. It keeps the habits that cost time, quality or both. The
 frozen backbone is in training mode, so that BatchNorm uses and updates batch statistics. Every image is decoded and
 passed through the whole network in every epoch. `.item()` waits for each batch, and accuracy is the mean of batch
-means. Each epoch evaluates the test set and traces the graph. Only the number of correctly predicted test images is
-added, since it costs nothing and is more precise.
+means. Each epoch evaluates the test set and traces the graph. One value is added to the usual ones: the number of
+correctly predicted test images, which is precise and costs nothing.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def series(
     Args:
         data: Zips with train/ and test/.
         nets: Weights file of each network.
-        only_epochs: Number of epochs after which each cell is cut off, to project the time of the other epochs.
+        only_epochs: Maximum number of epochs per cell. The time of the other epochs is projected.
 
     Returns:
         Settings, total seconds and printed values of each cell.

@@ -1,4 +1,4 @@
-"""Virtual environments of the peers in `.bench/`, one per peer, which pip creates when they are first used."""
+"""Virtual environments of the peers in `.bench/`, one per peer. Each environment is created on first use."""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ _check_state = holding(
         ),
     }
 )
-"""Check of the values that a fork itself reads from a checkpoint's state; `Run.restore` checks the rest."""
+"""Function that checks the values that a fork reads directly from a checkpoint's state. `Run.restore` checks the
+others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ class Fork:
             at: Step or name of the checkpoint to start from.
 
         Raises:
-            NotFound: The checkpoint does not exist; the message lists the existing ones.
+            NotFound: The checkpoint does not exist; the message lists the existing checkpoints.
             ConfigError: The run was not made by `runfolio train`; or a setting cannot be changed, does not fit the
                 checkpoint's network, or leaves nothing to train.
             DamagedFile: The checkpoint cannot be read.
@@ -103,7 +104,7 @@ class Fork:
 
     @classmethod
     def of_inherited(cls, run: RecordedRun, checkpoint: Checkpoint, settings: TrainSettings) -> Self | None:
-        """Return `run` as a fork if it stopped before it saved a checkpoint of its own, else None.
+        """Return `run` as a fork if the run stopped before it saved its own checkpoint, else None.
 
         Args:
             checkpoint: Checkpoint that the run resumes from.
@@ -123,7 +124,7 @@ class Fork:
     def restore(self, run: Run, state: TrainState) -> list[str]:
         """Restore the checkpoint into a training state with the new settings.
 
-        The learning rate schedule is that of the new settings, continued at the checkpoint's step.
+        The new settings define the learning rate schedule, which continues at the checkpoint's step.
 
         Returns:
             One sentence for each part that could not be restored.

@@ -1,4 +1,4 @@
-"""Safe unpacking of untrusted zips.
+"""Safe unpacking of untrusted zip files.
 
 Nothing is written outside the target folder, regardless of member names. Links and devices are refused, and file modes
 are ignored. A zip that would fill the disk is refused before anything is written.
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MAX_MEMBERS = 250_000
-"""Maximum number of files and folders."""
+"""Maximum number of files and folders in a zip."""
 MAX_DEPTH = 64
 """Maximum depth of nested folders."""
 MAX_RATIO = 200
 """Maximum compression ratio. Photographs are hardly compressible."""
 SMALL_BYTES = 64 * 1024 * 1024
-"""Unpacked size up to which any compression ratio is allowed."""
+"""Maximum unpacked size, in bytes, for which any compression ratio is allowed."""
 
 _MAX_DIRECTORY_BYTES = 128 * MAX_MEMBERS
 _MEMBER_MARK = b"PK\x01\x02"

@@ -65,7 +65,7 @@ def data_folder() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class _Zip:
-    """Zip named by the user."""
+    """Zip file that the user names."""
 
     location: str
     """URL or absolute path."""

@@ -57,7 +57,7 @@ def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictu
 
 
 def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES) -> Path:
-    """Draw `batch_pictures` as a grid with one row per stage; return the path.
+    """Draw the result of `batch_pictures` as a grid with one row per stage; return the path.
 
     Raises:
         StoreError: The figure cannot be written.

@@ -22,10 +22,11 @@ from runfolio.vision.models.network_cut import NetworkCut
 from runfolio.vision.models.precision import autocast
 
 FeatureFunction = Callable[[Sequence[torch.Tensor]], NDArray[np.uint8]]
-"""Function from the pixels of n images, [c, h, w] uint8 each, to the bytes of their features, [n, row_bytes]."""
+"""Function that maps the pixels of n images, [c, h, w] uint8 each, to the bytes of their features, [n, row_bytes]."""
 
 _CPU_BATCH, _GPU_BATCH = 8, 32
-"""Batch sizes. On a CPU, larger batches are slower per image, since the activations no longer fit into its caches."""
+"""Batch sizes. On a CPU, larger batches are slower per image, since their activations do not fit into the CPU
+caches."""
 
 
 @contextmanager
@@ -57,8 +58,8 @@ def _padded(batch: torch.Tensor, size: int) -> torch.Tensor:
 
 @contextmanager
 def _batch_threads(device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool of one thread for a GPU, or of as many threads as torch uses for a CPU, each computing on its
-    own."""
+    """Yield a thread pool: one thread for a GPU, or as many threads as torch uses for a CPU. Each thread computes whole
+    batches."""
     if device.type != "cpu":
         with ThreadPoolExecutor(1) as threads:
             yield threads

@@ -47,7 +47,7 @@ class Loaders(NamedTuple):
 
 
 class InputPipeline:
-    """Source of the batches of a training run: images, or the features that a frozen backbone computes from them."""
+    """Source of the batches of a training run: images, or the features that a frozen backbone computes from images."""
 
     def __init__(self, preparation: Preparation) -> None:
         settings, source, spec = preparation.settings, preparation.source, preparation.spec
@@ -87,7 +87,7 @@ class InputPipeline:
         """Open the caches, and compute missing features.
 
         Args:
-            state: State whose weights are those that training starts or continues with.
+            state: State that contains the weights with which training starts or continues.
             parts: Parts of the data that will be used.
 
         Returns:
@@ -130,8 +130,8 @@ class InputPipeline:
 
     @contextmanager
     def connect(self, state: TrainState) -> Iterator[Loaders]:
-        """Yield loaders for the rest of the current epoch. Inside the block, the networks of `state` accept their
-        batches."""
+        """Yield loaders for the rest of the current epoch. Inside the block, the networks of `state` accept the batches
+        of these loaders."""
         loaders = self._images
         with ExitStack() as connection:
             if self._features is not None and self._feature_datasets is not None and state.is_frozen:

@@ -1,4 +1,5 @@
-"""JSON description of a classifier in the metadata of a checkpoint, which suffices to rebuild it with the weights."""
+"""JSON description of a classifier in the metadata of a checkpoint. Together with the weights, it suffices to rebuild
+the classifier."""
 
 from __future__ import annotations
 

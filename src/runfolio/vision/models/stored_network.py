@@ -65,7 +65,8 @@ def _network_without_storage(spec: ModelSpec, label: str) -> nn.Module:
 
 
 class _WeightsWithoutStorage(TorchFunctionMode):
-    """Mode that creates only weights on the `meta` device, since RegNets need CPU tensors to compute their sizes."""
+    """Mode that creates weights on the `meta` device but other tensors on the CPU, since RegNets compute their sizes
+    with tensors."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})

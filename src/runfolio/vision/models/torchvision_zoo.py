@@ -30,8 +30,8 @@ CHANNELS = 3
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
 """Pattern of the SHA-256 prefix in the name of a weights file."""
 
-# Auxiliary classifiers only help training from scratch, and make a model return three outputs. The published weights of
-# both models expect a different normalisation, to which `transform_input` converts that of ImageNet.
+# Auxiliary classifiers only help when a model is trained from scratch, and they add outputs to the model. The published
+# weights of both models expect a different normalisation. `transform_input` converts the ImageNet normalisation to it.
 _WITH_AUXILIARY: dict[str, Any] = {"aux_logits": False, "init_weights": True, "transform_input": True}
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _OPTIONS = {"googlenet": _WITH_AUXILIARY, "inception_v3": _WITH_AUXILIARY}
@@ -108,7 +108,7 @@ def download(name: str) -> Tensors:
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Download published weights to `path`, and compare their digest with the one in the file name.
+    """Download published weights to `path`, and compare their digest with the digest in the file name.
 
     Raises:
         DownloadFailed: The weights cannot be downloaded, or have a different digest.
@@ -132,7 +132,7 @@ def _fetch(url: str, path: Path) -> None:
 
 
 def current(name: str, tensors: Tensors) -> Tensors:
-    """Return published tensors under the names that `build` uses, without those of auxiliary classifiers."""
+    """Return published tensors under the names that `build` uses, without the tensors of auxiliary classifiers."""
     renamed: Any = OrderedDict(
         (_DOTTED.sub(r"\1", key) if name.startswith("densenet") else key, tensor)
         for key, tensor in tensors.items()
