@@ -23,7 +23,7 @@ ACKNOWLEDGED = struct.Struct("<qd")
 
 
 def losses(scalars: int, calls: int) -> list[dict[str, float]]:
-    """Return values as a training script logs them: falling curves with noise in float32, the same in every process."""
+    """Return values like those of a training script: falling float32 curves with noise, identical in every process."""
     noise = random.Random(42).random
     names = [f"loss/{number}" for number in range(scalars)]
     levels = (math.exp(-3 * step / calls) for step in range(calls))

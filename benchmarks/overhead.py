@@ -1,4 +1,4 @@
-"""Overhead of tracking: a tracked training loop compared with a bare one; the results go to `docs/benchmarks.md`.
+"""Overhead of tracking: a tracked training loop compared with a bare loop; the results go to `docs/benchmarks.md`.
 
 python -m benchmarks.overhead                    20 pairs of ResNet-18 at 224 px, about ten minutes
 python -m benchmarks.overhead --quick            a smoke run on a small network that only prints

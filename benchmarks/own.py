@@ -19,7 +19,7 @@ _DIFFERENT = 1000
 
 
 def call_beside_list(folder: str, scalars: int, calls: int) -> dict[str, float]:
-    """Measure seconds per call of `run.log`, and of `list.append` before and after, in this process."""
+    """Measure the seconds per call of `run.log`, and of `list.append` before and after it, in this process."""
     pool = losses(scalars, _DIFFERENT)
 
     def values() -> Iterator[dict[str, float]]:
@@ -50,7 +50,7 @@ def open_run(folder: str, began: str) -> None:
 
 
 def many_steps(folder: str, steps: int, metrics: int) -> dict[str, Any]:
-    """Measure one long run: seconds, and the growth of resident memory in MB.
+    """Measure the duration of one long run in seconds, and its growth of resident memory in MB.
 
     `resident_mb` lists the growth after each tenth of the steps. The number of steps must be a multiple of 10,000.
     """

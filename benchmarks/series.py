@@ -67,7 +67,7 @@ class Results:
     weights: str
     """Weights file of `REAL`."""
     usual: dict[str, ProcessCost]
-    """Cost of the usual loop by network. For projected networks, the CPU time is that of one epoch per cell."""
+    """Cost of the usual loop by network. For projected networks, the CPU time covers only one epoch per cell."""
     ours: dict[str, Ours]
     sampled: dict[str, float]
     """Seconds of `runfolio series` for `REAL` with an empty cache, by part."""
@@ -136,7 +136,7 @@ def _measure_ours(size: Size, name: str, weights: str, repeats: int, report: Cal
 
 
 def _series_command(size: Size, name: str, weights: str, workplace: Workplace) -> list[str]:
-    """Return the arguments of the command as a user gives them, with a new store for each call."""
+    """Return the command-line arguments as a user would write them, with a new store for each call."""
     return [
         *("series", str(ROOT / "series" / "foodvision.yaml")),
         *("--model", name),

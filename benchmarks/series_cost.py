@@ -47,9 +47,9 @@ class Measured:
 
     heads: list[ProcessCost] = field(default_factory=list)
     single: list[ProcessCost] = field(default_factory=list)
-    """Costs of series of a single trivial run, which hardly trains."""
+    """Costs of series with a single trivial run, which hardly trains."""
     several: list[ProcessCost] = field(default_factory=list)
-    """Costs of series of `Size.trivial_runs` such runs."""
+    """Costs of series with `Size.trivial_runs` such runs."""
 
     def per_run_ms(self, runs: int) -> list[float]:
         """Return the milliseconds that each run adds to a series, one value per round."""
@@ -64,7 +64,7 @@ class Results:
     about: Mapping[str, str]
     size: Size
     versions: dict[str, Measured]
-    """Measurements keyed by the name of the version. The first version is the current one."""
+    """Measurements keyed by the name of the version. The first version is the current version."""
 
 
 def measure(

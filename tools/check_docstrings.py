@@ -20,7 +20,7 @@ in into it of on or since so such than that them then there these they this thos
 what when where whether which while who whose why with within without
 """
 OPENINGS = frozenset(_CLAUSES.split())
-"""Words that start a clause or a phrase, or refer back. A summary must not start with them, since they hide its
+"""Words that start a clause or a phrase, or refer back. A summary that starts with one of these words does not name its
 subject."""
 
 SECTIONS = ("Args:", "Returns:", "Yields:", "Raises:", "Attributes:", "Example:", "Examples:")

@@ -1,4 +1,4 @@
-"""Program behind `make docs`: regenerate the reference pages, or with `--check` list the stale ones."""
+"""Program behind `make docs`: regenerate the reference pages, or with `--check` list the stale pages."""
 
 from __future__ import annotations
 

@@ -48,7 +48,8 @@ class RowAddress(NamedTuple):
 
 
 class RowStore:
-    """Rows of one folder. The store can be forked or pickled for a worker process, which opens the files again."""
+    """Store for the rows of one folder. It can be forked or pickled for a worker process, which opens the files
+    again."""
 
     def __init__(self, folder: Path, row_bytes: int, shard_names: Sequence[str] = ()) -> None:
         """Open the folder; create it if necessary.
@@ -80,7 +81,7 @@ class RowStore:
         return len(self._addresses)
 
     def refresh(self) -> None:
-        """Read the entries that this or other processes have added since the last call.
+        """Read the entries that this process or other processes have added since the last call.
 
         Raises:
             OSError: The folder cannot be read.
@@ -288,7 +289,7 @@ def remove_unused(folder: Path) -> bool:
     with (folder / _LOCK).open("r+b") as file:
         if not _is_unused(file.fileno()):
             return False
-        # After the rename, a process that opens the folder creates a new one.
+        # After the rename, a process that opens the folder creates a new folder.
         hidden_folder = folder.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{folder.name}")
         folder.rename(hidden_folder)
     shutil.rmtree(hidden_folder)

@@ -88,7 +88,7 @@ class PreparedImages(Dataset[Labelled]):
         return int(self._images.labels[self.index(position)])
 
     def pixels(self, position: int) -> torch.Tensor:
-        """Return resized pixels, [c, h, w] uint8. They are shared, so callers must not change them."""
+        """Return resized pixels, [c, h, w] uint8. The pixels are shared, so callers must not change them."""
         if self._on_disk is not None:
             return self._on_disk.pixels(position)
         index = self.index(position)

@@ -24,7 +24,7 @@ Listings = Mapping[str, Listing]
 def match_recorded_images(
     preparation: Preparation, recorded: RecordedRun, *, classes: Sequence[str] | None, changed_data: bool
 ) -> tuple[Preparation, str | None]:
-    """Compare the images with those that the run was started with.
+    """Compare the current images with the images that the run was started with.
 
     Parts of the data that the run did not record are not compared.
 
@@ -82,8 +82,8 @@ class _Pool:
 def _pools(source: ImageSource) -> list[_Pool]:
     """Return the images from which each part is selected.
 
-    If training and test images are in one folder, they form one pool, since the content of the folder decides the
-    split.
+    If one folder contains both training and test images, all its images form one pool, since the content of the folder
+    decides the split.
     """
     train, test = source.train, source.test
     if isinstance(train, ImageFiles) and isinstance(test, ImageFiles) and train.root == test.root:

@@ -34,7 +34,7 @@ CHANNELS = tuple(_MODE_OF_CHANNELS)
 _COLOR_BYTES = 4
 """Number of bytes that a colour pixel takes in Pillow."""
 _BAND_PIXELS = 1024 * 1024
-"""Maximum number of pixels that are converted at a time, since a conversion needs several copies of them."""
+"""Maximum number of pixels that are converted at a time, since a conversion copies the pixels several times."""
 
 
 def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:

@@ -121,7 +121,7 @@ def _translated_errors(name: str) -> Iterator[None]:
 
 
 def _check_names(name: str, members: Sequence[zipfile.ZipInfo]) -> list[str]:
-    """Check the paths of the members, and return the required folders, outer ones first."""
+    """Check the paths of the members, and return the required folders, outer folders first."""
     files: set[str] = set()
     folders: dict[str, None] = {}
     for member in members:
@@ -146,7 +146,7 @@ def _parts(member: zipfile.ZipInfo) -> list[str]:
 
 
 def _missing_folders(parts: Sequence[str], existing: Container[str]) -> list[str]:
-    """Return the folders of a path that are not in `existing`, outer ones first."""
+    """Return the folders of a path that are not in `existing`, outer folders first."""
     missing: list[str] = []
     for count in range(len(parts), 0, -1):
         if (path := "/".join(parts[:count])) in existing:

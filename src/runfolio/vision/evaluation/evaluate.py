@@ -97,7 +97,7 @@ def evaluate(
 
     Args:
         classifier: Classifier to evaluate.
-        source: Data with the classes of the model, in any order.
+        source: Data with the same classes as the model, in any order.
         split: Split to evaluate on.
         progress: Progress display that counts images.
 

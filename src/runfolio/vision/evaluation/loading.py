@@ -22,8 +22,8 @@ def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedCl
         own_model: Network of the user script that saved the checkpoint. It already contains the stored tensors.
 
     Raises:
-        DamagedFile: The metadata do not describe a classifier, or describe one that cannot be built; the message names
-            the field.
+        DamagedFile: The metadata do not describe a classifier, or the described classifier cannot be built; the message
+            names the field.
         ConfigError: The tensors do not fit the model; the message names the tensors.
         NotFound: The installed version of torchvision or timm does not have the model.
         MissingExtra: torch or torchvision is not installed, or the model needs timm, which is not installed.

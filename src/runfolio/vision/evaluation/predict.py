@@ -82,7 +82,7 @@ class LoadedClassifier:
     data: str | None
     """Name of the training data; None for the model of a user script."""
     test_data: str | None = None
-    """Name of the data with the test images; None: `data`."""
+    """Name of the data with the test images; None: the same as `data`."""
 
     def predict(self, images: Picture | Iterable[Picture]) -> list[Prediction]:
         """Return a prediction for each picture, in order.

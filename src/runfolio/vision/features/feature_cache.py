@@ -192,7 +192,7 @@ class FeatureCache:
                 self._progress.remove_task(task)
 
     def _add(self, ids: list[bytes], pixels: list[torch.Tensor], compute: FeatureFunction) -> None:
-        # Several processes may need the same images. Only one of them computes at a time, and the others read its rows.
+        # Several processes may need the same images. Only one process computes at a time, and the others read its rows.
         with hold_claim(self._rows.folder / _FILL_LOCK):
             self._rows.refresh()
             new = [index for index, row_id in enumerate(ids) if row_id not in self._rows]

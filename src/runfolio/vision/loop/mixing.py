@@ -16,7 +16,7 @@ class Mixing:
     """Callable that mixes each image of a batch with another image, and mixes their labels in the same proportion.
 
     `mixup` blends whole images (Zhang et al., arXiv:1710.09412). `cutmix` pastes a rectangle of another image (Yun et
-    al., arXiv:1905.04899). If both are on, one of them is chosen at random for each batch.
+    al., arXiv:1905.04899). If both methods are on, one method is chosen at random for each batch.
     """
 
     def __init__(self, *, mixup: float, cutmix: float, classes: int, seed: int) -> None:

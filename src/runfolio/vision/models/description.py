@@ -29,7 +29,7 @@ class ClassifierDescription:
     data: str
     """Name of the training data."""
     test_data: str | None = None
-    """Name of the data with the test images; None: `data`."""
+    """Name of the data with the test images; None: the same as `data`."""
 
     def as_meta(self) -> dict[str, Any]:
         return {

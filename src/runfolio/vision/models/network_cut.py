@@ -80,7 +80,7 @@ class NetworkCut:
 
 
 def cut_network(model: nn.Module, image_shape: tuple[int, int, int]) -> NetworkCut:
-    """Cut a network before the first layers that train, or the dropouts directly before them, and test the cut.
+    """Cut a network before the first layers that train, or the dropouts directly before these layers, and test the cut.
 
     Args:
         model: Network, which is not changed. Parameters that do not require gradients count as frozen.
@@ -113,7 +113,7 @@ def cut_network(model: nn.Module, image_shape: tuple[int, int, int]) -> NetworkC
 
 
 def frozen_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the parameters and buffers that features depend on: those of all layers that do not train."""
+    """Return the parameters and buffers of all layers that do not train. The features depend only on these tensors."""
     trained = tuple(f"{name}." for name in trained_layers(model))
     return {key: tensor for key, tensor in model.state_dict().items() if not key.startswith(trained)}
 

@@ -101,7 +101,8 @@ def record_tape(
     Args:
         model: Model to run.
         images: Images, [b, c, h, w].
-        points: Modules whose inputs are the features. Default: the layers that train, or the dropouts before them.
+        points: Modules whose inputs are the features. Default: the layers that train, or the dropouts before these
+            layers.
 
     Raises:
         CutUnavailable: The computation needs more than the features, or cannot be recorded.
@@ -130,7 +131,7 @@ def _trains(module: nn.Module) -> bool:
 
 
 class _ObservedCall(NamedTuple):
-    """One call with its actual tensors."""
+    """Observed call with its actual tensors."""
 
     target: str | Callable[..., Any]
     args: Any

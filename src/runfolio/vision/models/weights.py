@@ -43,7 +43,7 @@ class Weights:
     """Classes of the outputs; None if they are unknown."""
 
     def put_into(self, model: nn.Module, name: str, classes: tuple[str, ...]) -> None:
-        """Load the weights into `model`, except those of the head if the classes differ.
+        """Load the weights into `model`, except the weights of the head if the classes differ.
 
         Raises:
             DamagedFile: The weights do not fit; the message lists missing keys, unexpected keys and wrong shapes.
@@ -56,7 +56,7 @@ def find_weights(name: str, model: str, store: Path | str | None) -> Weights:
     """Return the weights that the setting names.
 
     Args:
-        name: `DEFAULT`, a file, or a run of the store, whose best checkpoint is used.
+        name: `DEFAULT`, a file, or a run in the store. The best checkpoint of a run is used.
         model: Name of the model.
         store: Store of the run.
 

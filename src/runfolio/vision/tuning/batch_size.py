@@ -38,7 +38,7 @@ _DEPENDS_ON = (
     *("optimizer", "ema", "deterministic", "precision"),
 )
 _measurements: dict[tuple[object, ...], tuple[int, str]] = {}
-"""Chosen sizes and the reasons for them, keyed by device, tried sizes and settings."""
+"""Chosen size and reason, keyed by device, tried sizes and settings."""
 _AS_FAST = 0.95
 """Minimum speed that counts as equally fast, as a fraction of the highest speed. Among equally fast sizes, the smallest
 is chosen, since it results in more steps."""
@@ -56,7 +56,7 @@ def resolve_batch_size(preparation: Preparation, progress: Progress | None = Non
 
     The size is a power of two that results in at least five steps per epoch. On a GPU, it is the largest size that
     leaves a fifth of the free memory unused. On a CPU, it is the smallest size that is about as fast as the fastest
-    one. Measurements vary, so the result may differ between calls. A process measures only once for the same settings,
+    size. Measurements vary, so the result may differ between calls. A process measures only once for the same settings,
     for example in a series. A process that repeats a run uses the recorded size.
 
     Raises:
@@ -148,7 +148,8 @@ def _trials(preparation: Preparation, sizes: list[int], progress: Progress | Non
 
 
 def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Trial:
-    """Train a few steps on the first batch, with the backbone unfrozen if it ever trains, and discard the network."""
+    """Train a few steps on the first batch, with the backbone unfrozen if the backbone ever trains, and discard the
+    network."""
     settings = replace(preparation.settings, batch_size=size, accumulate=1, workers=0)
     if settings.unfreeze_after is not None:
         settings = replace(settings, unfreeze_after=None, freeze_backbone=False)
