@@ -78,7 +78,7 @@ def measure(size: Size, msgpack: str | None, report: Callable[[str], None]) -> O
     Args:
         size: Amount of work.
         msgpack: Folder that msgpack can be imported from. If None, msgpack is not measured.
-        report: Function that is called with each activity.
+        report: Function that is called with a description of each activity.
     """
     figures = OwnFigures(size)
     for scalars in (1, 10):

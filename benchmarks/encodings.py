@@ -17,7 +17,7 @@ from runfolio.tracking.pipeline.encoder import EncodedPoints, Encoder
 from runfolio.tracking.pipeline.queue_items import Plain
 
 _FLUSH = 500
-"""Number of calls that are encoded at once. At 1,000 calls per second, they take half a second."""
+"""Number of calls that are encoded at once. At 1,000 calls per second, this corresponds to half a second."""
 _ROUNDS = 5
 
 Encode = Callable[[list[Plain]], bytes]

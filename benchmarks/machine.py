@@ -1,4 +1,4 @@
-"""Description of the machine that the figures were measured on."""
+"""Description of the machine on which the results were measured."""
 
 from __future__ import annotations
 

@@ -47,11 +47,10 @@ def first(logger: str, folder: str) -> dict[str, float]:
 
 
 def burst(logger: str, folder: str, scalars: int, calls: int, limit_s: float) -> dict[str, float]:
-    """Measure consecutive log calls, at most `calls` and for at most `limit_s` seconds, and the time until all are
-    durable.
+    """Measure consecutive log calls, and the time until all points are durable.
 
-    The time of a call is the time between two readings of the clock, so that it includes the time that the logger's
-    threads take from the training thread.
+    At most `calls` calls are made, for at most `limit_s` seconds. The time of a call is the time between two readings
+    of the clock, so that it includes the time that the logger's threads take from the training thread.
     """
     values = losses(scalars, calls + WARM_UP)
     run = LOGGERS[logger](Path(folder))

@@ -4,10 +4,10 @@ python -m benchmarks.overhead                    20 pairs of ResNet-18 at 224 px
 python -m benchmarks.overhead --quick            a smoke run on a small network that only prints
 
 Blocks of a few steps with and without runfolio alternate in one process, with the same network, optimizer and images,
-so that a pair differs in nothing else. The order changes from pair to pair. Each tracked block is a run of its own with
-all defaults, and runfolio does nothing during a bare block. `watch` records every 100 steps of the tracked blocks,
-which are counted across blocks. The time does not include `init`, the first step (also of bare blocks) and `finish`,
-since a training run has only one of each. It includes a flush at the end of the block, so that no block leaves work to
+so that a pair differs in nothing else. The order changes from pair to pair. Each tracked block is a separate run with
+default settings, and runfolio does nothing during a bare block. `watch` records every 100 steps, and the steps of all
+tracked blocks are counted together. The time does not include `init`, `finish` and the first step of any block, since a
+training run has only one of each. The time includes a flush at the end of the block, so that no block leaves work to
 the next one.
 """
 

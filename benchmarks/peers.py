@@ -54,7 +54,7 @@ _NOT_MEASURED: dict[str, set[str]] = {
     "floor": {"import", "first", "disk-1", "disk-10", "kill"},  # it writes nothing to disk
     "runfolio-tensorboard": {"import"},  # the same import as runfolio
     SEALING: {"import", "first", "burst-1", "burst-10", "disk-1", "disk-10", "kill"},  # only for paced calls
-    "mlflow": {"disk-1", "disk-10"},  # a batch is stored like single values, but faster
+    "mlflow": {"disk-1", "disk-10"},  # a batch is stored like individual values, but faster
     "mlflow-batch": {"import", "first"},  # the same as for MLflow
 }
 """Measurements that are skipped, by logger."""

@@ -3,8 +3,8 @@
 python -m benchmarks.series --data pizza_steak_sushi.zip pizza_steak_sushi_20_percent.zip --weights mobilenet_v2.pth
 python -m benchmarks.series --quick              a smoke run on a few tiny pictures that only prints
 
-The weights are torchvision's ImageNet weights of mobilenet_v2. The benchmark takes about half an hour, most of which
-the usual loop needs.
+The weights are torchvision's ImageNet weights of mobilenet_v2. The benchmark takes about half an hour. The usual loop
+needs most of this time.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _usual_arguments(size: Size, workplace: Workplace, nets: Mapping[str, str]) 
 
 
 def _skipped_seconds(cell: Mapping[str, Any]) -> float:
-    """Return the seconds that the skipped epochs would take if each took as long as the mean trained epoch."""
+    """Return the estimated seconds of the skipped epochs, based on the mean duration of the trained epochs."""
     return (cell["epochs"] - len(cell["seconds"])) * statistics.fmean(cell["seconds"])
 
 

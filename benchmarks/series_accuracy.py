@@ -5,9 +5,9 @@ python -m benchmarks.series_accuracy --quick     a smoke run on a few tiny pictu
 
 Three loops are compared, with five seeds each: (a) the usual loop, (b) the same loop with the backbone in eval mode,
 and (c) `runfolio series` on the same images. There is no validation split, and the accuracy after the last epoch
-counts. The weights are torchvision's ImageNet weights of mobilenet_v2. The benchmark takes about 20 minutes, most of
-which (a) and (b) need. Since (a) and (b) do not depend on runfolio, their results are stored in the file `--kept` and
-are not measured again.
+counts. The weights are torchvision's ImageNet weights of mobilenet_v2. The benchmark takes about 20 minutes. (a) and
+(b) need most of this time. Since (a) and (b) do not depend on runfolio, their results are stored in the file `--kept`
+and are not measured again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cost of a run in a series, for heads on cached features and for trivial runs, written to `docs/benchmarks.md`.
+"""Cost of a run in a series: heads on cached features, and trivial runs. The results go to `docs/benchmarks.md`.
 
 python -m benchmarks.series_cost --data pizza_steak_sushi_20_percent.zip --weights mobilenet_v2.pth
 python -m benchmarks.series_cost --quick         a smoke run on a few tiny pictures that only prints

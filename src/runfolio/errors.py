@@ -80,7 +80,7 @@ def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> list[str
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return the end of an error message for an unknown name. It lists similar candidates, or all if none is
+    """Return the end of an error message for an unknown name: similar candidates, or all candidates if none is
     similar."""
     candidates = sorted(candidates)
     if similar := nearest(name, candidates):

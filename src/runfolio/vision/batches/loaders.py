@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MEMORY_CACHE_BYTES = 256 * 1024 * 1024
-"""Maximum size of resized pixels that are kept in memory, in bytes. Only the first epoch then decodes the images."""
+"""Maximum size of resized pixels that are kept in memory, in bytes. If the pixels of a data set fit, only the first
+epoch decodes its images."""
 
 _GPU_WORKERS, _CPU_WORKERS = 8, 4
 """Maximum default numbers of workers. A GPU does not need more. On a CPU, more workers would compete with training for

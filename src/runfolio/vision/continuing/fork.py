@@ -49,8 +49,8 @@ _check_state = holding(
         ),
     }
 )
-"""Function that checks the values that a fork reads directly from a checkpoint's state. `Run.restore` checks the
-others."""
+"""Function that checks the values that a fork reads directly from a checkpoint's state. `Run.restore` checks the other
+values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +129,7 @@ class Fork:
         Returns:
             One sentence for each part that could not be restored.
         """
-        # The parent's settings may differ from those of the checkpoint, since the parent may be a fork itself.
+        # The parent's settings may differ from the checkpoint's settings, since the parent may be a fork itself.
         saved = self.checkpoint.state["training"]["settings"]
 
         def changes(*names: str) -> bool:

@@ -47,7 +47,7 @@ class ImageSet(Protocol):
         ...
 
     def digests(self) -> Sequence[str]:
-        """Return the digest of each image, computed from its file, or from its pixels if it is not a file."""
+        """Return the digest of each image: of the file, or of the pixels if the image is not a file."""
         ...
 
 

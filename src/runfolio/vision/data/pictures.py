@@ -100,7 +100,7 @@ def _translated(read: Callable[[], _Read], name: str) -> _Read:
         raise DamagedFile(f"{name} declares too many pixels to be decoded; scale it down first") from None
     except MemoryError:
         raise
-    except Exception as error:  # decoders raise many types on damaged bytes: OSError, SyntaxError, struct.error ...
+    except Exception as error:  # damaged bytes cause errors of many types: OSError, SyntaxError, ...
         raise DamagedFile(f"{name} cannot be read as an image: {_reason(error)}") from None
 
 

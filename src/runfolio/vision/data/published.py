@@ -169,7 +169,7 @@ def _mean_and_deviation(pixels: NDArray[np.uint8]) -> tuple[float, float]:
 def _fetch(root: Path, name: str, progress: Progress | None) -> None:
     """Download a data set into the folder `root`, which appears only when it is complete."""
     with hold_claim(root.with_name(f".{root.name}.lock")) as is_locked:
-        if root.is_dir():  # another process has downloaded it
+        if root.is_dir():  # another process has downloaded the data set
             return
         partial_folder = root.with_name(f".{root.name}{'' if is_locked else secrets.token_hex(4)}.begun")
         _remove_unpacked(partial_folder)

@@ -84,7 +84,7 @@ class ImageTransform:
 
     @property
     def size_bytes(self) -> int:
-        """Number of bytes that the 8-bit pixels of one picture take."""
+        """Size of the 8-bit pixels of one picture, in bytes."""
         return self.channels * self.height * self.width
 
     def __call__(self, picture: Image.Image) -> torch.Tensor:

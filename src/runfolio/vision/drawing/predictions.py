@@ -99,7 +99,7 @@ def _draw_one(axes: Axes, image: Picture, prediction: ShownPrediction, truth: st
 
 
 def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | None = None) -> None:
-    """Draw a picture of any mode and size into a cell of a grid, converted like an input of a network.
+    """Draw a picture of any mode and size into a cell of a grid. The picture is converted like a network input.
 
     Args:
         value_range: Values that are drawn black and white in pictures with more than 8 bits per channel. Default: the

@@ -1,4 +1,5 @@
-"""Classifiers of user scripts. The script provides the network, and the checkpoint the classes and the transform."""
+"""Classifiers of user scripts. The script provides the network; the checkpoint provides the classes and the
+transform."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _DATA_NAME = 60
 
 
 def record_evaluation(run: RecordedRun, result: EvaluationResult, own_data: str | None) -> str:
-    """Add the answers of an evaluation to a run, which may be finished, and return the name of their split.
+    """Add the answers of an evaluation to a run, which may be finished, and return the name of the answers' split.
 
     The file name contains a new writer id, so the file never replaces a file of the run or of another evaluation. If
     the run was trained on different data, the answers form a separate split, which is named after the evaluated data.

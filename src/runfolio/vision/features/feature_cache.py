@@ -102,7 +102,7 @@ class FeatureCache:
         views: Views | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Cut the network and open its cache folder.
+        """Cut the network, and open the cache folder of its features.
 
         Args:
             model: Network with a frozen backbone (`freeze_backbone`), on its device.

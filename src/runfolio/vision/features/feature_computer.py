@@ -1,7 +1,7 @@
 """Reproducible computation of features: the features of an image are always bit-identical.
 
 Float sums depend on the order of addition, which depends on the batch size and on the division of a batch among
-threads. Therefore all batches have the same size, and the last one is padded. On a CPU, one thread computes a whole
+threads. Therefore all batches have the same size, and the last batch is padded. On a CPU, one thread computes a whole
 batch. Several threads compute batches in parallel. The features of an image then do not depend on the other images of
 its batch or on their order. This was tested for all networks of torchvision, in 32 bits and bfloat16.
 """

@@ -7,8 +7,8 @@ from typing import Any
 
 
 class EarlyStopping:
-    """Counter of the epochs since the best epoch. An equal score is not an improvement, as for the checkpoint
-    `best`."""
+    """Counter of the epochs since the best epoch. An equal score does not count as an improvement. The checkpoint
+    `best` follows the same rule."""
 
     def __init__(self, patience: int | None) -> None:
         """Start the counter at 0.

@@ -35,7 +35,8 @@ _SMALL_HEAD = 100_000
 compute."""
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
-"""Pairs on the device: [b, c, h, w] uint8 pixels or [b, size] features, and [b] int64 labels."""
+"""Batches on the device. Each batch is a pair: [b, c, h, w] uint8 pixels or [b, size] features, and [b] int64
+labels."""
 
 
 class Loaders(NamedTuple):

@@ -8,8 +8,8 @@ from runfolio.vision._torchvision import v2
 from runfolio.vision.batches.augment import seeded_generator
 
 _STREAM = 1
-"""Number of the random stream for mixing. Without it, the image with the batch's number would be augmented with the
-same random numbers."""
+"""Number of the random stream for mixing. Because of it, mixing a batch and augmenting the image with the same number
+use different random numbers."""
 
 
 class Mixing:

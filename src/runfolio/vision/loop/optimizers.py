@@ -25,7 +25,7 @@ def make_optimizer(model: nn.Module, settings: OptimConfig, *, rate_decay: float
     """Return the optimizer of the trainable parameters.
 
     Args:
-        rate_decay: Ratio of the learning rate of each backbone stage to that of the next stage.
+        rate_decay: Ratio of the learning rate of each backbone stage to the rate of the next stage.
     """
     optimizer = _optimizer(_groups(model, settings.lr, rate_decay), settings)
     keep_state_layout(optimizer)
@@ -46,7 +46,7 @@ def _optimizer(groups: list[dict[str, Any]], settings: OptimConfig) -> Optimizer
 
 
 def _groups(model: nn.Module, lr: float, rate_decay: float) -> list[dict[str, Any]]:
-    """Return a single parameter group, or one group per stage, the head first, if the stages have different rates.
+    """Return one parameter group, or one group per stage if the stages have different rates. The head comes first.
 
     Source: discriminative fine-tuning, ULMFiT, Howard and Ruder, arXiv:1801.06146, section 3.1; layer-wise learning
     rate decay, BEiT, Bao et al., arXiv:2106.08254, as in timm's `param_groups_layer_decay`

@@ -72,7 +72,7 @@ class EpochProgressBar:
     def report(self, metrics: Mapping[str, float], accuracy: str) -> None:
         """Show the training loss and the accuracy that chooses the best epoch, and also write them as a permanent line.
 
-        The line is printed to stdout unless that would disturb the bar. The run's console log always contains the line.
+        The line is printed to stdout unless this would disturb the bar. The run's console log always contains the line.
         """
         results = f"loss {metrics['train/loss']:.3f}, {accuracy} {metrics[accuracy]:.1%}"
         self._metrics = f" · {results}"

@@ -11,7 +11,7 @@ _BACKEND = "inductor"
 
 
 def compile_network(network: Network, batch_size: int) -> Network:
-    """Return a function that uses the compiled network for full batches of images, and the original one for other
+    """Return a function that uses the compiled network for full batches of images, and the original network for other
     batches.
 
     Compiling for the smaller last batch of an epoch takes longer than it saves. Since only one size is compiled, the

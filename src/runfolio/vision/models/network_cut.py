@@ -25,7 +25,7 @@ _BATCH_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class NetworkCut:
-    """Position of a cut, and the computation after it. The cut holds no weights, so it fits every copy of the
+    """Position of a cut, and the computation after the cut. The cut holds no weights, so it fits every copy of the
     network."""
 
     shapes: tuple[tuple[int, ...], ...]
@@ -71,7 +71,7 @@ class NetworkCut:
 
     @contextmanager
     def head_alone(self, model: nn.Module) -> Iterator[None]:
-        """Make `model` accept features instead of images. Its hooks still work."""
+        """Make `model` accept features instead of images. The hooks of the model still work."""
         vars(model)["forward"] = partial(self.logits, model)
         try:
             yield
@@ -102,7 +102,7 @@ def cut_network(model: nn.Module, image_shape: tuple[int, int, int]) -> NetworkC
         evaluating, _ = record_tape(model, images[:2], training.points)
         evaluation_logits, inputs = _run(model, training.points, images)
         _check_tape(evaluating, model, inputs, evaluation_logits, "in evaluation")
-        fewer = images[:2].contiguous(memory_format=torch.channels_last)  # the layout for computing features
+        fewer = images[:2].contiguous(memory_format=torch.channels_last)  # the memory layout for computing features
         _check_batch_independence(inputs, _run(model, training.points, fewer)[1])
 
         train_mode(model, frozen_backbone=True)

@@ -39,7 +39,7 @@ def check_stored_network(spec: ModelSpec, stored: Mapping[str, StoredTensor], la
     Raises:
         NotFound: The model does not exist.
         MissingExtra: The model belongs to timm, which is not installed.
-        ConfigError: A tensor is missing, unexpected, or has the wrong shape or dtype; the message names it.
+        ConfigError: A tensor is missing, unexpected, or has the wrong shape or dtype; the message names the tensor.
         DamagedFile: The described network cannot be built.
     """
     expected = _network_without_storage(spec, label).state_dict()
@@ -59,7 +59,7 @@ def _network_without_storage(spec: ModelSpec, label: str) -> nn.Module:
                 return build_model(spec)
         except (RunfolioError, MemoryError):
             raise
-        except Exception as error:  # architectures raise many types for invalid sizes
+        except Exception as error:  # architectures raise errors of many types for invalid sizes
             reason = str(error).partition("\n")[0] or type(error).__name__
     raise DamagedFile(f"{label} describes a network that cannot be built: {spec.name} ({reason})")
 

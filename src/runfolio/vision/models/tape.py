@@ -89,7 +89,7 @@ class Tape:
 
 
 def trained_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the outermost modules that have trainable parameters of their own, by name."""
+    """Return the outermost modules that have their own trainable parameters, by name."""
     return {name: module for name, module in _leaves(model) if _trains(module)}
 
 

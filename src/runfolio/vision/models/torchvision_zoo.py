@@ -103,7 +103,7 @@ def download(name: str) -> Tensors:
             ) from None
     try:
         return weights.get_state_dict(progress=False, weights_only=True)
-    except Exception as error:  # damaged bytes make torch.load raise almost anything
+    except Exception as error:  # damaged bytes make torch.load raise almost any error
         raise DamagedFile(f"{cached} is damaged ({_reason(error)}); delete it and try again") from None
 
 
@@ -119,7 +119,7 @@ def _fetch(url: str, path: Path) -> None:
     from rich.progress import Progress
 
     with hold_claim(path.with_name(f".{path.name}.lock")) as is_locked:
-        if path.exists():  # another process has downloaded it
+        if path.exists():  # another process has downloaded the weights
             return
         temporary = path.with_name(f".{'' if is_locked else secrets.token_hex(4)}{path.name}")
         with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:

@@ -104,7 +104,7 @@ def _measure(preparation: Preparation, sizes: list[int], progress: Progress | No
 
 
 def powers_of_two(images: int) -> list[int]:
-    """Return the sizes to try, in ascending order; 2 is always allowed.
+    """Return the sizes to try, in ascending order. The size 2 is always allowed.
 
     Each size divides the images into at least five batches. Sizes that leave a last batch of one image are skipped,
     since BatchNorm cannot train on one image.
