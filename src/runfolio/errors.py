@@ -85,4 +85,4 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     candidates = sorted(candidates)
     if similar := nearest(name, candidates):
         return f"did you mean {' or '.join(similar)}?"
-    return f"known: {', '.join(candidates)}" if candidates else "there is none"
+    return f"known: {', '.join(candidates)}" if candidates else "known: none"
