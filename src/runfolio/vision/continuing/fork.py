@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runfolio import RecordedRun, Run
     from runfolio.record.checkpoints.manifests import Checkpoint
 
-_IMAGES = "its images are those of its parent"
+_IMAGES = "it uses the images of its parent"
 _SPLIT = "a different value would select other validation images, and the parent has trained on some of them"
 _STEPS = "a different value would change the number of steps per epoch"
 _PREPROCESSING = "the network was trained on images prepared with this value"
@@ -32,7 +32,7 @@ _FIXED: Mapping[str, str] = {
     **dict.fromkeys(("data_fraction", "val_fraction", "fold", "seed"), _SPLIT),
     **dict.fromkeys(("batch_size", "accumulate"), _STEPS),
     **dict.fromkeys(("image_size", "normalize"), _PREPROCESSING),
-    "weights": "its initial weights are those of the checkpoint",
+    "weights": "it starts with the weights of the checkpoint",
 }
 """Settings that a fork cannot change, with the reason."""
 _check_state = holding(

@@ -47,7 +47,7 @@ def check_stored_network(spec: ModelSpec, stored: Mapping[str, StoredTensor], la
     compare(expected, stored, subject)
     for key, tensor in expected.items():
         if stored[key].dtype != (dtype := _STORED_DTYPES.get(tensor.dtype)):
-            raise ConfigError(f"{subject}: of another dtype: {key} ({stored[key].dtype} instead of {dtype})")
+            raise ConfigError(f"{subject}: of a different dtype: {key} ({stored[key].dtype} instead of {dtype})")
 
 
 def _network_without_storage(spec: ModelSpec, label: str) -> nn.Module:
