@@ -115,9 +115,9 @@ class Point(NamedTuple):
     [
         (Mode.MAX, r"save odd/a\.value"),
         (Point(1), r"save tuple\(odd/a\) or odd/a\._asdict\(\)"),
-        (defaultdict(lambda: 3), r"pass dict\(\.\.\.\)"),
-        (type("Settings", (dict,), {})(), r"pass dict\(\.\.\.\)"),
-        (type("Name", (str,), {})("a"), r"pass str\(\.\.\.\)"),
+        (defaultdict(lambda: 3), r"convert it with dict\(\.\.\.\)"),
+        (type("Settings", (dict,), {})(), r"convert it with dict\(\.\.\.\)"),
+        (type("Name", (str,), {})("a"), r"convert it with str\(\.\.\.\)"),
         (np.ma.masked_array([1, 2], [True, False]), "MaskedArray"),
         (np.longdouble(1), "longdouble"),
     ],

@@ -57,7 +57,8 @@ def test_compiled_training_is_watched_saved_and_loaded(frames, store, tiny):
 
     run, plain = (runfolio.open(store).run(trained) for trained in (folder, plain_folder))
     assert frames
-    assert run.metrics.keys() == plain.metrics.keys()
+    # A compiled model calls no hooks of its layers, so dead units are not counted.
+    assert set(run.metrics) == {name for name in plain.metrics if not name.startswith("dead_units")}
     ours, theirs = (trained.checkpoint("last").tensors("model") for trained in (run, plain))
     assert ours.keys() == theirs.keys()
     torch.testing.assert_close(ours, theirs)

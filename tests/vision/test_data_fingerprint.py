@@ -169,6 +169,7 @@ def test_run_is_resumed_if_only_time_stamps_changed(stopped: RecordedRun, food: 
 
 @pytest.mark.parametrize("change", [edit, relabel, spoil_the_test])
 def test_run_continues_with_changed_images_on_request(stopped: RecordedRun, food: Path, store: Path, change):
+    recorded = stopped.data
     change(food)
 
     with pytest.warns(match="continues although its images changed: 1"):
@@ -179,10 +180,10 @@ def test_run_continues_with_changed_images_on_request(stopped: RecordedRun, food
     assert any("continues although its images changed" in entry.content["text"] for entry in run.media("text"))
     now_other = [name for name, facts in run.data.items() if facts.earlier]
     assert [run.data[name].earlier[0].fingerprint for name in now_other] == [
-        stopped.data[name].fingerprint for name in now_other
+        recorded[name].fingerprint for name in now_other
     ]
     assert len(now_other) == 1
-    assert [run.data[name].items for name in run.data] == [stopped.data[name].items for name in stopped.data]
+    assert [run.data[name].items for name in run.data] == [recorded[name].items for name in recorded]
 
 
 def test_resumed_run_ignores_new_images(store: Path, settings, tmp_path: Path):

@@ -85,7 +85,7 @@ def test_interrupted_range_test_is_not_resumed(tiny, store):
     ):
         raise KeyboardInterrupt
 
-    with pytest.raises(ConfigError, match="--find-lr` starts another"):
+    with pytest.raises(ConfigError, match="--find-lr` starts a new one"):
         run_experiment(resume=run.folder, store=store)
 
 

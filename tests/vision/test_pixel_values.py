@@ -87,7 +87,7 @@ def train(tmp_path: Path) -> Callable[[str, Make, str], RecordedRun]:
 
 def test_deep_images_train_and_predict_as_well_as_in_eight_bits(train, tmp_path):
     plain = train("plain", eight_bits, "png")
-    with pytest.warns(match="30 of 30 images have more than 8 bits: .* from the range of the training images, -1 to 2"):
+    with pytest.warns(match="30 of 30 images have more than 8 bits; .* from the range of the training images, -1 to 2"):
         deep = train("deep", *KINDS["floats"])
 
     accuracy = plain.metric("train/acc").values[-1]
@@ -119,7 +119,7 @@ def test_images_of_few_levels_are_named(tmp_path):
 
     (notice,) = load_data(f"folder:{tmp_path}").notices
 
-    assert notice.startswith("1 of 11 images have fewer than 8 levels, such as cat/mask.png (2): they may be masks")
+    assert notice.startswith("1 of 11 images have fewer than 8 levels, such as cat/mask.png (2); they may be masks")
 
 
 def test_deep_images_darkened_by_an_outlier_are_named(tmp_path):

@@ -212,7 +212,7 @@ def test_checkpoint_without_a_classifier_is_damaged(copied, trained, part):
 def test_missing_class_is_damage(copied, trained):
     rewrite_manifest(copied, meta=trained.checkpoint("best").meta | {"classes": ["0", "1"]})
 
-    with pytest.raises(DamagedFile, match="names 2 classes for a model of 10"):
+    with pytest.raises(DamagedFile, match="names 2 classes for a model with 10"):
         load(manifests.read(copied, "best"))
 
 
@@ -257,7 +257,7 @@ def test_any_number_of_images_of_any_mode_is_drawn(tmp_path, count):
 
 
 def test_lists_of_different_lengths_are_not_drawn(tmp_path):
-    with pytest.raises(ConfigError, match="cannot draw 1 images with 2 predictions and no truths"):
+    with pytest.raises(ConfigError, match="cannot draw 1 images with 2 predictions and no true classes"):
         draw_predictions([Image.new("L", (2, 2))], [a_prediction("a")] * 2, None, tmp_path / "x.png")
 
 

@@ -87,7 +87,8 @@ def test_head_does_not_depend_on_the_cache(train, how):
     ours, theirs = (run.checkpoint("last").tensors("model") for run in (cached_run, through))
     for key, tensor in theirs.items():
         torch.testing.assert_close(ours[key], tensor, rtol=1e-3, atol=1e-4)
-    assert cached_run.metrics.keys() == through.metrics.keys()
+    # A backbone whose features are cached does not run, so its dead units are not counted.
+    assert set(cached_run.metrics) == {name for name in through.metrics if not name.startswith("dead_units")}
     for name in ("train/loss", "val/loss", "batch/loss"):
         assert cached_run.metric(name).values == pytest.approx(through.metric(name).values, rel=1e-3, abs=1e-4)
     assert train(**how)[1] == 0

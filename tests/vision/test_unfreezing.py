@@ -148,7 +148,10 @@ def test_fork_can_unfreeze_the_backbone_with_a_notice(unfrozen):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"unfreeze_after": 2}, "give freeze-backbone"), ({"unfreeze_after": 5, "freeze_backbone": True}, "of 5 epochs")],
+    [
+        ({"unfreeze_after": 2}, "turn on freeze-backbone"),
+        ({"unfreeze_after": 5, "freeze_backbone": True}, "of 5 epochs"),
+    ],
 )
 def test_invalid_unfreezing_is_refused(changes, message):
     with pytest.raises(ConfigError, match=message):

@@ -222,6 +222,8 @@ def _checkpoint_policy(settings: CheckpointConfig) -> runfolio.CheckpointPolicy:
 
 def _recorded_settings(recorded: RecordedRun, checkpoint: Checkpoint | None) -> TrainSettings:
     label = f"run {recorded.name} ({recorded.id})"
+    if RANGE_TEST in recorded.config:
+        raise ConfigError(f"{label} is a learning rate range test; `runfolio train --find-lr` starts a new one")
     names = {field.name for field in fields_of(TrainSettings)}
     if (recorded.config.keys() != names) if checkpoint is None else (checkpoint.loader != LOADER):
         raise ConfigError(
@@ -233,8 +235,6 @@ def _recorded_settings(recorded: RecordedRun, checkpoint: Checkpoint | None) -> 
             f"{label} is finished, so it cannot be resumed; `runfolio fork {recorded.id} --epochs N` continues it as a"
             " new run"
         )
-    if RANGE_TEST in recorded.config:
-        raise ConfigError(f"{label} is a learning rate range test; `runfolio train --find-lr` starts a new one")
     return build(TrainSettings, recorded.config)
 
 
