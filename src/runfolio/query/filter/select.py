@@ -1,4 +1,4 @@
-"""Selection of runs in the index: filters, order and number."""
+"""Selection of runs from the index, with filters, an order and a maximum number."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def select_runs(
     limit: int | None = None,
     archived: bool = False,
 ) -> list[RunRow]:
-    """Return the rows of runs; the arguments are those of `Folio.runs`.
+    """Return the rows of the selected runs. The arguments are the same as for `Folio.runs`.
 
     Raises:
-        FilterError: `where` is not a filter, or names an unknown column.
-        NotFound: There is no column `sort`.
+        FilterError: `where` is not a valid filter, or it names an unknown column.
+        NotFound: The column `sort` does not exist.
     """
     now = datetime.now(UTC)
     conditions = [sql("r.run = r.run")] if archived else [sql("NOT r.archived")]
@@ -44,7 +44,7 @@ def select_runs(
     ]
     if not connection.execute("SELECT EXISTS (SELECT 1 FROM runs)").fetchone()[0]:
         if where is not None:
-            parse(where)  # an unknown name is no error, since none is known
+            parse(where)  # only the syntax is checked, since an empty store has no names
         return []
     catalog = read_catalog(connection, experiment) if where is not None or sort is not None else Catalog()
     conditions += [compile_filter(where, catalog, SQLITE, now=now)] if where is not None else []
@@ -55,7 +55,7 @@ def select_runs(
 def select_rows(
     connection: sqlite3.Connection, condition: Sql, order: Sql = NEWEST_FIRST, limit: int | None = None
 ) -> list[RunRow]:
-    """Return the rows `r` of the table `runs` for which a condition is true, in an order."""
+    """Return the rows `r` of the table `runs` that meet a condition, in the given order."""
     SQLITE.prepare(connection)
     columns = Sql(ROW_COLUMNS)
     most = bound(-1 if limit is None else limit)
