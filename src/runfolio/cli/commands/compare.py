@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--group-by",
     metavar="A,B",
-    help="Show mean, spread and interval of the runs with equal A and B; -A groups by all settings except A.",
+    help="Show mean, spread and interval of runs with the same A and B; -A groups by all settings except A.",
 )
 @click.option("--all", "everything", is_flag=True, help="Also show norms, rates, times, sizes, and output folders.")
 @explain_option
@@ -51,7 +51,7 @@ def compare(
 
     One row per run shows its results, and the settings in which the runs differ. A metric's column shows its value in
     the summary or, if the summary lacks the metric, the best value of the curve; the heading says which. If the last
-    value of a curve is not its best one, an additional column shows the last value. JSON and CSV contain the last and
+    value of a curve is not the best, an additional column shows the last value. JSON and CSV contain the last and
     the best value of every metric.
 
     --group-by shows the results of groups of runs. For example, -seed combines runs that differ only in their seed.
@@ -99,7 +99,7 @@ def _compare_runs(
         [*comparison.caption.short, f"--all also shows {' and '.join(hidden)}." if hidden else ""],
         [
             *comparison.caption.details,
-            f"Not shown: {counted(watched, 'metric')} of single parameters and layers (grad_norm/NAME ...)."
+            f"Not shown: {counted(watched, 'metric')} of individual parameters and layers (grad_norm/NAME ...)."
             if watched
             else "",
             left_out,

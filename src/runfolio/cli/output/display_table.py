@@ -70,9 +70,9 @@ class DisplayTable:
     best: int | None = None
     """Index of the highlighted row."""
     in_blocks: bool = False
-    """Print further blocks below for columns that do not fit. Each block starts with the first column.
+    """True to print columns that do not fit in additional blocks below, each of which starts with the first column.
 
-    If this is False, strings are shortened instead."""
+    False to shorten strings instead."""
 
 
 def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
@@ -95,7 +95,7 @@ def table_width(table: DisplayTable) -> int:
 
 
 def csv_text(text: str) -> str:
-    """Return a string as a CSV cell. A string that looks like a formula gets a leading `'`, so that it is not executed."""
+    """Return a string as a CSV cell. A string that looks like a formula gets a leading `'` and is not executed."""
     return visible_text(f"'{text}" if _FORMULA.match(text) else text)
 
 
@@ -155,7 +155,7 @@ def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
 
 
 def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[Column]:
-    """Omit optional columns until the table fits the width. If several have the same order, the widest is omitted first."""
+    """Omit optional columns until the table fits the width. Of several columns with the same order, omit the widest."""
     fitting = list(columns)
     while _width(fitting, formatted) > width and any(column.optional for column in fitting):
         fitting.remove(max(fitting, key=lambda column: (column.optional, _widest(column, formatted))))
@@ -163,7 +163,7 @@ def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence
 
 
 def _blocks(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[list[Column]]:
-    """Split the columns into groups that fit the width. Each group starts with the first column, which names the rows."""
+    """Split the columns into groups that fit the width. Each starts with the first column, which names the rows."""
     label, *others = columns
     room = width - min(_widest(label, formatted), int(width * _LABEL_SHARE))
     blocks: list[list[Column]] = [[label]]
@@ -200,7 +200,7 @@ def _shortened_texts(
 
 
 def shorten_middle(texts: Sequence[str], longest: int) -> list[str]:
-    """Shorten strings to `longest` characters by removing their middles, and keep as many of them distinct as possible."""
+    """Shorten strings to `longest` characters by removing their middles. As many as possible remain distinct."""
     half = (longest - 1) // 2
     cuts = (
         [_without_middle(text, longest, beginning) for text in texts]

@@ -64,7 +64,7 @@ folds_option = click.option(
 
 
 def run_filters(command: Decorated) -> Decorated:
-    """Add options that select runs of the store. Their values are passed to the command as the fields of `RunFilters`."""
+    """Add options that select runs of the store. The command receives their values as the fields of `RunFilters`."""
     state = click.option("--state", metavar="STATE", help="Only the runs in this state, such as finished or failed.")
     tags = click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only the runs with this tag; repeatable.")
     where = click.option("--where", metavar="FILTER", help="Only the runs that match this filter, such as 'lr < 0.1'.")
@@ -231,7 +231,7 @@ def debug_option() -> click.Option:
 
 
 class SettingOption(click.Option):
-    """Flag for one setting. The setting itself converts the string, so that flags and YAML files have the same rules."""
+    """Flag for one setting. The setting itself converts the string, so flags and YAML files have the same rules."""
 
     def __init__(self, *args: Any, field: Field, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -239,7 +239,7 @@ class SettingOption(click.Option):
 
 
 def settings_options(settings: type[Settings], only: Sequence[str] | None = None) -> Callable[[Decorated], Decorated]:
-    """Add a flag for each field of a settings class, or only for the fields in `only`. A flag that is not given is None."""
+    """Add a flag for each field of a settings class, or only for the fields in `only`. An omitted flag is None."""
     fields = [field for field in fields_of(settings) if only is None or field.name in only]
 
     def decorate(command: Decorated) -> Decorated:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
 _OPTIONAL_FACTS = ("tags", "experiment", "duration_s", "created")
-"""Columns that a narrow terminal omits first, starting with the last one in this tuple.
+"""Columns that are omitted first on a narrow terminal, starting with the last column in this tuple.
 
-Results except the first one are omitted next, and settings last.
+All results except the first are omitted next, and settings last.
 """
 _OPTIONAL_SETTING, _OPTIONAL_RESULT, _OPTIONAL_FACT = 1, 10, 100
 _MAX_COMPARED_WIDTH = 20
@@ -304,7 +304,7 @@ def _compared_value(value: Any) -> str:
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> DisplayTable:
-    """Return a table of predictions. If the true class is known, correct predictions are green and wrong ones are red."""
+    """Return a table of predictions. If the true class is known, right predictions are green and wrong ones are red."""
     right = {None: "", True: "right", False: "wrong"}
     columns = [
         Column(key="image", title="image", formatter=formatting.elementwise(str)),

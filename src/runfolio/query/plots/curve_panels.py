@@ -184,7 +184,7 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: C
 
 
 def _with_coincident(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines. `same_as` is set for a line that coincides with another line or with the start of a longer line."""
+    """Return the lines, with `same_as` set if a line coincides with another line or with the start of a longer line."""
     marked: list[Line] = []
     for index, line in enumerate(lines):
         longer = [other for other in lines if len(other.x) > len(line.x)]

@@ -190,7 +190,7 @@ def _draw_heatmap(figure: Figure, axes: Axes, shown: Distribution) -> None:
 
 
 def _borders(steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the borders of the columns, halfway between neighbouring steps, shape [n + 1]."""
+    """Return the column borders, which are halfway between neighbouring steps, shape [n + 1]."""
     if len(steps) == 1:
         return np.array([steps[0] - 0.5, steps[0] + 0.5])
     middles = (steps[:-1] + steps[1:]) / 2

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D", "#8C6D31")
-"""Colours that colour-blind readers can distinguish. All but the last two are from Okabe and Ito, Color Universal Design
-(2002)."""
+"""Colours that colour-blind readers can distinguish. All except the last two are from Okabe and Ito, Color Universal
+Design (2002)."""
 STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
 """Line styles. Once all colours are in use, the colours are repeated with the next line style."""
 COINCIDENT: Any = (0, (3, 3))

@@ -128,7 +128,7 @@ def _coincident_points(shown: Scatter, screen: Screen) -> list[tuple[int, int]]:
 
 
 def _colour_groups(shown: Scatter) -> list[tuple[str, NDArray[np.bool_]]]:
-    """Return the meaning of each colour and a mask of its points. Many different numbers are grouped into three colours."""
+    """Return the meaning of each colour and a mask of its points. Many different numbers are put into three groups."""
     colour = shown.colour
     if colour is None:
         return [("", np.ones(len(shown.labels), bool))]
@@ -147,7 +147,7 @@ def _colour_groups(shown: Scatter) -> list[tuple[str, NDArray[np.bool_]]]:
 
 
 def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = None) -> str:
-    """Draw a heatmap with steps from left to right and values from bottom to top. Higher counts are darker (log scale)."""
+    """Draw a heatmap: steps from left to right, values from bottom to top. Higher counts are darker (log scale)."""
     rows = max(4, screen.height - 3)
     edges = common_edges(shown, rows)
     marks = {row: _brief(float(edges[row])) for row in sorted({0, rows // 2, rows - 1})}

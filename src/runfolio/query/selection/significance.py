@@ -16,7 +16,7 @@ LEVEL = 0.05
 _LARGEST_Z = 40.0
 """Number of standard deviations beyond which p is too small for a float."""
 _ROUNDING = 10 * sys.float_info.epsilon
-"""Maximum standard error of values that are considered constant, as a fraction of the largest value (see R's `t.test`)."""
+"""Maximum standard error of values that count as constant, as a fraction of the largest value, as in R's `t.test`."""
 _MAX_TERMS, _TOLERANCE = 1000, 1e-15
 """Maximum number of terms of a continued fraction, and the relative change below which the fraction has converged."""
 
