@@ -264,7 +264,7 @@ def test_unchanged_runs_are_listed_without_reading_them(store, write, copy, edit
     first = write("net-0", config={"lr": 0.1}, points={f"metric-{number}": [0.5] for number in range(20)})
     for number in range(1, 50):
         edit(copy(first, store / "digits" / f"net-{number}"), id=f"run{number:05}", name=f"net-{number}")
-    open_folio(store)
+    open_folio(store).runs()
     for path in store.rglob("*"):
         if path.is_file():
             overwrite_unnoticed(path)

@@ -251,6 +251,7 @@ def test_only_observed_facts_of_a_vanished_process_are_reported(
     run = runfolio.open(store).run("net")
     if death:
         death.write(run.folder, run.document.attempts[-1].writer)
+        run = runfolio.open(store).run("net")
     assert (run.ending, run.reason) == (f"crashed: {sentence}", sentence)
 
 

@@ -16,8 +16,6 @@ from runfolio.errors import ConfigError, NotFound, RunfolioError, did_you_mean
 from runfolio.query import durations, model_loading
 from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.query.curve import Curve
-from runfolio.query.frames import x_axis
-from runfolio.query.frames.points import open_points
 from runfolio.query.index.entries import Entry
 from runfolio.query.index.rows import moment_of
 from runfolio.query.index.run_columns import RunColumns, RunFacts, RunRow
@@ -217,6 +215,9 @@ class RecordedRun(ArrowFrame):
             NotFound: The metric or the rank does not exist; the message names similar metrics.
             ConfigError: The run has no metric `x`.
         """
+        from runfolio.query.frames import x_axis  # imports NumPy, which tables of runs do not need
+        from runfolio.query.frames.points import open_points
+
         files = open_points(self.folder, self.document)
         points = files.read(name, rank=rank)
         x_name = x or x_axis.default_x(self, name)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from runfolio.errors import ConfigError, NotFound, did_you_mean, nearest
 from runfolio.query.arrow_frame import ArrowFrame
-from runfolio.query.filter.select import select_rows, select_runs
+from runfolio.query.filter.groups import RunGroup, select_groups
+from runfolio.query.filter.select import Selection, select_rows, select_runs
 from runfolio.query.filter.sql_text import Sql
 from runfolio.query.index.database import IndexDatabase
 from runfolio.query.index.entries import ScannedRun
@@ -20,6 +21,7 @@ from runfolio.query.index.run_index import StoreIndex
 from runfolio.query.index.scan import Progress, scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.columns import runs_frame
+from runfolio.query.selection.metric_names import mode_of
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
 from runfolio.query.tables.run_labels import unique_labels
@@ -158,14 +160,19 @@ class Folio:
         self.store = path.resolve()
         self.trash = Trash(self.store)
         """Deleted runs."""
-        self.problems: list[str] = []
-        """One line for each run that the last scan could not read, with the problem and a remedy."""
-        self._unread: dict[str, str] = {}
+        self._unread: dict[str, str] | None = None
+        """Problem of each run that the last scan could not read, keyed by folder; None before the first scan."""
         self._progress = progress
         self._index = StoreIndex(self.store, self._fill)
         if refresh:
             self._index.clear()
-        self._scan()
+
+    @property
+    def problems(self) -> list[str]:
+        """One line for each run that the last scan could not read, with the problem and a remedy."""
+        if self._unread is None:
+            self._scan()
+        return list((self._unread or {}).values())
 
     def __repr__(self) -> str:
         return f"<Folio {self.store}>"
@@ -200,25 +207,41 @@ class Folio:
                 the most similar ones.
             ConfigError: The state does not exist, `where` is not a valid filter, or it names an unknown column.
         """
-        if state is not None and state not in STATES:
-            raise ConfigError(f"there is no state {state!r}; {did_you_mean(state, STATES)}")
-        self._scan()
-        if experiment is not None:
-            self._check_experiment(experiment)
-        runs = self._index.read(
-            lambda connection: select_runs(
-                connection,
-                experiment,
-                state,
-                tags=tags,
-                where=where,
-                sort=sort,
-                reverse=reverse,
-                limit=limit,
-                archived=archived,
-            )
+        selection = self._selection(experiment, state, tags=tuple(tags), where=where, archived=archived)
+        rows = self._index.read(
+            lambda connection: select_runs(connection, selection, sort, reverse=reverse, limit=limit)
         )
-        return Runs(self.store, self._index, runs)
+        return Runs(self.store, self._index, rows)
+
+    def groups(
+        self,
+        group_by: str | Sequence[str],
+        metric: str,
+        mode: str | None = None,
+        *,
+        experiment: str | None = None,
+        where: str | None = None,
+    ) -> list[RunGroup]:
+        """Return groups of runs that have the same values, with the mean of a metric and its interval, best first.
+
+        The mean is over the values that tables show. Failed, crashed and archived runs and reproductions are
+        excluded.
+
+        Args:
+            group_by: Names of columns, as a list or separated by commas, such as `model,lr`.
+            metric: Name of the metric.
+            mode: `min` or `max`. Default: guessed from the name of the metric.
+            experiment: Only the runs of this experiment.
+            where: Only the runs that match this filter (`docs/filter.md`).
+
+        Raises:
+            NotFound: A column or the metric does not exist; the message lists the most similar names.
+            ConfigError: The mode cannot be guessed, or `where` is not a valid filter.
+        """
+        names = [name.strip() for name in (group_by.split(",") if isinstance(group_by, str) else group_by)]
+        direction = mode_of(metric, mode)
+        selection = self._selection(experiment, None, where=where)
+        return self._index.read(lambda connection: select_groups(connection, selection, names, metric, direction))
 
     def run(self, name: str | os.PathLike[str]) -> RecordedRun:
         """Return the run that has a given id, id prefix, name, or folder (relative to the store, or any path).
@@ -281,7 +304,6 @@ class Folio:
     def _scan(self) -> None:
         check_store(self.store)
         self._unread = self._index.use(self._fill)
-        self.problems = list(self._unread.values())
 
     def sql(self, query: str, runs: Runs | None = None) -> QueryResult:
         """Run one SELECT in DuckDB's SQL dialect. Convert the result with `to_arrow()`, `to_pandas()` or `to_polars()`.
@@ -306,6 +328,20 @@ class Folio:
         from runfolio.query.tables.notebook_pages import folio_page
 
         return folio_page(str(self.store), self.runs(archived=True))
+
+    def _selection(self, experiment: str | None, state: str | None, **conditions: Any) -> Selection:
+        """Scan the store, and return the conditions that select runs of it.
+
+        Raises:
+            NotFound: The experiment does not exist.
+            ConfigError: The state does not exist.
+        """
+        if state is not None and state not in STATES:
+            raise ConfigError(f"there is no state {state!r}; {did_you_mean(state, STATES)}")
+        self._scan()
+        if experiment is not None:
+            self._check_experiment(experiment)
+        return Selection(experiment=experiment, state=state, **conditions)
 
     def _fill(self, database: IndexDatabase) -> dict[str, str]:
         return scan_store(database, self.store, _reason, progress=self._progress)
@@ -332,7 +368,7 @@ class Folio:
 
     def _no_run(self, spelling: str) -> str:
         runs = self._select()
-        for run_path, problem in self._unread.items():
+        for run_path, problem in (self._unread or {}).items():
             # `run.json` is unreadable, but the folder's name contains the name and id of the run.
             folder = posixpath.basename(run_path)
             if spelling in (folder, *folder.rsplit("-", 1)) or run_path in _possible_run_paths(self.store, spelling):

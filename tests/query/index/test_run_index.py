@@ -18,7 +18,9 @@ from runfolio.query.store import Folio, open_folio
 @pytest.fixture
 def folio(store, write) -> Folio:
     write("net", config={"lr": 0.1}, points={"val/acc": [0.5, 0.75], "loss": [float("nan"), float("inf")]})
-    return open_folio(store)
+    folio = open_folio(store)
+    folio.runs()
+    return folio
 
 
 @pytest.fixture

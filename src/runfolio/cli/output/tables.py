@@ -43,7 +43,7 @@ COSTS: Mapping[str, Column] = {
     ),
     "predict_ms": Column(
         key="predict_ms",
-        title="ms an\nimage",
+        title="ms per\nimage",
         formatter=formatting.aligned_numbers,
         number=True,
         optional=2,
@@ -139,7 +139,7 @@ def leaderboard_table(board: Leaderboard) -> DisplayTable:
         ),
         "epoch_seconds": Column(
             key="epoch_seconds",
-            title="s an\nepoch",
+            title="s per\nepoch",
             formatter=formatting.aligned_numbers,
             number=True,
             optional=1,

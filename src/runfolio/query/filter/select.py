@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runfolio.query.filter.dialect import SQLITE
@@ -16,17 +17,40 @@ from runfolio.query.index.run_index import read_catalog
 from runfolio.query.index.tables import Catalog
 
 
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Conditions that select runs (see `Folio.runs`)."""
+
+    experiment: str | None = None
+    state: str | None = None
+    tags: Sequence[str] = ()
+    where: str | None = None
+    archived: bool = False
+
+    def compile(self, catalog: Catalog, now: datetime) -> Sql:
+        """Return all conditions as one SQL condition on a row `r` of the table `runs`.
+
+        Raises:
+            FilterError: `where` is not a valid filter, or it names a column that is not in the catalog.
+        """
+        conditions = [sql("true")] if self.archived else [sql("NOT r.archived")]
+        conditions += [sql("r.experiment = {}", bound(self.experiment))] if self.experiment is not None else []
+        conditions += [sql("r.state = {}", bound(self.state))] if self.state is not None else []
+        conditions += [
+            sql("EXISTS (SELECT 1 FROM tags WHERE tags.run = r.run AND tag = {})", bound(tag))
+            for tag in dict.fromkeys(self.tags)
+        ]
+        conditions += [compile_filter(self.where, catalog, SQLITE, now=now)] if self.where is not None else []
+        return joined(" AND ", [sql("({})", condition) for condition in conditions])
+
+
 def select_runs(
     connection: sqlite3.Connection,
-    experiment: str | None = None,
-    state: str | None = None,
-    *,
-    tags: Iterable[str] = (),
-    where: str | None = None,
+    selection: Selection,
     sort: str | None = None,
+    *,
     reverse: bool = False,
     limit: int | None = None,
-    archived: bool = False,
 ) -> list[RunRow]:
     """Return the rows of the selected runs. The arguments are the same as for `Folio.runs`.
 
@@ -34,22 +58,20 @@ def select_runs(
         FilterError: `where` is not a valid filter, or it names an unknown column.
         NotFound: The column `sort` does not exist.
     """
-    now = datetime.now(UTC)
-    conditions = [sql("r.run = r.run")] if archived else [sql("NOT r.archived")]
-    conditions += [sql("r.experiment = {}", bound(experiment))] if experiment is not None else []
-    conditions += [sql("r.state = {}", bound(state))] if state is not None else []
-    conditions += [
-        sql("EXISTS (SELECT 1 FROM tags WHERE tags.run = r.run AND tag = {})", bound(tag))
-        for tag in dict.fromkeys(tags)
-    ]
-    if not connection.execute("SELECT EXISTS (SELECT 1 FROM runs)").fetchone()[0]:
-        if where is not None:
-            parse(where)  # only the syntax is checked, since an empty store has no names
+    if is_empty(connection):
+        if selection.where is not None:
+            parse(selection.where)  # only the syntax is checked, since an empty store has no names
         return []
-    catalog = read_catalog(connection, experiment) if where is not None or sort is not None else Catalog()
-    conditions += [compile_filter(where, catalog, SQLITE, now=now)] if where is not None else []
+    needs_names = selection.where is not None or sort is not None
+    catalog = read_catalog(connection, selection.experiment) if needs_names else Catalog()
+    now = datetime.now(UTC)
     order = compile_order(sort, catalog, SQLITE, now=now, reverse=reverse)
-    return select_rows(connection, joined(" AND ", [sql("({})", condition) for condition in conditions]), order, limit)
+    return select_rows(connection, selection.compile(catalog, now), order, limit)
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Return whether the index has no runs."""
+    return not connection.execute("SELECT EXISTS (SELECT 1 FROM runs)").fetchone()[0]
 
 
 def select_rows(

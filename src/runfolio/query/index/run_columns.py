@@ -19,6 +19,8 @@ NamedTable = Literal["params", "results", "metrics", "data"]
 
 _FEW = 20
 """Maximum number of runs that are read whole; for more runs, only the required columns are read."""
+_MANY = 1_000
+"""Minimum number of runs for which a column is read for all runs of the store."""
 _COLUMNS: dict[NamedTable, str] = {
     "params": "kind, number, text",
     "results": "kind, number, text",
@@ -138,8 +140,11 @@ class RunColumns:
     def _read_table(self, connection: sqlite3.Connection, table: NamedTable) -> dict[int, dict[str, Any]]:
         names, decode = dict(connection.execute("SELECT name_id, name FROM names")), _DECODERS[table]
         values: dict[int, dict[str, Any]] = {key: {} for key in self._keys}
+        condition, parameters = self._condition()
         for name_id, key, *encoded in connection.execute(
-            f"SELECT name_id, run, {_COLUMNS[table]} FROM {table} ORDER BY name_id"  # noqa: S608 - names of our own
+            f"SELECT name_id, run, {_COLUMNS[table]} FROM {table} WHERE {condition}"  # noqa: S608 - names of our own
+            " ORDER BY name_id",
+            parameters,
         ):
             if key in values:
                 values[key][names[name_id]] = decode(*encoded)
@@ -148,14 +153,20 @@ class RunColumns:
     def _read(self, connection: sqlite3.Connection, table: NamedTable, name: str) -> dict[int, Any]:
         if not is_encodable(name):
             return {}
+        condition, parameters = self._condition()
         rows = connection.execute(
             f"SELECT run, {_COLUMNS[table]} FROM {table}"  # noqa: S608 - names of our own
-            " WHERE name_id = (SELECT name_id FROM names WHERE name = ?)",
-            [name],
+            f" WHERE name_id = (SELECT name_id FROM names WHERE name = ?) AND {condition}",
+            [name, *parameters],
         )
-        keys = set(self._keys)
-        decode = _DECODERS[table]
+        keys, decode = set(self._keys), _DECODERS[table]
         return {key: decode(*encoded) for key, *encoded in rows if key in keys}
+
+    def _condition(self) -> tuple[str, list[str]]:
+        """Return a condition that selects the rows of these runs, or all rows if reading all rows is faster."""
+        if len(self._keys) > _MANY:
+            return "true", []
+        return "run IN (SELECT value FROM json_each(?))", [orjson.dumps(self._keys).decode()]
 
     def _read_names(self, connection: sqlite3.Connection, table: NamedTable) -> dict[int, tuple[str, ...]]:
         names = dict(connection.execute("SELECT name_id, name FROM names"))
