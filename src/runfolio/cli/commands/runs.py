@@ -31,7 +31,7 @@ _WATCH_S = 2.0
 
 
 @click.command("runs", cls=Command)
-@click.option("--sort", metavar="COLUMN", help="Sort in ascending order by this column; -COLUMN: descending.")
+@click.option("--sort", metavar="COLUMN", help="Sort by this column; -COLUMN sorts in descending order.")
 @click.option("-r", "--reverse", is_flag=True, help="Reverse the order.")
 @click.option("--columns", metavar="A,B,...", help="Columns to show, such as name,state,lr,val/acc.")
 @click.option(

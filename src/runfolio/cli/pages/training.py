@@ -29,7 +29,7 @@ _SOURCES = ("model", "data", "test_data", "weights")
 
 @contextmanager
 def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
-    """If Ctrl-C interrupts training, print the command that resumes the run."""
+    """Print the command that resumes the run, if Ctrl-C interrupts training."""
     start = datetime.now(UTC)
     try:
         yield

@@ -21,7 +21,7 @@ from runfolio.record.base.visible_text import visible_line
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _RGB = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0))
-"""Those colours of `style.COLOURS` that are visible on both dark and light backgrounds."""
+"""Colours from `style.COLOURS` that are visible on both dark and light backgrounds."""
 _GREY = (128, 128, 128)
 _LARGEST = 1e300
 """Maximum absolute value that is drawn. Differences between larger numbers would overflow."""
