@@ -54,7 +54,7 @@ def load_classifier(checkpoint: Checkpoint, module: Module | Callable[[], Module
 
 
 def installed_loader(checkpoint: Checkpoint) -> Any:
-    """Load a checkpoint with the loader that the checkpoint names, and return its `.model` and `.predict(images)`.
+    """Load a checkpoint with the loader that it names, and return an object with `.model` and `.predict(images)`.
 
     Raises:
         ConfigError: The checkpoint names no loader, or the loader is not installed.

@@ -410,7 +410,7 @@ def check_store(store: Path) -> None:
 
 
 def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
-    """Yield the run paths that `spelling` could refer to, as a path relative to the store or to the working folder."""
+    """Yield the run paths that `spelling` refers to if it is a path relative to the store or to the working folder."""
     yield posixpath.normpath(spelling)  # not resolved, since a run can be a link to a folder outside of the store
     for path in (store / spelling, expand_home(spelling)):
         try:

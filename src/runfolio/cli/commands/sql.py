@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @store_option
 @output_format_options
 def run_sql(query: str, store: Path | None, output: OutputFormat, **filters: Unpack[RunFilters]) -> None:
-    """Run one SELECT in DuckDB's SQL dialect on the runs of the store. Nothing can be changed.
+    """Run one SELECT in DuckDB's SQL dialect on the runs of the store. A query cannot change the store.
 
     \b
     runs      id, name, experiment, state, created, duration_s, tags, folder and other facts

@@ -51,7 +51,7 @@ class EndedRun(Protocol):
 
 
 def reason(run: ScannedRun) -> str | None:
-    """Return the reason why a run ended, without its state; None if no reason is known."""
+    """Return the reason why a run ended, without the run's state; None if no reason is known."""
     parts = [_cause(run), _trouble(run)]
     return "; ".join(text for text in parts if text) or None
 
@@ -136,7 +136,7 @@ def _location(run: EndedRun, frame: re.Match[str]) -> str:
 
 
 def _trouble(run: ScannedRun) -> str | None:
-    """Return the problem during training: the recorded problem, or a loss that is no longer finite."""
+    """Return the problem that occurred during training: the recorded problem, or a loss that is no longer finite."""
     if run.document.status.trouble:
         return run.document.status.trouble
     metrics = run.entry.metrics

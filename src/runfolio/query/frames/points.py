@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 131_072
 """Minimum number of rows per batch, except in the last batch, so that small runs share a batch."""
 _WHOLE_METRICS = 500_000
-"""Maximum number of points up to which the metrics of a run are read one by one, which is fastest. Larger runs are read
-in blocks."""
+"""Maximum number of points for which a run's metrics are read one by one, which is fastest. More points are read in
+blocks."""
 
 
 def open_points(folder: Path, document: RunDocument | None = None) -> PointFiles:
@@ -76,7 +76,7 @@ class _PointBlock(NamedTuple):
 
     run: RunView
     metrics: list[tuple[str, int]]
-    """Names and numbers of points of the metrics in the block."""
+    """Name of each metric in the block, with the number of its points."""
     points: Points
 
 

@@ -33,7 +33,7 @@ class PointOptions:
     """Options for a table of points.
 
     Raises:
-        ConfigError: A value is not allowed, or two options exclude each other.
+        ConfigError: A value is not allowed.
     """
 
     x: str | None = None

@@ -33,8 +33,8 @@ def long_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str)
     values.
 
     Args:
-        labels: Names of the columns of labels.
-        axis: Name of the column of positions.
+        labels: Names of the columns that contain the labels.
+        axis: Name of the column that contains the positions.
     """
     lengths = [len(one.x) for one in series]
     texts = [
@@ -56,8 +56,8 @@ def wide_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str)
     value at a position, its columns are null there. If it has several values at a position, the last value is used.
 
     Args:
-        labels: Names of the columns of labels.
-        axis: Name of the column of positions.
+        labels: Names of the columns that contain the labels.
+        axis: Name of the column that contains the positions.
     """
     by_owner: dict[str, list[MetricSeries]] = {}
     for one in series:

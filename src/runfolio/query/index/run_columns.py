@@ -20,7 +20,7 @@ NamedTable = Literal["params", "results", "metrics", "data"]
 _FEW = 20
 """Maximum number of runs that are read whole; for more runs, only the required columns are read."""
 _MANY = 1_000
-"""Minimum number of runs for which a column is read for all runs of the store."""
+"""Maximum number of runs that a column is read for; for more runs, the column is read for the whole store."""
 _COLUMNS: dict[NamedTable, str] = {
     "params": "kind, number, text",
     "results": "kind, number, text",

@@ -15,8 +15,8 @@ ValueTable = Literal["params", "results", "metrics", "data"]
 """Tables with one row per name and run. `params` are flattened settings; `results` is the flattened summary."""
 
 NULL, NUMBER, TEXT, BOOLEAN, JSON = range(5)
-"""Values of `kind` in `params` and `results`: the value is None, in `number`, in `text`, 0 or 1 in `number`, or a list
-or an empty mapping as JSON in `text`. A NaN is a `NUMBER` whose `number` is NULL, since SQLite has no NaN. An integer
+"""Values of `kind` in `params` and `results`. NUMBER and BOOLEAN (0 or 1) are in `number`, TEXT and JSON (lists and
+empty mappings) in `text`. A NaN is a `NUMBER` whose `number` is NULL, since SQLite has no NaN. An integer
 that exceeds 64 bits is a `NUMBER` whose digits are also in `text`."""
 
 METRIC_COLUMNS = [entry.name for entry in fields(MetricSummary)]

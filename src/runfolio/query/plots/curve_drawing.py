@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_COLOURED, COLOURED_OF_MANY = 24, 8
-"""Maximum number of lines that can all have a colour. If there are more lines, only the first `COLOURED_OF_MANY` do."""
+"""Maximum number of lines that can all have a colour. With more lines, only `COLOURED_OF_MANY` have a colour."""
 _MAX_MARKED_POINTS = 40
 """Maximum number of points in a curve for which every point gets a marker."""
 _COLUMNS = 1000
@@ -253,7 +253,7 @@ def _legend(
 
 
 def _needs_marker(values: np.ndarray) -> np.ndarray:
-    """Return a mask of the points that get a marker. In long curves, only single points between gaps get one."""
+    """Return a mask of the points that get a marker. In long curves, these are only single points between gaps."""
     finite = ~np.isnan(values)
     if len(values) <= _MAX_MARKED_POINTS:
         return finite

@@ -16,7 +16,7 @@ _OUTPUT_WORDS = """
     out output outputs outdir log logs logdir logfile save saved savedir result results workdir run runs id uuid guid
     job jobid slurm pid port exp experiment expname trial time timestamp date started hydra wandb tensorboard
     """
-"""Words that indicate a setting which only names a run or its output and does not affect the result."""
+"""Words in the names of settings that only name a run or its output and do not affect the result."""
 _NEUTRAL_WORDS = "dir directory folder path file name work checkpoint checkpoints ckpt ckpts"
 """Words that the names of such settings may also contain. A name with only these words may refer to an input."""
 
@@ -128,7 +128,7 @@ def _ignored(naming: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def _single_runs(runs: Sequence[RunView], columns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return a sentence which states that each group has one run, and which option produces larger groups."""
+    """Return a sentence that explains why each group has one run, and names the option that produces larger groups."""
     repeated = any(len(_values(runs, name.removeprefix("-"))) > 1 for name in names)
     unique = [name for name in columns if repeated and len(_values(runs, name)) == len(runs)]
     if not unique:

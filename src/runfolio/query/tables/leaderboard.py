@@ -81,7 +81,7 @@ class Leaderboard:
 
 
 def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | None = None) -> Leaderboard:
-    """Return the runs, ordered by their figure of a metric (see `figures.figure_of`).
+    """Return the runs, ordered by their figures for a metric (see `figures.figure_of`).
 
     The other columns are results from the summary: `test/acc`, `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`.
     Reproductions and copies of a run are left out.
