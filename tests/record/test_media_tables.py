@@ -35,13 +35,16 @@ def test_plain_parquet_of_any_writer_is_read(version: str):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (parquet(TEXTS, use_dictionary=True), "column text is not of plain values"),
-        (parquet(TEXTS, column_encoding={"text": "DELTA_BYTE_ARRAY"}), "column text is not of plain values"),
+        (parquet(TEXTS, use_dictionary=True), "column text does not have plain values"),
+        (parquet(TEXTS, column_encoding={"text": "DELTA_BYTE_ARRAY"}), "column text does not have plain values"),
         (parquet(pa.table({"many": [[1, 2]]})), "has lists"),
         (parquet(pa.table({"wide": pa.nulls(9, pa.binary(1 << 20))})), "values of FIXED_LEN_BYTE_ARRAY"),
-        (parquet(pa.table({"rows": pa.nulls(100_001, pa.int64())})), "it has 100,001 rows, of at most 100,000"),
+        (
+            parquet(pa.table({"rows": pa.nulls(100_001, pa.int64())})),
+            "it has 100,001 rows; at most 100,000",
+        ),
         (parquet(pa.table({str(n): [1] for n in range(2001)})), "it has 2,001 columns"),
-        (parquet(TEXTS, compression="gzip"), "packed by GZIP"),
+        (parquet(TEXTS, compression="gzip"), "compressed with GZIP"),
         (parquet(TEXTS)[:-20], "is not a table of a record"),
         (b"PAR1", "is not a table of a record"),
     ],

@@ -1,6 +1,6 @@
-"""TensorBoard's event files, written and read without TensorBoard and protobuf.
+"""Writer and reader of TensorBoard event files that need neither TensorBoard nor protobuf.
 
 `wire` implements protobuf's encoding, `messages` declares the messages, and `framing` defines the layout of records in
 a file. `event_encoder` converts log calls and images to events, and `sink` writes them during a run. `reading` reads
-the events of a file, and `rebuild` writes the files of a run from its record.
+the events of a file, and `rebuild` rewrites the event files of a run from its record.
 """

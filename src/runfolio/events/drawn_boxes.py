@@ -1,4 +1,4 @@
-"""Images with their boxes drawn on them, since TensorBoard knows no boxes."""
+"""Drawing of boxes on images, because TensorBoard cannot display boxes itself."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _COLORS = ("red", "lime", "cyan", "yellow", "magenta", "orange")
-"""Colors of the groups of boxes, in the order of their first boxes."""
+"""Colors of the box groups, in the order in which the groups first appear."""
 _FAR = 1_000_000.0
-"""Distance from the image at which an edge is drawn at most, in pixels."""
+"""Maximum absolute coordinate of a drawn edge, in pixels. Edges that are farther away are moved to this coordinate."""
 _LONGEST_LABEL = 100
-"""Characters of a label that are drawn."""
+"""Maximum number of characters drawn for a label."""
 
 
 def draw_boxes(picture: bytes, boxes: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return a PNG with boxes and their labels; the same file if it is too large to be decoded, or damaged."""
+    """Return the PNG file with boxes and their labels drawn on it.
+
+    If the file is damaged or too large to decode, return it unchanged.
+    """
     from PIL import Image
 
     try:

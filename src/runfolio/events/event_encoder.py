@@ -1,4 +1,4 @@
-"""Conversion of a run's log calls, media, config and results to records of an event file."""
+"""Conversion of a run's log calls, media, config and results to event-file records."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _MESH_TYPES = {VERTEX: m.DT_FLOAT, FACE: m.DT_INT32, COLOR: m.DT_UINT8}
 
 
 class EventEncoder:
-    """Encoder of one run, in the order of its record. The names in the record become tags.
+    """Encoder for one run. Pass its log calls and media in the order of the record. Names become TensorBoard tags.
 
-    A tag belongs to one plugin of TensorBoard. If values of two plugins have the same name, the later one gets its kind
-    as a suffix, such as `name (image)`. A metric `CHART/LINE` that belongs to a chart is not written to the file of the
-    run. Instead, each line has its own file, in which the tag is the chart's name, so that TensorBoard draws the lines
-    in one card.
+    Each tag belongs to one TensorBoard plugin. If two values have the same name but belong to different plugins, the
+    later value gets its kind as a suffix, such as `name (image)`. A metric `CHART/LINE` that belongs to a chart is not
+    written to the file of the run. Instead, each line has its own file, in which the tag is the chart's name, so that
+    TensorBoard draws the lines in one card.
     """
 
     def __init__(self, charts: Collection[str] = ()) -> None:
@@ -52,11 +52,11 @@ class EventEncoder:
         return _record(time_s, file_version=m.FILE_VERSION)
 
     def scalars(self, call: LogCall) -> bytes:
-        """Encode one log call; return nothing for a sample of the machine's load.
+        """Encode one log call; return empty bytes for a call with system metrics.
 
-        Charts of the load would hide those of the metrics.
+        TensorBoard would show so many charts of system metrics that the other metrics would be hard to find.
         """
-        if is_system_metric(next(iter(call.values), "")):  # a sample is a separate call
+        if is_system_metric(next(iter(call.values), "")):  # no call mixes system metrics with others
             return b""
         if not self._charts:
             return self._scalars(call, call.values)
@@ -64,7 +64,7 @@ class EventEncoder:
         return self._scalars(call, own) if own else b""
 
     def lines(self, call: LogCall) -> Iterator[tuple[tuple[str, str], bytes]]:
-        """Yield chart, line and record of each value of a log call that belongs to a chart."""
+        """Yield the (chart, line) pair and the encoded record of each value in a log call that belongs to a chart."""
         for name, value in call.values.items() if self._charts else ():
             if (chart := self._chart_of(name)) is not None:
                 yield (chart, name[len(chart) + 1 :]), self._scalars(call, {chart: value})
@@ -73,7 +73,10 @@ class EventEncoder:
         return max((chart for chart in self._charts if name.startswith(f"{chart}/")), key=len, default=None)
 
     def _scalars(self, call: LogCall, named: Mapping[str, float]) -> bytes:
-        """Encode values at the step and time of a call; without `messages`, since a run can have a million of them."""
+        """Encode values with the step and time of their log call.
+
+        This method does not use the classes of `messages`, which are too slow for a run with a million calls.
+        """
         values = []
         for name, value in named.items():
             head = self._heads.get(name) or self._head(name)
@@ -84,7 +87,8 @@ class EventEncoder:
         return frame(moment + step + wire.length_field(5, b"".join(values)))
 
     def _head(self, name: str) -> bytes:
-        """Return the part of a scalar's `Value` before its number: the tag, and the key of `simple_value`."""
+        """Return the part of an encoded scalar that precedes its number: the tag, and the field key of
+        `simple_value`."""
         tag = self._tag(name, "scalars", "scalar").encode(errors="backslashreplace")
         self._heads[name] = head = wire.length_field(1, tag) + b"\x15"
         return head
@@ -92,10 +96,10 @@ class EventEncoder:
     def medium(
         self, time_us: int, step: int, kind: str, name: str, content: Mapping[str, Any], file_content: bytes | None
     ) -> bytes:
-        """Encode one line of the record's media (`docs/format.md`) with the content of its file.
+        """Encode one entry of the record's media lists (`docs/format.md`, Media) with the content of its file.
 
-        TensorBoard shows boxes only if they are drawn, of video only animated images, and of meshes those that were
-        logged as arrays. It shows no tables.
+        Boxes are drawn on their image, since TensorBoard cannot display them separately. TensorBoard displays a video
+        only if it is an animated image, and a mesh only if it was logged as arrays. It cannot display tables.
         """
         time_s = time_us / 1e6
         if "file" in content:
@@ -113,9 +117,9 @@ class EventEncoder:
     def session_start(self, document: RunDocument) -> bytes:
         """Encode the run's hyperparameters as one session.
 
-        No `Experiment` message is written. TensorBoard would apply the first one it reads to all runs, and hide
-        hyperparameters and metrics that this message does not list. Without such a message, TensorBoard collects them
-        from the runs.
+        No `Experiment` message is written. TensorBoard would apply the first such message to all runs, and would hide
+        hyperparameters and metrics that the message does not list. Without such a message, TensorBoard collects
+        hyperparameters and metrics from the runs.
         """
         params = _flat(document.config)
         entries = [m.HparamEntry(name, _hparam(value)) for name, value in params.items()]
@@ -124,7 +128,7 @@ class EventEncoder:
         return _session("_hparams_/session_start_info", start.start_time_secs, data)
 
     def results(self, document: RunDocument, time_s: float) -> bytes:
-        """Encode the numbers of the summary as scalars, named `summary/NAME` if a metric has the same name."""
+        """Encode the numbers in the summary as scalars. If a metric has the same name, the tag is `summary/NAME`."""
         numbers = {key: as_number(value) for key, value in _flat(document.summary).items()}
         values = [
             m.Value(f"summary/{key}" if key in self._plugins else key, simple_value=value)
@@ -134,7 +138,7 @@ class EventEncoder:
         return _summary(time_s, 0, *values) if values else b""
 
     def session_end(self, document: RunDocument, time_s: float) -> bytes:
-        """Encode the end of the run; return nothing if the run has not ended."""
+        """Encode the end of the run; return empty bytes if the run has not ended."""
         if document.status.state == RUNNING:
             return b""
         status = m.STATUS_SUCCESS if document.status.state == "finished" else m.STATUS_FAILURE
@@ -154,7 +158,7 @@ class EventEncoder:
         if kind == "video":
             width, height = content.get("width", 0), content.get("height", 0)
         else:
-            width, height = struct.unpack_from(">II", file_content, 16)  # in PNG's first chunk
+            width, height = struct.unpack_from(">II", file_content, 16)  # from the first chunk of a PNG file
             if boxes := content.get("boxes"):
                 file_content = draw_boxes(file_content, boxes)
         # 4: RGBA; TensorBoard passes the file to the browser unchanged
@@ -199,7 +203,7 @@ class EventEncoder:
 
 
 def _flat(live: dict[str, Any]) -> dict[str, Any]:
-    """Return a flat copy of a config or summary, which the script may change in the meantime."""
+    """Return a flat copy of a config or summary. The script may change the original at the same time."""
     return flatten(decode_numbers(plain_json(encode_numbers(live))))
 
 
@@ -221,7 +225,7 @@ def _metadata(plugin: str, description: str = "") -> m.Metadata:
 
 
 def _text(text: bytes) -> m.Tensor:
-    return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # a scalar; a vector is shown as a table
+    return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # a scalar, since a vector is shown as a table
 
 
 def _hparam(value: Any) -> m.Hparam:

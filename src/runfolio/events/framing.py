@@ -33,9 +33,10 @@ def masked_crc(data: bytes | memoryview) -> int:
 
 
 def read_records(data: bytes | mmap.mmap, problems: list[str]) -> Iterator[bytes]:
-    """Yield every record with a valid checksum, even after damaged bytes; add a line to `problems` for each gap.
+    """Yield every record with a valid checksum, even after damaged bytes; add a line to `problems` for each damaged
+    part.
 
-    An incomplete record at the end may still be written, so it does not count as a problem.
+    An incomplete record at the end does not count as a problem, because another process may still be writing it.
     """
     offset = 0
     while offset + _LENGTH.size <= len(data):

@@ -1,4 +1,4 @@
-"""Tensors of a mesh for TensorBoard, from the PLY file that `Run.log_mesh` stores."""
+"""Conversion of a PLY file that `Run.log_mesh` stored to the mesh tensors that TensorBoard expects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 VERTEX, FACE, COLOR = 1, 2, 3
-"""Kinds of content, as in TensorBoard's `plugins/mesh/plugin_data.proto`."""
+"""Kinds of mesh tensors, as numbered in TensorBoard's `plugins/mesh/plugin_data.proto`."""
 _HEADER = re.compile(
     rb"ply\nformat binary_little_endian 1\.0\nelement vertex (\d{1,9})\n"
     rb"property float x\nproperty float y\nproperty float z\n"
@@ -16,15 +16,18 @@ _HEADER = re.compile(
 
 
 class MeshTensor(NamedTuple):
-    """Part of a mesh."""
+    """Tensor that contains the vertices, the faces or the vertex colors of a mesh."""
 
     kind: int
     rows: Any
-    """Array [number, 3] of float32, int32 or uint8."""
+    """Array [n, 3] of float32 (vertices), int32 (faces) or uint8 (colors)."""
 
 
 def mesh_tensors(content: bytes) -> list[MeshTensor]:
-    """Return vertices, and faces and colors if there are any; nothing of a file with another layout."""
+    """Return the vertices, and also the faces and colors if the file has any.
+
+    If the file has a different layout, return an empty list.
+    """
     import numpy as np
 
     header = _HEADER.match(content)

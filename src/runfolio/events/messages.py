@@ -2,7 +2,7 @@
 
 Sources, all in the package `tensorboard`: compat/proto/{event, summary, tensor, tensor_shape, types, histogram, graph,
 node_def, attr_value}.proto, plugins/hparams/{plugin_data, api}.proto, plugins/custom_scalar/layout.proto,
-plugins/{audio, mesh}/plugin_data.proto; and of protobuf itself struct.proto.
+plugins/{audio, mesh}/plugin_data.proto. `Hparam` comes from struct.proto, which is part of protobuf itself.
 """
 
 # ruff: noqa: RUF009 - `part` and `parts` are `dataclasses.field`
@@ -19,7 +19,7 @@ FILE_VERSION = "brain.Event:2"
 
 DT_FLOAT, DT_DOUBLE, DT_INT32, DT_UINT8, DT_STRING = 1, 2, 3, 4, 7
 _FORMS = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 19: "e", 22: "I", 23: "Q"}
-"""`struct` format of the numbers in a tensor's `tensor_content`, by DataType."""
+"""`struct` format of the numbers in `Tensor.tensor_content`, by DataType."""
 
 STATUS_SUCCESS, STATUS_FAILURE = 1, 2
 
@@ -64,7 +64,7 @@ class Tensor(Message):
         if not self.tensor_content:
             values = self.float_val or self.double_val or self.int_val or self.int64_val or self.bool_val
             count = math.prod(self.tensor_shape.sizes) if self.tensor_shape else len(values)
-            # The last number stands for all elements that are missing.
+            # Elements that are missing at the end are equal to the last number.
             return [*values, *values[-1:] * (count - len(values))] if count <= _MOST_NUMBERS else list(values)
         form = _FORMS.get(self.dtype)
         if form is None:
@@ -76,7 +76,8 @@ class Tensor(Message):
 
 
 _MOST_NUMBERS = 1 << 24
-"""Maximum number of elements, since a damaged shape must not fill the memory."""
+"""Maximum number of elements in a tensor whose missing elements are filled in. Without this limit, a damaged shape
+could exhaust the memory."""
 
 
 @dataclass
@@ -123,7 +124,7 @@ class Audio(Message):
 
 
 AUDIO_WAV = 11
-"""The only encoding of audio that TensorBoard knows."""
+"""The only audio encoding that TensorBoard defines."""
 
 
 @dataclass
@@ -154,7 +155,7 @@ class Value(Message):
 
     @property
     def plugin(self) -> str:
-        """TensorBoard plugin that the value belongs to; empty if there is none."""
+        """Name of the TensorBoard plugin that the value belongs to; empty if it belongs to no plugin."""
         return self.metadata.plugin_data.plugin_name if self.metadata and self.metadata.plugin_data else ""
 
 
@@ -212,7 +213,7 @@ class Graph(Message):
 
 @dataclass
 class Hparam(Message):
-    """google.protobuf.Value, without null, lists and objects."""
+    """Message google.protobuf.Value without its fields for null, lists and objects."""
 
     number_value: float | None = part(2, DOUBLE)
     string_value: str | None = part(3, TEXT)

@@ -1,4 +1,4 @@
-"""Reading of event files from any program, even damaged ones."""
+"""Reader of event files, including damaged files and files that other programs wrote."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runfolio.events.wire import WireError
 
 
 def read_events(path: Path, problems: list[str]) -> Iterator[Event]:
-    """Yield every event of a file in order, even after damaged bytes; add a line to `problems` for each gap.
+    """Yield every event of a file in order, even after damaged bytes; add a line to `problems` for each damaged part.
 
     Raises:
         StoreError: The file cannot be read.

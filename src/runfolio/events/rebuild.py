@@ -1,7 +1,7 @@
-"""Writing of a run's event files from its record: for runs without event files, and after a resume.
+"""Writer of a run's event files from its record, for runs without event files and for resumed runs.
 
-A resume starts this module as a program (`python -m runfolio.events.rebuild FOLDER`), so that the training process does
-not need Arrow.
+When a run resumes, this module is started as a program (`python -m runfolio.events.rebuild FOLDER`), so that the
+training process does not need Arrow.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from runfolio.record.points.tails import LogCall
 
 
 def make_event_files(folder: Path) -> None:
-    """Write the event files of a run that no process writes to, one per attempt of its newest branch.
+    """Write the event files of a run, one per attempt of the newest branch. No process may be writing to the run.
 
     Raises:
         DamagedFile, NewerFormat, StoreError: As in `RunDocument.read` and `PointFiles`.
@@ -37,10 +37,11 @@ def make_event_files(folder: Path) -> None:
 
 
 def follow_branch(folder: Path) -> None:
-    """Remove abandoned points from the event files of earlier attempts, after a resume.
+    """Remove abandoned points from the event files of earlier attempts. Call this function after a resume.
 
-    TensorBoard would show them, because its own purge by step works only if all metrics of a run count the same steps.
-    It also uses the first hyperparameters and the first end of a run that it reads.
+    TensorBoard would show the abandoned points. Its own purge of points is based on steps, and works only if all
+    metrics of a run count the same steps. TensorBoard also uses the first hyperparameters and the first end that it
+    reads for a run, so the rewritten files contain neither.
 
     Raises:
         DamagedFile, NewerFormat, StoreError, OSError: As in `make_event_files`.
@@ -55,7 +56,7 @@ def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None
         return
     newest = document.attempts[-1]
     written: set[RecordPath] = set()
-    # Attempts are encoded one after the other, so that a long run is never in memory as a whole.
+    # Only one attempt is encoded at a time, so that a long run is never completely in memory.
     for attempt in attempts:
         if attempt is newest or attempt.writer in newest.kept:
             files = _encode(_event_path(folder, attempt), document, attempt)
@@ -68,7 +69,7 @@ def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None
 
 
 def _encode(path: RecordPath, document: RunDocument, attempt: Attempt) -> dict[RecordPath, list[bytes]]:
-    """Return the records of an attempt by event file: `path` for the run, and one file for each line of its charts."""
+    """Return the encoded records of an attempt for each event file: `path` for the run, and one file per chart line."""
     folder = Path(path.root)
     encoder = EventEncoder(document.charts)
     header = encoder.header(attempt.started.timestamp())
@@ -101,7 +102,8 @@ def _parts(folder: Path, document: RunDocument, attempt: Attempt) -> tuple[Itera
 
 
 def _medium(folder: Path, entry: MediaEntry, encoder: EventEncoder) -> bytes:
-    """Encode one medium; return nothing if its line or file is damaged, since readers of the record report that."""
+    """Encode one medium; return empty bytes if its line or file is damaged, since readers of the record report the
+    damage."""
     try:
         content = None if entry.path is None else entry.read_bytes()
         return encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, content)
@@ -121,7 +123,7 @@ def _replace(path: RecordPath, records: list[bytes]) -> None:
     if path.parent.parts:  # the file belongs to a line of a chart
         path.parent.parent.mkdir()
         path.parent.mkdir()
-    # TensorBoard reads every file with a matching name, even hidden ones.
+    # TensorBoard reads every file with a matching name, even a hidden file.
     path.replace(lambda temporary: temporary.write_bytes(b"".join(records)), label="events")
 
 

@@ -26,14 +26,16 @@ from runfolio.record.points.tails import LogCall
 _MOST_WAITING_BYTES = 64 * 1024 * 1024
 _REBUILD = "runfolio.events.rebuild"
 _SMALL_BYTES = 256 * 1024
-"""Maximum size of points and event files that this process rebuilds, which is faster than starting a new process."""
+"""Maximum total size of points and event files for which this process rebuilds the event files itself. For small files,
+this is faster than starting a new process."""
 
 
 class EventFileSink:
-    """`Sink` for the event files of one attempt: one for the run, and one for each line of its charts.
+    """`Sink` for the event files of one attempt: one file for the run, and one file per chart line.
 
-    Bytes that cannot be written stay in memory up to a limit, and are written later. Beyond the limit, the files are
-    removed, since a file with missing points would be misleading. `runfolio tensorboard` then writes complete files.
+    If records cannot be written, they are kept in memory up to a limit, and are written later. If the limit is
+    exceeded, the files are removed, since a file with missing points would be misleading. `runfolio tensorboard` then
+    writes complete files.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class EventFileSink:
         self._start_module = start_module
         self._warn = warn
         self._files: dict[RecordPath, AppendFile] = {}
-        """Event files by folder: one for the run, and one for each line of its charts."""
+        """Event files by folder: one for the run, and one per chart line."""
         self._rebuild: subprocess.Popen[str] | None = None
         self._records: defaultdict[RecordPath, bytearray] = defaultdict(bytearray)
         self._has_points = False
@@ -60,12 +62,12 @@ class EventFileSink:
     def open(self, document: RunDocument, last_steps: Callable[[], Mapping[str, int]]) -> None:
         """Start the file of this attempt, and remove abandoned points from the files of earlier attempts.
 
-        `last_steps` is not needed: each attempt has its own file.
+        `last_steps` is not needed, because each attempt has its own file.
         """
         self._document = document
         *earlier, newest = document.attempts
         now = time.time()
-        # Later than the files of earlier attempts, even if these do not exist yet, as in a fork.
+        # The file's time must be later than that of every earlier attempt, even if its file is missing, as in a fork.
         second = next_event_second(self._folder, max([now, *(entry.started.timestamp() + 1 for entry in earlier)]))
         path = event_file(self._folder, newest.writer, second, hostname(), os.getpid())
         self._encoder = EventEncoder(document.charts)
@@ -73,7 +75,7 @@ class EventFileSink:
         self._file_name = path.name
         self._files = {path.parent: AppendFile(path, self._header)}
         if earlier:
-            with contextlib.suppress(OSError, RunfolioError):  # earlier files then keep the abandoned points
+            with contextlib.suppress(OSError, RunfolioError):  # after an error, earlier files keep old points
                 self._rebuild_earlier()
 
     def points(self, calls: Sequence[LogCall]) -> None:
@@ -91,10 +93,10 @@ class EventFileSink:
         )
 
     def document(self, document: RunDocument) -> None:
-        """Pass the received data to the operating system.
+        """Write all received data to the event files, without syncing them.
 
-        The hyperparameters are written with the first points, since they can be written only once, and scripts may set
-        some of them after `init`.
+        Hyperparameters can be written only once, and scripts may set some of them after `init`. They are therefore
+        written only after the first points.
         """
         self._document = document
         if self._has_points and document.config:
@@ -105,10 +107,9 @@ class EventFileSink:
         self._give_up(reason)
 
     def close(self) -> None:
-        """Write the results and the run's end, close the file, and wait for the program started by `open`.
+        """Write the results and the run's end, close the file, and wait for the program that `open` started.
 
-        A preempted process has no time to wait, and a run that continues must not wait. The program then ends by
-        itself.
+        If the process was preempted or the run continues, this method does not wait, and the program ends on its own.
         """
         if self._files:
             ended = self._document.status.ended
@@ -124,8 +125,11 @@ class EventFileSink:
             self._rebuild.wait()
 
     def _rebuild_earlier(self) -> None:
-        """Rebuild the earlier files: in this process if they are small and Arrow is already loaded, else in a new
-        process."""
+        """Rebuild the event files of earlier attempts.
+
+        The current process does this if the files are small and Arrow is already loaded. Otherwise, a new process is
+        started.
+        """
         paths = [*event_files(self._folder).values(), *RecordPath(self._folder, METRICS).entries()]
         size = sum(path.status().st_size for path in paths)
         if "pyarrow" in sys.modules and size <= _SMALL_BYTES:
@@ -164,7 +168,10 @@ class EventFileSink:
             self._is_failing = True
             file, error = failure
             self._warn(
-                "run %s: cannot write %s (%s); a retry follows", self._document.id, file.path, error.strerror or error
+                "run %s: cannot write %s (%s); the write will be retried",
+                self._document.id,
+                file.path,
+                error.strerror or error,
             )
 
     def _waiting_bytes(self) -> int:
@@ -181,4 +188,6 @@ class EventFileSink:
             with contextlib.suppress(OSError):
                 file.close(sync=False)
                 file.path.unlink(missing_ok=True)
-        raise StoreError(f"the event file was given up ({reason}); `runfolio tensorboard` writes one from the record")
+        raise StoreError(
+            f"the event file was removed ({reason}); `runfolio tensorboard` writes a new one from the record"
+        )

@@ -107,7 +107,7 @@ def length_field(number: int, data: bytes) -> bytes:
 
 
 def float32(value: float) -> bytes:
-    """Encode a number as the nearest 32-bit float; numbers outside of its range become infinite."""
+    """Encode a number as the nearest 32-bit float; numbers outside the range of 32-bit floats become infinite."""
     try:
         return struct.pack("<f", value)
     except OverflowError:
@@ -115,7 +115,7 @@ def float32(value: float) -> bytes:
 
 
 def fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
-    """Yield number, wire type and value (an int or bytes) of each field of a message.
+    """Yield the number, the wire type and the value (an int or bytes) of each field in a message.
 
     Raises:
         WireError: The bytes end within a field, or a wire type is unknown.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -26,6 +28,7 @@ from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
 from runfolio.query.tables.run_labels import unique_labels
 from runfolio.query.tables.runs_table import table
+from runfolio.record.base.clock import steady
 from runfolio.record.base.layout import expand_home, store_folder
 from runfolio.record.base.name_lookup import LAST, find_by_name
 from runfolio.record.base.run_document import ENDED, RUNNING
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from runfolio.query.sql.query_result import QueryResult
 
 STATES = (RUNNING, *ENDED, CRASHED)
+_FULL_SCAN_S = 60.0
+"""Seconds between two scans that compare all files. A network disk can report the times of folders late."""
 
 
 class Runs(Sequence[RecordedRun], ArrowFrame):
@@ -163,6 +168,8 @@ class Folio:
         self._unread: dict[str, str] | None = None
         """Problem of each run that the last scan could not read, keyed by folder; None before the first scan."""
         self._progress = progress
+        self._next_full_scan = -math.inf
+        """Time of the clock `steady` from which a scan compares the files of ended runs too, on a network disk."""
         self._index = StoreIndex(self.store, self._fill)
         if refresh:
             self._index.clear()
@@ -344,7 +351,17 @@ class Folio:
         return Selection(experiment=experiment, state=state, **conditions)
 
     def _fill(self, database: IndexDatabase) -> dict[str, str]:
-        return scan_store(database, self.store, _reason, progress=self._progress)
+        is_full = self._is_on_network and steady() > self._next_full_scan
+        unread = scan_store(database, self.store, _reason, full=is_full, progress=self._progress)
+        if is_full:
+            self._next_full_scan = steady() + _FULL_SCAN_S
+        return unread
+
+    @cached_property
+    def _is_on_network(self) -> bool:
+        from runfolio.record.base.disk import is_local
+
+        return not is_local(self.store)
 
     def _select(self, condition: str = "true", parameters: Sequence[Any] = ()) -> Runs:
         rows = self._index.read(lambda connection: select_rows(connection, Sql(condition, tuple(parameters))))

@@ -1,4 +1,4 @@
-"""Disk space of run folders, in bytes that are allocated on the disk. Links are not followed."""
+"""Disk space that run folders use, in bytes allocated on the disk. Links are not followed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from runfolio.record.base.record_path import MOST_LEVELS
 BLOCK = 512
 """Bytes per block in `st_blocks`."""
 _PARTS = {CHECKPOINTS: "checkpoints", MEDIA: "media", METRICS: "points", ARTIFACTS: "artifacts"}
-"""Names of the parts of a run in a `DiskUse`, by folder."""
+"""Field of `DiskUse` for each folder of a run."""
 _OTHER = "other"
 
 
 @dataclass(frozen=True)
 class DiskUse:
-    """Allocated bytes of the parts of a run."""
+    """Allocated bytes for each part of a run."""
 
     checkpoints: int = 0
     media: int = 0
@@ -34,11 +34,12 @@ class DiskUse:
 
 
 class DiskUseCounter:
-    """Counter of disk use. A file with hard links in several runs counts for the first run only."""
+    """Counter of the disk space that runs use. A file with hard links in several runs is counted only in the first
+    run."""
 
     def __init__(self) -> None:
         self._counted: set[tuple[int, int]] = set()
-        """Device and inode of each counted file with several links."""
+        """Device and inode of each counted file that has several hard links."""
 
     def count(self, folder: Path) -> DiskUse:
         """Return the disk use of a run. Entries that cannot be read are skipped."""

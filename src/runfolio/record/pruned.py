@@ -1,8 +1,8 @@
 """Pruned checkpoints in the trash of a store (`docs/format.md`, Trash).
 
-Each prune of a run makes one folder `.trash/.pruned/<run_path>/<id>` with the layout of a run folder. A checkpoint
-moves there and back by hard links: it exists in both folders until its old manifest is removed. Thus a manifest never
-names a missing file, even if the process is killed.
+Each time a run is pruned, a folder `.trash/.pruned/<run_path>/<id>` with the layout of a run folder is created.
+Checkpoints are moved to this folder and back with hard links, so a checkpoint exists in both folders until its old
+manifest is removed. Thus a manifest never names a missing file, even if the process is killed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from runfolio.record.disk_use import walk
 
 
 def put(store: Path, run_path: str, names: Iterable[str]) -> list[str]:
-    """Move checkpoints of a run into the trash; return their names. Damaged checkpoints are left out.
+    """Move checkpoints of a run into the trash, and return the names of the moved checkpoints. Damaged checkpoints are
+    not moved.
 
     The modification time of the new folder is the time of pruning.
 
@@ -42,10 +43,10 @@ def put(store: Path, run_path: str, names: Iterable[str]) -> list[str]:
 
 
 def restore(store: Path, run_path: str) -> list[str]:
-    """Move the pruned checkpoints of a run back; return their names.
+    """Move the pruned checkpoints of a run back into the run, and return the names of the restored checkpoints.
 
-    If the run has a different checkpoint with the same name, the pruned one stays in the trash. If several pruned
-    checkpoints have the same name, the last pruned one is restored.
+    If the run has a different checkpoint with the same name, the pruned checkpoint stays in the trash. If several
+    pruned checkpoints have the same name, the most recently pruned one is restored.
 
     Raises:
         NotFound: The run does not exist, or none of its checkpoints is in the trash.
@@ -71,7 +72,7 @@ def purge(store: Path, run_path: str) -> int:
     """Remove the pruned checkpoints of a run permanently; return the number of bytes freed on the disk.
 
     Raises:
-        NotFound: None of its checkpoints is in the trash.
+        NotFound: No checkpoint of the run is in the trash.
         StoreError: The checkpoints cannot be removed, or the path contains a link.
     """
     return trash.discard(store, _checked_pruned(store, run_path))
@@ -83,7 +84,7 @@ def folder(store: Path, run_path: str) -> Path:
 
 
 def run_paths(store: Path) -> Iterator[str]:
-    """Yield the runs that have pruned checkpoints in the trash; links are not searched."""
+    """Yield the path of each run that has pruned checkpoints in the trash; links are not followed."""
     pruned = store / TRASH / PRUNED
     if not (store_folders.is_real(store / TRASH) and store_folders.is_real(pruned)):
         return
@@ -98,20 +99,21 @@ def _checked_pruned(store: Path, run_path: str) -> Path:
 
 
 def _move(source: Path, target: Path, names: Iterable[str]) -> list[str]:
-    """Move checkpoints from one folder to another; return the names of the moved ones.
+    """Move checkpoints from one folder to another; return the names of the moved checkpoints.
 
     Raises:
-        OSError: The store cannot be changed. Each checkpoint is whole in at least one of the folders.
+        OSError: The store cannot be changed. Each checkpoint is still complete in at least one of the two folders.
     """
     checkpoints: list[Checkpoint] = []
     RecordPath(target, CHECKPOINTS).mkdir()
     for name in names:
-        with contextlib.suppress(RunfolioError):  # damaged: its files are unknown
+        with contextlib.suppress(RunfolioError):  # the files of a damaged checkpoint are unknown
             checkpoint = manifests.read(source, name)
             _link_tensors(checkpoint, target)
             checkpoints.append(checkpoint)
     moved = [checkpoint for checkpoint in checkpoints if _link_manifest(checkpoint, target)]
-    for checkpoint in moved:  # a process that saved in the meantime may have removed them, since no manifest named them
+    # Before the manifest existed, another process may have removed the linked files while it saved a checkpoint.
+    for checkpoint in moved:
         _link_tensors(checkpoint, target)
     RecordPath(target, CHECKPOINTS).sync()
     names_moved = [checkpoint.name for checkpoint in moved]
@@ -123,7 +125,7 @@ def _link_tensors(checkpoint: Checkpoint, target: Path) -> None:
     """Link the tensor files of a checkpoint into another folder.
 
     Raises:
-        UnusableFile: One of them is not a file.
+        UnusableFile: A tensor file is not a regular file.
         OSError: The store cannot be changed.
     """
     for name in checkpoint.file_names:
@@ -132,13 +134,14 @@ def _link_tensors(checkpoint: Checkpoint, target: Path) -> None:
 
 
 def _link_manifest(checkpoint: Checkpoint, target: Path) -> bool:
-    """Link the manifest of a checkpoint into another folder; return False if its name is taken there."""
+    """Link the manifest of a checkpoint into another folder; return False if a different checkpoint there has the same
+    name."""
     path = manifests.manifest_path(target, checkpoint.name)
     if not path.exists():
         with contextlib.suppress(FileExistsError):
             manifests.manifest_path(checkpoint.folder, checkpoint.name).link(path)
             return True
-    try:  # equal if a process was killed before it removed the old manifest
+    try:  # the manifests are equal if a process was killed before it removed the old one
         return manifests.manifest_of(target, checkpoint.name) == manifests.manifest_of(
             checkpoint.folder, checkpoint.name
         )

@@ -27,8 +27,8 @@ class Sink(Protocol):
         """Start the sink, after the first files of the attempt have been written.
 
         Args:
-            document: Run document without secrets, as in the record. The last of its `attempts` is the one being
-                recorded.
+            document: Run document without secrets, as in the record. The last entry of `attempts` is the attempt that
+                is being recorded.
             last_steps: Function that returns the last step of every metric and medium that a resumed run keeps, so that
                 the sink can continue from there; the result is empty for a new run. The function reads all points, so
                 call it only if needed, and only in `open`.
@@ -40,7 +40,7 @@ class Sink(Protocol):
         ...
 
     def media(self, entry: MediaEntry, file_content: bytes | None) -> None:
-        """Receive one medium, with the content of its file if there is one. Masks of an image are not passed."""
+        """Receive one medium, with the content of its file if it has one. The masks of an image are not passed."""
         ...
 
     def document(self, document: RunDocument) -> None:

@@ -1,8 +1,8 @@
-"""Spool: storage of a writer's points and media on a local disk while the store cannot be written.
+"""Spool: storage of a writer's points and media on a local disk while the store cannot be written to.
 
 A spool is a folder in the user's cache with the layout of a run folder (`docs/format.md`, Spool). The run folder has no
-files with the same names, so each file can be copied there under its own name. A log call that is stored twice is read
-once, since (writer, seq) identifies it.
+files with the same names, so each file can be copied there under its own name. If a log call is stored twice, readers
+return it only once, since (writer, seq) identifies each call.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Spool:
         """Append complete lines to a tail.
 
         Raises:
-            OSError: The lines were not written, or only in part.
+            OSError: Not all of the lines were written.
         """
         folder = self._make_room(len(lines))
         if self._points is None:
@@ -66,10 +66,12 @@ class Spool:
         self._append(self._points, lines)
 
     def write_medium(self, line: bytes, media_files: Mapping[str, bytes]) -> None:
-        """Append a line to the media list of this writer, and store the medium's files, given as content by name.
+        """Append a line to the media list of this writer, and store the files of the medium.
+
+        `media_files` contains the content of each file by name.
 
         Raises:
-            OSError: The line or a file was not written, or only in part.
+            OSError: The line or a file was not completely written.
         """
         folder = self._make_room(len(line) + sum(map(len, media_files.values())))
         for name, content in media_files.items():
@@ -84,7 +86,7 @@ class Spool:
         """Close the files; later writes create new ones.
 
         Raises:
-            OSError: Earlier writes have failed, which the disk reports only now.
+            OSError: An earlier write failed, but the disk reports the failure only now.
         """
         points, spooled_media = self._points, self._media
         self._points = self._media = None
@@ -93,7 +95,7 @@ class Spool:
                 opened.close(sync=False)
 
     def discard(self) -> None:
-        """Remove the files of a failed first write, whose data is stored elsewhere."""
+        """Remove the spool after its first write failed. The caller keeps the data."""
         with contextlib.suppress(OSError):
             self.close()
         if self.folder is not None:
@@ -115,7 +117,7 @@ class Spool:
             # The file may end in an incomplete line, which readers skip. The data is written again to a new file.
             with contextlib.suppress(OSError):
                 self.close()
-                if file.size <= len(self._header):  # on a full disk, each attempt would leave an empty file
+                if file.size <= len(self._header):  # on a full disk, each failed write would leave an empty file
                     file.path.unlink(missing_ok=True)
             raise
         self._bytes += len(data)
@@ -124,7 +126,7 @@ class Spool:
         if self.folder is None:
             raise OSError(errno.ENOENT, "there is no cache folder for a spool")
         if self._bytes + size > self._most_bytes:
-            raise OSError(errno.EDQUOT, f"the spool has reached its limit of {self._bytes / 1e6:,.0f} MB")
+            raise OSError(errno.EDQUOT, f"the spool has reached its limit of {self._most_bytes / 1e6:,.0f} MB")
         if not (self.folder / _ABOUT).exists():
             for name in (METRICS, f"{MEDIA}/{MEDIA_FILES}"):
                 create_folder(self.folder / name)
@@ -135,7 +137,7 @@ class Spool:
 
 @dataclass(frozen=True)
 class StoredSpool:
-    """Spool that exists on this machine."""
+    """Existing spool on this machine, with the run and the writer that its data belongs to."""
 
     folder: Path
     run_folder: Path
@@ -157,7 +159,8 @@ def find_spools() -> Iterator[StoredSpool]:
 
 
 def spools_of(folder: Path) -> list[StoredSpool]:
-    """Return the spools of a run on this machine. Those of a moved run are found by its folder name."""
+    """Return the spools of a run on this machine. If the run was moved, its spools are found by the run id in the
+    folder name."""
     spools = list(find_spools())
     matching = [spool for spool in spools if spool.run_folder.resolve() == folder.resolve()]
     moved = [spool for spool in spools if folder.name.endswith(f"-{spool.run_id}") and not spool.run_folder.exists()]
@@ -165,7 +168,8 @@ def spools_of(folder: Path) -> list[StoredSpool]:
 
 
 def bring_back(spool: StoredSpool) -> int:
-    """Move the files of a spool without a running writer to its run folder; return their size in bytes.
+    """Move the files of a spool to its run folder, and return their total size in bytes. No process may write to the
+    spool.
 
     A file is removed from the spool only after it is in the run folder. If the process is killed, the next call moves
     the remaining files.

@@ -1,4 +1,4 @@
-"""Folders of runs in a store and in its trash. Links are never followed, so nothing outside of the store changes.
+"""Folders of runs in a store and in its trash. Links are never followed, so nothing outside the store is changed.
 
 Run paths are relative to the store and use `/`.
 """
@@ -41,7 +41,7 @@ def free_path(top: Path, run_path: str) -> Path:
             raise store_error("make", folder, error) from None
         _check_folder(folder, top, run_path)
     target = top / run_path
-    if os.path.lexists(target):  # rename would replace an empty folder
+    if os.path.lexists(target):  # a later rename would replace an empty folder
         raise StoreError(f"{target} already exists; move it away first")
     return target
 
@@ -54,7 +54,7 @@ def remove(folder: Path) -> int:
     """
     try:
         freed = disk_use.size(folder)
-        shutil.rmtree(folder)  # follows no links, even if a folder is replaced with a link in the meantime
+        shutil.rmtree(folder)  # does not follow links, even if a link replaces a folder in the meantime
     except RecursionError:
         raise StoreError(f"cannot purge {folder}: its folders are nested too deeply; remove it by hand") from None
     except OSError as error:
@@ -78,7 +78,7 @@ def is_real(folder: Path) -> bool:
 
 
 def store_error(task: str, path: Path, error: OSError) -> StoreError:
-    """Return the error for a task that the operating system refused."""
+    """Return the error to raise if the operating system could not perform a task."""
     return StoreError(f"cannot {task} {path}: {error.strerror}; make sure that you may change {path.parent}")
 
 

@@ -1,6 +1,6 @@
-"""Trash of a store, which holds deleted runs. One rename deletes or restores a run (`docs/format.md`, Trash).
+"""Trash of a store, which contains deleted runs. A single rename deletes or restores a run (`docs/format.md`, Trash).
 
-Run paths are relative to the store and use `/`. Links are never followed, so that a link to a run or in the trash
+Run paths are relative to the store and use `/`. Links are never followed, so that a link in the store or in its trash
 cannot cause changes outside the store.
 """
 
@@ -15,8 +15,8 @@ from runfolio.record.base.layout import RUN_FILE, TRASH, new_id
 from runfolio.record.disk_use import walk
 
 _EVENTS, _HIDDEN_EVENTS = "tfevents", "tf~events"
-"""Part of the names of event files, and its replacement in the trash. Otherwise TensorBoard would show deleted runs,
-since it also searches hidden folders."""
+"""Part of the names of event files, and the string that replaces this part in the trash. Without the replacement,
+TensorBoard would show deleted runs, since it also searches hidden folders."""
 _PURGED = ".purged-"
 
 

@@ -6,6 +6,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -45,6 +46,41 @@ def test_unchanged_run_is_not_read_again(folio, store):
         os.utime(points, ns=times)
 
     assert open_folio(store).run("net").metrics["val/acc"].last == 0.75
+
+
+def let_time_pass(folder: Path) -> None:
+    """Set the times of a run to an hour ago."""
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (time.time() - 3600,) * 2)
+
+
+@pytest.mark.parametrize("is_on_network", [False, True])
+def test_ended_run_is_compared_by_its_folders_on_a_local_disk(store, write, monkeypatch, is_on_network: bool):
+    """A file that grows in place changes no folder. Network disks report such times late, so files are compared."""
+    folder = write("net", points={"val/acc": [0.5]})
+    monkeypatch.setattr("runfolio.record.base.disk.is_local", lambda folder: not is_on_network)
+    let_time_pass(folder)
+    open_folio(store).runs()
+
+    (segment,) = (folder / "metrics").iterdir()
+    segment.write_bytes(segment.read_bytes() + b"x")
+
+    assert bool(open_folio(store).run("net").problems) == is_on_network
+
+
+def test_every_change_of_an_ended_run_is_seen(store, write, edit):
+    folder = write("net", points={"val/acc": [0.5]})
+    let_time_pass(folder)
+    folio = open_folio(store)
+    assert folio.run("net").state == "finished"
+
+    folio.run("net").edits.tag("good")
+    assert folio.run("net").tags == ["good"]
+    edit(folder, experiment="pets")
+    assert folio.run("net").experiment == "pets"
+    (segment,) = (folder / "metrics").iterdir()
+    segment.unlink()
+    assert folio.run("net").metrics == {}
 
 
 def test_changed_run_is_read_again(folio, store, edit):

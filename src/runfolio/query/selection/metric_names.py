@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 from runfolio.errors import ConfigError
@@ -51,6 +52,7 @@ def words(metric: str) -> list[str]:
     return parts
 
 
+@lru_cache(maxsize=4096)  # asked for each run of a table
 def guess_mode(metric: str) -> Mode | None:
     """Return "min" for losses, errors and times, "max" for accuracies and scores, and None for unknown names.
 
@@ -87,6 +89,7 @@ def mode_of(metric: str, mode: str | None = None) -> Mode:
     return guessed
 
 
+@lru_cache(maxsize=4096)
 def split_of(metric: str) -> Split:
     """Return the data split that a metric was measured on, such as `validation` for `val/acc` and `accVal`."""
     for word in words(metric):

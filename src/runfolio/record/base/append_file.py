@@ -17,7 +17,7 @@ class AppendFile:
         self._waiting = bytearray(first_line)
         self._descriptor: int | None = None
         self._is_entry_synced = False
-        """True if the file's name in its folder is on the disk too."""
+        """True if the folder entry of the file has also been flushed to the disk."""
 
     @property
     def waiting(self) -> int:
@@ -28,9 +28,9 @@ class AppendFile:
     def is_lost(self) -> bool:
         """Return whether the file can no longer be used.
 
-        This is the case if the file was deleted while open, so that its data would be lost when it is closed. It is
-        also the case if creating the file failed but its name exists, for example because a network disk created the
-        file without responding.
+        This is the case if the file was deleted while it was open, because its data is lost when it is closed. It is
+        also the case if creating the file failed although a file with this name now exists, for example because a
+        network disk created the file but did not respond.
         """
         if self._descriptor is None:
             return self.path.exists()
@@ -69,7 +69,7 @@ class AppendFile:
         """Close the file, even if it cannot be synced.
 
         Raises:
-            OSError: Written data may not be on the disk.
+            OSError: Some of the written data may not be on the disk.
         """
         if self._descriptor is None:
             return

@@ -1,4 +1,4 @@
-"""Cache folder for data that can be computed or downloaded again, and its entries.
+"""Cache folder and its entries, which contain data that can be computed or downloaded again.
 
 The spool is an exception: it contains points that must be moved into their runs (`spool.py`).
 """
@@ -29,7 +29,7 @@ def cache_folder() -> Path | None:
 
 
 def create_folder(folder: Path) -> None:
-    """Create a folder of the cache and its missing parents, readable by this user only.
+    """Create a cache folder and its missing parents. Only this user can read the created folders.
 
     Raises:
         OSError: The folder cannot be created.
@@ -45,18 +45,18 @@ class Kind:
 
     name: str
     description: str
-    """Description for users."""
+    """Description that is shown to users."""
     pattern: str
     """Glob pattern of the entries, relative to the cache folder."""
 
 
 KINDS = (
-    Kind("features", "features of images from frozen networks", "features/*"),
-    Kind("pixels", "images decoded and resized", "pixels/*"),
+    Kind("features", "image features from frozen networks", "features/*"),
+    Kind("pixels", "decoded and resized images", "pixels/*"),
     Kind("images", "results of image-file checks", "images/*"),
     Kind("digests", "digests of data files", "digests/*"),
     Kind("data", "data that was downloaded or unpacked", "data/*"),
-    Kind(INDEX, "figures of the runs of each store", "[0-9a-f]*/index.db"),
+    Kind(INDEX, "index of the runs in each store", "[0-9a-f]*/index.db"),
     Kind(SPOOL, "points of runs whose store was unavailable", "spool/*"),
 )
 

@@ -11,12 +11,12 @@ if hasattr(time, "CLOCK_BOOTTIME"):
     steady: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 else:
     steady = time.monotonic
-"""Seconds since a starting point shared by all processes of the machine, including sleep time if the system supports
-it."""
+"""Function that returns the seconds since a starting point that all processes of the machine share. If the system
+supports this, the seconds include the time for which the machine was asleep."""
 
 
 class Clock:
-    """Clock that reads the wall clock once, at its creation, and then advances by the steady clock.
+    """Clock that reads the wall clock once, at its creation, and then advances with the steady clock.
 
     Therefore the times of one process never decrease, even if the wall clock is changed in the meantime.
     """
@@ -31,9 +31,9 @@ class Clock:
         return steady() + self.offset
 
     def moment(self, at: float | None = None) -> datetime:
-        """Convert a time in seconds since 1970, by default now, to a datetime."""
+        """Return a time, given in seconds since 1970, as a datetime. Default: the current time."""
         return datetime.fromtimestamp(self.now() if at is None else at, UTC)
 
     def elapsed_s(self, at: float | None = None) -> float:
-        """Return the seconds from the creation of this clock to a time, by default now; never negative."""
+        """Return the seconds from the creation of this clock to `at` (default: the current time); never negative."""
         return max(0.0, (self.now() if at is None else at) - self.offset - self._started_s)

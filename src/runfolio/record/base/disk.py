@@ -17,7 +17,7 @@ _LOCAL = frozenset(
 
 
 def is_local(folder: Path) -> bool:
-    """Return whether readers see changes in `folder` immediately; False on a network disk, or if this is unknown."""
+    """Return whether `folder` is on a local disk, where readers see changes immediately; False if this is unknown."""
     import psutil
 
     folder = folder.resolve()
@@ -29,7 +29,7 @@ def is_local(folder: Path) -> bool:
 
 
 def reserve(folder: Path, writer: str) -> None:
-    """Reserve space for the end of a run, so that it can be recorded even on a full disk.
+    """Reserve disk space, so that the end of a run can be recorded even on a full disk.
 
     Raises:
         OSError: There is not enough space.
@@ -44,7 +44,7 @@ def reserve(folder: Path, writer: str) -> None:
 
 
 def release(folder: Path, writer: str) -> None:
-    """Release the reserved space; call this just before it is needed."""
+    """Release the reserved space; call this function just before the space is needed."""
     _reserve_path(folder, writer).unlink(missing_ok=True)
 
 

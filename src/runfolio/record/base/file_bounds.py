@@ -5,34 +5,34 @@ from __future__ import annotations
 _MB = 1 << 20
 
 JSON_DOCUMENT = 64 * _MB
-"""Largest `.json` file."""
+"""Maximum size of a `.json` file."""
 JSON_CONTAINERS = 2_000_000
-"""Largest number of objects and lists in a `.json` file."""
+"""Maximum number of objects and lists in a `.json` file."""
 JSON_LINE = 16 * _MB
-"""Longest line of a `.jsonl` file, including its newline."""
+"""Maximum length of a line in a `.jsonl` file, including the newline."""
 JSON_LINES = 4096 * _MB
-"""Largest `.jsonl` file, which is read line by line."""
+"""Maximum size of a `.jsonl` file, which is read line by line."""
 SEGMENT = 1 << 40
-"""Largest Parquet file, which is read by row group."""
+"""Maximum size of a Parquet file of points, which is read by row group."""
 SEGMENT_FOOTER = 16 * _MB
-"""Largest footer of a Parquet file."""
+"""Maximum size of the footer of a Parquet file."""
 TENSORS = 1 << 40
-"""Largest checkpoint file."""
+"""Maximum size of a checkpoint file."""
 MEDIUM = 256 * _MB
-"""Largest media file."""
+"""Maximum size of a media file."""
 TABLE_COLUMNS, TABLE_ROWS, TABLE_CELLS = 1_000, 100_000, 5_000_000
 """Maximum numbers of columns, rows and cells of a logged table."""
 TABLE_UNPACKED = 512 * _MB
-"""Largest unpacked size of a logged table."""
+"""Maximum unpacked size of a logged table."""
 CODE = 32 * _MB
-"""Largest code file or diff."""
+"""Maximum size of a code file or a diff."""
 CONSOLE = 64 * _MB
-"""Largest console log."""
+"""Maximum size of a console log."""
 LISTING = 1024 * _MB
-"""Largest listing of data, both compressed and uncompressed."""
+"""Maximum size of a listing of data, both compressed and uncompressed."""
 ANSWERS = 1024 * _MB
-"""Largest Parquet file of answers. It is read as a whole."""
+"""Maximum size of a Parquet file of answers, which is read as a whole."""
 EVENTS = 1 << 40
-"""Largest event file, which is read in pieces."""
+"""Maximum size of an event file, which is read in pieces."""
 ARTIFACT = 1 << 50
-"""Largest artifact file, which is only hashed and copied."""
+"""Maximum size of an artifact file, which is only hashed and copied."""

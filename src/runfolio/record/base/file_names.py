@@ -1,6 +1,6 @@
 """Valid names of files in a record (`docs/format.md`, Names of files).
 
-A record may come from other people, so a name in it is checked during decoding, before it becomes a part of a path.
+A record may come from other people, so each name is checked when it is decoded, before it becomes part of a path.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ FileName = NewType("FileName", str)
 """Component of a path. It contains letters and digits of any script, `.`, `_` and `-`, and is neither hidden nor
 reserved."""
 LONGEST = 240
-"""Maximum length of a name in bytes; common file systems accept it even with the prefix of a temporary file."""
+"""Maximum length of a name in bytes; common file systems accept such a name even after the prefix of temporary files is
+added."""
 
 _ASCII = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*")
 _WRITER = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -22,7 +23,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?"
 
 
 def file_name(value: Any) -> FileName:
-    """Check that a value of a record is a valid file name, and return it.
+    """Check that a value from a record is a valid file name, and return it.
 
     Raises:
         ValueError: The value is not valid.
@@ -33,7 +34,7 @@ def file_name(value: Any) -> FileName:
 
 
 def writer_id(value: Any) -> FileName:
-    """Check that a value of a record is a valid writer id, which is a file name without `.`, and return it.
+    """Check that a value from a record is a valid writer id, which is a file name without `.`, and return it.
 
     Raises:
         ValueError: The value is not valid.
@@ -44,12 +45,12 @@ def writer_id(value: Any) -> FileName:
 
 
 def is_writer_id(value: Any) -> bool:
-    """Return whether a value of a record is the id of a writer."""
+    """Return whether a value from a record is a valid writer id."""
     return isinstance(value, str) and _WRITER.fullmatch(value) is not None and not is_reserved(value)
 
 
 def is_file_name(value: Any) -> bool:
-    """Return whether a value of a record is a valid file name."""
+    """Return whether a value from a record is a valid file name."""
     if not isinstance(value, str) or not value or value[0] == "." or len(value) > LONGEST or is_reserved(value):
         return False
     if _ASCII.fullmatch(value):

@@ -18,7 +18,8 @@ from runfolio.record.base.layout import FORMAT
 from runfolio.record.base.record_path import RecordPath
 
 _MAX_DEPTH = 200
-"""Maximum nesting depth of objects and lists in a JSON file, limited because recursive functions process them."""
+"""Maximum nesting depth of objects and lists in a JSON file. It is limited because recursive functions process the
+file."""
 NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """Names that the record format uses for numbers that JSON cannot represent."""
 
@@ -31,7 +32,7 @@ def number_to_json(value: float) -> float | str:
 
 
 def number_from_json(value: Any) -> float:
-    """Return the number that `number_to_json` wrote.
+    """Return the number that was passed to `number_to_json`.
 
     Raises:
         KeyError, TypeError: The value is not a number.
@@ -40,9 +41,10 @@ def number_from_json(value: Any) -> float:
 
 
 def plain_json(value: Any) -> Any:
-    """Convert a tree of dicts, lists and plain values to JSON; numbers that JSON cannot represent become their names.
+    """Convert a tree of dicts, lists and plain values to JSON; numbers that JSON cannot represent are replaced with
+    their names.
 
-    Invalid Unicode is escaped. Another thread may change the dicts in the meantime.
+    Invalid Unicode is escaped. Another thread may change the dicts at the same time.
     """
     if isinstance(value, str):
         return _unicode(value)
@@ -65,12 +67,12 @@ def _unicode(text: str) -> str:
 
 
 def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) -> None:
-    """Replace a file of the cache, as `RecordPath.replace` does for the record."""
+    """Replace a file in the cache, as `RecordPath.replace` does for the record."""
     RecordPath(path.parent, path.name).replace(write, sync=sync)
 
 
 def write_json(path: RecordPath, value: Any, *, sync: bool = False) -> None:
-    """Replace the file `path` with `value` as JSON, indented because people also read the record.
+    """Replace the file `path` with `value` as JSON. The JSON is indented, because people also read the record.
 
     Raises:
         OSError: The file cannot be written, or would be too large to read.
@@ -90,12 +92,12 @@ def sync_file(path: Path) -> None:
 
 
 def read_json(path: RecordPath) -> dict[str, Any]:
-    """Read a JSON object of the record.
+    """Read a JSON object from the record.
 
     Raises:
         FileNotFoundError: The file does not exist.
         DamagedFile: The file is not a JSON object.
-        NewerFormat: The file was written in a newer format than this version reads.
+        NewerFormat: The file has a newer format than this version of runfolio can read.
         StoreError: The file cannot be read.
     """
     try:
@@ -132,7 +134,10 @@ def decode_json(data: bytes) -> Any:
 
 
 def _excess(data: bytes) -> str | None:
-    """Return a description of the limit that a document exceeds. A decoded document may need many times its size."""
+    """Return a description of the limit that a document exceeds; None if it exceeds no limit.
+
+    The limits are needed because a decoded document may take many times as much memory as its encoded form.
+    """
     if len(data) > file_bounds.JSON_DOCUMENT:
         return f"more than {file_bounds.JSON_DOCUMENT:,} bytes"
     if len(data) > file_bounds.JSON_CONTAINERS and _containers(data) > file_bounds.JSON_CONTAINERS:
@@ -141,14 +146,14 @@ def _excess(data: bytes) -> str | None:
 
 
 def _containers(data: bytes) -> int:
-    """Return an upper bound of the number of objects and lists in a JSON document."""
+    """Return an upper bound for the number of objects and lists in a JSON document."""
     return data.count(b"{") + data.count(b"[")
 
 
 def is_deep(data: bytes, value: Any) -> bool:
-    """Return whether a JSON document, given as a string and as a decoded value, is nested too deeply.
+    """Return whether a JSON document, given both encoded and decoded, is nested too deeply.
 
-    The limit protects recursive functions; the decoder itself only limits the depth to about 1,000.
+    The limit protects recursive functions; the decoder itself accepts a depth of up to about 1,000.
     """
     if _containers(data) <= _MAX_DEPTH:
         return False
@@ -164,7 +169,7 @@ def is_deep(data: bytes, value: Any) -> bool:
 def check_format(value: dict[str, Any], path: RecordPath) -> None:
     version = value.get("runfolio")
     if not isinstance(version, int):
-        raise DamagedFile(f"{path} is not a runfolio file (no format version in it)")
+        raise DamagedFile(f"{path} is not a runfolio file (it contains no format version)")
     if version > FORMAT:
         raise NewerFormat(
             f"{path} was written by a newer runfolio (format {version}, this one reads up to {FORMAT});"

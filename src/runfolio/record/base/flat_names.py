@@ -1,4 +1,4 @@
-"""Flattening of nested records, and encoding of their numbers."""
+"""Flattening of nested mappings, and encoding of numbers that JSON cannot represent."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from runfolio.record.base.files import NAMED_NUMBERS, number_to_json
 
 _TEXT = "$text"
-"""Key of the object that represents a string that equals the name of a number."""
+"""Key of the object that replaces a string such as "NaN", which would otherwise be decoded as a number."""
 
 
 def encode_numbers(value: Any) -> Any:
     """Replace numbers that JSON cannot represent with their names (`docs/format.md`, run.json).
 
-    Another thread may change the dicts in the meantime.
+    Another thread may change the dicts at the same time.
     """
     if isinstance(value, str):
         return {_TEXT: value} if value in NAMED_NUMBERS else value
@@ -28,7 +28,7 @@ def encode_numbers(value: Any) -> Any:
 
 def decode_numbers(value: Any) -> Any:
     """Return the tree that was passed to `encode_numbers`."""
-    kind = type(value)  # types decoded from JSON, which are never subclasses
+    kind = type(value)  # JSON is never decoded to subclasses
     if kind is str:
         return NAMED_NUMBERS.get(value, value)
     if kind is list:
@@ -41,9 +41,9 @@ def decode_numbers(value: Any) -> Any:
 
 
 def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `{"optimizer": {"lr": 0.1}}` as `{"optimizer/lr": 0.1}`; lists and empty mappings stay values.
+    """Return `{"optimizer": {"lr": 0.1}}` as `{"optimizer/lr": 0.1}`; lists and empty mappings are kept as values.
 
-    If two values would get the same name (`"a/b"`, and `b` in `a`), a `/` inside a key is written as `\\/`.
+    If two values would get the same name (such as `"a/b"`, and `b` in `a`), a `/` inside a key is written as `\\/`.
     """
     leaves = list(_leaves(nested, ()))
     flat = {"/".join(keys): value for keys, value in leaves}
@@ -61,8 +61,10 @@ def _leaves(nested: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[tuple[
 
 
 def identity(value: Any) -> str:
-    """Return a string that is the same only for equal settings. 1 equals 1.0, NaN equals NaN, true differs from 1 and
-    "true"."""
+    """Return a string that is the same for two settings only if they are equal.
+
+    Here, 1 equals 1.0, and NaN equals NaN, but true differs from 1 and from "true".
+    """
     return json.dumps(_comparable(value), sort_keys=True, default=str)
 
 
@@ -75,7 +77,8 @@ def _comparable(value: Any) -> Any:
 
 
 def short_texts(values: Iterable[Any]) -> dict[str, str]:
-    """Return a display string for each distinct value, by `identity`; floats are shortened if they stay distinct."""
+    """Return a display string for each distinct value, keyed by `identity(value)`; floats are shortened if all strings
+    remain distinct."""
     distinct = {identity(value): value for value in values}
     short = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in distinct.items()}
     return short if len(set(short.values())) == len(short) else {key: key for key in distinct}

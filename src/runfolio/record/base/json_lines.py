@@ -12,7 +12,7 @@ _TOO_LONG = b"\0"
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a file with their newlines; the last line may have none.
+    """Yield the lines of a file with their newlines; the last line may lack a newline.
 
     A line that exceeds the limit is replaced with a single byte, which no decoder accepts.
     """
@@ -20,7 +20,7 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
         if _is_cut(line):
             line = _TOO_LONG + _skip_line(file)
         yield line
-        if not line.endswith(b"\n"):  # the rest of it may be written at any moment
+        if not line.endswith(b"\n"):  # a process may still be writing the rest of the line
             return
 
 

@@ -17,7 +17,7 @@ from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.start_folder import start_folder
 
 FORMAT = 0
-"""Version of the record format that this program writes, and newest version that it can read."""
+"""Version of the record format that this program writes, and the newest version that it can read."""
 
 STORE_VARIABLE = "RUNFOLIO_STORE"
 RUN_FILE = "run.json"
@@ -57,7 +57,7 @@ def store_folder(store: str | os.PathLike[str] | None = None) -> Path:
 
 
 def make_store(store: Path) -> None:
-    """Create the folder of a store, with a `.gitignore` for its content; an existing folder is not changed.
+    """Create the folder of a store, with a `.gitignore` that excludes its content; an existing folder is not changed.
 
     Raises:
         OSError: The folder cannot be created.
@@ -97,7 +97,7 @@ def segment_path(folder: Path, writer: str, number: int) -> RecordPath:
 
 
 def answers_path(folder: Path, split: str, attempt: int, writer: str | None = None) -> RecordPath:
-    """Return a file of answers.
+    """Return the path of an answer file.
 
     Args:
         writer: Id of the process, if it is not the primary writer of the attempt.
@@ -106,8 +106,8 @@ def answers_path(folder: Path, split: str, attempt: int, writer: str | None = No
 
 
 def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -> RecordPath:
-    """Return the event file of one writer. TensorBoard reads a run's files in order of their names, so `started_s` must
-    increase."""
+    """Return the event file of one writer. TensorBoard reads the files of a run in the order of their names, so
+    `started_s` must increase from file to file."""
     return RecordPath(folder) / f"{_EVENT_FILES}{started_s:010d}.{slug(host)}.{pid}.{writer}"
 
 
@@ -118,26 +118,26 @@ def event_files(folder: Path) -> dict[str, RecordPath]:
 
 
 def event_writer(path: RecordPath) -> str:
-    """Return the writer of an event file."""
+    """Return the writer id in the name of an event file."""
     return path.name.rpartition(".")[2]
 
 
 def line_folder(folder: Path, chart: str, line: str) -> RecordPath:
     """Return the folder for the event files of one line of a chart. TensorBoard shows this folder as a run."""
-    name = f"{chart}_{line}".replace("/", "_")  # the same name as torch's SummaryWriter uses
+    name = f"{chart}_{line}".replace("/", "_")  # the name that torch's SummaryWriter would use
     safe = slug(name)
     digest = "" if safe == name else f"-{hashlib.blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
     return RecordPath(folder, CHARTS) / f"{safe}{digest}"
 
 
 def line_event_files(folder: Path) -> list[RecordPath]:
-    """Return the event files of all lines of charts of a run."""
+    """Return the event files for all chart lines of a run."""
     paths = (path for line in RecordPath(folder, CHARTS).entries() for path in line.files())
     return [path for path in paths if path.name.startswith(_EVENT_FILES)]
 
 
 def next_event_second(folder: Path, now_s: float) -> int:
-    """Return `started_s` for a new event file, which is larger than that of every existing event file."""
+    """Return `started_s` for a new event file; it is larger than the `started_s` of every existing event file."""
     starts = (path.name.removeprefix(_EVENT_FILES).partition(".")[0] for path in event_files(folder).values())
     return max([int(now_s), *(int(start) + 1 for start in starts if start.isdecimal())])
 
@@ -156,7 +156,7 @@ def find_pruned(folder: Path) -> tuple[str, list[Path]]:
 
 
 def pruned_parts(pruned: Path) -> list[Path]:
-    """Return the folders in `pruned`, one for each time that checkpoints of a run were pruned, the newest first."""
+    """Return the folders in `pruned`, one for each time that checkpoints of a run were pruned, newest first."""
     try:
         parts = [path for path in pruned.iterdir() if not path.is_symlink() and (path / CHECKPOINTS).is_dir()]
         return sorted(parts, key=lambda path: path.lstat().st_mtime_ns, reverse=True)
@@ -173,7 +173,7 @@ def find_runs(store: Path) -> Iterator[Path]:
 
 
 def find_run_files(store: Path) -> Iterator[tuple[str, os.stat_result, os.stat_result]]:
-    """Yield the folders of `find_runs` with their status and that of `run.json`."""
+    """Yield each folder that `find_runs` yields, with the status of the folder and the status of its `run.json`."""
     real_store = os.path.realpath(store)
     pending = [str(store)]
     visited: set[tuple[int, int]] = set()
@@ -204,12 +204,15 @@ def _is_searched(entry: os.DirEntry[str], real_store: str) -> bool:
 
 
 def leads_into(link: str | Path, real_store: str) -> bool:
-    """Return whether a path leads into a folder after links are resolved; the folder's own path contains no links."""
+    """Return whether a path leads into the folder `real_store` after its links are resolved.
+
+    The path `real_store` itself must not contain links.
+    """
     return os.path.realpath(link).startswith(f"{real_store}{os.sep}")
 
 
 def runs_of_experiment(store: Path, experiment: str) -> Iterator[Path]:
-    """Yield the run folders of an experiment in any order, except links that lead out of the store."""
+    """Yield the run folders of an experiment in no particular order; links that lead out of the store are skipped."""
     folder, real_store = store / slug(experiment), os.path.realpath(store)
     return (path for path in folder.glob("*") if _run_file_status(str(path)) and leads_into(path, real_store))
 
@@ -229,7 +232,10 @@ def make_experiment_folder(store: Path, experiment: str) -> Path:
 
 
 def _run_file_status(folder: str) -> os.stat_result | None:
-    """Return the status of a folder's `run.json`; None if it has none. Readers report it if it is not a file."""
+    """Return the status of the `run.json` in a folder; None if it is missing or is itself a folder.
+
+    Readers report a `run.json` that is not a regular file.
+    """
     try:
         status = os.lstat(f"{folder}/{RUN_FILE}")
     except OSError:

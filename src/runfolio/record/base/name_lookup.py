@@ -14,7 +14,7 @@ _MOST_LISTED = 5
 
 
 class Named(Protocol):
-    """Interface of an object that has the names of a run."""
+    """Interface of an object with the id, the name and the path of a run."""
 
     @property
     def id(self) -> str: ...
@@ -34,7 +34,7 @@ def find_by_name(
 
     Args:
         runs: Runs, newest first.
-        run_paths: Folders relative to the store that `name` could refer to, the likeliest first.
+        run_paths: Folders relative to the store that `name` could refer to, most likely first.
         describe: Function that returns a string for each run, to distinguish runs with the same name.
     Raises:
         Ambiguous: Several runs match; the message lists the newest of them, one per line.

@@ -26,7 +26,7 @@ HIDDEN = ".tmp-"
 """Prefix of the names of files that are not yet part of the record."""
 
 MOST_LEVELS = 100
-"""Maximum depth to which a run's folder is searched, limited because some searches are recursive."""
+"""Maximum depth to which a run's folder is searched. It is limited because some searches are recursive."""
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -92,11 +92,11 @@ class RecordPath:
             raise DamagedFile(f"{self} cannot contain this file: {error}") from None
 
     def hidden(self, name: str) -> RecordPath:
-        """Return the path of a hidden file in this folder, which is not part of the record."""
+        """Return the path of a hidden file in this folder. Hidden files are not part of the record."""
         return RecordPath(self.root, *self.parts, f".{(self / name.removeprefix('.')).name}")
 
     def below(self, path: str) -> RecordPath:
-        """Return the path of a user's file below this folder, which may have any name.
+        """Return the path of a user's file below this folder. The file may have any name.
 
         Raises:
             ValueError: The path leads out of this folder.
@@ -191,7 +191,8 @@ class RecordPath:
         """Replace the file by writing a hidden file and renaming it, so that readers never see an incomplete file.
 
         Args:
-            write: Function that must create the hidden file. It gets a path through a descriptor of the folder.
+            write: Function that must create the hidden file at the given path, which goes through a descriptor of the
+                folder.
             sync: Also flush the file and the folder to the disk, so that the file survives a power failure.
             label: Suffix of the hidden file's name. Default: the file's name.
         """
@@ -363,7 +364,7 @@ class RecordPath:
 
     @contextmanager
     def opened(self) -> Iterator[tuple[int, Path]]:
-        """Hold a folder open, and yield its descriptor and a path through the descriptor that libraries can use.
+        """Keep a folder open, and yield its descriptor and a path through this descriptor, which libraries can use.
 
         Raises:
             FileNotFoundError: The folder does not exist.
@@ -403,8 +404,8 @@ class RecordPath:
 
     @contextmanager
     def _folder(self) -> Iterator[int | None]:
-        """Hold the parent folder open, and yield its descriptor; None for the run's folder, which needs no
-        protection."""
+        """Keep the parent folder open, and yield its descriptor; yield None if the parent is the run's folder, which is
+        trusted."""
         if len(self.parts) <= 1:
             yield None
             return
@@ -445,7 +446,7 @@ class RecordPath:
 
 
 def descriptor_path(descriptor: int, path: str) -> Path:
-    """Return a path through a descriptor, or the plain path if the system does not support such paths."""
+    """Return a path that goes through a descriptor, or the plain path if the system does not support such paths."""
     return Path(f"{_DESCRIPTORS}/{descriptor}" if _HAS_DESCRIPTORS else path)
 
 

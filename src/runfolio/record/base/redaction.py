@@ -54,7 +54,7 @@ _HARMLESS = _words(
 
 
 class Strength(Enum):
-    """Strength of the evidence that a name gives for a secret value."""
+    """Strength of the evidence that a value is secret, based on its name."""
 
     NONE = 0
     DOUBTFUL = 1
@@ -68,8 +68,10 @@ class Strength(Enum):
 
 @lru_cache(maxsize=4096)
 def strength_of(name: str) -> Strength:
-    """Return the strength of a name: `api_key`, `dbPassword` and `GITHUB_TOKEN` indicate secrets, `num_tokens` does
-    not."""
+    """Return how strongly a name indicates a secret.
+
+    `api_key`, `dbPassword` and `GITHUB_TOKEN` indicate secrets, but `num_tokens` does not.
+    """
     words = [word.lower() for word in _WORDS.findall(name)]
     if _URLS & {*words}:
         return Strength.URL
@@ -88,7 +90,8 @@ def strength_of(name: str) -> Strength:
 
 
 def _has_secret_qualifier(words: Sequence[str], *, is_upper: bool) -> bool:
-    """Return whether `key`, `token` or `pass` indicates a secret in a name, as in most environment variables."""
+    """Return whether the word `key`, `token` or `pass` in a name indicates a secret, as in most environment
+    variables."""
     last, previous = words[-1], words[-2] if len(words) > 1 else ""
     if "token" in words and previous not in _TOKENIZER_QUALIFIERS and (last == "token" or is_upper):
         return True
@@ -100,7 +103,7 @@ def _has_secret_qualifier(words: Sequence[str], *, is_upper: bool) -> bool:
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Return whether the string `value` is a secret, given its name."""
+    """Return whether the string `value` is a secret, based on its name and its content."""
     strength = strength_of(name)
     if strength is Strength.NONE or not value or value.startswith(REDACTED) or value.lower() in _HARMLESS:
         return False
@@ -116,16 +119,17 @@ def _names_a_secret(name: str) -> bool:
 
 
 def _looks_random(value: str) -> bool:
-    """Return whether a value contains 16 consecutive letters and digits, with at least two digits, unlike usual
-    names."""
+    """Return whether a value contains 16 consecutive letters and digits, at least two of them digits, which ordinary
+    names do not contain."""
     runs = re.findall(r"[A-Za-z0-9]{16,}", value)
     return any(not run.isdigit() and sum(map(str.isdigit, run)) >= 2 for run in runs)
 
 
 def redact_mapping(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config or an environment without secrets. Strings below a secret name are removed, numbers are kept.
+    """Return a config or an environment without secrets. Strings under a secret name are replaced, but numbers are
+    kept.
 
-    Another thread may change the mapping in the meantime.
+    Another thread may change the mapping at the same time.
     """
     secret_values = _environment_pattern()
 
@@ -149,8 +153,8 @@ _ASSIGNMENT = re.compile(r"(?P<name>-{0,2}[A-Za-z_][\w.\-]*)=(?P<value>.+)", re.
 
 
 def redact_command(arguments: Sequence[str]) -> list[str]:
-    """Return a command line without secrets: `--api-key X`, `--token=X`, `password=X`, and those that `redact_text`
-    finds."""
+    """Return a command line without secrets: `--api-key X`, `--token=X`, `password=X`, and the secrets that
+    `redact_text` finds."""
     redacted: list[str] = []
     flag = ""
     for argument in arguments:
@@ -201,7 +205,7 @@ _SECRET_PATH = re.compile(
     r"))[^\s\"'<>`)]+",
     re.IGNORECASE,
 )
-"""URLs of services in which the path is a secret."""
+"""URLs of services that use a secret as the path."""
 _WHOLE_URL = re.compile(r"\w[\w+.-]*://\S+\Z")
 _COOKIE = re.compile(
     r"(?P<name>\b(?:set-)?cookie[\"']?[ \t]{0,8}:[ \t]{0,8}[\"']?)[\w.%-]{1,200}=[^\s;\"',][^\r\n\"']*", re.IGNORECASE
@@ -228,8 +232,8 @@ _NAMED_VALUE = re.compile(
 def redact_text(text: str) -> str:
     """Return a string without secrets. It may be console output, a traceback, code, a diff, a command line or a URL.
 
-    A call takes about 25 us, mostly to read the environment, so pass many lines at once. A private key is found only if
-    its first and last line are in the same string.
+    A call takes about 25 us, mostly to read the environment, so pass many lines at once. A private key is removed
+    completely only if its first and last lines are in the same string.
     """
     return _redact(text, _environment_pattern())
 
@@ -270,7 +274,8 @@ def _replace_value(match: re.Match[str]) -> str:
 
 
 def _is_assignment(match: re.Match[str], value: str) -> bool:
-    """Return whether the match is an assignment (`name=value`), and not a name near a value in a sentence or a list."""
+    """Return whether the match is an assignment (`name=value`), instead of a name next to a value in a sentence or a
+    list."""
     if match["space"]:
         return match["name"].startswith("--") and any(map(str.isdigit, value))
     if match["sign"].strip() == ",":  # os.environ.get("TOKEN", "...")
@@ -303,7 +308,7 @@ def _is_expression(match: re.Match[str], value: str) -> bool:
 
 
 def _environment_pattern() -> re.Pattern[str] | None:
-    """Return a regular expression for the values of environment variables with secret names."""
+    """Return a regular expression that matches the values of environment variables with secret names."""
     return _alternatives(tuple(_secret_values()))
 
 

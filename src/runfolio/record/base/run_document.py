@@ -41,17 +41,17 @@ from runfolio.record.base.schema import (
 State = Literal["running", "finished", "failed", "interrupted", "preempted"]
 RUNNING: State = "running"
 ENDED: tuple[State, ...] = ("finished", "failed", "interrupted", "preempted")
-"""Final states of a run that are recorded; `crashed` is derived by readers (see `heartbeats.derive_state`)."""
+"""Recorded final states of a run. Readers derive one more state, `crashed` (see `heartbeats.derive_state`)."""
 FORK = "fork"
 """Lineage kind of a run that started from a checkpoint of another run."""
 REPRODUCTION = "reproduction"
 """Lineage kind of a run that repeats another run."""
 TEST = "test"
-"""Purpose of an attempt that only tests."""
+"""Purpose of an attempt that only tests an existing model."""
 _PREFIX = "prefix"
 """Obsolete lineage kind, which is read as a fork and no longer written."""
 STEPS, OTHERS = "(steps)", "(others)"
-"""Keys of `refused` that count invalid steps, and the values of all names beyond the limit."""
+"""Keys of `refused`. The first counts invalid steps, and the second counts the values of all names beyond the limit."""
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 """Replacement for a damaged time."""
 _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
@@ -77,7 +77,7 @@ class Status:
     cause: Line | None = None
     """Root cause as one of the words listed in `docs/format.md`."""
     trouble: Prose | None = None
-    """Problem of the training itself, such as the origin of NaN, regardless of how the run ended."""
+    """Problem during training, such as the origin of NaN values. It is recorded regardless of how the run ended."""
 
 
 @dataclass
@@ -87,11 +87,11 @@ class Attempt:
     attempt: AttemptNumber
     parent: AttemptNumber | None = field(metadata=damaged_as(None))
     kept: dict[Writer, Count] = field(metadata=damaged_as({}))
-    """Last seq that this attempt keeps of each earlier writer."""
+    """Seq of the last log call that this attempt keeps from each earlier writer."""
     writer: Writer
     started: Moment = field(metadata=damaged_as(_UNKNOWN, "`created`"))
     seconds: Seconds | None = None
-    """Duration in seconds by a steady clock; None if it is unknown."""
+    """Duration in seconds, measured with a steady clock; None if it is unknown."""
     inherited: Id | None = None
     """Id of the run that this attempt originally belonged to, if a fork inherited it."""
     purpose: Line | None = None
@@ -112,7 +112,8 @@ class RunDocument:
     tags: Tags = field(default_factory=list)
     notes: Prose = ""
     edited: dict[str, Moment] = field(default_factory=dict)
-    """Times at which the run itself last changed its tags or notes, to compare them with other edits."""
+    """Times at which the run itself last changed its tags and notes, by key. The times are compared with those of edits
+    by people."""
     series: SeriesEntry | None = None
     code: StartedCode = field(default_factory=StartedCode)
     environment: Environment = field(default_factory=Environment)
@@ -125,10 +126,11 @@ class RunDocument:
     total_steps: Steps | None = None
     """Step at which training will be finished, in the units of the logged steps."""
     axes: Annotated[list[MetricAxis], Most(1_000)] = field(default_factory=list)
-    """X axes of metrics: `metric` (a name or a pattern) and `x`. The last match applies."""
+    """X axes of metrics. Each entry has a `metric` (a name or a pattern) and an `x`; the last matching entry
+    applies."""
     charts: list[Line] = field(default_factory=list)
-    """Names of charts with several lines, each of which is a metric `CHART/LINE`. The list is extended in place, so
-    that sinks see changes immediately."""
+    """Names of charts with several lines. Each line is a metric `CHART/LINE`. The list is extended in place, so that
+    sinks see changes immediately."""
     refused: Annotated[dict[str, Count], Most(1_000)] = field(default_factory=dict)
     """Number of values that could not be stored, by the name of the metric or medium (`docs/format.md`)."""
     unknown: dict[str, Any] = field(default_factory=dict, metadata=NOT_IN_FILE)
@@ -161,7 +163,8 @@ class RunDocument:
 
     @classmethod
     def from_decoded(cls, value: dict[str, Any]) -> RunDocument:
-        """Create a document from the result of `to_json`; values that are the same in JSON are not checked."""
+        """Create a document from the result of `to_json`; values that have the same form in JSON and in Python are not
+        checked."""
         parts = {name: value[name] for name in _PLAIN_PARTS}
         document = cls.from_json({name: entry for name, entry in value.items() if name not in parts}, Path())
         for name, part in parts.items():
@@ -194,7 +197,7 @@ class RunDocument:
         files.write_json(path, self.to_json(), sync=sync)
 
     def without_secrets(self) -> RunDocument:
-        """Return a copy of the document without secrets for writing; the run itself keeps its values."""
+        """Return a copy of the document without secrets, which can be written. This document itself is not changed."""
         names = ("reason", "traceback", "trouble")
         redacted = {name: redact_text(text) for name in names if (text := getattr(self.status, name))}
         config, defaults = redact_mapping(self.config), redact_mapping(self.defaults)
@@ -217,7 +220,7 @@ class RunDocument:
 _PLAIN_PARTS = ("series", "code", "environment", "seeds", "data", "lineage", "axes", "refused")
 """Keys whose values have the same form in JSON and in Python."""
 _WITH_NUMBERS = ("config", "defaults", "summary")
-"""Keys whose values may contain arbitrary numbers and strings of the user."""
+"""Keys whose values may contain arbitrary numbers and strings from the user."""
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -226,12 +229,13 @@ def _matches(name: str, pattern: str) -> bool:
 
 @functools.lru_cache(1_000)
 def _compiled(pattern: str) -> Callable[[str], re.Match[str] | None]:
-    """Return the match function of a pattern. `fnmatch` has a smaller cache, and compiling takes milliseconds."""
+    """Return the match function of a pattern. `fnmatch` has a smaller cache, and compiling a pattern takes
+    milliseconds."""
     return re.compile(fnmatch.translate(pattern)).match
 
 
 def _take_from_neighbours(document: RunDocument, folder: Path) -> None:
-    """Replace damaged names with those of the folder, and damaged times with the times of related events."""
+    """Replace damaged names with names from the folder's path, and damaged times with the times of related events."""
     match = re.fullmatch(r"(.+)-([0-9a-z]{8})", folder.name)
     name, run_id = match.groups() if match else (folder.name, re.sub(r"[^0-9A-Za-z_-]", "_", folder.name)[-64:])
     document.id = document.id or run_id or "unknown"

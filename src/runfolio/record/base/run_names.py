@@ -15,7 +15,7 @@ def claim_name(store: Path, stem: str) -> str:
     """Claim the next free name of a store (`train-3`) and return it.
 
     A name is claimed by creating a file exclusively, so processes that start at the same time get different names
-    without a lock. Claims are kept when their run is deleted, so names are never reused.
+    without a lock. A claim is kept even if its run is deleted, so names are never reused.
 
     Raises:
         OSError: The store cannot be written to.

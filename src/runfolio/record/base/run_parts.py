@@ -1,6 +1,6 @@
 """Parts of `run.json` that are kept as JSON objects: origin, environment and data of a run (`docs/format.md`).
 
-They are printed, compared and written unchanged, so each part is a dict with typed keys. Any key may be missing.
+These parts are printed, compared and written unchanged, so each part is a dict with typed keys. Any key may be missing.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class StartedCode(TypedDict, total=False):
     dirty: bool | None
     git_problem: Prose | None
     earlier: list[StartedCode]
-    """The same facts for earlier attempts, oldest first."""
+    """Commands and repository states of earlier attempts, oldest first."""
 
 
 class Container(TypedDict, total=False):

@@ -47,9 +47,10 @@ class Most:
 
 
 MANY = 100_000
-"""Maximum number of entries in a list or an object without an annotation `Most`."""
+"""Maximum number of entries in a list or an object that is not annotated with `Most`."""
 _MOST_NAMED = 1_000
-"""Maximum number of damaged parts that are reported for one value. Each enclosing object repeats these reports."""
+"""Maximum number of damaged parts that are reported for one value. Each enclosing object adds its key to every
+report."""
 KEY_LENGTH = 1_000
 """Maximum length of a key in characters."""
 NOT_IN_FILE = {"in file": False}
@@ -57,7 +58,7 @@ NOT_IN_FILE = {"in file": False}
 
 
 def damaged_as(value: Any, words: str | None = None) -> dict[str, Any]:
-    """Return the metadata of a field without a default: the value that replaces a missing or damaged one.
+    """Return metadata for a field without a default. It contains the value that replaces a missing or damaged value.
 
     Args:
         words: Description of the value in the specification. Default: the value as JSON.
@@ -102,8 +103,8 @@ def real(least: float, most: float, words: str) -> ValueKind:
 
 
 def checked(words: str, check: Callable[[Any], Any]) -> ValueKind:
-    """Return the kind for values that a function accepts. It must raise KeyError, TypeError or ValueError for other
-    values."""
+    """Return the kind for values that the function `check` accepts. For other values, `check` must raise KeyError,
+    TypeError or ValueError."""
 
     def decode_checked(value: Any, damage: list[str]) -> Any:
         try:
@@ -129,7 +130,8 @@ def time_from_text(moment_text: str) -> datetime:
 
 
 def finite(value: Any) -> float:
-    """Return a finite number, for the functions of `checked`."""
+    """Return a value if it is a finite number; otherwise raise ValueError. Functions passed to `checked` use this
+    function."""
     if type(value) not in (float, int) or not -sys.float_info.max <= value <= sys.float_info.max:
         raise ValueError
     return value
@@ -178,7 +180,7 @@ Sha256 = Annotated[str, text(64, r"[0-9a-f]{64}", "64 hexadecimal digits")]
 Fingerprint = Annotated[str, text(32, r"[0-9a-f]{32}", "32 hexadecimal digits")]
 Scalar = Annotated[Any, checked("a string, number, boolean or null", _scalar)]
 Tree = Annotated[dict[str, Any], checked("an object with values of any type", _tree)]
-"""Values of the user, including numbers that JSON cannot represent."""
+"""Object with values from the user, including numbers that JSON cannot represent."""
 
 
 def decode(document: type[Document], value: Any) -> tuple[Document, list[str]]:
@@ -209,7 +211,7 @@ def decode_whole(document: type[Document], value: Any) -> Document:
 
 
 def shorten_damage(damage: list[str] | tuple[str, ...]) -> str:
-    """Return the first descriptions of damage in a document, and the number of further ones."""
+    """Return the first descriptions of damage in a document, and the number of the other descriptions."""
     more = len(damage) - 3
     return ", ".join(damage[:3]) + (f", and {more:,} more" if more > 0 else "")
 
@@ -219,7 +221,7 @@ class FieldDescription(NamedTuple):
 
     name: str
     words: str
-    """Type and bounds."""
+    """Readable description of the type and its bounds."""
     default: str
     """Replacement for a missing or damaged value as JSON or in words, or `required`, or `left out`."""
 
@@ -233,7 +235,7 @@ class _Member(NamedTuple):
     name: str
     kind: ValueKind
     default: str
-    """Readable type and bounds, as in `FieldDescription`."""
+    """Description of the replacement, as in `FieldDescription`."""
     fallback: Any
     """Replacement for a missing or damaged value, or one of the two markers below."""
 
@@ -391,7 +393,7 @@ def _one_of(values: tuple[str, ...]) -> ValueKind:
 
 
 def _container(hint: Any, most: int) -> ValueKind:
-    """Return the kind for a list or an object. Its damaged entries are omitted."""
+    """Return the kind for a list or an object. Damaged entries of the list or object are omitted."""
     key, inner = None, _kind(typing.get_args(hint)[-1])
     if typing.get_origin(hint) is list:
         decode_list = functools.partial(_decode_list, inner, most)

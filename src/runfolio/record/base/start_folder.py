@@ -1,4 +1,4 @@
-"""Folder in which a program was started. Relative paths of stores refer to this folder."""
+"""Folder in which a program was started. Relative paths of stores start from this folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def hydra_setting(name: str) -> str | None:
 
 
 def start_folder() -> Path:
-    """Return the working folder before Hydra changed it to a job's output folder (`job.chdir`), else the current
+    """Return the working folder before Hydra changed it to a job's output folder (`job.chdir`), or else the current
     folder."""
     output_folder, folder = hydra_setting("runtime.output_dir"), hydra_setting("runtime.cwd")
     if output_folder is not None and folder is not None and Path(output_folder) == Path.cwd():

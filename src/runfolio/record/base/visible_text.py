@@ -1,8 +1,8 @@
-r"""Text of a record made safe to print: characters that control a terminal or reorder a line become visible.
+r"""Escaping of text from a record, which makes hidden and harmful characters visible so that the text is safe to print.
 
-A record may come from other people. Escape sequences move the cursor, change colours and open links, bidirectional
-controls show a line in a different order than it is stored, and invisible characters hide a part of the line. All of
-them are replaced with Python's escapes: `\x1b`, `\u202e`.
+A record may come from other people. Escape sequences can move the cursor, change colours and open links. Bidirectional
+controls can display a line in a different order from the stored one. Invisible characters can hide a part of a line.
+All of these characters are replaced with Python's escapes, such as `\x1b` and `\u202e`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STRAY_JOINER = r"(?<![^\x00-\u058f\u2000-\u206f])[\u200c\u200d]"
 HIDDEN_CHARACTER = re.compile(rf"[{_HIDDEN}]|{_STRAY_JOINER}")
 """Characters to escape in text of several lines."""
 HIDDEN_IN_LINE = re.compile(rf"[\t\n{_HIDDEN}]|{_STRAY_JOINER}")
-"""Characters to escape in a single line, which also has no tabs."""
+"""Characters to escape in a single line, including tabs and newlines."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 

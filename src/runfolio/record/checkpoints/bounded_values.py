@@ -1,4 +1,4 @@
-"""Validation of the description in a checkpoint, which takes place before anything is built from it.
+"""Validation of the description in a checkpoint. It takes place before anything is built from the description.
 
 A check is a function that returns a valid JSON value or raises `WrongValue`. Checks can be combined:
 `sequence(number(0, 1), 1, 4)` checks a list. A check never converts a value to another type.
@@ -15,7 +15,7 @@ from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
 Check = Callable[[Any], Any]
-"""Function that returns a valid value, and raises `WrongValue` for an invalid one."""
+"""Function that returns a valid value, and raises `WrongValue` for an invalid value."""
 _Described = TypeVar("_Described")
 
 LARGEST_TEXT = 4_096
@@ -31,7 +31,7 @@ class WrongValue(ValueError):  # noqa: N818 - it reports invalid data, not a bug
         self.field = field
 
     def inside(self, name: str) -> WrongValue:
-        """Return the error with `name`, the enclosing field, added in front of its own field."""
+        """Return the error with the name of the enclosing field added before the name of its own field."""
         return WrongValue(self.problem, f"{name}.{self.field}".rstrip("."))
 
 
@@ -64,7 +64,7 @@ def text(value: Any) -> str:
 
 
 def choice(*options: Any) -> Check:
-    """Return a check for one of several values."""
+    """Return a check that accepts only the given values."""
     allowed = f"one of {', '.join(map(repr, options))}"
     return lambda value: (
         value if any(type(value) is type(option) and value == option for option in options) else _refuse(value, allowed)
@@ -77,7 +77,7 @@ def optional(check: Check) -> Check:
 
 
 def sequence(check: Check, shortest: int, longest: int) -> Check:
-    """Return a check for lists. It returns the list as a tuple."""
+    """Return a check that accepts lists and returns them as tuples. The entries must pass `check`."""
     allowed = f"a list of {shortest:,} to {longest:,} entries" if shortest != longest else f"a list of {shortest:,}"
 
     def check_all(value: Any) -> tuple[Any, ...]:
@@ -89,7 +89,8 @@ def sequence(check: Check, shortest: int, longest: int) -> Check:
 
 
 def either(first: Check, second: Check) -> Check:
-    """Return a check for values that at least one of two checks accepts. Errors come from the second check."""
+    """Return a check for values that at least one of two checks accepts. If neither accepts the value, the error comes
+    from the second check."""
 
     def check(value: Any) -> Any:
         try:
@@ -103,14 +104,14 @@ def either(first: Check, second: Check) -> Check:
 def described(
     kind: type[_Described], checks: Mapping[str, Check], keys: Mapping[str, str] | None = None
 ) -> Callable[[Any], _Described]:
-    """Return a check for objects. It returns the object as a dataclass.
+    """Return a check that accepts objects and returns them as instances of a dataclass.
 
     A missing field gets the default of the dataclass; if there is no default, this is an error. Keys without a check
     are ignored.
 
     Args:
         checks: Check for each field.
-        keys: Keys of fields whose key differs from the field name.
+        keys: JSON keys of the fields whose key differs from the field name, by field name.
     """
     required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type] - a dataclass
 
@@ -130,7 +131,7 @@ def described(
 
 
 def holding(checks: Mapping[str, Check]) -> Check:
-    """Return a check for objects that have at least these keys. It returns the values of these keys."""
+    """Return a check that accepts objects with at least the given keys, and returns the values of these keys."""
 
     def check_all(value: Any) -> dict[str, Any]:
         if type(value) is not dict:

@@ -25,7 +25,7 @@ from runfolio.record.checkpoints.bounded_values import (
 MAX_SIDE = 4096
 """Maximum side length in pixels of the images that a checkpoint may describe."""
 MAX_VALUE = 3.4e38
-"""Maximum value of a pixel, a mean or a deviation, limited by float32."""
+"""Maximum value of a pixel, a mean or a standard deviation, so that float32 can represent the value."""
 INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic", "box", "hamming", "lanczos")
 _DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64")
 _MAX_STEPS = 64
@@ -56,7 +56,7 @@ STEPS: Mapping[str, Mapping[str, Check]] = {
         "std": sequence(number(0, MAX_VALUE, above=True), 1, _MAX_CHANNELS),
     },
 }
-"""Transforms that can be stored, all of them deterministic, with checks for their arguments."""
+"""Transforms that can be stored, with a check for each argument. All of the transforms are deterministic."""
 V2 = "v2."
 """Prefix for the names of transforms from `torchvision.transforms.v2`."""
 
@@ -67,7 +67,7 @@ def plain_steps(transform: Any) -> list[dict[str, Any]]:
     """Convert a transform, or a `Compose` of several, to JSON values: the name and the arguments of each step.
 
     Transforms from `torchvision.transforms.v2` get the prefix `v2.`, because they round differently from the older
-    ones.
+    transforms.
 
     Raises:
         ConfigError: A step is random, is defined by the user, or cannot be stored for another reason.
@@ -86,7 +86,7 @@ class TransformStep:
 
 @dataclass(frozen=True)
 class ScriptClassifier:
-    """Classes and transform stored in a checkpoint of a user's script."""
+    """Class names and transform that a user's script stored in a checkpoint."""
 
     classes: tuple[str, ...]
     transform: tuple[TransformStep, ...]
@@ -155,4 +155,4 @@ def _plain(value: Any) -> Any:
         return value
     if type(value).__name__ == "dtype":
         return str(value).removeprefix("torch.")
-    raise ConfigError(f"a transform's argument of type {type(value).__name__} cannot be stored; give numbers")
+    raise ConfigError(f"a transform's argument of type {type(value).__name__} cannot be stored; use numbers")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 4
 EXTRA_STATE_SUFFIX = "_extra_state"
-"""Suffix of the keys for results of `get_extra_state`."""
+"""Suffix of the keys under which the results of `get_extra_state` are stored."""
 
 Tensors = Mapping[str, "torch.Tensor"]
 
@@ -23,8 +23,8 @@ Tensors = Mapping[str, "torch.Tensor"]
 def fill(module: Module, entries: Mapping[str, Any], subject: str) -> None:
     """Load exactly these entries into a module, regardless of wrappers around it or around the saved module.
 
-    Entries from a safetensors file have no version metadata, so they get that of the module: some architectures reject
-    or convert tensors without a version.
+    Entries from a safetensors file have no version metadata, and some architectures reject or convert entries without a
+    version. The entries therefore get the version metadata of the module.
 
     Args:
         subject: Beginning of the error message, such as `checkpoint 'best' does not fit model tinyvgg`.
@@ -35,7 +35,7 @@ def fill(module: Module, entries: Mapping[str, Any], subject: str) -> None:
 
 
 def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> Any:
-    """Return entries for `module.load_state_dict`, with the keys of the module and sharded like its state.
+    """Return entries for `module.load_state_dict`. They have the keys of the module and are sharded like its state.
 
     Raises:
         ConfigError: As in `fill`.
@@ -47,7 +47,7 @@ def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> A
     of_wrappers = {plain.key for plain in keys.values() if plain.is_of_wrapper}
     compare(expected, {key: value for key, value in entries.items() if key not in of_wrappers}, subject)
     ready: Any = OrderedDict(
-        # If the saved model has no entries for a wrapper, the wrapper keeps its current ones.
+        # If the saved model has no entries for a wrapper, the wrapper keeps its current entries.
         (key, sharded_like(entries.get(plain.key, current[key]), current[key]))
         for key, plain in keys.items()
     )

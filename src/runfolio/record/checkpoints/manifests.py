@@ -1,4 +1,7 @@
-"""Checkpoints: tensor files, and a manifest with their digests that is written last (`docs/format.md`, Checkpoints)."""
+"""Checkpoints, which consist of tensor files and a manifest (`docs/format.md`, Checkpoints).
+
+The manifest contains the digests of the tensor files and is written last.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ STATE = "state"
 GENERATORS = "generators"
 """State entry that contains the states of all random generators."""
 EXTRA_STATE = "extra_state"
-"""State entry that contains the results of `get_extra_state` of layers, by module and key."""
+"""State entry that contains the results of the layers' `get_extra_state`, by module and key."""
 RESERVED = (GENERATORS, EXTRA_STATE)
 """Names of state entries that are reserved."""
 _MOST_PRINTED = 5
@@ -71,7 +74,7 @@ class Checkpoint:
     saved: datetime
     attempt: int
     position: dict[str, int]
-    """Last seq of each writer at the time of saving, except for writers that had joined."""
+    """Last seq of each writer at the time of saving, except for writers that had joined the attempt."""
     position_us: int
     """Time at which the state was captured, in microseconds since 1970 UTC."""
     loader: str | None
@@ -145,7 +148,7 @@ class Checkpoint:
     def entries(self, part: str = "model") -> dict[str, Any]:
         """Return the tensors of a module and its wrappers, and the results of `get_extra_state`.
 
-        If the part was saved as a `state_dict`, return its entries.
+        If the part was saved as a `state_dict`, return the entries of this `state_dict`.
 
         Raises:
             NotFound, DamagedFile: As in `tensors`.
@@ -161,9 +164,11 @@ class Checkpoint:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Saved state except modules, in the form in which it was passed: optimizer, scheduler, counters.
+        """Saved state of everything except modules (optimizer, scheduler, counters), in the form in which it was
+        passed.
 
-        Enum members and namedtuples defined by the user are returned as plain values; `restore` gives them their types.
+        Enum members and namedtuples defined by the user are returned as plain values; `restore` converts them to their
+        original types.
 
         Raises:
             DamagedFile: As in `tensors`.
@@ -171,7 +176,8 @@ class Checkpoint:
         return self.unpack_state({})[0]
 
     def unpack_state(self, types: Mapping[str, type]) -> tuple[dict[str, Any], dict[str, set[str]]]:
-        """Return the saved state except modules. Also return, for each entry, the names of types that `types` lacks.
+        """Return the saved state except modules. Also return, for each entry, the names of types that are missing from
+        `types`.
 
         Args:
             types: Enums and namedtuples defined by the user, by name.
@@ -224,7 +230,7 @@ class ManifestFields:
     state: dict[str, Any]
     files: Annotated[dict[str, TensorFile], Most(10_000)]
     position_us: Integer | None = None
-    """None in records of earlier versions; then `saved` applies."""
+    """None in records of earlier versions, for which `saved` is used instead."""
 
 
 Manifest = dict[str, Any]
@@ -310,7 +316,8 @@ def save(
         stem: Beginning of the names of the tensor files, which must be new in this run.
         snapshot: Result of `Snapshot.copy`.
         about: Values of step, metric, attempt, position, position_us, loader and meta for the manifest.
-        renamed: Earlier checkpoints that get a new name in this order, before the new checkpoint gets its names.
+        renamed: Manifests of earlier checkpoints by new name. They are renamed in this order, before the new checkpoint
+            gets its names.
         is_ours: Function that returns whether this process may still write to the run. It is called after the tensors
             are written and before anything is deleted.
     Returns:
@@ -338,7 +345,7 @@ def save(
         with contextlib.suppress(OSError):
             if is_ours():
                 prune(folder)
-            else:  # files without a name may be new files of the process that took over
+            else:  # the process that took over may have written the files without a name
                 for part in snapshot.tensors:
                     _tensor_path(checkpoint_folder, stem, part).unlink(missing_ok=True)
 
@@ -457,12 +464,12 @@ def read_intact(folder: Path, name: str, warn: Callable[[str], object]) -> Check
     """Return a checkpoint after verifying its files. If `last` is damaged, return the newest intact checkpoint instead.
 
     Args:
-        warn: Called with a sentence if a different checkpoint is returned. It names the damaged file and the
-            checkpoint.
+        warn: Function that is called with a message if a different checkpoint is returned. The message names the
+            damaged file and the returned checkpoint.
     Raises:
         NotFound: The run has no such checkpoint.
-        DamagedFile: The checkpoint is damaged. For `last`, all other checkpoints are damaged too. The message lists the
-            intact checkpoints.
+        DamagedFile: The checkpoint is damaged. If `last` was requested, all other checkpoints are damaged too. The
+            message lists the intact checkpoints.
         NewerFormat: A newer version of runfolio wrote the file.
     """
     try:
@@ -496,7 +503,8 @@ def _read_if_intact(folder: Path, name: str) -> Checkpoint | None:
 
 
 def _fallback_names(folder: Path, name: str) -> list[str]:
-    """Return the names of the other readable checkpoints, newest first, with those of abandoned branches at the end."""
+    """Return the names of the other readable checkpoints, newest first, with the checkpoints of abandoned branches at
+    the end."""
     checkpoints: list[Checkpoint] = []
     for other in names(folder):
         with contextlib.suppress(RunfolioError, OSError):

@@ -1,4 +1,4 @@
-"""End of a branch: the last log call of each writer that is kept when a run resumes (`docs/format.md`, Attempts)."""
+"""Search for the last log call of each writer that is kept when a run resumes (`docs/format.md`, Attempts)."""
 
 from __future__ import annotations
 
@@ -34,9 +34,12 @@ class _Calls:
 
 
 def last_seqs_at_step(folder: Path, document: RunDocument, step: int) -> tuple[dict[str, int], int]:
-    """Return which calls are kept if a run continues after `step`: each writer's calls before its first later step.
+    """Return the last log calls that are kept if a run continues after `step`.
 
-    If a writer counts batches and also epochs, its calls are kept until the larger count exceeds `step`.
+    For each writer, all calls before its first call with a later step are kept.
+
+    If a writer logs both batch numbers and epoch numbers as steps, its calls are kept until the larger number exceeds
+    `step`.
 
     Returns:
         The last kept seq of each writer, and the last kept step (-1 if nothing is kept).
@@ -71,8 +74,8 @@ def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
 def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
     """Return the last seq to keep for each writer that had joined the attempt of `checkpoint`.
 
-    If a rank counts the same steps, its calls are kept up to the checkpoint's step, since ranks reach a step at
-    slightly different times. Calls of other writers are kept up to the time of the checkpoint.
+    If the run's ranks count the same steps, their calls are kept up to the checkpoint's step, since ranks reach a step
+    at slightly different times. The calls of all other writers are kept up to the time of the checkpoint.
     """
     roles = {heartbeat.writer: heartbeat.role for heartbeat in joined_heartbeats(folder, document)}
     calls = _calls(folder, document, "all")

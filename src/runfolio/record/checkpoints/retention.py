@@ -1,4 +1,4 @@
-"""Retention of checkpoints: which checkpoints a run keeps, and under which names."""
+"""Retention policy, which determines the checkpoints that a run keeps and the names of these checkpoints."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ class CheckpointPolicy:
     """
 
     every_steps: int | None = None
-    """A call is due if its step has reached the next multiple of this number. If no steps are passed, calls are
-    counted."""
+    """A call is due if its step has reached the next multiple of this number. If no steps are passed, the calls are
+    counted instead."""
     every_minutes: float | None = None
-    """Minutes after the previous checkpoint at which a call is due."""
+    """A call is due if this number of minutes has passed since the previous checkpoint."""
     keep_best: int = 1
     """Number of checkpoints to keep for the best values of their metric: `best`, `best-2`, `best-3` ..."""
     keep_every: int | None = None
     """Number of steps between checkpoints that are kept permanently, as `step-<step>`."""
     budget_mb: float | None = None
-    """Total limit in megabytes (of 1,000,000 bytes). Beyond the limit, the oldest `step-...` is removed first, then the
-    worst of `best-2`, `best-3` ..., then `previous`. `last` and `best` are always kept."""
+    """Maximum total size of all checkpoints in megabytes (1 MB = 1,000,000 bytes). If the limit is exceeded, the oldest
+    `step-...` is removed first, then the worst of `best-2`, `best-3` ..., then `previous`. `last` and `best` are always
+    kept."""
 
     def __post_init__(self) -> None:
         for name in ("every_steps", "every_minutes", "keep_best", "keep_every", "budget_mb"):
@@ -83,8 +84,8 @@ class CheckpointRetention:
         self._sizes: dict[str, dict[str, int]] = {}
         """Sizes in bytes of the tensor files of each checkpoint."""
         self._is_current = True
-        """True if these fields match the disk. After a failed save they may not match, because some checkpoints may
-        already be renamed."""
+        """True if the fields above match the files on the disk. After a failed save, the fields may differ from the
+        files, because some checkpoints may already be renamed."""
         self._read_names()
         if resumed is not None:
             self._last = manifests.manifest_of(folder, resumed.name)
@@ -94,7 +95,7 @@ class CheckpointRetention:
     def _read_names(self) -> None:
         manifest_by_name: dict[str, Manifest] = {}
         for name in manifests.names(self._folder):
-            with contextlib.suppress(RunfolioError):  # damaged; it is replaced when its name is used again
+            with contextlib.suppress(RunfolioError):  # a damaged checkpoint is replaced when its name is used again
                 manifest_by_name[name] = manifests.manifest_of(self._folder, name)
         self._sizes = {name: _sizes(manifest) for name, manifest in manifest_by_name.items()}
         self._named_best = {
@@ -143,7 +144,7 @@ class CheckpointRetention:
         best, rank = self._insert_by_metric(about["metric"], mode)
         names = [permanent_name] if permanent_name else []
         renamed: dict[str, Manifest] = {}
-        # From last to first, so that if the process is killed, a checkpoint has two names rather than none.
+        # Rename from last to first, so that if the process is killed, a checkpoint has two names rather than none.
         for index, other in reversed(list(enumerate(best))):
             if index == rank:
                 names.append(_best_name(index))
@@ -178,8 +179,10 @@ class CheckpointRetention:
         return over_budget
 
     def _insert_by_metric(self, metric: float | None, mode: Mode) -> tuple[list[Manifest], int | None]:
-        """Return the best checkpoints including a placeholder (an empty manifest) for the new one, and its rank, or
-        None."""
+        """Return the best checkpoints and the rank of the new checkpoint among them (None if it is not one of them).
+
+        The new checkpoint is represented by an empty manifest.
+        """
         if metric is None or metric != metric:
             return self._best, None
         rank = sum(not is_better(metric, _metric(other), mode) for other in self._best)
@@ -187,7 +190,8 @@ class CheckpointRetention:
         return (best, rank) if rank < len(best) else (self._best, None)
 
     def _names_over_budget(self) -> list[str]:
-        """Return the names to remove so that the rest fits the budget. `last` and `best` are always kept."""
+        """Return the names to remove so that the remaining checkpoints fit the budget. `last` and `best` are always
+        kept."""
         if self._policy.budget_mb is None:
             return []
         remaining = dict(self._sizes)
@@ -223,7 +227,8 @@ def _best_name(rank: int) -> str:
 
 
 def _best_rank(name: str) -> int | None:
-    """Return the rank that a name stands for: 0 for `best`, 1 for `best-2`, and so on; None for other names."""
+    """Return the rank that the name of a checkpoint expresses: 0 for `best`, 1 for `best-2`, and so on; None for other
+    names."""
     if name == BEST:
         return 0
     rank = name.removeprefix(f"{BEST}-")

@@ -1,4 +1,6 @@
-"""Standard types in a training state. Each is stored as a list of plain parts with its own marker (`docs/format.md`).
+"""Standard types in a training state. Each type has its own marker, and its values are stored as lists of plain parts.
+
+The format is specified in `docs/format.md`.
 
 The list of types is fixed, so that a file cannot cause any other type to be imported or called.
 """
@@ -21,7 +23,7 @@ _SCALAR_KINDS = "biufcU"
 
 
 class StandardType(NamedTuple):
-    """One of the standard types."""
+    """Standard type that a training state may contain."""
 
     mark: str
     parts: Callable[[Any], list[Any] | None]

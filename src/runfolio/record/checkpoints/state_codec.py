@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import torch
 
 _MAX_DEPTH = 60
-"""Maximum nesting depth of lists, tuples and dicts. Each needs up to three of the 200 levels that JSON may have."""
+"""Maximum nesting depth of lists, tuples and dicts. Each of these levels needs up to three of the 200 levels that a
+JSON file may have."""
 
 
 class Packer:
@@ -33,7 +34,7 @@ class Packer:
     def __init__(self, prefix: str = "state") -> None:
         self.tensors: dict[str, torch.Tensor] = {}
         self.has_target = False
-        """True if `restore` can load the object that the value comes from, so that types defined by the user are
+        """True if the value comes from an object that `restore` can load. In this case, types defined by the user are
         allowed."""
         self._prefix = prefix
         self._keys: dict[tuple, str] = {}
@@ -118,7 +119,7 @@ class Packer:
             if _is_storable(tensor):
                 return {"$tensor": self._store(tensor)}
         if type(value) in (np.ndarray, np.memmap):
-            with contextlib.suppress(TypeError, ValueError):  # a dtype that torch lacks
+            with contextlib.suppress(TypeError, ValueError):  # torch does not have the dtype
                 tensor = torch.from_numpy(np.array(value, order="C"))
                 if _is_storable(tensor):
                     return {"$array": self._store(tensor)}
@@ -155,7 +156,7 @@ def _check_text(text: str, key_path: str) -> str:
 
 
 def _remedy(value: Any) -> str:
-    """Return a hint for saving a value of a derived type, or an empty string if that is impossible."""
+    """Return a hint on how to convert a value of a subclass to its built-in base type; empty if it has no such type."""
     base = next((base for base in (dict, list, tuple, set, str, int, float) if isinstance(value, base)), None)
     return "" if base is None else f"; convert it with {base.__name__}(...)"
 
@@ -213,12 +214,12 @@ class Unpacker:
             types: Enums and namedtuples defined by the user that may occur, by name.
         """
         self.lost: set[str] = set()
-        """Names of user-defined types that are missing in `types`; their values are returned as plain values."""
+        """Names of user-defined types that are missing from `types`; their values are returned as plain values."""
         self._tensors = tensors
         self._types = types or {}
 
     def unpack(self, value: Any) -> Any:
-        """Return the state.
+        """Return the state that was packed as `value`.
 
         Raises:
             KeyError, TypeError, ValueError: The JSON refers to a missing tensor or has an unexpected form.
@@ -247,7 +248,7 @@ class Unpacker:
                 return {key: self.unpack(entry) for key, entry in value.items()}
 
     def _list(self, value: Any) -> list[Any]:
-        if not isinstance(value, list):  # expanding a range of a few bytes could fill the memory
+        if not isinstance(value, list):  # a stored range is small, but its entries could fill the memory
             raise TypeError(f"{type(value).__name__} instead of a list")
         return self.unpack(value)
 
@@ -275,7 +276,9 @@ def check_tensors(tensors: Mapping[str, Any]) -> None:
                 f"checkpoint entry {key} has no values yet (a lazy module); run the model on a batch before it is saved"
             )
         if not isinstance(tensor, torch.Tensor) or not _is_storable(tensor):
-            raise ConfigError(f"checkpoint entry {key} is a {_describe(tensor)}; a module's state holds dense tensors")
+            raise ConfigError(
+                f"checkpoint entry {key} is a {_describe(tensor)}; a module's state must contain dense tensors"
+            )
 
 
 def host_copies(
@@ -284,8 +287,8 @@ def host_copies(
     """Return contiguous copies in host memory that are independent of the originals, for any device and layout.
 
     Args:
-        spare: Earlier copies that are no longer needed. Copies of the same size are overwritten, which is several times
-            faster than allocating memory.
+        spare: Earlier copies that are no longer needed. A copy with the same shape and dtype is overwritten, which is
+            several times faster than allocating memory.
     """
     return {key: _host_copy(tensor, (spare or {}).get(key)) for key, tensor in tensors.items()}
 
@@ -312,7 +315,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
     try:
         save_file(dict(tensors), path)
-    except SafetensorError as error:  # also raised for a full disk
+    except SafetensorError as error:  # the library also raises this error if the disk is full
         raise OSError(str(error)) from None
     # The library makes the file readable only by its owner, but files of a record get the permissions of their folder.
     path.chmod(path.parent.stat().st_mode & 0o666)
@@ -332,7 +335,7 @@ def read_tensor_headers(path: Path, shown: object = None) -> dict[str, StoredTen
     Args:
         shown: Name of the file in error messages. Default: `path`.
     Raises:
-        DamagedFile: As in `read_tensors`. Each tensor of the result is completely inside the file.
+        DamagedFile: As in `read_tensors`, or a tensor extends beyond the end of the file.
     """
     with _translated_errors(path, shown or path):
         from safetensors import safe_open
@@ -348,7 +351,8 @@ def read_tensors(path: Path, shown: object = None) -> dict[str, torch.Tensor]:
     Args:
         shown: Name of the file in error messages. Default: `path`.
     Raises:
-        DamagedFile: The file is not a complete safetensors file. For a pickle, the message lists what it would import.
+        DamagedFile: The file is not a complete safetensors file. If it is a pickle, the message lists the names that
+            the pickle would import.
     """
     with _translated_errors(path, shown or path):
         from safetensors.torch import load_file
@@ -368,7 +372,7 @@ def _translated_errors(path: Path, shown: object) -> Iterator[None]:
     except FileNotFoundError:
         raise DamagedFile(f"{shown} is missing") from None
     except (SafetensorError, OSError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
-        # Checked only after the error, because a safetensors file may start with the same two bytes as a pickle.
+        # This is checked only after an error, because a safetensors file may start with the same bytes as a pickle.
         if reason := unsafe_format(path):
             message = f"{shown} is {reason}; runfolio reads tensors from safetensors files only"
             raise DamagedFile(message) from None
@@ -398,7 +402,8 @@ def unsafe_format(path: Path) -> str | None:
 
 
 _PICKLE_SCAN_BYTES = 1 << 20
-"""Maximum number of bytes to read, because a small archive may unpack to more data than fits into memory."""
+"""Maximum number of bytes to read from a pickle, because a small archive may unpack to more data than fits into
+memory."""
 
 
 def _describe_imports(data: bytes) -> str:

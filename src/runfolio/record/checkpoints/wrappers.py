@@ -1,4 +1,5 @@
-"""Wrappers of modules (torch.compile, DataParallel, DDP, FSDP, averages). Recorded keys do not contain their prefixes.
+"""Wrappers of modules (torch.compile, DataParallel, DDP, FSDP, averages). Recorded keys do not contain the prefixes
+that wrappers add.
 
 A wrapper is recognised by its type and its position in the model, so a layer that is called `module` keeps its name. If
 there is no model, as for records of earlier versions, prefixes are recognised by name.
@@ -46,9 +47,10 @@ def module_state(module: Module, name: str) -> ModuleState:
     """Return the state of a module.
 
     Args:
-            name: Name of the module in the checkpoint, for error messages.
-        Raises:
-            ConfigError: The module is sharded over several processes, or two of its keys are equal without prefixes.
+        name: Name of the module in the checkpoint, for error messages.
+
+    Raises:
+        ConfigError: The module is sharded over several processes, or two of its keys are equal without prefixes.
     """
     wrappers = _wrappers(module)
     if _is_sharded_over_processes(module):
@@ -115,7 +117,10 @@ def _wrappers(module: Module) -> dict[str, list[str]]:
 
 
 def _is_sharded_over_processes(module: Module) -> bool:
-    """Return whether all processes would have to gather the state together, which would block."""
+    """Return whether a module is sharded over several processes.
+
+    All processes would have to gather its state together, so a single process would wait forever.
+    """
     distributed: Any = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return False
@@ -125,7 +130,7 @@ def _is_sharded_over_processes(module: Module) -> bool:
 
 def _sharded_message(name: str) -> str:
     return (
-        f"checkpoint entry {name} is sharded over several processes; gather it in all of them by"
+        f"checkpoint entry {name} is sharded over several processes; gather it in all processes by calling"
         " torch.distributed.checkpoint.state_dict.get_state_dict with full_state_dict=True, and save the result"
     )
 
@@ -140,7 +145,7 @@ def whole_tensor(value: Any, name: str) -> Any:
 
 
 def sharded_like(value: torch.Tensor, current: Any) -> Any:
-    """Return a tensor sharded in the same way as the current one, if that is sharded."""
+    """Return a tensor that is sharded in the same way as the current tensor, if the current tensor is sharded."""
     if not hasattr(current, "full_tensor"):
         return value
     from torch.distributed.tensor import distribute_tensor

@@ -25,13 +25,13 @@ from runfolio.record.content.answer_table import MOST_ITEMS, AnswerTable, column
 from runfolio.record.points import arrow_arrays, parquet_bounds
 
 GROUP_ROWS = 65_536
-"""Number of rows in a row group, so that the longest strings fit into `parquet_bounds.COLUMN_BYTES`."""
+"""Number of rows in a row group. With this number, even the longest strings fit into `parquet_bounds.COLUMN_BYTES`."""
 _NAME = re.compile(r"(?P<split>.+)-(?P<attempt>\d{1,9})(?:\.(?P<writer>[0-9a-z]{8}))?\.parquet", re.DOTALL)
 _METADATA_KEY = "runfolio"
 _LARGEST_HEADER = file_bounds.SEGMENT_FOOTER // 2
 _TEXTS = ("name", "digest")
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-"""In-memory type of strings. It limits the memory for repeated strings of an untrusted file."""
+"""In-memory type of strings. This type limits the memory that repeated strings in an untrusted file need."""
 _ARROW_TYPES = {np.int32: pa.int32(), np.float32: pa.float32(), np.float64: pa.float64()}
 
 
@@ -43,11 +43,11 @@ class AnswersHeader:
     classes: Annotated[list[Line], Most(1_000_000)] | None = None
     """Names of the classes in the order of the model's outputs; None if the answers are values."""
     source: Prose | None = None
-    """Name of the data, if an evaluation after training chose the data."""
+    """Name of the data, if the data was chosen for an evaluation after training."""
 
 
 class AnswersPath(NamedTuple):
-    """Answer file, as described by its name."""
+    """Path of an answer file, with the split and the attempt that its name contains."""
 
     path: RecordPath
     split: str
@@ -64,7 +64,7 @@ def pack(header: AnswersHeader, table: AnswerTable) -> bytes:
     """Return the content of an answer file.
 
     Raises:
-        ConfigError: There are too many class names, or their names are too long.
+        ConfigError: There are too many class names, or they are too long.
     """
     about = {**schema.encode(header), "runfolio": FORMAT, "saved": time_to_text(header.saved)}
     metadata = orjson.dumps(files.plain_json(about))
@@ -111,10 +111,10 @@ def read(path: RecordPath) -> tuple[AnswersHeader, AnswerTable]:
 
 
 def find_newest(folder: Path, split: str) -> AnswersPath | None:
-    """Return the last file of the newest attempt that answered a split; None if no attempt did.
+    """Return the newest answer file for a split, from the newest attempt that has one; None if no attempt has one.
 
     Raises:
-        DamagedFile, NewerFormat: As in `read`, or the attempt has several files.
+        DamagedFile, NewerFormat: As in `read`. Files are read only if the attempt has several of them.
     """
     candidates = [file for file in list_answers(folder) if file.split == split]
     newest = max((file.attempt for file in candidates), default=0)
@@ -164,7 +164,7 @@ def _read_table(source: pa.OSFile, parquet_file: pq.ParquetFile, header: Answers
     texts = [name for name in _TEXTS if name == "name" or name in in_file]
     expected = {**dict.fromkeys(texts, _TEXT), **{name: _ARROW_TYPES[kind] for name, kind in types.items()}}
     if wrong := [name for name, kind in expected.items() if in_file.get(name) != kind]:
-        raise pa.ArrowInvalid(f"it lacks {', '.join(wrong)}, or not of the expected type")
+        raise pa.ArrowInvalid(f"it lacks {', '.join(wrong)}, or the type is unexpected")
     parts: dict[str, list[Any]] = {name: [] for name in expected}
     for group in _groups(source, parquet_file, list(expected)):
         for name in texts:
@@ -188,7 +188,7 @@ def _groups(source: pa.OSFile, parquet_file: pq.ParquetFile, columns: list[str])
         if group.num_rows != parquet_file.metadata.row_group(number).num_rows:
             raise pa.ArrowInvalid("rows are missing")
         if any(column.null_count for column in group.columns):
-            raise pa.ArrowInvalid("rows without a value in every column")
+            raise pa.ArrowInvalid("some rows have no value in a column")
         yield group
 
 

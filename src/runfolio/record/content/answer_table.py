@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from runfolio.errors import ConfigError
 
 TOP = 5
-"""Number of classes that are kept for each item."""
+"""Maximum number of classes that are kept for each item."""
 MOST_ITEMS = 10_000_000
 LONGEST_TEXT = 1_000
-"""Longest name or digest of an item, and longest name of a class, in characters."""
+"""Maximum length of an item's name, an item's digest and a class name, in characters."""
 _BLOCK_SCORES = 1 << 20
-"""Number of scores that are ranked at once, which determines the memory needed."""
+"""Maximum number of scores that are ranked at once. It determines the memory needed for ranking."""
 TOLERANCE = 1e-3
-"""Largest error of a probability, and of the sum of a row of probabilities, in half precision."""
+"""Maximum rounding error of probabilities in half precision. It applies to each probability and to the sum of a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,11 @@ class AnswerTable:
 
     names: Sequence[str]
     digests: Sequence[str] | None
-    """Digest of each item's content; None if they are unknown."""
+    """Digests of the contents of the items; None if the digests are unknown."""
     classes: Sequence[str] | None
     """Names of the classes; None if the answers are values."""
     columns: dict[str, NDArray[Any]]
-    """Columns of numbers, [n] each, by name; `column_types` lists them."""
+    """Columns of numbers by name, each of shape [n]; `column_types` returns their names and types."""
 
 
 def column_types(classes: Sequence[str] | None) -> dict[str, type[np.generic]]:
@@ -58,7 +58,7 @@ def value_columns(truths: NDArray[Any], values: NDArray[Any]) -> dict[str, NDArr
 def class_columns(truths: NDArray[Any], scores: NDArray[Any], *, probabilities: bool) -> dict[str, NDArray[Any]]:
     """Return the columns for classification: truth, most probable classes with their probabilities, and cross-entropy.
 
-    Among equal scores, the first class comes first. Probabilities and losses of rows with NaN are NaN.
+    Classes with equal scores are ordered by class index. If a row contains NaN, its probabilities and its loss are NaN.
 
     Args:
         truths: Class index of each item, [n].

@@ -21,7 +21,7 @@ class ArtifactFile:
     """File of an artifact."""
 
     file: PathText
-    """Path below the artifact's folder, with `/`."""
+    """Path relative to the artifact's folder, with `/` as the separator."""
     bytes: Count
     sha256: Sha256
 
@@ -35,7 +35,7 @@ class Artifact:
     type: Prose = "file"
     saved: Moment | None = None
     folder: FileNameText | None = None
-    """Folder below `artifacts/` that holds the files; None means that it has the artifact's name."""
+    """Name of the folder below `artifacts/` that contains the files; None if it is the name of the artifact."""
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
@@ -113,7 +113,10 @@ def find(folder: Path, name: str) -> RecordPath | None:
 
 
 def _new_folder(parent: RecordPath, name: str) -> RecordPath:
-    """Create the first unused folder of `name`, `name.2`, `name.3` and so on, but never one named like a manifest."""
+    """Create the first unused folder of `name`, `name.2`, `name.3` and so on.
+
+    If `name` ends in `.json`, it is not used as a folder name, since it may be the name of a manifest.
+    """
     for number in itertools.count(2 if name.endswith(".json") else 1):
         folder = parent / (name if number == 1 else f"{name}.{number}")
         try:

@@ -19,11 +19,12 @@ class SourceFile:
     """Text file of the user, as it was at the start of the run."""
 
     path: PathText
-    """Path relative to the root, with `/`; absolute if the file is outside the root."""
+    """Path relative to the root, with `/` as the separator; absolute if the file is outside the root."""
     sha256: Sha256
     bytes: Count
     why: Line
-    """`script`, `module` (imported), `untracked` (by git) or `notebook` (executed cells)."""
+    """Reason for recording the file: `script`, `module` (imported), `untracked` (by git) or `notebook` (executed
+    cells)."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ LARGEST = 50 * 1024 * 1024
 NEWEST = 1024 * 1024
 """Number of bytes reserved for the newest output in a full log."""
 _LINE_LENGTH = 100_000
-"""Number of characters after which `last_lines` cuts a line, since a log may consist of a single line."""
+"""Maximum length in characters of a line that `last_lines` returns. Longer lines are cut, since a log may consist of a
+single line."""
 _LINE_BYTES = 200
 """Estimated bytes per line. If lines are longer, more of the file is read."""
 
@@ -26,7 +27,8 @@ def log_path(folder: Path, writer: str) -> RecordPath:
 
 
 class ConsoleLog:
-    """Log that is being written. If the disk or the size limit rejects output, only its newest part is held."""
+    """Log that is being written. If output cannot be written or exceeds the size limit, only its newest part is kept in
+    memory."""
 
     def __init__(self, path: RecordPath, largest: int = LARGEST, newest: int = NEWEST) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""Readable text of a console stream, with redrawn lines in their last state.
+"""Conversion of a console stream to readable text. If a line was redrawn, only its last state is kept.
 
 `ConsoleScreen` works like a small terminal. It stores the newest rows, follows the cursor, and outputs a row some time
 after the cursor has left it. A progress bar (`\\r`), several bars (tqdm), and a table that is drawn repeatedly (rich's
@@ -52,7 +52,7 @@ class _Row:
 
 
 class ConsoleScreen:
-    """Virtual screen of one stream. All times are seconds of a monotonic clock."""
+    """Virtual screen of one stream. All times are in seconds, measured with a monotonic clock."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -148,7 +148,7 @@ class ConsoleScreen:
         row, column = self._rows[self._row], self._column
         if column < len(row.text):
             self._mark_redrawn(row)
-        # Keep one character more than the limit, so that `final` can detect a line that was cut.
+        # Keep one more character than the limit allows, so that `final` can detect a line that was cut.
         row.text = (row.text[:column].ljust(column) + text + row.text[column + len(text) :])[: LINE_LENGTH + 1]
         row.touched = self._now
         self._column = min(column + len(text), LINE_LENGTH + 1)
@@ -166,7 +166,7 @@ class ConsoleScreen:
     def _up(self, rows: int | None) -> None:
         rows = rows or 1
         if rows > self._row:
-            # The program redraws rows that were already output. Since it draws slowly, the next rows are held longer.
+            # The program redraws rows that were already output. Since it draws slowly, the next rows are kept longer.
             self._hold_s = _SNAPSHOT_S
         self._row = max(0, self._row - rows)
 
@@ -216,4 +216,5 @@ _MOVES: dict[str, Callable[[ConsoleScreen, int | None], None]] = {
     "J": ConsoleScreen._erase_below,
     "K": ConsoleScreen._erase_in_line,
 }
-"""Functions by the final letter of a control sequence (ECMA-48). Other sequences do not affect the text."""
+"""Functions that move the cursor or erase text, by the final letter of a control sequence (ECMA-48). Other sequences do
+not affect the text."""

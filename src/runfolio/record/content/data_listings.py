@@ -33,7 +33,7 @@ class Item(NamedTuple):
     name: str
     """Name that does not depend on the location of the data, such as a path relative to the data folder, with `/`."""
     digest: str
-    """Digest that is equal for equal contents."""
+    """Digest of the content. Items with equal contents have equal digests."""
     label: str | None = None
 
 
@@ -94,7 +94,8 @@ class Listing:
         """Store the listing in a run, unless it is stored already.
 
         Raises:
-            OSError: The store cannot be written to, or the run was deleted. Its folder is not created again.
+            OSError: The store cannot be written to, or the run was deleted. A deleted run's folder is not created
+                again.
         """
         path = listing_path(folder, self.fingerprint)
         if path.exists():
@@ -109,7 +110,7 @@ class Listing:
         """Read a listing of a run.
 
         Args:
-            most_bytes: Largest unpacked size of a valid listing.
+            most_bytes: Maximum unpacked size of a valid listing.
         Raises:
             NotFound: The run has no listing with the fingerprint.
             DamagedFile: The listing is damaged.
@@ -201,7 +202,7 @@ class ListingDifference:
         return ", ".join(f"{len(names):,} {kind} ({_first(names)})" for kind, names in vars(self).items() if names)
 
     def counts_and_names(self, most: int = 20) -> dict[str, Any]:
-        """Return the number of names and the first `most` names of each kind of difference, as plain data."""
+        """Return the number of names and the first `most` names for each kind of difference, as plain data."""
         return {kind: {"count": len(names), "first": list(names[:most])} for kind, names in vars(self).items() if names}
 
 

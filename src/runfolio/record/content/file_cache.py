@@ -1,6 +1,6 @@
 """Cached results of file checks, keyed by path and valid as long as the file is unchanged.
 
-Checking the same files again only needs their `stat`. Losing the cache only costs time.
+To check the same files again, only `stat` is called for each file. If the cache is lost, the files are read again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class FileCache(Generic[ResultT]):
 
         Args:
             kind: Subfolder of the user's cache for results of this kind.
-            producer: Version of the check; results of different versions are ignored.
+            producer: Version of the check; results from other versions are ignored.
             make: Class of a result.
         """
         cache = cache_folder()
@@ -75,7 +75,7 @@ class FileCache(Generic[ResultT]):
 
 
 def is_current(result: CachedResult | None, path: Path) -> bool:
-    """Return whether the file is unchanged since the check."""
+    """Return whether the file has not changed since the result was computed."""
     if result is None:
         return False
     try:
@@ -88,7 +88,8 @@ def is_current(result: CachedResult | None, path: Path) -> bool:
 def stamp(status: os.stat_result) -> tuple[int, int, int, int]:
     """Return values that differ if a file was changed, replaced or renamed.
 
-    Size and mtime are not enough, because files from one archive often share them and some tools reset mtime.
+    Size and mtime are not sufficient, because files from one archive often have the same values, and some tools reset
+    mtime.
     """
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 

@@ -29,7 +29,7 @@ class Digest(NamedTuple):
 
 
 def files_below(folder: Path) -> list[str]:
-    """Return the names of the regular files below a folder, relative to the folder, with `/`, sorted.
+    """Return the sorted names of the regular files below a folder. Names are relative to the folder and use `/`.
 
     Links are followed, except links to a parent folder. Hidden entries are skipped, and so are entries that are neither
     a file nor a folder.
@@ -60,11 +60,11 @@ def _below(folder: Path, name: str, above: frozenset[str]) -> Iterator[str]:
 
 
 def digests(root: Path, names: Iterable[str]) -> Iterator[Digest]:
-    """Yield the digest of each file below `root`; only files that are new or changed are read.
+    """Yield the digest of each named file below `root`; only files that are new or have changed are read.
 
     Raises:
         NotFound: A file does not exist.
-        DamagedFile: A file is being written.
+        DamagedFile: A file kept changing while it was read.
         StoreError: A file cannot be read.
     """
     cache = FileCache(_FOLDER, root, _ALGORITHM, Digest)

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_BOXES = 10_000
-"""Boxes of an image."""
+"""Maximum number of boxes on an image."""
 MOST_MASKS = 16
-"""Masks of an image."""
+"""Maximum number of masks on an image."""
 MOST_CLASSES = 65_536
-"""Names of the classes of an image's boxes and masks."""
+"""Maximum number of class names for the boxes and masks of an image."""
 
 
 def _corners(value: Any) -> list[float]:
@@ -39,7 +39,7 @@ class Box(TypedDict, total=False):
     """Box over an image."""
 
     box: Required[Annotated[list[float], schema.checked("a list of 4 numbers: left, top, right, bottom", _corners)]]
-    """Edges in pixels of the image."""
+    """Left, top, right and bottom edges, in pixels of the image."""
     label: Prose | None
     score: AnyNumber | None
     group: Line | None
@@ -61,9 +61,9 @@ class Picture(TypedDict, total=False):
     boxes: Annotated[list[Box], Most(MOST_BOXES)]
     boxes_left_out: Count
     masks: Annotated[dict[str, FileNameText], Most(MOST_MASKS)]
-    """Name below `media/files/`, by name of the mask."""
+    """File name of each mask below `media/files/`, by the name of the mask."""
     classes: Annotated[dict[str, Prose], Most(MOST_CLASSES)]
-    """Names of the numbers in the masks."""
+    """Class names, by the number that represents the class in the masks."""
 
 
 class LoggedAudio(TypedDict, total=False):
@@ -71,10 +71,10 @@ class LoggedAudio(TypedDict, total=False):
     bytes: Required[Count]
     caption: Prose | None
     sample_rate: Count
-    """Samples of a channel per second."""
+    """Number of samples per second in each channel."""
     channels: Count
     samples: Count
-    """Samples of a channel."""
+    """Number of samples in each channel."""
     clipped: Count
     not_finite: Count
 
@@ -100,7 +100,7 @@ class LoggedTable(TypedDict, total=False):
     columns: Annotated[list[Prose], Most(file_bounds.TABLE_COLUMNS)]
     """Names of the columns."""
     images: Annotated[list[Prose], Most(file_bounds.TABLE_COLUMNS)]
-    """Names of the columns with images."""
+    """Names of the columns that contain images."""
 
 
 class LoggedMesh(TypedDict, total=False):
@@ -120,7 +120,7 @@ class LoggedText(TypedDict):
 
 class LoggedHistogram(TypedDict, total=False):
     edges: Required[list[Number]]
-    """Ascending, one more than counts; empty without counts."""
+    """Bin edges in ascending order: one more edge than counts, or no edges if there are no counts."""
     counts: Required[list[Number]]
     mean: AnyNumber | None
     std: AnyNumber | None
@@ -169,12 +169,12 @@ CONTENTS: dict[str, type] = {
     "graph": LoggedGraph,
     "layout": LoggedLayout,
 }
-"""Additional fields of a line, by kind."""
+"""Class that declares the additional fields of a line, by kind of medium."""
 KINDS = tuple(CONTENTS)
 
 
 class MediaLine(TypedDict):
-    """Fields of every line."""
+    """Fields that every line has."""
 
     seq: Required[Integer]
     time_us: Required[Integer]
@@ -197,11 +197,11 @@ class MediaEntry:
     content: dict[str, Any] = field(default_factory=dict)
     """Values that depend on the kind; see `docs/format.md`, Media."""
     path: Path | None = None
-    """File of images, figures, audio, video, tables and meshes."""
+    """Path of the medium's file; None if the kind of medium has no file."""
 
     @property
     def media_type(self) -> str | None:
-        """MIME type of the file, such as `audio/wav`; None if there is no file, or it has no known suffix."""
+        """MIME type of the file, such as `audio/wav`; None if there is no file or its suffix is unknown."""
         return None if self.path is None else media_types.type_of(self.path.name)
 
     @property
@@ -215,13 +215,14 @@ class MediaEntry:
 
     @property
     def masks(self) -> dict[str, Path]:
-        """Masks over an image by name: PNG files of its size, whose pixels are numbers of classes."""
+        """PNG files of the masks of an image, by name. A mask has the size of the image, and its pixels are class
+        numbers."""
         names: dict[str, str] = self.content.get("masks", {})
         return {} if self.path is None else {mask: self.path.with_name(name) for mask, name in names.items()}
 
     @property
     def classes(self) -> dict[int, str]:
-        """Names of the classes in the masks, by their numbers."""
+        """Names of the classes in the masks, by class number."""
         names: dict[str, str] = self.content.get("classes", {})
         return {int(number): name for number, name in names.items() if number.isdecimal()}
 
@@ -229,8 +230,8 @@ class MediaEntry:
         """Return the content of the file.
 
         Raises:
-            NotFound: The medium has no file, or it was deleted.
-            DamagedFile: It is a link or a device, or larger than any medium.
+            NotFound: The medium has no file, or the file was deleted.
+            DamagedFile: The file is a link or a device, or exceeds the size limit for media.
         """
         if self.path is None:
             raise NotFound(f"the {self.kind} {self.name!r} is not in a file; see `content`")
@@ -240,9 +241,9 @@ class MediaEntry:
             raise NotFound(f"{self.path} is missing") from None
 
     def table(self) -> pa.Table:
-        """Return the content of a table; `.to_pandas()` makes a DataFrame of it.
+        """Return the content of a logged table as an Arrow table, which `.to_pandas()` converts to a DataFrame.
 
-        A cell with an image is `{"bytes": PNG, "path": None}`, as in data sets of Hugging Face.
+        A cell with an image is `{"bytes": PNG, "path": None}`, as in Hugging Face data sets.
 
         Raises:
             NotFound: The medium is not a table, or its file was deleted.
@@ -265,17 +266,18 @@ def index_path(folder: Path, writer: str, number: int = 1) -> RecordPath:
 
 
 def file_path(folder: Path, name: str) -> RecordPath:
-    """Return the path of a file that a line names."""
+    """Return the path of a medium's file, given the name in its line."""
     return RecordPath(folder, MEDIA, MEDIA_FILES) / name
 
 
 def file_names(content: Mapping[str, Any]) -> list[str]:
-    """Return the names of all files of a medium, its main one first."""
+    """Return the names of all files of a medium; the first is the main file."""
     return [content["file"], *content.get("masks", {}).values()] if "file" in content else []
 
 
 def file_name(name: str, step: int, writer: str, seq: int, ending: str) -> str:
-    """Return the name of a file below `media/files/`, which is unique because (writer, seq, ending) is."""
+    """Return the name of a file below `media/files/`, which is unique because the combination of writer, seq and ending
+    is unique."""
     return f"{slug(name)}-{step}-{writer}-{seq}{ending}"
 
 
@@ -283,7 +285,7 @@ def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dic
     """Encode an entry as a line.
 
     Raises:
-        ConfigError: It exceeds the longest line of a record.
+        ConfigError: The line exceeds the maximum length of a line in a record.
     """
     line = {"seq": seq, "time_us": time_us, "step": step, "kind": kind, "name": name, **content}
     encoded = orjson.dumps(files.plain_json(line), option=orjson.OPT_APPEND_NEWLINE)

@@ -1,8 +1,8 @@
-"""Logged tables as Parquet files, which are written and read within limits (`docs/format.md`, Tables).
+"""Encoding and decoding of logged tables as Parquet files within size limits (`docs/format.md`, Tables).
 
-A column with images has the type of `Image` in Hugging Face `datasets`, a struct of `bytes` and `path`. The metadata of
-the file names these columns in the same way as `datasets`, so that `datasets` and other tools show the images.
-Source: https://huggingface.co/docs/datasets/about_dataset_features and `datasets/features/image.py`.
+A column with images has the same type as `Image` in Hugging Face `datasets`: a struct of `bytes` and `path`. The
+metadata of the file lists these columns in the same way as `datasets`, so that `datasets` and other tools show the
+images. Source: https://huggingface.co/docs/datasets/about_dataset_features and `datasets/features/image.py`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _check_size(metadata: pq.FileMetaData) -> None:
     groups = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
     rows, columns = metadata.num_rows, metadata.num_columns
     if not 0 <= rows <= file_bounds.TABLE_ROWS or rows != sum(groups) or min(groups, default=0) < 0:
-        raise pa.ArrowInvalid(f"it has {rows:,} rows, of at most {file_bounds.TABLE_ROWS:,}")
+        raise pa.ArrowInvalid(f"it has {rows:,} rows; at most {file_bounds.TABLE_ROWS:,} are allowed")
     if (
         columns > 2 * file_bounds.TABLE_COLUMNS or rows * columns > 2 * file_bounds.TABLE_CELLS
     ):  # an image column counts twice

@@ -35,7 +35,7 @@ def excess(picture: Image.Image) -> str | None:
 
 
 def decoded_bytes(picture: Image.Image) -> int:
-    """Return the number of bytes for a picture's decoded pixels and for a rotated or converted copy.
+    """Return the memory in bytes that a picture's decoded pixels and a rotated or converted copy of them need.
 
     The coefficients of a progressive JPEG are all in memory during decoding, and take two bytes each.
     """
@@ -48,7 +48,7 @@ def decoded_bytes(picture: Image.Image) -> int:
 
 
 def _is_turned(picture: Image.Image) -> bool:
-    # Otherwise Pillow would decode the whole PNG to look for EXIF data at its end.
+    # Without this check, Pillow would decode the whole PNG to look for EXIF data at its end.
     if picture.format == "PNG" and "exif" not in picture.info:
         return False
     return picture.getexif().get(_ORIENTATION, 1) != 1

@@ -19,7 +19,8 @@ from runfolio.record.base.schema import AttemptNumber, Line, Pid, Writer
 from runfolio.record.liveness.heartbeats import Heartbeat
 
 _WHOLE_AFTER_S = 0.5
-"""Seconds to wait for the content of a new claim file, which is written right after the file is created."""
+"""Maximum time in seconds to wait for the content of a new claim file, which is written right after the file is
+created."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,14 @@ class Claim:
 
 
 class AttemptTaken(StoreError):  # noqa: N818 - like all errors of runfolio, named after the event
-    """Another process has claimed the attempt."""
+    """Raised if another process has claimed the attempt."""
 
     def __init__(self, folder: Path, claim: Claim) -> None:
         self.claim = claim
         super().__init__(
             f"attempt {claim.attempt} of the run in {folder} has just been opened by process {claim.pid} on"
-            f" {claim.host}{_last_beat(folder, claim.writer)}; only one process can resume a run; stop that one first"
+            f" {claim.host}{_last_beat(folder, claim.writer)}; only one process can resume a run;"
+            " stop that process first"
         )
 
 
@@ -81,7 +83,7 @@ def read(folder: Path, attempt: int) -> Claim | None:
 
 
 def newest_attempt(folder: Path) -> int:
-    """Return the number of the highest claimed attempt; 0 if no attempt was claimed."""
+    """Return the highest number of a claimed attempt; 0 if no attempt was claimed."""
     paths = RecordPath(folder, CLAIMS).entries()
     matches = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in paths)
     return max((int(match[1]) for match in matches if match), default=0)
@@ -92,7 +94,7 @@ def _path(folder: Path, attempt: int) -> RecordPath:
 
 
 def _unknown_claim(attempt: int) -> Claim:
-    """Return a claim of an unknown process, which stands in for an invalid file."""
+    """Return a claim of an unknown process, which is used if a claim file is invalid."""
     return Claim(attempt, "unknown", "an unknown host", 0)
 
 

@@ -41,7 +41,7 @@ class Heartbeat:
     pid_namespace: Line
     pid: Pid
     pid_started: Seconds
-    """Start time of the process in seconds after boot. It distinguishes the process from a later one with the same
+    """Start time of the process in seconds after boot. It distinguishes the process from a later process with the same
     pid."""
     every_s: Seconds
     beat: Count = 0
@@ -131,13 +131,14 @@ class BeatHistory(Protocol):
 
 
 def is_over(folder: Path, writer: str) -> bool:
-    """Return whether a writer has certainly ended. On a different machine, only its last heartbeat can prove that."""
+    """Return whether a writer has certainly ended. If the writer ran on a different machine, only its last heartbeat
+    can prove this."""
     heartbeat = Heartbeat.read(folder, writer)
     return heartbeat is not None and (heartbeat.end is not None or heartbeat.process_is_gone() is True)
 
 
 def derive_state(folder: Path, document: RunDocument, history: BeatHistory) -> str:
-    """Return the state in `run.json`, corrected by the run's heartbeats and deaths (`docs/format.md`, alive)."""
+    """Return the state in `run.json`, corrected with the run's heartbeats and deaths (`docs/format.md`, alive)."""
     state = document.status.state
     if not document.attempts or state not in (RUNNING, "finished"):
         return state
@@ -153,7 +154,7 @@ def derive_state(folder: Path, document: RunDocument, history: BeatHistory) -> s
 
 
 def is_gone(folder: Path, heartbeat: Heartbeat, history: BeatHistory) -> bool:
-    """Return whether a writer that reported no end is dead, because its process is gone or was silent for too long."""
+    """Return whether a writer that reported no end is dead: its process is gone, or has been silent for too long."""
     is_dead = heartbeat.process_is_gone()
     if is_dead is None:
         key = f"{folder}:{heartbeat.writer}:{_boot()}"  # boot of the reader, whose steady clock restarts with each boot
@@ -188,7 +189,7 @@ def _pid_namespace() -> str:
 
 
 def process_started(pid: int) -> float | None:
-    """Return the start time of a process in seconds after boot; None if it does not exist or is a zombie."""
+    """Return the start time of a process in seconds after boot; None if the process does not exist or is a zombie."""
     import psutil
 
     try:

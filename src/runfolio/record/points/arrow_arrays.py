@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 TIME = pa.timestamp("us", "UTC")
-"""Type of times in tables."""
+"""Arrow type of the columns of times in tables."""
 
 
 def to_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
@@ -50,20 +50,20 @@ def texts(values: Sequence[str]) -> pa.Array:
 
 
 def decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Return the code of each row, and the strings that the codes stand for.
+    """Return the code of each row, and the strings that the codes refer to.
 
     Raises:
-        ArrowInvalid: A code has no string.
+        ArrowInvalid: A code has no matching string.
     """
     codes, values = to_numpy(column.indices), column.dictionary.to_pylist()
     # For a damaged page, Arrow may return fewer strings.
     if codes.size and (codes.min() < 0 or codes.max() >= len(values)):
-        raise pa.ArrowInvalid("a code has no string")
+        raise pa.ArrowInvalid("a dictionary code has no matching string")
     return codes, values
 
 
 def repeated_texts(values: Sequence[str], counts: Sequence[int]) -> pa.DictionaryArray:
-    """Return an array that repeats each string as often as `counts` states."""
+    """Return an array in which each string is repeated as often as `counts` states."""
     codes = {text: code for code, text in enumerate(dict.fromkeys(values))}
     indices = np.repeat(np.array([codes[text] for text in values], np.int32), np.array(counts, np.int64))
     return pa.DictionaryArray.from_arrays(from_numpy(indices), texts(list(codes)))

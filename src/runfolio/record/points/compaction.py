@@ -1,8 +1,8 @@
 """Sealing and compaction: tails become Parquet segments, segments are merged, and covered files are removed.
 
-As a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), the module seals or compacts,
-and then sweeps. A training process can thus have long tails sealed without loading Arrow, using memory for it, or
-waiting for the interpreter lock.
+If the module is started as a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), it
+seals or compacts, and then sweeps. A training process that starts this program to seal long tails does not need to load
+Arrow, use additional memory, or wait for the interpreter lock.
 
 If the process is killed at any moment, every log call is still in an intact file. A file is deleted only after the
 segment that covers it was synced and renamed, and the folder was synced.
@@ -37,10 +37,11 @@ from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.points.tail_columns import Tail
 
 STALE_VIEW_S = 120.0
-"""Seconds for which a covered file is kept on a network disk, for readers with an outdated view of the folder."""
+"""Seconds for which a covered file is kept on a network disk, where readers may have an outdated view of the folder."""
 ABANDONED_S = 3600.0
-"""Age in seconds from which a hidden file counts as abandoned. If its process was only suspended, only its work is
-lost: the process cannot rename the missing file, and deletes no other file before the rename."""
+"""Age in seconds after which a hidden file counts as abandoned and is deleted. If the process that created the file was
+only suspended, only its unfinished work is lost. The process cannot rename the deleted file, and it deletes no other
+file before the rename."""
 _ROWS_AT_ONCE = 131_072
 """Maximum number of points in memory, for runs of any size."""
 _SMALLEST_BLOCK = 8192
@@ -48,7 +49,8 @@ _SMALLEST_BLOCK = 8192
 _BUSY_NICE = 10
 T = TypeVar("T")
 TailCoverage = dict[RecordPath, SeqRanges]
-"""Ranges that each tail covers. They are empty if a line is damaged, so that the tail is kept."""
+"""Ranges of log calls that each tail contains. If a line of a tail is damaged, its ranges are empty, so that the tail
+is kept."""
 
 
 def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
@@ -98,15 +100,16 @@ def _seal_each(folder: Path, writer: str, number: int) -> TailCoverage:
 
 
 def _closed_tails(folder: Path, writer: str) -> Iterator[Tail]:
-    """Return the tails of `writer`, and those of writers that have ended."""
+    """Return the tails of `writer`, and the tails of writers that have ended."""
     return (tail for tail in _tails(folder) if tail.writer == writer or is_over(folder, tail.writer))
 
 
 def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage | None = None) -> int:
     """Delete the tails and segments that other segments cover completely, and return the number of deleted files.
 
-    Tails that may still be written to are kept, and so are files that only a segment with unreadable pages covers.
-    Files that cannot be deleted also stay, which is harmless. Temporary files of killed processes are deleted too.
+    Tails that may still be written to are kept. Files are also kept if only a segment with unreadable pages covers
+    them. Files that cannot be deleted are kept too, which is harmless. Temporary files of killed processes are deleted
+    too.
 
     Args:
         after_s: Minimum age of a covering segment in seconds. Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
@@ -142,7 +145,7 @@ def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], 
 
     Raises:
         DamagedFile: A page of a segment cannot be read.
-        FileNotFoundError: A tail was deleted, since another segment covers it.
+        FileNotFoundError: A tail was deleted, because another segment covers its log calls.
     """
     coverage: TailCoverage = {}
     with _SortedTailRows(RecordPath(folder, METRICS)) as tail_rows:
@@ -166,7 +169,8 @@ def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], 
 
 
 class _SortedTailRows:
-    """Sorted points of tails: in memory if there are few, else in chunks of an unnamed file."""
+    """Sorted points of tails. If there are few points, they are kept in memory, otherwise in chunks of an unnamed
+    file."""
 
     def __init__(self, folder: RecordPath) -> None:
         self.metrics: dict[str, int] = {}
@@ -222,7 +226,7 @@ class _SortedTailRows:
         self._rows = []
         order = _ranks(self.metrics), _ranks(self._writers)
         rows = sort_rows(_translate_codes(rows, *order))
-        # Rows are stored by code, since later names change the ranks, but not the relative order of earlier names.
+        # Rows are stored with codes, since later names change the ranks, but not the relative order of earlier names.
         rows = _translate_codes(rows, *(np.argsort(ranks).astype(np.int32) for ranks in order))
         rows.tofile(self._file)
         self._chunk_bounds.append(self._chunk_bounds[-1] + len(rows))
@@ -248,7 +252,7 @@ def _translate_codes(rows: Rows, metrics: NDArray[np.int32], writers: NDArray[np
 
 
 def _free_path(folder: Path, writer: str, number: int, ranges: SeqRanges) -> RecordPath | None:
-    """Return an unused path for a segment of `ranges`; None if no segment has to be written."""
+    """Return an unused path for a segment that covers `ranges`; None if no segment has to be written."""
     while (path := segment_path(folder, writer, number)).exists():
         segment = _open_readable(Segment.open, path)
         if segment is not None and seq_ranges.contains(segment.ranges, ranges):

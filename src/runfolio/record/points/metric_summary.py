@@ -1,4 +1,4 @@
-"""Summary of a metric, in a separate module so that tables of runs need not load Arrow."""
+"""Summary of a metric. It is in a separate module, so that tables of runs do not need to load Arrow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _SYSTEM_METRIC = re.compile(
     r"_mb_per_s|gpu\d+/(?:use|memory_mb|power_w|temperature_c)|data_wait|(?:batches|samples|steps)_per_s)"
 )
 PER_PARAMETER = ("grad_norm/", "weight_norm/", "update_ratio/", "dead_units/")
-"""Prefixes of the metrics that a watched model logs per parameter or layer. They are too many for a table."""
+"""Prefixes of the metrics that a watched model logs per parameter or layer. There are too many of these metrics for a
+table."""
 WATCHED = frozenset(prefix.rstrip("/") for prefix in PER_PARAMETER)
 """Metrics that a watched model logs for the whole model."""
 AXES = frozenset({"epoch", "samples"})

@@ -17,21 +17,22 @@ from runfolio.record.base import file_bounds
 from runfolio.record.base.record_path import RecordPath, descriptor_path
 
 GROUP_ROWS = 1 << 20
-"""Largest number of rows in a row group (`docs/format.md`, Segments)."""
+"""Maximum number of rows in a row group (`docs/format.md`, Segments)."""
 COLUMN_BYTES = 256 << 20
-"""Largest unpacked size in bytes of a column in a row group."""
+"""Maximum unpacked size of a column in a row group, in bytes."""
 _ROWS_PER_BYTE = 200
-"""Largest number of rows per byte of a file; a constant metric reaches about 40."""
+"""Maximum number of rows per byte of a file; a constant metric reaches about 40."""
 _ZSTD_RATIO = 1 << 15
-"""Largest compression ratio: a block of 4 bytes may unpack to 128 KB."""
+"""Maximum compression ratio of zstd, since a block of 4 bytes may unpack to 128 KB."""
 _UNCOUNTED_BYTES = 1 << 20
-"""Largest footer, in bytes, whose structs are not counted. Arrow needs up to 250 times as much memory."""
+"""Maximum size in bytes of a footer whose structs are not counted. Arrow may need 250 times as much memory for a
+footer."""
 _STRUCT_BYTES = 8
-"""Smallest average size of a struct in a footer, in bytes. Structs that Arrow writes have about 14 bytes."""
+"""Minimum average size of a struct in a footer, in bytes. Structs that Arrow writes have about 14 bytes."""
 _HEADER_BYTES = 4096
-"""Size of the largest page header in bytes. The header contains the first and last name on the page."""
+"""Maximum size of a page header in bytes. The header contains the first and the last name on the page."""
 _VARINT_BITS = 64
-"""Number of bits in the largest integer."""
+"""Maximum number of bits in an integer."""
 _TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
 """Type codes of Thrift's compact protocol."""
 _UNPACKED, _PACKED = (2,), (3,)
@@ -40,14 +41,14 @@ _PAGE_KIND, _DATA_ENCODING, _DATA_2_ENCODING = (1,), (5, 2), (8, 4)
 """Paths of the fields in a page header for the kind of page, and the encoding in data pages of version 1 and 2."""
 _DATA_KINDS = {0: _DATA_ENCODING, 3: _DATA_2_ENCODING}
 _PLAIN_ENCODINGS = (0, 3)
-"""PLAIN, and RLE for booleans. Other encodings can repeat long strings in a few bytes."""
+"""Codes of the encodings PLAIN, and RLE for booleans. Other encodings can repeat long strings in a few bytes."""
 _PLAIN_TYPES = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE", "BYTE_ARRAY")
 """Types in which a missing value takes at most 8 bytes."""
 _CHECKSUM = b"RFcs"
 
 
 PAGE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
-"""Errors raised when a page is read: for damage, a failing disk, and strings that are not valid UTF-8."""
+"""Errors raised if a page is damaged, a disk fails, or a string is not valid UTF-8."""
 
 
 class Footer(NamedTuple):
@@ -73,7 +74,7 @@ def open_file(path: RecordPath, most_bytes: int = file_bounds.SEGMENT) -> pa.OSF
 
 
 def read_footer(file: pa.NativeFile) -> Footer:
-    """Return the footer. If its stated length is wrong, return as many bytes as available.
+    """Return the footer. If its stated length is wrong, return as many bytes as are available.
 
     Raises:
         ArrowInvalid: The footer is larger than allowed, or contains more structs than its size allows.
@@ -91,7 +92,8 @@ def read_footer(file: pa.NativeFile) -> Footer:
 
 
 def checksum_of(footer: Footer) -> bytes:
-    """Return the 8-byte checksum that precedes a footer. Parquet has none, and some damage makes Arrow abort."""
+    """Return the 8-byte checksum that precedes a footer. The Parquet format has no such checksum, and Arrow may abort
+    the process if the footer is damaged."""
     return _CHECKSUM + zlib.crc32(footer.data).to_bytes(4, "little")
 
 
@@ -127,11 +129,11 @@ def check_plain(file: pa.NativeFile, metadata: pq.FileMetaData, most_bytes: int)
         for index in range(metadata.num_columns):
             column = metadata.row_group(group).column(index)
             if column.compression not in ("ZSTD", "UNCOMPRESSED"):
-                raise pa.ArrowInvalid(f"a column of it is packed by {column.compression}")
+                raise pa.ArrowInvalid(f"a column is compressed with {column.compression}")
             for page in _pages(file, column):
                 encoding = page.get(_DATA_KINDS.get(page.get(_PAGE_KIND, -1), ()))
                 if encoding not in _PLAIN_ENCODINGS:
-                    raise pa.ArrowInvalid(f"column {column.path_in_schema} is not of plain values")
+                    raise pa.ArrowInvalid(f"column {column.path_in_schema} does not have plain values")
                 unpacked += page[_UNPACKED]
                 if unpacked > most_bytes:
                     raise pa.ArrowInvalid(f"it would take more than {most_bytes:,} bytes")
@@ -156,7 +158,7 @@ def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
 
 
 def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns: Sequence[str]) -> None:
-    """Check that some columns of a row group do not unpack to more than `COLUMN_BYTES`.
+    """Check that none of the `columns` of a row group unpacks to more than `COLUMN_BYTES`.
 
     Raises:
         ArrowInvalid: A column would be too large, or its compression is not supported.
@@ -184,7 +186,7 @@ def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
 
 
 def _pages(file: pa.NativeFile, column: pq.ColumnChunkMetaData) -> Iterator[dict[tuple[int, ...], int]]:
-    """Yield the header of each page of a column: integers by the path of their field."""
+    """Yield the integers in the header of each page of a column, by the path of their field."""
     starts = [column.data_page_offset]
     if column.has_dictionary_page and column.dictionary_page_offset:
         starts.append(column.dictionary_page_offset)
@@ -232,7 +234,7 @@ def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> t
 
 
 def _integers(data: bytes) -> tuple[dict[tuple[int, ...], int], int]:
-    """Return the fields of a Thrift struct (compact protocol) that are integers, and the bytes it takes."""
+    """Return the integer fields of a Thrift struct (compact protocol), and the size of the struct in bytes."""
     try:
         return _struct(data, 0)
     except (IndexError, RecursionError):

@@ -16,7 +16,10 @@ from runfolio.record.points.row_merging import Rows
 
 
 class WriterChoice(NamedTuple):
-    """Indices of writers. In each attempt, `all` writers are shown only if the `first` did not log the metric."""
+    """Indices of the writers whose points are shown.
+
+    In each attempt, the points of `all` writers are shown only if no writer in `first` logged the metric.
+    """
 
     first: list[int]
     all: list[int]
@@ -55,7 +58,7 @@ class WriterChoice(NamedTuple):
         )
 
     def primary_keys(self, blocks: Iterable[Rows]) -> NDArray[np.int64]:
-        """Return the `_key` of each pair of a metric and an attempt in which the `first` writers logged the metric."""
+        """Return the `_key` of each (metric, attempt) pair in which a writer in `first` logged the metric."""
         keys = [np.unique(_key(rows[np.isin(rows["writer"], self.first)])) for rows in blocks]
         return np.unique(np.concatenate([np.empty(0, np.int64), *keys]))
 

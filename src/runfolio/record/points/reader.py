@@ -39,7 +39,7 @@ from runfolio.record.points.tails import LogCall
 Branch = Literal["newest", "all"]
 T = TypeVar("T")
 _LIST_ATTEMPTS = 5
-"""Number of attempts to list and open the files, since a tail may be sealed and deleted in between."""
+"""Maximum number of attempts to list and open the files, since a tail may be deleted after it was listed."""
 CURVE = ("step", "time_us", "value", "attempt")
 """Columns that `Points` contains."""
 _ROWS_AT_ONCE = 500_000
@@ -94,7 +94,7 @@ class PointFiles:
 
         Args:
             rank: Rank whose points are returned, if several processes wrote to the run. Default: in each attempt, the
-                points of the primary process if it logged the metric, else those of all processes.
+                points of the primary process if it logged the metric, otherwise the points of all processes.
         Raises:
             NotFound: The run has no such metric, or no process of that rank.
         """
@@ -113,8 +113,8 @@ class PointFiles:
         """Yield blocks of the points that `read` returns for several metrics, so that memory is bounded.
 
         Returns:
-            Metrics of a block in order, each with its number of points, and the points. A metric may continue in the
-            next block.
+            For each block, a list of metrics in order with their numbers of points, and the points. A metric may
+            continue in the next block.
         """
         choice = self._choice(None)
         last: tuple[str, Key] | None = None
@@ -140,8 +140,9 @@ class PointFiles:
         """Return the value of another metric at each point that `read` returns.
 
         Returns:
-            Value of `other` in the same log call, else the last earlier value of the same writer, else NaN; float64
-            [n]. True if the value is from the same call; bool [n].
+            Two arrays of shape [n]. The first (float64) contains the value of `other` in the same log call, or else the
+            last earlier value of the same writer, or else NaN. The second (bool) is True if the value is from the same
+            log call.
         """
         shown = self._choice(rank)
         rows = self._retry_damaged(lambda: self._rows_of(metric, "newest", shown))
@@ -215,7 +216,8 @@ class PointFiles:
         return {writer: int(last[index]) for writer, index in self._writers.items() if last[index]}
 
     def copy(self, path: RecordPath, last: Mapping[str, int]) -> None:
-        """Write a segment with each writer's log calls up to its `seq` in `last`, if there are any.
+        """Write a segment with each writer's log calls up to its `seq` in `last`; if there are no such calls, write
+        nothing.
 
         Raises:
             OSError: The segment cannot be written.
@@ -285,10 +287,11 @@ class PointFiles:
         return loaded
 
     def _retry_damaged(self, compute: Callable[[], T]) -> T:
-        """Return the result of `compute`. If a segment turns out to be damaged, note that and repeat the computation.
+        """Return the result of `compute`. If a segment turns out to be damaged, add the damage to `problems` and repeat
+        the computation.
 
-        A segment raises only once. It then no longer covers other files, so that the copies of its points there are
-        read.
+        Each damaged segment raises an error only once. Afterwards, it no longer covers other files, so that copies of
+        its points in these files are read.
         """
         while True:
             try:
@@ -297,7 +300,8 @@ class PointFiles:
                 self.problems.append(str(error))
 
     def _needed_files(self) -> tuple[list[Segment], list[tuple[Tail, list[CallColumns]]]]:
-        """Return the files that others do not cover completely. Files that overlap in part still contain duplicates."""
+        """Return the files that other files do not cover completely. Files that overlap partly still contain duplicate
+        points."""
         segments, covered = segment_files.select_needed(self._segments)
         return segments, [entry for entry in self._tails if not seq_ranges.contains(covered, entry[0].ranges)]
 

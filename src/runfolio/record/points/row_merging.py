@@ -32,7 +32,7 @@ def empty_rows() -> Rows:
 
 
 def sort_rows(rows: Rows) -> Rows:
-    """Return the rows sorted by `KEYS`; of duplicates, only the first is kept."""
+    """Return the rows sorted by `KEYS`; only the first of several duplicates is kept."""
     if is_ordered(rows):
         return rows
     rows = rows[np.lexsort([rows[key] for key in reversed(KEYS)])]
@@ -105,5 +105,5 @@ def find_spans(codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def lookup_codes(names: Iterable[str], codes: Mapping[str, int]) -> NDArray[np.int32]:
-    """Return the code of each name, as an array that translates the codes of one file."""
+    """Return the code of each name in `names`, as an array that translates indices into `names` to codes."""
     return np.fromiter((codes[name] for name in names), np.int32)

@@ -51,7 +51,7 @@ BLOCK_ROWS = 65_536
 
 
 class LargeFooterError(Exception):
-    """A segment was not written, because its footer would be larger than readers accept."""
+    """Raised if a segment was not written, because its footer would be larger than readers accept."""
 
 
 def write(
@@ -170,7 +170,7 @@ class Segment:
     _file: pq.ParquetFile
     _source: pa.OSFile
     damaged: bool = False
-    """True once a damaged page was found. From then on, damaged parts are skipped without an error."""
+    """True once a damaged page has been found. From then on, damaged parts are skipped without an error."""
 
     @classmethod
     def open(cls, path: RecordPath) -> Segment:
@@ -221,7 +221,8 @@ class Segment:
         return sorted(names)
 
     def rows_of(self, metric: str, columns: Sequence[str], writers: Mapping[str, int]) -> Rows:
-        """Return the rows of one metric, ordered. Its index is 0, and columns that were not requested are 0 too.
+        """Return the rows of one metric, ordered. The metric has the index 0, and columns that were not requested are 0
+        too.
 
         Raises:
             DamagedFile: A page fails its checksum or cannot be decoded. This error is raised only once per segment.
@@ -238,9 +239,9 @@ class Segment:
         return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
 
     def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
-        """Return numeric columns of one metric as arrays; this is the fastest way if the run has a single file.
+        """Return numeric columns of one metric as arrays; this is the fastest method if the run has a single file.
 
-        The result is None if the metric is missing or a page cannot be read. Use `rows_of` then.
+        The result is None if the metric is missing or a page cannot be read. In this case, use `rows_of`.
         """
         groups, alone = [], True
         for group, lowest, highest in self._extent:
@@ -262,13 +263,13 @@ class Segment:
             return [arrow_arrays.to_numpy(rows[name]) for name in columns] if rows.num_rows else None
         if not any(part.num_rows for part in parts):
             return None
-        # The columns are copied, so that the rows of other metrics need not stay in memory.
+        # The columns are copied, so that the rows of other metrics are not kept in memory.
         return [np.concatenate([arrow_arrays.to_numpy(part.column(name)) for part in parts]) for name in columns]
 
     def summaries(self) -> dict[str, MetricSummary] | None:
-        """Return the summary of each metric by name, which is fastest if this is the only file.
+        """Return the summary of each metric by name; this is the fastest method if the run has a single file.
 
-        Return None if the segment is large or a page cannot be read. Use `blocks` then.
+        The result is None if the segment is large or a page cannot be read. In this case, use `blocks`.
         """
         metadata, columns = self._file.metadata, ["metric", "step", "value"]
         if metadata.num_rows > LARGEST_GROUP:
@@ -331,7 +332,7 @@ class Segment:
 
     @cached_property
     def _extent(self) -> list[tuple[int, str | None, str | None]]:
-        """Number of each row group, with its first and last metric; None if the file does not state them."""
+        """Number, first metric and last metric of each row group. A metric is None if the file does not state it."""
         metadata = self._file.metadata
         index = next(
             column for column in range(metadata.num_columns) if metadata.schema.column(column).path == "metric"
@@ -405,12 +406,16 @@ def _first_line(error: BaseException) -> str:
 
 
 def widest_first(segments: Iterable[Segment]) -> list[Segment]:
-    """Return the segments that cover the most log calls first, so that a compacted segment comes before its parts."""
+    """Return the segments in descending order of the number of log calls that they cover.
+
+    A compacted segment thus comes before the segments that were merged into it.
+    """
     return sorted(segments, key=lambda segment: (-seq_ranges.size(segment.ranges), segment.path.name))
 
 
 def select_needed(segments: Iterable[Segment]) -> tuple[list[Segment], SeqRanges]:
-    """Return the segments that others do not cover completely, and their ranges. A damaged segment covers nothing."""
+    """Return the segments that other segments do not cover completely, and the union of the covered ranges. A damaged
+    segment covers nothing."""
     chosen: list[Segment] = []
     covered: SeqRanges = {}
     for segment in widest_first(segments):

@@ -63,6 +63,6 @@ def _holds(pairs: list[tuple[int, int]], first: int, last: int) -> bool:
 
 
 def _last_start(pairs: list[tuple[int, int]], seq: int) -> tuple[int, int] | None:
-    """Return the last range that starts at or before `seq`, by binary search, since there may be a million."""
+    """Return the last range that starts at or before `seq`, by binary search, since there may be a million ranges."""
     index = bisect_right(pairs, seq, key=itemgetter(0))
     return pairs[index - 1] if index else None

@@ -30,7 +30,7 @@ def summarize(blocks: Iterable[Rows]) -> dict[int, MetricSummary]:
 
 
 def add_later(summaries: dict[Name, MetricSummary], metric: Name, summary: MetricSummary) -> None:
-    """Add the summary of a metric's later points to that of its earlier ones, if there are any."""
+    """Add the summary of a metric's later points to the summary of its earlier points, if there are any."""
     before = summaries.get(metric)
     summaries[metric] = summary if before is None else _combine(before, summary)
 

@@ -89,7 +89,7 @@ class Tail:
         """Return calls as rows, unsorted.
 
         Args:
-            metrics: Index of each metric in `names` among all metrics.
+            metrics: Index among all metrics, for each metric in `names`.
             writer: Index of `self.writer` among all writers.
         """
         rows = np.empty(len(calls.values), ROW)
