@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 STATES = (RUNNING, *ENDED, CRASHED)
 _FULL_SCAN_S = 60.0
-"""Seconds between two scans that compare all files. A network disk can report the times of folders late."""
+"""Minimum seconds between two scans that compare all files, since network disks can report folder times late."""
 
 
 class Runs(Sequence[RecordedRun], ArrowFrame):
@@ -135,7 +135,7 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
 
         The columns are `id`, `name`, `experiment`, `state`, `created` (UTC) and `duration_s`; `params.lr` for each
         config value; `metrics.val/acc` for the last value of each metric; `metrics.val/acc.best` for its best value, if
-        its name tells the direction; and `summary.x` for each result. A column whose values are of several types is a
+        its name shows the direction; and `summary.x` for each result. A column whose values are of several types is a
         column of texts.
         """
         return runs_frame(self)
@@ -169,7 +169,7 @@ class Folio:
         """Problem of each run that the last scan could not read, keyed by folder; None before the first scan."""
         self._progress = progress
         self._next_full_scan = -math.inf
-        """Time of the clock `steady` from which a scan compares the files of ended runs too, on a network disk."""
+        """Time on the `steady` clock after which a scan of a network disk also compares the files of ended runs."""
         self._index = StoreIndex(self.store, self._fill)
         if refresh:
             self._index.clear()

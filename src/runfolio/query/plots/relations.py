@@ -166,7 +166,7 @@ def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
 
 
 def correlation(first: Axis, second: Axis) -> Correlation | None:
-    """Return the correlation over the runs that have numbers on both axes; None for categories or if there are too few."""
+    """Return the correlation over the runs that have numbers on both axes; None for categories or too few runs."""
     if first.categories is not None or second.categories is not None:
         return None
     complete = np.isfinite(first.shown) & np.isfinite(second.shown)
