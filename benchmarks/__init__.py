@@ -1,1 +1,1 @@
-"""Cost of runfolio, measured together with its peers; `make bench` writes `docs/benchmarks.md`."""
+"""Benchmarks of runfolio and its peers; `make bench` writes the results to `docs/benchmarks.md`."""

@@ -1,7 +1,7 @@
 """Program behind `make bench`: measure runfolio and its peers in one run, and write `docs/benchmarks.md`.
 
 python -m benchmarks                                 everything; takes about twelve minutes
-python -m benchmarks --quick                         a smoke run that only prints; its figures mean little
+python -m benchmarks --quick                         a smoke run that only prints; its results are not reliable
 python -m benchmarks --loggers runfolio trackio      only some loggers; the results are only printed
 """
 

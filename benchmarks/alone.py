@@ -56,7 +56,7 @@ METRICS_A_STEP = 10
 
 @dataclass
 class OwnFigures:
-    """Figures of runfolio alone."""
+    """Results of the measurements of runfolio alone."""
 
     size: Size
     beside_list: dict[int, dict[str, float]] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class OwnFigures:
     many_steps: dict[str, Any] = field(default_factory=dict)
     many_metrics: dict[str, float] = field(default_factory=dict)
     encodings: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    """Figures by scalars per call, then by encoding."""
+    """Results keyed by scalars per call, then by encoding."""
     init: InitCost = field(default_factory=lambda: InitCost({}, {}))
 
 
@@ -77,8 +77,8 @@ def measure(size: Size, msgpack: str | None, report: Callable[[str], None]) -> O
 
     Args:
         size: Amount of work.
-        msgpack: Folder that msgpack can be imported from; None leaves it out.
-        report: Function that is called with each activity.
+        msgpack: Folder that msgpack can be imported from. If None, msgpack is not measured.
+        report: Function that is called with a description of each activity.
     """
     figures = OwnFigures(size)
     for scalars in (1, 10):
@@ -114,7 +114,7 @@ def steps(size: Size) -> int:
 
 
 def _until_visible() -> float:
-    """Return the seconds from the call of `runfolio.init`, including its imports, until a reader finds the run."""
+    """Return the seconds from the start of `runfolio.init`, including its imports, until a reader finds the run."""
     with processes.fresh_workplace() as workplace:
         began, sightings = workplace.folder / "began", list[float]()
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.checkpoint_cost
 
-The state is as large as that of a ResNet-18 with Adam: 11.7 million weights with two moments each, 140 MB. Between two
-checkpoints, the loop trains a small network for a while. "step" is the median time of these training steps, and
-"slowest step" is their maximum, which shows how much the writing of a checkpoint slows training down.
+The state has the size of a ResNet-18 with Adam, 140 MB: 11.7 million weights, and two moments for each weight. Between
+two checkpoints, the loop trains a small network for a while. "step" is the median time of these training steps, and
+"slowest step" is their maximum, which shows how much writing a checkpoint slows down training.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One measurement in a fresh process: `python -m benchmarks.child MODULE:FUNCTION ARGUMENTS RESULT`.
+"""Program that runs one measurement in a fresh process: `python -m benchmarks.child MODULE:FUNCTION ARGUMENTS RESULT`.
 
-Arguments and result are JSON. The result goes to a file, since loggers may print anything.
+The arguments and the result are JSON. The result is written to a file, since loggers may print anything.
 """
 
 from __future__ import annotations

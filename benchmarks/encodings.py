@@ -1,4 +1,4 @@
-"""Encodings of log calls before they are sealed: their cost, and whether a person can read them."""
+"""Encodings of log calls that are not sealed yet, compared by cost and by readability for humans."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from runfolio.tracking.pipeline.encoder import EncodedPoints, Encoder
 from runfolio.tracking.pipeline.queue_items import Plain
 
 _FLUSH = 500
-"""Number of calls that are encoded at once: half a second at 1,000 calls per second."""
+"""Number of calls that are encoded at once. At 1,000 calls per second, this corresponds to half a second."""
 _ROUNDS = 5
 
 Encode = Callable[[list[Plain]], bytes]
 
 
 def measure(scalars: int, calls: int, msgpack: str | None) -> dict[str, dict[str, Any]]:
-    """Return µs per call and bytes per point of each encoding. Encoding holds the interpreter lock all the time.
+    """Return µs per call and bytes per point of each encoding. Encoding holds the interpreter lock throughout.
 
     Args:
-        msgpack: Folder that msgpack can be imported from; None leaves it out.
+        msgpack: Folder that msgpack can be imported from. If None, msgpack is not measured.
     """
     logged: list[Plain] = [(1.7e9 + 0.001003 * n, n, values) for n, values in enumerate(losses(scalars, calls))]
     encodings: dict[str, Encode] = {
@@ -96,7 +96,8 @@ def _msgpack() -> Encode:
 
 
 def _is_text(data: bytes) -> bool:
-    """Return whether `less` shows the data as they are: UTF-8 without control characters except line ends."""
+    """Return whether `less` can show the data. It must be UTF-8 text without control characters other than line
+    ends."""
     try:
         return all(character.isprintable() or character == "\n" for character in data.decode())
     except UnicodeDecodeError:

@@ -1,10 +1,10 @@
 """Cost of `runfolio.init` in a git repository with modules and a diff, and cost of the background work.
 
 Each measurement runs in a fresh Python process that has imported torch, like a training script. "imports" is the time
-of the imports that the first `init` needs, and "init" is the time of the call itself, with more and more recorded.
-"pause" is the longest interruption of a busy loop in the second after the call, and "usual" in the half second before
-it. "kept" is the time until all code was on disk. The background work is a sample of the machine's load and the timing
-of a DataLoader step.
+of the imports that the first `init` needs, and "init" is the time of the call itself. Each kind of measurement records
+more than the previous kind. "pause" is the longest interruption of a busy loop in the second after the call. "usual" is
+the longest interruption in the half second before the call. "kept" is the time until all code was on disk. The
+background work consists of sampling the machine's load and timing a DataLoader step.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ print(json.dumps(dict(sample=sample, batch=cost)))
 
 
 def repository(folder: Path, modules: int) -> list[str]:
-    """Create a work tree of modules, some of which differ from its commit, and return the names of the modules."""
+    """Create a git repository of modules, change some of them after the commit, and return the names of all modules."""
     names = [f"module_{number}" for number in range(modules)]
     for name in names:
         lines = [f"def function_{line}(x):\n    return x * {line}\n" for line in range(LINES // 3)]
@@ -108,7 +108,7 @@ def child(script: str, folder: Path, store: Path) -> dict[str, float]:
 
 @dataclass
 class InitCost:
-    """Figures of each process by what is recorded, and CPU seconds of the background work."""
+    """Results of each process, keyed by the kind of measurement, and CPU seconds of the background work."""
 
     processes: dict[str, list[dict[str, float]]]
     background_s: dict[str, float]

@@ -20,13 +20,13 @@ METRIC = "loss/0"
 
 
 class Logger:
-    """Run to log to. `log(values, step)` takes a dict of metric names and floats."""
+    """Adapter for one run of a logger. `log(values, step)` takes a dict that maps metric names to floats."""
 
     title: ClassVar[str]
     how: ClassVar[str]
-    """Description of its use, for the page."""
+    """Description of how the logger is used, for the results page."""
     environment: ClassVar[str | None] = None
-    """Name of its virtual environment; None: the current environment."""
+    """Name of the logger's virtual environment; None: the current environment."""
     imports: ClassVar[str]
     """Import statement that users of the logger write."""
     usual_imports: ClassVar[str] = ""
@@ -44,7 +44,7 @@ class Logger:
         raise NotImplementedError
 
     def finish(self) -> None:
-        """End the run. `durable` has been called before."""
+        """End the run. The caller calls `durable` before this method."""
         raise NotImplementedError
 
     @classmethod
@@ -327,7 +327,7 @@ class WandB(Logger):
 
 
 def _leveldb_records(data: bytes) -> list[bytes]:
-    """Return the complete records of a `.wandb` file, a LevelDB log after a 7-byte header. wandb has no Python
+    """Return the complete records of a `.wandb` file, which is a LevelDB log after a 7-byte header. wandb has no Python
     reader."""
     records, partial, offset = [], b"", 7
     while offset + 7 <= len(data):

@@ -1,4 +1,4 @@
-"""Description of the machine that the figures were measured on."""
+"""Description of the machine on which the results were measured."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def describe() -> dict[str, str]:
 
 
 def describe_torch() -> dict[str, str]:
-    """Return `describe()`, with the version and the number of threads of PyTorch, which determine its speed."""
+    """Return `describe()` with PyTorch's version and number of threads, which affect the speed of PyTorch."""
     import torch
 
     return {**describe(), "PyTorch": torch.__version__, "threads of PyTorch": str(torch.get_num_threads())}
@@ -40,7 +40,7 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """Return the commit, with the suffix `-dirty` if any file other than the page of results differs from it."""
+    """Return the commit, with the suffix `-dirty` if any file other than the results page differs from the commit."""
     commit = _git("rev-parse", "--short", "HEAD").stdout.strip()
     clean = _git("diff", "--quiet", "HEAD", "--", ".", ":!docs/benchmarks.md").returncode == 0
     return (commit if clean else f"{commit}-dirty") if commit else "none"

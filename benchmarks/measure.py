@@ -19,11 +19,11 @@ from benchmarks.loggers import LOGGERS, METRIC
 WARM_UP = 100
 """Number of calls before the clock starts, since the first calls import modules and open files."""
 ACKNOWLEDGED = struct.Struct("<qd")
-"""Record of a step whose log call has returned, and of the time at which it returned."""
+"""Binary format of a record: the number of a step whose log call has returned, and the time of the return."""
 
 
 def losses(scalars: int, calls: int) -> list[dict[str, float]]:
-    """Return values as a training script logs them: falling curves with noise in float32, the same in every process."""
+    """Return values like those of a training script: falling float32 curves with noise, identical in every process."""
     noise = random.Random(42).random
     names = [f"loss/{number}" for number in range(scalars)]
     levels = (math.exp(-3 * step / calls) for step in range(calls))
@@ -36,7 +36,7 @@ def version(logger: str) -> str:
 
 
 def first(logger: str, folder: str) -> dict[str, float]:
-    """Measure the seconds from before the import of the logger until its first log call has returned."""
+    """Measure the seconds from the start of the logger's import until its first log call has returned."""
     began = time.perf_counter()
     run = LOGGERS[logger](Path(folder))
     run.log({METRIC: 1.0}, 0)
@@ -47,11 +47,10 @@ def first(logger: str, folder: str) -> dict[str, float]:
 
 
 def burst(logger: str, folder: str, scalars: int, calls: int, limit_s: float) -> dict[str, float]:
-    """Measure log calls one after the other, as many as `calls` and `limit_s` allow, and the time until all are
-    durable.
+    """Measure consecutive log calls, and the time until all points are durable.
 
-    The time of a call is the time between two readings of the clock, so that it includes the time that the logger's
-    threads take from the training thread.
+    At most `calls` calls are made, for at most `limit_s` seconds. The time of a call is the time between two readings
+    of the clock, so that it includes the time that the logger's threads take from the training thread.
     """
     values = losses(scalars, calls + WARM_UP)
     run = LOGGERS[logger](Path(folder))
@@ -82,8 +81,8 @@ def burst(logger: str, folder: str, scalars: int, calls: int, limit_s: float) ->
 
 
 def paced(logger: str, folder: str, rate: int, seconds: float) -> dict[str, float]:
-    """Measure calls of one scalar at `rate` calls per second, each timed separately, since scripts train between
-    calls."""
+    """Measure log calls with one scalar at `rate` calls per second. Each call is timed separately, since scripts train
+    between calls."""
     calls = int(rate * seconds)
     values = losses(1, calls + WARM_UP)
     run = LOGGERS[logger](Path(folder))
@@ -126,7 +125,7 @@ def read(logger: str, folder: str) -> list[float]:
 
 
 def _spread(took_ns: Sequence[int]) -> dict[str, Any]:
-    """Return mean, median, p99, p99.9 and maximum of the times of calls, in µs."""
+    """Return mean, median, p99, p99.9 and maximum of the call times, in µs."""
     ordered = sorted(took_ns)
 
     def at(share: float) -> float:

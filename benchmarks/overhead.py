@@ -1,13 +1,13 @@
-"""Overhead of tracking: a tracked training loop compared with a bare one; the results go to `docs/benchmarks.md`.
+"""Overhead of tracking: a tracked training loop compared with a bare loop; the results go to `docs/benchmarks.md`.
 
 python -m benchmarks.overhead                    20 pairs of ResNet-18 at 224 px, about ten minutes
 python -m benchmarks.overhead --quick            a smoke run on a small network that only prints
 
 Blocks of a few steps with and without runfolio alternate in one process, with the same network, optimizer and images,
-so that a pair differs in nothing else. The order changes from pair to pair. Each tracked block is a run of its own with
-all defaults, and runfolio does nothing during a bare block. `watch` records every 100 steps of the tracked blocks,
-which are counted across blocks. The time does not include `init`, the first step (also of bare blocks) and `finish`,
-since a training run has only one of each. It includes a flush at the end of the block, so that no block leaves work to
+so that a pair differs in nothing else. The order changes from pair to pair. Each tracked block is a separate run with
+default settings, and runfolio does nothing during a bare block. `watch` records every 100 steps, and the steps of all
+tracked blocks are counted together. The time does not include `init`, `finish` and the first step of any block, since a
+training run has only one of each. The time includes a flush at the end of the block, so that no block leaves work to
 the next one.
 """
 
@@ -31,7 +31,7 @@ from runfolio.query.selection.significance import mean_interval
 from runfolio.vision._torchvision import models
 
 LIMIT = 0.03
-"""Maximum overhead at the upper end of the interval, as a share of the bare time."""
+"""Maximum overhead, as a fraction of the bare time. The upper end of the confidence interval must not exceed it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,8 @@ class Size:
     """Number of steps between two records of `watch`. Tracked blocks continue the count of earlier blocks."""
 
     def first(self, pair: int) -> int:
-        """Return the number of the first step of a tracked block, chosen so that some block times a watched step."""
+        """Return the number of the first step of a tracked block. The numbers ensure that some block times a watched
+        step."""
         return self.watch // 2 + 2 + pair * (1 + self.steps)
 
 
@@ -71,7 +72,7 @@ class Results:
 
 
 class Noise(Dataset[tuple[torch.Tensor, int]]):
-    """Images [3, pixels, pixels] and labels that cost nothing to load, since a few are repeated."""
+    """Images [3, pixels, pixels] and labels that cost nothing to load, since a few images are repeated."""
 
     def __init__(self, size: Size) -> None:
         self._images = torch.randn(size.batch, 3, size.pixels, size.pixels)
@@ -85,7 +86,7 @@ class Noise(Dataset[tuple[torch.Tensor, int]]):
 
 
 class Bench:
-    """One training loop, each block of which is tracked or bare."""
+    """Training loop that runs in tracked blocks and bare blocks."""
 
     def __init__(self, size: Size, store: str) -> None:
         torch.manual_seed(42)

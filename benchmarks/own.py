@@ -19,7 +19,7 @@ _DIFFERENT = 1000
 
 
 def call_beside_list(folder: str, scalars: int, calls: int) -> dict[str, float]:
-    """Measure seconds per call of `run.log`, and of `list.append` before and after, in this process."""
+    """Measure the seconds per call of `run.log`, and of `list.append` before and after it, in this process."""
     pool = losses(scalars, _DIFFERENT)
 
     def values() -> Iterator[dict[str, float]]:
@@ -50,7 +50,7 @@ def open_run(folder: str, began: str) -> None:
 
 
 def many_steps(folder: str, steps: int, metrics: int) -> dict[str, Any]:
-    """Measure one long run: seconds, and the growth of resident memory in MB.
+    """Measure the duration of one long run in seconds, and its growth of resident memory in MB.
 
     `resident_mb` lists the growth after each tenth of the steps. The number of steps must be a multiple of 10,000.
     """
@@ -83,7 +83,7 @@ def many_steps(folder: str, steps: int, metrics: int) -> dict[str, Any]:
 
 
 def many_metrics(folder: str, metrics: int, points: int) -> dict[str, float]:
-    """Measure one run with very many metrics, of which each call logs a thousand."""
+    """Measure one run with very many metrics. Each call logs a thousand of them."""
     names = [f"layer/{number}/norm" for number in range(metrics)]
     began = time.perf_counter()
     with runfolio.init("bench", store=folder) as run:
@@ -118,7 +118,7 @@ def read_one_metric(folder: str) -> dict[str, float]:
 
 
 def _memory_mb(kind: str) -> float:
-    """Return the current (VmRSS) or maximum (VmHWM) resident memory. `ru_maxrss` would start with that of the
-    parent."""
+    """Return the current (VmRSS) or maximum (VmHWM) resident memory in MB. `ru_maxrss` would include the parent's
+    memory."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(kind))
     return int(line.split()[1]) / 1024

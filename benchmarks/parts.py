@@ -17,7 +17,7 @@ _PART = re.compile(r"^# .*\n", re.MULTILINE)
 
 
 def replace_part(page: Path, part: str) -> None:
-    """Replace the part that has the same heading, or append the part if no such part exists."""
+    """Replace the part of the page that has the same heading as `part`. If there is none, append `part`."""
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     starts = [match.start() for match in _PART.finditer(text)]
     parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=False)]
@@ -38,11 +38,9 @@ def wrapped(part: str) -> str:
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the options that all commands for measuring a part have."""
+    """Return a parser with the options that all measuring commands share."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--quick", action="store_true", help="do a smoke run, which only prints; its figures mean nothing"
-    )
+    parser.add_argument("--quick", action="store_true", help="do a smoke run, which only prints meaningless results")
     parser.add_argument("--page", type=Path, help=f"file for the results; default: {PAGE.name}, for complete runs")
     return parser
 

@@ -12,7 +12,7 @@ from benchmarks.measure import ACKNOWLEDGED
 from benchmarks.processes import MeasurementError, Workplace
 
 OLD_S = 0.5
-"""Number of seconds before a kill after which a logged point must be readable."""
+"""Minimum age at the time of a kill, in seconds, of the points that must be readable afterwards."""
 SEALING = "runfolio-sealing"
 
 
@@ -26,7 +26,7 @@ class Effort:
     limit_s: float
     """Maximum number of seconds for one burst."""
     disk_s: float
-    """Maximum number of seconds for logging `calls` points to measure their size on disk."""
+    """Maximum number of seconds for logging `calls` points whose size on disk is measured."""
     paced_s: float
     sealing_s: float
     kill_s: float
@@ -40,7 +40,7 @@ QUICK = Effort(rounds=1, import_rounds=1, calls=2_000, limit_s=0.3, disk_s=0.3, 
 
 @dataclass
 class PeerFigures:
-    """Figures by kind of measurement and logger, one dict per round; and reasons for missing figures."""
+    """Results keyed by measurement and logger, with one dict per round, and the reasons for missing results."""
 
     figures: dict[str, dict[str, list[dict[str, float]]]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -51,19 +51,20 @@ class PeerFigures:
 
 
 _NOT_MEASURED: dict[str, set[str]] = {
-    "floor": {"import", "first", "disk-1", "disk-10", "kill"},  # it leaves nothing on disk
+    "floor": {"import", "first", "disk-1", "disk-10", "kill"},  # it writes nothing to disk
     "runfolio-tensorboard": {"import"},  # the same import as runfolio
     SEALING: {"import", "first", "burst-1", "burst-10", "disk-1", "disk-10", "kill"},  # only for paced calls
-    "mlflow": {"disk-1", "disk-10"},  # a batch is stored like single values, but faster
+    "mlflow": {"disk-1", "disk-10"},  # a batch is stored like individual values, but faster
     "mlflow-batch": {"import", "first"},  # the same as for MLflow
 }
-"""Measurements that some loggers do not need."""
+"""Measurements that are skipped, by logger."""
 
 Measurement = Callable[[Path, str, Effort], dict[str, float]]
 
 
 def imports(python: Path, logger: str, effort: Effort) -> dict[str, float]:
-    """Measure import seconds beyond the start of bare Python, and beyond imports that a script has made anyway."""
+    """Measure the import time in seconds, without the start of Python. `over` also excludes packages that scripts
+    import anyway."""
     kind = LOGGERS[logger]
     bare, total = processes.wall(python, "pass"), processes.wall(python, kind.imports)
     with_usual_imports = processes.wall(python, kind.usual_imports) if kind.usual_imports else bare
@@ -103,7 +104,7 @@ def paced(python: Path, logger: str, effort: Effort) -> dict[str, float]:
 
 
 def survival(python: Path, logger: str, effort: Effort) -> dict[str, float]:
-    """Count the acknowledged points that can be read after SIGKILL, and among them those logged `OLD_S` before."""
+    """Count the logged and the readable points after SIGKILL, and how many of both are older than `OLD_S` seconds."""
     with processes.fresh_workplace() as workplace:
         acknowledged = workplace.folder / "acknowledged"
         arguments = {"logger": logger, "folder": str(workplace.record), "acknowledged": str(acknowledged)}

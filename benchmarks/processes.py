@@ -27,7 +27,7 @@ class MeasurementError(Exception):
 
 @dataclass
 class Workplace:
-    """Folder of one measurement, in which it works and in which the logger's record is stored."""
+    """Working folder of one measurement. It also contains the logger's record."""
 
     folder: Path
 
@@ -36,7 +36,7 @@ class Workplace:
         return self.folder / "record"
 
     def record_bytes(self) -> int:
-        """Return the total size of the files of the record."""
+        """Return the total size of the files of the record, in bytes."""
         return sum(path.stat().st_size for path in self.record.rglob("*") if path.is_file() and not path.is_symlink())
 
 
@@ -69,7 +69,7 @@ class ProcessCost:
 
     wall_s: float
     cpu_s: float
-    """CPU time, including that of the processes that it waited for."""
+    """CPU time, including the CPU time of the child processes that it waited for."""
 
 
 def measure_command(command: Sequence[str], workplace: Workplace) -> ProcessCost:
@@ -108,7 +108,7 @@ def kill(
 ) -> float:
     """Start `function`, wait for `ready_file`, kill the process after `seconds`, and return the time of the kill.
 
-    Processes that it has started may still be writing, so they get `linger_s` more seconds.
+    Child processes of the killed process may still be writing, so they get `linger_s` more seconds.
 
     Raises:
         MeasurementError: The process ended before it was killed.
@@ -166,7 +166,7 @@ def _running_process(command: Sequence[str], workplace: Workplace) -> Iterator[s
 
 
 def wall(python: Path, statement: str) -> float:
-    """Seconds that `python -c statement` takes from start to end.
+    """Return the seconds that `python -c statement` takes from start to end.
 
     Raises:
         MeasurementError: The statement failed.
@@ -184,9 +184,10 @@ def wall(python: Path, statement: str) -> float:
 
 
 def _environment(workplace: Workplace) -> dict[str, str]:
-    """Return an environment that finds this package, keeps caches in the workplace and sends no usage statistics.
+    """Return environment variables that make this package importable, keep caches in the workplace and disable
+    telemetry.
 
-    Bytecode may be stored, since installed packages have bytecode, and so does runfolio for its users.
+    Bytecode may be written, since users also have bytecode of runfolio and of all other installed packages.
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {

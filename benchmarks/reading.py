@@ -1,7 +1,7 @@
-"""Program that measures the reading side on 10,000 runs, and writes its part of `docs/benchmarks.md`.
+"""Program that measures how fast 10,000 runs are read, and writes the results to `docs/benchmarks.md`.
 
-python -m benchmarks.reading             everything; takes about five minutes, two of them to write the store
-python -m benchmarks.reading --quick     a smoke run on 200 runs that only prints; its figures mean little
+python -m benchmarks.reading             everything; takes about five minutes, two of which the store generator needs
+python -m benchmarks.reading --quick     a smoke run on 200 runs that only prints; its results are not reliable
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _tables(store: Path) -> Iterator[Measurement]:
     folio = runfolio.open(store)
     yield Measurement("look with nothing new", _seconds(lambda: runfolio.open(store)), 0.3, "s")
     yield Measurement("process memory after the first page", _memory_mb(store), 120, "MB")
-    with _without_scans(folio):  # a page is asked for again and again after one look
+    with _without_scans(folio):  # after one scan, many pages are requested
         pages: dict[str, Callable[[], object]] = {
             "page of 100 sorted by a metric": lambda: list(folio.runs(sort="-val/acc", limit=100)),
             "page of 100 sorted by a setting": lambda: list(folio.runs(sort="lr", limit=100)),
@@ -131,7 +131,7 @@ def _memory_mb(store: Path) -> float:
 
 @contextmanager
 def _without_scans(folio: object) -> Iterator[None]:
-    """Leave out the look at the folders, which is measured separately."""
+    """Turn off the scan of the folders, which is measured separately."""
     folio._scan = lambda: None  # type: ignore[attr-defined]
     yield
     del folio._scan  # type: ignore[attr-defined]

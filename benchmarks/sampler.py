@@ -1,8 +1,7 @@
 """Sampling profiler for a `runfolio` command: `python -m benchmarks.sampler RESULT COMMAND ...`.
 
-A thread reads the stack of the main thread a hundred times per second. The code that it profiles needs no change and
-hardly slows down. RESULT is a JSON file of seconds by part, and by the innermost function of runfolio, in descending
-order.
+A thread reads the stack of the main thread a hundred times per second. The profiled code needs no change and hardly
+slows down. RESULT is a JSON file of seconds by part, and by the innermost function of runfolio, in descending order.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ frames matches."""
 
 
 class Sampler:
-    """Sampler of the watched thread, which runs until it is stopped."""
+    """Sampler of the stack of the watched thread. It runs until `stop` is called."""
 
     def __init__(self, watched: int) -> None:
         self.parts: defaultdict[str, float] = defaultdict(float)
@@ -81,7 +80,7 @@ def main() -> None:
     result, *command = sys.argv[1:]
     sampler = Sampler(threading.get_ident())
     try:
-        from runfolio.cli import main as runfolio  # the time of this import is counted
+        from runfolio.cli import main as runfolio  # the time of this import counts
 
         sys.argv = ["runfolio", *command]
         runfolio()

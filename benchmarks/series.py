@@ -3,8 +3,8 @@
 python -m benchmarks.series --data pizza_steak_sushi.zip pizza_steak_sushi_20_percent.zip --weights mobilenet_v2.pth
 python -m benchmarks.series --quick              a smoke run on a few tiny pictures that only prints
 
-The weights are torchvision's ImageNet weights of mobilenet_v2. It takes about half an hour, nearly all of it for the
-usual loop.
+The weights are torchvision's ImageNet weights of mobilenet_v2. The benchmark takes about half an hour. The usual loop
+needs most of this time.
 """
 
 from __future__ import annotations
@@ -67,16 +67,16 @@ class Results:
     weights: str
     """Weights file of `REAL`."""
     usual: dict[str, ProcessCost]
-    """Cost of the usual loop by network. For projected networks, the CPU time is that of one epoch per cell."""
+    """Cost of the usual loop by network. For projected networks, the CPU time covers only one epoch per cell."""
     ours: dict[str, Ours]
     sampled: dict[str, float]
     """Seconds of `runfolio series` for `REAL` with an empty cache, by part."""
     sampled_s: float
-    """Total seconds of that process, including its start and end."""
+    """Total seconds of the profiled process, including its start and end."""
 
 
 def measure(size: Size, weights: Mapping[str, str], about: Mapping[str, str], report: Callable[[str], None]) -> Results:
-    """Measure everything; `weights` are the weights files by network."""
+    """Measure everything; `weights` maps each network to its weights file."""
     ours = {}
     report(f"{REAL}: the usual loop, the whole series")
     with processes.fresh_workplace() as workplace:
@@ -120,7 +120,7 @@ def _usual_arguments(size: Size, workplace: Workplace, nets: Mapping[str, str]) 
 
 
 def _skipped_seconds(cell: Mapping[str, Any]) -> float:
-    """Return the seconds that the skipped epochs would take if each took as long as the ones that were trained."""
+    """Return the estimated seconds of the skipped epochs, based on the mean duration of the trained epochs."""
     return (cell["epochs"] - len(cell["seconds"])) * statistics.fmean(cell["seconds"])
 
 
@@ -136,7 +136,7 @@ def _measure_ours(size: Size, name: str, weights: str, repeats: int, report: Cal
 
 
 def _series_command(size: Size, name: str, weights: str, workplace: Workplace) -> list[str]:
-    """Return the arguments of the command as a user gives them, with a new store for each call."""
+    """Return the command-line arguments as a user would write them, with a new store for each call."""
     return [
         *("series", str(ROOT / "series" / "foodvision.yaml")),
         *("--model", name),
@@ -220,7 +220,7 @@ def _seconds(values: Sequence[float]) -> str:
 
 
 def random_weights(name: str, folder: Path) -> str:
-    """Save the initial weights that torchvision gives a network, with a fixed seed, and return the file."""
+    """Save the initial weights of a torchvision network, with a fixed seed, and return the path of the file."""
     torch.manual_seed(_SEED)
     file = folder / f"{name}.pth"
     torch.save(models.get_model(name, weights=None).state_dict(), file)

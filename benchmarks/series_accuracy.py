@@ -4,9 +4,10 @@ python -m benchmarks.series_accuracy --data pizza_steak_sushi.zip --weights mobi
 python -m benchmarks.series_accuracy --quick     a smoke run on a few tiny pictures that only prints
 
 Three loops are compared, with five seeds each: (a) the usual loop, (b) the same loop with the backbone in eval mode,
-and (c) `runfolio series` on the same images. There is no validation split, and the last epoch counts. The weights are
-torchvision's ImageNet weights of mobilenet_v2. It takes about 20 minutes, nearly all of it for (a) and (b). Since (a)
-and (b) do not depend on runfolio, figures in the file `--kept` are not measured again, and new figures are added to it.
+and (c) `runfolio series` on the same images. There is no validation split, and the accuracy after the last epoch
+counts. The weights are torchvision's ImageNet weights of mobilenet_v2. The benchmark takes about 20 minutes. (a) and
+(b) need most of this time. Since (a) and (b) do not depend on runfolio, their results are stored in the file `--kept`
+and are not measured again.
 """
 
 from __future__ import annotations
@@ -54,13 +55,13 @@ class Results:
     about: Mapping[str, str]
     size: Size
     right: dict[str, Right]
-    """Figures by loop."""
+    """Results by loop."""
     images: int
     """Number of test images."""
 
 
 class SavedFigures:
-    """Figures of the usual loop, stored in a JSON file if one is given."""
+    """Saved results of the usual loop, stored in a JSON file if one is given."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
@@ -105,7 +106,7 @@ def measure(size: Size, saved: SavedFigures, console: Console) -> Results:
 
 
 def _ours(size: Size) -> tuple[Right, int]:
-    """Run `runfolio series`; return its figures and the number of test images."""
+    """Run `runfolio series`; return its results and the number of test images."""
     with processes.fresh_workplace() as workplace:
         store = workplace.folder / "store"
         command = [sys.executable, "-m", "runfolio", "series", str(ROOT / "series" / "foodvision.yaml")]
@@ -161,7 +162,7 @@ prepares images as the weights expect.
 
 
 def _differences(first: Sequence[int], second: Sequence[int], images: int) -> list[float]:
-    """Return the differences of accuracies, seed by seed."""
+    """Return the difference of the accuracies for each seed."""
     return [(a - b) / images for a, b in zip(first, second, strict=True)]
 
 

@@ -1,10 +1,10 @@
-"""Cost of a run in a series, for heads on cached features and for trivial runs, written to `docs/benchmarks.md`.
+"""Cost of a run in a series: heads on cached features, and trivial runs. The results go to `docs/benchmarks.md`.
 
 python -m benchmarks.series_cost --data pizza_steak_sushi_20_percent.zip --weights mobilenet_v2.pth
 python -m benchmarks.series_cost --quick         a smoke run on a few tiny pictures that only prints
 python -m benchmarks.series_cost ... --against ../before/src    compare with another version; only prints
 
-The weights are torchvision's ImageNet weights of mobilenet_v2. It takes about five minutes.
+The weights are torchvision's ImageNet weights of mobilenet_v2. The benchmark takes about five minutes.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Measured:
 
     heads: list[ProcessCost] = field(default_factory=list)
     single: list[ProcessCost] = field(default_factory=list)
-    """Costs of series of a single trivial run, which hardly trains."""
+    """Costs of series with a single trivial run, which hardly trains."""
     several: list[ProcessCost] = field(default_factory=list)
-    """Costs of series of `Size.trivial_runs` such runs."""
+    """Costs of series with `Size.trivial_runs` such runs."""
 
     def per_run_ms(self, runs: int) -> list[float]:
         """Return the milliseconds that each run adds to a series, one value per round."""
@@ -64,7 +64,7 @@ class Results:
     about: Mapping[str, str]
     size: Size
     versions: dict[str, Measured]
-    """Measurements by name of the version; the first is the current version."""
+    """Measurements keyed by the name of the version. The first version is the current version."""
 
 
 def measure(
@@ -73,7 +73,7 @@ def measure(
     """Run all series of all versions in turn.
 
     Args:
-        sources: Source folder of each version by name; None is the installed one.
+        sources: Source folder of each version, keyed by name; None stands for the installed version.
         report: Function that is called with a line about the progress.
     """
     versions = {name: Measured() for name in sources}

@@ -1,4 +1,4 @@
-"""Generator of a store with many varied runs, on which reading is measured. It writes through `runfolio.record`.
+"""Generator of a store with many varied runs, for measuring how fast stores are read. It writes with `runfolio.record`.
 
 python -m benchmarks.store_generator FOLDER --runs 10000
 """
@@ -58,7 +58,7 @@ HUGE = Shape(metrics=1, points=1_000_000)
 
 
 def generate(store: Path, runs: int, shape: Shape = Shape(), *, first: int = 0, experiment: str = "sweep") -> None:
-    """Write runs that look like those of a sweep; the same arguments give the same store.
+    """Write runs that look like the runs of a sweep. The same arguments produce the same store.
 
     Args:
         first: Number of the first run. The number of a run seeds its settings and points.

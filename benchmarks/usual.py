@@ -1,10 +1,10 @@
 """Usual training loop, as tutorials teach it and learners write it, which `benchmarks.series` compares with runfolio.
 
-The loop uses plain PyTorch, torchvision and SummaryWriter. It keeps the habits that cost time, quality or both. The
+The loop uses plain PyTorch, torchvision and SummaryWriter. It keeps common habits that cost time, quality or both. The
 frozen backbone is in training mode, so that BatchNorm uses and updates batch statistics. Every image is decoded and
 passed through the whole network in every epoch. `.item()` waits for each batch, and accuracy is the mean of batch
-means. Each epoch evaluates the test set and traces the graph. Only the number of correctly predicted test images is
-added, since it costs nothing and is more precise.
+means. Each epoch evaluates the test set and traces the graph. One value is added: the number of
+correctly predicted test images, which is precise and costs nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined] - it is there
 
-from runfolio.vision._torchvision import datasets, models  # before torchvision, whatever its build
+from runfolio.vision._torchvision import datasets, models  # before torchvision, for any build of torchvision
 
 # isort: split
 from torchvision import transforms
@@ -158,7 +158,7 @@ def series(
     Args:
         data: Zips with train/ and test/.
         nets: Weights file of each network.
-        only_epochs: Number of epochs after which each cell is cut off, to project the time of the other epochs.
+        only_epochs: Maximum number of epochs per cell. The time of the other epochs is projected.
 
     Returns:
         Settings, total seconds and printed values of each cell.

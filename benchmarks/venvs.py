@@ -1,4 +1,4 @@
-"""Virtual environments of the peers in `.bench/`, one per peer, which pip creates when they are first used."""
+"""Virtual environments of the peers in `.bench/`, one per peer. Each environment is created on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDER = ROOT / ".bench"
 
 PINS: dict[str, list[str]] = {
     "summarywriter": ["torch==2.13.0", "tensorboard==2.21.0"],
-    "tensorboardx": ["tensorboardX==2.6.5", "tensorboard==2.21.0"],  # TensorBoard reads its event files
+    "tensorboardx": ["tensorboardX==2.6.5", "tensorboard==2.21.0"],  # TensorBoard reads the event files of tensorboardX
     "mlflow": ["mlflow==3.17.2"],
     "aim": ["aim==3.29.1"],
     "wandb": ["wandb==0.31.0"],
@@ -32,7 +32,7 @@ class InstallError(Exception):
 
 
 def python(environment: str | None) -> Path:
-    """Return the interpreter of an environment, which is created if necessary; None is the current environment.
+    """Return the interpreter of an environment, which is created if necessary; None stands for the current environment.
 
     Raises:
         InstallError: pip failed.

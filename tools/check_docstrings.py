@@ -2,8 +2,8 @@
 
     python tools/check_docstrings.py [PATH ...]
 
-Run it in the root of the repository. It prints one line per bad docstring, and exits with 1 if there are any. Strings
-after assignments count as docstrings of attributes.
+Run this script in the root of the repository. It prints one line per bad docstring, and exits with 1 if there is any.
+Strings after assignments count as docstrings of attributes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ in into it of on or since so such than that them then there these they this thos
 what when where whether which while who whose why with within without
 """
 OPENINGS = frozenset(_CLAUSES.split())
-"""Words that start a clause or a phrase, or refer back, so that a reader does not learn the subject."""
+"""Words that start a clause or a phrase, or refer back. A summary that starts with one of these words does not name its
+subject."""
 
 SECTIONS = ("Args:", "Returns:", "Yields:", "Raises:", "Attributes:", "Example:", "Examples:")
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line and text of each docstring, which is any string that is a statement of its own."""
+    """Yield line number and text of each docstring. Every string that forms a whole statement is a docstring."""
     for node in ast.walk(tree):
         match node:
             case ast.Expr(ast.Constant(str(text))):

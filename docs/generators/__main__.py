@@ -1,4 +1,4 @@
-"""Program behind `make docs`: regenerate the reference pages, or with `--check` list the stale ones."""
+"""Program behind `make docs`: regenerate the reference pages, or with `--check` list the stale pages."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ DOCS = Path(__file__).parents[1]
 
 
 def generated_pages() -> dict[str, str]:
-    """Return the text of every generated page by its path below `docs`."""
+    """Return the text of every generated page, keyed by the path of the page below `docs`."""
     return {"cli.md": cli_page(), **api_pages()}
 
 
 def stale_pages() -> list[str]:
-    """Return the pages whose files differ from the output of the generators, and files in `api/` that no page has."""
+    """Return the pages whose files differ from the generated text, and the files in `api/` that belong to no page."""
     pages = generated_pages()
     stale = [name for name, text in pages.items() if _read(DOCS / name) != text]
     unknown = [f"api/{path.name}" for path in (DOCS / "api").glob("*.md") if f"api/{path.name}" not in pages]

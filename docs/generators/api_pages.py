@@ -74,10 +74,10 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
 """Title and contents of each page: all public names, and the types that their methods return."""
 
 CONSTRUCTED = {runfolio.BatchOrder, runfolio.CheckpointPolicy, runfolio.RecordingConfig, runfolio.Listing}
-"""Classes that users instantiate; functions and methods return the objects of the others."""
+"""Classes that users instantiate. Functions and methods return the objects of the other classes."""
 
 NAMES: dict[Any, str] = {runfolio.open: "open"}
-"""Public names of objects whose name in the code differs."""
+"""Public names of objects that have a different name in the code."""
 
 
 class _Raw(str):
@@ -88,7 +88,7 @@ class _Raw(str):
 
 
 def api_pages() -> dict[str, str]:
-    """Return the text of each page of the API by its path below `docs`."""
+    """Return the text of each API page, keyed by the path of the page below `docs`."""
     pages = {f"api/{name}.md": page(title, _page_blocks(members)) for name, (title, members) in PAGES.items()}
     return {"api/index.md": page("Python API", _index_blocks()), **pages}
 

@@ -20,7 +20,8 @@ an id, a name, the folder of a run, or `last` for the newest run. Most commands 
 
 
 class MarkdownHelp(click.HelpFormatter):
-    """Formatter of the help of a command as Markdown: descriptions as prose, examples as code, options as tables."""
+    """Formatter that writes the help of a command as Markdown: descriptions as prose, examples as code, options as
+    tables."""
 
     def __init__(self) -> None:
         super().__init__()

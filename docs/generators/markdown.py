@@ -10,7 +10,7 @@ WIDTH = 100
 
 
 def prose(text: str, *, indent: str = "", first: str | None = None) -> str:
-    """Return a paragraph wrapped at 100 columns; `first` begins its first line, `indent` the others."""
+    """Return a paragraph wrapped at 100 columns. `first` starts the first line, and `indent` starts the other lines."""
     words = " ".join(text.split())
     start = indent if first is None else first
     return textwrap.fill(
@@ -38,5 +38,5 @@ def page(title: str, blocks: Iterable[str]) -> str:
 
 
 def anchor(heading: str) -> str:
-    """Return the anchor that GitHub gives a heading."""
+    """Return the anchor that GitHub assigns to a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

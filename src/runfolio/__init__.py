@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from runfolio.tracking.resume import resume
     from runfolio.tracking.run import Run
 
-# Where each public name lives. Loaded when first used: `import runfolio` costs next to nothing.
+# Module that defines each public name. Modules are imported on first use, so `import runfolio` is fast.
 _HOMES = {
     "Ambiguous": "runfolio.errors",
     "BatchOrder": "runfolio.tracking.checkpointing.batch_order",

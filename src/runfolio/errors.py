@@ -2,10 +2,10 @@
 
 RunfolioError
 ├── ConfigError        a setting, flag or YAML key is wrong
-│   └── FilterError    a filter of runs cannot be read, or names an unknown column
+│   └── FilterError    a run filter is invalid, or names an unknown column
 ├── NotFound           a run, metric, checkpoint, model or data set does not exist
 ├── Ambiguous          a name or prefix matches several runs
-├── DamagedFile        a file of a record, a checkpoint or an image is damaged
+├── DamagedFile        a record file, a checkpoint or an image is damaged
 ├── NewerFormat        a record was written by a newer version of runfolio
 ├── DownloadFailed     data could not be downloaded, or has the wrong content
 ├── MissingExtra       an optional package is not installed
@@ -46,7 +46,7 @@ class Ambiguous(RunfolioError):  # noqa: N818
 
 
 class DamagedFile(RunfolioError):  # noqa: N818
-    """Damaged file of a record, a checkpoint or an image."""
+    """Damaged record file, checkpoint or image."""
 
 
 class NewerFormat(RunfolioError):  # noqa: N818
@@ -69,7 +69,7 @@ class StoreError(RunfolioError):
 
 
 def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> list[str]:
-    """Return the candidates most similar to `name`, best first; at most `limit`."""
+    """Return at most `limit` candidates that resemble `name`, the most similar first."""
     import difflib  # only needed if a name is wrong
 
     candidates = list(candidates)
@@ -80,8 +80,9 @@ def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> list[str
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return the end of an error message for an unknown name: the most similar candidates, or else all candidates."""
+    """Return the end of an error message for an unknown name: similar candidates, or all candidates if none is
+    similar."""
     candidates = sorted(candidates)
     if similar := nearest(name, candidates):
         return f"did you mean {' or '.join(similar)}?"
-    return f"known: {', '.join(candidates)}" if candidates else "there is none"
+    return f"known: {', '.join(candidates)}" if candidates else "known: none"

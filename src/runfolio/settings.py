@@ -1,6 +1,6 @@
 """Typed settings: one frozen dataclass defines the Python arguments, the YAML keys and the flags.
 
-A class of settings defines its fields with `setting(default, help, group=...)`. From these fields, `fields_of` derives
+A settings class defines its fields with `setting(default, help, group=...)`. From these fields, `fields_of` derives
 the flags, `read_yaml` and `build` read YAML with line numbers, and `Settings.__post_init__` checks each value.
 """
 
@@ -44,7 +44,7 @@ class Field:
 
     @property
     def key(self) -> str:
-        """Name in YAML files and, after two dashes, on the command line."""
+        """Name of the setting in YAML files. The command line adds two dashes."""
         return self.name.replace("_", "-")
 
     @property
@@ -69,7 +69,7 @@ class Field:
         """Convert the string of a flag or the value of a YAML file to the type of the setting.
 
         Raises:
-            ConfigError: The value has the wrong type or is out of bounds; the message says what is allowed.
+            ConfigError: The value has the wrong type or is out of bounds; the message states the allowed values.
         """
         if raw is None or (self.optional and isinstance(raw, str) and raw.lower() == "none"):
             if self.optional:
@@ -122,7 +122,8 @@ def setting(default: Any, help: str, *, group: str, **bounds: Any) -> Any:  # no
 
 
 class Settings:
-    """Base class of settings that are checked on creation. Subclasses are frozen dataclasses of `setting` fields."""
+    """Base class of settings classes, which check their values on creation. A subclass is a frozen dataclass whose
+    fields are created by `setting`."""
 
     def __post_init__(self) -> None:
         for field in fields_of(type(self)):
@@ -160,7 +161,7 @@ def fields_of(settings: type[Settings]) -> list[Field]:
 
 
 class LocatedValue(NamedTuple):
-    """Value of a YAML file with its location."""
+    """Value from a YAML file, and its location."""
 
     value: Any
     location: str
@@ -168,7 +169,7 @@ class LocatedValue(NamedTuple):
 
 
 def build(settings: type[SettingsType], values: Mapping[str, Any | LocatedValue]) -> SettingsType:
-    """Create settings from the mapping of a YAML file, flags or a record. Keys may use `-` or `_`.
+    """Create settings from the values of a YAML file, flags or a record. Keys may contain `-` or `_`.
 
     Raises:
         ConfigError: A key is unknown or a value is not allowed; the message contains the file and the line if the
@@ -191,11 +192,11 @@ def build(settings: type[SettingsType], values: Mapping[str, Any | LocatedValue]
 
 
 def read_yaml(path: Path) -> dict[str, LocatedValue]:
-    """Read the top-level mapping of a YAML file. Nested mappings also hold `LocatedValue`s.
+    """Read the top-level mapping of a YAML file. Nested mappings also contain `LocatedValue`s.
 
     Raises:
         ConfigError: The file is missing, is not valid YAML, is not a mapping, or has a duplicate key; the message
-            contains the line.
+            contains the line number.
     """
     import yaml
 

@@ -300,7 +300,7 @@ def test_values_that_cannot_be_resolved_stay_as_written(store: Path, caplog: pyt
     with runfolio.init(store=store, config=config) as run:
         assert run.config == {"a": "???", "b": "${a}", "root": "${oc.env:NOT_SET}/x", "net": {"lr": 0.1}}
     assert [record.message for record in caplog.records if "as written" in record.message] == [
-        "config: stored as written, because it cannot be read: a, b, root (Missing mandatory value: a)"
+        "config: values that cannot be read are stored as written: a, b, root (Missing mandatory value: a)"
     ]
 
 
@@ -310,7 +310,7 @@ def test_value_of_a_mapping_that_raises_is_named(caplog: pytest.LogCaptureFixtur
             raise RuntimeError("no server")
 
     assert plain_config({"lr": 0.1, "remote": Lazy(url=1)}) == {"lr": 0.1, "remote": {"url": "[unreadable]"}}
-    assert "config: stored as written, because it cannot be read: remote/url (no server)" in caplog.text
+    assert "config: values that cannot be read are stored as written: remote/url (no server)" in caplog.text
 
 
 @pytest.mark.parametrize("config", [argparse.Namespace(lr=1), types.SimpleNamespace(lr=1), Adam(1), Point(1, 2)])

@@ -307,7 +307,7 @@ def test_fork_without_a_checkpoint_is_refused(store: Path):
         parent.log({"loss": 1.0})
     with pytest.raises(NotFound, match=r"no checkpoint 'last' in .*; it has none"):
         runfolio.fork(parent.id, store=store)
-    with pytest.raises(NotFound, match="has no checkpoint of a step to fork from"):
+    with pytest.raises(NotFound, match="has no checkpoint with a step to fork from"):
         runfolio.fork(parent.id, step=3, store=store)
     assert len(runfolio.open(store).runs()) == 1
 

@@ -64,9 +64,9 @@ def test_data_loader_accepts_an_order_with_any_number_of_workers(workers: int, p
 
 
 def test_invalid_order_is_refused():
-    with pytest.raises(ConfigError, match="0 items are less than one batch of 4"):
+    with pytest.raises(ConfigError, match="0 items are fewer than one batch of 4"):
         BatchOrder(0, 4, seed=1)
-    with pytest.raises(ConfigError, match="3 items are less than one batch of 4"):
+    with pytest.raises(ConfigError, match="3 items are fewer than one batch of 4"):
         BatchOrder(3, 4, seed=1, drop_last=True)
     with pytest.raises(ConfigError, match="batch_size is 0"):
         BatchOrder(3, 0, seed=1)

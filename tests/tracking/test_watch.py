@@ -475,7 +475,7 @@ class TestFirstNonFinite:
             optimizer.step()
         assert trouble(run) == (
             "first non-finite: output of Linear (Linear) at batch 3;"
-            " its weights were not finite before: the last optimizer step made them so"
+            " its weights were already not finite, because of the last optimizer step"
         )
 
     def test_invalid_input_is_named(self, run: runfolio.Run):

@@ -277,7 +277,10 @@ def test_types_of_the_user_are_restored_as_those_of_the_target(store: Path, capl
         run.restore(stopper=untyped)
     assert (stopper.mode, stopper.best, type(stopper.best)) == (Mode.MAX, Best(3, 0.5), Best)
     assert (untyped.mode, untyped.best, type(untyped.mode)) == ("max", (3, 0.5), str)
-    assert "stopper has no Best, Mode; in its state they are plain values" in caplog.text
+    assert (
+        "the state of stopper has no values of type Best, Mode, so these values are loaded as plain values"
+        in caplog.text
+    )
     assert checkpoint.state["stopper"] == {"mode": "max", "best": (3, 0.5)}
 
 

@@ -159,9 +159,9 @@ def test_fork_can_start_or_stop_averaging(parent):
             {"batch_size": 8},
             "a fork keeps --batch-size 32: a different value would change the number of steps per epoch",
         ),
-        ({"data": "folder:photos"}, "a fork keeps --data digits: its images are those of its parent"),
+        ({"data": "folder:photos"}, "a fork keeps --data digits: it uses the images of its parent"),
         ({"image_size": 16}, "a fork keeps --image-size none"),
-        ({"weights": "DEFAULT"}, "a fork keeps --weights none: its initial weights are those of the checkpoint"),
+        ({"weights": "DEFAULT"}, "a fork keeps --weights none: it starts with the weights of the checkpoint"),
         (
             {"model": "mlp"},
             "contains a different network than --model mlp .*: missing: layers.1.weight, .*; unexpected: ",

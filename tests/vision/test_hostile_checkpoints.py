@@ -155,7 +155,7 @@ def test_tensors_of_another_dtype_or_shape_are_named(name):
     key = next(iter(stored))
 
     with pytest.raises(
-        ConfigError, match=rf"it does not fit model {name}: of another dtype: {key} \(F64 instead of F32\)"
+        ConfigError, match=rf"it does not fit model {name}: of a different dtype: {key} \(F64 instead of F32\)"
     ):
         check_stored_network(spec, stored | {key: stored[key]._replace(dtype="F64")}, "it")
     with pytest.raises(ConfigError, match=f"it does not fit model {name}: missing: {key}"):

@@ -13,7 +13,7 @@ from runfolio.record.liveness.process_exits import death_path
 
 
 def heartbeat_by_writer(folder: Path) -> dict[str, Heartbeat | None]:
-    """Return the heartbeat of each writer; None if its file is invalid."""
+    """Return the heartbeat of each writer; None if the heartbeat file is invalid."""
     names = [path.name for path in RecordPath(folder, ALIVE).files()]
     writers = [name.removesuffix(".json") for name in names if name.endswith(".json")]
     return {writer: Heartbeat.read(folder, writer) for writer in writers if is_writer_id(writer)}
@@ -22,7 +22,7 @@ def heartbeat_by_writer(folder: Path) -> dict[str, Heartbeat | None]:
 def is_at_work(folder: Path, history: BeatHistory) -> bool:
     """Return whether a process may still be writing to the run.
 
-    If there is no heartbeat, or one is unreadable, a recently modified file is evidence of a running process.
+    If there is no heartbeat, or a heartbeat is unreadable, a recently modified file is evidence of a running process.
     """
     beats = heartbeat_by_writer(folder)
     silent = [beat for beat in beats.values() if beat is not None and beat.end is None]

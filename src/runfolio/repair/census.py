@@ -61,7 +61,8 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
         segments = [path for path in points if path.name.startswith("segment-") and path.suffix == ".parquet"]
         pictures = [path for path in RecordPath(folder, MEDIA).files() if is_media(path.name)]
         try:
-            # Scan tails first: if a tail was sealed and deleted after the listing, this raises FileNotFoundError.
+            # Tails are scanned first, so that the scan raises FileNotFoundError if a tail was sealed and deleted after
+            # the listing.
             census.tails = _scan(census, tails, lambda path: scan_tail(path, attempts))
             census.segments = _scan(census, segments, scan_segment)
             census.media = _scan(census, pictures, lambda path: scan_media(path, attempts))

@@ -1,4 +1,4 @@
-"""Check of a run folder that reads every file in it."""
+"""Check of a run folder, which reads every file in the folder."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Checkup:
 
 
 def check(folder: Path, history: BeatHistory) -> Checkup:
-    """Read every file of a run without changing any of them.
+    """Read every file of a run without changing any file.
 
     If `run.json` has a newer format, the other files are not read.
     """
@@ -51,7 +51,7 @@ def check(folder: Path, history: BeatHistory) -> Checkup:
     at_work = is_at_work(folder, history)
     state = "unknown" if document is None else derive_state(folder, document, history)
     checkup = Checkup(folder, state, at_work)
-    # `run.json` is written after the first heartbeat, so a process that has just started may not have it yet.
+    # `run.json` is written after the first heartbeat, so the file may be missing if a process has just started.
     if problem is not None and not (at_work and problem.message == _GONE):
         checkup.findings.append(problem)
     if problem is None or problem.severity is not Severity.UNCHECKED:
@@ -63,7 +63,7 @@ _GONE = "is missing, and with it the run's name, config and results"
 
 
 def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
-    """Return a run's document, if readable, and its problem, if any."""
+    """Return a run's document, if readable, and the document's problem, if any."""
     path = RecordPath(folder, RUN_FILE)
     try:
         document = RunDocument.read(folder)

@@ -38,7 +38,7 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
 def _answers(folder: Path) -> Iterator[Finding]:
     try:
         answers = answer_files.list_answers(folder)
-    except OSError:  # another check names a folder that is a link
+    except OSError:  # another check reports a folder that is a link
         return
     for file in answers:
         try:
@@ -79,9 +79,9 @@ def _media_files(folder: Path, census: Census) -> Iterator[Finding]:
 
 
 def _is_whole(path: RecordPath, recorded_bytes: int | None) -> bool:
-    """Return whether a file has its recorded size and the format of its suffix; the content is left to the decoder.
+    """Return whether a file has its recorded size and the format that its suffix names. The content is not decoded.
 
-    Masks, and images of earlier versions, have no recorded size, but a PNG has an end.
+    Masks, and images of earlier versions, have no recorded size. Therefore the end marker of PNG files is checked too.
     """
     known = media_types.format_of(path.suffix)
     try:

@@ -49,20 +49,21 @@ class Doctor:
         """Run folders, including those without `run.json`, and links to folders, which are not followed."""
         path = index_path(self.store)
         self.index_is_damaged = path is not None and is_damaged(path)
-        self._index = StoreIndex(self.store, fill=lambda index: None)  # only its beats are used
+        self._index = StoreIndex(self.store, fill=lambda index: None)  # only the heartbeats in it are used
         self._history = HeartbeatHistory({} if self.index_is_damaged else self._index.read(read_beats))
 
     def strays(self) -> list[StoredSpool]:
-        """Return spools on this machine for runs of this store whose folders are missing."""
+        """Return the spools on this machine that belong to runs of this store whose folders are missing."""
         spool_folders = {spool.folder for folder in self.folders for spool in spools_of(folder)}
         of_store = [spool for spool in find_spools() if spool.run_folder.resolve().is_relative_to(self.store)]
         return [spool for spool in of_store if spool.folder not in spool_folders]
 
     def copies(self) -> dict[str, list[str]]:
-        """Return the folders of each run that has several, by run id; the folder that readers use comes first."""
+        """Return the folders of each run that is stored in several folders, by run id. The folder that readers use
+        comes first."""
         documents: dict[str, RunDocument] = {}
         for folder in self.folders:
-            with suppress(RunfolioError, OSError, UnicodeError):  # `examine` reports it
+            with suppress(RunfolioError, OSError, UnicodeError):  # `examine` reports the error
                 documents[folder.relative_to(self.store).as_posix()] = RunDocument.read(folder)
         return copied_runs(documents)
 
@@ -75,7 +76,7 @@ class Doctor:
         return [self._find_folder(name) for name in dict.fromkeys(names)] or self.folders
 
     def examine(self, folder: Path, *, repair: bool = False) -> Examination:
-        """Check a run. With `repair`, also repair it if it has findings and no process writes to it.
+        """Check a run. With `repair`, also repair the run if it has findings and no process writes to it.
 
         Raises:
             StoreError: A file cannot be written.
@@ -93,7 +94,8 @@ class Doctor:
         self.index_is_damaged = False
 
     def save_beats(self) -> None:
-        """Store the heartbeats, so that a later check can tell whether a process on another machine is still alive."""
+        """Store the heartbeats, so that a later check can determine whether a process on another machine is still
+        alive."""
         if self._history.beats and not self.index_is_damaged:
             beats = {**self._index.read(read_beats), **self._history.beats}
             self._index.use(lambda index: write_scan(index, [], beats=beats))

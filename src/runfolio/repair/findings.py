@@ -34,7 +34,7 @@ class Finding:
 
 
 def describe_error(error: Exception, path: object) -> str:
-    """Return the message of an error without the path, which is printed next to it."""
+    """Return the message of an error without the path, which is printed next to the message."""
     if isinstance(error, UnusableFile):
         return error.problem
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""Files that processes left behind when they ended early. Cleaning them up loses no data."""
+"""Files that processes left behind when they ended early. Cleaning up these files loses no data."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
 def _torn_findings(folder: Path, census: Census) -> Iterator[Finding]:
     """Yield findings for incomplete last lines.
 
-    A killed process leaves an incomplete line. If the process ended regularly, data was lost afterwards.
+    A killed process leaves an incomplete line. If the process ended normally, data was lost afterwards.
     """
     ended = {
         writer for writer, beat in heartbeat_by_writer(folder).items() if beat is not None and beat.end is not None

@@ -26,7 +26,7 @@ _MEDIA_NAME = re.compile(r"([0-9a-z]+)(-\d+)?\.jsonl")
 
 @dataclass(eq=False)
 class Lines:
-    """Content of a tail or a media list."""
+    """Content of a tail or a media list, as found by a scan."""
 
     path: RecordPath
     writer: str
@@ -70,7 +70,7 @@ def is_media(name: str) -> bool:
 
 
 def scan_tail(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
-    """Return the content of a tail; None if it is empty.
+    """Return the content of a tail; None if the tail is empty.
 
     Args:
         attempts: Attempt number of each writer, used if the first line of the tail is invalid.
@@ -83,7 +83,7 @@ def scan_tail(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
 
 
 def scan_media(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
-    """Return the content of a media list; None if it is empty. The errors are those of `scan_tail`."""
+    """Return the content of a media list; None if the list is empty. The errors are those of `scan_tail`."""
     return _scan(path, _MEDIA_NAME, attempts, _media_decoder(path))
 
 

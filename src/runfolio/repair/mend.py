@@ -61,7 +61,7 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
         yield _rebuild_document(folder, census)
     elif document.damage:
         yield _rewrite_document(folder, document, census)
-    writer, number = new_id(), 0  # for the names of new segments, which no other process uses
+    writer, number = new_id(), 0  # used in the names of new segments; no other process uses this id
     for damaged in [segment for segment in census.segments if not segment.is_whole and not segment.is_partly_readable]:
         number += 1
         yield _save_segment(folder, damaged, census, segment_path(folder, writer, number))
@@ -217,7 +217,8 @@ def _attempts(folder: Path, census: Census) -> list[Attempt]:
 
 
 def _writers(folder: Path, census: Census) -> dict[str, tuple[int, int]]:
-    """Return the attempt of each writer, and the time (us) of its first log call; the current time if it made none."""
+    """Return the attempt of each writer, and the time (us) of the writer's first log call, or the current time if the
+    writer made no log call."""
     now_us = int(now().timestamp() * 1e6)
     writers = {writer: (attempt, now_us) for writer, attempt in attempts_of(folder, None).items()}
 

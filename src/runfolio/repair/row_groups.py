@@ -37,7 +37,7 @@ class SegmentScan:
     readable: SeqRanges = field(default_factory=dict)
     """Log calls with readable rows."""
     lost: list[str] = field(default_factory=list)
-    """Descriptions of the unreadable row groups, from the footer."""
+    """Descriptions of the unreadable row groups, based on the footer."""
     is_partly_readable: bool = False
     """True if the steps, times and values of a row group are readable, but its log calls are not."""
 
@@ -159,7 +159,7 @@ def _describe(parquet_file: pq.ParquetFile, number: int) -> str:
 
 
 def _names(parquet_file: pq.ParquetFile, number: int) -> tuple[str, str] | None:
-    """Return the first and last metric of a row group; None if the footer lacks them."""
+    """Return the first and last metric of a row group; None if the footer does not contain them."""
     group = parquet_file.metadata.row_group(number)
     columns = [group.column(index) for index in range(group.num_columns)]
     bounds = [parquet_bounds.bounds_of_texts(column) for column in columns if column.path_in_schema == "metric"]

@@ -30,7 +30,7 @@ _GENERATORS = ("torch", "numpy", "random")
 """Random number generators whose seed or state a run records."""
 _IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 _NUMERIC_PACKAGES = ("torch", "numpy", "torchvision", "scipy", "triton", "safetensors")
-"""Packages whose versions affect numbers even if the script does not import them itself."""
+"""Packages whose versions affect numerical results even if the script does not import them itself."""
 
 
 def find_causes(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> list[Deviation]:
@@ -61,7 +61,7 @@ def _seed_deviation(change: Change) -> Deviation:
 def missing_seed_first(
     deviations: Sequence[Deviation], original: RecordedRun, repeated: RecordedRun
 ) -> list[Deviation]:
-    """Return the deviations, with unseeded generators first unless there is a likelier cause."""
+    """Return the deviations. Unseeded generators come first unless there is a likelier cause."""
     if _was_seeded(original, repeated) or any(map(_is_likelier_than_chance, deviations)):
         return list(deviations)
     unseeded = [deviation for deviation in deviations if deviation.kind == "seeds" and deviation.name in _GENERATORS]
@@ -108,7 +108,7 @@ def uncontrolled_randomness(run: RecordedRun) -> list[str]:
 
 
 def code_deviation(path: str, before: str, after: str) -> Deviation:
-    """Describe how two versions of a file differ: the first difference, and the number of further differences."""
+    """Describe how two versions of a file differ: the first difference, and the number of other differences."""
     old, new = before.splitlines(), after.splitlines()
     edits = [
         edit for edit in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if edit[0] != "equal"
@@ -135,7 +135,7 @@ def _file_deviations(plan: Plan, original: RecordedRun, repeated: RecordedRun) -
     unknown = {file.path for run in (original, repeated) for file in run.code.files if file.why == "untracked"}
     for file in diff_of_runs(original, repeated).files:
         if file.path == UNCOMMITTED:
-            continue  # equal files have a different diff if the commit differs
+            continue  # equal files result in a different diff if the commit differs
         if plan.source.kind != "here" and file.kind != "changed" and file.path in unknown:
             continue  # the untracked files of a fresh checkout differ
         if file.kind == "added":

@@ -1,4 +1,4 @@
-"""Checkout of a run's code into a fresh folder, and its removal."""
+"""Checkout of a run's code into a fresh folder, and removal of the checkout."""
 
 from __future__ import annotations
 

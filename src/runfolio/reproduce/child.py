@@ -19,7 +19,7 @@ from runfolio.reproduce.plan import Plan
 
 LINK_HINT = "if the script reads data that git ignores, pass that data with --link [NAME=]PATH"
 _STOP_TIMEOUT_S = 15.0
-"""Time in which an interrupted program can end by itself."""
+"""Maximum time that an interrupted program may take to end by itself."""
 
 
 def run_command(plan: Plan, output: IO[Any] | None = None) -> int:
@@ -28,7 +28,7 @@ def run_command(plan: Plan, output: IO[Any] | None = None) -> int:
     Ctrl-C and SIGTERM end the command, and the checkout is still removed.
 
     Args:
-        output: Target of the command's output; None for the output of this process.
+        output: Target of the command's output; None stands for the output of this process.
 
     Raises:
         NotFound: The program does not exist.

@@ -29,7 +29,8 @@ class CodeSource:
 def is_inside_records(run: RecordedRun, path: Path, store: Path) -> bool:
     """Return whether a path is inside the store or the run's folder, whose content may come from other people.
 
-    There, git could execute a repository's settings, such as `filter`, and a file named python could be started.
+    In these folders, git could execute programs from a repository's settings, such as `filter`, and a file named python
+    could be started.
     """
     folders = [folder.resolve() for folder in (store, run.folder)]
     paths = {Path(os.path.abspath(path)), path.resolve()}  # noqa: PTH100 - a link inside counts as well
@@ -41,7 +42,7 @@ def find_code_source(start: RecordedStart, repository: Path | None, store: Path,
 
     Args:
         repository: Repository that the user chose and trusts.
-        store: Store of the run. A repository inside it is used only if the user chose it.
+        store: Store of the run. A repository inside the store is used only if the user chose it.
     Raises:
         NotFound: Neither the commit nor a captured script is available.
     """

@@ -12,7 +12,7 @@ _NUMBER = re.compile(r"-[\d.]+(e[-+]?\d+)?\Z", re.IGNORECASE)
 
 
 class _Group(NamedTuple):
-    """Flag with its values: the words up to the next flag. The first group has no flag."""
+    """Flag with its values, which are the words up to the next flag. The first group has no flag."""
 
     flag: str
     values: list[str]
@@ -28,8 +28,8 @@ class _Group(NamedTuple):
 def merge_arguments(recorded: Sequence[str], overrides: Sequence[str]) -> tuple[list[str], list[Deviation]]:
     """Override recorded arguments, and return the new arguments and the deviations.
 
-    If a recorded flag is given again with n values, they replace the first n recorded ones, because the rest may be
-    positional arguments. Other flags are appended.
+    If a recorded flag is given again with n values, these values replace the first n recorded values, because the rest
+    may be positional arguments. Other flags are appended.
     """
     groups, changed = _groups(recorded), list[Deviation]()
     for new in _groups(overrides):

@@ -1,4 +1,5 @@
-"""Links to files that a run reads by relative paths and that are not in its repository, which are mostly data.
+"""Links to files that a run reads by relative path and that its repository does not contain. Most of these files are
+data.
 
 A fresh folder does not contain these files, so links to them are created there.
 """
@@ -17,12 +18,13 @@ from runfolio.reproduce.recorded_start import RecordedStart
 
 _MAX_LINKS = 1_000
 _OUTPUT_FLAG = re.compile(r"-{1,2}(o|.*(out|output|save|log|dest|store|result|checkpoint).*)", re.IGNORECASE)
-"""Matches flags that name an output, which is never linked: the repeated run would overwrite the original results."""
+"""Matches flags that name an output, which is never linked, because the repeated run would overwrite the original
+results."""
 _DATA_ENDINGS = (
     *(".arrow", ".bin", ".csv", ".db", ".gz", ".h5", ".hdf5", ".jpg", ".json", ".jsonl", ".npy", ".npz", ".parquet"),
     *(".pkl", ".png", ".pt", ".pth", ".safetensors", ".tar", ".tsv", ".txt", ".xml", ".yaml", ".yml", ".zip", ".zst"),
 )
-"""Suffixes of arguments that are taken for names of files that the script reads."""
+"""Suffixes by which an argument is recognised as the name of a file that the script reads."""
 _SCHEME = re.compile(r"[a-z_0-9]{2,}:(?!//)")
 """Matches the prefix of a data source, such as `folder:` in `folder:photos`."""
 
@@ -36,14 +38,15 @@ def find_links(
     required: Sequence[str],
     store: Path,
 ) -> dict[Path, Path]:
-    """Return the links to create, with their targets.
+    """Return the links to create and their targets.
 
     Args:
         tree: Folder for the code.
         tree_files: Files of the code, relative to the tree.
         binary: Files of the code whose uncommitted changes were not captured.
-        arguments: Further arguments of the command.
-        required: Paths that must exist. With `NAME=PATH`, a link at NAME, as the script spells it, leads to PATH.
+        arguments: Additional arguments of the command.
+        required: Paths that must exist. For `NAME=PATH`, the link is created at NAME, which is the path that the script
+            uses, and leads to PATH.
         store: Store of the runs, which is never linked.
     Raises:
         NotFound: A required path does not exist.
@@ -77,7 +80,7 @@ def find_links(
 def missing_files(
     start: RecordedStart, tree: Path, tree_files: AbstractSet[str], links: AbstractSet[Path], arguments: Sequence[str]
 ) -> list[str]:
-    """Return the missing data that arguments, settings or the record name.
+    """Return the missing data files and folders that are named in the arguments, the settings or the record.
 
     An argument counts as data if it has the suffix of a data file, or if the record says that it named an existing
     file or folder.
@@ -174,7 +177,7 @@ def _path(text: str) -> str | None:
 
 
 def _left_out_files(start: RecordedStart, binary: Sequence[str]) -> Iterator[str]:
-    """Yield code files that were not captured, such as large or binary ones; their current versions are linked."""
+    """Yield code files that were not captured, such as large or binary files; their current versions are linked."""
     left_out = start.captured.left_out if start.captured else []
     for path in [*(entry.path for entry in left_out), *binary]:
         if path:

@@ -36,7 +36,7 @@ def find_deviations(plan: Plan) -> list[Deviation]:
     """
     recorded = plan.run.document.environment
     current = cast("Environment", _interpreter_info(plan))
-    if plan.venv is not None:  # the recorded packages will be installed in it
+    if plan.venv is not None:  # the recorded packages will be installed there
         current["packages"] = recorded.get("packages", {})
         current["installed_from"] = recorded.get("installed_from", {})
     deviations = [
@@ -106,7 +106,8 @@ def _changed_files(name: str, listing: Listing, path: Path) -> Iterator[Deviatio
 
 
 def _code(plan: Plan) -> Iterator[Deviation]:
-    """Yield differences in the current code: by line for captured files, by name for other tracked files."""
+    """Yield differences between the current code and the record: by line for captured files, by name for other tracked
+    files."""
     start = plan.start
     captured = start.captured
     captured_files = [file for file in captured.files if is_inside_root(file.path)] if captured else []

@@ -1,4 +1,4 @@
-"""Environment of an interpreter, which the interpreter itself prints.
+"""Description of an interpreter's environment, which the interpreter itself prints.
 
 The command is `python -m runfolio.reproduce.interpreter_info PATH`.
 """

@@ -35,7 +35,7 @@ EMPTY = Patch(b"", frozenset(), ())
 
 
 def read_patch(start: RecordedStart, repository: Path | None, committed: AbstractSet[str]) -> Patch:
-    """Return the uncommitted changes, except those inside submodules, which are not checked out.
+    """Return the uncommitted changes, except changes inside submodules, which are not checked out.
 
     Args:
         repository: Repository that contains the commit.
@@ -73,7 +73,7 @@ def _path(section: bytes) -> str | None:
     if new := _NEW.search(section):
         path = new["path"]
     elif names := _NAMES.search(section):
-        # The line contains the path twice, separated by ` b/`. Matching that with a pattern can take hours.
+        # The line contains the path twice, separated by ` b/`. Matching such a line with a pattern can take hours.
         text = names["names"]
         path = text[: len(text) // 2 - 1]
         if text != path + b" b/" + path:
@@ -84,7 +84,7 @@ def _path(section: bytes) -> str | None:
 
 
 def _with_committed_secrets(section: bytes, repository: Path | None) -> bytes:
-    """Restore the redacted lines of the commit in a section; otherwise, git could not apply the section."""
+    """Restore redacted lines in a section from the commit, because git could not apply the section otherwise."""
     blob = _BLOB.search(section)
     if REDACTED.encode() not in section or blob is None or repository is None:
         return section

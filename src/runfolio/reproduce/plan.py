@@ -40,9 +40,9 @@ class ReproduceOptions:
     arguments: Sequence[str] = ()
     """Additional arguments, or new values for recorded flags."""
     links: Sequence[str] = ()
-    """Further files and folders that the script reads, relative to its start folder."""
+    """Additional files and folders that the script reads, relative to its start folder."""
     steps: int | None = None
-    """Last step to repeat; None: all steps."""
+    """Last step to repeat; None repeats all steps."""
     fresh_venv: bool = False
 
 
@@ -51,11 +51,11 @@ class Plan:
     start: RecordedStart
     source: CodeSource
     tree: Path
-    """Folder that the code is written to; with `here`, the folder that contains it."""
+    """Folder that the code is written to; with `here`, the folder that contains the code."""
     folder: Path
     """Folder in which the command is started."""
     interpreter: Path
-    """Recorded interpreter; the current one if the recorded one is missing or not trusted."""
+    """Recorded interpreter, or the current interpreter if the recorded one is missing or not trusted."""
     venv: Path | None
     """Virtual environment to create before the command is run, if any."""
     command: list[str]
@@ -67,13 +67,13 @@ class Plan:
     captured_files: list[SourceFile] = field(default_factory=list)
     """Captured files to write because the commit does not contain them."""
     links: dict[Path, Path] = field(default_factory=dict)
-    """Links to create, with their targets."""
+    """Target of each link to create, keyed by the path of the link."""
     flags: list[Deviation] = field(default_factory=list)
     """Deviations that the given arguments cause."""
     missing_data: list[str] = field(default_factory=list)
     """Missing files and folders that the script reads, according to its arguments and data."""
     remarks: list[str] = field(default_factory=list)
-    """Further remarks for the user."""
+    """Other remarks for the user."""
 
     @property
     def run(self) -> RecordedRun:
@@ -84,7 +84,7 @@ class Plan:
         return {name: value for name, value in variables.items() if name not in self.unset} | self.variables
 
     def as_recorded(self, text: str) -> str:
-        """Return the string with paths in the fresh folder replaced with the original paths."""
+        """Return a string in which paths in the fresh folder are replaced with the original paths."""
         return text.replace(os.fspath(self.tree), os.fspath(self.start.root))
 
 
@@ -92,10 +92,10 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
     """Make the plan for repeating a run.
 
     Args:
-        fresh_folder: Empty folder for everything that is written; it need not exist yet.
+        fresh_folder: Empty folder for all files to write; the folder need not exist yet.
         store: Store of the repeated run.
     Raises:
-        ConfigError: The run cannot be repeated, or needs further options.
+        ConfigError: The run cannot be repeated, or needs additional options.
         NotFound: The code of the run, or a path to link, is not available.
         DamagedFile: The captured code is damaged.
     """
@@ -213,9 +213,9 @@ def _start_folder(start: RecordedStart, tree: Path) -> Path:
 
 
 def _interpreter(start: RecordedStart, store: Path) -> tuple[Path, list[str]]:
-    """Return the interpreter, and remarks on it for the user.
+    """Return the interpreter, and remarks about the interpreter for the user.
 
-    The interpreter is queried before the user has agreed to anything, so one inside the records is not used.
+    The interpreter is queried before the user has agreed to anything, so an interpreter inside the records is not used.
     """
     recorded = start.run.document.environment.get("executable")
     if not recorded:

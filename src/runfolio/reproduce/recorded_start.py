@@ -19,7 +19,7 @@ from runfolio.tracking.environment import git
 
 _NOTEBOOK_PROGRAMS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
 _ACTED_UPON = ("code", "environment")
-"""Parts of `run.json` that must be intact, since they decide what is executed."""
+"""Parts of `run.json` that must be intact, because they determine which program is executed."""
 _PATHS = ("script", "folder")
 """Fields that must be absolute paths without `..`."""
 UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
@@ -36,12 +36,12 @@ class RecordedStart:
     existing: frozenset[str]
     """Arguments that named an existing file or folder at the start; empty if the record lacks this information."""
     module: str | None
-    """Module of `python -m`, if used."""
+    """Module that was started with `python -m`, if any."""
     script: Path | None
     folder: Path
     """Folder in which the command was started."""
     root: Path
-    """Folder to which the paths of the code are relative: the repository, else the script's folder."""
+    """Folder to which the paths of the code are relative: the repository, or else the script's folder."""
     commit: str | None
     dirty: bool
     remote: str | None
@@ -53,7 +53,8 @@ class RecordedStart:
 
     @property
     def script_name(self) -> str | None:
-        """Path of the script relative to the root, with `/`; None if there is no script or it is outside the root."""
+        """Path of the script relative to the root, with `/`; None if there is no script, or if it is outside of the
+        root."""
         for path in filter(None, (self.script, self.script and self.script.resolve())):
             if path.is_relative_to(self.root):
                 return path.relative_to(self.root).as_posix()
@@ -117,7 +118,7 @@ def own_attempts(run: RecordedRun) -> list[Attempt]:
 
 
 def _root(folder: Path) -> Path:
-    """Return the root of the repository that contains the folder today, else the folder itself."""
+    """Return the root of the repository that contains the folder today, or else the folder itself."""
     repository = git.repository(str(folder))
     return folder if repository is None else repository.root
 

@@ -54,7 +54,7 @@ _THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 
 class TakenVariables(NamedTuple):
-    """Changes to the variables of the current shell, for the repeated command."""
+    """Changes that are made to the variables of the current shell for the repeated command."""
 
     values: dict[str, str]
     unset: list[str]
@@ -106,7 +106,8 @@ def _trusted_folder(entry: str, start: RecordedStart, tree: Path) -> str | None:
 
 
 def _editable_package_folders(start: RecordedStart, tree: Path) -> Iterable[str]:
-    """Yield the folders of packages that were installed from the run's own repository, before today's versions."""
+    """Yield the folders of packages that were installed from the run's own repository. On `PYTHONPATH`, these folders
+    take precedence over the packages that are installed today."""
     if tree == start.root:
         return
     for origin in (start.run.document.environment.get("installed_from") or {}).values():

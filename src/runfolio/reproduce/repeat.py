@@ -24,7 +24,7 @@ class ReproduceResult:
     repeated: RecordedRun
     verdict: Verdict
     causes: list[Deviation]
-    """All known differences, with the likeliest causes of a different result first."""
+    """All known differences. The likeliest causes of a different result come first."""
     chance: list[str]
     """Sources of uncontrolled randomness, if no known difference explains a different result."""
     remarks: list[str]
@@ -52,7 +52,7 @@ def reproduce_run(
     Args:
         current_deviations: Deviations found before the command is run.
         ignore, steps: As in `verdict.compare_runs`.
-        output: Target of the program's output; None for the output of this process.
+        output: Target of the program's output; None stands for the output of this process.
     Raises:
         ConfigError: The fresh virtual environment cannot be created.
         NotFound: The command opened no run, or there is nothing to compare.
@@ -80,7 +80,7 @@ def reproduce_run(
 
 
 def _any_beyond_seeds(deviations: Sequence[Deviation]) -> bool:
-    """Return whether anything besides seeds differs. The state of an unseeded generator always differs."""
+    """Return whether anything other than seeds differs. The state of an unseeded generator always differs."""
     return any(deviation.kind != "seeds" for deviation in deviations)
 
 

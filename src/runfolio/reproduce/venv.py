@@ -25,7 +25,7 @@ _TRUSTED_URL = re.compile(r"(https|git\+https|git\+ssh)://([A-Za-z0-9_.~%-]+@)?[
 
 
 def requirements_of(plan: Plan) -> list[str]:
-    """Return the requirements for pip: one per recorded package, with its origin.
+    """Return the requirements for pip, one per recorded package, including the origin of the package.
 
     Packages that are on the command's PYTHONPATH are omitted. A package of the run's own code is installed from the
     fresh folder.

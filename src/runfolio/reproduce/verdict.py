@@ -72,7 +72,7 @@ class Verdict:
     left_out: list[str] = field(default_factory=list)
     """Metrics that were not compared: measurements of time, and metrics that the user ignored."""
     remarks: list[str] = field(default_factory=list)
-    """Parts that could not be compared, with the reason."""
+    """Parts that could not be compared, and the reasons."""
     failure: str | None = None
     """Reason why the repeated run failed, if all its points before the failure are within tolerance."""
 
@@ -107,9 +107,9 @@ class _Comparison(NamedTuple):
 
     points: int
     first: tuple[float, ValueGap] | None = None
-    """Earliest gap, with its time (Unix seconds)."""
+    """Earliest gap and its time (Unix seconds)."""
     first_beyond: tuple[float, ValueGap] | None = None
-    """Earliest gap beyond the tolerance, with its time."""
+    """Earliest gap beyond the tolerance, and its time."""
     largest: ValueGap | None = None
 
 
@@ -123,7 +123,7 @@ def compare_runs(
 ) -> Verdict:
     """Compare a repeated run with its original.
 
-    Points are compared in the order in which they were logged, without those that a later attempt abandoned. NaN
+    Points are compared in the order in which they were logged, without the points that a later attempt abandoned. NaN
     equals NaN, and -0 differs from 0.
 
     Args:
@@ -208,7 +208,7 @@ def _curve(run: RecordedRun, name: str) -> _CurvePoints:
 
 
 def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
-    """Return the time at which the original first logged a step after `steps`; infinity if it never did."""
+    """Return the time at which the original first logged a step after `steps`; infinity if the original never did."""
     later = [
         curve.times[curve.steps > steps].min()
         for name, curve in curves.items()
@@ -218,7 +218,7 @@ def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
 
 
 def _points_until(curve: _CurvePoints, moment: float, after: _CurvePoints, *, prefix: bool) -> _CurvePoints:
-    """Return the points before a time; with `prefix`, return instead as many points as `after` has."""
+    """Return the points before `moment`. With `prefix`, return the first points instead, as many as `after` has."""
     count = min(len(after.steps), len(curve.steps)) if prefix else int((curve.times < moment).sum())
     return _CurvePoints(curve.steps[:count], curve.times[:count], curve.values[:count])
 
@@ -229,7 +229,7 @@ def _compare_metric(
     """Compare one metric.
 
     Args:
-        open_end: Accept further points in the repeated run, because the original was cut short.
+        open_end: Accept additional points in the repeated run, because the original was cut short.
     """
     shared = min(len(before.steps), len(after.steps))
     old, new = before.values[:shared], after.values[:shared]
@@ -243,7 +243,7 @@ def _compare_metric(
         original = float(before.values[index]) if index < len(before.steps) else None
         repeated = float(after.values[index]) if index < len(after.steps) else None
         if original is not None and repeated is not None and not same_step[index]:
-            repeated = None  # its point has a different step
+            repeated = None  # the repeated point has a different step
         return float(before.times[index]) if points is before else math.inf, ValueGap(
             name, int(points.steps[index]), original, repeated
         )

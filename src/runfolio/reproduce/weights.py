@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TensorGap(NamedTuple):
-    """Tensor that differs, with the two numbers that differ most."""
+    """Tensor that differs, and its pair of numbers with the largest difference."""
 
     name: str
     step: int | None
@@ -40,8 +40,8 @@ def compare_weights(
     """Compare the tensors of `last` and `best` bit by bit, if both runs have intact checkpoints at the same step.
 
     Args:
-        to_the_end: True if the repeated run was not limited in steps. If a checkpoint then has a different step, this
-            is added to the remarks.
+        to_the_end: True if the repeated run was not limited in steps. In this case, a checkpoint at a different step is
+            reported in the remarks.
     """
     comparison = WeightComparison()
     for name in (LAST, BEST):

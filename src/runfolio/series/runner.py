@@ -28,7 +28,8 @@ class SeriesRunOutcome:
 
     plan: PlannedRun
     ending: Literal["finished", "resumed", "skipped", "busy", "failed"]
-    """`resumed`: continued and finished. `skipped`: found finished in the store. `busy`: trained by another process."""
+    """`resumed`: continued and finished. `skipped`: already finished in the store. `busy`: trained by another
+    process."""
     folder: Path | None
     """Folder of the run; None if the run failed before its folder was created."""
     duration_s: float = 0.0
@@ -81,8 +82,8 @@ def execute(
 ) -> SeriesReport:
     """Train the runs that are not finished in the store. If a run fails, the others are still trained.
 
-    Unfinished runs continue from their `last` checkpoint. If `runfolio reproduce` started this process, only the
-    repeated run is trained, from its start.
+    Unfinished runs continue from their `last` checkpoint. If `runfolio reproduce` started this process, only the run to
+    repeat is trained, starting from the beginning.
 
     Args:
         planned: Runs of the series.
@@ -138,7 +139,7 @@ def _conclude(report: SeriesReport, target: Target, *, store: Path | None, progr
 def _most_similar(run: RecordedRun, planned: Sequence[PlannedRun]) -> PlannedRun:
     """Return the planned run that shares the most settings with a recorded run.
 
-    Not all settings have to match, because the user may have changed some on purpose.
+    Not all settings have to match, because the user may have changed some of them on purpose.
     """
 
     def count_shared(plan: PlannedRun) -> int:
@@ -158,7 +159,7 @@ def _run_once(
     store: Path | None,
     progress: Progress,
 ) -> SeriesRunOutcome:
-    """Skip a run if it is finished or another process trains it, resume it if it has a checkpoint, else start it."""
+    """Skip a run if it is finished or another process trains it, resume it if it has a checkpoint, or else start it."""
     is_repeated = reproduction.requested_reproduction() is not None
     earlier = [] if is_repeated else stored_runs.with_fingerprint(plan.fingerprint)
     if finished := next((run for run in earlier if run.state == "finished"), None):
@@ -184,13 +185,15 @@ def _run_once(
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error message, after the name of its class unless runfolio raised the error."""
+    """Return the first line of an error message. If runfolio did not raise the error, the class name of the error comes
+    first."""
     message = str(error) if isinstance(error, RunfolioError) else f"{type(error).__name__}: {error}"
     return message.splitlines()[0].strip()
 
 
 def _can_resume(run: RecordedRun) -> bool:
-    """Return whether the run has an intact `last` checkpoint, or an intact one to replace a damaged `last`."""
+    """Return whether the run has an intact `last` checkpoint, or an intact checkpoint that can replace a damaged
+    `last`."""
     try:
         manifests.read_intact(run.folder, manifests.LAST, lambda message: None)
     except (NotFound, DamagedFile):

@@ -33,10 +33,10 @@ class Series:
     settings: Mapping[str, LocatedValue]
     """Settings that all runs share, by key. Keys are spelled with `-`, as in flags."""
     grid: Mapping[str, LocatedValue]
-    """List of values of each key that varies between the runs."""
+    """List of values for each key that varies between the runs."""
 
     def with_flags(self, flags: Mapping[str, Sequence[str]]) -> Series:
-        """Return the series with its values replaced with those of flags.
+        """Return a copy of the series in which the values of flags replace earlier values.
 
         A flag with one value becomes a setting of all runs, and a flag with several values becomes a key of the grid.
         """
@@ -84,7 +84,7 @@ class Series:
 
 
 def read_series(path: Path, *, default_target: str) -> Series:
-    """Read the definition of a series. The default name of the series is that of the file, without suffix.
+    """Read the definition of a series. The default name of the series is the file name without its suffix.
 
     Raises:
         ConfigError: The file does not have the form described above; the message contains the line.

@@ -24,7 +24,7 @@ class StoredRuns:
         self._fingerprints: dict[Path, str | None] = {}
 
     def with_fingerprint(self, fingerprint: str) -> list[RecordedRun]:
-        """Return the runs with this fingerprint, newest first, including archived ones."""
+        """Return the runs with this fingerprint, newest first, including archived runs."""
         store = store_folder(self._store).resolve()
         if fingerprint not in [self._fingerprint(folder) for folder in find_runs(store)]:
             return []
@@ -34,7 +34,8 @@ class StoredRuns:
         return [run for run in runs if (run.document.series or {}).get("fingerprint") == fingerprint]
 
     def _fingerprint(self, folder: Path) -> str | None:
-        """Return the fingerprint of a run; None if it is unreadable, in a different experiment or not in a series."""
+        """Return the fingerprint of a run; None if the run is unreadable, in a different experiment or not in a
+        series."""
         if folder not in self._fingerprints:
             try:
                 document = RunDocument.read(folder)

@@ -25,12 +25,13 @@ class Membership(TypedDict):
 class Target(Protocol):
     """Protocol of an object that trains one run.
 
-    A target may also have a method `check(settings, *, store)`. It is called for each run before the first run starts,
-    and raises a RunfolioError if the run is impossible, for example because of an unknown name or a missing device.
+    A target may also have a method `check(settings, *, store)`. This method is called for each run before the first run
+    starts, and raises a RunfolioError if the run is impossible, for example because of an unknown name or a missing
+    device.
 
     A target may also have a method `conclude(runs, *, store, progress)`, which does work that only the best run needs,
-    such as a test. It is called once after all runs have ended, unless the series was interrupted or another process
-    trains one of its runs. `runs` maps the folders of the finished runs to their settings.
+    such as a test. This method is called once after all runs have ended, unless the series was interrupted or another
+    process trains one of its runs. `runs` maps the folders of the finished runs to their settings.
     """
 
     @property

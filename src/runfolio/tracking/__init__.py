@@ -1,1 +1,1 @@
-"""Writing of runs: `init` and `Run`. Torch, NumPy and Arrow are imported only when a run needs them."""
+"""Recording of runs with `init` and `Run`. Torch, NumPy and Arrow are imported only when a run needs them."""

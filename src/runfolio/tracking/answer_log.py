@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AnswerLog:
-    """Recorder of the `answers/` of one attempt.
+    """Recorder of the answers of one attempt in the folder `answers/`.
 
     The training thread calls `add`, separate threads call `pack`, and the store thread calls `save`.
     """
@@ -31,9 +31,9 @@ class AnswerLog:
         self._report = report
         self._lock = threading.Lock()
         self._waiting: dict[str, tuple[datetime, Callable[[], AnswerTable]]] = {}
-        """Answers to pack, by split. Newer answers replace waiting answers, so that memory is bounded."""
+        """Answers to pack, keyed by split. Newer answers replace waiting answers, so that memory use is limited."""
         self._packed: dict[str, bytes] = {}
-        """Content of files to write, by split."""
+        """Contents of the files to write, keyed by split."""
 
     def add(self, split: str, moment: datetime, table: Callable[[], AnswerTable]) -> None:
         """Add answers, which `pack` packs later.
@@ -47,7 +47,7 @@ class AnswerLog:
         """Pack all waiting answers."""
         from runfolio.record.content.answer_files import AnswersHeader, pack
 
-        with self._lock:  # in order, so that newer answers are packed later than older ones
+        with self._lock:  # ensures that newer answers are packed after older ones
             while self._waiting:
                 split, (moment, make_table) = self._waiting.popitem()
                 try:
@@ -61,7 +61,7 @@ class AnswerLog:
         """Write the packed answers to the record.
 
         Raises:
-            OSError: The store cannot be written; call this again later.
+            OSError: The store cannot be written; call this method again later.
         """
         while self._packed:
             split, content = self._packed.popitem()

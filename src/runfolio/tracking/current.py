@@ -17,10 +17,10 @@ _is_ambiguity_logged = False
 
 
 def current() -> Run:
-    """Return the last opened run of this thread or asyncio task that has not ended, or else the only open run.
+    """Return the open run that this thread or asyncio task opened last, or else the only open run.
 
     Raises:
-        ConfigError: No run is open, or several are and none of them belongs to this thread or task.
+        ConfigError: No run is open, or several runs are open and none of them belongs to this thread or task.
     """
     run = _find()
     if run is None:
@@ -31,10 +31,10 @@ def current() -> Run:
 
 
 def log(values: Mapping[str, Any], step: int | None = None) -> None:
-    """Call `Run.log` of the current run (see `current`).
+    """Call `Run.log` on the current run (see `current`).
 
-    If the run of this thread or task has ended, or if several runs are open and none belongs to this thread or task,
-    nothing is written and one warning is logged.
+    If the run of this thread or task has ended, or if several runs are open and none of them belongs to this thread or
+    task, nothing is written and one warning is logged.
 
     Raises:
         ConfigError: No run is open.
@@ -49,11 +49,11 @@ def log(values: Mapping[str, Any], step: int | None = None) -> None:
 
 
 def _find() -> Run | None:
-    """Return the run of this context, even if it has ended. Otherwise return the only open run, or None if there are
-    several.
+    """Return the run of this context, even if it has ended. Otherwise return the only open run, or None if several runs
+    are open.
 
     Raises:
-        ConfigError: No run is open, and this context never had one.
+        ConfigError: No run is open, and this context never had a run.
     """
     run = run_context.current_run()
     if run is None:
@@ -70,6 +70,6 @@ def _no_run() -> ConfigError:
 
 
 def _is_spawned() -> bool:
-    """Return whether another Python process started this one with `multiprocessing`."""
+    """Return whether another Python process started this process with `multiprocessing`."""
     process = sys.modules.get("multiprocessing.process")
     return process is not None and process.parent_process() is not None

@@ -31,7 +31,7 @@ class Measurement(NamedTuple):
 
 
 class DataLog:
-    """Recorder of the section `data` of a run's document, and of the folder `data/`.
+    """Recorder that fills the section `data` of a run's document, and the folder `data/`.
 
     The training thread calls `add`, separate threads call `measure`, and the store thread calls `save`.
     """
@@ -99,7 +99,7 @@ class DataLog:
         """Write the new fingerprints to the record.
 
         Raises:
-            OSError: The store cannot be written; call this again later.
+            OSError: The store cannot be written; call this method again later.
         """
         while self._measured:
             name, entry, listing = self._measured[0]
@@ -144,8 +144,8 @@ def _history(before: GivenData | None) -> list[GivenData]:
 
 
 def _measure_function(data: Any) -> Callable[[], Measurement]:
-    """Return a function that computes a fingerprint on a different thread. Arrays may change, so they are hashed
-    here."""
+    """Return a function that computes a fingerprint on a different thread. Arrays may change later, so they are hashed
+    during this call."""
     if isinstance(data, Listing):
         return lambda: Measurement(data, None)
     if isinstance(data, (str, os.PathLike)):

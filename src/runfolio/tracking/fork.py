@@ -24,14 +24,15 @@ def fork(
     notes: str = "",
     **options: Unpack[RunOptions],
 ) -> Run:
-    """Start a new run from a checkpoint of an existing run, which is not changed and may be running.
+    """Start a new run from a checkpoint of an existing run. The existing run is not changed, and it may be running.
 
-    The new run contains all points up to the checkpoint, and `run.restore("last", ...)` restores its state.
+    The new run contains all points up to the checkpoint, and `run.restore("last", ...)` restores the state of the
+    checkpoint.
 
     Args:
         run: Run to fork: its id, a prefix of its id, its name, its folder, or a `Run` or `RecordedRun`.
         checkpoint: Name of the checkpoint to start from.
-        step: Start from the checkpoint saved at exactly this step instead.
+        step: Start from the checkpoint saved at exactly this step instead of a named checkpoint.
         name: Name of the new run. Default: the name of the forked run with `-fork` appended.
         experiment: Experiment of the new run. Default: the experiment of the forked run.
         options: `config` (overrides individual settings), `store`, `tensorboard`, `checkpoints`, `strict`,

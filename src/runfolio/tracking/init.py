@@ -47,10 +47,10 @@ def init(
 ) -> Run:
     """Open a run and start recording.
 
-    If the environment variable `RUNFOLIO_RUN_ID` is set, the run with that id is opened. It is created if it does not
-    exist, and joined if another process writes to it. Otherwise it is continued from its last checkpoint, if there is
-    one; rank 0 continues it, and the other ranks join. A finished run is continued only with `resume="auto"`; otherwise
-    an error is raised.
+    If the environment variable `RUNFOLIO_RUN_ID` is set, the run with that id is opened. The run is created if it does
+    not exist, and joined if another process writes to it. Otherwise the run is continued from its last checkpoint, or
+    after its last point if it has no checkpoint; rank 0 continues the run, and the other ranks join. A finished run is
+    continued only with `resume="auto"`; otherwise an error is raised.
 
     Args:
         name: Readable name. The name of the folder also contains the id. Default: the overrides in a Hydra job, such as
@@ -62,19 +62,19 @@ def init(
         store: Folder of all runs. Default: `$RUNFOLIO_STORE`, else `./runs`.
         series: Name and fingerprint of the series that the run belongs to.
         resume: Run to continue from its `last` checkpoint: its id, a prefix of its id, its name, its folder, or a `Run`
-            or `RecordedRun`. It keeps its name, experiment, tags and notes. `"auto"`, for scripts that a cluster
+            or `RecordedRun`. The run keeps its name, experiment, tags and notes. `"auto"`, for scripts that a cluster
             restarts, continues the newest matching run, or opens a new run if none matches. A run matches if its
             experiment, name (if given), script and arguments are the same, if it has a checkpoint and has not finished,
             and if no process writes to it. `run.resumed` reports whether a run was continued. `runfolio.resume`
             continues from a different checkpoint or step.
-        tensorboard: Also write a TensorBoard event file. This is always on for a resumed run that has one.
+        tensorboard: Also write a TensorBoard event file. This is always on for a resumed run that has such a file.
         checkpoints: Policy that determines when `run.checkpoint` saves, and which checkpoints are kept. By default,
             each call saves, and the last, the previous and the best checkpoint are kept.
         strict: Raise ConfigError from `log` if a value cannot be stored, instead of omitting the value and logging a
             warning. Each call then waits for values on a GPU.
         recording: Rarely changed settings for the console, the code, durability, and write intervals.
-        keep_others: Keep other open runs of this thread or asyncio task open. By default they end now, with the time of
-            their last call, unless they are in a `with` block.
+        keep_others: Keep other open runs of this thread or asyncio task open. By default, runs that are not in a `with`
+            block end now, and the time of their last call is recorded as their end.
     Returns:
         The run. `runfolio.log` of this thread or task writes to it until it ends.
     Raises:

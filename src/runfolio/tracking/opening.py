@@ -69,7 +69,7 @@ class RunOptions(TypedDict, total=False):
 
 
 class Opened(NamedTuple):
-    """Folder and document of an opened run, and the attempt that this process writes."""
+    """Folder and document of an opened run, and the attempt that this process writes to."""
 
     folder: Path
     document: RunDocument
@@ -79,11 +79,11 @@ class Opened(NamedTuple):
     checkpoint: Checkpoint | None = None
     """Checkpoint from which the run continues."""
     restarts: bool = False
-    """True if the run continues without a checkpoint. Then the script may start from the beginning."""
+    """True if the run continues without a checkpoint. In this case, the script may start from the beginning."""
 
 
 class OpenRequest(NamedTuple):
-    """Request to open a run, from the arguments of the call and the environment variables."""
+    """Request to open a run, built from the arguments of the call and the environment variables."""
 
     store: Path
     config: Mapping[str, Any]
@@ -210,10 +210,10 @@ def open_run(
 
 
 def _end_unattended_runs(joined_id: str | None) -> None:
-    """End the open runs of this thread or task that are not in a `with` block. The first time, a notice is logged.
+    """End the open runs of this thread or task that are not in a `with` block. Only the first end is logged.
 
     Args:
-        joined_id: Id of the run that this process joins, which stays open.
+        joined_id: Id of the run that this process joins. That run stays open.
     """
     global _is_end_logged
     for other in run_context.unattended_runs():
@@ -278,15 +278,17 @@ def open_earlier(
     force: bool = False,
     purpose: str | None = None,
 ) -> Opened:
-    """Open a new attempt of a run. If `RUNFOLIO_RUN_ID` is its id and another rank has opened the attempt, join it.
+    """Open a new attempt of a run. If `RUNFOLIO_RUN_ID` is the run's id and another rank has opened the attempt, join
+    that attempt.
 
     Args:
         checkpoint: Name of the checkpoint to continue from. None keeps every point.
-        step: Continue after this step instead.
+        step: Continue after this step instead of from a checkpoint.
         force: Take over the run from a process that still writes to it.
         purpose: See `Attempt.purpose`.
     """
-    # Read once, before the document, so that processes that start at the same time claim the same attempt.
+    # The newest claim is read once, before the document, so that processes that start at the same time claim the same
+    # attempt.
     claimed = claims.newest_attempt(folder)
     document = RunDocument.read(folder)
     if request.wanted_id == document.id and (opened := _join_resumed(folder, document, request.wait_s)):
@@ -356,7 +358,8 @@ def _create(store: Path, name: str, experiment: str, run_id: str) -> Opened:
 
 
 def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str, continues_finished: bool) -> Opened:
-    """Join or continue the run with the id in `RUNFOLIO_RUN_ID`. Rank 0 or a process without a rank may also create it.
+    """Join or continue the run with the id in `RUNFOLIO_RUN_ID`. Rank 0 or a process without a rank may also create the
+    run.
 
     Other ranks wait for rank 0 for a limited time, because rank 0 may never start.
     """
@@ -425,7 +428,7 @@ def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:
 def _branch_end(
     folder: Path, document: RunDocument, checkpoint: Checkpoint | None, step: int | None
 ) -> tuple[int, dict[str, int], int]:
-    """Return the attempt to continue, the last seq of each writer to keep, and the last step to keep."""
+    """Return the attempt to continue, the last seq to keep of each writer, and the last step to keep."""
     if step is not None:
         from runfolio.record.checkpoints import resume_points  # imports Arrow, which few resumes need
 
@@ -446,9 +449,10 @@ def _end_of_run(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
 
 
 def _record_duration(folder: Path, document: RunDocument) -> None:
-    """Record the duration of the last attempt. If its process was killed, the duration is derived from the heartbeats.
+    """Record the duration of the last attempt. If the attempt's process was killed, the duration is derived from the
+    heartbeats.
 
-    The result may be slightly too long but not too short, so that counts based on it never decrease.
+    The result may be slightly too long but not too short, so that counts based on the duration never decrease.
     """
     if document.attempts and (last := document.attempts[-1]).seconds is None:
         heartbeat = heartbeats.Heartbeat.read(folder, last.writer)

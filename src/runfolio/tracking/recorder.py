@@ -61,7 +61,7 @@ class Phase(enum.IntEnum):
     STOPPING = enum.auto()
     """The monitors are being stopped; their last items are still accepted."""
     CLOSING = enum.auto()
-    """New items are refused; queued ones are written."""
+    """New items are refused; queued items are written."""
     CLOSED = enum.auto()
 
 
@@ -93,11 +93,12 @@ class Recorder:
             last_step: Step after which automatic steps continue.
             sinks: Receivers of the points and media that were written to the record.
             strict: Raise an error if a logged value cannot be stored.
-            role: Role of this process in the run; only the primary one records more than log calls.
-            stop_after: End the process at the first log call of a later step (see `reproduction.stop_after`).
+            role: Role of this process in the run; only the primary process records more than log calls.
+            stop_after: End the process at the first log call with a step after this one (see
+                `reproduction.stop_after`).
             policy: Policy that determines when `checkpoint` saves, and which checkpoints are kept.
             resumed: Checkpoint that the run continues from.
-            restarts: The run continues without a checkpoint, so its script may start from the beginning.
+            restarts: True if the run continues without a checkpoint, so that its script may start from the beginning.
         """
         self.folder = folder
         self.document = document
@@ -105,7 +106,7 @@ class Recorder:
         self.strict = strict
         self.role: Role = role
         self.handle: object = None
-        """`Run` object that the user holds."""
+        """`Run` object that was returned to the user."""
         self.is_in_with = False
         """True inside the run's `with` block, which ends the run."""
         self.is_replaced = False
@@ -140,7 +141,7 @@ class Recorder:
             self._environment.begin()
         self._connect(last_step, sinks)
         self._resumed = resumed if resumed is not None and resumed.name != LAST else None
-        """Checkpoint that `last` refers to until a new one is saved."""
+        """Checkpoint that `last` refers to until a new checkpoint is saved."""
         self.saver: Saver | None = None
         if role == PRIMARY:
             self.saver = Saver(self, self.encoder_thread, self._attempt, config, policy, resumed)
@@ -229,7 +230,7 @@ class Recorder:
 
         The parent's queue is not touched, because only the parent writes the items in it.
         """
-        has_ended = self.has_ended  # in another thread of the parent
+        has_ended = self.has_ended  # another thread of the parent may have ended the run
         self.monitors = []
         self.role = "process"
         self.saver = self._resumed = self._environment = self._data = self._answers = self._stop_after = None
@@ -255,7 +256,7 @@ class Recorder:
             self.encoder_thread.flush(_PREEMPTION_WAIT_S, sync=True)
 
     def flush(self) -> bool:
-        """Wait until everything logged and saved is written; return False if the store cannot be written."""
+        """Wait until all logged values and checkpoints are written; return False if the store cannot be written."""
         self.note_call()
         is_saved = self.saver is None or self.saver.wait(_FLUSH_WAIT_S)
         return is_saved and (not self._is_started or self.encoder_thread.flush(_FLUSH_WAIT_S))
@@ -263,7 +264,8 @@ class Recorder:
     # Interface for monitors and other writers of the record
 
     def now(self) -> float:
-        """Return the time by the run's clock, in seconds since 1970. It never decreases if the system clock is set."""
+        """Return the time by the run's clock, in seconds since 1970. The time never decreases, even if the system clock
+        is set back."""
         return self.clock.now()
 
     def record(self, item: Item) -> None:
@@ -293,14 +295,14 @@ class Recorder:
     def note_trouble(self, text: str) -> None:
         """Record the first problem of training itself, such as the origin of NaN.
 
-        Later problems are not recorded. `runfolio show` prints the problem for every outcome of the run.
+        Later problems are not recorded. `runfolio show` prints the problem whatever the outcome of the run is.
         """
         if self.document.status.trouble is None:
             self.document.status.trouble = str(text)
             self.save_document()
 
     def note_seeds(self, values: Mapping[str, Any]) -> None:
-        """Record the seeds that `seed_everything` has set. Other ranks do not record theirs, which may differ."""
+        """Record the seeds that `seed_everything` has set. Other ranks do not record their seeds, which may differ."""
         if self.role == PRIMARY:
             self.document.seeds = {**self.document.seeds, **values, **seeds.torch_seed()}
             self.save_document()
@@ -333,7 +335,7 @@ class Recorder:
         self._called_at = self.clock.now()
 
     def called_at(self) -> float | None:
-        """Return when the run was last used, in seconds since 1970; None if it never was."""
+        """Return when the run was last used, in seconds since 1970; None if it was never used."""
         moments = [moment for moment in (self._called_at, self.encoder_thread.called_at) if moment is not None]
         return min(max(moments), self.now()) if moments else None  # SummaryWriter also accepts times in the future
 
@@ -407,7 +409,7 @@ class Recorder:
         return True
 
     def find_checkpoint(self, name: str) -> Checkpoint:
-        """Return the checkpoint with a name after pending checkpoints were saved; see `Run.restore`."""
+        """Wait for pending checkpoints and return the checkpoint called `name`; see `Run.restore`."""
         self.note_call()
         if self.saver is not None:
             self.saver.wait()
@@ -423,7 +425,8 @@ class Recorder:
         self._route()
 
     def _route(self) -> None:
-        """Set `append` for the current phase and load; repeat if another thread or a signal handler changed them."""
+        """Set `append` for the current phase and load. Repeat this if another thread or a signal handler changed the
+        phase or load."""
         while True:
             state = self._phase, self._is_overloaded
             self.append = self._append_function(*state)
@@ -548,7 +551,7 @@ class Recorder:
         log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, hint)
 
     def _set_status(self, outcome: RunOutcome, ended_at: float | None = None) -> None:
-        """Set the run's status, which the calling store thread then writes. The default time is now."""
+        """Set the run's status, which the calling store thread then writes. The time of the end defaults to now."""
         self.document.status = Status(
             outcome.state,
             self.clock.moment(ended_at),
@@ -562,7 +565,7 @@ class Recorder:
         self.document.seeds.update(seeds.torch_seed())
 
     def _guard(self, monitor: Monitor, task: Callable[[Monitor], None]) -> bool:
-        """Run a task of a monitor. Return False if it failed, because a failure must not stop training."""
+        """Run a task of a monitor. Return False if the task failed, because a failure must not stop training."""
         try:
             task(monitor)
         except Exception as error:
@@ -580,6 +583,6 @@ def _origin(error: Exception) -> str:
 
 
 def _seconds_before(document: RunDocument, now: float) -> float:
-    """Return the seconds from the run's start to `now` (since 1970), without the pauses between attempts."""
+    """Return the seconds from the run's start to `now` (in seconds since 1970), without the pauses between attempts."""
     *earlier, newest = document.attempts
     return sum(entry.seconds or 0.0 for entry in earlier) + max(0.0, now - newest.started.timestamp())

@@ -1,4 +1,4 @@
-"""Recording settings that few runs change."""
+"""Recording settings that rarely need to be changed."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class RecordingConfig(WriterConfig):
     """Record the output of the process, of its children and of notebook cells.
     `RUNFOLIO_CONSOLE=off` turns this off for all runs."""
     announce: bool = True
-    """Print one line to stderr when the run starts, and one line when it ends unless it finished.
+    """Print one line to stderr when the run starts, and one line when it ends in a state other than finished.
     `RUNFOLIO_QUIET=1` turns this off for all runs."""
     code: bool | None = None
     """Record the code of the run: the script, your own modules and uncommitted changes. Default: True, unless
     `RUNFOLIO_CODE` is off. Commit, branch and command are always recorded."""
     durability: Literal["normal", "full"] = "normal"
-    """Failures that a flushed point survives. With `normal`, it survives if the process is killed. It also survives a
-    crash of the machine if it was sealed, or if a checkpoint or the run's end was recorded after it. With `full`, it
-    survives a crash of the machine at any time."""
+    """Failures that a flushed point survives. With `normal`, a point survives if the process is killed. The point also
+    survives a crash of the machine if it was sealed, or if a checkpoint or the run's end was recorded after it. With
+    `full`, a point survives a crash of the machine at any time."""
 
     def __post_init__(self) -> None:
         if self.durability not in ("normal", "full"):

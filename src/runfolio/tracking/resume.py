@@ -32,12 +32,12 @@ def resume(
 
     Args:
         run: Run to continue: its id, the start of its id, its name, its folder, or a `Run` or `RecordedRun`.
-        checkpoint: Name of the checkpoint to continue from. Points logged after it was saved become an abandoned
-            branch. If `last` is damaged, the newest intact checkpoint is used instead. None keeps every point and
-            continues after the last one.
+        checkpoint: Name of the checkpoint to continue from. Points logged after the checkpoint was saved become an
+            abandoned branch. If `last` is damaged, the newest intact checkpoint is used instead. None keeps every point
+            and continues after the last point.
         step: Continue after this step instead of from a checkpoint; -1 continues from the beginning.
         force: Take over the run from a process that still writes to it. That process stops recording.
-        purpose: "test" if this attempt does not train; it then does not count as a continuation of training.
+        purpose: "test" if this attempt does not train; such an attempt does not count as a continuation of training.
         options: `config` (overrides individual settings), `store`, `tensorboard`, `checkpoints`, `strict`,
             `recording` and `keep_others`, as in `init`.
     Returns:
@@ -61,7 +61,7 @@ def resume(
 
 
 def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path | None:
-    """Return the folder of the run that `init(resume="auto")` continues; None if it opens a new run.
+    """Return the folder of the run that `init(resume="auto")` continues; None if that call opens a new run.
 
     This is the newest run of the experiment that
     - has the given name, if a name is given,

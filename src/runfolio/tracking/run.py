@@ -1,4 +1,4 @@
-"""`Run`: the API with which a training script records."""
+"""`Run`: the interface that a training script uses to record a run."""
 
 from __future__ import annotations
 
@@ -83,14 +83,15 @@ class Run:
 
     @property
     def last_step(self) -> int:
-        """Step of the last call of `log` that was encoded; -1 before the first."""
+        """Step of the last call to `log` that was encoded; -1 before the first call."""
         return self.recorder.last_step
 
     @property
     def total_steps(self) -> int | None:
         """Step at which training will end, in the units of the logged steps; None if it is unknown.
 
-        If it is set, `runfolio show` prints the completed share and the time left. A resumed run keeps it.
+        If it is set, `runfolio show` prints the completed fraction and the remaining time. A resumed run keeps the
+        value.
         """
         return self.recorder.document.total_steps
 
@@ -105,7 +106,7 @@ class Run:
 
     @property
     def resumed(self) -> bool:
-        """True if the run continues an earlier attempt, or the run it was forked from.
+        """True if the run continues an earlier attempt, or the run that it was forked from.
 
         False if `RUNFOLIO_RUN_ID` named a run without a checkpoint, because there is no state to restore.
         """
@@ -136,7 +137,7 @@ class Run:
         Args:
             values: Metric names and values: numbers, one-element arrays or tensors; nested dicts become `a/b`.
                 NaN and infinities are stored. Other values are omitted, counted and reported once. If two keys result
-                in the same name (`"a/b"`, and `b` in `a`), the last one counts.
+                in the same name (`"a/b"`, and `b` in `a`), the last value is stored.
             step: Value of the x axis: an integer. Default: one more than the step of the previous call.
         Raises:
             ConfigError: Only with `init(strict=True)`: `values` is not a dict, a value cannot be stored, or the step
@@ -159,9 +160,10 @@ class Run:
         """Set the default x axis of a metric's curves.
 
         Args:
-            metric: A name, or a pattern such as `val/*`. If several match a metric, the last one defined counts.
-            x: Name of another metric, whose value comes from the same log call, else from the last earlier one; or
-                "step"; or "time" (since the start, without pauses).
+            metric: A name, or a pattern such as `val/*`. If several patterns match a metric, the pattern defined last
+                applies.
+            x: Name of another metric, "step", or "time" (since the start, without pauses). The value of another metric
+                comes from the same log call, or else from the last earlier call that contains the metric.
         Raises:
             ConfigError: Only with `init(strict=True)`: an argument is not a valid metric name, or more than 1,000
                 patterns are defined.
@@ -192,11 +194,11 @@ class Run:
         Args:
             image: A Pillow image, an array or tensor (see `media_content.png`), or an image file as a path, a binary
                 file object or bytes.
-            boxes: A dict with `boxes` [number, 4], `labels` and `scores`, which detection models of torchvision return;
-                an array or tensor [number, 4]; or a list of dicts with `box`, `label` and `score`. To record several
-                groups, pass a dict by name: `{"truth": ..., "predicted": ...}`. Numbers are left, top, right and
-                bottom in pixels. The entry `format` of a dict can be "xyxy", "xywh" or "cxcywh"; with
-                `"relative": True`, numbers are shares of width and height. Other entries are ignored.
+            boxes: A dict with `boxes` [number, 4], `labels` and `scores`, as returned by torchvision's detection
+                models; an array or tensor [number, 4]; or a list of dicts with `box`, `label` and `score`. To record
+                several groups, pass a dict of groups by name: `{"truth": ..., "predicted": ...}`. Numbers are left,
+                top, right and bottom in pixels. The entry `format` of a dict can be "xyxy", "xywh" or "cxcywh"; with
+                `"relative": True`, numbers are fractions of the image's width and height. Other entries are ignored.
             masks: Class numbers [height, width] as an array, tensor or Pillow image; or a dict of several masks by
                 name.
             classes: Names of the classes in labels and masks: a list, or a dict by number.
@@ -221,7 +223,7 @@ class Run:
             audio: Samples as an array or tensor [samples] or [channels, samples], floats from -1 to 1 or int16, which
                 are stored as 16-bit WAV; or a WAV, FLAC, OGG or MP3 file as a path, a binary file object or bytes,
                 which is stored unchanged.
-            sample_rate: Samples per second; needed for an array. A file contains its own rate.
+            sample_rate: Samples per second; required for an array. A file contains its own rate.
         """
         from runfolio.tracking.media import audio as audio_content
 
@@ -236,7 +238,7 @@ class Run:
 
         Args:
             frames: An array or tensor [frames, channels, height, width], [frames, height, width, channels] or
-                [frames, height, width], with values as in `log_image`, or a list of images of one size, which are
+                [frames, height, width], with values as in `log_image`, or a list of images of the same size, which are
                 stored as an animated WebP; or an MP4, WebM, WebP or GIF file as a path, a binary file object or bytes,
                 which is stored unchanged.
             fps: Frames per second of an array or list.
@@ -258,8 +260,8 @@ class Run:
     ) -> None:
         """Record a table as Parquet.
 
-        Cells are numbers, strings, booleans, times, None, and images (Pillow images, arrays, tensors, bytes of image
-        files). Any other value is stored as JSON. Rows beyond the limits (`docs/limits.md`) are omitted with a
+        Cells are numbers, strings, booleans, datetime values, None, and images (Pillow images, arrays, tensors, bytes
+        of image files). Any other value is stored as JSON. Rows beyond the limits (`docs/limits.md`) are omitted with a
         warning.
 
         Args:
@@ -324,7 +326,7 @@ class Run:
         """Record the structure of a network: its layers, their connections and the shapes of their outputs.
 
         The model runs once on `example` in eval mode; the model and the random generators are not changed. Without an
-        example, or if the model fails on it, only the layers are recorded.
+        example, or if the model fails on the example, only the layers are recorded.
 
         Args:
             example: Input of the model: a tensor, a list or tuple of arguments, or a dict of keyword arguments.
@@ -339,15 +341,15 @@ class Run:
     def log_data(self, name: str, data: Any, *, source: str | None = None) -> None:
         """Record the data of the run: a fingerprint of its content, and the list of its items.
 
-        Fingerprints distinguish runs on different data; a run resumed on different data logs a warning. A thread reads
-        the files one after another during training, except files that an earlier run has read. Arrays, which may
-        change later, are read before this returns.
+        Fingerprints distinguish runs on different data; a run resumed on different data logs a warning. A separate
+        thread reads the files one after another during training, except files that an earlier run has read. Arrays,
+        which may change later, are read before this call returns.
 
         Args:
             name: Use of the data, such as `train`, `val` or `test`; metrics `val/...` belong to `val`.
             data: A file or folder (hidden files are skipped), a list of files, an array or tensor, nested dicts of
-                them, or a `runfolio.Listing`. A function that returns a `Listing` is called on that thread. For a torch
-                dataset, pass the data that it reads.
+                them, or a `runfolio.Listing`. A function that returns a `Listing` is called on the separate thread. For
+                a torch dataset, pass the data that it reads.
             source: Description of the data's origin. Default: the path, or the array's shape.
         """
         self.recorder.add_data(name, data, source)
@@ -364,7 +366,8 @@ class Run:
         classes: Sequence[str] | None = None,
         digests: Sequence[str] | Callable[[], Sequence[str] | None] | None = None,
     ) -> None:
-        """Record the model's answers to the items of a split, one row per item, to find and compare mistakes.
+        """Record the model's answers to the items of a split, one row per item, so that mistakes can be found and
+        compared.
 
         The arrays are copied during the call. A background thread ranks the scores and packs the file. A second call
         for the same split replaces the first. `RecordedRun.answers` reads the answers.
@@ -372,12 +375,13 @@ class Run:
         Args:
             split: Name of the split, such as `test`: letters, digits, `.`, `_` and `-`.
             names: Name of each item, such as its path. None: the indices from 0.
-            truths: True classes, [n] indices from 0; for a regression, true values, [n].
-            scores: Logits, [n, classes]; the five most probable classes are kept. A regression has one value per
-                item, [n].
-            probabilities: Whether the scores are probabilities from 0 to 1 instead of logits.
+            truths: True classes as indices from 0, shape [n]; for regression, true values, shape [n].
+            scores: Logits, shape [n, classes]; the five most probable classes are kept. For regression, one value per
+                item, shape [n].
+            probabilities: True if the scores are probabilities from 0 to 1 instead of logits.
             classes: Names of the classes, in the order of the scores. Default: their indices.
-            digests: Digest of each item's content, as in `log_data`, or a function that the thread calls to get them.
+            digests: Digest of each item's content, as in `log_data`, or a function that returns the digests and is
+                called on the background thread.
         """
         content = answer_content.answers_of(
             names, truths, scores, probabilities=probabilities, classes=classes, digests=digests
@@ -391,10 +395,10 @@ class Run:
         name: str | None = None,
         type: str = "file",  # noqa: A002
     ) -> Path | None:
-        """Store a copy of a file or folder with the run. It replaces an earlier artifact with the same name.
+        """Store a copy of a file or folder with the run. The copy replaces an earlier artifact with the same name.
 
         Returns:
-            Folder of the copy; None if it could not be made.
+            Folder of the copy; None if the copy could not be made.
         """
         self.recorder.note_call()
         source = path_of(path)
@@ -416,25 +420,26 @@ class Run:
     ) -> bool:
         """Save the training state as checkpoint `last`, and also as `best` if `metric` is the best so far.
 
-        It may be called at every step: `init(checkpoints=CheckpointPolicy(...))` sets which calls save. The state is
-        copied here and written in the background; `flush` and the end of the run wait until it is written. A
-        crash during the write leaves the earlier checkpoints intact. The checkpoint contains the record's position and,
-        as `generators`, the states of all random generators, so that a resumed run continues exactly here.
+        The method may be called at every step, because `init(checkpoints=CheckpointPolicy(...))` determines which calls
+        save. The state is copied during the call and written in the background; `flush` and the end of the run wait
+        until it is written. A crash during the write leaves the earlier checkpoints intact. The checkpoint contains the
+        record's position and, as `generators`, the states of all random generators, so that a resumed run continues
+        exactly at this point.
 
-        If the process was asked to stop (by SIGTERM or a similar signal), the call saves and waits for the disk. Then
-        the signal ends the process.
+        If the process was asked to stop (by SIGTERM or a similar signal), the call saves the state and waits for the
+        disk. Then the signal ends the process.
 
         Args:
             metric: Quality of this state; NaN is never the best.
-            mode: Whether a higher or a lower metric is better.
+            mode: "max" if a higher metric is better, "min" if a lower metric is better.
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
             meta: Plain data that the loader receives.
-            classes: Names of the classes, in the order of the model's outputs. With them and the transform, `predict`
-                and `evaluate` work on the run (`--module` names the class of the model).
-            transform: Preprocessing of the images: deterministic steps of torchvision such as `Resize`, `CenterCrop`,
+            classes: Names of the classes, in the order of the model's outputs. If both `classes` and `transform` are
+                passed, `predict` and `evaluate` work on the run (`--module` names the class of the model).
+            transform: Preprocessing of the images: deterministic torchvision steps such as `Resize`, `CenterCrop`,
                 `Grayscale`, `ToTensor`, `ToImage`, `ToDtype` and `Normalize`.
             state: Named parts: modules, objects with a `state_dict`, tensors, arrays, numbers, strings, and lists,
-                tuples and dicts of them.
+                tuples and dicts of these values.
         Returns:
             True if this checkpoint is the best so far; False if an object in the state cannot be saved. An invalid
             `step`, `metric` or `meta` is omitted. If the store cannot be written, a warning is logged and the
@@ -457,15 +462,17 @@ class Run:
     def restore(self, name: str = LAST, **targets: Any) -> Checkpoint:
         """Return a checkpoint of this run, and load its state into `targets`.
 
-        It waits for pending checkpoints. If a resumed run has not saved since, `last` is the checkpoint that it was
-        resumed from. If `last` is damaged, the newest intact checkpoint is used with a warning.
+        The call waits for pending checkpoints. If a resumed run has not saved a checkpoint since, `last` is the
+        checkpoint that the run was resumed from. If `last` is damaged, the newest intact checkpoint is used with a
+        warning.
 
         Args:
-            targets: Objects with a `load_state_dict`, by the name of their saved state, such as `model=model`. If there
-                are any, all random generators are restored too.
+            targets: Objects with a `load_state_dict`, by the name of their saved state, such as `model=model`. If any
+                are passed, all random generators are restored too.
         Raises:
             NotFound: The checkpoint does not exist, or has no state with the name of a target.
-            ConfigError: A target has no `load_state_dict`, or the saved state does not fit it; the message says where.
+            ConfigError: A target has no `load_state_dict`, or the saved state does not fit the target; the message says
+                where.
             DamagedFile: The checkpoint cannot be read.
         """
         checkpoint = self.recorder.find_checkpoint(name)
@@ -485,20 +492,22 @@ class Run:
     ) -> None:
         """Record a model's gradients, weights, updates and dead units, and the origin of the first NaN.
 
-        They are read at every `every`-th step of each optimizer of the model's parameters, after accumulation and
-        unscaling. Their step counts optimizer steps from 0. The metrics are `grad_norm`, `weight_norm` and
+        These values are read at every `every`-th step of each optimizer of the model's parameters, after accumulation
+        and unscaling. Their `step` counts optimizer steps from 0. The metrics are `grad_norm`, `weight_norm` and
         `update_ratio`, for the model and for each parameter (`grad_norm/conv.weight`). The update ratio is the norm of
         the change in a step, divided by the norm of the weights; about 0.001 is usual. `dead_units`, for the model and
-        for each layer, is the share of units of ReLU layers whose output is zero for the whole batch. The histograms
-        are `grad/conv.weight` and `weight/conv.weight`. The first layer or gradient that is not finite is logged once
-        and recorded.
+        for each layer, is the proportion of units of ReLU layers whose output is zero for the whole batch. The
+        histograms are `grad/conv.weight` and `weight/conv.weight`. The first layer or gradient that is not finite is
+        logged once and recorded.
 
         Args:
-            model: The module; it may be compiled or wrapped for DDP. A second call for it replaces the first.
+            model: The module; it may be compiled or wrapped for DDP. A second call for the same module replaces the
+                first call.
             every: Number of optimizer steps between two readings.
             log: "all", "gradients" or "weights" (with the update ratios).
-            histograms: Whether to record distributions in addition to norms.
-            step: Optimizer steps done before, if training is resumed. Batch numbers in messages continue from it.
+            histograms: Record distributions in addition to norms.
+            step: Number of earlier optimizer steps, if training is resumed. Batch numbers in messages continue from
+                this number.
         """
         from runfolio.tracking.monitors.watch import Watch
 
@@ -587,7 +596,8 @@ def _no_dict(values: object) -> ConfigError:
 
 
 def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
-    """Return the item of a call with values that are not floats. They are converted here if that is exact."""
+    """Return the item of a call with values that are not floats. The values are converted to floats here if the
+    conversion is exact."""
     is_plain = True
     for name, value in values.items():
         if value.__class__ is not float:
@@ -604,7 +614,7 @@ def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
 def _unpickled(
     folder: Path, document: RunDocument, config: RecordingConfig, last_step: int, strict: bool, has_ended: bool
 ) -> Run:
-    """Return the run of a folder if it is open in this process, else one that joins it on first use."""
+    """Return the run of a folder if it is open in this process, or else a `Run` that joins the run on first use."""
     for recorder in exit_hooks.open_runs():
         run = recorder.handle
         if isinstance(run, Run) and run.folder == folder:

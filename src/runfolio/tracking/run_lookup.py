@@ -17,7 +17,7 @@ from runfolio.record.content import run_edits
 
 
 class HasFolder(Protocol):
-    """Run with a folder: `Run` or `RecordedRun`."""
+    """Object that has a run folder: `Run` or `RecordedRun`."""
 
     @property
     def folder(self) -> Path: ...
@@ -69,7 +69,7 @@ def spelling_of(run: RunReference) -> str:
 
 
 def _stored_runs(store: Path, spelling: str) -> Iterator[_StoredRun]:
-    """Yield the runs of a store, except those that cannot be read.
+    """Yield the runs of a store, except runs that cannot be read.
 
     Raises:
         RunfolioError: The run with the id `spelling` cannot be read.

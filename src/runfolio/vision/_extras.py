@@ -1,4 +1,4 @@
-"""Error for a missing optional package, whose message names the extra to install."""
+"""Error for a missing optional package. The message names the extra that installs the package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def vision_extra(purpose: str) -> Iterator[None]:
     """Replace import errors inside the block with an error that names the extra `vision`.
 
     Raises:
-        MissingExtra: A package of that extra is not installed.
+        MissingExtra: A package of the extra `vision` is not installed.
     """
     try:
         yield

@@ -21,7 +21,7 @@ _SCHEMAS = {
 
 
 def _declare_missing_operators() -> torch.library.Library | None:
-    """Declare missing operators, and return the library that keeps the declarations alive, if any."""
+    """Declare missing operators. Return the library that keeps the declarations alive, or None if none is missing."""
     if "torchvision" in sys.modules or _extension_loads():
         return None
     missing = [schema for name, schema in _SCHEMAS.items() if not hasattr(torch.ops.torchvision, name)]
@@ -34,7 +34,7 @@ def _declare_missing_operators() -> torch.library.Library | None:
 
 
 def _extension_loads() -> bool:
-    # torchvision loads the library again later, which has no effect.
+    # torchvision loads the library again later. The second load has no effect.
     package = importlib.util.find_spec("torchvision")
     if package is None or not package.submodule_search_locations:
         return False

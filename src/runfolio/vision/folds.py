@@ -8,7 +8,7 @@ from runfolio.errors import ConfigError
 
 
 class Fold(NamedTuple):
-    """One fold of a cross-validation: it is used for validation, and the other folds for training."""
+    """Fold of a cross-validation. This fold is used for validation, and the other folds are used for training."""
 
     number: int
     """Number of the fold, counted from 1."""

@@ -36,7 +36,8 @@ Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 _checked: WeakKeyDictionary[Weights, set[tuple[ModelSpec, tuple[str, ...]]]] = WeakKeyDictionary()
-"""Networks and classes that are known to fit some weights, so that the second preparation of a run skips the check."""
+"""Networks and classes that are known to fit each set of weights, so that the second preparation of a run skips the
+check."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Preparation:
     transform: ImageTransform
     spec: ModelSpec
     weights: Weights | None
-    """Initial weights; None: random weights, or those of the checkpoint if a run is continued."""
+    """Initial weights; None: random weights, or the weights of the checkpoint if a run is continued."""
     device: str
 
     @property
@@ -123,7 +124,7 @@ def prepare(
         progress: Progress display for downloads and for reading many images.
 
     Raises:
-        NotFound: The data, model or weights are unknown; the message names the most similar ones.
+        NotFound: The data, model or weights are unknown; the message lists similar names.
         DamagedFile: The weights cannot be read or do not fit, or an image cannot be read.
         DownloadFailed: The data could not be downloaded.
         ConfigError: The device is missing, does not support the precision or cannot compile; or the data cannot be
@@ -188,7 +189,7 @@ def _spec(settings: TrainSettings, source: ImageSource, transform: ImageTransfor
 
 
 def _transform(settings: TrainSettings, source: ImageSource, weights: Weights | None) -> ImageTransform:
-    """Return the transform of the weights if they have one, else that of the data, modified by the settings."""
+    """Return the transform of the weights if it is known, else the transform of the data, modified by the settings."""
     weights_transform = weights.transform if weights else None
     transform = replace(weights_transform or ImageTransform.for_source(source), value_range=source.value_range)
     if weights_transform is None and (published := published_transform(settings.model)):

@@ -1,4 +1,4 @@
-"""The run that this process repeats, if `runfolio reproduce` started it."""
+"""Run that this process repeats, if `runfolio reproduce` started this process."""
 
 from __future__ import annotations
 

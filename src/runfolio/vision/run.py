@@ -1,4 +1,5 @@
-"""One tracked training run, from its settings to its results. It uses the public `Run`, like any script."""
+"""One tracked training run, from its settings to its results. This module uses the public class `Run`, as any script
+does."""
 
 from __future__ import annotations
 
@@ -60,10 +61,10 @@ def run_experiment(
 
     Args:
         settings: Settings of a new run. They are ignored if `resume` or `fork` is given, since a resumed run uses its
-            recorded settings, and a fork has its own.
+            recorded settings, and a fork has its own settings.
         store: Folder of the store.
         experiment: Name of the experiment. Default: a short name of the data, such as `digits`.
-        name: Name of the run. Default: model, share of the data and number of epochs, such as `tinyvgg-20pct-5ep`.
+        name: Name of the run. Default: model, fraction of the data and number of epochs, such as `tinyvgg-20pct-5ep`.
         series: Series that the run belongs to, as `run.json` stores it.
         resume: Id, prefix of the id, name or folder of a run to resume. It continues from its `last` checkpoint, or
             from its first step if it has no checkpoint.
@@ -184,7 +185,8 @@ def _report_changes(run: Run, changes: str | None, progress: Progress | None) ->
 
 
 def _last_checkpoint(recorded: RecordedRun) -> Checkpoint | None:
-    """Return the checkpoint that the run resumes from; `runfolio.resume` logs a warning if the last one is damaged.
+    """Return the checkpoint that the run resumes from; `runfolio.resume` logs a warning if the last checkpoint is
+    damaged.
 
     Raises:
         NotFound: The checkpoints were pruned and can be restored.

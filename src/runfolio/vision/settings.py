@@ -19,7 +19,7 @@ from runfolio.vision.folds import Fold
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"
 AUTO = "auto"
-"""Value of `batch_size` that has the batch size measured and chosen before training."""
+"""Value of `batch_size` for which the batch size is measured and chosen before training."""
 RANGE_TEST = "lr_finder"
 """Key that the config of a learning rate range test has in addition to the settings."""
 _UNNAMED_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})
@@ -41,7 +41,7 @@ class DataConfig(Settings):
     )
     test_data: str | None = setting(
         None,
-        "Data set to take the test images from, to compare runs trained on different data; none: the one of --data.",
+        "Data set that provides the test images, to compare runs trained on different data; none: the same as --data.",
         group=_DATA,
     )
     skip_bad_images: bool = setting(
@@ -49,14 +49,14 @@ class DataConfig(Settings):
     )
     data_fraction: float = setting(
         1.0,
-        "Share of the training images to use, stratified by class. A smaller share is always a subset of a larger one.",
+        "Fraction of the training images to use, stratified by class. A larger fraction only adds images.",
         group=_DATA,
         above=0,
         at_most=1,
     )
     val_fraction: float | None = setting(
         None,
-        "Share of the training images used for validation, which chooses the best epoch. 0: train on all images; "
+        "Fraction of the training images used for validation, which chooses the best epoch. 0: train on all images; "
         "none: the validation folder of the data if there is one, else 0.2.",
         group=_DATA,
         at_least=0,
@@ -133,7 +133,7 @@ class DataConfig(Settings):
 
     @property
     def resolved_val_fraction(self) -> float:
-        """Share of the images used for validation, for data without a validation folder."""
+        """Fraction of the images used for validation, for data without a validation folder."""
         return 0.2 if self.val_fraction is None else self.val_fraction
 
     @property
@@ -257,7 +257,11 @@ class OptimConfig(Settings):
         below=1,
     )
     label_smoothing: float = setting(
-        0.0, "Share of each training label that is spread over all classes.", group=_OPTIMISATION, at_least=0, below=1
+        0.0,
+        "Fraction of each training label that is spread over all classes.",
+        group=_OPTIMISATION,
+        at_least=0,
+        below=1,
     )
 
     def __post_init__(self) -> None:
@@ -415,7 +419,7 @@ class TrainSettings(
 ):
     """All settings of one training run, checked on creation.
 
-    A dataclass lists the fields of its last base first, so flags, YAML keys and records start with the data.
+    A dataclass lists the fields of its last base first, so flags, YAML keys and records start with the data settings.
 
     Raises:
         ConfigError: A value is invalid; the message names the setting.
@@ -464,7 +468,7 @@ class TrainSettings(
 
     @property
     def run_name(self) -> str:
-        """Readable name such as `tinyvgg-20pct-5ep`. A share of 100 % and the data `digits` are left out."""
+        """Readable name such as `tinyvgg-20pct-5ep`. The fraction 1 and the data `digits` are left out."""
         share = "" if self.data_fraction == 1 else f"{self.data_fraction * 100:.4g}pct"
         data = "" if self.data == "digits" else self.data_name
         return "-".join(part for part in (self.model, share, f"{self.epochs}ep", data) if part)

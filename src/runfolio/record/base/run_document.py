@@ -103,7 +103,7 @@ class RunDocument:
     id: Id = field(metadata=damaged_as("", "the id at the end of the folder name"))
     name: Name = field(metadata=damaged_as("", "the first part of the folder name"))
     experiment: Name = field(metadata=damaged_as("", "the name of the parent folder"))
-    created: Moment = field(metadata=damaged_as(_UNKNOWN, "the start of the first attempt, or else of the year 1970"))
+    created: Moment = field(metadata=damaged_as(_UNKNOWN, "the start of the first attempt, or else 1 January 1970"))
     status: Status = field(default_factory=Status)
     config: Tree = field(default_factory=dict)
     defaults: Tree = field(default_factory=dict)

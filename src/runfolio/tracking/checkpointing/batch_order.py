@@ -1,4 +1,5 @@
-"""Order of training data. It depends only on (seed, epoch), so that training can continue at any position."""
+"""Order of the training data. The order depends only on the seed and the epoch, so training can continue at any
+position."""
 
 from __future__ import annotations
 
@@ -22,15 +23,16 @@ def epoch_order(length: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 class BatchOrder:
-    """Shuffled batches of indices: a `batch_sampler` for torch's DataLoader that can continue at any step.
+    """Batch sampler for torch's DataLoader that yields shuffled batches of indices and can continue at any step.
 
-    Each iteration yields one epoch in a new order, or the rest of an epoch after a call of `at`. The order is the same
-    on every machine and with any number of workers, and is independent of other random numbers. Also pass the
-    DataLoader its own `generator=torch.Generator()`: otherwise each iteration draws from the global generator.
+    Each iteration yields one epoch in a new order. The first iteration after a call to `at` yields the rest of an
+    epoch. The order is the same on every machine and with any number of workers, and is independent of other random
+    numbers. Also pass the DataLoader its own `generator=torch.Generator()`, because otherwise each iteration draws from
+    the global generator.
     """
 
     def __init__(self, length: int, batch_size: int, *, seed: int, drop_last: bool = False) -> None:
-        """Create an order.
+        """Create a batch sampler.
 
         Args:
             length: Number of items in the data.
@@ -46,7 +48,7 @@ class BatchOrder:
         self._batches = length // batch_size if drop_last else -(-length // batch_size)
         if self._batches < 1:
             raise ConfigError(
-                f"{length} items are less than one batch of {batch_size}; use more data or a smaller batch_size"
+                f"{length} items are fewer than one batch of {batch_size}; use more data or a smaller batch_size"
             )
         self._epoch, self._begin = 0, 0
 
@@ -66,8 +68,8 @@ class BatchOrder:
         return self._batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        # Drawn only when the first batch is requested, because a DataLoader with workers starts its first iteration
-        # twice.
+        # The order is drawn only when the first batch is requested, because a DataLoader with workers starts its first
+        # iteration twice.
         epoch, begin = self._epoch, self._begin
         self._epoch, self._begin = epoch + 1, 0
         order = epoch_order(self._length, self._seed, epoch)

@@ -1,7 +1,7 @@
-"""Folders of forks: new runs that start with a copy of another run's points up to a checkpoint (`docs/format.md`,
-Lineage).
+"""Creation of forks. A fork is a new run that starts with a copy of another run's points up to a checkpoint
+(`docs/format.md`, Lineage).
 
-A fork is created in a hidden folder, which is renamed when it is complete. The result is a run that ended at the
+A fork is created in a hidden folder, which is renamed when the fork is complete. The result is a run that ended at the
 checkpoint and can be resumed like any other. The parent run is only read; it may be running, and may be deleted later.
 """
 
@@ -44,9 +44,9 @@ from runfolio.tracking.pipeline.plain_values import whole_step
 
 _SUFFIX = "-fork"
 _PATIENCE_S = 20.0
-"""Time limit for retries to copy a checkpoint that a running parent keeps replacing."""
+"""Maximum time spent on retrying to copy a checkpoint that a running parent keeps replacing."""
 _ABANDONED_S = 3600.0
-"""Age from which an incomplete fork is assumed to belong to a killed process."""
+"""Age above which an incomplete fork is assumed to have been left by a killed process."""
 
 
 class Replaced(StoreError):  # noqa: N818 - named after the event, like all of runfolio's errors
@@ -74,14 +74,15 @@ def make_fork_folder(
     Args:
         parent_path: Folder of the run to fork.
         checkpoint: Name of the checkpoint to start from.
-        step: Start from the checkpoint saved at exactly this step instead.
+        step: Start from the checkpoint saved at exactly this step instead of a named checkpoint.
         name: Name of the fork. Default: the parent's name with `-fork` appended.
         config: Settings that override the parent's.
         run_id: Id of the new run.
     Raises:
         ConfigError: Neither checkpoint nor step is given, or the step is not an integer.
-        NotFound: The checkpoint does not exist; the message lists the existing ones.
-        DamagedFile: The checkpoint cannot be read. No other checkpoint is used, because the fork would be different.
+        NotFound: The checkpoint does not exist; the message lists the existing checkpoints.
+        DamagedFile: The checkpoint cannot be read. No other checkpoint is used instead, because the fork would then
+            start from a different state.
         FileExistsError: A run with this id already exists.
         Replaced: The parent keeps replacing the checkpoint.
         OSError: The store cannot be written.
@@ -108,7 +109,7 @@ def make_fork_folder(
 
 
 def find_fork_checkpoint(folder: Path, name: str | None, step: int | None) -> Checkpoint:
-    """Return the checkpoint with a name, or the checkpoint saved at exactly the step `step`.
+    """Return the checkpoint called `name`, or the checkpoint saved at exactly the step `step`.
 
     Raises:
         ConfigError, NotFound, DamagedFile: As in `make_fork_folder`.
@@ -141,7 +142,9 @@ def _checkpoint_at_step(folder: Path, step: int) -> Checkpoint:
             return checkpoint
     steps = sorted({checkpoint.step for checkpoint in checkpoints if checkpoint.step is not None})
     if not steps:
-        raise NotFound(f"{folder} has no checkpoint of a step to fork from; `run.checkpoint(step=..., ...)` saves one")
+        raise NotFound(
+            f"{folder} has no checkpoint with a step to fork from; `run.checkpoint(step=..., ...)` saves one"
+        )
     nearest = min(steps, key=lambda other: abs(other - step))
     raise NotFound(
         f"no checkpoint of step {step} in {folder}; it has checkpoints of steps {', '.join(map(str, steps))};"
@@ -174,7 +177,7 @@ def _document(parent: RunDocument, checkpoint: Checkpoint, run_id: str, name: st
 
 
 def _attempts(parent: RunDocument, checkpoint: Checkpoint) -> list[Attempt]:
-    """Return the attempts that led to the checkpoint. The last of them ends at the checkpoint."""
+    """Return the attempts that led to the checkpoint. The last attempt ends at the checkpoint."""
     by_number = {entry.attempt: entry for entry in parent.attempts}
     attempts: list[Attempt] = []
     number: int | None = checkpoint.attempt
@@ -213,7 +216,7 @@ def _copy_media(parent_path: Path, position: Mapping[str, int], into: Path) -> N
         written = lines.setdefault(path, [header(entry.writer, entry.attempt)])
         written.append(media.encode(entry.seq, entry.time_us, entry.step, entry.kind, entry.name, entry.content))
         for name in media.file_names(entry.content):
-            # Missing in the parent as well, or named by two lines.
+            # The file is also missing in the parent, or two lines name the same file.
             with contextlib.suppress(FileNotFoundError, FileExistsError, UnusableFile):
                 media.file_path(parent_path, name).link(media.file_path(into, name))
     for path, written in lines.items():
@@ -240,7 +243,8 @@ def _copy_checkpoint(checkpoint: Checkpoint, name: str, into: Path) -> None:
 
 
 def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | None:
-    """Return the best checkpoint that the parent saved before this one, or else this one if it has a metric."""
+    """Return the best checkpoint that the parent saved before `checkpoint`. If no such checkpoint exists, return
+    `checkpoint` itself if it has a metric, or else None."""
     ranked = [name for name in manifests.names(checkpoint.folder) if name.startswith(BEST)]
     for name in sorted(ranked, key=lambda name: (len(name), name)):  # best, best-2, ... best-10
         with contextlib.suppress(DamagedFile, NotFound):
@@ -269,13 +273,14 @@ def _copy_listings(parent_path: Path, parent: RunDocument, into: Path) -> None:
 
 
 def _fingerprinted_data(parent: RunDocument) -> dict[str, Any]:
-    """Return the recorded data sets that have a fingerprint; others were still being read."""
+    """Return the recorded data sets that have a fingerprint; the remaining data sets were still being read."""
     return {name: entry for name, entry in parent.data.items() if is_fingerprint(entry.get("fingerprint"))}
 
 
 @contextlib.contextmanager
 def _complete_folder(folder: Path) -> Iterator[Path]:
-    """Yield a hidden folder. At the end it is synced and renamed to `folder`, or removed after an error.
+    """Yield a hidden folder. At the end, the hidden folder is synced and renamed to `folder`, or removed after an
+    error.
 
     Raises:
         FileExistsError: `folder` exists.

@@ -13,11 +13,12 @@ from runfolio.errors import ConfigError
 
 log = logging.getLogger("runfolio")
 _WORDS = "<625I"
-"""Length of the state of Python's Mersenne Twister: 624 words and a position."""
+"""`struct` format for the state of Python's Mersenne Twister, which has 624 words and a position."""
 
 
 def capture_states() -> dict[str, Any]:
-    """Return the state of each generator as plain values and tensors. GPUs are included only if they are in use."""
+    """Return the state of each generator as plain values and tensors. GPU generators are included only if a GPU is in
+    use."""
     version, words, gauss = random.getstate()
     captured: dict[str, Any] = {
         "python": {"version": version, "words": struct.pack(_WORDS, *words).hex(), "gauss": gauss},
@@ -40,7 +41,8 @@ def capture_states() -> dict[str, Any]:
 
 
 def restore(saved: Mapping[str, Any]) -> None:
-    """Restore the result of `capture_states`. States of GPUs are restored only if the number of GPUs is the same.
+    """Restore the generator states that `capture_states` returned. GPU states are restored only if the number of GPUs
+    is the same.
 
     Raises:
         ConfigError: The states are invalid.

@@ -28,12 +28,15 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
     state, lost_types = checkpoint.unpack_state({})
     if any(
         lost_types.values()
-    ):  # called only if needed, because `state_dict` of some batch iterators starts the workers
+    ):  # called only if needed, because calling `state_dict` of some batch iterators starts their workers
         types = user_types([target.state_dict() for target in objects.values() if hasattr(target, "state_dict")])
         state, lost_types = checkpoint.unpack_state(types)
     for name, target in targets.items():
         if not hasattr(target, "load_state_dict"):
-            raise ConfigError(f"{name} is a {type(target).__name__}, which has no load_state_dict; see `.state`")
+            raise ConfigError(
+                f"{name} is a {type(target).__name__}, which has no load_state_dict; read its saved value from the"
+                " checkpoint's `.state`"
+            )
         if name not in checkpoint.parts and name not in state:
             names = [*checkpoint.parts, *(key for key in state if key not in RESERVED)]
             raise NotFound(f"{subject} has no {name!r}; {did_you_mean(name, names)}")
@@ -46,7 +49,11 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
         module.load_state_dict(entries)
     for name, target in objects.items():
         if lost := lost_types[name]:
-            log.warning("%s has no %s; in its state they are plain values", name, ", ".join(sorted(lost)))
+            log.warning(
+                "the state of %s has no values of type %s, so these values are loaded as plain values",
+                name,
+                ", ".join(sorted(lost)),
+            )
         _load(target, state[name], f"{subject} does not fit {name}")
     if GENERATORS in state:
         random_states.restore(state[GENERATORS])

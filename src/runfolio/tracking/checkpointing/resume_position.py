@@ -1,4 +1,4 @@
-"""Position at which a run continues: the points in its folder, and which of them belong to a checkpoint."""
+"""Position at which a run continues, determined from a checkpoint and the points in the run folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from runfolio.record.liveness import heartbeats
 
 
 def bring_back_spools(folder: Path) -> None:
-    """Move spooled points on this machine into the run, so that they are included when the position is determined."""
+    """Move points that are spooled on this machine into the run, so that they are included when the position is
+    determined."""
     for waiting in spool.spools_of(folder):
         if heartbeats.is_over(folder, waiting.writer):
             spool.bring_back(waiting)
 
 
 def position_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
-    """Return the last seq of each writer that belongs to the branch of a checkpoint."""
+    """Return, for each writer, the last seq that belongs to the checkpoint's branch."""
     if not heartbeats.joined_heartbeats(folder, document):
         return checkpoint.position
     from runfolio.record.checkpoints import resume_points  # imports Arrow, which few runs need

@@ -1,7 +1,8 @@
-"""Implementation of `Run.checkpoint`: it decides which calls save, copies the state, and writes it on a thread.
+"""Implementation of `Run.checkpoint`. The saver decides which calls save a checkpoint, copies the state, and writes the
+copy on a separate thread.
 
-The training thread waits only for the copy of the state in memory. It waits neither for the disk nor for earlier log
-calls, which the encoder thread counts later.
+The training thread waits only until the state is copied in memory. It waits neither for the disk nor for earlier log
+calls; the encoder thread counts these calls later.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _SLOT_POLL_S = 0.05
 _POLL_S = 0.002
 _LOG_WAIT_S = 0.2
 _SLOWEST_BYTES_PER_S = 20e6
-"""Slowest write speed of a disk for which the end of a run still waits."""
+"""Assumed minimum write speed of a disk, which determines how long the end of a run waits for checkpoints."""
 
 
 class SavedRun(Protocol):
@@ -87,7 +88,7 @@ class _Job:
 
 
 class Saver:
-    """Saver of a run's checkpoints. The training thread calls it; a separate thread writes."""
+    """Saver of a run's checkpoints. The training thread calls its methods; a separate thread writes the files."""
 
     def __init__(
         self,
@@ -114,24 +115,24 @@ class Saver:
         self._best = self._retention.best
         """Best metric so far, including queued checkpoints."""
         self._calls = self._retention.last_kept_step
-        """Number of calls so far. A resumed run continues counting, so that permanent checkpoints are not replaced."""
+        """Number of calls so far. A resumed run continues the count, so that permanent checkpoints are not replaced."""
         self._saved = 0
         self._saved_step = self._calls if resumed is None or resumed.step is None else resumed.step
-        """Step of the previous checkpoint, or of a later call if the steps started again."""
+        """Step of the previous checkpoint. If a later call had a lower step, the lower step is stored."""
         self._saved_at = time.monotonic()
         self._called_at = math.nan
         self._gap_s = math.nan
         """Time between the last two calls."""
         self._warned_budget = False
         self._warned_end = False
-        # Not a lock, because a signal handler that ends the run may have interrupted a call.
+        # A queue is used instead of a lock, because a signal handler that ends the run may have interrupted a call.
         self._copy_slots: queue.SimpleQueue[None] = queue.SimpleQueue()
-        """One entry for each further copy of the state that is allowed."""
+        """One entry for each additional copy of the state that may be made."""
         for _ in range(_COPIES):
             self._copy_slots.put(None)
         self._copying: list[int] = []
-        """Threads that are copying the state or waiting to do so. A call in a signal handler may have interrupted
-        another call."""
+        """Ids of the threads that are copying the state or waiting to copy it. An id is repeated if a call in a signal
+        handler interrupted another call."""
         self._spare: Snapshot | None = None
         """Last written snapshot, whose memory is reused by the next copy."""
         self._waiting: deque[_Job] = deque()
@@ -150,7 +151,8 @@ class Saver:
         loader: str | None,
         meta: Mapping[str, Any] | None,
     ) -> bool:
-        """Save the state if a checkpoint is due, and return whether it is the best so far. See `Run.checkpoint`."""
+        """Save the state if a checkpoint is due, and return whether the checkpoint is the best so far. See
+        `Run.checkpoint`."""
         if type(mode) is not str or mode not in ("max", "min"):
             raise ConfigError(f"mode is {shorten(mode)}; it must be max or min")
         self._run.note_call()
@@ -184,7 +186,7 @@ class Saver:
         loader: str | None,
         meta: Mapping[str, Any] | None,
     ) -> bool:
-        """Copy the state and queue it; return False if that fails."""
+        """Copy the state and queue the copy. Return False if that fails."""
         if names := [name for name in RESERVED if name in state]:
             raise ConfigError(f"{names[0]!r} is saved automatically; give your own state another name")
         modules, values = _parts(state)
@@ -253,9 +255,10 @@ class Saver:
         return True
 
     def close(self, ending: Ending) -> None:
-        """Wait for pending checkpoints within the time for the run's end and a slow disk; then refuse further ones.
+        """Refuse new checkpoints and wait for the pending ones. Unless the process is being killed, the time limit
+        allows for a slow disk.
 
-        If a signal handler interrupts this method, it may call the method again.
+        A signal handler that interrupts this method may call the method again.
         """
         self._is_closed = True
         remaining_s = exit_hooks.seconds_left(ending)
@@ -271,12 +274,13 @@ class Saver:
         self._wake.put(None)
 
     def checkpoint_wait_s(self) -> float:
-        """Return how many seconds to wait for the next call after a stop request; 0 if no call is expected in time.
+        """Return how many seconds to wait for the next checkpoint call after a stop request; 0 if no call is expected
+        in time.
 
         The estimate is based on the time between the last two calls.
         """
         since, most = time.monotonic() - self._called_at, self._pace.grace_s
-        is_soon = self._gap_s - since <= most and since <= self._gap_s + most  # False if one of the metrics is NaN
+        is_soon = self._gap_s - since <= most and since <= self._gap_s + most  # False if one of the times is NaN
         return most if is_soon and not self._is_closed else 0.0
 
     @property
@@ -293,7 +297,7 @@ class Saver:
         return minutes is not None and time.monotonic() - self._saved_at >= minutes * 60
 
     def _take_copy_slot(self, is_best: bool) -> str | None:
-        """Wait until another copy of the state is allowed, and return the reason if it is not."""
+        """Wait until another copy of the state may be made. Return None, or the reason why no copy may be made."""
         while True:
             with contextlib.suppress(queue.Empty):
                 self._copy_slots.get_nowait()

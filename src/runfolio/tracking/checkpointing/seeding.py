@@ -17,7 +17,7 @@ from runfolio.tracking.environment import seeds
 from runfolio.tracking.process import run_context
 
 SEED, DETERMINISTIC = "seed", "deterministic"
-"""Keys of `seeds` in `run.json` that a call of `seed_everything` sets."""
+"""Keys of `seeds` in `run.json` that a call to `seed_everything` sets."""
 _LARGEST = 2**32 - 1
 """Largest seed that NumPy accepts."""
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
@@ -30,15 +30,16 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
     If no run is open, the next run that this thread or task opens records the seed.
 
     NumPy and torch are imported if they are installed, so that their later use is seeded too. DataLoader workers and
-    new modules draw from torch's generator. Python's iteration order of sets of strings cannot be changed after the
-    process has started: set `PYTHONHASHSEED=0` for that; it is recorded with the seeds. This call also prevents a bug
-    on CPUs in which the first results of some torch functions are wrong from the fourth digit.
+    new modules draw from torch's generator. The order in which Python iterates over sets of strings cannot be changed
+    after the process has started. Set the environment variable `PYTHONHASHSEED=0` to fix this order; the variable is
+    recorded with the seeds. This call also works around a bug on CPUs that can make the first results of some torch
+    functions accurate to only four digits.
 
     Args:
         seed: 0 to 2^32 - 1.
-        deterministic: Restrict torch to algorithms with bit-identical results. They are slower on a GPU, and torch
-            raises an error if an operation has no such algorithm. Call the function before a GPU is used, because
-            cuBLAS reads its environment variable only once. False leaves existing settings unchanged.
+        deterministic: Restrict torch to algorithms whose results are bit-identical. These algorithms are slower on a
+            GPU, and torch raises an error if an operation has no such algorithm. Call the function before a GPU is
+            used, because cuBLAS reads its environment variable only once. False leaves existing settings unchanged.
     Raises:
         ConfigError: `seed` is invalid.
     """
@@ -60,8 +61,8 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
 
 @contextmanager
 def deterministic_algorithms(enabled: bool) -> Iterator[None]:
-    """Apply the settings of `seed_everything(deterministic=True)` if `enabled`, and restore the previous ones at the
-    end."""
+    """Apply the settings of `seed_everything(deterministic=True)` if `enabled`, and restore the previous settings at
+    the end."""
     if not enabled:
         yield
         return
@@ -93,7 +94,8 @@ def _note(values: dict[str, Any]) -> None:
 
 
 def _read_setting(ask: Callable[[Any], Any], torch: Any) -> Any:
-    """Return a setting; None if torch cannot read it, because two conflicting interfaces set it."""
+    """Return a setting; None if torch cannot read the setting, because it was set through two conflicting
+    interfaces."""
     try:
         return ask(torch)
     except RuntimeError:

@@ -1,1 +1,1 @@
-"""Console of a run: capture of the output and the helper program that forwards it."""
+"""Capture of a run's console output, and the helper program that forwards this output."""

@@ -1,4 +1,4 @@
-"""Capture of the console output of a process, including that of C code and child processes.
+"""Capture of the console output of a process, including the output of C code and child processes.
 
 File descriptors 1 and 2 are redirected to a helper process (`helper_program`), which forwards the output and writes the
 log. If a descriptor is a terminal, it is replaced with a pseudo-terminal, so that programs still print progress bars
@@ -37,7 +37,7 @@ _END_WAIT_S: dict[exit_hooks.Ending, float] = {"run": 2.0, "process": 2.0, "kill
 _NOT_HELD_BACK = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
 _READ_BYTES = 65536
 _ADDED_CHARACTERS = 4000
-"""Maximum length of a line added to a log, because a message longer than `_READ_BYTES` would be lost."""
+"""Maximum length of a line added to a log. Without this limit, a message longer than `_READ_BYTES` would be lost."""
 _Identity = tuple[int, int, int]
 
 
@@ -45,7 +45,8 @@ class Console:
     """Monitor that records the console output of one run."""
 
     def __init__(self) -> None:
-        # Read before the run opens any file, because a new file could get the number of a closed stream.
+        # The streams are checked before the run opens any file, because a new file could get the number of a closed
+        # stream.
         self._open = [
             number for number, stream in ((1, sys.__stdout__), (2, sys.__stderr__)) if stream and _is_open(number)
         ]
@@ -75,11 +76,11 @@ class Console:
 
 @dataclass(eq=False)
 class _Stream:
-    """One output destination, with the descriptors that are redirected to it."""
+    """One output destination, and the redirection of the descriptors that write to it."""
 
     replaced: list[int]
-    """Descriptors 1, 2, or both if they share a destination; a single redirection preserves the order of their
-    output."""
+    """Descriptor 1, descriptor 2, or both if they share a destination; a single redirection preserves the order of
+    their output."""
     original: int
     entrance: int
     """Replacement for the original descriptor: the write end of a pipe, or the slave of a pseudo-terminal."""
@@ -117,7 +118,7 @@ class _Stream:
         """Forward the output that the helper did not read. With `to_the_end`, wait until all children have closed the
         stream."""
         os.set_blocking(self.exit, to_the_end)
-        with contextlib.suppress(OSError):  # raised also if no output is available
+        with contextlib.suppress(OSError):  # also raised if no output is available
             while data := os.read(self.exit, _READ_BYTES):
                 while data:
                     data = data[os.write(self.original, data) :]
@@ -150,7 +151,7 @@ class StreamTee:
     """Redirection of this process's output through a helper process while at least one run records it."""
 
     changing = threading.RLock()
-    """Held while streams are redirected, because runs may start and end in several threads at once."""
+    """Lock that is held while streams are redirected, because runs may start and end in several threads at once."""
     _current: StreamTee | None = None
 
     def __init__(self, open_: list[int]) -> None:
@@ -243,7 +244,7 @@ class StreamTee:
         for stream in self._streams:
             with contextlib.suppress(OSError):
                 stream.mark(mark.encode(), deadline)
-        # Polling, because a signal handler may interrupt this thread and wait for the same lock or thread.
+        # The loop polls, because a signal handler may interrupt this thread and wait for the same lock or thread.
         while self._answered < number and not self._ended and time.monotonic() < deadline:
             time.sleep(0.001)
 
@@ -252,7 +253,7 @@ class StreamTee:
             self._control.send(json.dumps(message).encode(), socket.MSG_NOSIGNAL)
 
     def _listen(self) -> None:
-        """Receive messages of the helper, and forward the output if the helper dies. Runs on its own thread."""
+        """Receive messages from the helper, and forward the output if the helper dies. Runs on its own thread."""
         self._helper.wait()  # the helper process has forked and continues as a grandchild
         while packet := self._packet():
             answer = json.loads(packet)
@@ -316,7 +317,8 @@ def _streams(open_: list[int]) -> Iterator[_Stream]:
 
 
 def _open_pseudo_terminal(original: int) -> tuple[int, int]:
-    """Open a pseudo-terminal of the same size, in raw mode because the real terminal translates the output."""
+    """Open a pseudo-terminal of the same size as the real terminal. The pseudo-terminal is in raw mode, because the
+    real terminal translates the output."""
     master, slave = os.openpty()
     tty.setraw(slave)
     with contextlib.suppress(OSError):
@@ -338,10 +340,11 @@ def _start_helper(control: int, streams: list[_Stream]) -> subprocess.Popen[str]
         mine.append(_move_up(os.pidfd_open(os.getpid())))
         shared.append(mine[-1])
     pidfd = str(mine[1]) if len(mine) > 1 else "-"
-    # Read here because the kernel may kill processes before the helper has started.
+    # The count of out-of-memory kills starts here, because the kernel may kill processes before the helper has started.
     oom = str(OomKills.of_this_process() or "-")
     pairs = [f"{stream.exit}:{stream.original}" for stream in streams]
-    # Signals that are blocked here stay blocked in the helper, so that Ctrl-C cannot end it before it handles signals.
+    # Signals that are blocked here stay blocked in the helper, so that Ctrl-C cannot end the helper before it handles
+    # signals.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_HELD_BACK)
     try:
         return subprocesses.start(
@@ -381,7 +384,8 @@ def _identity(descriptor: int) -> _Identity:
 
 
 def _move_up(descriptor: int) -> int:
-    """Return the descriptor with a number above 2, since a new one may get the number of a closed stdout or stderr."""
+    """Return the descriptor, moved to a number above 2 if necessary. A new descriptor may have the number of a closed
+    stdout or stderr."""
     if descriptor > 2:
         return descriptor
     higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)

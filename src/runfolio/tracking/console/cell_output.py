@@ -1,4 +1,4 @@
-"""Output of notebook cells, which the kernel sends to the notebook instead of descriptors 1 and 2."""
+"""Output of notebook cells, which the kernel sends to the notebook instead of writing it to descriptors 1 and 2."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class CellOutput:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor: int | None = descriptor
-        """None if nothing is copied any more."""
+        """None if copying has stopped."""
         self._replaced: list[tuple[Any, Write, Write]] = []
-        """Streams with our `write` and their original `write`."""
+        """Patched streams, each with our `write` function and the original one."""
 
     @staticmethod
     def exists() -> bool:
@@ -31,7 +31,7 @@ class CellOutput:
     def start(self) -> None:
         """Start copying."""
         self._replace()
-        # IPython restores, after each cell, the `write` that the stream had before the cell.
+        # After each cell, IPython restores the `write` that the stream had before the cell.
         ipython_shell().events.register("pre_run_cell", self._replace)
 
     def stop(self) -> None:
@@ -56,7 +56,7 @@ class CellOutput:
         """Return a `write` function that also copies the text.
 
         Args:
-            echo: Thread that prints output of descriptors 1 and 2, which is already recorded.
+            echo: Thread of the kernel that prints the output of descriptors 1 and 2. This output is already recorded.
         """
 
         def write(text: str) -> int:

@@ -1,4 +1,5 @@
-"""Helper program of a training process, which forwards its output, writes the console log and records how it ends.
+"""Helper program that forwards the output of a training process, writes its console log and records how the process
+ends.
 
 `python -m runfolio.tracking.console.helper_program CONTROL PID PIDFD OOM IN:OUT ...`. CONTROL is the descriptor of the
 socket to the process, PIDFD is the descriptor of its pidfd (`-` if there is none), and OOM is the string for
@@ -8,14 +9,14 @@ object:
     {"do": "attach", "folder": "...", "writer": "..."}        record into that run from now on
     {"do": "add", "folder": "...", "writer": "...",           add a line to the log of that run
      "line": "..."}
-    {"do": "detach", "folder": "...", "writer": "...",        stop that after `mark` has arrived on every stream
+    {"do": "detach", "folder": "...", "writer": "...",        stop recording after `mark` arrived on every stream
      "number": 3, "mark": "...",                              "signal": the signal that ends the process, to find its
      "signal": null, "watch": false}                          sender; "watch": record a later exit status other than 0
     {"ack": 3, "senders": [...]}                              answer: done, with the senders of the recent signals
     {"broken": 3}                                             the output of descriptor 3 has lost its reader
 
-The helper is a process instead of a thread because it must survive a `kill -9` of the training. In addition, C code
-that prints while it holds the GIL would wait forever for a thread that needs the GIL to read.
+The helper is a process instead of a thread because it must survive a `kill -9` of the training process. In addition, C
+code that prints while it holds the GIL would wait forever for a thread that needs the GIL to read.
 """
 
 from __future__ import annotations
@@ -48,16 +49,16 @@ _SAMPLE_S = 2.0
 """Interval between samples of the process's memory."""
 _MARK_WAIT_S = 1.5
 _DRAIN_S = 2.0
-"""Time limit for reading the output of a dead process before its log is closed, because its children may print
-forever."""
+"""Maximum time spent on reading the output of a dead process before its log is closed. The children of the process may
+print forever."""
 _SENDER_S = 10.0
-"""Time during which a signal is considered a possible cause of the end of the process."""
+"""Maximum age of a signal that may have caused the process to end."""
 _SENDER_WAIT_S = 0.1
-"""Wait for a signal to the process group, which may reach this process slightly later."""
+"""Time to wait for a signal to the process group, because the signal may reach this process slightly later."""
 _UNREAD = 120
 """Exit status of Python if the last output could not be written (`| head`), which is not a failure of training."""
 _HANDLED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH}
-"""Signals that this process handles. They are blocked from its start (see `capture`)."""
+"""Signals that this process handles. The signals are blocked from the start of the process (see `capture`)."""
 
 
 class Stream:
@@ -87,7 +88,7 @@ class Stream:
         return mark in self._marks
 
     def stop_expecting(self, mark: bytes) -> bytes:
-        """Stop waiting for a marker, and return the bytes that were held back as its possible beginning."""
+        """Stop waiting for a marker, and return the bytes that were held back as the possible start of the marker."""
         self._marks.remove(mark)
         return self.without_marks(b"")
 

@@ -24,8 +24,8 @@ _OFF, _ON = ("0", "false", "no", "off"), ("", "1", "true", "yes", "on")
 
 
 def keep_code(code: bool | None) -> bool:
-    """Return whether the contents of code files are recorded, as set by `code`, or else by `RUNFOLIO_CODE`; default
-    True.
+    """Return whether the contents of code files are recorded. The argument `code` takes precedence over
+    `RUNFOLIO_CODE`, and the default is True.
 
     Raises:
         ConfigError: `RUNFOLIO_CODE` is neither on nor off.
@@ -39,7 +39,7 @@ def keep_code(code: bool | None) -> bool:
 
 
 class EnvironmentRecorder:
-    """Recorder of the sections `code`, `environment` and `seeds` of a document, and of the folder `code/`.
+    """Recorder that fills the sections `code`, `environment` and `seeds` of a document, and the folder `code/`.
 
     The training thread calls `begin`, a separate thread calls `collect` once, and the writer thread calls `refresh`.
     """
@@ -48,7 +48,7 @@ class EnvironmentRecorder:
         """Create a recorder.
 
         Args:
-            changed: Called when the document must be saved.
+            changed: Function that is called when the document must be saved.
             contents: Also record the contents of code files.
         """
         self._folder = folder
@@ -57,7 +57,7 @@ class EnvironmentRecorder:
         self._contents = contents
         self._repository: git.Repository | None = None
         self._sources: Sources | None = None
-        """Recorded code; None until it is collected for the first time."""
+        """Recorded code; None until code is collected for the first time."""
         self._is_collected = False
         self._threads: int | None = None
         """Number of threads that PyTorch uses in the training thread."""
@@ -71,7 +71,8 @@ class EnvironmentRecorder:
         self.note_threads()
 
     def note_threads(self) -> None:
-        """Read the number of threads, which only the training thread can read. Also called at the end."""
+        """Read the number of PyTorch threads, which only the training thread can read. This method is also called at
+        the end."""
         self._threads = libraries.threads()
 
     def collect(self) -> None:
@@ -112,7 +113,7 @@ class EnvironmentRecorder:
             self._sources = sources
 
     def _find_repository(self) -> git.Repository | None:
-        """Find the repository of the script, or else that of the current folder."""
+        """Find the repository that contains the script, or else the one that contains the current folder."""
         code = self._document.code
         for folder in (_parent(code.get("script")), code.get("folder")):
             if folder is not None and (repository := git.repository(folder)) is not None:

@@ -1,5 +1,5 @@
-"""Facts about the user's git repository. It is only read, without locks, prompts or network, within limits of time and
-size."""
+"""Facts about the user's git repository. The repository is only read. Git commands take no locks, show no prompts and
+do not use the network, and their time and output are limited."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runfolio.tracking.process import subprocesses
 _TIMEOUT_S = 10.0
 _ANSWER_BYTES = 4_000_000
 DIFF_BYTES = 10_000_000
-"""Size above which a diff is left out, because a truncated diff could not be applied."""
+"""Maximum size of a diff. A larger diff is left out, because a truncated diff could not be applied."""
 _QUIET = {
     "GIT_OPTIONAL_LOCKS": "0",  # prevents git from refreshing the index
     "GIT_TERMINAL_PROMPT": "0",
@@ -30,7 +30,8 @@ _QUIET = {
 }
 _TRACKED_FILES = ("--untracked-files=no", "--ignore-submodules=untracked")
 _ANY_OWNER = ("-c", "safe.directory=*")
-"""Used only for commands that do not run filters and hooks of the repository, because a different user owns it."""
+"""Options for reading a repository that a different user owns. Only commands that run no filters or hooks of the
+repository use these options."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class Repository:
     commit: str | None
     branch: str | None
     dirty: bool | None
-    """True if tracked files differ from the commit, including those of submodules."""
+    """True if tracked files differ from the commit, including files of submodules."""
     remote: str | None
     problem: str | None = None
-    """Reason why git does not read the work tree, with the remedy."""
+    """Reason why git does not read the work tree, and the remedy."""
 
 
 def repository(folder: str) -> Repository | None:
@@ -89,7 +90,8 @@ def _remote(folder: str, *options: str) -> str | None:
 
 
 def diff(root: Path, commit: str = "HEAD") -> bytes | None:
-    """Return staged and unstaged changes since a commit, followed by those of each submodule since its own commit.
+    """Return staged and unstaged changes since a commit, followed by the changes in each submodule since the
+    submodule's own commit.
 
     Return None if git fails, or if the diff exceeds `DIFF_BYTES`.
     """
@@ -105,7 +107,7 @@ def diff(root: Path, commit: str = "HEAD") -> bytes | None:
 
 
 def _changed_submodules(root: Path, above: str = "") -> list[str]:
-    """Return the paths of submodules with uncommitted changes, including nested ones."""
+    """Return the paths of submodules with uncommitted changes, including nested submodules."""
     status = run_git(root / above, ["status", "--porcelain=v2", "-z", *_TRACKED_FILES], _ANSWER_BYTES) or b""
     lines = [line.split(" ", 8) for line in os.fsdecode(status).split("\0") if line.startswith("1 ")]
     paths = [f"{above}{line[8]}" for line in lines if line[2].startswith("S") and line[2][2] == "M"]
@@ -113,8 +115,8 @@ def _changed_submodules(root: Path, above: str = "") -> list[str]:
 
 
 def untracked_files(root: Path, *, staged: bool) -> list[str]:
-    """Return the files that git neither tracks nor ignores, relative to the root. The list is cut if git takes too
-    long.
+    """Return the files that git neither tracks nor ignores, relative to the root. The list is incomplete if git takes
+    too long.
 
     Args:
         staged: Also include staged files.
@@ -140,7 +142,7 @@ def run_git(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bo
     settings = ("-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=false")
     command = ["git", "--no-optional-locks", *settings, "-C", os.fspath(folder), *arguments]
     try:
-        # In a separate session, git does not receive Ctrl-C, and its children can be killed together with it.
+        # In a separate session, git does not receive Ctrl-C, and git can be killed together with its children.
         process = subprocesses.start_brief(
             command,
             stdout=subprocess.PIPE,

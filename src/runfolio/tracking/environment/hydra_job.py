@@ -20,7 +20,7 @@ class _Run(Protocol):
 
 
 def job_name() -> str | None:
-    """Return the overrides of the current job, such as `lr=0.1,wd=0.01`; None if there are none."""
+    """Return the overrides of the current job, such as `lr=0.1,wd=0.01`; None if the job has no overrides."""
     return (hydra_setting("job.override_dirname") or "")[:NAME_LENGTH] or None
 
 

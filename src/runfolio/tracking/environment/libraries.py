@@ -9,7 +9,8 @@ from typing import Any
 
 
 def device() -> str:
-    """Return the GPU in use, or `cpu`. CUDA is not initialised, because children forked later could not use it."""
+    """Return the name of the GPU in use, or `cpu`. CUDA is not initialised, because children forked later could not use
+    it."""
     torch: Any = sys.modules.get("torch")
     try:
         return torch.cuda.get_device_name() if torch.cuda.is_initialized() else "cpu"
@@ -39,7 +40,7 @@ _TORCH_PROPERTIES: dict[str, Callable[[Any], Any]] = {
 def threads() -> int | None:
     """Return the number of threads that PyTorch uses in the calling thread; None if PyTorch is not (fully) imported.
 
-    Each thread keeps the number that was set at its first computation.
+    Each thread keeps the number that was set when it first computed.
     """
     torch = _torch()
     return None if torch is None else torch.get_num_threads()
@@ -49,7 +50,7 @@ def torch_info(threads: int | None = None) -> dict[str, Any] | None:
     """Return the version and settings of PyTorch; None if PyTorch is not (fully) imported.
 
     Args:
-        threads: Number of threads of the training thread. Default: the number of the calling thread.
+        threads: Number of threads that PyTorch uses in the training thread. Default: the number for the calling thread.
     """
     torch = _torch()
     if torch is None:

@@ -1,4 +1,4 @@
-"""Facts about the machine: processor, memory, disk, GPUs and container, with the limits for this process."""
+"""Facts about the machine: processor, memory, disk, GPUs and container, and the limits that apply to this process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def _machine() -> dict[str, Any]:
 
     gpus, driver = _gpus()
     return {
-        # Not platform.platform(), which runs `uname`: a worker forked then would inherit its pipe (see `subprocesses`).
+        # platform.platform() is not used, because it runs `uname`, and a worker forked at that moment would inherit the
+        # pipe (see `subprocesses`).
         "system": "-".join((platform.system(), platform.release(), platform.machine())),
         "host": hostname(),
         "user": _user(),
@@ -55,7 +56,8 @@ def disk_free_mb(store: Path) -> int | None:
 
 
 def usable_cpus() -> float | None:
-    """Return the number of processors allowed by CPU affinity and the quota of the control group."""
+    """Return the number of processors that CPU affinity and the quota of the control group allow this process to
+    use."""
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count()
     allowed = float(len(os.sched_getaffinity(0)))
@@ -66,7 +68,7 @@ def usable_cpus() -> float | None:
 
 
 def memory_limit() -> int | None:
-    """Return the memory limit of the control group in bytes; None if there is none."""
+    """Return the memory limit of the control group in bytes; None if there is no limit."""
     limits = [_first(name, int) for name in ("memory.max", "memory/memory.limit_in_bytes")]
     return min((limit for limit in limits if limit is not None and limit < 1 << 60), default=None)
 
@@ -86,11 +88,12 @@ def _quota_v1(text: str) -> float:
     quota = int(text)
     if quota <= 0:
         raise ValueError(text)
-    return quota / 100_000  # the period is the default, which is rarely changed
+    return quota / 100_000  # assumes the default period, which is rarely changed
 
 
 def _first(name: str, read: Callable[[str], Any]) -> Any:
-    """Return the result of `read` for a file of the innermost control group in which the file is valid."""
+    """Apply `read` to the file of this name in the innermost control group where the file is valid, and return the
+    result."""
     for folder in _groups():
         with suppress(OSError, ValueError):
             return read((folder / name).read_text(encoding="ascii"))
@@ -99,7 +102,7 @@ def _first(name: str, read: Callable[[str], Any]) -> Any:
 
 @lru_cache(maxsize=1)
 def _groups() -> tuple[Path, ...]:
-    """Return the folders of the control group, innermost first. In a container, this may be only the visible root."""
+    """Return the folders of the control group, innermost first. In a container, only the root folder may be visible."""
     root = Path("/sys/fs/cgroup")
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
@@ -125,7 +128,7 @@ def _user() -> str | None:
 
 
 def _container() -> dict[str, str] | None:
-    """Return the kind of container in which the process runs, and its id if that is visible."""
+    """Return the kind of container in which the process runs, and the container's id if it is visible."""
     kinds = {
         "kubernetes": "KUBERNETES_SERVICE_HOST" in os.environ,
         "podman": Path("/run/.containerenv").exists(),
@@ -138,7 +141,8 @@ def _container() -> dict[str, str] | None:
 
 
 def _container_id() -> str | None:
-    """Return the container id of 64 hexadecimal digits, which engines use in paths of control groups and mounts."""
+    """Return the container id of 64 hexadecimal digits, which container engines use in paths of control groups and
+    mounts."""
     for path in ("/proc/self/cgroup", "/proc/self/mountinfo"):
         with suppress(OSError):
             text = Path(path).read_text(encoding="utf-8", errors="replace")
@@ -150,7 +154,7 @@ def _container_id() -> str | None:
 
 @contextmanager
 def nvml() -> Iterator[Any]:
-    """Initialise NVIDIA's management library, which does not initialise CUDA. Return None if it is missing."""
+    """Initialise NVIDIA's management library, which does not initialise CUDA. Yield None if the library is missing."""
     import pynvml
 
     try:
@@ -185,7 +189,8 @@ def _gpus() -> tuple[list[dict[str, Any]], str | None]:
 
 
 def visible_gpus(library: Any) -> list[tuple[int, Any]]:
-    """Return the index and handle of each GPU. If `CUDA_VISIBLE_DEVICES` is set, only its GPUs are included."""
+    """Return the index and handle of each GPU. If `CUDA_VISIBLE_DEVICES` is set, only the GPUs that it lists are
+    included."""
     gpus = [(index, library.nvmlDeviceGetHandleByIndex(index)) for index in range(library.nvmlDeviceGetCount())]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:

@@ -1,7 +1,7 @@
 """Installed packages, determined from folder names.
 
-`importlib.metadata` parses one file per package and holds the GIL for about a millisecond each time. Folder names
-contain the name and the version as well (PyPA, Recording installed projects).
+`importlib.metadata` parses one file per package and holds the GIL for about a millisecond each time. The names of
+metadata folders also contain the package name and version (PyPA, Recording installed projects).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ _METADATA = re.compile(r"(?P<name>[A-Za-z0-9][\w.]*?)-(?P<version>[^-]+)(?:-py[\
 
 
 def packages(path: Sequence[str] | None = None) -> tuple[dict[str, str], dict[str, str]]:
-    """Return sorted versions by canonical name, and the origins of packages that were installed from a folder or a URL.
+    """Return package versions by canonical name, in sorted order, and the origins of packages that were installed from
+    a folder or a URL.
 
     Args:
         path: Folders to search. Default: `sys.path`.

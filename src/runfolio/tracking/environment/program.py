@@ -20,7 +20,7 @@ _MODULE_VARIABLES: Any = vars(ModuleType)["__dict__"]
 
 
 def command() -> StartedCode:
-    """Return the command and the folder in which it was started. Fast enough for the training thread."""
+    """Return the command and the folder in which it was started. The call is fast enough for the training thread."""
     words = redact_command(sys.argv)
     return {
         "command": words,

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 _pending: ContextVar[Mapping[str, Any]] = ContextVar("runfolio_seeds", default=MappingProxyType({}))
-"""Seeds that were set while this thread or task had no open run. Its next run records them."""
+"""Seeds that were set while this thread or task had no open run. The next run of the thread or task records these
+seeds."""
 
 
 def keep_for_next_run(values: Mapping[str, Any]) -> None:
@@ -28,10 +29,10 @@ def _take_pending() -> Mapping[str, Any]:
 
 
 def seeds() -> dict[str, Any]:
-    """Return the seeds of `seed_everything`, `PYTHONHASHSEED` and torch, and digests of the states of `random` and
-    NumPy.
+    """Return the seeds set with `seed_everything`, `PYTHONHASHSEED` and torch, and digests of the states of `random`
+    and NumPy.
 
-    These generators do not store their seed, but equal seeds result in equal digests.
+    The generators of `random` and NumPy do not store their seed, but equal seeds result in equal digests.
     """
     values: dict[str, Any] = {
         **_take_pending(),
@@ -46,7 +47,8 @@ def seeds() -> dict[str, Any]:
 
 
 def torch_seed() -> dict[str, Any]:
-    """Return the last seed of torch; empty if torch is missing or is being imported by another thread."""
+    """Return the last seed of torch in a dict. The dict is empty if torch is missing or is being imported by another
+    thread."""
     with suppress(Exception):
         return {"torch": sys.modules["torch"].initial_seed()}
     return {}

@@ -1,4 +1,5 @@
-"""Code of a run, limited in size: script, the user's modules, uncommitted changes and untracked files."""
+"""Recording of a run's code: the script, the user's modules, uncommitted changes and untracked files, up to size
+limits."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ FILE_BYTES = 1_000_000
 FILES = 1_000
 ALL_BYTES = 20_000_000
 MOST_OMITTED = 1_000
-"""Maximum number of omitted files that are listed. Further files are only counted."""
+"""Maximum number of omitted files that are listed. Additional files are only counted."""
 
 _BINARY_SUFFIXES = {
     *(".bin", ".bmp", ".bz2", ".ckpt", ".gif", ".gz", ".h5", ".hdf5", ".ico", ".jpeg", ".jpg", ".mp3", ".mp4", ".npy"),
@@ -50,7 +51,7 @@ class Sources:
         self._modules = 0
         """Number of loaded modules at the last check."""
         self._executed = b""
-        """Notebook cells at the last recording."""
+        """Notebook cells that were recorded last."""
         self._cells: SourceFile | None = None
         self._bytes = 0
         self._unwritten = False
@@ -152,7 +153,7 @@ class Sources:
         return source
 
     def _omission_reason(self, path: str, why: str) -> tuple[int | None, str | None]:
-        """Return the size of a file, and the reason for leaving the file out, if there is one."""
+        """Return the size of a file, and the reason for leaving the file out, or None."""
         try:
             status = os.stat(path)  # noqa: PTH116 - there may be thousands
         except OSError:
@@ -177,7 +178,7 @@ class Sources:
             self._unnamed += 1
 
     def _name(self, path: str) -> str:
-        """Return a path relative to the root if it is below the root, or else unchanged."""
+        """Return `path` relative to the root if `path` is below the root, or else unchanged."""
         candidates = [candidate for candidate in (path, os.path.realpath(path)) if candidate.startswith(self._root)]
         return candidates[0].removeprefix(self._root) if candidates else path
 

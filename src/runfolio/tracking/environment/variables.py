@@ -22,11 +22,11 @@ RECORDED = (
     *("PYTHONHASHSEED", "PYTHONPATH", "PYTHONOPTIMIZE", "VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "CONDA_PREFIX"),
     *("LD_PRELOAD", "LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "RUNFOLIO_*"),
 )
-"""Patterns of names, with `*` as the wildcard. Other variables are not read."""
+"""Name patterns of the recorded variables, with `*` as the wildcard. Other variables are not read."""
 
 
 def variables() -> dict[str, str]:
-    """Return the set variables that are recorded, sorted by name and without secrets."""
+    """Return the recorded variables that are set, sorted by name and without secrets."""
     named = {name: value for name, value in os.environ.items() if _is_recorded(name)}
     return redact_mapping(dict(sorted(named.items())))
 

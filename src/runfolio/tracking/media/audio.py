@@ -27,7 +27,7 @@ def audio_copy(audio: Any) -> Any:
     """Return a copy of audio that later changes do not affect: the bytes of a file, or samples [channels, samples].
 
     Raises:
-        ConfigError: The file cannot be read, or the array does not have a shape of audio.
+        ConfigError: The file cannot be read, or the shape of the array is not valid for audio.
     """
     content = file_content(audio, "an audio")
     if content is not None:

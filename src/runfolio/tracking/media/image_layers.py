@@ -1,4 +1,5 @@
-"""Boxes and masks over images in their stored form: boxes in pixels, and masks as PNG files of the image's size."""
+"""Boxes and masks over images in their stored form: boxes in pixels, and masks as PNG files with the size of the
+image."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ class BoxGroup(NamedTuple):
 
     group: str | None
     corners: Any
-    """Array or tensor [number, 4]."""
+    """Array or tensor, shape [number, 4]."""
     labels: Any
     """Array or tensor of numbers, list of numbers and strings, or None."""
     scores: Any
@@ -50,7 +51,7 @@ def layers_copy(boxes: Any, masks: Any, classes: Any) -> Layers:
     """Return copies of boxes and masks that later changes do not affect; `Run.log_image` lists the accepted forms.
 
     Raises:
-        ConfigError: The boxes or masks have a different form.
+        ConfigError: The boxes or masks do not have an accepted form.
     """
     names = _class_names(classes)
     named_masks = masks if _is_mapping(masks) else {} if masks is None else {MASK: masks}
@@ -66,7 +67,7 @@ def with_layers(image: StoredFile, layers: Layers) -> StoredFile:
 
     Raises:
         ConfigError: The size of a mask differs from the size of the image, a mask contains numbers that are not
-            classes, or a box has a different form.
+            classes, or a box does not have an accepted form.
     """
     width, height = struct.unpack_from(">II", image.content, 16)  # in PNG's first chunk
     notes, warnings = dict(image.notes), image.warnings
@@ -107,7 +108,7 @@ def _class_names(classes: Any) -> dict[int, str]:
 
 
 def _box_groups(boxes: Any) -> Iterator[BoxGroup]:
-    """Return the boxes of an image: one group, or groups by name."""
+    """Yield the boxes of an image, which are either ungrouped or in groups by name."""
     if _is_mapping(boxes) and not {"boxes", "box"} & set(boxes):
         for name, entry in boxes.items():
             yield from _group(_name(name, "a group's name"), entry)
@@ -148,7 +149,7 @@ def _checked_group(name: str | None, fields: Mapping[str, Any]) -> BoxGroup:
 
 
 def _column(values: Any, what: str, count: int, read: Callable[[Any], Any]) -> Any:
-    """Return a copy of labels or scores: an array or tensor of numbers, or a list of results of `read`."""
+    """Return a copy of labels or scores: an array or tensor of numbers, or a list of the results of `read`."""
     if values is None:
         return None
     if is_tensor(values) or (is_array(values) and values.dtype.kind in "biuf"):

@@ -98,7 +98,7 @@ def _optional_copy(values: Any) -> Any:
 
 
 def _bytes_of(colors: Any) -> Any:
-    """Convert colors to bytes; they are floats from 0 to 1, or integers from 0 to 255."""
+    """Convert colors to bytes. The colors are floats from 0 to 1, or integers from 0 to 255."""
     import numpy as np
 
     highest = 1 if colors.dtype.kind == "f" else 255

@@ -36,7 +36,7 @@ def table_copy(table: Any, columns: Sequence[Any] | None) -> CopiedTable:
     """Return the first rows of a table, within the limits; `Run.log_table` lists the accepted forms.
 
     Raises:
-        ConfigError: The table has a different form, rows of different lengths, or too many columns.
+        ConfigError: The table does not have an accepted form, or has rows of different lengths, or too many columns.
     """
     given = _given_columns(table, columns)
     if len(given) > file_bounds.TABLE_COLUMNS:
@@ -144,7 +144,8 @@ def _arrow_columns(table: Any) -> dict[str, Any]:
 
 
 def _first_rows(column: Any, rows: int) -> Any:
-    """Return the first rows of an array; they are copied unless it is an Arrow array, which never changes."""
+    """Return the first rows of an array. The rows are copied, unless the array is an Arrow array, which never
+    changes."""
     if hasattr(column, "iloc"):
         return column.iloc[:rows].copy()
     if hasattr(column, "to_pylist"):
@@ -155,7 +156,7 @@ def _first_rows(column: Any, rows: int) -> Any:
 
 
 def _copied_cells(columns: Mapping[str, Sequence[Any]], rows: int) -> dict[str, list[Any]]:
-    """Return copies of the first rows, up to the limit on the bytes of their images."""
+    """Return copies of the first rows. The copy ends early if the images in the rows exceed their total size limit."""
     copied: dict[str, list[Any]] = {name: [] for name in columns}
     image_bytes = 0
     for row in zip(*(itertools.islice(column, rows) for column in columns.values()), strict=True):
@@ -192,7 +193,8 @@ def _cell(value: Any) -> Any:
 
 
 def _scalar(value: Any) -> Any:
-    """Convert an array or tensor without axes to a number or string; return a NumPy time unchanged, for Arrow."""
+    """Convert an array or tensor without axes to a number or string; return a NumPy time unchanged, because Arrow can
+    store it."""
     if getattr(value.dtype, "kind", "") in ("m", "M"):
         return value
     number = value.item()
@@ -200,7 +202,7 @@ def _scalar(value: Any) -> Any:
 
 
 def cell_text(value: Any) -> str:
-    """Return a plain value as a string, or any other value as its JSON in a config."""
+    """Return a plain value as a string, or any other value as the JSON that a config stores for it."""
     if is_plain(value):
         text = str(value)
     else:

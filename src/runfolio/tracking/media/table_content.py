@@ -57,7 +57,8 @@ def _image_array(name: str, column: Sequence[Any]) -> Any:
 
 
 def _cell_array(column: Sequence[Any]) -> Any:
-    """Return cells as an array. Cells of several types, or numbers of more than 64 bits, become strings."""
+    """Return cells as an array. If the cells have several types, or numbers have more than 64 bits, the cells become
+    strings."""
     import pyarrow as pa
 
     try:
@@ -67,7 +68,7 @@ def _cell_array(column: Sequence[Any]) -> Any:
 
 
 def _flat_array(column: Any) -> Any:
-    """Convert an Arrow array or a pandas series to an array of a type that a table may have."""
+    """Convert an Arrow array or a pandas series to an array whose type is allowed in a table."""
     import pyarrow as pa
 
     try:

@@ -19,9 +19,9 @@ from runfolio.tracking.pipeline.user_files import file_content, stored_unchanged
 
 MOST_FRAMES = 10_000
 MOST_VALUES = 512 * 1024 * 1024
-"""Maximum of frames x height x width x channels; each value takes a byte before it is compressed."""
+"""Maximum product of frames, height, width and channels; each value takes one byte before compression."""
 LONGEST_SIDE = 16_383
-"""Longest side of a frame in pixels, which is the limit of WebP."""
+"""Maximum length of a frame's side in pixels, which is the limit of WebP."""
 MOST_FPS = 1_000
 _CHANNELS = (1, 3, 4)
 _AXES = "[frames, channels, height, width], [frames, height, width, channels] with 1, 3 or 4 channels"
@@ -31,7 +31,8 @@ def video_copy(frames: Any) -> Any:
     """Return a copy of a video: the bytes of a file, or an array or tensor [frames, height, width, channels].
 
     Raises:
-        ConfigError: The file cannot be read, the array does not have a shape of video, or the video exceeds the limits.
+        ConfigError: The file cannot be read, the shape of the array is not valid for video, or the video exceeds the
+            limits.
     """
     content = file_content(frames, "a video")
     if content is not None:
@@ -57,8 +58,8 @@ def frame_rate(fps: Any) -> float:
 def stored_video(copied: Any, fps: float) -> StoredFile:
     """Return the file unchanged, or frames [frames, height, width, channels] as an animated WebP.
 
-    Frames are compressed with or without loss, whichever is smaller. Browsers show WebP like any image, with 24-bit
-    colour. A GIF has only 256 colours, and encoding it takes 20 times as long.
+    Frames are compressed with or without loss, whichever is smaller. Browsers show WebP like any other image, in 24-bit
+    colour. A GIF has only 256 colours and takes 20 times as long to encode.
 
     Raises:
         ConfigError: The file is not a video, or the values are complex.
@@ -110,7 +111,7 @@ def _with_channels_last(array: Any, *, is_first: bool) -> Any:
     """Return a view [frames, height, width, channels] of an array or tensor.
 
     Args:
-        is_first: Whether the second axis is used for channels if its length allows this, as in tensors.
+        is_first: Use the second axis for channels if its length allows this, as is usual for tensors.
     """
     shape = tuple(array.shape)
     if len(shape) == 3:

@@ -1,4 +1,5 @@
-"""Share of dead units, which are units of ReLU-like layers whose output is zero for every item of a watched step."""
+"""Proportion of dead units. A unit of a ReLU-like layer is dead if its output is zero for every item of a watched
+step."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ log = logging.getLogger("runfolio")
 class DeadUnits:
     """Watcher of a model's ReLU-like layers during the forward passes of watched steps.
 
-    A unit is a channel, which is dimension 1 of the output. After a `Linear` or `LayerNorm` layer, it is a feature,
+    A unit is a channel, which is dimension 1 of the output. After a `Linear` or `LayerNorm` layer, a unit is a feature,
     which is the last dimension. Functions such as `torch.relu` are not layers and are not watched.
     """
 
@@ -34,9 +35,9 @@ class DeadUnits:
         self._sampled = sampled
         self._hooks: list[Any] = []
         self._calls: defaultdict[str, int] = defaultdict(int)
-        """Number of calls in the current forward pass, by layer."""
+        """Number of calls in the current forward pass, keyed by layer."""
         self._peaks: dict[tuple[str, int], Tensor] = {}
-        """Largest magnitude of each unit, by layer and number of the call. Dead units have a magnitude of 0."""
+        """Largest magnitude of each unit, keyed by layer and call number. Dead units have a magnitude of 0."""
         self._active = False
 
     def start(self) -> None:
@@ -60,7 +61,7 @@ class DeadUnits:
         self._active = False
 
     def shares(self) -> dict[str, Number]:
-        """Return the shares of dead units in the forward passes since `clear`, in the model and in each layer."""
+        """Return the proportion of dead units in each layer and in the model, over the forward passes since `clear`."""
         import torch
 
         counts: dict[str, list[Tensor]] = defaultdict(list)

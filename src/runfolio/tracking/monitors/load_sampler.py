@@ -15,9 +15,9 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 log = logging.getLogger("runfolio")
 _FIRST_S = 1.0
-"""Delay before the first sample, so that even short runs have one."""
+"""Delay before the first sample. The delay is brief, so that even short runs have a sample."""
 _SHORTEST_S = 0.5
-"""Shortest interval for which shares and rates are meaningful."""
+"""Minimum interval for which percentages and rates are meaningful."""
 _END_WAIT_S = 1.0
 
 

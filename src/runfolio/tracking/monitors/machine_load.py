@@ -14,7 +14,7 @@ _GB = 1000  # MB
 
 
 class MachineGauge:
-    """Gauge of processor, memory, disk and network load, for the machine and for the process with its children."""
+    """Gauge of processor, memory, disk and network load, for the machine and for the process and its children."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
@@ -24,7 +24,7 @@ class MachineGauge:
         self._tree()
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return metrics. Shares and rates cover the `elapsed_s` seconds since the last reading."""
+        """Return metrics. Percentages of CPU time and rates cover the `elapsed_s` seconds since the last reading."""
         process_cpu, memory = self._tree()
         metrics = {
             "cpu": psutil.cpu_percent(),
@@ -73,14 +73,14 @@ class MachineGauge:
 
 
 class GpuGauge:
-    """Gauge of utilisation, memory, power and temperature of each visible NVIDIA GPU."""
+    """Gauge that reads the utilisation, memory, power and temperature of each visible NVIDIA GPU."""
 
     def __init__(self) -> None:
         self._opened = ExitStack()
         self._library: Any = self._opened.enter_context(nvml())
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return the current values, except those that a GPU does not report."""
+        """Return the current values, except values that a GPU does not report."""
         if self._library is None:
             return {}
         metrics: dict[str, float] = {}

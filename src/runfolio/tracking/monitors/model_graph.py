@@ -1,4 +1,4 @@
-"""Graph of a network, traced by running the network once. It has a node for each layer and each function between
+"""Graph of a network, traced by running the network once. The graph has a node for each layer and each function between
 layers.
 
 Tensors are tracked from creation to use, so Python control flow is supported. The graph shows only the path taken for
@@ -24,10 +24,11 @@ Node = dict[str, Any]
 
 
 def graph_of(model: nn.Module, example: Any) -> list[Node]:
-    """Return the graph's nodes (see `docs/format.md`, Media) in the order of their calls.
+    """Return the graph's nodes (see `docs/format.md`, Media) in the order in which they were called.
 
-    The model runs in eval mode and without gradients. Its mode, its statistics and the states of random generators are
-    preserved. If the model fails on the example, the graph contains only the layers, and a warning is logged.
+    The model runs in eval mode and without gradients. The model's mode and statistics, and the states of the random
+    generators, are preserved. If the model fails on the example, the graph contains only the layers, and a warning is
+    logged.
 
     Args:
         example: Input of the model: a single argument, such as a tensor or a `PackedSequence`; a list or tuple of
@@ -64,15 +65,15 @@ def _trace(model: nn.Module, example: Any) -> list[Node]:
 
 
 class _Recorder(TorchFunctionMode):
-    """Recorder of the calls of layers, and of torch functions that are called outside of layers."""
+    """Recorder of calls to layers, and of calls to torch functions outside of layers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.nodes: list[Node] = []
         self._names: set[str] = set()
         self._makers: dict[int, tuple[str, Tensor]] = {}
-        """Node that created each tensor, by the id of the tensor. The tensor is also stored, so that its id is not
-        reused."""
+        """Node that created each tensor, keyed by the id of the tensor. The tensor is also stored, so that its id is
+        not reused."""
         self._scope: list[str] = []
         self._in_layer = 0
 
@@ -115,7 +116,7 @@ class _Recorder(TorchFunctionMode):
         self._makers.update({id(tensor): (name, tensor) for tensor in outputs})
 
     def _unique(self, name: str) -> str:
-        """Return the name, with a suffix `_1`, `_2` ... for repeated calls."""
+        """Return the name. For repeated calls, append a suffix `_1`, `_2` ... to the name."""
         number, unique = 0, name
         while unique in self._names:
             number += 1

@@ -27,7 +27,7 @@ class MonitoredRun(Protocol):
 
     @property
     def last_step(self) -> int:
-        """Step of the last encoded call of `Run.log`; -1 before the first one."""
+        """Step of the last encoded call of `Run.log`; -1 before the first call."""
         ...
 
     def now(self) -> float:
@@ -51,7 +51,8 @@ class Monitor(Protocol):
     """Interface of a monitor, which records something while a run is open."""
 
     def start(self, run: MonitoredRun) -> None:
-        """Start monitoring. Called once on the training thread, after the run's folder was created; must be fast."""
+        """Start monitoring. The training thread calls this method once, after the run's folder was created; it must be
+        fast."""
         ...
 
     def stop(self, ending: Ending) -> None:

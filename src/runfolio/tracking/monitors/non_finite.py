@@ -1,8 +1,8 @@
 """Search for the layer and the batch where NaN or infinity first occurs.
 
-On a CPU, the output of the model is checked after each forward pass. If it is not finite, the layers are checked in the
-order of their calls. On a GPU, such a check would have to wait for the device. Therefore layers are checked only in
-some forward passes, and the writer thread reads the results later.
+On a CPU, the output of the model is checked after each forward pass. If the output is not finite, the layers are
+checked in the order in which they were called. On a GPU, such a check would have to wait for the device. Therefore
+layers are checked only in some forward passes, and the writer thread reads the results later.
 """
 
 from __future__ import annotations
@@ -83,13 +83,14 @@ class FirstNonFinite:
         self._calls = []
 
     def report_once(self, text: str) -> None:
-        """Report the finding, unless one has been reported before."""
+        """Report the finding, unless a finding has been reported before."""
         if not self._is_reported:
             self._is_reported = True
             self._report(f"first non-finite: {text}")
 
     def take_unread(self) -> Callable[[], None]:
-        """Return a function that reads the pending results of a GPU. It may be called on a different thread."""
+        """Return a function that reads the pending results of a GPU. The returned function may be called on a different
+        thread."""
         unread, self._unread = self._unread, []
 
         def read() -> None:
@@ -172,7 +173,7 @@ def _label(call: _Call) -> str:
 
 def _why(call: _Call) -> str:
     if not _finite(list(call.module.parameters(recurse=False))):
-        return "; its weights were not finite before: the last optimizer step made them so"
+        return "; its weights were already not finite, because of the last optimizer step"
     return "" if _finite(call.inputs) else "; its input was not finite either"
 
 

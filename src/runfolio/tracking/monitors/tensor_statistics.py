@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DeferredValues:
-    """Tensor whose values the device may still be computing. The first read waits for them.
+    """Tensor whose values the device may still be computing. The first read waits for the values.
 
     The first read also passes the values to `check`.
     """
@@ -46,7 +46,8 @@ class Number:
 
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the 2-norm of each tensor, [n] float64 on the device of the first tensor. Float64 sums do not overflow."""
+    """Return the 2-norm of each tensor as float64, shape [n], on the device of the first tensor. Float64 sums do not
+    overflow."""
     import torch
 
     tensors = [torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor for tensor in tensors]
@@ -62,8 +63,8 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def count_values(tensor: Tensor) -> Tensor:
-    """Return bin counts, minimum, maximum, mean, variance, number of NaN and number of infinities, [BINS + 6]
-    float64."""
+    """Return bin counts, minimum, maximum, mean, variance, number of NaN and number of infinities, as float64, shape
+    [BINS + 6]."""
     import torch
 
     numbers = (torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).detach().flatten()
@@ -78,7 +79,7 @@ def count_values(tensor: Tensor) -> Tensor:
 
 
 def _count_finite(numbers: Tensor, lowest: float, highest: float) -> Tensor:
-    """Count finite numbers whose minimum and maximum are known, which needs few passes over the data."""
+    """Count finite numbers whose minimum and maximum are known. The known bounds save passes over the data."""
     import torch
 
     parts = [part.histc(BINS, lowest, highest).double() for part in numbers.split(_FLOAT32_EXACT)]
@@ -91,13 +92,14 @@ _FLOAT32_EXACT = 2**24
 
 
 def _count_on_device(numbers: Tensor) -> Tensor:
-    """Count numbers without reading any value on the CPU, because that would wait for the GPU."""
+    """Count numbers without reading any value on the CPU, because reading a value would wait for the GPU."""
     import torch
 
     finite = numbers.isfinite()
     lowest, highest = numbers.where(finite, math.inf).amin(), numbers.where(finite, -math.inf).amax()
     numbers_or_0 = numbers.where(finite, 0)
-    # Computed in float64, because the dtype of the tensor may not represent the range or the width of a bin.
+    # The positions are computed in float64, because the tensor's dtype may be unable to represent the range or the
+    # width of a bin.
     share = (numbers_or_0.double() - lowest.double()) / (highest.double() - lowest.double())
     bins = (share * BINS).nan_to_num_(0).long().clamp_(0, BINS - 1)
     counts = torch.zeros(BINS, dtype=torch.int64, device=numbers.device).scatter_add_(0, bins, finite.long())

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
-    """Yield all tensors in a value in order. It may be a tensor, or nested lists, tuples, dicts and dataclasses."""
+    """Yield all tensors in a value, in order. The value may be a tensor, or nested lists, tuples, dicts and
+    dataclasses."""
     import torch
 
     if isinstance(value, torch.Tensor):

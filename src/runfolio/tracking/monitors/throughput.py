@@ -1,4 +1,4 @@
-"""Training speed and share of time spent waiting for data, measured without changes to the training script.
+"""Training speed and the fraction of time spent waiting for data, measured without changes to the training script.
 
 While a run is open, `__next__` of torch's DataLoader iterators is timed. Only the outermost loader in this process is
 counted. Wrappers that other code adds around `__next__` are preserved.
@@ -15,7 +15,7 @@ from typing import Any
 _LOADER = "torch.utils.data.dataloader"
 _ITERATOR = "_BaseDataLoaderIter"
 _DEPTH = 4
-"""Maximum depth of nested lists and dicts in which the first tensor of a batch is looked up."""
+"""Maximum nesting depth of lists and dicts that are searched for the first tensor of a batch."""
 
 
 class _Totals:
@@ -30,12 +30,12 @@ class _Totals:
         self.inside = False
         """True while a loader is being timed. Loaders that this loader uses are not counted."""
         self.readers = 0
-        """Number of open runs. Nothing is timed if it is 0."""
+        """Number of open runs. Nothing is timed while no run is open."""
 
 
 _totals = _Totals()
 _timed: Callable[[Any], Any] | None = None
-"""Replacement for `__next__` of the iterators while it is installed."""
+"""Replacement for `__next__` of the iterators; None while it is not installed."""
 
 
 class Throughput:
@@ -86,7 +86,8 @@ def _time_loaders() -> None:
 
 
 def _restore_loaders() -> None:
-    """Restore the original `__next__`. If other code has wrapped ours, ours is kept and only calls the original."""
+    """Restore the original `__next__`. If other code has wrapped our replacement, the replacement is kept and only
+    calls the original."""
     global _timed
     iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
     if _timed is not None and vars(iterator).get("__next__") is _timed:
@@ -116,7 +117,7 @@ def _time_calls(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def samples_in(batch: Any) -> int:
-    """Return the length of a batch's first tensor; 0 if there is none."""
+    """Return the length of a batch's first tensor; 0 if the batch has no tensor."""
     for _ in range(_DEPTH):
         shape = getattr(batch, "shape", None)
         if shape is not None:

@@ -103,7 +103,7 @@ class Watch:
             return
         try:
             self._log_update(state, state.update)
-        except Exception:  # as above
+        except Exception:  # as in `_before_step`
             log.exception("run %s: watching ended; training continues", self._run.id)
             self.stop()
         finally:
@@ -126,12 +126,13 @@ class Watch:
             known_state.is_relevant, known_state.groups = is_relevant, len(optimizer.param_groups)
             return known_state
         other_count = sum(state.is_relevant for state in self._optimizers.values())
-        # If the earlier optimizers are gone, a new optimizer continues their step count. Else it has a separate count.
+        # If the earlier optimizers are gone, a new optimizer continues their step count. Otherwise, the new optimizer
+        # has a separate count.
         step, suffix = (self._first_step, f"/optimizer_{other_count + 1}") if other_count else (self._next_step, "")
         return _OptimizerState(is_relevant, len(optimizer.param_groups), step, suffix)
 
     def _is_sampled_next(self) -> bool:
-        """Return whether the next step may be sampled; the first step always is."""
+        """Return whether the next step may be sampled; the first step is always sampled."""
         steps = [state.step for state in self._optimizers.values() if state.is_relevant]
         return not steps or any(step % self._every == 0 for step in steps)
 
@@ -147,7 +148,7 @@ class Watch:
                     values |= self._norms(kind, tensors, state)
                     if self._histograms:
                         self._log_histograms(moment, kind, tensors, state.step)
-                    if kind == "weight":  # last, so that the copies exist for as short a time as possible
+                    if kind == "weight":  # done last, so that the copies exist only briefly
                         update = WeightUpdate(list(tensors.values()))
                         state.update = _SampledUpdate(moment, state.step, list(tensors), update)
             if self._dead_units is not None:
@@ -172,7 +173,7 @@ class Watch:
         def check(values: list[float]) -> None:
             read_unread()
             bad = [name for name, value in zip(names, values, strict=False) if not math.isfinite(value)]
-            if bad:  # gradients come from the last layer to the first
+            if bad:  # gradients are computed from the last layer to the first
                 self._nonfinite.report_once(f"gradient of {bad[-1]} at optimizer step {step}")
 
         return check
@@ -200,7 +201,7 @@ class Watch:
         return {self._names[id(parameter)]: parameter.detach() for parameter in self._parameters(optimizer)}
 
     def _parameters(self, optimizer: Optimizer) -> list[Tensor]:
-        """Return the model's parameters that the optimizer has, in the model's order."""
+        """Return the parameters of the model that the optimizer updates, in the model's order."""
         every = itertools.chain.from_iterable(group["params"] for group in optimizer.param_groups)
         optimized = {id(parameter): parameter for parameter in every}
         return [optimized[key] for key in self._names if key in optimized]
@@ -229,9 +230,9 @@ class _OptimizerState:
     groups: int
     """Number of the optimizer's parameter groups at the last check."""
     step: int
-    """Number of its steps."""
+    """Number of the optimizer's steps."""
     suffix: str
-    """Suffix that distinguishes its totals from those of the first optimizer."""
+    """Suffix that distinguishes the totals of this optimizer from those of the first optimizer."""
     update: _SampledUpdate | None = None
     """Measurement of the current step."""
 
@@ -256,7 +257,7 @@ def unwrap(model: Module) -> Module:
 def _skipped(optimizer: Optimizer, *, sampled: bool) -> bool:
     """Return whether AMP's scaler makes a fused optimizer skip this step.
 
-    On a GPU, reading the answer waits for the device, so it is read only if a sample depends on it.
+    On a GPU, reading the answer waits for the device, so the answer is read only if a sample depends on it.
     """
     found_inf = getattr(optimizer, "found_inf", None)
     return found_inf is not None and (sampled or found_inf.device.type == "cpu") and bool(found_inf)

@@ -18,7 +18,7 @@ class WeightUpdate:
     """Measurement of one optimizer step. It copies the weights before the step and compares them after the step."""
 
     def __init__(self, weights: Sequence[Tensor]) -> None:
-        """Copy the weights; call this before the step."""
+        """Copy the weights. The object must be created before the step."""
         self._slices = [_spaced_slices(weight) for weight in weights]
         """Views of the weights."""
         self._before = [part.clone() for part in self._slices]
@@ -27,7 +27,8 @@ class WeightUpdate:
         ]
 
     def ratios(self) -> Tensor:
-        """Return the ratio of each weight, and the ratio of all weights: [n + 1] float64, on the first weight's device.
+        """Return the ratio of each weight, followed by the ratio over all weights, as float64, shape [n + 1], on the
+        first weight's device.
 
         The ratio is 0 for a weight that was not changed, and infinite for a changed weight that was zero before.
         """

@@ -4,5 +4,5 @@ The training thread appends `queue_items` to a deque. The `encoder_thread` encod
 adds the lines to the `outbox`. The `store_thread` writes the lines to the run's folder: `run_folder_writer` writes
 points and media, and `run_lifecycle` writes the run document, the heartbeat and the claim. `sealing_processes` seals
 tails into segments. `spool_transfer` stores batches in a spool while the store cannot be written. `sink_group` passes
-all written data to further sinks.
+all written data to additional sinks.
 """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runfolio.record.content.answer_table import AnswerTable
 
 _CHECKED_ROWS = 1_000
-"""Number of rows that are checked to find out whether scores are probabilities."""
+"""Maximum number of rows that are checked to find out whether scores are probabilities."""
 
 
 def split_name(split: Any) -> str:
@@ -37,7 +37,7 @@ def answers_of(
     """Check and copy answers; return a function that computes their table (see `Run.log_answers`).
 
     Raises:
-        ConfigError: The arguments do not fit together, or are not arrays of numbers.
+        ConfigError: The shapes or values of the arguments do not match, or an argument is not an array of numbers.
     """
     import numpy as np
 
@@ -60,7 +60,7 @@ def answers_of(
     truths = truths.reshape(count)
     if scores.ndim == 1:
         if classes is not None or probabilities:
-            raise ConfigError("one score per item is a value of a regression; for classes, give a score of each class")
+            raise ConfigError("one score per item means regression; for classification, pass a score for each class")
         columns = value_columns(truths, scores)  # copies
         return lambda: AnswerTable(
             names=plain_json(names), digests=_digests(digests(), count), classes=None, columns=columns
@@ -81,7 +81,7 @@ def answers_of(
 
 
 def _real(values: Any, what: str) -> Any:
-    """Return numbers as an array, [...]. A list of tensors or arrays, such as batches, is not accepted."""
+    """Return numbers as an array of any shape. A list of tensors or arrays, such as batches, is not accepted."""
     try:
         numbers = as_numbers(values)
     except ConfigError as error:

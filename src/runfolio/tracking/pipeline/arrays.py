@@ -29,8 +29,8 @@ def _is(value: Any, package: str, kind: str) -> bool:
 def items(data: Any) -> tuple[list[Item], int]:
     """Return an item for each array in `data`, and the total size of the arrays in bytes.
 
-    Equal arrays result in equal items. It does not matter whether they are NumPy arrays or torch tensors, or which
-    memory layout, byte order and device they have.
+    Equal arrays result in equal items. The type (NumPy array or torch tensor), memory layout, byte order and device of
+    the arrays do not matter.
 
     Args:
         data: An array, a tensor, or nested dicts of arrays and tensors.

@@ -1,7 +1,7 @@
 """Logger for the writing threads. A separate thread handles its messages, so that no writing thread waits for handlers.
 
 A logging handler holds a lock while it writes. A signal handler that ends the process may have interrupted the training
-thread while it held that lock. A writing thread that waited for the lock could then not write the last points.
+thread while that thread held the lock. A writing thread that waited for the lock could then not write the last points.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _logger = logging.getLogger("runfolio")
 
 
 def _escape_controls(record: logging.LogRecord) -> bool:
-    """Escape control characters in a message and its traceback, which contain names of runs, files and metrics."""
+    """Escape control characters in a message and its traceback, which may contain names of runs, files and metrics."""
     record.msg, record.args = visible_line(record.getMessage()), None
     if record.exc_info and record.exc_info[1] is not None:
         record.exc_text = visible_traceback(record.exc_info[1]).removesuffix("\n")
@@ -32,7 +32,7 @@ _logger.addFilter(_escape_controls)
 
 
 class BackgroundLogger:
-    """Logger that passes messages to the `runfolio` logger on its own thread."""
+    """Logger that passes messages to the `runfolio` logger on a separate thread."""
 
     def __init__(self) -> None:
         self._reset()
@@ -45,12 +45,12 @@ class BackgroundLogger:
         self._put(lambda: _logger.error(message, *values))
 
     def exception(self, message: str, *values: object) -> None:
-        """Log an error with the exception that is currently handled."""
+        """Log an error with the exception that is currently being handled."""
         error = sys.exception()
         self._put(lambda: _logger.error(message, *values, exc_info=error))
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until all earlier messages are handled, at most `timeout_s`."""
+        """Wait at most `timeout_s` seconds until all earlier messages are handled."""
         if self._has_thread:
             answer: queue.SimpleQueue[None] = queue.SimpleQueue()
             self._tasks.put(lambda: answer.put(None))

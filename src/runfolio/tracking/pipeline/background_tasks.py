@@ -15,7 +15,7 @@ class BackgroundTasks:
         """Prepare the tasks.
 
         Args:
-            guard: Calls a task and catches its exceptions.
+            guard: Function that calls a task and catches its exceptions.
             capture: Task that `start_capture` starts.
         """
         self._guard = guard

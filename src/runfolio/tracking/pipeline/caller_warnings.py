@@ -13,7 +13,8 @@ _PACKAGE = __name__.partition(".")[0]
 
 @contextmanager
 def warnings_at_caller() -> Iterator[None]:
-    """Collect the warnings of the block, then issue them at the line of the user's code that called this package."""
+    """Collect the warnings that the block raises, then issue them at the line of the user's code that called this
+    package."""
     caller = _caller()
     with warnings.catch_warnings(record=True) as collected:
         warnings.simplefilter("always")

@@ -37,7 +37,8 @@ from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.plain_values import count_numbers
 
 MOST_NUMBERS = 1000
-"""Maximum size of an array that is stored as lists. A larger array is stored as shape, dtype and digest."""
+"""Maximum number of elements in an array that is stored as lists. A larger array is stored as shape, dtype and
+digest."""
 MOST_VALUES = 100
 """Maximum number of values that are stored for an object. An object with more values is stored as type and digest."""
 MOST_VISITED = 10_000
@@ -45,7 +46,7 @@ MOST_VISITED = 10_000
 UNREADABLE = "[unreadable]"
 """Placeholder for a value that raises an error when it is read. (OmegaConf values are stored as written instead.)"""
 _MAX_DEPTH = 100
-"""Greatest nesting depth of dicts and lists."""
+"""Maximum nesting depth of dicts and lists."""
 _TYPE, _TYPE_IF_TAKEN = "type", "__class__"
 """Keys under which the type of an object is stored. The second is used if the object has an attribute `type`."""
 
@@ -56,7 +57,8 @@ def plain_config(config: Any) -> dict[str, Any]:
     """Return a config as nested dicts of JSON values.
 
     Raises:
-        ConfigError: The config has no named values, two keys have the same string form, or it is nested too deeply.
+        ConfigError: The config has no named values, two keys have the same string form, or the config is nested too
+            deeply.
     """
     if not _is_omegaconf(config) and _named_values(config) is None:
         raise ConfigError(
@@ -87,10 +89,11 @@ def config_defaults(config: Any) -> dict[str, Any]:
 
 
 def plain_value(value: Any, declared: Any = None) -> Any:
-    """Return one value of a config or summary as JSON. Unreadable values are stored as written, with one warning.
+    """Return one value of a config or summary as JSON. Unreadable values are stored as written, and one warning is
+    logged.
 
     Args:
-        declared: Expected type. The type of the value is recorded only if it differs.
+        declared: Expected type. The type of the value is recorded only if it differs from this type.
     Raises:
         ConfigError: Dicts and lists are nested too deeply or contain themselves, or two keys have the same string form.
     """
@@ -98,18 +101,18 @@ def plain_value(value: Any, declared: Any = None) -> Any:
     plain = reader.read(value, (), declared)
     if reader.unreadable:
         names = ", ".join(reader.unreadable[:5]) + (" and more" if len(reader.unreadable) > 5 else "")
-        log.warning("config: stored as written, because it cannot be read: %s (%s)", names, reader.reason)
+        log.warning("config: values that cannot be read are stored as written: %s (%s)", names, reader.reason)
     return plain
 
 
 class _Reader:
-    """Reader of one config or value, which collects unreadable values."""
+    """Reader of one config or value that also collects the names of unreadable values."""
 
     def __init__(self) -> None:
         self.unreadable: list[str] = []
         """Names of the values that cannot be read."""
         self.reason = ""
-        """First error."""
+        """Reason why the first of these values cannot be read."""
         self._open: list[Any] = []
         """Objects whose attributes are being read, outermost first."""
         self._visited = 0
@@ -165,10 +168,10 @@ class _Reader:
         return plain
 
     def _entry(self, get: Callable[[], Any], written: Any, path: tuple[str, ...], declared: Any = None) -> Any:
-        """Read a value; if that raises an error, use the value as written."""
+        """Read the value that `get` returns. If `get` raises an error, read `written` instead."""
         try:
             value = get()
-        except Exception as error:  # a user's config may raise anything
+        except Exception as error:  # a user's config may raise any error
             self._note(path, error)
             value = written
         return self.read(value, path, declared)
@@ -212,9 +215,9 @@ class _Reader:
 
     def _numbers(self, array: Any, path: tuple[str, ...]) -> Any:
         if getattr(array.dtype, "kind", "") in ("m", "M"):
-            array = array.astype(str)  # `tolist` converts some times to integers
+            array = array.astype(str)  # `tolist` converts some datetime values to integers
         numbers = array.tolist()
-        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # a long double
+        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # 1 for a long double
 
     def _other(self, value: Any, path: tuple[str, ...]) -> Any:
         kind = type(value)
@@ -233,7 +236,8 @@ class _Reader:
         return self._object(value, path)
 
     def _function(self, function: Any, path: tuple[str, ...]) -> str:
-        """Return a function's full name; for a local function or a lambda, add a digest of its code and values."""
+        """Return a function's full name; for a local function or a lambda, add a digest of its code and the values that
+        it uses."""
         name = type_name(function)
         code = getattr(function, "__code__", None)
         if code is None or "<" not in name:
@@ -243,7 +247,8 @@ class _Reader:
         return f"{name} {_digest([code_content(code), plain])}"
 
     def _object(self, value: Any, path: tuple[str, ...]) -> Any:
-        """Return an object as its type and attributes; without attributes, as its string form (see `own_text`)."""
+        """Return the type and attributes of an object, or the string form of an object without attributes (see
+        `own_text`)."""
         kind = type_name(type(value))
         try:
             state = generator_state(value)

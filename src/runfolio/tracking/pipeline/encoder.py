@@ -1,4 +1,4 @@
-"""Encoder of logged items into lines of the record.
+"""Encoding of logged items as lines of the record.
 
 Each call should receive only a few items, because encoding holds the interpreter lock.
 """
@@ -70,7 +70,7 @@ class Encoder:
     seq: int = 0
     """Last assigned seq. A log call is assigned a seq only if at least one of its values is stored."""
     _reported: set[str] = field(default_factory=set)
-    """Causes of refusals that were reported."""
+    """Causes of refusals that have been reported."""
     _checked_names: set[str] = field(default_factory=set)
     """Metric names that were checked and are valid."""
     _media_warnings: set[str] = field(default_factory=set)
@@ -183,7 +183,7 @@ class Encoder:
                 log.warning("run %s: %s %r %s", self.document.id, item.kind, item.name, warning)
 
     def _step(self, step: Any, *, after: int) -> int:
-        """Return the step that a call specifies, or else the step that is `after` steps after the last one."""
+        """Return the step that a call specifies, or else the last step plus `after`."""
         try:
             if step is not None:
                 return plain_values.whole_step(step)

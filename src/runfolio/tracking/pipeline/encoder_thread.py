@@ -27,27 +27,28 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 _POLL_S = 0.1
 _SLICE = 64
-"""Number of items encoded without a pause. This takes about 50 µs and is the longest delay of the training thread."""
+"""Number of items that are encoded without a pause. Encoding these items takes about 50 µs, which is the longest delay
+of the training thread."""
 _PAUSES = 4.0
-"""Length of the pause after a slice, relative to the slice."""
+"""Length of the pause after a slice, relative to the time that encoding the slice took."""
 _LONG_QUEUE = 20_000
 """Queue length above which items are encoded in large slices and before the next flush is due. A thread that logs this
 fast releases the interpreter lock only every 5 ms (`sys.getswitchinterval`), so small slices could not keep up."""
 _LARGE_SLICE = 256
 _LARGE_SLICES_S = 0.002
-"""Longest time for which large slices are encoded without a pause."""
+"""Maximum time for which large slices are encoded without a pause."""
 _SHORT_PAUSE_S = 0.0005
 _HURRY_BYTES = 50_000_000
 """Estimated queue size above which items are encoded without pauses."""
 _BRAKE_BYTES = 80_000_000
-"""Estimated queue size above which every append waits briefly. This bounds the memory without dropping items."""
+"""Estimated queue size above which every append waits briefly. The wait limits memory use without dropping items."""
 _ITEM_BYTES = 200
 _BYTES_PER_LINE_BYTE = 1.9
-"""Upper bound of the memory that an item takes, relative to the length of its line."""
+"""Upper bound on the memory that an item occupies, relative to the length of its line."""
 _WRITE_BYTES = 1024 * 1024
 _SPOOL_RETRY_S = 10.0
 _LOG_WAIT_S = 0.2
-"""Longest wait for pending log messages, so that a caller of `flush` sees the warnings."""
+"""Maximum wait for pending log messages, so that a caller of `flush` sees the warnings."""
 _END_MARGIN_S = 0.5
 """Part of the time for a run's end that is reserved for writing a spool if the store does not respond."""
 
@@ -72,7 +73,7 @@ class EncoderThread:
             writer: Id of this process in the record.
             last_step: Step after which automatic steps continue.
             set_overloaded: Function that is called with True when items are logged faster than they are encoded, and
-                with False when that has ended.
+                with False when this is no longer the case.
         """
         self.pending: deque[Item] = deque()
         self.store_writer = store_writer
@@ -108,7 +109,7 @@ class EncoderThread:
         return _newest_time(self.pending.copy()) or self._called_at
 
     def start(self, *, wait: bool = True) -> None:
-        """Write the first files and start the thread; `wait` as in `StoreWriter.start`.
+        """Write the first files and start the thread. `wait` has the same meaning as in `StoreWriter.start`.
 
         Raises:
             OSError: The store cannot be written.
@@ -149,7 +150,8 @@ class EncoderThread:
         self._deadline = min(self._deadline, deadline - _END_MARGIN_S)
         self.store_writer.ending = ending
         self._commands.put(lambda: self._close(set_status))
-        # Poll instead of waiting for a lock, because a signal handler may interrupt this thread and wait for it too.
+        # Poll instead of waiting for a lock, because a signal handler may interrupt this thread and wait for the same
+        # lock.
         while not self._closed and time.monotonic() < deadline:
             time.sleep(0.002)
         log.wait(_LOG_WAIT_S)
@@ -175,7 +177,7 @@ class EncoderThread:
             log.exception("run %s: a background task failed; logging continues", self._document.id)
 
     def _take_pending(self, *, urgent: bool = False) -> None:
-        """Encode the queued items and pass them to the store thread, with pauses unless it is urgent."""
+        """Encode the queued items and pass them to the store thread, with pauses unless `urgent` is set."""
         queued_bytes = self.store_writer.outbox.waiting_bytes
         started = time.perf_counter()
         while count := len(self.pending):

@@ -13,10 +13,11 @@ from runfolio.errors import ConfigError
 from runfolio.tracking.pipeline.caller_warnings import warnings_at_caller
 
 _LONGEST_SIDE, _MOST_PIXELS = 8_000, 16_000_000
-"""Limits of the image in pixels. A larger figure is drawn with fewer dots per inch."""
+"""Maximum side length and maximum area of the image, in pixels. A larger figure is drawn with fewer dots per inch."""
 _PAD_INCHES = 0.1
 _NEAR = 1.0
-"""Maximum distance from the figure at which outside content is still shown, in widths or heights of the figure."""
+"""Maximum distance between the figure and content outside of it that is still shown, relative to the figure's width or
+height."""
 
 
 def figure_png(figure: Any) -> bytes:
@@ -51,7 +52,8 @@ def _figure_of(value: Any) -> Any:
 
 @contextmanager
 def _bounded_dpi(figure: Any) -> Iterator[None]:
-    """Limit a figure's dots per inch to those of the stored image: even a draft drawing needs memory for all pixels."""
+    """Limit a figure's dots per inch to those of the stored image, because even a draft drawing needs memory for all
+    pixels."""
     own = figure.dpi
     figure.dpi = min(own, _largest_dpi(*figure.get_size_inches()))
     try:
@@ -66,7 +68,7 @@ def _largest_dpi(width: float, height: float) -> float:
 
 @contextmanager
 def _hide_far_texts(figure: Any) -> Iterator[None]:
-    """Hide text far outside the figure, because matplotlib fails to draw it even if it is cropped away."""
+    """Hide text far outside the figure, because matplotlib fails to draw such text even if the text is cropped away."""
     from matplotlib.text import Text
 
     width, height = figure.bbox.width, figure.bbox.height

@@ -15,14 +15,14 @@ from runfolio.tracking.pipeline.plain_texts import type_or_text
 from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 
 _EXIT_WAIT_S = 5.0
-"""Longest time that an exiting process waits for the counts to be saved."""
+"""Maximum time for which an exiting process waits until the counts are saved."""
 
 
 class LateCalls:
     """Counter of calls after a run's end, per metric name or media name.
 
-    A separate thread saves the counts, because the store may hang. The thread starts at the first such call, because
-    Python cannot start threads while it exits.
+    A separate thread saves the counts, because the store may hang. The thread starts at the first call after the run's
+    end, because Python cannot start threads while it exits.
     """
 
     def __init__(self, folder: Path, writer: str) -> None:
@@ -49,7 +49,8 @@ class LateCalls:
         self._counts.update(names)
 
     def _exit(self) -> None:
-        """Let the thread save the counts, and wait for it; a forked child does not have the thread."""
+        """Let the thread save the counts, and wait for the thread. A forked child does nothing, because it does not
+        have the thread."""
         if os.getpid() == self._pid:
             self._is_exiting.set()
             self._thread.join(_EXIT_WAIT_S)

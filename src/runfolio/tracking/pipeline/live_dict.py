@@ -42,7 +42,7 @@ class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] 
     def update(self, *args: Any, **values: Any) -> None:  # type: ignore[override]
         MutableMapping.update(self, *args, **values)
 
-    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc] - that of dict would not report it
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc] - dict's own would not report it
         self.update(other)
         return self
 

@@ -19,7 +19,7 @@ from runfolio.tracking.pipeline.user_files import file_content
 
 BINS = 64
 MOST_PIXEL_BYTES = 256 * 1024 * 1024
-"""Bytes of the images of one table before they are encoded."""
+"""Maximum total size of the images in one table before they are encoded, in bytes."""
 _ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
@@ -49,7 +49,7 @@ def png(image: Any) -> StoredFile:
 
     Args:
         image: A Pillow image, the bytes of an image file, or an array or tensor: [height, width],
-            [height, width, 1|3|4] or [1|3|4, height, width]; see `docs/limits.md`, Images, for values.
+            [height, width, 1|3|4] or [1|3|4, height, width]; `docs/limits.md`, Images, describes the values.
     Raises:
         ConfigError: `image` is not a valid image.
     """
@@ -90,7 +90,8 @@ def _from_array(image: Any) -> StoredFile:
 
 
 def bin_edges(low: float, high: float) -> list[float]:
-    """Return the edges of equally wide bins. If float64 cannot represent all of them, return those of a single bin."""
+    """Return the edges of equally wide bins. If float64 cannot represent all edges, return the edges of a single
+    bin."""
     low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
     edges = [*(low * (1 - number / BINS) + high * (number / BINS) for number in range(BINS)), high]
     if all(left < right for left, right in itertools.pairwise(edges)):
@@ -150,7 +151,7 @@ def as_numbers(values: Any) -> Any:
         raise ConfigError("a masked array cannot be stored; pass array.compressed() or array.filled(...)")
     if is_tensor(values):
         tensor = values.detach().cpu().resolve_conj().resolve_neg()
-        # NumPy lacks bfloat16 and float8; float32 represents them exactly.
+        # NumPy has no bfloat16 and no float8; float32 represents them exactly.
         is_narrow = tensor.is_floating_point() and tensor.dtype.itemsize < 4
         return (tensor.float() if is_narrow else tensor).numpy()
     try:

@@ -39,7 +39,7 @@ def is_instance(value: Any, package: str, kind: str) -> bool:
 
 
 def generator_state(value: Any) -> Any:
-    """Return the state of a random generator of Python, NumPy or torch; None for anything else."""
+    """Return the state of a random generator of Python, NumPy or torch; None for any other value."""
     if is_instance(value, "random", "Random"):
         with contextlib.suppress(NotImplementedError):  # raised by `SystemRandom`
             return value.getstate()
@@ -53,7 +53,7 @@ def generator_state(value: Any) -> Any:
 
 
 def is_function(kind: type) -> bool:
-    """Return whether values of a type are functions, whose names can be read without running user code."""
+    """Return whether values of a type are functions whose names can be read without running user code."""
     return issubclass(kind, _FUNCTIONS) or (kind.__module__, kind.__name__) == ("numpy", "ufunc")
 
 
@@ -134,7 +134,8 @@ def _slots(kind: type) -> Iterable[str]:
 def own_text(value: Any) -> str | None:
     """Return the string form of an object of the standard library, NumPy or torch.
 
-    Return None for other objects, if the type does not define a string form, or if that contains a memory address.
+    Return None for other objects, if the type does not define a string form, or if the string form contains a memory
+    address.
     """
     kind = type(value)
     if _package(kind) not in _TEXT_PACKAGES or kind.__repr__ is object.__repr__:

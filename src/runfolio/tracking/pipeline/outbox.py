@@ -8,7 +8,8 @@ from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, Encod
 
 
 class Outbox:
-    """Encoded batches that are not in the store yet. One thread adds batches, one removes them, and both may read."""
+    """Encoded batches that are not in the store yet. One thread adds batches, another thread removes them, and both may
+    read."""
 
     def __init__(self) -> None:
         self._batches: deque[tuple[int, EncodedBatch]] = deque()
@@ -25,7 +26,7 @@ class Outbox:
         self._put_bytes += batch.size
 
     def mark_gap(self) -> None:
-        """Mark a gap before the next batch: the calls in between were stored elsewhere or were lost.
+        """Mark a gap before the next batch, because the calls in between were stored elsewhere or were lost.
 
         Later batches are then written to a new tail, because a tail must not have gaps.
         """
@@ -34,7 +35,7 @@ class Outbox:
     def front(self, most_bytes: int) -> tuple[int, list[EncodedBatch]]:
         """Return the first batches that can be written together, and their contiguous id.
 
-        The batches are either one medium or points without a gap. The list is empty if the outbox is empty.
+        The batches are either a single medium or points without a gap. The list is empty if the outbox is empty.
         """
         batches: list[EncodedBatch] = []
         size, contiguous_id = 0, 0

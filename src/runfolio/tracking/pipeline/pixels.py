@@ -1,4 +1,5 @@
-"""Conversion of pixels to PNG. Values that PNG does not support are scaled or converted, which the record notes."""
+"""Conversion of pixels to PNG. Values that PNG does not support are scaled or converted, and the record notes the
+change."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 _UNCHANGED = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 """Pillow modes that PNG supports."""
 _CONVERTED = {"PA": "RGBA", "RGBa": "RGBA", "La": "LA"}
-"""Unsupported modes that are not converted to RGB, with the modes that they are converted to."""
+"""Target mode of each unsupported mode that is not converted to RGB."""
 _HALF_LEVEL = 0.5 / 255
 _SCALED = "has values outside of 0 to 1 (floats) or 0 to 255, so it is scaled; its `range` is stored in the record"
 _NOT_FINITE = "has pixels that are not finite: NaN is stored as black, and infinities as the ends of the range"
@@ -22,7 +23,7 @@ _FRAMES = "has several frames; only the first is stored"
 
 
 class Levels(NamedTuple):
-    """Levels that represent the values of arrays."""
+    """Mapping from the values of arrays to pixel levels."""
 
     dtype: Any
     """Type of the stored pixels."""
@@ -56,9 +57,9 @@ def stored_picture(picture: Image.Image) -> StoredFile:
 def stored_pixels(array: Any) -> StoredFile:
     """Return an array of booleans, integers or floats as PNG: [height, width] or [height, width, 3|4].
 
-    Integers from 0 to 255 are stored unchanged. With one channel, this also applies to integers up to 65,535. Floats
-    from 0 to 1 are stored as 256 levels. Other values are scaled from their range to 256 levels, or to 65,536 levels
-    with one channel.
+    Integers from 0 to 255 are stored unchanged. If there is only one channel, integers up to 65,535 are also stored
+    unchanged. Floats from 0 to 1 are stored as 256 levels. Other values are scaled from their range to 256 levels, or
+    to 65,536 levels if there is only one channel.
     """
     from PIL import Image
 
@@ -70,7 +71,7 @@ def levels_of(arrays: Sequence[Any], *, is_single: bool) -> Levels:
     """Return the levels that represent the values of all arrays, which have the same dtype.
 
     Args:
-        is_single: Whether the arrays have one channel, which may have 16 bits.
+        is_single: True if the arrays have one channel, which may be stored with 16 bits.
     """
     import numpy as np
 
@@ -118,7 +119,7 @@ def to_levels(array: Any, levels: Levels) -> Any:
     if high is None:
         return array.astype(levels.dtype)
     pixels = np.clip(np.nan_to_num(array.astype(np.float64), nan=low, posinf=high, neginf=low), low, high)
-    # Divided by 2, because the width of the range may exceed float64.
+    # All values are divided by 2, because the width of the range may exceed the largest float64.
     shares = (pixels / 2 - low / 2) / (high / 2 - low / 2) if high / 2 > low / 2 else np.zeros_like(pixels)
     return (shares * np.iinfo(levels.dtype).max + 0.5).astype(levels.dtype)
 

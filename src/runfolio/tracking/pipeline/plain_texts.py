@@ -1,4 +1,5 @@
-"""Strings for user values, created without running user code: a user's `__str__` may raise an error or never return."""
+"""Strings for user values, created without running user code, because a user's `__str__` may raise an error or never
+return."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ def text_of(value: Any, what: str) -> str:
     """Return a string, or the string form of a plain value.
 
     Args:
-        what: Name of the value in the error message.
+        what: Name that the error message uses for the value.
     Raises:
         ConfigError: The value is neither a string nor plain.
     """
@@ -53,7 +54,7 @@ def text_of(value: Any, what: str) -> str:
 
 
 def path_of(value: Any) -> Path:
-    """Return the path that a string or an object with `__fspath__` contains; `~` is the home folder."""
+    """Return the path that a string or an object with `__fspath__` represents; `~` stands for the home folder."""
     return expand_home(str.__str__(value) if issubclass(type(value), str) else os.fspath(value))
 
 
@@ -63,10 +64,11 @@ def type_or_text(value: Any) -> str:
 
 
 def shorten(value: Any, length: int = 40) -> str:
-    """Describe a value in a message: a plain value in at most `length` characters, any other value by its type."""
+    """Describe a value for a message. A plain value takes at most `length` characters; any other value is described by
+    its type."""
     try:
         text = repr(value) if is_plain(value) else ""
-    except ValueError:  # Python does not convert an integer of more than 4,300 digits
+    except ValueError:  # Python does not convert an integer with more than 4,300 digits
         text = ""
     return text[:length] + "..." * (len(text) > length) if text else f"a {type(value).__name__}"
 
@@ -79,7 +81,7 @@ def exact_number(value: Any) -> Any:
 
 
 def describe_error(error: BaseException) -> str:
-    """Describe an exception in one line: its class and its message."""
+    """Describe an exception in one line that contains its class and message."""
     if isinstance(error, RunfolioError):
         return str(error)
     details = error.args

@@ -12,9 +12,9 @@ from runfolio.errors import ConfigError
 from runfolio.tracking.pipeline.plain_texts import exact_number, is_plain, is_tensor, shorten, text_of
 
 LONGEST_NAME = 1000
-"""Longest name of a metric, in characters."""
+"""Maximum length of a metric name, in characters."""
 _MAX_DEPTH = 100
-"""Greatest nesting depth of dicts in a log call."""
+"""Maximum nesting depth of dicts in a log call."""
 _STEP_BITS = 64
 LARGEST_STEP = 2 ** (_STEP_BITS - 1) - 1
 
@@ -34,11 +34,11 @@ class NoNumber(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A value of a log call that is not stored."""
+    """Value that was passed to a log call but is not stored."""
 
     name: str
     reason: str
-    """Reason. It completes a sentence that starts with `metric 'name'`."""
+    """Reason for the refusal, which completes a sentence that starts with `metric 'name'`."""
 
 
 def detach_value(value: Any) -> Any:
@@ -53,7 +53,7 @@ def detach_value(value: Any) -> Any:
 def _try_detach(value: Any, ancestors: tuple[int, ...]) -> Any:
     try:
         return _detach(value, ancestors)
-    except Exception:  # a user's `item` may raise anything
+    except Exception:  # a user's `item` may raise any error
         return NoNumber(f"is not one number but {_describe(value)}")
 
 
@@ -69,7 +69,7 @@ def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
         tensor = value.detach()
         return tensor.item() if tensor.device.type == "cpu" else tensor.clone()
     if count is not None:
-        if getattr(getattr(value, "dtype", None), "kind", "") in "mMSU":  # `item` converts times to integers
+        if getattr(getattr(value, "dtype", None), "kind", "") in "mMSU":  # `item` converts datetime values to integers
             return NoNumber(f"is not one number but a {value.dtype}")
         if bool(getattr(value, "mask", False)):
             return NoNumber("is masked")
@@ -78,7 +78,7 @@ def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
 
 
 def _to_number(value: Any) -> float | NoNumber:
-    """Convert an object to a number now: it may change later, and a background thread must not run user code."""
+    """Convert an object to a number now, because it may change later and a background thread must not run user code."""
     try:
         return metric_value(value)
     except ConfigError as error:
@@ -86,10 +86,10 @@ def _to_number(value: Any) -> float | NoNumber:
 
 
 def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Refusal]]:
-    """Return the numbers of a log call that are stored, by flat name, and the values that are refused.
+    """Return the valid numbers of a log call by flat name, and the refused values.
 
-    The keys of nested dicts are joined, such as `a/b`. If several keys result in the same name, the last value counts
-    and the others are refused.
+    The keys of nested dicts are joined, such as `a/b`. If several keys result in the same name, the last value is
+    stored and the others are refused.
     """
     numbers: dict[str, float] = {}
     refused: list[Refusal] = []
@@ -107,7 +107,7 @@ def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Re
 
 
 def check_numbers(values: Mapping[Any, Any]) -> dict[str, float]:
-    """Return the numbers of a log call that must not contain refused values. Waits for GPU tensors.
+    """Return the numbers of a log call that must not contain refused values. The function waits for GPU tensors.
 
     Raises:
         ConfigError: A value is refused; the message names the metric.
@@ -122,7 +122,7 @@ def _flatten(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]
     for key, value in values.items():
         try:
             name = prefix + text_of(key, "a key")
-        except (ConfigError, ValueError):  # the latter for an integer of more than 4,300 digits
+        except (ConfigError, ValueError):  # ValueError for an integer with more than 4,300 digits
             yield f"{prefix}<{type(key).__name__}>", NoNumber("has a key that cannot be converted to a string")
             continue
         if isinstance(value, Mapping):
@@ -165,7 +165,7 @@ def metric_value(value: Any) -> float:
         result = float(number)
     except OverflowError:
         result, number = math.inf, None
-    except Exception:  # a user's `__float__` may raise anything
+    except Exception:  # a user's `__float__` may raise any error
         raise ConfigError(f"is not one number but {_describe(value)}") from None
     if math.isinf(result) and (number is None or (is_plain(number) and number != result)):
         raise ConfigError(f"is {shorten(value)}, which exceeds float64")
@@ -178,7 +178,7 @@ def named_number(value: Any, what: str) -> float:
     """Convert a number that is not a metric to float64, in the same way as `metric_value`.
 
     Args:
-        what: Name of the value in the error message.
+        what: Name that the error message uses for the value.
     Raises:
         ConfigError: As in `metric_value`.
     """
@@ -189,7 +189,7 @@ def named_number(value: Any, what: str) -> float:
 
 
 def whole_step(step: Any) -> int:
-    """Return a step as an integer; 9.0 and one-element arrays and tensors are accepted.
+    """Return a step as an integer. Floats such as 9.0, and arrays and tensors with one element, are accepted.
 
     Raises:
         ConfigError: The step is not an integer, or has more than 64 bits.
@@ -205,7 +205,7 @@ def whole_step(step: Any) -> int:
 
 
 def _integer(step: Any) -> int | None:
-    with contextlib.suppress(Exception):  # a user's `item` may raise anything
+    with contextlib.suppress(Exception):  # a user's `item` may raise any error
         exact = step.item() if hasattr(step, "item") else step
         with contextlib.suppress(TypeError):
             return operator.index(exact)
@@ -220,7 +220,8 @@ def short(name: str) -> str:
 
 
 def _describe(value: Any) -> str:
-    """Describe a value that is not a number: a string by its content, any other value by its type and shape."""
+    """Describe a value that is not a number. A string is described by its content, any other value by its type and
+    shape."""
     kind = type(value)
     if kind in (str, bytes, type(None)):
         return shorten(value)

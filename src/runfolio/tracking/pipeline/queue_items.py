@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from runfolio.tracking.pipeline.stored_file import StoredFile
 
 Plain = tuple[float, int | None, dict[str, float]]
-"""Call of `Run.log` with only float values: (time, step, values). A plain tuple is fastest for these frequent calls."""
+"""Call to `Run.log` with only float values: (time, step, values). A plain tuple is fastest for these frequent calls."""
 
 
 class Scalars(NamedTuple):
-    """Call of `Run.log` that the encoder thread must check value by value."""
+    """Call to `Run.log` that the encoder thread must check value by value."""
 
     time: float
     step: Any
@@ -23,7 +23,7 @@ class Scalars(NamedTuple):
 
 
 class Media(NamedTuple):
-    """A medium; the encoder thread calls `content` to compute the stored form."""
+    """Medium whose stored form the encoder thread computes by calling `content`."""
 
     time: float
     step: Any
@@ -34,7 +34,7 @@ class Media(NamedTuple):
 
 
 class Mark:
-    """Position in the queue. When the encoder thread reaches it, the thread sets `seq` to the last assigned seq."""
+    """Position in the queue. The encoder thread sets `seq` to the last assigned seq when it reaches this position."""
 
     seq: int | None = None
 

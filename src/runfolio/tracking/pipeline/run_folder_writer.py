@@ -17,7 +17,7 @@ from runfolio.tracking.pipeline.outbox import Outbox
 
 _ONE_WRITE_BYTES = 4 * 1024 * 1024
 _MEDIA_BYTES = 1024**3
-"""Size above which a new media index is started."""
+"""Maximum size of a media index; after that, a new index is started."""
 
 
 class RunFolderWriter:
@@ -35,7 +35,7 @@ class RunFolderWriter:
             writer: Id of this process in the record.
             tail_numbers: Unused numbers for new tails of this writer.
             seal_bytes: Size at which a tail is full.
-            sync: Whether every write is flushed to the physical disk before it counts.
+            sync: Flush every write to the physical disk before its batches are removed from the outbox.
         """
         self._folder = folder
         self._writer = writer
@@ -95,7 +95,7 @@ class RunFolderWriter:
         return self._tail_number
 
     def sync(self) -> None:
-        """Flush everything that was written to the physical disk.
+        """Flush all written data to the physical disk.
 
         Raises:
             OSError: The data may not be on the disk.
@@ -123,7 +123,7 @@ class RunFolderWriter:
             self._media.close(sync=True)
 
     def _write_points(self, contiguous_id: int, batches: list[EncodedPoints]) -> int:
-        """Append batches to the tail; return the number of batches that are now in it."""
+        """Append batches to the tail; return the number of batches that are now in the tail."""
         if self._tail is not None and self._tail.is_lost:
             self._leave_tail()
         if self._accepted:
@@ -150,7 +150,8 @@ class RunFolderWriter:
         self._append(self._media, [medium.line])
 
     def _append(self, file: AppendFile, lines: list[bytes]) -> None:
-        """Append the lines of batches. After a failure, the file still holds the lines and writes only the rest."""
+        """Append the lines of batches. After a failure, the file keeps the lines in memory, and the next call writes
+        only the rest."""
         if not self._accepted:
             self._accepted = len(lines)
             file.write(b"".join(lines))

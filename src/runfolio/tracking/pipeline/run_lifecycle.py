@@ -16,7 +16,8 @@ from runfolio.tracking.pipeline.background_log import log
 
 
 class RunLifecycle:
-    """Writer of the claim, the heartbeat and the run document, which record who writes the run and how it ended."""
+    """Writer of the claim, the heartbeat and the run document, which record which process writes to the run and how the
+    run ended."""
 
     def __init__(self, folder: Path, document: RunDocument, heartbeat: Heartbeat, *, sync: bool) -> None:
         self.is_primary = heartbeat.role == PRIMARY
@@ -30,17 +31,17 @@ class RunLifecycle:
         self._document_changed = False
 
     def mark_changed(self) -> None:
-        """Schedule saving the document with the next write; any thread may call it."""
+        """Schedule saving the document with the next write. Any thread may call this method."""
         self._document_changed = True
 
     def create_files(self) -> None:
-        """Create the folders, the heartbeat, and in the primary process the claim and the document.
+        """Create the folders and the heartbeat. In the primary process, also create the claim and the document.
 
         Raises:
             OSError: The store cannot be written.
             AttemptTaken: Another process has claimed the attempt.
         """
-        # Parents are not created: a run that was deleted, or whose disk is missing, must not be created again.
+        # Parents are not created, because a run that was deleted, or whose disk is missing, must not be created again.
         for parts in ((ALIVE,), (METRICS,), (MEDIA,), (MEDIA, MEDIA_FILES)):
             RecordPath(self._folder, *parts).mkdir()
         self.write_heartbeat()
@@ -57,7 +58,7 @@ class RunLifecycle:
     def is_superseded(self) -> bool:
         """Return whether another process has opened the next attempt; if so, this process records nothing more.
 
-        The first time, this is logged as an error.
+        The takeover is logged once, as an error.
         """
         if (
             not self.is_known_superseded
@@ -108,7 +109,7 @@ class RunLifecycle:
             self._save(sync=True)
 
     def end_heartbeat(self) -> None:
-        """Write the last heartbeat, which marks the end of this process's writing."""
+        """Write the last heartbeat, which marks that this process has stopped writing."""
         state = cast("End", self._document.status.state)
         self._heartbeat.end = "interrupted" if self.is_known_superseded else state
         self.write_heartbeat()

@@ -11,7 +11,8 @@ from runfolio.tracking.process import subprocesses
 
 
 class SealingProcesses:
-    """Sealer of one writer's tails. It uses separate processes, so that it does not slow down the training process.
+    """Sealer of one writer's tails. The sealer uses separate processes, so that sealing does not slow down the training
+    process.
 
     A failure is harmless, because the tails remain and are readable.
     """
@@ -30,7 +31,7 @@ class SealingProcesses:
         self._start("compact", number)
 
     def compact_here(self, number: int) -> None:
-        """Compact in this process, which is faster than another process for a small run."""
+        """Compact in this process. For a small run, this is faster than starting another process."""
         from runfolio.record.points import compaction  # imports Arrow; training has ended here
 
         compaction.compact(self._folder, self._writer, number)

@@ -17,7 +17,7 @@ from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, Encod
 
 
 class SinkGroup:
-    """Group that passes everything written to the record to each sink, and drops a sink that fails.
+    """Group that passes all data written to the record to each sink, and drops a sink that fails.
 
     It calls the sinks as `Sink` specifies. All methods are called on the thread that writes the record, and no method
     raises an error.
@@ -47,7 +47,7 @@ class SinkGroup:
                 self._write_media(batch)
 
     def save_document(self) -> None:
-        """Pass on the run document. This is called after every write to the record."""
+        """Pass on the run document. This method is called after every write to the record."""
         self._call_each(lambda sink: sink.document(self._document.without_secrets()))
 
     def report_loss(self, reason: str) -> None:

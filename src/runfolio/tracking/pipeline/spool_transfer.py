@@ -40,7 +40,7 @@ class SpoolTransfer:
         self._spools.append(spool)
 
     def return_next(self) -> bool:
-        """Move the next spool into the run; return False if there is none.
+        """Move the next spool into the run; return False if no spool is left.
 
         Raises:
             OSError: A part of the data remains in the spool.
@@ -54,8 +54,8 @@ class SpoolTransfer:
     def save_waiting(self, outbox: Outbox) -> None:
         """Copy the rest of the outbox to a spool, at the end of a run whose store cannot be written.
 
-        It is called on the store thread, or on a different thread if the store thread hangs. If both write a batch,
-        readers still see the batch only once.
+        This method is called on the store thread, or on a different thread if the store thread hangs. If both threads
+        write a batch, readers still see the batch only once.
 
         Raises:
             OSError: The spool cannot be written.
@@ -69,7 +69,7 @@ class SpoolTransfer:
             self._spools.append(spool)
 
     def describe_loss(self, failure: str) -> str:
-        """Describe the data that the record lacks, in one sentence."""
+        """Describe in one sentence which data is missing in the record."""
         if folders := self.folders:
             return f"its last points could not be written ({failure}); they are in {folders[0].parent}"
         if self.lost:

@@ -1,4 +1,4 @@
-"""Restart of a run that continues without a checkpoint: its script may start from the beginning."""
+"""Handling of a run that continues without a checkpoint, because its script may start from the beginning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""End of a run and its process after a number of steps, for `runfolio reproduce RUN --steps K`."""
+"""End of a run and its process after a number of steps, as requested by `runfolio reproduce RUN --steps K`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Run(Protocol):
 
 
 class StopAfter:
-    """Filter of items that ends the run at the first log call of a later step, which is not recorded.
+    """Filter that ends the run at the first log call with a step after `last`. That call is not recorded.
 
     Steps are counted as in `Run.log`; items logged `aside` have separate steps.
     """

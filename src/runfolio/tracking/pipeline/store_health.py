@@ -1,4 +1,4 @@
-"""State of the store for the thread that writes to it: working, failing or hanging."""
+"""State of the store, as seen by the thread that writes to it: working, failing or hanging."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from runfolio.tracking.pipeline.background_log import log
 
 
 class StoreHealth:
-    """Availability of the store: since when it has been failing or hanging. Failures and recoveries are logged.
+    """Monitor of the store's availability. The monitor records since when the store has been failing or hanging, and
+    logs failures and recoveries.
 
-    The store thread updates it; any thread may read it.
+    The store thread updates this object; any thread may read it.
     """
 
     def __init__(self, folder: Path, run_id: str, patience_s: float) -> None:
@@ -30,7 +31,7 @@ class StoreHealth:
 
     @property
     def unavailable_s(self) -> float:
-        """Seconds since the store began to fail or hang; 0 if it works."""
+        """Seconds since the store began to fail or hang; 0 if the store works."""
         since = [moment for moment in (self._busy_since, self._failing_since) if moment is not None]
         return time.monotonic() - min(since) if since else 0.0
 
@@ -53,7 +54,7 @@ class StoreHealth:
         if self._failing_since is not None:
             return
         self._failing_since = time.monotonic()
-        # Not `Path.exists`, which raises if the parent folder cannot be read.
+        # `Path.exists` is not used, because it raises an error if the parent folder cannot be read.
         if isinstance(error, FileNotFoundError) and not os.path.exists(self._folder):  # noqa: PTH110
             log.warning(
                 "run %s: its folder %s was deleted or moved; training continues, and recording continues"

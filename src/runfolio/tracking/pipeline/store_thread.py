@@ -31,9 +31,11 @@ from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.process.exit_hooks import Ending
 
 _CAPTURE_WAIT_S = 10.0
-"""Longest time that the end of a run waits for background tasks, such as git on a slow disk or data fingerprints."""
+"""Maximum time for which the end of a run waits for background tasks, such as git on a slow disk or data
+fingerprints."""
 _SMALL_BYTES = 4 * 1024 * 1024
-"""Maximum size of a run's only tail that is sealed in this process at the end, because starting a process is slower."""
+"""Maximum size of a tail that is sealed in this process at the end, if it is the run's only tail. For larger tails, a
+process is started, which takes longer."""
 
 
 class StoreWriter:
@@ -59,7 +61,7 @@ class StoreWriter:
             capture_changes: Function that records facts that may have changed. It is called at each heartbeat and
                 before the end.
             sinks: Receivers of the data that was written to the record.
-            sync: Whether every write is flushed to the physical disk before it counts.
+            sync: Flush every write to the physical disk before its batches are removed from the outbox.
         """
         self.folder = folder
         self.outbox = Outbox()
@@ -92,7 +94,7 @@ class StoreWriter:
 
     @property
     def unavailable_s(self) -> float:
-        """Seconds since the store began to fail or hang; 0 if it works."""
+        """Seconds since the store began to fail or hang; 0 if the store works."""
         return self._health.unavailable_s
 
     @property
@@ -136,7 +138,7 @@ class StoreWriter:
         self._tasks.start_capture()
 
     def start_task(self, task: Callable[[], object]) -> None:
-        """Execute a task on its own thread. The end of the run waits for it, as it does for the capture.
+        """Execute a task on its own thread. The end of the run waits for the task, as it does for the capture.
 
         Raises:
             RuntimeError: No thread can be started.
@@ -144,7 +146,7 @@ class StoreWriter:
         self._tasks.start(task)
 
     def do(self, command: Callable[[], object]) -> None:
-        """Schedule a command on the store thread, after earlier ones."""
+        """Schedule a command on the store thread, after all earlier commands."""
         self._commands.put(command)
 
     def save_document(self) -> None:
@@ -193,7 +195,7 @@ class StoreWriter:
     def spool_waiting(self) -> None:
         """Copy the rest of the outbox to a spool if the store cannot be written at the end.
 
-        It is called on the store thread, or on a different thread if the store thread hangs.
+        This method is called on the store thread, or on a different thread if the store thread hangs.
         """
         try:
             self._spools.save_waiting(self.outbox)
@@ -261,7 +263,7 @@ class StoreWriter:
                 self._lifecycle.end_heartbeat,
             ):
                 self._guard(task)
-            self.is_complete = written and not self.lost  # before the sinks, which may be slow
+            self.is_complete = written and not self.lost  # set before the sinks are closed, which may be slow
             self._sinks.save_document()
             self._sinks.close()
             if written:

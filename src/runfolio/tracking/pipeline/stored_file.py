@@ -1,4 +1,4 @@
-"""Files of media as they are stored."""
+"""Media files in their stored form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class StoredFile(NamedTuple):
-    """File of a medium, with notes for the record (`docs/format.md`, Media)."""
+    """File of a medium, and notes for the record (`docs/format.md`, Media)."""
 
     content: bytes
     notes: dict[str, Any]
@@ -17,4 +17,4 @@ class StoredFile(NamedTuple):
     """Descriptions of the changes. Each one completes a sentence that starts with the medium's name."""
     suffix: str = ".png"
     masks: Mapping[str, bytes] = MappingProxyType({})
-    """Masks of an image by name, as PNG."""
+    """PNG masks of an image, keyed by name."""

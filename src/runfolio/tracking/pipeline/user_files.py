@@ -18,9 +18,9 @@ def file_content(value: Any, what: str) -> bytes | None:
     """Return the content of a file given as bytes, a path or a binary file object; None for any other value.
 
     Args:
-        what: Name of the file in messages, with its article, such as `an image`.
+        what: Name that messages use for the file, including the article, such as `an image`.
     Raises:
-        ConfigError: The file cannot be read, or is larger than a medium may be.
+        ConfigError: The file cannot be read, or exceeds the size limit for media.
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _checked(bytes(value), what)

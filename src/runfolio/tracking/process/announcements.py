@@ -1,4 +1,4 @@
-"""Lines that a run prints to stderr: its folder at the start, and its state at the end unless it finished."""
+"""Lines that a run prints to stderr: its folder at the start, and its state at the end unless the run finished."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def print_start(folder: Path, document: RunDocument, last_step: int) -> None:
 
 
 def print_end(folder: Path, document: RunDocument) -> None:
-    """Print how a run ended, and how to resume it, unless it finished."""
+    """Print how a run ended and how to resume it, unless the run finished."""
     state = document.status.state
     if state not in (RUNNING, "finished"):
         hint = f'; resume="{document.id}"' if manifests.names(folder) else ""
@@ -34,7 +34,8 @@ def _label(document: RunDocument) -> str:
 
 
 def _short(folder: Path) -> str:
-    """Return the path of `folder` relative to the current folder if that contains it; else the absolute path."""
+    """Return the path of `folder` relative to the current folder if that folder contains it, or else the absolute
+    path."""
     with contextlib.suppress(OSError):
         if folder.is_relative_to(Path.cwd()):
             return os.fspath(folder.relative_to(Path.cwd()))

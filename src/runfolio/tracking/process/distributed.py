@@ -1,4 +1,5 @@
-"""Runs of several processes: which run this process joins, and whether another process writes to it."""
+"""Runs of several processes. The functions determine which run this process joins, and whether another process writes
+to a run."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from runfolio.record.liveness.heartbeats import SILENT_S, Heartbeat, process_sta
 log = logging.getLogger("runfolio")
 RUN_ID = "RUNFOLIO_RUN_ID"
 _SAME_LAUNCH = timedelta(seconds=30)
-"""Time within which the ranks of a job start."""
+"""Maximum time between the starts of a job's ranks."""
 _RETRY_S = 0.05
 
 
@@ -51,7 +52,7 @@ def data_loader_worker() -> int | None:
 
 
 def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
-    """Return the folder and document of the run with an id; None if the store does not contain it.
+    """Return the folder and document of the run with the id `run_id`; None if the store does not contain the run.
 
     Raises:
         ConfigError: Several runs have the id.
@@ -73,7 +74,7 @@ def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
 
 
 def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: bool = False) -> bool:
-    """Return whether the newest attempt is still written, or belongs to this rank's job.
+    """Return whether this process can join the newest attempt, which must be in progress or belong to this rank's job.
 
     A rank that starts late joins an attempt that began after the rank's job, even if the other ranks have already ended
     the attempt. If the rank `resumes`, the attempt must have been resumed too.
@@ -164,7 +165,7 @@ def _still_beats(folder: Path, document: RunDocument, first: Heartbeat, patience
 
 
 def wait_for_retry(deadline: float) -> bool:
-    """Wait briefly; return False if `deadline`, by the monotonic clock, has passed."""
+    """Wait briefly; return False if the monotonic clock has passed `deadline`."""
     if time.monotonic() >= deadline:
         return False
     time.sleep(_RETRY_S)

@@ -7,7 +7,8 @@ effect. `faulthandler` prints where C code crashed.
 If the training script calls `run.checkpoint` often, the first such signal does not end the process at once. The points
 and the expected outcome are saved, and the process continues until its next checkpoint or the end of the grace period.
 
-In a forked child, these signals keep their default effect until the child logs something. Then they are hooked too.
+In a forked child, these signals keep their default effect until the child logs something. From then on, they are hooked
+in the child too.
 """
 
 from __future__ import annotations
@@ -30,15 +31,17 @@ from runfolio.tracking.process.outcome import RunOutcome, was_caught_at_prompt
 from runfolio.tracking.process.process_observer import Sender
 
 Ending = Literal["run", "process", "killed"]
-"""Scope of an end: only the run, the process, or the process within seconds."""
+"""Scope of an end: only the run, the process, or a process that is about to be killed."""
 _WAIT_S: dict[Ending, float] = {"run": 120.0, "process": 9.0, "killed": 5.0}
-"""Longest wait for the disk when a run ends. A store that hangs must not keep a process alive. The time left after
+"""Maximum wait for the disk when a run ends. A store that hangs must not keep a process alive. The time left after
 SIGTERM is unknown: clusters grant 5 to 30 s."""
 _LEAST_WAIT_S = 0.5
 _SAME_REQUEST_S = 1.0
-"""Interval within which signals count as one request: senders often signal the process and then its whole group."""
+"""Interval within which signals count as one request, because senders often signal the process and then its whole
+group."""
 _ONCE_MORE_S = 1.5
-"""Wait after a second Ctrl-C. Half a second of it is reserved for writing a spool if the store does not respond."""
+"""Maximum wait after a second Ctrl-C. Half a second of this time is reserved for writing a spool if the store does not
+respond."""
 
 
 class OpenRun(Protocol):
@@ -56,18 +59,19 @@ class OpenRun(Protocol):
         ...
 
     def end(self, outcome: RunOutcome, *, ending: Ending = "run", at_last_call: bool = False) -> None:
-        """End the run; `at_last_call` dates its end back to the last call that used it."""
+        """End the run. If `at_last_call` is set, the recorded end is the time of the last call that used the run."""
         ...
 
     @property
     def handle(self) -> object:
-        """`Run` object that the user holds."""
+        """`Run` object that was returned to the user."""
         ...
 
     def reset_after_fork(self) -> None: ...
 
     def checkpoint_wait_s(self) -> float:
-        """Return how long a process that was asked to stop may wait for a checkpoint, in seconds; 0 if none is due."""
+        """Return how long a process that was asked to stop may wait for a checkpoint, in seconds; 0 if no checkpoint is
+        due."""
         ...
 
     def note_preemption(self) -> None:
@@ -91,7 +95,7 @@ _stop_signal: signal.Signals | None = None
 """Signal that asked this process to stop, even if another handler ignores it."""
 _senders: Sequence[Sender] = ()
 _end_started_at: dict[Ending, float] = {}
-"""Time at which the process began to end its runs, by scope of the end."""
+"""Time at which the process began to end its runs, keyed by the scope of the end."""
 _finalized = 0
 """Id of this process if it is a child of `multiprocessing` that ends its runs in a finalizer."""
 _stop_request: _StopRequest | None = None
@@ -114,7 +118,7 @@ _masks = _Masks()
 
 
 def register(run: OpenRun) -> None:
-    """End `run` with the process, unless it is unregistered earlier."""
+    """Register a run to be ended with the process, unless it is unregistered earlier."""
     _hook()
     _end_with_multiprocessing()
     if run not in _open_runs:
@@ -160,7 +164,7 @@ def send_stop_signal() -> None:
 
 
 def set_senders(senders: Sequence[Sender]) -> None:
-    """Set the senders of the recent signals; call it before `preemption_outcome`."""
+    """Set the senders of the recent signals. Call this function before `preemption_outcome`."""
     global _senders
     _senders = senders
 
@@ -171,14 +175,15 @@ def is_successful() -> bool:
 
 
 def seconds_left(ending: Ending) -> float:
-    """Return how long the end of a run may wait for the disk, in seconds. All runs of an ending process share it."""
+    """Return how long the end of a run may wait for the disk, in seconds. All runs of an ending process share this
+    time."""
     if ending == "run":
         return _WAIT_S["run"]
     return max(_LEAST_WAIT_S, _end_started_at.setdefault(ending, time.monotonic()) + _WAIT_S[ending] - time.monotonic())
 
 
 def extend_deadline(ending: Ending, by_s: float) -> None:
-    """Extend the deadline by the time spent on a checkpoint, which depends on the checkpoint's size."""
+    """Extend the deadline by the time spent on a checkpoint, because that time depends on the checkpoint's size."""
     if ending in _end_started_at:
         _end_started_at[ending] += by_s
 
@@ -221,18 +226,19 @@ def _hook_exceptions() -> None:
 
 
 class _Exit(SystemExit):
-    """Exception that our `sys.exit` raises. It detects whether it ends the process or is caught."""
+    """Exception that our `sys.exit` raises. The exception detects whether it ends the process or is caught."""
 
     outcome = RunOutcome()
 
     def __del__(self) -> None:
-        # If it ends the process, the interpreter deletes it when no Python frame is left.
+        # If the exception ends the process, the interpreter deletes it when no Python frame is left.
         if sys._getframe().f_back is not None and _outcome is self.outcome:
             _note(RunOutcome())
 
 
 def _exit(code: Any, outcome: RunOutcome) -> _Exit:
-    # Created in a separate function: in `note`, traceback and frame would refer to each other and delay the deletion.
+    # The exception is created in a separate function. In `note`, its traceback and the frame would refer to each other
+    # and delay the deletion.
     error = _Exit() if code is None else _Exit(code)
     error.outcome = outcome
     return error
@@ -287,9 +293,8 @@ def _hook_signal(number: signal.Signals) -> None:
 
 
 def _is_same_request() -> bool:
-    """Return whether a further signal only repeats the request.
-
-    This is so if the process is already ending, or if the first signal has just arrived.
+    """Return whether another signal only repeats the request. This is the case if the process is already ending, or if
+    the first signal has just arrived.
     """
     return _stop_request is None or not (
         _stop_request.is_over or time.monotonic() - _stop_request.requested_at > _SAME_REQUEST_S
@@ -341,7 +346,7 @@ def _end_all(ending: Ending = "process") -> None:
 
 @contextlib.contextmanager
 def hold_signals() -> Iterator[None]:
-    """Block, in this thread, the signals that end the process."""
+    """Block the signals that end the process, in this thread only."""
     previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_SIGNALS)
     try:
         yield
@@ -391,7 +396,8 @@ def _multiprocessing() -> ModuleType | None:
 
 
 def _end_with_multiprocessing() -> None:
-    """Register a finalizer in a child of `multiprocessing`, which calls its finalizers and then `os._exit`."""
+    """Register a finalizer in a child of `multiprocessing`, because such a child calls its finalizers and then
+    `os._exit`."""
     global _finalized
     util = _multiprocessing()
     if util is not None and _finalized != os.getpid():

@@ -30,7 +30,7 @@ class CellWatcher:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._started_at: dict[OpenRun, float] = {}
-        """Start time of the current cell, for each run that was open then, by the clock of that run."""
+        """Start time of the current cell according to the clock of each run that was open at that time."""
         self._errors: dict[OpenRun, _CellError] = {}
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
@@ -84,10 +84,10 @@ def _leading_blank_lines(cell: str) -> int:
 
 
 _watchers: dict[int, CellWatcher] = {}
-"""Watcher of each shell, by its `id`."""
+"""Watcher of each shell, keyed by the `id` of the shell."""
 
 
 def watch_cells(shell: Any) -> None:
-    """Watch the cells of an IPython shell; further calls have no effect."""
+    """Watch the cells of an IPython shell. Repeated calls with the same shell have no effect."""
     if id(shell) not in _watchers:
         _watchers[id(shell)] = CellWatcher(shell)

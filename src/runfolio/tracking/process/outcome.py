@@ -1,4 +1,4 @@
-"""Outcome of a run, as in the status of its record: state, cause in one word, and reason in one sentence."""
+"""Outcome of a run, as stored in the status of its record: state, cause in one word, and reason in one sentence."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RunOutcome:
 
     @classmethod
     def from_exception(cls, error: BaseException | None) -> RunOutcome:
-        """Return the outcome of a run that an exception has ended; None as the exception means success."""
+        """Return the outcome of a run that an exception has ended; the run succeeded if `error` is None."""
         if error is None or isinstance(error, GeneratorExit):
             return cls()
         if isinstance(error, SystemExit):
@@ -60,10 +60,12 @@ class RunOutcome:
         return cls("failed", f"exited with message: {_message(code)}", 1, cause="exit")
 
     def with_last_error(self) -> RunOutcome:
-        """Return the outcome of the exception in `sys.last_value` if it ended the process; else return this outcome.
+        """Return the outcome of the exception in `sys.last_value` if that exception ended the process; otherwise return
+        this outcome.
 
-        IPython and pytest catch the exception of a script and store it there. It counts only if the process exits with
-        an error or for an unknown reason. It does not count at a prompt, or if it was caught at a prompt.
+        IPython and pytest catch the exception of a script and store it there. The exception counts only if the process
+        exits with an error or for an unknown reason. The exception does not count at a prompt, or if it was caught at a
+        prompt.
         """
         error = getattr(sys, "last_value", None)
         is_unknown = self == RunOutcome() and not hasattr(sys, "ps1")

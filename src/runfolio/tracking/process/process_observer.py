@@ -18,7 +18,7 @@ _PIDFD_INFO_EXIT = 1 << 3
 """Flag that requests the exit status of a process that was already waited for; since Linux 6.15."""
 _STATUS_TRIES = 20
 _STATUS_FIELD = 51
-"""Index of the `waitpid` status in /proc/PID/stat, from 0; set until the process has been waited for."""
+"""Index (from 0) of the `waitpid` status in /proc/PID/stat. The field is set until the process has been waited for."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Sender:
 
     signal: int
     pid: int
-    """Id of the sender; 0 stands for the kernel (a key, a hang-up) or a process outside this container."""
+    """Id of the sender; 0 stands for the kernel (after a key press or a hang-up) or a process outside this
+    container."""
     name: str | None
     user: str | None
 
@@ -45,14 +46,15 @@ class Sender:
 
 @dataclass(frozen=True)
 class OomKills:
-    """Number of out-of-memory kills in a control group since a given time. `parse` reads the string form."""
+    """Number of out-of-memory kills in a control group since counting started. `parse` reads the string form."""
 
     counter: Path
     before: int
 
     @classmethod
     def of_this_process(cls) -> OomKills | None:
-        """Start to count in this process's control group; return None if the kernel does not count such kills."""
+        """Start to count the kills in this process's control group; return None if the kernel does not count such
+        kills."""
         for counter in _counter_paths():
             if (count := _read_count(counter)) is not None:
                 return cls(counter, count)
@@ -78,14 +80,15 @@ class ProcessObserver:
         """Create an observer.
 
         Args:
-            descriptor: pidfd of the process, readable once the process has ended; None if the kernel lacks pidfds.
+            descriptor: pidfd of the process, readable once the process has ended; None if the kernel does not support
+                pidfds.
             oom_kills: Number of out-of-memory kills in the control group since the process started.
         """
         self._pid = pid
         self._oom_kills = oom_kills
         self.descriptor = descriptor
         self.memory_bytes: int | None = None
-        """Resident bytes at the last sample."""
+        """Resident memory at the last sample, in bytes."""
 
     def sample_memory(self) -> None:
         with contextlib.suppress(OSError, ValueError, IndexError):

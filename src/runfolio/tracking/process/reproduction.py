@@ -1,6 +1,7 @@
 """Environment variables that `runfolio reproduce` sets for the program that it starts.
 
-They take precedence over the program's arguments, because the new run must be in the store of the run that it repeats.
+The variables take precedence over the program's arguments, because the new run must be in the store of the run that it
+repeats.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The current run of a thread or asyncio task: the run that it opened last.
+"""Current run of a thread or asyncio task, which is the run that the thread or task opened last.
 
 The run is stored in a context variable, so that threads have separate runs and a task starts with the run of its
 creator. A notebook executes each cell in a new task and discards the context of cells with `await`. Therefore all cells
@@ -31,7 +31,7 @@ class CurrentRun(Protocol):
 
     @property
     def handle(self) -> object:
-        """`Run` object that the user holds."""
+        """`Run` object that was returned to the user."""
         ...
 
     @property
@@ -54,7 +54,7 @@ _cell_entries: tuple[_Entry, ...] = ()
 
 
 def enter(run: CurrentRun) -> None:
-    """Make a run the current one of this context."""
+    """Make a run the current run of this context."""
     global _cell_entries
     entries = (*(entry for entry in _context_entries() if not entry.run.has_ended), _Entry(run, _owner()))
     _entries.set(entries)
@@ -63,7 +63,7 @@ def enter(run: CurrentRun) -> None:
 
 
 def current_run() -> CurrentRun | None:
-    """Return the open run that this context opened last; if no run is open, return the last one that was opened."""
+    """Return the open run that this context opened last; if no run is open, return the last run that was opened."""
     entries = _context_entries()
     for entry in reversed(entries):
         if not entry.run.has_ended:
@@ -97,7 +97,7 @@ def _owner() -> object:
 
 
 def _is_cell() -> bool:
-    """Return whether a cell of a notebook or of IPython is running, rather than a task that it created."""
+    """Return whether a cell of a notebook or of IPython is running, rather than a task that a cell created."""
     if ipython_shell() is None or threading.current_thread() is not threading.main_thread():
         return False
     task = _current_task()

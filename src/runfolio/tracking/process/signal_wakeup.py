@@ -20,7 +20,7 @@ _pipe: tuple[int, int] | None = None
 
 
 def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:
-    """Interrupt the main thread until it has handled one of these signals; call this in the main thread.
+    """Interrupt the main thread until it has handled one of these signals. Call this function in the main thread.
 
     This has no effect if other code, such as asyncio, already receives the signals, because such code wakes up the main
     thread itself.
@@ -42,7 +42,7 @@ def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:
 
 
 def stop() -> None:
-    """Stop interrupting. This is also called in a forked child, which hooks its own signals."""
+    """Stop interrupting. This function is also called in a forked child, which hooks its own signals."""
     global _pipe
     if _pipe is None:
         return

@@ -1,7 +1,8 @@
 """Start of programs on a background thread while the training thread may fork.
 
-`subprocess` opens pipes between parent and child. A DataLoader worker forked at that moment would inherit them, and the
-writer would wait until the worker ends. So forks are blocked while a program is being started.
+`subprocess` opens pipes between parent and child. A DataLoader worker forked at that moment would inherit the pipes,
+and the thread that starts the program would wait until the worker ends. Therefore forks are blocked while a program is
+being started.
 """
 
 from __future__ import annotations
@@ -37,15 +38,15 @@ def start_module(module: str, *arguments: str) -> subprocess.Popen[str]:
         [sys.executable, "-m", module, *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C must not reach it
+        start_new_session=True,  # Ctrl-C must not reach the program
     )
 
 
 def start_brief(arguments: list[str], **options: Any) -> subprocess.Popen:
     """Start a program that may end within a millisecond. If the program is missing, the exit status is 127.
 
-    A shell delays the program until `subprocess` has returned. While it forks, `subprocess` blocks all signals in this
-    thread. If the child ended in that time, the training thread would receive SIGCHLD, and its write to a full pipe
+    A shell delays the program until `subprocess` has returned. While `subprocess` forks, it blocks all signals in this
+    thread. If the child ended during that time, the training thread would receive SIGCHLD, and its write to a full pipe
     could return early. Unbuffered Python (PYTHONUNBUFFERED=1) would then lose the rest of its output.
 
     Raises:

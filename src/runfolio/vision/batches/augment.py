@@ -13,14 +13,15 @@ from runfolio.vision._torchvision import v2
 
 AUGMENTATIONS = ("none", "trivial", "randaugment", "flip-crop")
 _PADDED_SHARE = 8
-"""Ratio of the image size to the padding for flip-crop: 4 pixels pad 32 pixels, as in He et al., arXiv:1512.03385."""
+"""Ratio of the image size to the padding on each side, for flip-crop. He et al., arXiv:1512.03385, pad 32 pixels with 4
+pixels."""
 
 
 class Augmentation:
     """Augmentation of an image's pixels, before they are normalised. `none` changes nothing.
 
     `trivial` is TrivialAugmentWide (Müller and Hutter, arXiv:2103.10158), `randaugment` is RandAugment (Cubuk et al.,
-    arXiv:1909.13719), and `flip-crop` is a random crop of the padded image, mirrored half of the time.
+    arXiv:1909.13719), and `flip-crop` is a random crop of the padded image, which is mirrored with probability 0.5.
     """
 
     def __init__(self, name: str, *, height: int, width: int, seed: int) -> None:
@@ -32,7 +33,7 @@ class Augmentation:
 
         Args:
             pixels: Pixels, [c, h, w] uint8.
-            epoch: Number of the epoch.
+            epoch: Number of the epoch, counted from 0.
             index: Index of the image in its source.
         """
         if self._steps is None:
@@ -47,7 +48,7 @@ def seeded_generator(*key: int) -> Iterator[None]:
     (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64).tolist()
     state = torch.get_rng_state()
     try:
-        # torch.manual_seed would also seed the generators of the GPU, and so change dropout.
+        # torch.manual_seed would also seed the generators of the GPU, which would change dropout.
         torch.default_generator.manual_seed(seed)
         yield
     finally:

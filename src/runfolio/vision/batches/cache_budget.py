@@ -24,7 +24,7 @@ BUDGETED_KINDS = (FEATURES, PIXELS)
 """Kinds of cache entries that count towards the budget."""
 BUDGET_BYTES = 10_000_000_000
 RESERVED_BYTES = 1_000_000_000
-"""Disk space that the cache leaves free."""
+"""Disk space that the cache leaves free, in bytes."""
 
 _BUDGET_FILE = "budget"
 _ABOUT_FILE = "about.json"
@@ -70,7 +70,7 @@ def cache_budget() -> int:
 
 
 def set_budget(size: int) -> None:
-    """Set the budget of cached features and pixels.
+    """Set the disk budget for cached features and pixels.
 
     Args:
         size: Number of bytes.
@@ -84,7 +84,7 @@ def set_budget(size: int) -> None:
 
 
 def evict_to_fit(requested: int) -> int:
-    """Remove the least recently used folders to make room, and return how many of the requested bytes fit."""
+    """Remove the least recently used folders if that makes enough room. Return how many of the requested bytes fit."""
     entries = sorted(_entries())
     used_bytes = sum(entry.size for entry in entries)
     limit = min(cache_budget(), used_bytes + _free_bytes() - RESERVED_BYTES)

@@ -1,4 +1,4 @@
-"""Keys of cached rows: ids of image contents, and digests of everything that affects the result."""
+"""Keys of cached rows: ids of image contents, and digests of everything that affects the cached values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "pillow")
-"""Packages whose version can change the result."""
+"""Packages whose versions can affect the cached values."""
 
 
 def digest_of(*parts: bytes) -> str:
@@ -32,7 +32,7 @@ def digest_of(*parts: bytes) -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """Return the installed versions of the packages that can change the result."""
+    """Return the installed versions of the packages that can affect the cached values."""
     versions = {}
     for name in _VERSIONED_PACKAGES:
         try:
@@ -55,9 +55,9 @@ def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
 
 
 def image_ids(images: ImageSet, chosen: Iterable[int], progress: Progress | None = None) -> list[bytes]:
-    """Return a 16-byte id for each chosen image; equal contents have equal ids.
+    """Return a 16-byte id for each chosen image. Images with the same content have the same id.
 
-    Files are only read if they are new or changed.
+    Only new and changed files are read.
 
     Args:
         progress: Progress display for reading files.
@@ -75,7 +75,7 @@ def image_ids(images: ImageSet, chosen: Iterable[int], progress: Progress | None
 
 
 def view_ids(ids: Sequence[bytes], indices: Iterable[int], view: int) -> list[bytes]:
-    """Return the ids of one augmented view of each image. They depend on the index, like the augmentation."""
+    """Return the id of one augmented view of each image. The id depends on the index, as the augmentation does."""
     return [
         bytes.fromhex(digest_of(row_id, index.to_bytes(8, "little"), view.to_bytes(8, "little")))
         for row_id, index in zip(ids, indices, strict=True)

@@ -1,4 +1,4 @@
-"""Removal of single entries from the cache."""
+"""Removal of individual entries from the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folder of rows of equal size, keyed by id, which several processes can read and extend at the same time.
+"""Folder of rows that have the same size and are keyed by id. Several processes can read and add rows at the same time.
 
 Each process that adds rows appends to its own pair of files. `<time>-<name>.rows` holds the rows. `.index` holds one
 entry of 32 bytes per row, little-endian: id (16 bytes), position (uint64), CRC-32C of the row, and CRC-32C of the first
@@ -48,15 +48,16 @@ class RowAddress(NamedTuple):
 
 
 class RowStore:
-    """Rows of one folder. The store can be forked or pickled for a worker process, which opens the files again."""
+    """Store for the rows of one folder. It can be forked or pickled for a worker process, which opens the files
+    again."""
 
     def __init__(self, folder: Path, row_bytes: int, shard_names: Sequence[str] = ()) -> None:
         """Open the folder; create it if necessary.
 
         Args:
             row_bytes: Size of each row in bytes.
-            shard_names: Names of the pairs of files in the order that another process uses, so that its addresses stay
-                valid.
+            shard_names: Names of the file pairs in the order that another process uses. The addresses of that process
+                are then valid here.
 
         Raises:
             OSError: The folder cannot be created or read.
@@ -80,7 +81,7 @@ class RowStore:
         return len(self._addresses)
 
     def refresh(self) -> None:
-        """Read the entries that this or other processes have added since the last call.
+        """Read the entries that this process or other processes have added since the last call.
 
         Raises:
             OSError: The folder cannot be read.
@@ -112,7 +113,7 @@ class RowStore:
             self.refresh()
 
     def addresses_of(self, ids: Iterable[bytes]) -> NDArray[np.int64]:
-        """Return (shard, row) of each id, [n, 2], for `gather`. All ids must exist."""
+        """Return the address (shard, row) of each id, [n, 2], for `gather`. All ids must be in the store."""
         return np.array([self._addresses[row_id][:2] for row_id in ids], dtype=np.int64).reshape(-1, 2)
 
     def gather(self, addresses: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -128,7 +129,7 @@ class RowStore:
         return rows
 
     def read(self, row_id: bytes) -> NDArray[np.uint8] | None:
-        """Return a copy of a row, [row_bytes], or None if it is missing or damaged; a damaged row is dropped."""
+        """Return a copy of a row, [row_bytes], or None if the row is missing or damaged. A damaged row is dropped."""
         address = self._addresses.get(row_id)
         if address is None:
             return None
@@ -232,7 +233,7 @@ def _lock_shared(folder: Path) -> int:
         create_folder(folder)
         try:
             descriptor = _open_lock(folder / _LOCK)
-        except FileNotFoundError:  # removed in between
+        except FileNotFoundError:  # another process has removed the folder
             continue
         if fcntl is not None:
             with contextlib.suppress(OSError):  # a file system without locks
@@ -271,16 +272,16 @@ def is_row_store(folder: Path) -> bool:
 
 
 def last_used(folder: Path) -> float:
-    """Return the time at which the folder was last opened, in seconds since the epoch.
+    """Return the time at which the folder was last opened, as a Unix timestamp in seconds.
 
     Raises:
-        OSError: The folder does not contain rows.
+        OSError: The folder is not a row store.
     """
     return (folder / _LOCK).stat().st_mtime
 
 
 def remove_unused(folder: Path) -> bool:
-    """Remove a folder of rows unless a process has it open, and return whether it was removed.
+    """Remove a row store unless a process has it open, and return whether it was removed.
 
     Raises:
         OSError: The folder cannot be removed.
@@ -288,7 +289,7 @@ def remove_unused(folder: Path) -> bool:
     with (folder / _LOCK).open("r+b") as file:
         if not _is_unused(file.fileno()):
             return False
-        # After the rename, a process that opens the folder creates a new one.
+        # After the rename, a process that opens the folder creates a new folder.
         hidden_folder = folder.with_name(f"{HIDDEN}{secrets.token_hex(4)}-{folder.name}")
         folder.rename(hidden_folder)
     shutil.rmtree(hidden_folder)

@@ -1,4 +1,4 @@
-"""Batches of prepared images. Their order depends only on seed and epoch."""
+"""Batches of prepared images, in an order that depends only on the seed and the epoch."""
 
 from __future__ import annotations
 
@@ -23,18 +23,21 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MEMORY_CACHE_BYTES = 256 * 1024 * 1024
-"""Maximum size of the resized pixels that stay in memory, so that only the first epoch decodes the images."""
+"""Maximum size of resized pixels that are kept in memory, in bytes. If the pixels of a data set fit, only the first
+epoch decodes its images."""
 
 _GPU_WORKERS, _CPU_WORKERS = 8, 4
-"""Maximum numbers of workers by default. A GPU needs no more; on a CPU, more would compete with training for cores."""
+"""Maximum default numbers of workers. A GPU does not need more. On a CPU, more workers would compete with training for
+cores."""
 _BATCHES_AHEAD = 4
 """Number of batches that each worker prepares in advance."""
 
 Labelled = tuple[torch.Tensor, int]
-"""Pair of an input, which is [c, h, w] uint8 pixels or [size] features, and a label."""
+"""Input and label. The input consists of pixels, [c, h, w] uint8, or of features, [size]."""
 
 _pixels_by_set: WeakKeyDictionary[ImageSet, tuple[ImageTransform, dict[int, torch.Tensor]]] = WeakKeyDictionary()
-"""Last transform used for each set, and the resulting pixels by image index. All runs of the process share them."""
+"""Last transform used for each set, and the resulting pixels by image index. All runs of the process share these
+pixels."""
 
 
 class PreparedImages(Dataset[Labelled]):
@@ -45,7 +48,7 @@ class PreparedImages(Dataset[Labelled]):
         self._chosen = chosen
         self.transform = transform
         self.fits_in_memory = len(chosen) * transform.size_bytes <= MEMORY_CACHE_BYTES
-        """True if the pixels stay in memory."""
+        """True if the pixels are kept in memory."""
         self._in_memory = _shared_pixels(images, transform)
         self._on_disk: CachedPixels | None = None
 
@@ -53,7 +56,7 @@ class PreparedImages(Dataset[Labelled]):
         """Use the disk cache of decoded pixels, if the images are files.
 
         Returns:
-            Share of the uncached images for which there is room, in memory or on disk.
+            Fraction of the uncached images for which there is room, in memory or on disk.
 
         Raises:
             CacheUnavailable: Nothing can be cached.
@@ -86,7 +89,7 @@ class PreparedImages(Dataset[Labelled]):
         return int(self._images.labels[self.index(position)])
 
     def pixels(self, position: int) -> torch.Tensor:
-        """Return resized pixels, [c, h, w] uint8. They are shared, so callers must not change them."""
+        """Return resized pixels, [c, h, w] uint8. The pixels are shared, so callers must not change them."""
         if self._on_disk is not None:
             return self._on_disk.pixels(position)
         index = self.index(position)
@@ -99,7 +102,8 @@ class PreparedImages(Dataset[Labelled]):
 
 
 def _shared_pixels(images: ImageSet, transform: ImageTransform) -> dict[int, torch.Tensor]:
-    """Return the shared pixels of a set, or a new dict if the set consists of files, which may change, or is large."""
+    """Return the shared pixels of a set. Return a new dict if the set is large or consists of files, which may
+    change."""
     if images.in_files or len(images) * transform.size_bytes > MEMORY_CACHE_BYTES:
         return {}
     cached_transform, pixels = _pixels_by_set.get(images, (None, {}))
@@ -110,14 +114,14 @@ def _shared_pixels(images: ImageSet, transform: ImageTransform) -> dict[int, tor
 
 
 class SampleRef(NamedTuple):
-    """Reference to an image in an epoch. It names the epoch because worker processes outlive an epoch."""
+    """Reference to an image in an epoch. The epoch is included because worker processes outlive an epoch."""
 
     epoch: int
     position: int
 
 
 class AugmentedImages(Dataset[Labelled]):
-    """Prepared images with the augmentation of the epoch."""
+    """Prepared images, augmented for the epoch of each `SampleRef`."""
 
     def __init__(self, prepared: PreparedImages, augmentation: Augmentation) -> None:
         self._prepared = prepared
@@ -148,7 +152,7 @@ class EpochOrder(Sampler[list[SampleRef]]):
         self._order.at(epoch * len(self) + batch)
 
     def __len__(self) -> int:
-        """Return the number of batches of a whole epoch, including a smaller last one."""
+        """Return the number of batches in a whole epoch, including a smaller last batch."""
         return len(self._order)
 
     def __iter__(self) -> Iterator[list[SampleRef]]:
@@ -160,8 +164,8 @@ def default_workers(device: str, *, are_ready: bool) -> int:
     """Return the default number of worker processes, limited by the number of cores.
 
     Args:
-        device: `cuda`, or `cpu`, where one core stays free for the training process.
-        are_ready: Whether the items need no decoding, so that no workers are needed.
+        device: `cuda` or `cpu`. On a CPU, one core is left to the training process.
+        are_ready: Whether the items are not decoded in each epoch, so that no workers are needed.
     """
     if are_ready:
         return 0
@@ -182,11 +186,12 @@ def batch_loader(
 
     Args:
         images: Data set to load, indexed by `SampleRef` if `order` is given, else by position.
-        batch_size: Number of images per batch; ignored if `order` is given, which has its own batch size.
-        order: Order of the images. Default: that of `images`.
+        batch_size: Number of images per batch. It is ignored if `order` is given, because `order` has its own batch
+            size.
+        order: Order of the images. Default: the order of `images`.
         pin_memory: Whether to use page-locked memory, from which a GPU can copy while it computes.
     """
-    # Without a generator of its own, a loader draws from torch's global generator and so changes dropout.
+    # Without its own generator, a loader would draw from torch's global generator, which would change dropout.
     return DataLoader(
         images,
         batch_size=1 if order else batch_size,  # torch requires 1 with a batch sampler

@@ -1,4 +1,4 @@
-"""Disk cache of decoded and resized image files, for later epochs, worker processes and runs."""
+"""Disk cache of the decoded and resized pixels of image files, shared by epochs, worker processes and runs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CachedPixels:
         )
         missing = len({row_id for row_id in self._ids if row_id not in self._rows}) * transform.size_bytes
         self.share = evict_to_fit(missing) / missing if missing else 1.0
-        """Share of the uncached images that the cache has room for. The other images are decoded each time."""
+        """Fraction of the uncached images that the cache has room for. The other images are decoded each time."""
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -66,7 +66,7 @@ class CachedPixels:
         row = self._rows.read(row_id)
         if row is None and self._has_room_for(row_id):
             with contextlib.suppress(OSError):
-                self._rows.refresh()  # another process may have decoded it
+                self._rows.refresh()  # another process may have decoded the image
             row = self._rows.read(row_id)
         if row is not None:
             return torch.from_numpy(row).reshape(self._transform.channels, self._transform.height, -1)
@@ -79,5 +79,5 @@ class CachedPixels:
         return pixels
 
     def _has_room_for(self, row_id: bytes) -> bool:
-        """Return whether the cache has room for an image. The id alone decides this, so that all processes agree."""
+        """Return whether the cache has room for an image. Only the id decides, so that all processes agree."""
         return int.from_bytes(row_id[:8], "little") < self.share * _IDS

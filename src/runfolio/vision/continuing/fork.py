@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runfolio import RecordedRun, Run
     from runfolio.record.checkpoints.manifests import Checkpoint
 
-_IMAGES = "its images are those of its parent"
+_IMAGES = "it uses the images of its parent"
 _SPLIT = "a different value would select other validation images, and the parent has trained on some of them"
 _STEPS = "a different value would change the number of steps per epoch"
 _PREPROCESSING = "the network was trained on images prepared with this value"
@@ -32,7 +32,7 @@ _FIXED: Mapping[str, str] = {
     **dict.fromkeys(("data_fraction", "val_fraction", "fold", "seed"), _SPLIT),
     **dict.fromkeys(("batch_size", "accumulate"), _STEPS),
     **dict.fromkeys(("image_size", "normalize"), _PREPROCESSING),
-    "weights": "its initial weights are those of the checkpoint",
+    "weights": "it starts with the weights of the checkpoint",
 }
 """Settings that a fork cannot change, with the reason."""
 _check_state = holding(
@@ -49,7 +49,8 @@ _check_state = holding(
         ),
     }
 )
-"""Check of the values that a fork itself reads from a checkpoint's state; `Run.restore` checks the rest."""
+"""Function that checks the values that a fork reads directly from a checkpoint's state. `Run.restore` checks the other
+values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ class Fork:
             at: Step or name of the checkpoint to start from.
 
         Raises:
-            NotFound: The checkpoint does not exist; the message lists the existing ones.
+            NotFound: The checkpoint does not exist; the message lists the existing checkpoints.
             ConfigError: The run was not made by `runfolio train`; or a setting cannot be changed, does not fit the
                 checkpoint's network, or leaves nothing to train.
             DamagedFile: The checkpoint cannot be read.
@@ -103,7 +104,7 @@ class Fork:
 
     @classmethod
     def of_inherited(cls, run: RecordedRun, checkpoint: Checkpoint, settings: TrainSettings) -> Self | None:
-        """Return `run` as a fork if it stopped before it saved a checkpoint of its own, else None.
+        """Return `run` as a fork if the run stopped before it saved its own checkpoint, else None.
 
         Args:
             checkpoint: Checkpoint that the run resumes from.
@@ -123,12 +124,12 @@ class Fork:
     def restore(self, run: Run, state: TrainState) -> list[str]:
         """Restore the checkpoint into a training state with the new settings.
 
-        The learning rate schedule is that of the new settings, continued at the checkpoint's step.
+        The new settings define the learning rate schedule, which continues at the checkpoint's step.
 
         Returns:
             One sentence for each part that could not be restored.
         """
-        # The parent's settings may differ from those of the checkpoint, since the parent may be a fork itself.
+        # The parent's settings may differ from the checkpoint's settings, since the parent may be a fork itself.
         saved = self.checkpoint.state["training"]["settings"]
 
         def changes(*names: str) -> bool:

@@ -24,19 +24,21 @@ Listings = Mapping[str, Listing]
 def match_recorded_images(
     preparation: Preparation, recorded: RecordedRun, *, classes: Sequence[str] | None, changed_data: bool
 ) -> tuple[Preparation, str | None]:
-    """Compare the images with those that the run was started with.
+    """Compare the current images with the images that the run was started with.
 
     Parts of the data that the run did not record are not compared.
 
     Args:
         classes: Classes of the run's network; None if the run starts with a new network.
-        changed_data: Whether to continue with changed images, each in its recorded part, instead of raising an error.
+        changed_data: Whether to continue if images have changed, instead of raising an error. Each image stays in its
+            recorded part.
 
     Returns:
         The preparation to continue with, and a description of the changes, if any.
 
     Raises:
-        ConfigError: The images have changed, or a required image is missing. The message names the first of them.
+        ConfigError: The images have changed, or a required image is missing. The message names the first affected
+            images.
     """
     facts = {part: data for part in preparation.parts if (data := recorded.data.get(part)) and data.fingerprint}
     if all(
@@ -80,8 +82,8 @@ class _Pool:
 def _pools(source: ImageSource) -> list[_Pool]:
     """Return the images from which each part is selected.
 
-    If training and test images are in one folder, they form one pool, since the content of the folder decides the
-    split.
+    If one folder contains both training and test images, all its images form one pool, since the content of the folder
+    decides the split.
     """
     train, test = source.train, source.test
     if isinstance(train, ImageFiles) and isinstance(test, ImageFiles) and train.root == test.root:
@@ -98,7 +100,7 @@ def _pools(source: ImageSource) -> list[_Pool]:
 def _describe_changes(preparation: Preparation, listings: Listings) -> str:
     """Describe the changes in words.
 
-    A run that uses only a share of the data does not record all images, so added training images are not listed for it.
+    If a run uses only a fraction of the data, it does not record all images. Added training images are then not listed.
     """
     changes = []
     for pool in _pools(preparation.source):

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 def conclude(
     runs: Mapping[Path, TrainSettings], *, store: Path | str | None, progress: Progress | None = None
 ) -> list[Path]:
-    """Test those chosen runs that are finished but not tested yet, and return their folders.
+    """Test the chosen runs that are finished but not tested yet, and return the folders of these runs.
 
     Args:
-        runs: Folders of all runs of a series, with the current settings of each. Their `test_at` also applies to runs
-            that an earlier call trained.
+        runs: Folders of all runs of a series, with the current settings of each run. The current `test_at` also applies
+            to runs that an earlier call trained.
 
     Raises:
         NotFound: The checkpoint of a best epoch does not exist.
@@ -50,7 +50,7 @@ def conclude(
 
 
 def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | None) -> None:
-    """Test the best epoch of a finished run, in a new attempt of the run."""
+    """Test the weights of a finished run's best epoch, in a new attempt of the run."""
     settings = build(TrainSettings, recorded.config)
     description = describe(read_intact(recorded.folder, BEST, lambda reason: None))
     preparation, _ = match_recorded_images(

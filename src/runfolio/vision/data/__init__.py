@@ -1,4 +1,4 @@
-"""Labelled images by name. A new kind of source needs a module that returns an `ImageSource`, and a line in
+"""Labelled images, loaded by name. A new kind of source needs a module that returns an `ImageSource`, and a line in
 `sources`."""
 
 from __future__ import annotations

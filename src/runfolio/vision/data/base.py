@@ -1,4 +1,4 @@
-"""Interface of sources of labelled images. Each kind of source has its own module."""
+"""Interface for sources of labelled images. Each kind of source has its own module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL.Image import Image
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Normalisation that the pretrained networks of torchvision expect, by channel.
+"""Mean and standard deviation of each channel, as torchvision's pretrained networks expect them.
 
 Source: https://pytorch.org/vision/stable/models.html
 """
@@ -28,13 +28,13 @@ class ImageSet(Protocol):
 
     @property
     def in_files(self) -> bool:
-        """Return whether images are files, which are decoded at each access."""
+        """Return whether the images are files. A file is decoded at each access."""
         ...
 
     def __len__(self) -> int: ...
 
     def image(self, index: int, at_least: int | None = None) -> Image:
-        """Return the picture as stored, in its own mode and size.
+        """Return the picture in its stored mode and size.
 
         Args:
             index: Index of the image.
@@ -47,7 +47,7 @@ class ImageSet(Protocol):
         ...
 
     def digests(self) -> Sequence[str]:
-        """Return the digest of each image, computed from its file, or from its pixels if it is not a file."""
+        """Return the digest of each image: of the file, or of the pixels if the image is not a file."""
         ...
 
 
@@ -59,23 +59,24 @@ class ImageSource:
     """Name under which the same images can be loaded again from any working folder."""
     classes: tuple[str, ...]
     channels: int
-    """1 for grey, 3 for colour."""
+    """Number of channels: 1 for grey, 3 for colour."""
     image_size: tuple[int, int]
     """Default size of images for training, (height, width) in pixels."""
     mean: tuple[float, ...]
-    """Mean of each channel for normalising, with pixel values scaled to 0..1."""
+    """Mean of each channel, for normalising pixel values that are scaled to 0..1."""
     std: tuple[float, ...]
-    """Standard deviation of each channel for normalising."""
+    """Standard deviation of each channel, for normalising."""
     train: ImageSet
     test: ImageSet
     val: NDArray[np.int64] | None = None
-    """Indices into `train` of the images of the validation folder; None if there is no such folder."""
+    """Indices of the validation images in `train`; None if there is no validation folder."""
     value_range: tuple[float, float] | None = None
-    """Lowest and highest value of training images of more than 8 bits; None if there are no such images."""
+    """Lowest and highest value of training images with more than 8 bits per channel; None if there are no such
+    images."""
     notices: tuple[str, ...] = ()
     """Remarks on the interpretation of folders, on ignored files and on unusual images, one line each."""
     bad_images: tuple[str, ...] = ()
-    """Images that are left out because they cannot be read, one line each: file and reason."""
+    """Images that are left out because they cannot be read. Each line contains the file and the reason."""
 
 
 @dataclass(frozen=True, eq=False)

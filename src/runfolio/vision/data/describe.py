@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SizeRange(NamedTuple):
-    """Range of one side of the images, in pixels."""
+    """Range of the widths or the heights of images, in pixels."""
 
     smallest: int
     median: float
@@ -52,7 +52,7 @@ class SplitDescription:
     duplicates: tuple[tuple[str, ...], ...]
     """Groups of identical images, as references."""
     fingerprint: str
-    """Digest of names, contents and classes, equal to the one that a run records for this data."""
+    """Digest of names, contents and classes. A run on this data records the same digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class _ImageSummary(NamedTuple):
     """Digest, size and mode of one image."""
 
     digest: str
-    """Digest, which is equal for identical images."""
+    """Digest of the image. Identical images have the same digest."""
     width: int
     height: int
     mode: str

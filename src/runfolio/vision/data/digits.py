@@ -1,4 +1,4 @@
-"""Digits of scikit-learn: 1,797 grey images of handwritten digits, 8x8 pixels each, installed with that package.
+"""Data `digits`: 1,797 grey images of handwritten digits, 8x8 pixels each, which are part of the scikit-learn package.
 
 Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, doi:10.24432/C50P49
 """
@@ -25,7 +25,7 @@ _TEST_SEED = 0  # not the seed of the run, so that all runs are tested on the sa
 
 @dataclass(frozen=True, eq=False)
 class DigitImages:
-    """Set of digits."""
+    """Training or test images of handwritten digits."""
 
     pixels: NDArray[np.uint8]
     """Pixels, [n, 8, 8]."""

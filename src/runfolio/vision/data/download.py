@@ -1,4 +1,4 @@
-"""Download of a file over HTTP: streamed to the disk, resumed after interruptions, and stored only if complete."""
+"""Download of a file over HTTP. The file is streamed to disk, and the download resumes after interruptions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 256 * 1024
 _RETRYABLE_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 _MAX_TEXT = 100
-"""Maximum number of characters of a server's text in a message."""
+"""Maximum length of a server's text in a message, in characters."""
 _SIZE = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _VALIDATOR = re.compile(r"[ -~]{1,200}")
@@ -41,14 +41,14 @@ class RetryPolicy:
     attempts: int = 5
     """Maximum number of consecutive attempts that receive nothing."""
     first_wait_s: float = 1.0
-    """Seconds before the second attempt. The wait doubles before each further attempt."""
+    """Seconds before the second attempt. The wait doubles before each later attempt."""
     silence_s: float = 30.0
     """Seconds without data after which a connection is closed."""
     window_s: float = 60.0
     """Seconds in which an attempt must receive `window_bytes` bytes of content. Headers do not count."""
     window_bytes: int = 60_000
     total_s: float = 24 * 3600.0
-    """Seconds for all attempts together."""
+    """Maximum duration of all attempts together, in seconds."""
 
 
 def download(url: str, path: Path, *, progress: Progress | None = None, retries: RetryPolicy | None = None) -> None:
@@ -58,7 +58,7 @@ def download(url: str, path: Path, *, progress: Progress | None = None, retries:
 
     Args:
         url: HTTP address.
-        path: Path of the file.
+        path: File to write.
         progress: Progress display, which counts MB.
         retries: Limits for servers that fail or are slow.
 
@@ -104,19 +104,19 @@ def redacted_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-class _TransferFailed(Exception):  # noqa: N818 - only the last one becomes an error
+class _TransferFailed(Exception):  # noqa: N818 - only the last failure becomes an error
     """Raised if an attempt failed and another attempt may succeed."""
 
 
 class _TransferRefused(_TransferFailed):
-    """Raised if further attempts would fail, too."""
+    """Raised if another attempt would also fail."""
 
 
 class _ServerResponse(NamedTuple):
-    """Headers of a response."""
+    """Values from the headers of a response."""
 
     start: int
-    """Position in the file of the first byte sent."""
+    """Position of the first sent byte in the file."""
     total: int | None
     """Size of the whole file in bytes; None if the server does not state it."""
     validator: str
@@ -277,7 +277,7 @@ def _read_response(response: http.client.HTTPResponse) -> _ServerResponse:
     headers = response.headers
     etag = headers.get("ETag", "")
     validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified", "")
-    if not _VALIDATOR.fullmatch(validator):  # it must be safe to send in a header
+    if not _VALIDATOR.fullmatch(validator):  # the validator must be safe to send in a header
         validator = ""
     length = headers.get("Content-Length")
     if length is not None and not _SIZE.fullmatch(length):
@@ -310,7 +310,7 @@ def _reason(error: object) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return a server's text, shortened and with unprintable characters escaped."""
+    """Return a server's text, shortened, with unprintable characters escaped."""
     escaped = visible_line(text[:_MAX_TEXT])
     return escaped if len(escaped) <= _MAX_TEXT and len(text) <= _MAX_TEXT else f"{escaped[:_MAX_TEXT]}..."
 

@@ -1,4 +1,4 @@
-"""Locks of the cache. While one process downloads or computes an entry, the other processes wait for it."""
+"""Locks for cache entries. While one process downloads or computes an entry, the other processes wait."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def hold_claim(path: Path) -> Iterator[bool]:
 
     Yields:
         True if the lock is held. False if the file system does not support locks. Other processes may then do the same
-        work, and files must not be shared with them.
+        work, so the caller must use its own temporary files.
     """
     create_folder(path.parent)
     with path.open("ab") as file:

@@ -21,7 +21,7 @@ class ImageFiles:
 
     root: Path
     names: tuple[str, ...]
-    """Paths relative to `root`, with `/`."""
+    """Paths relative to `root`, with `/` as separator."""
     labels: NDArray[np.int64]
     """Class indices, [n]."""
     contents: tuple[str, ...] = ()

@@ -40,7 +40,7 @@ class ImageFolder:
     val: ImageFiles | None
     test: ImageFiles | None
     undivided: ImageFiles | None
-    """All images, if there are no folders for training and test."""
+    """All images if there are no folders for training and test, else None."""
     folders: Mapping[Split, str]
     """Name of the folder of each part, such as `train/`."""
     notices: tuple[str, ...]
@@ -49,11 +49,12 @@ class ImageFolder:
     def source(self, *, with_validation: bool = False) -> ImageSource:
         """Return the training and test images of the folder.
 
-        Without a test folder, a fixed fifth of the images is used for testing. It is taken from all images if they are
-        undivided, or from the training images if there is a validation folder.
+        Without a test folder, a fixed fifth of the images is used for testing. This fifth is taken from all images if
+        they are undivided, or from the training images if there is a validation folder.
 
         Args:
-            with_validation: Whether to add the images of the validation folder to the training set, as `val`.
+            with_validation: Whether to add the images of the validation folder to the training set. The field `val`
+                contains their indices.
 
         Raises:
             ConfigError: Training or test images are missing, or their classes differ.
@@ -161,7 +162,7 @@ def differing_classes(first: set[str], first_label: str, second: set[str], secon
 
 
 def open_folder(path: str | Path, *, name: str | None = None) -> ImageFolder:
-    """Find the images of a folder.
+    """Find the images in a folder.
 
     Args:
         path: Path of the folder.
@@ -206,7 +207,7 @@ def _scan_folder(name: str, root: Path) -> ImageFolder:
 
 
 def _below_wrapping_folders(root: Path) -> Path:
-    # Zips often have one top-level folder.
+    # Zip files often contain a single top-level folder.
     while len(entries := visible_entries(root)) == 1:
         (entry,) = entries
         if entry.name in ("train", "test") or not _has_folders(Path(entry.path)):

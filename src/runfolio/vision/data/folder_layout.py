@@ -48,7 +48,7 @@ def read_layout(root: Path) -> FolderLayout:
     """Return the layout of a folder.
 
     Raises:
-        ConfigError: All folders have names of parts, so the class folders are missing.
+        ConfigError: All folders are named after parts of the data, so the class folders are missing.
     """
     folders = sorted(
         (read_folder(Path(entry.path)) for entry in visible_entries(root) if entry.is_dir()),
@@ -98,10 +98,10 @@ def _usage_notice(parts: Mapping[Split, ClassImages], folders: Mapping[Split, st
 
 
 def _doubts(folders: Sequence[Folder], root: Path) -> list[str]:
-    """Return notices if the folders may not be classes.
+    """Return a notice if the folders may not be class folders.
 
     Raises:
-        ConfigError: All folders have names of parts.
+        ConfigError: All folders are named after parts of the data.
     """
     named = [folder.name for folder in folders if is_split_name(folder.name)]
     if len(named) == len(folders) > 1:

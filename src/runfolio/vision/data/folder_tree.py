@@ -11,7 +11,7 @@ from pathlib import Path
 from runfolio.vision.data.files import printable
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-"""Suffixes of image files, in lower or upper case."""
+"""Suffixes of image files. Upper case is also accepted."""
 
 _IGNORED_FOLDERS = ("__MACOSX",)
 
@@ -25,7 +25,7 @@ class Folder:
     loose: tuple[str, ...]
     """Images directly in the folder."""
     by_folder: Mapping[str, list[str]]
-    """Images in and below each subfolder, sorted, by name of the subfolder."""
+    """Sorted images in and below each subfolder, keyed by the name of the subfolder."""
 
     @cached_property
     def class_images(self) -> dict[str, list[str]]:
@@ -71,7 +71,7 @@ def visible_entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 @dataclass(frozen=True)
 class _Visit:
-    """Folder in a tree in which links to folders are followed."""
+    """Folder in a tree whose links to folders are followed."""
 
     path: str
     real_path: str
@@ -83,7 +83,7 @@ class _Visit:
 
     @property
     def is_circle(self) -> bool:
-        """Return whether a link leads back to this folder from inside it, which would cause an endless loop."""
+        """Return whether a link has led back to a folder above, which would cause an endless loop."""
         above = self.above
         while above is not None and above.real_path != self.real_path:
             above = above.above

@@ -1,6 +1,7 @@
 """Inspection of image files: decodability, size and digest.
 
-The cached results are keyed by path, size, inode and modification times, so each file is inspected only once.
+The cached results are keyed by path, size, inode and modification times, so a file is inspected again only after a
+change.
 """
 
 from __future__ import annotations
@@ -28,21 +29,23 @@ if TYPE_CHECKING:
 
 _FOLDER = "images"
 MIN_LEVELS = 8
-"""Number of levels below which an image is probably a mask or a drawing, or has values in an unexpected range."""
+"""Minimum number of levels of an ordinary image. An image with fewer levels is probably a mask or a drawing, or has
+values in an unexpected range."""
 _CACHE_VERSION = f"runfolio {__version__} (3), Pillow {PIL.__version__}"
-"""Version of the cached results, since other package versions may judge a file differently. The number in parentheses
-counts changes of the fields."""
+"""Version of the cached results. Other package versions may judge a file differently. The number in parentheses
+increases when the fields change."""
 _MIN_DECODED_PIXELS = 2048
-"""Minimum size in pixels of the shorter side of a large JPEG that is reduced while decoding (see `read_picture`)."""
+"""Minimum length of each side of a decoded JPEG, in pixels, if it is scaled down while decoding (see
+`read_picture`)."""
 _CHUNK_FILES = 1024
-"""Number of files submitted to the threads at once. It limits the delay of Ctrl-C."""
+"""Maximum number of files that are submitted to the threads at once. The limit shortens the reaction time to Ctrl-C."""
 
 
 class ImageInspection(NamedTuple):
     """Result of the inspection of one file."""
 
     as_of: Sequence[int]
-    """Stamp of the file (see `file_cache.stamp`); empty if it cannot be read."""
+    """Stamp of the file (see `file_cache.stamp`); empty if the file cannot be read."""
     digest: str
     """BLAKE2 digest of the file."""
     width: int = 0
@@ -56,9 +59,9 @@ class ImageInspection(NamedTuple):
     levels: int = MIN_LEVELS
     """Number of distinct values or colours, counted up to `MIN_LEVELS`."""
     low: float = 0.0
-    """Lowest value of a picture of more than 8 bits."""
+    """Lowest value of a picture with more than 8 bits per channel."""
     high: float = 0.0
-    """Highest value of a picture of more than 8 bits."""
+    """Highest value of a picture with more than 8 bits per channel."""
 
 
 def inspect_images(images: ImageFiles, progress: Progress | None = None) -> list[ImageInspection]:

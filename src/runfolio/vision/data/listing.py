@@ -11,12 +11,12 @@ from runfolio.vision.data.files import ImageFiles
 
 
 def listing(images: ImageSet, chosen: Iterable[int], classes: Sequence[str]) -> Listing:
-    """Return the listing of the chosen images: name, content digest and class."""
+    """Return a listing with the name, content digest and class of each chosen image."""
     return Listing(items(images, chosen, classes))
 
 
 def items(images: ImageSet, chosen: Iterable[int], classes: Sequence[str]) -> list[Item]:
-    """Return the items of the chosen images in the same order: name, content digest and class."""
+    """Return the name, content digest and class of each chosen image, in the same order."""
     contents = images.digests()
     return [Item(_name(images, index), contents[index], classes[int(images.labels[index])]) for index in chosen]
 

@@ -1,4 +1,4 @@
-"""Reading of image files, and conversion of pictures to the channels of a model. Needs only Pillow."""
+"""Reading of image files, and conversion of pictures to the channels of a model. Neither requires torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runfolio.record.base.layout import expand_home
 from runfolio.record.content.picture_bounds import FORMATS, MAX_DECODED_BYTES, excess
 
 ValueRange = tuple[float, float]
-"""Lowest and highest value of pictures of more than 8 bits."""
+"""Lowest and highest value of pictures with more than 8 bits per channel."""
 
 _Read = TypeVar("_Read")
 
@@ -34,7 +34,7 @@ CHANNELS = tuple(_MODE_OF_CHANNELS)
 _COLOR_BYTES = 4
 """Number of bytes that a colour pixel takes in Pillow."""
 _BAND_PIXELS = 1024 * 1024
-"""Number of pixels that are converted at a time, since a conversion needs several copies."""
+"""Maximum number of pixels that are converted at a time, since a conversion copies the pixels several times."""
 
 
 def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
@@ -43,7 +43,7 @@ def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
     Args:
         path: Path of the file.
         at_least: Minimum size of each side in pixels. A JPEG is scaled down by 2, 4 or 8 while decoding, which is
-            faster, as long as neither side gets smaller than this size. None: no scaling.
+            faster, if both sides remain at least this long. None: no scaling.
 
     Raises:
         NotFound: The file does not exist.
@@ -87,7 +87,7 @@ def upright(picture: Image.Image) -> Image.Image:
 
 
 def _translated(read: Callable[[], _Read], name: str) -> _Read:
-    """Return `read()`, and translate errors of Pillow."""
+    """Return the result of `read`, and translate Pillow's errors."""
     try:
         # Pillow's warnings (huge picture, invalid EXIF) do not help users, and runfolio has its own limits.
         with _warnings_silenced:
@@ -100,17 +100,18 @@ def _translated(read: Callable[[], _Read], name: str) -> _Read:
         raise DamagedFile(f"{name} declares too many pixels to be decoded; scale it down first") from None
     except MemoryError:
         raise
-    except Exception as error:  # decoders raise many types on damaged bytes: OSError, SyntaxError, struct.error ...
+    except Exception as error:  # damaged bytes cause errors of many types: OSError, SyntaxError, ...
         raise DamagedFile(f"{name} cannot be read as an image: {_reason(error)}") from None
 
 
 def is_deep(mode: str) -> bool:
-    """Return whether a Pillow mode stores integers of more than 8 bits, or floats."""
+    """Return whether a Pillow mode stores floats, or integers with more than 8 bits."""
     return mode == "F" or mode.startswith("I")
 
 
 def value_bands(picture: Image.Image) -> Iterator[NDArray[np.floating]]:
-    """Yield the finite values of a deep picture as flat arrays, one per band of rows; empty bands are omitted."""
+    """Yield the finite values of a deep picture as flat arrays, one per band of rows. Bands without finite values are
+    omitted."""
     for _, band in _bands(picture):
         values = np.asarray(band, dtype=np.float64).ravel()
         if len(finite := values[np.isfinite(values)]):
@@ -185,8 +186,8 @@ def _scaled(picture: Image.Image, value_range: ValueRange) -> Image.Image:
 class _WarningSilencer(AbstractContextManager[None]):
     """Context manager that silences warnings while any thread is inside.
 
-    `warnings.catch_warnings` is not thread-safe: filters can be restored in the wrong order, which would silence the
-    process permanently.
+    `warnings.catch_warnings` is not thread-safe. Threads can restore the filters in the wrong order, which would
+    silence the process permanently.
     """
 
     def __init__(self) -> None:
@@ -212,13 +213,13 @@ class _WarningSilencer(AbstractContextManager[None]):
 
 
 _warnings_silenced = _WarningSilencer()
-os.register_at_fork(after_in_child=_warnings_silenced.__init__)  # threads inside do not exist in the child
+os.register_at_fork(after_in_child=_warnings_silenced.__init__)  # threads inside the context do not exist in the child
 
 
 def _decode(file: Path | io.BytesIO, name: str, at_least: int | None) -> Image.Image:
     with Image.open(file, formats=FORMATS) as picture:
         if at_least is not None:
-            picture.draft(None, (at_least, at_least))  # formats other than JPEG ignore it
+            picture.draft(None, (at_least, at_least))  # formats other than JPEG ignore the call
         _check_size(picture, name)
         picture.load()
         _check_size(picture, name)  # the orientation of a PNG can be at the end of the file

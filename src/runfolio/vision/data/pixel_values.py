@@ -9,17 +9,18 @@ from runfolio.vision.data.pictures import ValueRange, is_deep
 
 
 def find_value_range(inspections: Sequence[ImageInspection]) -> ValueRange | None:
-    """Return the lowest and highest value of the images of more than 8 bits; None if there are no such images."""
+    """Return the lowest and highest value of images with more than 8 bits per channel; None if there are no such
+    images."""
     deep = [entry for entry in inspections if is_deep(entry.mode)]
     return (min(entry.low for entry in deep), max(entry.high for entry in deep)) if deep else None
 
 
 def pixel_notices(inspections: Sequence[tuple[str, ImageInspection]], value_range: ValueRange | None) -> list[str]:
-    """Return notices on unusual pixel values, one line each.
+    """Return notices about unusual pixel values, one line each.
 
     Args:
         inspections: Reference and inspection of each image.
-        value_range: Range from which images of more than 8 bits are scaled.
+        value_range: Range of values that is scaled to 8 bits, for images with more than 8 bits per channel.
     """
     notices = []
     deep = sum(is_deep(entry.mode) for _, entry in inspections)

@@ -37,12 +37,12 @@ _Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _DatasetArguments:
-    """Arguments of a data set class of torchvision."""
+    """Arguments that select the training part and the test part of a torchvision data set."""
 
     train: _Arguments = field(default_factory=lambda: MappingProxyType({"split": "train"}))
     test: _Arguments = field(default_factory=lambda: MappingProxyType({"split": "test"}))
     photos: bool = True
-    """True for colour image files of any size; False for images of equal size in memory, in `dataset.data`."""
+    """True if the images are colour files of any size. False if `dataset.data` contains images of equal size."""
 
 
 _IN_MEMORY = _DatasetArguments(MappingProxyType({"train": True}), MappingProxyType({"train": False}), photos=False)
@@ -97,10 +97,10 @@ def open_published(name: str, progress: Progress | None = None) -> ImageSource:
 
     Args:
         name: Name of the class in torchvision.
-        progress: Progress display, which is paused during a download by torchvision.
+        progress: Progress display, which is paused while torchvision downloads.
 
     Raises:
-        NotFound: The data set does not exist; the message names the most similar ones.
+        NotFound: The data set does not exist; the message lists similar names.
         DownloadFailed: The data set could not be downloaded.
         StoreError: The disk is full or cannot be written.
     """
@@ -124,7 +124,7 @@ def open_published(name: str, progress: Progress | None = None) -> ImageSource:
 
 
 def _paths(dataset: Any) -> Sequence[str | Path]:
-    """Return the files of a data set in order. The attribute that lists them depends on the torchvision class."""
+    """Return the files of a data set in order. The attribute that lists the files depends on the torchvision class."""
     if hasattr(dataset, "samples"):
         return [path for path, _ in dataset.samples]
     return next(getattr(dataset, name) for name in ("_image_files", "_images") if hasattr(dataset, name))
@@ -169,7 +169,7 @@ def _mean_and_deviation(pixels: NDArray[np.uint8]) -> tuple[float, float]:
 def _fetch(root: Path, name: str, progress: Progress | None) -> None:
     """Download a data set into the folder `root`, which appears only when it is complete."""
     with hold_claim(root.with_name(f".{root.name}.lock")) as is_locked:
-        if root.is_dir():  # another process has downloaded it
+        if root.is_dir():  # another process has downloaded the data set
             return
         partial_folder = root.with_name(f".{root.name}{'' if is_locked else secrets.token_hex(4)}.begun")
         _remove_unpacked(partial_folder)
@@ -189,7 +189,7 @@ def _remove_unpacked(partial_folder: Path) -> None:
 
 @contextmanager
 def _bounded_transfers() -> Iterator[None]:
-    """Make torchvision download files with `download`, since its own downloads never time out."""
+    """Make torchvision use `download` for its files, since torchvision's own downloads never time out."""
     utilities: Any = datasets.utils
     functions = utilities._urlretrieve, utilities._get_redirect_url
     utilities._urlretrieve, utilities._get_redirect_url = _retrieve, lambda url, max_hops=3: url

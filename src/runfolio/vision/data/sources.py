@@ -29,7 +29,7 @@ COURSE_ZIPS = {
     "pizza_steak_sushi_20_percent": "https://github.com/mrdbourke/pytorch-deep-learning/raw/main/data/"
     "pizza_steak_sushi_20_percent.zip#sha256=4c7589efc2b369364d602906c5bd2d563dfd73e1e0083565ffb23dd731eb9d88",
 }
-"""Zips with three classes of Food-101, which contain 10 % and 20 % of their images.
+"""Zip files with 10 % and 20 % of the images of three Food-101 classes.
 
 Source: https://github.com/mrdbourke/pytorch-deep-learning (MIT); the digests come from its Git LFS pointers.
 """
@@ -74,17 +74,18 @@ def load_data(
 
     Args:
         name: Name of the data, as in the setting `data`: `digits`, `folder:PATH`, `zip:PATH_OR_URL`, ...
-        test_data: Name of different data that provides the test images: its test part, or all images if it is not
-            divided.
-        with_validation: Whether to add the images of a validation folder to the training set, as `val`.
+        test_data: Name of a different data set that provides the test images. Its test part is used, or all its images
+            if it is not divided.
+        with_validation: Whether to add the images of a validation folder to the training set. The field `val` contains
+            their indices.
         skip_bad_images: Whether to leave out unreadable files and list them in `bad_images`, instead of raising an
             error.
         progress: Progress display for downloads and for reading many files.
 
     Raises:
-        NotFound: The data does not exist; the message names the most similar ones.
+        NotFound: The data does not exist; the message lists similar names.
         ConfigError: The folders do not have the expected structure, or training and test data have different classes.
-        DamagedFile: An image or an archive cannot be read; the message names it.
+        DamagedFile: An image or an archive cannot be read; the message names the file.
         DownloadFailed: The data could not be downloaded.
     """
     opened = _open(name, progress)
@@ -161,11 +162,11 @@ def _with_readable_images(source: ImageSource, *, skip_bad_images: bool, progres
 
 @dataclass(frozen=True)
 class _InspectedImages:
-    """Images with the inspections of their files."""
+    """Images, and the inspection results of their files."""
 
     images: ImageSet
     inspections: Sequence[ImageInspection]
-    """Inspection of each file; empty if the images are not files."""
+    """Inspection result of each file; empty if the images are not files."""
 
     @classmethod
     def of(cls, images: ImageSet, progress: Progress | None) -> Self:

@@ -1,8 +1,8 @@
-"""Stratified, seeded splits of labelled images. Smaller shares are subsets of larger ones.
+"""Stratified, seeded splits of labelled images. A larger selection contains every smaller selection.
 
-Each class has one seeded order. A share is a prefix of this order, and the position of an image in the order decides
-whether the image is used for validation. Therefore the training images of a share are also training images of each
-larger share, and the same holds for validation images.
+Each class has one seeded order. A selection is a prefix of this order, and the position of an image in the order
+decides whether the image is used for validation. Therefore the training images of a selection are also training images
+of each larger selection. The same holds for validation images.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ IntArray = NDArray[np.int64]
 
 
 def stratified_share(labels: IntArray, *, fraction: float, seed: int) -> IntArray:
-    """Return the ascending indices of a stratified share of the images, at least one per class.
+    """Return the sorted indices of a stratified selection of the images, with at least one image per class.
 
     Args:
         labels: Class indices, [n].
-        fraction: Share, above 0 and at most 1. A smaller share is a subset of a larger one.
+        fraction: Fraction of the images to select, above 0 and at most 1. A larger fraction only adds images.
         seed: Seed of the order.
     """
     chosen = [order[: max(1, math.floor(len(order) * fraction + 0.5))] for order in _class_orders(labels, seed)]
@@ -32,10 +32,11 @@ def stratified_share(labels: IntArray, *, fraction: float, seed: int) -> IntArra
 
 
 def split_off(labels: IntArray, indices: IntArray, *, fraction: float, seed: int) -> tuple[IntArray, IntArray]:
-    """Split the images at `indices` into two stratified parts; return the indices to keep and to split off, ascending.
+    """Split the images at `indices` into two stratified parts. Return the sorted indices of the kept and of the
+    split-off images.
 
-    Each class keeps at least one image. For larger shares with the same seed (`stratified_share`), both parts only
-    grow.
+    Each class keeps at least one image. If `indices` come from `stratified_share` with the same seed, a larger fraction
+    only adds images to both parts.
     """
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[indices] = True
@@ -49,10 +50,11 @@ def split_off(labels: IntArray, indices: IntArray, *, fraction: float, seed: int
 
 
 def split_fold(labels: IntArray, indices: IntArray, *, fold: Fold, seed: int) -> tuple[IntArray, IntArray]:
-    """Split the images at `indices` into the other folds and this fold, stratified; return the sorted indices of both.
+    """Split the images at `indices` into stratified folds. Return the sorted indices of the other folds and of this
+    fold.
 
-    For one seed, each image is in exactly one fold. Between folds, the numbers of images, in total and per class,
-    differ by at most one.
+    With the same seed, each image is in exactly one fold. The sizes of two folds differ by at most one image, in total
+    and in each class.
     """
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[indices] = True
@@ -76,8 +78,8 @@ def train_and_validation(
     Args:
         labels: Class indices, [n].
         classes: Names of the classes.
-        data_fraction: Share of the images to use.
-        val_fraction: Share of these images to validate on.
+        data_fraction: Fraction of the images to use.
+        val_fraction: Fraction of the used images to validate on.
         seed: Seed of the split.
         fold: Fold to validate on. It overrides `val_fraction`.
 
@@ -109,8 +111,8 @@ def train_and_validation(
 
 
 def _split_count(images: int, fraction: float) -> int:
-    # With each image, the count grows by 0 or 1, and one image always remains. So the parts of larger shares contain
-    # those of smaller shares.
+    # Each additional image increases the count by 0 or 1, and one image always remains. So the parts of a larger
+    # selection contain the parts of a smaller selection.
     return min(math.floor(images * fraction + 0.5), max(images - 1, 0))
 
 

@@ -15,28 +15,29 @@ _SPELLINGS: Mapping[Split, tuple[str, ...]] = {
     "val": ("val", "valid", "validation", "validate", "vld", "valset", "dev"),
     "test": ("test", "testing", "tst", "te", "testset", "holdout", "eval", "evaluation"),
 }
-"""Words that name a part, with the most frequent ones first."""
+"""Words that name a part, the most frequent first."""
 _UNAMBIGUOUS = ("train", "training", "test", "testing")
-"""Names that are recognised even if there is no other part."""
+"""Names that are recognised even if no other part is found."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def split_of(name: str) -> Split | None:
-    """Return the part that a folder name such as `Training`, `test_set`, `02-valid` or `imagesTrain` stands for."""
+    """Return the part that a folder name such as `Training`, `test_set`, `02-valid` or `imagesTrain` stands for, if
+    any."""
     matches = {split for word in _words(name) for split, spellings in _SPELLINGS.items() if word in spellings}
     return matches.pop() if len(matches) == 1 else None
 
 
 def is_split_name(name: str) -> bool:
-    """Return whether the name is only a word for a part, without other words."""
+    """Return whether the name consists of a single word, and this word names a part."""
     return len(_words(name)) == 1 and split_of(name) is not None
 
 
 def recognise_splits(folders: Sequence[Folder]) -> dict[Split, Folder]:
     """Return the folders of the parts; the result is empty if no parts are recognised.
 
-    If there is one training or test folder and only one other folder, which has the same classes, that folder is the
-    other part.
+    If only a training or a test folder is recognised, a single other folder with the same classes becomes the missing
+    part.
     """
     candidates = [folder for folder in map(_unwrapped, folders) if folder.class_images]
     parts: dict[Split, Folder] = {}
@@ -71,7 +72,8 @@ def splits_inside_classes(folders: Sequence[Folder]) -> dict[Split, dict[str, li
 
 
 def _unwrapped(folder: Folder) -> Folder:
-    """Return the only subfolder if its name means the same part, as in `training_set/training_set/cat`."""
+    """Return the only subfolder if its name stands for the same part, as in `training_set/training_set/cat`, else the
+    folder."""
     if len(folder.by_folder) == 1 and not folder.loose:
         (name,) = folder.by_folder
         if split_of(name) is not None and split_of(name) == split_of(folder.name):

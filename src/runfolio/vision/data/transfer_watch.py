@@ -18,7 +18,7 @@ TOO_LONG = "too long"
 
 
 class TransferWatch:
-    """Context manager of an attempt. Its thread can cut connections that were opened with `connect`."""
+    """Context manager for one attempt. Its thread can cut connections that were opened with `connect`."""
 
     def __init__(self, window_s: float, window_bytes: int, ends: float) -> None:
         """Create the watchdog; entering the context starts it.
@@ -26,7 +26,7 @@ class TransferWatch:
         Args:
             window_s: Seconds in which `window_bytes` must arrive.
             window_bytes: Minimum number of bytes in each window.
-            ends: Time, as in `time.monotonic`, at which the attempt must end.
+            ends: Value of `time.monotonic()` at which the attempt must end.
         """
         self.verdict: str | None = None
         """Reason why the connections were cut, `TOO_SLOW` or `TOO_LONG`; None if they were not cut."""

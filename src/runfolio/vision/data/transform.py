@@ -31,7 +31,7 @@ REDUCING_GAP = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class ImageTransform:
-    """Conversion of a picture to [c, h, w] float32: set the channels, resize, scale to 0..1 and normalise."""
+    """Conversion of a picture to a [c, h, w] float32 tensor: set the channels, resize, scale to 0..1 and normalise."""
 
     channels: int
     height: int
@@ -42,10 +42,10 @@ class ImageTransform:
     """New length of the shorter side, before the centre is cropped; None: resize without keeping the aspect ratio."""
     interpolation: str = "bilinear"
     reducing_gap: float | None = None
-    """Minimum ratio of the decoded size to the resized size. A JPEG is reduced to this ratio while decoding. A ratio of
-    2 has no visible effect; None: no reduction. Source: Pillow's `Image.thumbnail`"""
+    """Minimum ratio of the decoded size to the resized size. A JPEG is scaled down to this ratio while decoding. A
+    ratio of 2 has no visible effect; None: no reduction. Source: Pillow's `Image.thumbnail`"""
     value_range: tuple[float, float] | None = None
-    """Values of pictures of more than 8 bits that become black and white (see `to_channels`)."""
+    """Values that become black and white in pictures with more than 8 bits per channel (see `to_channels`)."""
 
     @classmethod
     def for_source(cls, source: ImageSource, image_size: int | None = None) -> ImageTransform:
@@ -73,17 +73,18 @@ class ImageTransform:
         )
 
     def with_size(self, pixels: int) -> ImageTransform:
-        """Return the transform for square images of a different size, with the same share of cropped margin."""
+        """Return the transform for square images of a different size, with the same ratio of cropped to resized
+        size."""
         resize = self.resize and round(pixels * self.resize / min(self.height, self.width))
         return replace(self, height=pixels, width=pixels, resize=resize)
 
     def with_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageTransform:
-        """Return the transform with a different mean and deviation, given for grey or colour images."""
+        """Return the transform with a different mean and standard deviation, each with one or three values."""
         return replace(self, mean=_for_channels(mean, self.channels), std=_for_channels(std, self.channels))
 
     @property
     def size_bytes(self) -> int:
-        """Number of bytes that the 8-bit pixels of one picture take."""
+        """Size of the 8-bit pixels of one picture, in bytes."""
         return self.channels * self.height * self.width
 
     def __call__(self, picture: Image.Image) -> torch.Tensor:
@@ -105,7 +106,7 @@ class ImageTransform:
             raise DamagedFile(f"{images.reference(index)}: {error}") from None
 
     def pixels(self, picture: Image.Image) -> torch.Tensor:
-        """Return resized pixels, [c, h, w] uint8, which are not scaled or normalised.
+        """Return resized pixels, [c, h, w] uint8, which are not scaled to 0..1 or normalised.
 
         Raises:
             DamagedFile: Resizing the picture takes too much memory.
@@ -114,7 +115,8 @@ class ImageTransform:
         return self._geometry(to_channels(picture, self.channels, self.value_range))
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Scale and normalise [..., c, h, w] uint8 pixels to float32. The result is bit-identical for any batch."""
+        """Scale and normalise [..., c, h, w] uint8 pixels to float32. The result for an image does not depend on its
+        batch."""
         mean, std = _by_channel(self.mean, pixels.device), _by_channel(self.std, pixels.device)
         return pixels.to(torch.float32).mul_(1 / 255).sub_(mean).div_(std)
 
@@ -159,7 +161,7 @@ def check_transform(meta: Any) -> ImageTransform:
 
 @lru_cache(maxsize=64)
 def _by_channel(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
-    """Return values as a [c, 1, 1] float32 tensor, which is cached since a copy to a GPU waits for its queue."""
+    """Return values as a cached [c, 1, 1] float32 tensor, since each copy to a GPU waits for pending work."""
     return torch.tensor(values, device=device)[:, None, None]
 
 

@@ -1,4 +1,4 @@
-"""Safe unpacking of untrusted zips.
+"""Safe unpacking of untrusted zip files.
 
 Nothing is written outside the target folder, regardless of member names. Links and devices are refused, and file modes
 are ignored. A zip that would fill the disk is refused before anything is written.
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MAX_MEMBERS = 250_000
-"""Maximum number of files and folders."""
+"""Maximum number of files and folders in a zip."""
 MAX_DEPTH = 64
 """Maximum depth of nested folders."""
 MAX_RATIO = 200
 """Maximum compression ratio. Photographs are hardly compressible."""
 SMALL_BYTES = 64 * 1024 * 1024
-"""Unpacked size up to which any compression ratio is allowed."""
+"""Maximum unpacked size, in bytes, for which any compression ratio is allowed."""
 
 _MAX_DIRECTORY_BYTES = 128 * MAX_MEMBERS
 _MEMBER_MARK = b"PK\x01\x02"
@@ -121,7 +121,7 @@ def _translated_errors(name: str) -> Iterator[None]:
 
 
 def _check_names(name: str, members: Sequence[zipfile.ZipInfo]) -> list[str]:
-    """Check the paths of the members, and return the required folders, outer ones first."""
+    """Check the paths of the members, and return the required folders, outer folders first."""
     files: set[str] = set()
     folders: dict[str, None] = {}
     for member in members:
@@ -146,7 +146,7 @@ def _parts(member: zipfile.ZipInfo) -> list[str]:
 
 
 def _missing_folders(parts: Sequence[str], existing: Container[str]) -> list[str]:
-    """Return the folders of a path that are not in `existing`, outer ones first."""
+    """Return the folders of a path that are not in `existing`, outer folders first."""
     missing: list[str] = []
     for count in range(len(parts), 0, -1):
         if (path := "/".join(parts[:count])) in existing:

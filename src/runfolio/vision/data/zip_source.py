@@ -65,7 +65,7 @@ def data_folder() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class _Zip:
-    """Zip named by the user."""
+    """Zip file that the user names."""
 
     location: str
     """URL or absolute path."""
@@ -124,7 +124,7 @@ class _Zip:
 def _fetch_and_unpack(target: Path, zipped: _Zip, progress: Progress | None) -> None:
     """Download and unpack a zip into the folder `target`, which appears only when it is complete."""
     with hold_claim(target.with_name(f".{target.name}.lock")) as is_locked:
-        if target.is_dir():  # another process has unpacked it
+        if target.is_dir():  # another process has unpacked the zip
             return
         name = target.name if is_locked else f"{target.name}-{secrets.token_hex(4)}"
         unpacked = target.with_name(f".{name}.unpacked")

@@ -22,9 +22,10 @@ _RIGHT, _WRONG, _UNKNOWN = "#1a7f37", "#cf222e", "#3d4451"
 _MAX_COLUMNS = 6
 _CELL_INCHES = (1.75, 2.12)
 _MAX_PIXELS = 600
-"""Maximum size of a drawn image. Larger images are reduced, since a cell cannot show more and drawing would be slow."""
+"""Maximum length of each side of a drawn image, in pixels. Larger images are scaled down, since a cell cannot show more
+pixels and drawing them would be slow."""
 _SHARP_PIXELS = 64
-"""Maximum size of images that are drawn without interpolation."""
+"""Maximum length of each side of an image that is drawn without interpolation, in pixels."""
 _GREY_MODES = ("1", "L", "LA")
 
 
@@ -48,11 +49,11 @@ def draw_predictions(
 ) -> Path:
     """Draw the images as a grid, each with its predicted class and probability; return the path.
 
-    Correct predictions are green and wrong ones red, with the true class. Images of unknown class are grey.
+    Correct predictions are green. Wrong predictions are red and show the true class. Images of unknown class are grey.
 
     Args:
         truths: True class of each image, or None for an image of unknown class; None if all classes are unknown.
-        path: File to write. The suffix selects the format; without one it is `.png`.
+        path: File to write. The suffix selects the format. If there is no suffix, `.png` is added.
 
     Raises:
         ConfigError: There is nothing to draw, or the lists differ in length.
@@ -98,11 +99,11 @@ def _draw_one(axes: Axes, image: Picture, prediction: ShownPrediction, truth: st
 
 
 def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | None = None) -> None:
-    """Draw a picture of any mode and size into a cell of a grid, after the same conversion as for a network.
+    """Draw a picture of any mode and size into a cell of a grid. The picture is converted like a network input.
 
     Args:
-        value_range: Values that are drawn black and white in pictures of more than 8 bits. Default: the lowest and the
-            highest value of the picture.
+        value_range: Values that are drawn black and white in pictures with more than 8 bits per channel. Default: the
+            lowest and the highest value of the picture.
     """
     if value_range is None and is_deep(picture.mode) and (bands := [(v.min(), v.max()) for v in value_bands(picture)]):
         value_range = float(min(low for low, _ in bands)), float(max(high for _, high in bands))
@@ -112,7 +113,7 @@ def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | Non
         picture = ImageOps.contain(picture, (_MAX_PIXELS, _MAX_PIXELS))
     sharp = max(picture.size) <= _SHARP_PIXELS
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if sharp else "antialiased")
-    axes.set(xticks=[], yticks=[], anchor="N")  # aligns the titles of a row, whatever the heights of the pictures
+    axes.set(xticks=[], yticks=[], anchor="N")  # aligns the titles of a row, regardless of picture heights
 
 
 def _headline(predictions: Sequence[ShownPrediction], truths: Sequence[str | None] | None) -> str:

@@ -57,7 +57,7 @@ def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictu
 
 
 def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES) -> Path:
-    """Draw `batch_pictures` as a grid with one row per stage; return the path.
+    """Draw the result of `batch_pictures` as a grid with one row per stage; return the path.
 
     Raises:
         StoreError: The figure cannot be written.
@@ -83,7 +83,8 @@ def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES)
 
 
 def _positions_by_class(preparation: Preparation, count: int) -> list[int]:
-    """Return positions of training images: the first of each class in a seeded order, then the second of each, ..."""
+    """Return positions of training images: the first of each class in a seeded order, then the second of each class,
+    ..."""
     labels = preparation.source.train.labels[preparation.train]
     order = np.random.RandomState(preparation.settings.seed).permutation(len(labels))
     rank = np.empty(len(labels), dtype=np.int64)

@@ -26,7 +26,7 @@ class CalibrationBin(NamedTuple):
     confidence: float | None
     """Mean probability of the predicted classes; None if the bin is empty."""
     accuracy: float | None
-    """Share of correct predictions; None if the bin is empty."""
+    """Fraction of correct predictions; None if the bin is empty."""
 
 
 @dataclass(frozen=True)

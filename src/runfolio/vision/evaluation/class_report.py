@@ -27,7 +27,7 @@ class ClassMetrics(NamedTuple):
 
 
 def confusion_matrix(predicted: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
-    """Count images by [true class, predicted class], given [n] predicted and [n] true class indices."""
+    """Count images by [true class, predicted class]. Both arguments are class indices, [n]."""
     return torch.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
@@ -52,7 +52,7 @@ def class_table(rows: Sequence[ClassMetrics]) -> str:
 
 
 def confusion_figure(matrix: torch.Tensor, classes: Sequence[str], title: str) -> Figure:
-    """Draw counts by [true class, predicted class], coloured by their share of the true class."""
+    """Draw counts by [true class, predicted class]. The colour shows the fraction of the images of the true class."""
     from matplotlib.figure import Figure
 
     counts = matrix.numpy()

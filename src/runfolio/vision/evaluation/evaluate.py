@@ -63,7 +63,7 @@ class EvaluationResult:
     loss: float
     """Mean cross-entropy per image; NaN or infinite if an output of the model is NaN or infinite."""
     top_k: dict[int, float]
-    """Share of the images whose true class is among the k most probable classes, for k from 1 to at most 5."""
+    """Fraction of the images whose true class is among the k most probable classes, for k from 1 to at most 5."""
     per_class: list[ClassMetrics]
     confusion: list[list[int]]
     """Counts by [true class][predicted class]."""
@@ -74,7 +74,7 @@ class EvaluationResult:
     """Answer to each image, in the order of the split."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the results as values that JSON can represent, without the answers to single images."""
+        """Return the results as values that JSON can represent, without the answers to individual images."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "answers"}
         return values | {
             "mistakes": [asdict(mistake) for mistake in self.mistakes],
@@ -97,7 +97,7 @@ def evaluate(
 
     Args:
         classifier: Classifier to evaluate.
-        source: Data with the classes of the model, in any order.
+        source: Data with the same classes as the model, in any order.
         split: Split to evaluate on.
         progress: Progress display that counts images.
 
@@ -113,7 +113,7 @@ def evaluate(
 
 
 def to_fastest_device(classifier: LoadedClassifier) -> LoadedClassifier:
-    """Move the model to a GPU if there is one, with the fastest memory layout, and return the classifier."""
+    """Select the fastest memory layout, move the model to a GPU if there is one, and return the classifier."""
     to_channels_last(classifier.model)
     if torch.cuda.is_available():
         classifier.model.to("cuda")
@@ -169,7 +169,7 @@ def _inputs(classifier: LoadedClassifier, images: ImageSet, device: torch.device
 def _with_progress(
     batches: Iterable[torch.Tensor], images: int, label: str, progress: Progress | None
 ) -> Iterable[torch.Tensor]:
-    """Yield the batches, and count the images of a batch once it has been used."""
+    """Yield the batches, and count the images of a batch after the batch has been used."""
     task = progress.add_task(f"evaluating on {label}", total=images) if progress else None
     try:
         for batch in batches:

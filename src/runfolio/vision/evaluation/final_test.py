@@ -24,7 +24,8 @@ TEST_METRIC = "test/acc"
 
 
 def is_tested_at_end(settings: TrackingConfig, series: Mapping[str, Any] | None) -> bool:
-    """Return whether a run is tested when it ends. With `chosen`, the best run of a series is tested later instead.
+    """Return whether a run is tested when it ends. If `test_at` is `chosen`, the best run of a series is tested later
+    instead.
 
     A run that repeats an earlier run is tested if the earlier run was tested.
     """

@@ -1,4 +1,4 @@
-"""Loader of the checkpoints of `runfolio train`: entry point `vision` in the group `runfolio.loaders`."""
+"""Loader for the checkpoints of `runfolio train`. It is the entry point `vision` in the group `runfolio.loaders`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedCl
 
     Args:
         checkpoint: Checkpoint to load.
-        own_model: Network of the user script that saved the checkpoint, loaded with the stored tensors.
+        own_model: Network of the user script that saved the checkpoint. It already contains the stored tensors.
 
     Raises:
-        DamagedFile: The metadata do not describe a classifier, or describe one that cannot be built; the message names
-            the field.
-        ConfigError: The tensors do not fit the model; the message names them.
+        DamagedFile: The metadata do not describe a classifier, or the described classifier cannot be built; the message
+            names the field.
+        ConfigError: The tensors do not fit the model; the message names the tensors.
         NotFound: The installed version of torchvision or timm does not have the model.
-        MissingExtra: torch or torchvision is not installed, or timm, which the model needs.
+        MissingExtra: torch or torchvision is not installed, or the model needs timm, which is not installed.
     """
     with vision_extra("loading a classifier"):
         import torch

@@ -1,4 +1,5 @@
-"""Classifiers of user scripts: the network of the script, with the classes and the transform of the checkpoint."""
+"""Classifiers of user scripts. The script provides the network; the checkpoint provides the classes and the
+transform."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class StoredTransform:
     channels: int
     """Number of channels to which a picture is converted before the first step."""
     shorter_side: int | None
-    """Largest size in pixels to which the shorter side is resized; None if the aspect ratio is not kept."""
+    """Maximum length in pixels to which a step resizes the shorter side; None if no step keeps the aspect ratio."""
     at_least: None = None
     value_range: None = None
 
@@ -53,7 +54,7 @@ def own_classifier(checkpoint: Checkpoint, model: nn.Module) -> LoadedClassifier
 
     Args:
         checkpoint: Checkpoint with classes and transform.
-        model: Network of the script, loaded with the tensors of the checkpoint.
+        model: Network of the script, which already contains the tensors of the checkpoint.
 
     Raises:
         ConfigError: The script did not pass classes or a transform to `run.checkpoint`.

@@ -19,11 +19,11 @@ from runfolio.vision.data import load_data
 from runfolio.vision.data.pictures import ValueRange, read_bytes, read_picture, upright
 
 Picture = str | Path | bytes | Image.Image | NDArray[Any] | torch.Tensor
-"""Input picture: a file or its content, a Pillow image, an array [h, w] or [h, w, 3], or a tensor [h, w] or
+"""Input picture: the path or the bytes of a file, a Pillow image, an array [h, w] or [h, w, 3], or a tensor [h, w] or
 [1 or 3, h, w].
 
-Pixels are uint8, or floats from 0 to 1. For a classifier of images of more than 8 bits, grey pixels have the values
-that image files store.
+Pixels are uint8, or floats from 0 to 1. If the classifier was trained on images with more than 8 bits per channel, grey
+pixels have the values that image files store.
 """
 
 
@@ -52,14 +52,14 @@ class Prediction:
     probability: float
     """Probability of the predicted class."""
     probabilities: dict[str, float]
-    """Probability of each class, in the order of the classes. They sum to 1."""
+    """Probability of each class, in the order of the classes. The probabilities sum to 1."""
     seconds: float
     """Time to transform and classify the decoded picture, in seconds."""
     image: str
     """Path of the file, or the number of the picture, such as `image 3`."""
 
     def top(self, count: int = 3) -> dict[str, float]:
-        """Return the most probable classes with their probabilities, the most probable first."""
+        """Return the `count` most probable classes with their probabilities, the most probable first."""
         return dict(sorted(self.probabilities.items(), key=lambda entry: -entry[1])[:count])
 
 
@@ -82,7 +82,7 @@ class LoadedClassifier:
     data: str | None
     """Name of the training data; None for the model of a user script."""
     test_data: str | None = None
-    """Name of the data with the test images; None: `data`."""
+    """Name of the data with the test images; None: the same as `data`."""
 
     def predict(self, images: Picture | Iterable[Picture]) -> list[Prediction]:
         """Return a prediction for each picture, in order.
@@ -92,7 +92,7 @@ class LoadedClassifier:
 
         Raises:
             NotFound: A file does not exist.
-            DamagedFile: A file cannot be read as an image; the message names it and the reason.
+            DamagedFile: A file cannot be read as an image; the message contains the file and the reason.
             ConfigError: A picture has an unknown type, or the network does not accept it.
         """
         return [self._predict_one(picture, number) for number, picture in enumerate(_as_pictures(images), start=1)]
@@ -141,7 +141,7 @@ def open_picture(
         picture: Picture to convert.
         at_least: See `read_picture`.
         name: Name that error messages use for a picture without a path.
-        is_deep: Whether to keep grey values of more than 8 bits.
+        is_deep: Whether to keep grey values with more than 8 bits.
 
     Raises:
         NotFound: The file does not exist.
@@ -215,7 +215,7 @@ def _as_pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
 
 
 def _is_one_picture(images: Any) -> bool:
-    """Return whether `images` is one picture. A string, array or tensor of one picture is iterable, too."""
+    """Return whether `images` is one picture. A single picture can be iterable, too, such as a string or an array."""
     if isinstance(images, torch.Tensor):
         return images.ndim == 2 or (images.ndim == 3 and images.shape[0] in (1, 3))
     if isinstance(images, np.ndarray):

@@ -1,4 +1,4 @@
-"""Record of an evaluation after the training: a file of answers in the evaluated run."""
+"""Record of an evaluation that is made after training: a file of answers in the evaluated run."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from runfolio.vision.evaluation.evaluate import EvaluationResult
 
 _DATA_NAME = 60
-"""Most characters of a data set in the name of a split."""
+"""Maximum number of characters of a data set's name that the name of a split contains."""
 
 
 def record_evaluation(run: RecordedRun, result: EvaluationResult, own_data: str | None) -> str:
-    """Add the answers of an evaluation to a run, which may be finished, and return the name of their split.
+    """Add the answers of an evaluation to a run, which may be finished, and return the name of the answers' split.
 
-    The file is named after a writer of its own, so it never replaces one of the run or of another evaluation. Answers
-    to other data than the run's have a split of their own.
+    The file name contains a new writer id, so the file never replaces a file of the run or of another evaluation. If
+    the run was trained on different data, the answers form a separate split, which is named after the evaluated data.
 
     Args:
         own_data: Name of the data that the run was trained on; None if it is unknown.
     Raises:
-        OSError: The store cannot be written, or the run is gone.
+        OSError: The store cannot be written, or the run no longer exists.
         ConfigError: The names of the classes are too long for a file.
     """
     split: str = result.split

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _BATCH = 32
-"""Number of rows per four threads that are computed before the rows of other processes are read again."""
+"""Number of rows, for every four threads, that are computed before the rows of other processes are read again."""
 _BATCHES_AHEAD = 2
 """Number of batches that are decoded while one batch is computed."""
 _FILL_LOCK = ".filling"
@@ -77,7 +77,7 @@ class CachedFeatures(Dataset[Labelled]):
         return self.__getitems__([sample])[0]
 
     def __getitems__(self, samples: Sequence[int | SampleRef]) -> list[Labelled]:
-        """Return several items at once, as loaders request a batch."""
+        """Return several items at once. A loader calls this method for each batch."""
         refs = [sample if isinstance(sample, SampleRef) else SampleRef(0, sample) for sample in samples]
         views = [ref.epoch % len(self._addresses) for ref in refs]
         rows = self._rows.gather(self._addresses[views, [ref.position for ref in refs]])
@@ -102,7 +102,7 @@ class FeatureCache:
         views: Views | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Cut the network and open its cache folder.
+        """Cut the network, and open the cache folder of its features.
 
         Args:
             model: Network with a frozen backbone (`freeze_backbone`), on its device.
@@ -192,7 +192,7 @@ class FeatureCache:
                 self._progress.remove_task(task)
 
     def _add(self, ids: list[bytes], pixels: list[torch.Tensor], compute: FeatureFunction) -> None:
-        # Several processes may need the same images. Only one of them computes at a time, and the others read its rows.
+        # Several processes may need the same images. Only one process computes at a time, and the others read its rows.
         with hold_claim(self._rows.folder / _FILL_LOCK):
             self._rows.refresh()
             new = [index for index, row_id in enumerate(ids) if row_id not in self._rows]
@@ -203,7 +203,7 @@ class FeatureCache:
         self, images: ImageSet, missing: dict[bytes, tuple[int, int]], batch_size: int
     ) -> Iterator[tuple[list[bytes], list[torch.Tensor]]]:
         """Yield the ids and the [c, h, w] uint8 pixels of one batch of images at a time. Threads decode a few batches
-        ahead."""
+        in advance."""
         rows: dict[int, list[tuple[bytes, int]]] = {}
         for row_id, (index, view) in missing.items():
             rows.setdefault(index, []).append((row_id, view))

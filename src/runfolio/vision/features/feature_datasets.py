@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureDatasets:
-    """Features of all images of a run, and the cut of its network."""
+    """Features of all images of a run, and the cut of the run's network."""
 
     train: CachedFeatures
     val: CachedFeatures
@@ -48,7 +48,7 @@ def can_use_features(settings: TrainSettings) -> bool:
 def build_feature_datasets(
     preparation: Preparation, model: nn.Module, progress: Progress | None, parts: Container[Part] = PARTS
 ) -> FeatureDatasets:
-    """Return the features of the images, and compute those that are not cached yet.
+    """Return the features of the images, and compute features that are not cached yet.
 
     Args:
         model: Network whose frozen part has its final weights.

@@ -12,8 +12,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 class WeightAverage:
     """Exponential moving average of a network's weights and buffers, such as the statistics of batch norm.
 
-    It starts with the initial weights. Each step sets it to `decay * average + (1 - decay) * weights`. Integer tensors
-    are copied.
+    The average starts with the initial weights. Each step sets the average to
+    `decay * average + (1 - decay) * weights`. Integer tensors are copied.
     Source: Polyak and Juditsky, https://doi.org/10.1137/0330046; as in `torch.optim.swa_utils`
     """
 

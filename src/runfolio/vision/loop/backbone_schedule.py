@@ -1,4 +1,4 @@
-"""Freezing of a backbone, for all epochs or only for the first ones."""
+"""Freezing of a backbone, for all epochs or only for the first epochs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Early stopping based on the number of epochs since the best one."""
+"""Early stopping based on the number of epochs since the best epoch."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 
 class EarlyStopping:
-    """Counter of the epochs since the best one. An equal score is no improvement, as for the checkpoint `best`."""
+    """Counter of the epochs since the best epoch. An equal score does not count as an improvement. The checkpoint
+    `best` follows the same rule."""
 
     def __init__(self, patience: int | None) -> None:
-        """Start before the first epoch.
+        """Start the counter at 0.
 
         Args:
             patience: Number of epochs without improvement before training stops; None: no limit.
@@ -18,7 +19,7 @@ class EarlyStopping:
         self._patience = patience
         self._best: float | None = None
         self.waited = 0
-        """Number of epochs since the best one."""
+        """Number of epochs since the best epoch."""
 
     def update(self, score: float) -> None:
         """Count an epoch. A higher score is better; NaN is never better."""

@@ -1,6 +1,6 @@
 """Loss and accuracy of one pass over images.
 
-Both are means over images, so a smaller last batch has the right weight. The sums stay on the device until the pass
+Both are means over images, so a smaller last batch is weighted correctly. The sums stay on the device until the pass
 ends, so no batch waits for a GPU.
 """
 
@@ -17,9 +17,10 @@ class EpochResult(NamedTuple):
     """Loss, accuracy, size and duration of one pass."""
 
     loss: float
-    """Mean cross-entropy per image; NaN or infinite if the loss of any batch is."""
+    """Mean cross-entropy per image; NaN or infinite if the loss of any batch is NaN or infinite."""
     accuracy: float
-    """Share of images predicted correctly. The true class of a mixed image is the one with the largest share."""
+    """Fraction of the images that were predicted correctly. The true class of a mixed image is the class with the
+    largest proportion."""
     images: int
     seconds: float
 

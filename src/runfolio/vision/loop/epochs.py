@@ -14,7 +14,7 @@ from runfolio.vision.loop.input_pipeline import Batches
 from runfolio.vision.loop.train_state import TrainState
 
 OnBatch = Callable[[torch.Tensor], object]
-"""Callback after each evaluated batch. Its argument is the logits, on the device."""
+"""Callback that runs after each evaluated batch. Its argument is the logits, a tensor on the device."""
 OnStep = Callable[[torch.Tensor], None]
 """Callback that runs after each optimizer step. Its argument is the step's mean loss, a tensor on the device."""
 
@@ -24,7 +24,7 @@ class Evaluation(NamedTuple):
 
     result: EpochResult
     predicted: torch.Tensor
-    """Predicted classes, [n] int64 on the CPU, like `labels`."""
+    """Predicted classes, [n] int64 on the CPU. `labels` has the same format."""
     labels: torch.Tensor
 
 
@@ -46,9 +46,9 @@ def train_epoch(state: TrainState, batches: Batches, on_step: OnStep) -> EpochRe
 
 
 def _backward(state: TrainState, images: torch.Tensor, labels: torch.Tensor, index: int) -> torch.Tensor:
-    """Accumulate the gradients of a batch, and return its share of the step's mean loss.
+    """Accumulate the gradients of a batch, and return the batch's contribution to the step's mean loss.
 
-    The share is weighted by the number of images, so the gradients of the step equal those of one large batch.
+    The contribution is weighted by the number of images, so the step has the same gradients as one large batch.
 
     Args:
         index: Number of the batch in its epoch.

@@ -35,7 +35,8 @@ _SMALL_HEAD = 100_000
 compute."""
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
-"""Pairs on the device: [b, c, h, w] uint8 pixels or [b, size] features, and [b] int64 labels."""
+"""Batches on the device. Each batch is a pair: [b, c, h, w] uint8 pixels or [b, size] features, and [b] int64
+labels."""
 
 
 class Loaders(NamedTuple):
@@ -47,7 +48,7 @@ class Loaders(NamedTuple):
 
 
 class InputPipeline:
-    """Source of the batches of a training run: images, or the features that a frozen backbone computes from them."""
+    """Source of the batches of a training run: images, or the features that a frozen backbone computes from images."""
 
     def __init__(self, preparation: Preparation) -> None:
         settings, source, spec = preparation.settings, preparation.source, preparation.spec
@@ -87,7 +88,7 @@ class InputPipeline:
         """Open the caches, and compute missing features.
 
         Args:
-            state: State whose weights are those that training starts or continues with.
+            state: State that contains the weights with which training starts or continues.
             parts: Parts of the data that will be used.
 
         Returns:
@@ -130,8 +131,8 @@ class InputPipeline:
 
     @contextmanager
     def connect(self, state: TrainState) -> Iterator[Loaders]:
-        """Yield loaders for the rest of the current epoch. Inside the block, the networks of `state` accept their
-        batches."""
+        """Yield loaders for the rest of the current epoch. Inside the block, the networks of `state` accept the batches
+        of these loaders."""
         loaders = self._images
         with ExitStack() as connection:
             if self._features is not None and self._feature_datasets is not None and state.is_frozen:

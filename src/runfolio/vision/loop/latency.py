@@ -13,7 +13,8 @@ from runfolio.vision.models import ModelSpec
 _WARM_UP, _REPEATS, _LIMIT_S = 5, 100, 0.2
 _MAX_NETWORKS = 64
 _measured_ms: dict[tuple[ModelSpec, str, str, bool], float] = {}
-"""Latencies keyed by network, precision, device and compilation. Most runs of a series share a network."""
+"""Latencies in milliseconds, keyed by network, precision, device and compilation. Most runs of a series share a
+network."""
 
 
 def predict_ms(state: TrainState, spec: ModelSpec, image: torch.Tensor) -> float:

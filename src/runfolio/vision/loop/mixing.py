@@ -1,5 +1,4 @@
-"""Mixup and CutMix. The random numbers for a batch depend only on the seed and the numbers of the epoch and the
-batch."""
+"""Mixup and CutMix. The random numbers for a batch depend only on the seed, the epoch number and the batch number."""
 
 from __future__ import annotations
 
@@ -9,22 +8,23 @@ from runfolio.vision._torchvision import v2
 from runfolio.vision.batches.augment import seeded_generator
 
 _STREAM = 1
-"""Random stream for mixing. It differs from the stream that augments the image with the same number as the batch."""
+"""Number of the random stream for mixing. Because of it, mixing a batch and augmenting the image with the same number
+use different random numbers."""
 
 
 class Mixing:
-    """Callable that mixes each image of a batch with another one, and their labels in the same proportion.
+    """Callable that mixes each image of a batch with another image, and mixes their labels in the same proportion.
 
     `mixup` blends whole images (Zhang et al., arXiv:1710.09412). `cutmix` pastes a rectangle of another image (Yun et
-    al., arXiv:1905.04899). If both are on, one of them is chosen at random for each batch.
+    al., arXiv:1905.04899). If both methods are on, one method is chosen at random for each batch.
     """
 
     def __init__(self, *, mixup: float, cutmix: float, classes: int, seed: int) -> None:
         """Set up the mixing.
 
         Args:
-            mixup: Parameter alpha of the Beta distribution of the proportion; 0: off.
-            cutmix: Parameter alpha for CutMix; 0: off.
+            mixup: Parameter alpha of the Beta distribution from which mixup draws the proportion; 0: off.
+            cutmix: The same parameter for CutMix; 0: off.
         """
         alphas = ((v2.MixUp, mixup), (v2.CutMix, cutmix))
         self._transforms = [transform(alpha=float(alpha), num_classes=classes) for transform, alpha in alphas if alpha]
@@ -33,7 +33,8 @@ class Mixing:
     def __call__(
         self, images: torch.Tensor, labels: torch.Tensor, *, epoch: int, batch: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return mixed [b, c, h, w] images and [b, classes] float32 class shares; unchanged inputs if mixing is off.
+        """Return mixed images, [b, c, h, w], and class probabilities, [b, classes]. Without mixing, the inputs are
+        unchanged.
 
         Args:
             images: Images, [b, c, h, w].

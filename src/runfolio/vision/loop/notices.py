@@ -19,7 +19,7 @@ class TrainingWarning(UserWarning):
 
 
 class Notices:
-    """Notices of one run. Each is shown once on the terminal and logged with the run."""
+    """Notices of one run. Each notice is shown once on the terminal and logged with the run."""
 
     def __init__(self, run: Run, progress: Progress | None) -> None:
         """Start without notices.

@@ -17,14 +17,15 @@ from runfolio.vision.settings import OptimConfig, ScheduleConfig
 
 _START, _END = 1 / 25, 1 / 25 / 1e4
 _RISING = 0.3
-"""Defaults of OneCycleLR: start at 1/25 of the rate, end 10,000 times lower, rise for 30 % of the steps."""
+"""Defaults of OneCycleLR. The rate starts at 1/25 of its maximum, rises for 30 % of the steps, and ends at 1/10,000 of
+its initial value."""
 
 
 def make_optimizer(model: nn.Module, settings: OptimConfig, *, rate_decay: float) -> Optimizer:
     """Return the optimizer of the trainable parameters.
 
     Args:
-        rate_decay: Ratio of the learning rate of each backbone stage to that of the next stage.
+        rate_decay: Ratio of the learning rate of each backbone stage to the rate of the next stage.
     """
     optimizer = _optimizer(_groups(model, settings.lr, rate_decay), settings)
     keep_state_layout(optimizer)
@@ -45,7 +46,7 @@ def _optimizer(groups: list[dict[str, Any]], settings: OptimConfig) -> Optimizer
 
 
 def _groups(model: nn.Module, lr: float, rate_decay: float) -> list[dict[str, Any]]:
-    """Return the parameter groups: one, or one per stage with its own learning rate, the head first.
+    """Return one parameter group, or one group per stage if the stages have different rates. The head comes first.
 
     Source: discriminative fine-tuning, ULMFiT, Howard and Ruder, arXiv:1801.06146, section 3.1; layer-wise learning
     rate decay, BEiT, Bao et al., arXiv:2106.08254, as in timm's `param_groups_layer_decay`
@@ -68,19 +69,19 @@ def make_scheduler(
     """Return a scheduler whose `step` must be called after each optimizer step.
 
     Args:
-        factor: Function that returns the factor by which the learning rates are multiplied at a step, counted from 0.
-            Default: the schedule of the settings.
+        factor: Function that returns the factor by which the learning rates are multiplied at a step. Steps are counted
+            from 0. Default: the schedule of the settings.
     """
     return LambdaLR(optimizer, factor or RateFactor.of(settings, steps_per_epoch).at)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RateFactor:
-    """Schedule of the factor by which the learning rate is multiplied at each step, counted from 0.
+    """Schedule of the factor by which the learning rate is multiplied at each step. Steps are counted from 0.
 
-    Warm-up is linear and reaches 1 at step `warmup_steps`. The schedule then runs for the remaining steps. One-cycle
-    rises during the warm-up steps, or by default for 30 % of all steps.
-    The values equal those of torch's LinearLR, CosineAnnealingLR, OneCycleLR (without its momentum cycle) and StepLR.
+    Warm-up is linear and reaches 1 at step `warmup_steps`. The schedule then runs for the remaining steps. The
+    one-cycle schedule rises during the warm-up steps, or by default for 30 % of all steps. The values equal those of
+    torch's LinearLR, CosineAnnealingLR, OneCycleLR (without its momentum cycle) and StepLR.
     Source: SGDR, Loshchilov and Hutter, arXiv:1608.03983; Super-Convergence, Smith and Topin, arXiv:1708.07120
     """
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class EpochProgressBar:
-    """Task that counts the steps of all epochs and is removed from the display on exit. It needs a display to be
+    """Task that counts the steps of all epochs and is removed from the display on exit. Without a display, nothing is
     shown."""
 
     def __init__(
@@ -30,7 +30,7 @@ class EpochProgressBar:
         """Add the task to the display.
 
         Args:
-            log_line: Function that logs the line of an epoch if it is not printed.
+            log_line: Function that logs the line of an epoch if the line is not printed.
             steps: Number of steps per epoch.
             completed: Number of steps completed by earlier attempts.
         """
@@ -70,9 +70,9 @@ class EpochProgressBar:
             self._progress.advance(self._task)
 
     def report(self, metrics: Mapping[str, float], accuracy: str) -> None:
-        """Show the training loss and the accuracy that chooses the best epoch, also as a permanent line.
+        """Show the training loss and the accuracy that chooses the best epoch, and also write them as a permanent line.
 
-        The line is printed to stdout unless that would disturb the bar. The run's console log contains it in any case.
+        The line is printed to stdout unless this would disturb the bar. The run's console log always contains the line.
         """
         results = f"loss {metrics['train/loss']:.3f}, {accuracy} {metrics[accuracy]:.1%}"
         self._metrics = f" · {results}"

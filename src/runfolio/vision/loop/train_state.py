@@ -22,7 +22,8 @@ from runfolio.vision.models.precision import Network, mixed_precision
 from runfolio.vision.prepare import Preparation
 
 UNAVERAGED = "unaveraged"
-"""Checkpoint part with the weights in training, if the part `model` contains their average."""
+"""Checkpoint part for the weights that are trained. It exists if the part `model` contains an average of these
+weights."""
 
 SETTINGS_OF_PARTS = ("optimizer", "ema", "precision")
 """Settings that decide which parts a checkpoint has."""
@@ -38,11 +39,11 @@ class TrainState:
         settings: Settings of the run.
         images: Number of training images.
         device: Device of the network and its batches.
-        model: The network in training.
-        optimizer: Updates the parameters of `model`.
-        scaler: Scales the loss in fp16, so that small gradients do not become zero; otherwise does nothing.
+        model: Network that is trained.
+        optimizer: Optimizer of `model`.
+        scaler: Loss scaler. In fp16, it keeps small gradients from becoming zero. Otherwise, it does nothing.
         stopping: Early stopping.
-        freezing: Schedule of the backbone.
+        freezing: Schedule of the epochs in which the backbone is frozen.
         metrics: Sums over the images of the current epoch.
         epoch: Number of completed epochs.
         step: Number of completed optimizer steps.
@@ -148,9 +149,10 @@ class TrainState:
 
     @property
     def epoch_rates(self) -> dict[str, float]:
-        """Learning rates at the start of the epoch: `lr` of the head, and `lr/backbone` if the backbone has its own.
+        """Learning rates at the start of the epoch: `lr` of the head, and `lr/backbone` if the backbone has its own
+        rate.
 
-        `lr/backbone` is the rate of the stage next to the head; 0 while the backbone is frozen.
+        `lr/backbone` is the rate of the stage next to the head. It is 0 while the backbone is frozen.
         """
         rates = {"lr": self.epoch_lr}
         if self.settings.unfreeze_after is not None or len(self.optimizer.param_groups) > 1:
@@ -195,8 +197,8 @@ class TrainState:
     def checkpoint_parts(self) -> dict[str, Any]:
         """Return the parts of a checkpoint, for `run.checkpoint` and `run.restore`.
 
-        The part `model` is the network that predicts. If it is an average, the weights in training form an additional
-        part.
+        The part `model` is the network that predicts. If this network is a weight average, the trained weights form an
+        additional part.
         """
         return {
             "model": self.predicting,

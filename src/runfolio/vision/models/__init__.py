@@ -46,7 +46,7 @@ def check_model_name(name: str) -> None:
     """Check that a model exists.
 
     Raises:
-        NotFound: The model does not exist; the message names the most similar ones.
+        NotFound: The model does not exist; the message lists similar names.
         MissingExtra: The model belongs to timm, which is not installed.
     """
     if name.startswith(timm_zoo.PREFIX):

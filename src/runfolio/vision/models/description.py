@@ -1,4 +1,5 @@
-"""JSON description of a classifier in the metadata of a checkpoint, which suffices to rebuild it with the weights."""
+"""JSON description of a classifier in the metadata of a checkpoint. Together with the weights, it suffices to rebuild
+the classifier."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ class ClassifierDescription:
     data: str
     """Name of the training data."""
     test_data: str | None = None
-    """Name of the data with the test images; None: `data`."""
+    """Name of the data with the test images; None: the same as `data`."""
 
     def as_meta(self) -> dict[str, Any]:
         return {

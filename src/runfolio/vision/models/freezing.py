@@ -1,4 +1,4 @@
-"""Freezing of backbones, so that training does not change them."""
+"""Freezing of backbones. Training does not change a frozen backbone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runfolio.vision.models.head import head_layers, head_modules
 
 
 def freeze_backbone(model: nn.Module) -> None:
-    """Freeze all parameters except those of the head."""
+    """Freeze all parameters except the parameters of the head."""
     model.requires_grad_(False)
     for module in head_modules(model):
         module.requires_grad_(True)

@@ -9,7 +9,8 @@ from torch import nn
 
 
 class LinearAfterDropout(nn.Linear):
-    """Linear layer that applies dropout to its inputs. Its keys are those of a linear layer, so weights fit both."""
+    """Linear layer that applies dropout to its inputs. Its state keys equal those of `nn.Linear`, so the same weights
+    fit both layers."""
 
     def __init__(self, layer: nn.Linear, probability: float) -> None:
         super().__init__(layer.in_features, layer.out_features, device="meta")
@@ -24,8 +25,8 @@ class LinearAfterDropout(nn.Linear):
 def head_layers(model: nn.Module) -> tuple[str, ...]:
     """Return the names of the layers that return the logits. Only timm models can have several such layers.
 
-    A timm model names its layers. In other models, it is the linear or convolutional layer that was registered last,
-    which is true for tinyvgg, mlp, and all classification models of torchvision.
+    A timm model names these layers. In any other model, the layer is the linear or convolutional layer that was
+    registered last. This is correct for tinyvgg, mlp, and all classification models of torchvision.
     """
     published = getattr(model, "pretrained_cfg", {}).get("classifier")
     if published:
@@ -40,7 +41,7 @@ def head_keys(model: nn.Module) -> set[str]:
 
 
 def head_modules(model: nn.Module) -> list[nn.Module]:
-    """Return the layers of the head, and the dropout directly before each."""
+    """Return the layers of the head, and the dropout directly before each layer."""
     modules: list[nn.Module] = []
     for name in head_layers(model):
         dropout = _dropout_before(model, name)

@@ -1,4 +1,4 @@
-"""Division of a network into its frozen part, which computes features, and the part that trains on them."""
+"""Division of a network into its frozen part, which computes features, and the part that trains on these features."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from runfolio.vision.models.freezing import train_mode
 from runfolio.vision.models.tape import CutUnavailable, Tape, record_tape, trained_layers
 
 _TOLERANCE = 1e-4
-"""Maximum difference between two passes over the same images, as a share of the largest value."""
+"""Maximum difference between two passes over the same images, as a fraction of the largest value."""
 _ROUNDINGS = 8
-"""Maximum difference between batches of different sizes, in machine epsilons, if that is more than `_BATCH_TOLERANCE`.
-The batch size changes the order in which values are summed."""
+"""Maximum difference between batches of different sizes, in machine epsilons. `_BATCH_TOLERANCE` applies instead if it
+allows a larger difference. The batch size changes the order in which values are summed."""
 _BATCH_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class NetworkCut:
-    """Position of a cut, and the computation after it. The cut holds no weights, so it fits every copy of the
+    """Position of a cut, and the computation after the cut. The cut holds no weights, so it fits every copy of the
     network."""
 
     shapes: tuple[tuple[int, ...], ...]
-    """Shapes of the features of an image, one per layer that takes them."""
+    """Shapes of the features of an image, one shape per layer that takes features."""
     dtype: torch.dtype
     """Type of the features."""
     formats: tuple[torch.memory_format, ...]
-    """Memory order of the input of each of these layers. Dropout draws its random numbers in this order."""
+    """Memory order of the input of each layer that takes features. Dropout draws its random numbers in this order."""
     _training: Tape
     _evaluating: Tape
 
@@ -59,8 +59,8 @@ class NetworkCut:
     def logits(self, model: nn.Module, features: torch.Tensor) -> torch.Tensor:
         """Return the [b, classes] logits of `model` for [b, size] features, which are not changed.
 
-        The logits equal those for the images. In training mode, this includes the random numbers of dropout, if the
-        frozen part is in evaluation mode.
+        The logits equal those for the original images. In training mode, dropout draws the same random numbers as for
+        the images, provided that the frozen part is in evaluation mode.
         """
         sizes = [math.prod(shape) for shape in self.shapes]
         parts = [
@@ -71,7 +71,7 @@ class NetworkCut:
 
     @contextmanager
     def head_alone(self, model: nn.Module) -> Iterator[None]:
-        """Make `model` accept features instead of images. Its hooks still work."""
+        """Make `model` accept features instead of images. The hooks of the model still work."""
         vars(model)["forward"] = partial(self.logits, model)
         try:
             yield
@@ -80,10 +80,10 @@ class NetworkCut:
 
 
 def cut_network(model: nn.Module, image_shape: tuple[int, int, int]) -> NetworkCut:
-    """Cut a network before the first layers that train, or the dropouts directly before them, and test the cut.
+    """Cut a network before the first layers that train, or the dropouts directly before these layers, and test the cut.
 
     Args:
-        model: Network, which is not changed. The parameters that do not require gradients are frozen.
+        model: Network, which is not changed. Parameters that do not require gradients count as frozen.
         image_shape: Shape of the random images that the test uses, (c, h, w).
 
     Raises:
@@ -102,7 +102,7 @@ def cut_network(model: nn.Module, image_shape: tuple[int, int, int]) -> NetworkC
         evaluating, _ = record_tape(model, images[:2], training.points)
         evaluation_logits, inputs = _run(model, training.points, images)
         _check_tape(evaluating, model, inputs, evaluation_logits, "in evaluation")
-        fewer = images[:2].contiguous(memory_format=torch.channels_last)  # the layout for computing features
+        fewer = images[:2].contiguous(memory_format=torch.channels_last)  # the memory layout for computing features
         _check_batch_independence(inputs, _run(model, training.points, fewer)[1])
 
         train_mode(model, frozen_backbone=True)
@@ -113,7 +113,7 @@ def cut_network(model: nn.Module, image_shape: tuple[int, int, int]) -> NetworkC
 
 
 def frozen_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the parameters and buffers that features depend on: those of all layers that do not train."""
+    """Return the parameters and buffers of all layers that do not train. The features depend only on these tensors."""
     trained = tuple(f"{name}." for name in trained_layers(model))
     return {key: tensor for key, tensor in model.state_dict().items() if not key.startswith(trained)}
 
@@ -131,7 +131,7 @@ def _check_batch_independence(inputs: list[torch.Tensor], with_fewer: list[torch
 
 
 def _check_tape(tape: Tape, model: nn.Module, inputs: list[torch.Tensor], logits: torch.Tensor, when: str) -> None:
-    """Check that the tape returns the logits for a batch whose size differs from the recorded one."""
+    """Check that the tape returns the logits for a batch whose size differs from the recorded size."""
     try:
         replayed = tape.replay(model, [part.clone() for part in inputs])
     except (RuntimeError, ValueError, IndexError) as error:  # shapes that do not fit
@@ -157,7 +157,7 @@ def _run(model: nn.Module, points: tuple[str, ...], images: torch.Tensor) -> tup
 def _recording_inputs(
     model: nn.Module, points: tuple[str, ...]
 ) -> Iterator[Callable[[torch.Tensor], tuple[torch.Tensor, list[torch.Tensor]]]]:
-    """Yield a thread-safe function that, like `_run`, maps images to output and inputs."""
+    """Yield a thread-safe function that maps images to the same results as `_run`."""
     thread_state = threading.local()
 
     def save_input(name: str, module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:

@@ -15,7 +15,7 @@ _MAX_UNITS = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """Description of a network that suffices to rebuild it."""
+    """Description from which a network can be rebuilt."""
 
     name: str
     channels: int

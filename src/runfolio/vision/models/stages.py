@@ -12,7 +12,7 @@ from runfolio.vision.models.head import head_modules
 _Path = tuple[str, ...]
 """Path of a module in the network, such as `("features", "3", "block")`."""
 _MAX_STAGE_SHARE = 0.5
-"""Largest share of the backbone's layers in one stage."""
+"""Maximum fraction of the backbone's layers that one stage may contain."""
 
 
 def stages(model: nn.Module) -> list[list[nn.Parameter]]:

@@ -39,7 +39,7 @@ def check_stored_network(spec: ModelSpec, stored: Mapping[str, StoredTensor], la
     Raises:
         NotFound: The model does not exist.
         MissingExtra: The model belongs to timm, which is not installed.
-        ConfigError: A tensor is missing, unexpected, or has the wrong shape or dtype; the message names it.
+        ConfigError: A tensor is missing, unexpected, or has the wrong shape or dtype; the message names the tensor.
         DamagedFile: The described network cannot be built.
     """
     expected = _network_without_storage(spec, label).state_dict()
@@ -47,7 +47,7 @@ def check_stored_network(spec: ModelSpec, stored: Mapping[str, StoredTensor], la
     compare(expected, stored, subject)
     for key, tensor in expected.items():
         if stored[key].dtype != (dtype := _STORED_DTYPES.get(tensor.dtype)):
-            raise ConfigError(f"{subject}: of another dtype: {key} ({stored[key].dtype} instead of {dtype})")
+            raise ConfigError(f"{subject}: of a different dtype: {key} ({stored[key].dtype} instead of {dtype})")
 
 
 def _network_without_storage(spec: ModelSpec, label: str) -> nn.Module:
@@ -59,13 +59,14 @@ def _network_without_storage(spec: ModelSpec, label: str) -> nn.Module:
                 return build_model(spec)
         except (RunfolioError, MemoryError):
             raise
-        except Exception as error:  # architectures raise many types for invalid sizes
+        except Exception as error:  # architectures raise errors of many types for invalid sizes
             reason = str(error).partition("\n")[0] or type(error).__name__
     raise DamagedFile(f"{label} describes a network that cannot be built: {spec.name} ({reason})")
 
 
 class _WeightsWithoutStorage(TorchFunctionMode):
-    """Mode that creates only weights on the `meta` device, since RegNets need CPU tensors to compute their sizes."""
+    """Mode that creates weights on the `meta` device but other tensors on the CPU, since RegNets compute their sizes
+    with tensors."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})

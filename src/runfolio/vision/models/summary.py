@@ -16,7 +16,7 @@ _HEADINGS = ("layer", "type", "output", "parameters", "trainable")
 
 
 class Layer(NamedTuple):
-    """Module without submodules, or with parameters of its own."""
+    """Module that has no submodules, or has its own parameters."""
 
     name: str
     type: str

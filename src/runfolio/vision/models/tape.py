@@ -1,8 +1,9 @@
 """Recording of the computation after the frozen part of a network, and its replay on cached features.
 
-A tape is a list of calls of modules, which are stored by name, and of the torch functions called between them. A replay
-uses the current weights, modes and hooks of the modules. The recording fixes all decisions of Python code, such as
-branches or shapes read from tensors. Therefore `network_cut.py` tests a tape on different images before it is used.
+A tape is a list of calls. It contains the calls of modules, which are stored by name, and the calls of torch functions
+between them. A replay uses the current weights, modes and hooks of the modules. The recording fixes all decisions of
+Python code, such as branches or shapes read from tensors. Therefore `network_cut.py` tests a tape on different images
+before it is used.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class _Call(NamedTuple):
     args: Any
     kwargs: Any
     first: int
-    """Number of the first resulting tensor. The others follow in order."""
+    """Number of the first resulting tensor. The other resulting tensors have the next numbers."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Tape:
     """Number of the output tensor."""
 
     def replay(self, model: nn.Module, features: list[torch.Tensor]) -> torch.Tensor:
-        """Return the output of `model` for these features, which are the inputs of its `points`, [b, ...] each."""
+        """Return the output of `model` for `features`, which are the inputs of the modules at `points`, [b, ...]
+        each."""
         values = dict(zip(self.inputs, features, strict=True))
 
         def actual(value: Any) -> Any:
@@ -87,7 +89,7 @@ class Tape:
 
 
 def trained_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the outermost modules that have trainable parameters of their own, by name."""
+    """Return the outermost modules that have their own trainable parameters, by name."""
     return {name: module for name, module in _leaves(model) if _trains(module)}
 
 
@@ -99,7 +101,8 @@ def record_tape(
     Args:
         model: Model to run.
         images: Images, [b, c, h, w].
-        points: Modules whose inputs are the features. Default: the layers that train, or the dropouts before them.
+        points: Modules whose inputs are the features. Default: the layers that train, or the dropouts before these
+            layers.
 
     Raises:
         CutUnavailable: The computation needs more than the features, or cannot be recorded.
@@ -114,7 +117,8 @@ def record_tape(
 
 
 def _leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Yield the modules that are recorded as one call: modules without submodules, and modules that train."""
+    """Yield the modules that are recorded as one call: modules without submodules, and modules with trainable
+    parameters."""
     for name, child in module.named_children():
         if _trains(child) or next(child.children(), None) is None:
             yield prefix + name, child
@@ -127,7 +131,7 @@ def _trains(module: nn.Module) -> bool:
 
 
 class _ObservedCall(NamedTuple):
-    """One call with its actual tensors."""
+    """Observed call with its actual tensors."""
 
     target: str | Callable[..., Any]
     args: Any
@@ -136,7 +140,8 @@ class _ObservedCall(NamedTuple):
 
 
 class _Recorder(TorchFunctionMode):
-    """Recorder of calls of modules (by hooks) and of torch functions. Calls inside a recorded call are not recorded."""
+    """Recorder of module calls (with hooks) and of torch function calls. Calls inside a recorded call are not
+    recorded."""
 
     def __init__(self, model: nn.Module, points: tuple[str, ...] | None) -> None:
         super().__init__()
@@ -151,7 +156,7 @@ class _Recorder(TorchFunctionMode):
         self._values: list[torch.Tensor] = []  # keeps tensors alive, so that their ids stay unique
         self._numbers: dict[int, int] = {}
         self._dropout_calls: dict[int, list[_ObservedCall]] = {}
-        """Calls since a dropout before the tape starts, keyed by the id of their result."""
+        """Calls from a dropout onwards that happen before the tape starts, keyed by the id of the last result."""
 
     def tape(self, output: object) -> Tape:
         """Return the recording of a forward pass with this output."""
@@ -183,7 +188,7 @@ class _Recorder(TorchFunctionMode):
 
     def _observe(self, call: _ObservedCall) -> None:
         if not call.results and call.target is not torch.Tensor.__setitem__:
-            return  # no tensor, but a shape or a number
+            return  # the result is a shape or a number, not a tensor
         used = _tensors((call.args, call.kwargs))
         if any(id(tensor) in self._numbers for tensor in used):
             self._append(call)
@@ -213,8 +218,8 @@ class _Recorder(TorchFunctionMode):
         if other_tensors or not call.args or value is not call.args[0]:
             raise CutUnavailable(f"its layer {layer} takes more than one input")
         calls = [*self._dropout_calls.get(id(value), ()), call]
-        # The features are the input of the dropout. In evaluation mode it equals the input of the layer, unless there
-        # are further calls between them.
+        # The features are the input of the dropout. In evaluation mode, this input equals the input of the layer,
+        # unless there are other calls between the dropout and the layer.
         point = layer if len(calls) <= 2 else calls[0].target
         if not isinstance(point, str) or point in self._points:
             raise CutUnavailable(f"the dropout before its layer {layer} is a function, which has no hooks")

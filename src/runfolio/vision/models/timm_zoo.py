@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-# timm imports torchvision, which `_torchvision` must import first.
+# timm imports torchvision, so `_torchvision` must be imported before timm.
 from runfolio.errors import MissingExtra, NotFound, did_you_mean
 from runfolio.record.checkpoints.loading import Tensors
 from runfolio.vision import _torchvision  # noqa: F401
@@ -34,7 +34,7 @@ def check(name: str) -> None:
     """Check that timm has a model.
 
     Raises:
-        NotFound: timm does not have the model; the message names the most similar ones.
+        NotFound: timm does not have the model; the message lists similar names.
         MissingExtra: timm is not installed.
     """
     timm = _timm()

@@ -1,4 +1,4 @@
-"""TinyVGG: two blocks of two 3x3 convolutions and a pooling, followed by one linear layer.
+"""TinyVGG: two blocks, each with two 3x3 convolutions and a pooling layer, followed by one linear layer.
 
 Source: CNN Explainer, Wang et al., IEEE TVCG 2020, doi:10.1109/TVCG.2020.3030418 (here with padding, so that images
 of 4x4 pixels or more fit).
@@ -21,7 +21,7 @@ class TinyVGG(nn.Module):
         Args:
             image_shape: (channels, height, width); height and width are at least 4.
             classes: Number of classes.
-            hidden_units: Channels of the convolutions.
+            hidden_units: Number of channels of each convolution.
             dropout: Dropout probability before the last layer.
         """
         super().__init__()

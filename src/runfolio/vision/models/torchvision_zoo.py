@@ -30,8 +30,8 @@ CHANNELS = 3
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
 """Pattern of the SHA-256 prefix in the name of a weights file."""
 
-# Auxiliary classifiers only help training from scratch, and make a model return three outputs. The published weights of
-# both models expect a different normalisation, to which `transform_input` converts that of ImageNet.
+# Auxiliary classifiers only help when a model is trained from scratch, and they add outputs to the model. The published
+# weights of both models expect a different normalisation. `transform_input` converts the ImageNet normalisation to it.
 _WITH_AUXILIARY: dict[str, Any] = {"aux_logits": False, "init_weights": True, "transform_input": True}
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _OPTIONS = {"googlenet": _WITH_AUXILIARY, "inception_v3": _WITH_AUXILIARY}
@@ -103,12 +103,12 @@ def download(name: str) -> Tensors:
             ) from None
     try:
         return weights.get_state_dict(progress=False, weights_only=True)
-    except Exception as error:  # damaged bytes make torch.load raise almost anything
+    except Exception as error:  # damaged bytes make torch.load raise almost any error
         raise DamagedFile(f"{cached} is damaged ({_reason(error)}); delete it and try again") from None
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Download published weights to `path`, and compare their digest with the one in the file name.
+    """Download published weights to `path`, and compare their digest with the digest in the file name.
 
     Raises:
         DownloadFailed: The weights cannot be downloaded, or have a different digest.
@@ -119,7 +119,7 @@ def _fetch(url: str, path: Path) -> None:
     from rich.progress import Progress
 
     with hold_claim(path.with_name(f".{path.name}.lock")) as is_locked:
-        if path.exists():  # another process has downloaded it
+        if path.exists():  # another process has downloaded the weights
             return
         temporary = path.with_name(f".{'' if is_locked else secrets.token_hex(4)}{path.name}")
         with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
@@ -132,7 +132,7 @@ def _fetch(url: str, path: Path) -> None:
 
 
 def current(name: str, tensors: Tensors) -> Tensors:
-    """Return published tensors under the names that `build` uses, without those of auxiliary classifiers."""
+    """Return published tensors under the names that `build` uses, without the tensors of auxiliary classifiers."""
     renamed: Any = OrderedDict(
         (_DOTTED.sub(r"\1", key) if name.startswith("densenet") else key, tensor)
         for key, tensor in tensors.items()

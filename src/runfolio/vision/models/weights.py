@@ -1,4 +1,5 @@
-"""Initial weights: published weights, a file, or those of an earlier run. Nothing is unpickled unsafely."""
+"""Initial weights: published weights, weights from a file, or weights of an earlier run. Nothing is unpickled
+unsafely."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Weights of an earlier training run. Runs share the tensors, so they must not be changed."""
+    """Weights of an earlier training run. Runs share the tensors, so the tensors must not be changed."""
 
     origin: str
     """Readable description of the origin."""
@@ -42,7 +43,7 @@ class Weights:
     """Classes of the outputs; None if they are unknown."""
 
     def put_into(self, model: nn.Module, name: str, classes: tuple[str, ...]) -> None:
-        """Load the weights into `model`, except those of the head if the classes differ.
+        """Load the weights into `model`, except the weights of the head if the classes differ.
 
         Raises:
             DamagedFile: The weights do not fit; the message lists missing keys, unexpected keys and wrong shapes.
@@ -55,13 +56,13 @@ def find_weights(name: str, model: str, store: Path | str | None) -> Weights:
     """Return the weights that the setting names.
 
     Args:
-        name: `DEFAULT`, a file, or a run of the store, whose best checkpoint is used.
+        name: `DEFAULT`, a file, or a run in the store. The best checkpoint of a run is used.
         model: Name of the model.
         store: Store of the run.
 
     Raises:
         NotFound: The file or run does not exist, or the weights cannot be downloaded.
-        DamagedFile: The file contains something other than tensors, which the message names.
+        DamagedFile: The file contains a value that is not a tensor; the message names the value.
         ConfigError: The model has no published weights, or the run trained a different model.
     """
     if name == PUBLISHED:
@@ -97,7 +98,7 @@ def _read(path: Path) -> Tensors:
 def _restricted_load(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # warnings on unusual pickles; errors follow below
+            warnings.simplefilter("ignore")  # unusual pickles cause warnings; errors are handled below
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise DamagedFile(
@@ -106,7 +107,7 @@ def _restricted_load(path: Path) -> Any:
         ) from None
     except MemoryError:
         raise
-    except Exception as error:  # torch.load raises many types on damaged bytes
+    except Exception as error:  # torch.load raises errors of many types on damaged bytes
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise DamagedFile(f"{path} cannot be read as weights: {reason}") from None
 

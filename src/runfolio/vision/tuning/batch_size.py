@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _STEPS_PER_EPOCH = 5
-"""Minimum number of steps per epoch."""
+"""Minimum number of steps per epoch that a batch size must allow."""
 _SMALLEST = 8
 _STEPS = 5
 """Number of steps in one trial. The first step is a warm-up."""
 _SHARE_OF_MEMORY = {"cpu": 0.5, "cuda": 0.8}
-"""Share of the free memory that one step may use."""
+"""Maximum fraction of the free memory that one step may use."""
 _DEPENDS_ON = (
     *("data", "image_size", "augment", "cached_views", "mixup", "cutmix", "cache", "workers"),
     *("model", "hidden_units", "weights", "freeze_backbone", "unfreeze_after", "compile"),
     *("optimizer", "ema", "deterministic", "precision"),
 )
 _measurements: dict[tuple[object, ...], tuple[int, str]] = {}
-"""Chosen sizes and the reasons for them, keyed by device, tried sizes and settings."""
+"""Chosen size and reason, keyed by device, tried sizes and settings."""
 _AS_FAST = 0.95
-"""Share of the highest speed that counts as equally fast. Among equally fast sizes, the smallest is chosen, since it
-makes more steps."""
+"""Minimum speed that counts as equally fast, as a fraction of the highest speed. Among equally fast sizes, the smallest
+is chosen, since it results in more steps."""
 
 
 class _Trial(NamedTuple):
@@ -54,10 +54,10 @@ class _Trial(NamedTuple):
 def resolve_batch_size(preparation: Preparation, progress: Progress | None = None) -> tuple[Preparation, str]:
     """Replace `auto` with a number; return the preparation and a sentence with the reason.
 
-    The size is a power of two that makes at least five steps per epoch. On a GPU, it is the largest size that leaves a
-    fifth of the free memory unused. On a CPU, it is the smallest size that is about as fast as the fastest one.
-    Measurements vary, so the result may differ between calls. A process measures only once for equal settings, for
-    example in a series. A process that repeats a run uses the recorded size.
+    The size is a power of two that results in at least five steps per epoch. On a GPU, it is the largest size that
+    leaves a fifth of the free memory unused. On a CPU, it is the smallest size that is about as fast as the fastest
+    size. Measurements vary, so the result may differ between calls. A process measures only once for the same settings,
+    for example in a series. A process that repeats a run uses the recorded size.
 
     Raises:
         ConfigError: Not even the smallest batch fits into memory.
@@ -104,10 +104,10 @@ def _measure(preparation: Preparation, sizes: list[int], progress: Progress | No
 
 
 def powers_of_two(images: int) -> list[int]:
-    """Return the sizes to try, in ascending order; 2 is always allowed.
+    """Return the sizes to try, in ascending order. The size 2 is always allowed.
 
     Each size divides the images into at least five batches. Sizes that leave a last batch of one image are skipped,
-    since BatchNorm cannot train on it.
+    since BatchNorm cannot train on one image.
     """
     largest = max(images // _STEPS_PER_EPOCH, 2)
     powers = [2**power for power in range(1, int(math.log2(largest)) + 1)]
@@ -116,7 +116,7 @@ def powers_of_two(images: int) -> list[int]:
 
 
 def fastest(speeds: Mapping[int, float]) -> int:
-    """Return the smallest size that is about as fast as the fastest.
+    """Return the smallest size that is about as fast as the fastest size.
 
     Args:
         speeds: Images per second, by size.
@@ -148,7 +148,8 @@ def _trials(preparation: Preparation, sizes: list[int], progress: Progress | Non
 
 
 def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Trial:
-    """Train a few steps on the first batch, with the backbone unfrozen if it ever trains, and discard the network."""
+    """Train a few steps on the first batch, with the backbone unfrozen if the backbone ever trains, and discard the
+    network."""
     settings = replace(preparation.settings, batch_size=size, accumulate=1, workers=0)
     if settings.unfreeze_after is not None:
         settings = replace(settings, unfreeze_after=None, freeze_backbone=False)

@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 LOSS, SMOOTHED, RATE = "lr_finder/loss", "lr_finder/smoothed", "lr_finder/lr"
 """Metrics of the run: loss, smoothed loss and learning rate of each step."""
 STEEPEST, SAFE = "lr_finder/steepest", "lr_finder/safe"
-"""Results of the run."""
+"""Names of the results in the run's summary."""
 _LOWEST, _HIGHEST, _STEPS = 1e-7, 10.0, 100
 _DIVERGED = 4.0
-"""Ratio of the current loss to the lowest loss at which the test stops. Both losses are means over `_RECENT` steps."""
+"""Maximum ratio of the current loss to the lowest loss. The test stops if the ratio is higher. Both losses are means
+over `_RECENT` steps."""
 _RECENT, _WINDOW = 5, 9
 _SAFE_SHARE = 0.1
 _FALLS = 0.05
-"""Share of its initial value by which the loss must fall. Otherwise, no rate is suggested."""
+"""Required drop in the loss, as a fraction of its initial value. If the drop is smaller, no rate is suggested."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +55,13 @@ class RangeTest:
     smoothed: NDArray[np.float64]
     """Weighted means of neighbouring losses, [steps]."""
     steepest: float | None
-    """Rate at which the loss falls fastest; None if it does not fall."""
+    """Rate at which the loss falls fastest; None if the loss does not fall."""
     safe: float | None
     """One tenth of the rate with the lowest loss; None if the loss does not fall."""
 
     @property
     def suggested(self) -> float | None:
-        """Lower of the rates `steepest` and `safe`; None if the loss does not fall."""
+        """Minimum of `steepest` and `safe`; None if the loss does not fall."""
         return None if self.steepest is None or self.safe is None else min(self.steepest, self.safe)
 
     @property
@@ -126,7 +127,7 @@ def find_lr(
 
 
 def _train(preparation: Preparation, progress: Progress | None) -> list[float]:
-    """Return the loss of each step, until it diverges."""
+    """Return the losses of all steps until the loss diverges."""
     settings = preparation.settings
     runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
     state = TrainState(preparation, schedule=lambda step: _rate(step) / settings.lr)
@@ -184,7 +185,7 @@ def analyze(folder: Path, rates: list[float], losses: list[float]) -> RangeTest:
     Args:
         folder: Run folder of the test.
         rates: Learning rate of each step.
-        losses: Loss of each step; the last may be NaN or infinite.
+        losses: Loss of each step; the last loss may be NaN or infinite.
     """
     lr, loss = np.array(rates), np.array(losses)
     smooth = _smooth(loss)

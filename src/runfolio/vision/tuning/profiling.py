@@ -64,7 +64,7 @@ class StepProfiler:
 
         Args:
             steps: Number of remaining steps in the epoch, at least two. The first step is not profiled if there are
-                enough.
+                enough steps.
             notify: Function that reports why the profile cannot be stored.
         """
         os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # keeps the profiler from printing messages
@@ -88,7 +88,7 @@ class StepProfiler:
         self._profiler.stop()
 
     def batches(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the batches, and profile the time spent waiting for each."""
+        """Yield the batches, and profile the time spent waiting for each batch."""
         iterator = iter(batches)
         while True:
             with record_function(_LOADING):
@@ -102,7 +102,7 @@ class StepProfiler:
         self._profiler.step()
 
     def _store(self, profiler: profile) -> None:
-        """Store the profile as an artifact. A failure does not stop the training."""
+        """Store the profile as an artifact. A failure does not stop training."""
         try:
             with tempfile.TemporaryDirectory() as folder:
                 profiler.export_chrome_trace(str(Path(folder) / "trace.json.gz"))
