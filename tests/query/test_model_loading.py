@@ -74,6 +74,15 @@ def test_module_that_does_not_fit_is_refused_with_all_keys(save):
         run.load_model(lambda: Net(7))
 
 
+def test_class_that_needs_arguments_is_refused_with_the_remedy(save):
+    class Sized(torch.nn.Module):
+        def __init__(self, hidden: int) -> None:
+            super().__init__()
+
+    with pytest.raises(ConfigError, match=r"Sized needs arguments \(missing .*'hidden'\); pass a function that builds"):
+        save().load_model(Sized)
+
+
 def test_load_model_refuses_a_target_that_is_not_a_module(save):
     with pytest.raises(ConfigError, match=r"load_model needs a torch.nn.Module"):
         save().load_model(dict)

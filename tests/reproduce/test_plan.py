@@ -18,10 +18,12 @@ import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.query.run import RecordedRun
 from runfolio.record.base.redaction import REDACTED
+from runfolio.record.base.run_parts import Environment
 from runfolio.reproduce import command_line
 from runfolio.reproduce.deviation import Deviation
 from runfolio.reproduce.environment_check import find_deviations
 from runfolio.reproduce.plan import Plan, ReproduceOptions, is_inside_root, make_plan
+from runfolio.reproduce.recorded_variables import without_own_threads
 
 from .conftest import MODEL, SCRIPT, Project
 
@@ -72,6 +74,13 @@ def test_as_many_threads_as_torch_had(edited: Callable[..., RecordedRun], planne
     assert planned(run).variables["OMP_NUM_THREADS"] == "6"
     run = edited(environment={"torch": {"threads": 6}, "variables": {"OMP_NUM_THREADS": "4"}})
     assert planned(run).variables["OMP_NUM_THREADS"] == "4"
+
+
+def test_number_of_threads_that_a_reproduction_sets_itself_is_no_cause():
+    environment: Environment = {"torch": {"threads": 6}}
+    assert without_own_threads(environment, {}, {"OMP_NUM_THREADS": "6", "TZ": "UTC"}) == ({}, {"TZ": "UTC"})
+    for before, after in (({}, {"OMP_NUM_THREADS": "2"}), ({"OMP_NUM_THREADS": "6"}, {"OMP_NUM_THREADS": "6"})):
+        assert without_own_threads(environment, before, after) == (before, after)
 
 
 def test_pythons_path_and_arguments_lead_into_the_fresh_folder(project: Project, planned: Callable[..., Plan]):

@@ -152,6 +152,15 @@ def test_arrays_of_every_kind_have_a_fingerprint(fingerprints):
     assert len(set(prints)) == 8
 
 
+def test_tuple_of_arrays_is_recorded_by_its_indices(store: Path):
+    tensors = (torch.zeros(5, 3), torch.arange(5))
+    with runfolio.init(store=store, strict=True, recording=runfolio.RecordingConfig(code=False)) as run:
+        run.log_data("train", tensors)
+
+    entry = json.loads((run.folder / "run.json").read_text())["data"]["train"]
+    assert [item.name for item in Listing.read(run.folder, entry["fingerprint"])] == ["0", "1"]
+
+
 def test_data_without_fingerprint_is_refused_at_the_call(store: Path, photos: Path):
     refused = [
         torch.utils.data.TensorDataset(torch.zeros(3)),

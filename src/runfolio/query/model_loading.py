@@ -88,12 +88,28 @@ def _as_module(module: Module | Callable[[], Module]) -> Module:
         from torch.nn import Module
     except ModuleNotFoundError:
         raise MissingExtra("torch", "torch", "load_model()") from None
-    model = module if isinstance(module, Module) else module()
+    model = module if isinstance(module, Module) else _build(module)
     if not isinstance(model, Module):
         raise ConfigError(
             f"load_model needs a torch.nn.Module or a function that returns one; {module!r} returned {model!r}"
         )
     return model
+
+
+def _build(module: Callable[[], Module]) -> Module:
+    import inspect
+
+    try:
+        inspect.signature(module).bind()
+    except TypeError as error:
+        name = getattr(module, "__name__", repr(module))
+        raise ConfigError(
+            f"{name} needs arguments ({error}); pass a function that builds the model, such as `lambda: {name}(...)`;"
+            " for --module, name a function of your script without arguments"
+        ) from None
+    except ValueError:  # no signature is known, as for some classes in C
+        pass
+    return module()
 
 
 def _fill_module(checkpoint: Checkpoint, module: Module) -> Module:

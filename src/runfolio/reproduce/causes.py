@@ -18,7 +18,7 @@ from runfolio.record.content.data_listings import compare_listings
 from runfolio.reproduce.deviation import Deviation, sort_deviations
 from runfolio.reproduce.plan import Plan
 from runfolio.reproduce.recorded_start import RecordedStart
-from runfolio.reproduce.recorded_variables import program_variables
+from runfolio.reproduce.recorded_variables import program_variables, without_own_threads
 
 _DETERMINISM_SWITCHES = (
     "deterministic_algorithms",
@@ -197,7 +197,7 @@ def environment_deviations(
         yield Deviation(kind, f"torch.{change.name}", change.before, change.after, rank=0)
     if plan is not None:
         variables = [program_variables(environment.get("variables") or {}) for environment in (before, after)]
-        yield from _change_deviations(plan, "environment", changes(*variables))
+        yield from _change_deviations(plan, "environment", changes(*without_own_threads(before, *variables)))
 
 
 def _hardware(environment: Environment) -> dict[str, Any]:

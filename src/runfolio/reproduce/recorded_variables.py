@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runfolio.record.base.redaction import REDACTED
+from runfolio.record.base.run_parts import Environment
 from runfolio.reproduce.recorded_start import RecordedStart
 from runfolio.tracking.environment.variables import variables
 from runfolio.tracking.process import reproduction
@@ -70,6 +71,22 @@ def program_variables(values: Mapping[str, str]) -> dict[str, str]:
         for name, value in values.items()
         if not any(fnmatchcase(name, pattern) for pattern in _MACHINE_VARIABLES)
     }
+
+
+def without_own_threads(
+    environment: Environment, before: dict[str, str], after: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the variables of a run and of its reproduction without the number of threads that `take_variables` added.
+
+    Args:
+        environment: Recorded environment of the run.
+        before: Variables of the run.
+        after: Variables of the reproduction.
+    """
+    threads = str((environment.get("torch") or {}).get("threads"))
+    if _THREADS_VARIABLE not in before and after.get(_THREADS_VARIABLE) == threads:
+        after = {name: value for name, value in after.items() if name != _THREADS_VARIABLE}
+    return before, after
 
 
 def take_variables(start: RecordedStart, tree: Path) -> TakenVariables:

@@ -151,12 +151,13 @@ def _measure_function(data: Any) -> Callable[[], Measurement]:
     if isinstance(data, (str, os.PathLike)):
         return _path_measure(path_of(data))
     if arrays.is_array(data) or isinstance(data, Mapping):
-        measured = _measure_items(arrays.items(data))
-        return lambda: measured
+        return _arrays_measure(data)
     if isinstance(data, (list, tuple, set, frozenset)):
         paths = [path_of(path) for path in data if isinstance(path, (str, os.PathLike))]
         if paths and len(paths) == len(data):
             return _paths_measure(paths)
+        if isinstance(data, (list, tuple)) and data and all(map(arrays.is_array, data)):
+            return _arrays_measure({str(index): array for index, array in enumerate(data)})
     elif callable(data) and not hasattr(data, "__getitem__"):
         return lambda: Measurement(_check_listing(data()), None)
     raise ConfigError(
@@ -164,6 +165,11 @@ def _measure_function(data: Any) -> Callable[[], Measurement]:
         f" function that returns one, not a {type(data).__name__}, whose items would have to be read one by one: pass"
         " the files or arrays that it reads, or a Listing of (name, digest, label)"
     )
+
+
+def _arrays_measure(data: Any) -> Callable[[], Measurement]:
+    measured = _measure_items(arrays.items(data))
+    return lambda: measured
 
 
 def _check_listing(listing: Any) -> Listing:

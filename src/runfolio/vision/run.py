@@ -222,6 +222,12 @@ def _checkpoint_policy(settings: CheckpointConfig) -> runfolio.CheckpointPolicy:
 
 def _recorded_settings(recorded: RecordedRun, checkpoint: Checkpoint | None) -> TrainSettings:
     label = f"run {recorded.name} ({recorded.id})"
+    names = {field.name for field in fields_of(TrainSettings)}
+    if (recorded.config.keys() != names) if checkpoint is None else (checkpoint.loader != LOADER):
+        raise ConfigError(
+            f"{label} was not made by `runfolio train`; resume it in the script that made it, with"
+            f" runfolio.init(resume={recorded.id!r})"
+        )
     if recorded.state == "finished":
         raise ConfigError(
             f"{label} is finished, so it cannot be resumed; `runfolio fork {recorded.id} --epochs N` continues it as a"
@@ -229,9 +235,6 @@ def _recorded_settings(recorded: RecordedRun, checkpoint: Checkpoint | None) -> 
         )
     if RANGE_TEST in recorded.config:
         raise ConfigError(f"{label} is a learning rate range test; `runfolio train --find-lr` starts a new one")
-    names = {field.name for field in fields_of(TrainSettings)}
-    if (recorded.config.keys() != names) if checkpoint is None else (checkpoint.loader != LOADER):
-        raise ConfigError(f"{label} was not made by `runfolio train`; resume it with the script that made it")
     return build(TrainSettings, recorded.config)
 
 

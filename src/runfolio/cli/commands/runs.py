@@ -82,6 +82,8 @@ def list_runs(
     """
     if watch and (output != "table" or not sys.stdout.isatty()):
         raise click.UsageError("--watch needs a terminal, without --json or --csv", click.get_current_context())
+    if group_by is not None and (sort or columns):
+        raise click.UsageError("--group-by has its own columns and order; omit --sort and --columns")
     most = limit or (None if everything or output != "table" else _SHOWN)
     shown = None if columns is None else [name.strip() for name in columns.split(",")]
     folio = open_store(store, refresh=refresh)

@@ -141,8 +141,8 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
 def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
     """Return the two-sided p value of the mean difference between pairs (paired t test); 1 for fewer than two pairs.
 
-    If all differences are equal, Student's t is not defined, and a few equal differences do not prove that the spread
-    is zero. Then the exact sign test is used.
+    If all differences are equal, Student's t is not defined, and a few equal differences do not prove that their spread
+    is zero. The values are then compared without their pairs (`means_p`), which needs a larger difference.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
     """
@@ -152,7 +152,7 @@ def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
     mean = abs(statistics.fmean(differences))
     error = _squared_error(differences)
     if _is_constant(error, [*first, *second]):
-        return mcnemar_p(len(differences), 0) if mean else 1.0
+        return means_p(first, second) if mean else 1.0
     return _two_sided_p(mean / math.sqrt(error), len(differences) - 1)
 
 
