@@ -103,7 +103,10 @@ def test_failed_export_leaves_no_file(runfolio, store: Path, tmp_path: Path):
     [
         (["parquet", "--out", "-"], "Parquet cannot be written to stdout"),
         (["csv", "--out", "points.json"], "points.json does not end in .csv"),
-        (["csv", "plain", "--where", "lr > 0", "--out", "x.csv"], "name runs, or select them by filters, but not both"),
+        (
+            ["csv", "plain", "--where", "lr > 0", "--out", "x.csv"],
+            "name runs or select them with filters, but not both",
+        ),
         (["csv", "--where", "lr > 9", "--out", "x.csv"], "matches"),
         (["csv", "--out", "file/out"], "cannot write file/out/runs.csv: Not a directory"),
     ],

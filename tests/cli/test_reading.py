@@ -199,8 +199,8 @@ def test_axes_and_norms_of_parameters_are_not_listed_as_metrics(runfolio, watche
 
 def test_norms_of_single_parameters_are_counted(runfolio, watched_pair):
     shown, explained = runfolio("show", "a").stdout, runfolio("compare", "a", "b", "--explain").stdout
-    assert "and 2 metrics of single parameters and layers: grad_norm/NAME ..." in shown
-    assert "Not shown: 2 metrics of single parameters and layers (grad_norm/NAME ...)." in explained
+    assert "and 2 metrics of individual parameters and layers: grad_norm/NAME ..." in shown
+    assert "Not shown: 2 metrics of individual parameters and layers (grad_norm/NAME ...)." in explained
 
 
 def test_axes_and_norms_can_be_read_by_name(runfolio, watched_pair):
@@ -221,7 +221,7 @@ def test_show_lists_the_checkpoints_but_of_many_single_steps_the_newest(runfolio
 
     names = [line.split()[0] for line in page.partition("\nand ")[0].splitlines()[2:]]
     assert names == ["best", "step-50", "step-60", "step-70", "previous", "step-80", "last", "step-90"]
-    assert "and 4 earlier ones, from step-10 to step-40" in page
+    assert "and 4 earlier checkpoints, from step-10 to step-40" in page
     listed = json.loads(runfolio("show", "net", "--json").stdout)["checkpoints"]
     assert [checkpoint["step"] for checkpoint in listed if checkpoint["name"] in ("best", "last")] == [50, 90]
 

@@ -237,7 +237,7 @@ def test_page_has_the_last_lines_of_the_console(store: Path, train: Callable):
         (Death(signal=9, oom_kills=1), "killed by the kernel's out-of-memory killer"),
         (
             Death(signal=9, oom_kills=2, memory_bytes=3_140_000_000),
-            "killed by the kernel's out-of-memory killer; it held 3,140 MB when last seen",
+            "killed by the kernel's out-of-memory killer; it used 3,140 MB when last seen",
         ),
         (Death(signal=15), "killed by SIGTERM"),
         (Death(signal=77), "killed by signal 77"),

@@ -1,7 +1,7 @@
-"""Conversion of errors to a line on stderr and an exit status.
+"""Conversion of each error to one line on stderr and an exit status.
 
 Status 2 means that the request was wrong (a setting, name, file or flag). Status 1 means that the execution failed (a
-failed run or a bug), and status 130 that the user pressed Ctrl-C.
+failed run or a bug). Status 130 means that the user pressed Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runfolio.cli.output.console import print_failure, print_traceback
 from runfolio.errors import Ambiguous, FilterError, RunfolioError, did_you_mean, nearest
 
 _ALIASES = {"ls": "runs", "list": "runs"}
-"""Aliases of commands, which users know from other programs."""
+"""Aliases for commands. Users know these names from other programs."""
 
 
 class CommandTree(click.Group):
@@ -27,7 +27,7 @@ class CommandTree(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.headings: dict[str, list[str]] = {}
-        """Names of the commands under each heading of the help."""
+        """Names of the commands under each heading of the help text."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))
@@ -69,7 +69,8 @@ def _report(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return 130
     if isinstance(error, BrokenPipeError):
-        # The reader closed the pipe, as in `runfolio runs | head -1`. Redirect stdout, or Python's flush at exit fails.
+        # The reader closed the pipe, as in `runfolio runs | head -1`. If stdout were not redirected, Python's flush at
+        # exit would fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -77,7 +78,7 @@ def _report(error: BaseException, *, debug: bool) -> int:
         return 2
     if debug:
         print_traceback(error)
-    if isinstance(error, (Ambiguous, FilterError)):  # their messages contain a list of runs or a line with a caret
+    if isinstance(error, (Ambiguous, FilterError)):  # messages with several lines: a list of runs, or a caret
         print_failure(*f"error: {error}".rsplit("\n", 2 if isinstance(error, FilterError) else -1))
         return 2
     if isinstance(error, RunfolioError):

@@ -1,4 +1,4 @@
-"""Memory limit for commands that only read, so that a file from another person cannot exhaust the machine's memory."""
+"""Memory limit for commands that only read, so that an untrusted file cannot exhaust the machine's memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runfolio.record.base.record_path import RecordPath
 
 try:
     import resource
-except ImportError:  # Windows has no such limits
+except ImportError:  # Windows does not have these limits
     resource = None
 
 VARIABLE = "RUNFOLIO_MEMORY_LIMIT"
@@ -26,7 +26,7 @@ def limit_memory() -> None:
     The limit counts allocated memory (`RLIMIT_DATA`), not reserved address space.
 
     Raises:
-        ConfigError: The variable is neither a number above 0 nor `off`.
+        ConfigError: `RUNFOLIO_MEMORY_LIMIT` is neither a number above 0 nor `off`.
     """
     limit = _limit_bytes()
     if resource is None or limit is None:
@@ -37,7 +37,7 @@ def limit_memory() -> None:
 
 
 def memory_message(error: MemoryError) -> str:
-    """Return the message for a command that ran out of memory, with the file that it was reading and the remedy."""
+    """Return a message for a command that ran out of memory. It names the file that was being read, and a remedy."""
     path = _path_being_read(error.__traceback__)
     subject = "the command" if path is None else f"reading {path}"
     return (
@@ -59,7 +59,7 @@ def _limit_bytes() -> int | None:
 
 
 def _memory_bytes() -> int:
-    """Return the memory of the machine in bytes, or that of the container if it is less."""
+    """Return the memory of the machine in bytes, or the memory of the container if it is smaller."""
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in _CGROUP_FILES:
         with contextlib.suppress(OSError, ValueError):  # `max` means no limit

@@ -1,1 +1,1 @@
-"""Reading side: stores, runs, selection, tables, comparisons and plots."""
+"""Everything that reads recorded runs: stores, runs, selection, tables, comparisons and plots."""

@@ -1,4 +1,4 @@
-"""Base class for tables that are built with Arrow and converted to pandas and Polars."""
+"""Base class for tables that are built with Arrow and can be converted to pandas and Polars."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ArrowFrame(ABC):
-    """Data that forms one table. Each call reads the data again."""
+    """Data that can be converted to a table. Each conversion reads the data again."""
 
     @abstractmethod
     def to_arrow(self) -> pa.Table:
@@ -40,7 +40,7 @@ class ArrowFrame(ABC):
 
 
 def _check_extra(name: str) -> Any:
-    """Import `pandas` or `polars` before any data is read."""
+    """Import `pandas` or `polars`. This comes first, so that no data is read if the package is missing."""
     import importlib
 
     try:

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Curve(ArrowFrame):
-    """Points of one metric on the newest branch of a run, in order of arrival. All arrays are [n]."""
+    """Points of one metric on the newest branch of a run, in order of arrival. All arrays have the shape [n]."""
 
     metric: str
     steps: NDArray[np.int64]
     times: NDArray[np.float64]
-    """Seconds since 1970 UTC, like `time.time()`, exact to the microsecond."""
+    """Times in seconds since 1970 UTC, like `time.time()`, exact to the microsecond."""
     values: NDArray[np.float64]
     """Logged values, including NaN and infinities."""
     x: NDArray[np.float64]
@@ -32,7 +32,7 @@ class Curve(ArrowFrame):
         return len(self.steps)
 
     def to_arrow(self) -> pa.Table:
-        """Return one row per point: `step`, `time` (UTC), `x` and `value`."""
+        """Return a table with one row per point and the columns `step`, `time` (UTC), `x` and `value`."""
         import numpy as np
         import pyarrow as pa
 
@@ -45,8 +45,8 @@ class Curve(ArrowFrame):
     def thinned(self, columns: int) -> Curve:
         """Return the points that a plot with this many pixel columns can show, ordered by x.
 
-        In each column, the first, last, lowest and highest point are kept (M4), so that no spike is lost. Points
-        without an x value are left out.
+        In each pixel column, the first, last, lowest and highest points are kept (the M4 algorithm), so that no spike
+        is lost. Points without an x value are left out.
         """
         import numpy as np
 
@@ -59,7 +59,7 @@ class Curve(ArrowFrame):
         return replace(self, **arrays)
 
     def _repr_html_(self) -> str:
-        """Return a small plot for a notebook."""
+        """Return a small plot that notebooks display."""
         from runfolio.query.html_table import escaped
         from runfolio.query.sparkline import WIDTH, sparkline
 

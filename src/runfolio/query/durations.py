@@ -1,4 +1,4 @@
-"""Working time of runs, and their progress."""
+"""Working time and progress of runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def inherited_s(run: RunView) -> float:
 
 
 def progress(run: RunView) -> float | None:
-    """Return the share of the steps that is done (see `RecordedRun.progress`)."""
+    """Return the fraction of the steps that are done (see `RecordedRun.progress`)."""
     total = run.document.total_steps
     if total is None:
         return None
@@ -25,10 +25,10 @@ def progress(run: RunView) -> float | None:
 
 
 def seconds_left(run: RunView) -> float | None:
-    """Estimate the seconds that a running run still takes, by the speed of its newest attempt; None if unknown.
+    """Estimate the remaining seconds of a running run from the speed of its newest attempt; None if unknown.
 
     Raises:
-        NotFound: The run's folder is gone.
+        NotFound: The run's folder no longer exists.
     """
     share, total, metric = progress(run), run.document.total_steps, _most_advanced_metric(run)
     if share is None or total is None or metric is None or run.state != RUNNING or not run.document.attempts:
@@ -43,10 +43,10 @@ def seconds_left(run: RunView) -> float | None:
 
 
 def _most_advanced_metric(run: RunView) -> str | None:
-    """Return the metric whose last step is the largest; None if nothing was logged."""
+    """Return the metric with the largest last step; None if no metric was logged."""
     return max(_training_metrics(run), key=lambda name: run.metrics[name].last_step, default=None)
 
 
 def _training_metrics(run: RunView) -> list[str]:
-    """Return the metrics with the steps of the script: not those of a watched model, which count optimizer steps."""
+    """Return the metrics whose steps the script chose. Metrics of a watched model count optimizer steps instead."""
     return [name for name in run.metrics if not is_watched_metric(name)]

@@ -1,4 +1,4 @@
-"""HTML tables for notebooks. All strings are escaped, since a record may come from anybody."""
+"""HTML tables for notebooks. All strings are escaped, since a record can come from an untrusted source."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ HTML_ROWS = 50
 
 
 def html_table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int) -> str:
-    """Return the first rows as an HTML table, followed by the number of further rows.
+    """Return the first rows as an HTML table, followed by the number of remaining rows.
 
     Args:
-        names: Headings of the columns.
-        rows: Values by row and column; None is an empty cell.
+        names: Column headings.
+        rows: Values by row and column; None produces an empty cell.
         total: Total number of rows.
     """
     shown = rows[:HTML_ROWS]
@@ -39,7 +39,7 @@ def html_fields(fields: Iterable[tuple[str, Any]]) -> str:
 
 
 def escaped(value: Any) -> str:
-    """Return a value as HTML text."""
+    """Return a value as escaped text for HTML."""
     return html.escape(visible_line(_shown(value)))
 
 

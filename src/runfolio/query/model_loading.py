@@ -1,6 +1,6 @@
-"""Functions that load a run's model, with the loader that its checkpoint names or into the user's module.
+"""Functions that load a run's model, either with the loader named by its checkpoint or into a module of the user.
 
-A record never names code to import, since a copied run must not execute code. `loader` is a name in the entry point
+A record never names code to import, so that a copied run cannot execute code. `loader` is a name in the entry point
 group `runfolio.loaders`, which only installed packages provide.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 GROUP = "runfolio.loaders"
 _CLASSIFIERS = "vision"
-"""Loader of image classifiers, including those of the user's scripts."""
+"""Name of the loader for image classifiers. It is also used for classifiers that the user's scripts saved."""
 _OWN_SCRIPT = """\
 this checkpoint does not contain how its model is built, since your own script saved it; pass the class: \
 `load_model(MyNet)`, or --module my_module:MyNet if `run.checkpoint` was given classes and transform. In Python:
@@ -40,7 +40,7 @@ def load_classifier(checkpoint: Checkpoint, module: Module | Callable[[], Module
     """Return the classifier of a checkpoint: an object with `.model` and `.predict(images)`.
 
     Args:
-        module: Module to fill, for the checkpoint of the user's script (see `RecordedRun.load_model`).
+        module: Module to fill, if the user's script saved the checkpoint (see `RecordedRun.load_model`).
 
     Raises:
         ConfigError: The checkpoint names no loader and `module` is missing, or it names a loader and `module` is given.
@@ -54,7 +54,7 @@ def load_classifier(checkpoint: Checkpoint, module: Module | Callable[[], Module
 
 
 def installed_loader(checkpoint: Checkpoint) -> Any:
-    """Load a checkpoint with the loader it names: an object with `.model` and `.predict(images)`.
+    """Load a checkpoint with the loader that it names, and return an object with `.model` and `.predict(images)`.
 
     Raises:
         ConfigError: The checkpoint names no loader, or the loader is not installed.
@@ -65,7 +65,7 @@ def installed_loader(checkpoint: Checkpoint) -> Any:
 
 
 def _load_entry(name: str) -> Callable[..., Any]:
-    """Return the installed loader with this name."""
+    """Return the installed loader with the given name."""
     from importlib.metadata import entry_points  # takes 40 ms, and tables of runs do not need it
 
     installed = {entry.name: entry for entry in entry_points(group=GROUP)}
@@ -78,7 +78,7 @@ def _load_entry(name: str) -> Callable[..., Any]:
     try:
         return entry.load()
     except ModuleNotFoundError as error:
-        if entry.value.startswith("runfolio."):  # runfolio's own loaders have the name of their extra
+        if entry.value.startswith("runfolio."):  # runfolio's own loaders are named after their extra
             raise MissingExtra(f"the package {error.name}", entry.name, "loading this model") from None
         raise ConfigError(f"the model loader {entry.name!r} needs the package {error.name}; install it") from None
 

@@ -15,22 +15,22 @@ from runfolio.record.base.run_document import RUNNING
 
 @dataclass(frozen=True)
 class Removal:
-    """Checkpoints of one run to prune."""
+    """Checkpoints of one run that will be pruned."""
 
     run: RecordedRun
     names: list[str]
     paths: list[str]
-    """Files that only these checkpoints use."""
+    """Files that are used by these checkpoints only."""
 
 
 def kept_runs(
     runs: Sequence[RecordedRun], *, best: int, newest: int, metric: str | None = None, mode: str | None = None
 ) -> set[str]:
-    """Return the run paths of the best and of the newest runs, whose checkpoints are kept.
+    """Return the run paths of the runs whose checkpoints are kept: the best and the newest runs.
 
     Args:
         runs: Candidates.
-        best: Number of best runs by `metric`, ranked as `ranking.ranked` does.
+        best: Number of runs with the best `metric` (see `ranking.ranked`).
         newest: Number of newest runs.
         metric: Name of the metric. Default: `ranking.default_metric`.
         mode: `min` or `max`. Default: guessed from the name of the metric.
@@ -45,11 +45,11 @@ def kept_runs(
 
 
 def reasons_to_skip(runs: Iterable[RecordedRun], live_runs: Iterable[RecordedRun]) -> dict[str, str]:
-    """Return why checkpoints of some runs must not be pruned now, by run path: the run or a child is being written.
+    """Return the reasons why checkpoints of some runs must not be pruned now, keyed by run path.
 
     Args:
         runs: Runs to check.
-        live_runs: Runs of the store that are being written.
+        live_runs: Runs of the store that are being written. Neither they nor their parents may be pruned.
     """
     live_children = {lineage["run"]: run for run in live_runs if (lineage := run.document.lineage)}
     reasons: dict[str, str] = {}
@@ -62,11 +62,11 @@ def reasons_to_skip(runs: Iterable[RecordedRun], live_runs: Iterable[RecordedRun
 
 
 def removal(run: RecordedRun, wanted: Collection[str] = ()) -> Removal | None:
-    """Return the checkpoints of a run to prune; None if it has none.
+    """Return the checkpoints of a run that can be pruned; None if there are none.
 
     Args:
-        run: Run to look at.
-        wanted: Names of checkpoints. Default: all.
+        run: Run that has the checkpoints.
+        wanted: Names of the checkpoints to prune. Default: all checkpoints.
     """
     files = {checkpoint.name: checkpoint.file_names for checkpoint in run.checkpoints}
     names = sorted(name for name in files if not wanted or name in wanted)
@@ -79,9 +79,9 @@ def removal(run: RecordedRun, wanted: Collection[str] = ()) -> Removal | None:
 
 
 def freed_bytes(removals: Sequence[Removal]) -> list[int]:
-    """Return the bytes that purging each removal frees.
+    """Return the number of bytes that are freed when each removal is purged.
 
-    A file with several hard links counts once, and only if all its links are removed.
+    A file with several hard links is counted once, and only if all its links are removed.
     """
     statuses = [[status for path in removal.paths if (status := disk_use.status_of(path))] for removal in removals]
     links = Counter((status.st_dev, status.st_ino) for entries in statuses for status in entries)

@@ -1,4 +1,4 @@
-"""Recorded answers of a model for the items of a split."""
+"""Recorded answers that a model gave to the items of a split."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers(ArrowFrame):
-    """Answers of a model, one per item of a split. Arrays have one entry or row per item, in the order of logging."""
+    """Answers that a model gave to the items of a split. Arrays have one entry or row per item, in logging order."""
 
     split: str
     attempt: int
     """Attempt of the run that logged the answers."""
     source: str | None
-    """Name of the data, if `runfolio evaluate` logged the answers."""
+    """Name of the data if `runfolio evaluate` logged the answers, else None."""
     names: Sequence[str]
     """Names of the items. For `runfolio train`, they are the names in `RecordedRun.data[split].listing()`."""
     digests: Sequence[str] | None
@@ -34,17 +34,17 @@ class Answers(ArrowFrame):
     classes: Sequence[str] | None
     """Names of the classes; None for regression."""
     truths: NDArray[Any]
-    """True classes, [n] int32 indices into `classes`; for regression, true values, [n] float64."""
+    """True classes as int32 indices into `classes`, or true values (float64) for regression; shape [n]."""
     predictions: NDArray[Any]
-    """Most probable classes, [n] int32; for regression, values, [n] float64."""
+    """Most probable classes as int32 indices into `classes`, or values (float64) for regression; shape [n]."""
     top: NDArray[np.int32] | None
-    """Most probable classes, best first, [n, k] with k at most 5; None for regression."""
+    """Most probable classes, best first, shape [n, k] with k at most 5; None for regression."""
     probabilities: NDArray[np.float32] | None
-    """Probabilities of `top`, [n, k]; None for regression."""
+    """Probabilities of the classes in `top`, shape [n, k]; None for regression."""
     losses: NDArray[np.float32] | None
-    """Cross-entropy, [n]; None for regression."""
+    """Cross-entropy of each item, shape [n]; None for regression."""
     errors: NDArray[np.float64] | None
-    """Value minus truth for regression, [n]; None for classification."""
+    """Predicted value minus true value for regression, shape [n]; None for classification."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -54,14 +54,14 @@ class Answers(ArrowFrame):
 
     @property
     def accuracy(self) -> float | None:
-        """Share of items whose most probable class is the true class; None for regression."""
+        """Fraction of the items whose most probable class is the true class; None for regression."""
         return None if self.classes is None else float((self.predictions == self.truths).mean())
 
     def to_arrow(self) -> pa.Table:
-        """Return one row per item, with class names as dictionary-encoded strings.
+        """Return a table with one row per item. Class names are dictionary-encoded strings.
 
-        Columns are `name`, `digest` (if logged), `truth`, `class_1` ... `class_5`, `probability_1` ...
-        `probability_5` and `loss`; for regression, they are `name`, `digest`, `truth`, `value` and `error`.
+        The columns are `name`, `digest` (if logged), `truth`, `class_1` ... `class_5`, `probability_1` ...
+        `probability_5` and `loss`. For regression, they are `name`, `digest` (if logged), `truth`, `value` and `error`.
         """
         import pyarrow as pa
 
@@ -79,7 +79,7 @@ class Answers(ArrowFrame):
 
 
 def read_answers(folder: Path, split: str) -> Answers:
-    """Return the answers of a run (see `RecordedRun.answers`)."""
+    """Read the answers to a split from a run's folder (see `RecordedRun.answers`)."""
     file = answer_files.find_newest(folder, split)
     if file is None:
         splits = sorted({file.split for file in answer_files.list_answers(folder)})

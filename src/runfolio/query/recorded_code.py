@@ -18,7 +18,7 @@ class RecordedCode:
 
     def __init__(self, run_id: str, folder: Path, info: StartedCode, writers: Sequence[str]) -> None:
         self.info = info
-        """Mapping with `command`, `module`, `script`, `folder`, and `remote`, `commit`, `branch`, `dirty` of git."""
+        """Mapping with `command`, `module`, `script`, `folder`, and git's `remote`, `commit`, `branch`, `dirty`."""
         self._run_id = run_id
         self._folder = folder
         self._writers = writers
@@ -51,17 +51,17 @@ class RecordedCode:
 
     @property
     def files(self) -> list[SourceFile]:
-        """Captured files: the script, modules of the user, and files that git does not track."""
+        """Captured files: the script, the user's modules, and files that git does not track."""
         return self.capture.files if self.capture is not None else []
 
     def read(self, path: str) -> str:
         """Return the text of a captured file, with secrets removed.
 
         Args:
-            path: Path as in `files`.
+            path: Path of one of the `files`.
 
         Raises:
-            NotFound: The file was not captured; the message names the most similar ones.
+            NotFound: The file was not captured; the message lists the most similar names.
             DamagedFile: The stored text does not match its checksum.
         """
         for file in self.files:

@@ -17,18 +17,18 @@ class DataFacts:
 
     name: str
     fingerprint: str | None
-    """Digest that is equal for equal data; None if the run ended too early, or for the reason in `trouble`."""
+    """Digest that is the same for the same data; None if the run ended too early, or for the reason in `trouble`."""
     items: int | None
     """Number of files, images or arrays."""
     bytes: int | None
     source: str | None
-    """Readable description of the origin."""
+    """Readable description of where the data came from."""
     trouble: str | None
     """Reason why there is no fingerprint."""
     attempt: int | None
     """First attempt that used the data."""
     earlier: tuple[DataFacts, ...]
-    """Different data that earlier attempts used under this name, oldest first."""
+    """Other data that earlier attempts used under the same name, oldest first."""
     folder: Path
     """Folder of the run."""
 
@@ -40,10 +40,10 @@ class DataFacts:
         return cls(name=name, folder=folder, earlier=earlier, **facts)
 
     def listing(self) -> Listing:
-        """Return the items.
+        """Return the list of items.
 
         Raises:
-            NotFound: The record does not list them.
+            NotFound: The record does not list the items.
             DamagedFile: The list is damaged.
             NewerFormat: A newer version of runfolio wrote the list.
             StoreError: The list cannot be read.
@@ -57,5 +57,5 @@ class DataFacts:
 
 @lru_cache(maxsize=16)
 def _read(folder: Path, fingerprint: str) -> Listing:
-    """Read a listing. It can be cached, since its name is a digest of its content."""
+    """Read a listing. The result can be cached, since a listing's name is a digest of its content."""
     return Listing.read(folder, fingerprint)

@@ -20,15 +20,16 @@ class RecordedWriter:
     """`primary`, `rank`, `worker` (of a DataLoader) or `process` (any other)."""
     rank: int | None
     worker: int | None
-    """Number of the worker in its DataLoader."""
+    """Number of the worker within its DataLoader."""
     host: str
     pid: int
     state: str
-    """`running`, the recorded end, or `crashed` if the process disappeared."""
+    """`running`, `crashed` if the process disappeared, or else the recorded end."""
 
 
 def read_writers(folder: Path) -> list[RecordedWriter]:
-    """Return the processes that wrote to a run, by attempt: the primary process first, then by rank and worker."""
+    """Return the processes that wrote to a run, ordered by attempt, then the primary process first, then by rank and
+    worker."""
     return [
         RecordedWriter(
             heartbeat.writer,
@@ -45,7 +46,7 @@ def read_writers(folder: Path) -> list[RecordedWriter]:
 
 
 def describe_writers(writers: list[RecordedWriter]) -> str | None:
-    """Describe how many processes wrote to a run and whose metrics are shown; None if there was only one at a time."""
+    """Describe how many processes wrote to a run and whose metrics are shown; None if only primary processes wrote."""
     joined = [writer for writer in writers if writer.role != PRIMARY]
     if not joined:
         return None
@@ -67,7 +68,7 @@ def describe_writers(writers: list[RecordedWriter]) -> str | None:
 
 
 def describe_vanished(writers: list[RecordedWriter]) -> list[str]:
-    """Describe each process, except primary ones, that disappeared without reporting its end."""
+    """Describe each process that disappeared without reporting its end. Primary processes are omitted."""
     return [
         f"{_process_name(writer)} (process {writer.pid} on {writer.host}) disappeared without reporting its end"
         for writer in writers
@@ -97,7 +98,7 @@ def _counted(count: int, name: str, plural: str = "s") -> str:
 
 
 def _number_ranges(numbers: list[int]) -> str:
-    """Return ascending integers as a string: `0-3` if they are consecutive, else all of them."""
+    """Return ascending integers as a string: a range such as `0-3` if they are consecutive, else a list."""
     if len(numbers) > 1 and numbers == [*range(numbers[0], numbers[-1] + 1)]:
         return f"{numbers[0]}-{numbers[-1]}"
     return ", ".join(map(str, numbers))

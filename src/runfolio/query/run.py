@@ -44,15 +44,15 @@ else:
 
 
 class RecordedRun(ArrowFrame):
-    """Run as of the last scan of the store. Curves, media and checkpoints are read on access."""
+    """Run in its state at the last scan of the store. Curves, media and checkpoints are read on access."""
 
     def __init__(self, store: Path, row: RunRow, columns: RunColumns) -> None:
         self._store = store
         self.row = row
-        """Row of the run in the index."""
+        """Row that the index has for the run."""
         self._columns = columns
         self.run_path = os.fsdecode(row.folder)
-        """Folder of the run, relative to the store. It is unique."""
+        """Folder of the run, relative to the store. The path is unique."""
         self.state = row.state
         """One of running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) and crashed (no heartbeat)."""
 
@@ -80,27 +80,27 @@ class RecordedRun(ArrowFrame):
 
     @cached_property
     def metrics(self) -> Mapping[str, MetricSummary]:
-        """Summary of each metric: last value, extreme values, number of points."""
+        """Summary of each metric: last value, lowest and highest value, number of points."""
         return self._summaries(lambda name: not is_system_metric(name))
 
     @cached_property
     def system_metrics(self) -> Mapping[str, MetricSummary]:
-        """Summary of each `system/...` metric: load of the machine and speed of the training."""
+        """Summary of each `system/...` metric: machine load and training speed."""
         return self._summaries(is_system_metric)
 
     @cached_property
     def metric_summaries(self) -> Mapping[str, MetricSummary]:
-        """Summary of each metric that `metric` can read: `metrics` and `system_metrics`."""
+        """Summary of each metric that `metric()` can read, in `metrics` or `system_metrics`."""
         return self._summaries(lambda name: True)
 
     @cached_property
     def edits(self) -> RunEdits:
-        """Edits of the run: `rename`, `tag`, `note`, `archive`, `set_verdict`; `archived`, `verdict`."""
+        """Methods that edit the run (`rename`, `tag`, `note`, `archive`, `set_verdict`), and the edited values."""
         return RunEdits(self.folder, self.document, self._entry.edits)
 
     @cached_property
     def code(self) -> RecordedCode:
-        """Recorded code: `info` (command, commit), captured `files`, `read(path)`, uncommitted `diff`."""
+        """Recorded code: `info` (such as the commit), captured `files`, `read(path)`, and the uncommitted `diff`."""
         writers = [attempt.writer for attempt in self.document.attempts]
         return RecordedCode(self.id, self.folder, self.document.code, writers)
 
@@ -110,7 +110,7 @@ class RecordedRun(ArrowFrame):
 
     @property
     def name(self) -> str:
-        """Current name, given by the script or by an edit."""
+        """Current name, which the script or an edit set."""
         return self.edits.current_name if self._is_edited else self.row.name
 
     @property
@@ -137,12 +137,12 @@ class RecordedRun(ArrowFrame):
 
     @property
     def is_reproduction(self) -> bool:
-        """True if the run was started to repeat another one with the same settings."""
+        """True if the run was started to repeat another run with the same settings."""
         return bool(self.row.is_reproduction)
 
     @property
     def _is_edited(self) -> bool:
-        """Return whether the edits were used, so that the run may have another name than in the index."""
+        """True if `edits` was used, so that the name or other values may differ from the index."""
         return "edits" in self.__dict__
 
     @property
@@ -152,9 +152,9 @@ class RecordedRun(ArrowFrame):
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds of work, without the pauses between attempts; up to now for a running run.
+        """Seconds of work, without the pauses between attempts. A running run is counted up to now.
 
-        Seconds inherited from the parent of a fork are not included. None for a crashed run, whose end is unknown.
+        Seconds that a fork inherited from its parent are not included. None for a crashed run, whose end is unknown.
         """
         since_us = self.row.working_since
         worked_s = self.row.worked_s
@@ -162,27 +162,27 @@ class RecordedRun(ArrowFrame):
 
     @property
     def progress(self) -> float | None:
-        """Share of `run.total_steps` that is done, from 0 to 1; None if the script did not set it."""
+        """Fraction of `run.total_steps` that is done, from 0 to 1; None if the script did not set `total_steps`."""
         return durations.progress(self)
 
     @property
     def reason(self) -> str | None:
-        """Reason of the end, without the state; None if there is none."""
+        """Reason why the run ended, without the state; None if no reason is known."""
         return self.row.reason
 
     @property
     def ending(self) -> str:
-        """State and reason of the end, such as `failed: ValueError: bad shape in train.py line 41`."""
+        """State, with the reason why the run ended, such as `failed: ValueError: bad shape in train.py line 41`."""
         return f"{self.state}: {self.reason}" if self.reason else self.state
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Config with its nested mappings."""
+        """Settings of the run, with nested mappings."""
         return self.document.config
 
     @cached_property
     def flat_config(self) -> Mapping[str, Any]:
-        """Flattened config: `{"optimizer": {"lr": 0.1}}` becomes `{"optimizer/lr": 0.1}`."""
+        """Settings without nesting: `{"optimizer": {"lr": 0.1}}` becomes `{"optimizer/lr": 0.1}`."""
         return self._columns.by_name(self.row.key, "params", lambda: flatten(self.config))
 
     @cached_property
@@ -192,24 +192,24 @@ class RecordedRun(ArrowFrame):
 
     @cached_property
     def flat_summary(self) -> Mapping[str, Any]:
-        """Flattened summary, like `flat_config`."""
+        """Results without nesting, like `flat_config`."""
         return self._columns.by_name(self.row.key, "results", lambda: flatten(self.summary))
 
     @cached_property
     def data(self) -> dict[str, DataFacts]:
-        """Recorded data by name (`train`, `val`, `test`, ...): fingerprint, number of items, source, items."""
+        """Facts about the data, keyed by name (`train`, `val`, `test`, ...): fingerprint, source, items."""
         given = self._columns.by_name(self.row.key, "data", lambda: self.document.data)
         return {name: DataFacts.of(self.folder, name, value) for name, value in given.items()}
 
     def metric(self, name: str, x: str | None = None, *, rank: int | None = None) -> Curve:
-        """Read the current points of one metric from the files of the run.
+        """Read the current points of one metric from the run's files.
 
         Args:
             name: Name of the metric.
             x: X axis: `step`, `time`, `epoch`, or any metric (see `x_axis.along`). Default: the axis that the run
                 defined.
-            rank: Rank of the writer, if several processes wrote the run. Default: the primary process (rank 0) of each
-                attempt if it logged the metric, else all processes.
+            rank: Rank of the process that logged the points. Default: the primary process (rank 0) of each attempt if
+                that process logged the metric, else all processes.
 
         Raises:
             NotFound: The metric or the rank does not exist; the message names similar metrics.
@@ -240,12 +240,12 @@ class RecordedRun(ArrowFrame):
         return [entry for entry in entries if kind in (None, entry.kind)]
 
     def answers(self, split: str = "test") -> Answers:
-        """Return the answers of the newest attempt to the items of a split: predictions, probabilities, losses.
+        """Return predictions, probabilities and losses for the items of a split, from the newest attempt that has them.
 
         Raises:
-            NotFound: The run has no answers to the split; the message names the others.
-            DamagedFile: Their file is damaged.
-            NewerFormat: A newer version of runfolio wrote it.
+            NotFound: The run has no answers to the split; the message lists the splits that have answers.
+            DamagedFile: The file with the answers is damaged.
+            NewerFormat: A newer version of runfolio wrote the file.
         """
         from runfolio.query.recorded_answers import read_answers  # imports Arrow, which tables of runs do not need
 
@@ -259,13 +259,13 @@ class RecordedRun(ArrowFrame):
         """
         readable = CheckpointList()
         for name in manifests.names(self.folder):
-            with suppress(RunfolioError, OSError):  # `runfolio doctor` reports it
+            with suppress(RunfolioError, OSError):  # `runfolio doctor` reports unreadable checkpoints
                 readable.append(manifests.read(self.folder, name))
         readable.sort(key=lambda checkpoint: (checkpoint.position_us, checkpoint.name))
         return readable
 
     def checkpoint(self, name: str = "best") -> Checkpoint:
-        """Return a checkpoint by name. If there is no `best`, since no metric was given, `best` returns `last`.
+        """Return a checkpoint by name. If `best` does not exist, since no metric was given, return `last` instead.
 
         Raises:
             NotFound: The checkpoint does not exist.
@@ -282,8 +282,8 @@ class RecordedRun(ArrowFrame):
         """Return the model of the best checkpoint, in eval mode.
 
         Args:
-            module: Module that gets the tensors of the checkpoint, or its class or a function that is called without
-                arguments. Default: the loader that the checkpoint names builds the module.
+            module: Module that the checkpoint's tensors are copied to. A class or function is called without arguments
+                to create the module. Default: the loader that the checkpoint names builds the module.
 
         Raises:
             ConfigError: The checkpoint names no installed loader, `module` is not a module, or the tensors do not fit;
@@ -297,11 +297,11 @@ class RecordedRun(ArrowFrame):
         """Return the predictions of the best checkpoint.
 
         Args:
-            images: Input of the loader. For image classifiers: paths, bytes, PIL images, arrays or tensors.
-            module: Module as in `load_model`, for a run whose script gave `classes` and `transform` to `checkpoint`.
+            images: Input of the model. For image classifiers: paths, bytes, PIL images, arrays or tensors.
+            module: Module as in `load_model`, for a run whose script passed `classes` and `transform` to `checkpoint`.
 
         Returns:
-            Output of the loader. For image classifiers: a list of predictions.
+            Output of the model. For image classifiers: a list of predictions.
 
         Raises:
             ConfigError: The model cannot be built or does not fit (see `load_model`).
@@ -311,20 +311,20 @@ class RecordedRun(ArrowFrame):
         return model_loading.load_classifier(self.checkpoint(), module).predict(images)
 
     def points(self, *metrics: str, **options: Any) -> PointFrame:
-        """Return the points of some or all metrics as a table; arguments and errors as in `Runs.points`.
+        """Return the points of some or all metrics as a table. Arguments and errors are the same as for `Runs.points`.
 
-        By default it has the columns `metric`, `step`, `time` (UTC) and `value`.
+        By default, the table has the columns `metric`, `step`, `time` (UTC) and `value`.
         """
         from runfolio.query.histories.point_frame import PointFrame, PointOptions
 
         return PointFrame([self], metrics, PointOptions(**options), has_runs=False)
 
     def to_arrow(self) -> pa.Table:
-        """Return one row per point of all metrics: `metric`, `step`, `time` (UTC) and `value` (see `points`)."""
+        """Return a table with one row per point of all metrics: `metric`, `step`, `time` (UTC) and `value`."""
         return self.points().to_arrow()
 
     def _repr_html_(self) -> str:
-        """Return the state, settings, results and a small plot of the run for a notebook."""
+        """Return HTML with the state, settings, results and a small plot of the run, which notebooks display."""
         from runfolio.query.tables.notebook_pages import run_page
 
         return run_page(self)

@@ -13,9 +13,9 @@ from runfolio.record.content.run_edits import EditedValues
 
 
 class RunEdits:
-    """Edits of one run: current values, and methods that change them.
+    """Current values of one run's editable fields, and methods that change these values.
 
-    Each method raises StoreError if the store cannot be written or the run is gone.
+    Each method raises StoreError if the store cannot be written or the run no longer exists.
     """
 
     def __init__(self, folder: Path, document: RunDocument, values: EditedValues) -> None:
@@ -25,7 +25,7 @@ class RunEdits:
 
     @property
     def current_name(self) -> str:
-        """Current name, given by the script or by `rename`."""
+        """Current name, which the script or `rename` set."""
         return self._values.get("name", self._document.name)
 
     @property
@@ -55,7 +55,7 @@ class RunEdits:
         self._write(name=name)
 
     def tag(self, *add: str, remove: Iterable[str] = ()) -> None:
-        """Add and remove tags. Adding an existing tag or removing a missing one does nothing.
+        """Add and remove tags. Adding an existing tag or removing a missing tag has no effect.
 
         Raises:
             ConfigError: A new tag is empty, longer than 100 characters, or contains a comma or a line break.

@@ -1,4 +1,4 @@
-"""Interface of a recorded run for tables, selection, explanations and plots."""
+"""Interface through which tables, selection, explanations and plots use a recorded run."""
 
 from __future__ import annotations
 

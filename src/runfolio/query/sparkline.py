@@ -1,4 +1,4 @@
-"""Small curves as SVG, without scripts, for notebooks."""
+"""Small curves for notebooks, as SVG without scripts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from runfolio.query.thinning import thinned_indices
 
 WIDTH, _HEIGHT = 240, 48
-"""Size in pixels."""
+"""Width and height of the curve in pixels."""
 _COLOUR = "#0072b2"
 
 
 def sparkline(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    """Return a curve as an SVG element; empty if it has no finite value.
+    """Return a curve as an SVG element; empty if the curve has no finite value.
 
     Args:
-        x: Positions, ascending and finite, [n].
-        y: Values, [n]; values that are not finite are gaps.
+        x: Positions, ascending and finite, shape [n].
+        y: Values, shape [n]; values that are not finite appear as gaps.
     """
     finite = np.isfinite(y)
     if not finite.any():
@@ -39,7 +39,7 @@ def sparkline(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
 
 
 def _scaled(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Scale values to the range from 0 to `size`; if all are equal, they are in the middle."""
+    """Scale values to the range from 0 to `size`; if all values are equal, return the middle of the range."""
     low, high = np.nanmin(values), np.nanmax(values)
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = (values - low) / (high - low) * size if high > low else np.where(np.isnan(values), np.nan, size / 2)

@@ -1,4 +1,4 @@
-"""Stores opened for reading, and lists of their runs."""
+"""Stores that are opened for reading, and lists of their runs."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 
 STATES = (RUNNING, *ENDED, CRASHED)
 _FULL_SCAN_S = 60.0
-"""Seconds between two scans that compare all files. A network disk can report the times of folders late."""
+"""Minimum seconds between two scans that compare all files, since network disks can report folder times late."""
 
 
 class Runs(Sequence[RecordedRun], ArrowFrame):
-    """Sequence of runs. A `RecordedRun` is made for each run that is looked at."""
+    """Sequence of runs. A `RecordedRun` is created only when an element is accessed."""
 
     def __init__(self, store: Path, index: StoreIndex, rows: Sequence[RunRow]) -> None:
         self._store = store
@@ -100,7 +100,7 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
             options: Fields of `plots.curve_panels.CurveOptions`: `x`, `smooth`, `log`, `group_by`, `spread`.
 
         Raises:
-            NotFound: No run has the metric; the message names the most similar ones.
+            NotFound: No run has the metric; the message lists the most similar names.
             ConfigError: An option has an invalid value.
             MissingExtra: matplotlib is not installed.
         """
@@ -114,16 +114,16 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
     def points(self, *metrics: str, **options: Any) -> PointFrame:
         """Return the points of some or all metrics of all runs as a table: `to_arrow()`, `to_pandas()`, `to_polars()`.
 
-        By default it has one row per point, with the columns `id`, `name`, `metric`, `step`, `time` (UTC) and `value`;
-        `batches()` reads it piece by piece. For options see `docs/frames.md`.
+        By default, the columns are `id`, `name`, `metric`, `step`, `time` (UTC) and `value`, with one row per point.
+        `batches()` reads the points in batches. For the options, see `docs/frames.md`.
 
         Args:
-            metrics: Names of the metrics; none are all.
+            metrics: Names of the metrics. Default: all metrics.
             options: Fields of `histories.point_frame.PointOptions`: `x`, `wide`, `every`, `group_by`, `spread`,
                 `system`.
 
         Raises:
-            NotFound: No run has the metric; the message names the most similar ones.
+            NotFound: No run has the metric; the message lists the most similar names.
             ConfigError: An option has an invalid value.
         """
         from runfolio.query.histories.point_frame import PointFrame, PointOptions
@@ -131,27 +131,27 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         return PointFrame(self, metrics, PointOptions(**options))
 
     def to_arrow(self) -> pa.Table:
-        """Return one row per run, newest first; `to_pandas()` and `to_polars()` give the same as a data frame.
+        """Return a table with one row per run, in order. `to_pandas()` and `to_polars()` return it as a data frame.
 
         The columns are `id`, `name`, `experiment`, `state`, `created` (UTC) and `duration_s`; `params.lr` for each
         config value; `metrics.val/acc` for the last value of each metric; `metrics.val/acc.best` for its best value, if
-        its name tells the direction; and `summary.x` for each result. A column whose values are of several types is a
+        its name shows the direction; and `summary.x` for each result. A column whose values are of several types is a
         column of texts.
         """
         return runs_frame(self)
 
     def _repr_html_(self) -> str:
-        """Return the table of runs for a notebook."""
+        """Return an HTML table of the runs, which notebooks display."""
         return table(self).as_html()
 
 
 class Folio:
-    """Store opened for reading. Each call scans the folders, so the result is current.
+    """Store that is opened for reading. Each call scans the folders, so its result is up to date.
 
     Args:
         store: Folder of the store. Default: `$RUNFOLIO_STORE`, else `./runs`.
-        refresh: Read every run again instead of only those that changed.
-        progress: Function that iterates over the folders of unknown runs while they are read, as for a progress bar.
+        refresh: Read all runs again instead of only the runs that changed.
+        progress: Function that iterates over the folders of new runs while they are read, such as a progress bar.
 
     Raises:
         NotFound: The folder does not exist.
@@ -166,17 +166,17 @@ class Folio:
         self.trash = Trash(self.store)
         """Deleted runs."""
         self._unread: dict[str, str] | None = None
-        """Problem of each run that the last scan could not read, by folder; None before the first scan."""
+        """Problem of each run that the last scan could not read, keyed by folder; None before the first scan."""
         self._progress = progress
         self._next_full_scan = -math.inf
-        """Time of the clock `steady` from which a scan compares the files of ended runs too, on a network disk."""
+        """Time on the `steady` clock after which a scan of a network disk also compares the files of ended runs."""
         self._index = StoreIndex(self.store, self._fill)
         if refresh:
             self._index.clear()
 
     @property
     def problems(self) -> list[str]:
-        """Runs that the last scan could not read, one line each, with the remedy."""
+        """One line for each run that the last scan could not read, with the problem and a remedy."""
         if self._unread is None:
             self._scan()
         return list((self._unread or {}).values())
@@ -201,18 +201,18 @@ class Folio:
         Args:
             experiment: Only the runs of this experiment.
             state: Only the runs in this state.
-            tags: Only the runs with all of these tags.
+            tags: Only the runs that have all of these tags.
             where: Only the runs that match a filter (`docs/filter.md`), such as `lr < 0.1 AND val/acc > 0.9`.
             sort: Column to sort by in ascending order, or in descending order with a leading `-`, such as `-val/acc`.
                 Runs without a value come last. Default: the newest run first.
             reverse: Reverse the order. Runs without a value still come last.
-            limit: Largest number of runs; the first ones in the order are returned. Default: all.
-            archived: Also archived runs.
+            limit: Maximum number of runs. If more runs match, the first in the order are returned. Default: all.
+            archived: Include archived runs.
 
         Raises:
             NotFound: The store has runs, but none of that experiment, or there is no column `sort`; the message names
                 the most similar ones.
-            ConfigError: There is no such state, or `where` is not a filter or names an unknown column.
+            ConfigError: The state does not exist, `where` is not a valid filter, or it names an unknown column.
         """
         selection = self._selection(experiment, state, tags=tuple(tags), where=where, archived=archived)
         rows = self._index.read(
@@ -229,9 +229,9 @@ class Folio:
         experiment: str | None = None,
         where: str | None = None,
     ) -> list[RunGroup]:
-        """Return groups of runs with equal values, with the mean and its 95 % interval of a metric, the best first.
+        """Return groups of runs that have the same values, with the mean of a metric and its interval, best first.
 
-        Each run counts with the value that tables show. Failed, crashed and archived runs and reproductions are
+        The mean is over the values that tables show. Failed, crashed and archived runs and reproductions are
         excluded.
 
         Args:
@@ -239,11 +239,11 @@ class Folio:
             metric: Name of the metric.
             mode: `min` or `max`. Default: guessed from the name of the metric.
             experiment: Only the runs of this experiment.
-            where: Only the runs that match a filter (`docs/filter.md`).
+            where: Only the runs that match this filter (`docs/filter.md`).
 
         Raises:
-            NotFound: A column or the metric does not exist; the message names the most similar ones.
-            ConfigError: The mode cannot be guessed, or `where` is not a filter.
+            NotFound: A column or the metric does not exist; the message lists the most similar names.
+            ConfigError: The mode cannot be guessed, or `where` is not a valid filter.
         """
         names = [name.strip() for name in (group_by.split(",") if isinstance(group_by, str) else group_by)]
         direction = mode_of(metric, mode)
@@ -251,13 +251,13 @@ class Folio:
         return self._index.read(lambda connection: select_groups(connection, selection, names, metric, direction))
 
     def run(self, name: str | os.PathLike[str]) -> RecordedRun:
-        """Return one run by its id, a prefix of its id, its name, or its folder (relative to the store, or any path).
+        """Return the run that has a given id, id prefix, name, or folder (relative to the store, or any path).
 
-        A full match takes precedence over a prefix. `last` is the newest run, unless a run has this name.
+        A full match takes precedence over an id prefix. `last` means the newest run, unless a run has this name.
 
         Raises:
-            NotFound: No run matches; the message names the most similar ones.
-            Ambiguous: Several runs match; the message lists the newest.
+            NotFound: No run matches; the message lists the most similar names.
+            Ambiguous: Several runs match; the message lists the newest of them.
         """
         spelling = os.fspath(name)
         self._scan()
@@ -271,19 +271,19 @@ class Folio:
         return run
 
     def runs_named(self, names: Iterable[str | os.PathLike[str]]) -> Runs:
-        """Return several runs by the names that `run` accepts, each once, in the order of the names.
+        """Return the runs with the given names (see `run`), in the order of the names and without duplicates.
 
         Raises:
-            NotFound, Ambiguous: As in `run`.
+            NotFound, Ambiguous: For the same reasons as `run`.
         """
         runs = dict.fromkeys(self.run(name).row for name in names)
         return Runs(self.store, self._index, list(runs))
 
     def runs_in(self, folders: Iterable[Path]) -> list[RecordedRun]:
-        """Return the runs of these folders in the same order, from one scan.
+        """Return the runs in the given folders, in the same order. The store is scanned only once.
 
         Raises:
-            NotFound: A folder is not a run of the store.
+            NotFound: A folder does not contain a run of the store.
         """
         self._scan()
         runs = {run.folder: run for run in self._select()}
@@ -313,17 +313,17 @@ class Folio:
         self._unread = self._index.use(self._fill)
 
     def sql(self, query: str, runs: Runs | None = None) -> QueryResult:
-        """Run one SELECT of DuckDB's SQL, and return its result: `to_arrow()`, `to_pandas()`, `to_polars()`.
+        """Run one SELECT in DuckDB's SQL dialect. Convert the result with `to_arrow()`, `to_pandas()` or `to_polars()`.
 
         The tables are `runs`, `params`, `summary`, `metrics` and `points` (`docs/frames.md`). The record cannot be
         changed, and only files of the store can be read.
 
         Args:
-            query: One SELECT, or EXPLAIN of one.
-            runs: Only these runs. Default: all, also archived ones.
+            query: One SELECT, or EXPLAIN followed by a SELECT.
+            runs: Only these runs. Default: all runs, including archived runs.
 
         Raises:
-            ConfigError: The query is another statement, or cannot be run.
+            ConfigError: The query is not a SELECT, or it cannot be run.
             MissingExtra: DuckDB is not installed.
         """
         from runfolio.query.sql.query_result import run_query
@@ -331,17 +331,17 @@ class Folio:
         return run_query(query, self.runs(archived=True) if runs is None else runs, self.store)
 
     def _repr_html_(self) -> str:
-        """Return the experiments and their numbers of runs for a notebook."""
+        """Return an HTML table of the experiments and the number of their runs, which notebooks display."""
         from runfolio.query.tables.notebook_pages import folio_page
 
         return folio_page(str(self.store), self.runs(archived=True))
 
     def _selection(self, experiment: str | None, state: str | None, **conditions: Any) -> Selection:
-        """Return conditions on the current runs.
+        """Scan the store, and return the conditions that select runs of it.
 
         Raises:
-            NotFound: There is no such experiment.
-            ConfigError: There is no such state.
+            NotFound: The experiment does not exist.
+            ConfigError: The state does not exist.
         """
         if state is not None and state not in STATES:
             raise ConfigError(f"there is no state {state!r}; {did_you_mean(state, STATES)}")
@@ -368,7 +368,7 @@ class Folio:
         return Runs(self.store, self._index, rows)
 
     def _named(self, spelling: str, run_paths: Iterable[str]) -> Runs:
-        """Return the runs that `spelling` may mean."""
+        """Return the runs that `spelling` may refer to."""
         parameters: list[Any] = [run_key(run_path) for run_path in run_paths]
         condition = f"r.run IN ({', '.join('?' * len(parameters))})"
         if is_encodable(spelling):
@@ -386,7 +386,7 @@ class Folio:
     def _no_run(self, spelling: str) -> str:
         runs = self._select()
         for run_path, problem in (self._unread or {}).items():
-            # `run.json` is unreadable, but the folder is named after the run and its id.
+            # `run.json` is unreadable, but the folder's name contains the name and id of the run.
             folder = posixpath.basename(run_path)
             if spelling in (folder, *folder.rsplit("-", 1)) or run_path in _possible_run_paths(self.store, spelling):
                 return problem
@@ -427,8 +427,8 @@ def check_store(store: Path) -> None:
 
 
 def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
-    """Yield the run folders that `spelling` could mean, relative to the store or to the working folder."""
-    yield posixpath.normpath(spelling)  # not resolved, since a run can be a link to a folder elsewhere
+    """Yield the run paths that `spelling` refers to if it is a path relative to the store or to the working folder."""
+    yield posixpath.normpath(spelling)  # not resolved, since a run can be a link to a folder outside of the store
     for path in (store / spelling, expand_home(spelling)):
         try:
             resolved = path.resolve()
@@ -439,7 +439,7 @@ def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
 
 
 def _differences(runs: Sequence[RecordedRun]) -> list[str]:
-    """Describe the differences of runs with one name: settings that differ, state and start."""
+    """Describe how runs with the same name differ: in differing settings, state and start."""
     labels = [label.removeprefix(run.name).strip() for label, run in zip(unique_labels(runs), runs, strict=True)]
     settings = [f"{label}, " if "=" in label else "" for label in labels]
     return [f"{text}{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for text, run in zip(settings, runs, strict=True)]

@@ -1,4 +1,4 @@
-"""Trash of deleted runs and pruned checkpoints."""
+"""Trash that contains deleted runs and pruned checkpoints."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class TrashedRun:
     checkpoints: tuple[str, ...]
     """Names of the pruned checkpoints."""
     pruned_folder: Path
-    """Folder of the pruned checkpoints in the trash. It exists only if there are any."""
+    """Folder of the pruned checkpoints in the trash. It exists only if checkpoints of the run were pruned."""
     deleted: datetime
     """Time of the last deletion or pruning, in UTC."""
 
     def size(self) -> int:
-        """Return the disk space that purging the run frees, in bytes. Each call counts the files again."""
+        """Return the disk space in bytes that is freed when the run is purged. Each call counts the files again."""
         return sum(disk_use.size(folder) for folder in (self.folder, self.pruned_folder) if folder.is_dir())
 
 
@@ -48,16 +48,16 @@ class Trash:
         self._store = store
 
     def runs(self) -> list[TrashedRun]:
-        """Return the runs in the trash and those with pruned checkpoints in it, the last deleted first."""
+        """Return the runs that are in the trash or have pruned checkpoints in it, the most recently deleted first."""
         run_paths = dict.fromkeys([*trash.run_paths(self._store), *pruned.run_paths(self._store)])
         trashed = [_trashed(self._store, run_path) for run_path in run_paths]
         return sorted((run for run in trashed if run is not None), key=lambda run: run.deleted, reverse=True)
 
     def run(self, name: str) -> TrashedRun:
-        """Return one run by its id, a prefix of its id, its name, or its former folder, relative to the store.
+        """Return the run with a given id, id prefix, name, or former folder (relative to the store).
 
         Raises:
-            NotFound: No run matches; the message names the most similar ones.
+            NotFound: No run matches; the message lists the most similar names.
             Ambiguous: Several runs match; the message lists their folders.
         """
         runs = self.runs()
@@ -71,11 +71,11 @@ class Trash:
         """Delete runs by moving their folders to the trash.
 
         Args:
-            force: Also delete runs that are being written to. Their training continues with one warning.
+            force: Also delete runs that are being written to. Their scripts continue and log one warning.
 
         Raises:
-            NotFound: A run is already gone. The runs before it are deleted.
-            StoreError: A run is being written to, so that no run is deleted, or a run cannot be moved.
+            NotFound: A run no longer exists. The runs before it are deleted.
+            StoreError: A run is being written to (then no run is deleted), or a run cannot be moved.
         """
         for run in runs:
             if run.state == RUNNING and not force:
@@ -84,29 +84,29 @@ class Trash:
             trash.put(self._store, run.run_path)
 
     def prune(self, run: RunView, names: Iterable[str]) -> list[str]:
-        """Move checkpoints of a run into the trash, and return their names. Damaged checkpoints are left out.
+        """Move checkpoints of a run to the trash, and return their names. Damaged checkpoints are not moved.
 
         Raises:
             NotFound: The run is gone.
-            StoreError: The run is being written, or a checkpoint cannot be moved.
+            StoreError: The run is being written to, or a checkpoint cannot be moved.
         """
         if run.state == RUNNING:
             raise StoreError(f"run {run.id} ({run.name}) is being written; stop it first")
         return pruned.put(self._store, run.run_path, names)
 
     def restore(self, run: TrashedRun) -> Path:
-        """Restore a run, and return its folder. Its pruned checkpoints stay in the trash.
+        """Restore a run, and return its folder. The run's pruned checkpoints remain in the trash.
 
         Raises:
             NotFound: The run is no longer in the trash.
-            StoreError: Its former folder exists again, or the run cannot be moved.
+            StoreError: The former folder of the run exists again, or the run cannot be moved.
         """
         return trash.restore(self._store, run.run_path)
 
     def restore_checkpoints(self, run: TrashedRun) -> list[str]:
         """Restore the pruned checkpoints of a run, and return their names.
 
-        If the run has a different checkpoint with the same name, the pruned one stays in the trash.
+        If the run has a different checkpoint with the same name, the pruned checkpoint remains in the trash.
 
         Raises:
             NotFound: The run is gone, or none of its checkpoints is in the trash.
@@ -135,7 +135,7 @@ class Trash:
 
 
 def _trashed(store: Path, run_path: str) -> TrashedRun | None:
-    """Read a run in the trash; None if it was removed in the meantime."""
+    """Read a run in the trash; return None if the run was removed in the meantime."""
     folder, pruned_folder = store / TRASH / run_path, pruned.folder(store, run_path)
     parts = pruned_parts(pruned_folder)
     is_deleted = folder.is_dir()
@@ -149,7 +149,7 @@ def _trashed(store: Path, run_path: str) -> TrashedRun | None:
     try:
         document = RunDocument.read(run_folder)
         name, run_id = run_edits.read(run_folder, document).values.get("name", document.name), document.id
-    except (FileNotFoundError, RunfolioError):  # the folder is named after the run and its id
+    except (FileNotFoundError, RunfolioError):  # the folder's name contains the name and id of the run
         name, _, run_id = folder.name.rpartition("-")
     return TrashedRun(
         id=run_id,

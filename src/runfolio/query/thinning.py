@@ -1,4 +1,4 @@
-"""Thinning of curves to the points that a picture can show, without visible loss."""
+"""Thinning of curves. Only the points that a plot can show are kept, so that nothing visible is lost."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.intp]
 _KEPT = 4
-"""Maximum number of points kept in a column without gaps. Curves with fewer points per column are not thinned."""
+"""Maximum number of points to keep in a column without gaps. Curves with at most as many per column are not thinned."""
 
 
 def thinned_indices(x: NDArray[np.float64], y: NDArray[np.float64], columns: int) -> Indices:
-    """Return, in ascending order, the indices of points that produce the same picture as all points.
+    """Return the indices of the points that produce the same plot as all points, in ascending order.
 
-    In each pixel column, the first, last, lowest and highest point are kept (M4), so that no spike is lost. NaN is a
-    gap; the first and the last NaN of each column are kept too.
+    In each pixel column, the first, last, lowest and highest points are kept (the M4 algorithm), so that no spike is
+    lost. NaN values are gaps. The first and the last NaN of each column are kept too.
 
     Args:
-        x: Positions, ascending and finite, [n].
-        y: Values, [n].
+        x: Positions, ascending and finite, shape [n].
+        y: Values, shape [n].
         columns: Number of pixel columns between the first and the last position.
 
     Source: Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", PVLDB 7(10), 2014.
@@ -41,7 +41,7 @@ def thinned_indices(x: NDArray[np.float64], y: NDArray[np.float64], columns: int
 
 
 def _column_starts(x: NDArray[np.float64], columns: int) -> Indices:
-    """Return the index of the first point of each column that has points."""
+    """Return the index of the first point in each column that contains points."""
     width = x[-1] - x[0]
     column = np.zeros(len(x), np.int64) if width == 0 else ((x - x[0]) / width * columns).astype(np.int64)
     np.minimum(column, columns - 1, out=column)  # the last position belongs to the last column
@@ -49,13 +49,13 @@ def _column_starts(x: NDArray[np.float64], columns: int) -> Indices:
 
 
 def _first_extreme(values: NDArray[np.float64], extreme: np.ufunc, starts: Indices, stops: Indices) -> Indices:
-    """Return the index of the first extreme of each column."""
+    """Return the index of the first point in each column that has the extreme value."""
     reached = np.flatnonzero(values == np.repeat(extreme.reduceat(values, starts), stops - starts))
     return reached[np.searchsorted(reached, starts)]
 
 
 def _ends(chosen: NDArray[np.bool_], starts: Indices, stops: Indices) -> tuple[Indices, Indices]:
-    """Return the indices of the first and the last chosen point of each column that has one."""
+    """Return the indices of the first and the last chosen points in each column that contains chosen points."""
     indices = np.flatnonzero(chosen)
     first, after = np.searchsorted(indices, starts), np.searchsorted(indices, stops)
     is_there = after > first

@@ -1,1 +1,1 @@
-"""SummaryWriter's API that writes to runfolio's record, and TensorBoard's own server."""
+"""Replacement for SummaryWriter that writes to runfolio's record, and a wrapper that runs TensorBoard's own server."""

@@ -1,4 +1,4 @@
-"""TensorBoard's own server for a folder, run as a child process."""
+"""TensorBoard's own server, which is run as a child process for one folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _STOP_TIMEOUT_S = 10.0
 
 
 def serve(log_dir: Path, host: str, port: int | None, on_address: Callable[[str], None]) -> None:
-    """Run TensorBoard until it ends or is stopped.
+    """Run TensorBoard until it exits or is stopped.
 
-    Output goes to stderr once the address is known. Earlier output is shown only if TensorBoard does not start.
+    TensorBoard's output is copied to stderr once the address is known. Earlier output is shown only if the start fails.
 
     Args:
-        port: Port of the server. Default: the first free port from 6006 on.
-        on_address: Function that is called with the address of the server once it listens.
+        port: Port of the server. Default: the first free port, starting at 6006.
+        on_address: Function that is called with the server's address once the server listens.
     Raises:
         StoreError: TensorBoard did not start; the message gives the reason.
     """
@@ -47,7 +47,7 @@ def serve(log_dir: Path, host: str, port: int | None, on_address: Callable[[str]
 
 
 def _forward_output(server: subprocess.Popen[str], on_address: Callable[[str], None]) -> list[str]:
-    """Report the address and copy all later output to stderr; return the output if it contained no address."""
+    """Report the address and copy all later output to stderr. If no address was printed, return the whole output."""
     output: list[str] = []
     for line in server.stderr or ():
         output.append(line)

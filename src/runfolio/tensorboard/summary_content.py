@@ -1,4 +1,4 @@
-"""Content that SummaryWriter's methods record: images, videos, sounds, meshes, curves, and files of arrays."""
+"""Content that SummaryWriter's methods record: images, videos, sounds, meshes, curves, and array files."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _CURVES = ("true_positives", "false_positives", "true_negatives", "false_negativ
 
 
 def image_grid(image: Any, dataformats: str) -> Any:
-    """Combine images with axes named N, C, H and W into one grid, an array [height, width, channels].
+    """Combine images into one grid and return it as an array of shape [height, width, channels].
 
     Raises:
-        ConfigError: The axes do not fit the array, or do not describe an image.
+        ConfigError: The axes in `dataformats` (N, C, H and W) do not match the array or do not describe an image.
     """
     import numpy as np
 
@@ -47,7 +47,7 @@ def image_grid(image: Any, dataformats: str) -> Any:
 
 
 def rescaled(image: Any, factor: float) -> StoredFile:
-    """Return an image as PNG, enlarged by a factor."""
+    """Return an image as PNG, with its width and height multiplied by `factor`."""
     from PIL import Image
 
     stored = media_content.png(image)
@@ -59,10 +59,10 @@ def rescaled(image: Any, factor: float) -> StoredFile:
 
 
 def video_grid(video: Any) -> Any:
-    """Return videos [N, frames, channels, height, width], combined into one [frames, height, width, channels].
+    """Combine videos [N, frames, channels, height, width] into one video [frames, height, width, channels].
 
     Raises:
-        ConfigError: The axes are others.
+        ConfigError: The array does not have these five axes.
     """
     import numpy as np
 
@@ -75,10 +75,10 @@ def video_grid(video: Any) -> Any:
 
 
 def sound(values: Any) -> Any:
-    """Return the samples of a sound with one axis.
+    """Return the samples of a sound as an array with one axis.
 
     Raises:
-        ConfigError: It has several.
+        ConfigError: The array has several axes that are longer than 1.
     """
     samples = media_content.as_numbers(values).squeeze()
     if samples.ndim != 1:
@@ -87,15 +87,15 @@ def sound(values: Any) -> Any:
 
 
 def single_meshes(*parts: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield vertices, faces and colors of each mesh of a batch; each part is [N, number, 3], or None.
+    """Yield the vertices, faces and colors of each mesh in a batch. Each part has the axes [N, number, 3] or is None.
 
     Raises:
-        ConfigError: A part has other axes.
+        ConfigError: A part has different axes.
     """
     arrays = [None if part is None else media_content.as_numbers(part) for part in parts]
     shapes = [array.shape for array in arrays if array is not None]
     if not shapes or any(len(shape) != 3 or shape[0] != shapes[0][0] for shape in shapes):
-        raise ConfigError(f"a mesh has parts of the axes [N, number, 3], not of the shapes {shapes}")
+        raise ConfigError(f"each part of a mesh must have the axes [N, number, 3], but the shapes are {shapes}")
     for index in range(shapes[0][0]):
         yield tuple(None if array is None else array[index] for array in arrays)
 
@@ -103,7 +103,7 @@ def single_meshes(*parts: Any) -> Iterator[tuple[Any, ...]]:
 def raw_histogram(
     lowest: float, highest: float, count: float, total: float, total_of_squares: float, limits: Any, counts: Any
 ) -> dict[str, Any]:
-    """Return binned numbers as a histogram of the record, without the empty bins at both ends.
+    """Return binned numbers in the record's format for histograms. Empty bins at both ends are omitted.
 
     Args:
         limits: Upper edge of each bin.
@@ -135,7 +135,7 @@ def raw_histogram(
 
 
 def precision_recall(labels: Any, predictions: Any, thresholds: int, weights: Any) -> dict[str, list[float]]:
-    """Return counts, precision and recall at evenly spaced thresholds from 0 to 1."""
+    """Return the counts, precision and recall for evenly spaced thresholds from 0 to 1."""
     import numpy as np
 
     truth = np.asarray(media_content.as_numbers(labels), dtype=np.float64).ravel()
@@ -157,12 +157,12 @@ def precision_recall(labels: Any, predictions: Any, thresholds: int, weights: An
 
 
 def curves(*values: Any) -> dict[str, list[float]]:
-    """Return the six curves of `add_pr_curve_raw` by name."""
+    """Return the six curves of `add_pr_curve_raw`, keyed by name."""
     return {name: media_content.as_numbers(curve).ravel().tolist() for name, curve in zip(_CURVES, values, strict=True)}
 
 
 def table(rows: Any, header: Any) -> dict[str, Any]:
-    """Return the metadata of an embedding (one label or list of labels per point) as plain strings."""
+    """Convert the metadata of an embedding to strings. Each row is one label or a list of labels for one point."""
 
     def cells(row: Any) -> list[str]:
         return [text_of(cell, "metadata") for cell in (row if isinstance(row, (list, tuple)) else [row])]
@@ -178,7 +178,7 @@ def artifact_name(tag: str, step: int) -> str:
 
 
 def write_files(folder: Path, details: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-    """Write `about.json`, and arrays that are not None as `.npy` files."""
+    """Write `details` to `about.json`, and each array that is not None to an `.npy` file."""
     import numpy as np
 
     files.write_json(RecordPath(folder, "about.json"), details)

@@ -29,7 +29,7 @@ from runfolio.tracking.run import Run
 log = logging.getLogger("runfolio")
 _MOST_CHARTS = 1000
 _LAST_MOMENT = 2**63 / 1e6
-"""Number of seconds since 1970 at which a time in microseconds exceeds 64 bits."""
+"""Seconds since 1970 beyond which a time in microseconds exceeds 64 bits."""
 
 
 def create_writer(
@@ -40,22 +40,22 @@ def create_writer(
     store: str | os.PathLike[str] | None = None,
     config: Any = None,
 ) -> SummaryWriter:
-    """Open a run named `model` or `model-extra` with a TensorBoard event file, and return a SummaryWriter for it.
+    """Start a run named `model` or `model-extra` that has a TensorBoard event file, and return a SummaryWriter for it.
 
     Raises:
-        RunfolioError: As in `runfolio.init`.
+        RunfolioError: For the same reasons as `runfolio.init`.
     """
     name = model if extra is None else f"{model}-{extra}"
     return SummaryWriter(init(name, experiment=experiment, store=store, config=config, tensorboard=True))
 
 
 class SummaryWriter:
-    """SummaryWriter with the methods of torch's SummaryWriter, which record to the run `run`.
+    """Writer with the methods of torch's SummaryWriter. The methods record to `run`.
 
-    Arguments have the same names, order and meaning as in torch. Without a step, each tag counts its own steps.
+    Arguments have the same names, order and meaning as in torch. If no step is given, each tag counts its own steps.
     Histograms always have 64 bins of equal width. `new_style` and `double_precision` have no effect, since the record
-    always stores float64. Tensors, embeddings and curves of precision and recall become artifacts. Values that cannot
-    be recorded are reported once and counted, as with `Run`.
+    always stores float64. Tensors, embeddings and precision-recall curves become artifacts. Values that cannot be
+    recorded are reported once and counted, as `Run` does.
     """
 
     def __init__(self, run: Run) -> None:
@@ -92,10 +92,10 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Record metrics `main_tag/key`, which TensorBoard draws as the lines of one card named `main_tag`.
+        """Record the metrics `main_tag/key`. TensorBoard draws them as lines of one card named `main_tag`.
 
-        As with torch's SummaryWriter, TensorBoard lists each line as a run. After 1,000 main tags, further metrics get
-        a card each.
+        As with torch's SummaryWriter, TensorBoard lists each line as a run. After 1,000 main tags, each additional
+        metric gets a card of its own.
         """
         main_tag = text_of(main_tag, "main_tag")
         charts = self._open_run().recorder.document.charts
@@ -141,7 +141,7 @@ class SummaryWriter:
         walltime: float | None = None,
         dataformats: str = "NCHW",
     ) -> None:
-        """Record several images as one image, a grid with eight images per row."""
+        """Record several images as one image, which is a grid with eight images per row."""
         self.add_image(tag, img_tensor, global_step, walltime, dataformats)
 
     @guarded(None)
@@ -153,7 +153,7 @@ class SummaryWriter:
         close: bool = True,
         walltime: float | None = None,
     ) -> None:
-        """Record a matplotlib figure, or the figures of a list as `tag`, `tag/1`, and so on."""
+        """Record a matplotlib figure, or a list of figures as `tag`, `tag/1`, and so on."""
         tag = text_of(tag, "tag")
         figures = list(figure) if isinstance(figure, (list, tuple)) else [figure]
         for index, single in enumerate(figures):
@@ -184,10 +184,10 @@ class SummaryWriter:
         run_name: str | None = None,
         global_step: int | None = None,
     ) -> None:
-        """Record the config and the results of this run; torch's SummaryWriter creates a separate run for them."""
+        """Record settings and results in this run. (torch's SummaryWriter creates a separate run for them.)"""
         for values in (hparam_dict, metric_dict):
             if not isinstance(values, Mapping):
-                raise ConfigError(f"add_hparams takes two dicts, but one is a {type(values).__name__}")
+                raise ConfigError(f"add_hparams takes two dicts, but one argument is a {type(values).__name__}")
         run = self._open_run()
         run.config.update(hparam_dict)
         run.summary.update(metric_dict)
@@ -259,7 +259,7 @@ class SummaryWriter:
         dataformats: str = "CHW",
         labels: Sequence[str] | None = None,
     ) -> None:
-        """Record an image and boxes (x1, y1, x2, y2) over it, which TensorBoard shows drawn on it."""
+        """Record an image and boxes (x1, y1, x2, y2), which TensorBoard draws on the image."""
         image, corners = media_content.own_copy(img_tensor), media_content.as_numbers(box_tensor).reshape(-1, 4)
         axes, factor = text_of(dataformats, "dataformats"), named_number(rescale, "rescale")
         texts = [labels] if isinstance(labels, str) else labels
@@ -281,7 +281,7 @@ class SummaryWriter:
         fps: float = 4,
         walltime: float | None = None,
     ) -> None:
-        """Record videos [N, frames, channels, height, width] as one video, eight per row."""
+        """Record videos [N, frames, channels, height, width] as one video with eight of them per row."""
         copied, rate = media_content.own_copy(vid_tensor), video.frame_rate(fps)
         self._add(
             "video",
@@ -305,7 +305,7 @@ class SummaryWriter:
 
     @guarded(None)
     def add_tensor(self, tag: str, tensor: Any, global_step: int | None = None, walltime: float | None = None) -> None:
-        """Record a tensor as an artifact with an `.npy` file."""
+        """Record a tensor as an artifact that contains an `.npy` file."""
         self._save_artifact("tensor", tag, global_step, {}, tensor=tensor)
 
     @guarded(None)
@@ -333,7 +333,7 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Record meshes, or point clouds without faces: the first of a batch as `tag`, others as `tag/1` and so on."""
+        """Record a batch of meshes, or of point clouds if there are no faces, as `tag`, `tag/1`, and so on."""
         tag = text_of(tag, "tag")
         notes = {} if config_dict is None else {"config": plain_config(config_dict)}
         for index, parts in enumerate(summary_content.single_meshes(vertices, faces, colors)):
@@ -356,7 +356,7 @@ class SummaryWriter:
         weights: Any = None,
         walltime: float | None = None,
     ) -> None:
-        """Record precision and recall at thresholds from 0 to 1 as an artifact."""
+        """Record precision and recall for thresholds from 0 to 1 as an artifact."""
         curves = summary_content.precision_recall(
             labels, predictions, round(named_number(num_thresholds, "num_thresholds")), weights
         )
@@ -389,7 +389,7 @@ class SummaryWriter:
         self.run.flush()
 
     def close(self) -> None:
-        """End the run. Later calls open it again, as with SummaryWriter, since many scripts do so in each epoch."""
+        """End the run. Later calls open it again, as with SummaryWriter, since many scripts close it in each epoch."""
         self.run.finish()
         self._closed = True
 
@@ -403,9 +403,9 @@ class SummaryWriter:
         self.run.__exit__(kind, error, trace)
 
     def _open_run(self) -> Run:
-        """Return the run; if `close` or a further `init` has ended it, open a new attempt that keeps every point.
+        """Return the run. If `close` or another `init` has ended the run, open a new attempt that keeps every point.
 
-        If that fails, the run stays closed.
+        If no attempt can be opened, the run remains closed.
         """
         if self._closed or self.run.recorder.is_replaced:
             self._closed = self.run.recorder.is_replaced = False
@@ -430,7 +430,7 @@ class SummaryWriter:
         details: Mapping[str, Any],
         **arrays: Any,
     ) -> None:
-        """Store values that are not media as an artifact for a tag and a step; see `docs/format.md`, Artifacts."""
+        """Store values that are not media as an artifact for a tag and a step (see `docs/format.md`, Artifacts)."""
         tag = text_of(tag, "tag")
         step = whole_step(self._step(tag, step))
         with tempfile.TemporaryDirectory() as temporary:

@@ -76,10 +76,10 @@ def test_any_text_is_a_filter_or_one_clean_error(text: str):
 @pytest.mark.parametrize(
     ("text", "problem", "at"),
     [
-        ("lr < ", "expected a column, a number, a text in single quotes, true, false or now()", 5),
+        ("lr < ", "expected a column, a number, a string in single quotes, true, false or now()", 5),
         ("lr < 1 x", "expected AND, OR or the end, not x", 7),
         ("name = 'net", "this quote is not closed", 7),
-        ("lr IN (1, b)", "expected a number, a text in single quotes, true or false", 10),
+        ("lr IN (1, b)", "expected a number, a string in single quotes, true or false", 10),
         ("1 IS NULL", "IS NULL needs a column on its left", 0),
         ("lr < 1;--", "unexpected ';'", 6),
         ("created > now() - interval '2 moons'", "an interval is a number and a unit", 27),

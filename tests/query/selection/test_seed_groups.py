@@ -63,7 +63,7 @@ def test_whole_floats_and_integers_are_one_group(store, write):
 
 
 def test_failed_runs_are_left_out_with_a_note(runs):
-    assert "Left out: 1 that failed or crashed." in group_by_seed(runs).caption.details
+    assert "Left out: 1 run that failed or crashed." in group_by_seed(runs).caption.details
 
 
 def test_single_run_has_no_spread_and_is_not_compared(store, write):

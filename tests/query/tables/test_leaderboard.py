@@ -62,9 +62,9 @@ def test_caption_explains_the_leaderboard(series):
     )
     assert caption.details == (
         "Which direction is better was guessed from the metric's name.",
-        "The 95 % interval of the metric (Wilson) is for 270 images.",
+        "The 95 % interval of the metric (Wilson) is based on 270 images.",
         "Runs are marked = by Newcombe's interval, with Holm's procedure for an overall error rate of 5 %.",
-        "All runs were tested; the interval of test/acc is for 360 test images.",
+        "All runs were tested; the interval of test/acc is based on 360 test images.",
         "The best of several test figures is too optimistic, so do not choose a run by it.",
         "1 of 4 runs failed, for the reasons in the table.",
     )
@@ -105,7 +105,7 @@ def test_caption_explains_how_to_test_runs_that_were_not_chosen(store, write):
     write("other", summary={"val/acc": 0.8, "test/images": 100})
 
     assert leaderboard(open_folio(store).runs()).caption.details[-2:] == (
-        "1 run was tested; the interval of test/acc is for 100 test images.",
+        "1 run was tested; the interval of test/acc is based on 100 test images.",
         "`runfolio evaluate RUN` tests another run.",
     )
 

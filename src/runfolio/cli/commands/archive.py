@@ -38,7 +38,7 @@ def archive(runs: tuple[str, ...], store: Path | None, **filters: Unpack[RunFilt
 
 
 def set_archived(names: tuple[str, ...], filters: RunFilters, store: Path | None, *, archived: bool) -> None:
-    """Archive runs, or make archived runs visible again. If a name is unknown, nothing is changed."""
+    """Archive runs, or make archived runs visible again. If any name is unknown, no run is changed."""
     folio = open_store(store)
     runs = named_or_filtered_runs(folio, names, filters)
     outcome = "archived" if archived else "no longer archived"

@@ -1,4 +1,4 @@
-"""`runfolio best`: show the best run by a metric."""
+"""`runfolio best`: show the run with the best value of a metric."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from runfolio.record.base.plurals import counted
 @run_filters
 @store_option
 def best(metric: str, mode: str | None, explain: bool, store: Path | None, **filters: Unpack[RunFilters]) -> None:
-    """Show the best run by a metric, and how it was chosen.
+    """Show the run with the best value of a metric, and the reasons.
 
     The metric's name determines whether a higher or a lower value is better, unless --min or --max is given. A run is
     ranked by the metric's value in its summary or, if the summary lacks the metric, by the best value of the curve. A

@@ -56,7 +56,7 @@ def cache(context: click.Context, budget: int | None, output: OutputFormat) -> N
 @click.argument("kinds", nargs=-1, type=click.Choice(_CLEARABLE), metavar="[KIND]...")
 @yes_option
 def clear(kinds: tuple[str, ...], yes: bool) -> None:
-    """Clear the given kinds of files, or all kinds.
+    """Clear the given kinds of cached data, or all kinds.
 
     The kinds are features, pixels, images, digests, data and index. Files that a training process is using are kept.
     The spool is also kept, because it contains points of runs whose store was not available (`runfolio doctor --repair`

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--group-by",
     metavar="A,B",
-    help="Show mean, spread and interval of the runs with equal A and B; -A groups by all settings except A.",
+    help="Show mean, spread and interval of runs with the same A and B; -A groups by all settings except A.",
 )
 @click.option("--all", "everything", is_flag=True, help="Also show norms, rates, times, sizes, and output folders.")
 @explain_option
@@ -50,9 +50,9 @@ def compare(
     """Compare the named runs, or all runs that match the filters.
 
     One row per run shows its results, and the settings in which the runs differ. A metric's column shows its value in
-    the summary or, if the summary lacks the metric, the best value of the curve; the heading says which. If the last
-    value of a curve is not its best one, an additional column shows the last value. JSON and CSV contain the last and
-    the best value of every metric.
+    the summary or, if the summary lacks the metric, the best value of the curve; the heading says which value it is. If
+    the last value of a curve is not the best, an additional column shows the last value. JSON and CSV contain the last
+    and the best value of every metric.
 
     --group-by shows the results of groups of runs. For example, -seed combines runs that differ only in their seed.
     Settings that differ in every run and only name its output, such as a folder, are not used for grouping.
@@ -99,7 +99,7 @@ def _compare_runs(
         [*comparison.caption.short, f"--all also shows {' and '.join(hidden)}." if hidden else ""],
         [
             *comparison.caption.details,
-            f"Not shown: {counted(watched, 'metric')} of single parameters and layers (grad_norm/NAME ...)."
+            f"Not shown: {counted(watched, 'metric')} of individual parameters and layers (grad_norm/NAME ...)."
             if watched
             else "",
             left_out,

@@ -17,7 +17,7 @@ from runfolio.settings import build
 from runfolio.vision.settings import TrainSettings
 
 _IMAGE_SETTINGS = ("test_data", "image_size", "augment", "model", "weights", "seed")
-"""Settings that decide which images are used and how they are transformed."""
+"""Settings that determine which images are used and how these images are transformed."""
 
 
 @click.command(cls=Command)

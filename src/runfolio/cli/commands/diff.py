@@ -1,4 +1,4 @@
-"""`runfolio diff`: show how the starts of two runs differ."""
+"""`runfolio diff`: show how two runs differed when they started."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runfolio.cli.output.options import Command, open_store, store_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_option
 def diff(first: str, second: str, as_json: bool, store: Path | None) -> None:
-    """Show how the starts of two runs differ.
+    """Show how two runs differed when they started.
 
     After a summary, the differences in code (commit, captured files, uncommitted changes), settings, data, packages
     and environment are listed. To compare the results, use `runfolio compare`.

@@ -29,7 +29,7 @@ def doctor(runs: tuple[str, ...], repair: bool, as_json: bool, store: Path | Non
 
     The result lists damaged files and lost data. The exit status is 0 if everything is intact, else 1. Leftovers of
     killed processes are listed, but do not count as damage. A run that is being written is checked but never repaired.
-    Runs with several folders in the store are listed.
+    Runs that have several folders in the store are listed.
 
     \b
     runfolio doctor
@@ -54,7 +54,7 @@ def doctor(runs: tuple[str, ...], repair: bool, as_json: bool, store: Path | Non
 def _examine_runs(
     examiner: Doctor, run_paths: Sequence[Path], *, repair: bool, as_json: bool
 ) -> Iterator[dict[str, Any]]:
-    """Examine one run after another, print its findings, and yield them as a JSON object."""
+    """Examine one run after another. Print the findings of each run, and yield them as a JSON object."""
     with progress_display() as progress:
         task = progress.add_task("checking", total=len(run_paths))
         for run_path in run_paths:

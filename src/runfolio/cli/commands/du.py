@@ -1,4 +1,4 @@
-"""`runfolio du`: disk space of runs."""
+"""`runfolio du`: show the disk space that runs use."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def du(
     """Show the disk space that runs use, the largest run first.
 
     Without names and filters, all runs that are not archived are measured. The sizes are the space that the files
-    occupy on the disk. A file that several runs share, such as a checkpoint of a fork, counts for the oldest of them.
-    The table shows the 20 largest runs; JSON and CSV have all runs unless --limit is given.
+    occupy on disk. A file that several runs share, such as a fork's checkpoint, is counted for the oldest run.
+    The table shows the 20 largest runs; JSON and CSV contain all runs unless --limit is given.
 
     \b
     runfolio du
@@ -87,7 +87,7 @@ def du(
 
 
 def _trash_text(folder: Path, store: Path | None) -> str:
-    """Return the size of the trash and how to free it; empty if the trash is empty."""
+    """Return the size of the trash and the command that frees this space; empty if the trash is empty."""
     trash = folder / TRASH
     if trash.is_symlink() or not trash.is_dir() or not any(trash.iterdir()):
         return ""

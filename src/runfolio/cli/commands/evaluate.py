@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.argument("run", metavar="RUN|best")
 @click.argument("data", required=False)
 @click.option(
-    "--against", "rivals", multiple=True, metavar="RUN", help="Further run to evaluate on the same images; repeatable."
+    "--against", "rivals", multiple=True, metavar="RUN", help="Another run to evaluate on the same images; repeatable."
 )
 @click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Images to use.")
 @best_metric_option
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 )
 @experiment_option
 @store_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; a list with --against.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; with --against, a list.")
 @settings_options(TrainSettings, only=("skip_bad_images",))
 def evaluate(
     run: str,
@@ -76,7 +76,7 @@ def evaluate(
     For a run of your own script, --module names the network. The script must have passed `classes` and `transform` to
     `run.checkpoint`.
 
-    With --against, print one table of all these runs instead, best first, with the cost of using each model.
+    With --against, print a table of all given runs instead, best first, with the cost of using each model.
 
     \b
     runfolio evaluate best --out-dir evaluation
@@ -115,7 +115,7 @@ def evaluate(
 
 
 def _record(run: RecordedRun, result: EvaluationResult, own_data: str | None) -> str | None:
-    """Add the answers to a run; return the problem if that fails, as in the store of somebody else."""
+    """Add the answers to a run; return the problem if this fails, for example because the store is read-only."""
     from runfolio.vision.evaluation.recorded_evaluation import record_evaluation
 
     try:
@@ -129,7 +129,7 @@ def _record(run: RecordedRun, result: EvaluationResult, own_data: str | None) ->
 def _images(
     data: str | None, classifier: LoadedClassifier, *, skip_bad_images: bool, progress: Progress
 ) -> ImageSource:
-    """Return the named data set; without a name, return the data set that the classifier was trained on."""
+    """Return the named data set, or the data set that the classifier was trained on if there is no name."""
     from runfolio.cli.pages.training import print_recorded_sources
     from runfolio.vision.data import load_data
 

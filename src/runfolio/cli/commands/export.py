@@ -1,4 +1,4 @@
-"""`runfolio export`: runs and points as Parquet, CSV or JSON."""
+"""`runfolio export`: write runs and points as Parquet, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _STDOUT = Path("-")
 
 
 class _Export(NamedTuple):
-    """A table to export."""
+    """Table to export."""
 
     name: str
     schema: pa.Schema
@@ -49,7 +49,7 @@ class _Export(NamedTuple):
 @click.option("--out", "path", type=PathParamType(), required=True, help="A folder, a file, or - for stdout.")
 @click.option("--table", type=click.Choice([_RUNS, _POINTS]), help="Only this table.  [default for a file: points]")
 @click.option("--metrics", metavar="A,B,...", help="Only the points of these metrics.  [default: all]")
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @run_filters
 @store_option
 def export(
@@ -64,11 +64,12 @@ def export(
 ) -> None:
     """Write runs and points as Parquet, CSV or JSON, for other programs.
 
-    Without a RUN, all runs that match the filters are written. A folder gets the files runs.FORMAT (one row per run)
-    and points.FORMAT (one row per point). A file that ends in .parquet, .csv or .json, or stdout, gets one table.
+    Without a RUN, all runs that match the filters are written. If --out is a folder, runs.FORMAT (one row per run) and
+    points.FORMAT (one row per point) are written to it. If it is stdout or a file name that ends in .FORMAT, one table
+    is written.
 
-    In CSV, texts that a spreadsheet would take for a formula have a ' before them. JSON has one object per line, and
-    the texts "NaN", "Infinity" and "-Infinity" for numbers that it lacks.
+    In CSV, strings that a spreadsheet would execute as a formula get a leading '. JSON has one object per line. Numbers
+    that JSON cannot represent become the strings "NaN", "Infinity" and "-Infinity".
 
     \b
     runfolio export parquet --out exported
@@ -77,7 +78,7 @@ def export(
     """
     folio = open_store(store)
     if names and has_filters(filters):
-        raise click.UsageError("name runs, or select them by filters, but not both")
+        raise click.UsageError("name runs or select them with filters, but not both")
     runs = folio.runs_named(names) if names else filter_runs(folio, filters).runs
     if not runs:
         raise NotFound(f"no run in {folio.store} matches")
@@ -93,7 +94,7 @@ def export(
 
 
 def _targets(path: Path, file_format: FileFormat, table: str | None) -> dict[str, Path]:
-    """Return the file of each table to write."""
+    """Return the tables to write, each with the path of its file."""
     if path == _STDOUT and file_format == "parquet":
         raise ConfigError("Parquet cannot be written to stdout; name a file with --out, or export csv or json")
     if path == _STDOUT or path.suffix == f".{file_format}":

@@ -14,7 +14,7 @@ from runfolio.record.checkpoints.manifests import LAST
 from runfolio.vision.settings import TrainSettings
 
 
-@click.command(cls=Command, context_settings={"show_default": False})  # the defaults of settings are those of RUN
+@click.command(cls=Command, context_settings={"show_default": False})  # settings default to the values of RUN
 @click.argument("run")
 @click.option(
     "--at",
@@ -23,7 +23,7 @@ from runfolio.vision.settings import TrainSettings
     help=f"Step or name of the checkpoint to start from; `runfolio show RUN` lists all.  [default: {LAST}]",
 )
 @changed_data_option
-@click.option("--experiment", metavar="NAME", help="Experiment of the fork.  [default: that of RUN]")
+@click.option("--experiment", metavar="NAME", help="Experiment of the fork.  [default: RUN's experiment]")
 @click.option("--name", help="Name of the fork.  [default: RUN's name with -fork]")
 @store_option
 @settings_options(TrainSettings)

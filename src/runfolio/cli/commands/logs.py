@@ -1,4 +1,4 @@
-"""`runfolio logs`: show the output of a run, which may still be running."""
+"""`runfolio logs`: show the output of a run, even while the run is running."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _KIND_OF_OPTION = {
     "look": "--histogram",
     "colour": "--scatter",
 }
-"""Options that apply to only one kind of plot, mapped to this kind."""
+"""Options that apply to only one kind of plot, each mapped to this kind."""
 _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": scatter_plot}
 
 
@@ -38,7 +38,7 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 @click.option("--log", type=click.Choice(["x", "y", "xy"]), help="Axes with a logarithmic scale.")
 @click.option("--x", metavar="AXIS", help="The x axis of curves: step, time, epoch or any metric.")
 @click.option(
-    "--group-by", metavar="A,B", help="Draw the mean of runs with equal A and B; with -A, equal in all but A."
+    "--group-by", metavar="A,B", help="Draw the mean of runs with the same A and B; -A groups by all settings except A."
 )
 @click.option("--spread", type=click.Choice(["minmax", "std", "ci"]), default="minmax", help="The band around a mean.")
 @click.option("--overlay", is_flag=True, help="Draw all metrics in one plot.")
@@ -74,7 +74,7 @@ def plot(ctx: click.Context, **arguments: Any) -> None:
 
     --scatter, --color and --group-by take the columns of `runfolio runs`: lr is the setting, and metrics.lr is the
     logged metric. A metric's value is taken from the run's summary or, if the summary lacks the metric, it is the best
-    value of the curve; the label of the axis says which.
+    value of the curve; the label of the axis says which value it is.
 
     \b
     runfolio plot val/acc
@@ -104,7 +104,7 @@ def plot(ctx: click.Context, **arguments: Any) -> None:
 
 
 def _plot_kind(ctx: click.Context, options: PlotOptions) -> str:
-    """Return the kind of plot, or "" for curves. Options of other kinds are rejected because they have no effect."""
+    """Return the kind of plot, or "" for curves. Options for other kinds of plots are rejected."""
     kinds = [kind for kind in _KINDS if getattr(options, kind)]
     if len(kinds) > 1:
         raise click.UsageError(f"choose one kind of plot: {' or '.join(_KINDS[kind] for kind in kinds)}", ctx)

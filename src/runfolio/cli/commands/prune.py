@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from runfolio.query.store import Folio
 
 _UNDONE = 5
-"""Largest number of runs in the printed command that restores checkpoints."""
+"""Maximum number of runs in the printed command that restores checkpoints."""
 
 
 @click.command(cls=Command, short_help="Move checkpoints of runs to the trash.")
@@ -109,7 +109,7 @@ def _plan(
     mode: str | None,
     wanted: list[str],
 ) -> list[Removal]:
-    """Return the checkpoints to prune, and print which runs are left out because they are in use."""
+    """Return the checkpoints to prune, and print the runs that are left out because they are in use."""
     from runfolio.query.pruning import kept_runs, reasons_to_skip, removal
 
     kept = kept_runs(runs, best=rules.get("best", 0), newest=rules.get("newest", 0), metric=metric, mode=mode)
@@ -126,7 +126,7 @@ def _plan(
 def _prune(folio: Folio, removals: Sequence[Removal], store: Path | None) -> None:
     from runfolio.query.pruning import reasons_to_skip
 
-    # The question may have been open for long, so a run may have been resumed in the meantime.
+    # The user may have answered the question late, so a run may have been resumed in the meantime.
     current = folio.runs_in([entry.run.folder for entry in removals])
     skipped = reasons_to_skip(current, folio.runs(state="running", archived=True))
     pruned: list[RecordedRun] = []

@@ -27,7 +27,7 @@ from runfolio.cli.pages.trash import trash_counts, trash_table
 @yes_option
 @store_option
 def purge(runs: tuple[str, ...], older_than: timedelta | None, yes: bool, store: Path | None) -> None:
-    """Remove deleted runs and pruned checkpoints permanently: those of the named runs, or else the whole trash.
+    """Remove the named runs and their pruned checkpoints from the trash permanently, or empty the whole trash.
 
     \b
     runfolio purge k3f9

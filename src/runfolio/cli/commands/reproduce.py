@@ -40,7 +40,7 @@ from runfolio.errors import ConfigError
     "--ignore", multiple=True, metavar="PATTERN", help="Do not compare metrics whose names match; repeatable."
 )
 @click.option("--dry-run", is_flag=True, help="Only print the plan and the differences since the run.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before the execution.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before executing the command.")
 @click.option("--keep", is_flag=True, help="Keep the fresh folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; the program's output goes to stderr.")
 @store_option
@@ -113,11 +113,11 @@ def reproduce(
 
 
 def _confirm_execution(yes: bool) -> None:
-    """Ask the user whether to execute the command.
+    """Ask the user to confirm that the command should be executed.
 
     Raises:
-        ConfigError: There is no terminal for the question.
-        click.Abort: The answer is no.
+        ConfigError: Standard input is not a terminal.
+        click.Abort: The user answered no.
     """
     if yes:
         return

@@ -1,4 +1,4 @@
-"""`runfolio runs`: the table of runs."""
+"""`runfolio runs`: print the table of runs."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from runfolio.query.store import Folio, Runs
 
 _SHOWN = 50
-"""Number of runs that the table shows by default."""
+"""Default number of runs in the table."""
 _WATCH_S = 2.0
 
 
 @click.command("runs", cls=Command)
-@click.option("--sort", metavar="COLUMN", help="Sort by any column in ascending order; with - before it, descending.")
+@click.option("--sort", metavar="COLUMN", help="Sort by this column; -COLUMN sorts in descending order.")
 @click.option("-r", "--reverse", is_flag=True, help="Reverse the order.")
 @click.option("--columns", metavar="A,B,...", help="Columns to show, such as name,state,lr,val/acc.")
 @click.option(
     "--group-by",
     metavar="A,B",
-    help="Mean, spread and interval of runs with the same A and B; -A groups by all settings except A.",
+    help="Show mean, spread and interval of runs with the same A and B; -A groups by all settings except A.",
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help=f"Show the first N runs.  [default: {_SHOWN}]")
 @click.option("--last", "limit", type=click.IntRange(min=1), hidden=True)
 @click.option("--all", "everything", is_flag=True, help="Show all runs.")
-@click.option("--watch", is_flag=True, help="Show the current table every two seconds, until Ctrl-C.")
-@click.option("--refresh", is_flag=True, help="Read every run again, instead of only those that changed.")
+@click.option("--watch", is_flag=True, help="Show the current table every two seconds until Ctrl-C is pressed.")
+@click.option("--refresh", is_flag=True, help="Read all runs again instead of only the runs that changed.")
 @run_filters
 @store_option
 @output_format_options
@@ -63,14 +63,14 @@ def list_runs(
     """List the runs of the store, newest first.
 
     A column is a fact (id, name, experiment, state, created, duration_s, ended, reason, tags, notes, archived, series,
-    lineage, host, device, commit, folder, data.val for its fingerprint) or a name of yours: a setting, else a result,
-    else a metric. The value of a metric is the one in the run's summary, else the best of the curve, else (if no
-    direction is known) the last; the heading names it. params.lr, summary.val/acc, metrics.lr (the last value) and
-    metrics.val/acc.best are explicit.
+    lineage, host, device, commit, folder, data.val for its fingerprint) or a name from your runs: a setting, a result
+    or a metric, in this order. A metric's value is the value in the summary, else the best of the curve or, if no
+    direction is known, the last; the heading says which. params.lr, summary.val/acc, metrics.lr (the last value) and
+    metrics.val/acc.best are unambiguous.
 
-    Without --columns, the table shows the settings that differ and up to three results, if they fit. JSON and CSV have
-    all runs and all columns unless --limit or --columns is given. JSON has no NaN or infinity: they are the strings
-    "NaN", "Infinity" and "-Infinity".
+    Without --columns, the table shows differing settings and up to three results, if they fit. JSON and CSV contain
+    all runs and columns unless --limit or --columns is given. JSON cannot represent NaN and infinity; they become
+    the strings "NaN", "Infinity" and "-Infinity".
 
     \b
     runfolio runs
@@ -81,7 +81,7 @@ def list_runs(
     runfolio runs --columns name,lr,epochs,val/acc --csv > runs.csv
     """
     if watch and (output != "table" or not sys.stdout.isatty()):
-        raise click.UsageError("--watch needs a terminal, and shows only the table", click.get_current_context())
+        raise click.UsageError("--watch needs a terminal, without --json or --csv", click.get_current_context())
     if group_by is not None and (sort or columns):
         raise click.UsageError("--group-by has its own columns and order; omit --sort and --columns")
     most = limit or (None if everything or output != "table" else _SHOWN)

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from runfolio.settings import Settings
 
 TARGET = "runfolio.vision:experiment"
-"""Default target of a series."""
+"""Target of a series that does not name one."""
 FLAGS = "runfolio.settings_flags"
 
 
 class SeriesCommand(Command):
-    """Command that treats any unknown flag as a setting with one or several values."""
+    """Command that treats every unknown flag as a setting with one or several values."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own_args, ctx.meta[FLAGS] = split_setting_flags(args, self.own_flags(ctx))
@@ -90,14 +90,14 @@ def series(
 
 
 def with_repeats(description: Series, seeds: int | None, folds: int | None, settings: type[Settings]) -> Series:
-    """Return the series with every combination repeated for each of `seeds` seeds and each of `folds` folds."""
+    """Return a series in which every combination is repeated with `seeds` seeds and on `folds` folds."""
     if seeds is not None:
         description = description.with_seeds(seeds, settings)
     return description if folds is None else description.with_folds(folds, settings)
 
 
 def warn_of_val_fraction(keys: Collection[str], *, folded: bool) -> None:
-    """Print a message if cross-validation makes the given `val-fraction` useless."""
+    """Print a message if `val-fraction` is given but has no effect because of cross-validation."""
     if folded and "val-fraction" in keys:
         print_error("val-fraction has no effect, because cross-validation validates on one fold and trains on the rest")
 

@@ -1,4 +1,4 @@
-"""`runfolio show`: show one run on one page."""
+"""`runfolio show`: show a page that describes one run."""
 
 from __future__ import annotations
 

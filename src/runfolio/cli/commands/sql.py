@@ -1,4 +1,4 @@
-"""`runfolio sql`: one SELECT on the runs of the store."""
+"""`runfolio sql`: run one SELECT on the runs of the store."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@click.command("sql", cls=Command, short_help="Run one SELECT of SQL on the runs.")
+@click.command("sql", cls=Command, short_help="Run one SQL SELECT on the runs.")
 @click.argument("query")
 @run_filters
 @store_option
 @output_format_options
 def run_sql(query: str, store: Path | None, output: OutputFormat, **filters: Unpack[RunFilters]) -> None:
-    """Run one SELECT of DuckDB's SQL on the runs of the store, read only.
+    """Run one SELECT in DuckDB's SQL dialect on the runs of the store. A query cannot change the store.
 
     \b
     runs      id, name, experiment, state, created, duration_s, tags, folder and other facts
-    params    run, name, number, text: a row per setting
-    summary   run, name, number, text: a row per result
-    metrics   run, name, best, count, last, min, max, mean and steps: a row per curve
-    points    run, metric, step, time, value, attempt: a row per point
+    params    run, name, number, text: one row per setting
+    summary   run, name, number, text: one row per result
+    metrics   run, name, best, count, last, min, max, mean and steps: one row per curve
+    points    run, metric, step, time, value, attempt: one row per point
 
-    `run` is the id of a run. Times are UTC. With a filter, the tables hold only the runs that match; without one, also
-    the archived runs. `DESCRIBE points` lists the columns of a table.
+    `run` is the id of a run. Times are in UTC. If a filter is given, the tables contain only the runs that match, else
+    all runs, including archived runs. `DESCRIBE points` lists the columns of the table `points`.
 
     \b
     runfolio sql "SELECT state, count(*) FROM runs GROUP BY ALL"

@@ -30,7 +30,7 @@ def tag(words: tuple[str, ...], store: Path | None, **filters: Unpack[RunFilters
 
     Without tags, print the existing tags.
 
-    `runfolio runs --tag NAME` lists the runs with a tag.
+    `runfolio runs --tag NAME` lists the runs that have a tag.
 
     \b
     runfolio tag k3f9 +baseline

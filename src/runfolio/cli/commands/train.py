@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class TrainCommand(Command):
-    """Command that, given several values of a setting, suggests the command that trains with each of them."""
+    """Command that suggests `runfolio series` if a setting has several values."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, list(args))  # click empties the list
+            return super().parse_args(ctx, list(args))  # a copy, since click empties the list
         except click.UsageError as error:
             if "extra argument" not in error.message:
                 raise
@@ -132,7 +132,7 @@ def _find_lr(
 
 
 def _several(settings: TrainSettings, seeds: int | None, folds: int | None, name: str | None) -> Series:
-    """Return a series with one run per seed and fold. A series continues if the same command is started again."""
+    """Return a series with one run per seed and fold. If the same command is started again, the series continues."""
     from runfolio.series import Series
 
     settings_by_key = {field.key: LocatedValue(getattr(settings, field.name), "") for field in fields_of(TrainSettings)}

@@ -1,4 +1,4 @@
-"""`runfolio unarchive`: show archived runs again."""
+"""`runfolio unarchive`: show archived runs in tables again."""
 
 from __future__ import annotations
 

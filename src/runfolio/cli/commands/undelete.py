@@ -23,7 +23,7 @@ def undelete(runs: tuple[str, ...], store: Path | None) -> None:
     """Restore deleted runs to their original folders, and pruned checkpoints to their runs.
 
     Without a name, list the content of the trash. If a run was pruned and later deleted, the first `undelete` restores
-    the run and the second one its checkpoints.
+    the run, and the second `undelete` restores its checkpoints.
 
     \b
     runfolio undelete

@@ -1,1 +1,1 @@
-"""Options, tables, values and progress bars that several commands share."""
+"""Options, tables, value formats and progress bars that several commands share."""

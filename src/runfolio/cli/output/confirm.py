@@ -16,7 +16,7 @@ def confirm(question: str) -> bool:
     """Ask the user at the terminal and return the answer.
 
     Raises:
-        ConfigError: There is no terminal.
+        ConfigError: Standard input is not a terminal.
     """
     if not sys.stdin.isatty():
         raise ConfigError("no terminal to ask for confirmation; add --yes")

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from runfolio.query.selection.caption import Caption
 
 UNLIMITED_WIDTH = 10_000
-"""Width in characters of output to a file or a pipe, where nothing is shortened."""
+"""Width in characters of output that goes to a file or a pipe. Nothing is shortened there."""
 _FIELD_WIDTH = 8
 
 
 def stdout_console() -> Console:
-    """Return a console for stdout. In a file or a pipe, a table is as wide as it needs to be."""
+    """Return a console for stdout. If stdout is a file or a pipe, tables are as wide as their content requires."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNLIMITED_WIDTH
     return _console_type()(width=width, highlight=False, emoji=False)
 
@@ -55,7 +55,7 @@ def print_text(text: str) -> None:
 
 
 def print_caption(caption: Caption, *, explain: bool) -> None:
-    """Print the short sentences of a caption, then its details or a hint at the option that prints them."""
+    """Print the short sentences of a caption, followed by its details, or by a hint to use `--explain` for details."""
     if caption.short:
         print_text(" ".join(caption.short))
     if explain:
@@ -66,7 +66,7 @@ def print_caption(caption: Caption, *, explain: bool) -> None:
 
 
 def print_line(text: str, style: str | None = None, *, stderr: bool = False) -> None:
-    """Print one unwrapped line, so that a path or a command in it can be copied."""
+    """Print a line without wrapping, so that a path or a command in the line can be copied."""
     console = stderr_console() if stderr else stdout_console()
     console.print(text, style=style, markup=False, soft_wrap=True)
 
@@ -92,19 +92,19 @@ def print_heading(title: str, *, stderr: bool = False) -> None:
 
 
 def print_lines(text: str, style: str | None = None) -> None:
-    """Print a string that may have several lines on stdout, such as notes or a table of layers."""
+    """Print a string on stdout that may have several lines, such as notes or a table of layers."""
     from rich.text import Text
 
     stdout_console().print(Text(visible_text(text)), style=style, soft_wrap=True)
 
 
 def print_renderable(renderable: RenderableType) -> None:
-    """Print a rich table on stdout. Its strings are escaped; a `Text` in it must be escaped already."""
+    """Print a rich table on stdout. Strings in it are escaped here, but `Text` objects must already be escaped."""
     stdout_console().print(renderable)
 
 
 def print_drawing(text: str) -> None:
-    """Print a plot on stdout. Of its control sequences, only those for colours take effect."""
+    """Print a plot on stdout. Control sequences take effect only if they set colours."""
     click.echo(visible_drawing(text))
 
 
@@ -114,12 +114,12 @@ def print_log(text: str) -> None:
 
 
 def print_for_program(text: str) -> None:
-    """Print unescaped output for programs on stdout: JSON, CSV or a patch."""
+    """Print output for programs on stdout without escaping: JSON, CSV or a patch."""
     click.echo(text, nl=False, color=True)
 
 
 def program_stdout() -> IO[bytes]:
-    """Return stdout for unescaped output for programs that is too long to be held as one text."""
+    """Return stdout for unescaped output that programs read and that is too long to be kept in memory."""
     return sys.stdout.buffer
 
 
@@ -135,7 +135,7 @@ def print_error(text: str) -> None:
 
 
 def print_failure(*lines: str) -> None:
-    """Print on stderr why a command failed."""
+    """Print the reason why a command failed, on stderr."""
     for text in lines:
         click.echo(visible_line(text), err=True)
 

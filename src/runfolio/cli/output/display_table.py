@@ -1,4 +1,4 @@
-"""Table type of all commands, which can be printed for people, as JSON or as CSV."""
+"""Table type of all commands. A table can be printed as text for people, as JSON, or as CSV."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 OutputFormat = Literal["table", "json", "csv"]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _MIN_TEXT_WIDTH = 24
-"""Width in characters that a column of strings gets before an optional column is shown."""
+"""Minimum width in characters that each column of strings must have before an optional column is shown."""
 _LEAST_TEXT_WIDTH = 8
 _LABEL_SHARE = 0.6
-"""Maximum share of the width that the first column of a block may use."""
+"""Maximum fraction of the width that the first column of a block may use."""
 _GAP = 2
 """Number of characters between two columns."""
 _FORMULA = re.compile(r"[=+\-@\t\r]")
-"""Matches cells that a spreadsheet would execute as a formula."""
+"""Pattern for the start of cells that a spreadsheet would execute as a formula."""
 
 
 def output_format_options(command: Decorated) -> Decorated:
-    """Add `--json` and `--csv` to a command, which receives the choice as `output`, an `OutputFormat`."""
+    """Add `--json` and `--csv` to a command. The command receives the selected `OutputFormat` as `output`."""
     as_json = click.option("--json", "output", flag_value="json", default="table", help="Print JSON.")
     as_csv = click.option("--csv", "output", flag_value="csv", help="Print CSV.")
     return as_json(as_csv(command))
@@ -48,16 +48,16 @@ def output_format_options(command: Decorated) -> Decorated:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column: its key in JSON and CSV, its title, and the format of its values for people."""
+    """Column of a table, with its key in JSON and CSV, its title, and the format of its values for people."""
 
     key: str
     title: str
     """Title, which may have several lines. A name from a record must be escaped to one line."""
     formatter: Callable[[Sequence[Any]], list[str]]
-    """Function that formats all values of the column at once, so that numbers have the same number of decimals."""
+    """Function that formats all values of the column together, so that they have the same number of decimals."""
     number: bool = False
     optional: int = 0
-    """Order of omission on a narrow terminal. The column with the highest number is omitted first; 0 means never."""
+    """Order in which columns are omitted on a narrow terminal, from high numbers to low. 0 means never."""
     wraps: bool = False
     """Wrap long strings instead of shortening them."""
     style: Callable[[Any], str | None] = lambda value: None
@@ -70,9 +70,9 @@ class DisplayTable:
     best: int | None = None
     """Index of the highlighted row."""
     in_blocks: bool = False
-    """Print further blocks below for columns that do not fit. Each block starts with the first column.
+    """True to print columns that do not fit in additional blocks below, each of which starts with the first column.
 
-    If this is False, strings are shortened instead."""
+    False to shorten strings instead."""
 
 
 def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
@@ -90,17 +90,17 @@ def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
 
 
 def table_width(table: DisplayTable) -> int:
-    """Return the width in characters that the table needs if its long strings are shortened."""
+    """Return the width in characters that the table needs after its long strings have been shortened."""
     return _width(table.columns, _formatted_columns(table))
 
 
 def csv_text(text: str) -> str:
-    """Return the cell of a string: one that looks like a formula gets a leading `'`, and is not executed."""
+    """Return a string as a CSV cell. A string that looks like a formula gets a leading `'` and is not executed."""
     return visible_text(f"'{text}" if _FORMULA.match(text) else text)
 
 
 def _csv_cell(value: Any) -> Any:
-    """Return a number, or the cell of a string."""
+    """Return a value as a CSV cell: a number, or a safe string (see `csv_text`)."""
     value = to_json_value(value)
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
@@ -129,7 +129,7 @@ def _rich_block(table: DisplayTable, columns: Sequence[Column], formatted: Mappi
 
     rich_table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
-        # If the table is still too wide, strings are shortened before numbers, and end in an ellipsis.
+        # If the table is still too wide, strings are shortened before numbers are. They then end in an ellipsis.
         side: Literal["left", "right"] = "right" if column.number else "left"
         title = Text(visible_text(column.title), no_wrap=True)
         rich_table.add_column(title, justify=side, no_wrap=column.number, vertical="bottom")
@@ -155,7 +155,7 @@ def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
 
 
 def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[Column]:
-    """Omit as many optional columns as the width requires. Among columns of equal order, the widest goes first."""
+    """Omit optional columns until the table fits the width. Of several columns with the same order, omit the widest."""
     fitting = list(columns)
     while _width(fitting, formatted) > width and any(column.optional for column in fitting):
         fitting.remove(max(fitting, key=lambda column: (column.optional, _widest(column, formatted))))
@@ -163,7 +163,7 @@ def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence
 
 
 def _blocks(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[list[Column]]:
-    """Split the columns into groups that fit the width, each starting with the first column, which names the rows."""
+    """Split the columns into groups that fit the width. Each starts with the first column, which names the rows."""
     label, *others = columns
     room = width - min(_widest(label, formatted), int(width * _LABEL_SHARE))
     blocks: list[list[Column]] = [[label]]
@@ -181,10 +181,10 @@ def _blocks(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], w
 def _shortened_texts(
     columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int
 ) -> dict[str, Sequence[str]]:
-    """Return the strings of each column, shortened to the width. Long strings in the widest columns lose their middle.
+    """Shorten the strings of the columns so that the table fits the width. The middles of long strings are removed.
 
-    A column that wraps keeps its strings unshortened. So does the first column, which names the rows, if shortening
-    would make two of its strings equal.
+    A column that wraps is not shortened. The first column, which names the rows, is not shortened either if two of its
+    strings would become equal.
     """
     texts = sorted((column for column in columns if not column.number), key=lambda column: _widest(column, formatted))
     room = width - _GAP * (len(columns) - 1) - sum(_widest(column, formatted) for column in columns if column.number)
@@ -200,7 +200,7 @@ def _shortened_texts(
 
 
 def shorten_middle(texts: Sequence[str], longest: int) -> list[str]:
-    """Shorten strings to `longest` characters by removing their middles, so that as many as possible stay distinct."""
+    """Shorten strings to `longest` characters by removing their middles. As many as possible remain distinct."""
     half = (longest - 1) // 2
     cuts = (
         [_without_middle(text, longest, beginning) for text in texts]
@@ -213,7 +213,7 @@ def shorten_middle(texts: Sequence[str], longest: int) -> list[str]:
 
 
 def _without_middle(text: str, longest: int, beginning: int) -> str:
-    """Return the first `beginning` characters of a string and its end, `longest` characters in all."""
+    """Shorten a string to `longest` characters: the first `beginning` characters, an ellipsis, and the end."""
     return text if len(text) <= longest else f"{text[:beginning]}…{text[len(text) - (longest - 1 - beginning) :]}"
 
 

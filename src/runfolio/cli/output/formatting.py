@@ -1,4 +1,4 @@
-"""Formatting of values for people. A formatter receives a whole column, so that its numbers line up."""
+"""Formatting of values for people. A formatter receives a whole column, so that the numbers in it line up."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def elementwise(format_value: Callable[[Any], str]) -> Callable[[Sequence[Any]],
 def aligned_numbers(values: Sequence[Any], digits: int = 4) -> list[str]:
     """Format a column of measured numbers with the same number of decimals.
 
-    `digits` is the number of significant digits of the largest number. A column of integers is printed in full. A
-    number that these decimals would round to 0 is printed with two significant digits, so only 0 is printed as 0. If
-    the largest number is below 0.001 or has more than six digits, all numbers are in scientific notation.
+    `digits` is the number of significant digits of the largest number. Integers are printed in full if the column
+    contains only integers. A number that would be rounded to 0 is printed with two significant digits, so that only 0
+    is printed as 0. If the largest number is below 0.001 or at least 1,000,000, scientific notation is used.
     """
     if all(isinstance(value, int) for value in values if is_number(value)):
         return elementwise(lambda value: count(value) if is_number(value) else str(value))(values)
@@ -50,7 +50,7 @@ def _fixed_point(value: float, decimals: int) -> str:
 
 
 def setting_value(value: Any) -> str:
-    """Format a setting as a user would write it."""
+    """Format the value of a setting in the way in which a user would write it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, dict)) and len(str(value)) > _LONG:
@@ -103,7 +103,7 @@ def timestamp(when: datetime) -> str:
 
 
 def age(when: datetime) -> str:
-    """Format the time since a moment, such as `3 min ago`. After a month, format the date instead."""
+    """Format the time since `when`, such as `3 min ago`. After 30 days, return the date instead."""
     seconds = (datetime.now(UTC) - when).total_seconds()
     if seconds < _MINUTE_S:
         return "just now"
@@ -114,5 +114,5 @@ def age(when: datetime) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """Return the first 8 characters of a digest, which are enough to tell two digests apart."""
+    """Return the first 8 characters of a digest, which are sufficient to distinguish digests."""
     return text[:8]

@@ -13,13 +13,13 @@ from runfolio.record.base.visible_text import HIDDEN_CHARACTER
 
 
 def print_json(value: Any) -> None:
-    """Print a value as indented JSON; terminal control characters are printed as JSON escapes."""
+    """Print a value as indented JSON. Terminal control characters are printed as JSON escape sequences."""
     text = json.dumps(to_json_value(value), indent=2, ensure_ascii=False)
     print_for_program(HIDDEN_CHARACTER.sub(lambda match: json.dumps(match[0])[1:-1], text) + "\n")
 
 
 def to_json_value(value: Any) -> Any:
-    """Convert a value to JSON types. JSON cannot represent NaN and infinities, so they become strings like "NaN"."""
+    """Convert a value to JSON types. JSON cannot represent NaN and infinities, so they become strings such as "NaN"."""
     if isinstance(value, float):
         return number_to_json(value)
     if hasattr(value, "_asdict"):  # a NamedTuple

@@ -1,4 +1,4 @@
-"""Flags with several values (`--epochs 5 10`), which click does not support."""
+"""Parsing of flags with several values (`--epochs 5 10`), which click does not support."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"-[\d.]")
 
 
 def split_setting_flags(args: Sequence[str], own: Mapping[str, click.Option]) -> tuple[list[str], dict[str, list[str]]]:
-    """Return the arguments for click, and the values of every flag that is not in `own`.
+    """Split the arguments into those that click parses and the values of flags that are not in `own`.
 
     The values of a flag are all words up to the next flag. A negative number is a value, not a flag.
     """
@@ -42,10 +42,10 @@ def split_setting_flags(args: Sequence[str], own: Mapping[str, click.Option]) ->
 def check_setting_flags(
     flags: Mapping[str, Sequence[str]], fields: Sequence[Field], own: Mapping[str, click.Option]
 ) -> dict[str, list[str]]:
-    """Convert flags to values of settings, by key. For a boolean, `--x` without a value is true, and `--no-x` is false.
+    """Return the values of settings, keyed by setting. For a boolean, `--x` means true and `--no-x` means false.
 
     Raises:
-        click.UsageError: A flag is not a setting, or has no value.
+        click.UsageError: A flag is not a setting, has no value, or is followed by a YAML file.
     """
     fields_by_key = {field.key: field for field in fields}
     settings: dict[str, list[str]] = {}

@@ -31,7 +31,7 @@ experiment_option = click.option("--experiment", metavar="NAME", help="Only the 
 
 
 class _AliasedOption(click.Option):
-    """Option with several spellings. The help shows only the first spelling."""
+    """Option with several spellings. The help text shows only the first spelling."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         record = super().get_help_record(ctx)
@@ -64,7 +64,7 @@ folds_option = click.option(
 
 
 def run_filters(command: Decorated) -> Decorated:
-    """Add options that select runs of the store. The command receives the fields of `RunFilters`."""
+    """Add options that select runs of the store. The command receives their values as the fields of `RunFilters`."""
     state = click.option("--state", metavar="STATE", help="Only the runs in this state, such as finished or failed.")
     tags = click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only the runs with this tag; repeatable.")
     where = click.option("--where", metavar="FILTER", help="Only the runs that match this filter, such as 'lr < 0.1'.")
@@ -83,7 +83,7 @@ class RunFilters(TypedDict):
 
 
 class FilteredRuns(NamedTuple):
-    """Runs that the options select, and the number of archived ones that were left out."""
+    """Runs that the options select, and the number of archived runs that were left out."""
 
     runs: Runs
     hidden: int
@@ -95,7 +95,7 @@ def has_filters(filters: RunFilters) -> bool:
 
 
 def filter_runs(folio: Folio, filters: RunFilters, sort: str | None = None, *, reverse: bool = False) -> FilteredRuns:
-    """Return the runs that the options select, in an order (see `Folio.runs`)."""
+    """Return the runs that the options select, sorted as in `Folio.runs`."""
     matches = folio.runs(
         filters["experiment"],
         filters["state"],
@@ -110,10 +110,10 @@ def filter_runs(folio: Folio, filters: RunFilters, sort: str | None = None, *, r
 
 
 def named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilters) -> list[RecordedRun]:
-    """Return the named runs, or else those that the options select.
+    """Return the named runs, or the runs that the options select if no names are given.
 
     Raises:
-        click.UsageError: There are neither names nor options, or both.
+        click.UsageError: Neither names nor options are given, or both are given.
     """
     if bool(names) == has_filters(filters):
         raise click.UsageError(
@@ -121,7 +121,7 @@ def named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilte
             + ("; not both" if names else ""),
             click.get_current_context(),
         )
-    named = {run.run_path: run for run in map(folio.run, names)}  # two names can mean one run
+    named = {run.run_path: run for run in map(folio.run, names)}  # two names can refer to the same run
     return list(named.values() or filter_runs(folio, filters).runs)
 
 
@@ -145,18 +145,18 @@ explain_option = click.option(
 
 
 def store_flag(store: Path | None) -> str:
-    """Return the `--store` flag that a suggested command needs to use the same store."""
+    """Return the `--store` flag with which a suggested command uses the same store; empty if it needs no flag."""
     return "" if store is None else f" --store {shlex.quote(str(store))}"
 
 
 def open_store(store: Path | None, *, refresh: bool = False) -> Folio:
     """Open the store for reading, with a progress bar if many runs must be read first.
 
-    The import is local because it loads SQLite.
+    The import is inside the function because it loads SQLite.
 
     Args:
         store: Folder of the store.
-        refresh: Read every run again.
+        refresh: Read all runs again.
     """
     from runfolio.query.store import Folio
 
@@ -164,7 +164,7 @@ def open_store(store: Path | None, *, refresh: bool = False) -> Folio:
 
 
 def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:
-    """Return the named run. `best` is the best run of the experiment by `metric`, and `last` is its newest run."""
+    """Return the named run. `best` and `last` mean the experiment's best run by `metric` and its newest run."""
     folio = open_store(store) if store is None or isinstance(store, Path) else store
     if run == BEST:
         return folio.best(metric, experiment=experiment)
@@ -174,7 +174,7 @@ def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Fol
 
 
 def module_option(command: Decorated) -> Decorated:
-    """Add `--module`, which names the network of a run that a user's own script recorded."""
+    """Add `--module`, which names the network class for a run that the user's own script recorded."""
     return click.option(
         "--module",
         metavar="MODULE:NAME",
@@ -183,7 +183,7 @@ def module_option(command: Decorated) -> Decorated:
 
 
 def load_run_classifier(run: RecordedRun, module: str | None) -> Any:
-    """Load the best checkpoint of the run as a classifier with the network that `--module` names."""
+    """Load the run's best checkpoint as a classifier. If `--module` is given, it names the network to use."""
     from runfolio.query.model_loading import load_classifier
     from runfolio.series.targets import import_attribute
 
@@ -191,7 +191,7 @@ def load_run_classifier(run: RecordedRun, module: str | None) -> Any:
 
 
 _COMMON_ORDER = ("data", "model", "epochs", "lr", "batch_size", "optimizer", "seed")
-"""Order of common settings in the help; others follow in the order of their definition."""
+"""Order of common settings in the help text. Other settings follow in the order of their definition."""
 
 
 class Command(click.Command):
@@ -231,7 +231,7 @@ def debug_option() -> click.Option:
 
 
 class SettingOption(click.Option):
-    """Flag for one setting. The setting converts the string, so that flags and YAML files follow the same rules."""
+    """Flag for one setting. The setting itself converts the string, so flags and YAML files have the same rules."""
 
     def __init__(self, *args: Any, field: Field, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -239,7 +239,7 @@ class SettingOption(click.Option):
 
 
 def settings_options(settings: type[Settings], only: Sequence[str] | None = None) -> Callable[[Decorated], Decorated]:
-    """Add a flag for every field of a settings class, or for those in `only`. A flag that is not given is None."""
+    """Add a flag for each field of a settings class, or only for the fields in `only`. An omitted flag is None."""
     fields = [field for field in fields_of(settings) if only is None or field.name in only]
 
     def decorate(command: Decorated) -> Decorated:
@@ -255,7 +255,7 @@ def settings_options(settings: type[Settings], only: Sequence[str] | None = None
 
 
 def write_settings_help(formatter: click.HelpFormatter, fields: Sequence[Field], *, defaults: bool = True) -> None:
-    """Write the help text of settings, one section per group. Default values are shown if `defaults` is True."""
+    """Write the help text for settings, with one section per group. If `defaults` is True, include default values."""
     for group in dict.fromkeys(field.group for field in fields):
         with formatter.section(group[:1].upper() + group[1:]):
             formatter.write_dl([_help_record(field, defaults) for field in fields if field.group == group])

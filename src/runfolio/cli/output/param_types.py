@@ -1,4 +1,4 @@
-"""Types of option values that click does not have."""
+"""Types for option values that click does not provide."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FigureSizeParamType(click.ParamType):
 
 
 class PathParamType(click.Path):
-    """Path in which `~` is the home folder, even in `--out=~/figure.png`, where shells do not expand `~`."""
+    """Path in which `~` means the home folder. Shells do not expand `~` in `--out=~/figure.png`, but this type does."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
@@ -64,7 +64,7 @@ class AgeParamType(click.ParamType):
 
 
 class KeepParamType(click.ParamType):
-    """Rule for runs that keep their checkpoints, such as `best:3`."""
+    """Rule that selects the runs which keep their checkpoints, such as `best:3`."""
 
     name = "rule"
 

@@ -1,4 +1,4 @@
-"""Size and colours of a plot in the terminal."""
+"""Size and colours of plots in the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PIPE_SIZE = (80, 24)
 
 
 def plot_screen(size: tuple[float, float] | None = None) -> Screen:
-    """Return a screen as large as the terminal, or of `size` characters. A pipe gets 80 columns without colours."""
+    """Return a screen with the size of the terminal, or with `size` in characters. In a pipe, it has no colours."""
     from runfolio.query.plots.terminal import Screen
 
     console = stdout_console()

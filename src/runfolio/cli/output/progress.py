@@ -1,4 +1,4 @@
-"""Progress display of long commands: bars on stderr if stderr is a terminal."""
+"""Progress display for long commands: progress bars on stderr if stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 _MANY = 200
-"""Number of runs from which going through them takes so long that a progress bar is shown."""
+"""Minimum number of runs for which a progress bar is shown."""
 
 
 def with_progress_bar(runs: Sequence[Item], description: str) -> Iterable[Item]:
-    """Iterate over runs, or over their folders, with a progress bar if there are many."""
+    """Iterate over runs or run folders, and show a progress bar if there are many."""
     if len(runs) < _MANY:
         yield from runs
         return
@@ -45,7 +45,7 @@ def progress_display() -> Progress:
         TextColumn("left"),
         console=console,
         expand=True,
-        speed_estimate_period=3600,  # one run of a series takes longer than rich's default period
+        speed_estimate_period=3600,  # one run of a series can take longer than rich's default period
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
@@ -54,7 +54,7 @@ def progress_display() -> Progress:
 
 
 def _plain_description(description: str) -> Text:
-    """Return the description of a task without markup, because it may contain a run's name, which is untrusted."""
+    """Return a task's description without markup, because it may contain a run's name, which is untrusted."""
     from rich.errors import MarkupError
     from rich.text import Text
 

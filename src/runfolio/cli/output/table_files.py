@@ -1,4 +1,4 @@
-"""Tables written piece by piece as Parquet, CSV or JSON, in bounded memory."""
+"""Writing of tables as Parquet, CSV or JSON, one batch at a time, so that memory use is bounded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FileFormat = Literal["parquet", "csv", "json"]
 Advance = Callable[[int], object]
-"""Called with the number of rows that were written."""
+"""Function that is called with the number of rows that were written."""
 
 
 def write_table(
@@ -28,8 +28,9 @@ def write_table(
 ) -> None:
     """Write batches to an open file.
 
-    CSV has a line of names, and texts that a spreadsheet would take for a formula have a `'` before them. JSON is a
-    list with one object per line, with the texts "NaN", "Infinity" and "-Infinity" for numbers that it lacks.
+    A CSV file starts with a line of column names. Strings that a spreadsheet would execute as a formula get a leading
+    `'`. A JSON file is a list with one object per line. Numbers that JSON cannot represent become the strings "NaN",
+    "Infinity" and "-Infinity".
 
     Raises:
         OSError: The file cannot be written.
@@ -39,10 +40,10 @@ def write_table(
 
 @contextmanager
 def new_file(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
-    """Open a hidden neighbour of a file, which takes its place when everything was written; create its folder.
+    """Open a hidden temporary file that replaces `path` after everything was written. Create the folder if needed.
 
     Raises:
-        ConfigError: The file exists and must not be overwritten, or cannot be written.
+        ConfigError: The file exists and must not be overwritten, or the file cannot be written.
     """
     temporary = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}")
     try:
@@ -62,7 +63,7 @@ def check_free(path: Path, *, overwrite: bool) -> None:
     """Check that a file does not exist, unless it may be overwritten.
 
     Raises:
-        ConfigError: It exists.
+        ConfigError: The file exists and must not be overwritten.
     """
     if not overwrite and os.path.lexists(path):
         raise ConfigError(f"{path} exists; name another file with --out, or add --overwrite")
@@ -91,7 +92,7 @@ def _write_csv(file: IO[bytes], schema: pa.Schema, batches: Iterable[pa.RecordBa
 
 
 def _csv_column(column: pa.Array) -> pa.Array:
-    """Return a column whose texts are safe to open in a spreadsheet, and whose numbers have the names of the record."""
+    """Return a column for CSV, in which strings are safe in a spreadsheet, and NaN is written as in JSON."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):

@@ -1,4 +1,4 @@
-"""Tables of the commands: their columns, the format of their values, and their highlighted rows."""
+"""Tables that the commands print: columns, value formats, and highlighted rows."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _STATE_STYLES = {"running": "cyan", "failed": "red", "crashed": "red", "interrupted": "yellow", "preempted": "yellow"}
 _OPTIONAL_FACTS = ("tags", "experiment", "duration_s", "created")
-"""Columns that a narrow terminal omits first, starting with the last one in this tuple.
+"""Columns that are omitted first on a narrow terminal, starting with the last column in this tuple.
 
-Results except the first one are omitted next, and settings last.
+All results except the first are omitted next, and settings last.
 """
 _OPTIONAL_SETTING, _OPTIONAL_RESULT, _OPTIONAL_FACT = 1, 10, 100
 _MAX_COMPARED_WIDTH = 20
@@ -43,13 +43,13 @@ COSTS: Mapping[str, Column] = {
     ),
     "predict_ms": Column(
         key="predict_ms",
-        title="ms an\nimage",
+        title="ms per\nimage",
         formatter=formatting.aligned_numbers,
         number=True,
         optional=2,
     ),
 }
-"""Columns for the cost of using a model, by the name of the result that they show."""
+"""Columns that show the cost of using a model, keyed by the name of the result."""
 
 
 def state_style(state: Any) -> str | None:
@@ -57,7 +57,7 @@ def state_style(state: Any) -> str | None:
 
 
 def runs_table(table: RunsTable, *, all_needed: bool) -> DisplayTable:
-    """Return one row per run. `all_needed` means that the user chose the columns, so none is omitted to save space."""
+    """Return a table with one row per run. If `all_needed`, the user chose the columns, so no column is omitted."""
     rows = [dict(zip(table.names, row, strict=True)) for row in table.rows]
     shown = list(table.columns)
     if not all_needed and len({row["experiment"] for row in rows}) == 1:
@@ -107,15 +107,15 @@ def _runs_column(column: RunsColumn, values: Sequence[Any], *, optional: int) ->
 
 
 def measured_heading(heading: str) -> str:
-    """Return the title of a column, wrapped to keep the column narrow."""
+    """Return the title of a column, which is wrapped to keep the column narrow."""
     return textwrap.fill(visible_line(heading), _HEADING_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def leaderboard_table(board: Leaderboard) -> DisplayTable:
-    """Return the runs of a series, best first.
+    """Return the table of a leaderboard, best run first.
 
-    `=` marks runs that are indistinguishable from the best. Other marks (`data_match.MARKS`) mean that a run used
-    different data.
+    `=` marks runs that do not differ significantly from the best run. Other marks (see `data_match.MARKS`) mean that a
+    run used different data.
     """
     marks = ["=" * row.tied + row.data.mark for row in board.rows]
     test_marks = [row.test_data.mark for row in board.rows]
@@ -139,7 +139,7 @@ def leaderboard_table(board: Leaderboard) -> DisplayTable:
         ),
         "epoch_seconds": Column(
             key="epoch_seconds",
-            title="s an\nepoch",
+            title="s per\nepoch",
             formatter=formatting.aligned_numbers,
             number=True,
             optional=1,
@@ -169,9 +169,9 @@ def leaderboard_table(board: Leaderboard) -> DisplayTable:
 
 
 def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
-    """Return one row per group of runs.
+    """Return a table with one row per group of runs and metric.
 
-    In the table for people, `=` marks means that are indistinguishable from that of the first group.
+    In the table for people, `=` marks means that do not differ significantly from the mean of the first group.
     """
     rows = [asdict(row) for row in groups.rows]
     if output != "table":
@@ -179,7 +179,7 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
             columns=[Column(key=key, title=key, formatter=formatting.elementwise(str)) for key in rows[0]], rows=rows
         )
     tied = ["=" * row.tied for row in groups.rows]
-    # If all rows show the same kind of value, only the title names it, so that the labels have space.
+    # If all rows show the same kind of value, only the title names this kind, so that the labels have more space.
     kinds = {row.figure for row in groups.rows}
     shared = next(iter(kinds)) if len(kinds) == 1 and kinds != {"best"} else ""
     columns = [
@@ -217,7 +217,7 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
 
 
 def _without_repeats(values: Sequence[Any]) -> list[str]:
-    """Return the values as strings, with an empty string for every value that equals the one above it."""
+    """Return the values as strings. A value that equals the value above it becomes an empty string."""
     return ["" if value == before else str(value) for before, value in itertools.pairwise([None, *values])]
 
 
@@ -230,7 +230,7 @@ def _short_fingerprints(fingerprints: Mapping[str, str]) -> dict[str, str]:
 
 
 def best_finished_row(board: Leaderboard) -> Row | None:
-    """Return the best run, or None if no finished run has the metric."""
+    """Return the first row of a leaderboard; None if that run has not finished or lacks the metric."""
     first = board.rows[0]
     return first if first.state == "finished" and first.value is not None else None
 
@@ -241,7 +241,7 @@ def three_digits(values: Sequence[Any]) -> list[str]:
 
 
 def with_marks(values: Sequence[str], marks: Sequence[str]) -> list[str]:
-    """Append marks to values; `=` marks values that are indistinguishable from the best."""
+    """Append a mark to each value. `=` means that the value does not differ significantly from the best value."""
     if not any(marks):
         return list(values)
     width = max(map(len, marks))
@@ -253,7 +253,7 @@ def interval_text(low: float | None, high: float | None) -> str | None:
 
 
 def comparison_table(runs: Sequence[RecordedRun], columns: Sequence[RunsColumn]) -> DisplayTable:
-    """Return one row per run, with the settings that differ and the results as columns."""
+    """Return a table with one row per run. The columns are the differing settings and the results."""
     from runfolio.query.tables.run_labels import name_labels
 
     rows = [
@@ -283,7 +283,7 @@ def comparison_table(runs: Sequence[RecordedRun], columns: Sequence[RunsColumn])
 
 
 def comparison_data(comparison: Comparison) -> DisplayTable:
-    """Return rows for programs: settings, data and results that differ, and each metric's last and best value."""
+    """Return a table for programs: settings, data and results that differ, and each metric's last and best value."""
     rows: list[dict[str, Any]] = [
         *({"what": "setting", "name": row.key, **row.values} for row in comparison.config),
         *({"what": "data", "name": row.key, **_short_fingerprints(row.values)} for row in comparison.data),
@@ -304,7 +304,7 @@ def _compared_value(value: Any) -> str:
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> DisplayTable:
-    """Return predictions of images. Correct predictions are green and wrong ones red, if the class is known."""
+    """Return a table of predictions. If the true class is known, right predictions are green and wrong ones are red."""
     right = {None: "", True: "right", False: "wrong"}
     columns = [
         Column(key="image", title="image", formatter=formatting.elementwise(str)),
@@ -332,12 +332,12 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> DisplayTable:
 
 
 def _runners_up(top: Mapping[str, float]) -> str:
-    """Return the most probable classes after the first, such as `steak 30.1 %, pizza 9.0 %`."""
+    """Return the classes that follow the most probable class, such as `steak 30.1 %, pizza 9.0 %`."""
     return ", ".join(f"{name} {formatting.probability(share)}" for name, share in list(top.items())[1:])
 
 
 def results_table(results: Mapping[str, Any]) -> DisplayTable:
-    """Return loss and accuracy of the best epoch on training, validation and test images."""
+    """Return a table with the loss and accuracy of the best epoch on training, validation and test images."""
     rows = [
         {
             "images": split,

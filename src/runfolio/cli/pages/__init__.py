@@ -1,1 +1,1 @@
-"""Pages of text about one run, dataset, evaluation or reproduction."""
+"""Pages of text that describe one run, data set, evaluation or reproduction, and other command output."""

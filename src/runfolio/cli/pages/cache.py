@@ -1,4 +1,4 @@
-"""Table of the contents of the cache."""
+"""Table that lists the contents of the cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runfolio.record.base.cache_folder import CacheEntry, Kind
 
 
 def cache_table(entries: Sequence[CacheEntry], kinds: Sequence[Kind]) -> DisplayTable:
-    """Return one row per kind of cached data: the number of entries, their bytes, and the time of the last use."""
+    """Return a table with one row per kind of cached data: number of entries, size, and time of the last use."""
     rows = []
     for kind in kinds:
         of_kind = [entry for entry in entries if entry.kind is kind]

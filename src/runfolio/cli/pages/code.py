@@ -1,4 +1,4 @@
-"""Print a run's captured code, and the differences between the starts of two runs."""
+"""Print a run's captured code, and the differences between what two runs recorded at their start."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SECTIONS = {
 
 
 def print_captured_files(run: RecordedRun) -> None:
-    """Print the code files that were captured, and those that were left out."""
+    """Print the code files that were captured, and the files that were left out."""
     captured = run.code.capture
     if captured is None:
         print_line(f"No code was stored with {run.name} ({run.id}).")
@@ -52,7 +52,7 @@ def print_captured_files(run: RecordedRun) -> None:
 
 
 def print_uncommitted_diff(run: RecordedRun) -> None:
-    """Print the uncommitted changes, in colour on a terminal. In a pipe, they are unchanged, for `git apply`."""
+    """Print the uncommitted changes. They are coloured on a terminal, and unchanged in a pipe, as for `git apply`."""
     diff = run.code.diff
     if not diff:
         print_warnings([f"no uncommitted changes were stored when {run.name} ({run.id}) started"])
@@ -63,7 +63,7 @@ def print_uncommitted_diff(run: RecordedRun) -> None:
 
 
 def print_run_diff(diff: RunDiff) -> None:
-    """Print the summary of the differences, then the details."""
+    """Print a summary of the differences, followed by the details."""
     before, after = diff.runs
     print_line(f"{before} -> {after}", style="bold")
     print_text(diff.sentence)

@@ -1,4 +1,4 @@
-"""Print the console log of a run, as far as the log has been written."""
+"""Print the part of a run's console log that has been written so far."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 class ConsoleLogPrinter:
-    """Printer of the logs of a run's attempts, which remembers how much of each log it has printed."""
+    """Printer for the logs of a run's attempts. It remembers how much of each log it has already printed."""
 
     def __init__(self, run_path: Path) -> None:
         self._run_path = run_path
         self._printed_bytes: dict[str, int] = {}
-        """Number of bytes printed, by writer."""
+        """Number of bytes that were printed, keyed by writer."""
         self.log_exists = False
 
     def print_new(self, run: RecordedRun) -> None:
-        """Print the output that has not been printed yet, one attempt after another."""
+        """Print all output that has not been printed yet, one attempt after another."""
         for attempt in run.document.attempts:
             path = log_path(self._run_path, attempt.writer)
             if not path.exists():

@@ -17,7 +17,7 @@ _MAX_BAD = 10
 
 
 def print_data(data: DataDescription) -> None:
-    """Print the splits, counts and sizes of a data set, its duplicate images and its unreadable files."""
+    """Print the splits of a data set, the number and sizes of its images, duplicate images and unreadable files."""
     print_line(f"{data.name}: {len(data.classes)} classes", "bold")
     print_line("")
     print_table(_counts(data))
@@ -75,7 +75,7 @@ def _range(size: SizeRange) -> str:
 
 
 def _print_duplicates(data: DataDescription) -> None:
-    """Print duplicate images, starting with images that are in both the training and the test set."""
+    """Print the duplicate images, starting with images that are in both the training and the test set."""
     if data.shared:
         pairs = [f"{pair.test} = {pair.train}" for pair in data.shared]
         predicate = "test image is a training image" if len(pairs) == 1 else "test images are training images"

@@ -49,7 +49,7 @@ def print_examined_run(examined: Examination) -> None:
 
 
 def _copies(copies: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Yield a sentence for each run with several folders in the store."""
+    """Yield a sentence for each run that has several folders in the store."""
     for run_id, (first, *others) in copies.items():
         folders = ", ".join(others)
         yield (
@@ -62,7 +62,7 @@ def print_summary(examiner: Doctor, runs: Sequence[dict[str, Any]], index: str, 
     """Print the result for the whole store.
 
     Args:
-        runs: One `examined_to_json` per run.
+        runs: Results of `examined_to_json`, one per run.
         index: "whole", "damaged" or "rebuilt".
     """
     for link in examiner.links:

@@ -1,4 +1,4 @@
-"""Describe the data, environment, code and load of a run in a few lines for its page."""
+"""Describe the data, environment, code and load of a run in a few lines, for the run's page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MB = 1e6
 
 
 def data_facts(run: RecordedRun) -> dict[str, Any]:
-    """Describe the run's data: its size, fingerprint and source, and whether they changed between attempts."""
+    """Describe the run's data sets: size, fingerprint, source, and earlier fingerprints if the data changed."""
     return {name: ", ".join(_dataset_facts(facts, run)) for name, facts in run.data.items()}
 
 
@@ -68,7 +68,7 @@ def code_facts(run: RecordedRun) -> dict[str, Any]:
 
 
 def load_facts(run: RecordedRun) -> dict[str, Any]:
-    """Describe the mean and peak load, the time spent waiting for data, and the speed of training."""
+    """Describe the mean and peak load, the fraction of time spent waiting for data, and the training speed."""
     gpus = sorted({name.split("/")[1] for name in run.system_metrics if name.startswith(f"{SYSTEM}gpu")})
     formats: dict[str, tuple[str, Callable[[float], str]]] = {
         "CPU": ("cpu", _percent),
@@ -102,7 +102,7 @@ def _megabytes(value: float) -> str:
 
 
 def _machine(environment: Environment) -> list[str]:
-    """Describe host, processor, memory, GPUs and container."""
+    """Describe the host, processor, memory, GPUs and container."""
     cpu = environment.get("cpu") or {}
     memory = environment.get("memory_limit_mb") or environment.get("memory_mb")
     gpus = Counter((gpu.get("name", "GPU"), gpu.get("memory_mb")) for gpu in environment.get("gpus") or ())
@@ -119,7 +119,7 @@ def _machine(environment: Environment) -> list[str]:
 
 
 def _switches(torch: Torch) -> list[str]:
-    """Describe the settings of torch that affect reproducibility."""
+    """Describe the torch settings that affect reproducibility."""
     precision, threads = torch.get("matmul_precision"), torch.get("threads")
     names = {
         f"CUDA {torch.get('cuda')}": torch.get("cuda"),
@@ -136,7 +136,7 @@ def _switches(torch: Torch) -> list[str]:
 
 
 def _seeds(seeds: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return the seeds to show, without digests of generator states and without switches that are off."""
+    """Return the seeds to show. Digests of generator states and switches that are off are left out."""
     return [
         (name, seed)
         for name, seed in seeds.items()

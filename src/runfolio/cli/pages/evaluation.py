@@ -1,4 +1,4 @@
-"""Print evaluations: one model in detail, or several in a table."""
+"""Print the evaluation of one model in detail, or the evaluations of several models as a table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from runfolio.vision.evaluation.evaluate import EvaluationResult
 
 _MAX_MATRIX_CLASSES = 20
-"""Largest number of classes for which the whole matrix is printed."""
+"""Maximum number of classes for which the whole confusion matrix is printed."""
 _MAX_CONFUSIONS = 10
 
 
 def print_evaluation(run: RecordedRun, result: EvaluationResult) -> None:
-    """Print the measurements of one model, one row per class, and the confusions between classes."""
+    """Print the overall results of one model, a table with one row per class, and the confusions between classes."""
     print_line(f"{run.name} ({run.id}) on {_images_text(result)}", "bold")
     print_line("")
     for text in _overall_lines(result):
@@ -34,7 +34,7 @@ def print_evaluation(run: RecordedRun, result: EvaluationResult) -> None:
 
 
 def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult]) -> None:
-    """Print one row per run, best first. `=` marks runs that are indistinguishable from the best on these images."""
+    """Print one row per run, best first. `=` marks runs that do not differ significantly from the best run."""
     table = rivals_table(runs, results)
     print_table(table)
     tied = sum(row["tied"] for row in table.rows)
@@ -49,7 +49,7 @@ def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
 
 
 def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult]) -> DisplayTable:
-    """Return one row per model on the same images, best first, with the cost of using it."""
+    """Return a table with one row per model, best first. It shows results on the same images and the cost of use."""
     from runfolio.query.tables.run_labels import unique_labels
 
     rows: list[dict[str, Any]] = [
@@ -83,7 +83,7 @@ def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
 
 
 def _tied(results: Sequence[EvaluationResult]) -> list[bool]:
-    """Return for each result whether it is indistinguishable from the best result.
+    """Return for each result whether it does not differ significantly from the best result.
 
     McNemar's test compares the images that only one of the two models classified correctly.
     """
@@ -141,7 +141,9 @@ class _Count(NamedTuple):
 
 
 def _confusion_table(result: EvaluationResult, width: int) -> DisplayTable:
-    """Return the matrix if it fits, if necessary with numbers as titles; else return the most frequent confusions."""
+    """Return the confusion matrix if it fits the width, with numbers as titles if necessary.
+    If the matrix does not fit, return the most frequent confusions.
+    """
     if len(result.classes) <= _MAX_MATRIX_CLASSES:
         for numbered in (False, True):
             table = _matrix(result, numbered=numbered)

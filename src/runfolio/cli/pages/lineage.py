@@ -1,4 +1,4 @@
-"""Describe a run's parent and its children in lines for its page."""
+"""Describe the parent and the children of a run in a few lines, for the run's page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def origin_line(run: RecordedRun) -> str | None:
-    """Return a line such as `forked from net (k3f9x2ab) at step 120, checkpoint best`; None without a parent."""
+    """Return a line such as `forked from net (k3f9x2ab) at step 120, checkpoint best`; None if there is no parent."""
     if (lineage := run.document.lineage) is None:
         return None
     parent = f"{lineage.get('name')} ({lineage.get('run')})"
@@ -27,7 +27,7 @@ def origin_line(run: RecordedRun) -> str | None:
 
 
 def child_lines(children: Sequence[RecordedRun]) -> list[str]:
-    """Return one line for the run's forks and one for its reproductions, if any."""
+    """Return one line that lists the run's forks and one line that lists its reproductions, if it has any."""
     kinds = {FORK: "forks", REPRODUCTION: "reproductions"}
     return [
         f"{title}: {_child_names(of_kind)}"
@@ -43,7 +43,7 @@ def _child_names(children: Iterable[RecordedRun]) -> str:
 
 
 def _verdict(run: RecordedRun, part: str) -> str:
-    """Return the verdict of a reproduction after a colon; an empty string if there is none."""
+    """Return a colon and the verdict of a reproduction; empty if there is no verdict."""
     text = (run.edits.verdict or {}).get(part)
     return f": {text}" if text else ""
 

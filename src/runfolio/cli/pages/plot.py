@@ -1,4 +1,4 @@
-"""Prepare plots of runs for the terminal or a file."""
+"""Preparation of plots for the terminal or a file."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
 
 
 def histogram_plot(folio: Folio, options: PlotOptions) -> Plot:
-    """Prepare a plot of how the values of one tensor are distributed at each step of one run."""
+    """Prepare a plot that shows the distribution of a tensor's values at each step of one run."""
     from runfolio.query.plots.histograms import distribution, draw_distribution
     from runfolio.query.plots.terminal import heatmap_text
 
@@ -144,7 +144,7 @@ def scatter_plot(folio: Folio, options: PlotOptions) -> Plot:
 
 
 def parallel_plot(folio: Folio, options: PlotOptions) -> Plot:
-    """Prepare a parallel-coordinates plot of one metric and all settings that differ."""
+    """Prepare a parallel-coordinates plot that shows one metric and all settings that differ."""
     from runfolio.query.plots.relation_drawing import draw_parallel
     from runfolio.query.plots.relations import parallel
 
@@ -166,7 +166,7 @@ def parallel_plot(folio: Folio, options: PlotOptions) -> Plot:
 
 
 def _split_metrics_and_runs(folio: Folio, options: PlotOptions) -> tuple[list[str], list[str], list[str]]:
-    """Return the names of metrics, the names of runs, and a warning for each name that is both."""
+    """Split the names into metrics and runs, and return both lists and a warning for each name that is both."""
     stored = folio.runs(archived=True)
     metric_names = {
         name for run in stored for name in (*run.metric_summaries, *(run.flat_summary if options.parallel else ()))
@@ -196,7 +196,7 @@ def _check_run_name(folio: Folio, name: str, metrics: set[str]) -> None:
 
 
 def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tuple[list[RecordedRun], list[str]]:
-    """Return the named runs, or the runs that match the filters, with a note on archived runs that are not shown."""
+    """Return the named runs, or else the runs that match the filters, and a note about archived runs left out."""
     notes: list[str] = []
     if names:
         experiment = options.filters["experiment"]
@@ -209,7 +209,7 @@ def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tu
 
 
 def _print_parallel(shown: Parallel, title: str | None) -> None:
-    """Print one row per run, best first, with a bar for its position on the metric's axis."""
+    """Print one row per run, best first, with a bar that shows the run's position on the metric's axis."""
     from runfolio.cli.output.tables import measured_heading
     from runfolio.query.plots.relations import heights
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """Image to classify, with its true class if this is known."""
+    """Image to classify, with its true class if the class is known."""
 
     picture: Picture
     name: str
@@ -44,10 +44,10 @@ class ClassifiedPicture:
 def labelled_pictures(
     classifier: LoadedClassifier, images: Sequence[Path], sample: int | None
 ) -> Iterator[LabelledPicture]:
-    """Yield the given files, the images in the given folders, then `sample` test images of the classifier's data.
+    """Yield the given files, the images in the given folders, and then `sample` test images of the classifier's data.
 
-    The true class of a file is the nearest parent folder that is named after a class. For a file that was given
-    directly, only the folder that contains it counts.
+    The true class of a file is the name of the nearest parent folder that is named after a class. For a file that was
+    given directly, only the folder that contains the file is considered.
 
     Raises:
         NotFound: A folder has no images.
@@ -77,7 +77,7 @@ def _class_of(folders: Iterable[str], classifier: LoadedClassifier) -> str | Non
 
 
 def right_of(classified: Sequence[ClassifiedPicture]) -> str | None:
-    """Describe how many images of known class were classified correctly; None if no class is known."""
+    """Describe how many of the images whose class is known were classified correctly; None if no class is known."""
     rights = [picture.row["right"] for picture in classified if picture.labelled.truth is not None]
     return f"{sum(rights):,} of {len(rights):,} right" if rights else None
 
@@ -85,7 +85,7 @@ def right_of(classified: Sequence[ClassifiedPicture]) -> str | None:
 def classify(
     classifier: LoadedClassifier, pictures: Iterable[LabelledPicture]
 ) -> tuple[list[ClassifiedPicture], list[str]]:
-    """Return every readable image with its prediction, and the errors of the others."""
+    """Return every readable image with its prediction, and an error message for each unreadable image."""
     classified: list[ClassifiedPicture] = []
     errors: list[str] = []
     for labelled in pictures:
@@ -99,7 +99,7 @@ def classify(
 
 
 def draw_classified(classified: Sequence[ClassifiedPicture], path: Path) -> Path:
-    """Draw all predictions into one image, and return its path."""
+    """Draw all predictions into one image file, and return the path of the file."""
     from runfolio.vision import draw_predictions
 
     return draw_predictions(

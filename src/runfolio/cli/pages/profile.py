@@ -20,7 +20,7 @@ _MAX_OPERATORS = 10
 
 
 class Operator(TypedDict, total=False):
-    """Operator of a profile, with its calls and times."""
+    """Operator in a profile, with the number of its calls and the time spent in it."""
 
     name: Required[Line]
     calls: Count | None
@@ -30,7 +30,7 @@ class Operator(TypedDict, total=False):
 
 
 class Profile(TypedDict, total=False):
-    """`operators.json` of the artifact `profile`."""
+    """Content of `operators.json` in the artifact `profile`."""
 
     operators: Required[list[Operator]]
     steps: Count
@@ -49,7 +49,7 @@ def read_profile(folder: Path) -> Profile | None:
 
 
 def print_profile(folder: Path, profile: Profile) -> None:
-    """Print the operators that took the most time, the share of time spent waiting, and the path of the trace."""
+    """Print the operators that took the most time, the fraction of time spent waiting, and the path of the trace."""
     rows: list[dict[str, Any]] = [{**operator} for operator in profile["operators"][:_MAX_OPERATORS]]
     on_gpu = profile.get("device") == "cuda"
     times = {"self_cpu_ms": "CPU ms", **({"self_gpu_ms": "GPU ms"} if on_gpu else {})}
@@ -72,5 +72,5 @@ def print_profile(folder: Path, profile: Profile) -> None:
 
 
 def _profile_folder(folder: Path) -> RecordPath:
-    """Return the folder of the profile's files; the run's own folder if there is no profile."""
+    """Return the folder that contains the profile's files, or the run's own folder if there is no profile."""
     return artifacts.find(folder, _PROFILE) or RecordPath(folder)

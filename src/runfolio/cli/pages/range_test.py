@@ -1,4 +1,4 @@
-"""`runfolio train --find-lr`: draw a learning rate range test, and print the command that trains with its result."""
+"""`runfolio train --find-lr`: print the result of a learning rate range test and the command that trains with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_range_test(ctx: click.Context, test: RangeTest, store: Path | None) -> None:
-    """Print the curve, the suggested rate, the path of the figure and the command that trains with this rate."""
+    """Print the curve, the suggested rate, the path of the figure, and the command that trains with the new rate."""
     _print_curve(test, store)
     print_text(test.sentence)
     run = open_store(store).run(test.folder)
@@ -44,7 +44,7 @@ def _print_curve(test: RangeTest, store: Path | None) -> None:
 
 
 def _training_command(ctx: click.Context, rate: float) -> str:
-    """Return the command that the user entered, with `--lr RATE` instead of `--find-lr`."""
+    """Return the command that the user entered, in which `--lr RATE` replaces `--find-lr`."""
     words = ["runfolio", *ctx.command_path.split()[1:]]
     for param in ctx.command.params:
         value = ctx.params.get(param.name or "")

@@ -1,4 +1,4 @@
-"""Print the plan of `runfolio reproduce`, the differences since the run, and the result."""
+"""Print what `runfolio reproduce` will execute, the differences since the original run, and the result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STYLES = {"bit-equal": "bold green", "within tolerance": "bold yellow", "parts"
 
 
 def print_plan(plan: Plan, today: Sequence[Deviation], steps: int | None, *, stderr: bool = False) -> None:
-    """Print everything that will be executed, one line per field, then the differences since the run."""
+    """Print everything that will be executed, one line per field, and the differences since the original run."""
     from runfolio.reproduce.agreement import agreed_fields
     from runfolio.reproduce.venv import requirements_of
 
@@ -46,7 +46,7 @@ def print_plan(plan: Plan, today: Sequence[Deviation], steps: int | None, *, std
 
 
 def plan_to_json(plan: Plan, today: Sequence[Deviation]) -> dict[str, Any]:
-    """Return the plan and the differences since the run as a JSON object."""
+    """Return the plan and the differences since the original run as a JSON object."""
     from runfolio.reproduce.agreement import changed_paths
     from runfolio.reproduce.venv import requirements_of
 
@@ -67,7 +67,7 @@ def plan_to_json(plan: Plan, today: Sequence[Deviation]) -> dict[str, Any]:
 
 
 def print_result(result: ReproduceResult, store_flag: str) -> None:
-    """Print the verdict, then its possible causes."""
+    """Print the verdict, followed by possible causes of differences."""
     verdict = result.verdict
     print_line("")
     print_line(verdict.sentence, _STYLES[verdict.word])

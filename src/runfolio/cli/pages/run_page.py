@@ -1,4 +1,4 @@
-"""Print one run on one page."""
+"""Print a page that describes one run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ARCHITECTURE = "architecture"
 """Name of the logged string in which a training run records its layers."""
 _LAST_WORDS = 5
 _MOST_RESULTS = 100
-"""Maximum number of results, and of metrics, that are printed unless `--all` is given."""
+"""Maximum number of results, and also of metrics, that are printed unless `--all` is given."""
 _MOST_STEPS = 5
 """Maximum number of step checkpoints that are printed."""
 
@@ -48,12 +48,12 @@ _MOST_STEPS = 5
 def print_run_page(
     run: RecordedRun, children: Sequence[RecordedRun], rank: int | None = None, *, everything: bool = False
 ) -> None:
-    """Print the state of a run and its reason, then settings, results, metrics, load, environment, code and files.
+    """Print a run's state with its reason, followed by settings, results, metrics, load, environment, code and files.
 
     Args:
         everything: Also print settings with default values, and every metric.
     Raises:
-        NotFound: No process of that rank wrote to the run.
+        NotFound: No process with this rank wrote to the run.
     """
     metrics = run.metrics if rank is None else rank_metrics(run.folder, rank)
     _print_head(run, children)
@@ -73,7 +73,7 @@ def print_run_page(
         older = [checkpoint for checkpoint in saved if checkpoint.name.startswith(STEP)][:-_MOST_STEPS]
         print_table(_checkpoints([checkpoint for checkpoint in saved if checkpoint not in older]))
         if older:
-            print_line(f"and {len(older)} earlier ones, from {older[0].name} to {older[-1].name}")
+            print_line(f"and {len(older)} earlier checkpoints, from {older[0].name} to {older[-1].name}")
     for text in _left_out(run):
         print_line(text, style="yellow")
     _print_facts("Data", environment.data_facts(run))
@@ -150,7 +150,7 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
 
 
 def _progress_text(run: RecordedRun) -> str:
-    """Return the share that is done and the time left, such as `, 42% done, about 7m left`; empty if unknown."""
+    """Return the progress and the remaining time, such as `, 42% done, about 7 min 05 s left`; empty if unknown."""
     if (share := run.progress) is None:
         return ""
     left = durations.seconds_left(run)
@@ -183,7 +183,7 @@ def _json_facts(run: RecordedRun) -> dict[str, Any]:
 
 
 def _print_writers(run: RecordedRun) -> None:
-    """Print the processes that wrote to the run if there were several, and the processes that vanished."""
+    """Print which processes wrote to the run, if there were several, and which of them disappeared."""
     writers = recorded_writers.read_writers(run.folder)
     if description := recorded_writers.describe_writers(writers):
         print_line(description)
@@ -198,14 +198,14 @@ def _print_last_words(run: RecordedRun) -> None:
 
 
 def _last_words(run: RecordedRun) -> Sequence[str]:
-    """Return the last console lines of a run that ended before it finished."""
+    """Return the last console lines of a run that ended without finishing; empty for other runs."""
     if run.state in ("running", "finished") or not run.document.attempts:
         return []
     return last_lines(log_path(run.folder, run.document.attempts[-1].writer), _LAST_WORDS)
 
 
 def _print_layers(run: RecordedRun) -> None:
-    """Print the table of layers that a run of `runfolio train` recorded."""
+    """Print the table of layers, if the run recorded one, as `runfolio train` does."""
     tables = [entry.content.get("text") for entry in run.media("text") if entry.name == ARCHITECTURE]
     if tables:
         print_heading("Layers")
@@ -225,7 +225,7 @@ def _print_metrics(metrics: Mapping[str, MetricSummary], *, everything: bool) ->
     print_table(_metrics({name: metrics[name] for name in shown}))
     _print_hidden(len(listed) - len(shown))
     if watched := sum(name.startswith(PER_PARAMETER) for name in metrics.keys() - set(listed)):
-        print_line(f"and {watched} metrics of single parameters and layers: grad_norm/NAME ...")
+        print_line(f"and {watched} metrics of individual parameters and layers: grad_norm/NAME ...")
 
 
 def _print_hidden(number: int) -> None:
@@ -297,7 +297,7 @@ def _were(number: int) -> str:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Return the number and size of the files in each folder of a run, and the names of checkpoints and artifacts."""
+    """Describe the files in each folder of a run: number, size, and the names of checkpoints and artifacts."""
     summaries: dict[str, str] = {}
     for subfolder in RecordPath(folder).entries():
         sizes = [path.status().st_size for path in subfolder.walk() if not path.name.startswith(".")]
@@ -314,7 +314,7 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _flat_defaults(run: RecordedRun) -> dict[str, Any]:
-    """Return the declared default value of each setting, by flat name."""
+    """Return the declared default value of each setting, keyed by flat name."""
     return flatten(run.document.defaults)
 
 
@@ -360,7 +360,7 @@ def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
 
 
 def _side_by_side(cells: Sequence[str], width: int) -> list[str]:
-    """Arrange the cells in up to three columns, read downwards. In a file, or if a cell is too long, use one column."""
+    """Arrange cells in up to three columns, which are read downwards. Files and long cells require one column."""
     widest = max(map(len, cells)) + 3
     columns = min(3, width // widest) if sys.stdout.isatty() else 1
     if columns < 2:

@@ -1,4 +1,4 @@
-"""Print the outcome of a series: its leaderboard, its winner, and unfinished runs."""
+"""Print the outcome of a series: the leaderboard, the winner, and failed or unfinished runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_leaderboard(report: SeriesReport, store: Path | None, *, explain: bool) -> None:
-    """Print the runs of a series, best first, and the winner."""
+    """Print the runs of a series as a table, best first, and name the winner."""
     from runfolio.cli.output.tables import best_finished_row, leaderboard_table
     from runfolio.query.selection.seed_groups import best_group
     from runfolio.query.tables.leaderboard import leaderboard

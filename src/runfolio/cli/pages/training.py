@@ -24,12 +24,12 @@ from runfolio.cli.output.progress import progress_display
 from runfolio.vision.settings import TrainSettings
 
 _SOURCES = ("model", "data", "test_data", "weights")
-"""Settings that name files, addresses and published networks."""
+"""Settings whose values name files, addresses or published networks."""
 
 
 @contextmanager
 def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
-    """Print the command that resumes the run if Ctrl-C interrupts the training."""
+    """Print the command that resumes the run, if Ctrl-C interrupts training."""
     start = datetime.now(UTC)
     try:
         yield
@@ -41,14 +41,14 @@ def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
 
 
 def print_recorded_sources(config: Mapping[str, Any]) -> None:
-    """Print on stderr the sources that a recorded run will read, because the record may come from another person."""
+    """Print the sources that a recorded run will read, on stderr, because the record may come from another person."""
     for name in _SOURCES:
         if value := config.get(name):
             print_field(name.replace("_", "-"), shlex.quote(str(value)), stderr=True)
 
 
 def print_architecture(settings: TrainSettings, store: Path | None, *, layers: bool) -> None:
-    """Print the size of the network that the settings describe, or all its layers."""
+    """Print the size of the network that the settings describe, or a table of all its layers if `layers` is True."""
     from runfolio.vision import architecture
     from runfolio.vision.prepare import prepare
 
@@ -64,7 +64,7 @@ def print_architecture(settings: TrainSettings, store: Path | None, *, layers: b
 
 
 def print_training_result(folder: Path, store: Path | None) -> None:
-    """Print the results of a finished training run, and commands that use the run."""
+    """Print the results of a finished training run, and suggest commands for the next step."""
     from runfolio.cli.output.tables import results_table
 
     run = open_store(store).run(folder)
@@ -77,7 +77,7 @@ def print_training_result(folder: Path, store: Path | None) -> None:
     )
     if "test/acc" not in results:
         print_text("The series tests only the run that validation chooses; `runfolio evaluate` tests this run.")
-    if run.document.status.reason:  # it stopped early
+    if run.document.status.reason:  # training stopped early
         print_text(f"It {run.document.status.reason}.")
     flag = store_flag(store)
     print_heading(f"run   {run.folder}")

@@ -1,4 +1,4 @@
-"""Table of deleted runs and pruned checkpoints."""
+"""Table that lists deleted runs and pruned checkpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def print_trash(folio: Folio, output: OutputFormat = "table") -> None:
-    """Print the deleted runs of a store, and the runs with pruned checkpoints."""
+    """Print the deleted runs of a store and the runs that have pruned checkpoints."""
     runs = folio.trash.runs()
     if runs or output != "table":
         print_table(trash_table(runs), output)
@@ -25,7 +25,7 @@ def print_trash(folio: Folio, output: OutputFormat = "table") -> None:
 
 
 def trash_table(runs: Sequence[TrashedRun]) -> DisplayTable:
-    """Return one row per run that is in the trash or has pruned checkpoints in it."""
+    """Return a table with one row per run that is in the trash or has pruned checkpoints in it."""
     rows = [
         {
             "id": run.id,
@@ -49,7 +49,7 @@ def trash_table(runs: Sequence[TrashedRun]) -> DisplayTable:
 
 
 def trash_counts(runs: Sequence[TrashedRun]) -> str:
-    """Return the content of the trash in words: `2 runs and the checkpoints of 1 run`."""
+    """Describe the content of the trash, such as `2 runs and the checkpoints of 1 run`."""
     deleted, pruned = sum(run.is_deleted for run in runs), sum(not run.is_deleted for run in runs)
     parts = [counted(deleted, "run")] if deleted or not pruned else []
     return " and ".join([*parts, *([f"the checkpoints of {counted(pruned, 'run')}"] if pruned else [])])

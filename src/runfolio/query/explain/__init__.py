@@ -1,1 +1,1 @@
-"""Explanations: the reason of a run's end, and the differences between two runs."""
+"""Explanations: why a run ended, and what differs between two runs."""

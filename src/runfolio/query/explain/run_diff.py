@@ -1,4 +1,4 @@
-"""Differences between the starts of two runs: code, packages, environment, settings, data."""
+"""Differences between two runs as recorded at their start: code, packages, environment, settings and data."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from runfolio.record.content.data_listings import ListingDifference
 
 UNCOMMITTED = "uncommitted changes"
 _MAX_LINES = 20_000
-"""Maximum number of lines in a file that gets a diff, since the diff of a longer file takes minutes."""
+"""Maximum number of lines of a file for which a diff is computed. For longer files, this would take minutes."""
 _NOT_COMPARED = ("packages", "installed_from", "disk_free_mb")
 _DATA_SETTING = re.compile(r"(test_)?data(set)?([_/].*)?$")
-"""Names of settings that specify the data."""
+"""Pattern for the names of settings that specify the data."""
 _DATA_RESULT = re.compile(r"(data|classes)(/.*)?$|.*/images$")
 
 Kind = Literal["added", "removed", "changed"]
@@ -31,11 +31,11 @@ class Change:
 
     name: str
     kind: Kind
-    """Kind of the change from the first run to the second."""
+    """Direction of the change, from the first run to the second."""
     before: Any
-    """Value of the first run; None if it was added."""
+    """Value in the first run; None if the value was added."""
     after: Any
-    """Value of the second run; None if it was removed."""
+    """Value in the second run; None if the value was removed."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,18 @@ class FileChange:
     path: str
     kind: Kind
     diff: str
-    """Unified diff, or a sentence if the file is too long."""
+    """Unified diff, or a sentence instead of the diff if the file is too long."""
 
 
 @dataclass(frozen=True)
 class DataChange:
-    """Difference in the items of one data set."""
+    """Difference between the items of one data set."""
 
     name: str
     sentence: str
-    """Counts and the first names, or a sentence if the items are unknown."""
+    """Sentence with the number of differing items and the first names, or a note that the items are unknown."""
     items: dict[str, Any]
-    """`count` and `first` names by kind: added, removed, changed, relabelled, renamed."""
+    """`count` and `first` (the first names) for each kind: added, removed, changed, relabelled, renamed."""
 
     @classmethod
     def of(cls, name: str, difference: ListingDifference | None) -> DataChange:
@@ -67,29 +67,29 @@ class DataChange:
 
 @dataclass(frozen=True, kw_only=True)
 class RunDiff:
-    """Differences between the starts of two runs, by topic. Each list is sorted by name."""
+    """Differences between two runs as recorded at their start, by topic. Each list is sorted by name."""
 
     runs: tuple[str, str]
     """Labels of the runs."""
     command: list[Change]
     """Command line, working folder and script."""
     code: list[Change]
-    """State of git: remote, commit, branch, and whether there were uncommitted changes."""
+    """Git state: remote, commit, branch, and whether there were uncommitted changes."""
     files: list[FileChange]
-    """Captured files, and the uncommitted changes as a further file."""
+    """Captured files. The uncommitted changes are listed as another file."""
     files_known: bool
     """True if the code of both runs was captured."""
     packages: list[Change]
     environment: list[Change]
-    """Machine, settings of torch, and environment variables."""
+    """Machine, torch settings, and environment variables."""
     seeds: list[Change]
     """Seeds, and digests of the initial states of random generators."""
     config: list[Change]
-    """Settings, except those of the data."""
+    """Settings, except those that specify the data."""
     data: list[Change]
-    """Settings and fingerprints of the data, and results about them (numbers of images, classes)."""
+    """Settings that specify the data, fingerprints, and results that describe the data (image counts, classes)."""
     items: list[DataChange]
-    """Differences in items, by name of the data."""
+    """Differing items of each data set, sorted by the data set's name."""
 
     @property
     def sentence(self) -> str:
@@ -117,11 +117,11 @@ class RunDiff:
 
 
 def diff(first: RunView, second: RunView) -> RunDiff:
-    """Compare the starts of two runs.
+    """Compare two runs as recorded at their start.
 
     Raises:
         DamagedFile: A record of captured code cannot be read.
-        NotFound: A captured file is gone.
+        NotFound: A captured file is missing.
     """
     before, after = unique_labels([first, second])
 
@@ -144,7 +144,7 @@ def diff(first: RunView, second: RunView) -> RunDiff:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """Return the differences of two flat mappings, sorted by name. None counts as missing."""
+    """Return the differences between two flat mappings, sorted by name. None is treated as a missing value."""
     differences = []
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
@@ -164,7 +164,7 @@ def _git(run: RunView) -> dict[str, Any]:
 
 
 def _packages(run: RunView) -> dict[str, str]:
-    """Return the version of each package, and the origin of those that are not from a package index."""
+    """Return the version of each package, with its origin if it was not installed from a package index."""
     origins = run.document.environment.get("installed_from") or {}
     return {
         name: f"{version} from {origins[name]}" if name in origins else version

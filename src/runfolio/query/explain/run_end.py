@@ -1,4 +1,4 @@
-"""Reason of a run's end, in one sentence that states only what is known."""
+"""Explanation of why a run ended, in one sentence that states only known facts."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _SIGNALS = {
     signal.SIGABRT: "aborted by its own C code (SIGABRT)",
 }
 _CRASH_LINES = 400
-"""Lines of the console log that are searched for a crash dump, which lists every thread."""
+"""Number of lines at the end of the console log to search for a crash dump. A dump lists all threads, so it is long."""
 _FRAME = re.compile(r'^ +File "(?P<path>.+)", line (?P<line>\d+),? in (?P<name>.+)$', re.MULTILINE)
 _CELL = re.compile(r" in cell \d+(, line \d+)?$")
-"""End of the reason if the run was in a notebook."""
+"""Pattern for the end of a reason that was recorded in a notebook."""
 _LIBRARY_PATH = re.compile(
     r"/(site|dist)-packages/|/lib(64)?/python\d|^<frozen |/runfolio/(cli|query|record|series|tracking|vision)/"
 )
 
 
 class EndedRun(Protocol):
-    """Run whose end is explained: a recorded run, or one that a scan found."""
+    """Run whose end can be explained: a recorded run or a scanned run."""
 
     @property
     def folder(self) -> Path: ...
@@ -51,7 +51,7 @@ class EndedRun(Protocol):
 
 
 def reason(run: ScannedRun) -> str | None:
-    """Return the reason of a run's end, without the state; None if there is none."""
+    """Return the reason why a run ended, without the run's state; None if no reason is known."""
     parts = [_cause(run), _trouble(run)]
     return "; ".join(text for text in parts if text) or None
 
@@ -63,7 +63,7 @@ def exit_code(run: EndedRun) -> int | None:
 
 
 def death_of(run: EndedRun) -> Death | None:
-    """Return what another process observed of the end of the newest attempt, if anything."""
+    """Return what another process observed about the end of the newest attempt; None if nothing was observed."""
     return Death.read(run.folder, run.document.attempts[-1].writer) if run.document.attempts else None
 
 
@@ -100,12 +100,12 @@ def _killed(death: Death) -> str:
     if not death.oom_kills:
         counted = "" if death.oom_kills is None else " (no out-of-memory kill was counted)"
         return f"killed by SIGKILL{counted}"
-    held = f"; it held {death.memory_bytes / 1e6:,.0f} MB when last seen" if death.memory_bytes else ""
+    held = f"; it used {death.memory_bytes / 1e6:,.0f} MB when last seen" if death.memory_bytes else ""
     return f"killed by the kernel's out-of-memory killer{held}"
 
 
 def _crash(run: EndedRun) -> str:
-    """Return where C code crashed, according to the dump that Python printed; empty if there is none."""
+    """Return the location of a crash in C code, from the dump that Python printed; empty if there is no dump."""
     log = (
         "\n".join(last_lines(log_path(run.folder, run.document.attempts[-1].writer), _CRASH_LINES))
         if run.document.attempts
@@ -117,13 +117,13 @@ def _crash(run: EndedRun) -> str:
     frames = list(_FRAME.finditer(current))
     if not frames:
         return ""
-    # The newest frame comes first. A line of the user's code is more useful than one of a library.
+    # The newest frame comes first. A line of the user's code is more useful than a line of a library.
     user_frames = _own_frames(current)
     return f" in {_location(run, (user_frames or frames)[0])}"
 
 
 def _own_frames(text: str) -> list[re.Match[str]]:
-    """Return the frames of the user's code in a traceback, or all frames if there are none."""
+    """Return the frames in a traceback that belong to the user's code, or all frames if no frame does."""
     frames = list(_FRAME.finditer(text))
     return [frame for frame in frames if not _LIBRARY_PATH.search(frame["path"])] or frames
 
@@ -136,7 +136,7 @@ def _location(run: EndedRun, frame: re.Match[str]) -> str:
 
 
 def _trouble(run: ScannedRun) -> str | None:
-    """Return the problem of the training: the recorded one, or a loss that is no longer finite."""
+    """Return the problem that occurred during training: the recorded problem, or a loss that is no longer finite."""
     if run.document.status.trouble:
         return run.document.status.trouble
     metrics = run.entry.metrics
@@ -148,7 +148,7 @@ def _trouble(run: ScannedRun) -> str | None:
     name = min(diverged, key=lambda name: ("loss" not in name.lower(), name))
     import numpy as np
 
-    from runfolio.query.frames.points import open_points  # imports Arrow, as reading the run did
+    from runfolio.query.frames.points import open_points  # imports Arrow, which is needed only here
 
     try:
         points = open_points(run.folder).read(name)

@@ -1,1 +1,1 @@
-"""The filter language of runs: parsing, printing, and SQL of the index (`docs/filter.md`)."""
+"""Filter language for runs: parsing, printing, and translation to SQL on the index (see `docs/filter.md`)."""

@@ -1,4 +1,4 @@
-"""Columns of the index by name: facts, settings, results, metrics and data."""
+"""Lookup of index columns by name: facts, settings, results, metrics and data."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ _AGGREGATES: dict[str, LiteralString] = {
     "count": "count",
     "step": "last_step",
 }
-"""Column of `metrics` by the last word of a name."""
+"""Columns of `metrics`, keyed by the last word of a name in a filter."""
 _EXTREMES: dict[Mode | None, LiteralString] = {"min": "min", "max": "max"}
 _BARE = ("params", "summary", "metrics")
-"""Kinds of full names, in the order in which a bare name is looked up."""
+"""Prefixes of full names, in the order in which they are tried for a bare name."""
 
 
 @dataclass(frozen=True)
 class IndexColumn:
-    """Column that a name means."""
+    """Column that a name refers to."""
 
     kind: Kind
-    """Table with the values. `figure`: a number of `results`, else a value of `metrics`."""
+    """Table with the values. `figure` means the number in `results`, or else a value in `metrics`."""
     name: str
-    """Name in that table; of a fact or tag, its own name."""
+    """Name in that table, or the name of the fact or tag."""
     aggregate: LiteralString = ""
-    """Column of `metrics`, of a metric or figure."""
+    """Column of `metrics` with the value of a metric or figure; empty for other kinds."""
 
 
 def find_column(name: str, catalog: Catalog) -> IndexColumn:
-    """Return the column that a name means.
+    """Return the column that a name refers to.
 
-    A bare name is looked up in this order: basic facts, settings, other facts, results and metrics. A name of a result
-    and of a metric means the figure: the number of the result, else the best value of the curve, else its last value.
-    Full names are unambiguous: `params.NAME` (also `config.NAME`), `summary.NAME`, `metrics.NAME` (the last value; for
-    `epoch` and `samples` the highest), `metrics.NAME.best` and `data.NAME`.
+    A bare name is looked up in this order: basic facts, settings, other facts, results and metrics. If a result and a
+    metric have the same name, the name means the figure: the result's number, else the curve's best or last value.
+    These full names are unambiguous: `params.NAME` (or `config.NAME`), `summary.NAME`, `metrics.NAME`,
+    `metrics.NAME.best` and `data.NAME`. `metrics.NAME` is the last value, or the highest for `epoch` and `samples`.
 
     Raises:
-        NotFound: The column does not exist; the message names the most similar ones.
+        NotFound: The column does not exist; the message lists the most similar names.
     """
     if column := _lookup(name, catalog):
         return column
@@ -59,16 +59,16 @@ def find_column(name: str, catalog: Catalog) -> IndexColumn:
 
 
 def find_figure(metric: str, catalog: Catalog, mode: Mode | None) -> IndexColumn:
-    """Return the column of the figures of a metric (`figures.figure_of`).
+    """Return the column that contains the figures of a metric (see `figures.figure_of`).
 
     Args:
-        metric: Name of the metric. `summary.NAME` only means the result, `metrics.NAME` and `metrics.NAME.best` only
-            the curve.
+        metric: Name of the metric. `summary.NAME` selects only the result; `metrics.NAME` and `metrics.NAME.best`
+            select only the curve.
         catalog: Names that exist.
         mode: Direction of the metric; None if it has none.
 
     Raises:
-        NotFound: There is no such result or metric; the message names the most similar ones.
+        NotFound: No result or metric has this name; the message lists the most similar names.
     """
     part, name = "", metric
     if metric not in catalog.results and not _is_metric(metric, catalog):
@@ -83,15 +83,15 @@ def find_figure(metric: str, catalog: Catalog, mode: Mode | None) -> IndexColumn
 
 
 def column_of(name: Name, catalog: Catalog, text: str) -> IndexColumn:
-    """Return the column that a name in a filter means.
+    """Return the column that a name in a filter refers to.
 
     Args:
         name: Name to look up.
         catalog: Names that exist.
-        text: Text of the filter, for the message of an error.
+        text: Text of the filter, which error messages quote.
 
     Raises:
-        FilterError: The column does not exist; the message names the most similar ones.
+        FilterError: The column does not exist; the message lists the most similar names.
     """
     if len(name.parts) == 1:
         return _first(name, [_ALIASES.get(name.parts[0], name.parts[0])], catalog, text)
@@ -130,7 +130,7 @@ def _no_column(name: str, catalog: Catalog) -> str:
 
 
 def _has_aggregate(name: Name, catalog: Catalog) -> bool:
-    """Return whether a name ends in an aggregate, and not in the name of a metric such as `loss.max`."""
+    """Return whether the last part of a name is an aggregate, rather than part of a metric name such as `loss.max`."""
     kind, *rest = name.parts
     if kind != "metrics" or len(rest) < 2 or rest[-1] not in _AGGREGATES or name.is_quoted[-1]:
         return False
@@ -138,7 +138,7 @@ def _has_aggregate(name: Name, catalog: Catalog) -> bool:
 
 
 def _metric(parts: Sequence[str], catalog: Catalog) -> str | None:
-    """Return the metric that dotted parts mean; nested names are flattened with `/`."""
+    """Return the metric that dotted parts refer to. The parts of nested names are joined with `/` in the record."""
     spellings = (".".join(parts), "/".join(parts))
     return next((name for name in spellings if _is_metric(name, catalog)), None)
 
@@ -152,7 +152,7 @@ def _is_metric(name: str, catalog: Catalog) -> bool:
 
 
 def _full(full_name: str, catalog: Catalog) -> IndexColumn | None:
-    """Return the column of a fact or of a full name; None if it does not exist."""
+    """Return the column of a fact or a full name; None if there is no such column."""
     if full_name in FACTS or full_name in MORE_FACTS:
         return IndexColumn("fact", full_name)
     kind, _, name = full_name.partition(".")
@@ -171,7 +171,7 @@ def _full(full_name: str, catalog: Catalog) -> IndexColumn | None:
 
 
 def _last(metric: str) -> LiteralString:
-    """Return the column of the last value; of an axis the highest, since a later test logs the tested epoch."""
+    """Return the column of the last value; for an axis, of the highest value, since a test can log an earlier epoch."""
     return "max" if metric in AXES else "last"
 
 
@@ -185,7 +185,7 @@ def _bare(name: str, meanings: Sequence[IndexColumn]) -> IndexColumn:
 
 
 def _every_name(catalog: Catalog) -> Iterator[str]:
-    """Yield all names without their kind, such as `lr`, and `val/acc.best` of a metric with a direction."""
+    """Yield all names without prefixes, such as `lr`, and names such as `val/acc.best` for metrics with a direction."""
     for names in (FACTS, MORE_FACTS, catalog.data, catalog.params, catalog.results):
         yield from names
     for name in _metrics(catalog):

@@ -1,4 +1,4 @@
-"""Expressions that databases write differently."""
+"""SQL expressions that differ between databases."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from runfolio.query.filter.times import time_of_text
 
 
 class Dialect(Protocol):
-    """SQL of one kind of database. Its expressions are about a row `r` of the table `runs`."""
+    """SQL of one kind of database. All expressions refer to a row `r` of the table `runs`."""
 
     def like(self, text: Sql, pattern: str, *, ignores_case: bool) -> Sql:
-        """Return whether a text matches a pattern (see `tree.Like`); NULL for NULL."""
+        """Return SQL that tests if a string matches a pattern (see `tree.Like`); the result is NULL for NULL."""
         ...
 
     def time(self, text: Sql) -> Sql:
-        """Return the time that a text writes in ISO 8601, in microseconds since 1970 UTC; NULL if it writes none."""
+        """Return SQL that converts an ISO 8601 string to microseconds since 1970 UTC; NULL if it is not a time."""
         ...
 
     def tags(self) -> Sql:
-        """Return the tags as one text, such as `baseline, team=vision`; NULL if there are none."""
+        """Return SQL for the tags as one string, such as `baseline, team=vision`; NULL if the run has no tags."""
         ...
 
     def tag(self, name: str) -> Sql:
-        """Return the first tag that is a name or begins with `name=` or `name:`; NULL if there is none."""
+        """Return SQL for the first tag that equals `name` or begins with `name=` or `name:`; NULL if there is none."""
         ...
 
     def ordered(self, value: Sql, *, descending: bool) -> Sql:
-        """Return the term of ORDER BY that sorts numbers before texts, or after them, and NULL last in any case."""
+        """Return a term for ORDER BY: numbers before strings (after them if `descending`), and NULL always last."""
         ...
 
     def once(self, query: Sql) -> Sql:
-        """Return a query whose columns are computed once per row, however often the outer query uses them."""
+        """Return a query whose columns are computed once per row, even if the outer query uses them repeatedly."""
         ...
 
 
 class Sqlite:
-    """SQL of SQLite. Its own LIKE ignores the case of ASCII letters only, so the functions are those of Python."""
+    """SQL of SQLite. Its LIKE ignores case only for ASCII letters, so strings are matched by Python functions."""
 
     def prepare(self, connection: sqlite3.Connection) -> None:
-        """Add the functions that the expressions call."""
+        """Register the Python functions that the expressions call."""
         connection.create_function("runfolio_like", 3, _is_like, deterministic=True)
         connection.create_function("runfolio_time", 1, time_of_text, deterministic=True)
 
@@ -81,7 +81,7 @@ def _is_like(text: str | None, pattern: str, ignores_case: int) -> bool | None:
 
 @lru_cache(maxsize=256)
 def _expression(pattern: str, ignores_case: int) -> re.Pattern[str]:
-    """Return the regular expression of a pattern. It takes the first match of each part, so it never searches twice."""
+    """Return a regular expression for a pattern. Parts are matched atomically, so no part is searched for twice."""
     parts = [""]
     for character in re.findall(r"\\.|.", pattern, re.DOTALL):
         if character == "%":

@@ -1,4 +1,4 @@
-"""Groups of runs with equal values, and the statistics of a metric over each."""
+"""Groups of runs that have the same values in some columns, and statistics of a metric over each group."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from runfolio.query.selection.significance import t_95
 
 @dataclass(frozen=True, kw_only=True)
 class RunGroup:
-    """Runs with equal values of some columns, and statistics of a metric over them."""
+    """Statistics of a metric over the runs that have the same values in some columns."""
 
     values: dict[str, Any]
-    """Value of each column."""
+    """Values that the runs share, keyed by column."""
     runs: int
     """Number of runs that have the metric."""
     mean: float
     std: float | None
-    """Sample standard deviation; None for a single run, like `low` and `high`."""
+    """Sample standard deviation. `std`, `low` and `high` are None for a single run."""
     low: float | None
-    """Lower end of the 95 % interval of the mean (Student's t)."""
+    """Lower end of the 95 % interval for the mean (Student's t)."""
     high: float | None
     lowest: float
     highest: float
@@ -43,10 +43,10 @@ class RunGroup:
 def select_groups(
     connection: sqlite3.Connection, selection: Selection, group_by: Sequence[str], metric: str, mode: Mode | None
 ) -> list[RunGroup]:
-    """Return the groups of the selected runs, the best mean first (see `Folio.groups`).
+    """Return the groups of the selected runs, sorted by mean, best first (see `Folio.groups`).
 
     Raises:
-        FilterError: `where` is not a filter, or names an unknown column.
+        FilterError: `where` is not a valid filter, or it names an unknown column.
         NotFound: A column or the metric does not exist.
     """
     if is_empty(connection):

@@ -1,4 +1,4 @@
-"""Parser of filters: one regular expression for the tokens, and recursive descent."""
+"""Parser for filters. A regular expression splits the filter into tokens; recursive descent builds the tree."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from runfolio.query.filter.tree import (
 )
 
 LONGEST = 10_000
-"""Characters of the longest filter."""
+"""Maximum length of a filter, in characters."""
 DEEPEST = 20
-"""Parentheses and NOTs that may be nested; more of them exceed the stack of SQLite's parser."""
+"""Maximum nesting depth of parentheses and NOTs; a deeper filter would exceed the stack of SQLite's parser."""
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+)
@@ -64,7 +64,7 @@ class _Token(NamedTuple):
 
 
 def parse(text: str) -> Condition:
-    """Return the tree of a filter.
+    """Parse the text of a filter and return its syntax tree.
 
     Raises:
         FilterError: The text is not a filter.
@@ -120,7 +120,7 @@ class _Parser:
         return token
 
     def accept(self, text: str) -> bool:
-        """Take the token if it is this keyword or mark."""
+        """Consume the next token if it is the given keyword or mark, and return whether it is."""
         is_next = self.token.kind in ("keyword", "mark") and self.token.text.lower() == text
         self.index += is_next
         return is_next
@@ -209,7 +209,7 @@ class _Parser:
         operand = self._operand()
         if isinstance(operand, Constant):
             return operand
-        raise FilterError(self.text, operand.position, "expected a number, a text in single quotes, true or false")
+        raise FilterError(self.text, operand.position, "expected a number, a string in single quotes, true or false")
 
     def _operand(self) -> Operand:
         token = self.token
@@ -231,7 +231,7 @@ class _Parser:
             self.expect("(")
             self.expect(")")
             return Now(self._offset(), token.position)
-        return self.fail("expected a column, a number, a text in single quotes, true, false or now()")
+        return self.fail("expected a column, a number, a string in single quotes, true, false or now()")
 
     def _offset(self) -> float:
         offset_s = 0.0

@@ -1,4 +1,4 @@
-"""Selection of runs in the index: filters, order and number."""
+"""Selection of runs from the index, with filters, an order and a maximum number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runfolio.query.index.tables import Catalog
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Conditions on runs, as in `Folio.runs`."""
+    """Conditions that select runs (see `Folio.runs`)."""
 
     experiment: str | None = None
     state: str | None = None
@@ -28,10 +28,10 @@ class Selection:
     archived: bool = False
 
     def compile(self, catalog: Catalog, now: datetime) -> Sql:
-        """Return the conditions on a row `r` of the table `runs`.
+        """Return all conditions as one SQL condition on a row `r` of the table `runs`.
 
         Raises:
-            FilterError: `where` is not a filter, or names a column that is not in the catalog.
+            FilterError: `where` is not a valid filter, or it names a column that is not in the catalog.
         """
         conditions = [sql("true")] if self.archived else [sql("NOT r.archived")]
         conditions += [sql("r.experiment = {}", bound(self.experiment))] if self.experiment is not None else []
@@ -52,15 +52,15 @@ def select_runs(
     reverse: bool = False,
     limit: int | None = None,
 ) -> list[RunRow]:
-    """Return the rows of the selected runs, in an order; the arguments are those of `Folio.runs`.
+    """Return the rows of the selected runs. The arguments are the same as for `Folio.runs`.
 
     Raises:
-        FilterError: `where` is not a filter, or names an unknown column.
-        NotFound: There is no column `sort`.
+        FilterError: `where` is not a valid filter, or it names an unknown column.
+        NotFound: The column `sort` does not exist.
     """
     if is_empty(connection):
         if selection.where is not None:
-            parse(selection.where)  # an unknown name is no error, since none is known
+            parse(selection.where)  # only the syntax is checked, since an empty store has no names
         return []
     needs_names = selection.where is not None or sort is not None
     catalog = read_catalog(connection, selection.experiment) if needs_names else Catalog()
@@ -77,7 +77,7 @@ def is_empty(connection: sqlite3.Connection) -> bool:
 def select_rows(
     connection: sqlite3.Connection, condition: Sql, order: Sql = NEWEST_FIRST, limit: int | None = None
 ) -> list[RunRow]:
-    """Return the rows `r` of the table `runs` for which a condition is true, in an order."""
+    """Return the rows `r` of the table `runs` that meet a condition, in the given order."""
     SQLITE.prepare(connection)
     columns = Sql(ROW_COLUMNS)
     most = bound(-1 if limit is None else limit)

@@ -1,4 +1,4 @@
-"""Filters as SQL, with SQL's three truth values: a comparison with a missing value or another type is NULL."""
+"""Translation of filters to SQL. If a value is missing or types differ, a comparison is NULL, as usual in SQL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from runfolio.query.index.rows import microseconds
 from runfolio.query.index.tables import Catalog
 
 _WIDTH = 8
-"""Conditions in one pair of parentheses. SQLite allows about 30 nested parentheses and 1,000 terms without any."""
+"""Maximum number of conditions in one pair of parentheses. SQLite allows about 30 nested parentheses, or 1,000 terms
+without parentheses."""
 _SIGNS: dict[tree.Operator, LiteralString] = {
     "=": "{} = {}", "!=": "{} <> {}", "<": "{} < {}", "<=": "{} <= {}", ">": "{} > {}", ">=": "{} >= {}"
 }  # fmt: skip
@@ -28,23 +29,23 @@ _UNKNOWN = sql("NULL")
 
 
 def compile_filter(where: str, catalog: Catalog, dialect: Dialect, *, now: datetime) -> Sql:
-    """Return a filter as a condition about a row `r` of the table `runs`.
+    """Translate a filter to a condition on a row `r` of the table `runs`.
 
     Args:
         where: Text of the filter (`docs/filter.md`).
-        catalog: Names that it may use.
-        dialect: Kind of the database.
-        now: Time of `now()` and of running runs.
+        catalog: Names that the filter may use.
+        dialect: SQL of the database.
+        now: Value of `now()`, and the time up to which running runs have worked.
 
     Raises:
-        FilterError: The text is not a filter, or names a column that is not in the catalog.
+        FilterError: The text is not a valid filter, or it names a column that is not in the catalog.
     """
     return _Compiler(where, Values(catalog, dialect, now)).condition(parse(where)).sql
 
 
 @dataclass(frozen=True)
 class _Nested:
-    """Condition, and how deeply its parentheses are nested."""
+    """Condition with the nesting depth of its parentheses."""
 
     sql: Sql
     depth: int = 0
@@ -101,10 +102,10 @@ class _Compiler:
         compared = [sql(_SIGNS[operator], *pair) for pair in pairs]
         if len(compared) < 2:
             return compared[0] if compared else _UNKNOWN
-        return sql("coalesce({})", joined(", ", compared))  # at most one is not NULL
+        return sql("coalesce({})", joined(", ", compared))  # at most one comparison is not NULL
 
     def _is_in(self, value: TypedSql, choices: Sequence[TypedSql]) -> Sql:
-        """Return whether a value equals one of the choices; NULL if none is equal and one has another type."""
+        """Return SQL that tests if a value equals a choice; NULL if no choice is equal and one has a different type."""
         pairs = [self._pairs(value, choice) for choice in choices]
         by_type: dict[Sql, list[Sql]] = {}
         for own, choice in chain.from_iterable(pairs):
@@ -113,7 +114,7 @@ class _Compiler:
         return sql("({})", joined(" OR ", terms if all(pairs) else [*terms, _UNKNOWN]))
 
     def _pairs(self, left: TypedSql, right: TypedSql) -> list[tuple[Sql, Sql]]:
-        """Return both values for each type that they share. A text compares with a time as the time that it writes."""
+        """Return both values for each type that they share. To compare a string with a time, the string is parsed."""
         if ("time" in left.types) != ("time" in right.types):
             times = [self._as_time(value) for value in (left, right)]
             return [(times[0], times[1])] if times[0] and times[1] else []
@@ -125,9 +126,9 @@ class _Compiler:
 
 
 def _joined(word: LiteralString, conditions: Sequence[_Nested]) -> _Nested:
-    """Return conditions joined by AND or OR, with parentheses so that neither they nor the terms in them get too deep.
+    """Join conditions with AND or OR, in nested parentheses that keep within SQLite's limits (see `_WIDTH`).
 
-    The deepest condition is the first in its parentheses, where the parser of SQLite needs the least memory.
+    The deepest condition comes first in its parentheses, since SQLite's parser needs the least memory there.
     """
     parts = list(conditions)
     while len(parts) > 1:

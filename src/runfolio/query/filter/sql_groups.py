@@ -1,4 +1,4 @@
-"""Groups of runs as SQL: statistics of a metric over the runs with equal values of some columns."""
+"""SQL for groups of runs: statistics of a metric over the runs that have the same values in some columns."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def compile_groups(
     where: Sql,
     now: datetime,
 ) -> Sql:
-    """Return a query with one row per group of runs whose figures of a metric are finite.
+    """Return a query with one row per group. Only runs whose figure of the metric is finite are counted.
 
-    The row has the kind (`tables.NULL` ... `tables.JSON`; None for a column that is no setting or result) and the value
-    of each column of `group_by`. The number of runs follows, and of their figures the mean, the sum of squared
-    deviations from the mean, the minimum and the maximum. Values are equal as in `flat_names.identity`, except that
-    integers beyond 64 bits are floats.
+    A row starts with the kind and the value of each column of `group_by`. The kind is `tables.NULL` ... `tables.JSON`,
+    or None if the column is neither a setting nor a result. The next columns are the number of runs and, for their
+    figures, the mean, the sum of squared deviations from the mean, the minimum and the maximum. Values are compared as
+    in `flat_names.identity`, except that integers that exceed 64 bits are compared as floats.
 
     Args:
         group_by: Columns as in `find_column`.
-        metric: Metric, as in `figures.figure_of`.
+        metric: Name of the metric, as in `figures.figure_of`.
         mode: Direction of the metric; None if it has none.
         catalog: Names that exist.
-        dialect: Kind of the database.
-        where: Condition about the runs `r`.
-        now: Time up to which running runs worked.
+        dialect: SQL of the database.
+        where: Condition on a row `r` of the table `runs`.
+        now: Time up to which running runs have worked.
 
     Raises:
-        NotFound: A column or the metric is not in the catalog; the message names the most similar ones.
+        NotFound: A column or the metric is not in the catalog; the message lists the most similar names.
     """
     values = Values(catalog, dialect, now)
     columns = [values.of(find_column(name, catalog)) for name in group_by]

@@ -1,4 +1,4 @@
-"""Order of runs as SQL."""
+"""SQL for the order of runs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ OLDEST_FIRST = sql("r.created, r.folder")
 def compile_order(sort: str | None, catalog: Catalog, dialect: Dialect, *, now: datetime, reverse: bool = False) -> Sql:
     """Return the terms of ORDER BY for rows `r` of the table `runs`.
 
-    Numbers come before texts. Runs without a value come last in both directions. Ties are in the order of creation,
-    the newest first.
+    Numbers come before strings. Runs without a value come last in both directions. Runs with the same value are ordered
+    by creation, newest first.
 
     Args:
-        sort: Column to sort by, in ascending order, or with the prefix `-` in descending order. None: newest first.
-        catalog: Names that it may use.
-        dialect: Kind of the database.
-        now: Time up to which running runs worked.
+        sort: Column to sort by in ascending order; the prefix `-` means descending order. None: newest first.
+        catalog: Names that `sort` may use.
+        dialect: SQL of the database.
+        now: Time up to which running runs have worked.
         reverse: Reverse the order. Runs without a value still come last.
 
     Raises:
-        NotFound: The column is not in the catalog; the message names the most similar ones.
+        NotFound: The column is not in the catalog; the message lists the most similar names.
     """
     if sort is None:
         return OLDEST_FIRST if reverse else NEWEST_FIRST

@@ -1,4 +1,4 @@
-"""SQL text with its parameters. No text of a user becomes part of the SQL."""
+"""SQL with its parameters. Text from users is always passed as a parameter and never becomes part of the SQL."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, LiteralString
 
 @dataclass(frozen=True)
 class Sql:
-    """SQL text with a `?` for each parameter."""
+    """SQL with a `?` for each parameter."""
 
     text: str
     parameters: tuple[Any, ...] = ()
 
 
 def sql(template: LiteralString, *parts: Sql) -> Sql:
-    """Return SQL whose `{}` are replaced by the parts."""
+    """Return the template with each `{}` replaced by one of the parts."""
     return Sql(template.format(*(part.text for part in parts)), _parameters(parts))
 
 
@@ -28,7 +28,7 @@ def joined(separator: LiteralString, parts: Iterable[Sql]) -> Sql:
 
 
 def bound(value: str | float | None) -> Sql:
-    """Return a parameter with the value."""
+    """Return SQL that consists of one parameter with the given value."""
     return Sql("?", (value,))
 
 

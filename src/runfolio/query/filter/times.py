@@ -1,4 +1,4 @@
-"""Times of a filter, in microseconds since 1970 UTC."""
+"""Times in filters, in microseconds since 1970 UTC."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runfolio.query.index.rows import microseconds
 
 @lru_cache(maxsize=10_000)
 def time_of_text(text: str | None) -> int | None:
-    """Return the time that a text writes in ISO 8601, in UTC unless it says otherwise; None if it writes none."""
+    """Parse an ISO 8601 string to a time, in UTC unless the string has an offset; None if the string is not a time."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Syntax tree of a filter, and its text."""
+"""Syntax tree of a filter, and its conversion back to text."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Operator = Choice["=", "!=", "<", "<=", ">", ">="]
 
 @dataclass(frozen=True)
 class Name:
-    """A column, such as `params.lr` or `metrics["val/acc"].max`."""
+    """Name of a column, such as `params.lr` or `metrics["val/acc"].max`."""
 
     parts: tuple[str, ...]
     position: int = field(default=0, compare=False)
-    """Index of its first character in the text of the filter."""
+    """Index of the name's first character in the text of the filter."""
     is_quoted: tuple[bool, ...] = ()
-    """Tells of each part whether it is quoted; a quoted part is never split or read as an aggregate."""
+    """True for each part that is quoted. A quoted part is never split or interpreted as an aggregate."""
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A number, text or boolean."""
+    """Number, string or boolean."""
 
     value: float | int | str | bool
     position: int = field(default=0, compare=False)
@@ -35,7 +35,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Now:
-    """The time of the evaluation, moved by some seconds."""
+    """Time of the evaluation plus an offset in seconds."""
 
     offset_s: float
     position: int = field(default=0, compare=False)
@@ -53,7 +53,7 @@ class Compare:
 
 @dataclass(frozen=True)
 class IsNull:
-    """True if a run lacks the column, or its value is NaN."""
+    """Condition that is true if a run has no value in the column or the value is NaN."""
 
     operand: Name
 
@@ -66,7 +66,7 @@ class In:
 
 @dataclass(frozen=True)
 class Like:
-    """Match of a text with a pattern: `%` is any text, `_` any character, `\\` quotes the next character."""
+    """Match of a string with a pattern: `%` matches any string, `_` any character; `\\` quotes the next character."""
 
     operand: Name
     pattern: str
@@ -75,7 +75,7 @@ class Like:
 
 @dataclass(frozen=True)
 class IsTrue:
-    """A column that is true or false by itself, such as `archived` or `tags.baseline`."""
+    """Condition that consists of a boolean column only, such as `archived` or `tags.baseline`."""
 
     operand: Name
 
@@ -99,7 +99,7 @@ Condition = Compare | IsNull | In | Like | IsTrue | Not | And | Or
 
 
 def to_text(condition: Condition) -> str:
-    """Return the filter as text; parsing it gives an equal tree."""
+    """Return a filter as text that can be parsed to the same tree."""
     match condition:
         case Or(conditions):
             return " OR ".join(_nested(inner) for inner in conditions)

@@ -1,4 +1,4 @@
-"""SQL of the value of a column or constant, by type."""
+"""SQL for the value of a column or constant, with one expression per type."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FACTS: dict[str, tuple[Type, LiteralString]] = {
     "commit": ("text", 'r."commit"'),
     "folder": ("text", "CAST(r.folder AS TEXT)"),
 }
-"""Type and expression of the facts in `runs`, except `tags` and `duration_s`."""
+"""Type and SQL expression of each fact in `runs`, except `tags` and `duration_s`."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,21 @@ class TypedSql:
     present: Sql
     """Value of any type; NULL if it is missing or NaN. Booleans are 0 and 1, times are microseconds since 1970 UTC."""
     types: dict[Type, Sql]
-    """Value for each type that it can have; NULL if it has another type."""
+    """Value for each type that the value can have; NULL if the actual type is different."""
     kind: Sql = _NO_KIND
     """Kind of a setting or result (`tables.NULL` ... `tables.JSON`); NULL for other columns."""
 
 
 @dataclass(frozen=True)
 class Values:
-    """Values of the columns of the runs `r`."""
+    """SQL for the column values of a row `r` of the table `runs`."""
 
     catalog: Catalog
     dialect: Dialect
     now: datetime
 
     def of(self, column: IndexColumn) -> TypedSql:
-        """Return the value of a column."""
+        """Return the SQL for the value of a column."""
         match column.kind:
             case "fact":
                 return self._fact(column.name)
@@ -107,14 +107,14 @@ class Values:
 
 
 def constant(value: float | str | bool) -> TypedSql:
-    """Return the value of a constant."""
+    """Return the SQL for a constant."""
     if isinstance(value, bool):
         return _of_type("boolean", bound(value))
     return _of_type("text", bound(value)) if isinstance(value, str) else _of_type("number", bound(stored_number(value)))
 
 
 def moment(us: int) -> TypedSql:
-    """Return the value of a time in microseconds since 1970 UTC."""
+    """Return the SQL for a time, given in microseconds since 1970 UTC."""
     return _of_type("time", bound(us))
 
 

@@ -1,1 +1,1 @@
-"""Data of runs as columns, curves and data frames."""
+"""Points and values of runs as arrays and Arrow columns."""

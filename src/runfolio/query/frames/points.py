@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from runfolio.record.points.reader import PointFiles, Points
 
 _BATCH_ROWS = 131_072
-"""Least rows of a batch, except the last, so that small runs share one."""
+"""Minimum number of rows per batch, except in the last batch, so that small runs share a batch."""
 _WHOLE_METRICS = 500_000
-"""Most points of a run whose metrics are read one after another, which is fastest; larger ones are read in blocks."""
+"""Maximum number of points for which a run's metrics are read one by one, which is fastest. More points are read in
+blocks."""
 
 
 def open_points(folder: Path, document: RunDocument | None = None) -> PointFiles:
     """Open the point files of a run folder.
 
     Args:
-        document: Document of an earlier scan, which is not read again unless the run may have been continued.
+        document: Document read by an earlier scan. It is used unless the run may have been continued since.
 
     Raises:
-        NotFound: The folder is gone.
+        NotFound: The folder no longer exists.
     """
     from runfolio.record.points.reader import PointFiles  # imports Arrow, which tables of runs do not need
 
@@ -43,7 +44,7 @@ def open_points(folder: Path, document: RunDocument | None = None) -> PointFiles
 
 
 def _is_current(folder: Path, document: RunDocument) -> bool:
-    """Return whether the document of a run that ended is still that of the folder: no further attempt was claimed."""
+    """Return whether the document of an ended run is still current, because no further attempt was claimed."""
     newest = max((attempt.attempt for attempt in document.attempts), default=0)
     further = folder / CLAIMS / f"attempt-{newest + 1}.json"
     return document.status.state != RUNNING and (folder / RUN_FILE).exists() and not further.exists()
@@ -53,14 +54,14 @@ def rank_metrics(folder: Path, rank: int) -> dict[str, MetricSummary]:
     """Summarize the metrics that one rank logged.
 
     Raises:
-        NotFound: No process of this rank wrote the run.
+        NotFound: No process with this rank wrote to the run.
     """
     summaries = open_points(folder).summaries(rank)
     return {name: summary for name, summary in summaries.items() if not is_system_metric(name)}
 
 
 def point_schema() -> pa.Schema:
-    """Return the columns of `point_batches`."""
+    """Return the schema of the batches from `point_batches`."""
     import pyarrow as pa
 
     from runfolio.record.points.arrow_arrays import TIME
@@ -75,19 +76,19 @@ class _PointBlock(NamedTuple):
 
     run: RunView
     metrics: list[tuple[str, int]]
-    """Each metric with its number of points."""
+    """Name of each metric in the block, with the number of its points."""
     points: Points
 
 
 def point_batches(
     runs: Sequence[RunView], metrics: Collection[str] = (), *, system: bool = False
 ) -> Iterator[pa.RecordBatch]:
-    """Yield one row per current point: run by run, then by metric, then in order of arrival.
+    """Yield batches with one row per current point, ordered by run, then by metric, then by time of arrival.
 
     Args:
         runs: Runs in the order of the rows.
-        metrics: Names of the metrics; none are all.
-        system: Include `system/...` metrics if `metrics` is empty.
+        metrics: Names of the metrics; empty for all metrics.
+        system: Include `system/...` metrics. Used only if `metrics` is empty.
     """
     held: list[_PointBlock] = []
     rows = 0

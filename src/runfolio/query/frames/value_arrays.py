@@ -1,4 +1,4 @@
-"""Arrow arrays of values that may be of several types, such as a setting in many runs."""
+"""Arrow arrays for values that can have several types, such as the values of one setting in many runs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _LARGEST_INT = 2**63
 
 
 def value_array(values: Sequence[Any]) -> pa.Array:
-    """Return values as one type: booleans, integers, numbers, times, else texts; None is null.
+    """Return values as an array of one type: booleans, integers, floats, times, or else strings. None becomes null.
 
-    In a column of texts, other values are written as JSON.
+    In an array of strings, all other values are written as JSON.
     """
     import pyarrow as pa
 
@@ -38,12 +38,12 @@ def value_array(values: Sequence[Any]) -> pa.Array:
 
 
 def value_text(value: Any) -> str:
-    """Return a text as it is, and any other value as JSON."""
+    """Return a string unchanged, and any other value as JSON."""
     return value if isinstance(value, str) else orjson.dumps(plain_json(value), default=str).decode()
 
 
 def _floats(values: Sequence[Any]) -> list[float | None] | None:
-    """Return numbers as floats; None if an integer is too large for one."""
+    """Return numbers as floats; None if an integer is too large for a float."""
     try:
         return [None if value is None else float(value) for value in values]
     except OverflowError:

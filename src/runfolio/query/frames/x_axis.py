@@ -20,19 +20,20 @@ _EPOCH = "epoch"
 def along(
     run: RunView, files: PointFiles, metric: str, points: Points, x: str, rank: int | None = None
 ) -> NDArray[np.float64]:
-    """Return the position of each point on the x axis, [n].
+    """Return the position of each point on the x axis, shape [n].
 
-    `time` is the seconds since the start, without the pauses between attempts. A metric gives its value of the same log
-    call, else the previous value of the same writer, or NaN if there is none. If `epoch` is not the defined axis and
-    some log calls have no epoch, it is interpolated over the steps.
+    `time` means the seconds since the start, without the pauses between attempts. If `x` is a metric, the position is
+    the value from the same log call, else the previous value from the same writer, else NaN. If `x` is `epoch` but not
+    the defined axis, and some log calls have no epoch, the epoch is interpolated from the steps.
 
     Args:
         run: Run of the points.
         files: Files that the points were read from.
         metric: Metric of the points.
         points: Points of the metric.
-        x: `step`, `time`, or a metric. `epoch` also means the first metric that ends in `/epoch`.
-        rank: Rank that the points were read for.
+        x: `step`, `time`, or a metric. If there is no metric `epoch`, `epoch` means the shortest name that ends in
+            `/epoch`.
+        rank: Rank whose points were read; None means the same as in `RecordedRun.metric`.
 
     Raises:
         ConfigError: The run has no metric `x`.
@@ -55,7 +56,7 @@ def default_x(run: RunView, metric: str) -> str:
 
 
 def _metric_of(run: RunView, x: str) -> str:
-    """Return the metric that `x` means."""
+    """Return the metric that `x` refers to."""
     if x in run.metric_summaries:
         return x
     candidates = [name for name in run.metrics if name.endswith("/epoch")] if x == _EPOCH else []
@@ -82,7 +83,7 @@ def _seconds(run: RunView, points: Points) -> NDArray[np.float64]:
 
 
 def _interpolated(run: RunView, files: PointFiles, name: str, steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the metric `name` at each step, linearly interpolated."""
+    """Return the value of the metric `name` at each step by linear interpolation."""
     points = files.read(name)
     is_finite = np.isfinite(points.values)
     logged_steps, first = np.unique(points.steps[is_finite], return_index=True)
@@ -91,7 +92,7 @@ def _interpolated(run: RunView, files: PointFiles, name: str, steps: NDArray[np.
         raise ConfigError(f"{run.name} ({run.id}): metric {name!r} has no finite value")
     if len(logged_steps) == 1:
         return np.full(len(steps), epochs[0])
-    # Steps outside the logged ones are extrapolated, since epochs are often logged only at their end.
+    # Steps outside the logged range are extrapolated, since an epoch is often logged only at its end.
     segment = np.clip(np.searchsorted(logged_steps, steps, side="right") - 1, 0, len(logged_steps) - 2)
     fraction = (steps - logged_steps[segment]) / (logged_steps[segment + 1] - logged_steps[segment])
     return epochs[segment] + fraction * (epochs[segment + 1] - epochs[segment])

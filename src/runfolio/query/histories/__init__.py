@@ -1,1 +1,1 @@
-"""Points of many runs as tables: long or wide, aligned, resampled, or averaged over groups."""
+"""Points of many runs as tables. The tables can be long or wide, aligned, resampled, or averaged over groups."""

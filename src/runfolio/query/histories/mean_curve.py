@@ -24,26 +24,26 @@ SPREADS: dict[Spread, str] = {
 
 @dataclass(frozen=True, eq=False)
 class Mean:
-    """Mean curve with a band. All arrays are [n]."""
+    """Mean curve with a band. All arrays have the shape [n]."""
 
     x: NDArray[np.float64]
-    """Every position at which a curve has a finite value, ascending."""
+    """Positions at which at least one curve has a finite value, ascending."""
     y: NDArray[np.float64]
     """Mean of the curves."""
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     count: NDArray[np.intp]
-    """Number of curves at each x."""
+    """Number of curves that contribute to each position."""
     interpolated: bool
-    """True if the curves have different x values, so that they were interpolated linearly."""
+    """True if at least one curve was linearly interpolated, because the curves have different x values."""
 
 
 def mean(curves: Sequence[tuple[Floats, Floats]], spread: Spread) -> Mean:
-    """Return the mean of curves, given as ascending x and y.
+    """Return the mean of several curves. Each curve is a pair of arrays: x in ascending order, and y.
 
-    Curves are interpolated linearly between their points, and not extrapolated. If a curve has several points at one x,
-    their mean is its value there, but `minmax` includes each point. Values that are not finite are ignored. Arrays over
-    all positions are needed only once, whatever the number of curves.
+    Curves are interpolated linearly between their points and are not extrapolated. If a curve has several points at the
+    same x, its value there is their mean, but `minmax` takes each point into account. Values that are not finite are
+    ignored. The memory for arrays over all positions does not grow with the number of curves.
     """
     finite = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in curves]
     finite = [(x, y) for x, y in finite if len(x)]
@@ -57,7 +57,7 @@ def mean(curves: Sequence[tuple[Floats, Floats]], spread: Spread) -> Mean:
         interpolated |= len(distinct) < len(x)
         count[span] += 1
         difference = y - middle[span]
-        middle[span] += difference / count[span]  # Welford's update, so that one curve at a time is in memory
+        middle[span] += difference / count[span]  # Welford's update needs one curve at a time
         squares[span] += difference * (y - middle[span])
         for extreme, ufunc in ((low, np.minimum), (high, np.maximum)):
             ufunc(extreme[span], y, out=extreme[span])
@@ -74,7 +74,7 @@ def mean(curves: Sequence[tuple[Floats, Floats]], spread: Spread) -> Mean:
 
 
 def _on_positions(x: Floats, own_x: Floats, own_y: Floats) -> tuple[Floats, slice, Floats]:
-    """Return a curve's distinct positions, the slice of all positions that it spans, and its values in that slice."""
+    """Return a curve's distinct positions, the slice of `x` that the curve spans, and its values in that slice."""
     distinct, starts = np.unique(own_x, return_index=True)
     if len(distinct) < len(own_x):
         own_y = np.add.reduceat(own_y, starts) / np.diff(starts, append=len(own_y))
@@ -83,5 +83,5 @@ def _on_positions(x: Floats, own_x: Floats, own_y: Floats) -> tuple[Floats, slic
     if span.stop - span.start == len(distinct):
         return distinct, span, own_y
     y = np.interp(x[span], distinct, own_y)
-    y[positions - span.start] = own_y  # exact, whatever the rounding of the interpolation
+    y[positions - span.start] = own_y  # avoids rounding errors of the interpolation
     return distinct, span, y

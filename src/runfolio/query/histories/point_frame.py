@@ -33,11 +33,11 @@ class PointOptions:
     """Options for a table of points.
 
     Raises:
-        ConfigError: A value is not allowed, or two options exclude each other.
+        ConfigError: A value is not allowed.
     """
 
     x: str | None = None
-    """Axis to align by: `step` (default), `time` (seconds since the start, without pauses), `epoch` or a metric."""
+    """Axis of the table: `step` (default), `time` (seconds since the start, without pauses), `epoch` or a metric."""
     wide: bool = False
     """True for one column per metric and one row per position on the axis."""
     every: float | None = None
@@ -45,9 +45,9 @@ class PointOptions:
     group_by: str | Sequence[str] = ()
     """Columns to group by (see `grouping.group_runs`). The table then has one mean curve per group and metric."""
     spread: Spread = "ci"
-    """Meaning of `low` and `high` of a group: `minmax`, `std` or `ci` (95 % interval of the mean)."""
+    """Meaning of the columns `low` and `high` of a group: `minmax`, `std` or `ci` (95 % interval of the mean)."""
     system: bool = False
-    """True to include machine load and training speed (`system/...`) if no metrics are named."""
+    """True to include machine load and training speed (`system/...`). Used only if no metrics are named."""
 
     def __post_init__(self) -> None:
         if self.every is not None and not 0 < self.every < math.inf:
@@ -57,17 +57,17 @@ class PointOptions:
 
     @property
     def is_plain(self) -> bool:
-        """Return whether the table has one row per point, with the `step` and `time` that every point has."""
+        """True if the table has one row per logged point, with the columns `step` and `time`."""
         return self.x in (None, "step") and not (self.wide or self.every or self.group_by)
 
     @property
     def axis(self) -> str:
-        """Name of the column of positions."""
+        """Name of the column that contains the positions."""
         return {"time": "seconds"}.get(self.x or "step", self.x or "step")
 
 
 class PointFrame(ArrowFrame):
-    """Points of the metrics of several runs. Each call reads them from the files."""
+    """Points of several runs. Each conversion reads the points from the files again."""
 
     def __init__(
         self, runs: Sequence[RunView], metrics: Sequence[str], options: PointOptions, *, has_runs: bool = True
@@ -96,10 +96,10 @@ class PointFrame(ArrowFrame):
         return (wide_table if options.wide else long_table)(series, labels, options.axis)
 
     def batches(self) -> pa.RecordBatchReader:
-        """Return the points in batches of bounded size, so that any number of points can be processed.
+        """Return the points in batches of bounded size, so that all points need not fit into memory.
 
         Raises:
-            ConfigError: The options do not ask for one row per point.
+            ConfigError: The options request a table that does not have one row per point.
         """
         import pyarrow as pa
 
@@ -119,7 +119,7 @@ class PointFrame(ArrowFrame):
             yield batch.select(names)
 
     def _series(self) -> Iterator[MetricSeries]:
-        """Yield the points, or the bins, of each metric of each run."""
+        """Yield one series per run and metric. It contains the points, or the bins if the points are resampled."""
         from runfolio.query.histories.series_tables import MetricSeries
 
         every = self._options.every
@@ -135,7 +135,7 @@ class PointFrame(ArrowFrame):
                 yield MetricSeries(run.run_path, labels, metric, x, columns)
 
     def _means(self) -> Iterator[MetricSeries]:
-        """Yield the mean curve of each metric of each group of runs."""
+        """Yield one mean curve per metric and group of runs."""
         from runfolio.query.histories.series_tables import MetricSeries
 
         every = self._options.every
@@ -164,7 +164,7 @@ class PointFrame(ArrowFrame):
         return x.astype(np.float64), columns["value"]
 
     def _positioned(self, run: RunView, files: PointFiles, metric: str) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-        """Return the positions in ascending order and the values of all points that have a position."""
+        """Return the positions and values of all points that have a position, in ascending order of position."""
         points = files.read(metric)
         axis = self._options.x or "step"
         x = points.steps if axis == "step" else x_axis.along(run, files, metric, points, axis)

@@ -1,4 +1,4 @@
-"""Resampling of curves to bins of equal width."""
+"""Resampling of curves into bins of equal width."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 
 class Bins(NamedTuple):
-    """Statistics of a curve's points per bin. All arrays are [n]; bins without points are left out."""
+    """Statistics of a curve's points in each bin. All arrays have the shape [n]; empty bins are omitted."""
 
     x: NDArray[Any]
     """Start of each bin, ascending."""
     mean: NDArray[np.float64]
-    """Mean of the values without NaN; NaN if all values are NaN. The next two fields treat NaN in the same way."""
+    """Mean of the values that are not NaN; NaN if all values are NaN. `min` and `max` treat NaN in the same way."""
     min: NDArray[np.float64]
     max: NDArray[np.float64]
     points: NDArray[np.int64]
@@ -25,8 +25,8 @@ def resample(x: NDArray[Any], y: NDArray[np.float64], every: float) -> Bins:
     """Group the points of a curve into the bins [k * every, (k + 1) * every).
 
     Args:
-        x: Positions, ascending, [n]; integers if `every` is an integer.
-        y: Values, [n].
+        x: Positions in ascending order, shape [n]. The bins are integers if `x` and `every` are integers.
+        y: Values, shape [n].
         every: Width of a bin, above 0.
     """
     if not len(x):

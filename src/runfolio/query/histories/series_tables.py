@@ -1,4 +1,4 @@
-"""Tables of series of values: long, with one row per value, or wide, with one column per metric."""
+"""Long tables, with one row per value, and wide tables, with one column per metric."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.record.points import arrow_arrays
 
 @dataclass(frozen=True, eq=False)
 class MetricSeries:
-    """Values of one metric of a run or a group."""
+    """Values of one metric for a run or a group of runs."""
 
     owner: str
     """Unique name of the run or the group."""
@@ -23,17 +23,18 @@ class MetricSeries:
     """Strings that identify the run or group in the table."""
     metric: str
     x: NDArray[Any]
-    """Positions, ascending, [n]."""
+    """Positions in ascending order, shape [n]."""
     columns: dict[str, NDArray[Any]]
-    """Values by name, each [n]. The first column has the values of the metric; the other columns describe them."""
+    """Columns by name, each of shape [n]. The first contains the metric's values; the others describe these values."""
 
 
 def long_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str) -> pa.Table:
-    """Return one row per position of each series: labels, `metric`, the position, and the values.
+    """Return a table with one row per series and position. Its columns are the labels, `metric`, the position and the
+    values.
 
     Args:
-        labels: Names of the columns of labels.
-        axis: Name of the column of positions.
+        labels: Names of the columns that contain the labels.
+        axis: Name of the column that contains the positions.
     """
     lengths = [len(one.x) for one in series]
     texts = [
@@ -48,14 +49,15 @@ def long_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str)
 
 
 def wide_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str) -> pa.Table:
-    """Return one row per run (or group) and position: labels, the position, and the columns of each metric.
+    """Return a table with one row per run (or group) and position.
 
-    The first column of a metric has the name of the metric; the others are named `NAME.COLUMN`. If a metric has no
+    Its columns are the labels, the position and the columns of each metric. The first column of a metric is named after
+    the metric; the others are named `NAME.COLUMN`. If a metric has no
     value at a position, its columns are null there. If it has several values at a position, the last value is used.
 
     Args:
-        labels: Names of the columns of labels.
-        axis: Name of the column of positions.
+        labels: Names of the columns that contain the labels.
+        axis: Name of the column that contains the positions.
     """
     by_owner: dict[str, list[MetricSeries]] = {}
     for one in series:
@@ -76,7 +78,7 @@ def wide_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str)
 def _wide_columns(
     metric: str, members: Sequence[MetricSeries | None], positions: Sequence[NDArray[Any]]
 ) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the columns of one metric by name; `members` has its series in each run, if the run has it."""
+    """Yield the name and values of each column of one metric. A member is None if the run or group lacks the metric."""
     offsets = np.cumsum([0, *map(len, positions)])
     rows = np.concatenate(
         [

@@ -18,9 +18,9 @@ from runfolio.record.base.cache_folder import cache_folder, create_folder
 from runfolio.record.base.layout import FORMAT
 
 BUSY_S = 10.0
-"""Seconds to wait for the write of another process before using an index in memory."""
+"""Maximum seconds to wait while another process writes; after that, an index in memory is used."""
 _VERSION = zlib.crc32(repr((__version__, FORMAT, TABLES)).encode()) & 0x7FFFFFFF or 1
-"""Digest of the tables and of the version of runfolio, stored in the file as `user_version`."""
+"""Digest of the table definitions and the runfolio version, stored in the file as `user_version`."""
 _CACHE_KIB = 16_384
 
 Result = TypeVar("Result")
@@ -28,11 +28,11 @@ Action = Callable[[sqlite3.Connection], Result]
 
 
 class UnusableIndex(Exception):  # noqa: N818 - not an error: the index is created again
-    """Raised if the file is damaged or not an index of this version."""
+    """Raised if the file is damaged or is not an index of this version."""
 
 
 class IndexDatabase:
-    """Database in a file that several processes and threads use at once, or in memory for one process.
+    """Database in a file that several processes and threads can use at once, or in the memory of one process.
 
     Each thread has its own connection to a file. A connection is not used after a fork.
     """
@@ -61,7 +61,7 @@ class IndexDatabase:
             pass
 
     def read(self, action: Action[Result]) -> Result:
-        """Return `action(connection)` with a consistent view of all tables."""
+        """Call `action` with a connection that sees a consistent state of all tables, and return its result."""
         with self._connection() as connection:
             connection.execute("BEGIN")
             try:
@@ -74,9 +74,9 @@ class IndexDatabase:
                 _end(connection, "ROLLBACK")
 
     def write(self, action: Action[Result]) -> Result:
-        """Return `action(connection)` and commit its changes as a whole."""
+        """Call `action` with a connection, commit all its changes in one transaction, and return its result."""
         with self._connection() as connection:
-            # IMMEDIATE avoids the deadlock of two readers that upgrade their lock to a write lock.
+            # IMMEDIATE avoids the deadlock that occurs if two readers upgrade their locks to write locks.
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = action(connection)
@@ -93,7 +93,7 @@ class IndexDatabase:
             return
         assert self._path is not None
         owner = (os.getpid(), _inode(self._path))
-        if getattr(self._local, "owner", None) != owner:  # first use, after a fork, or another process replaced it
+        if getattr(self._local, "owner", None) != owner:  # first use, after a fork, or after the file was replaced
             self._local.connection = self._connect(self._path)
             self._local.owner = (os.getpid(), _inode(self._path))
         yield self._local.connection
@@ -106,9 +106,9 @@ class IndexDatabase:
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
-    # Transactions start with an explicit BEGIN. The rollback journal, since WAL needs shared memory, which fails on
-    # network disks, and since SQLite before 3.51.3 can lose commits in WAL mode. No fsync, which takes seconds on a
-    # busy disk: a damaged index is detected and created again.
+    # Transactions start with an explicit BEGIN. WAL mode is not used, as its shared memory fails on network disks, and
+    # SQLite before 3.51.3 can lose commits in WAL mode. fsync is turned off, since it takes seconds on a busy disk; a
+    # damaged index is detected and created again.
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -132,7 +132,7 @@ def _version_of(connection: sqlite3.Connection) -> int:
 
 
 def _create(connection: sqlite3.Connection) -> bool:
-    """Create the tables; return False if another process did."""
+    """Create the tables; return False if another process has already created them."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _version_of(connection) == _VERSION:
@@ -149,7 +149,7 @@ def _create(connection: sqlite3.Connection) -> bool:
 
 
 def index_path(store: Path) -> Path | None:
-    """Return the index file of a store (an absolute path); None if there is no cache folder."""
+    """Return the path of the index of a store, whose path must be absolute; None if there is no cache folder."""
     if not (cache := cache_folder()):
         return None
     digest = hashlib.sha256(os.fsencode(store)).hexdigest()[:32]
@@ -163,16 +163,16 @@ def open_file(path: Path) -> IndexDatabase:
 
 
 def remove(path: Path) -> None:
-    """Delete an index file and the journals of SQLite."""
+    """Delete an index file and its SQLite journals."""
     for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(name).unlink(missing_ok=True)
 
 
 def is_intact(path: Path) -> bool:
-    """Return whether SQLite finds no damage in the structure of a file.
+    """Return whether the structure of a database file passes SQLite's integrity check.
 
     Raises:
-        sqlite3.Error: It cannot be read at all.
+        sqlite3.Error: The file cannot be read at all.
     """
     with closing(_connect(path)) as connection:
         return connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"

@@ -1,4 +1,4 @@
-"""Content of a run as a scan reads it, and results of earlier scans."""
+"""Content of a run that a scan reads, and results of earlier scans."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Entry:
 
     document: RunDocument
     edits: EditedValues = field(default_factory=EditedValues)
-    """Values of edits, which take precedence over the document (see `run_edits`)."""
+    """Edited values, which take precedence over the document (see `run_edits`)."""
     metrics: dict[str, MetricSummary] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     """Descriptions of unreadable parts, one line each."""
 
 
 class ScannedRun(NamedTuple):
-    """Run as found by one scan."""
+    """Run that a scan found."""
 
     run_path: str
     """Folder relative to the store, with `/`."""
@@ -34,9 +34,9 @@ class ScannedRun(NamedTuple):
     signature: str
     """Digest that changes if a file of the run changes."""
     stamp: str
-    """Times of the folders of an ended run; empty if its files must be compared in every scan."""
+    """Modification times of an ended run's folders; empty if every scan must compare the run's files."""
     reason: str | None = None
-    """Reason of its end."""
+    """Reason why the run ended."""
 
     @property
     def document(self) -> RunDocument:
@@ -45,7 +45,7 @@ class ScannedRun(NamedTuple):
 
 
 class Sighting(NamedTuple):
-    """Result of the last scan of a run, for comparison."""
+    """Result of a run's last scan, which the next scan compares with."""
 
     signature: str
     stamp: str
@@ -58,4 +58,4 @@ class SeenHeartbeat(NamedTuple):
 
     beat: int
     seen_at: float
-    """Time at which the beat was first seen, in seconds of the clock `steady`."""
+    """Time at which the beat was first seen, in seconds on the `steady` clock."""

@@ -29,12 +29,12 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class RunRows:
-    """Rows of one run. Those of tables with names begin with the name, which is replaced by its id."""
+    """Rows of one run. In tables with names, a row starts with the name, which `of_table` replaces with its id."""
 
     key: int
     run: Row
     tables: Mapping[str, list[Row]]
-    """Rows of `params`, `results`, `metrics` and `data`: the name, then the columns after `run`."""
+    """Rows of `params`, `results`, `metrics` and `data`: the name, followed by the columns after `run`."""
     tags: list[str]
 
     def names(self) -> Iterator[str]:
@@ -42,7 +42,7 @@ class RunRows:
         return (row[0] for rows in self.tables.values() for row in rows)
 
     def of_table(self, table: str, ids: Mapping[str, int]) -> list[Row]:
-        """Return the rows of a table, with the ids of names."""
+        """Return the rows of a table, with each name replaced by its id."""
         if table == "tags":
             return [(tag, self.key) for tag in self.tags]
         return [(ids[name], self.key, *values) for name, *values in self.tables[table]]
@@ -64,12 +64,12 @@ def rows_of(run: ScannedRun) -> RunRows:
 
 
 def run_key(run_path: str) -> int:
-    """Return the key of a run: 63 bits of a digest of its folder, relative to the store."""
+    """Return the key of a run: 63 bits of the digest of its folder's path relative to the store."""
     return int.from_bytes(hashlib.blake2b(os.fsencode(run_path), digest_size=8).digest(), "big") >> 1
 
 
 def metric_rows(entry: Entry) -> list[Row]:
-    """Return the rows of `metrics`, in which NaN is NULL."""
+    """Return the rows of `metrics`, in which NaN is stored as NULL."""
     return [(metric, *map(_without_nan, _numbers(summary))) for metric, summary in entry.metrics.items()]
 
 
@@ -79,12 +79,12 @@ def microseconds(moment: datetime) -> int:
 
 
 def moment_of(time_us: int) -> datetime:
-    """Return the UTC time of microseconds since 1970."""
+    """Return the UTC time that is `time_us` microseconds after 1970."""
     return _EPOCH + time_us * _MICROSECOND
 
 
 def value_of(kind: int, number: float | None, text: str | None) -> Any:
-    """Return the value of a row of `params` or `results`."""
+    """Decode the value in a row of `params` or `results`."""
     if kind == NUMBER:
         return math.nan if number is None else number if text is None else int(text)
     if kind == TEXT:
@@ -132,7 +132,7 @@ def _origin(lineage: Lineage | None) -> str | None:
 
 
 def _work(document: RunDocument, state: str) -> tuple[float | None, int | None]:
-    """Return the seconds of work, and since when more are added, in microseconds since 1970."""
+    """Return the seconds worked so far, and the time since which the run is working, in microseconds since 1970."""
     ended = document.status.ended
     if ended is None and state != RUNNING:
         return None, None
@@ -164,7 +164,7 @@ def _encode(value: Any) -> tuple[int, float | None, str | None]:
 
 
 def stored_number(value: float) -> float | None:
-    """Return a number as SQLite stores it: None for NaN, and the nearest float for an integer beyond 64 bits."""
+    """Return a number as SQLite stores it: None for NaN, and the nearest float for an integer that exceeds 64 bits."""
     if isinstance(value, int):
         return value if value in _INTEGERS else _as_float(value)
     return _without_nan(value)
@@ -182,7 +182,7 @@ def _without_nan(number: float) -> float | None:
 
 
 def is_encodable(text: str) -> bool:
-    """Return whether a text can be looked up in the index: not if it has halves of surrogate pairs."""
+    """Return whether a string can be looked up in the index: it must not contain an unpaired surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:

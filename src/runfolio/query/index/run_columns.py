@@ -18,9 +18,9 @@ Value = TypeVar("Value")
 NamedTable = Literal["params", "results", "metrics", "data"]
 
 _FEW = 20
-"""Number of runs up to which whole runs are read rather than columns."""
+"""Maximum number of runs that are read whole; for more runs, only the required columns are read."""
 _MANY = 1_000
-"""Number of runs from which a column is read for all runs of the store."""
+"""Maximum number of runs that a column is read for; for more runs, the column is read for the whole store."""
 _COLUMNS: dict[NamedTable, str] = {
     "params": "kind, number, text",
     "results": "kind, number, text",
@@ -81,11 +81,11 @@ class RunFacts(NamedTuple):
 
 
 ROW_COLUMNS = ", ".join(f'r."{name}"' for name in ("run", *RunRow._fields[1:]))
-"""Columns of `RunRow` in the table `runs`, with the alias `r`."""
+"""Columns of `RunRow`, selected from the table `runs` with the alias `r`."""
 
 
 class RunColumns:
-    """Columns of some runs. Each is read once, at its first use, for all of these runs."""
+    """Columns of some runs. A column is read for all of these runs when it is first used."""
 
     def __init__(self, index: StoreIndex, keys: Sequence[int]) -> None:
         self._index = index
@@ -98,7 +98,7 @@ class RunColumns:
         """Return the whole content of a run.
 
         Raises:
-            NotFound: It was removed from the store in the meantime.
+            NotFound: The run was removed from the store in the meantime.
         """
         return self._index.read(lambda connection: read_entry(connection, key))
 
@@ -109,30 +109,30 @@ class RunColumns:
         whole: Callable[[], Mapping[str, Value]],
         has_name: Callable[[str], bool] = lambda name: True,
     ) -> Mapping[str, Value]:
-        """Return a run's values in a table by name.
+        """Return the values that a run has in a table, keyed by name.
 
         Args:
             key: Key of the run.
             table: Table of the index.
             whole: Returns all values of the run from its record.
-            has_name: Tells which names of the table belong to the mapping.
+            has_name: Returns whether a name of the table belongs to the mapping.
         """
         return whole() if len(self._keys) <= _FEW else IndexedValues(self, key, table, has_name)
 
     def column(self, table: NamedTable, name: str) -> dict[int, Any]:
-        """Return the values of one name by the keys of the runs that have it."""
+        """Return the values of one name, keyed by run. Runs without the name are left out."""
         if (table, name) not in self._columns:
             self._columns[table, name] = self._index.read(lambda connection: self._read(connection, table, name))
         return self._columns[table, name]
 
     def names(self, table: NamedTable) -> dict[int, tuple[str, ...]]:
-        """Return the names of each run in a table, by its key."""
+        """Return the names that each run has in a table, keyed by run."""
         if table not in self._names:
             self._names[table] = self._index.read(lambda connection: self._read_names(connection, table))
         return self._names[table]
 
     def table(self, table: NamedTable) -> dict[int, dict[str, Any]]:
-        """Return all values of each run in a table, by its key, in the order of their first use in the store."""
+        """Return all values of each run in a table, keyed by run. Names that the store used first come first."""
         if table not in self._tables:
             self._tables[table] = self._index.read(lambda connection: self._read_table(connection, table))
         return self._tables[table]
@@ -163,7 +163,7 @@ class RunColumns:
         return {key: decode(*encoded) for key, *encoded in rows if key in keys}
 
     def _condition(self) -> tuple[str, list[str]]:
-        """Return the condition that selects the rows of these runs, unless reading the rows of all runs is faster."""
+        """Return a condition that selects the rows of these runs, or all rows if reading all rows is faster."""
         if len(self._keys) > _MANY:
             return "true", []
         return "run IN (SELECT value FROM json_each(?))", [orjson.dumps(self._keys).decode()]
@@ -182,7 +182,7 @@ class RunColumns:
 
 
 class IndexedValues(Mapping[str, Value]):
-    """Values of one run by name. The value of a name is read for all runs of the list at once."""
+    """Values of one run by name. When a value is read, the values of the same name are read for all listed runs."""
 
     def __init__(self, columns: RunColumns, key: int, table: NamedTable, has_name: Callable[[str], bool]) -> None:
         self._columns = columns
@@ -219,7 +219,7 @@ class IndexedValues(Mapping[str, Value]):
     def __eq__(self, other: object) -> bool:
         return self._all() == other
 
-    __hash__ = None  # type: ignore[assignment]  # as for any other mapping
+    __hash__ = None  # type: ignore[assignment]  # mappings are not hashable
 
     def _all(self) -> dict[str, Value]:
         if self._whole is None:

@@ -1,7 +1,7 @@
-"""Index of a store: the results of the last scan in SQLite, so that tables and filters need not read the runs.
+"""Index of a store. It keeps the results of the last scan in SQLite, so that tables and filters need not read the runs.
 
-The index is only a cache of the run folders. A file that is damaged, foreign or of another version is deleted and
-filled again. If no file can be used, the index is in memory. The user is not informed.
+The index is only a cache of the run folders. If its file is damaged, foreign or of another version, it is deleted and
+filled again. If no file can be used, the index is kept in memory. The user is not informed.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from runfolio.record.content.run_edits import EditedValues
 from runfolio.record.points.metric_summary import MetricSummary
 
 _OF_RUN = ("params", "results", "metrics", "data", "tags")
-"""Tables with rows of a run besides `runs` and `documents`."""
+"""Tables that have rows for a run, in addition to `runs` and `documents`."""
 _METRICS_OF_RUN = f"""
     SELECT name, {", ".join(f"metrics.{column}" for column in METRIC_COLUMNS)}
     FROM metrics JOIN names USING (name_id) WHERE run = ?"""  # noqa: S608 - names of our own
 
-# Each step looks up the next name, which skips the rows of all runs that have the last one.
+# Each step looks up the next name and thereby skips all rows of the previous name.
 _NAMES_OF_STORE = """
     WITH RECURSIVE used (name_id) AS (
         SELECT min(name_id) FROM {0}
@@ -44,7 +44,7 @@ _NAMES_OF_EXPERIMENT = "SELECT DISTINCT name_id FROM runs JOIN {0} USING (run) W
 
 
 class StoreIndex:
-    """Access to the index of one store. It is filled again if its file cannot be used, else replaced by one in memory.
+    """Access to the index of one store. A damaged file is created again; if that fails, the index is kept in memory.
 
     Args:
         store: Folder of the store.
@@ -58,11 +58,11 @@ class StoreIndex:
         self._is_in_memory = False
 
     def read(self, action: Action[Result]) -> Result:
-        """Return `action(connection)` with a consistent view of all tables. It may be called again."""
+        """Call `action` with a connection, as `IndexDatabase.read` does. The action may be called a second time."""
         return self.use(lambda index: index.read(action))
 
     def use(self, action: Callable[[IndexDatabase], Result]) -> Result:
-        """Return `action(database)`. It may be called again with another database, which has been filled."""
+        """Return `action(database)`. If the database fails, the action is called again with a new, filled database."""
         for _ in range(2):
             if self._is_in_memory or self._path is None:
                 break
@@ -70,7 +70,7 @@ class StoreIndex:
                 return self._attempt(action)
             except (OSError, sqlite3.OperationalError):
                 break  # a disk that is read-only or full, or a lock that is never released
-            except (sqlite3.Error, UnicodeError, UnusableIndex):  # messages of SQLite can contain invalid UTF-8
+            except (sqlite3.Error, UnicodeError, UnusableIndex):  # SQLite's messages can contain invalid UTF-8
                 self._database = None
                 database.remove(self._path)
         if not self._is_in_memory:
@@ -78,7 +78,7 @@ class StoreIndex:
         return self._attempt(action)
 
     def clear(self) -> None:
-        """Forget all runs, so that the next use reads them again."""
+        """Delete the index, so that all runs are read again at the next use."""
         self._database = None
         if self._path is not None and not self._is_in_memory:
             with suppress(OSError):
@@ -96,16 +96,16 @@ class StoreIndex:
 
 
 def read_sightings(connection: sqlite3.Connection) -> dict[str, Sighting]:
-    """Return the result of the last scan of each run, by folder relative to the store."""
+    """Return the result of each run's last scan, keyed by the run's folder relative to the store."""
     rows = connection.execute("SELECT folder, signature, stamp, state, reason FROM runs")
     return {os.fsdecode(folder): Sighting(*rest) for folder, *rest in rows}
 
 
 def read_beats(connection: sqlite3.Connection) -> dict[str, SeenHeartbeat]:
-    """Return the heartbeats that were seen, by writer.
+    """Return the last heartbeat seen from each writer, keyed by writer.
 
     Raises:
-        UnusableIndex: One is not a number.
+        UnusableIndex: A heartbeat is not a number.
     """
     rows = connection.execute("SELECT * FROM beats").fetchall()
     try:
@@ -115,7 +115,7 @@ def read_beats(connection: sqlite3.Connection) -> dict[str, SeenHeartbeat]:
 
 
 def read_catalog(connection: sqlite3.Connection, experiment: str | None = None) -> Catalog:
-    """Return the names that the runs of the store, or of an experiment, have."""
+    """Return the names that are used by the runs of the store, or by those of an experiment."""
     names = dict(connection.execute("SELECT name_id, name FROM names"))
     query, parameters = (_NAMES_OF_STORE, []) if experiment is None else (_NAMES_OF_EXPERIMENT, [experiment])
     return Catalog(
@@ -131,7 +131,7 @@ def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
 
     Raises:
         NotFound: The index has no such run any more.
-        UnusableIndex: Its rows were changed, as by a damaged disk.
+        UnusableIndex: The rows of the run were changed, for example by a damaged disk.
     """
     row = connection.execute(
         "SELECT document, edits, problems, checksum FROM documents WHERE run = ?", [key]
@@ -155,7 +155,7 @@ def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
 
 
 def summary_of(*numbers: Any) -> MetricSummary:
-    """Return the summary of a row of `metrics`, in which NaN is NULL."""
+    """Return the metric summary in a row of `metrics`, in which NaN is stored as NULL."""
     return MetricSummary(*map(_with_nan, numbers))
 
 
@@ -169,7 +169,7 @@ def write_scan(
     removed: Iterable[str] = (),
     beats: Mapping[str, SeenHeartbeat] | None = None,
 ) -> None:
-    """Replace the rows of some runs, delete those of removed ones, and replace the beats unless they are None."""
+    """Replace the rows of `runs`, delete the rows of removed runs, and replace the heartbeats unless they are None."""
 
     def write(connection: sqlite3.Connection) -> None:
         stale = [(run_key(run_path),) for run_path in [*(run.run_path for run in runs), *removed]]
@@ -194,7 +194,7 @@ def _write_runs(connection: sqlite3.Connection, runs: Sequence[ScannedRun]) -> N
 
 
 def _intern(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, int]:
-    """Return the id of each name; new names get one, in their order."""
+    """Return the id of each name. New names get ids in the given order."""
     connection.executemany("INSERT OR IGNORE INTO names (name) VALUES (?)", ((name,) for name in names))
     select = "SELECT name_id FROM names WHERE name = ?"
     return {name: connection.execute(select, [name]).fetchone()[0] for name in names}
@@ -237,10 +237,10 @@ def is_damaged(path: Path) -> bool:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    """Compare all rows of each run with its document, which has a checksum.
+    """Compare all rows of each run with the run's document, which has a checksum.
 
     Raises:
-        UnusableIndex: They differ.
+        UnusableIndex: The rows and the document differ.
     """
     read_beats(connection)
     names = dict(connection.execute("SELECT name, name_id FROM names"))

@@ -1,4 +1,4 @@
-"""Scan of a store: brings the index up to date by reading only what changed."""
+"""Scan of a store. It updates the index and reads only the runs that changed."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from runfolio.record.content import run_edits
 from runfolio.record.liveness.heartbeats import derive_state
 
 _SETTLED_S = 10.0
-"""Age of the last change from which an ended run's folders tell all later changes. File times can be coarse, and a
+"""Seconds after an ended run's last change before a scan relies on folder times alone. File times can be coarse, and a
 folder may still be copied into the store."""
 _BATCH = 500
-"""Runs written at once, so that an interrupted scan of a large store continues where it stopped."""
+"""Number of runs per write. After an interruption, the scan of a large store continues with the first unwritten run."""
 
 Describe = Callable[[ScannedRun], str | None]
-"""Function that returns the reason of a run's end."""
+"""Function that returns the reason why a run ended."""
 Progress = Callable[[list[str]], Iterable[str]]
-"""Function that iterates over the folders to read, for example with a progress bar."""
+"""Function that yields the folders to read and can, for example, show a progress bar."""
 
 
 def scan_store(
     database: IndexDatabase, store: Path, describe: Describe, *, full: bool = False, progress: Progress = iter
 ) -> dict[str, str]:
-    """Bring the index of a store up to date.
+    """Update the index of a store.
 
     An ended run is not read again unless the times of its folders or of `run.json` changed. Any other run is read again
     if the size or time of one of its files changed.
@@ -45,12 +45,12 @@ def scan_store(
     Args:
         database: Index to update.
         store: Folder of the store.
-        describe: Returns the reason of a run's end.
-        full: Compare all files of ended runs too, since network disks report the times of folders late.
-        progress: Iterates over the folders of the changed runs.
+        describe: Returns the reason why a run ended.
+        full: Also compare all files of ended runs, since network disks can report new folder times late.
+        progress: Iterates over the folders of the runs that are not in the index yet.
 
     Returns:
-        Problem and remedy of each unreadable run, by folder relative to the store; one line each.
+        One line per unreadable run with the problem and a remedy, keyed by the run's folder relative to the store.
     """
     earlier = database.read(read_sightings)
     history = HeartbeatHistory(database.read(read_beats))
@@ -87,14 +87,14 @@ def scan_store(
 
 
 def _run_path(store: Path, folder: str) -> str:
-    """Return a folder relative to the store, as `Path.as_posix` gives it."""
+    """Return a folder's path relative to the store, with `/` as the separator."""
     return folder[len(str(store)) :].lstrip(os.sep).replace(os.sep, "/") or "."
 
 
 def signature_of(folder: Path) -> str:
     """Return a digest that changes if `run.json`, a file of points or an edit changes.
 
-    A rewritten `run.json` has a new inode, even if size and time stamp are equal.
+    A rewritten `run.json` has a new inode, even if its size and modification time are unchanged.
 
     Raises:
         FileNotFoundError: The run is gone.
@@ -109,22 +109,22 @@ def signature_of(folder: Path) -> str:
                         status = entry.stat(follow_symlinks=False)
                         parts.append(f"{part} {entry.name} {status.st_mtime_ns} {status.st_size}")
         except FileNotFoundError:
-            continue  # no folder yet, or a tail was sealed in the meantime; the next scan sees the change
+            continue  # no folder yet, or a tail file was sealed in the meantime; the next scan notices the change
         except UnusableFile as error:
             parts.append(str(error))
     return hashlib.blake2b("\n".join(sorted(parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 class HeartbeatHistory:
-    """Heartbeats seen so far. They let two commands, a minute apart, detect that a run on another machine crashed."""
+    """Heartbeats seen so far. By comparing them, a later command can detect that a run on another machine crashed."""
 
     def __init__(self, earlier: dict[str, SeenHeartbeat]) -> None:
         self._earlier = earlier
         self.beats: dict[str, SeenHeartbeat] = {}
-        """Heartbeats requested in this scan, so without those of ended runs."""
+        """Heartbeats requested during this scan. Heartbeats of ended runs are not among them."""
 
     def seen_at(self, key: str, beat: int) -> float:
-        """Return the time at which the beat was first seen, in seconds of the clock `steady`."""
+        """Return the time at which the beat was first seen, in seconds on the `steady` clock."""
         now = steady()
         earlier = self._earlier.get(key)
         self.beats[key] = earlier if earlier and earlier.beat == beat else SeenHeartbeat(beat, now)
@@ -136,7 +136,7 @@ class HeartbeatHistory:
 
 
 class _Stamp(NamedTuple):
-    """Times of a run's folders, by which a later change of an ended run is noticed."""
+    """Modification times of a run's folders. They reveal later changes of an ended run."""
 
     text: str
     newest_s: float
@@ -163,7 +163,7 @@ def _look(
     history: HeartbeatHistory,
     describe: Describe,
 ) -> ScannedRun | None:
-    """Return a run to be written to the index; None if its rows are current."""
+    """Return a run that must be written to the index; None if the index is up to date."""
     signature = signature_of(folder)
     is_unchanged = sighting is not None and sighting.signature == signature
     if sighting is not None and is_unchanged and sighting.stamp == stamp.text:

@@ -1,7 +1,7 @@
-"""Tables of the index, and the names in them.
+"""Tables of the index, and the names stored in them.
 
-One narrow row per run, and entity-attribute-value tables for settings, results and metrics: sorting and filtering by
-any of them reads one index range. A wide table would need a column per name, and JSON is 10 to 20 times slower.
+`runs` has a narrow row per run. Settings, results and metrics are in entity-attribute-value tables: a sort or filter by
+any of them reads one index range. A wide table would need one column per name, and JSON is 10 to 20 times slower.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ ValueTable = Literal["params", "results", "metrics", "data"]
 """Tables with one row per name and run. `params` are flattened settings; `results` is the flattened summary."""
 
 NULL, NUMBER, TEXT, BOOLEAN, JSON = range(5)
-"""Values of `kind` in `params` and `results`: the value is None, in `number`, in `text`, 0 or 1 in `number`, or a list
-or an empty mapping as JSON in `text`. A NaN is a `NUMBER` whose `number` is NULL, since SQLite has no NaN. An integer
-beyond 64 bits is a `NUMBER` with its digits in `text` too."""
+"""Values of `kind` in `params` and `results`. NUMBER and BOOLEAN (0 or 1) are in `number`, TEXT and JSON (lists and
+empty mappings) in `text`. A NaN is a `NUMBER` whose `number` is NULL, since SQLite has no NaN. An integer
+that exceeds 64 bits is a `NUMBER` whose digits are also in `text`."""
 
 METRIC_COLUMNS = [entry.name for entry in fields(MetricSummary)]
 _RUN_COLUMNS = {
@@ -47,8 +47,8 @@ _RUN_COLUMNS = {
 }
 RUN_COLUMNS = list(_RUN_COLUMNS)
 
-# A run's key is a digest of its folder, so it stays the same if the index is built again. Folders are bytes, since file
-# names need not be UTF-8. Times are integers of microseconds since 1970 UTC.
+# A run's key is a digest of its folder, so a new index has the same keys. Folders are stored as bytes, since file
+# names need not be UTF-8. Times are stored as integers, in microseconds since 1970 UTC.
 TABLES = (
     f"""CREATE TABLE runs ({", ".join(f'"{name}" {kind}' for name, kind in _RUN_COLUMNS.items())})""",
     "CREATE INDEX runs_by_creation ON runs (created, folder)",
@@ -82,7 +82,7 @@ TABLES = (
 
 @dataclass(frozen=True)
 class Catalog:
-    """Names that at least one of some runs has, by table; each is mapped to its `name_id`."""
+    """Names that the selected runs use, grouped by table. Each name is mapped to its `name_id`."""
 
     params: dict[str, int] = field(default_factory=dict)
     results: dict[str, int] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""Plots of runs. Some modules prepare the content; others draw it with matplotlib or, on a terminal, with plotext."""
+"""Plots of runs. Some modules prepare the content; others draw it with matplotlib, or with plotext in a terminal."""

@@ -11,10 +11,10 @@ from runfolio.query.thinning import thinned_indices
 def drawn_indices(
     x: NDArray[np.float64], y: NDArray[np.float64], columns: int, *, log: bool = False
 ) -> NDArray[np.intp]:
-    """Return the indices of the points to draw; arguments as in `thinned_indices`.
+    """Return the indices of the points to draw. `x`, `y` and `columns` are the same as in `thinned_indices`.
 
     Args:
-        log: True if the x axis is logarithmic, so that it has no points at 0 or below.
+        log: True if the x axis is logarithmic. Points at 0 or below are then left out.
     """
     if not log:
         return thinned_indices(x, y, columns)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_COLOURED, COLOURED_OF_MANY = 24, 8
-"""Maximum number of lines that all get a colour, and number of lines that do if there are more."""
+"""Maximum number of lines that can all have a colour. With more lines, only `COLOURED_OF_MANY` have a colour."""
 _MAX_MARKED_POINTS = 40
-"""Maximum number of points in a curve whose points all get a marker."""
+"""Maximum number of points in a curve for which every point gets a marker."""
 _COLUMNS = 1000
-"""Number of pixel columns of an axis. Longer curves are thinned to this width."""
+"""Assumed width of an axis in pixel columns. Longer curves are thinned to this width."""
 _MAX_BROKEN = 4000
-"""Maximum number of marked ranges of non-finite values per curve."""
+"""Maximum number of ranges of non-finite values that are marked per curve."""
 _LEGEND_LINE_INCHES = 0.24
 
 
@@ -41,10 +41,10 @@ def draw_curves(
     legend: Legend = "beside",
     y_range: tuple[float, float] | None = None,
 ) -> Figure:
-    """Draw panels with a common legend, best curves first.
+    """Draw panels with a common legend. The best curves come first.
 
     NaN and infinite values appear as gaps, which are marked at the bottom. A point between two gaps is drawn as a dot.
-    Panels with the same kind of metric share a y range.
+    Panels that show the same kind of metric have the same y range.
 
     Args:
         panels: Panels to draw.
@@ -52,7 +52,7 @@ def draw_curves(
         title: Title of the figure.
         size: Width and height of the figure in inches.
         legend: Position of the legend.
-        y_range: Lowest and highest y of all panels.
+        y_range: Lower and upper limits of the y axis in all panels. Default: limits that fit the curves.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -99,14 +99,14 @@ def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
 
 
 def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
-    """Return one curve for each position, in order, keyed by its label in the legend."""
+    """Return one curve for each position, in ascending order of position, keyed by the curve's label in the legend."""
     first = {line.position: line for panel in reversed(panels) for line in panel.lines}
     numbers = {first[position].label: number for number, position in enumerate(sorted(first), start=1)}
     return {_legend_label(first[position], panels, numbers): first[position] for position in sorted(first)}
 
 
 def _legend_label(line: Line, panels: Sequence[Panel], numbers: Mapping[str, int]) -> str:
-    """Return the label of a curve. If another curve hides it, add the number of that curve in the legend."""
+    """Return the label of a curve. If another curve hides it, the label includes the other curve's number."""
     label = style.short(line.label)
     if len(panels) > 1:
         return label
@@ -153,8 +153,8 @@ def _scale_axes(axes: Axes, panel: Panel, log: str) -> None:
 
 def _draw_line(axes: Axes, line: Line, *, is_log: bool) -> None:
     colour = style.colour_of(line.position)
-    # The best curve is drawn last, on top of the others. A curve that coincides with another one is drawn over it with
-    # dashes.
+    # The best curve is drawn last, on top of the others. A curve that coincides with another curve is drawn over that
+    # curve with dashes.
     order = (3 if line.same_as is None else 4) - line.position / 1000
     if line.low is not None and line.high is not None:
         ends = (drawn_indices(line.x, end, _COLUMNS, log=is_log) for end in (line.low, line.high))
@@ -212,7 +212,7 @@ def _mark_non_finite(axes: Axes, lines: Sequence[Line]) -> None:
 def _legend(
     figure: Figure, first_axes: Axes, panels: Sequence[Panel], entries: dict[str, Line], position: Legend
 ) -> None:
-    """Draw the legend, with a heading that explains its numbers."""
+    """Draw the legend, with a heading that explains the numbers in it."""
     from matplotlib.lines import Line2D
 
     shown = list(entries.items())
@@ -253,7 +253,7 @@ def _legend(
 
 
 def _needs_marker(values: np.ndarray) -> np.ndarray:
-    """Return a mask of the points that get a marker: all points of a short curve, else single points between gaps."""
+    """Return a mask of the points that get a marker. In long curves, these are only single points between gaps."""
     finite = ~np.isnan(values)
     if len(values) <= _MAX_MARKED_POINTS:
         return finite

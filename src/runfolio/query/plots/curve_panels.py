@@ -22,27 +22,27 @@ from runfolio.query.tables.run_labels import unique_labels
 
 Floats = NDArray[np.float64]
 MAX_RAW = 6
-"""Maximum number of smoothed curves whose raw values are drawn too. More raw values would hide the curves."""
+"""Maximum number of smoothed curves for which raw values are drawn too. More raw values would hide the curves."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurveOptions:
-    """Options of curve plots.
+    """Options for curve plots.
 
     Raises:
         ConfigError: A value is not allowed.
     """
 
     x: str | None = None
-    """X axis: `step`, `time`, `epoch` or a metric; None selects the axis from `Run.define_metric`."""
+    """X axis: `step`, `time`, `epoch` or a metric. None selects the axis that `Run.define_metric` set."""
     smooth: float = 0.0
-    """Smoothing weight as in TensorBoard, at least 0 and below 1."""
+    """Smoothing weight with the same meaning as in TensorBoard, at least 0 and below 1."""
     log: str = ""
     """Axes with a logarithmic scale: `x`, `y` or `xy`."""
     group_by: str | Sequence[str] = ()
     """Columns to group by (see `grouping.group_runs`), as a list or separated by commas."""
     spread: Spread = "minmax"
-    """Meaning of the band around the mean of a group."""
+    """Kind of the band around the mean of a group."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.smooth < 1:
@@ -55,11 +55,11 @@ class CurveOptions:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Line:
-    """Curve of a run or a group. All arrays are [n], `x` is ascending, and NaN marks a gap."""
+    """Curve of a run or a group. All arrays have the shape [n], `x` is ascending, and NaN marks a gap."""
 
     label: str = ""
     position: int = 0
-    """Position in the order of all lines, best first. It determines the colour, which is the same in every panel."""
+    """Position in the order of all lines, best first. It determines the line's colour in every panel."""
     x: Floats
     y: Floats
     raw: Floats | None = None
@@ -69,13 +69,13 @@ class Line:
     high: Floats | None = None
     """Upper end of the band."""
     broken: Sequence[tuple[float, float]] = ()
-    """First and last x of each range of NaN or infinite values."""
+    """First and last x of each range in which all values are NaN or infinite."""
     best: float | None = None
     """Best value of the curve, or mean of the best values of a group; None if the direction is unknown."""
     lost: int = 0
     """Number of points without an x value."""
     same_as: str | None = None
-    """Label of a curve that contains all points of this one and so would hide it."""
+    """Label of another curve that contains all points of this curve and would therefore hide it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class Panel:
     notes: Sequence[str]
     """Explanations of the curves, one sentence each."""
     shades: Sequence[str]
-    """Explanations of raw curves and bands, one sentence each. Drawings without raw curves and bands omit them."""
+    """Explanations of raw curves and bands, one sentence each. Plots without raw curves or bands omit them."""
 
 
 def curve_panels(
@@ -100,16 +100,16 @@ def curve_panels(
     *,
     named: bool = False,
 ) -> list[Panel]:
-    """Return one panel per metric with the runs that logged it. Runs are ordered by the first metric.
+    """Return one panel per metric with the runs that logged the metric. Runs are ordered by the first metric.
 
     Args:
         metrics: Names of the metrics.
         runs: Runs to draw.
-        options: Options of the curves.
-        named: True if the user named each run. Reproductions and copies are then drawn, but not included in means.
+        options: Options for the curves.
+        named: True if the user named each run. Then reproductions and copies are drawn too, but not included in means.
 
     Raises:
-        NotFound: No run has a metric, or a column does not exist; the message names the most similar ones.
+        NotFound: No run has a metric, or a column does not exist; the message lists the most similar names.
         ConfigError: A log axis has no positive value, or a run lacks the metric of the x axis.
     """
     metrics = [_metric_name(metric, runs) for metric in metrics]
@@ -127,7 +127,7 @@ def curve_panels(
 
 
 def _metric_name(metric: str, runs: Sequence[RunView]) -> str:
-    """Return the name of a metric. Only metrics have curves, so `metrics.lr` means `lr`.
+    """Return the name of a metric without the prefix `metrics.`, which is allowed, as only metrics have curves.
 
     Raises:
         NotFound: No run has the metric.
@@ -140,7 +140,7 @@ def _metric_name(metric: str, runs: Sequence[RunView]) -> str:
 
 
 def _single_runs(runs: Sequence[RunView], selected: Sequence[RunView]) -> Grouping[RunView]:
-    """Return groups of one run each for the runs in `selected`, with labels that are unique among all runs."""
+    """Return a group for each run in `selected`. The labels are unique among all `runs`."""
     labels = zip(unique_labels(runs), runs, strict=True)
     return Grouping({label: [run] for label, run in labels if run in selected}, [])
 
@@ -184,7 +184,7 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: C
 
 
 def _with_coincident(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines, with `same_as` set if a line coincides with another line or with its first part."""
+    """Return the lines, with `same_as` set if a line coincides with another line or with the start of a longer line."""
     marked: list[Line] = []
     for index, line in enumerate(lines):
         longer = [other for other in lines if len(other.x) > len(line.x)]
@@ -206,7 +206,7 @@ def _is_beginning(line: Line, other: Line) -> bool:
 def _common_x(
     metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: CurveOptions
 ) -> tuple[str, list[str]]:
-    """Return the x axis of a panel, and a note if the runs define several."""
+    """Return the x axis of a panel, and a note if the runs define several axes."""
     if options.x is not None:
         return options.x, []
     axes = sorted({default_x(run, metric) for _, runs in ordered for run in runs if metric in run.metric_summaries})
@@ -228,7 +228,7 @@ def _line(run: RunView, metric: str, x_name: str, options: CurveOptions, *, with
 
 
 def _mean_line(runs: Sequence[RunView], metric: str, x_name: str, options: CurveOptions) -> tuple[Line, list[str]]:
-    """Return the mean curve of several runs, with notes."""
+    """Return the mean curve of several runs, and notes that explain the curve."""
     curves = [_sorted_points(run, metric, x_name) for run in runs]
     average = mean([(x, exponential_smoothing(y, options.smooth)) for x, y, _ in curves], options.spread)
     notes = ["Each curve is the mean of n runs."]
@@ -241,7 +241,7 @@ def _mean_line(runs: Sequence[RunView], metric: str, x_name: str, options: Curve
 
 
 def _sorted_points(run: RunView, metric: str, x_name: str) -> tuple[Floats, Floats, int]:
-    """Return x in ascending order, the logged values, and the number of points without an x value."""
+    """Return the x values in ascending order, the logged values, and the number of points without an x value."""
     curve = run.metric(metric, x_name)
     finite = np.isfinite(curve.x)
     x, values = curve.x[finite], curve.values[finite]
@@ -250,7 +250,7 @@ def _sorted_points(run: RunView, metric: str, x_name: str) -> tuple[Floats, Floa
 
 
 def _in_one_unit(panels: Sequence[Panel]) -> list[Panel]:
-    """Convert panels over seconds to a suitable unit: s, min, h or days."""
+    """Convert a time axis in seconds to a suitable unit for all panels: s, min, h or days."""
     timed = [panel for panel in panels if panel.x_label == "time"]
     longest = max((line.x.max() for panel in timed for line in panel.lines if len(line.x)), default=0.0)
     scale, unit = next((candidate for candidate in _UNITS if longest >= 2 * candidate[0]), (1.0, "s"))

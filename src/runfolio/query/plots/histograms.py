@@ -31,13 +31,13 @@ class Distribution:
     run: str
     """Name and id of the run."""
     steps: NDArray[np.int64]
-    """Steps, [n]."""
+    """Steps, shape [n]."""
     edges: Sequence[NDArray[np.float64]]
-    """Ascending edges of the bins of each step, n arrays; empty if no value was finite."""
+    """Ascending bin edges for each step, as n arrays. An array is empty if no value was finite."""
     counts: Sequence[NDArray[np.float64]]
-    """Counts of the bins of each step, n arrays, each one element shorter than its edges."""
+    """Bin counts for each step, as n arrays. Each array is one element shorter than the array of edges."""
     broken: NDArray[np.int64]
-    """Number of NaN or infinite values of each step, [n]."""
+    """Number of NaN or infinite values at each step, shape [n]."""
 
     @property
     def notes(self) -> list[str]:
@@ -46,7 +46,7 @@ class Distribution:
         return [f"Left out: NaN or infinite values in {bad:,} of {len(self.steps):,} steps."] if bad else []
 
     def at(self, indices: Sequence[int] | NDArray[np.intp]) -> Distribution:
-        """Return the distribution for some of the steps only."""
+        """Return the distribution with only the steps at the given indices."""
         return Distribution(
             self.name,
             self.run,
@@ -61,7 +61,7 @@ def distribution(run: RunView, name: str) -> Distribution:
     """Return the histograms that a run logged under a name. If a step was logged twice, the later one is used.
 
     Raises:
-        NotFound: The run has no such histogram; the message names the most similar ones.
+        NotFound: The run has no histogram with this name; the message lists the most similar names.
         DamagedFile: No histogram can be read.
     """
     entries = run.media("histogram")
@@ -84,7 +84,7 @@ def distribution(run: RunView, name: str) -> Distribution:
 
 
 def common_edges(shown: Distribution, bins: int) -> NDArray[np.float64]:
-    """Return the edges of equally wide bins over all steps, [bins + 1]."""
+    """Return the edges of equally wide bins that cover the values of all steps, shape [bins + 1]."""
     ends = [(edges[0], edges[-1]) for edges in shown.edges if len(edges)]
     low, high = min((low for low, _ in ends), default=0.0), max((high for _, high in ends), default=1.0)
     if low == high:
@@ -94,13 +94,15 @@ def common_edges(shown: Distribution, bins: int) -> NDArray[np.float64]:
 
 
 def on_common_edges(shown: Distribution, edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the counts between common edges, [n, bins]. The counts of divided bins are split in proportion."""
+    """Return the counts in the bins between common edges, shape [n, bins].
+    The count of a bin that a common edge divides is split in proportion.
+    """
     rows = np.zeros((len(shown.steps), len(edges) - 1))
     for row, own_edges, counts in zip(rows, shown.edges, shown.counts, strict=True):
         if len(counts):
             sums = np.concatenate([[0.0], np.cumsum(counts)])
             cumulative = np.interp(edges, own_edges, sums, left=0.0, right=counts.sum())
-            # In a very narrow bin, the slope overflows and interpolation gives an infinity.
+            # In a very narrow bin, the slope overflows and the interpolation yields an infinite value.
             cumulative = np.maximum.accumulate(np.clip(np.nan_to_num(cumulative, nan=0.0), 0.0, counts.sum()))
             cumulative[-1] = counts.sum()
             row[:] = np.diff(cumulative)
@@ -118,9 +120,9 @@ def draw_distribution(
 
     Args:
         shown: Distribution to draw.
-        kind: `ridgeline`: one curve per step, the latest in front, with the logarithm of the counts as height.
-            `heatmap`: steps from left to right, values from bottom to top, darker for higher counts.
-        title: Title of the figure. Default: name and run.
+        kind: `ridgeline` draws one curve per step, the latest in front; its height is the logarithm of the counts.
+            `heatmap` draws steps from left to right and values from bottom to top; higher counts are darker.
+        title: Title of the figure. Default: the name of the histograms and the run.
         size: Width and height in inches.
 
     Raises:
@@ -143,7 +145,7 @@ def draw_distribution(
 
 
 def _thin_out(shown: Distribution, most: int) -> Distribution:
-    """Return at most `most` steps, evenly spaced, including the first and the last."""
+    """Return at most `most` evenly spaced steps, which include the first and the last step."""
     count = len(shown.steps)
     return shown if count <= most else shown.at(np.unique(np.linspace(0, count - 1, most).round().astype(np.intp)))
 
@@ -153,7 +155,7 @@ def _draw_ridges(axes: Axes, shown: Distribution) -> None:
 
     edges = common_edges(shown, _RIDGE_BINS)
     heights = np.log1p(on_common_edges(shown, edges))
-    heights *= 3.0 / (heights.max() or 1.0)  # the highest curve overlaps three others
+    heights *= 3.0 / (heights.max() or 1.0)  # the highest curve overlaps three other curves
     colours = colormaps[style.SCALE](np.linspace(0.85, 0.15, len(shown.steps)))
     middles = (edges[:-1] + edges[1:]) / 2
     last = len(shown.steps) - 1
@@ -176,7 +178,7 @@ def _draw_heatmap(figure: Figure, axes: Axes, shown: Distribution) -> None:
     edges = common_edges(shown, _HEATMAP_BINS)
     rows = on_common_edges(shown, edges)
     filled = rows[rows > 0]
-    # Counts below 1 are shares of bins that were divided.
+    # Counts below 1 are fractions of the counts of divided bins.
     norm = LogNorm(vmin=min(1.0, filled.max() / 10), vmax=filled.max()) if len(filled) else None
     mesh = axes.pcolormesh(
         _borders(shown.steps), edges, np.ma.masked_equal(rows.T, 0.0), cmap=f"{style.SCALE}_r", norm=norm
@@ -188,7 +190,7 @@ def _draw_heatmap(figure: Figure, axes: Axes, shown: Distribution) -> None:
 
 
 def _borders(steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the borders between the columns of neighbouring steps, [n + 1]."""
+    """Return the column borders, which are halfway between neighbouring steps, shape [n + 1]."""
     if len(steps) == 1:
         return np.array([steps[0] - 0.5, steps[0] + 0.5])
     middles = (steps[:-1] + steps[1:]) / 2

@@ -11,7 +11,7 @@ from runfolio.query.plots.curve_panels import Panel
 
 
 def overlay(panels: Sequence[Panel]) -> Panel:
-    """Merge panels into one, with one line per run and metric.
+    """Merge several panels into one panel that has one line per run and metric.
 
     Raises:
         ConfigError: The panels have different x axes.
@@ -41,5 +41,5 @@ def overlay(panels: Sequence[Panel]) -> Panel:
 
 
 def kind_of(metric: str) -> str:
-    """Return the last word of a metric's name, such as `loss`. Metrics of the same kind share a y range."""
+    """Return the last word of a metric's name, such as `loss`. Metrics of the same kind have the same y range."""
     return (re.findall(r"[^\W_]+", metric.lower()) or [metric])[-1]

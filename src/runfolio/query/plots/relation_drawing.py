@@ -1,4 +1,4 @@
-"""Drawing of scatter plots and parallel coordinates with matplotlib."""
+"""Drawing of scatter plots and parallel-coordinates plots with matplotlib."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MARKERS = "os^DvP*X"
 _MAX_VALUE_TICKS = 6
-"""Largest number of distinct values that each get a tick."""
+"""Maximum number of distinct values for which every value gets a tick."""
 _MAX_NAMED_POINTS = 5
 """Maximum number of points that are labelled with the names of their runs. More labels would overlap."""
 
@@ -43,7 +43,7 @@ def draw_scatter(shown: Scatter, *, title: str | None = None, size: tuple[float,
 
 
 def draw_parallel(shown: Parallel, *, title: str | None = None, size: tuple[float, float] | None = None) -> Figure:
-    """Draw parallel coordinates: one line per run through its settings to the metric, which determines the colour.
+    """Draw a parallel-coordinates plot. Each run is a line from its settings to the metric, which sets the colour.
 
     Raises:
         MissingExtra: matplotlib is not installed.

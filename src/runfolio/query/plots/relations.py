@@ -37,7 +37,7 @@ class Axis:
     values: Sequence[Any]
     """Recorded value of each run; None if the run has no value."""
     positions: NDArray[np.float64]
-    """Number or category index of each run, [runs]; NaN if the value is missing or not finite."""
+    """Number or category index of each run, shape [runs]; NaN if the value is missing or not finite."""
     categories: Sequence[str] | None
     """Names of the categories; None for numbers."""
     log: bool
@@ -45,21 +45,21 @@ class Axis:
 
     @property
     def shown(self) -> NDArray[np.float64]:
-        """Positions as drawn, which are base 10 logarithms on a logarithmic axis."""
+        """Positions as they are drawn. On a logarithmic axis, these are base-10 logarithms."""
         return np.log10(self.positions) if self.log else self.positions
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """Correlation of two columns; NaN if one of them is constant."""
+    """Correlation between two columns; NaN if a column is constant."""
 
     pearson: float
     """Pearson correlation of the positions on the axes."""
     spearman: float
     count: int
-    """Number of runs."""
+    """Number of runs that have both values."""
     logarithms: bool
-    """True if an axis is logarithmic."""
+    """True if at least one axis is logarithmic."""
 
     @property
     def sentence(self) -> str:
@@ -77,14 +77,14 @@ class Scatter:
     y: Axis
     colour: Axis | None
     correlation: Correlation | None
-    """Correlation of x and y; None for categories and for fewer than three runs."""
+    """Correlation between x and y; None for categories or fewer than three runs."""
     notes: Sequence[str]
-    """Explanations, one sentence each, starting with the correlation."""
+    """Explanations of the plot, one sentence each. The correlation comes first."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Parallel:
-    """Parallel-coordinates plot with one line per run through its settings to the metric, the best run first."""
+    """Parallel-coordinates plot. Each run is a line from its settings to the metric; the best run comes first."""
 
     labels: Sequence[str]
     settings: Sequence[Axis]
@@ -103,7 +103,7 @@ def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) 
         colour: Name of the column that determines the colour.
 
     Raises:
-        NotFound: A column does not exist, or no run has both.
+        NotFound: A column does not exist, or no run has values in both columns.
     """
     distinct = distinct_runs(runs)
     columns = find_columns((x, y), distinct.runs)
@@ -128,7 +128,7 @@ def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) 
 
 
 def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
-    """Return the differing settings of the runs and a metric as parallel coordinates.
+    """Return the differing settings of the runs and a metric as a parallel-coordinates plot.
 
     Settings that only name a run, such as an output folder, are not included. Reproductions and copies are left out.
 
@@ -166,7 +166,7 @@ def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
 
 
 def correlation(first: Axis, second: Axis) -> Correlation | None:
-    """Return the correlation over the runs with numbers on both axes; None for categories or fewer than three runs."""
+    """Return the correlation over the runs that have numbers on both axes; None for categories or too few runs."""
     if first.categories is not None or second.categories is not None:
         return None
     complete = np.isfinite(first.shown) & np.isfinite(second.shown)
@@ -177,13 +177,13 @@ def correlation(first: Axis, second: Axis) -> Correlation | None:
 
 
 def heights(axis: Axis) -> NDArray[np.float64]:
-    """Return the height of each run on the axis, from 0 (low end) to 1 (high end); NaN for runs without a value."""
+    """Return the height of each run on the axis, from 0 (low end) to 1 (high end); NaN if a run has no value."""
     low, high = ends(axis)
     return (axis.shown - low) / (high - low)
 
 
 def ends(axis: Axis) -> tuple[float, float]:
-    """Return the ends of an axis in the units of `shown`. They always differ."""
+    """Return the two ends of an axis in the units of `shown`. The ends always differ."""
     present = axis.shown[~np.isnan(axis.shown)]
     low, high = (float(present.min()), float(present.max())) if len(present) else (0.0, 1.0)
     return (low, high) if low < high else (low - 0.5, high + 0.5)

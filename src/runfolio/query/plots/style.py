@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D", "#8C6D31")
-"""Colours that colour-blind readers can distinguish. Source of all but the last two: Okabe and Ito, Color Universal
+"""Colours that colour-blind readers can distinguish. All except the last two are from Okabe and Ito, Color Universal
 Design (2002)."""
 STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
-"""Line styles. Once all colours are in use, the next lines repeat the colours in the next style."""
+"""Line styles. Once all colours are in use, the colours are repeated with the next line style."""
 COINCIDENT: Any = (0, (3, 3))
-"""Dashes of a curve that coincides with another one. The other curve stays visible in the gaps."""
+"""Dash pattern for a curve that coincides with another curve. The other curve remains visible in the gaps."""
 SCALE = "viridis"
 """Colour scale from low to high, also suitable for colour-blind readers and in greyscale."""
 INK, FAINT, GRID, OTHERS = "#333333", "#777777", "#E6E6E6", "#C4C4C4"
@@ -53,7 +53,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def plain_axes(axes: Axes, x_label: str | None = None, y_label: str | None = None) -> None:
-    """Style axes with few lines and quiet colours, so that the data stand out."""
+    """Style axes with few lines and muted colours, so that the data stand out."""
     if x_label is not None:
         axes.set_xlabel(literal(x_label), color=INK)
     if y_label is not None:
@@ -78,13 +78,13 @@ def heading(figure: Figure, title: str | None) -> None:
 
 
 def literal(text: str) -> str:
-    """Return one line escaped for matplotlib, which treats `$` as a formula and hides labels with a leading `_`."""
+    """Escape a line of text for matplotlib, which interprets `$` as a formula and hides labels with a leading `_`."""
     text = visible_line(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 
 def short(label: str, longest: int = _LABEL_LENGTH) -> str:
-    """Shorten a label in the middle, since the start and the end distinguish runs best."""
+    """Shorten a label by removing its middle, since the start and the end distinguish runs best."""
     half = max(4, (longest - 3) // 2)
     return label if len(label) <= longest else f"{label[:half]} … {label[-half:]}"
 
@@ -100,7 +100,7 @@ def check_ending(path: Path) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, SVG or PDF, according to the suffix. Equal figures produce identical files.
+    """Write a figure as PNG, SVG or PDF, depending on the suffix. Identical figures produce identical files.
 
     Raises:
         ConfigError: The suffix is not .png, .svg or .pdf.
@@ -112,7 +112,7 @@ def save(figure: Figure, path: Path) -> None:
     date_key = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Text in an SVG stays searchable text; the constant salt makes its ids reproducible.
+        # Text in an SVG remains searchable, and the constant salt makes the ids in the SVG reproducible.
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "runfolio"}):
             figure.savefig(path, dpi=150, metadata={date_key: None} if date_key else None)
     except OSError as error:

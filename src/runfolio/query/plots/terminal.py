@@ -21,15 +21,15 @@ from runfolio.record.base.visible_text import visible_line
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _RGB = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0))
-"""Colours of `style.COLOURS` that are visible on dark and light backgrounds."""
+"""Colours from `style.COLOURS` that are visible on both dark and light backgrounds."""
 _GREY = (128, 128, 128)
 _LARGEST = 1e300
-"""Largest absolute value that is drawn, so that differences between numbers do not overflow."""
+"""Maximum absolute value that is drawn. Differences between larger numbers would overflow."""
 _SHADES = " ░▒▓█"
 _DOTS = 2
 """Number of dot columns in a Braille character."""
 _TICK_COLUMNS, _TICK_ROWS = 14, 3
-"""Smallest distance between ticks on the x and y axes, in characters."""
+"""Minimum distance between ticks on the x and y axes, in characters."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Screen:
     height: int
     """Height of one panel in lines."""
     colour: bool
-    """True if colours distinguish curves; else letters do."""
+    """True if curves are distinguished by colours, False if they are distinguished by letters."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,16 @@ def curves_text(
     y_range: tuple[float, float] | None = None,
     has_legend: bool = True,
 ) -> str:
-    """Draw panels below each other, with a legend, best curves first.
+    """Draw panels below each other, with a legend that lists the best curves first.
 
-    Panels with the same kind of metric share a y range.
+    Panels that show the same kind of metric have the same y range.
 
     Args:
         panels: Panels to draw.
-        screen: Size and colours.
+        screen: Size and colours of the terminal.
         log: Axes with a logarithmic scale: `x`, `y` or `xy`.
-        title: First line.
-        y_range: Lowest and highest y of all panels.
+        title: Title, which is the first line.
+        y_range: Lower and upper limits of the y axis in all panels. Default: limits that fit the curves.
         has_legend: Include the legend and the notes.
 
     Raises:
@@ -95,7 +95,7 @@ def curves_text(
 
 
 def scatter_text(shown: Scatter, screen: Screen, *, title: str | None = None) -> str:
-    """Draw runs as points, with a letter or colour for each category.
+    """Draw each run as a point, with one letter or colour per category.
 
     Raises:
         MissingExtra: plotext is not installed.
@@ -116,7 +116,7 @@ def scatter_text(shown: Scatter, screen: Screen, *, title: str | None = None) ->
 
 
 def _coincident_points(shown: Scatter, screen: Screen) -> list[tuple[int, int]]:
-    """Return the first point and the number of points in each character cell with several points."""
+    """Return the first point and the number of points for each character cell that contains several points."""
     cells: dict[tuple[int, int], list[int]] = {}
     spans = [(values, *_ends(values)) for values in (shown.x.shown, shown.y.shown)]
     (xs, left, right), (ys, bottom, top) = spans
@@ -128,7 +128,7 @@ def _coincident_points(shown: Scatter, screen: Screen) -> list[tuple[int, int]]:
 
 
 def _colour_groups(shown: Scatter) -> list[tuple[str, NDArray[np.bool_]]]:
-    """Return the name of each colour and a mask of its points. Many different numbers share three colours."""
+    """Return the meaning of each colour and a mask of its points. Many different numbers are put into three groups."""
     colour = shown.colour
     if colour is None:
         return [("", np.ones(len(shown.labels), bool))]
@@ -147,7 +147,7 @@ def _colour_groups(shown: Scatter) -> list[tuple[str, NDArray[np.bool_]]]:
 
 
 def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = None) -> str:
-    """Draw a heatmap: steps from left to right, values from bottom to top, darker for higher counts (logarithmic)."""
+    """Draw a heatmap: steps from left to right, values from bottom to top. Higher counts are darker (log scale)."""
     rows = max(4, screen.height - 3)
     edges = common_edges(shown, rows)
     marks = {row: _brief(float(edges[row])) for row in sorted({0, rows // 2, rows - 1})}
@@ -178,7 +178,7 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str,
     """Return one panel as text.
 
     Args:
-        shown: Values that determine the y range. Points outside this range are cut off.
+        shown: Values that determine the y range. Points outside of this range are not drawn.
     """
     canvas = _Canvas(screen, panel.x_label, panel.metric)
     curves = [(line, *_on_axes(line, log, screen.width)) for line in panel.lines]
@@ -186,7 +186,7 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str,
     ys = _on_axis(shown, "y" in log)
     canvas.x_axis(xs, _ticks(xs, screen.width // _TICK_COLUMNS, log="x" in log))
     canvas.y_axis(ys, _ticks(ys, screen.height // _TICK_ROWS, log="y" in log))
-    for line, x, y in reversed(curves):  # the best on top
+    for line, x, y in reversed(curves):  # the best curve is drawn last, on top
         low, high = _ends(ys)
         canvas.curve(x, np.where((y >= low) & (y <= high), y, np.nan), marks[line.position])
         canvas.bottom_marks(line.broken, marks[line.position])
@@ -205,7 +205,7 @@ def _on_axis(y: NDArray[np.float64], log: bool) -> NDArray[np.float64]:
 
 
 class _Canvas:
-    """Plot drawn with plotext, whose global figure is cleared first."""
+    """Plot that is drawn with plotext's global figure, which is cleared first."""
 
     def __init__(self, screen: Screen, x_label: str, y_label: str) -> None:
         try:
@@ -229,7 +229,7 @@ class _Canvas:
         self._axis("y", values, ticks)
 
     def curve(self, x: NDArray[np.float64], y: NDArray[np.float64], mark: _Mark) -> None:
-        """Draw lines between points, with gaps at NaN."""
+        """Draw lines between points. Values that are not finite leave gaps."""
         finite = np.pad(np.isfinite(x) & np.isfinite(y), 1)
         edges = np.flatnonzero(finite[1:] != finite[:-1])
         for start, stop in zip(edges[::2], edges[1::2], strict=True):
@@ -268,7 +268,7 @@ class _Canvas:
 
 
 def _mark(number: int, screen: Screen, *, line: bool = True) -> _Mark:
-    """Return the mark with a number. Colours come first, then letters; without colours, there are only letters."""
+    """Return the mark for the curve or group with a given number. Colours are used up before letters."""
     if number >= len(_LETTERS):
         return _Mark("·", _GREY)
     default = "braille" if line else "●"
@@ -307,8 +307,8 @@ def _ticks(values: NDArray[np.float64], most: int, *, log: bool) -> list[tuple[f
     """Return ticks at round numbers within the range of the values.
 
     Args:
-        most: Largest number of ticks.
-        log: True if the values are base 10 logarithms.
+        most: Approximate maximum number of ticks.
+        log: True if the values are base-10 logarithms.
     """
     low, high = _ends(values)
     distance = _round_up((high - low) / max(1, most))
@@ -321,7 +321,7 @@ def _ticks(values: NDArray[np.float64], most: int, *, log: bool) -> list[tuple[f
 
 
 def _round_up(distance: float) -> float:
-    """Round up to 1, 2 or 5 times a power of 10."""
+    """Round a distance up to 1, 2 or 5 times a power of 10."""
     power = 10.0 ** math.floor(math.log10(distance))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= distance * (1 - 1e-9))
 

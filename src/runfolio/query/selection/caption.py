@@ -13,15 +13,15 @@ class Caption:
     """Sentences about a table or a choice."""
 
     short: tuple[str, ...] = ()
-    """Short sentences that a reader must know, at most two, the most important first."""
+    """Short sentences that a reader must know. There are at most two, the most important first."""
     details: tuple[str, ...] = ()
-    """All other sentences: methods, counts, and runs left out."""
+    """All other sentences, such as methods, counts, and the number of runs that were left out."""
 
     @classmethod
     def of(cls, short: Iterable[str], details: Iterable[str] = ()) -> Caption:
         """Return a caption with the first two of the short sentences; the others become details.
 
-        Empty and repeated sentences are dropped.
+        Empty and repeated sentences are omitted.
         """
         first = list(dict.fromkeys(filter(None, short)))
         others = dict.fromkeys(filter(None, (*first[_MOST_SHORT:], *details)))
@@ -29,7 +29,7 @@ class Caption:
         return cls(kept, tuple(sentence for sentence in others if sentence not in kept))
 
     def with_details(self, *sentences: str) -> Caption:
-        """Return the caption with further details."""
+        """Return the caption with additional details."""
         return Caption.of(self.short, (*self.details, *sentences))
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Columns of runs by name: facts, settings, results, metrics and data."""
+"""Columns of runs that can be found by name: facts, settings, results, metrics and data."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
     "folder": lambda run: run.run_path,
 }
 _MEANINGS = {"params": "setting", "summary": "result", "metrics": "metric"}
-"""Words for the kinds of values, in the order in which a bare name is looked up."""
+"""Words for the kinds of values, in the order in which the kinds are tried for a bare name."""
 
 Kind = Literal["fact", "data", "params", "summary", "metrics", "best", "figure"]
-"""Kind of a column. `metrics`: last value of a curve; `best`: best value of a curve; `figure`: see
-`figures.figure_of`."""
+"""Kind of a column. `metrics` means the last value of a curve, `best` the best value of a curve, and `figure` the value
+of `figures.figure_of`."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class RunsColumn:
     heading: str = ""
     """Readable name. For results it includes the kind of figure, such as `val/acc best`."""
     shadowed: tuple[str, ...] = ()
-    """Full names of other columns with the same bare name."""
+    """Full names of other columns that have the same bare name."""
 
     @property
     def full_name(self) -> str:
@@ -65,11 +65,11 @@ class RunsColumn:
 
     @property
     def is_measured(self) -> bool:
-        """Return whether the column holds results rather than facts and settings."""
+        """True if the column contains results rather than facts or settings."""
         return self.kind in ("summary", "metrics", "best", "figure")
 
     def value(self, run: RunView) -> Any:
-        """Return the value of one run; None if it has none."""
+        """Return the value for one run; None if the run has no value."""
         if self.kind == "fact":
             return (FACTS.get(self.name) or MORE_FACTS[self.name])(run)
         if self.kind == "data":
@@ -89,12 +89,12 @@ def find_column(name: str, runs: Sequence[RunView]) -> RunsColumn:
     """Return the column that a name refers to.
 
     A bare name is looked up in this order: `FACTS`, settings, other facts, results and metrics. Results and metrics
-    show the figure of each run (`figures.figure_of`). Full names are unambiguous: `params.NAME` (also `config.NAME`),
-    `summary.NAME`, `metrics.NAME` (the last value; for `epoch` and `samples` the highest), `metrics.NAME.best` and
-    `data.NAME`.
+    show the figure of each run (see `figures.figure_of`). These full names are unambiguous: `params.NAME` (or
+    `config.NAME`), `summary.NAME`, `metrics.NAME`, `metrics.NAME.best` and `data.NAME`. `metrics.NAME` is the last
+    value, or the highest for `epoch` and `samples`.
 
     Raises:
-        NotFound: The column does not exist; the message names the most similar ones.
+        NotFound: The column does not exist; the message lists the most similar names.
     """
     return _find(name, runs, every_column(runs))
 
@@ -103,7 +103,7 @@ def find_metric(name: str, runs: Sequence[RunView]) -> RunsColumn:
     """Return the result or metric that a name refers to. Unlike `find_column`, this function ignores settings.
 
     Raises:
-        NotFound: There is no such result or metric; the message names the most similar ones.
+        NotFound: No result or metric has this name; the message lists the most similar names.
     """
     return _find(name, runs, [column for column in every_column(runs) if column.startswith(("summary.", "metrics."))])
 
@@ -112,7 +112,7 @@ def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColu
     """Return the columns that several names refer to (see `find_column`).
 
     Raises:
-        NotFound: A column does not exist; the message names the most similar ones.
+        NotFound: A column does not exist; the message lists the most similar names.
     """
     available = every_column(runs)
     return [_find(name, runs, available) for name in names]
@@ -132,7 +132,7 @@ def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsC
 
 
 def choice_note(columns: Iterable[RunsColumn]) -> str:
-    """Return a sentence about the columns with ambiguous bare names; empty if there are none."""
+    """Return a sentence that explains ambiguous bare names; empty if no name is ambiguous."""
     choices = [
         f"{column.name} is the {_MEANINGS[column.kind]} (not {' or '.join(column.shadowed)})"
         for column in dict.fromkeys(columns)
@@ -142,7 +142,7 @@ def choice_note(columns: Iterable[RunsColumn]) -> str:
 
 
 def every_column(runs: Iterable[RunView]) -> list[str]:
-    """Return the full names of all columns that the runs can fill, in the order of a wide table."""
+    """Return the full names of all columns for which at least one run has a value, in the order of a wide table."""
     names_of: dict[str, dict[str, None]] = {"params": {}, "metrics": {}, "summary": {}}
     for run in runs:
         for kind, names in (("params", run.flat_config), ("metrics", run.metrics), ("summary", run.flat_summary)):
@@ -158,7 +158,7 @@ def every_column(runs: Iterable[RunView]) -> list[str]:
 
 
 def runs_frame(runs: Sequence[RunView]) -> pa.Table:
-    """Return one row per run with all columns (see `Runs.to_arrow`)."""
+    """Return a table with one row per run and all columns (see `Runs.to_arrow`)."""
     import pyarrow as pa
 
     columns = [RunsColumn(*_parts(name, runs)) for name in every_column(runs) if name not in MORE_FACTS]
@@ -184,7 +184,7 @@ def _column(full_name: str, runs: Sequence[RunView], shadowed: Sequence[str] = (
 
 
 def _column_of_bare_name(name: str, full_names: Sequence[str], runs: Sequence[RunView]) -> RunsColumn:
-    """Return the column of a bare name that can mean one of several full names."""
+    """Return the column for a bare name that can stand for several full names."""
     if full_names[0].startswith("params."):
         return _column(full_names[0], runs, full_names[1:])
     mode = guess_mode(name)

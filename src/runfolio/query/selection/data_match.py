@@ -1,4 +1,4 @@
-"""Comparison of the data that the figures of two runs were measured on."""
+"""Comparison of the data on which the figures of two runs were measured."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ MARKS: Mapping[str, str] = {"other": "!", "divided": "~", "share": "~", "unknown
 """Marks for figures that are not comparable with the figure of the first row."""
 
 _MAX_NAMED = 10
-"""Maximum number of added and removed items that are named; `runfolio diff` lists all."""
+"""Maximum number of added and removed items that are listed by name; `runfolio diff` lists all."""
 
 
 @dataclass(frozen=True)
 class DataMatch:
-    """Relation of a run's data to the data of another run."""
+    """Relation between the data of a run and the data of another run."""
 
     relation: Relation
     difference: str = ""
-    """Counts and first names of the differing items for `share` and `other`; empty if unknown."""
+    """Number and first names of the differing items, for `share` and `other`; empty if unknown."""
 
     @property
     def mark(self) -> str:
@@ -43,7 +43,7 @@ class DataMatch:
 
     @property
     def are_equals(self) -> bool:
-        """Return whether no difference is known."""
+        """True if no difference between the data is known."""
         return self.relation in ("same", "unsaid", "unknown")
 
 
@@ -71,13 +71,14 @@ def match_data(first: RunView, run: RunView, metric: str) -> DataMatch:
 
 
 def _with_split_parts(run: RunView, facts: DataFacts) -> tuple[DataFacts, ...]:
-    """Return training and validation data together, since a seed can move items between them. Other data stay alone."""
+    """Return the data to compare: training and validation data together, since a different seed moves items between
+    them, or else `facts` alone."""
     if split_of(facts.name) not in ("train", "validation"):
         return (facts,)
     return tuple(other for name, other in run.data.items() if split_of(name) in ("train", "validation"))
 
 
-@lru_cache(maxsize=256)  # a run has many metrics of the same data
+@lru_cache(maxsize=256)  # many metrics of a run were measured on the same data
 def _compare(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> DataMatch:
     """Compare the items of differing data; each argument contains the data of one run."""
     try:
@@ -100,9 +101,9 @@ def describe_matches(
 
     Args:
         matches: Comparisons with the first run.
-        metric: Name of the metric, or of the data.
+        metric: Name of the metric or of the data.
         marked: True if the table shows the marks.
-        brief: Return only the first warning, without names of items. A different split gives no warning.
+        brief: Return only the first warning, without names of items. A different split causes no warning.
     """
     if brief:
         unnamed = [DataMatch(match.relation) for match in matches if match.relation != "divided"]
@@ -129,12 +130,12 @@ def _first_difference(matches: Sequence[DataMatch], relation: Relation) -> str:
 
 
 def fingerprints(run: RunView) -> dict[str, str]:
-    """Return the known fingerprints of a run's data, by name."""
+    """Return the known fingerprints of a run's data, keyed by the name of the data."""
     return {name: facts.fingerprint for name, facts in run.data.items() if facts.fingerprint is not None}
 
 
 def changes(first: RunView, second: RunView) -> dict[str, ListingDifference | None]:
-    """Return the differing data of two runs by name; None if the differing items are unknown."""
+    """Compare the items of two runs' data. The result is keyed by the name of the data; None means unknown items."""
     differences: dict[str, ListingDifference | None] = {}
     for name in sorted(first.data.keys() & second.data.keys()):
         before, after = first.data[name], second.data[name]

@@ -14,17 +14,17 @@ from runfolio.record.base.run_document import RunDocument
 
 @dataclass(frozen=True)
 class DistinctRuns(Generic[RunT]):
-    """Runs without duplicates, and the numbers of duplicates."""
+    """Runs without duplicates, and the number of duplicates that were left out."""
 
     runs: list[RunT]
-    """Runs in the original order, without reproductions and copies."""
+    """Runs without reproductions and copies, in the original order."""
     reproductions: int
     copies: int
-    """Number of further folders with the id of a run."""
+    """Number of folders that are copies of another run's folder."""
 
     @property
     def sentence(self) -> str:
-        """Sentence on the number of left out runs; empty if there are none."""
+        """Sentence that states how many runs were left out; empty if no run was left out."""
         parts = [counted(self.reproductions, "reproduction")] if self.reproductions else []
         if self.copies:
             parts.append("1 copy of a run" if self.copies == 1 else f"{self.copies} copies of runs")
@@ -32,10 +32,10 @@ class DistinctRuns(Generic[RunT]):
 
 
 def distinct_runs(runs: Iterable[RunT]) -> DistinctRuns[RunT]:
-    """Return the runs without reproductions and copied folders, which would count a run twice.
+    """Return the runs without reproductions and copied folders, so that no run is counted twice.
 
-    A reproduction with changed settings does not count a run twice, so it stays. If several folders have one id, the
-    original is the one with the expected path `EXPERIMENT/NAME-ID`.
+    A reproduction with changed settings is not a duplicate, so it is kept. If several folders have the same id, the
+    original is the folder with the expected path `EXPERIMENT/NAME-ID`.
     """
     runs = list(runs)
     originals = [run for run in runs if not run.is_reproduction]
@@ -48,10 +48,10 @@ def distinct_runs(runs: Iterable[RunT]) -> DistinctRuns[RunT]:
 
 
 def copied_runs(documents: Mapping[str, RunDocument]) -> dict[str, list[str]]:
-    """Return the folders of each run that has several, by run id. The first folder is the original.
+    """Return the folders of each run that has several folders, keyed by run id. The first folder is the original.
 
     Args:
-        documents: Documents of the runs, by folder relative to the store.
+        documents: Documents of the runs, keyed by folder relative to the store.
     """
     folders: dict[str, list[str]] = {}
     for run_path in sorted(documents, key=lambda run_path: _original_first(run_path, documents[run_path])):
@@ -66,6 +66,6 @@ def _original(copies: Sequence[RunT]) -> RunT:
 
 
 def _original_first(run_path: str, document: RunDocument) -> tuple[bool, bool, str]:
-    """Return the sort key that puts the original folder before its copies."""
+    """Return a sort key that puts the original folder before its copies."""
     original = f"{slug(document.experiment)}/{slug(document.name)}-{document.id}"
     return run_path != original, not run_path.endswith(document.id), run_path

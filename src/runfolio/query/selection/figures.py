@@ -1,4 +1,4 @@
-"""Figure of a run: the one number that represents a metric in tables, selections and plots."""
+"""Figure of a run: the number that represents a metric in tables, selections and plots."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from runfolio.record.base.flat_names import as_number
 from runfolio.record.points.metric_summary import AXES, MetricSummary
 
 Kind = Literal["at the chosen epoch", "as reported", "best", "last"]
-"""Kind of a figure. `at the chosen epoch`: from the summary of a run that states which metric chose its epoch. `as
-reported`: from the summary of any other run. `best`, `last`: from the curve."""
+"""Kind of a figure. `at the chosen epoch` comes from the summary of a run that states which metric chose its epoch. `as
+reported` comes from the summary of any other run. `best` and `last` come from the curve."""
 
 _KINDS: tuple[Kind, ...] = ("best", "last", "as reported", "at the chosen epoch")
 CHOSEN_BY = "chosen_by"
 """Name of the result that states which metric chose the epoch."""
 BEST = ".best"
-"""Suffix of columns with the best value of a curve: `metrics.val/acc.best`."""
+"""Suffix of columns that contain the best value of a curve, such as `metrics.val/acc.best`."""
 _EPOCH_PREFIXES = ("train/", "val/", "test/")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Number that represents a metric of a run."""
+    """Number that represents one metric of a run."""
 
     value: float
     step: int | None
-    """Step of the value; None if unknown."""
+    """Step at which the value was logged; None if unknown."""
     kind: Kind
 
 
 def figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
     """Return the figure of a run; None if the run has no figure or the figure is not finite.
 
-    The figure is the number in the summary, which the run reports for its chosen model. If the summary has none, it is
-    the best value of the curve or, for a metric without direction, the last value.
+    The figure is the number in the summary, which the run reports for its chosen model. If the summary has no such
+    number, the figure is the best value of the curve or, for a metric without direction, the last value.
 
     Args:
-        run: Run to look at.
-        metric: Name of the metric. `summary.NAME` only uses the summary, `metrics.NAME` and `metrics.NAME.best` only
-            the curve.
+        run: Run that reported or logged the metric.
+        metric: Name of the metric. `summary.NAME` selects only the summary; `metrics.NAME` and `metrics.NAME.best`
+            select only the curve.
         mode: Direction of the metric; None if the metric has no direction.
     """
     figure = any_figure_of(run, metric, mode)
@@ -51,7 +51,7 @@ def figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
 
 
 def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
-    """Return the figure of a run like `figure_of`, but also if it is NaN or infinite."""
+    """Return the figure of a run as `figure_of` does, but also if the figure is NaN or infinite."""
     part, name = split_name(run, metric)
     reported = as_number(run.flat_summary.get(name)) if part != "metrics" else None
     summary = run.metrics.get(name) if part != "summary" else None
@@ -60,7 +60,7 @@ def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None
     if summary is None:
         return None
     if mode is None:
-        # A test after training logs the tested epoch, so the last value of an axis can be smaller than the highest.
+        # A test after training logs the epoch of the tested model, so an axis can end with a smaller value.
         value, step = (summary.max, summary.max_step) if name in AXES else (summary.last, summary.last_step)
         return Figure(value, step, "last")
     value, step = (summary.max, summary.max_step) if mode == "max" else (summary.min, summary.min_step)
@@ -68,7 +68,7 @@ def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None
 
 
 def split_name(run: RunView, metric: str) -> tuple[Literal["summary", "metrics", ""], str]:
-    """Split a full name such as `summary.x` into its source and the bare name; the source of a bare name is empty."""
+    """Split a name such as `summary.x` into its source and the bare name; the source is empty if the name has none."""
     if metric not in run.metrics and metric not in run.flat_summary:
         if metric.startswith("metrics."):
             name = metric.removeprefix("metrics.")
@@ -79,7 +79,7 @@ def split_name(run: RunView, metric: str) -> tuple[Literal["summary", "metrics",
 
 
 def has_metric(run: RunView, metric: str) -> bool:
-    """Return whether a run reported or logged a metric, even if it is not finite."""
+    """Return whether a run reported or logged a metric, even if all values are NaN or infinite."""
     part, name = split_name(run, metric)
     return (part != "metrics" and name in run.flat_summary) or (part != "summary" and name in run.metrics)
 
@@ -104,7 +104,7 @@ def figure_heading(runs: Iterable[RunView], metric: str, mode: Mode | None) -> s
 
 
 def best_in_curve(run: RunView, metric: str) -> float | None:
-    """Return the best value of a curve; None if there is no curve or its direction is unknown."""
+    """Return the best value of a curve; None if there is no curve or the metric's direction is unknown."""
     summary, mode = run.metrics.get(metric), guess_mode(metric)
     if summary is None or mode is None:
         return None
@@ -117,7 +117,7 @@ def _reported_kind(run: RunView, name: str) -> Kind:
 
 
 def _step_of(summary: MetricSummary | None, value: float) -> int | None:
-    """Return the step of a value, if it is the last, lowest or highest of the curve."""
+    """Return the step of a value if the value is the last, lowest or highest of the curve, else None."""
     if summary is None:
         return None
     steps = {summary.last: summary.last_step, summary.min: summary.min_step, summary.max: summary.max_step}

@@ -1,4 +1,4 @@
-"""Groups of runs with equal settings."""
+"""Groups of runs that have the same settings."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _OUTPUT_WORDS = """
     out output outputs outdir log logs logdir logfile save saved savedir result results workdir run runs id uuid guid
     job jobid slurm pid port exp experiment expname trial time timestamp date started hydra wandb tensorboard
     """
-"""Words in the names of settings that only name a run or its output, and do not affect it."""
+"""Words in the names of settings that only name a run or its output and do not affect the result."""
 _NEUTRAL_WORDS = "dir directory folder path file name work checkpoint checkpoints ckpt ckpts"
-"""Words that such names may also contain. A name with only these words may refer to an input."""
+"""Words that the names of such settings may also contain. A name with only these words may refer to an input."""
 
 
 @dataclass(frozen=True)
 class Grouping(Generic[RunT]):
-    """Groups of runs with equal values."""
+    """Groups of runs that have the same values in some columns."""
 
     members: dict[str, list[RunT]]
-    """Runs of each group, by label, such as `model=mlp lr=0.1`."""
+    """Runs of each group, keyed by the group's label, such as `model=mlp lr=0.1`."""
     notes: list[str]
     """Sentences about how the groups were formed."""
 
@@ -36,13 +36,13 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
 
     Args:
         runs: Runs to group.
-        group_by: Names of columns, as a list or separated by commas. If all have the prefix `-`, runs are grouped by
-            all differing settings except these. Settings that only name a run, such as an output folder, are then
-            ignored, and a note lists them.
+        group_by: Names of columns, as a list or separated by commas. If all names start with `-`, runs are grouped by
+            all differing settings except the named settings. Settings that only name a run, such as an output folder,
+            are then ignored too, and a note lists them.
 
     Raises:
-        ConfigError: Only some names have the prefix `-`.
-        NotFound: A column does not exist; the message names the most similar ones.
+        ConfigError: Some names start with `-` and others do not.
+        NotFound: A column does not exist; the message lists the most similar names.
     """
     parts = group_by.split(",") if isinstance(group_by, str) else group_by
     names = [name for part in parts if (name := part.strip())]
@@ -68,7 +68,7 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
 
 
 def differing_settings(runs: Sequence[RunView]) -> list[str]:
-    """Return the settings that differ between the runs or that some runs lack."""
+    """Return the settings that differ between the runs or are missing from some runs."""
     settings = [name.removeprefix("params.") for name in every_column(runs) if name.startswith("params.")]
     return [name for name in settings if len(_values(runs, name)) > 1]
 
@@ -76,11 +76,11 @@ def differing_settings(runs: Sequence[RunView]) -> list[str]:
 def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ("seed", "fold")) -> list[str]:
     """Return the settings that only name a run: the value is a folder, a name or similar, and differs in each run.
 
-    Two runs can share a value if they also have the same values of `repeating`, since they repeat the same training.
+    Two runs may share a value if they also have the same values of `repeating`, since one run repeats the other.
 
     Args:
         runs: Runs to compare.
-        repeating: Settings that distinguish repetitions of a run, such as the seed.
+        repeating: Settings that distinguish repetitions of the same training, such as the seed.
     """
     names = [name for name in differing_settings(runs) if name not in repeating]
     return [
@@ -100,7 +100,7 @@ def _differs_in_every_run(runs: Sequence[RunView], name: str, repeating: Sequenc
 
 
 def _only_names(runs: Sequence[RunView], name: str, repeating: Sequence[str]) -> bool:
-    """Return whether the name or the values of a setting show that it only names a run or its output."""
+    """Return whether a setting only names a run or its output, judging by the setting's name and values."""
     words = set(re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()))
     output = set(_OUTPUT_WORDS.split())
     if words & output and words <= output.union(_NEUTRAL_WORDS.split()):
@@ -109,7 +109,7 @@ def _only_names(runs: Sequence[RunView], name: str, repeating: Sequence[str]) ->
 
 
 def _contains_seed(runs: Sequence[RunView], name: str, repeating: Sequence[str]) -> bool:
-    """Return whether the values of a setting contain the seed of each run, like `lr0.1-s3`."""
+    """Return whether the value of a setting contains the run's seed in each run, such as `lr0.1-s3`."""
     present = [other for other in repeating if len(_values(runs, other)) > 1]
     return bool(present) and all(
         str(run.flat_config.get(other)) in re.findall(r"[0-9]+|[^0-9]+", str(run.flat_config.get(name)))
@@ -128,7 +128,7 @@ def _ignored(naming: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def _single_runs(runs: Sequence[RunView], columns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the sentence for groups of single runs, with the option that produces larger groups."""
+    """Return a sentence that explains why each group has one run, and names the option that produces larger groups."""
     repeated = any(len(_values(runs, name.removeprefix("-"))) > 1 for name in names)
     unique = [name for name in columns if repeated and len(_values(runs, name)) == len(runs)]
     if not unique:

@@ -1,4 +1,4 @@
-"""Influence of settings: the share of a metric's variance that each setting explains."""
+"""Influence of settings: the fraction of a metric's variance that each setting explains."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from runfolio.record.base.flat_names import identity
 
 
 def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: Sequence[float]) -> dict[str, float]:
-    """Return the share of the variance that each setting explains alone, largest first.
+    """Return the fraction of the variance that each setting explains alone, largest first.
 
-    The share is epsilon squared, the correlation ratio corrected for chance. A setting without influence has about 0,
-    whatever the number of its values. The shares need not add up to 1. Settings whose groups have fewer than two runs
-    on average are omitted.
+    The fraction is epsilon squared, which is the correlation ratio corrected for chance. For a setting without
+    influence, it is about 0, regardless of the number of values. The fractions need not add up to 1. A setting is
+    omitted if it has fewer than two runs per value on average.
 
     Args:
         runs: Runs to analyse.
         settings: Names of the settings.
-        values: Metric of each run. Values that are not finite are ignored.
+        values: Value of the metric for each run. Values that are not finite are ignored.
 
     Source: T. L. Kelley, An unbiased correlation ratio measure, PNAS 21 (1935)
     """
@@ -42,6 +42,6 @@ def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: S
 
 
 def shares_sentence(shares: Mapping[str, float]) -> str:
-    """Return a sentence about the explained shares; empty if there are none."""
+    """Return a sentence that lists the explained fractions; empty if there are none."""
     listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     return f"Share of the variance that each setting explains alone: {listed}." if listed else ""

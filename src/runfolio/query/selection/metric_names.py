@@ -1,4 +1,4 @@
-"""Direction and data of a metric, guessed from its name."""
+"""Direction and data split of a metric, guessed from the metric's name."""
 
 from __future__ import annotations
 
@@ -52,29 +52,29 @@ def words(metric: str) -> list[str]:
     return parts
 
 
-@lru_cache(maxsize=4096)  # asked for each run of a table
+@lru_cache(maxsize=4096)  # called for each run of a table
 def guess_mode(metric: str) -> Mode | None:
     """Return "min" for losses, errors and times, "max" for accuracies and scores, and None for unknown names.
 
-    The last known word decides: `top5_error` is an error, `error/accuracy` an accuracy. A preceding `neg` reverses it,
-    as in `neg_mean_squared_error`.
+    The last known word decides: `top5_error` is an error, and `error/accuracy` is an accuracy. A preceding `neg`
+    reverses the direction, as in `neg_mean_squared_error`.
     """
     parts = words(metric)
     for index in reversed(range(len(parts))):
         if index and parts[index - 1] == "per":
             if parts[index] in _TIME_UNITS:
-                return "max"  # a speed, such as images per second
-            continue  # the unit comes before `per`, such as seconds per epoch
+                return "max"  # the metric is a speed, such as images per second
+            continue  # the word before `per` decides, as in seconds per epoch
         if mode := _meaning(parts[index]):
             return _OPPOSITE[mode] if {"neg", "negative"} & set(parts[:index]) else mode
     return None
 
 
 def mode_of(metric: str, mode: str | None = None) -> Mode:
-    """Return the given mode, else the guessed one.
+    """Return the given mode, or else the mode that is guessed from the metric's name.
 
     Raises:
-        ConfigError: The mode is neither min nor max, or it cannot be guessed.
+        ConfigError: The given mode is neither min nor max, or no mode is given and it cannot be guessed.
     """
     if mode == "min" or mode == "max":
         return mode
@@ -91,7 +91,7 @@ def mode_of(metric: str, mode: str | None = None) -> Mode:
 
 @lru_cache(maxsize=4096)
 def split_of(metric: str) -> Split:
-    """Return the data that a metric was measured on: `validation` for `val/acc` and `accVal`."""
+    """Return the data split that a metric was measured on, such as `validation` for `val/acc` and `accVal`."""
     for word in words(metric):
         if word in _SPLITS:
             return _SPLITS[word]
@@ -104,5 +104,5 @@ def is_about_the_process(metric: str) -> bool:
 
 
 def _meaning(word: str) -> Mode | None:
-    # f1 and r2 are words; map50 and acc1 are looked up without the number.
+    # Words such as f1 and r2 are found with their number; map50 and acc1 are looked up without the number.
     return _MEANING.get(word) or _MEANING.get(word.rstrip("0123456789"))

@@ -1,4 +1,4 @@
-"""Choice of the best run by a metric."""
+"""Selection of the run with the best value of a metric."""
 
 from __future__ import annotations
 
@@ -29,34 +29,34 @@ from runfolio.record.liveness.heartbeats import CRASHED
 BROKEN = ("failed", CRASHED)
 """States of runs that ended with an error."""
 PARAMETERS = "parameters"
-"""Name of the result with the number of parameters of the network."""
+"""Name of the result that contains the number of network parameters."""
 
 GUESSED = "Which direction is better was guessed from the metric's name."
 """Caption sentence for a guessed direction."""
 
 _ACCURACIES = ("acc", "accuracy")
-"""Last words in the names of metrics that are shares of images."""
+"""Last parts of the names of metrics that are proportions of images."""
 _MOST_LISTED = 6
-"""Largest number of metrics that an error lists."""
+"""Maximum number of metrics that an error message lists."""
 _USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(Generic[RunT]):
-    """Best run by a metric, with details of its selection."""
+    """Run with the best value of a metric, with details about its selection."""
 
     run: RunT
     metric: str
     value: float
     step: int | None
-    """Step of the value; None if the run only reported it in its summary."""
+    """Step at which the value was logged; None if the value was only reported in the summary."""
     kind: Kind
-    """Kind of the value."""
+    """Kind of the value (see `figures.Kind`)."""
     mode: Mode
     guessed: bool
     """True if the mode was guessed from the name of the metric."""
     split: Split
-    """Data that the metric was measured on, guessed from its name."""
+    """Data split that the metric was measured on, guessed from the metric's name."""
     candidates: int
     """Number of competing runs."""
     left_out: int
@@ -68,13 +68,13 @@ class Choice(Generic[RunT]):
     decided_by: str = "age"
     """Criterion that broke the tie: the name of a loss, `parameters` or `age`."""
     is_setting_too: bool = False
-    """True if a setting has the name of the metric."""
+    """True if a setting has the same name as the metric."""
     data: tuple[DataMatch, ...] = ()
     """Comparison of the data of each competing run with the data of the best run."""
 
     @property
     def caption(self) -> Caption:
-        """Readable description of the choice."""
+        """Readable description of the selected run and the selection."""
         at_step = f" at step {self.step}" if self.step is not None else ""
         kind = "" if self.kind == "best" else f", {self.kind}"
         alone = "has" if not self.equals else f"and {_count(self.equals, 'other')} have"
@@ -110,9 +110,9 @@ class Choice(Generic[RunT]):
 
 
 def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice[RunT]:
-    """Return the best run by a metric.
+    """Return the run with the best value of a metric.
 
-    Runs are compared by their figure (`figures.figure_of`), which must be finite. Runs that failed or crashed only
+    Runs are compared by their figure (see `figures.figure_of`), which must be finite. Runs that failed or crashed only
     compete if no other run has the metric. Reproductions and copies never compete. `ranking_key` breaks ties.
 
     Args:
@@ -121,7 +121,7 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
         mode: `min` or `max`. Default: guessed from the name.
 
     Raises:
-        NotFound: No run has the metric; the message names the most similar ones.
+        NotFound: No run has the metric; the message lists the most similar names.
         ConfigError: The mode cannot be guessed.
     """
     distinct, direction, figures, competing = _compete(runs, metric, mode)
@@ -146,10 +146,10 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
 
 
 def ranked(runs: Iterable[RunT], metric: str, mode: str | None = None) -> list[RunT]:
-    """Return the runs that compete for the best value of a metric, the best first. Arguments are those of `choose`.
+    """Return the runs that compete for the best value of a metric, best first. Arguments are the same as for `choose`.
 
     Raises:
-        NotFound, ConfigError: As in `choose`.
+        NotFound, ConfigError: For the same reasons as `choose`.
     """
     _, direction, _, competing = _compete(runs, metric, mode)
     return sorted((run for run, _ in competing), key=lambda run: ranking_key([run], metric, direction))
@@ -159,7 +159,7 @@ class _Competition(NamedTuple, Generic[RunT]):
     distinct: DistinctRuns[RunT]
     mode: Mode
     figures: list[tuple[RunT, Figure]]
-    """Runs with a finite figure."""
+    """Runs that have a finite figure."""
     competing: list[tuple[RunT, Figure]]
 
 
@@ -210,7 +210,7 @@ def _is_setting(runs: Sequence[RunView], name: str) -> bool:
 
 
 def _metrics_listed(names: Collection[str]) -> str:
-    """List the metrics that can choose a best run, since their direction is known. The usual ones come first."""
+    """List the metrics that can select a best run because their direction is known. Usual metrics come first."""
     usable = [name for name in sorted(names) if guess_mode(name) and not is_about_the_process(name)]
     listed = sorted(usable, key=lambda name: _USUAL.index(name) if name in _USUAL else len(_USUAL))
     more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
@@ -220,7 +220,7 @@ def _metrics_listed(names: Collection[str]) -> str:
 
 
 def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:
-    """Return the criterion that puts the best of several runs with equal values first."""
+    """Return the criterion that decides between several runs with the same value."""
     if len(equals) < 2:
         return "age"
     (_, loss, size, _), (_, next_loss, next_size, _) = sorted(ranking_key([run], metric, mode) for run in equals)[:2]
@@ -230,10 +230,10 @@ def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:
 
 
 def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float, float, float, datetime]:
-    """Return the sort key of a run, or of a group of runs by its means. The smallest key is the best.
+    """Return the sort key of a run, or of a group from the means over its runs. The smallest key is the best.
 
-    Ties are broken by the lower loss on the same data, then by fewer parameters, then by age. Runs that do not report a
-    criterion come after those that do.
+    Ties are broken by the lower loss on the same data, then by fewer parameters, then by age. A run that does not
+    report a criterion comes after the runs that report it.
     """
     figures = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
     loss = paired_loss(metric, mode)
@@ -248,7 +248,7 @@ def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float
 
 
 def paired_loss(metric: str, mode: Mode) -> str | None:
-    """Return the loss on the same data as a score, such as `val/loss` for `val/acc`; None if there is none."""
+    """Return the loss measured on the same data as a score, such as `val/loss` for `val/acc`; None if unknown."""
     data, slash, _ = metric.rpartition("/")
     return f"{data}/loss" if slash and mode == "max" else None
 
@@ -264,7 +264,7 @@ def direction_text(mode: Mode) -> str:
 
 
 def selection_split_sentence(metric: str) -> str:
-    """Return a sentence on the data that a metric was measured on, with a warning if they are unsuitable."""
+    """Return a sentence about the data that a metric was measured on, with a warning if this data is unsuitable."""
     return {
         "validation": "Measured on the validation data.",
         "train": "Measured on the training data: it shows how well a model fits data it has seen, not new data.",
@@ -283,7 +283,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def default_metric(runs: Sequence[RunView]) -> str:
-    """Return the metric for ranking runs: the metric that chose their epochs, or else the first usual metric.
+    """Return the metric to rank runs by: the metric that chose the runs' epochs, or else the first usual metric.
 
     Raises:
         NotFound: There are no runs.
@@ -302,7 +302,7 @@ def default_metric(runs: Sequence[RunView]) -> str:
 
 
 def images_of(run: RunView, metric: str, value: float | None) -> int | None:
-    """Return the number of images of an accuracy, such as `val/images` for `val/acc`; None if unknown."""
+    """Return the number of images that an accuracy was measured on (`val/images` for `val/acc`); None if unknown."""
     data, _, name = metric.rpartition("/")
     images = as_number(run.flat_summary.get(f"{data}/images"))
     if name not in _ACCURACIES or value is None or images is None or not (0 <= value <= 1 and images >= 1):

@@ -1,4 +1,4 @@
-"""Groups of runs that differ only in seed or fold: mean, spread and interval of their metrics."""
+"""Groups of runs that differ only in seed or fold, with the mean, spread and interval of their metrics."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ from runfolio.record.base.flat_names import identity
 REPEATING = ("seed", "fold", "test_at")
 """Settings that distinguish repetitions of a run: different random numbers, validation images or test times."""
 POOLED = ", pooled"
-"""Suffix for the name of an accuracy that was computed over the images of all folds."""
+"""Suffix for the name of an accuracy that is computed over the images of all folds."""
 _REPORTED: dict[str, Mode] = {"val/acc": "max", "val/loss": "min", "test/acc": "max", "test/loss": "min"}
 
 Measured = Sequence[tuple[RunView, Figure]]
-"""Runs of a group that have a metric, with their figures."""
+"""Runs of a group that have a metric, each with its figure."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedGroup:
-    """One metric over the runs of a group."""
+    """Statistics of one metric over the runs of a group."""
 
     group: str
     """Label of the group, such as `model=mlp lr=0.1`."""
     metric: str
     figure: str
-    """Kind of the figures of the runs, such as `best` (see `figures.Kind`)."""
+    """Kind of the runs' figures, such as `best` (see `figures.Kind`)."""
     runs: int
-    """Number of runs with the metric."""
+    """Number of runs that have the metric."""
     mean: float
     std: float | None
-    """Sample standard deviation of the runs. `std`, `low` and `high` are None for a single run."""
+    """Sample standard deviation over the runs. `std`, `low` and `high` are None for a single run."""
     lowest: float
     highest: float
     low: float | None
-    """Lower end of the 95 % interval of the mean (Student's t)."""
+    """Lower end of the 95 % interval for the mean (Student's t)."""
     high: float | None
-    """Upper end of the 95 % interval of the mean."""
+    """Upper end of the 95 % interval for the mean."""
     images: int | None = None
-    """Number of images that a pooled accuracy was computed on. Its `low` and `high` are Wilson's interval."""
+    """Number of images that a pooled accuracy was computed on; `low` and `high` are then Wilson's interval."""
     tied: bool
     """True if the mean does not differ significantly from the mean of the first group (t test, Holm's procedure).
     False if either group has a single run."""
 
     @property
     def heading(self) -> str:
-        """Metric with the kind of its figures, such as `val/acc best`."""
+        """Metric name with the kind of its figures, such as `val/acc best`."""
         name, pooled, _ = self.metric.partition(POOLED)
         return f"{name} {self.figure}{pooled}"
 
@@ -70,13 +70,13 @@ class SeedGroups:
     """Metric that orders the groups."""
     mode: Mode
     rows: list[SeedGroup]
-    """Groups, the best first, with one row per metric."""
+    """One row per group and metric, the best group first."""
     caption: Caption
-    """Explanation of the table."""
+    """Sentences that explain the table."""
 
     @property
     def any_repeated(self) -> bool:
-        """Return whether a group has several runs."""
+        """True if at least one group has several runs."""
         return any(row.runs > 1 for row in self.rows)
 
 
@@ -88,8 +88,8 @@ def group_by_seed(
 ) -> SeedGroups:
     """Return groups of runs, ordered by the mean of a metric, with their validation and test metrics.
 
-    Each run is represented by its figure (`figures.figure_of`). Failed and crashed runs, reproductions and copies are
-    left out.
+    Each run is represented by its figure (see `figures.figure_of`). Failed and crashed runs, reproductions and copies
+    are left out.
 
     Args:
         runs: Runs to group.
@@ -134,7 +134,7 @@ def group_by_seed(
         ],
         [
             *_methods(rows, paired),
-            f"Left out: {broken} that failed or crashed." if broken else "",
+            f"Left out: {broken} run{'s' * (broken > 1)} that failed or crashed." if broken else "",
             distinct.sentence,
             *_other_data(sound, metric),
         ],
@@ -143,7 +143,7 @@ def group_by_seed(
 
 
 def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None = None) -> list[RunT]:
-    """Return the runs of the group with the best mean; a group has one run unless runs are repeated.
+    """Return the runs of the group with the best mean. A run that was not repeated forms a group of its own.
 
     Args:
         runs: Candidates.
@@ -151,7 +151,7 @@ def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None
         mode: `min` or `max`. Default: guessed from the name of the metric.
 
     Returns:
-        Runs of the best group; empty if every run failed or lacks the metric.
+        Runs of the best group; empty if every run failed, crashed or lacks the metric.
 
     Raises:
         ConfigError: The mode cannot be guessed.
@@ -168,20 +168,20 @@ def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None
 
 
 def repeated_settings(runs: Sequence[RunView]) -> list[str]:
-    """Return the `group_by` that ignores settings that distinguish repetitions of a run, such as the seed."""
+    """Return a `group_by` that ignores the settings in which repetitions of a run differ, such as the seed."""
     settings = {name for run in runs for name in run.flat_config}
     return [f"-{name}" for name in REPEATING if name in settings]
 
 
 def _other_data(runs: Sequence[RunView], metric: str, *, brief: bool = False) -> list[str]:
-    """Return warnings about runs on different data. Different splits are expected, since seeds and folds differ."""
+    """Return warnings about runs that used different data. Different splits are expected, as seeds and folds differ."""
     first, *later = sorted(runs, key=lambda run: run.created)
     matches = [match_data(first, run, metric) for run in later]
     return describe_matches([match for match in matches if match.relation != "divided"], metric, brief=brief)
 
 
 def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, Measured]:
-    """Return the figures of the runs by metric: the given metric, and all validation and test metrics."""
+    """Return the runs' figures of the given metric and of the usual validation and test metrics, keyed by metric."""
     modes: dict[str, Mode] = {metric: mode}
     modes.update({name: direction for name, direction in _REPORTED.items() if name != metric})
     figures = {
@@ -192,7 +192,7 @@ def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, Meas
 
 
 def _pooled(group: str, members: Sequence[RunView], measured: Measured, metric: str) -> list[SeedGroup]:
-    """Return the accuracy over the images of all folds, if each fold validated once for each seed."""
+    """Return a row with the accuracy over the images of all folds, if every seed has each fold exactly once."""
     counts = [(figure.value, images_of(run, metric, figure.value)) for run, figure in measured]
     seeds = _complete_seeds(members)
     if not seeds or any(images is None for _, images in counts) or len(counts) < len(members):
@@ -221,7 +221,7 @@ def _pooled(group: str, members: Sequence[RunView], measured: Measured, metric: 
 
 
 def _complete_seeds(members: Sequence[RunView]) -> int:
-    """Return the number of seeds if each has all folds exactly once; else 0."""
+    """Return the number of seeds if every seed has each fold exactly once, else 0."""
     folds: dict[str, list[str]] = {}
     for run in members:
         folds.setdefault(identity(run.flat_config.get("seed")), []).append(str(run.flat_config.get("fold")))
@@ -234,13 +234,13 @@ def _complete_seeds(members: Sequence[RunView]) -> int:
 
 
 def _paired_metrics(figures: Sequence[dict[str, Measured]]) -> set[str]:
-    """Return the metrics for which all groups of several runs have the same seeds and folds."""
+    """Return the metrics for which all groups with several runs have the same seeds and folds."""
     names = {name for group in figures for name in group}
     return {name for name in names if _are_paired([group[name] for group in figures if len(group.get(name, [])) > 1])}
 
 
 def _are_paired(groups: Sequence[Measured]) -> bool:
-    """Return whether there are several groups, each with one run for each of the same seeds and folds."""
+    """Return whether there are several groups and all have the same seeds and folds, with one run for each."""
     if len(groups) < 2:
         return False
     repetitions = [[_repetition(run) for run, _ in measured] for measured in groups]
@@ -259,7 +259,7 @@ def _values(measured: Measured, *, paired: bool) -> list[float]:
 
 
 def _tied(figures: Sequence[dict[str, Measured]], paired: AbstractSet[str]) -> list[set[str]]:
-    """Return for each group the metrics whose mean does not differ significantly from that of the first group.
+    """Return for each group the metrics whose mean does not differ significantly from the mean of the first group.
 
     Groups with a single run are not compared.
     """
@@ -313,7 +313,7 @@ def _best_of_test(figures: Iterable[dict[str, Measured]]) -> list[str]:
 
 
 def _best_first(rows: Sequence[SeedGroup], metric: str, mode: Mode) -> str:
-    """Return the sentence about the order of the groups and the mark; empty if there is only one group."""
+    """Return a sentence that explains the order of the groups and the mark; empty if there is only one group."""
     if len({row.group for row in rows}) < 2:
         return ""
     tie = "; means marked = do not differ significantly from the first" if any(row.tied for row in rows) else ""
@@ -330,7 +330,7 @@ def _why_unmarked(rows: Sequence[SeedGroup]) -> str:
 def _about_intervals(rows: Sequence[SeedGroup]) -> str:
     if all(row.runs == 1 for row in rows):
         return ""
-    return "The 95 % interval is that of the mean (Student's t); std and range are those of the runs."
+    return "The 95 % interval is for the mean (Student's t); std and range describe the individual runs."
 
 
 def _methods(rows: Sequence[SeedGroup], paired: AbstractSet[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Confidence intervals and significance tests of shares and means."""
+"""Confidence intervals and significance tests for proportions and means."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LEVEL = 0.05
 """Significance level."""
 
 _LARGEST_Z = 40.0
-"""Number of standard deviations at which p is too small for a float."""
+"""Number of standard deviations beyond which p is too small for a float."""
 _ROUNDING = 10 * sys.float_info.epsilon
-"""Standard error, relative to the values, up to which values count as constant, as in R's `t.test`."""
+"""Maximum standard error of values that count as constant, as a fraction of the largest value, as in R's `t.test`."""
 _MAX_TERMS, _TOLERANCE = 1000, 1e-15
-"""Largest number of terms of a continued fraction, and relative change at which it has converged."""
+"""Maximum number of terms of a continued fraction, and the relative change below which the fraction has converged."""
 
 
 class Interval(NamedTuple):
@@ -29,12 +29,12 @@ class Interval(NamedTuple):
 
 
 def wilson(share: float, count: int, z: float = Z_95) -> Interval:
-    """Return Wilson's score interval of a share of independent trials.
+    """Return Wilson's score interval for a proportion of independent trials.
 
-    It stays inside [0, 1] and does not vanish at 0 or 1, unlike share +- 2 standard errors.
+    Unlike `share` +- 2 standard errors, this interval stays inside [0, 1] and has a width above 0 at the ends.
 
     Args:
-        share: Observed share, 0 to 1.
+        share: Observed proportion, 0 to 1.
         count: Number of trials.
         z: Quantile of the normal distribution. Default: the quantile for 95 %.
 
@@ -47,15 +47,15 @@ def wilson(share: float, count: int, z: float = Z_95) -> Interval:
     z2 = z * z
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = z / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count))
-    # At 0 and 1 the bound equals the share; rounding must not move it beyond.
+    # At 0 and 1, one bound equals the share; a rounding error must not exclude the share from the interval.
     return Interval(min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share))
 
 
 def shares_p(first: float, first_count: int, second: float, second_count: int) -> float:
-    """Return the two-sided p value of the difference between two shares: the p at which Newcombe's interval excludes 0.
+    """Return the two-sided p value of the difference between two proportions, based on Newcombe's interval.
 
-    The shares are assumed to be independent. Two models usually fail on the same images, so p tends to be too high. If
-    the individual predictions are known, use `mcnemar_p`.
+    It is the smallest p at which the interval excludes 0. The proportions are assumed to be independent. Two models
+    often fail on the same images, so p tends to be too high. If the individual predictions are known, use `mcnemar_p`.
 
     Source: R. G. Newcombe, Interval estimation for the difference between independent proportions: method 10,
         Statistics in Medicine 17 (1998), 873-890, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I
@@ -90,7 +90,7 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
 
 def holm(ps: Sequence[float]) -> list[bool]:
-    """Return which of several comparisons are significant, with a family-wise error rate of at most 5 %.
+    """Return for each comparison whether it is significant. The family-wise error rate is at most 5 %.
 
     Source: S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6
         (1979), 65-70, https://www.jstor.org/stable/4615733
@@ -104,7 +104,7 @@ def holm(ps: Sequence[float]) -> list[bool]:
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
-    """Return the 95 % interval of a mean; None for fewer than two values.
+    """Return the 95 % interval for the mean; None for fewer than two values.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
     """
@@ -119,8 +119,8 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
     """Return the two-sided p value of the difference between two means (Welch's t test); 1 for fewer than two values.
 
     If the values on each side are equal, Student's t is not defined, and a few equal values do not prove that the
-    spread is zero. The exact permutation test is used instead. It counts the ways in which chance can divide the
-    values.
+    spread is zero. Then the exact permutation test is used. Its p value depends on the number of ways to divide the
+    values into two groups.
 
     Source: B. L. Welch, The generalization of `Student's' problem when several different population variances are
         involved, Biometrika 34 (1947), doi:10.1093/biomet/34.1-2.28
@@ -139,7 +139,7 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the two-sided p value of the mean difference of pairs (paired t test); 1 for fewer than two pairs.
+    """Return the two-sided p value of the mean difference between pairs (paired t test); 1 for fewer than two pairs.
 
     If all differences are equal, Student's t is not defined, and a few equal differences do not prove that their spread
     is zero. The values are then compared without their pairs (`means_p`), which needs a larger difference.
@@ -167,7 +167,7 @@ def t_95(freedom: float) -> float:
     """
     if not 1 <= freedom < math.inf:
         raise ValueError(f"no quantile for {freedom} degrees of freedom")
-    low, high = Z_95, 13.0  # the quantiles for infinitely many degrees of freedom and, rounded up, for one degree
+    low, high = Z_95, 13.0  # quantile for infinitely many degrees of freedom, and quantile for one degree, rounded up
     while (middle := (low + high) / 2) not in (low, high):
         if _two_sided_p(middle, freedom) > 0.05:
             low = middle
@@ -177,7 +177,7 @@ def t_95(freedom: float) -> float:
 
 
 def _is_constant(error: float, values: Sequence[float]) -> bool:
-    """Return whether a squared standard error is only a rounding error of values of this size."""
+    """Return whether a squared standard error is so small that it can result from rounding the values."""
     return math.sqrt(error) <= _ROUNDING * max(map(abs, values))
 
 
@@ -189,13 +189,14 @@ def _squared_error(values: Sequence[float]) -> float:
 def _two_sided_p(t: float, freedom: float) -> float:
     """Return the probability that the absolute value of Student's t exceeds `t`, which is at least 0.
 
-    It equals the regularized incomplete beta function at freedom / (freedom + t^2), computed as a continued fraction.
+    The probability equals the regularized incomplete beta function at freedom / (freedom + t^2), which is computed as a
+    continued fraction.
     Source: https://dlmf.nist.gov/8.17.E22, evaluated by Lentz's algorithm (https://dlmf.nist.gov/3.10#iii)
     """
     a, b, x, complement = freedom / 2, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t)
     if complement == 0:
         return 1.0
-    if x > (a + 1) / (a + b + 2):  # the fraction of the complement converges faster
+    if x > (a + 1) / (a + b + 2):  # the continued fraction for the complement converges faster
         return 1 - _beta_fraction(b, a, complement)
     return _beta_fraction(a, b, x)
 

@@ -1,1 +1,1 @@
-"""Read-only SQL queries on the runs of a store, executed by DuckDB."""
+"""Read-only SQL queries on the runs of a store. DuckDB executes them."""

@@ -1,4 +1,4 @@
-"""Sources of the view `points`: Parquet files, which DuckDB reads itself, and a stream of all other points."""
+"""Sources of the view `points`: Parquet files that DuckDB reads itself, and a stream of all other points."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _SCHEMA = pa.schema(
     ]
 )
 _GLOB = frozenset("*?[")
-"""Characters of glob patterns. DuckDB would match other files, so runfolio reads paths with these characters itself."""
+"""Glob characters. In a path with these, DuckDB would match other files, so runfolio reads the points itself."""
 
 
 class PointStream:
-    """Points of runs as a stream of Arrow batches. Each scan reads them again."""
+    """Points of runs as a stream of Arrow batches. Each scan reads the points again."""
 
     def __init__(self, runs: Sequence[RunView]) -> None:
         self._runs = runs
@@ -44,7 +44,9 @@ class PointStream:
 
 
 def split_sources(runs: Sequence[RunView]) -> tuple[dict[str, str], list[RunView]]:
-    """Return the files that contain exactly the points of one run, by path with the run's id, and all other runs."""
+    """Return the files that DuckDB can read itself, and the runs whose points must be streamed.
+    A file is included if it contains exactly the points of one run. The mapping's keys are paths, its values run ids.
+    """
     files: dict[str, str] = {}
     others: list[RunView] = []
     for run in runs:
@@ -57,7 +59,7 @@ def split_sources(runs: Sequence[RunView]) -> tuple[dict[str, str], list[RunView
 
 
 def points_sql(files: dict[str, str]) -> str:
-    """Return a SELECT of all points. It needs the tables `point_files` (path, run) and `streamed_points`."""
+    """Return a SELECT for all points. The tables `point_files` (path, run) and `streamed_points` must exist."""
     streamed = "FROM streamed_points"
     if not files:
         return streamed
@@ -73,7 +75,7 @@ def quote(text: str) -> str:
 
 
 def _only_segment(run: RunView) -> str | None:
-    """Return the path of the only point file of an undamaged run with one attempt and one process, else None."""
+    """Return the path of a run's only point file; None if the run is damaged or has several attempts or processes."""
     attempts = run.document.attempts
     if run.problems or len(attempts) != 1 or not _GLOB.isdisjoint(str(run.folder)):
         return None
@@ -85,7 +87,8 @@ def _only_segment(run: RunView) -> str | None:
 
 
 def _names(run: RunView, folder: str) -> list[str]:
-    """Return the names of the files in a folder; other entries get a name that leaves the run to runfolio's reader."""
+    """Return the names of the files in a folder. For an entry that is not a file, a name is returned that makes
+    `_only_segment` reject the run."""
     try:
         with RecordPath(run.folder, folder).scan() as entries:
             return [

@@ -1,4 +1,4 @@
-"""SQL queries on runs, in a DuckDB connection that can only read the store."""
+"""Execution of SQL queries on runs, in a DuckDB connection that can only read the store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VIEWS = {
 _POINTS = "points"
 _FILES = pa.schema([("path", pa.string()), ("run", pa.string())])
 _CONFIG = {
-    "python_enable_replacements": "false",  # variables of the caller are not tables
+    "python_enable_replacements": "false",  # do not treat the caller's variables as tables
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
@@ -35,7 +35,7 @@ _CONFIG = {
 
 
 class QueryResult(ArrowFrame):
-    """Result of a query: `to_arrow()`, `to_pandas()`, `to_polars()`, and a table in a notebook."""
+    """Result of a query. Convert it with `to_arrow()`, `to_pandas()` or `to_polars()`; notebooks show it as a table."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
@@ -82,7 +82,7 @@ def _import_duckdb() -> Any:
 
 
 def _needed_views(query: str) -> list[str]:
-    """Return the views that a query may use. A query without any of their names may list the views, so it gets all."""
+    """Return the views that a query needs: those it names, or all if it names none, since it may list the views."""
     words = query.lower()
     named = [name for name in (*VIEWS, _POINTS) if name in words]
     return named or [*VIEWS, _POINTS]
@@ -100,7 +100,7 @@ def _add_views(connection: Any, names: Sequence[str], runs: Sequence[RunView]) -
 
 
 def _lock(connection: Any, store: Path) -> None:
-    """Restrict the connection to the store's folder. DuckDB could still write there, so `check_query` is needed too."""
+    """Restrict the connection to the store's folder. DuckDB could still write there, which `check_query` prevents."""
     connection.execute(f"SET allowed_directories = [{point_sources.quote(str(store))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -117,7 +117,7 @@ def _remedy(error: Exception, duckdb: Any) -> str:
 
 
 def _plain_columns(table: pa.Table) -> pa.Table:
-    """Return the table with decimals (sums of integers) as integers or floats, and with unique column names."""
+    """Convert decimals (such as sums of integers) to integers or floats, and make the column names unique."""
     names: list[str] = []
     for number, name in enumerate(table.column_names):
         names.append(name if name not in names else f"{name}_{number + 1}")

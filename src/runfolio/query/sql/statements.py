@@ -1,4 +1,4 @@
-"""Check that an SQL query is one statement that only reads, before the query is run."""
+"""Check that an SQL query is a single, read-only statement."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ONLY_READING = "only one SELECT or EXPLAIN SELECT is allowed, since the record 
 def check_query(query: str, duckdb: Any) -> None:
     """Check that a query is exactly one SELECT or EXPLAIN SELECT.
 
-    DuckDB may write files below the folders that it may read (`COPY ... TO`, `ATTACH`, `EXPORT`), and `EXPLAIN ANALYZE`
-    executes the statement that it explains. All other statements are therefore rejected.
+    All other statements are rejected, since DuckDB can write files in the folders that it is allowed to read (`COPY ...
+    TO`, `ATTACH`, `EXPORT`). `EXPLAIN ANALYZE` executes the explained statement, so that statement is checked too.
 
     Raises:
-        ConfigError: The query is something else, or cannot be parsed.
+        ConfigError: The query is a different statement, has several statements, or cannot be parsed.
     """
     kinds = _statement_kinds(query, duckdb)
     if kinds == ["EXPLAIN"]:

@@ -1,4 +1,4 @@
-"""Tables of runs for SQL. A table is built only if a query names it."""
+"""Tables that SQL queries can use. A table is built only if a query needs it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from runfolio.record.points.metric_summary import MetricSummary
 
 
 def runs_view(runs: Sequence[RunView]) -> pa.Table:
-    """Return one row per run with its facts."""
+    """Return a table with one row per run and one column per fact."""
     return _utc(
         pa.table({name: value_array([fact(run) for run in runs]) for name, fact in {**FACTS, **MORE_FACTS}.items()})
     )
 
 
 def params_view(runs: Sequence[RunView]) -> pa.Table:
-    """Return one row per run and setting."""
+    """Return a table with one row per run and setting."""
     return _values(runs, lambda run: run.flat_config)
 
 
 def summary_view(runs: Sequence[RunView]) -> pa.Table:
-    """Return one row per run and result."""
+    """Return a table with one row per run and result."""
     return _values(runs, lambda run: run.flat_summary)
 
 
 def metrics_view(runs: Sequence[RunView]) -> pa.Table:
-    """Return one row per run and metric with the summary of the curve."""
+    """Return a table with one row per run and metric, which contains the summary of the curve."""
     summaries = [(run, name, summary) for run in runs for name, summary in run.metrics.items()]
     numbers = {field.name: pa.float64() if field.type == "float" else pa.int64() for field in fields(MetricSummary)}
     rows = [asdict(summary) for _, _, summary in summaries]
@@ -74,7 +74,7 @@ def _texts(values: Sequence[str | None]) -> pa.Array:
 
 
 def _utc(table: pa.Table) -> pa.Table:
-    """Return a table with UTC times without a time zone, since DuckDB needs an extension for time zones."""
+    """Remove the time zone from all UTC times of a table, since DuckDB needs an extension for time zones."""
     for number, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             table = table.set_column(number, field.name, table.column(number).cast(pa.timestamp("us")))

@@ -1,1 +1,1 @@
-"""Tables of runs: run list, leaderboard and comparison."""
+"""Tables of runs: the list of runs, the leaderboard and the comparison."""

@@ -35,7 +35,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric, for the runs that have it."""
+    """Values of one metric for the runs that have the metric."""
 
     metric: str
     mode: Mode | None
@@ -60,19 +60,19 @@ class Comparison:
     same: int
     """Number of settings with the same value in all runs."""
     summary: list[Difference]
-    """Differing results, sorted by key; only results that are single values."""
+    """Differing results, sorted by key. Only results that consist of a single value are compared."""
     metrics: list[MetricRow]
     data: list[Difference]
-    """Data with differing fingerprints, by name."""
+    """Data sets whose fingerprints differ, sorted by name."""
     caption: Caption
-    """Warnings about differing data, and the number of equal settings."""
+    """Warnings about differing data, and the number of settings that are the same in all runs."""
 
 
 def compare(runs: Sequence[RunView]) -> Comparison:
     """Compare the settings, data, results and metrics of two or more runs.
 
     Raises:
-        ConfigError: There are fewer than two runs.
+        ConfigError: Fewer than two runs are given.
     """
     if len(runs) < 2:
         raise ConfigError("there is nothing to compare: name two or more runs")
@@ -87,12 +87,12 @@ def compare(runs: Sequence[RunView]) -> Comparison:
 
 @dataclass(frozen=True)
 class ComparedColumns:
-    """Columns of a comparison with one row per run."""
+    """Columns of a comparison table with one row per run."""
 
     columns: list[RunsColumn]
-    """Differing settings and data, figures of metrics, and last values that differ from these figures."""
+    """Differing settings and data, the figure of each metric, and the last value if it differs from the figure."""
     naming: list[str]
-    """Settings that only name a run, such as an output folder, and have no column."""
+    """Settings without a column, because they only name a run, such as an output folder."""
     hidden: int
     """Number of results and metrics without a column."""
 
@@ -103,7 +103,7 @@ def compared_columns(runs: Sequence[RunView], comparison: Comparison, *, everyth
     Args:
         runs: Compared runs.
         comparison: Comparison of these runs.
-        everything: Include settings that only name a run, and all metrics.
+        everything: Include all metrics, and also the settings that only name a run.
     """
     naming = [] if everything else naming_settings(runs)
     differing = {row.key for row in comparison.config}.difference(naming)
@@ -130,7 +130,7 @@ def _differ(last: Any, figure: Any) -> bool:
 
 
 def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int) -> Caption:
-    """Return warnings about data that differ from the data of the first run, and the number of equal settings."""
+    """Return warnings about data that differ from the first run's data, and the number of identical settings."""
     by_data = {row.key: [match_data(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
     brief, full = (
         [sentence for name, matches in by_data.items() for sentence in describe_matches(matches, name, brief=brief)]
@@ -141,7 +141,7 @@ def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int) -> 
 
 
 def _single_results(run: RunView) -> dict[str, Any]:
-    """Return the results that fit into a table cell, which a confusion matrix, for example, does not."""
+    """Return the results that fit into a table cell. A confusion matrix, for example, does not fit."""
     return {name: value for name, value in run.flat_summary.items() if not isinstance(value, (list, dict))}
 
 

@@ -30,7 +30,7 @@ TEST = "test/acc"
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Row of one run. Figures that the run did not report are None."""
+    """Row of the leaderboard for one run. A figure is None if the run did not report it."""
 
     label: str
     id: str
@@ -38,11 +38,11 @@ class Row:
     """Folder relative to the store."""
     state: str
     reason: str | None
-    """Reason why the run ended, if there is one."""
+    """Reason why the run ended; None if unknown."""
     value: float | None
     """Value of the metric that orders the leaderboard."""
     low: float | None
-    """Lower end of the 95 % Wilson interval of `value`; None if `value` is not a share of `images`."""
+    """Lower end of the 95 % Wilson interval for `value`; None if `value` is not a proportion of `images`."""
     high: float | None
     images: int | None
     """Number of images that `value` was measured on."""
@@ -53,11 +53,11 @@ class Row:
     test: float | None
     """Test accuracy, 0 to 1; None if the run was not tested."""
     test_low: float | None
-    """Lower end of the 95 % interval of `test` (Wilson)."""
+    """Lower end of the 95 % Wilson interval for `test`."""
     test_high: float | None
     test_images: int | None
     test_data: DataMatch = SAME
-    """Comparison of the test data with the test data of the first row."""
+    """Comparison of the run's test data with the test data of the first row."""
     parameters: float | None
     size_mb: float | None
     epoch_seconds: float | None
@@ -70,26 +70,26 @@ class Leaderboard:
 
     metric: str
     heading: str
-    """Metric with the kind of its figures, such as `val/acc best`."""
+    """Metric name with the kind of its figures, such as `val/acc best`."""
     mode: Mode
     columns: list[str]
-    """Fields of `Row` that at least one run has."""
+    """Fields of `Row` that have a value in at least one row."""
     rows: list[Row]
-    """Rows, the best first, then runs without the metric, then failed and crashed runs."""
+    """Rows in this order: runs with the metric (best first), runs without the metric, failed and crashed runs."""
     caption: Caption
-    """Explanation of the order, the intervals and the marks."""
+    """Sentences that explain the order, the intervals and the marks."""
 
 
 def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | None = None) -> Leaderboard:
-    """Return the runs ordered by the figure of a metric (`figures.figure_of`).
+    """Return the runs, ordered by their figures for a metric (see `figures.figure_of`).
 
-    Other columns are results from the summary: `test/acc`, `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`.
+    The other columns are results from the summary: `test/acc`, `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`.
     Reproductions and copies of a run are left out.
 
     Args:
         runs: Runs to order.
-        metric: Metric that orders the runs. Default: see `ranking.default_metric`.
-        mode: `min` or `max`. Default: guessed from the name of the metric.
+        metric: Metric to order the runs by. Default: see `ranking.default_metric`.
+        mode: `min` or `max`. Default: guessed from the metric's name.
 
     Raises:
         NotFound: There are no runs.
@@ -163,7 +163,7 @@ def _interval(share: float | None, images: int | None) -> Interval | None:
 
 
 def _order(run: RunView, metric: str, mode: Mode) -> tuple[Any, ...]:
-    """Return the sort key of a run: by the metric, then runs without it, then failed and crashed runs."""
+    """Return the sort key of a run. The order is: runs with the metric, runs without it, failed and crashed runs."""
     is_missing = figure_of(run, metric, mode) is None
     return run.state in BROKEN, is_missing, *((run.created,) if is_missing else ranking_key([run], metric, mode))
 
@@ -181,7 +181,7 @@ def _test_sentences(rows: Sequence[Row], metric: str) -> list[str]:
     if not tested or metric == TEST:
         return []
     images = _count_range(row.test_images for row in tested)
-    interval = f"; the interval of {TEST} is for {images} test images" if images else ""
+    interval = f"; the interval of {TEST} is based on {images} test images" if images else ""
     if len(tested) == 1:
         return [
             f"1 run was tested{interval}.",
@@ -195,7 +195,7 @@ def _test_sentences(rows: Sequence[Row], metric: str) -> list[str]:
 
 
 def _with_data_matches(rows: list[Row], runs: Mapping[str, RunView], metric: str) -> list[Row]:
-    """Return the rows with the comparison of their data, except for rows without a figure."""
+    """Add to each row that has a figure the comparison of its data with the data of the first row."""
     if not rows or rows[0].value is None:
         return rows
     first = runs[rows[0].run_path]
@@ -212,7 +212,7 @@ def _with_data_matches(rows: list[Row], runs: Mapping[str, RunView], metric: str
 
 
 def _data_sentences(rows: Sequence[Row], metric: str, *, brief: bool = False) -> list[str]:
-    """Return sentences that explain the marks of differing data."""
+    """Return sentences that explain the marks for differing data."""
     matches = {metric: [row.data for row in rows]}
     if metric != TEST:
         matches[TEST] = [row.test_data for row in rows]
@@ -237,20 +237,20 @@ def _with_ties(rows: list[Row]) -> list[Row]:
 
 
 def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
-    """Return for each of `others` whether it does not differ significantly from the best share.
+    """Return for each of `others` whether it does not differ significantly from the best proportion.
 
-    Each comparison adds a chance of a false positive; Holm's procedure limits the total to 5 %. The shares are assumed
-    to be independent, so models that were tested on the same images are marked too often.
+    Each comparison adds a chance of a false positive; Holm's procedure limits the total to 5 %. The proportions are
+    assumed to be independent, so models that were tested on the same images are marked too often.
 
     Args:
-        best: Best share and its number of images.
-        others: Other shares and their numbers of images.
+        best: Best proportion and its number of images.
+        others: Other proportions and their numbers of images.
     """
     return [not differs for differs in holm([shares_p(*best, *other) for other in others])]
 
 
 def _image_count_warning(runs: Sequence[RunView], rows: Sequence[Row], metric: str) -> list[str]:
-    """Return a warning if the metric was measured on different numbers of images and no mark shows that."""
+    """Return a warning if the metric was measured on different numbers of images and no mark shows this."""
     if _data_sentences(rows, metric):
         return []
     images = f"{metric.partition('/')[0]}/images"
@@ -261,7 +261,7 @@ def _image_count_warning(runs: Sequence[RunView], rows: Sequence[Row], metric: s
 
 
 def _best_first(rows: Sequence[Row], metric: str, mode: Mode) -> str:
-    """Return the sentence about the order of the rows and the number of runs that may be as good as the first."""
+    """Return a sentence that states the order of the rows, and how many runs may be as good as the best run."""
     tied = sum(row.tied for row in rows)
     runs = "the run marked = does" if tied == 1 else f"the {tied} runs marked = do"
     tie = f"; {runs} not differ significantly from the best" if tied else ""
@@ -271,7 +271,7 @@ def _best_first(rows: Sequence[Row], metric: str, mode: Mode) -> str:
 def _methods(rows: Sequence[Row], *, guessed: bool) -> list[str]:
     sentences = [GUESSED] if guessed else []
     if images := _count_range(row.images for row in rows):
-        sentences.append(f"The 95 % interval of the metric (Wilson) is for {images} images.")
+        sentences.append(f"The 95 % interval of the metric (Wilson) is based on {images} images.")
     if any(row.tied for row in rows):
         sentences.append(
             "Runs are marked = by Newcombe's interval, with Holm's procedure for an overall error rate of 5 %."

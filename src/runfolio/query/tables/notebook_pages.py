@@ -1,4 +1,4 @@
-"""HTML pages that notebooks show for stores and runs."""
+"""HTML pages that notebooks display for stores and runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from runfolio.query.tables.runs_table import usual_results
 from runfolio.record.points.metric_summary import listed_metrics
 
 _SHOWN_FIELDS = 20
-"""Maximum number of settings, and of results, on the page of a run."""
+"""Maximum number of settings on the page of a run; the number of results has the same limit."""
 
 
 def folio_page(store: str, runs: Sequence[RunView]) -> str:
-    """Return the experiments of a store, newest first, each with its number of runs and the start of its newest run."""
+    """Return a page with the experiments of a store, the number of their runs and the start of the newest run."""
     counts = Counter(run.experiment for run in runs)
     states = Counter((run.experiment, run.state) for run in runs)
     newest: dict[str, RunView] = {}
@@ -37,7 +37,7 @@ def folio_page(store: str, runs: Sequence[RunView]) -> str:
 
 
 def run_page(run: RunView) -> str:
-    """Return a page with the state, settings and results of a run, and the curve of its main metric."""
+    """Return a page with the state, results and settings of a run, and the curve of its main metric."""
     facts = [
         ("run", f"{run.name} ({run.id})"),
         ("experiment", run.experiment),
@@ -65,7 +65,7 @@ def _section(title: str, fields: Sequence[tuple[str, object]], total: int) -> st
 
 
 def _main_curve(run: RunView, results: Sequence[str]) -> str:
-    """Return the curve of the first of the run's `results` that has a curve."""
+    """Return a plot of the first metric in `results` that has a curve; empty if there is no curve."""
     listed = set(listed_metrics(run.metrics))
     metric = next((name for name in results if name in listed), None)
     if metric is None:

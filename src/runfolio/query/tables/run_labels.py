@@ -13,10 +13,10 @@ _MAX_SETTINGS = 4
 
 
 def unique_labels(runs: Sequence[RunView]) -> list[str]:
-    """Return the name of each run, with the differing settings if several runs share it (`net lr=0.1`).
+    """Return the name of each run. If several runs share a name, the differing settings are added (`net lr=0.1`).
 
     Settings that only name a run, such as an output folder, are not used. If no setting or more than four settings
-    differ, the label has the id instead. If a copy of the run has the same id, the label is the folder.
+    differ, the id is added instead. If a copy of a run has the same id, the label is the folder.
     """
     by_name: dict[str, list[RunView]] = {}
     for run in runs:
@@ -29,13 +29,13 @@ def unique_labels(runs: Sequence[RunView]) -> list[str]:
 
 
 def name_labels(runs: Sequence[RunView]) -> list[str]:
-    """Return the name of each run, with its id if several runs share it, for tables with columns of settings."""
+    """Return the name of each run, for tables that show settings in columns. If runs share a name, the id is added."""
     counts = Counter(run.name for run in runs)
     return _with_folders([run.name if counts[run.name] == 1 else f"{run.name} ({run.id})" for run in runs], runs)
 
 
 def _settings_labels(name: str, runs: Sequence[RunView]) -> list[str]:
-    """Return labels of runs with the same name: their differing settings or, if these are not unique, their ids."""
+    """Return labels for runs that have the same name. Ids are used for labels that the settings do not make unique."""
     naming = naming_settings(runs)
     differing = [key for key in differing_settings(runs) if key not in naming]
     if not 1 <= len(differing) <= _MAX_SETTINGS:

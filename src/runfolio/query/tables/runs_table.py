@@ -1,4 +1,4 @@
-"""Table of runs: its columns, values and order."""
+"""Table of runs: columns, values, and notes about the columns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Table:
 
     columns: list[RunsColumn]
     rows: list[list[Any]]
-    """Values by run and column; None if the run has no value."""
+    """Values by run and column; None if a run has no value in the column."""
     notes: list[str]
     """Explanations of the columns, one sentence each."""
 
@@ -49,7 +49,7 @@ def table(
     sorted_by: str | None = None,
     others: Sequence[RunView] = (),
 ) -> Table:
-    """Return the runs as a table, in their order.
+    """Return the runs as a table, in the given order.
 
     Args:
         runs: Runs of the table.
@@ -57,11 +57,11 @@ def table(
             `archived`, `series`, `lineage`, `host`, `device`, `commit`, `folder`, `data.val` (a fingerprint), or
             a setting, result or metric (see `columns.find_column`), such as `lr`, `val/acc` or `metrics.lr`.
             Default: basic facts, differing settings, and up to three common results.
-        sorted_by: Column by which the runs are sorted. A note says what its name means if it is ambiguous.
-        others: Runs without a row, whose columns can also be named.
+        sorted_by: Column by which the runs are sorted. If its name is ambiguous, a note says which column was used.
+        others: Runs that have no row in the table, but whose columns can be named too.
 
     Raises:
-        NotFound: No run has the column; the message names the most similar ones.
+        NotFound: No run has the column; the message lists the most similar names.
     """
     chosen = _find(columns, runs, others) if columns is not None else _default_columns(runs)
     named = [*(chosen if columns is not None else []), *_find([sorted_by] if sorted_by else [], runs, others)]
@@ -70,7 +70,7 @@ def table(
 
 
 def _find(names: Sequence[str], runs: Sequence[RunView], others: Sequence[RunView]) -> list[RunsColumn]:
-    """Return the columns that names refer to in `runs`, or else in `others`, which are read only if needed."""
+    """Return the columns with the given names. They are looked up in `runs`, and then in `others` only if needed."""
     try:
         return find_columns(names, runs)
     except NotFound:
@@ -83,7 +83,7 @@ def _default_columns(runs: Sequence[RunView]) -> list[RunsColumn]:
     tags = ["tags"] if any(run.tags for run in runs) else []
     naming = naming_settings(distinct_runs(runs).runs)
     settings = [name for name in differing_settings(runs) if name not in naming]
-    # A setting with several values is more useful than one that some runs merely lack.
+    # A setting with several values is more useful than a setting that has one value and is missing from some runs.
     settings.sort(
         key=lambda name: len({identity(run.flat_config[name]) for run in runs if name in run.flat_config}) < 2
     )
@@ -93,7 +93,7 @@ def _default_columns(runs: Sequence[RunView]) -> list[RunsColumn]:
 
 
 def usual_results(runs: Sequence[RunView]) -> list[str]:
-    """Return the names of results and metrics, the most common first."""
+    """Return the names of results and metrics, the most important first."""
     counts: Counter[str] = Counter()
     for run in runs:
         counts.update({*numbers_of(run), *listed_metrics(run.metrics)})
