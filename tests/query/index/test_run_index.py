@@ -50,8 +50,9 @@ def test_unchanged_run_is_not_read_again(folio, store):
 
 def let_time_pass(folder: Path) -> None:
     """Set the times of a run to an hour ago."""
+    earlier = time.time() - 3600
     for path in (folder, *folder.rglob("*")):
-        os.utime(path, (time.time() - 3600,) * 2)
+        os.utime(path, (earlier, earlier))
 
 
 @pytest.mark.parametrize("is_on_network", [False, True])
