@@ -17,6 +17,16 @@ def test_runs_are_listed_newest_first(store, write):
     assert [run.name for run in open_folio(store).runs()] == ["three", "two", "one"]
 
 
+def test_representation_of_many_runs_names_the_newest(store, write, edit, copy):
+    first = write("net-0")
+    for number in range(1, 22):
+        edit(copy(first, store / "digits" / f"net-{number}"), id=f"run{number:05}", name=f"net-{number}")
+
+    runs = open_folio(store).runs(sort="name")
+    assert repr(runs[:2]) == "<Runs: net-0, net-1>"
+    assert repr(runs).endswith(", 2 more>")
+
+
 def test_runs_are_filtered_by_experiment_and_state(store, write):
     write("a", experiment="digits")
     write("b", experiment="pets", state="failed", reason="out of memory")

@@ -35,8 +35,8 @@ def test_plain_parquet_of_any_writer_is_read(version: str):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (parquet(TEXTS, use_dictionary=True), "column text does not have plain values"),
-        (parquet(TEXTS, column_encoding={"text": "DELTA_BYTE_ARRAY"}), "column text does not have plain values"),
+        (parquet(TEXTS, use_dictionary=True), "column text is not PLAIN-encoded"),
+        (parquet(TEXTS, column_encoding={"text": "DELTA_BYTE_ARRAY"}), "column text is not PLAIN-encoded"),
         (parquet(pa.table({"many": [[1, 2]]})), "has lists"),
         (parquet(pa.table({"wide": pa.nulls(9, pa.binary(1 << 20))})), "values of FIXED_LEN_BYTE_ARRAY"),
         (

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from runfolio.query.sql.query_result import QueryResult
 
 STATES = (RUNNING, *ENDED, CRASHED)
+_NAMED = 20
+"""Maximum number of runs that the representation of a list names."""
 _FULL_SCAN_S = 60.0
 """Minimum seconds between two scans that compare all files, since network disks can report folder times late."""
 
@@ -73,7 +75,8 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         return len(self._rows)
 
     def __repr__(self) -> str:
-        return visible_line(f"<Runs: {', '.join(run.name for run in self) or 'none'}>")
+        names = [run.name for run in self[:_NAMED]] + ([f"{len(self) - _NAMED:,} more"] if len(self) > _NAMED else [])
+        return visible_line(f"<Runs: {', '.join(names) or 'none'}>")
 
     def without_archived(self) -> Runs:
         """Return the runs that are not archived."""

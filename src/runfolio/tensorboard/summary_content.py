@@ -69,7 +69,7 @@ def video_grid(video: Any) -> Any:
     array = media_content.as_numbers(video)
     if array.ndim != 5 or 0 in array.shape:
         raise ConfigError(
-            f"a video must have the axes [N, frames, channels, height, width], but its shape is {array.shape}"
+            f"a video must have the shape [batch, frames, channels, height, width], but its shape is {array.shape}"
         )
     return np.stack([image_grid(array[:, number], "NCHW") for number in range(array.shape[1])])
 
@@ -95,7 +95,7 @@ def single_meshes(*parts: Any) -> Iterator[tuple[Any, ...]]:
     arrays = [None if part is None else media_content.as_numbers(part) for part in parts]
     shapes = [array.shape for array in arrays if array is not None]
     if not shapes or any(len(shape) != 3 or shape[0] != shapes[0][0] for shape in shapes):
-        raise ConfigError(f"each part of a mesh must have the axes [N, number, 3], but the shapes are {shapes}")
+        raise ConfigError(f"each part of a mesh must have the shape [batch, count, 3], but the shapes are {shapes}")
     for index in range(shapes[0][0]):
         yield tuple(None if array is None else array[index] for array in arrays)
 

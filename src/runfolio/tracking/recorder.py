@@ -112,7 +112,7 @@ class Recorder:
         self.is_replaced = False
         """True if a later call of `init` has ended the run."""
         self.ends_as: RunOutcome | None = None
-        """Outcome of the run if it is not ended explicitly; None stands for the outcome of the process."""
+        """Outcome of a run that is not ended explicitly. If None, it is determined by how the process ends."""
         self.is_idle = False
         """True if no cell of the notebook is running, so that a signal does not change how the run ends."""
         self.monitors: list[Monitor] = []

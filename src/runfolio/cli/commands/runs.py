@@ -81,7 +81,9 @@ def list_runs(
     runfolio runs --columns name,lr,epochs,val/acc --csv > runs.csv
     """
     if watch and (output != "table" or not sys.stdout.isatty()):
-        raise click.UsageError("--watch needs a terminal, without --json or --csv", click.get_current_context())
+        raise click.UsageError(
+            "--watch needs a terminal and cannot be combined with --json or --csv", click.get_current_context()
+        )
     if group_by is not None and (sort or columns):
         raise click.UsageError("--group-by has its own columns and order; omit --sort and --columns")
     most = limit or (None if everything or output != "table" else _SHOWN)

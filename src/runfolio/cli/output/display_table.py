@@ -70,7 +70,7 @@ class DisplayTable:
     best: int | None = None
     """Index of the highlighted row."""
     in_blocks: bool = False
-    """True to print columns that do not fit in additional blocks below, each of which starts with the first column.
+    """Print columns that are too wide for the terminal below the others, in blocks that repeat the first column.
 
     False to shorten strings instead."""
 

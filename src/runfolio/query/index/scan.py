@@ -26,7 +26,7 @@ _SETTLED_S = 10.0
 """Seconds after an ended run's last change before a scan relies on folder times alone. File times can be coarse, and a
 folder may still be copied into the store."""
 _BATCH = 500
-"""Number of runs per write. After an interruption, the scan of a large store continues with the first unwritten run."""
+"""Number of runs per write. If a scan is interrupted, the next one only reads the runs that were not written yet."""
 
 Describe = Callable[[ScannedRun], str | None]
 """Function that returns the reason why a run ended."""

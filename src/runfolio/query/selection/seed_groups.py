@@ -57,7 +57,7 @@ class SeedGroup:
 
     @property
     def heading(self) -> str:
-        """Metric name with the kind of its figures, such as `val/acc best`."""
+        """Metric name followed by the kind of its values, such as `val/acc best`."""
         name, pooled, _ = self.metric.partition(POOLED)
         return f"{name} {self.figure}{pooled}"
 

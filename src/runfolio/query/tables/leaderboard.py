@@ -70,7 +70,7 @@ class Leaderboard:
 
     metric: str
     heading: str
-    """Metric name with the kind of its figures, such as `val/acc best`."""
+    """Metric name followed by the kind of its values, such as `val/acc best`."""
     mode: Mode
     columns: list[str]
     """Fields of `Row` that have a value in at least one row."""

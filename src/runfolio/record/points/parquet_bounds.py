@@ -133,7 +133,7 @@ def check_plain(file: pa.NativeFile, metadata: pq.FileMetaData, most_bytes: int)
             for page in _pages(file, column):
                 encoding = page.get(_DATA_KINDS.get(page.get(_PAGE_KIND, -1), ()))
                 if encoding not in _PLAIN_ENCODINGS:
-                    raise pa.ArrowInvalid(f"column {column.path_in_schema} does not have plain values")
+                    raise pa.ArrowInvalid(f"column {column.path_in_schema} is not PLAIN-encoded")
                 unpacked += page[_UNPACKED]
                 if unpacked > most_bytes:
                     raise pa.ArrowInvalid(f"it would take more than {most_bytes:,} bytes")

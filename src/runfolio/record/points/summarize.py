@@ -38,7 +38,7 @@ def add_later(summaries: dict[Name, MetricSummary], metric: Name, summary: Metri
 def summarize_columns(
     codes: NDArray[np.int32], steps: NDArray[np.int64], values: NDArray[np.float64]
 ) -> Iterator[tuple[int, MetricSummary]]:
-    """Yield the code and the summary of each series of points with equal codes; all arrays [n]."""
+    """Group the points by code, and yield each code with the summary of its points. All arrays have shape [n]."""
     if len(codes) == 0:
         return
     starts, stops = find_spans(codes)

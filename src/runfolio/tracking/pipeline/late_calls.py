@@ -61,6 +61,6 @@ class LateCalls:
         with contextlib.suppress(OSError, RunfolioError):
             document = RunDocument.read(self._folder)
             if document.attempts[-1].writer == self._writer:
-                for name, count in list(self._counts.items()):  # other threads may still count
+                for name, count in list(self._counts.items()):  # other threads may still add calls
                     document.count_refused(name, count)
                 document.write(self._folder)

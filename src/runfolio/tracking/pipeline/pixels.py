@@ -112,7 +112,7 @@ def _scaled(arrays: Sequence[Any], *, is_single: bool) -> Levels:
 
 
 def to_levels(array: Any, levels: Levels) -> Any:
-    """Convert the values of an array to levels, which are the pixels of an image."""
+    """Convert the values of an array to the pixel values of an image."""
     import numpy as np
 
     low, high = levels.low, levels.high

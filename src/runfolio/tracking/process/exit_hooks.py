@@ -48,7 +48,7 @@ class OpenRun(Protocol):
     """Run that ends with the process."""
 
     ends_as: RunOutcome | None
-    """Outcome of the run if it is not ended explicitly; None stands for the outcome of the process."""
+    """Outcome of a run that is not ended explicitly. If None, it is determined by how the process ends."""
     is_idle: bool
     """True if no cell of the notebook is running, so that a signal does not change how the run ends."""
 

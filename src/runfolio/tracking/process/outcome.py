@@ -64,8 +64,8 @@ class RunOutcome:
         this outcome.
 
         IPython and pytest catch the exception of a script and store it there. The exception counts only if the process
-        exits with an error or for an unknown reason. The exception does not count at a prompt, or if it was caught at a
-        prompt.
+        exits with an error or for an unknown reason. The exception is ignored in an interactive session, or if an
+        earlier interactive session caught it.
         """
         error = getattr(sys, "last_value", None)
         is_unknown = self == RunOutcome() and not hasattr(sys, "ps1")

@@ -25,8 +25,8 @@ class LinearAfterDropout(nn.Linear):
 def head_layers(model: nn.Module) -> tuple[str, ...]:
     """Return the names of the layers that return the logits. Only timm models can have several such layers.
 
-    A timm model names these layers. In any other model, the layer is the linear or convolutional layer that was
-    registered last. This is correct for tinyvgg, mlp, and all classification models of torchvision.
+    A timm model lists the names of these layers. In any other model, the layer is the linear or convolutional layer
+    that was registered last. This is correct for tinyvgg, mlp, and all classification models of torchvision.
     """
     published = getattr(model, "pretrained_cfg", {}).get("classifier")
     if published:
