@@ -215,3 +215,12 @@ def test_own_metric_under_system_is_a_metric_of_the_run(store: Path):
     assert list(recorded.metrics) == ["system/cpu_mine", "system/queue_length"]
     assert recorded.system_metrics == {}
     assert runfolio.open(store).best("system/queue_length", "max").id == run.id
+
+
+def test_frame_says_which_runs_are_reproductions_and_forks(store, write, edit):
+    write("net")
+    edit(write("again"), lineage={"kind": "reproduction", "run": "k3f9x2ab", "name": "net"})
+    runs = open_folio(store).runs(sort="name")
+
+    assert runs.to_arrow()["lineage"].to_pylist() == ["reproduction of net (k3f9x2ab)", None]
+    assert "lineage" not in runs[1:].to_arrow().column_names

@@ -136,10 +136,11 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
     def to_arrow(self) -> pa.Table:
         """Return a table with one row per run, in order. `to_pandas()` and `to_polars()` return it as a data frame.
 
-        The columns are `id`, `name`, `experiment`, `state`, `created` (UTC) and `duration_s`; `params.lr` for each
-        config value; `metrics.val/acc` for the last value of each metric; `metrics.val/acc.best` for its best value, if
-        its name shows the direction; and `summary.x` for each result. A column whose values are of several types is a
-        column of texts.
+        The columns are `id`, `name`, `experiment`, `state`, `created` (UTC) and `duration_s`; `lineage`, such as
+        `reproduction of net (k3f9x2ab)`, if a run is a fork or a reproduction; `params.lr` for each config value;
+        `metrics.val/acc` for the last value of each metric; `metrics.val/acc.best` for its best value, if its name
+        shows the direction; and `summary.x` for each result. A column whose values are of several types is a column of
+        strings.
         """
         return runs_frame(self)
 

@@ -36,6 +36,7 @@ MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
     "commit": lambda run: run.facts.commit,
     "folder": lambda run: run.run_path,
 }
+_LINEAGE = "lineage"
 _MEANINGS = {"params": "setting", "summary": "result", "metrics": "metric"}
 """Words for the kinds of values, in the order in which the kinds are tried for a bare name."""
 
@@ -161,7 +162,9 @@ def runs_frame(runs: Sequence[RunView]) -> pa.Table:
     """Return a table with one row per run and all columns (see `Runs.to_arrow`)."""
     import pyarrow as pa
 
-    columns = [RunsColumn(*_parts(name, runs)) for name in every_column(runs) if name not in MORE_FACTS]
+    # Means must not count a run twice, so the table says which runs repeat or continue another run.
+    left_out = MORE_FACTS.keys() - ({_LINEAGE} if any(run.facts.lineage for run in runs) else set())
+    columns = [RunsColumn(*_parts(name, runs)) for name in every_column(runs) if name not in left_out]
     return pa.table({column.full_name: value_array([column.value(run) for run in runs]) for column in columns})
 
 
