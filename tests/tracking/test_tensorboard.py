@@ -207,7 +207,7 @@ class TestTrouble:
 
         assert event_files(run.folder) == {}
         assert len([line for line in caplog.messages if "events.out.tfevents" in line]) == 1
-        assert "`runfolio tensorboard` writes one from the record" in caplog.text
+        assert "`runfolio tensorboard` writes a new one from the record" in caplog.text
         make_event_files(run.folder)
         (made,) = event_files(run.folder).values()
         assert len([1 for *_, value in contents(made.path) if "tag='loss'" in value or "tag='noise'" in value]) == 71
