@@ -34,6 +34,7 @@ soak: $(READY)  ## Long runs: kill -9 in a loop, memory over ten million points.
 
 bench: $(READY)  ## Measured figures beside other trackers, into docs/benchmarks.md; they are installed into .bench.
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.reading
 
 bench-training: $(READY)  ## The usual loop beside runfolio's: its series, its accuracy, what tracking adds; about an hour.
 	$(BIN)/python -m benchmarks.overhead
