@@ -37,6 +37,22 @@ def test_runs_are_filtered_by_experiment_and_state(store, write):
     assert len(folio.runs("digits", "failed")) == 0
 
 
+def test_names_that_are_not_utf8_find_no_run_and_keep_the_index(store, write, cache: Path):
+    write("net")
+    folio = open_folio(store)
+    folio.runs()
+    (index,) = cache.rglob("index.db")
+    inode, odd = index.stat().st_ino, os.fsdecode(b"\xff")
+
+    assert len(folio.runs(tags=[odd])) == 0
+    for ask in (lambda: folio.runs(odd), lambda: folio.run(odd), lambda: folio.runs(sort=odd)):
+        with pytest.raises(NotFound):
+            ask()
+    with pytest.raises(ConfigError):
+        folio.runs(where=f"name = '{odd}'")
+    assert index.stat().st_ino == inode
+
+
 def test_unknown_experiment_is_refused_with_similar_names(store, write):
     write(experiment="digits")
 

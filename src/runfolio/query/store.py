@@ -263,8 +263,11 @@ class Folio:
             NotFound: No run matches; the message lists the most similar names.
             Ambiguous: Several runs match; the message lists the newest of them.
         """
-        spelling = os.fspath(name)
         self._scan()
+        return self._find(os.fspath(name))
+
+    def _find(self, spelling: str) -> RecordedRun:
+        """Return the run that `spelling` names, as of the last scan."""
         run_paths = list(_possible_run_paths(self.store, spelling))
         runs = self._named(spelling, run_paths)
         run = find_by_name(spelling, runs, run_paths, _differences)
@@ -280,7 +283,8 @@ class Folio:
         Raises:
             NotFound, Ambiguous: For the same reasons as `run`.
         """
-        runs = dict.fromkeys(self.run(name).row for name in names)
+        self._scan()
+        runs = dict.fromkeys(self._find(os.fspath(name)).row for name in names)
         return Runs(self.store, self._index, list(runs))
 
     def runs_in(self, folders: Iterable[Path]) -> list[RecordedRun]:
@@ -314,7 +318,7 @@ class Folio:
 
     def _scan(self) -> None:
         check_store(self.store)
-        self._unread = self._index.use(self._fill)
+        self._unread = self._index.scan()
 
     def sql(self, query: str, runs: Runs | None = None) -> QueryResult:
         """Run one SELECT in DuckDB's SQL dialect. Convert the result with `to_arrow()`, `to_pandas()` or `to_polars()`.

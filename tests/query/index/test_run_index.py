@@ -77,6 +77,10 @@ def test_every_change_of_an_ended_run_is_seen(store, write, edit):
 
     folio.run("net").edits.tag("good")
     assert folio.run("net").tags == ["good"]
+    let_time_pass(folder)
+    assert folio.run("net").tags == ["good"]
+    folio.run("net").edits.tag("better")  # the folder of edits exists, so only its own time changes
+    assert folio.run("net").tags == ["good", "better"]
     edit(folder, experiment="pets")
     assert folio.run("net").experiment == "pets"
     (segment,) = (folder / "metrics").iterdir()

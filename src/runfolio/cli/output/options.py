@@ -121,8 +121,7 @@ def named_or_filtered_runs(folio: Folio, names: Sequence[str], filters: RunFilte
             + ("; not both" if names else ""),
             click.get_current_context(),
         )
-    named = {run.run_path: run for run in map(folio.run, names)}  # two names can refer to the same run
-    return list(named.values() or filter_runs(folio, filters).runs)
+    return list(folio.runs_named(names) if names else filter_runs(folio, filters).runs)
 
 
 BEST = "best"

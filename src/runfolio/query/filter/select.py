@@ -12,6 +12,7 @@ from runfolio.query.filter.parser import parse
 from runfolio.query.filter.sql import compile_filter
 from runfolio.query.filter.sql_order import NEWEST_FIRST, compile_order
 from runfolio.query.filter.sql_text import Sql, bound, joined, sql
+from runfolio.query.index.rows import is_encodable
 from runfolio.query.index.run_columns import ROW_COLUMNS, RunRow
 from runfolio.query.index.run_index import read_catalog
 from runfolio.query.index.tables import Catalog
@@ -38,6 +39,8 @@ class Selection:
         conditions += [sql("r.state = {}", bound(self.state))] if self.state is not None else []
         conditions += [
             sql("EXISTS (SELECT 1 FROM tags WHERE tags.run = r.run AND tag = {})", bound(tag))
+            if is_encodable(tag)
+            else sql("false")  # bytes of a command line that are not UTF-8: no run has such a tag
             for tag in dict.fromkeys(self.tags)
         ]
         conditions += [compile_filter(self.where, catalog, SQLITE, now=now)] if self.where is not None else []

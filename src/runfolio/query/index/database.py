@@ -22,6 +22,7 @@ BUSY_S = 10.0
 _VERSION = zlib.crc32(repr((__version__, FORMAT, TABLES)).encode()) & 0x7FFFFFFF or 1
 """Digest of the table definitions and the runfolio version, stored in the file as `user_version`."""
 _CACHE_KIB = 16_384
+"""Maximum memory for pages of the database, in KiB per connection."""
 
 Result = TypeVar("Result")
 Action = Callable[[sqlite3.Connection], Result]

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 import orjson
 
@@ -27,6 +27,7 @@ from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content.run_edits import EditedValues
 from runfolio.record.points.metric_summary import MetricSummary
 
+Filled = TypeVar("Filled")
 _OF_RUN = ("params", "results", "metrics", "data", "tags")
 """Tables that have rows for a run, in addition to `runs` and `documents`."""
 _METRICS_OF_RUN = f"""
@@ -43,7 +44,7 @@ _NAMES_OF_STORE = """
 _NAMES_OF_EXPERIMENT = "SELECT DISTINCT name_id FROM runs JOIN {0} USING (run) WHERE experiment = ?"
 
 
-class StoreIndex:
+class StoreIndex(Generic[Filled]):
     """Access to the index of one store. A damaged file is created again; if that fails, the index is kept in memory.
 
     Args:
@@ -51,7 +52,7 @@ class StoreIndex:
         fill: Scans the store into an empty index.
     """
 
-    def __init__(self, store: Path, fill: Callable[[IndexDatabase], object]) -> None:
+    def __init__(self, store: Path, fill: Callable[[IndexDatabase], Filled]) -> None:
         self._path = database.index_path(store)
         self._fill = fill
         self._database: IndexDatabase | None = None
@@ -61,8 +62,26 @@ class StoreIndex:
         """Call `action` with a connection, as `IndexDatabase.read` does. The action may be called a second time."""
         return self.use(lambda index: index.read(action))
 
+    def scan(self) -> Filled:
+        """Scan the store into the index, and return what `fill` returns."""
+        return self._retry(self._filled)
+
     def use(self, action: Callable[[IndexDatabase], Result]) -> Result:
         """Return `action(database)`. If the database fails, the action is called again with a new, filled database."""
+
+        def act(index: IndexDatabase) -> Result:
+            if index.is_empty:
+                self._filled(index)
+            return action(index)
+
+        return self._retry(act)
+
+    def _filled(self, index: IndexDatabase) -> Filled:
+        result = self._fill(index)
+        index.is_empty = False
+        return result
+
+    def _retry(self, action: Callable[[IndexDatabase], Result]) -> Result:
         for _ in range(2):
             if self._is_in_memory or self._path is None:
                 break
@@ -89,9 +108,6 @@ class StoreIndex:
             path = None if self._is_in_memory else self._path
             self._database = IndexDatabase(None) if path is None else database.open_file(path)
         self._database.prepare()
-        if self._database.is_empty:
-            self._fill(self._database)
-            self._database.is_empty = False
         return action(self._database)
 
 
