@@ -376,7 +376,7 @@ class Recorder:
             return
         if self.strict:
             computed = table()
-            table = lambda: computed  # noqa: E731
+            table = lambda: computed  # noqa: E731 - replaces the argument
         if self._answers is None:
             self._answers = AnswerLog(self.folder, self._attempt.attempt, self._note_lost_answers)
         answers = self._answers

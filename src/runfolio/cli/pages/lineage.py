@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def origin_line(run: RecordedRun) -> str | None:
-    """Return a line such as `forked from net (k3f9x2ab) at step 120, checkpoint best`; None if there is no parent."""
+    """Return a line that names the parent, such as `forked from net (k3f9x2ab) at step 120`; None without a parent."""
     if (lineage := run.document.lineage) is None:
         return None
     parent = f"{lineage.get('name')} ({lineage.get('run')})"
@@ -43,7 +43,7 @@ def _child_names(children: Iterable[RecordedRun]) -> str:
 
 
 def _verdict(run: RecordedRun, part: str) -> str:
-    """Return a colon and the verdict of a reproduction; empty if there is no verdict."""
+    """Return `: VERDICT` for a reproduction that has a verdict, or an empty string."""
     text = (run.edits.verdict or {}).get(part)
     return f": {text}" if text else ""
 

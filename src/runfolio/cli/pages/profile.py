@@ -72,5 +72,5 @@ def print_profile(folder: Path, profile: Profile) -> None:
 
 
 def _profile_folder(folder: Path) -> RecordPath:
-    """Return the folder that contains the profile's files, or the run's own folder if there is no profile."""
+    """Return the folder of the profile's files, or the run's folder if it has no profile."""
     return artifacts.find(folder, _PROFILE) or RecordPath(folder)

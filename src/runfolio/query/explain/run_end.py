@@ -105,7 +105,7 @@ def _killed(death: Death) -> str:
 
 
 def _crash(run: EndedRun) -> str:
-    """Return the location of a crash in C code, from the dump that Python printed; empty if there is no dump."""
+    """Return where C code crashed, according to the dump that Python printed, or an empty string without a dump."""
     log = (
         "\n".join(last_lines(log_path(run.folder, run.document.attempts[-1].writer), _CRASH_LINES))
         if run.document.attempts

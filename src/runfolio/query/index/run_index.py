@@ -271,7 +271,7 @@ def _check(connection: sqlite3.Connection) -> None:
         except (NotFound, KeyError):
             raise UnusableIndex from None
         if expected.run != row or any(
-            set(rows) != set(connection.execute(f"SELECT * FROM {table} WHERE run = ?", [expected.key]))  # noqa: S608
+            set(rows) != set(connection.execute(f"SELECT * FROM {table} WHERE run = ?", [expected.key]))  # noqa: S608 - our names
             for table, rows in tables.items()
         ):
             raise UnusableIndex

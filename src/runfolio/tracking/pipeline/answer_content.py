@@ -56,7 +56,7 @@ def answers_of(
     names = [str(index) for index in range(count)] if names is None else _texts(names, "names", count)
     if not callable(digests):
         given = None if digests is None else _texts(digests, "digests", count)
-        digests = lambda: given  # noqa: E731
+        digests = lambda: given  # noqa: E731 - replaces the argument
     truths = truths.reshape(count)
     if scores.ndim == 1:
         if classes is not None or probabilities:
