@@ -174,6 +174,10 @@ class Folio:
         NotFound: The folder does not exist.
     """
 
+    store: Path
+    trash: Trash
+    """Deleted runs."""
+
     def __init__(
         self, store: str | os.PathLike[str] | None = None, *, refresh: bool = False, progress: Progress = iter
     ) -> None:
@@ -185,8 +189,7 @@ class Folio:
 
     def _open(self, store: Path, progress: Progress, *, fill_first: bool) -> None:
         self.store = store
-        self.trash = Trash(self.store)
-        """Deleted runs."""
+        self.trash = Trash(store)
         self._unread: dict[str, str] | None = None
         """Problem of each run that the last scan could not read, keyed by folder; None before the first scan."""
         self._progress = progress
