@@ -319,6 +319,30 @@ def test_show_lists_values_that_could_not_be_stored(runfolio, tmp_path):
     assert "\x1b" not in shown
 
 
+def test_show_names_the_media_and_the_answers(runfolio, tmp_path):
+    with rf.init("net", store=tmp_path / "runs") as run:
+        for step in range(10):
+            run.log_text("sample\x1b[2J", "x", step=step)
+            run.log_text(f"note {step}", "x")
+        run.log_answers("test", None, [0, 1], np.eye(2) * 3)
+    page = runfolio("show").stdout
+
+    assert "text  sample\\x1b[2J (10), note 0, note 1, note 2, note 3, note 4 and 5 more" in page
+    assert "splits  test" in page
+
+
+def test_show_says_how_to_continue_an_unfinished_run(runfolio, tmp_path):
+    for name, saves, state in (("saved", True, "failed"), ("unsaved", False, "failed"), ("done", True, "finished")):
+        with rf.init(name, store=tmp_path / "runs") as run:
+            if saves:
+                run.checkpoint(step=1)
+            run.finish(state)
+
+    assert f"RUNFOLIO_RUN_ID={rf.open().run('saved').id}" in runfolio("show", "saved").stdout
+    assert "It saved no checkpoint" in runfolio("show", "unsaved").stdout
+    assert "Continue this run" not in runfolio("show", "done").stdout
+
+
 def test_best_names_the_run_and_which_data_chose(runfolio, three_runs):
     said = runfolio("best", "val/acc").stdout
 

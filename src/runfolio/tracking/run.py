@@ -430,6 +430,8 @@ class Run:
         disk. Then the signal ends the process.
 
         Args:
+            step: Last step that was logged before this state. A resumed run continues after this step. If log calls
+                count batches, pass the number of batches and store the epoch in the state, as `epoch=epoch`.
             metric: Quality of this state; NaN is never the best.
             mode: "max" if a higher metric is better, "min" if a lower metric is better.
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
