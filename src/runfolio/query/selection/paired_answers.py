@@ -118,9 +118,12 @@ def _by_name(answers: Answers) -> dict[str, _Answer] | None:
     if classes is None or len(set(answers.names)) < len(answers):
         return None
     digests = answers.digests or [None] * len(answers)
-    correct = (answers.predictions == answers.truths).tolist()
-    rows = zip(answers.names, answers.truths.tolist(), digests, correct, strict=True)
-    return {name: _Answer(classes[truth], digest or None, is_correct) for name, truth, digest, is_correct in rows}
+    truths: list[int] = answers.truths.tolist()
+    correct: list[bool] = (answers.predictions == answers.truths).tolist()
+    return {
+        name: _Answer(classes[truth], digest or None, is_correct)
+        for name, truth, digest, is_correct in zip(answers.names, truths, digests, correct, strict=True)
+    }
 
 
 def _same_item(answers: Iterable[_Answer]) -> bool:
