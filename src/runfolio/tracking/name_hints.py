@@ -29,7 +29,7 @@ RUN_NAMES: Mapping[str, str] = {
     "stop": "run.finish()",
     "track": 'run.log({"name": value}, step=step)',
 }
-"""What to use instead of a method that `Run` does not have."""
+"""Replacements for methods of other trackers that `Run` does not have."""
 
 MODULE_NAMES: Mapping[str, str] = {
     "Api": "runfolio.open()",
@@ -59,7 +59,7 @@ MODULE_NAMES: Mapping[str, str] = {
     "sweep": "the command `runfolio series`",
     "watch": "runfolio.current().watch(model)",
 }
-"""What to use instead of a name that the package `runfolio` does not have."""
+"""Replacements for names of other trackers that the package `runfolio` does not have."""
 
 
 def hint_at(hints: Mapping[str, str]) -> Callable[[_Function], _Function]:
@@ -89,7 +89,7 @@ def missing_name(owner: object, description: str, name: str, hints: Mapping[str,
         owner: Object without the attribute. Python suggests similar attributes of it.
         description: Description of the object, as Python would print it.
         name: Name of the attribute.
-        hints: What to use instead, keyed by name.
+        hints: Replacements, keyed by name.
     """
     hint = f"; use {hints[name]}" if name in hints else ""
     return AttributeError(f"{description} has no attribute {name!r}{hint}", name=name, obj=owner)
