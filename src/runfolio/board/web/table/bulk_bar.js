@@ -11,7 +11,7 @@ import { html } from "../parts/html.js";
 export function BulkBar({ count, archivedOnly, readOnly, act, only, children }) {
   const button = (/** @type {string} */ action, /** @type {string} */ text, /** @type {any} */ props = {}) =>
     html`<${Button} onClick=${(/** @type {any} */ event) => act(action, event)} ...${props}>${text}</${Button}>`;
-  return html`<div class="bulk" role="toolbar" aria-label="Selected runs">
+  return html`<div class="bulk table-tools" role="toolbar" aria-label="Selected runs">
     <b>${plural(count, "run")} selected</b>
     ${button("only", only ? "Draw the best" : "Draw these", { "aria-pressed": only })}
     ${!readOnly && [
@@ -21,6 +21,7 @@ export function BulkBar({ count, archivedOnly, readOnly, act, only, children }) 
       archivedOnly ? button("unarchive", "Take out of the archive", { title: "a" }) : button("archive", "Archive", { title: "a" }),
       button("delete", "Delete", { danger: true, title: "Del" }),
     ]}
+    <span class="spread"></span>
     ${children}
     ${button("clear", "Clear", { quiet: true, title: "Escape" })}
   </div>`;

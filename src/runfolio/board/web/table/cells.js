@@ -41,7 +41,7 @@ const CELLS = {
     html`<${Interval} value=${row.value} low=${row.low} high=${row.high} axis=${scale.axis} band=${scale.band} width=${column.width} height=${height} label=${intervalText(row, scale)} />`,
   spark: (row, column, { colour }) => row.spark && html`<${Spark} data=${row.spark} colour=${css(colour)} label="" />`,
   why: (row) => html`<span class="soft" title=${whyText(row)}>${whyText(row)}</span>`,
-  duration: (row) => duration(row.duration_s),
+  duration: (row) => duration(row.duration_s ?? null),
   time: (row, column) => timeCell(row[column.name] ?? row.cells[column.name]),
   tags: (row) => (row.tags ?? []).map((/** @type {any} */ tag) => html`<${Tag} name=${tagText(tag)} key=${tagText(tag)} />`),
   at: (row, column, { atStep }) => number(atStep?.[column.heading] ?? null),
@@ -80,7 +80,7 @@ export function cellText(row, column, scale) {
     case "why":
       return whyText(row);
     case "duration":
-      return duration(row.duration_s);
+      return duration(row.duration_s ?? null);
     case "figure":
       return valueFormat(scale)(row[column.name.slice(1)] ?? null);
     case "tags":
@@ -139,6 +139,11 @@ function intervalText(row, scale) {
 function StateCell({ row }) {
   if (row.members) return html`<span class="soft">n=${integer(row.n)}</span>`;
   return html`<${State} state=${row.state} />${row.state === "running" && row.progress != null && html`<span class="soft"> ${percent(row.progress)}</span>`}`;
+}
+
+/** Return the part of a label that tells runs of one name apart. @param {any} row */
+export function distinction({ name, label }) {
+  return label && label !== name ? label.replace(`${name} `, "") : "";
 }
 
 /** @param {any} row */

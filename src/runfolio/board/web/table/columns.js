@@ -17,7 +17,9 @@
 /**
  * @typedef {object} Reply First page of `/api/runs`, as far as the columns depend on it.
  * @property {string | null} [metric]
- * @property {number[] | null} [axis]
+ * @property {[number, number] | null} [band]
+ * @property {unknown[]} [groups]
+ * @property {Record<string, any[]>} [fields]
  * @property {(string | null)[]} [sparks]
  * @property {{name: string, heading: string, kind: string}[]} [columns]
  */
@@ -31,7 +33,7 @@ const FIELDS = {
   reason: { heading: "Reason", kind: "text", natural: 136 },
   experiment: { heading: "Experiment", kind: "text", natural: 136 },
   created: { heading: "Created", kind: "time", natural: 116 },
-  duration: { heading: "Duration", kind: "duration", natural: 92 },
+  duration_s: { heading: "Duration", kind: "duration", natural: 92 },
   tags: { heading: "Tags", kind: "tags", natural: 148 },
   notes: { heading: "Note", kind: "text", natural: 220 },
   archived: { heading: "Archived", kind: "boolean", natural: 96 },
@@ -48,6 +50,15 @@ const SPECIAL = {
   "@lowest": { heading: "Lowest", kind: "figure", natural: 84 },
   "@highest": { heading: "Highest", kind: "figure", natural: 84 },
 };
+/**
+ * Return the heading of a column that the table has a look of its own for, or else the given one.
+ * @param {string} name
+ * @param {string} heading
+ */
+export function headingOf(name, heading) {
+  return (FIELDS[name] ?? SPECIAL[name])?.heading || heading;
+}
+
 /** Order of the ranking, which is the order of a table that is not sorted otherwise. */
 export const RANK = "rank";
 const UNSORTABLE = new Set(["tags", "lineage", "archived"]);
@@ -146,11 +157,13 @@ function defaults(reply) {
   const names = [
     "name",
     "state",
+    reply.fields?.tags?.some((tags) => tags.length > 0) ? "tags" : "",
     reply.metric ? "@value" : "",
-    reply.axis ? "@interval" : "",
+    reply.band || reply.fields?.low?.some((low) => low !== null) ? "@interval" : "",
     reply.sparks?.some(Boolean) ? "@spark" : "",
     ...(reply.columns ?? []).map(({ name }) => name),
-    "duration",
+    "duration_s",
+    reply.fields?.notes?.some(Boolean) ? "notes" : "",
     "@why",
   ];
   return names.filter(Boolean).map((name) => ({ name, width: null, pinned: name === "name" }));
@@ -158,15 +171,21 @@ function defaults(reply) {
 
 /** @param {Entry} entry @param {Reply} reply @returns {Column | null} */
 function resolve({ name, width, pinned }, reply) {
-  const base = name in FIELDS ? column(name, FIELDS[name], pinned) : fromReply(name, pinned, reply);
+  const base = name in FIELDS ? ofField(name, pinned, reply) : fromReply(name, pinned, reply);
   return base && { ...base, width: width ?? base.width };
+}
+
+/** @param {string} name @param {boolean} pinned @param {Reply} reply @returns {Column} */
+function ofField(name, pinned, reply) {
+  const look = FIELDS[name];
+  return column(name, name === "name" && reply.groups ? { ...look, heading: "Group" } : look, pinned, reply.groups ? null : undefined);
 }
 
 /** @param {string} name @param {boolean} pinned @param {Reply} reply @returns {Column | null} */
 function fromReply(name, pinned, reply) {
-  if (name === "@why") return { ...column(name, SPECIAL[name], pinned), sort: "reason" };
+  if (name === "@why" && !reply.groups) return { ...column(name, SPECIAL[name], pinned), sort: "reason" };
   if (name in SPECIAL && !reply.metric) return null;
-  if (name === "@value") return { ...column(name, { ...SPECIAL[name], heading: reply.metric }, pinned, RANK), metric: reply.metric ?? null };
+  if (name === "@value") return { ...column(name, { ...SPECIAL[name], heading: reply.metric }, pinned, reply.groups ? null : RANK), metric: reply.metric ?? null };
   if (name in SPECIAL) return column(name, SPECIAL[name], pinned, null);
   const { heading = name, kind = "mixed" } = reply.columns?.find((other) => other.name === name) ?? {};
   const [metric = null, aggregate = null] = aggregateOf(name) ?? [];
@@ -187,7 +206,7 @@ function atStep(metric) {
  */
 function column(name, look, pinned, sort = UNSORTABLE.has(name) ? null : name) {
   const heading = look.heading || name;
-  const natural = Math.max(look.natural, Math.min(200, Math.ceil(heading.length * 6.5) + 32)); // longer headings get an ellipsis
+  const natural = Math.max(look.natural, Math.min(200, Math.ceil(heading.length * 6.6) + 40)); // longer headings get an ellipsis
   return { name, heading, kind: look.kind, natural, width: natural, pinned, sort, metric: null, aggregate: null };
 }
 

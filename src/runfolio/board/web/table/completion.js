@@ -1,10 +1,11 @@
 // @ts-check
 /** Completion of filters: names, operators, values with their counts, and connectives. */
-import { keyword, quotedName, quotedValue, tokens } from "./filter_text.js";
+import { keyword, quotedValue, tokens } from "./filter_text.js";
 
 /**
  * @typedef {object} Listed Column of `/api/columns`.
  * @property {string} name
+ * @property {string} [filter] Name as a filter spells it, with quotes if it needs them.
  * @property {string} heading
  * @property {"run"|"params"|"metrics"|"summary"|"tags"} group
  * @property {"number"|"text"|"boolean"|"time"|"mixed"} kind
@@ -152,7 +153,7 @@ function names(typed, listed) {
   }
   const found = listed.map((column) => ({ column, rank: rank(column.name, typed) })).filter(({ rank }) => rank < 9);
   found.sort((a, b) => a.rank - b.rank || Number(b.column.varies) - Number(a.column.varies));
-  return found.map(({ column }) => ({ text: quotedName(column.name), detail: describe(column) }));
+  return found.map(({ column }) => ({ text: column.filter ?? column.name, detail: describe(column) }));
 }
 
 /** Order of a name among the matches: its beginning, the beginning of a part, or any place. */
@@ -170,6 +171,7 @@ function rank(/** @type {string} */ name, /** @type {string} */ typed) {
 export function describe(column) {
   const group = GROUPS[column.group];
   const values = column.values ?? [];
+  if (column.kind === "time") return "time";
   if (column.low != null && column.high != null) {
     const range = column.low === column.high ? short(column.low) : `${short(column.low)} to ${short(column.high)}`;
     return [group, range].filter(Boolean).join(", ");

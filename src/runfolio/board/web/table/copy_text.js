@@ -8,10 +8,15 @@
  * @property {string[][]} rows
  */
 
+/** Return a number as programs read it, with a hyphen and without commas. @param {string} text */
+function plainNumber(text) {
+  return text.replace(/^−/, "-").replace(/,(?=\d{3})/g, "");
+}
+
 /** @param {Copied} table */
 export function asMarkdown({ headings, numeric, rows }) {
   const line = (/** @type {string[]} */ cells) => `| ${cells.map(escaped).join(" | ")} |`;
-  const rule = `|${numeric.map((isNumber) => (isNumber ? "---:" : "---")).join("|")}|`;
+  const rule = `| ${numeric.map((isNumber) => (isNumber ? "---:" : "---")).join(" | ")} |`;
   return `${[line(headings), rule, ...rows.map(line)].join("\n")}\n`;
 
   /** @param {string} cell */
@@ -31,7 +36,9 @@ export function asCsv({ headings, numeric, rows }) {
    * @param {boolean} isNumber
    */
   function quoted(cell, isNumber) {
-    const text = !(isNumber && Number.isFinite(Number(cell))) && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
+    const plain = isNumber ? plainNumber(cell) : cell;
+    const isSafe = isNumber && Number.isFinite(Number(plain));
+    const text = !isSafe && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }
 }
@@ -41,6 +48,7 @@ const LATEX = {
   "~": "\\textasciitilde{}",
   "^": "\\textasciicircum{}",
   "±": "$\\pm$",
+  "−": "$-$",
 };
 
 /** @param {Copied} table */
@@ -51,6 +59,6 @@ export function asLatex({ headings, numeric, rows }) {
 
   /** @param {string} cell */
   function escaped(cell) {
-    return cell.replace(/[\\&%$#_{}~^±]/g, (mark) => LATEX[mark] ?? `\\${mark}`).replace(/\s+/g, " ");
+    return cell.replace(/[\\&%$#_{}~^±−]/g, (mark) => LATEX[mark] ?? `\\${mark}`).replace(/\s+/g, " ");
   }
 }

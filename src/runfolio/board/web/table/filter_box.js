@@ -88,7 +88,7 @@ export function FilterBox({ where, apply, error, listed, wanted }) {
       onKeyUp=${(/** @type {KeyboardEvent} */ event) => ["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key) && look()}
       onKeyDown=${onKeyDown}
     />
-    ${text ? html`<button type="button" class="clear" aria-label="Clear the filter" onClick=${() => submit("")}>×</button>` : html`<kbd aria-hidden="true">/</kbd>`}
+    ${text !== where ? html`<kbd aria-hidden="true">Enter</kbd>` : text ? html`<button type="button" class="clear" aria-label="Clear the filter" onClick=${() => submit("")}>×</button>` : html`<kbd aria-hidden="true">/</kbd>`}
     <div role="listbox" id=${list} aria-label="Completions" class="menu-panel completions" hidden=${!options.length}>
       ${options.map(
         (option, index) => html`<div

@@ -27,7 +27,6 @@ const TOKEN = new RegExp(
 const KEYWORDS = new Set(
   ["and", "or", "not", "in", "like", "ilike", "between", "is", "null", "true", "false", "now", "interval"],
 );
-const PLAIN = new RegExp(`^${WORD}(?:\\.${WORD})*$`, "u");
 
 /**
  * Split a filter into tokens. Anything is accepted, since the person is still typing.
@@ -59,15 +58,6 @@ function isClosed(text) {
  */
 export function keyword(token) {
   return token?.kind === "name" && KEYWORDS.has(token.text.toLowerCase()) ? token.text.toUpperCase() : "";
-}
-
-/**
- * Write the name of a column so that the filter language reads it as one.
- * @param {string} name
- */
-export function quotedName(name) {
-  const isPlain = PLAIN.test(name) && !KEYWORDS.has(name.toLowerCase());
-  return isPlain || name.includes('"') ? name : `"${name}"`;
 }
 
 /**

@@ -3,18 +3,22 @@
 import { useRef, useState } from "preact/hooks";
 import { Button } from "../parts/button.js";
 import { html } from "../parts/html.js";
+import { headingOf } from "./columns.js";
 import { describe } from "./completion.js";
 
 const GROUPS = [["run", "Run"], ["params", "Settings"], ["metrics", "Metrics"], ["summary", "Results"]];
 const MOST = 200;
 
 /** Columns that the table draws itself, as the picker lists them. */
-const OWN = [
-  { name: "@value", heading: "main metric", group: "run" },
-  { name: "@interval", heading: "95 % interval", group: "run" },
-  { name: "@spark", heading: "curve", group: "run" },
-  { name: "@why", heading: "why it ended", group: "run" },
-].map((column) => ({ ...column, kind: "text", runs: 1, varies: true, values: [] }));
+const OWN = ["@value", "@interval", "@spark", "@why"].map((name) => ({
+  name,
+  heading: headingOf(name, "Main metric"),
+  group: "run",
+  kind: "text",
+  runs: 1,
+  varies: true,
+  values: [],
+}));
 
 /**
  * @param {{listed: import("./completion.js").Listed[], shown: import("./columns.js").Column[],
@@ -60,7 +64,7 @@ function Choice({ column, change }) {
   return html`<div class="choice">
     <label>
       <input type="checkbox" checked=${Boolean(shown)} disabled=${name === "name"} onChange=${act} />
-      <span class="one-line" title=${name}>${column.heading || name}</span>
+      <span class="one-line" title=${name}>${column.heading}</span>
       <span class="soft one-line">${column.name.startsWith("@") ? "" : describe({ ...column, group: "run" })}</span>
     </label>
   </div>`;
@@ -70,7 +74,7 @@ function Choice({ column, change }) {
 function withShown(column, names) {
   const aggregate = column.group === "metrics" ? `${column.name}.${column.mode ? "best" : "last"}` : column.name;
   const shown = [...names.keys()].find((name) => name === column.name || (column.group === "metrics" && name.startsWith(`${column.name}.`)));
-  return { ...column, adds: aggregate, shown };
+  return { ...column, heading: headingOf(column.name, column.heading), adds: aggregate, shown };
 }
 
 /** @param {any} column @param {string} typed */

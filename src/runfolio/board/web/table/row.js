@@ -3,10 +3,11 @@
 import { useComputed } from "@preact/signals";
 import { css } from "../colours.js";
 import { html } from "../parts/html.js";
-import { cell } from "./cells.js";
+import { cell, distinction } from "./cells.js";
 import { isNumeric } from "./header.js";
 
 const TAIL = 10;
+const STATE = /** @type {any} */ ({ kind: "state", name: "state" });
 
 /**
  * @typedef {object} Shared Signals and actions that all rows share; the object stays the same.
@@ -91,7 +92,7 @@ function NameCell({ row, index, shared, selected, opened, narrow, context }) {
     ></button>
     ${narrow
       ? html`<button type="button" class="name two" onClick=${() => shared.open(index)}>
-          <${Middle} text=${name} /><span class="below">${cell(row, /** @type {any} */ ({ kind: "state", name: "state" }), context)}</span>
+          <${Middle} text=${name} /><span class="below one-line">${cell(row, STATE, context)} <span class="soft">${distinction(row)}</span></span>
         </button>`
       : html`<a class="name" tabindex="-1" href=${shared.href(row.key)} title=${name}><${Middle} text=${name} /></a>`}
   </div>`;

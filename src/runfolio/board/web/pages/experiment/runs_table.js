@@ -25,7 +25,7 @@ import { drawn, hovered, pinned, runs } from "./state.js";
 import { editing, save, selectAll, sortBy, targets, toggleDrawn, trash } from "./table_actions.js";
 import { archive, onGridKey, open, pointAt, selectTo, startEdit, toggle, useTableKeys } from "./table_keys.js";
 import { activeColumn, columns, isOpened, question, rowAt, rows, scale, selection, total, want } from "./table_state.js";
-import { Toolbar, changeColumns } from "./table_toolbar.js";
+import { CopyMenu, Toolbar, changeColumns } from "./table_toolbar.js";
 
 const HEIGHTS = { normal: 30, compact: 24, narrow: 48 };
 
@@ -61,11 +61,10 @@ export function RunsTable() {
   const isEmpty = reply.total === 0 && view.where.value !== "" && !runs.stale.value;
   const row = editing.value;
   return html`<div class=${`runs-table ${runs.stale.value ? "stale" : ""} ${selection.value.keys.size ? "selecting" : ""}`}>
-    <${Toolbar} narrow=${narrow.value} />
+    ${selection.value.keys.size > 0 ? html`<${Bulk} scroller=${scroller} />` : html`<${Toolbar} narrow=${narrow.value} />`}
     ${error && error.position == null && html`<${Failure} error=${error} retry=${runs.refresh} />`}
     ${isEmpty ? html`<${NoMatch} />` : html`<${Grid} scroller=${scroller} showRow=${setSheet} />`}
     ${!isEmpty && html`<${Legend} marks=${marksOf(reply)} hasBand=${Boolean(reply.band)} notes=${reply.notes ?? []} />`}
-    ${selection.value.keys.size > 0 && html`<${Bulk} scroller=${scroller} />`}
     ${row && html`<${EditBox} key=${row.field} edit=${row} known=${knownTags()} save=${save} close=${() => (editing.value = null)} />`}
     ${sheet && html`<${RowSheet} row=${sheet} columns=${columns.value} scale=${scale.value} href=${shared.href(sheet.key)} isSelected=${selection.value.keys.has(sheet.key)} select=${() => toggleKey(sheet.key)} close=${() => setSheet(null)} />`}
   </div>`;
@@ -135,7 +134,7 @@ function Bulk({ scroller }) {
     else if (action === "clear") selection.value = replaced(selection.value, []);
     else startEdit(/** @type {any} */ (action), chosen, scroller, event.currentTarget);
   };
-  return html`<${BulkBar} count=${count} archivedOnly=${chosen.every(({ archived }) => archived)} readOnly=${readOnly.value} only=${view.show.value.length > 0} act=${act} />`;
+  return html`<${BulkBar} count=${count} archivedOnly=${chosen.every(({ archived }) => archived)} readOnly=${readOnly.value} only=${view.show.value.length > 0} act=${act}><${CopyMenu} /></${BulkBar}>`;
 }
 
 /** Direction of the first click on a header: best, newest and highest first; texts and settings from their beginning. */

@@ -26,13 +26,18 @@ export function Toolbar({ narrow }) {
       <${GroupMenu} group=${view.group.value} settings=${settings()} choose=${groupBy} />
       ${!narrow && !reply?.groups && html`<${Menu} label="Columns" align="right" class="columns-menu"><${Picker} listed=${listed.value} shown=${columns.value} change=${changeColumns} reset=${() => patch({ columns: [] })} /></${Menu}>`}
     </span>
-    <${Menu} label="Copy" title="Copy the table" align="right">
-      ${(/** @type {() => void} */ close) =>
-        /** @type {const} */ (["Markdown", "CSV", "LaTeX"]).map(
-          (format) => html`<${MenuItem} key=${format} onClick=${() => (close(), copyTable(format))}>${format}</${MenuItem}>`,
-        )}
-    </${Menu}>
+    <${CopyMenu} />
   </div>`;
+}
+
+/** Choice of the format in which the table is copied. */
+export function CopyMenu() {
+  return html`<${Menu} label="Copy" title="Copy the table" align="right">
+    ${(/** @type {() => void} */ close) =>
+      /** @type {const} */ (["Markdown", "CSV", "LaTeX"]).map(
+        (format) => html`<${MenuItem} key=${format} onClick=${() => (close(), copyTable(format))}>${format}</${MenuItem}>`,
+      )}
+  </${Menu}>`;
 }
 
 /**
