@@ -65,9 +65,9 @@ export const tests = {
     equal(columnRange([], 0, 600), { first: 0, end: 0, before: 0, after: 0 });
     equal(columnRange([100, 100], 0, 600), { first: 0, end: 2, before: 0, after: 0 });
   },
-  "space that is left goes to the reason of the end"() {
-    equal(stretched([{ width: 100, kind: "name" }, { width: 100, kind: "why" }], 500).map(({ width }) => width), [100, 400]);
-    equal(stretched([{ width: 300, kind: "name" }, { width: 300, kind: "why" }], 500).map(({ width }) => width), [300, 300]);
+  "the reason of the end takes the space that is left, and gives some"() {
+    const widths = (name, width, natural = width) => stretched([{ width: name, kind: "name" }, { width, natural, kind: "why" }], 500).map((column) => column.width);
+    equal([widths(100, 280), widths(300, 280), widths(400, 280), widths(300, 400, 280)], [[100, 400], [300, 200], [400, 280], [300, 400]]);
   },
   "a place of the table is a group or a run of an opened group"() {
     const opened = new Map([[4, 1], [1, 2]]);

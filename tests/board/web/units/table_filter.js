@@ -1,5 +1,5 @@
 import { complete } from "../table/completion.js";
-import { and, conditions, quotedValue, without } from "../table/filter_text.js";
+import { and, conditions, quotedValue, tagCondition, without } from "../table/filter_text.js";
 import { equal } from "./check.js";
 
 const LISTED = [
@@ -74,5 +74,6 @@ export const tests = {
   },
   "values are quoted where the grammar needs it"() {
     equal([0.1, true, "it's"].map(quotedValue), ["0.1", "true", "'it''s'"]);
+    equal(["baseline", "team=vision", "a b"].map(tagCondition), ["tags.baseline", "tags.team = 'vision'", 'tags["a b"]']);
   },
 };

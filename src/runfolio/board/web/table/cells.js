@@ -6,6 +6,7 @@ import { ago, duration, integer, moment, number, percent, stepValue } from "../f
 import { html } from "../parts/html.js";
 import { State } from "../parts/state.js";
 import { Tag } from "../parts/tag.js";
+import { tagCondition } from "./filter_text.js";
 import { Interval } from "./interval.js";
 
 /**
@@ -23,6 +24,7 @@ import { Interval } from "./interval.js";
  * @property {number} height Height of a row in pixels.
  * @property {number} colour Index of the run's colour; -1 for grey.
  * @property {Record<string, number> | null} atStep Values at the pinned step.
+ * @property {(condition: string) => void} filterBy Add a condition to the filter.
  */
 
 /** Marks after a figure, in words. */
@@ -43,7 +45,10 @@ const CELLS = {
   why: (row) => html`<span class="soft" title=${whyText(row)}>${whyText(row)}</span>`,
   duration: (row) => duration(row.duration_s ?? null),
   time: (row, column) => timeCell(row[column.name] ?? row.cells[column.name]),
-  tags: (row) => (row.tags ?? []).map((/** @type {any} */ tag) => html`<${Tag} name=${tagText(tag)} key=${tagText(tag)} />`),
+  tags: (row, column, { filterBy }) =>
+    (row.tags ?? []).map(
+      (/** @type {string} */ tag) => html`<button type="button" class="tag-filter" tabindex="-1" key=${tag} title=${`Only runs with the tag ${tag}`} onClick=${() => filterBy(tagCondition(tag))}><${Tag} name=${tag} /></button>`,
+    ),
   at: (row, column, { atStep }) => number(atStep?.[column.heading] ?? null),
 };
 
@@ -84,7 +89,7 @@ export function cellText(row, column, scale) {
     case "figure":
       return valueFormat(scale)(row[column.name.slice(1)] ?? null);
     case "tags":
-      return (row.tags ?? []).map(tagText).join(", ");
+      return (row.tags ?? []).join(", ");
     default:
       return plainText(row.cells?.[column.name] ?? row[column.name], column, scale);
   }
@@ -148,7 +153,8 @@ export function distinction({ name, label }) {
 
 /** @param {any} row */
 function whyText(row) {
-  if (row.state !== "running") return row.ended_text === row.state ? "" : (row.ended_text ?? "");
+  // The column before says the state already.
+  if (row.state !== "running") return row.ended_text === row.state ? "" : (row.ended_text ?? "").replace(`${row.state}: `, "");
   const done = row.progress == null ? "" : `${percent(row.progress)} done`;
   const left = row.seconds_left == null ? "" : `${duration(row.seconds_left)} left`;
   return [done, left].filter(Boolean).join(", ") || (row.ended_text ?? "");
@@ -157,9 +163,4 @@ function whyText(row) {
 /** @param {number | null | undefined} seconds */
 function timeCell(seconds) {
   return seconds == null ? "" : html`<time title=${moment(seconds)}>${ago(seconds)}</time>`;
-}
-
-/** @param {string | string[]} tag */
-export function tagText(tag) {
-  return Array.isArray(tag) ? tag.join("=") : tag;
 }

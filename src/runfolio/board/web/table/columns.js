@@ -33,7 +33,7 @@ const FIELDS = {
   reason: { heading: "Reason", kind: "text", natural: 136 },
   experiment: { heading: "Experiment", kind: "text", natural: 136 },
   created: { heading: "Created", kind: "time", natural: 116 },
-  duration_s: { heading: "Duration", kind: "duration", natural: 92 },
+  duration_s: { heading: "Duration", kind: "duration", natural: 108 },
   tags: { heading: "Tags", kind: "tags", natural: 148 },
   notes: { heading: "Note", kind: "text", natural: 220 },
   archived: { heading: "Archived", kind: "boolean", natural: 96 },

@@ -4,7 +4,6 @@ import { useState } from "preact/hooks";
 import { Button } from "../parts/button.js";
 import { html } from "../parts/html.js";
 import { Tag } from "../parts/tag.js";
-import { tagText } from "./cells.js";
 import { Popover } from "./popover.js";
 
 const TITLES = { name: "Rename", tags: "Tags", notes: "Note" };
@@ -56,7 +55,7 @@ function Text({ field, value, done, close }) {
 /** @param {{rows: any[], known: string[], done: (set: any) => void, close: () => void}} props */
 function Tags({ rows, known, done, close }) {
   const counts = new Map();
-  for (const row of rows) for (const tag of row.tags ?? []) counts.set(tagText(tag), (counts.get(tagText(tag)) ?? 0) + 1);
+  for (const row of rows) for (const tag of row.tags ?? []) counts.set(tag, (counts.get(tag) ?? 0) + 1);
   const [removed, setRemoved] = useState(/** @type {string[]} */ ([]));
   const [text, setText] = useState("");
   const kept = [...counts.keys()].filter((tag) => !removed.includes(tag));

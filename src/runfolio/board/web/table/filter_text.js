@@ -126,3 +126,13 @@ export function and(filter, condition) {
   const before = hasOr ? `(${filter.trim()})` : filter.trim();
   return before ? `${before} AND ${condition}` : condition;
 }
+
+/**
+ * Return the condition that a run has a tag.
+ * @param {string} tag `baseline`, or `team=vision`
+ */
+export function tagCondition(tag) {
+  const [name, value] = tag.split(/=(.*)/s);
+  const column = /^[\p{L}_][\p{L}\p{N}_]*$/u.test(name) ? `tags.${name}` : `tags["${name.replaceAll('"', '""')}"]`;
+  return value === undefined ? column : `${column} = ${quotedValue(value)}`;
+}

@@ -38,18 +38,23 @@ export function columnRange(widths, left, width) {
   return { first, end, before, after: position - before - drawn };
 }
 
+const NARROWEST_TEXT = 160;
+
 /**
- * Give the space that is left in the table to one column, so that rows end at the right edge.
- * @template {{width: number, kind: string}} C
+ * Let the reason of the end, or else the interval, take the space that is left, so that rows end at the right edge. The
+ * reason also gives some of its width if the columns are a little too wide.
+ * @template {{width: number, natural: number, kind: string}} C
  * @param {C[]} columns
  * @param {number} width Width of the table in pixels.
  * @returns {C[]}
  */
 export function stretched(columns, width) {
   const left = width - columns.reduce((sum, column) => sum + column.width, 0);
-  const growing = columns.findLastIndex((column) => column.kind === "why" || column.kind === "interval");
-  if (left <= 0 || growing < 0) return columns;
-  return columns.map((column, index) => (index === growing ? { ...column, width: column.width + left } : column));
+  const place = columns.findLastIndex(({ kind }) => kind === "why" || (kind === "interval" && left > 0));
+  const { kind, width: now = 0, natural = 0 } = columns[place] ?? {};
+  const canShrink = kind === "why" && now === natural && now + left >= NARROWEST_TEXT;
+  if (place < 0 || (left < 0 && !canShrink)) return columns;
+  return columns.map((column, index) => (index === place ? { ...column, width: now + left } : column));
 }
 
 /**

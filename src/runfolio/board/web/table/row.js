@@ -19,6 +19,7 @@ const STATE = /** @type {any} */ ({ kind: "state", name: "state" });
  * @property {(key: string) => number} colour
  * @property {(key: string) => string} href
  * @property {(key: string) => void} toggleDrawn
+ * @property {(condition: string) => void} filterBy
  * @property {(index: number, row: any, event: any) => void} select
  * @property {(index: number) => void} open Open or close a group, or show a run on a narrow page.
  */
@@ -35,7 +36,7 @@ export function Row({ row, index, columns, lefts, before, after, pinned, first, 
   const hovered = useComputed(() => shared.hovered.value === row.key);
   const atStep = useComputed(() => shared.atStep.value?.get(row.key) ?? null);
   const colour = shared.colour(row.key);
-  const context = { scale, height, colour, atStep: atStep.value };
+  const context = { scale, height, colour, atStep: atStep.value, filterBy: shared.filterBy };
   const drawCell = (/** @type {number} */ place) => {
     const column = columns[place];
     const props = {
@@ -92,7 +93,7 @@ function NameCell({ row, index, shared, selected, opened, narrow, context }) {
     ></button>
     ${narrow
       ? html`<button type="button" class="name two" onClick=${() => shared.open(index)}>
-          <${Middle} text=${name} /><span class="below one-line">${cell(row, STATE, context)} <span class="soft">${distinction(row)}</span></span>
+          <${Middle} text=${name} /><span class="below one-line">${cell(row, STATE, context)}${distinction(row) && html`<span class="soft"> · ${distinction(row)}</span>`}</span>
         </button>`
       : html`<a class="name" tabindex="-1" href=${shared.href(row.key)} title=${name}><${Middle} text=${name} /></a>`}
   </div>`;

@@ -10,6 +10,7 @@ import { signal } from "@preact/signals";
 
 const SIZE = 100;
 const MOST_PAGES = 24;
+const RETRY_DELAY = 2000;
 
 export class Rows {
   /** @type {Map<number, {rows: Row[], age: number}>} */
@@ -24,8 +25,6 @@ export class Rows {
     /** Changes with every page that arrives. */
     this.version = signal(0);
     this.total = signal(0);
-    /** @type {import("@preact/signals").Signal<unknown>} */
-    this.error = signal(null);
   }
 
   /** Forget all rows, because the next ones answer another question. */
@@ -98,8 +97,9 @@ export class Rows {
     try {
       const reply = await this.load(page * SIZE, SIZE, abort.signal);
       if (age === this.#age) this.#keep(page, reply);
-    } catch (error) {
-      if (!abort.signal.aborted) this.error.value = error;
+    } catch {
+      // The table asks again for what is still on screen; that the server is away is said elsewhere.
+      if (!abort.signal.aborted) setTimeout(() => (this.version.value += 1), RETRY_DELAY);
     } finally {
       if (this.#loading.get(page) === abort) this.#loading.delete(page);
     }
@@ -114,7 +114,6 @@ export class Rows {
       if (oldest !== 0) this.#pages.delete(oldest);
     }
     this.total.value = reply.total;
-    this.error.value = null;
     this.version.value += 1;
   }
 

@@ -28,6 +28,7 @@ export function useViewport(scroller, shape) {
     const look = () => {
       const { scrollTop: top, scrollLeft: left, clientWidth: width, clientHeight: height } = element;
       const next = { top, left, width, height };
+      element.classList.toggle("scrolled", left > 0);
       if (JSON.stringify(partsAt(next, latest.current.shape)) !== JSON.stringify(latest.current.shown)) setPlace(next);
     };
     look();

@@ -10,9 +10,9 @@ import { density } from "../../preferences.js";
 import { narrow } from "../../screen.js";
 import { readOnly } from "../../store.js";
 import { BulkBar } from "../../table/bulk_bar.js";
-import { tagText } from "../../table/cells.js";
 import { narrowColumns } from "../../table/columns.js";
 import { EditBox } from "../../table/edit_box.js";
+import { and } from "../../table/filter_text.js";
 import { stretched } from "../../table/layout.js";
 import { Legend } from "../../table/legend.js";
 import { RowSheet } from "../../table/row_sheet.js";
@@ -39,6 +39,7 @@ const shared = {
   colour: (/** @type {string} */ key) => (drawn.value.includes(key) ? colourIndex(key) : -1),
   href: (/** @type {string} */ key) => href({ page: "run", run: key, experiment: null }),
   toggleDrawn,
+  filterBy: (/** @type {string} */ condition) => patch({ where: and(view.where.value, condition) }),
   open,
   select(/** @type {number} */ index, /** @type {any} */ row, /** @type {any} */ event) {
     if (event.shiftKey) selectTo(index);
@@ -64,7 +65,7 @@ export function RunsTable() {
     ${selection.value.keys.size > 0 ? html`<${Bulk} scroller=${scroller} />` : html`<${Toolbar} narrow=${narrow.value} />`}
     ${error && error.position == null && html`<${Failure} error=${error} retry=${runs.refresh} />`}
     ${isEmpty ? html`<${NoMatch} />` : html`<${Grid} scroller=${scroller} showRow=${setSheet} />`}
-    ${!isEmpty && html`<${Legend} marks=${marksOf(reply)} hasBand=${Boolean(reply.band)} notes=${reply.notes ?? []} />`}
+    ${!isEmpty && html`<${Legend} marks=${marksOf(reply)} hasBand=${Boolean(reply.band)} hasGroups=${Boolean(reply.groups)} notes=${reply.notes ?? []} />`}
     ${row && html`<${EditBox} key=${row.field} edit=${row} known=${knownTags()} save=${save} close=${() => (editing.value = null)} />`}
     ${sheet && html`<${RowSheet} row=${sheet} columns=${columns.value} scale=${scale.value} href=${shared.href(sheet.key)} isSelected=${selection.value.keys.has(sheet.key)} select=${() => toggleKey(sheet.key)} close=${() => setSheet(null)} />`}
   </div>`;
