@@ -52,7 +52,7 @@ export class Rows {
     const last = Math.min(end, this.total.peek()) - 1;
     for (let page = Math.floor(first / SIZE); page <= last / SIZE; page += 1) {
       const kept = this.#pages.get(page);
-      if (kept?.age !== this.#age && !this.#loading.has(page)) this.#fetch(page);
+      if (kept?.age !== this.#age && !this.#loading.has(page)) this.#loadPage(page);
     }
     for (const [page, abort] of this.#loading) {
       if ((page + 1) * SIZE <= first - SIZE || page * SIZE >= end + SIZE) abort.abort(); // scrolled past
@@ -91,7 +91,7 @@ export class Rows {
   }
 
   /** @param {number} page */
-  async #fetch(page) {
+  async #loadPage(page) {
     const [abort, age] = [new AbortController(), this.#age];
     this.#loading.set(page, abort);
     try {
