@@ -1,4 +1,4 @@
-"""What surrounds every page: rail, keys, jump, theme, and what happens when the server stops."""
+"""Parts that surround every page: rail, keys, jump, theme, and the notice that the server stopped."""
 
 from __future__ import annotations
 
