@@ -182,7 +182,8 @@ def _snapped(curves: Sequence[Floats], visible: XRange) -> list[Floats]:
         last = np.append(first[1:], len(column))[: len(first)] - 1
         lows[column[first]] = np.minimum(lows[column[first]], inside[first])
         highs[column[first]] = np.maximum(highs[column[first]], inside[last])
-    middles = np.where(lows == highs, lows, (lows + highs) / 2)  # exact if there is only one position
+    with np.errstate(invalid="ignore"):  # columns without points
+        middles = np.where(lows == highs, lows, (lows + highs) / 2)  # exact if there is only one position
     snapped: list[Floats] = []
     for x, column in zip(curves, columns, strict=True):
         positions = x.copy()
