@@ -57,30 +57,31 @@ class PanelLine:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PanelLines:
-    """Lines of an answer."""
+class PanelCurves:
+    """Curves that were read for an answer."""
 
     x: str
-    lines: list[PanelLine]
+    """Name of the x axis."""
+    runs: list[RecordedRun]
+    """Runs that have at least one of the metrics, in order."""
+    by_run: dict[int, dict[str, RunCurves]]
+    """Curves by key of the run and metric."""
     notes: list[str]
-    """Sentences that explain the lines."""
-    curves: dict[int, dict[str, RunCurves]]
-    """Curves that were read, by key of the run and metric."""
+    """Sentences about the x axis and about what was left out."""
 
 
-def panel_lines(
+def read_curves(
     runs: Sequence[RecordedRun], signatures: Mapping[int, str], options: LineOptions, reader: BranchReader
-) -> PanelLines:
-    """Return the lines of several runs or groups for several metrics, ordered by run or group and then by metric.
+) -> PanelCurves:
+    """Read the curves of several runs.
 
     Args:
-        runs: Runs to draw, in order.
+        runs: Runs in order.
         signatures: Signature of each run, by key.
         options: Options for the lines.
         reader: Reader of the curves.
 
     Raises:
-        NotFound: A column to group by does not exist.
         ConfigError: No run has the metric of the x axis.
     """
     x, notes = _common_x(runs, options)
@@ -88,19 +89,41 @@ def panel_lines(
         distinct = distinct_runs(runs)
         runs = distinct.runs
         notes += [distinct.sentence] if distinct.sentence else []
-    curves, reading_notes = _read(runs, signatures, options, x, reader)
-    notes += [*_unknown_metrics(runs, options.metrics), *reading_notes]
-    readable = [run for run in runs if run.row.key in curves]
-    branches = [branch for by_metric in curves.values() for entry in by_metric.values() for branch in entry.branches]
+    by_run, problems = _read(runs, signatures, options, x, reader)
+    notes += [*_unknown_metrics(runs, options.metrics), *problems]
+    return PanelCurves(x=x, runs=[run for run in runs if run.row.key in by_run], by_run=by_run, notes=notes)
+
+
+def panel_lines(curves: PanelCurves, options: LineOptions) -> tuple[list[PanelLine], list[str]]:
+    """Return the lines of the curves, ordered by run or group and then by metric, and sentences that explain them.
+
+    Raises:
+        NotFound: A column to group by does not exist.
+    """
+    branches = [
+        branch for by_metric in curves.by_run.values() for entry in by_metric.values() for branch in entry.branches
+    ]
     view = replace(options.view, columns=_columns(options.view.columns, len(branches)))
     visible = XRange.of(branches, view)
-    if options.group_by:
-        grouping = group_runs(readable, options.group_by)
-        notes += grouping.notes
-        lines = list(_group_lines(grouping.members, curves, options, view, visible))
-    else:
-        lines = list(_run_lines(readable, curves, view, visible))
-    return PanelLines(x=x, lines=lines, notes=[*notes, *_line_notes(lines, options, x)], curves=curves)
+    if not options.group_by:
+        lines = list(_run_lines(curves, view, visible))
+        return lines, list(_line_notes(lines, options, curves.x))
+    grouping = group_runs(curves.runs, options.group_by)
+    lines = list(_group_lines(grouping.members, curves, options, view, visible))
+    return lines, [*grouping.notes, *_line_notes(lines, options, curves.x)]
+
+
+def new_points(curves: PanelCurves, counts: Mapping[int, Mapping[str, int]], view: View) -> Iterator[PanelLine]:
+    """Yield the points of each curve after the first `counts[run][metric]` points, none of which is left out."""
+    for run, label in zip(curves.runs, unique_labels(curves.runs), strict=True):
+        for metric, count in counts[run.row.key].items():
+            curve = curves.by_run[run.row.key][metric].newest
+            if count < len(curve.x):
+                new = replace(curve, x=curve.x[count:], y=curve.y[count:], shared=0, resumes=())
+                whole = replace(view, columns=len(new.x), low=None, high=None)
+                line = branch_line(new, whole, XRange.of([new], whole), with_raw=False, is_whole=True)
+                line = replace(line, total=len(curve.x))
+                yield PanelLine(line=line, metric=metric, label=label, keys=[run.row.key], attempt=curve.attempt)
 
 
 def readable_runs(runs: Sequence[RecordedRun]) -> tuple[list[RecordedRun], dict[int, str]]:
@@ -158,17 +181,12 @@ def _columns(columns: int, lines: int) -> int:
     return max(_MIN_COLUMNS, min(columns, _MAX_POINTS // (_POINTS_PER_COLUMN * max(lines, 1))))
 
 
-def _run_lines(
-    runs: Sequence[RecordedRun],
-    curves: Mapping[int, Mapping[str, RunCurves]],
-    view: View,
-    visible: XRange,
-) -> Iterator[PanelLine]:
+def _run_lines(curves: PanelCurves, view: View, visible: XRange) -> Iterator[PanelLine]:
     """Yield the lines of single runs. The abandoned branches of a run come before its newest branch."""
-    keys = {run.id: run.row.key for run in runs}
-    counts = Counter(metric for by_metric in curves.values() for metric in by_metric)
-    for run, label in zip(runs, unique_labels(runs), strict=True):
-        for metric, entry in curves[run.row.key].items():
+    keys = {run.id: run.row.key for run in curves.runs}
+    counts = Counter(metric for by_metric in curves.by_run.values() for metric in by_metric)
+    for run, label in zip(curves.runs, unique_labels(curves.runs), strict=True):
+        for metric, entry in curves.by_run[run.row.key].items():
             parent = keys.get(entry.newest.parent or "")
             for branch in entry.branches:
                 is_whole = not branch.is_abandoned and parent is None
@@ -185,16 +203,16 @@ def _run_lines(
 
 def _group_lines(
     members: Mapping[str, Sequence[RecordedRun]],
-    curves: Mapping[int, Mapping[str, RunCurves]],
+    curves: PanelCurves,
     options: LineOptions,
     view: View,
     visible: XRange,
 ) -> Iterator[PanelLine]:
     for label, runs in members.items():
         for metric in options.metrics:
-            keys = [run.row.key for run in runs if metric in curves[run.row.key]]
+            keys = [run.row.key for run in runs if metric in curves.by_run[run.row.key]]
             if keys:
-                branches = [curves[key][metric].newest for key in keys]
+                branches = [curves.by_run[key][metric].newest for key in keys]
                 line = mean_line(branches, view, visible, options.spread)
                 yield PanelLine(line=line, metric=metric, label=label, keys=keys, is_group=True)
 
