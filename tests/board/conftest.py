@@ -97,46 +97,40 @@ class Board:
 def shared_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """Server of `board_store` that all tests of a worker share. It has looked at the store; tests only read from it."""
     folder = tmp_path_factory.mktemp("shared-board")
-    process = _start_server(recorded_store, folder / "board.txt", "--read-only", env=_recording_env(folder))
-    try:
-        board = _board(process, folder / "board.txt")
-        Client(board.url, board.token).wait_for_scan()
-        yield board
-    finally:
-        _stop([process])
+    board = start_board(recorded_store, folder / "board.txt", "--read-only", env=_recording_env(folder))
+    Client(board.url, board.token).wait_for_scan()
+    yield board
+    _stop([board])
 
 
 @pytest.fixture
 def board_server(tmp_path: Path) -> Iterator[Callable[..., Board]]:
     """Start servers on free ports: `board_server(store, *flags)`."""
-    processes: list[subprocess.Popen[str]] = []
+    boards: list[Board] = []
 
     def start(store: Path, *flags: str) -> Board:
-        output = tmp_path / f"board-{len(processes)}.txt"
-        processes.append(_start_server(store, output, *flags, env=os.environ))
-        return _board(processes[-1], output)
+        boards.append(start_board(store, tmp_path / f"board-{len(boards)}.txt", *flags))
+        return boards[-1]
 
     yield start
-    _stop(processes)
+    _stop(boards)
 
 
-def _start_server(store: Path, output: Path, *flags: str, env: Mapping[str, str]) -> subprocess.Popen[str]:
+def start_board(store: Path, output: Path, *flags: str, env: Mapping[str, str] | None = None) -> Board:
+    """Start a server on a free port, which writes its output to a file, and wait until it answers."""
     command = [sys.executable, "-m", "runfolio", "board", "--store", str(store), "--port", "0", "--no-open", *flags]
     with output.open("w") as file:
-        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, text=True, env=dict(env))
-
-
-def _board(process: subprocess.Popen[str], output: Path) -> Board:
-    """Wait until a server has started."""
-    parts = urlsplit(wait_for(lambda: _printed_link(process, output), "the board"))
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, text=True, env=env)
+    link = wait_for(lambda: _printed_link(process, output), "the board")
+    parts = urlsplit(link)
     return Board(f"{parts.scheme}://{parts.netloc}", parse_qs(parts.query).get("token", [""])[0], process)
 
 
-def _stop(processes: Sequence[subprocess.Popen[str]]) -> None:
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.wait(10)
+def _stop(boards: Sequence[Board]) -> None:
+    for board in boards:
+        board.process.terminate()
+    for board in boards:
+        board.process.wait(10)
 
 
 def _recording_env(folder: Path) -> dict[str, str]:
