@@ -27,6 +27,7 @@ API = (
     ("/api/runs", "GET", "runs:runs"),
     ("/api/columns", "GET", "picker:columns"),
     ("/api/curves", "GET", "curves:curves"),
+    ("/api/figure.{ending}", "GET", "figure:figure"),
     ("/api/edits", "POST", "edits:edits"),
     ("/api/undo", "POST", "edits:undo"),
     ("/api/trash", "GET", "trash:trash"),
