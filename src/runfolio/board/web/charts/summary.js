@@ -1,0 +1,84 @@
+// @ts-check
+/** A chart in words and as a table, for readers who cannot see it. */
+import { css } from "../colours.js";
+import { column, integer, number } from "../format.js";
+import { html } from "../parts/html.js";
+
+/**
+ * @typedef {import("./lines.js").Line} Line
+ * @typedef {{line: Line, first: number, low: number, high: number, last: number, lastX: number}} LineSummary
+ */
+
+/**
+ * Summarise lines; one without a finite value is left out.
+ * @param {readonly Line[]} lines
+ * @returns {LineSummary[]}
+ */
+export function summarise(lines) {
+  const summaries = [];
+  for (const line of lines) {
+    if (line.abandoned) continue;
+    const indexes = Array.from(line.y.keys()).filter((i) => Number.isFinite(line.y[i]));
+    if (!indexes.length) continue;
+    let [low, high] = [Infinity, -Infinity];
+    for (const i of indexes) [low, high] = [Math.min(low, line.y[i]), Math.max(high, line.y[i])];
+    const last = indexes[indexes.length - 1];
+    summaries.push({ line, first: line.y[indexes[0]], low, high, last: line.y[last], lastX: line.x[last] });
+  }
+  return summaries;
+}
+
+/**
+ * Describe a chart in a sentence: its lines, their range, and the line that ends highest or lowest.
+ * @param {string} title
+ * @param {string} xName
+ * @param {readonly LineSummary[]} summaries
+ * @param {{name: (line: Line) => string, mode: "min" | "max" | null}} options
+ */
+export function chartSentence(title, xName, summaries, { name, mode }) {
+  if (!summaries.length) return `${title} over ${xName}: no values.`;
+  const low = Math.min(...summaries.map((summary) => summary.low));
+  const high = Math.max(...summaries.map((summary) => summary.high));
+  const lines = summaries.length === 1 ? "1 line" : `${integer(summaries.length)} lines`;
+  const leader = summaries.reduce((best, summary) => (mode === "min" ? summary.last < best.last : summary.last > best.last) ? summary : best);
+  const place = mode === "min" ? "lowest" : "highest";
+  return `${title} over ${xName}: ${lines}, from ${number(low)} to ${number(high)}. ${name(leader.line)} ends ${place}, with ${number(leader.last)}.`;
+}
+
+/**
+ * @param {{
+ *   title: string,
+ *   summaries: readonly LineSummary[],
+ *   colour: (key: string) => number,
+ *   name: (line: Line) => string,
+ *   xText: (x: number) => string,
+ *   xName: string,
+ * }} props
+ */
+export function DataTable({ title, summaries, colour, name, xText, xName }) {
+  const heads = ["first", "lowest", "highest", "last"];
+  const columns = /** @type {const} */ (["first", "low", "high", "last"]).map((key) => column(summaries.map((summary) => summary[key])));
+  return html`<div class="chart-table" tabindex="0" role="region" aria-label=${`Values of ${title}`}>
+    <table>
+      <caption class="only-read">${title}</caption>
+      <thead>
+        <tr>
+          <th scope="col">Run</th>
+          ${heads.map((head) => html`<th scope="col" class="number" key=${head}>${head}</th>`)}
+          <th scope="col" class="number">at ${xName}</th>
+          <th scope="col" class="number">points</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${summaries.map(
+          ({ line, lastX }, index) => html`<tr key=${line.id}>
+            <th scope="row"><span class=${`swatch ${css(colour(line.key))}`}></span> ${name(line)} ${line.split && html`<span class="soft">${line.split}</span>`}</th>
+            ${columns.map((texts, position) => html`<td class="number" key=${heads[position]}>${texts[index]}</td>`)}
+            <td class="number">${xText(lastX)}</td>
+            <td class="number">${integer(line.total)}</td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}

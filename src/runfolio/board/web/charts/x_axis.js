@@ -1,0 +1,52 @@
+// @ts-check
+/** The x axis that the charts of a page share: its zoom and its cursor. */
+import { effect, signal } from "@preact/signals";
+
+const SETTLE_MS = 180;
+
+/** @typedef {[number, number] | null} Range */
+
+export class SharedAxis {
+  /** Range of x while it moves; null shows everything. */
+  range = signal(/** @type {Range} */ (null));
+  /** Range of x after the movement, for which the server is asked. */
+  settled = signal(/** @type {Range} */ (null));
+  /** Position of the cursor and the chart that has it. */
+  cursor = signal(/** @type {{x: number, source: object} | null} */ (null));
+  #timer = 0;
+
+  /** @param {Range} range @param {{now?: boolean}} [options] `now`: the movement is over. */
+  zoom(range, { now = false } = {}) {
+    this.range.value = range;
+    clearTimeout(this.#timer);
+    if (now) this.settled.value = range;
+    else this.#timer = window.setTimeout(() => (this.settled.value = range), SETTLE_MS);
+  }
+
+  get isMoving() {
+    return this.range.peek() !== this.settled.peek();
+  }
+
+  /**
+   * Keep the settled range in another place, such as the view of the URL.
+   * @param {() => Range} read Uses signals.
+   * @param {(range: Range) => void} write
+   */
+  bind(read, write) {
+    const stopRead = effect(() => {
+      const range = read();
+      if (String(range) !== String(this.settled.peek())) this.zoom(range, { now: true });
+    });
+    let first = true;
+    const stopWrite = effect(() => {
+      const range = this.settled.value;
+      if (!first) write(range);
+      first = false;
+    });
+    return () => {
+      stopRead();
+      stopWrite();
+      clearTimeout(this.#timer);
+    };
+  }
+}
