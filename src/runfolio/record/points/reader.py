@@ -32,7 +32,8 @@ from runfolio.record.points.row_merging import (
     sort_rows,
 )
 from runfolio.record.points.segment_files import Segment
-from runfolio.record.points.summarize import summarize
+from runfolio.record.points.sparkline_buckets import SparklineBuckets
+from runfolio.record.points.summarize import ChooseMetrics, Overview, summarize
 from runfolio.record.points.tail_columns import CallColumns, Tail
 from runfolio.record.points.tails import LogCall
 
@@ -162,18 +163,25 @@ class PointFiles:
         Raises:
             NotFound: No process of that rank wrote to the run.
         """
+        return self.overview(lambda names: (), rank).summaries
+
+    def overview(self, choose: ChooseMetrics, rank: int | None = None) -> Overview:
+        """Return the result of `summaries`, and the sparklines of the metrics that `choose` returns."""
         choice = self._choice(rank)
         only_segment = self._only_segment("newest") if choice is None else None
-        if only_segment is not None and (summaries := only_segment.summaries()) is not None:
-            return summaries
+        if only_segment is not None and (overview := only_segment.overview(choose)) is not None:
+            return overview
 
-        def compute() -> dict[str, MetricSummary]:
+        def compute() -> Overview:
             names, blocks = self._stream("newest")
             if choice is not None:
                 primary_keys = choice.primary_keys(blocks)
                 names, blocks = self._stream("newest")
                 blocks = (choice.select_rows(rows, primary_keys) for rows in blocks)
-            return {names[metric]: summary for metric, summary in summarize(blocks).items()}
+            sparklines = {bisect_left(names, name): SparklineBuckets() for name in choose(names)}
+            summaries = {names[metric]: summary for metric, summary in summarize(blocks, sparklines).items()}
+            outlines = {names[metric]: buckets.encode() for metric, buckets in sparklines.items()}
+            return Overview(summaries, {name: outline for name, outline in outlines.items() if name in summaries})
 
         return self._retry_damaged(compute)
 
