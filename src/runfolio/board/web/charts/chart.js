@@ -214,7 +214,7 @@ export class Chart {
     const [grey, coloured] = [lines.filter((line) => colour(line.key) < 0), lines.filter((line) => colour(line.key) >= 0)];
     const draw = (/** @type {Line} */ line, /** @type {Partial<import("./strip.js").Ink>} */ ink) =>
       drawStrip(context, line, view, { ...this.#ink(line), width, ...ink });
-    for (const line of grey) draw(line, { width: 0, alpha: line.abandoned ? 0.4 : 1 });
+    for (const line of grey) draw(line, { width: 0, alpha: line.abandoned ? 0.3 : 0.7 });
     for (const line of coloured) if (line.abandoned) draw(line, { width: 0, alpha: 0.45 });
     for (const line of coloured) {
       if (line.raw) drawStrip(context, { ...line, y: line.raw }, view, { ...this.#ink(line), width: 0, dash: [], alpha: 0.28 });
@@ -227,11 +227,11 @@ export class Chart {
 
   /** @param {CanvasRenderingContext2D} context @param {View} view @param {Line[]} lines */
   #paintMarks(context, view, lines) {
-    const { ground, bad } = inks.value;
+    const { raised, bad } = inks.value;
     for (const line of lines) {
       const ink = this.#ink(line).stroke;
       drawResumes(context, line, line.resumes, view, ink);
-      if (line.parent) drawFork(context, line, this.#parentOf(line), view, { stroke: ink, ground });
+      if (line.parent) drawFork(context, line, this.#parentOf(line), view, { stroke: ink, ground: raised });
     }
     const broken = this.#content.lines.filter((line) => !line.abandoned).flatMap((line) => line.broken);
     drawBroken(context, broken, view, bad, this.#content.xText);
@@ -253,7 +253,9 @@ export class Chart {
   #paintEmphasis(context, view) {
     if (this.#emphasised === null) return;
     for (const line of this.#content.lines) {
-      if (line.key === this.#emphasised && !line.abandoned) drawStrip(context, line, view, { ...this.#ink(line), width: 2 });
+      if (line.key !== this.#emphasised || line.abandoned) continue;
+      const ink = this.#ink(line);
+      drawStrip(context, line, view, { ...ink, width: 2, stroke: this.#content.colour(line.key) < 0 ? inks.value.ink : ink.stroke });
     }
   }
 

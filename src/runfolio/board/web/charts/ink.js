@@ -3,7 +3,7 @@
 import { computed } from "@preact/signals";
 import { theme } from "../preferences.js";
 
-const TOKENS = /** @type {const} */ (["line", "ground", "soft", "bad", "ink", "rule"]);
+const TOKENS = /** @type {const} */ (["line", "raised", "soft", "bad", "ink", "rule"]);
 
 /** @typedef {Record<(typeof TOKENS)[number], string> & {theme: string}} Inks */
 

@@ -13,7 +13,7 @@ export function niceStep(span, parts) {
   const rough = span / Math.max(1, parts);
   const power = 10 ** Math.floor(Math.log10(rough));
   const share = rough / power;
-  return power * (share > 5 ? 10 : share > 2 ? 5 : share > 1 ? 2 : 1);
+  return power * (share > 7 ? 10 : share > 3.5 ? 5 : share > 1.5 ? 2 : 1);
 }
 
 /** @param {number} span @param {number} parts */
