@@ -13,17 +13,30 @@ import { indexesInView, toPixel } from "./strip.js";
  * @param {number} [alpha]
  */
 export function drawBand(context, band, view, fill, alpha = 0.16) {
-  const [first, last] = indexesInView(band, view.x.min, view.x.max);
   context.save();
   context.globalAlpha = alpha;
   context.fillStyle = fill;
+  for (const [start, end] of bandStretches(band, view)) fillStretch(context, band, view, start, end);
+  context.restore();
+}
+
+/**
+ * Return the ranges of indexes in view without a gap.
+ * @param {import("./strip.js").Strip & {low: Float64Array, high: Float64Array}} band
+ * @param {View} view
+ * @returns {[number, number][]}
+ */
+export function bandStretches(band, view) {
+  const [first, last] = indexesInView(band, view.x.min, view.x.max);
+  /** @type {[number, number][]} */
+  const stretches = [];
   for (let start = first; start < last; ) {
     let end = start;
     while (end < last && isFinitePixel(band, view, end)) end++;
-    if (end - start > 1) fillStretch(context, band, view, start, end);
-    start = Math.max(end, start) + 1;
+    if (end - start > 1) stretches.push([start, end]);
+    start = end + 1;
   }
-  context.restore();
+  return stretches;
 }
 
 /** @param {{x: Float64Array, low: Float64Array, high: Float64Array}} band @param {View} view @param {number} i */
