@@ -15,7 +15,7 @@ from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.query.filter.groups import RunGroup, select_groups
 from runfolio.query.filter.select import Selection, select_rows, select_runs
 from runfolio.query.filter.sql_text import Sql
-from runfolio.query.index.database import IndexDatabase
+from runfolio.query.index.database import Action, IndexDatabase, Result
 from runfolio.query.index.entries import ScannedRun
 from runfolio.query.index.rows import is_encodable, run_key
 from runfolio.query.index.run_columns import RunColumns, RunRow
@@ -179,7 +179,12 @@ class Folio:
     ) -> None:
         path = store_folder(store)
         check_store(path)
-        self.store = path.resolve()
+        self._open(path.resolve(), progress, fill_first=True)
+        if refresh:
+            self._index.clear()
+
+    def _open(self, store: Path, progress: Progress, *, fill_first: bool) -> None:
+        self.store = store
         self.trash = Trash(self.store)
         """Deleted runs."""
         self._unread: dict[str, str] | None = None
@@ -187,9 +192,7 @@ class Folio:
         self._progress = progress
         self._next_full_scan = -math.inf
         """Time on the `steady` clock after which a scan of a network disk also compares the files of ended runs."""
-        self._index = StoreIndex(self.store, self._fill)
-        if refresh:
-            self._index.clear()
+        self._index = StoreIndex(self.store, self._fill, fill_first=fill_first)
 
     @property
     def problems(self) -> list[str]:
@@ -421,6 +424,37 @@ class Folio:
         if similar := nearest(spelling, names):
             return f"no run {spelling!r} in {self.store}{unread}; did you mean {' or '.join(similar)}?"
         return f"no run {spelling!r} in {self.store}{unread}; `runfolio runs` lists all {len(runs)} runs"
+
+
+class IndexedFolio(Folio):
+    """Store whose calls answer from the index as it is. Only `scan` looks at the folders. A server uses it.
+
+    Args:
+        store: Folder of the store, which need not exist yet.
+        progress: Function that iterates over the folders of new runs while they are read.
+    """
+
+    def __init__(self, store: Path, progress: Progress = iter) -> None:
+        self._open(store.resolve(), progress, fill_first=False)
+
+    def scan(self) -> None:
+        """Bring the index up to date with the folders. Only changed runs are read.
+
+        Raises:
+            NotFound: The folder of the store does not exist.
+        """
+        super()._scan()
+
+    def read_index(self, action: Action[Result]) -> Result:
+        """Call `action` with a connection to the index, and return its result."""
+        return self._index.read(action)
+
+    def runs_of(self, rows: Sequence[RunRow]) -> Runs:
+        """Return the runs in rows of the index, in the same order."""
+        return Runs(self.store, self._index, rows)
+
+    def _scan(self) -> None:
+        """Leave the index as it is."""
 
 
 def open_folio(store: str | os.PathLike[str] | None = None) -> Folio:
