@@ -25,12 +25,13 @@ function recorder() {
     restore() {},
     setLineDash() {},
     beginPath() {},
+    fill() {},
     stroke() {
       this.strokes += 1;
     },
     moveTo: (x, y) => lines.push([[x, y]]),
     lineTo: (x, y) => lines[lines.length - 1].push([x, y]),
-    fillRect: (x, y, width) => dots.push([x + width / 2, y + width / 2]),
+    arc: (x, y) => dots.push([x, y]),
   };
 }
 

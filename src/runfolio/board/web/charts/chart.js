@@ -17,6 +17,7 @@ import { niceLimits } from "./ticks.js";
  * @typedef {import("./strip.js").View} View
  *
  * @typedef {object} Content
+ * @property {string} name Name of the chart among those that share the x axis.
  * @property {readonly Line[]} lines Best first.
  * @property {(key: string) => number} colour Index of the colour of a run or group; -1 for grey.
  * @property {string} log
@@ -44,7 +45,7 @@ const MOST_COUNT_STRIPS = 6;
 
 export class Chart {
   /** @type {Content} */
-  #content = { lines: [], colour: () => -1, log: "", ylim: null, time: false, whole: false, xText: String };
+  #content = { name: "", lines: [], colour: () => -1, log: "", ylim: null, time: false, whole: false, xText: String };
   /** @type {string | null} */
   #emphasised = null;
   /** @type {import("./x_axis.js").Range} */
@@ -77,6 +78,7 @@ export class Chart {
       effect(() => this.#follow(this.axis.range.value)),
       effect(() => {
         this.#fitted = this.axis.settled.value;
+        this.axis.extent.value;
         inNextFrame(this.#refit);
       }),
       effect(() => {
@@ -118,14 +120,14 @@ export class Chart {
 
   /** Fit both axes to the lines in view. */
   #refit = () => {
-    const { lines, log, ylim, time, whole } = this.#content;
+    const { name, lines, log, ylim, time, whole } = this.#content;
     const [logX, logY] = [log.includes("x"), log.includes("y")];
     const range = this.axis.range.peek();
     const { x, y } = extent(lines, { range: range ?? null, logX, logY });
-    this.extent = /** @type {[number, number]} */ (x);
+    this.axis.include(name, /** @type {[number, number]} */ (x));
     const [low, high] = niceLimits(y[0], y[1], { log: logY });
-    const [from, to] = this.#xLimits(range, logX);
-    const groups = Math.min(lines.filter((line) => line.count).length, MOST_COUNT_STRIPS);
+    const [from, to] = this.#xLimits(range, logX, x[0]);
+    const groups = this.#groupsWithCounts().length;
     this.frame.show(
       {
         x: { min: from, max: to, log: logX, time, whole },
@@ -135,18 +137,22 @@ export class Chart {
     );
   };
 
-  /** @param {import("./x_axis.js").Range} range @param {boolean} log @returns {[number, number]} */
-  #xLimits(range, log) {
-    if (range && (!log || range[0] > 0)) return range;
-    const [low, high] = this.extent ?? [0, 1];
-    if (!(low < high)) return niceLimits(low, high, { log });
-    return [low, range ? range[1] : high];
+  /**
+   * @param {import("./x_axis.js").Range} range
+   * @param {boolean} log
+   * @param {number} lowest Smallest x that a logarithmic axis can show.
+   * @returns {[number, number]}
+   */
+  #xLimits(range, log, lowest) {
+    const [from, to] = range ?? this.axis.extent.peek() ?? [0, 1];
+    const low = log && from <= 0 ? lowest : from;
+    return low < to ? [low, to] : niceLimits(low, low, { log });
   }
 
   /** Move along x and keep y, while something moves. */
   #showRange = () => {
     const { x, y } = this.frame.axes;
-    const [min, max] = this.#xLimits(this.axis.range.peek(), x.log);
+    const [min, max] = this.#xLimits(this.axis.range.peek(), x.log, x.min);
     this.#isWide = false;
     this.frame.show({ x: { ...x, min, max }, y });
     this.#isWide = true;
@@ -161,7 +167,7 @@ export class Chart {
   }
 
   #moves() {
-    const whole = () => this.extent ?? [0, 1];
+    const whole = () => this.axis.extent.peek() ?? [0, 1];
     const move = (/** @type {[number, number]} */ next) => {
       const [low, high] = whole();
       this.axis.zoom(next[0] <= low && next[1] >= high ? null : [Math.max(next[0], low), Math.min(next[1], high)]);
@@ -261,19 +267,28 @@ export class Chart {
 
   /** @param {CanvasRenderingContext2D} context @param {View} view @param {{left: number, top: number}} place */
   #paintUnder(context, view, place) {
-    const groups = this.#content.lines.filter((line) => line.count).slice(0, MOST_COUNT_STRIPS);
-    groups.forEach((line, index) => {
+    this.#groupsWithCounts().forEach((line, index) => {
       const height = (COUNT_STRIP - 1) * view.ratio;
       const top = place.top + (3 + index * COUNT_STRIP) * view.ratio;
-      const group = /** @type {Line & {count: Float64Array}} */ (line);
-      drawCounts(context, group, view, this.#ink(line).stroke, { left: place.left, top, height });
+      drawCounts(context, line, view, this.#ink(line).stroke, { left: place.left, top, height });
     });
+  }
+
+  /** One line of each group, for the number of its runs along x. */
+  #groupsWithCounts() {
+    const lines = new Map(this.#content.lines.filter(hasCount).reverse().map((line) => [line.key, line]));
+    return [...lines.values()].reverse().slice(0, MOST_COUNT_STRIPS);
   }
 }
 
 /** @param {Line} line @returns {line is Line & {low: Float64Array, high: Float64Array}} */
 function isBand(line) {
   return line.low !== null && line.high !== null;
+}
+
+/** @param {Line} line @returns {line is Line & {count: Float64Array}} */
+function hasCount(line) {
+  return line.count !== null;
 }
 
 /** @param {number | null | undefined} limit @param {boolean} log */

@@ -35,18 +35,21 @@ export function curvesPath(query, path = "api/curves") {
 /**
  * Follow the curves of a panel. Nothing is fetched while the panel is out of sight.
  * @param {() => CurveQuery | null} query Uses signals.
- * @param {import("./x_axis.js").SharedAxis} axis
+ * @param {import("./x_axis.js").SharedAxes} axes
  * @param {import("@preact/signals").Signal<boolean>} visible
  * @param {() => ReadonlyMap<string, string | null>} splits Split of each metric.
  */
-export function followCurves(query, axis, visible, splits) {
+export function followCurves(query, axes, visible, splits) {
   const needed = whileVisible(visible, query);
   const follow = (/** @type {any} */ event) => visible.peek() && mustRefetch(needed.peek(), event);
   const whole = resource(() => needed.value && curvesPath(needed.value), { binary: true, follow });
+  // Without an x in the query, the server chooses the one that the runs defined.
+  const x = computed(() => /** @type {string} */ (whole.data.value?.head.x || needed.value?.x || "step"));
+  const range = computed(() => axes.of(x.value).settled.value);
   const detail = resource(
     () => {
-      const range = axis.settled.value;
-      return range && needed.value && curvesPath({ ...needed.value, from: range[0], to: range[1] });
+      const zoomed = range.value;
+      return zoomed && needed.value && curvesPath({ ...needed.value, from: zoomed[0], to: zoomed[1] });
     },
     { binary: true, follow },
   );
@@ -62,11 +65,12 @@ export function followCurves(query, axis, visible, splits) {
   const lines = computed(() => {
     const all = extended.value ?? wholeLines.value;
     const part = detailLines.value;
-    return part && covers(part, axis.settled.value, all) ? part : all;
+    return part && covers(part, range.value, all) ? part : all;
   });
   return {
     lines,
     notes: computed(() => /** @type {string[]} */ (whole.data.value?.head.notes ?? [])),
+    x,
     unit: computed(() => /** @type {string | null} */ (whole.data.value?.head.unit ?? null)),
     error: computed(() => whole.error.value ?? detail.error.value),
     loading: whole.loading,

@@ -1,7 +1,7 @@
 // @ts-check
 /** What can be taken out of a panel: its values, figures of it, and the command that draws the same. */
 import { useEffect, useState } from "preact/hooks";
-import { address, get } from "../api.js";
+import { address, getText } from "../api.js";
 import { Copy } from "../parts/copy.js";
 import { html } from "../parts/html.js";
 import { Menu } from "../parts/menu.js";
@@ -44,8 +44,8 @@ function PlotCommand({ query }) {
   const path = curvesPath(query, "api/figure.txt");
   useEffect(() => {
     let isWanted = true;
-    get(path).then(
-      (answer) => isWanted && setCommand(answer.command),
+    getText(path).then(
+      (text) => isWanted && setCommand(text.trim()),
       () => isWanted && setCommand(""),
     );
     return () => {

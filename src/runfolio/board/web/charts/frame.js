@@ -27,6 +27,8 @@ const FONT = "11px Inter, system-ui, sans-serif";
 const LABEL_HEIGHT = 24;
 const GAP = 6;
 const NARROWEST_LABELS = 34;
+/** The canvases are larger than the plot by so many CSS pixels, so that no point at its edge is cut. */
+const EDGE = 4;
 
 /** @param {string} name */
 function addCanvas(name) {
@@ -158,7 +160,7 @@ export class Frame {
       y: projection(y.min, y.max, bbox.height, 0, y.log),
     };
     if (!this.lines) return; // first draw, inside the constructor of uPlot
-    for (const canvas of [this.lines, this.overlay]) fit(canvas, bbox.width, bbox.height);
+    for (const canvas of [this.lines, this.overlay]) fit(canvas, bbox.width, bbox.height, EDGE * devicePixelRatio);
     this.handlers.under(ctx, this.view, { left: bbox.left, top: bbox.top + bbox.height });
     this.repaint();
   }
@@ -209,10 +211,10 @@ export class Frame {
   }
 }
 
-/** @param {HTMLCanvasElement} canvas @param {number} width @param {number} height */
-function fit(canvas, width, height) {
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
+/** @param {HTMLCanvasElement} canvas @param {number} width @param {number} height @param {number} edge */
+function fit(canvas, width, height, edge) {
+  if (canvas.width !== width + 2 * edge) canvas.width = width + 2 * edge;
+  if (canvas.height !== height + 2 * edge) canvas.height = height + 2 * edge;
 }
 
 /**
@@ -224,5 +226,6 @@ function paint(canvas, view, pen) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
+  context.translate((canvas.width - view.width) / 2, (canvas.height - view.height) / 2);
   pen(context, view);
 }

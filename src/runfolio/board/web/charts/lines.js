@@ -1,5 +1,6 @@
 // @ts-check
 /** Lines of a chart, read from an answer of the server. */
+import { integer } from "../format.js";
 import { isSorted } from "./strip.js";
 
 /**
@@ -14,7 +15,8 @@ import { isSorted } from "./strip.js";
  * @property {boolean} abandoned
  * @property {string | null} parent
  * @property {number} total Number of recorded points.
- * @property {number} shown Number of points that were sent.
+ * @property {number} within Number of recorded points in the range that was asked for.
+ * @property {number} shown Number of points of that range that were sent.
  * @property {Float64Array} x
  * @property {Float64Array} y
  * @property {Float64Array | null} raw Values before smoothing.
@@ -57,6 +59,7 @@ export function readLines({ head, data }, splits) {
       abandoned: Boolean(line.abandoned),
       parent: line.parent ?? null,
       total: line.total,
+      within: line.within ?? line.total,
       shown: line.shown,
       x,
       y: column(line.y),
@@ -94,6 +97,7 @@ function joined(line, more) {
     x: concatenated(line.x, more.x),
     y: concatenated(line.y, more.y),
     total: line.total + more.x.length,
+    within: line.within + more.x.length,
     shown: line.shown + more.x.length,
     broken: [...line.broken, ...more.broken],
     resumes: [...line.resumes, ...more.resumes],
@@ -161,9 +165,9 @@ export function countNotPositive(lines, log) {
  * @param {readonly Line[]} lines
  */
 export function countText(lines) {
-  const total = lines.reduce((sum, line) => sum + line.total, 0);
-  const shown = lines.reduce((sum, line) => sum + line.shown, 0);
-  const text = (/** @type {number} */ value) => value.toLocaleString("en-US");
-  if (shown < total) return `${text(shown)} of ${text(total)} points; zoom for all`;
-  return total === 1 ? "1 point" : `${text(total)} points`;
+  const sum = (/** @type {"total" | "within" | "shown"} */ name) => lines.reduce((count, line) => count + line[name], 0);
+  const [total, within, shown] = [sum("total"), sum("within"), sum("shown")];
+  if (shown < within) return `${integer(shown)} of ${integer(within)} points; zoom for all`;
+  const points = within === 1 ? "1 point" : `${integer(within)} points`;
+  return within < total ? `All ${points} of this range` : points;
 }

@@ -27,8 +27,9 @@ export function drawBroken(context, ranges, view, colour, text) {
   context.fillStyle = colour;
   for (const [from, to] of inView) {
     const left = toPixel(view.x, Math.max(from, view.x.min));
-    const width = Math.max(1.5 * view.ratio, toPixel(view.x, Math.min(to, view.x.max)) - left);
-    context.fillRect(left - 0.75 * view.ratio, view.height - height, width, height);
+    const width = toPixel(view.x, Math.min(to, view.x.max)) - left;
+    context.fillRect(left - view.ratio, view.height - height, 2 * view.ratio, height);
+    context.fillRect(left, view.height - 2 * view.ratio, width, 2 * view.ratio);
   }
   const first = Math.min(...inView.map(([from]) => from));
   const starts = new Set(inView.map(([from]) => from)).size;

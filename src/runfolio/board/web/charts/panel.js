@@ -12,7 +12,6 @@ import { PanelHeader } from "./panel_header.js";
 import { Plot } from "./plot.js";
 import { DataTable, chartSentence, summarise } from "./summary.js";
 import { tickTexts } from "./ticks.js";
-import { SharedAxis } from "./x_axis.js";
 
 const MARGIN = "240px";
 const WIDTH_STEP = 200;
@@ -34,17 +33,17 @@ const WIDTH_STEP = 200;
  * @property {import("./panel_header.js").Settings} settings
  * @property {(change: Partial<import("./panel_header.js").Settings>) => void} change
  * @property {[string, string][]} xChoices
- * @property {SharedAxis} axis
- * @property {boolean} hasOwnAxis True if x differs from that of the other panels.
+ * @property {import("./x_axis.js").SharedAxes} axes
  * @property {(key: string) => number} colour
  * @property {ReadonlyMap<string, {name: string, detail: string}>} names Names of runs, and their settings that differ.
  * @property {import("@preact/signals").Signal<string | null>} hovered
- * @property {number | null} pinned
- * @property {(x: number | null) => void} pin
+ * @property {{name: string, at: number} | null} pinned Name and value of the pinned x.
+ * @property {(name: string, at: number | null) => void} pin
  * @property {boolean} isFull
  * @property {() => void} toggleFull
  * @property {boolean} canDraw
  * @property {(isVisible: boolean) => void} [seen] Called when the panel enters or leaves the screen.
+ * @property {(name: string) => void} [foundX] Called with the x that the server chose.
  */
 
 /** @param {Props} props */
@@ -52,10 +51,13 @@ export function Panel(props) {
   const { title, settings, isFull } = props;
   const root = useRef(/** @type {HTMLElement | null} */ (null));
   const { visible, width } = useVisibility(root, props.seen);
-  const ownAxis = useMemo(() => new SharedAxis(), []);
-  const axis = props.hasOwnAxis ? ownAxis : props.axis;
   const query = queryOf(props, width.value);
-  const curves = useCurves(query, axis, visible, splitsOf(props.metrics));
+  const curves = useCurves(query, props.axes, visible, splitsOf(props.metrics));
+  const axis = props.axes.of(curves.x.value);
+  const isRead = curves.lines.value !== null;
+  useEffect(() => {
+    if (isRead) props.foundX?.(curves.x.value);
+  }, [isRead, curves.x.value]);
   const [asTable, setAsTable] = useState(false);
   const view = describe(props, curves);
   const classes = ["panel", settings.size === "wide" && "is-wide", isFull && "is-full"].filter(Boolean).join(" ");
@@ -66,6 +68,7 @@ export function Panel(props) {
       settings=${settings}
       change=${props.change}
       xChoices=${props.xChoices}
+      xName=${view.xName}
       isFull=${isFull}
       toggleFull=${props.toggleFull}
       exports=${{ query: () => exportQuery(query, props, axis, view.lines), canDraw: props.canDraw }}
@@ -77,16 +80,18 @@ export function Panel(props) {
   </section>`;
 }
 
-/** @param {{props: Props, axis: SharedAxis, view: any, isVisible: boolean, curves: any}} properties */
+/** @param {{props: Props, axis: import("./x_axis.js").SharedAxis, view: any, isVisible: boolean, curves: any}} properties */
 function Drawing({ props, axis, view, isVisible, curves }) {
   if (curves.error.value && !view.lines.length) return html`<${Failure} error=${curves.error.value} retry=${curves.retry} />`;
   // A chart out of sight keeps its place, but no canvas.
   if (!isVisible || curves.lines.value === null) return html`<div class="chart soft small">${curves.loading.value && "Loading …"}</div>`;
   const { log, ylim } = props.settings;
-  return html`<${Plot} ...${view} label=${view.sentence} axis=${axis} log=${log} ylim=${ylim} detail=${(/** @type {Line} */ line) => props.names.get(line.key)?.detail ?? ""} hovered=${props.hovered} pinned=${props.hasOwnAxis ? null : props.pinned} pin=${props.pin} />`;
+  const pinned = props.pinned?.name === view.xName ? props.pinned?.at ?? null : null;
+  const pin = (/** @type {number | null} */ at) => props.pin(view.xName, at);
+  return html`<${Plot} ...${view} title=${props.title} label=${view.sentence} axis=${axis} log=${log} ylim=${ylim} detail=${(/** @type {Line} */ line) => props.names.get(line.key)?.detail ?? ""} hovered=${props.hovered} pinned=${pinned} pin=${pin} />`;
 }
 
-/** @param {{view: any, axis: SharedAxis, curves: any, asTable: boolean, toggle: () => void, title: string}} props */
+/** @param {{view: any, axis: import("./x_axis.js").SharedAxis, curves: any, asTable: boolean, toggle: () => void, title: string}} props */
 function Status({ view, axis, curves, asTable, toggle, title }) {
   const range = axis.settled.value;
   const notes = [...view.notes, ...curves.notes.value];
@@ -138,7 +143,7 @@ function roundedWidth(element) {
 function queryOf({ source, metrics, settings }, px) {
   if (!px || !metrics.length || (source.runs && !source.runs.length)) return null;
   const { x, smooth, log } = settings;
-  return { ...source, metrics: metrics.map((metric) => metric.name), x: x === "step" ? "" : x, smooth, log: log.includes("x") ? "x" : "", px };
+  return { ...source, metrics: metrics.map((metric) => metric.name), x, smooth, log: log.includes("x") ? "x" : "", px };
 }
 
 /** @param {{name: string, split: string | null}[]} metrics */
@@ -149,16 +154,16 @@ function splitsOf(metrics) {
 
 /**
  * @param {ReturnType<typeof queryOf>} query
- * @param {SharedAxis} axis
+ * @param {import("./x_axis.js").SharedAxes} axes
  * @param {import("@preact/signals").Signal<boolean>} visible
  * @param {ReadonlyMap<string, string | null>} splits
  */
-function useCurves(query, axis, visible, splits) {
+function useCurves(query, axes, visible, splits) {
   const wanted = useSignal(query);
   if (JSON.stringify(wanted.peek()) !== JSON.stringify(query)) queueMicrotask(() => (wanted.value = query));
   const latest = useRef(splits);
   latest.current = splits;
-  const curves = useMemo(() => followCurves(() => wanted.value, axis, visible, () => latest.current), [axis]);
+  const curves = useMemo(() => followCurves(() => wanted.value, axes, visible, () => latest.current), [axes]);
   useEffect(() => curves.dispose, [curves]);
   return curves;
 }
@@ -166,25 +171,25 @@ function useCurves(query, axis, visible, splits) {
 /** Prepare what the drawing and the table of a panel show. @param {Props} props @param {any} curves */
 function describe(props, curves) {
   const lines = /** @type {Line[]} */ (curves.lines.value ?? NONE);
-  const { x, log } = props.settings;
+  const { log } = props.settings;
+  const x = /** @type {string} */ (curves.x.value);
   const time = curves.unit.value === "s";
-  const xName = props.xChoices.find(([value]) => value === (x || "step"))?.[1] ?? x;
   const xText = time ? (/** @type {number} */ value) => tickTexts([value], 1, true)[0] : stepValue;
   const name = (/** @type {Line} */ line) => props.names.get(line.key)?.name ?? line.group ?? line.label;
   const summaries = summarise(lines);
   const hidden = log ? countNotPositive(lines, log) : 0;
   return {
     lines,
-    xName,
+    xName: x,
     xText,
     // Nobody zooms to a part of a step.
     rangeText: (/** @type {number} */ value) => xText(Number(value.toPrecision(3))),
     name,
     summaries,
     time,
-    whole: !x || x === "step",
+    whole: x === "step" || x === "epoch",
     colour: props.colour,
-    sentence: chartSentence(props.title, xName, summaries, { name, mode: props.mode }),
+    sentence: chartSentence(props.title, x, summaries, { name, mode: props.mode }),
     notes: hidden ? [`${integer(hidden)} ${hidden === 1 ? "point" : "points"} at or below 0 cannot be shown on a logarithmic axis.`] : [],
   };
 }
@@ -196,7 +201,7 @@ const NONE = [];
  * Return the query of a figure with the same lines, limits, colours and order.
  * @param {ReturnType<typeof queryOf>} query
  * @param {Props} props
- * @param {SharedAxis} axis
+ * @param {import("./x_axis.js").SharedAxis} axis
  * @param {readonly Line[]} lines
  */
 function exportQuery(query, { settings, colour }, axis, lines) {

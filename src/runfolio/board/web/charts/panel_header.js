@@ -33,19 +33,20 @@ const DASH_WORDS = { train: "train dashed", val: "val solid", test: "test dotted
  *   settings: Settings,
  *   change: (change: Partial<Settings>) => void,
  *   xChoices: [string, string][],
+ *   xName: string,
  *   isFull: boolean,
  *   toggleFull: () => void,
  *   exports: import("./export_menu.js").Exports,
  * }} props
  */
-export function PanelHeader({ title, splits, settings, change, xChoices, isFull, toggleFull, exports }) {
-  const { x, smooth, log, ylim, size } = settings;
+export function PanelHeader({ title, splits, settings, change, xChoices, xName, isFull, toggleFull, exports }) {
+  const { smooth, log, ylim, size } = settings;
   const dashes = splits.map((split) => /** @type {Record<string, string>} */ (DASH_WORDS)[split ?? ""]).filter(Boolean);
   return html`<header class="panel-head">
     <h3 class="panel-name"><span class="panel-title one-line" title=${title}>${title}</span>${dashes.length > 1 && html`<span class="panel-dashes soft">${dashes.join(", ")}</span>`}</h3>
     <div class="panel-controls" role="group" aria-label=${`Settings of ${title}`}>
-      <${Menu} label=${textOf(xChoices, x || "step")} title=${`x axis of ${title}`} align="right">
-        ${(/** @type {() => void} */ close) => choices(xChoices, x || "step", (value) => change({ x: value }), close)}
+      <${Menu} label=${xName} title=${`x axis of ${title}`} align="right">
+        ${(/** @type {() => void} */ close) => choices(xChoices, xName, (value) => change({ x: value }), close)}
       </${Menu}>
       <${Menu} label=${smooth ? `smoothed ${smooth}` : "raw"} title=${`Smoothing of ${title}`} align="right">
         <div class="panel-form"><${SmoothingSlider} value=${smooth} change=${(/** @type {number} */ value) => change({ smooth: value })} explained /></div>

@@ -16,6 +16,7 @@ const REACH = 24;
  * @typedef {import("./lines.js").Line} Line
  *
  * @typedef {object} Props
+ * @property {string} title
  * @property {readonly Line[]} lines
  * @property {string} label Sentence for screen readers.
  * @property {import("./x_axis.js").SharedAxis} axis
@@ -63,11 +64,11 @@ export function Plot(props) {
 
   const { lines, log, ylim, time, whole, colour, pinned } = props;
   useEffect(() => {
-    chart.current?.show({ lines, colour, log, ylim, time, whole, xText: props.xText });
-  }, [lines, log, ylim, time, whole, colour]);
+    chart.current?.show({ name: props.title, lines, colour, log, ylim, time, whole, xText: props.xText });
+  }, [lines, log, ylim, time, whole, colour, props.axis]);
   useEffect(() => {
     pinLine.current?.set(pinned, pinned === null ? "" : `${props.xName} ${props.xText(pinned)}`);
-  }, [pinned, lines]);
+  }, [pinned, lines, props.axis]);
 
   return html`<div class="chart" ref=${host} role="img" aria-label=${props.label} data-lines=${lines.length}>
     <${Outside} counts=${outside} />

@@ -35,6 +35,8 @@
 export const CROWDED = 20_000;
 /** Wide lines are stroked in chunks of this many segments, which is up to five times as fast in software. */
 const CHUNK = 16;
+/** Radius of a point between gaps, in CSS pixels. */
+const DOT = 1.75;
 const FAR = 50_000;
 
 /**
@@ -121,8 +123,11 @@ export function drawStrip(context, strip, view, ink) {
   // Chunks of a transparent line would show where they meet.
   const chunk = width > 1 && context.globalAlpha === 1 ? CHUNK : Infinity;
   const dots = trace(context, strip, view, first, last, chunk, dash.length > 0);
-  const size = Math.max(3 * view.ratio, width);
-  for (let i = 0; i < dots.length; i += 2) context.fillRect(dots[i] - size / 2, dots[i + 1] - size / 2, size, size);
+  for (let i = 0; i < dots.length; i += 2) {
+    context.beginPath();
+    context.arc(dots[i], dots[i + 1], Math.max(DOT * view.ratio, width), 0, 2 * Math.PI);
+    context.fill();
+  }
   context.restore();
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** The x axis that the charts of a page share: its zoom and its cursor. */
+/** The x axis that charts share if they have the same x: its extent, its zoom and its cursor. */
 import { effect, signal } from "@preact/signals";
 
 const SETTLE_MS = 180;
@@ -13,7 +13,20 @@ export class SharedAxis {
   settled = signal(/** @type {Range} */ (null));
   /** Position of the cursor and the chart that has it. */
   cursor = signal(/** @type {{x: number, source: object} | null} */ (null));
+  /** Smallest and largest x of all charts, so that the same x is at the same place in each. */
+  extent = signal(/** @type {Range} */ (null));
+  /** @type {Map<string, [number, number]>} */
+  #extents = new Map();
   #timer = 0;
+
+  /** @param {string} chart @param {[number, number]} extent */
+  include(chart, extent) {
+    if (extent[0] <= extent[1]) this.#extents.set(chart, extent);
+    else this.#extents.delete(chart);
+    const all = [...this.#extents.values()];
+    const union = /** @type {Range} */ (all.length ? [Math.min(...all.map(([low]) => low)), Math.max(...all.map(([, high]) => high))] : null);
+    if (String(union) !== String(this.extent.peek())) this.extent.value = union;
+  }
 
   /** @param {Range} range @param {{now?: boolean}} [options] `now`: the movement is over. */
   zoom(range, { now = false } = {}) {
@@ -48,5 +61,18 @@ export class SharedAxis {
       stopWrite();
       clearTimeout(this.#timer);
     };
+  }
+}
+
+/** The shared axes of a page, by the name of x. */
+export class SharedAxes {
+  /** @type {Map<string, SharedAxis>} */
+  #axes = new Map();
+
+  /** @param {string} name */
+  of(name) {
+    const axis = this.#axes.get(name) ?? new SharedAxis();
+    this.#axes.set(name, axis);
+    return axis;
   }
 }

@@ -30,10 +30,9 @@ export function xChoicesOf(columns) {
   return [...X_CHOICES, .../** @type {[string, string][]} */ (metrics.map(({ name }) => [name, name]))];
 }
 
-/** @param {{search: import("@preact/signals").Signal<string>, columns: any[]}} props */
-export function ChartToolbar({ search, columns }) {
-  const x = view.x.value || "step";
-  const choose = (/** @type {string} */ value) => patch({ x: value === "step" ? "" : value, from: null, to: null, at: null });
+/** @param {{search: import("@preact/signals").Signal<string>, x: string, columns: any[]}} props */
+export function ChartToolbar({ search, x, columns }) {
+  const choose = (/** @type {string} */ value) => patch({ x: value, from: null, to: null, at: null });
   return html`<div class="chart-toolbar" role="toolbar" aria-label="Charts">
     <${Field} label="Find a chart" labelHidden type="search" class="chart-search" placeholder="Find a chart" value=${search.value} input=${(/** @type {string} */ text) => (search.value = text)} />
     <${Segmented} label="x axis" options=${X_CHOICES} value=${x} choose=${choose} />
@@ -60,7 +59,7 @@ function OtherX({ x, choices, choose }) {
 }
 
 function Scale() {
-  const text = LOG_CHOICES.find(([value]) => value === view.log.value)?.[1];
+  const text = LOG_CHOICES.find(([value]) => value === view.log.value)?.[1].replace("linear", "linear axes");
   return html`<${Menu} label=${text} title="Scale of the axes">
     ${(/** @type {() => void} */ close) =>
       LOG_CHOICES.map(([value, name]) => {

@@ -1,11 +1,11 @@
 // @ts-check
 /** Charts of an experiment: a tool bar, and one panel per quantity in groups that can be folded. */
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useResource, withQuery } from "../../api.js";
 import { groupKey } from "../../charts/lines.js";
 import { Panel } from "../../charts/panel.js";
-import { SharedAxis } from "../../charts/x_axis.js";
+import { SharedAxes } from "../../charts/x_axis.js";
 import { COLOURS, assign, assigned, colourIndex } from "../../colours.js";
 import { Empty } from "../../parts/empty.js";
 import { ErrorBoundary, Failure } from "../../parts/error_boundary.js";
@@ -26,7 +26,9 @@ for step, loss in enumerate(losses):
 
 /** Folded and opened groups, by experiment and prefix. */
 const folds = preference("chart-groups", /** @type {Record<string, boolean>} */ ({}));
-const axis = new SharedAxis();
+const axes = new SharedAxes();
+/** Name of x in the first panel, to which the zoom and the pin of the URL refer if the view names no x. */
+const firstX = signal("step");
 
 /** Charts of the drawn runs. */
 export function ExperimentCharts() {
@@ -35,7 +37,8 @@ export function ExperimentCharts() {
   const full = useSignal(/** @type {string | null} */ (null));
   const current = useRef(/** @type {string | null} */ (null));
   const [isActive, setActive] = useState(false);
-  useEffect(() => axis.bind(readRange, writeRange), []);
+  const axis = axes.of(view.x.value || firstX.value);
+  useEffect(() => axis.bind(readRange, writeRange), [axis]);
   const main = runs.data.value?.metric ?? "";
   const groups = useMemo(() => panelGroups(columns.data.value?.columns ?? [], main), [columns.data.value, main]);
   const seen = useSignal(/** @type {ReadonlySet<string>} */ (new Set()));
@@ -50,7 +53,7 @@ export function ExperimentCharts() {
     setActive(true);
   };
   return html`<div class="charts-page" onPointerOver=${note} onFocusIn=${note} onPointerLeave=${() => setActive(false)}>
-    <${ChartToolbar} search=${search} columns=${columns.data.value.columns} />
+    <${ChartToolbar} search=${search} x=${view.x.value || firstX.value} columns=${columns.data.value.columns} />
     <${Groups} groups=${groups} search=${search.value} columns=${columns.data.value.columns} full=${full} seen=${seen} />
   </div>`;
 }
@@ -90,7 +93,7 @@ function Groups({ groups, search, columns, full, seen }) {
     const toggle = () => (folds.value = { ...folds.value, [name]: !isOpen });
     return html`<section class="chart-group" key=${prefix} aria-label=${prefix || "Charts"}>
       ${groups.length > 1 && html`<h2><button type="button" class="chart-fold" aria-expanded=${isOpen} onClick=${toggle}>${prefix || "main"} <span class="soft">${panels.length}</span></button></h2>`}
-      ${isOpen && html`<div class="chart-grid">${panels.map((panel) => html`<${OnePanel} key=${panel.quantity} panel=${panel} common=${common} />`)}</div>`}
+      ${isOpen && html`<div class="chart-grid">${panels.map((panel) => html`<${OnePanel} key=${panel.quantity} panel=${panel} isFirst=${panel === groups[0].panels[0]} common=${common} />`)}</div>`}
     </section>`;
   });
 }
@@ -128,13 +131,13 @@ function namesOf(data) {
   return new Map((data.keys ?? []).map((/** @type {string} */ key, /** @type {number} */ row) => [key, { name: data.fields.name[row], detail: detail(row) }]));
 }
 
-/** @param {{panel: import("./panels.js").PanelOf, common: ReturnType<typeof useCommon>}} props */
-function OnePanel({ panel, common }) {
+/** @param {{panel: import("./panels.js").PanelOf, isFirst: boolean, common: ReturnType<typeof useCommon>}} props */
+function OnePanel({ panel, isFirst, common }) {
   const { quantity, metrics, mode } = panel;
   const { full, seen, ...shared } = common;
   const own = view.panels.value[quantity] ?? {};
   const settings = {
-    x: own.x ?? (view.x.value || "step"),
+    x: own.x ?? view.x.value,
     smooth: own.smooth ?? view.smooth.value,
     log: own.log ?? view.log.value,
     ylim: own.ylim ?? null,
@@ -148,8 +151,13 @@ function OnePanel({ panel, common }) {
     else next.delete(quantity);
     seen.value = next;
   };
-  const hasOwnAxis = settings.x !== (view.x.value || "step");
-  const pin = (/** @type {number | null} */ x) => !hasOwnAxis && patch({ at: x === null || settings.x !== "step" ? x : Math.round(x) });
+  const mainX = view.x.value || firstX.value;
+  const pin = (/** @type {string} */ name, /** @type {number | null} */ at) => {
+    if (name === mainX) patch({ at: at !== null && name === "step" ? Math.round(at) : at });
+  };
+  const foundX = (/** @type {string} */ name) => {
+    if (isFirst && !view.x.peek()) firstX.value = name;
+  };
   return html`<${ErrorBoundary} name=${`The chart of ${quantity}`}>
     <${Panel}
       ...${shared}
@@ -158,11 +166,11 @@ function OnePanel({ panel, common }) {
       mode=${mode}
       settings=${settings}
       change=${change}
-      axis=${axis}
-      hasOwnAxis=${hasOwnAxis}
+      axes=${axes}
       hovered=${hovered}
-      pinned=${view.at.value}
+      pinned=${view.at.value === null ? null : { name: mainX, at: view.at.value }}
       pin=${pin}
+      foundX=${foundX}
       isFull=${isFull}
       toggleFull=${() => (full.value = isFull ? null : quantity)}
       canDraw=${store.data.value?.can_draw ?? true}

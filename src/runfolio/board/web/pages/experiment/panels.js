@@ -25,9 +25,8 @@ export function panelGroups(columns, main) {
   for (const { name, group, quantity, split, prefix, mode } of columns) {
     if (group !== "metrics") continue;
     const title = quantity || name;
-    const panel = panels.get(title) ?? { quantity: title, metrics: [], mode: mode ?? null, prefix: prefix ?? "" };
-    panel.metrics.push({ name, split: split ?? null });
-    panels.set(title, panel);
+    if (!panels.has(title)) panels.set(title, { quantity: title, metrics: [], mode: mode ?? null, prefix: prefix ?? "" });
+    panels.get(title)?.metrics.push({ name, split: split ?? null });
   }
   for (const { metrics } of panels.values()) metrics.sort((a, b) => splitOrder(a.split) - splitOrder(b.split));
   const sorted = [...panels.values()].sort((a, b) => rank(a, main) - rank(b, main) || compareNames(a.quantity, b.quantity));
