@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from runfolio.board import live, replies, runs, store_info, tickets
+from runfolio.board import curves, live, replies, runs, store_info, tickets
 from runfolio.board.guard import Access, Guard
 from runfolio.board.state import BoardState
 from runfolio.board.web_files import WebFiles
@@ -44,6 +44,7 @@ def routes() -> list[BaseRoute]:
         Route("/web/{digest}/{name:path}", web_file),
         Route("/api/store", store_info.store),
         Route("/api/runs", runs.runs),
+        Route("/api/curves", curves.curves),
         Route("/api/live", live.live),
         Route("/api/ticket", tickets.ticket),
     ]

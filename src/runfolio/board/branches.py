@@ -17,7 +17,7 @@ from runfolio.board.curve_cache import CurveCache
 from runfolio.errors import NotFound
 from runfolio.query.frames.new_points import read_new_points
 from runfolio.query.frames.points import open_points
-from runfolio.query.frames.x_axis import BUILT_IN, along
+from runfolio.query.frames.x_axis import BUILT_IN, along, default_x
 from runfolio.query.index.scan import signature_of
 from runfolio.query.run_view import RunView
 from runfolio.record.base.run_document import TEST
@@ -28,6 +28,7 @@ _MAX_ABANDONED = 20
 """Maximum number of abandoned branches of a run. Older ones are left out."""
 _ENTRY_BYTES = 1_000
 """Approximate size of an entry of the cache without its arrays."""
+_AXES_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,6 +75,15 @@ class RunCurves:
         return _ENTRY_BYTES + sum(branch.x.nbytes + branch.y.nbytes for branch in self.branches)
 
 
+@dataclass(frozen=True)
+class _DefaultAxis:
+    """X axis that a run defined for a metric, as an entry of the cache."""
+
+    x: str
+    signature: str
+    nbytes: int = _ENTRY_BYTES
+
+
 class BranchReader:
     """Reader of branches, with a cache. Points that were logged since an earlier request are read alone.
 
@@ -83,6 +93,15 @@ class BranchReader:
 
     def __init__(self, max_bytes: int) -> None:
         self._cache: CurveCache[RunCurves] = CurveCache(max_bytes)
+        self._axes: CurveCache[_DefaultAxis] = CurveCache(_AXES_BYTES)
+
+    def default_x(self, run: RunView, metric: str, signature: str) -> str:
+        """Return the x axis that a run defined for a metric: `step`, `time` or a metric."""
+        axis = self._axes.get((run.run_path, metric))
+        if axis is None or axis.signature != signature:
+            axis = _DefaultAxis(default_x(run, metric), signature)
+            self._axes.put((run.run_path, metric), axis)
+        return axis.x
 
     def read(self, run: RunView, metrics: Iterable[str], x: str, signature: str) -> dict[str, RunCurves]:
         """Return the curves of each metric that the run has.

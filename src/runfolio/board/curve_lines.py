@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +121,11 @@ def branch_line(curve: BranchCurve, view: View, visible: XRange, *, with_raw: bo
     is_finite = np.isfinite(curve.y[start:])
     smoothed = exponential_smoothing(curve.y, view.smooth) if view.smooth else curve.y
     x, off_axis = curve.x[start:], _off_axis(curve.x[start:], curve.y[start:], view.log)
-    y, raw = (np.where(is_finite & ~off_axis, values[start:], np.nan) for values in (smoothed, curve.y))
+    is_shown = is_finite & ~off_axis
+    y, raw = (
+        values[start:] if is_shown.all() else np.where(is_shown, values[start:], np.nan)
+        for values in (smoothed, curve.y)
+    )
     has_raw = with_raw and view.smooth > 0
     first = int(np.searchsorted(x, 0, "right")) if visible.is_log else 0
     kept = first + _visible_indices(x[first:], [y[first:], raw[first:]] if has_raw else [y[first:]], visible)
@@ -144,23 +149,28 @@ def mean_line(curves: Sequence[BranchCurve], view: View, visible: XRange, spread
     In each pixel column, it is the mean over the runs of the mean of each run's points, after smoothing. The lowest and
     highest values of the band `minmax` are those of all points.
     """
-    parts: list[tuple[Floats, Floats]] = []
+    curve_columns: list[_ColumnStatistics] = []
     off_axis = 0
     for curve in curves:
         is_off = _off_axis(curve.x, curve.y, view.log)
         usable = np.isfinite(curve.y) & ~is_off
         x, y = curve.x[usable], exponential_smoothing(curve.y, view.smooth)[usable]
         around = visible.around(x)
-        parts.append((x[around], y[around]))
+        curve_columns.append(_column_statistics(x[around], y[around], visible))
         off_axis += int(np.count_nonzero(is_off))
-    average = mean(list(zip(_snapped([x for x, _ in parts], visible), [y for _, y in parts], strict=True)), spread)
+    positions = _column_middles(curve_columns, visible)
+    average, lowest, highest = (
+        mean([(x, getattr(part, name)) for x, part in zip(positions, curve_columns, strict=True)], spread)
+        for name in ("means", "lows", "highs")
+    )
     around = visible.around(average.x)
+    low, high = (lowest.low, highest.high) if spread == "minmax" else (average.low, average.high)
     total = sum(len(curve.x) for curve in curves)
     return CurveLine(
         x=average.x[around],
         y=average.y[around],
-        low=average.low[around],
-        high=average.high[around],
+        low=low[around],
+        high=high[around],
         count=average.count[around].astype(np.float64),
         total=total,
         shown=total,
@@ -170,26 +180,52 @@ def mean_line(curves: Sequence[BranchCurve], view: View, visible: XRange, spread
     )
 
 
-def _snapped(curves: Sequence[Floats], visible: XRange) -> list[Floats]:
-    """Return the positions of several curves, with all positions in the same pixel column replaced by its middle."""
+class _ColumnStatistics(NamedTuple):
+    """Statistics of one curve in each pixel column in which it has points. All arrays have the same shape.
+
+    Points outside of the visible range have a column of their own.
+    """
+
+    columns: NDArray[np.int64]
+    """Number of the column; -1 and the number of columns mean left and right of the visible range."""
+    firsts: Floats
+    """Position of the first point."""
+    lasts: Floats
+    means: Floats
+    lows: Floats
+    highs: Floats
+
+
+def _column_statistics(x: Floats, y: Floats, visible: XRange) -> _ColumnStatistics:
+    """Return statistics of a curve that has at most one point on each side of the visible range."""
+    inside = visible.inside(x)
+    columns = np.full(len(x), -1)
+    columns[inside] = pixel_columns(visible.scaled(x[inside]), visible.columns, visible.span)
+    columns[inside.stop :] = visible.columns
+    starts = np.flatnonzero(np.diff(columns, prepend=-2))
+    if not len(starts):
+        return _ColumnStatistics(columns, x, x, y, y, y)
+    stops = np.append(starts[1:], len(x))
+    means = np.add.reduceat(y, starts) / (stops - starts)
+    lows, highs = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
+    return _ColumnStatistics(columns[starts], x[starts], x[stops - 1], means, lows, highs)
+
+
+def _column_middles(curves: Sequence[_ColumnStatistics], visible: XRange) -> list[Floats]:
+    """Return the positions of each curve's columns: the middle of all points in a column, which all curves share."""
     lows, highs = np.full(visible.columns, np.inf), np.full(visible.columns, -np.inf)
-    columns: list[NDArray[np.int64]] = []
-    for x in curves:
-        inside = x[visible.inside(x)]
-        column = pixel_columns(visible.scaled(inside), visible.columns, visible.span)
-        columns.append(column)
-        first = np.flatnonzero(np.diff(column, prepend=-1))
-        last = np.append(first[1:], len(column))[: len(first)] - 1
-        lows[column[first]] = np.minimum(lows[column[first]], inside[first])
-        highs[column[first]] = np.maximum(highs[column[first]], inside[last])
+    for curve in curves:
+        inside = (curve.columns >= 0) & (curve.columns < visible.columns)
+        columns = curve.columns[inside]
+        lows[columns] = np.minimum(lows[columns], curve.firsts[inside])
+        highs[columns] = np.maximum(highs[columns], curve.lasts[inside])
     with np.errstate(invalid="ignore"):  # columns without points
         middles = np.where(lows == highs, lows, (lows + highs) / 2)  # exact if there is only one position
-    snapped: list[Floats] = []
-    for x, column in zip(curves, columns, strict=True):
-        positions = x.copy()
-        positions[visible.inside(x)] = middles[column]
-        snapped.append(positions)
-    return snapped
+    positions: list[Floats] = []
+    for curve in curves:
+        inside = (curve.columns >= 0) & (curve.columns < visible.columns)
+        positions.append(np.where(inside, middles[np.where(inside, curve.columns, 0)], curve.firsts))
+    return positions
 
 
 def _off_axis(x: Floats, y: Floats, log: str) -> NDArray[np.bool_]:

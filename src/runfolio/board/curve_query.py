@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runfolio.board.curve_lines import View
 from runfolio.board.panel_lines import LineOptions
 from runfolio.board.query_args import MAX_RUNS, QueryArgs
-from runfolio.board.replies import Refusal
+from runfolio.board.replies import RefusedRequest
 from runfolio.board.run_selection import (
     SELECTION_ARGS,
     count_runs,
@@ -50,17 +50,17 @@ class CurveQuery:
         """Return the query that the parameters of a request describe.
 
         Raises:
-            Refusal: A parameter is missing or invalid.
+            RefusedRequest: A parameter is missing or invalid.
         """
         metrics = tuple(dict.fromkeys(args.names("metrics", _MAX_METRICS)))
         if not metrics:
-            raise Refusal(400, "metrics is missing", "name one or more metrics, separated by commas")
+            raise RefusedRequest(400, "metrics is missing", "name one or more metrics, separated by commas")
         low, high = args.number("from", None), args.number("to", None)
         if low is not None and high is not None and low > high:
-            raise Refusal(400, f"from is {low:g}, which is above to ({high:g})", "exchange them")
+            raise RefusedRequest(400, f"from is {low:g}, which is above to ({high:g})", "exchange them")
         smooth = args.number("smooth", 0.0, 0, 1) or 0.0
         if smooth == 1:
-            raise Refusal(400, "smooth is 1; it must be at least 0 and below 1")
+            raise RefusedRequest(400, "smooth is 1; it must be at least 0 and below 1")
         view = View(
             columns=args.integer("px", _PX, _MIN_PX, _MAX_PX),
             low=low,
@@ -85,7 +85,7 @@ class CurveQuery:
         """Return the selected runs, and a note if there are more. A filter selects the best runs of the first metric.
 
         Raises:
-            Refusal: A run does not exist.
+            RefusedRequest: A run does not exist.
             FilterError: The filter is invalid.
             NotFound: The experiment does not exist.
         """

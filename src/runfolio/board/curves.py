@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runfolio.board.query_args import QueryArgs, key_text
-from runfolio.board.replies import Refusal, entity_tag, is_current, tagged, unchanged
+from runfolio.board.replies import RefusedRequest, entity_tag, is_current, tagged, unchanged
 from runfolio.board.state import BoardState, board_of
 from runfolio.record.base.plurals import counted
 
@@ -82,7 +82,7 @@ def _new_points(args: QueryArgs, query: CurveQuery, panel: PanelCurves, columns:
 
     keys, cursors = query.keys or [], (args.text("after", "") or "").split(",")
     if len(keys) != len(cursors):
-        raise Refusal(
+        raise RefusedRequest(
             400, f"after has {counted(len(cursors), 'part')}, but runs has {len(keys)}", "give one for each run"
         )
     options = query.options

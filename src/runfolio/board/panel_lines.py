@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from runfolio.board.branches import BranchReader, RunCurves, curve_signature
 from runfolio.board.curve_lines import CurveLine, View, XRange, branch_line, mean_line
 from runfolio.errors import ConfigError, NotFound, did_you_mean
-from runfolio.query.frames.x_axis import default_x
 from runfolio.query.histories.mean_curve import SPREADS, Spread
 from runfolio.query.plots.curve_panels import MAX_RAW
 from runfolio.query.selection.duplicates import distinct_runs
@@ -84,7 +83,7 @@ def read_curves(
     Raises:
         ConfigError: No run has the metric of the x axis.
     """
-    x, notes = _common_x(runs, options)
+    x, notes = _common_x(runs, signatures, options, reader)
     if options.group_by:
         distinct = distinct_runs(runs)
         runs = distinct.runs
@@ -137,11 +136,20 @@ def readable_runs(runs: Sequence[RecordedRun]) -> tuple[list[RecordedRun], dict[
     return [run for run in runs if run.row.key in signatures], signatures
 
 
-def _common_x(runs: Sequence[RecordedRun], options: LineOptions) -> tuple[str, list[str]]:
+def _common_x(
+    runs: Sequence[RecordedRun], signatures: Mapping[int, str], options: LineOptions, reader: BranchReader
+) -> tuple[str, list[str]]:
     """Return the x axis of the answer, and a note if the runs define several axes."""
     if options.x is not None:
         return options.x, []
-    axes = sorted({default_x(run, metric) for run in runs for metric in options.metrics})
+    axes = sorted(
+        {
+            reader.default_x(run, metric, signatures[run.row.key])
+            for run in runs
+            for metric in options.metrics
+            if metric in run.metric_summaries
+        }
+    )
     if len(axes) <= 1:
         return axes[0] if axes else "step", []
     return "step", [f"Drawn over step, since the runs define several x axes: {', '.join(axes)}."]
