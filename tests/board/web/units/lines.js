@@ -4,7 +4,7 @@ import { nextSmoothing } from "../charts/smoothing.js";
 import { decodeSpark, sparkPath } from "../charts/spark.js";
 import { chartSentence, summarise } from "../charts/summary.js";
 import { tipRows } from "../charts/tip.js";
-import { panelGroups, searchPanels } from "../pages/experiment/panels.js";
+import { panelGroups, searchPanels } from "../charts/panels.js";
 import { equal } from "./check.js";
 
 const SPLITS = new Map([["val/acc", "val"]]);
@@ -83,9 +83,10 @@ export const tests = {
   "one panel per quantity, the main metric first, in groups by prefix"() {
     const columns = [
       metric("grad/b", "grad/b", null, "grad"),
-      metric("train/loss", "loss", "train", ""),
-      metric("val/acc", "acc", "val", ""),
-      metric("val/loss", "loss", "val", ""),
+      metric("train/loss", "loss", "training", ""),
+      metric("val/acc", "acc", "validation", ""),
+      metric("val/loss", "loss", "validation", ""),
+      metric("epoch", null, null, ""),
       { name: "params.lr", group: "params" },
     ];
     const groups = panelGroups(columns, "val/acc");

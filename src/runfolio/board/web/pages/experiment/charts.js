@@ -15,7 +15,7 @@ import { store } from "../../store.js";
 import { patch, view } from "../../url.js";
 import { useChartKeys } from "./chart_keys.js";
 import { ChartToolbar, xChoicesOf } from "./chart_toolbar.js";
-import { panelGroups, searchPanels } from "./panels.js";
+import { panelGroups, searchPanels } from "../../charts/panels.js";
 import { usePinnedValues } from "./pinned_values.js";
 import { drawn, hovered, runs } from "./state.js";
 
@@ -76,7 +76,7 @@ function writeRange(range) {
 
 /**
  * @param {{
- *   groups: import("./panels.js").PanelGroup[],
+ *   groups: import("../../charts/panels.js").PanelGroup[],
  *   search: string,
  *   columns: any[],
  *   full: import("@preact/signals").Signal<string | null>,
@@ -131,7 +131,7 @@ function namesOf(data) {
   return new Map((data.keys ?? []).map((/** @type {string} */ key, /** @type {number} */ row) => [key, { name: data.fields.name[row], detail: detail(row) }]));
 }
 
-/** @param {{panel: import("./panels.js").PanelOf, isFirst: boolean, common: ReturnType<typeof useCommon>}} props */
+/** @param {{panel: import("../../charts/panels.js").PanelOf, isFirst: boolean, common: ReturnType<typeof useCommon>}} props */
 function OnePanel({ panel, isFirst, common }) {
   const { quantity, metrics, mode } = panel;
   const { full, seen, ...shared } = common;

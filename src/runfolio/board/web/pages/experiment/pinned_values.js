@@ -14,7 +14,7 @@ const NO_SPLITS = new Map();
 
 /**
  * Set `pinned` to the values at the pinned x, of the metrics in sight.
- * @param {import("./panels.js").PanelGroup[]} groups
+ * @param {import("../../charts/panels.js").PanelGroup[]} groups
  * @param {import("@preact/signals").Signal<ReadonlySet<string>>} seen Quantities in sight.
  */
 export function usePinnedValues(groups, seen) {
@@ -31,7 +31,7 @@ export function usePinnedValues(groups, seen) {
   }, [at, values]);
 }
 
-/** @param {import("./panels.js").PanelGroup[]} groups @param {ReadonlySet<string>} seen */
+/** @param {import("../../charts/panels.js").PanelGroup[]} groups @param {ReadonlySet<string>} seen */
 function path(groups, seen) {
   const at = view.at.value;
   const keys = [...new Set([...drawn.value, ...(runs.data.value?.keys ?? [])])];

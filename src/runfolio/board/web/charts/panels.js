@@ -1,5 +1,5 @@
 // @ts-check
-/** Panels of an experiment: one per quantity, in groups by prefix. */
+/** Panels of metrics: one per quantity, in groups by prefix. */
 
 /**
  * @typedef {object} PanelOf
@@ -10,12 +10,14 @@
  * @typedef {{prefix: string, panels: PanelOf[]}} PanelGroup
  */
 
-const SPLITS = ["train", "val", "test"];
+/** @type {Record<string, string>} */
+const SPLITS = { training: "train", validation: "val", test: "test" };
+const ORDER = Object.values(SPLITS);
 
 /**
  * Return the panels of metrics. The quantity of the main metric comes first, then the loss; groups are in the order of
  * their first panel.
- * @param {any[]} columns Columns of the server, of which the metrics count.
+ * @param {any[]} columns Columns of the server, of which the metrics count; one without a quantity is an x axis.
  * @param {string} main Name of the main metric.
  * @returns {PanelGroup[]}
  */
@@ -23,10 +25,10 @@ export function panelGroups(columns, main) {
   /** @type {Map<string, PanelOf & {prefix: string}>} */
   const panels = new Map();
   for (const { name, group, quantity, split, prefix, mode } of columns) {
-    if (group !== "metrics") continue;
+    if (group !== "metrics" || quantity === null) continue;
     const title = quantity || name;
     if (!panels.has(title)) panels.set(title, { quantity: title, metrics: [], mode: mode ?? null, prefix: prefix ?? "" });
-    panels.get(title)?.metrics.push({ name, split: split ?? null });
+    panels.get(title)?.metrics.push({ name, split: SPLITS[split] ?? null });
   }
   for (const { metrics } of panels.values()) metrics.sort((a, b) => splitOrder(a.split) - splitOrder(b.split));
   const sorted = [...panels.values()].sort((a, b) => rank(a, main) - rank(b, main) || compareNames(a.quantity, b.quantity));
@@ -42,8 +44,8 @@ export function panelGroups(columns, main) {
 
 /** @param {string | null} split */
 function splitOrder(split) {
-  const index = SPLITS.indexOf(split ?? "");
-  return index < 0 ? SPLITS.length : index;
+  const index = ORDER.indexOf(split ?? "");
+  return index < 0 ? ORDER.length : index;
 }
 
 /** @param {PanelOf & {prefix: string}} panel @param {string} main */
