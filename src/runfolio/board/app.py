@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -9,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from runfolio.board import curves, live, replies, runs, store_info, tickets
+from runfolio.board import replies
 from runfolio.board.guard import Access, Guard
 from runfolio.board.state import BoardState
 from runfolio.board.web_files import WebFiles
@@ -17,6 +20,21 @@ from runfolio.errors import RunfolioError
 
 PAGES = ("/", "/all", "/e/{name:path}", "/r/{key}", "/trash")
 """Addresses of pages. All have the same document, and the web app shows the page."""
+
+
+API = (
+    ("/api/store", "GET", "store_info:store"),
+    ("/api/runs", "GET", "runs:runs"),
+    ("/api/columns", "GET", "picker:columns"),
+    ("/api/curves", "GET", "curves:curves"),
+    ("/api/edits", "POST", "edits:edits"),
+    ("/api/undo", "POST", "edits:undo"),
+    ("/api/trash", "GET", "trash:trash"),
+    ("/api/trash", "POST", "trash:change_trash"),
+    ("/api/live", "GET", "live:live"),
+    ("/api/ticket", "GET", "tickets:ticket"),
+)
+"""Path, method and handler of each route of the API."""
 
 
 def create_app(board: BoardState, access: Access) -> ASGIApp:
@@ -42,12 +60,26 @@ def routes() -> list[BaseRoute]:
     return [
         *(Route(path, page) for path in PAGES),
         Route("/web/{digest}/{name:path}", web_file),
-        Route("/api/store", store_info.store),
-        Route("/api/runs", runs.runs),
-        Route("/api/curves", curves.curves),
-        Route("/api/live", live.live),
-        Route("/api/ticket", tickets.ticket),
+        *(Route(path, later(handler), methods=[method]) for path, method, handler in API),
     ]
+
+
+def later(handler: str) -> replies.Handler:
+    """Return a handler that imports its module at its first request, so that the first page does not wait for it.
+
+    Args:
+        handler: Module of this package and function in it, such as `runs:runs`.
+    """
+    module, _, name = handler.partition(":")
+    loaded: list[replies.Handler] = []
+
+    async def answer(request: Request) -> Response:
+        if not loaded:
+            imported = await to_thread.run_sync(import_module, f"runfolio.board.{module}")
+            loaded.append(getattr(imported, name))
+        return await loaded[0](request)
+
+    return answer
 
 
 async def page(request: Request) -> Response:

@@ -59,7 +59,9 @@ export function Panel(props) {
     if (isRead) props.foundX?.(curves.x.value);
   }, [isRead, curves.x.value]);
   const [asTable, setAsTable] = useState(false);
-  const view = describe(props, curves);
+  const lines = /** @type {Line[]} */ (curves.lines.value ?? NONE);
+  const summaries = useMemo(() => summarise(lines), [lines]);
+  const view = describe(props, curves, lines, summaries);
   const classes = ["panel", settings.size === "wide" && "is-wide", isFull && "is-full"].filter(Boolean).join(" ");
   return html`<section ref=${root} class=${classes} aria-label=${title} data-panel=${title}>
     <${PanelHeader}
@@ -168,15 +170,19 @@ function useCurves(query, axes, visible, splits) {
   return curves;
 }
 
-/** Prepare what the drawing and the table of a panel show. @param {Props} props @param {any} curves */
-function describe(props, curves) {
-  const lines = /** @type {Line[]} */ (curves.lines.value ?? NONE);
+/**
+ * Prepare what the drawing and the table of a panel show.
+ * @param {Props} props
+ * @param {any} curves
+ * @param {Line[]} lines
+ * @param {import("./summary.js").LineSummary[]} summaries
+ */
+function describe(props, curves, lines, summaries) {
   const { log } = props.settings;
   const x = /** @type {string} */ (curves.x.value);
   const time = curves.unit.value === "s";
   const xText = time ? (/** @type {number} */ value) => tickTexts([value], 1, true)[0] : stepValue;
   const name = (/** @type {Line} */ line) => props.names.get(line.key)?.name ?? line.group ?? line.label;
-  const summaries = summarise(lines);
   const hidden = log ? countNotPositive(lines, log) : 0;
   return {
     lines,

@@ -11,7 +11,7 @@
  */
 
 /** @type {Record<string, string>} */
-const SPLITS = { training: "train", validation: "val", test: "test" };
+const SPLITS = { train: "train", validation: "val", test: "test" };
 const ORDER = Object.values(SPLITS);
 
 /**

@@ -15,17 +15,22 @@ import { html } from "../parts/html.js";
  * @returns {LineSummary[]}
  */
 export function summarise(lines) {
-  const summaries = [];
-  for (const line of lines) {
-    if (line.abandoned) continue;
-    const indexes = Array.from(line.y.keys()).filter((i) => Number.isFinite(line.y[i]));
-    if (!indexes.length) continue;
-    let [low, high] = [Infinity, -Infinity];
-    for (const i of indexes) [low, high] = [Math.min(low, line.y[i]), Math.max(high, line.y[i])];
-    const last = indexes[indexes.length - 1];
-    summaries.push({ line, first: line.y[indexes[0]], low, high, last: line.y[last], lastX: line.x[last] });
+  return lines.flatMap((line) => (line.abandoned ? [] : (summaryOf(line) ?? [])));
+}
+
+/** @param {Line} line @returns {LineSummary | null} */
+function summaryOf(line) {
+  const { x, y } = line;
+  let [first, last] = [-1, -1];
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = 0; i < y.length; i++) {
+    if (!Number.isFinite(y[i])) continue;
+    if (first < 0) first = i;
+    last = i;
+    if (y[i] < low) low = y[i];
+    if (y[i] > high) high = y[i];
   }
-  return summaries;
+  return first < 0 ? null : { line, first: y[first], low, high, last: y[last], lastX: x[last] };
 }
 
 /**
