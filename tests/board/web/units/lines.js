@@ -71,8 +71,8 @@ export const tests = {
     const summaries = summarise(read([0.1, 0.9], [0.5, 0.8, NaN], [NaN]));
     const name = (line) => line.label;
     equal(summaries.map(({ last, lastX }) => [last, lastX]), [[0.9, 10], [0.8, 10]]);
-    equal(chartSentence("acc", "step", summaries, { name, mode: "max" }), "acc over step: 2 lines, from 0.1 to 0.9. run 0 ends highest, with 0.9.");
-    equal(chartSentence("acc", "step", summaries, { name, mode: "min" }), "acc over step: 2 lines, from 0.1 to 0.9. run 1 ends lowest, with 0.8.");
+    equal(chartSentence("acc", "step", summaries, { name, mode: "max" }), "acc over step: 2 lines, from 0.1 to 0.9. run 0 val ends highest, with 0.9.");
+    equal(chartSentence("acc", "step", summaries, { name, mode: "min" }), "acc over step: 2 lines, from 0.1 to 0.9. run 1 val ends lowest, with 0.8.");
     equal(chartSentence("acc", "step", [], { name, mode: null }), "acc over step: no values.");
   },
   "a sparkline has gaps, and dots between gaps"() {
@@ -83,7 +83,7 @@ export const tests = {
   "one panel per quantity, the main metric first, in groups by prefix"() {
     const columns = [
       metric("grad/b", "grad/b", null, "grad"),
-      metric("train/loss", "loss", "training", ""),
+      metric("train/loss", "loss", "train", ""),
       metric("val/acc", "acc", "validation", ""),
       metric("val/loss", "loss", "validation", ""),
       metric("epoch", null, null, ""),

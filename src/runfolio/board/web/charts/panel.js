@@ -41,6 +41,7 @@ const WIDTH_STEP = 200;
  * @property {(name: string, at: number | null) => void} pin
  * @property {boolean} isFull
  * @property {() => void} toggleFull
+ * @property {any} [legend] Names of the colours, shown above the drawing.
  * @property {boolean} canDraw
  * @property {(isVisible: boolean) => void} [seen] Called when the panel enters or leaves the screen.
  * @property {(name: string) => void} [foundX] Called with the x that the server chose.
@@ -75,6 +76,7 @@ export function Panel(props) {
       toggleFull=${props.toggleFull}
       exports=${{ query: () => exportQuery(query, props, axis, view.lines), canDraw: props.canDraw }}
     />
+    ${props.legend}
     <div class="panel-body">
       ${asTable ? html`<${DataTable} title=${title} ...${view} />` : html`<${Drawing} props=${props} axis=${axis} view=${view} isVisible=${visible.value} curves=${curves} />`}
     </div>

@@ -47,7 +47,8 @@ export function chartSentence(title, xName, summaries, { name, mode }) {
   const lines = summaries.length === 1 ? "1 line" : `${integer(summaries.length)} lines`;
   const leader = summaries.reduce((best, summary) => (mode === "min" ? summary.last < best.last : summary.last > best.last) ? summary : best);
   const place = mode === "min" ? "lowest" : "highest";
-  return `${title} over ${xName}: ${lines}, from ${number(low)} to ${number(high)}. ${name(leader.line)} ends ${place}, with ${number(leader.last)}.`;
+  const leaderName = [name(leader.line), leader.line.split].filter(Boolean).join(" ");
+  return `${title} over ${xName}: ${lines}, from ${number(low)} to ${number(high)}. ${leaderName} ends ${place}, with ${number(leader.last)}.`;
 }
 
 /**

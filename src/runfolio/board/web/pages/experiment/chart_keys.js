@@ -18,13 +18,13 @@ export function useChartKeys({ full, current, isActive, axis }) {
     s: { does: "Smooth more", run: smooth(1) },
     S: { does: "Smooth less", run: smooth(-1) },
     l: { does: "Logarithmic y axis", run: () => toggleLog("y") },
+    f: { does: "Full screen of the chart under the pointer", run: () => (full.value = full.peek() ? null : current.current) },
   });
   const inCharts = {
-    f: { does: "Full screen", run: () => (full.value = full.peek() ? null : current.current) },
     x: { does: "Logarithmic x axis", run: () => toggleLog("x") },
     y: { does: "Logarithmic y axis", run: () => toggleLog("y") },
   };
-  useKeys("Chart under the pointer", isActive || full.value ? inCharts : {}, {}, [isActive, full.value]);
+  useKeys("Pointer over the charts", isActive ? inCharts : {}, {}, [isActive]);
   const isHeld = full.value !== null || view.from.value !== null || view.at.value !== null;
   const release = () => {
     if (full.peek() !== null) full.value = null;

@@ -26,7 +26,8 @@ const MOST_METRICS = 100;
  * @returns {[string, string][]}
  */
 export function xChoicesOf(columns) {
-  const metrics = columns.filter(({ group }) => group === "metrics").slice(0, MOST_METRICS);
+  const isOther = (/** @type {any} */ column) => column.group === "metrics" && !X_CHOICES.some(([name]) => name === column.name);
+  const metrics = columns.filter(isOther).slice(0, MOST_METRICS);
   return [...X_CHOICES, .../** @type {[string, string][]} */ (metrics.map(({ name }) => [name, name]))];
 }
 

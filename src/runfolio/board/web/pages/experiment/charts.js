@@ -13,6 +13,7 @@ import { html } from "../../parts/html.js";
 import { preference } from "../../preferences.js";
 import { store } from "../../store.js";
 import { patch, view } from "../../url.js";
+import { ChartLegend } from "./chart_legend.js";
 import { useChartKeys } from "./chart_keys.js";
 import { ChartToolbar, xChoicesOf } from "./chart_toolbar.js";
 import { panelGroups, searchPanels } from "../../charts/panels.js";
@@ -54,6 +55,7 @@ export function ExperimentCharts() {
   };
   return html`<div class="charts-page" onPointerOver=${note} onFocusIn=${note} onPointerLeave=${() => setActive(false)}>
     <${ChartToolbar} search=${search} x=${view.x.value || firstX.value} columns=${columns.data.value.columns} />
+    ${view.layout.value === "charts" && html`<${ChartLegend} />`}
     <${Groups} groups=${groups} search=${search.value} columns=${columns.data.value.columns} full=${full} seen=${seen} />
   </div>`;
 }
@@ -173,6 +175,7 @@ function OnePanel({ panel, isFirst, common }) {
       foundX=${foundX}
       isFull=${isFull}
       toggleFull=${() => (full.value = isFull ? null : quantity)}
+      legend=${isFull && html`<${ChartLegend} />`}
       canDraw=${store.data.value?.can_draw ?? true}
       seen=${note}
     />
