@@ -79,6 +79,8 @@ export const tests = {
     const values = decodeSpark(btoa(String.fromCharCode(...new Uint8Array(Float32Array.of(0, 1, NaN, 0.5, NaN).buffer))));
     equal(sparkPath(values), "M2.0 18.0L25.0 2.0M71.0 10.0h0");
     equal(sparkPath([NaN]), "");
+    equal(sparkPath([1, NaN, NaN, NaN, 0]), "M2.0 2.0L94.0 18.0");
+    equal(sparkPath([NaN, 1, NaN]), "M48.0 10.0h0");
   },
   "one panel per quantity, the main metric first, in groups by prefix"() {
     const columns = [

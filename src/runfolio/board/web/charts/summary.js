@@ -78,7 +78,7 @@ export function DataTable({ title, summaries, colour, name, xText, xName }) {
       <tbody>
         ${summaries.map(
           ({ line, lastX }, index) => html`<tr key=${line.id}>
-            <th scope="row"><span class=${`swatch ${css(colour(line.key))}`}></span> ${name(line)} ${line.split && html`<span class="soft">${line.split}</span>`}</th>
+            <th scope="row"><span class=${`chart-swatch ${css(colour(line.key))}`}></span> ${name(line)} ${line.split && html`<span class="soft">${line.split}</span>`}</th>
             ${columns.map((texts, position) => html`<td class="number" key=${heads[position]}>${texts[index]}</td>`)}
             <td class="number">${xText(lastX)}</td>
             <td class="number">${integer(line.total)}</td>

@@ -62,7 +62,7 @@ export function Tip({ tip, colour, name, detail, xText, xName }) {
         ${tip.rows.map(
           ({ line, x }, index) => html`<tr key=${line.id} class=${line.key === tip.key ? "is-hovered" : ""}>
             <td>
-              <span class=${`swatch ${css(colour(line.key))}`}></span>
+              <span class=${`chart-swatch ${css(colour(line.key))}`}></span>
               ${name(line)}${line.split && html`<span class="soft"> ${line.split}</span>`}
               ${line.key === tip.key && detail(line) && html`<div class="soft chart-tip-detail">${detail(line)}</div>`}
             </td>

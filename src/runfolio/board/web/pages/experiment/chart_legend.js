@@ -15,7 +15,7 @@ export function ChartLegend() {
   return html`<ul class="chart-legend small" aria-label="Colours">
     ${entries.slice(0, MOST_NAMES).map((/** @type {Entry} */ { key, name, link }) => {
       const point = (/** @type {string | null} */ value) => () => (hovered.value = value);
-      const swatch = html`<span class=${`swatch ${css(colourIndex(key))}`}></span>`;
+      const swatch = html`<span class=${`chart-swatch ${css(colourIndex(key))}`}></span>`;
       return html`<li key=${key} class=${hovered.value === key ? "is-hovered" : ""} onPointerEnter=${point(key)} onPointerLeave=${point(null)}>
         ${link ? html`<a href=${link} onFocus=${point(key)} onBlur=${point(null)}>${swatch}${name}</a>` : html`<span>${swatch}${name}</span>`}
       </li>`;
