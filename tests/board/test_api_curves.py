@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -12,13 +13,12 @@ import runfolio
 from runfolio.query.store import open_folio
 
 from .columns_format import decode
-from .http_client import Client
+from .http_client import Client, wait_for
 
 
 @pytest.fixture
-def client(board_store, board_server) -> Client:
-    board = board_server(board_store)
-    return Client(board.url, board.token).wait_for_scan()
+def client(shared_board) -> Client:
+    return Client(shared_board.url, shared_board.token)
 
 
 class Answer:
@@ -36,14 +36,19 @@ class Answer:
         return [f"{line['label']}{' (abandoned)' if line['abandoned'] else ''}" for line in self.lines]
 
 
+def path(**parameters: Any) -> str:
+    """Return the address of curves. Commas separate the parts of a list."""
+    return f"/api/curves?{urlencode(parameters, safe=',')}"
+
+
 def curves(client: Client, **parameters: Any) -> Answer:
-    reply = client.get("/api/curves", **parameters)
+    reply = client.get(path(**parameters))
     assert reply.status == 200, reply.body
     return Answer(reply.body)
 
 
 def error(client: Client, **parameters: Any) -> dict[str, Any]:
-    reply = client.get("/api/curves", **parameters)
+    reply = client.get(path(**parameters))
     assert reply.status in (400, 404), reply.body
     return {"status": reply.status, **reply.error}
 
@@ -147,11 +152,11 @@ def test_unknown_metric_is_a_note(client):
 
 
 def test_unchanged_curves_are_not_sent_again(client):
-    path = "/api/curves?metrics=val/acc&experiment=digits"
-    tag = client.get(path).headers["ETag"]
+    address = path(metrics="val/acc", experiment="digits")
+    tag = client.get(address).headers["ETag"]
 
-    assert client.get(path, {"If-None-Match": tag}).status == 304
-    assert client.get(f"{path}&px=500", {"If-None-Match": tag}).status == 200
+    assert client.get(address, {"If-None-Match": tag}).status == 304
+    assert client.get(f"{address}&px=500", {"If-None-Match": tag}).status == 200
 
 
 @pytest.mark.parametrize(
@@ -184,6 +189,7 @@ def test_live_curve_is_extended_by_its_new_points(board_server, live_run, store)
     board = board_server(store)
     client = Client(board.url, board.token).wait_for_scan()
     key = f"{run.row.key:016x}"
+    wait_for(lambda: curves(client, metrics="train/loss,val/acc", runs=key).head["cursors"], "the run's points")
     parameters = {"metrics": "train/loss,val/acc", "runs": key}
     first = curves(client, **parameters)
     xs = [first.column(line, "x").tolist() for line in first.lines]

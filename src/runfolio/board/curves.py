@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runfolio.board.branches import BranchReader
+from runfolio.board.columns import MEDIA_TYPE, Columns
+from runfolio.board.curve_query import LINE_ARGS, CurveQuery
+from runfolio.board.line_cursors import cursors_of, points_after
+from runfolio.board.panel_lines import PanelCurves, PanelLine, new_points, panel_lines, read_curves, readable_runs
 from runfolio.board.query_args import QueryArgs, key_text
 from runfolio.board.replies import RefusedRequest, entity_tag, is_current, tagged, unchanged
 from runfolio.board.state import BoardState, board_of
 from runfolio.record.base.plurals import counted
-
-if TYPE_CHECKING:
-    from runfolio.board.branches import BranchReader
-    from runfolio.board.columns import Columns
-    from runfolio.board.curve_query import CurveQuery
-    from runfolio.board.panel_lines import PanelCurves, PanelLine
 
 _CACHE_BYTES = 48_000_000
 _MAX_NEW_POINTS = 200_000
@@ -31,18 +30,10 @@ async def curves(request: Request) -> Response:
 
 def branch_reader(board: BoardState) -> BranchReader:
     """Return the reader of curves that all requests share."""
-    from runfolio.board.branches import BranchReader
-
     return board.shared("branch reader", lambda: BranchReader(_CACHE_BYTES))
 
 
 def _answer(request: Request) -> Response:
-    # Imported here, since these modules take longer to load than the first answer of the server may take.
-    from runfolio.board.columns import MEDIA_TYPE, Columns
-    from runfolio.board.curve_query import LINE_ARGS, CurveQuery
-    from runfolio.board.line_cursors import cursors_of
-    from runfolio.board.panel_lines import panel_lines, read_curves, readable_runs
-
     board = board_of(request)
     args = QueryArgs(request, (*LINE_ARGS, "after"))
     query = CurveQuery.of(args)
@@ -77,9 +68,6 @@ def _answer(request: Request) -> Response:
 
 def _new_points(args: QueryArgs, query: CurveQuery, panel: PanelCurves, columns: Columns) -> dict[str, Any]:
     """Return the part of the head for the points after the cursors of a request."""
-    from runfolio.board.line_cursors import points_after
-    from runfolio.board.panel_lines import new_points
-
     keys, cursors = query.keys or [], (args.text("after", "") or "").split(",")
     if len(keys) != len(cursors):
         raise RefusedRequest(

@@ -340,8 +340,10 @@ class PointFiles:
         """Return the rows that are on the branch (`docs/format.md`, Attempts)."""
         return rows if self._is_whole(branch) or not len(rows) else rows[self._is_on(rows, branch)]
 
-    def _is_on(self, rows: Rows, branch: Literal["newest"] | int) -> NDArray[np.bool_]:
+    def _is_on(self, rows: Rows, branch: Branch) -> NDArray[np.bool_]:
         """Return a mask of the rows that are on a branch."""
+        if self._is_whole(branch):
+            return np.ones(len(rows), dtype=bool)
         attempts = self._document.attempts
         last = attempts[-1] if branch == "newest" else next(entry for entry in attempts if entry.attempt == branch)
         keep = rows["attempt"] == last.attempt
