@@ -34,6 +34,7 @@ def chart(page: Page, quantity: str) -> Locator:
 def plot_box(page: Page, quantity: str) -> dict[str, float]:
     """Return the place of a plot on the page, without its axes."""
     chart(page, quantity)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     box = panel(page, quantity).locator(".u-over").bounding_box()
     assert box is not None
     return dict(box)

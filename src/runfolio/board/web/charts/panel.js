@@ -86,6 +86,7 @@ export function Panel(props) {
 
 /** @param {{props: Props, axis: import("./x_axis.js").SharedAxis, view: any, isVisible: boolean, curves: any}} properties */
 function Drawing({ props, axis, view, isVisible, curves }) {
+  if (curves.error.value?.status === 0 && !view.lines.length) return html`<div class="chart soft small">Waiting for the server …</div>`;
   if (curves.error.value && !view.lines.length) return html`<${Failure} error=${curves.error.value} retry=${curves.retry} />`;
   // A chart out of sight keeps its place, but no canvas.
   if (!isVisible || curves.lines.value === null) return html`<div class="chart soft small">${curves.loading.value && "Loading …"}</div>`;

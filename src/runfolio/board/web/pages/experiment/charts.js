@@ -93,7 +93,7 @@ function Groups({ groups, search, columns, full, seen }) {
     const name = `${view.experiment.value ?? ""} ${prefix}`;
     const isOpen = search !== "" || (folds.value[name] ?? index < OPEN_AT_FIRST);
     const toggle = () => (folds.value = { ...folds.value, [name]: !isOpen });
-    return html`<section class="chart-group" key=${prefix} aria-label=${prefix || "Charts"}>
+    return html`<section class="chart-group" key=${prefix} aria-label=${prefix || "main"}>
       ${groups.length > 1 && html`<h2><button type="button" class="chart-fold" aria-expanded=${isOpen} onClick=${toggle}>${prefix || "main"} <span class="soft">${panels.length}</span></button></h2>`}
       ${isOpen && html`<div class="chart-grid">${panels.map((panel) => html`<${OnePanel} key=${panel.quantity} panel=${panel} isFirst=${panel === groups[0].panels[0]} common=${common} />`)}</div>`}
     </section>`;
