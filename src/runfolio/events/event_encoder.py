@@ -136,7 +136,7 @@ class EventEncoder:
         """Encode each number in the summary as the scalar `summary/NAME`.
 
         Its step is the last step of the attempt. TensorBoard drops all earlier points of a tag when a lower step
-        follows, so a result must neither share the tag of a metric nor have a lower step.
+        follows. Therefore a result has its own tag, and its step is never lower.
         """
         numbers = {key: as_number(value) for key, value in _flat(document.summary).items()}
         values = [

@@ -79,7 +79,7 @@ def removal(run: RecordedRun, wanted: Collection[str] = ()) -> Removal | None:
 
 
 def freed_bytes(removals: Sequence[Removal]) -> list[int]:
-    """Return the number of bytes that are freed when each removal is purged.
+    """Return the number of bytes that each removal frees when the trash is emptied.
 
     A file with several hard links is counted once, and only if all its links are removed.
     """

@@ -137,8 +137,8 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         """Return an outline of a metric's curve for each run, in order; None if a run has no sparkline of the metric.
 
         The index has sparklines of up to four main metrics per run, such as `val/acc` and `train/loss`. A sparkline
-        consists of 64 little-endian float32 numbers. Each is the last finite value in one of 64 equal parts of the
-        range of steps, or NaN if that part has no finite value.
+        consists of 64 little-endian float32 numbers. Each number belongs to one of 64 equal parts of the range of
+        steps. It is the last finite value in this part, or NaN if there is none.
 
         Args:
             metric: Name of the metric.
@@ -429,7 +429,8 @@ class Folio:
 
 
 class IndexedFolio(Folio):
-    """Store whose calls answer from the index as it is. Only `scan` looks at the folders. A server uses it.
+    """Store that is read from the index without a scan of the folders. Only `scan` looks at the folders. A server uses
+    it.
 
     Args:
         store: Folder of the store, which need not exist yet.

@@ -29,8 +29,8 @@ class Sink(Protocol):
         Args:
             document: Run document without secrets, as in the record. The last entry of `attempts` is the attempt that
                 is being recorded.
-            last_steps: Function that returns the last step of every metric and medium that a resumed run keeps, so that
-                the sink can continue from there; the result is empty for a new run. The function reads all points, so
+            last_steps: Function that returns the last step of every metric and medium that a resumed run keeps. The
+                sink can continue from these steps. The result is empty for a new run. The function reads all points, so
                 call it only if needed, and only in `open`.
         """
         ...

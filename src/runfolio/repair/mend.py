@@ -217,8 +217,8 @@ def _attempts(folder: Path, census: Census) -> list[Attempt]:
 
 
 def _writers(folder: Path, census: Census) -> dict[str, tuple[int, int]]:
-    """Return the attempt of each writer, and the time (us) of the writer's first log call, or the current time if the
-    writer made no log call."""
+    """Return the attempt of each writer, and the time (us) of the writer's first log call. Without a log call, it is
+    the current time."""
     now_us = int(now().timestamp() * 1e6)
     writers = {writer: (attempt, now_us) for writer, attempt in attempts_of(folder, None).items()}
 

@@ -295,7 +295,7 @@ class Recorder:
     def note_trouble(self, text: str) -> None:
         """Record the first problem of training itself, such as the origin of NaN.
 
-        Later problems are not recorded. `runfolio show` prints the problem whatever the outcome of the run is.
+        Later problems are not recorded. `runfolio show` prints the problem, regardless of how the run ends.
         """
         if self.document.status.trouble is None:
             self.document.status.trouble = str(text)

@@ -72,7 +72,7 @@ class DisplayTable:
     in_blocks: bool = False
     """Print columns that are too wide for the terminal below the others, in blocks that repeat the first column.
 
-    False to shorten strings instead."""
+    If False, long strings are shortened instead."""
 
 
 def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:

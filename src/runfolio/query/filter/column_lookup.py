@@ -171,7 +171,8 @@ def _full(full_name: str, catalog: Catalog) -> IndexColumn | None:
 
 
 def _last(metric: str) -> LiteralString:
-    """Return the column of the last value; for an axis, of the highest value, since a test can log an earlier epoch."""
+    """Return the column with the last value. For an axis, return the highest value, because a later test can log an
+    earlier epoch."""
     return "max" if metric in AXES else "last"
 
 

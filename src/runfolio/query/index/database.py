@@ -107,8 +107,8 @@ class IndexDatabase:
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
-    # Transactions start with an explicit BEGIN. WAL mode is not used, as its shared memory fails on network disks, and
-    # SQLite before 3.51.3 can lose commits in WAL mode. fsync is turned off, since it takes seconds on a busy disk; a
+    # Transactions start with an explicit BEGIN. WAL mode is not used: its shared memory fails on network disks, and
+    # SQLite before 3.51.3 can lose commits in this mode. fsync is turned off, since it takes seconds on a busy disk; a
     # damaged index is detected and created again.
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = OFF")

@@ -24,7 +24,8 @@ _SCHEMA = pa.schema(
     ]
 )
 _GLOB = frozenset("*?[")
-"""Glob characters. In a path with these, DuckDB would match other files, so runfolio reads the points itself."""
+"""Glob characters. If a path contains one of these characters, DuckDB would also match other files, so runfolio reads
+the points itself."""
 
 
 class PointStream:

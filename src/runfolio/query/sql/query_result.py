@@ -86,7 +86,7 @@ def _import_duckdb() -> Any:
 
 
 def _needed_views(query: str) -> list[str]:
-    """Return the views that a query needs: those it names, or all if it names none, since it may list the views."""
+    """Return the views that a query names. If it names none, return all views, because the query may list them."""
     words = query.lower()
     named = [name for name in (*VIEWS, _POINTS) if name in words]
     return named or [*VIEWS, _POINTS]

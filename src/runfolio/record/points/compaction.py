@@ -1,7 +1,7 @@
 """Sealing and compaction: tails become Parquet segments, segments are merged, and covered files are removed.
 
 If the module is started as a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), it
-seals or compacts, and then sweeps. A training process that starts this program to seal long tails does not need to load
+seals or compacts, and then sweeps. A training process starts this program to seal long tails. Then it does not load
 Arrow, use additional memory, or wait for the interpreter lock.
 
 If the process is killed at any moment, every log call is still in an intact file. A file is deleted only after the

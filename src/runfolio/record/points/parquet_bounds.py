@@ -43,7 +43,7 @@ _DATA_KINDS = {0: _DATA_ENCODING, 3: _DATA_2_ENCODING}
 _PLAIN_ENCODINGS = (0, 3)
 """Codes of the encodings PLAIN, and RLE for booleans. Other encodings can repeat long strings in a few bytes."""
 _PLAIN_TYPES = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE", "BYTE_ARRAY")
-"""Types in which a missing value takes at most 8 bytes."""
+"""Column types whose missing values take at most 8 bytes each."""
 _CHECKSUM = b"RFcs"
 
 

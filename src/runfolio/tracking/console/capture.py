@@ -2,7 +2,7 @@
 
 File descriptors 1 and 2 are redirected to a helper process (`helper_program`), which forwards the output and writes the
 log. If a descriptor is a terminal, it is replaced with a pseudo-terminal, so that programs still print progress bars
-and colours; otherwise it is replaced with a pipe. Notebook cells do not print to these descriptors, so their output is
+and colours. Otherwise, it is replaced with a pipe. Notebook cells do not print to these descriptors, so their output is
 copied into the log. Training waits for the helper process only at the end of the run.
 """
 

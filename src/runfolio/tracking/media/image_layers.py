@@ -66,8 +66,8 @@ def with_layers(image: StoredFile, layers: Layers) -> StoredFile:
     """Return an image with the boxes and masks in its notes and files.
 
     Raises:
-        ConfigError: The size of a mask differs from the size of the image, a mask contains numbers that are not
-            classes, or a box does not have an accepted form.
+        ConfigError: The size of a mask differs from the size of the image, or a mask contains numbers that are not
+            classes, or a box is invalid.
     """
     width, height = struct.unpack_from(">II", image.content, 16)  # in PNG's first chunk
     notes, warnings = dict(image.notes), image.warnings

@@ -52,7 +52,7 @@ def _figure_of(value: Any) -> Any:
 
 @contextmanager
 def _bounded_dpi(figure: Any) -> Iterator[None]:
-    """Limit a figure's dots per inch to those of the stored image, because even a draft drawing needs memory for all
+    """Limit a figure's dots per inch to those of the stored image, because every drawing needs memory for all
     pixels."""
     own = figure.dpi
     figure.dpi = min(own, _largest_dpi(*figure.get_size_inches()))

@@ -46,7 +46,7 @@ class FailedCall(Mark):
     name: str
     """Name under which the call is counted."""
     cause: str
-    """Key of the failure; each cause is reported once."""
+    """Key that identifies the cause, because each cause is reported only once."""
     message: str
 
 

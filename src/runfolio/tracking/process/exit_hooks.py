@@ -103,7 +103,7 @@ _hooked = False
 _signals_to_hook = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
 """Signals that are not hooked yet. Only the main thread can hook them, but any thread may open the first run."""
 _fatal_handlers: dict[signal.Signals, Any] = {}
-"""Our handlers of signals that kill the process by default."""
+"""Installed handlers of signals that kill the process by default."""
 _HELD_SIGNALS = frozenset(_signals_to_hook)
 _is_forked = False
 

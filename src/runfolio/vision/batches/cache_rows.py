@@ -1,10 +1,10 @@
 """Folder of rows that have the same size and are keyed by id. Several processes can read and add rows at the same time.
 
 Each process that adds rows appends to its own pair of files. `<time>-<name>.rows` holds the rows. `.index` holds one
-entry of 32 bytes per row, little-endian: id (16 bytes), position (uint64), CRC-32C of the row, and CRC-32C of the first
-28 bytes. The entry is written after its row, so a killed process leaves only complete rows. If an id occurs twice, the
-row of the later pair replaces the earlier row, which may be damaged. Readers and writers hold a shared lock on `.lock`;
-removing the folder needs an exclusive lock.
+little-endian entry of 32 bytes per row. The entry consists of the id (16 bytes), the position (uint64), the CRC-32C of
+the row, and the CRC-32C of the first 28 bytes. The entry is written after its row, so a killed process leaves only
+complete rows. If an id occurs twice, the row of the later pair replaces the earlier row, which may be damaged. Readers
+and writers hold a shared lock on `.lock`; removing the folder needs an exclusive lock.
 """
 
 from __future__ import annotations

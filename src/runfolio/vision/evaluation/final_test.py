@@ -36,7 +36,8 @@ def is_tested_at_end(settings: TrackingConfig, series: Mapping[str, Any] | None)
 
 
 def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:
-    """Test the network that predicts, and record metrics, confusion matrix, class table and the answer to each image.
+    """Test the network or its weight average, and record metrics, confusion matrix, class table and the answer to each
+    image.
 
     Args:
         run: Run to record in.
