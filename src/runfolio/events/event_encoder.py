@@ -167,7 +167,7 @@ class EventEncoder:
         if kind == "video":
             width, height = content.get("width", 0), content.get("height", 0)
         else:
-            width, height = struct.unpack_from(">II", file_content, 16)  # from the first chunk of a PNG file
+            width, height = struct.unpack_from(">II", file_content, 16)  # in the first chunk of a PNG
             if boxes := content.get("boxes"):
                 file_content = draw_boxes(file_content, boxes)
         # 4: RGBA; TensorBoard passes the file to the browser unchanged
@@ -236,7 +236,7 @@ def _metadata(plugin: str, description: str = "") -> m.Metadata:
 
 
 def _text(text: bytes) -> m.Tensor:
-    return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # a scalar, since a vector is shown as a table
+    return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # TensorBoard shows a vector as a table
 
 
 def _hparam(value: Any) -> m.Hparam:

@@ -147,7 +147,7 @@ class EventFileSink:
     def _append(self, encode: Callable[[], bytes]) -> None:
         try:
             self._records[RecordPath(self._folder)] += encode()
-        except Exception as error:  # a bug in the encoder
+        except Exception as error:  # the encoder has a bug
             self._give_up(error)
 
     def _write(self) -> None:

@@ -123,7 +123,7 @@ class NewRun:
             ConfigError: A name or tag cannot be recorded.
         """
         repeated = reproduction.requested_reproduction()
-        if repeated is not None:  # a different name, so that the repeated run can still be found by its name
+        if repeated is not None:  # the names differ, so that the repeated run can still be found by its name
             name = f"{(name or repeated.name)[: run_edits.NAME_LENGTH - len(_REPRODUCED)]}{_REPRODUCED}"
         for text in filter(None, (name, experiment)):
             run_edits.check_name(text)

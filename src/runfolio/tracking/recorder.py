@@ -182,7 +182,7 @@ class Recorder:
             self.encoder_thread.start()
         except RuntimeError as error:
             with contextlib.suppress(OSError):
-                self.folder.rmdir()  # fails for a resumed run, whose folder is not empty
+                self.folder.rmdir()  # this fails for a resumed run, whose folder is not empty
             raise StoreError(
                 f"run {self.id} cannot start its writer thread ({error});"
                 " raise the limit on threads and processes (`ulimit -u`, or the limit of the container)"

@@ -153,7 +153,7 @@ class Run:
             if step is not None and step.__class__ is not int:
                 return self.recorder.append(_scalars(moment, step, copied))
             return self.recorder.append((moment, step, copied))
-        except Exception as error:  # same as `guarded`, whose wrapper would slow down each call
+        except Exception as error:  # this does the same as `guarded`, whose wrapper would slow down each call
             self._note_failure("log", error if issubclass(type(values), Mapping) else _no_dict(values))
 
     @guarded(None)

@@ -94,7 +94,8 @@ class IndexDatabase:
             return
         assert self._path is not None
         owner = (os.getpid(), _inode(self._path))
-        if getattr(self._local, "owner", None) != owner:  # first use, after a fork, or after the file was replaced
+        # If the owners differ, this is the first use, or the process was forked, or the file was replaced.
+        if getattr(self._local, "owner", None) != owner:
             self._local.connection = self._connect(self._path)
             self._local.owner = (os.getpid(), _inode(self._path))
         yield self._local.connection

@@ -91,7 +91,7 @@ class StoreIndex(Generic[Filled]):
             try:
                 return self._attempt(action)
             except (OSError, sqlite3.OperationalError):
-                break  # a disk that is read-only or full, or a lock that is never released
+                break  # the disk is read-only or full, or a lock is never released
             except (sqlite3.Error, UnicodeError, UnusableIndex):  # SQLite's messages can contain invalid UTF-8
                 self._database = None
                 database.remove(self._path)
@@ -231,7 +231,7 @@ def _checksum(texts: Sequence[bytes], metrics: Sequence[Sequence[Any]], sparklin
 
     The order of the rows and of the sparklines does not matter.
     """
-    ordered = sorted(list(row) for row in metrics)  # by name, which is unique
+    ordered = sorted(list(row) for row in metrics)  # names are unique
     outlines = (part for name, buckets in sorted(sparklines) for part in (name.encode(), buckets))
     return zlib.crc32(b"\0".join((*texts, orjson.dumps(ordered), *outlines)))
 
@@ -248,7 +248,7 @@ def is_damaged(path: Path) -> bool:
         return False
     try:
         index = database.open_file(path)
-    except (OSError, sqlite3.OperationalError, UnusableIndex):  # busy, unreadable, or of another version
+    except (OSError, sqlite3.OperationalError, UnusableIndex):  # the file is busy, unreadable, or of another version
         return False
     except (sqlite3.Error, UnicodeError):
         return True

@@ -174,7 +174,7 @@ def t_95(freedom: float) -> float:
     """
     if not 1 <= freedom < math.inf:
         raise ValueError(f"no quantile for {freedom} degrees of freedom")
-    low, high = Z_95, 13.0  # quantile for infinitely many degrees of freedom, and quantile for one degree, rounded up
+    low, high = Z_95, 13.0  # the quantiles for infinitely many degrees of freedom and for one degree
     while (middle := (low + high) / 2) not in (low, high):
         if _two_sided_p(middle, freedom) > 0.05:
             low = middle

@@ -32,7 +32,7 @@ _CONFIG = {
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",
     "temp_directory": "",
-    "memory_limit": "40%",  # of the machine or the container
+    "memory_limit": "40%",  # percentage of the memory of the machine or the container
 }
 
 

@@ -125,7 +125,7 @@ def event_writer(path: RecordPath) -> str:
 
 def line_folder(folder: Path, chart: str, line: str) -> RecordPath:
     """Return the folder for the event files of one line of a chart. TensorBoard shows this folder as a run."""
-    name = f"{chart}_{line}".replace("/", "_")  # the name that torch's SummaryWriter would use
+    name = f"{chart}_{line}".replace("/", "_")  # torch's SummaryWriter would use this name
     safe = slug(name)
     digest = "" if safe == name else f"-{hashlib.blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
     return RecordPath(folder, CHARTS) / f"{safe}{digest}"

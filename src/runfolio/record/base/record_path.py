@@ -391,7 +391,7 @@ class RecordPath:
             with self._folder() as folder:
                 descriptor = os.open(self._name_in(folder), _READ, dir_fd=folder)
         except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            if error.errno in (errno.ELOOP, errno.ENXIO):  # the path is a link or a socket
                 raise self._unusable(self.parts, "file") from None
             raise
         status = os.fstat(descriptor)

@@ -455,7 +455,7 @@ def manifest_of(folder: Path, name: str) -> Manifest:
         DamagedFile, NotFound, NewerFormat: As in `read`.
     """
     value = _content(folder, name)
-    _checkpoint(folder, name, value)  # raises an error if the manifest is damaged
+    _checkpoint(folder, name, value)  # this raises an error if the manifest is damaged
     value.pop("name", None)
     return value
 

@@ -202,7 +202,7 @@ class Tail:
             "counts": np.fromiter(map(len, values), np.int64, len(values)),
             "values": np.fromiter(numbers, np.float64, len(numbers)),
         }
-        codes = [self._codes(tuple(entry)) for entry in values]  # computed last, so that a damaged line adds no name
+        codes = [self._codes(tuple(entry)) for entry in values]  # this comes last, so that a damaged line adds no name
         return CallColumns(codes=np.concatenate([np.empty(0, np.int32), *codes]), **columns)
 
     def _codes(self, names: tuple[str, ...]) -> NDArray[np.int32]:

@@ -108,7 +108,8 @@ class FirstNonFinite:
         self._active = False
         if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
             return
-        if self._is_reported:  # set by a different thread, which must not remove hooks during a forward pass
+        # A different thread sets this flag, because it must not remove hooks during a forward pass.
+        if self._is_reported:
             self.stop()
         elif torch.is_grad_enabled() and model.training:
             self._active = True
@@ -133,7 +134,7 @@ class FirstNonFinite:
         try:
             with torch.no_grad():
                 self._check_forward(calls, output)
-        except Exception as error:  # unsupported kind of tensor
+        except Exception as error:  # the kind of tensor is not supported
             log.warning("the search for the origin of NaN was stopped by an error: %s", error)
             self.stop()
 

@@ -210,7 +210,7 @@ def _hook() -> None:
 
 def _hook_crashes() -> None:
     if not faulthandler.is_enabled():
-        with contextlib.suppress(Exception):  # stderr is closed, or not a file, as in a notebook
+        with contextlib.suppress(Exception):  # stderr may be closed, or not a file, as in a notebook
             faulthandler.enable(all_threads=False)  # traces of runfolio's threads would only distract
 
 
@@ -363,7 +363,7 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
-    if _masks.before_fork:  # empty if the hook was registered while another thread forked
+    if _masks.before_fork:  # the list is empty if the hook was registered during a fork
         signal.pthread_sigmask(signal.SIG_SETMASK, _masks.before_fork.pop())
 
 

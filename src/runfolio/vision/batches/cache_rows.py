@@ -236,7 +236,7 @@ def _lock_shared(folder: Path) -> int:
         except FileNotFoundError:  # another process has removed the folder
             continue
         if fcntl is not None:
-            with contextlib.suppress(OSError):  # a file system without locks
+            with contextlib.suppress(OSError):  # the file system may not support locks
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), (folder / _LOCK).stat()):
@@ -252,7 +252,7 @@ def _open_lock(path: Path) -> int:
     except FileNotFoundError:
         raise
     except OSError:
-        if not path.exists():  # a new folder that is not writable
+        if not path.exists():  # the folder is new and not writable
             raise
         return os.open(path, os.O_RDONLY)  # a read-only cache
 
