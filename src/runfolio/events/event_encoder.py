@@ -32,8 +32,8 @@ class EventEncoder:
 
     Each tag belongs to one TensorBoard plugin. If two values have the same name but belong to different plugins, the
     later value gets its kind as a suffix, such as `name (image)`. A metric `CHART/LINE` that belongs to a chart is not
-    written to the file of the run. Instead, each line has its own file, in which the tag is the chart's name, so that
-    TensorBoard draws the lines in one card.
+    written to the file of the run. Instead, each line has its own file, and its tag is the chart's name, so that
+    TensorBoard draws all lines in one card.
     """
 
     def __init__(self, charts: Collection[str] = ()) -> None:

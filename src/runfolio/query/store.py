@@ -152,8 +152,8 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         The columns are `id`, `name`, `experiment`, `state`, `created` (UTC) and `duration_s`; `lineage`, such as
         `reproduction of net (k3f9x2ab)`, if a run is a fork or a reproduction; `params.lr` for each config value;
         `metrics.val/acc` for the last value of each metric; `metrics.val/acc.best` for its best value, if its name
-        shows the direction; and `summary.x` for each result. A column whose values are of several types is a column of
-        strings.
+        shows the direction; and `summary.x` for each result. If the values of a column have several types, it becomes a
+        column of strings.
         """
         return runs_frame(self)
 

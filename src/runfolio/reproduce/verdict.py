@@ -123,8 +123,8 @@ def compare_runs(
 ) -> Verdict:
     """Compare a repeated run with its original.
 
-    Points are compared in the order in which they were logged, without the points that a later attempt abandoned. NaN
-    equals NaN, and -0 differs from 0.
+    Points are compared in logging order, without the points that a later attempt abandoned. NaN equals NaN, and -0
+    differs from 0.
 
     Args:
         ignore: Patterns of metrics that are not compared, in addition to `TIME_METRICS`.

@@ -334,7 +334,7 @@ def _sinks(folder: Path, *, tensorboard: bool) -> list[Sink]:
 
 
 def _monitors(recording: RecordingConfig) -> list[Monitor]:
-    """Return the monitors in the order in which they start. They stop in reverse order."""
+    """Return the monitors in starting order. They stop in reverse order."""
     monitors: list[Monitor] = []
     if recording.console and os.environ.get("RUNFOLIO_CONSOLE", "").lower() != "off":
         monitors.append(Console())

@@ -40,7 +40,7 @@ _LIBRARY_PATH = re.compile(
 
 
 class EndedRun(Protocol):
-    """Run whose end can be explained: a recorded run or a scanned run."""
+    """Recorded or scanned run with an end that can be explained."""
 
     @property
     def folder(self) -> Path: ...

@@ -27,7 +27,7 @@ _AGGREGATES: dict[str, LiteralString] = {
 """Columns of `metrics`, keyed by the last word of a name in a filter."""
 _EXTREMES: dict[Mode | None, LiteralString] = {"min": "min", "max": "max"}
 _BARE = ("params", "summary", "metrics")
-"""Prefixes of full names, in the order in which they are tried for a bare name."""
+"""Prefixes of full names. For a bare name, the prefixes are tried in this order."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def compile_groups(
     where: Sql,
     now: datetime,
 ) -> Sql:
-    """Return a query with one row per group. Only runs whose figure of the metric is finite are counted.
+    """Return a query with one row per group. Runs without a finite figure of the metric are not counted.
 
     A row starts with the kind and the value of each column of `group_by`. The kind is `tables.NULL` ... `tables.JSON`,
     or None if the column is neither a setting nor a result. The next column is the number of runs. The last columns are

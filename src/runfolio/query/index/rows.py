@@ -70,7 +70,7 @@ def run_key(run_path: str) -> int:
 
 
 def metric_rows(entry: Entry) -> list[Row]:
-    """Return the rows of `metrics`, in which NaN is stored as NULL."""
+    """Return the rows of `metrics`. NaN is stored as NULL."""
     return [(metric, *map(_without_nan, _numbers(summary))) for metric, summary in entry.metrics.items()]
 
 

@@ -38,7 +38,7 @@ class ScanRules(NamedTuple):
     reason: Callable[[ScannedRun], str | None]
     """Returns the reason why a run ended."""
     main_metrics: Callable[[Collection[str]], Collection[str]]
-    """Returns those of the given metrics that get a sparkline."""
+    """Returns the metrics that get a sparkline."""
 
 
 def scan_store(

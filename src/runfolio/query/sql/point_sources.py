@@ -45,8 +45,8 @@ class PointStream:
 
 
 def split_sources(runs: Sequence[RunView]) -> tuple[dict[str, str], list[RunView]]:
-    """Return the files that DuckDB can read itself, and the runs whose points must be streamed.
-    A file is included if it contains exactly the points of one run. The mapping's keys are paths, its values run ids.
+    """Return the files that DuckDB can read itself, and the runs that need a stream of points. A file is included if it
+    contains exactly the points of one run. The mapping's keys are paths, its values run ids.
     """
     files: dict[str, str] = {}
     others: list[RunView] = []

@@ -113,7 +113,7 @@ def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -
 
 
 def event_files(folder: Path) -> dict[str, RecordPath]:
-    """Return the event files of a run by writer, in the order in which TensorBoard reads them."""
+    """Return the event files of a run by writer, in the order of TensorBoard."""
     paths = [path for path in RecordPath(folder).entries() if path.name.startswith(_EVENT_FILES)]
     return {event_writer(path): path for path in paths}
 

@@ -68,7 +68,7 @@ def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
 def compact(folder: Path, writer: str, number: int) -> TailCoverage:
     """Merge all readable points of the run's segments and closed tails into segment `number` of `writer`.
 
-    Tails to which other writers may still append are skipped. The tails of `writer` must be flushed. A damaged file is
+    Tails that other writers may still extend are skipped. The tails of `writer` must be flushed. A damaged file is
     neither changed nor covered, so that it can be repaired later. If one segment cannot hold all points, each tail
     becomes a segment of its own.
     """

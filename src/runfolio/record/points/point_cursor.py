@@ -25,7 +25,7 @@ from runfolio.record.points.tail_columns import Tail, TailPosition
 LONGEST = 2048
 """Maximum length of a cursor in characters."""
 _UNUSABLE = ""
-"""Cursor from which no reader can continue."""
+"""Cursor that no reader can use to continue."""
 _HEADER = struct.Struct(">B?16s")
 _POSITION = struct.Struct(">QI")
 _VERSION = 1

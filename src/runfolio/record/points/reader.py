@@ -296,7 +296,7 @@ class PointFiles:
         return rows if choice is None else choice.select_rows(rows, choice.primary_keys([rows]))
 
     def _stream(self, branch: Branch, metrics: Collection[str] | None = None) -> tuple[list[str], Iterator[Rows]]:
-        """Return the names of all metrics and ordered blocks of rows, whose `metric` is an index into the names.
+        """Return the names of all metrics, and ordered blocks of rows. In a row, `metric` is an index into the names.
 
         Args:
             metrics: Names of the metrics whose rows are returned. Default: all metrics.

@@ -31,7 +31,7 @@ def summarize(blocks: Iterable[Rows], sparklines: Mapping[int, SparklineBuckets]
 
     Args:
         blocks: Rows, ordered within and across blocks.
-        sparklines: Sparklines by the index of the metric, to which the points are added.
+        sparklines: Sparklines by the index of the metric. The points are added to them.
     """
     summaries: dict[int, MetricSummary] = {}
     for rows in blocks:

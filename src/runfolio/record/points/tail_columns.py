@@ -144,7 +144,7 @@ class Tail:
         return rows
 
     def rows_of(self, calls: CallColumns, metric: str, writer: int) -> Rows:
-        """Return the rows of one metric, in which the metric has the index 0."""
+        """Return the rows of one metric. In these rows, the metric has the index 0."""
         chosen = np.flatnonzero(calls.codes == self.names.get(metric, -1))
         rows = np.zeros(len(chosen), ROW)
         call = np.searchsorted(np.cumsum(calls.counts), chosen, "right")

@@ -39,7 +39,7 @@ class Sources:
 
         Args:
             folder: Folder of the run.
-            root: Folder to which paths are relative: the repository, or else the script's folder.
+            root: Base folder for relative paths: the repository, or else the script's folder.
         """
         self._folder = folder
         self._writer = writer

@@ -1,8 +1,8 @@
 """Search for the layer and the batch where NaN or infinity first occurs.
 
 On a CPU, the output of the model is checked after each forward pass. If the output is not finite, the layers are
-checked in the order in which they were called. On a GPU, such a check would have to wait for the device. Therefore
-layers are checked only in some forward passes, and the writer thread reads the results later.
+checked in call order. On a GPU, such a check would have to wait for the device. Therefore layers are checked only in
+some forward passes, and the writer thread reads the results later.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Scalars(NamedTuple):
 
 
 class Media(NamedTuple):
-    """Medium whose stored form the encoder thread computes by calling `content`."""
+    """Medium. The encoder thread calls `content` to compute its stored form."""
 
     time: float
     step: Any
