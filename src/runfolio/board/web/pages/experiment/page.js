@@ -11,6 +11,7 @@ import { splitShare } from "../../preferences.js";
 import { narrow } from "../../screen.js";
 import { patch, view } from "../../url.js";
 import { ExperimentCharts } from "./charts.js";
+import { RunsFilter } from "./runs_filter.js";
 import { RunsTable } from "./runs_table.js";
 import { runs } from "./state.js";
 
@@ -43,6 +44,7 @@ function Head({ name }) {
   return html`<div class="experiment-head">
     <div class="experiment-title"><h1>${name}</h1><${Sentence} /></div>
     <div class="experiment-tools">
+      <${RunsFilter} />
       <${Segmented} label="Layout" options=${LAYOUTS} value=${view.layout.value} choose=${(/** @type {string} */ layout) => patch({ layout })} />
     </div>
   </div>`;
@@ -53,12 +55,13 @@ function Sentence() {
   const data = runs.data.value;
   if (!data) return html`<p class="sentence soft">${runs.loading.value ? "Loading the runs …" : " "}</p>`;
   return html`<p class=${`sentence text ${runs.stale.value ? "stale" : ""}`} aria-live="polite">
-    ${data.sentence.map(([text, isStrong]) => (isStrong ? html`<strong>${text}</strong>` : text))}
+    ${data.sentence.map((/** @type {[string, boolean]} */ [text, isStrong]) => (isStrong ? html`<strong>${text}</strong>` : text))}
   </p>`;
 }
 
 function Body() {
   const { data, error } = runs;
+  if (error.value?.status === 404) return html`<${NoRunsHere} />`;
   if (error.value && !data.value && error.value.position === null) return html`<${Failure} error=${error.value} retry=${runs.refresh} />`;
   if (data.value?.total === 0 && !view.where.value) return html`<${NoRunsHere} />`;
   const charts = html`<${ErrorBoundary} name="The charts"><${ExperimentCharts} /></${ErrorBoundary}>`;
