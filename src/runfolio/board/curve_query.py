@@ -10,16 +10,8 @@ from runfolio.board.curve_lines import View
 from runfolio.board.panel_lines import LineOptions
 from runfolio.board.query_args import MAX_RUNS, QueryArgs
 from runfolio.board.replies import RefusedRequest
-from runfolio.board.run_selection import (
-    SELECTION_ARGS,
-    count_runs,
-    order_by_figure,
-    read_names,
-    read_rows,
-    selection_of,
-)
+from runfolio.board.run_selection import SELECTION_ARGS, SelectedRuns
 from runfolio.board.state import BoardState
-from runfolio.query.filter.select import Selection
 from runfolio.query.filter.sql_order import NEWEST_FIRST
 from runfolio.query.histories.mean_curve import SPREADS
 from runfolio.query.selection.metric_names import guess_mode
@@ -40,8 +32,8 @@ class CurveQuery:
     """Selection of runs, and options for their lines."""
 
     keys: Sequence[int] | None
-    """Keys of the runs in order; None if `selection` selects them."""
-    selection: Selection
+    """Keys of the runs in order; None if the conditions of `args` select them."""
+    args: QueryArgs
     limit: int
     options: LineOptions
 
@@ -70,7 +62,7 @@ class CurveQuery:
         )
         return cls(
             keys=args.keys() if "runs" in args else None,
-            selection=selection_of(args),
+            args=args,
             limit=args.integer("limit", _RUNS, 1, MAX_RUNS),
             options=LineOptions(
                 metrics=metrics,
@@ -91,11 +83,11 @@ class CurveQuery:
         """
         if self.keys is not None:
             return list(board.runs(list(self.keys))), []
-        catalog = read_names(board, self.selection.experiment)
-        total = count_runs(board, self.selection, catalog)
+        board.wait_for_runs()
+        selected = SelectedRuns.of(board, self.args)
         metric = self.options.metrics[0]
-        mode = guess_mode(metric) if metric in catalog.metrics else None
-        order = NEWEST_FIRST if mode is None else order_by_figure(metric, mode, catalog)
-        rows = read_rows(board, self.selection, catalog, order, limit=self.limit)
-        notes = [f"Drawn: {len(rows):,} of {total:,} runs."] if len(rows) < total else []
-        return list(board.folio.runs_of(rows)), notes
+        mode = guess_mode(metric) if metric in selected.catalog.metrics else None
+        order = NEWEST_FIRST if mode is None else selected.order_by_figure(metric, mode)
+        runs = list(selected.runs(order, limit=self.limit))
+        notes = [f"Drawn: {len(runs):,} of {selected.total:,} runs."] if len(runs) < selected.total else []
+        return runs, notes
