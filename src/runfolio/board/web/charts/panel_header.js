@@ -43,7 +43,7 @@ export function PanelHeader({ title, splits, settings, change, xChoices, xName, 
   const { smooth, log, ylim, size } = settings;
   const dashes = splits.map((split) => /** @type {Record<string, string>} */ (DASH_WORDS)[split ?? ""]).filter(Boolean);
   return html`<header class="panel-head">
-    <h3 class="panel-name"><span class="panel-title one-line" title=${title}>${title}</span>${dashes.length > 1 && html`<span class="panel-dashes soft">${dashes.join(", ")}</span>`}</h3>
+    <h3 class="panel-name"><span class="panel-title one-line" title=${title}>${title}</span>${dashes.length > 1 && html`<span class="panel-dashes soft one-line">${dashes.join(", ")}</span>`}</h3>
     <div class="panel-controls" role="group" aria-label=${`Settings of ${title}`}>
       <${Menu} label=${xName} title=${`x axis of ${title}`} align="right">
         ${(/** @type {() => void} */ close) => choices(xChoices, xName, (value) => change({ x: value }), close)}
