@@ -1,4 +1,4 @@
-"""Fixtures of the web app's tests: a browser, a server that all tests read from, and pages that check themselves."""
+"""Fixtures of the web app's tests: a browser, and pages that check themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, sync_playwright
 
-from ..conftest import Board, start_board
+from ..conftest import Board
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -48,17 +48,6 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium
         chromium.close()
-
-
-@pytest.fixture(scope="session")
-def reading_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    """Start one server on `recorded_store` for all tests that change nothing."""
-    folder = tmp_path_factory.mktemp("reading_board")
-    env = {**os.environ, "RUNFOLIO_CACHE": str(folder / "cache")}
-    board = start_board(recorded_store, folder / "output.txt", env=env)
-    yield board
-    board.process.terminate()
-    board.process.wait(10)
 
 
 class CheckedPage:
@@ -107,7 +96,7 @@ def region(page: Page, name: str) -> Locator:
 
 @pytest.fixture
 def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
-    """Open pages: `open_page("/e/digits", width=400, theme="dark")` of `reading_board`, or of another board.
+    """Open pages: `open_page("/e/digits", width=400, theme="dark")` of `shared_board`, or of another board.
 
     When the test ends, each page is checked by `CheckedPage.check`. A test that provokes errors passes parts of their
     texts as `expected_errors`.
@@ -123,7 +112,7 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open
         expected_errors: tuple[str, ...] = (),
         context: BrowserContext | None = None,
     ) -> Page:
-        shown: Board = board or request.getfixturevalue("reading_board")
+        shown: Board = board or request.getfixturevalue("shared_board")
         if context is None:
             context = browser.new_context(
                 viewport={"width": width, "height": HEIGHT},
