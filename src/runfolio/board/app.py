@@ -26,6 +26,7 @@ API = (
     ("/api/store", "GET", "store_info:store"),
     ("/api/runs", "GET", "runs:runs"),
     ("/api/columns", "GET", "picker:columns"),
+    ("/api/curves", "GET", "curves:curves"),
     ("/api/edits", "POST", "edits:edits"),
     ("/api/undo", "POST", "edits:undo"),
     ("/api/trash", "GET", "trash:trash"),

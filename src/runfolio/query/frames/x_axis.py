@@ -11,14 +11,20 @@ from runfolio.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from runfolio.query.run_view import RunView
-    from runfolio.record.points.reader import PointFiles, Points
+    from runfolio.record.points.reader import Branch, PointFiles, Points
 
 BUILT_IN = ("step", "time")
 _EPOCH = "epoch"
 
 
 def along(
-    run: RunView, files: PointFiles, metric: str, points: Points, x: str, rank: int | None = None
+    run: RunView,
+    files: PointFiles,
+    metric: str,
+    points: Points,
+    x: str,
+    rank: int | None = None,
+    branch: Branch = "newest",
 ) -> NDArray[np.float64]:
     """Return the position of each point on the x axis, shape [n].
 
@@ -34,6 +40,7 @@ def along(
         x: `step`, `time`, or a metric. If there is no metric `epoch`, `epoch` means the shortest name that ends in
             `/epoch`.
         rank: Rank whose points were read; None means the same as in `RecordedRun.metric`.
+        branch: Branch whose points were read.
 
     Raises:
         ConfigError: The run has no metric `x`.
@@ -43,7 +50,7 @@ def along(
     if x == "time":
         return _seconds(run, points)
     name = _metric_of(run, x)
-    values, is_same_call = files.align(metric, name, rank)
+    values, is_same_call = files.align(metric, name, rank, branch)
     if x == _EPOCH != default_x(run, metric) and not is_same_call.all():
         return _interpolated(run, files, name, points.steps)
     return values

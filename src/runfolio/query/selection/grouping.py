@@ -109,7 +109,7 @@ def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ("seed",
     """
     names = [name for name in differing_settings(runs) if name not in repeating]
     return [
-        name for name in names if _differs_in_every_run(runs, name, repeating) and _only_names(runs, name, repeating)
+        name for name in names if _only_names(runs, name, repeating) and _differs_in_every_run(runs, name, repeating)
     ]
 
 
