@@ -82,7 +82,7 @@ def test_running_run_is_not_deleted(
     page.keyboard.press("j")
     page.keyboard.press("Delete")
 
-    expect(page.locator(".toast.bad")).to_contain_text("live was not deleted")
+    expect(page.locator(".toast.bad")).to_contain_text("was not deleted: it is running")
     expect(rows(page)).to_have_count(1)
 
 
