@@ -224,6 +224,10 @@ class RecordedRun(ArrowFrame):
         positions = x_axis.along(self, files, name, points, x_name, rank)
         return Curve(name, points.steps, points.times_us / 1e6, points.values, positions, x_name)
 
+    def sparkline(self, metric: str) -> bytes | None:
+        """Return an outline of a metric's curve from the index (see `Runs.sparklines`); None if there is none."""
+        return self._columns.column("sparklines", metric).get(self.row.key)
+
     def media(self, kind: str | None = None) -> list[MediaEntry]:
         """Return the logged media in order of arrival.
 

@@ -20,10 +20,10 @@ from runfolio.query.index.entries import ScannedRun
 from runfolio.query.index.rows import is_encodable, run_key
 from runfolio.query.index.run_columns import RunColumns, RunRow
 from runfolio.query.index.run_index import StoreIndex
-from runfolio.query.index.scan import Progress, scan_store
+from runfolio.query.index.scan import Progress, ScanRules, scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.columns import runs_frame
-from runfolio.query.selection.metric_names import mode_of
+from runfolio.query.selection.metric_names import main_metrics, mode_of
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
 from runfolio.query.tables.run_labels import unique_labels
@@ -132,6 +132,19 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         from runfolio.query.histories.point_frame import PointFrame, PointOptions
 
         return PointFrame(self, metrics, PointOptions(**options))
+
+    def sparklines(self, metric: str) -> list[bytes | None]:
+        """Return an outline of a metric's curve for each run, in order; None if a run has no sparkline of the metric.
+
+        The index has sparklines of up to four main metrics per run, such as `val/acc` and `train/loss`. A sparkline
+        consists of 64 little-endian float32 numbers. Each is the last finite value in one of 64 equal parts of the
+        range of steps, or NaN if that part has no finite value.
+
+        Args:
+            metric: Name of the metric.
+        """
+        column = self._columns.column("sparklines", metric)
+        return [column.get(row.key) for row in self._rows]
 
     def to_arrow(self) -> pa.Table:
         """Return a table with one row per run, in order. `to_pandas()` and `to_polars()` return it as a data frame.
@@ -360,7 +373,8 @@ class Folio:
 
     def _fill(self, database: IndexDatabase) -> dict[str, str]:
         is_full = self._is_on_network and steady() > self._next_full_scan
-        unread = scan_store(database, self.store, _reason, full=is_full, progress=self._progress)
+        rules = ScanRules(_reason, main_metrics)
+        unread = scan_store(database, self.store, rules, full=is_full, progress=self._progress)
         if is_full:
             self._next_full_scan = steady() + _FULL_SCAN_S
         return unread

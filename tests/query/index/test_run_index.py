@@ -31,7 +31,7 @@ def index(folio, cache: Path) -> Path:
 
 
 def figures(folio: Folio) -> list[object]:
-    return [(run.name, run.flat_config, repr(run.metrics)) for run in folio.runs()]
+    return [(run.name, run.flat_config, repr(run.metrics), run.problems, run.sparkline("loss")) for run in folio.runs()]
 
 
 def test_index_has_everything_that_a_table_shows(folio, index, store):
@@ -123,6 +123,7 @@ def test_damaged_index_is_rebuilt(folio, index, store, damage: str):
     [
         "UPDATE documents SET document = '{}'",
         "UPDATE metrics SET max = 0.76",
+        "DELETE FROM sparklines",
         "UPDATE names SET name = name || 'x'",
         "UPDATE names SET name = CAST(x'ff' AS TEXT) WHERE name = 'loss'",
         "DELETE FROM metrics WHERE count = 2 AND last_step = 1 AND nan = 1",

@@ -37,8 +37,17 @@ def open_points(folder: Path, document: RunDocument | None = None) -> PointFiles
     """
     from runfolio.record.points.reader import PointFiles  # imports Arrow, which tables of runs do not need
 
+    return PointFiles(folder, current_document(folder, document))
+
+
+def current_document(folder: Path, document: RunDocument | None) -> RunDocument:
+    """Return the given document if it is still current, or else read the document of a run.
+
+    Raises:
+        NotFound: The folder no longer exists.
+    """
     try:
-        return PointFiles(folder, document if document is not None and _is_current(folder, document) else None)
+        return document if document is not None and _is_current(folder, document) else RunDocument.read(folder)
     except FileNotFoundError:
         raise NotFound(f"the run's folder {folder} is gone; call `folio.runs()` again") from None
 

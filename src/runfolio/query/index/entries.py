@@ -19,6 +19,8 @@ class Entry:
     edits: EditedValues = field(default_factory=EditedValues)
     """Edited values, which take precedence over the document (see `run_edits`)."""
     metrics: dict[str, MetricSummary] = field(default_factory=dict)
+    sparklines: dict[str, bytes] = field(default_factory=dict)
+    """Outlines of the main metrics (see `tables`)."""
     problems: tuple[str, ...] = ()
     """Descriptions of unreadable parts, one line each."""
 

@@ -34,7 +34,7 @@ class RunRows:
     key: int
     run: Row
     tables: Mapping[str, list[Row]]
-    """Rows of `params`, `results`, `metrics` and `data`: the name, followed by the columns after `run`."""
+    """Rows of all tables with names: the name, followed by the columns after `run`."""
     tags: list[str]
 
     def names(self) -> Iterator[str]:
@@ -56,6 +56,7 @@ def rows_of(run: ScannedRun) -> RunRows:
         "params": _value_rows(document.config),
         "results": _value_rows(document.summary),
         "metrics": metric_rows(run.entry),
+        "sparklines": list(run.entry.sparklines.items()),
         "data": [
             (name, given.get("fingerprint"), orjson.dumps(given).decode()) for name, given in document.data.items()
         ],

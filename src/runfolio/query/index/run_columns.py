@@ -15,7 +15,7 @@ from runfolio.query.index.run_index import StoreIndex, read_entry, summary_of
 from runfolio.query.index.tables import METRIC_COLUMNS
 
 Value = TypeVar("Value")
-NamedTable = Literal["params", "results", "metrics", "data"]
+NamedTable = Literal["params", "results", "metrics", "sparklines", "data"]
 
 _FEW = 20
 """Maximum number of runs that are read whole; for more runs, only the required columns are read."""
@@ -25,12 +25,14 @@ _COLUMNS: dict[NamedTable, str] = {
     "params": "kind, number, text",
     "results": "kind, number, text",
     "metrics": ", ".join(METRIC_COLUMNS),
+    "sparklines": "buckets",
     "data": "facts",
 }
 _DECODERS: dict[NamedTable, Callable[..., Any]] = {
     "params": value_of,
     "results": value_of,
     "metrics": summary_of,
+    "sparklines": lambda buckets: buckets,
     "data": orjson.loads,
 }
 

@@ -28,11 +28,12 @@ from runfolio.record.content.run_edits import EditedValues
 from runfolio.record.points.metric_summary import MetricSummary
 
 Filled = TypeVar("Filled")
-_OF_RUN = ("params", "results", "metrics", "data", "tags")
+_OF_RUN = ("params", "results", "metrics", "sparklines", "data", "tags")
 """Tables that have rows for a run, in addition to `runs` and `documents`."""
 _METRICS_OF_RUN = f"""
     SELECT name, {", ".join(f"metrics.{column}" for column in METRIC_COLUMNS)}
     FROM metrics JOIN names USING (name_id) WHERE run = ?"""  # noqa: S608 - names of our own
+_SPARKLINES_OF_RUN = "SELECT name, buckets FROM sparklines JOIN names USING (name_id) WHERE run = ?"
 
 # Each step looks up the next name and thereby skips all rows of the previous name.
 _NAMES_OF_STORE = """
@@ -156,14 +157,16 @@ def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
         raise NotFound("the run was removed from the store after it was listed; call `folio.runs()` again")
     *texts, checksum = row
     metrics = connection.execute(_METRICS_OF_RUN, [key]).fetchall()
+    sparklines = connection.execute(_SPARKLINES_OF_RUN, [key]).fetchall()
     try:
-        if checksum != _checksum(texts, metrics):
+        if checksum != _checksum(texts, metrics, sparklines):
             raise UnusableIndex
         document, edits, problems = texts
         return Entry(
             RunDocument.from_decoded(orjson.loads(document)),
             EditedValues(**orjson.loads(edits)),
             {name: summary_of(*numbers) for name, *numbers in metrics},
+            dict(sparklines),
             tuple(orjson.loads(problems)),
         )
     except (KeyError, TypeError, ValueError, RunfolioError):
@@ -218,13 +221,17 @@ def _intern(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, i
 
 def _document_row(entry: Entry) -> tuple[Any, ...]:
     texts = [orjson.dumps(part) for part in (entry.document.to_json(), entry.edits, entry.problems)]
-    return (*texts, _checksum(texts, metric_rows(entry)))
+    return (*texts, _checksum(texts, metric_rows(entry), entry.sparklines.items()))
 
 
-def _checksum(texts: Sequence[bytes], metrics: Sequence[Sequence[Any]]) -> int:
-    """Return the CRC-32 of a run's document, edits, problems and metric rows; the order of the rows does not matter."""
+def _checksum(texts: Sequence[bytes], metrics: Sequence[Sequence[Any]], sparklines: Iterable[tuple[str, bytes]]) -> int:
+    """Return the CRC-32 of a run's document, edits, problems, metric rows and sparklines.
+
+    The order of the rows and of the sparklines does not matter.
+    """
     ordered = sorted(list(row) for row in metrics)  # by name, which is unique
-    return zlib.crc32(b"\0".join((*texts, orjson.dumps(ordered))))
+    outlines = (part for name, buckets in sorted(sparklines) for part in (name.encode(), buckets))
+    return zlib.crc32(b"\0".join((*texts, orjson.dumps(ordered), *outlines)))
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -28,14 +28,21 @@ folder may still be copied into the store."""
 _BATCH = 500
 """Number of runs per write. If a scan is interrupted, the next one only reads the runs that were not written yet."""
 
-Describe = Callable[[ScannedRun], str | None]
-"""Function that returns the reason why a run ended."""
 Progress = Callable[[list[str]], Iterable[str]]
 """Function that yields the folders to read and can, for example, show a progress bar."""
 
 
+class ScanRules(NamedTuple):
+    """Functions that derive facts from the content of a run."""
+
+    reason: Callable[[ScannedRun], str | None]
+    """Returns the reason why a run ended."""
+    main_metrics: Callable[[Collection[str]], Collection[str]]
+    """Returns those of the given metrics that get a sparkline."""
+
+
 def scan_store(
-    database: IndexDatabase, store: Path, describe: Describe, *, full: bool = False, progress: Progress = iter
+    database: IndexDatabase, store: Path, rules: ScanRules, *, full: bool = False, progress: Progress = iter
 ) -> dict[str, str]:
     """Update the index of a store.
 
@@ -45,7 +52,7 @@ def scan_store(
     Args:
         database: Index to update.
         store: Folder of the store.
-        describe: Returns the reason why a run ended.
+        rules: Functions that derive facts from the content of a run.
         full: Also compare all files of ended runs, since network disks can report new folder times late.
         progress: Iterates over the folders of the runs that are not in the index yet.
 
@@ -68,7 +75,7 @@ def scan_store(
     for run_path in chain(known, progress(unknown)):
         folder, stamp = store / run_path, stamps[run_path]
         try:
-            run = _look(database, folder, run_path, stamp, earlier.get(run_path), history, describe)
+            run = _look(database, folder, run_path, stamp, earlier.get(run_path), history, rules)
         except FileNotFoundError:  # removed after the folder was listed
             gone.add(run_path)
             continue
@@ -161,25 +168,26 @@ def _look(
     stamp: _Stamp,
     sighting: Sighting | None,
     history: HeartbeatHistory,
-    describe: Describe,
+    rules: ScanRules,
 ) -> ScannedRun | None:
     """Return a run that must be written to the index; None if the index is up to date."""
     signature = signature_of(folder)
     is_unchanged = sighting is not None and sighting.signature == signature
     if sighting is not None and is_unchanged and sighting.stamp == stamp.text:
         return None
-    entry = (
-        database.read(lambda connection: read_entry(connection, run_key(run_path))) if is_unchanged else _read(folder)
-    )
+    if is_unchanged:
+        entry = database.read(lambda connection: read_entry(connection, run_key(run_path)))
+    else:
+        entry = _read(folder, rules)
     state = derive_state(folder, entry.document, history)
     is_settled = state != RUNNING and not entry.problems and time.time() - stamp.newest_s > _SETTLED_S
     run = ScannedRun(run_path, folder, entry, state, signature, stamp.text if is_settled else "")
-    run = run._replace(reason=describe(run))
+    run = run._replace(reason=rules.reason(run))
     found = Sighting(signature, run.stamp, run.state, run.reason)
     return None if found == sighting else run
 
 
-def _read(folder: Path) -> Entry:
+def _read(folder: Path, rules: ScanRules) -> Entry:
     document = RunDocument.read(folder)
     edits = run_edits.read(folder, document)
     from runfolio.record.points.reader import (
@@ -187,9 +195,9 @@ def _read(folder: Path) -> Entry:
     )
 
     points = PointFiles(folder, document)
-    metrics = points.summaries()
+    overview = points.overview(rules.main_metrics)
     damage = () if document.problem is None else (document.problem,)
-    return Entry(document, edits.values, metrics, (*damage, *points.problems, *edits.problems))
+    return Entry(document, edits.values, *overview, (*damage, *points.problems, *edits.problems))
 
 
 def _problem(error: Exception, folder: Path) -> str:

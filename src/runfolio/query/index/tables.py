@@ -47,6 +47,10 @@ _RUN_COLUMNS = {
 }
 RUN_COLUMNS = list(_RUN_COLUMNS)
 
+# `sparklines` has a few main metrics per run, separately from `metrics`, so that sorting by a metric reads fewer bytes.
+# `buckets` are 64 little-endian float32 numbers: each is the last finite value in one of 64 equal parts of the range
+# between the lowest and the highest step of the metric, or NaN if that part has no finite value.
+#
 # A run's key is a digest of its folder, so a new index has the same keys. Folders are stored as bytes, since file
 # names need not be UTF-8. Times are stored as integers, in microseconds since 1970 UTC.
 TABLES = (
@@ -70,6 +74,10 @@ TABLES = (
         name_id INTEGER NOT NULL, run INTEGER NOT NULL, {", ".join(METRIC_COLUMNS)},
         PRIMARY KEY (name_id, run)) WITHOUT ROWID""",
     "CREATE INDEX metrics_of_run ON metrics (run)",
+    """CREATE TABLE sparklines (
+        name_id INTEGER NOT NULL, run INTEGER NOT NULL, buckets BLOB NOT NULL,
+        PRIMARY KEY (name_id, run)) WITHOUT ROWID""",
+    "CREATE INDEX sparklines_of_run ON sparklines (run)",
     """CREATE TABLE data (
         name_id INTEGER NOT NULL, run INTEGER NOT NULL, fingerprint TEXT, facts TEXT NOT NULL,
         PRIMARY KEY (name_id, run)) WITHOUT ROWID""",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
 from runfolio.errors import ConfigError
+from runfolio.record.points.metric_summary import is_system_metric, listed_metrics
 
 Mode = Literal["min", "max"]
 Split = Literal["train", "validation", "test", "unknown"]
@@ -39,6 +41,10 @@ _SPLITS: dict[str, Split] = {
     "testing": "test",
     "holdout": "test",
 }
+_FAMILIAR = ("val/acc", "test/acc", "val/loss", "train/acc", "train/loss")
+"""Names that tables list first, the most important first."""
+_SPLITS_BY_IMPORTANCE: tuple[Split, ...] = ("validation", "unknown", "test", "train")
+_MAIN_METRICS = 4
 
 
 def words(metric: str) -> list[str]:
@@ -101,6 +107,26 @@ def split_of(metric: str) -> Split:
 def is_about_the_process(metric: str) -> bool:
     """Return whether a metric describes the process (a norm, a rate, a time or a size) instead of a result."""
     return not set(_PROCESS_WORDS.split()).isdisjoint(words(metric))
+
+
+def main_metrics(names: Iterable[str]) -> list[str]:
+    """Return up to four results with a known direction, such as `val/acc`, the most important first."""
+    return sorted(filter(_is_main, listed_metrics(names)), key=_importance)[:_MAIN_METRICS]
+
+
+@lru_cache(maxsize=4096)
+def _is_main(metric: str) -> bool:
+    return not is_system_metric(metric) and not is_about_the_process(metric) and guess_mode(metric) is not None
+
+
+@lru_cache(maxsize=4096)
+def _importance(metric: str) -> tuple[int, int, str]:
+    return familiarity(metric), _SPLITS_BY_IMPORTANCE.index(split_of(metric)), metric
+
+
+def familiarity(name: str) -> int:
+    """Return the rank of a name in the list of names that tables show first; all other names rank last."""
+    return _FAMILIAR.index(name) if name in _FAMILIAR else len(_FAMILIAR)
 
 
 def _meaning(word: str) -> Mode | None:

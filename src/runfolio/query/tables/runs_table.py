@@ -13,12 +13,11 @@ from runfolio.query.run_view import RunView
 from runfolio.query.selection.columns import FACTS, RunsColumn, choice_note, find_columns, find_metric
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.grouping import differing_settings, naming_settings
-from runfolio.query.selection.metric_names import is_about_the_process
+from runfolio.query.selection.metric_names import familiarity, is_about_the_process
 from runfolio.query.selection.ranking import numbers_of
 from runfolio.record.base.flat_names import identity
 from runfolio.record.points.metric_summary import listed_metrics
 
-_FIRST_METRICS = ("val/acc", "test/acc", "val/loss", "train/acc", "train/loss")
 _SHOWN_METRICS, _SHOWN_SETTINGS = 3, 6
 
 
@@ -99,7 +98,6 @@ def usual_results(runs: Sequence[RunView]) -> list[str]:
         counts.update({*numbers_of(run), *listed_metrics(run.metrics)})
 
     def importance(name: str) -> tuple[int, bool, int, str]:
-        familiar = _FIRST_METRICS.index(name) if name in _FIRST_METRICS else len(_FIRST_METRICS)
-        return familiar, is_about_the_process(name), -counts[name], name
+        return familiarity(name), is_about_the_process(name), -counts[name], name
 
     return sorted(counts, key=importance)

@@ -24,16 +24,18 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
             return
 
 
-def read_slices(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """Yield the complete lines of a file in slices of about `size` bytes; long lines are replaced as in
-    `read_lines`."""
+def read_slices(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
+    """Yield the complete lines of a file in slices of about `size` bytes, each with the position after the slice.
+
+    Long lines are replaced as in `read_lines`.
+    """
     while block := file.read(size):
         end = b"" if block.endswith(b"\n") else file.readline(file_bounds.JSON_LINE)
         if _is_cut(end):
             block, end = block[: block.rfind(b"\n") + 1], _TOO_LONG + _skip_line(file)
         lines, newline, partial = (block + end).rpartition(b"\n")
         if newline:
-            yield lines
+            yield lines, file.tell() - len(partial)
         if partial:
             return
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,12 +12,14 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from runfolio.errors import DamagedFile, NewerFormat, NotFound, StoreError, did_you_mean
+from runfolio.errors import DamagedFile, NotFound, did_you_mean
 from runfolio.record.base.layout import METRICS
-from runfolio.record.base.record_path import RecordPath, UnusableFile
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.points import segment_files, seq_ranges
 from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
+from runfolio.record.points.opened_files import OpenedFiles
+from runfolio.record.points.point_cursor import cursor_of
 from runfolio.record.points.rank_choice import WriterChoice
 from runfolio.record.points.row_merging import (
     Key,
@@ -32,14 +33,13 @@ from runfolio.record.points.row_merging import (
     sort_rows,
 )
 from runfolio.record.points.segment_files import Segment
-from runfolio.record.points.summarize import summarize
+from runfolio.record.points.sparkline_buckets import SparklineBuckets
+from runfolio.record.points.summarize import ChooseMetrics, Overview, summarize
 from runfolio.record.points.tail_columns import CallColumns, Tail
 from runfolio.record.points.tails import LogCall
 
 Branch = Literal["newest", "all"]
 T = TypeVar("T")
-_LIST_ATTEMPTS = 5
-"""Maximum number of attempts to list and open the files, since a tail may be deleted after it was listed."""
 CURVE = ("step", "time_us", "value", "attempt")
 """Columns that `Points` contains."""
 _ROWS_AT_ONCE = 500_000
@@ -71,19 +71,26 @@ class Points:
 class PointFiles:
     """Points of one run folder, from the files that existed when this object was created.
 
-    `problems` lists the unreadable parts, one line each. All other points can be read.
+    Args:
+        folder: Folder of the run.
+        document: Document of the run. Default: it is read.
+        files: Opened files. Default: all files of the run are opened.
     """
 
-    def __init__(self, folder: Path, document: RunDocument | None = None) -> None:
+    def __init__(self, folder: Path, document: RunDocument | None = None, files: OpenedFiles | None = None) -> None:
         self._folder = folder
         self._document = document or RunDocument.read(folder)
-        self.problems: list[str] = []
-        self._segments: list[Segment] = []
-        self._tails: list[tuple[Tail, list[CallColumns]]] = []
-        self._open(RecordPath(folder, METRICS))
-        ranges = [*(segment.ranges for segment in self._segments), *(tail.ranges for tail, _ in self._tails)]
+        self._files = files or OpenedFiles.open(RecordPath(folder, METRICS))
+        self.problems = self._files.problems
+        """Descriptions of unreadable parts, one line each. All other points can be read."""
+        opened = [*self._files.segments, *(tail for tail, _ in self._files.tails)]
+        ranges = [file.ranges for file in opened]
         self._ranges = seq_ranges.merge(*ranges)
         self._writers = {writer: index for index, writer in enumerate(sorted(self._ranges))}
+
+    def cursor(self) -> str:
+        """Return a cursor behind all points, from which `point_cursor.open_after` continues."""
+        return cursor_of(self._files, self._document)
 
     def names(self) -> list[str]:
         """Return all metrics, sorted."""
@@ -98,15 +105,20 @@ class PointFiles:
         Raises:
             NotFound: The run has no such metric, or no process of that rank.
         """
+        points = self.find(metric, branch, rank)
+        if not len(points):
+            names = self.names()
+            if metric not in names:
+                raise NotFound(f"run {self._document.id} has no metric {metric!r}; {did_you_mean(metric, names)}")
+        return points
+
+    def find(self, metric: str, branch: Branch = "newest", rank: int | None = None) -> Points:
+        """Return the points that `read` returns; none if the run has no such metric."""
         choice = self._choice(rank)
         only_segment = self._only_segment(branch) if choice is None else None
         if only_segment is not None and (columns := only_segment.columns_of(metric, CURVE)) is not None:
             return Points(*columns)
         rows = self._retry_damaged(lambda: self._rows_of(metric, branch, choice))
-        if not len(rows):
-            names = self.names()
-            if metric not in names:
-                raise NotFound(f"run {self._document.id} has no metric {metric!r}; {did_you_mean(metric, names)}")
         return Points(*(np.ascontiguousarray(rows[name]) for name in CURVE))
 
     def blocks(self, metrics: Collection[str]) -> Iterator[tuple[list[tuple[str, int]], Points]]:
@@ -162,18 +174,25 @@ class PointFiles:
         Raises:
             NotFound: No process of that rank wrote to the run.
         """
+        return self.overview(lambda names: (), rank).summaries
+
+    def overview(self, choose: ChooseMetrics, rank: int | None = None) -> Overview:
+        """Return the result of `summaries`, and the sparklines of the metrics that `choose` returns."""
         choice = self._choice(rank)
         only_segment = self._only_segment("newest") if choice is None else None
-        if only_segment is not None and (summaries := only_segment.summaries()) is not None:
-            return summaries
+        if only_segment is not None and (overview := only_segment.overview(choose)) is not None:
+            return overview
 
-        def compute() -> dict[str, MetricSummary]:
+        def compute() -> Overview:
             names, blocks = self._stream("newest")
             if choice is not None:
                 primary_keys = choice.primary_keys(blocks)
                 names, blocks = self._stream("newest")
                 blocks = (choice.select_rows(rows, primary_keys) for rows in blocks)
-            return {names[metric]: summary for metric, summary in summarize(blocks).items()}
+            sparklines = {bisect_left(names, name): SparklineBuckets() for name in choose(names)}
+            summaries = {names[metric]: summary for metric, summary in summarize(blocks, sparklines).items()}
+            outlines = {names[metric]: buckets.encode() for metric, buckets in sparklines.items()}
+            return Overview(summaries, {name: outline for name, outline in outlines.items() if name in summaries})
 
         return self._retry_damaged(compute)
 
@@ -240,52 +259,6 @@ class PointFiles:
 
         self._retry_damaged(write)
 
-    def _open(self, folder: RecordPath) -> None:
-        try:
-            paths = _list_files(folder)
-        except UnusableFile as error:
-            self.problems.append(str(error))
-            return
-        for _ in range(_LIST_ATTEMPTS):
-            try:
-                self._open_listed(folder, paths)
-            except FileNotFoundError:
-                paths = _list_files(folder)
-                continue
-            # Listing a folder is not atomic. If a file is replaced during the listing, both the file and its
-            # replacement may be missing. Files that only a second listing shows are therefore opened too.
-            before, paths = paths, _list_files(folder)
-            if set(paths) <= set(before):
-                return
-        raise StoreError(f"the files of {folder} keep changing; try again")
-
-    def _open_listed(self, folder: RecordPath, paths: list[RecordPath]) -> None:
-        self.problems = []
-        # Tails are opened first, so that a tail that is sealed and deleted after the listing raises FileNotFoundError.
-        self._tails = self._load(paths, "tail-", ".jsonl", _load_tail)
-        self._segments = self._load(paths, "segment-", ".parquet", Segment.open)
-        for tail, _ in self._tails:
-            if tail.damaged:
-                self.problems.append(f"{folder}: {tail.damaged} damaged line(s) in a tail of {tail.writer}")
-
-    def _load(self, paths: list[RecordPath], start: str, end: str, load: Callable[[RecordPath], T | None]) -> list[T]:
-        loaded: list[T] = []
-        for path in paths:
-            if path.name.startswith(start) and path.name.endswith(end):
-                try:
-                    file = load(path)
-                except (DamagedFile, NewerFormat) as error:
-                    self.problems.append(str(error))
-                except FileNotFoundError:
-                    raise
-                except OSError as error:
-                    if error.errno == errno.ESTALE:  # a network disk reports this error for a deleted file
-                        raise FileNotFoundError(str(path)) from None
-                    self.problems.append(f"cannot read {path}: {error.strerror}")
-                else:
-                    loaded += [] if file is None else [file]
-        return loaded
-
     def _retry_damaged(self, compute: Callable[[], T]) -> T:
         """Return the result of `compute`. If a segment turns out to be damaged, add the damage to `problems` and repeat
         the computation.
@@ -302,8 +275,8 @@ class PointFiles:
     def _needed_files(self) -> tuple[list[Segment], list[tuple[Tail, list[CallColumns]]]]:
         """Return the files that other files do not cover completely. Files that overlap partly still contain duplicate
         points."""
-        segments, covered = segment_files.select_needed(self._segments)
-        return segments, [entry for entry in self._tails if not seq_ranges.contains(covered, entry[0].ranges)]
+        segments, covered = segment_files.select_needed(self._files.segments)
+        return segments, [entry for entry in self._files.tails if not seq_ranges.contains(covered, entry[0].ranges)]
 
     def _choice(self, rank: int | None) -> WriterChoice | None:
         return WriterChoice.for_rank(self._folder, self._document, rank, self._writers)
@@ -357,20 +330,6 @@ class PointFiles:
             if writer in newest.kept:
                 keep |= (rows["writer"] == number) & (rows["seq"] <= newest.kept[writer])
         return rows[keep]
-
-
-def _list_files(folder: RecordPath) -> list[RecordPath]:
-    try:
-        return folder.entries()
-    except UnusableFile:
-        raise
-    except OSError as error:
-        raise StoreError(f"cannot list {folder}: {error.strerror}") from None
-
-
-def _load_tail(path: RecordPath) -> tuple[Tail, list[CallColumns]] | None:
-    tail = Tail.open(path)
-    return None if tail is None else (tail, list(tail.slices()))
 
 
 def _names(segments: list[Segment], tails: list[tuple[Tail, list[CallColumns]]]) -> list[str]:

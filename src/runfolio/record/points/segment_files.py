@@ -25,7 +25,14 @@ from runfolio.record.points import arrow_arrays, parquet_bounds, seq_ranges
 from runfolio.record.points.metric_summary import MetricSummary
 from runfolio.record.points.row_merging import ROW, Key, Rows, empty_rows, find_spans, is_ordered, key_of
 from runfolio.record.points.seq_ranges import SeqRanges
-from runfolio.record.points.summarize import add_later, summarize_columns
+from runfolio.record.points.sparkline_buckets import SparklineBuckets
+from runfolio.record.points.summarize import (
+    ChooseMetrics,
+    Overview,
+    add_later,
+    add_to_sparklines,
+    summarize_columns,
+)
 
 T = TypeVar("T")
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -266,8 +273,9 @@ class Segment:
         # The columns are copied, so that the rows of other metrics are not kept in memory.
         return [np.concatenate([arrow_arrays.to_numpy(part.column(name)) for part in parts]) for name in columns]
 
-    def summaries(self) -> dict[str, MetricSummary] | None:
-        """Return the summary of each metric by name; this is the fastest method if the run has a single file.
+    def overview(self, choose: ChooseMetrics) -> Overview | None:
+        """Summarize each metric, and the chosen metrics as sparklines; this is the fastest method if the run has a
+        single file.
 
         The result is None if the segment is large or a page cannot be read. In this case, use `blocks`.
         """
@@ -281,14 +289,22 @@ class Segment:
             rows = self._file.read_row_groups(range(metadata.num_row_groups), columns=columns, use_threads=False)
             if rows.num_rows != metadata.num_rows or any(column.null_count for column in rows.columns):
                 return None
+            batches: list[tuple[list[str], list[NDArray[Any]]]] = []
             for batch in rows.select(columns).to_batches():
                 codes, names = arrow_arrays.decode_dictionary(batch.column(0))
-                numbers = map(arrow_arrays.to_numpy, batch.columns[1:])
-                for code, summary in summarize_columns(codes, *numbers):
+                arrays = [codes, *map(arrow_arrays.to_numpy, batch.columns[1:])]
+                batches.append((names, arrays))
+                for code, summary in summarize_columns(*arrays):
                     add_later(summaries, names[code], summary)
         except parquet_bounds.PAGE_ERRORS:
             return None
-        return dict(sorted(summaries.items()))
+        sparklines = {name: SparklineBuckets() for name in choose(summaries)}
+        for names, arrays in batches:
+            chosen = {code: sparklines[name] for code, name in enumerate(names) if name in sparklines}
+            add_to_sparklines(chosen, *arrays)
+        return Overview(
+            dict(sorted(summaries.items())), {name: buckets.encode() for name, buckets in sparklines.items()}
+        )
 
     def blocks(
         self,

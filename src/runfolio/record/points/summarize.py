@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.record.points.metric_summary import MetricSummary
 from runfolio.record.points.row_merging import Rows, find_spans
+from runfolio.record.points.sparkline_buckets import SparklineBuckets
 
 Positions = NDArray[np.int64]
 Name = TypeVar("Name", int, str)
+ChooseMetrics = Callable[[Collection[str]], Collection[str]]
+"""Function that returns some of the given metrics."""
 
 
-def summarize(blocks: Iterable[Rows]) -> dict[int, MetricSummary]:
+class Overview(NamedTuple):
+    """Summaries of all metrics, and sparklines of some metrics, by name."""
+
+    summaries: dict[str, MetricSummary]
+    sparklines: dict[str, bytes]
+    """64 float32 numbers per sparkline (see `SparklineBuckets.encode`)."""
+
+
+def summarize(blocks: Iterable[Rows], sparklines: Mapping[int, SparklineBuckets]) -> dict[int, MetricSummary]:
     """Return the summary of each metric by the index of the metric, in ascending order.
 
     Args:
         blocks: Rows, ordered within and across blocks.
+        sparklines: Sparklines by the index of the metric, to which the points are added.
     """
     summaries: dict[int, MetricSummary] = {}
     for rows in blocks:
-        columns = (np.ascontiguousarray(rows[name]) for name in ("metric", "step", "value"))
-        for metric, summary in summarize_columns(*columns):
+        codes, steps, values = (np.ascontiguousarray(rows[name]) for name in ("metric", "step", "value"))
+        for metric, summary in summarize_columns(codes, steps, values):
             add_later(summaries, metric, summary)
+        add_to_sparklines(sparklines, codes, steps, values)
     return summaries
+
+
+def add_to_sparklines(
+    sparklines: Mapping[int, SparklineBuckets],
+    codes: NDArray[np.int32],
+    steps: NDArray[np.int64],
+    values: NDArray[np.float64],
+) -> None:
+    """Add points to the sparkline of their code. All arrays have shape [n], and the points are grouped by code."""
+    for start, stop in zip(*(bounds.tolist() for bounds in find_spans(codes)), strict=True):
+        if (buckets := sparklines.get(int(codes[start]))) is not None:
+            buckets.add(steps[start:stop], values[start:stop])
 
 
 def add_later(summaries: dict[Name, MetricSummary], metric: Name, summary: MetricSummary) -> None:

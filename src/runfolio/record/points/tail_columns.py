@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import orjson
@@ -20,6 +22,26 @@ from runfolio.record.points.seq_ranges import SeqRanges
 
 SLICE_BYTES = 1 << 18
 """Size in bytes of the slices in which a tail is decoded. A decoded slice takes about ten times as much memory."""
+
+
+_CHECKED_BYTES = 256
+"""Number of bytes before a position that its checksum covers."""
+
+
+class TailPosition(NamedTuple):
+    """Position after a line of a tail."""
+
+    offset: int
+    """Number of bytes before the position."""
+    checksum: int
+    """CRC-32 of the last bytes before the position, which reveals that a tail was replaced."""
+
+    @classmethod
+    def at(cls, file: BinaryIO, offset: int) -> TailPosition:
+        """Return the position at an offset. The position in `file` changes."""
+        start = max(0, offset - _CHECKED_BYTES)
+        file.seek(start)
+        return cls(offset, zlib.crc32(file.read(offset - start)))
 
 
 @dataclass(frozen=True)
@@ -40,16 +62,17 @@ class CallColumns:
 
 @dataclass
 class Tail:
-    """Tail file. `names`, `damaged` and `ranges` are complete only after all `slices` were read."""
+    """Tail file. The public fields and `ranges` are complete only after all `slices` were read."""
 
     path: RecordPath
     writer: str
     attempt: int
+    position: TailPosition
+    """Position after the last complete line; before `slices` were read, the position at which they start."""
     names: dict[str, int] = field(default_factory=dict)
     """Code of each metric, in order of appearance."""
     damaged: int = 0
     """Number of unreadable lines, which were skipped."""
-    _start: int = 0
     _contiguous: list[tuple[int, int]] = field(default_factory=list)
     _is_after_gap: bool = True
     """True if the next line starts a range, because it is the first line or follows a damaged line."""
@@ -66,9 +89,25 @@ class Tail:
         """
         with path.open(file_bounds.JSON_LINES) as file:
             line = next(read_lines(file), b"")
-        if not line.endswith(b"\n"):
+            if not line.endswith(b"\n"):
+                return None
+            position = TailPosition.at(file, len(line))
+        return cls(path, *tails.read_header(line[:-1], path), position)
+
+    @classmethod
+    def open_at(cls, path: RecordPath, position: TailPosition) -> Tail | None:
+        """Return a tail whose `slices` start at a position; None if this is not a position of the tail.
+
+        Errors are those of `open`.
+        """
+        tail = cls.open(path)
+        if tail is None or position.offset < tail.position.offset:
             return None
-        return cls(path, *tails.read_header(line[:-1], path), _start=len(line))
+        with path.open(file_bounds.JSON_LINES) as file:
+            if position.offset > file.seek(0, os.SEEK_END) or position != TailPosition.at(file, position.offset):
+                return None
+        tail.position = position
+        return tail
 
     @property
     def ranges(self) -> SeqRanges:
@@ -82,8 +121,12 @@ class Tail:
             FileNotFoundError: The file was deleted.
         """
         with self.path.open(file_bounds.JSON_LINES) as file:
-            file.seek(self._start)
-            yield from map(self._decode, read_slices(file, SLICE_BYTES))
+            stop = self.position.offset
+            file.seek(stop)
+            for lines, position in read_slices(file, SLICE_BYTES):
+                yield self._decode(lines)
+                stop = position
+            self.position = TailPosition.at(file, stop)
 
     def rows(self, calls: CallColumns, metrics: NDArray[np.int32], writer: int) -> Rows:
         """Return calls as rows, unsorted.

@@ -1,0 +1,37 @@
+"""Binary answers: a JSON head, followed by columns of float64 numbers (`docs/board-api.md`)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+MEDIA_TYPE = "application/vnd.runfolio.columns"
+_LENGTH = struct.Struct("<I")
+_ALIGNMENT = 8
+"""The numbers start at a multiple of this many bytes, so that a browser can use them without copying."""
+
+
+class Columns:
+    """Columns of one answer. The head refers to a column by its offset."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._count = 0
+
+    def add(self, column: NDArray[np.float64]) -> int:
+        """Add a column, and return its offset: the number of numbers before it."""
+        offset = self._count
+        self._parts.append(np.asarray(column, "<f8").tobytes())
+        self._count += len(column)
+        return offset
+
+    def encode(self, head: Mapping[str, Any]) -> bytes:
+        """Return the answer: the length of the head, the head padded with spaces, and all numbers."""
+        text = orjson.dumps(head)
+        text += b" " * (-(_LENGTH.size + len(text)) % _ALIGNMENT)
+        return b"".join((_LENGTH.pack(len(text)), text, *self._parts))

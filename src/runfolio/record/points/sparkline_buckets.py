@@ -1,0 +1,53 @@
+"""Small outlines of curves, which tables of runs show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+BUCKETS = 64
+_LARGEST = float(np.finfo(np.float32).max)
+_HELD_POINTS = 8_192
+"""Maximum number of points in memory; of more points, the last of each fine bucket is kept."""
+_FINE_BUCKETS = 32 * BUCKETS
+
+
+@dataclass
+class SparklineBuckets:
+    """Last finite value in each of 64 equal parts of a metric's range of steps, from points that arrive in blocks."""
+
+    _low: float = np.inf
+    _high: float = -np.inf
+    _steps: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    _values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    def add(self, steps: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        """Add points in order of arrival. Both arrays have the shape [n], with n > 0."""
+        self._low, self._high = min(self._low, float(steps.min())), max(self._high, float(steps.max()))
+        finite = np.isfinite(values)
+        self._steps = np.concatenate((self._steps, steps[finite]))
+        self._values = np.concatenate((self._values, values[finite]))
+        if len(self._steps) > _HELD_POINTS:
+            # Powers of two, so that later and wider buckets contain whole earlier buckets and keep their last points.
+            last = self._last_positions(2 ** np.ceil(np.log2(self._range / _FINE_BUCKETS)), _FINE_BUCKETS)
+            kept = np.sort(last[last >= 0])
+            self._steps, self._values = self._steps[kept], self._values[kept]
+
+    def encode(self) -> bytes:
+        """Return the values as 64 little-endian float32 numbers. A bucket without a finite value is NaN."""
+        last = self._last_positions(self._range / BUCKETS, BUCKETS)
+        values = np.append(np.clip(self._values, -_LARGEST, _LARGEST), np.nan)  # the position -1 selects NaN
+        return values[last].astype("<f4").tobytes()
+
+    @property
+    def _range(self) -> float:
+        return max(self._high - self._low, 1.0)
+
+    def _last_positions(self, width: float, buckets: int) -> NDArray[np.intp]:
+        """Return the position of the last point in each bucket of a width, or -1 if the bucket is empty."""
+        places = np.minimum((self._steps - self._low) / width, buckets - 1).astype(np.intp)
+        last = np.full(buckets, -1, np.intp)
+        np.maximum.at(last, places, np.arange(len(places)))
+        return last
