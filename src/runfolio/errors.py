@@ -32,6 +32,9 @@ class FilterError(ConfigError):
     """Filter that cannot be used. The message has three lines: the problem, the filter, and a caret below the error."""
 
     def __init__(self, text: str, position: int, problem: str) -> None:
+        self.problem = problem
+        self.position = position
+        """Index of the character in the filter at which the error is."""
         start = max(0, position - _CARET_CONTEXT)
         line = "".join(char if char.isprintable() else " " for char in text[start : position + _CARET_CONTEXT])
         super().__init__(f"{problem}\n  {line}\n  {' ' * (position - start)}^")

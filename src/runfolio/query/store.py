@@ -15,7 +15,7 @@ from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.query.filter.groups import RunGroup, select_groups
 from runfolio.query.filter.select import Selection, select_rows, select_runs
 from runfolio.query.filter.sql_text import Sql
-from runfolio.query.index.database import IndexDatabase
+from runfolio.query.index.database import Action, IndexDatabase, Result
 from runfolio.query.index.entries import ScannedRun
 from runfolio.query.index.rows import is_encodable, run_key
 from runfolio.query.index.run_columns import RunColumns, RunRow
@@ -169,13 +169,19 @@ class Folio:
         store: Folder of the store. Default: `$RUNFOLIO_STORE`, else `./runs`.
         refresh: Read all runs again instead of only the runs that changed.
         progress: Function that iterates over the folders of new runs while they are read, such as a progress bar.
+        auto_scan: Scan the folders in each call. If False, calls answer from the index as `scan` left it.
 
     Raises:
         NotFound: The folder does not exist.
     """
 
     def __init__(
-        self, store: str | os.PathLike[str] | None = None, *, refresh: bool = False, progress: Progress = iter
+        self,
+        store: str | os.PathLike[str] | None = None,
+        *,
+        refresh: bool = False,
+        progress: Progress = iter,
+        auto_scan: bool = True,
     ) -> None:
         path = store_folder(store)
         check_store(path)
@@ -187,7 +193,8 @@ class Folio:
         self._progress = progress
         self._next_full_scan = -math.inf
         """Time on the `steady` clock after which a scan of a network disk also compares the files of ended runs."""
-        self._index = StoreIndex(self.store, self._fill)
+        self._auto_scan = auto_scan
+        self._index = StoreIndex(self.store, self._fill, fill_first=auto_scan)
         if refresh:
             self._index.clear()
 
@@ -195,7 +202,7 @@ class Folio:
     def problems(self) -> list[str]:
         """One line for each run that the last scan could not read, with the problem and a remedy."""
         if self._unread is None:
-            self._scan()
+            self.scan()
         return list((self._unread or {}).values())
 
     def __repr__(self) -> str:
@@ -297,8 +304,11 @@ class Folio:
             NotFound, Ambiguous: For the same reasons as `run`.
         """
         self._scan()
-        runs = dict.fromkeys(self._find(os.fspath(name)).row for name in names)
-        return Runs(self.store, self._index, list(runs))
+        return self.runs_of(list(dict.fromkeys(self._find(os.fspath(name)).row for name in names)))
+
+    def runs_of(self, rows: Sequence[RunRow]) -> Runs:
+        """Return the runs in rows of the index, in the same order."""
+        return Runs(self.store, self._index, rows)
 
     def runs_in(self, folders: Iterable[Path]) -> list[RecordedRun]:
         """Return the runs in the given folders, in the same order. The store is scanned only once.
@@ -329,9 +339,19 @@ class Folio:
         """
         return choose(self.runs(experiment), metric, mode).run
 
-    def _scan(self) -> None:
+    def scan(self) -> None:
+        """Bring the index up to date with the folders. Only changed runs are read."""
         check_store(self.store)
         self._unread = self._index.scan()
+
+    def read_index(self, action: Action[Result]) -> Result:
+        """Call `action` with a connection to the index, and return its result. The folders are not scanned."""
+        return self._index.read(action)
+
+    def _scan(self) -> None:
+        check_store(self.store)
+        if self._auto_scan:
+            self.scan()
 
     def sql(self, query: str, runs: Runs | None = None) -> QueryResult:
         """Run one SELECT in DuckDB's SQL dialect. Convert the result with `to_arrow()`, `to_pandas()` or `to_polars()`.

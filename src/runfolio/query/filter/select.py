@@ -78,11 +78,16 @@ def is_empty(connection: sqlite3.Connection) -> bool:
 
 
 def select_rows(
-    connection: sqlite3.Connection, condition: Sql, order: Sql = NEWEST_FIRST, limit: int | None = None
+    connection: sqlite3.Connection,
+    condition: Sql,
+    order: Sql = NEWEST_FIRST,
+    limit: int | None = None,
+    offset: int = 0,
 ) -> list[RunRow]:
-    """Return the rows `r` of the table `runs` that meet a condition, in the given order."""
+    """Return at most `limit` rows `r` of the table `runs` that meet a condition, in the given order, after `offset`."""
     SQLITE.prepare(connection)
     columns = Sql(ROW_COLUMNS)
     most = bound(-1 if limit is None else limit)
-    query = sql("SELECT {} FROM runs r WHERE {} ORDER BY {} LIMIT {}", columns, condition, order, most)
+    page = sql("LIMIT {} OFFSET {}", most, bound(offset))
+    query = sql("SELECT {} FROM runs r WHERE {} ORDER BY {} {}", columns, condition, order, page)
     return list(map(RunRow._make, connection.execute(query.text, query.parameters)))

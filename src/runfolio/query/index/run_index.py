@@ -51,11 +51,13 @@ class StoreIndex(Generic[Filled]):
     Args:
         store: Folder of the store.
         fill: Scans the store into an empty index.
+        fill_first: Fill an empty index before it is read. If False, it has no runs until `scan` is called.
     """
 
-    def __init__(self, store: Path, fill: Callable[[IndexDatabase], Filled]) -> None:
+    def __init__(self, store: Path, fill: Callable[[IndexDatabase], Filled], *, fill_first: bool = True) -> None:
         self._path = database.index_path(store)
         self._fill = fill
+        self._fill_first = fill_first
         self._database: IndexDatabase | None = None
         self._is_in_memory = False
 
@@ -68,10 +70,10 @@ class StoreIndex(Generic[Filled]):
         return self._retry(self._filled)
 
     def use(self, action: Callable[[IndexDatabase], Result]) -> Result:
-        """Return `action(database)`. If the database fails, the action is called again with a new, filled database."""
+        """Return `action(database)`. If the database fails, the action is called again with a new database."""
 
         def act(index: IndexDatabase) -> Result:
-            if index.is_empty:
+            if index.is_empty and self._fill_first:
                 self._filled(index)
             return action(index)
 
