@@ -60,7 +60,7 @@ class VisibleMedia:
 
 
 async def media_list(request: Request) -> Response:
-    """Answer `GET /api/runs/KEY/media`: names and steps; with `step`, the media at that step; with `table`, its rows."""
+    """Answer `GET /api/runs/KEY/media`: all names; with `step`, the media at it; with `table`, its rows."""
     args = QueryArgs(request, ("kind", "name", "step", "table", "from", "limit"))
     start, limit = args.integer("from", 0, 0, 10**9), args.integer("limit", _MOST_NAMES, 1, _MOST_ROWS)
     if (table := args.text("table")) is not None:

@@ -25,6 +25,7 @@ from runfolio.query.explain.run_end import exit_code, last_output
 from runfolio.query.recorded_data import DataFacts
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.metric_names import guess_mode
+from runfolio.record.base.run_document import RUNNING
 from runfolio.record.base.visible_text import visible_text
 from runfolio.record.content.console_log import log_path
 from runfolio.record.points.metric_summary import MetricSummary, listed_metrics
@@ -49,7 +50,7 @@ def describe_run(board: BoardState, run: RecordedRun) -> dict[str, Any]:
         "generation": board.generation,
         **_identity(run),
         **_end(run),
-        **_progress(run),
+        **_progress(board, run),
         "attempts": lineage.attempts(run),
         "parent": lineage.parent(board, run),
         "children": lineage.children(board, run),
@@ -99,7 +100,10 @@ def _end(run: RecordedRun) -> dict[str, Any]:
     }
 
 
-def _progress(run: RecordedRun) -> dict[str, Any]:
+def _progress(board: BoardState, run: RecordedRun) -> Mapping[str, Any]:
+    watched = board.progress_of(run.row.key)
+    if run.state == RUNNING and watched["step"] is not None:
+        return watched
     metric = most_advanced_metric(run)
     return {
         "step": run.metrics[metric].last_step if metric else None,
