@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, Response
@@ -23,6 +24,8 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _SAFE = ("GET", "HEAD")
 _MAX_WRONG, _WRONG_S = 20, 60.0
 """Maximum number of wrong tokens in a period, and the length of this period in seconds."""
+_TICKET_S = 60.0
+"""Seconds for which a ticket is valid."""
 _PLAIN_POLICY = "default-src 'none'; style-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -33,8 +36,8 @@ _HEADERS = {
     "Content-Security-Policy": _PLAIN_POLICY,
 }
 """Headers that every answer has unless its route sets them. Only pages and media need another policy."""
-_NO_TOKEN = "this board needs its token"  # noqa: S105 - a message
-_TOKEN_REMEDY = (
+_LOCKED = "this board needs its token"
+_UNLOCK = (
     "open the link that `runfolio board` printed, or start `runfolio board` again, which opens it;"
     " programs send the token as `Authorization: Bearer TOKEN`"
 )
@@ -56,6 +59,20 @@ class Access:
     cookie: str = "runfolio"
     """Name of the cookie. It contains the port, since browsers send a cookie to all ports of a host."""
     _wrong: list[float] = field(default_factory=list)
+    _tickets: dict[str, float] = field(default_factory=dict)
+
+    def new_ticket(self) -> str | None:
+        """Return a word that opens the board once within a minute; None if the board needs no token."""
+        if self.token is None:
+            return None
+        ticket, now = secrets.token_urlsafe(), time.monotonic()
+        self._tickets = {known: end for known, end in self._tickets.items() if end > now}
+        self._tickets[ticket] = now + _TICKET_S
+        return ticket
+
+    def takes(self, ticket: str) -> bool:
+        """Return whether a ticket is valid; it is not valid any more afterwards."""
+        return self._tickets.pop(ticket, 0.0) > time.monotonic()
 
     def knows(self, token: str | None) -> bool:
         """Return whether a token is right. The comparison takes the same time for every wrong token."""
@@ -115,7 +132,7 @@ class Guard:
                 403,
                 f"the board is not reachable under this name (Host: {shown})",
                 "open it as localhost or 127.0.0.1, or start it with --allowed-host NAME",
-                allowed=[*LOCAL_NAMES, *sorted(self._access.allowed_hosts)],
+                allowed=sorted({*LOCAL_NAMES, *self._access.allowed_hosts}),
             )
         return hosts[0]
 
@@ -123,7 +140,7 @@ class Guard:
         access = self._access
         if access.token is None:
             return None
-        in_query, query = _split_token(scope["query_string"])
+        in_query, query = _split_token(scope["query_string"], access)
         given = in_query or _bearer(headers) or _cookie(headers, access.cookie)
         if not access.knows(given):
             return self._without_token(scope, is_wrong=given is not None)
@@ -138,7 +155,7 @@ class Guard:
             )
         if _is_page(scope):
             return HTMLResponse(_LOCKED_PAGE, 401, {"Cache-Control": "no-store"})
-        return error_reply(401, ErrorBody(_NO_TOKEN, _TOKEN_REMEDY), {"WWW-Authenticate": "Bearer"})
+        return error_reply(401, ErrorBody(_LOCKED, _UNLOCK), {"WWW-Authenticate": "Bearer"})
 
     def _check_change(self, headers: Headers) -> None:
         """Check a request that changes something.
@@ -199,13 +216,14 @@ def _is_page(scope: Scope) -> bool:
     return not scope["path"].startswith(("/api/", "/web/"))
 
 
-def _split_token(query: bytes) -> tuple[str | None, str]:
-    """Return the token in a query, and the query without it."""
-    if b"token=" not in query:
-        return None, ""
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    token = next((value for name, value in pairs if name == "token"), None)
-    return token, urlencode([pair for pair in pairs if pair[0] != "token"])
+def _split_token(query: bytes, access: Access) -> tuple[str | None, str]:
+    """Return the token in a query, and the query without it. A valid ticket stands for the token."""
+    parts = query.decode("latin-1").split("&")
+    token = next((unquote(part.removeprefix("token=")) for part in parts if part.startswith("token=")), None)
+    ticket = next((part.removeprefix("ticket=") for part in parts if part.startswith("ticket=")), None)
+    if ticket is not None:
+        token = access.token if access.takes(ticket) else ""
+    return token, "&".join(part for part in parts if part and not part.startswith(("token=", "ticket=")))
 
 
 def _bearer(headers: Headers) -> str | None:
@@ -229,7 +247,7 @@ def _hand_over(scope: Scope, query: str, cookie: str) -> Response:
     cookie to the target of a redirect.
     """
     if not _is_page(scope) or scope["method"] != "GET":
-        return error_reply(400, ErrorBody("the token belongs in a header here", _TOKEN_REMEDY))
+        return error_reply(400, ErrorBody("the token belongs in a header here", _UNLOCK))
     last_part = scope["raw_path"].decode("latin-1").rpartition("/")[2]
     target = _escaped(f"./{last_part}{f'?{query}' if query else ''}")
     page = f'<!doctype html><meta http-equiv="refresh" content="0;url={target}"><title>runfolio</title>'
@@ -240,10 +258,10 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
-_LOCKED_PAGE = f"""<!doctype html>
+_LOCKED_PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>runfolio: token needed</title>
 <h1>This board needs its token</h1>
-<p>Open the link that <code>runfolio board</code> printed, or start <code>runfolio board</code> again, which opens it.</p>
+<p>Open the link that <code>runfolio board</code> printed, or run the command again, which opens it.</p>
 <p>If you came here by a link on another page, <a href="">open this page again</a>.</p>
 </html>"""
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from runfolio.board.query_args import QueryArgs
 from runfolio.board.state import BoardState
@@ -20,7 +20,13 @@ from runfolio.query.filter.typed_sql import Values
 from runfolio.query.index.run_columns import RunRow
 from runfolio.query.index.run_index import read_catalog
 from runfolio.query.index.tables import Catalog
+from runfolio.query.selection.columns import FACTS, MORE_FACTS
 from runfolio.query.selection.metric_names import Mode, guess_mode
+from runfolio.record.base.flat_names import as_number
+
+if TYPE_CHECKING:
+    from runfolio.query.run import RecordedRun
+    from runfolio.query.store import Runs
 
 SELECTION_ARGS = ("experiment", "where", "archived")
 """Parameters that select runs."""
@@ -55,6 +61,28 @@ class TableColumn:
     def heading(self) -> str:
         """Readable name."""
         return self.name.removeprefix("params.").removeprefix("summary.").removeprefix("metrics.")
+
+    def values(self, runs: Runs, rows: Sequence[RunRow]) -> list[Any]:
+        """Return the values for runs and their rows in the index; None for runs without a value."""
+        name, kind = self.column.name, self.column.kind
+        if kind == "fact":
+            return [_fact(name, run, row) for run, row in zip(runs, rows, strict=True)]
+        if kind in ("params", "results"):
+            return [(run.flat_config if kind == "params" else run.flat_summary).get(name) for run in runs]
+        if kind == "data":
+            return [run.data[name].fingerprint if name in run.data else None for run in runs]
+        return [self._figure(run) for run in runs]
+
+    def _figure(self, run: RecordedRun) -> Any:
+        reported = as_number(run.flat_summary.get(self.column.name)) if self.column.kind == "figure" else None
+        summary = run.metrics.get(self.column.name)
+        return reported if reported is not None or summary is None else getattr(summary, self.column.aggregate)
+
+
+def _fact(name: str, run: RecordedRun, row: RunRow) -> Any:
+    if name in ("created", "ended"):
+        return seconds(getattr(row, name))
+    return (FACTS.get(name) or MORE_FACTS[name])(run)
 
 
 def find_table_column(name: str, catalog: Catalog, metric: str | None = None, mode: Mode | None = None) -> TableColumn:
@@ -170,5 +198,3 @@ def plain(value: Any) -> Any:
 def seconds(time_us: int | None) -> float | None:
     """Return seconds since 1970 from the microseconds in the index."""
     return None if time_us is None else time_us / 1e6
-
-

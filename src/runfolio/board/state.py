@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 from starlette.requests import Request
 
+from runfolio.board.event_hub import EventHub
 from runfolio.board.query_args import key_of
 from runfolio.board.replies import Refusal
 
@@ -64,6 +65,8 @@ class BoardState:
         """One line for each run that the last look at the folders could not read."""
         self.progress: dict[int, Progress] = {}
         """Progress of the running runs, keyed by run."""
+        self.events = EventHub()
+        """Open event streams."""
         self._lock = threading.Lock()
         self._folio: Folio | None = None
         self._light = anyio.CapacityLimiter(_LIGHT)
@@ -103,6 +106,11 @@ class BoardState:
             Refusal: The key is invalid, or the index does not have the run.
         """
         return self.runs([key_of(key)])[0]
+
+    def note_changes(self, keys: Collection[int]) -> None:
+        """Start a new generation, because the index of these runs changed."""
+        self.generation += 1
+        self.events.note_changed(keys)
 
     def progress_of(self, key: int) -> Progress:
         """Return the progress of a running run as of the last look at its files."""

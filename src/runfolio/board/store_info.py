@@ -16,17 +16,15 @@ from runfolio.board.replies import entity_tag, is_current, json_bytes, tagged, u
 from runfolio.board.state import BoardState, board_of
 from runfolio.record.base.run_document import RUNNING
 
-_ENDED = 50
-"""Maximum number of ended runs in the answer, the latest first."""
 _EXPERIMENTS = """
     SELECT experiment, count(*), sum(state = 'running'), sum(state IN ('failed', 'crashed')), max(created)
     FROM runs WHERE NOT archived GROUP BY experiment ORDER BY max(created) DESC"""
 _RUNNING = """
     SELECT run, name, experiment FROM runs
     WHERE state = 'running' AND NOT archived ORDER BY created DESC LIMIT 500"""
-_LATEST_ENDED = f"""
+_LATEST_ENDED = """
     SELECT run, name, experiment, state, reason, ended FROM runs
-    WHERE state <> 'running' AND NOT archived ORDER BY coalesce(ended, created) DESC LIMIT {_ENDED}"""
+    WHERE state <> 'running' AND NOT archived ORDER BY coalesce(ended, created) DESC LIMIT 50"""
 
 
 async def store(request: Request) -> Response:

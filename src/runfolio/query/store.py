@@ -29,7 +29,7 @@ from runfolio.query.store_trash import Trash
 from runfolio.query.tables.run_labels import unique_labels
 from runfolio.query.tables.runs_table import table
 from runfolio.record.base.clock import steady
-from runfolio.record.base.layout import expand_home, store_folder
+from runfolio.record.base.layout import check_store, expand_home, store_folder
 from runfolio.record.base.name_lookup import LAST, find_by_name
 from runfolio.record.base.run_document import ENDED, RUNNING
 from runfolio.record.base.visible_text import visible_line
@@ -190,7 +190,8 @@ class Folio:
         """Deleted runs."""
         self._unread: dict[str, str] | None = None
         """Problem of each run that the last scan could not read, keyed by folder; None before the first scan."""
-        self._progress = progress
+        self.progress = progress
+        """Function that iterates over the folders of new runs while they are read."""
         self._next_full_scan = -math.inf
         """Time on the `steady` clock after which a scan of a network disk also compares the files of ended runs."""
         self._auto_scan = auto_scan
@@ -394,7 +395,7 @@ class Folio:
     def _fill(self, database: IndexDatabase) -> dict[str, str]:
         is_full = self._is_on_network and steady() > self._next_full_scan
         rules = ScanRules(_reason, main_metrics)
-        unread = scan_store(database, self.store, rules, full=is_full, progress=self._progress)
+        unread = scan_store(database, self.store, rules, full=is_full, progress=self.progress)
         if is_full:
             self._next_full_scan = steady() + _FULL_SCAN_S
         return unread
@@ -453,19 +454,6 @@ def open_folio(store: str | os.PathLike[str] | None = None) -> Folio:
         NotFound: The folder does not exist.
     """
     return Folio(store)
-
-
-def check_store(store: Path) -> None:
-    """Check that the folder of a store exists.
-
-    Raises:
-        NotFound: The folder does not exist.
-    """
-    if not store.is_dir():
-        raise NotFound(
-            f"there is no store at {store}; `runfolio train` or `runfolio.init()` creates one,"
-            " --store or RUNFOLIO_STORE selects another"
-        )
 
 
 def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:

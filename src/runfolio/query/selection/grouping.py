@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic
 
 from runfolio.errors import ConfigError
 from runfolio.query.run_view import RunT, RunView
-from runfolio.query.selection.columns import choice_note, every_column, find_columns
+from runfolio.query.selection.columns import RunsColumn, choice_note, every_column, find_columns
 from runfolio.record.base.flat_names import identity, short_texts
 
 _OUTPUT_WORDS = """
@@ -29,6 +29,8 @@ class Grouping(Generic[RunT]):
     """Runs of each group, keyed by the group's label, such as `model=mlp lr=0.1`."""
     notes: list[str]
     """Sentences about how the groups were formed."""
+    columns: list[RunsColumn] = field(default_factory=list)
+    """Columns in which the runs of a group have the same values."""
 
 
 def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[RunT]:
@@ -64,7 +66,7 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
         members.setdefault(" ".join(settings) or "all runs", []).append(run)
     if names and all(excluded) and 1 < len(runs) == len(members):
         notes += _single_runs(runs, [column.name for column in columns], names)
-    return Grouping(members, notes)
+    return Grouping(members, notes, columns)
 
 
 def differing_settings(runs: Sequence[RunView]) -> list[str]:

@@ -1,0 +1,116 @@
+"""Groups in the table of runs: mean, spread and interval of a metric over runs with the same settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runfolio.board.query_args import key_text
+from runfolio.board.run_ranking import Ranking
+from runfolio.board.run_selection import plain, read_rows
+from runfolio.board.state import BoardState
+from runfolio.errors import NotFound
+from runfolio.query.index.tables import Catalog
+from runfolio.query.selection.duplicates import distinct_runs
+from runfolio.query.selection.grouping import Grouping, group_runs
+from runfolio.query.selection.ranking import BROKEN
+from runfolio.query.selection.seed_groups import SeedGroup, group_by_seed
+
+if TYPE_CHECKING:
+    from runfolio.query.filter.select import Selection
+    from runfolio.query.run import RecordedRun
+    from runfolio.query.selection.columns import RunsColumn
+
+_MAX_KEYS = 100
+"""Maximum number of runs that a group lists."""
+
+
+def group_page(
+    board: BoardState,
+    selection: Selection,
+    catalog: Catalog,
+    ranking: Ranking,
+    group_by: str,
+    offset: int,
+    limit: int,
+) -> dict[str, Any]:
+    """Return one page of groups, best first.
+
+    Raises:
+        ConfigError: Some names in `group_by` start with `-` and others do not.
+        NotFound: A column does not exist.
+    """
+    groups, notes = board.once(
+        ("groups", selection, ranking.metric, ranking.mode, group_by),
+        lambda: _groups(board, selection, catalog, ranking, group_by),
+    )
+    numbers = [
+        number for group in groups for number in (group["low"], group["mean"], group["high"]) if number is not None
+    ]
+    first = groups[0] if groups else None
+    return {
+        "total": len(groups),
+        "notes": notes,
+        "band": [first["low"], first["high"]] if first and first["low"] is not None else None,
+        "axis": [min(numbers), max(numbers)] if numbers else None,
+        "groups": groups[offset : offset + limit],
+    }
+
+
+def _groups(
+    board: BoardState, selection: Selection, catalog: Catalog, ranking: Ranking, group_by: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    runs = board.folio.runs_of(read_rows(board, selection, catalog))
+    sound = [run for run in distinct_runs(runs).runs if run.state not in BROKEN]
+    if ranking.metric is None or not sound:
+        return [], ["No run that ended without an error has a result to group by."]
+    grouping = group_runs(sound, group_by)
+    try:
+        statistics = group_by_seed(sound, ranking.metric, ranking.mode, group_by=group_by)
+    except NotFound as error:
+        return [], [str(error)]
+    rows = [row for row in statistics.rows if row.metric == ranking.metric]
+    groups = [_group(row, grouping, selection.where) for row in rows]
+    return groups, [*statistics.caption.short, *statistics.caption.details]
+
+
+def _group(row: SeedGroup, grouping: Grouping[RecordedRun], where: str | None) -> dict[str, Any]:
+    members = grouping.members[row.group]
+    return {
+        "label": row.group,
+        "values": {column.name: plain(column.value(members[0])) for column in grouping.columns},
+        "where": _where(members, grouping.columns, where),
+        "n": row.runs,
+        "mean": row.mean,
+        "low": row.low,
+        "high": row.high,
+        "std": row.std,
+        "lowest": row.lowest,
+        "highest": row.highest,
+        "mark": "=" if row.tied else "",
+        "keys": [key_text(run.row.key) for run in members[:_MAX_KEYS]],
+    }
+
+
+def _where(members: list[RecordedRun], columns: list[RunsColumn], where: str | None) -> str:
+    """Return a filter that selects the runs of a group."""
+    conditions = [_condition(column, column.value(members[0])) for column in columns]
+    if any(condition is None for condition in conditions):
+        conditions = [f"id IN ({', '.join(_quoted(run.id) for run in members)})"]
+    return " AND ".join([*([f"({where})"] if where else []), *filter(None, conditions)])
+
+
+def _condition(column: RunsColumn, value: Any) -> str | None:
+    """Return the condition that a column has a value; None if a filter cannot express it."""
+    kind, dot, name = column.full_name.partition(".")
+    quoted = f'{kind}{dot}"{name.replace(chr(34), chr(34) * 2)}"' if dot else kind
+    if value is None:
+        return f"{quoted} IS NULL"
+    if isinstance(value, bool):
+        return f"{quoted} = {'true' if value else 'false'}"
+    if isinstance(value, (int, float)):
+        return f"{quoted} = {value!r}" if value - value == 0 else None
+    return f"{quoted} = {_quoted(value)}" if isinstance(value, str) else None
+
+
+def _quoted(text: str) -> str:
+    return f"'{text.replace(chr(39), chr(39) * 2)}'"
