@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,7 +13,7 @@ from starlette.types import ASGIApp
 
 from runfolio.board import live, replies, runs, store_info, tickets
 from runfolio.board.guard import Access, Guard
-from runfolio.board.state import BoardState
+from runfolio.board.state import BoardState, board_of
 from runfolio.board.web_files import WebFiles
 from runfolio.errors import RunfolioError
 
@@ -44,9 +46,26 @@ def routes() -> list[BaseRoute]:
         Route("/web/{digest}/{name:path}", web_file),
         Route("/api/store", store_info.store),
         Route("/api/runs", runs.runs),
+        Route("/api/runs/{key}", _later("run_page", "run_page")),
+        Route("/api/runs/{key}/media", _later("media", "media_list")),
+        Route("/api/runs/{key}/console", _later("console", "console")),
+        Route("/api/runs/{key}/console.txt", _later("console", "console_text")),
+        Route("/api/runs/{key}/code", _later("code", "code")),
+        Route("/api/runs/{key}/files", _later("files", "files")),
+        Route("/api/blobs/{key}/{sha}", _later("blobs", "blob")),
         Route("/api/live", live.live),
         Route("/api/ticket", tickets.ticket),
     ]
+
+
+def _later(module: str, name: str) -> replies.Handler:
+    """Return a handler whose module is imported at its first request. Otherwise, NumPy would delay the start."""
+
+    async def handler(request: Request) -> Response:
+        imported = await board_of(request).in_thread(import_module, f"runfolio.board.{module}")
+        return await getattr(imported, name)(request)
+
+    return handler
 
 
 async def page(request: Request) -> Response:

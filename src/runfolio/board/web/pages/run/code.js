@@ -31,7 +31,7 @@ export function Tab({ run: { value: run } }) {
 
 /** @param {{data: any}} properties */
 function Start({ data }) {
-  const { command, ...facts } = data.facts;
+  const { command, files: _, ...facts } = data.facts;
   const packages = Object.entries(data.packages);
   return html`<div class="code-start">
     ${command && html`<${Copy} text=${command} label="recorded command" />`}

@@ -27,7 +27,7 @@ export function MediaItem({ item, at, link }) {
       <h2 class="one-line">${link ? html`<a href=${link} title=${item.name}>${item.name}</a>` : item.name}</h2>
       ${item.step !== at && html`<span class="soft small">from step ${stepValue(item.step)}</span>`}
     </div>
-    <div class="media-entries">${item.entries.map((/** @type {any} */ entry, /** @type {number} */ index) => html`<${View} entry=${entry} name=${item.name} key=${entry.sha ?? index} />`)}</div>
+    <div class=${`media-entries ${item.entries.length > 1 && View === Picture ? "is-many" : ""}`}>${item.entries.map((/** @type {any} */ entry, /** @type {number} */ index) => html`<${View} entry=${entry} name=${item.name} key=${entry.sha ?? index} />`)}</div>
     ${item.left_out > 0 && html`<p class="soft small">and ${plural(item.left_out, "more", "more")} at this step</p>`}
   </section>`;
 }

@@ -17,9 +17,9 @@ export function Tab({ run: { value: run } }) {
     <${End} run=${run} />
     <${Timeline} run=${run} />
     <div class="overview-main">
+      <${Settings} run=${run} />
       <${Metrics} run=${run} />
       <${Results} run=${run} />
-      <${Settings} run=${run} />
     </div>
     <div class="overview-side">
       <${Commands} run=${run} />

@@ -1,13 +1,15 @@
 // @ts-check
 import { useState } from "preact/hooks";
 import { address } from "../../api.js";
+import { COLOURS } from "../../colours.js";
 import { number, plural } from "../../format.js";
 import { html } from "../../parts/html.js";
 import { Mask } from "./mask.js";
 import { blobPath } from "./state.js";
 
 const SMALL = 160;
-const COLOURS = 8;
+/** Number of boxes whose labels are written on the image. */
+const MOST_LABELS = 40;
 
 /**
  * Image or figure, with its boxes and masks as recorded. Small images are enlarged without smoothing.
@@ -19,6 +21,7 @@ export function Picture({ entry, name }) {
   const boxes = entry.boxes ?? [];
   const masks = Object.entries(entry.masks ?? {});
   const groups = [...new Set(boxes.map((/** @type {any} */ box) => box.group ?? "boxes"))];
+  const shown = boxes.filter((/** @type {any} */ box) => !hidden.has(box.group ?? "boxes"));
   const label = entry.caption ?? name;
   const source = address(blobPath(entry.sha));
   const onLoad = (/** @type {any} */ { currentTarget: image }) => setSize({ width: image.naturalWidth, height: image.naturalHeight });
@@ -32,20 +35,34 @@ export function Picture({ entry, name }) {
     <a class=${`picture-link ${isSmall ? "is-small" : ""}`} href=${source} target="_blank" rel="noopener" aria-label=${`Open ${label} in full size`}>
       <img class="picture" alt=${label} src=${source} onLoad=${onLoad} decoding="async" />
       ${masks.map(([mask, sha], index) => !hidden.has(mask) && html`<${Mask} source=${address(blobPath(/** @type {string} */ (sha)))} first=${index} key=${sha} />`)}
-      ${size && boxes.length > 0 && html`<${Boxes} boxes=${boxes.filter((/** @type {any} */ box) => !hidden.has(box.group ?? "boxes"))} groups=${groups} size=${size} />`}
+      ${size && shown.length > 0 && html`<${Boxes} boxes=${shown} groups=${groups} size=${size} />`}
     </a>
     ${(groups.length > 0 || masks.length > 0) && html`<div class="layers">${[...groups, ...masks.map(([mask]) => mask)].map((layer) => html`<label class="small" key=${layer}><input type="checkbox" checked=${!hidden.has(layer)} onChange=${() => toggle(layer)} /> ${layer}</label>`)}</div>`}
     <figcaption class="small soft wrap">${[entry.caption, entry.boxes_left_out && `${plural(entry.boxes_left_out, "box", "boxes")} left out`].filter(Boolean).join("; ")}</figcaption>
-    ${boxes.length > 0 && html`<${BoxTable} boxes=${boxes} classes=${entry.classes} />`}
-    ${entry.classes && Object.keys(entry.classes).length > 0 && html`<ul class="classes small">${Object.entries(entry.classes).map(([value, text]) => html`<li key=${value} class=${`run-${Number(value) % COLOURS}`}><span class="swatch" aria-hidden="true"></span>${text}</li>`)}</ul>`}
+    ${boxes.length > 0 && html`<${BoxTable} boxes=${boxes} />`}
+    ${entry.classes && Object.keys(entry.classes).length > 0 && html`<ul class="classes small">${Object.entries(entry.classes).map(([value, text]) => html`<li key=${value} class=${`run-${Number(value) % COLOURS}`}><span class=${`swatch ${value === "0" ? "is-clear" : ""}`} aria-hidden="true"></span>${text}</li>`)}</ul>`}
   </figure>`;
 }
 
 /** @param {{boxes: any[], groups: any[], size: {width: number, height: number}}} properties */
 function Boxes({ boxes, groups, size }) {
+  const colour = (/** @type {any} */ box) => `run-${(groups.indexOf(box.group ?? "boxes") + 1) % COLOURS}`;
   return html`<svg class="boxes" viewBox=${`0 0 ${size.width} ${size.height}`} preserveAspectRatio="none" aria-hidden="true">
-    ${boxes.map(({ box: [left, top, right, bottom], group }) => html`<rect class=${`run-${(groups.indexOf(group ?? "boxes") + 1) % COLOURS}`} x=${left} y=${top} width=${Math.max(0, right - left)} height=${Math.max(0, bottom - top)} vector-effect="non-scaling-stroke" />`)}
-  </svg>`;
+      ${boxes.map((box) => html`<rect class=${colour(box)} x=${box.box[0]} y=${box.box[1]} width=${Math.max(0, box.box[2] - box.box[0])} height=${Math.max(0, box.box[3] - box.box[1])} vector-effect="non-scaling-stroke" />`)}
+    </svg>
+    ${boxes.slice(0, MOST_LABELS).map((box) => boxText(box) && html`<span class=${`box-label ${colour(box)}`} aria-hidden="true" ref=${(/** @type {HTMLElement | null} */ label) => place(label, box.box, size)}>${boxText(box)}</span>`)}`;
+}
+
+/** Put a label at the top left corner of its box. @param {HTMLElement | null} label @param {number[]} box @param {{width: number, height: number}} size */
+function place(label, [left, top], { width, height }) {
+  label?.style.setProperty("--left", `${Math.min(95, Math.max(0, (left / width) * 100))}%`);
+  label?.style.setProperty("--top", `${Math.min(95, Math.max(0, (top / height) * 100))}%`);
+}
+
+/** @param {any} box */
+function boxText({ label, score }) {
+  const certainty = score === null || score === undefined ? "" : number(score, 2);
+  return [label, certainty].filter((text) => text !== null && text !== undefined && text !== "").join(" ");
 }
 
 /** The boxes in words. @param {{boxes: any[]}} properties */

@@ -3,6 +3,7 @@ import { integer } from "../../format.js";
 import { Copy } from "../../parts/copy.js";
 import { html } from "../../parts/html.js";
 
+/** Number of settings that are shown without opening a list. */
 const FEW = 12;
 
 /**
@@ -11,20 +12,28 @@ const FEW = 12;
  */
 export function Settings({ run }) {
   const changed = run.settings.filter((/** @type {any} */ setting) => setting.is_changed);
-  const rest = run.settings.slice(changed.length);
+  const atDefault = run.settings.slice(changed.length);
+  const hasDefaults = run.settings.some((/** @type {any} */ setting) => setting.has_default);
+  const [shown, more] = changed.length <= FEW + 4 ? [changed, []] : [changed.slice(0, FEW), changed.slice(FEW)];
   return html`<section aria-labelledby="settings-title">
     <h2 id="settings-title">Settings</h2>
     ${!run.settings.length && html`<p class="soft">Give the settings to the run, and tables, filters and comparisons have them:</p><${Copy} text=${'run = runfolio.init(config={"lr": 0.1, "epochs": 10})'} label="line of Python" />`}
-    ${changed.length > 0 && html`<${SettingsTable} settings=${changed} caption=${rest.length ? "Different from their defaults" : ""} />`}
-    ${rest.length > 0 && html`<details open=${rest.length <= FEW && !changed.length}><summary>${integer(rest.length)} at ${rest.length === 1 ? "its default" : "their defaults"}</summary><${SettingsTable} settings=${rest} caption="" /></details>`}
+    ${shown.length > 0 && html`<${SettingsTable} settings=${shown} caption=${hasDefaults ? "Different from their defaults" : "Settings"} />`}
+    ${more.length > 0 && html`<${Folded} settings=${more} title=${`${integer(more.length)} more`} />`}
+    ${atDefault.length > 0 && html`<${Folded} settings=${atDefault} title=${`${integer(atDefault.length)} at ${atDefault.length === 1 ? "its default" : "their defaults"}`} />`}
   </section>`;
+}
+
+/** @param {{settings: any[], title: string}} properties */
+function Folded({ settings, title }) {
+  return html`<details><summary>${title}</summary><${SettingsTable} settings=${settings} caption=${title} /></details>`;
 }
 
 /** @param {{settings: any[], caption: string}} properties */
 function SettingsTable({ settings, caption }) {
   const defaults = settings.some((setting) => setting.has_default && setting.is_changed);
   return html`<table class="list">
-    ${caption && html`<caption class="only-read">${caption}</caption>`}
+    <caption class="only-read">${caption}</caption>
     <thead><tr><th scope="col">Setting</th><th scope="col">Value</th>${defaults && html`<th scope="col">Default</th>`}</tr></thead>
     <tbody>${settings.map((setting) => html`<tr key=${setting.name}>
       <th scope="row" class="mono wrap">${setting.name}</th>
