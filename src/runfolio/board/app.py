@@ -26,7 +26,7 @@ def create_app(board: BoardState, access: Access) -> ASGIApp:
     application = Starlette(
         routes=routes(),
         exception_handlers={
-            replies.Refusal: replies.refused,
+            replies.RefusedRequest: replies.refused,
             RunfolioError: replies.failed,
             HTTPException: replies.unknown,
             Exception: replies.broken,

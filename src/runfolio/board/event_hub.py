@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from runfolio.board.replies import Refusal
+from runfolio.board.replies import RefusedRequest
 
 _MAX_STREAMS = 64
 
@@ -25,10 +25,12 @@ class EventHub:
         """Return a new stream.
 
         Raises:
-            Refusal: Too many streams are open.
+            RefusedRequest: Too many streams are open.
         """
         if len(self._streams) >= _MAX_STREAMS or self._is_closed:
-            raise Refusal(429, "too many event streams are open", "close some tabs", headers={"Retry-After": "10"})
+            raise RefusedRequest(
+                429, "too many event streams are open", "close some tabs", headers={"Retry-After": "10"}
+            )
         self._loop = asyncio.get_running_loop()
         stream = EventStream()
         self._streams.add(stream)

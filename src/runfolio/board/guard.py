@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runfolio.board.replies import ErrorBody, Refusal, error_reply
+from runfolio.board.replies import ErrorBody, RefusedRequest, error_reply
 
 MAX_QUERY = 65_536
 """Maximum number of bytes in the query of a request."""
@@ -100,7 +100,7 @@ class Guard:
         try:
             answer = self._answer(scope)
             receive = _bounded(scope, receive)
-        except Refusal as refusal:
+        except RefusedRequest as refusal:
             answer = refusal.reply()
         await (self._app if answer is None else answer)(scope, receive, send)
 
@@ -108,7 +108,7 @@ class Guard:
         """Return an answer that ends the request; None if the routes may answer it.
 
         Raises:
-            Refusal: The request is not allowed.
+            RefusedRequest: The request is not allowed.
         """
         headers = Headers(scope=scope)
         host = self._checked_host(headers)
@@ -128,7 +128,7 @@ class Guard:
         name = _host_name(hosts[0]) if len(hosts) == 1 else None
         if name is None or (name not in LOCAL_NAMES and name not in self._access.allowed_hosts):
             shown = ", ".join(hosts)[:200] or "none"
-            raise Refusal(
+            raise RefusedRequest(
                 403,
                 f"the board is not reachable under this name (Host: {shown})",
                 "open it as localhost or 127.0.0.1, or start it with --allowed-host NAME",
@@ -161,16 +161,16 @@ class Guard:
         """Check a request that changes something.
 
         Raises:
-            Refusal: The request could come from a form of another web page, or the board is read-only.
+            RefusedRequest: The request could come from a form of another web page, or the board is read-only.
         """
         if self._access.read_only:
-            raise Refusal(403, "this board is read-only", "start `runfolio board` without --read-only")
+            raise RefusedRequest(403, "this board is read-only", "start `runfolio board` without --read-only")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise Refusal(415, "a change must be sent as JSON", "set Content-Type: application/json")
+            raise RefusedRequest(415, "a change must be sent as JSON", "set Content-Type: application/json")
         if headers.get("content-encoding", "identity") != "identity":
-            raise Refusal(415, "a compressed body is not accepted", "send it without Content-Encoding")
+            raise RefusedRequest(415, "a compressed body is not accepted", "send it without Content-Encoding")
         if headers.get("x-runfolio") != "1":
-            raise Refusal(403, "a change needs the header X-Runfolio: 1", "set X-Runfolio: 1")
+            raise RefusedRequest(403, "a change needs the header X-Runfolio: 1", "set X-Runfolio: 1")
 
 
 def _host_name(host: str) -> str | None:
@@ -187,29 +187,29 @@ def _host_name(host: str) -> str | None:
 
 def _check_sizes(scope: Scope, headers: Headers) -> None:
     if len(scope["query_string"]) > MAX_QUERY:
-        raise Refusal(414, f"the query is longer than {MAX_QUERY:,} bytes", "select the runs with where=")
+        raise RefusedRequest(414, f"the query is longer than {MAX_QUERY:,} bytes", "select the runs with where=")
     length = headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > MAX_BODY:
         raise _too_large()
 
 
-def _too_large() -> Refusal:
-    return Refusal(413, f"the body is larger than {MAX_BODY:,} bytes", headers={"Connection": "close"})
+def _too_large() -> RefusedRequest:
+    return RefusedRequest(413, f"the body is larger than {MAX_BODY:,} bytes", headers={"Connection": "close"})
 
 
 def _check_origin(scope: Scope, headers: Headers, host: str) -> None:
     """Refuse requests that another web page caused, except that it may link to a page of the board.
 
     Raises:
-        Refusal: The request comes from another origin.
+        RefusedRequest: The request comes from another origin.
     """
     origins = headers.getlist("origin")
     if origins and origins != [f"{scope['scheme']}://{host}"]:
-        raise Refusal(403, f"the request comes from another page ({', '.join(origins)[:200]})")
+        raise RefusedRequest(403, f"the request comes from another page ({', '.join(origins)[:200]})")
     if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
         if not (is_link and scope["method"] in _SAFE and _is_page(scope)):
-            raise Refusal(403, "the request comes from another page")
+            raise RefusedRequest(403, "the request comes from another page")
 
 
 def _is_page(scope: Scope) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 from starlette.requests import Request
 
-from runfolio.board.replies import Refusal
+from runfolio.board.replies import RefusedRequest
 
 MAX_RUNS = 1_000
 """Maximum number of runs that one request can name."""
@@ -26,7 +26,7 @@ class QueryArgs:
         known: Names of the parameters that the route has.
 
     Raises:
-        Refusal: A parameter is unknown, occurs twice, is not UTF-8, or is too long.
+        RefusedRequest: A parameter is unknown, occurs twice, is not UTF-8, or is too long.
     """
 
     def __init__(self, request: Request, known: Collection[str]) -> None:
@@ -37,11 +37,11 @@ class QueryArgs:
             name, _, value = part.partition("=")
             name = _decoded(name, "the query")
             if name not in known:
-                raise Refusal(400, f"there is no parameter {name[:80]!r} here", allowed=sorted(known))
+                raise RefusedRequest(400, f"there is no parameter {name[:80]!r} here", allowed=sorted(known))
             if name in self._raw:
-                raise Refusal(400, f"the parameter {name} is given twice", "give it once")
+                raise RefusedRequest(400, f"the parameter {name} is given twice", "give it once")
             if len(value) > _LONGEST * (6 if name in ("runs", "columns", "metrics", "where") else 1):
-                raise Refusal(400, f"the parameter {name} is longer than {_LONGEST:,} characters")
+                raise RefusedRequest(400, f"the parameter {name} is longer than {_LONGEST:,} characters")
             self._raw[name] = value
 
     def __contains__(self, name: str) -> bool:
@@ -59,7 +59,7 @@ class QueryArgs:
         """Return one of the allowed values."""
         value = _decoded(self._raw[name], name) if name in self._raw else default
         if value not in allowed:
-            raise Refusal(400, f"{name} cannot be {value[:80]!r}", allowed=[text for text in allowed if text])
+            raise RefusedRequest(400, f"{name} cannot be {value[:80]!r}", allowed=[text for text in allowed if text])
         return value
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
@@ -80,14 +80,14 @@ class QueryArgs:
         if not (math.isfinite(value) and low <= value <= high) or (whole and not isinstance(value, int)):
             kind = "an integer" if whole else "a number"
             bounds = f" from {low:,} to {high:,}" if math.isfinite(low) and math.isfinite(high) else ""
-            raise Refusal(400, f"{name} must be {kind}{bounds}, not {text[:40]!r}")
+            raise RefusedRequest(400, f"{name} must be {kind}{bounds}, not {text[:40]!r}")
         return value
 
     def names(self, name: str, most: int = 1_000) -> list[str]:
         """Return the parts of a list with commas. A comma within a part is encoded as `%2C`."""
         parts = [_decoded(part, name) for part in self._raw.get(name, "").split(",") if part]
         if len(parts) > most:
-            raise Refusal(400, f"{name} has {len(parts):,} parts", f"at most {most:,} are possible")
+            raise RefusedRequest(400, f"{name} has {len(parts):,} parts", f"at most {most:,} are possible")
         return parts
 
     def keys(self, name: str = "runs") -> list[int]:
@@ -99,10 +99,10 @@ def key_of(text: str) -> int:
     """Return the index key that 16 hexadecimal digits represent.
 
     Raises:
-        Refusal: The text is not a key.
+        RefusedRequest: The text is not a key.
     """
     if not isinstance(text, str) or _KEY.fullmatch(text) is None or int(text, 16) >= 2**63:
-        raise Refusal(404, f"there is no run {str(text)[:40]!r}", "a run's key has 16 digits of 0-9a-f")
+        raise RefusedRequest(404, f"there is no run {str(text)[:40]!r}", "a run's key has 16 digits of 0-9a-f")
     return int(text, 16)
 
 
@@ -115,7 +115,7 @@ def _decoded(text: str, name: str) -> str:
     try:
         value = unquote_plus(text, errors="strict")
     except UnicodeDecodeError:
-        raise Refusal(400, f"{name} is not UTF-8") from None
+        raise RefusedRequest(400, f"{name} is not UTF-8") from None
     if "\0" in value:
-        raise Refusal(400, f"{name} contains a NUL character")
+        raise RefusedRequest(400, f"{name} contains a NUL character")
     return value

@@ -18,7 +18,7 @@ ALWAYS_ASK = {"Cache-Control": "no-cache"}
 """Header that makes the browser ask again before it uses a stored answer."""
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not an error of the server
+class RefusedRequest(Exception):  # noqa: N818 - an answer, not an error of the server
     """Answer with an error status that ends the handling of a request.
 
     Args:
@@ -97,8 +97,8 @@ def unchanged(tag: str) -> Response:
 
 
 async def refused(request: Request, error: Exception) -> Response:
-    """Return the response to a `Refusal`."""
-    assert isinstance(error, Refusal)
+    """Return the response to a `RefusedRequest`."""
+    assert isinstance(error, RefusedRequest)
     return error.reply()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runfolio.board.replies import Refusal
+from runfolio.board.replies import RefusedRequest
 from runfolio.board.run_selection import order_by_figure, read_rows
 from runfolio.board.sentence import Lead, Words, describe_lead
 from runfolio.board.state import BoardState
@@ -79,7 +79,7 @@ def rank_runs(
         mode: `min` or `max`. Default: guessed from the metric's name.
 
     Raises:
-        Refusal: The direction of the metric is unknown.
+        RefusedRequest: The direction of the metric is unknown.
     """
     compute = _compare_all if total <= MAX_RANKED else _find_best
     return board.once(
@@ -186,7 +186,7 @@ def _direction(metric: str, mode: str | None) -> Mode:
     try:
         return mode_of(metric, mode)
     except ConfigError:
-        raise Refusal(
+        raise RefusedRequest(
             400,
             f"the name {metric!r} does not show whether more or less is better",
             "choose mode=min or mode=max",

@@ -47,6 +47,7 @@ def _answer(board: BoardState, args: QueryArgs) -> bytes:
     from runfolio.board.run_ranking import rank_runs
     from runfolio.board.run_selection import count_runs, read_names, selection_of
 
+    board.wait_for_runs()
     generation = board.generation
     selection = selection_of(args)
     catalog = read_names(board, selection.experiment)

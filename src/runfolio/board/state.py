@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
@@ -16,17 +16,19 @@ from starlette.requests import Request
 
 from runfolio.board.event_hub import EventHub
 from runfolio.board.query_args import key_of
-from runfolio.board.replies import Refusal
+from runfolio.board.replies import RefusedRequest
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
-    from runfolio.query.store import Folio, Runs
+    from runfolio.query.store import IndexedFolio, Runs
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _LIGHT, _HEAVY = 6, 8
 """Maximum number of requests that work at once. Further light requests wait; further heavy requests are refused."""
+_FIRST_RUNS_S = 5.0
+"""Maximum number of seconds that a request waits for the runs of a store that has no index yet."""
 _CACHED = 64
 """Maximum number of computed answers that are kept."""
 
@@ -65,29 +67,32 @@ class BoardState:
         """One line for each run that the last look at the folders could not read."""
         self.progress: dict[int, Progress] = {}
         """Progress of the running runs, keyed by run."""
+        self._has_news = threading.Event()
         self.events = EventHub()
         """Open event streams."""
+        self.each_new_folder: Callable[[list[str]], Iterable[str]] = iter
+        """Function that iterates over the folders of new runs while they are read."""
         self._lock = threading.Lock()
-        self._folio: Folio | None = None
+        self._folio: IndexedFolio | None = None
         self._light = anyio.CapacityLimiter(_LIGHT)
         self._heavy = anyio.CapacityLimiter(_HEAVY)
         self._cache: OrderedDict[Hashable, Any] = OrderedDict()
 
     @property
-    def folio(self) -> Folio:
+    def folio(self) -> IndexedFolio:
         """Store, opened for reading. It answers from the index as it is, without a look at the folders."""
         with self._lock:
             if self._folio is None:
-                from runfolio.query.store import Folio  # after the first answer, since it takes 0.1 s
+                from runfolio.query.store import IndexedFolio  # after the first answer, since it takes 0.1 s
 
-                self._folio = Folio(self.store, auto_scan=False)
+                self._folio = IndexedFolio(self.store, self.each_new_folder)
             return self._folio
 
     def runs(self, keys: list[int]) -> Runs:
         """Return the runs with the given keys, in the same order.
 
         Raises:
-            Refusal: The index does not have one of the runs.
+            RefusedRequest: The index does not have one of the runs.
         """
         from runfolio.query.filter.select import select_rows
         from runfolio.query.filter.sql_text import bound, joined, sql
@@ -96,20 +101,33 @@ class BoardState:
         rows = {row.key: row for row in self.folio.read_index(partial(select_rows, condition=condition))}
         missing = next((key for key in keys if key not in rows), None)
         if missing is not None:
-            raise Refusal(404, f"there is no run {missing:016x}", "it was deleted, or moved to another folder")
+            raise RefusedRequest(404, f"there is no run {missing:016x}", "it was deleted, or moved to another folder")
         return self.folio.runs_of([rows[key] for key in keys])
 
     def run(self, key: str) -> RecordedRun:
         """Return the run with a key of 16 hexadecimal digits.
 
         Raises:
-            Refusal: The key is invalid, or the index does not have the run.
+            RefusedRequest: The key is invalid, or the index does not have the run.
         """
         return self.runs([key_of(key)])[0]
+
+    def wait_for_runs(self) -> None:
+        """Wait until a new index has runs, or until the first look at the folders has ended, but only for seconds."""
+        if not self.is_scanned and not self.generation:
+            self._has_news.wait(_FIRST_RUNS_S)
+
+    def note_scan(self, problems: list[str]) -> bool:
+        """Note that the index is up to date, and return whether that or the list of problems is news."""
+        is_news = problems != self.problems or not self.is_scanned
+        self.problems, self.is_scanned = problems, True
+        self._has_news.set()
+        return is_news
 
     def note_changes(self, keys: Collection[int]) -> None:
         """Start a new generation, because the index of these runs changed."""
         self.generation += 1
+        self._has_news.set()
         self.events.note_changed(keys)
 
     def progress_of(self, key: int) -> Progress:
@@ -142,10 +160,12 @@ class BoardState:
         """Call a function that reads many files or draws in a worker thread.
 
         Raises:
-            Refusal: Too many such requests are being answered.
+            RefusedRequest: Too many such requests are being answered.
         """
         if self._heavy.borrowed_tokens >= _HEAVY:
-            raise Refusal(429, "too many requests at once", "ask again in a second", headers={"Retry-After": "1"})
+            raise RefusedRequest(
+                429, "too many requests at once", "ask again in a second", headers={"Retry-After": "1"}
+            )
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._heavy)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sqlite3
 from collections import Counter
 from typing import Any
@@ -14,6 +15,7 @@ from runfolio._version import __version__
 from runfolio.board.query_args import QueryArgs, key_text
 from runfolio.board.replies import entity_tag, is_current, json_bytes, tagged, unchanged
 from runfolio.board.state import BoardState, board_of
+from runfolio.record.base.layout import ALIVE
 from runfolio.record.base.run_document import RUNNING
 
 _EXPERIMENTS = """
@@ -23,7 +25,7 @@ _RUNNING = """
     SELECT run, name, experiment FROM runs
     WHERE state = 'running' AND NOT archived ORDER BY created DESC LIMIT 500"""
 _LATEST_ENDED = """
-    SELECT run, name, experiment, state, reason, ended FROM runs
+    SELECT run, name, experiment, state, reason, ended, folder FROM runs
     WHERE state <> 'running' AND NOT archived ORDER BY coalesce(ended, created) DESC LIMIT 50"""
 
 
@@ -38,6 +40,7 @@ async def store(request: Request) -> Response:
 
 
 def _describe(board: BoardState) -> dict[str, Any]:
+    board.wait_for_runs()
     generation = board.generation
     return {
         "name": board.store.name,
@@ -50,6 +53,15 @@ def _describe(board: BoardState) -> dict[str, Any]:
         "problems": board.problems,
         **board.folio.read_index(lambda connection: _read(connection, board)),
     }
+
+
+def _last_sign(board: BoardState, run_path: str) -> float | None:
+    """Return the time of the last heartbeat of a run that crashed; None if it has none."""
+    try:
+        with os.scandir(board.store / run_path / ALIVE) as entries:
+            return max((entry.stat(follow_symlinks=False).st_mtime for entry in entries), default=None)
+    except OSError:
+        return None
 
 
 def _read(connection: sqlite3.Connection, board: BoardState) -> dict[str, Any]:
@@ -70,8 +82,9 @@ def _read(connection: sqlite3.Connection, board: BoardState) -> dict[str, Any]:
             "experiment": experiment,
             "state": state,
             "reason": reason,
-            "ended": None if moment is None else moment / 1e6,
+            "ended": _last_sign(board, os.fsdecode(folder)) if moment is None else moment / 1e6,
         }
-        for key, name, experiment, state, reason, moment in connection.execute(_LATEST_ENDED)
+        for key, name, experiment, state, reason, moment, folder in connection.execute(_LATEST_ENDED)
     ]
+    ended.sort(key=lambda run: -(run["ended"] or 0.0))
     return {"states": states, "experiments": experiments, "running": running, "ended": ended}

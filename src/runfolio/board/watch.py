@@ -55,6 +55,7 @@ class StoreWatcher(threading.Thread):
         self._running: dict[int, Path] = {}
         """Folders of the running runs, keyed by run."""
         self._published = 0.0
+        board.each_new_folder = self._publishing
 
     def stop(self) -> None:
         """End the thread after its current look."""
@@ -63,7 +64,6 @@ class StoreWatcher(threading.Thread):
 
     def run(self) -> None:
         """Look at the store until `stop` is called."""
-        self._board.folio.progress = self._publishing
         self._publish()  # what the index has from earlier commands
         while not self._stop.is_set():
             try:
@@ -86,10 +86,9 @@ class StoreWatcher(threading.Thread):
 
     def _scan(self) -> None:
         folio = self._board.folio
-        folio.scan()
-        problems = folio.problems
-        is_news = problems != self._board.problems or not self._board.is_scanned
-        self._board.problems, self._board.is_scanned = problems, True
+        if folio.store.is_dir():
+            folio.scan()
+        is_news = self._board.note_scan(folio.problems if folio.store.is_dir() else [])
         if not self._publish() and is_news:
             self._board.note_changes(())
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runfolio.board.replies import ALWAYS_ASK, Refusal, entity_tag, is_current, unchanged
+from runfolio.board.replies import ALWAYS_ASK, RefusedRequest, entity_tag, is_current, unchanged
 
 _FOLDER = Path(__file__).parent / "web"
 _SHELL = "index.html"
@@ -84,10 +84,12 @@ class WebFiles:
         """Return a file. Its address contains the digest of all files, so browsers keep it for ever.
 
         Raises:
-            Refusal: There is no such file.
+            RefusedRequest: There is no such file.
         """
         if digest != self.digest or name not in self._files:
-            raise Refusal(404, "there is no such file", "reload the page; the board was restarted with other files")
+            raise RefusedRequest(
+                404, "there is no such file", "reload the page; the board was restarted with other files"
+            )
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return Response(self._files[name], media_type=_TYPES[posixpath.splitext(name)[1]], headers=headers)
 

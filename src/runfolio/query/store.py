@@ -29,7 +29,7 @@ from runfolio.query.store_trash import Trash
 from runfolio.query.tables.run_labels import unique_labels
 from runfolio.query.tables.runs_table import table
 from runfolio.record.base.clock import steady
-from runfolio.record.base.layout import check_store, expand_home, store_folder
+from runfolio.record.base.layout import expand_home, store_folder
 from runfolio.record.base.name_lookup import LAST, find_by_name
 from runfolio.record.base.run_document import ENDED, RUNNING
 from runfolio.record.base.visible_text import visible_line
@@ -169,41 +169,39 @@ class Folio:
         store: Folder of the store. Default: `$RUNFOLIO_STORE`, else `./runs`.
         refresh: Read all runs again instead of only the runs that changed.
         progress: Function that iterates over the folders of new runs while they are read, such as a progress bar.
-        auto_scan: Scan the folders in each call. If False, calls answer from the index as `scan` left it.
 
     Raises:
         NotFound: The folder does not exist.
     """
 
+    store: Path
+    trash: Trash
+    """Deleted runs."""
+
     def __init__(
-        self,
-        store: str | os.PathLike[str] | None = None,
-        *,
-        refresh: bool = False,
-        progress: Progress = iter,
-        auto_scan: bool = True,
+        self, store: str | os.PathLike[str] | None = None, *, refresh: bool = False, progress: Progress = iter
     ) -> None:
         path = store_folder(store)
         check_store(path)
-        self.store = path.resolve()
-        self.trash = Trash(self.store)
-        """Deleted runs."""
-        self._unread: dict[str, str] | None = None
-        """Problem of each run that the last scan could not read, keyed by folder; None before the first scan."""
-        self.progress = progress
-        """Function that iterates over the folders of new runs while they are read."""
-        self._next_full_scan = -math.inf
-        """Time on the `steady` clock after which a scan of a network disk also compares the files of ended runs."""
-        self._auto_scan = auto_scan
-        self._index = StoreIndex(self.store, self._fill, fill_first=auto_scan)
+        self._open(path.resolve(), progress, fill_first=True)
         if refresh:
             self._index.clear()
+
+    def _open(self, store: Path, progress: Progress, *, fill_first: bool) -> None:
+        self.store = store
+        self.trash = Trash(store)
+        self._unread: dict[str, str] | None = None
+        """Problem of each run that the last scan could not read, keyed by folder; None before the first scan."""
+        self._progress = progress
+        self._next_full_scan = -math.inf
+        """Time on the `steady` clock after which a scan of a network disk also compares the files of ended runs."""
+        self._index = StoreIndex(self.store, self._fill, fill_first=fill_first)
 
     @property
     def problems(self) -> list[str]:
         """One line for each run that the last scan could not read, with the problem and a remedy."""
         if self._unread is None:
-            self.scan()
+            self._scan()
         return list((self._unread or {}).values())
 
     def __repr__(self) -> str:
@@ -305,11 +303,8 @@ class Folio:
             NotFound, Ambiguous: For the same reasons as `run`.
         """
         self._scan()
-        return self.runs_of(list(dict.fromkeys(self._find(os.fspath(name)).row for name in names)))
-
-    def runs_of(self, rows: Sequence[RunRow]) -> Runs:
-        """Return the runs in rows of the index, in the same order."""
-        return Runs(self.store, self._index, rows)
+        runs = dict.fromkeys(self._find(os.fspath(name)).row for name in names)
+        return Runs(self.store, self._index, list(runs))
 
     def runs_in(self, folders: Iterable[Path]) -> list[RecordedRun]:
         """Return the runs in the given folders, in the same order. The store is scanned only once.
@@ -340,19 +335,9 @@ class Folio:
         """
         return choose(self.runs(experiment), metric, mode).run
 
-    def scan(self) -> None:
-        """Bring the index up to date with the folders. Only changed runs are read."""
-        check_store(self.store)
-        self._unread = self._index.scan()
-
-    def read_index(self, action: Action[Result]) -> Result:
-        """Call `action` with a connection to the index, and return its result. The folders are not scanned."""
-        return self._index.read(action)
-
     def _scan(self) -> None:
         check_store(self.store)
-        if self._auto_scan:
-            self.scan()
+        self._unread = self._index.scan()
 
     def sql(self, query: str, runs: Runs | None = None) -> QueryResult:
         """Run one SELECT in DuckDB's SQL dialect. Convert the result with `to_arrow()`, `to_pandas()` or `to_polars()`.
@@ -395,7 +380,7 @@ class Folio:
     def _fill(self, database: IndexDatabase) -> dict[str, str]:
         is_full = self._is_on_network and steady() > self._next_full_scan
         rules = ScanRules(_reason, main_metrics)
-        unread = scan_store(database, self.store, rules, full=is_full, progress=self.progress)
+        unread = scan_store(database, self.store, rules, full=is_full, progress=self._progress)
         if is_full:
             self._next_full_scan = steady() + _FULL_SCAN_S
         return unread
@@ -444,6 +429,37 @@ class Folio:
         return f"no run {spelling!r} in {self.store}{unread}; `runfolio runs` lists all {len(runs)} runs"
 
 
+class IndexedFolio(Folio):
+    """Store whose calls answer from the index as it is. Only `scan` looks at the folders. A server uses it.
+
+    Args:
+        store: Folder of the store, which need not exist yet.
+        progress: Function that iterates over the folders of new runs while they are read.
+    """
+
+    def __init__(self, store: Path, progress: Progress = iter) -> None:
+        self._open(store.resolve(), progress, fill_first=False)
+
+    def scan(self) -> None:
+        """Bring the index up to date with the folders. Only changed runs are read.
+
+        Raises:
+            NotFound: The folder of the store does not exist.
+        """
+        super()._scan()
+
+    def read_index(self, action: Action[Result]) -> Result:
+        """Call `action` with a connection to the index, and return its result."""
+        return self._index.read(action)
+
+    def runs_of(self, rows: Sequence[RunRow]) -> Runs:
+        """Return the runs in rows of the index, in the same order."""
+        return Runs(self.store, self._index, rows)
+
+    def _scan(self) -> None:
+        """Leave the index as it is."""
+
+
 def open_folio(store: str | os.PathLike[str] | None = None) -> Folio:
     """Open a store for reading.
 
@@ -454,6 +470,19 @@ def open_folio(store: str | os.PathLike[str] | None = None) -> Folio:
         NotFound: The folder does not exist.
     """
     return Folio(store)
+
+
+def check_store(store: Path) -> None:
+    """Check that the folder of a store exists.
+
+    Raises:
+        NotFound: The folder does not exist.
+    """
+    if not store.is_dir():
+        raise NotFound(
+            f"there is no store at {store}; `runfolio train` or `runfolio.init()` creates one,"
+            " --store or RUNFOLIO_STORE selects another"
+        )
 
 
 def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:

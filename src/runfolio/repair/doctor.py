@@ -14,8 +14,8 @@ from runfolio.query.index.database import index_path, remove
 from runfolio.query.index.run_index import StoreIndex, is_damaged, read_beats, write_scan
 from runfolio.query.index.scan import HeartbeatHistory
 from runfolio.query.selection.duplicates import copied_runs
-from runfolio.query.store import open_folio
-from runfolio.record.base.layout import check_store, store_folder
+from runfolio.query.store import check_store, open_folio
+from runfolio.record.base.layout import store_folder
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.spool import StoredSpool, find_spools, spools_of
 from runfolio.repair.checkup import Checkup, check

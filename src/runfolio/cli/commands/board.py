@@ -11,7 +11,7 @@ import click
 from runfolio.cli.output.console import print_line, print_warnings
 from runfolio.cli.output.options import Command, store_option
 from runfolio.cli.output.param_types import PathParamType
-from runfolio.record.base.layout import check_store, store_folder
+from runfolio.record.base.layout import store_folder
 
 if TYPE_CHECKING:
     from runfolio.board.running import RunningBoard
@@ -58,7 +58,6 @@ def board(
     from runfolio.board.running import find_board
 
     folder = store_folder(store)
-    check_store(folder)
     options = BoardOptions(host=host, port=port, uds=uds, allowed_hosts=allowed_hosts, token=token, read_only=read_only)
     if options.is_usual and (running := find_board(folder.resolve())) is not None:
         print_line(f"The board of {folder.resolve()} already runs (process {running.pid}).")

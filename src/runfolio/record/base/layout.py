@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from runfolio.errors import NotFound, StoreError
+from runfolio.errors import StoreError
 from runfolio.record.base.file_names import is_allowed, is_reserved
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.start_folder import start_folder
@@ -54,19 +54,6 @@ def expand_home(path: str | os.PathLike[str]) -> Path:
 def store_folder(store: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder of a store. None selects `$RUNFOLIO_STORE`, or else `./runs`."""
     return start_folder() / expand_home(store if store is not None else os.environ.get(STORE_VARIABLE) or "runs")
-
-
-def check_store(store: Path) -> None:
-    """Check that the folder of a store exists.
-
-    Raises:
-        NotFound: The folder does not exist.
-    """
-    if not store.is_dir():
-        raise NotFound(
-            f"there is no store at {store}; `runfolio train` or `runfolio.init()` creates one,"
-            " --store or RUNFOLIO_STORE selects another"
-        )
 
 
 def make_store(store: Path) -> None:
