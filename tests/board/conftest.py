@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -103,20 +103,25 @@ def board_server(tmp_path: Path) -> Iterator[Callable[..., Board]]:
     processes: list[subprocess.Popen[str]] = []
 
     def start(store: Path, *flags: str) -> Board:
-        output = tmp_path / f"board-{len(processes)}.txt"
-        command = [sys.executable, "-m", "runfolio", "board", "--store", str(store), "--port", "0", "--no-open", *flags]
-        with output.open("w") as file:
-            process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, text=True)
-        processes.append(process)
-        link = _wait_for(lambda: _printed_link(process, output), "the board")
-        parts = urlsplit(link)
-        return Board(f"{parts.scheme}://{parts.netloc}", parse_qs(parts.query).get("token", [""])[0], process)
+        board = start_board(store, tmp_path / f"board-{len(processes)}.txt", *flags)
+        processes.append(board.process)
+        return board
 
     yield start
     for process in processes:
         process.terminate()
     for process in processes:
         process.wait(10)
+
+
+def start_board(store: Path, output: Path, *flags: str, env: Mapping[str, str] | None = None) -> Board:
+    """Start a server on a free port, which writes its output to a file, and wait until it answers."""
+    command = [sys.executable, "-m", "runfolio", "board", "--store", str(store), "--port", "0", "--no-open", *flags]
+    with output.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, text=True, env=env)
+    link = _wait_for(lambda: _printed_link(process, output), "the board")
+    parts = urlsplit(link)
+    return Board(f"{parts.scheme}://{parts.netloc}", parse_qs(parts.query).get("token", [""])[0], process)
 
 
 def _recording_env(folder: Path) -> dict[str, str]:

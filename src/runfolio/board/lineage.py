@@ -7,11 +7,12 @@ from typing import Any
 from runfolio.board.query_args import key_text
 from runfolio.board.state import BoardState
 from runfolio.errors import NotFound, RunfolioError
-from runfolio.query.durations import inherited_s, most_advanced_metric
+from runfolio.query.durations import inherited_s
 from runfolio.query.frames.points import open_points
 from runfolio.query.recorded_writers import read_writers
 from runfolio.query.run import RecordedRun
 from runfolio.record.liveness.heartbeats import PRIMARY
+from runfolio.record.points.metric_summary import is_watched_metric
 
 _MOST_CHILDREN = 100
 
@@ -51,9 +52,10 @@ def _steps(run: RecordedRun) -> dict[int, tuple[int, int]]:
     """Return the first and the last step of each attempt, abandoned points included."""
     import numpy as np
 
-    metric = most_advanced_metric(run)
-    if metric is None:
+    logged = {name: summary.count for name, summary in run.metrics.items() if not is_watched_metric(name)}
+    if not logged:
         return {}
+    metric = max(logged, key=lambda name: logged[name])
     try:
         points = open_points(run.folder, run.document).read(metric, branch="all")
     except RunfolioError:

@@ -12,6 +12,8 @@ ELEMENTS = frozenset({"p", "h3", "h4", "ul", "ol", "li", "blockquote", "pre", "c
 """Elements that a tree can contain."""
 MAX_LENGTH = 100_000
 """Maximum length of a text that is parsed; a longer text is one preformatted block."""
+_MAX_DEPTH = 20
+"""Maximum depth of the tree of one paragraph, and of the paragraphs in lists and quotations."""
 _HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h4", "h4": "h4", "h5": "h4", "h6": "h4"}
 """Heading for each level in a text, since the page itself has headings above it."""
 _PARSER = MarkdownIt("commonmark", {"html": False, "maxNesting": 20})
@@ -34,6 +36,8 @@ def _nodes(tokens: Sequence[Token]) -> list[Node]:
     for token in tokens:
         if token.nesting < 0:
             levels.pop()
+        elif token.nesting > 0 and len(levels) > _MAX_DEPTH:
+            levels.append(levels[-1])
         elif token.nesting > 0:
             element = _opened(token)
             levels[-1].append(element)

@@ -8,12 +8,13 @@ from typing import TypedDict
 
 from runfolio.errors import RunfolioError
 from runfolio.query.explain.repeatable import first_start, refusal_reasons
+from runfolio.query.recorded_command import continue_command
 from runfolio.query.run import RecordedRun
 from runfolio.record.base.layout import store_folder
 from runfolio.record.base.run_document import RUNNING
 from runfolio.record.checkpoints.manifests import Checkpoint
 
-_VISION = "vision"
+_TRAINED = "vision"
 """Loader of the checkpoints of `runfolio train`."""
 
 
@@ -29,32 +30,33 @@ class RunCommand(TypedDict):
 def run_commands(run: RecordedRun, store: Path) -> list[RunCommand]:
     """Return the commands that apply to a run in its state."""
     newest = next(reversed(run.checkpoints), None)
-    flag = "" if store_folder().resolve() == store else f" --store {shlex.quote(str(store))}"
-    where = "" if not flag else f", store={str(store)!r}"
+    is_default = store_folder().resolve() == store
+    flag = "" if is_default else f" --store {shlex.quote(str(store))}"
+    argument = "" if is_default else f", store={str(store)!r}"
     possible = [
-        _resume(run, newest, flag, where),
-        _fork(run, newest, flag, where),
+        newest and _resume(run, newest, flag, argument),
+        newest and _fork(run, newest, flag, argument),
         _reproduce(run, flag),
-        _predict(run, flag),
+        newest and _predict(run, flag),
     ]
     return [command for command in possible if command is not None]
 
 
-def _resume(run: RecordedRun, newest: Checkpoint | None, flag: str, where: str) -> RunCommand | None:
-    if run.state in (RUNNING, "finished"):
+def _resume(run: RecordedRun, newest: Checkpoint, flag: str, argument: str) -> RunCommand | None:
+    if run.state in (RUNNING, "finished") or run.is_reproduction:
         return None
-    does = "Continue this run" + (f" after step {newest.step}" if newest and newest.step is not None else "")
-    if _is_trained(run, newest):
+    does = "Continue this run" + ("" if newest.step is None else f" after step {newest.step}")
+    if newest.loader == _TRAINED:
         return RunCommand(name="resume", line=f"runfolio resume {run.id}{flag}", does=does)
-    return RunCommand(name="resume", line=f"runfolio.init(resume={run.id!r}{where})", does=f"{does}, in its script")
+    if (command := continue_command(run)) is not None:
+        return RunCommand(name="resume", line=command, does=f"{does}; its script must call `run.restore`")
+    return RunCommand(name="resume", line=f"runfolio.init(resume={run.id!r}{argument})", does=f"{does}, in its script")
 
 
-def _fork(run: RecordedRun, newest: Checkpoint | None, flag: str, where: str) -> RunCommand | None:
-    if newest is None:
-        return None
+def _fork(run: RecordedRun, newest: Checkpoint, flag: str, argument: str) -> RunCommand:
     does = "Start a new run from a checkpoint of this one"
-    if not _is_trained(run, newest):
-        return RunCommand(name="fork", line=f"runfolio.fork({run.id!r}{where})", does=f"{does}, in a script")
+    if newest.loader != _TRAINED:
+        return RunCommand(name="fork", line=f"runfolio.fork({run.id!r}{argument})", does=f"{does}, in a script")
     epochs = run.config.get("epochs")
     more = f" --epochs {2 * epochs}" if run.state == "finished" and isinstance(epochs, int) else ""
     return RunCommand(name="fork", line=f"runfolio fork {run.id}{more}{flag}", does=does)
@@ -77,17 +79,9 @@ def _predict(run: RecordedRun, flag: str) -> RunCommand | None:
         return None
     step = "" if checkpoint.step is None else f" of step {checkpoint.step}"
     does = f"Classify images with its checkpoint {checkpoint.name}{step}"
-    if checkpoint.loader == _VISION:
+    if checkpoint.loader == _TRAINED:
         return RunCommand(name="predict", line=f"runfolio predict {run.id} --sample 24{flag}", does=does)
     if "classifier" in checkpoint.meta:
         line = f"runfolio predict {run.id} IMAGES --module MODULE:CLASS{flag}"
         return RunCommand(name="predict", line=line, does=does)
     return None
-
-
-def _is_trained(run: RecordedRun, newest: Checkpoint | None) -> bool:
-    """Return whether `runfolio train` made the run."""
-    if newest is not None:
-        return newest.loader == _VISION
-    command = [Path(str(part)).name for part in run.code.info.get("command") or ()]
-    return command[:1] == ["runfolio"] or run.code.info.get("module") == "runfolio"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -14,12 +13,8 @@ MAX_LINES = 20_000
 """Maximum number of lines of a diff that are returned."""
 _LONGEST = 2_000
 """Maximum length of a line in a reply."""
-_LONGEST_COMPARED = 400
-"""Maximum length of a line whose words are compared."""
-_MOST_COMPARED = 2_000
-"""Maximum number of pairs of lines whose words are compared."""
 _LEAST_SIMILAR = 0.3
-"""Similarity below which two lines are shown as different as a whole."""
+"""Fraction of equal characters below which no words of two lines are marked."""
 _FILE = re.compile(r"^diff --git (?:\"?a/(?P<old>.*?)\"?) (?:\"?b/(?P<new>.*?)\"?)$")
 _HUNK = re.compile(r"^@@ -(?P<old>\d+)(?:,\d+)? \+(?P<new>\d+)(?:,\d+)? @@(?P<title>.*)$")
 _WORD = re.compile(r"\w+|\s+|.")
@@ -33,7 +28,6 @@ def parse_diff(text: str) -> dict[str, Any]:
     """Return the files of a diff in the format of `git diff`: path, kind of change, counts, and hunks with lines."""
     lines = text.removesuffix("\n").split("\n")
     files: list[dict[str, Any]] = []
-    pairs = iter(range(_MOST_COMPARED))
     for line in islice(lines, MAX_LINES):
         if match := _FILE.match(line):
             files.append({"path": visible_line(match["new"]), "kind": "changed", "added": 0, "removed": 0, "hunks": []})
@@ -50,7 +44,7 @@ def parse_diff(text: str) -> dict[str, Any]:
             )
     for file in files:
         for hunk in file["hunks"]:
-            hunk["lines"] = list(_marked(hunk["lines"], pairs))
+            hunk["lines"] = list(_marked(hunk["lines"]))
     return {"files": files, "left_out": max(0, len(lines) - MAX_LINES)}
 
 
@@ -64,7 +58,7 @@ def _add_line(file: dict[str, Any], line: str) -> None:
     file["hunks"][-1]["lines"].append((sign, text if len(text) <= _LONGEST else f"{text[:_LONGEST]} [...]"))
 
 
-def _marked(lines: Sequence[tuple[str, str]], pairs: Iterator[int]) -> Iterator[Line]:
+def _marked(lines: Sequence[tuple[str, str]]) -> Iterator[Line]:
     """Yield the lines of a hunk; within a block of removed and then added lines, corresponding lines are compared."""
     index = 0
     while index < len(lines):
@@ -74,7 +68,7 @@ def _marked(lines: Sequence[tuple[str, str]], pairs: Iterator[int]) -> Iterator[
             yield lines[index][0], [[lines[index][1], 0]]
             index += 1
             continue
-        compared = [_compare(old, new, pairs) for old, new in zip(removed, added, strict=False)]
+        compared = [_compare(old, new) for old, new in zip(removed, added, strict=False)]
         rest = len(compared)
         yield from (("-", old) for old, _ in compared)
         yield from (("-", [[text, 0]]) for text in removed[rest:])
@@ -92,18 +86,27 @@ def _block(lines: Sequence[tuple[str, str]], start: int, sign: str) -> list[str]
     return texts
 
 
-def _compare(old: str, new: str, pairs: Iterator[int]) -> tuple[list[list[Any]], list[list[Any]]]:
-    """Return the pieces of two lines, with changed words marked."""
-    if max(len(old), len(new)) > _LONGEST_COMPARED or next(pairs, None) is None:
-        return [[old, 0]], [[new, 0]]
+def _compare(old: str, new: str) -> tuple[list[list[Any]], list[list[Any]]]:
+    """Return the pieces of two lines. The words between their common start and their common end are marked.
+
+    A complete comparison of words takes minutes for some lines, which a stranger's record may contain.
+    """
     before, after = _WORD.findall(old), _WORD.findall(new)
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    if matcher.ratio() < _LEAST_SIMILAR:
+    start = _common(before, after)
+    end = _common(before[start:][::-1], after[start:][::-1])
+    same = sum(map(len, before[:start])) + sum(map(len, before[len(before) - end :]))
+    if same < _LEAST_SIMILAR * max(len(old), len(new)):
         return [[old, 0]], [[new, 0]]
-    old_pieces: list[list[Any]] = []
-    new_pieces: list[list[Any]] = []
-    for kind, start, end, new_start, new_end in matcher.get_opcodes():
-        for pieces, words in ((old_pieces, before[start:end]), (new_pieces, after[new_start:new_end])):
-            if words:
-                pieces.append(["".join(words), int(kind != "equal")])
-    return old_pieces, new_pieces
+    return _pieces(before, start, end), _pieces(after, start, end)
+
+
+def _common(before: Sequence[str], after: Sequence[str]) -> int:
+    """Return the number of words with which both lists start."""
+    pairs = zip(before, after, strict=False)
+    return next((index for index, (old, new) in enumerate(pairs) if old != new), min(len(before), len(after)))
+
+
+def _pieces(words: Sequence[str], start: int, end: int) -> list[list[Any]]:
+    stop = len(words) - end
+    parts = ((words[:start], 0), (words[start:stop], 1), (words[stop:], 0))
+    return [["".join(part), changed] for part, changed in parts if part]

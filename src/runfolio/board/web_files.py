@@ -13,7 +13,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runfolio.board.replies import ALWAYS_ASK, RefusedRequest, entity_tag, is_current, unchanged
+from runfolio.board.replies import ALWAYS_ASK, RefusedRequest, entity_tag, is_current
 
 _FOLDER = Path(__file__).parent / "web"
 _SHELL = "index.html"
@@ -77,7 +77,8 @@ class WebFiles:
         shell = self._shells["./" if request.scope["path"].count("/") == 1 else "../"]
         headers = {**ALWAYS_ASK, "Content-Security-Policy": shell.policy, "ETag": shell.tag}
         if is_current(request, shell.tag):
-            return unchanged(shell.tag)
+            # Browsers replace the stored headers by these, so the policy must be among them.
+            return Response(status_code=304, headers=headers)
         return Response(shell.content, media_type="text/html", headers=headers)
 
     def file(self, digest: str, name: str) -> Response:

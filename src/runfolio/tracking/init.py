@@ -8,7 +8,7 @@ from typing import Any
 
 from runfolio.record.checkpoints.retention import CheckpointPolicy
 from runfolio.tracking.environment.hydra_job import job_name
-from runfolio.tracking.keyword_hints import hint_at
+from runfolio.tracking.name_hints import hint_at
 from runfolio.tracking.opening import (
     NewRun,
     Opened,

@@ -19,6 +19,7 @@ from runfolio.tracking.checkpointing import restore
 from runfolio.tracking.checkpointing.saver import checkpoint_metric
 from runfolio.tracking.guard import guarded
 from runfolio.tracking.media import image_layers
+from runfolio.tracking.name_hints import RUN_NAMES, missing_name
 from runfolio.tracking.pipeline import answer_content, figure_image, media_content
 from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.live_dict import LiveDict
@@ -430,6 +431,8 @@ class Run:
         disk. Then the signal ends the process.
 
         Args:
+            step: Last step that was logged before this state. A resumed run continues after this step. If log calls
+                count batches, pass the number of batches and store the epoch in the state, as `epoch=epoch`.
             metric: Quality of this state; NaN is never the best.
             mode: "max" if a higher metric is better, "min" if a lower metric is better.
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
@@ -554,6 +557,11 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.experiment}/{self.name} {self.id}>"
+
+    if not TYPE_CHECKING:  # type checkers would accept any attribute
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_name(self, "'Run' object", name, RUN_NAMES)
 
     def __reduce__(self) -> tuple[Callable[..., Run], tuple[Any, ...]]:
         recorder = self.recorder

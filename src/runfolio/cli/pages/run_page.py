@@ -23,14 +23,17 @@ from runfolio.query.explain.left_out import left_out_sentences
 from runfolio.query.explain.recorded_settings import Setting, recorded_settings
 from runfolio.query.explain.run_end import exit_code, last_output
 from runfolio.query.frames.points import rank_metrics
+from runfolio.query.recorded_command import continue_command
 from runfolio.record.base.flat_names import flatten
-from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS, event_files
+from runfolio.record.base.layout import ANSWERS, ARTIFACTS, CHECKPOINTS, event_files
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import TEST
 from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints.retention import STEP
+from runfolio.record.content import media
 from runfolio.record.points.metric_summary import PER_PARAMETER, listed_metrics
+from runfolio.vision.settings import LOADER
 
 if TYPE_CHECKING:
     from runfolio.query.recorded_data import DataFacts
@@ -43,6 +46,8 @@ ARCHITECTURE = "architecture"
 _LAST_WORDS = 5
 _MOST_RESULTS = 100
 """Maximum number of results, and also of metrics, that are printed unless `--all` is given."""
+_MOST_NAMES = 6
+"""Maximum number of names of one kind of media, and of splits with answers, that are printed."""
 _MOST_STEPS = 5
 """Maximum number of step checkpoints that are printed."""
 
@@ -60,6 +65,7 @@ def print_run_page(
     metrics = run.metrics if rank is None else rank_metrics(run.folder, rank)
     _print_head(run, children)
     _print_last_words(run)
+    _print_continuation(run)
     _print_settings(run, everything=everything)
     if everything:
         _print_layers(run)
@@ -76,6 +82,8 @@ def print_run_page(
         print_table(_checkpoints([checkpoint for checkpoint in saved if checkpoint not in older]))
         if older:
             print_line(f"and {len(older)} earlier checkpoints, from {older[0].name} to {older[-1].name}")
+    _print_facts("Media (read them with RecordedRun.media)", _media_names(run.folder))
+    _print_facts("Answers (read them with RecordedRun.answers)", _answered_splits(run.folder))
     for text in left_out_sentences(run.document):
         print_line(text, style="yellow")
     _print_facts("Data", environment.data_facts(run))
@@ -199,6 +207,21 @@ def _print_last_words(run: RecordedRun) -> None:
         print_lines("\n".join(lines))
 
 
+def _print_continuation(run: RecordedRun) -> None:
+    """Print the command that continues a run that ended without finishing."""
+    if run.state in ("running", "finished") or run.is_reproduction:
+        return
+    print_heading("Continue this run")
+    if not (saved := run.checkpoints):
+        print_line("It saved no checkpoint, so a new run must start from the beginning.")
+    elif saved[-1].loader == LOADER:
+        print_line(f"runfolio resume {run.id}")
+    else:
+        command = continue_command(run) or f"Call runfolio.init(resume={run.id!r}) in the script that made it."
+        print_line(command)
+        print_line("The script must load the checkpoint with `run.restore` if `run.resumed` is true.")
+
+
 def _print_layers(run: RecordedRun) -> None:
     """Print the table of layers, if the run recorded one, as `runfolio train` does."""
     tables = [entry.content.get("text") for entry in run.media("text") if entry.name == ARCHITECTURE]
@@ -285,6 +308,27 @@ def _files(folder: Path) -> dict[str, str]:
     if events := event_files(folder):
         summaries["TensorBoard"] = ", ".join(path.name for path in events.values())
     return summaries
+
+
+def _media_names(folder: Path) -> dict[str, str]:
+    """Return the names of the logged media and their numbers, keyed by kind."""
+    return {kind: _listed(names) for kind, names in media.count_names(folder).items()}
+
+
+def _listed(names: Mapping[str, int]) -> str:
+    """Return names with the number of entries if there are several, such as `batch (12), sample and 3 more`."""
+    shown = [name if names[name] == 1 else f"{name} ({names[name]:,})" for name in list(names)[:_MOST_NAMES]]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(shown) + more
+
+
+def _answered_splits(folder: Path) -> dict[str, str]:
+    """Return the names of the splits with answers."""
+    if not RecordPath(folder, ANSWERS).entries():
+        return {}
+    from runfolio.record.content.answer_files import list_answers  # imports Arrow, which most runs do not need
+
+    return {"splits": _listed(dict.fromkeys((file.split for file in list_answers(folder)), 1))}
 
 
 def _print_settings(run: RecordedRun, *, everything: bool) -> None:

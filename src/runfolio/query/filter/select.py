@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from runfolio.errors import FilterError
 from runfolio.query.filter.dialect import SQLITE
 from runfolio.query.filter.parser import parse
+from runfolio.query.filter.quoted_numbers import quoted_numbers, without_quotes
 from runfolio.query.filter.sql import compile_filter
 from runfolio.query.filter.sql_order import NEWEST_FIRST, compile_order
 from runfolio.query.filter.sql_text import Sql, bound, joined, sql
+from runfolio.query.filter.tree import to_text
 from runfolio.query.index.rows import is_encodable
 from runfolio.query.index.run_columns import ROW_COLUMNS, RunRow
 from runfolio.query.index.run_index import read_catalog
@@ -69,7 +72,22 @@ def select_runs(
     catalog = read_catalog(connection, selection.experiment) if needs_names else Catalog()
     now = datetime.now(UTC)
     order = compile_order(sort, catalog, SQLITE, now=now, reverse=reverse)
-    return select_rows(connection, selection.compile(catalog, now), order, limit)
+    rows = select_rows(connection, selection.compile(catalog, now), order, limit)
+    if not rows:
+        _refuse_quoted_numbers(connection, selection, catalog, now)
+    return rows
+
+
+def _refuse_quoted_numbers(
+    connection: sqlite3.Connection, selection: Selection, catalog: Catalog, now: datetime
+) -> None:
+    """Raise FilterError if a filter selects no runs only because its numbers are in quotes."""
+    if selection.where is None or (quoted := next(quoted_numbers(parse(selection.where)), None)) is None:
+        return
+    unquoted = replace(selection, where=to_text(without_quotes(parse(selection.where))))
+    if select_rows(connection, unquoted.compile(catalog, now), limit=1):
+        problem = f"no run matches the string '{quoted.value}', but runs match the number; remove the quotes"
+        raise FilterError(selection.where, quoted.position, problem)
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:

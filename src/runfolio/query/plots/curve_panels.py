@@ -18,7 +18,7 @@ from runfolio.query.selection.figures import best_in_curve
 from runfolio.query.selection.grouping import Grouping, group_runs
 from runfolio.query.selection.metric_names import guess_mode
 from runfolio.query.selection.ranking import rank
-from runfolio.query.tables.run_labels import unique_labels
+from runfolio.query.tables.run_labels import legend_labels
 
 Floats = NDArray[np.float64]
 MAX_RAW = 6
@@ -141,7 +141,7 @@ def _metric_name(metric: str, runs: Sequence[RunView]) -> str:
 
 def _single_runs(runs: Sequence[RunView], selected: Sequence[RunView]) -> Grouping[RunView]:
     """Return a group for each run in `selected`. The labels are unique among all `runs`."""
-    labels = zip(unique_labels(runs), runs, strict=True)
+    labels = zip(legend_labels(runs), runs, strict=True)
     return Grouping({label: [run] for label, run in labels if run in selected}, [])
 
 

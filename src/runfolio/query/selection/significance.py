@@ -18,7 +18,8 @@ _LARGEST_Z = 40.0
 _ROUNDING = 10 * sys.float_info.epsilon
 """Maximum standard error of values that count as constant, as a fraction of the largest value, as in R's `t.test`."""
 _MAX_TERMS, _TOLERANCE = 1000, 1e-15
-"""Maximum number of terms of a continued fraction, and the relative change below which the fraction has converged."""
+"""Maximum number of terms of a continued fraction, and the relative change below which a fraction or sum has
+converged."""
 
 
 class Interval(NamedTuple):
@@ -85,8 +86,14 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
         (1998), doi:10.1162/089976698300017197
     """
     differing, fewer = only_first + only_second, min(only_first, only_second)
-    tail = sum(math.comb(differing, count) for count in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**differing)
+    term = tail = 1.0  # each term is relative to the largest, and terms below the rounding error do not change the sum
+    for count in range(fewer, 0, -1):
+        term *= count / (differing - count + 1)
+        tail += term
+        if term < _TOLERANCE * tail:
+            break
+    largest = math.lgamma(differing + 1) - math.lgamma(fewer + 1) - math.lgamma(differing - fewer + 1)
+    return min(1.0, 2 * tail * math.exp(largest - differing * math.log(2)))
 
 
 def holm(ps: Sequence[float]) -> list[bool]:

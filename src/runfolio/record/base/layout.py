@@ -20,6 +20,7 @@ FORMAT = 0
 """Version of the record format that this program writes, and the newest version that it can read."""
 
 STORE_VARIABLE = "RUNFOLIO_STORE"
+RUN_ID_VARIABLE = "RUNFOLIO_RUN_ID"
 RUN_FILE = "run.json"
 ALIVE = "alive"
 CLAIMS = "claims"

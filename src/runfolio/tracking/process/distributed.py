@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from runfolio.errors import ConfigError, RunfolioError, StoreError
-from runfolio.record.base.layout import leads_into
+from runfolio.record.base.layout import RUN_ID_VARIABLE, leads_into
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.liveness import claims
 from runfolio.record.liveness.heartbeats import SILENT_S, Heartbeat, process_started
 
 log = logging.getLogger("runfolio")
-RUN_ID = "RUNFOLIO_RUN_ID"
+RUN_ID = RUN_ID_VARIABLE
 _SAME_LAUNCH = timedelta(seconds=30)
 """Maximum time between the starts of a job's ranks."""
 _RETRY_S = 0.05

@@ -2,8 +2,9 @@
 /** Left rail: experiments, running runs, runs that ended since the last visit. */
 import { Button } from "../parts/button.js";
 import { html } from "../parts/html.js";
+import { Middle } from "../parts/middle.js";
 import { State } from "../parts/state.js";
-import { ago, duration, integer, middle, moment, percent } from "../format.js";
+import { ago, duration, integer, moment, percent } from "../format.js";
 import { endedSinceVisit, store } from "../store.js";
 import { href, view } from "../url.js";
 
@@ -41,8 +42,8 @@ export function Rail({ changeTheme, showHelp }) {
 function Entry({ name, experiment, runs, running = 0 }) {
   const current = view.page.value === "experiment" && view.experiment.value === experiment;
   return html`<li>
-    <a class="rail-link" href=${href({ page: "experiment", experiment, run: null })} aria-current=${current ? "page" : undefined} title=${name}>
-      <span class="one-line">${name}</span>
+    <a class="rail-link" href=${href({ page: "experiment", experiment, run: null })} aria-current=${current ? "page" : undefined}>
+      <${Middle} text=${name} />
       ${running > 0 && html`<span class="dot good" role="img" aria-label=${`${running} running`}></span>`}
       <span class="count">${integer(runs)}</span>
     </a>
@@ -56,9 +57,9 @@ function Now({ runs }) {
     <ul>
       ${runs.slice(0, SHOWN).map(
         (run) => html`<li key=${run.key}>
-          <a class="rail-run" href=${href({ page: "run", run: run.key, experiment: null })} title=${run.name}>
+          <a class="rail-run" href=${href({ page: "run", run: run.key, experiment: null })}>
             <span class="dot good" aria-hidden="true"></span>
-            <span class="one-line">${middle(run.name, 24)}</span>
+            <${Middle} text=${run.name} />
             <span class="count">${run.progress !== null && run.progress !== undefined ? percent(run.progress) : ""}</span>
             <span class="rail-detail soft small">${progressText(run)}</span>
           </a>
@@ -76,8 +77,8 @@ function Ended({ runs }) {
     <ul>
       ${runs.slice(0, SHOWN).map(
         (run) => html`<li key=${run.key}>
-          <a class="rail-run ended" href=${href({ page: "run", run: run.key, experiment: null })} title=${`${run.name}, ${moment(run.ended)}`}>
-            <span class="one-line">${middle(run.name, 24)}</span>
+          <a class="rail-run ended" href=${href({ page: "run", run: run.key, experiment: null })} >
+            <${Middle} text=${run.name} title=${`${run.name}, ended ${moment(run.ended)}`} />
             <span class="small"><${State} state=${run.state} /></span>
             <span class="rail-detail soft small two-lines">${[run.reason, ago(run.ended)].filter(Boolean).join(", ")}</span>
           </a>
