@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from typing import Any
 
 import pytest
 
@@ -179,7 +180,9 @@ def test_markdown_becomes_a_tree_of_allowed_elements(text):
 
 
 def test_markdown_keeps_its_structure():
-    tree = markdown_tree("# Tried\n\nA **larger** `lr`, see [it](https://good.example).\n\n1. one\n\n```\ncode\n```")
+    tree: list[Any] = markdown_tree(
+        "# Tried\n\nA **larger** `lr`, see [it](https://good.example).\n\n1. one\n\n```\ncode\n```"
+    )
     heading, paragraph, numbers, code = tree
     assert (heading["tag"], heading["children"]) == ("h3", ["Tried"])
     assert [child["tag"] for child in paragraph["children"] if isinstance(child, dict)] == ["strong", "code", "a"]
