@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,14 +12,35 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from runfolio.board import live, replies, runs, store_info, tickets
+from runfolio.board import replies
 from runfolio.board.guard import Access, Guard
-from runfolio.board.state import BoardState, board_of
+from runfolio.board.state import BoardState
 from runfolio.board.web_files import WebFiles
 from runfolio.errors import RunfolioError
 
 PAGES = ("/", "/all", "/e/{name:path}", "/r/{key}", "/trash")
 """Addresses of pages. All have the same document, and the web app shows the page."""
+
+
+API = (
+    ("/api/store", "GET", "store_info:store"),
+    ("/api/runs", "GET", "runs:runs"),
+    ("/api/runs/{key}", "GET", "run_page:run_page"),
+    ("/api/runs/{key}/media", "GET", "media:media_list"),
+    ("/api/runs/{key}/console", "GET", "console:console"),
+    ("/api/runs/{key}/console.txt", "GET", "console:console_text"),
+    ("/api/runs/{key}/code", "GET", "code:code"),
+    ("/api/runs/{key}/files", "GET", "files:files"),
+    ("/api/blobs/{key}/{sha}", "GET", "blobs:blob"),
+    ("/api/columns", "GET", "picker:columns"),
+    ("/api/edits", "POST", "edits:edits"),
+    ("/api/undo", "POST", "edits:undo"),
+    ("/api/trash", "GET", "trash:trash"),
+    ("/api/trash", "POST", "trash:change_trash"),
+    ("/api/live", "GET", "live:live"),
+    ("/api/ticket", "GET", "tickets:ticket"),
+)
+"""Path, method and handler of each route of the API."""
 
 
 def create_app(board: BoardState, access: Access) -> ASGIApp:
@@ -44,28 +66,26 @@ def routes() -> list[BaseRoute]:
     return [
         *(Route(path, page) for path in PAGES),
         Route("/web/{digest}/{name:path}", web_file),
-        Route("/api/store", store_info.store),
-        Route("/api/runs", runs.runs),
-        Route("/api/runs/{key}", _later("run_page", "run_page")),
-        Route("/api/runs/{key}/media", _later("media", "media_list")),
-        Route("/api/runs/{key}/console", _later("console", "console")),
-        Route("/api/runs/{key}/console.txt", _later("console", "console_text")),
-        Route("/api/runs/{key}/code", _later("code", "code")),
-        Route("/api/runs/{key}/files", _later("files", "files")),
-        Route("/api/blobs/{key}/{sha}", _later("blobs", "blob")),
-        Route("/api/live", live.live),
-        Route("/api/ticket", tickets.ticket),
+        *(Route(path, later(handler), methods=[method]) for path, method, handler in API),
     ]
 
 
-def _later(module: str, name: str) -> replies.Handler:
-    """Return a handler whose module is imported at its first request. Otherwise, NumPy would delay the start."""
+def later(handler: str) -> replies.Handler:
+    """Return a handler that imports its module at its first request, so that the first page does not wait for it.
 
-    async def handler(request: Request) -> Response:
-        imported = await board_of(request).in_thread(import_module, f"runfolio.board.{module}")
-        return await getattr(imported, name)(request)
+    Args:
+        handler: Module of this package and function in it, such as `runs:runs`.
+    """
+    module, _, name = handler.partition(":")
+    loaded: list[replies.Handler] = []
 
-    return handler
+    async def answer(request: Request) -> Response:
+        if not loaded:
+            imported = await to_thread.run_sync(import_module, f"runfolio.board.{module}")
+            loaded.append(getattr(imported, name))
+        return await loaded[0](request)
+
+    return answer
 
 
 async def page(request: Request) -> Response:

@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from runfolio.board.query_args import key_text
 from runfolio.board.run_ranking import Ranking
-from runfolio.board.run_selection import plain, read_rows
-from runfolio.board.state import BoardState
+from runfolio.board.run_selection import SelectedRuns, plain
 from runfolio.errors import NotFound
-from runfolio.query.index.tables import Catalog
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.grouping import Grouping, group_runs
 from runfolio.query.selection.ranking import BROKEN
 from runfolio.query.selection.seed_groups import SeedGroup, group_by_seed
 
 if TYPE_CHECKING:
-    from runfolio.query.filter.select import Selection
     from runfolio.query.run import RecordedRun
     from runfolio.query.selection.columns import RunsColumn
 
@@ -24,24 +21,15 @@ _MAX_KEYS = 100
 """Maximum number of runs that a group lists."""
 
 
-def group_page(
-    board: BoardState,
-    selection: Selection,
-    catalog: Catalog,
-    ranking: Ranking,
-    group_by: str,
-    offset: int,
-    limit: int,
-) -> dict[str, Any]:
+def group_page(selected: SelectedRuns, ranking: Ranking, group_by: str, offset: int, limit: int) -> dict[str, Any]:
     """Return one page of groups, best first.
 
     Raises:
         ConfigError: Some names in `group_by` start with `-` and others do not.
         NotFound: A column does not exist.
     """
-    groups, notes = board.once(
-        ("groups", selection, ranking.metric, ranking.mode, group_by),
-        lambda: _groups(board, selection, catalog, ranking, group_by),
+    groups, notes = selected.once(
+        ("groups", ranking.metric, ranking.mode, group_by), lambda: _groups(selected, ranking, group_by)
     )
     numbers = [
         number for group in groups for number in (group["low"], group["mean"], group["high"]) if number is not None
@@ -56,11 +44,8 @@ def group_page(
     }
 
 
-def _groups(
-    board: BoardState, selection: Selection, catalog: Catalog, ranking: Ranking, group_by: str
-) -> tuple[list[dict[str, Any]], list[str]]:
-    runs = board.folio.runs_of(read_rows(board, selection, catalog))
-    sound = [run for run in distinct_runs(runs).runs if run.state not in BROKEN]
+def _groups(selected: SelectedRuns, ranking: Ranking, group_by: str) -> tuple[list[dict[str, Any]], list[str]]:
+    sound = [run for run in distinct_runs(selected.runs()).runs if run.state not in BROKEN]
     if ranking.metric is None or not sound:
         return [], ["No run that ended without an error has a result to group by."]
     grouping = group_runs(sound, group_by)
@@ -69,7 +54,7 @@ def _groups(
     except NotFound as error:
         return [], [str(error)]
     rows = [row for row in statistics.rows if row.metric == ranking.metric]
-    groups = [_group(row, grouping, selection.where) for row in rows]
+    groups = [_group(row, grouping, selected.selection.where) for row in rows]
     return groups, [*statistics.caption.short, *statistics.caption.details]
 
 

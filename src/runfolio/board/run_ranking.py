@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from runfolio.board.replies import RefusedRequest
-from runfolio.board.run_selection import order_by_figure, read_rows
+from runfolio.board.run_selection import SelectedRuns
 from runfolio.board.sentence import Lead, Words, describe_lead
-from runfolio.board.state import BoardState
 from runfolio.errors import ConfigError
-from runfolio.query.filter.select import Selection
 from runfolio.query.index.rows import run_key
-from runfolio.query.index.tables import Catalog
 from runfolio.query.selection.figures import figure_heading, figure_of
 from runfolio.query.selection.metric_names import Mode, mode_of
 from runfolio.query.selection.ranking import BROKEN, default_metric, images_of
@@ -26,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_RANKED = 1_000
 """Maximum number of runs that are compared with each other."""
+_FIRST = 50
+"""Number of runs among which the best one that ended without an error is looked up."""
 
 
 @dataclass(frozen=True)
@@ -65,121 +64,110 @@ class Ranking:
     best: RankedFigure | None = None
 
 
-def rank_runs(
-    board: BoardState, selection: Selection, catalog: Catalog, total: int, metric: str | None, mode: str | None
-) -> Ranking:
+def rank_runs(selected: SelectedRuns, metric: str | None, mode: str | None) -> Ranking:
     """Return the order of the selected runs by a metric.
 
     Args:
-        board: Board whose runs are ranked.
-        selection: Conditions that select the runs.
-        catalog: Names that exist.
-        total: Number of selected runs.
+        selected: Runs to rank.
         metric: Metric. Default: see `ranking.default_metric`.
         mode: `min` or `max`. Default: guessed from the metric's name.
 
     Raises:
         RefusedRequest: The direction of the metric is unknown.
     """
-    compute = _compare_all if total <= MAX_RANKED else _find_best
-    return board.once(
-        ("ranking", selection, metric, mode), lambda: compute(board, selection, catalog, total, metric, mode)
-    )
+    compute = _compare_all if selected.total <= MAX_RANKED else _find_best
+    return selected.once(("ranking", metric, mode), lambda: compute(selected, metric, mode))
 
 
-def _compare_all(
-    board: BoardState, selection: Selection, catalog: Catalog, total: int, metric: str | None, mode: str | None
-) -> Ranking:
-    rows = read_rows(board, selection, catalog)
-    if not rows:
+def _compare_all(selected: SelectedRuns, metric: str | None, mode: str | None) -> Ranking:
+    runs = selected.runs()
+    if not runs:
         return Ranking(None, None, "", [])
-    runs = board.folio.runs_of(rows)
     metric = metric or default_metric(runs)
     table = leaderboard(runs, metric, _direction(metric, mode))
     ranked = {run_key(row.run_path): row for row in table.rows}
-    keys = [*ranked, *(row.key for row in rows if row.key not in ranked)]
+    keys = [*ranked, *(run.row.key for run in runs if run.row.key not in ranked)]
+    states = [run.state for run in runs]
     measured = [row for row in table.rows if row.value is not None]
-    states = [row.state for row in rows]
     if not measured:
         return Ranking(None, None, "", keys, ranked, describe_lead(None, states))
-    first = measured[0]
+    best = measured[0]
     others = [row for row in measured[1:] if row.state not in BROKEN and row.data.relation != "other"]
     lead = Lead(
-        name=first.label,
+        name=best.label,
         metric=metric,
         mode=table.mode,
-        value=first.value or 0.0,
-        images=first.images,
+        value=best.value or 0.0,
+        images=best.images,
         others=len(others),
         tied=sum(row.tied for row in others),
-        second=(others[0].label, others[0].value) if others and others[0].value is not None else None,
+        second=next(((row.label, row.value) for row in others if row.value is not None), None),
     )
-    best = RankedFigure(first.value, low=first.low, high=first.high)
-    notes = (*table.caption.short, *table.caption.details)
-    return Ranking(metric, table.mode, table.heading, keys, ranked, describe_lead(lead, states), notes, best)
+    return Ranking(
+        metric,
+        table.mode,
+        table.heading,
+        keys,
+        ranked,
+        describe_lead(lead, states),
+        (*table.caption.short, *table.caption.details),
+        RankedFigure(best.value, low=best.low, high=best.high),
+    )
 
 
-def _find_best(
-    board: BoardState, selection: Selection, catalog: Catalog, total: int, metric: str | None, mode: str | None
-) -> Ranking:
+def _find_best(selected: SelectedRuns, metric: str | None, mode: str | None) -> Ranking:
     """Return the ranking of so many runs that only the best one is looked up."""
-    newest = board.folio.runs_of(read_rows(board, selection, catalog, limit=MAX_RANKED))
-    metric = metric or default_metric(newest)
+    metric = metric or default_metric(selected.runs(limit=MAX_RANKED))
     direction = _direction(metric, mode)
-    if metric not in catalog.metrics and metric not in catalog.results:
+    if metric not in selected.catalog.metrics and metric not in selected.catalog.results:
         return Ranking(None, None, "", None)
-    order = order_by_figure(metric, direction, catalog)
-    first = board.folio.runs_of(read_rows(board, selection, catalog, order, limit=50))
-    sound = next((run for run in first if run.state not in BROKEN), None)
-    figure = None if sound is None else figure_of(sound, metric, direction)
-    note = f"Only the best run was looked up among {total:,} runs. Marks and ties need at most {MAX_RANKED:,} runs."
+    first = selected.runs(selected.order_by_figure(metric, direction), limit=_FIRST)
     heading = figure_heading(first, metric, direction)
-    if sound is None or figure is None:
+    note = f"Runs are compared with the best one, and marked, if at most {MAX_RANKED:,} runs are selected."
+    best = next((run for run in first if run.state not in BROKEN), None)
+    if best is None:
         return Ranking(metric, direction, heading, None, notes=(note,))
-    images = images_of(sound, metric, figure.value)
-    interval = wilson(figure.value, images) if images else None
+    figure = _measure(best, metric, direction)
     lead = Lead(
-        name=sound.name,
+        name=best.name,
         metric=metric,
         mode=direction,
-        value=figure.value,
-        images=images,
+        value=figure.value or 0.0,
+        images=figure.images,
         others=None,
         tied=0,
         second=None,
     )
-    best = RankedFigure(figure.value, low=interval.low if interval else None, high=interval.high if interval else None)
-    return Ranking(metric, direction, heading, None, sentence=describe_lead(lead, []), notes=(note,), best=best)
+    return Ranking(metric, direction, heading, None, sentence=describe_lead(lead, []), notes=(note,), best=figure)
 
 
 def figures_of(ranking: Ranking, runs: Runs) -> list[RankedFigure]:
     """Return the figures of the runs of one page."""
     positions = {key: position for position, key in enumerate(ranking.rows, start=1)}
-    return [
-        _figure(ranking, run, label, positions.get(run.row.key))
-        for run, label in zip(runs, name_labels(runs), strict=True)
-    ]
+    labels = name_labels(runs)
+    return [_compare(ranking, run, positions.get(run.row.key), label) for run, label in zip(runs, labels, strict=True)]
 
 
-def _figure(ranking: Ranking, run: RecordedRun, label: str, position: int | None) -> RankedFigure:
+def _compare(ranking: Ranking, run: RecordedRun, position: int | None, label: str) -> RankedFigure:
     row = ranking.rows.get(run.row.key)
     label = row.label if row else label
-    figure = figure_of(run, ranking.metric, ranking.mode) if ranking.metric else None
-    if figure is None or ranking.metric is None:
+    if ranking.metric is None:
         return RankedFigure(label=label)
-    images = images_of(run, ranking.metric, figure.value)
-    interval = wilson(figure.value, images) if images else None
-    return RankedFigure(
-        value=figure.value,
-        step=figure.step,
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        images=images,
-        rank=position,
-        mark="" if row is None else "=" if row.tied else row.data.mark,
-        data="" if row is None else row.data.relation,
-        label=label,
-    )
+    figure = _measure(run, ranking.metric, ranking.mode)
+    if row is None or figure.value is None:
+        return replace(figure, label=label)
+    mark = "=" if row.tied else row.data.mark
+    return replace(figure, label=label, rank=position, mark=mark, data=row.data.relation)
+
+
+def _measure(run: RecordedRun, metric: str, mode: Mode | None) -> RankedFigure:
+    """Return the figure of a run with its interval, but without a comparison."""
+    figure = figure_of(run, metric, mode)
+    if figure is None:
+        return RankedFigure()
+    images = images_of(run, metric, figure.value)
+    low, high = wilson(figure.value, images) if images else (None, None)
+    return RankedFigure(figure.value, figure.step, low, high, images)
 
 
 def _direction(metric: str, mode: str | None) -> Mode:

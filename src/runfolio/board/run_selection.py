@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 from runfolio.board.query_args import QueryArgs
 from runfolio.board.state import BoardState
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
     from runfolio.query.store import Runs
 
+Result = TypeVar("Result")
+
 SELECTION_ARGS = ("experiment", "where", "archived")
 """Parameters that select runs."""
 _AGGREGATES: dict[str, LiteralString] = {
@@ -40,13 +42,118 @@ _AGGREGATES: dict[str, LiteralString] = {
 }
 """Columns of the table `metrics`, keyed by the last part of a column's name."""
 _EXTREMES: dict[Mode, LiteralString] = {"min": "min", "max": "max"}
+_TIMES = ("created", "ended")
 _FIELDS = {"duration": "duration_s"}
 """Facts that have another name in the answers."""
 
 
-def selection_of(args: QueryArgs) -> Selection:
-    """Return the conditions that the parameters of a request set."""
-    return Selection(experiment=args.text("experiment"), where=args.text("where"), archived=args.flag("archived"))
+class SelectedRuns:
+    """Runs that a request selects. They are read from the index when they are needed.
+
+    Args:
+        board: Board whose runs are selected.
+        selection: Conditions that select the runs.
+
+    Raises:
+        NotFound: The experiment does not exist.
+        FilterError: The filter is invalid, or it names an unknown column.
+    """
+
+    def __init__(self, board: BoardState, selection: Selection) -> None:
+        self.board = board
+        self.selection = selection
+        self.catalog = board.once(("names", selection.experiment), self._read_names)
+        """Names that the runs of the experiment use."""
+        self.total = self.once("count", self._count)
+        """Number of selected runs."""
+
+    @classmethod
+    def of(cls, board: BoardState, args: QueryArgs) -> SelectedRuns:
+        """Return the runs that the parameters `experiment`, `where` and `archived` select."""
+        selection = Selection(
+            experiment=args.text("experiment"), where=args.text("where"), archived=args.flag("archived")
+        )
+        return cls(board, selection)
+
+    def once(self, name: Hashable, compute: Callable[[], Result]) -> Result:
+        """Return the result of `compute` for this selection; it is computed once per generation."""
+        return self.board.once((name, self.selection), compute)
+
+    def rows(self, order: Sql = NEWEST_FIRST, *, limit: int | None = None, offset: int = 0) -> list[RunRow]:
+        """Return the rows of the runs, in the given order."""
+
+        def read(connection: sqlite3.Connection) -> list[RunRow]:
+            return select_rows(connection, self.condition(connection), order, limit, offset)
+
+        return self.board.folio.read_index(read)
+
+    def runs(self, order: Sql = NEWEST_FIRST, *, limit: int | None = None, offset: int = 0) -> Runs:
+        """Return the runs, in the given order."""
+        return self.board.folio.runs_of(self.rows(order, limit=limit, offset=offset))
+
+    def condition(self, connection: sqlite3.Connection) -> Sql:
+        """Return the condition on a row `r` of the table `runs` that selects the runs."""
+        SQLITE.prepare(connection)
+        if is_empty(connection):
+            return sql("false")
+        return self.selection.compile(self.catalog, datetime.now(UTC))
+
+    def column(self, name: str, metric: str | None = None, mode: Mode | None = None) -> TableColumn:
+        """Return the column that a name refers to: a name of the filter language, or `METRIC.last`, `.min`, `.best` ...
+
+        Args:
+            name: Name of the column.
+            metric: Metric whose direction the request gives.
+            mode: Direction of that metric.
+
+        Raises:
+            NotFound: The column does not exist, or the direction of the metric is unknown.
+        """
+        base, _, aggregate = name.rpartition(".")
+        base = base.removeprefix("metrics.")
+        metrics = self.catalog.metrics
+        if name.startswith("tags."):
+            return TableColumn(name, IndexColumn("tag", name.removeprefix("tags.")))
+        if base not in metrics or name.removeprefix("metrics.") in metrics or aggregate not in (*_AGGREGATES, "best"):
+            return TableColumn(name, find_column(_FIELDS.get(name, name), self.catalog))
+        if aggregate != "best":
+            return TableColumn(name, IndexColumn("metrics", base, _AGGREGATES[aggregate]))
+        direction = mode if base == metric and mode else guess_mode(base)
+        if direction is None:
+            raise NotFound(f"the best value of {base!r} is not known; use {base}.min or {base}.max")
+        return TableColumn(name, IndexColumn("metrics", base, _EXTREMES[direction]))
+
+    def order_by(self, column: IndexColumn, *, descending: bool) -> Sql:
+        """Return the terms of ORDER BY for a column. Runs without a value come last."""
+        value = Values(self.catalog, SQLITE, datetime.now(UTC)).of(column).present
+        return sql("{}, {}", SQLITE.ordered(value, descending=descending), NEWEST_FIRST)
+
+    def order_by_figure(self, metric: str, mode: Mode) -> Sql:
+        """Return the terms of ORDER BY for the figures of a metric, best first.
+
+        Raises:
+            NotFound: No run has the metric.
+        """
+        return self.order_by(find_figure(metric, self.catalog, mode), descending=mode == "max")
+
+    def _read_names(self) -> Catalog:
+        experiment = self.selection.experiment
+
+        def read(connection: sqlite3.Connection) -> Catalog:
+            if experiment is not None:
+                names = [name for (name,) in connection.execute("SELECT DISTINCT experiment FROM runs")]
+                if names and experiment not in names:
+                    raise NotFound(f"no experiment {experiment!r}; {did_you_mean(experiment, names)}")
+            return read_catalog(connection, experiment)
+
+        return self.board.folio.read_index(read)
+
+    def _count(self) -> int:
+        def read(connection: sqlite3.Connection) -> int:
+            query = sql("SELECT count(*) FROM runs r WHERE {}", self.condition(connection))
+            return connection.execute(query.text, query.parameters).fetchone()[0]
+
+        return self.board.folio.read_index(read)
 
 
 @dataclass(frozen=True)
@@ -60,17 +167,28 @@ class TableColumn:
     @property
     def heading(self) -> str:
         """Readable name."""
-        return self.name.removeprefix("params.").removeprefix("summary.").removeprefix("metrics.")
+        kind, _, bare = self.name.partition(".")
+        name = bare if kind in ("params", "summary", "metrics", "tags") else self.name
+        metric, dot, aggregate = name.rpartition(".")
+        is_aggregate = dot and self.column.kind == "metrics" and self.column.name == metric
+        return f"{metric} {aggregate}" if is_aggregate else name
 
-    def values(self, runs: Runs, rows: Sequence[RunRow]) -> list[Any]:
-        """Return the values for runs and their rows in the index; None for runs without a value."""
+    @property
+    def is_time(self) -> bool:
+        """True if the values are seconds since 1970."""
+        return self.column.kind == "fact" and self.column.name in _TIMES
+
+    def values(self, runs: Runs) -> list[Any]:
+        """Return the value of each run; None for runs without a value."""
         name, kind = self.column.name, self.column.kind
         if kind == "fact":
-            return [_fact(name, run, row) for run, row in zip(runs, rows, strict=True)]
+            return [_fact(name, run) for run in runs]
         if kind in ("params", "results"):
             return [(run.flat_config if kind == "params" else run.flat_summary).get(name) for run in runs]
         if kind == "data":
             return [run.data[name].fingerprint if name in run.data else None for run in runs]
+        if kind == "tag":
+            return [_tag(name, run.tags) for run in runs]
         return [self._figure(run) for run in runs]
 
     def _figure(self, run: RecordedRun) -> Any:
@@ -79,111 +197,17 @@ class TableColumn:
         return reported if reported is not None or summary is None else getattr(summary, self.column.aggregate)
 
 
-def _fact(name: str, run: RecordedRun, row: RunRow) -> Any:
-    if name in ("created", "ended"):
-        return seconds(getattr(row, name))
+def _tag(name: str, tags: Sequence[str]) -> str | bool | None:
+    """Return the value of a tag: true for `NAME`, and the rest for `NAME=rest`; None if the run lacks the tag."""
+    spellings = (f"{name}=", f"{name}:")
+    tag = next((tag for tag in tags if tag == name or tag.startswith(spellings)), None)
+    return None if tag is None else True if tag == name else tag[len(name) + 1 :]
+
+
+def _fact(name: str, run: RecordedRun) -> Any:
+    if name in _TIMES:
+        return seconds(getattr(run.row, name))
     return (FACTS.get(name) or MORE_FACTS[name])(run)
-
-
-def find_table_column(name: str, catalog: Catalog, metric: str | None = None, mode: Mode | None = None) -> TableColumn:
-    """Return the column that a name refers to: a name of the filter language, or `METRIC.last`, `.min`, `.best` ...
-
-    Args:
-        name: Name of the column.
-        catalog: Names that exist.
-        metric: Metric whose direction the request gives.
-        mode: Direction of that metric.
-
-    Raises:
-        NotFound: The column does not exist, or the direction of the metric is unknown.
-    """
-    base, _, aggregate = name.rpartition(".")
-    base = base.removeprefix("metrics.")
-    if base in catalog.metrics and name.removeprefix("metrics.") not in catalog.metrics:
-        if aggregate in _AGGREGATES:
-            return TableColumn(name, IndexColumn("metrics", base, _AGGREGATES[aggregate]))
-        if aggregate == "best":
-            direction = mode if base == metric and mode else guess_mode(base)
-            if direction is None:
-                raise NotFound(f"the best value of {base!r} is not known; use {base}.min or {base}.max")
-            return TableColumn(name, IndexColumn("metrics", base, _EXTREMES[direction]))
-    return TableColumn(name, find_column(_FIELDS.get(name, name), catalog))
-
-
-def read_names(board: BoardState, experiment: str | None) -> Catalog:
-    """Return the names that the runs of an experiment use.
-
-    Raises:
-        NotFound: The experiment does not exist.
-    """
-
-    def read(connection: sqlite3.Connection) -> Catalog:
-        if experiment is not None:
-            names = [name for (name,) in connection.execute("SELECT DISTINCT experiment FROM runs")]
-            if names and experiment not in names:
-                raise NotFound(f"no experiment {experiment!r}; {did_you_mean(experiment, names)}")
-        return read_catalog(connection, experiment)
-
-    return board.once(("names", experiment), lambda: board.folio.read_index(read))
-
-
-def count_runs(board: BoardState, selection: Selection, catalog: Catalog) -> int:
-    """Return the number of selected runs.
-
-    Raises:
-        FilterError: The filter is invalid, or it names an unknown column.
-    """
-
-    def read(connection: sqlite3.Connection) -> int:
-        SQLITE.prepare(connection)
-        where = _condition(connection, selection, catalog)
-        query = sql("SELECT count(*) FROM runs r WHERE {}", where)
-        return connection.execute(query.text, query.parameters).fetchone()[0]
-
-    return board.once(("count", selection), lambda: board.folio.read_index(read))
-
-
-def read_rows(
-    board: BoardState,
-    selection: Selection,
-    catalog: Catalog,
-    order: Sql = NEWEST_FIRST,
-    *,
-    limit: int | None = None,
-    offset: int = 0,
-) -> list[RunRow]:
-    """Return the rows of the selected runs, in the given order.
-
-    Raises:
-        FilterError: The filter is invalid, or it names an unknown column.
-    """
-
-    def read(connection: sqlite3.Connection) -> list[RunRow]:
-        where = _condition(connection, selection, catalog)
-        return select_rows(connection, where, order, limit, offset)
-
-    return board.folio.read_index(read)
-
-
-def order_by(column: IndexColumn, catalog: Catalog, *, descending: bool) -> Sql:
-    """Return the terms of ORDER BY for a column. Runs without a value come last."""
-    value = Values(catalog, SQLITE, datetime.now(UTC)).of(column).present
-    return sql("{}, {}", SQLITE.ordered(value, descending=descending), NEWEST_FIRST)
-
-
-def order_by_figure(metric: str, mode: Mode, catalog: Catalog) -> Sql:
-    """Return the terms of ORDER BY for the figures of a metric, best first.
-
-    Raises:
-        NotFound: No run has the metric.
-    """
-    return order_by(find_figure(metric, catalog, mode), catalog, descending=mode == "max")
-
-
-def _condition(connection: sqlite3.Connection, selection: Selection, catalog: Catalog) -> Sql:
-    if is_empty(connection):
-        return sql("false")
-    return selection.compile(catalog, datetime.now(UTC))
 
 
 def plain(value: Any) -> Any:

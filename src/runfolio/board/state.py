@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterable
@@ -17,6 +18,7 @@ from starlette.requests import Request
 from runfolio.board.event_hub import EventHub
 from runfolio.board.query_args import key_of
 from runfolio.board.replies import RefusedRequest
+from runfolio.board.undo import UndoHistory
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
@@ -29,8 +31,14 @@ _LIGHT, _HEAVY = 6, 8
 """Maximum number of requests that work at once. Further light requests wait; further heavy requests are refused."""
 _FIRST_RUNS_S = 5.0
 """Maximum number of seconds that a request waits for the runs of a store that has no index yet."""
+_SCAN_WAIT_S = 2.0
+"""Maximum number of seconds that a change waits for the end of a scan, which could otherwise overwrite it."""
 _CACHED = 64
 """Maximum number of computed answers that are kept."""
+
+
+Sightings = dict[int, tuple[str, str, str | None]]
+"""Signature, state and reason of each run, keyed by run."""
 
 
 class Progress(TypedDict):
@@ -67,11 +75,16 @@ class BoardState:
         """One line for each run that the last look at the folders could not read."""
         self.progress: dict[int, Progress] = {}
         """Progress of the running runs, keyed by run."""
-        self._has_news = threading.Event()
+        self._has_runs = threading.Event()
+        self.undo = UndoHistory()
+        """Changes that can be undone."""
         self.events = EventHub()
         """Open event streams."""
         self.each_new_folder: Callable[[list[str]], Iterable[str]] = iter
         """Function that iterates over the folders of new runs while they are read."""
+        self._sightings: Sightings = {}
+        self._publishing = threading.Lock()
+        self._scanning = threading.Lock()
         self._lock = threading.Lock()
         self._folio: IndexedFolio | None = None
         self._light = anyio.CapacityLimiter(_LIGHT)
@@ -115,20 +128,39 @@ class BoardState:
     def wait_for_runs(self) -> None:
         """Wait until a new index has runs, or until the first look at the folders has ended, but only for seconds."""
         if not self.is_scanned and not self.generation:
-            self._has_news.wait(_FIRST_RUNS_S)
+            self._has_runs.wait(_FIRST_RUNS_S)
 
-    def note_scan(self, problems: list[str]) -> bool:
-        """Note that the index is up to date, and return whether that or the list of problems is news."""
+    def publish(self, *, has_news: bool = False) -> None:
+        """Start a new generation if runs changed in the index since the last one, or if there is other news."""
+        with self._publishing:
+            earlier, self._sightings = self._sightings, self.folio.read_index(_read_sightings)
+            runs = earlier.keys() | self._sightings.keys()
+            changed = {key for key in runs if earlier.get(key) != self._sightings.get(key)}
+            if changed or has_news:
+                self.generation += 1
+                self._has_runs.set()
+                self.events.note_changed(changed)
+
+    def scan(self) -> bool:
+        """Bring the index up to date with all folders, and return whether the list of problems changed."""
+        folio = self.folio
+        with self._scanning:
+            if exists := folio.store.is_dir():
+                folio.scan()
+        problems = folio.problems if exists else []
         is_news = problems != self.problems or not self.is_scanned
         self.problems, self.is_scanned = problems, True
-        self._has_news.set()
         return is_news
 
-    def note_changes(self, keys: Collection[int]) -> None:
-        """Start a new generation, because the index of these runs changed."""
-        self.generation += 1
-        self._has_news.set()
-        self.events.note_changed(keys)
+    def scan_runs(self, run_paths: Collection[str]) -> None:
+        """Bring the index up to date for the runs that a request changed, and publish them."""
+        has_lock = self._scanning.acquire(timeout=_SCAN_WAIT_S)
+        try:
+            self.folio.scan_runs(run_paths)
+        finally:
+            if has_lock:
+                self._scanning.release()
+        self.publish()
 
     def progress_of(self, key: int) -> Progress:
         """Return the progress of a running run as of the last look at its files."""
@@ -167,6 +199,11 @@ class BoardState:
                 429, "too many requests at once", "ask again in a second", headers={"Retry-After": "1"}
             )
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._heavy)
+
+
+def _read_sightings(connection: sqlite3.Connection) -> Sightings:
+    rows = connection.execute("SELECT run, signature, state, reason FROM runs")
+    return {key: (signature, state, reason) for key, signature, state, reason in rows}
 
 
 def board_of(request: Request) -> BoardState:

@@ -20,7 +20,7 @@ from runfolio.query.index.entries import ScannedRun
 from runfolio.query.index.rows import is_encodable, run_key
 from runfolio.query.index.run_columns import RunColumns, RunRow
 from runfolio.query.index.run_index import StoreIndex
-from runfolio.query.index.scan import Progress, ScanRules, scan_store
+from runfolio.query.index.scan import Progress, ScanRules, scan_runs, scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.selection.columns import runs_frame
 from runfolio.query.selection.metric_names import main_metrics, mode_of
@@ -379,8 +379,7 @@ class Folio:
 
     def _fill(self, database: IndexDatabase) -> dict[str, str]:
         is_full = self._is_on_network and steady() > self._next_full_scan
-        rules = ScanRules(_reason, main_metrics)
-        unread = scan_store(database, self.store, rules, full=is_full, progress=self._progress)
+        unread = scan_store(database, self.store, _RULES, full=is_full, progress=self._progress)
         if is_full:
             self._next_full_scan = steady() + _FULL_SCAN_S
         return unread
@@ -448,6 +447,10 @@ class IndexedFolio(Folio):
         """
         super()._scan()
 
+    def scan_runs(self, run_paths: Iterable[str]) -> None:
+        """Bring the index up to date for some runs only, named by their folders relative to the store."""
+        self._index.use(lambda database: scan_runs(database, self.store, run_paths, _RULES))
+
     def read_index(self, action: Action[Result]) -> Result:
         """Call `action` with a connection to the index, and return its result."""
         return self._index.read(action)
@@ -508,3 +511,6 @@ def _reason(run: ScannedRun) -> str | None:
     from runfolio.query.explain.run_end import reason  # only for changed runs
 
     return reason(run)
+
+
+_RULES = ScanRules(_reason, main_metrics)

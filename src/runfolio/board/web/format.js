@@ -48,13 +48,23 @@ export function number(value, digits = 4) {
  * @returns {string[]}
  */
 export function column(values, digits = 4) {
+  return values.map(columnFormat(values, digits));
+}
+
+/**
+ * Return the function that writes the numbers of a column, so that values which arrive later have the same digits.
+ * @param {(number | string | null)[]} values
+ * @param {number} [digits] significant digits of the largest value
+ * @returns {(value: number | string | null) => string}
+ */
+export function columnFormat(values, digits = 4) {
   const finite = values.filter((value) => typeof value === "number" && Number.isFinite(value)).map(Number);
   const largest = Math.max(0, ...finite.map(Math.abs));
   const smallest = Math.min(Infinity, ...finite.filter(Boolean).map(Math.abs));
-  if (finite.every(Number.isInteger) && largest < 1e12) return values.map((value) => number(value));
-  if (largest >= 1e7 || smallest < largest * 1e-5 || largest < 1e-4) return values.map((value) => number(value, digits));
+  if (finite.every(Number.isInteger) && largest < 1e12) return (value) => number(value);
+  if (largest >= 1e7 || smallest < largest * 1e-5 || largest < 1e-4) return (value) => number(value, digits);
   const decimals = Math.max(0, digits - Math.max(1, Math.floor(Math.log10(largest)) + 1));
-  return values.map((value) => (typeof value === "number" && Number.isFinite(value) ? minus(group(value.toFixed(decimals))) : number(value)));
+  return (value) => (typeof value === "number" && Number.isFinite(value) ? minus(group(value.toFixed(decimals))) : number(value));
 }
 
 /**

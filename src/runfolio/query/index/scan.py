@@ -69,28 +69,82 @@ def scan_store(
             unknown.append(run_path)
         elif full or sighting.stamp != stamp.text:
             known.append(run_path)
-    problems: dict[str, str] = {}
-    gone: set[str] = set()
-    batch: list[ScannedRun] = []
+    updates = _Updates(database, store, rules, earlier, history)
     for run_path in chain(known, progress(unknown)):
-        folder, stamp = store / run_path, stamps[run_path]
+        updates.look(run_path, stamps[run_path])
+    removed = earlier.keys() - (stamps.keys() - updates.problems.keys() - updates.gone)
+    updates.write(removed, history.beats if history.changed else None)
+    return updates.problems
+
+
+def scan_runs(database: IndexDatabase, store: Path, run_paths: Iterable[str], rules: ScanRules) -> None:
+    """Update the index for some runs only, which may be new, changed or removed.
+
+    Args:
+        database: Index to update.
+        store: Folder of the store.
+        run_paths: Folders of the runs, relative to the store.
+        rules: Functions that derive facts from the content of a run.
+    """
+    beats = database.read(read_beats)
+    history = HeartbeatHistory(beats)
+    updates = _Updates(database, store, rules, database.read(read_sightings), history)
+    for run_path in run_paths:
+        folder = str(store / run_path)
         try:
-            run = _look(database, folder, run_path, stamp, earlier.get(run_path), history, rules)
-        except FileNotFoundError:  # removed after the folder was listed
-            gone.add(run_path)
-            continue
+            stamp = _stamp(folder, os.lstat(folder), os.lstat(f"{folder}/{RUN_FILE}"))
+        except OSError:
+            updates.gone.add(run_path)
+        else:
+            updates.look(run_path, stamp)
+    updates.write([*updates.gone, *updates.problems], {**beats, **history.beats})
+
+
+class _Updates:
+    """Runs that a scan has read and that it must write to the index."""
+
+    def __init__(
+        self,
+        database: IndexDatabase,
+        store: Path,
+        rules: ScanRules,
+        earlier: dict[str, Sighting],
+        history: HeartbeatHistory,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._rules = rules
+        self._earlier = earlier
+        self._history = history
+        self._batch: list[ScannedRun] = []
+        self.problems: dict[str, str] = {}
+        """Problem of each run that cannot be read."""
+        self.gone: set[str] = set()
+        """Runs that were removed after their folders were listed."""
+
+    def look(self, run_path: str, stamp: _Stamp) -> None:
+        """Read a run if it changed."""
+        folder = self._store / run_path
+        try:
+            run = _look(
+                self._database, folder, run_path, stamp, self._earlier.get(run_path), self._history, self._rules
+            )
+        except FileNotFoundError:
+            self.gone.add(run_path)
+            return
         except (DamagedFile, NewerFormat, StoreError, OSError, UnicodeError) as error:
-            problems[run_path] = _problem(error, folder)
-            continue
+            self.problems[run_path] = _problem(error, folder)
+            return
         if run is not None:
-            batch.append(run)
-        if len(batch) == _BATCH:
-            write_scan(database, batch)
-            batch = []
-    removed = earlier.keys() - (stamps.keys() - problems.keys() - gone)
-    if batch or removed or history.changed:
-        write_scan(database, batch, removed, history.beats if history.changed else None)
-    return problems
+            self._batch.append(run)
+        if len(self._batch) == _BATCH:
+            write_scan(self._database, self._batch)
+            self._batch = []
+
+    def write(self, removed: Collection[str], beats: dict[str, SeenHeartbeat] | None) -> None:
+        """Write the runs that were read, remove others, and replace the heartbeats unless they are None."""
+        if self._batch or removed or beats is not None:
+            write_scan(self._database, self._batch, removed, beats)
 
 
 def _run_path(store: Path, folder: str) -> str:

@@ -21,14 +21,17 @@ export function Copy({ text, label = "command" }) {
 export function CopyButton({ text, label, children = "Copy" }) {
   const [said, setSaid] = useState("");
   const copy = async () => {
-    setSaid((await write(text)) ? "Copied" : "Press Ctrl-C");
+    setSaid((await copyText(text)) ? "Copied" : "Press Ctrl-C");
     setTimeout(() => setSaid(""), 2000);
   };
   return html`<${Button} quiet class="copy-button" aria-label=${said || `Copy ${label}`} onClick=${copy}>${said || children}</${Button}>`;
 }
 
-/** @param {string} text */
-async function write(text) {
+/**
+ * Copy a text; return true if that worked.
+ * @param {string} text
+ */
+export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

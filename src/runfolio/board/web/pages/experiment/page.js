@@ -11,6 +11,7 @@ import { splitShare } from "../../preferences.js";
 import { narrow } from "../../screen.js";
 import { patch, view } from "../../url.js";
 import { ExperimentCharts } from "./charts.js";
+import { RunsFilter } from "./runs_filter.js";
 import { RunsTable } from "./runs_table.js";
 import { runs } from "./state.js";
 
@@ -43,6 +44,7 @@ function Head({ name }) {
   return html`<div class="experiment-head">
     <div class="experiment-title"><h1>${name}</h1><${Sentence} /></div>
     <div class="experiment-tools">
+      <${RunsFilter} />
       <${Segmented} label="Layout" options=${LAYOUTS} value=${view.layout.value} choose=${(/** @type {string} */ layout) => patch({ layout })} />
     </div>
   </div>`;

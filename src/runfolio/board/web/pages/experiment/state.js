@@ -3,6 +3,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import { resource, withQuery } from "../../api.js";
 import { COLOURS, assign } from "../../colours.js";
+import { asked } from "../../table/columns.js";
 import { view } from "../../url.js";
 
 const FIRST_PAGE = 100;
@@ -11,8 +12,9 @@ const FIRST_PAGE = 100;
  * Return the path of a part of the table that the view asks for.
  * @param {number} offset
  * @param {number} limit
+ * @param {Record<string, any>} [changes] parameters that differ from the view
  */
-export function runsPath(offset, limit) {
+export function runsPath(offset, limit, changes = {}) {
   return withQuery("api/runs", {
     experiment: view.experiment.value,
     where: view.where.value,
@@ -20,8 +22,10 @@ export function runsPath(offset, limit) {
     group: view.group.value,
     metric: view.metric.value,
     archived: view.archived.value,
+    columns: asked(view.columns.value),
     offset: offset || null,
     limit,
+    ...changes,
   });
 }
 
