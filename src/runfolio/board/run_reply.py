@@ -29,7 +29,7 @@ async def with_run(request: Request, function: Callable[[RecordedRun], Result], 
     """Call a function with the run of the request in a worker thread.
 
     Raises:
-        Refusal: There is no such run.
+        RefusedRequest: There is no such run.
         StoreError: The run's files cannot be read.
     """
     board, key = board_of(request), request.path_params["key"]

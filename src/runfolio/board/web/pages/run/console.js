@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { address, get, useResource } from "../../api.js";
-import { integer, moment } from "../../format.js";
+import { integer, moment, plural } from "../../format.js";
 import { useKeys } from "../../keys.js";
 import { Button } from "../../parts/button.js";
 import { Empty } from "../../parts/empty.js";
@@ -17,89 +17,75 @@ import { runPath } from "./state.js";
 const POLL_INTERVAL = 1000;
 const SEARCH_DELAY = 250;
 
-/** @param {{run: import("@preact/signals").Signal<any>}} properties */
-export function Tab({ run: { value: run } }) {
-  const lines = useMemo(() => new ConsoleLines((from, limit) => get(runPath("console", { from, limit }))), [run.key]);
+/** @param {{run: any}} properties */
+export function Tab({ run }) {
+  const lines = useMemo(() => new ConsoleLines((from, limit) => get(runPath("console", { from, limit }))), []);
   const failure = usePolling(lines, run.state === "running");
-  if (failure && !lines.loaded.value) return html`<${Failure} error=${failure} />`;
-  if (!lines.loaded.value) return null;
-  if (lines.rows.value === 0) return html`<${NothingPrinted} run=${run} />`;
-  return html`<${Console} lines=${lines} run=${run} />`;
+  if (!lines.loaded.value) return html`<${Failure} error=${failure} />`;
+  if (lines.rows.value > 0) return html`<${Console} lines=${lines} run=${run} />`;
+  return run.state === "running"
+    ? html`<${Empty} title="Nothing printed yet">Output appears here within a second.</${Empty}>`
+    : html`<${Empty} title="No console" code=${[{ text: 'print("epoch", epoch, "loss", loss)', label: "line of Python" }]}>The run printed nothing, or recording was off (RUNFOLIO_CONSOLE=off). Everything that a script prints is recorded, and progress bars in their last state.</${Empty}>`;
 }
 
 /** @param {{lines: ConsoleLines, run: any}} properties */
 function Console({ lines, run }) {
   const [target, setTarget] = useState(/** @type {{index: number} | null} */ (null));
-  const [follow, setFollow] = useState(run.state !== "finished" && view.item.value !== "error" && view.line.value === null);
-  const search = useSearch();
+  const [follow, setFollow] = useState(run.state !== "finished" && !view.item.value && !view.line.value);
   const error = lines.error.value;
-  const jump = (/** @type {number} */ row) => {
+  const current = (view.line.value ?? 0) - 1;
+  const jump = (/** @type {number} */ index) => {
     setFollow(false);
-    patch({ line: row + 1 }, { replace: true });
-    setTarget({ index: row });
+    patch({ line: index + 1 }, { replace: true });
+    setTarget({ index });
   };
   useEffect(() => {
     if (view.item.value === "error" && error) jump(error.row);
-    else if (view.line.value !== null) setTarget({ index: view.line.value - 1 });
+    else if (current >= 0) setTarget({ index: current });
   }, [view.item.value]);
   lines.version.value; // a line that arrives is drawn
-  const current = (view.line.value ?? 0) - 1;
   const text = (/** @type {number} */ row) => {
     const attempt = lines.attempts.value.get(row);
     if (attempt) return `Attempt ${attempt.attempt}, started ${moment(attempt.started)}`;
-    return marked(lines.line(row) ?? "", view.find.value);
+    return occurrences(lines.line(row) ?? "", view.find.value).map((piece) => (piece.found ? html`<mark>${piece.text}</mark>` : piece.text));
   };
   const classOf = (/** @type {number} */ row) =>
-    `${lines.attempts.value.has(row) ? "is-attempt" : ""} ${error && row >= error.row && row <= error.end ? "is-error" : ""} ${row === current ? "is-current" : ""}`;
+    [lines.attempts.value.has(row) && "is-attempt", error && row >= error.row && row <= error.end && "is-error", row === current && "is-current"].filter(Boolean).join(" ");
   return html`<div class="console">
     <div class="console-tools">
-      <${Search} search=${search} current=${current} jump=${jump} />
+      <${Search} current=${current} jump=${jump} />
       ${error && html`<${Button} onClick=${() => jump(error.row)}>Jump to the error</${Button}>`}
-      <${Button} quiet aria-pressed=${follow} onClick=${() => setFollow(!follow)}>${run.state === "running" ? (follow ? "Following" : "Follow") : "Go to the end"}</${Button}>
+      <${Button} quiet aria-pressed=${follow} onClick=${() => setFollow(!follow)}>${run.state !== "running" ? "Go to the end" : follow ? "Following" : "Follow"}</${Button}>
       <span class="spread"></span>
-      <span class="soft small">${integer(lines.rows.value)} lines</span>
+      <span class="soft small">${plural(lines.rows.value, "line")}</span>
       <a class="button quiet" href=${address(runPath("console.txt"))} download>Download</a>
     </div>
     <${Lines} label="Console" count=${lines.rows.value} line=${text} need=${(/** @type {number} */ first, /** @type {number} */ last) => lines.need(first, last)} classOf=${classOf} target=${target} follow=${follow} onFollow=${setFollow} />
   </div>`;
 }
 
-/** @param {{search: ReturnType<typeof useSearch>, current: number, jump: (row: number) => void}} properties */
-function Search({ search, current, jump }) {
+/** @param {{current: number, jump: (row: number) => void}} properties */
+function Search({ current, jump }) {
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
-  const matches = search.rows;
-  const position = matches.indexOf(current);
-  const go = (/** @type {number} */ direction) => {
-    if (!matches.length) return;
-    const after = direction > 0 ? matches.find((row) => row > current) : matches.findLast((row) => row < current);
-    jump(after ?? matches[direction > 0 ? 0 : matches.length - 1]);
-  };
-  useKeys("Console", { "/": { does: "Search the console", run: () => field.current?.focus() } });
-  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "Enter") return;
-    event.preventDefault();
-    go(event.shiftKey ? -1 : 1);
-  };
-  const said = search.total === null ? "" : search.total === 0 ? "no match" : `${position < 0 ? "" : `${integer(position + 1)} of `}${integer(search.total)}${position < 0 ? (search.total === 1 ? " match" : " matches") : ""}`;
-  return html`<div class="console-search" role="search">
-    <input class="input" type="search" aria-label="Search the console" placeholder="Search" ref=${field} value=${search.text} onInput=${(/** @type {any} */ event) => search.input(event.currentTarget.value)} onKeyDown=${onKeyDown} />
-    <span class="soft small" role="status">${said}</span>
-    ${matches.length > 1 && html`<${Button} quiet aria-label="Previous match" onClick=${() => go(-1)}>↑</${Button}><${Button} quiet aria-label="Next match" onClick=${() => go(1)}>↓</${Button}>`}
-  </div>`;
-}
-
-/** Text that is searched, and the rows that contain it. */
-function useSearch() {
-  const [text, setText] = useState(view.find.value);
   const timer = useRef(0);
-  const answer = useResource(() => (view.find.value ? runPath("console", { limit: 0, search: view.find.value }) : null), { follow: null });
-  const input = (/** @type {string} */ next) => {
-    setText(next);
-    clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => patch({ find: next.trim() }, { replace: true }), SEARCH_DELAY);
+  const { data, stale } = useResource(() => view.find.value && runPath("console", { limit: 0, search: view.find.value }), { follow: null });
+  const { total, rows } = (!stale.value && data.value?.search) || { total: null, rows: /** @type {number[]} */ ([]) };
+  const place = rows.indexOf(current);
+  const go = (/** @type {number} */ direction) => {
+    const after = direction > 0 ? rows.find((/** @type {number} */ row) => row > current) : rows.findLast((/** @type {number} */ row) => row < current);
+    if (rows.length) jump(after ?? rows.at(direction > 0 ? 0 : -1));
   };
-  const found = view.find.value && !answer.stale.value ? answer.data.value?.search : null;
-  return { text, input, total: found?.total ?? null, rows: /** @type {number[]} */ (found?.rows ?? []) };
+  const input = (/** @type {any} */ { currentTarget }) => {
+    clearTimeout(timer.current);
+    timer.current = window.setTimeout(() => patch({ find: currentTarget.value.trim() }, { replace: true }), SEARCH_DELAY);
+  };
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && go(event.shiftKey ? -1 : 1);
+  useKeys("Console", { "/": { does: "Search the console", run: () => field.current?.focus() } });
+  return html`<div class="console-search" role="search">
+    <input class="input" type="search" aria-label="Search the console" placeholder="Search" ref=${field} defaultValue=${view.find.peek()} onInput=${input} onKeyDown=${onKeyDown} />
+    <span class="soft small" role="status">${total !== null && `${place < 0 ? "" : `${integer(place + 1)} of `}${plural(total, "match", "matches")}`}</span>
+    ${rows.length > 1 && html`<${Button} quiet aria-label="Previous match" onClick=${() => go(-1)}>↑</${Button}><${Button} quiet aria-label="Next match" onClick=${() => go(1)}>↓</${Button}>`}
+  </div>`;
 }
 
 /** @param {ConsoleLines} lines @param {boolean} isRunning */
@@ -107,35 +93,21 @@ function usePolling(lines, isRunning) {
   const failure = useSignal(/** @type {any} */ (null));
   useEffect(() => {
     let timer = 0;
-    let stopped = false;
+    let isStopped = false;
     const poll = async () => {
-      if (!document.hidden || !lines.loaded.peek()) {
-        try {
-          await lines.poll();
-          failure.value = null;
-        } catch (error) {
-          failure.value = error;
-        }
+      try {
+        if (!document.hidden || !lines.loaded.peek()) await lines.poll();
+        failure.value = null;
+      } catch (error) {
+        failure.value = error;
       }
-      if (!stopped && (isRunning || failure.peek())) timer = window.setTimeout(poll, POLL_INTERVAL);
+      if (!isStopped && (isRunning || failure.peek())) timer = window.setTimeout(poll, POLL_INTERVAL);
     };
     poll();
     return () => {
-      stopped = true;
+      isStopped = true;
       clearTimeout(timer);
     };
-  }, [lines, isRunning]);
+  }, [isRunning]);
   return failure.value;
-}
-
-/** @param {string} line @param {string} wanted */
-function marked(line, wanted) {
-  if (!wanted) return line;
-  return occurrences(line, wanted).map(({ text, found }) => (found ? html`<mark>${text}</mark>` : text));
-}
-
-/** @param {{run: any}} properties */
-function NothingPrinted({ run }) {
-  if (run.state === "running") return html`<${Empty} title="Nothing printed yet">Output appears here within a second.</${Empty}>`;
-  return html`<${Empty} title="No console" code=${[{ text: 'print("epoch", epoch, "loss", loss)', label: "line of Python" }]}>The run printed nothing, or recording was off (RUNFOLIO_CONSOLE=off). Everything a script prints is recorded, and progress bars in their last state.</${Empty}>`;
 }

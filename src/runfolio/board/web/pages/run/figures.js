@@ -1,44 +1,60 @@
 // @ts-check
-/** Tables of figures: metrics, results and checkpoints. */
+/** Tables of a run's settings, metrics, results and checkpoints. */
 import { ago, bytes, column, integer, moment, number, stepValue } from "../../format.js";
-import { Copy } from "../../parts/copy.js";
 import { html } from "../../parts/html.js";
 import { href } from "../../url.js";
+import { Lesson, List, Section } from "./blocks.js";
+
+/** Number of settings that are shown without opening a list. */
+const FEW = 16;
+
+/**
+ * Settings of the run; those that differ from their defaults come first.
+ * @param {{run: any}} properties
+ */
+export function Settings({ run: { settings } }) {
+  const changed = settings.filter((/** @type {any} */ setting) => setting.is_changed);
+  const hasDefaults = changed.length < settings.length || changed.some((/** @type {any} */ setting) => setting.has_default);
+  const columns = [
+    ["Setting", ({ name }) => name, "mono wrap"],
+    ["Value", ({ value }) => valueText(value), "mono wrap"],
+    hasDefaults && ["Default", (setting) => (setting.has_default ? valueText(setting.default) : ""), "mono wrap soft"],
+  ];
+  const rest = [
+    [changed.slice(FEW), "more"],
+    [settings.slice(changed.length), "at their defaults"],
+  ];
+  return html`<${Section} title="Settings">
+    ${!settings.length && html`<${Lesson} text="Give the settings to the run, and tables, filters and comparisons have them:" line=${'run = runfolio.init(config={"lr": 0.1, "epochs": 10})'} />`}
+    ${changed.length > 0 && html`<${List} label="Settings" columns=${columns} entries=${changed.slice(0, FEW)} />`}
+    ${rest.map(([entries, words]) => entries.length > 0 && html`<details key=${words}><summary>${integer(entries.length)} ${words}</summary><${List} label=${`Settings ${words}`} columns=${columns} entries=${entries} /></details>`)}
+  </${Section}>`;
+}
 
 /**
  * Last and best value of each metric.
  * @param {{run: any}} properties
  */
-export function Metrics({ run }) {
-  const head = html`<h2 id="metrics-title">Metrics</h2>`;
-  if (!run.metrics.length) {
-    return html`<section aria-labelledby="metrics-title">${head}<p class="soft">Nothing was logged. Log values, and curves appear here while the run trains:</p><${Copy} text=${'run.log({"train/loss": loss}, step=step)'} label="line of Python" /></section>`;
-  }
-  return html`<section aria-labelledby="metrics-title">
-    ${head}
-    <div class="scroll"><table class="list">
-      <thead><tr><th scope="col">Metric</th><th scope="col" class="number">Best</th><th scope="col" class="number">At step</th><th scope="col" class="number">Last</th><th scope="col" class="number">Points</th></tr></thead>
-      <tbody>${run.metrics.map((/** @type {any} */ metric) => html`<tr key=${metric.name}>
-        <th scope="row" class="wrap"><a href=${href({ tab: "curves", item: metric.name })}>${metric.name}</a></th>
-        <td class="number">${metric.best_step === null ? "" : number(metric.best)}</td>
-        <td class="number soft">${metric.best_step === null ? "" : stepValue(metric.best_step)}</td>
-        <td class=${`number ${typeof metric.last === "string" ? "bad" : ""}`}>${number(metric.last)}</td>
-        <td class="number soft">${integer(metric.points)}</td>
-      </tr>`)}</tbody>
-    </table></div>
-  </section>`;
+export function Metrics({ run: { metrics } }) {
+  const columns = [
+    ["Metric", ({ name }) => html`<a href=${href({ tab: "curves", item: name })}>${name}</a>`, "wrap"],
+    ["Best", ({ best }) => number(best), "number"],
+    ["At step", ({ best_step: step }) => step !== null && stepValue(step), "number soft"],
+    ["Last", ({ last }) => html`<span class=${typeof last === "string" ? "bad" : ""}>${number(last)}</span>`, "number"],
+    ["Points", ({ points }) => integer(points), "number soft"],
+  ];
+  return html`<${Section} title="Metrics">
+    ${metrics.length ? html`<${List} label="Metrics" columns=${columns} entries=${metrics} />` : html`<${Lesson} text="Nothing was logged. Log values, and curves appear while the run trains:" line=${'run.log({"train/loss": loss}, step=step)'} />`}
+  </${Section}>`;
 }
 
 /**
- * Results that the run reported at its end.
+ * Results that the run reported.
  * @param {{run: any}} properties
  */
-export function Results({ run }) {
-  if (!run.results.length) return null;
-  return html`<section aria-labelledby="results-title">
-    <h2 id="results-title">Results</h2>
-    <dl class="results">${run.results.map((/** @type {any} */ { name, value }) => html`<div key=${name}><dt class="soft wrap">${name}</dt><dd class=${typeof value === "number" ? "number" : "wrap"}>${resultText(value)}</dd></div>`)}</dl>
-  </section>`;
+export function Results({ run: { results } }) {
+  if (!results.length) return null;
+  return html`<${Section} title="Results"><dl class="results">${results.map(({ name, value }) => html`<div key=${name}><dt class="soft wrap">${name}</dt><dd class="wrap">${typeof value === "number" ? number(value) : valueText(value)}</dd></div>`)}</dl></${Section}>`;
 }
 
 /**
@@ -46,30 +62,23 @@ export function Results({ run }) {
  * @param {{run: any}} properties
  */
 export function Checkpoints({ run }) {
-  const head = html`<h2 id="checkpoints-title">Checkpoints</h2>`;
-  if (!run.checkpoints.length) {
-    return html`<section aria-labelledby="checkpoints-title">${head}<p class="soft">None. With checkpoints, a run can be resumed and forked:</p><${Copy} text="run.checkpoint(model=model, optimizer=optimizer, step=step)" label="line of Python" /></section>`;
-  }
   const newestFirst = [...run.checkpoints].reverse();
-  const metrics = column(newestFirst.map((checkpoint) => checkpoint.metric));
-  const hasMetric = newestFirst.some((checkpoint) => checkpoint.metric !== null);
-  return html`<section aria-labelledby="checkpoints-title">
-    ${head}
-    <div class="scroll"><table class="list">
-      <thead><tr><th scope="col">Name</th><th scope="col" class="number">Step</th>${hasMetric && html`<th scope="col" class="number">Metric</th>`}<th scope="col" class="number">Size</th><th scope="col">Saved</th></tr></thead>
-      <tbody>${newestFirst.map((checkpoint, index) => html`<tr key=${checkpoint.name}>
-        <th scope="row" class="wrap" title=${checkpoint.parts.join(", ")}>${checkpoint.name}</th>
-        <td class="number">${checkpoint.step === null ? "" : stepValue(checkpoint.step)}</td>
-        ${hasMetric && html`<td class="number">${metrics[index]}</td>`}
-        <td class="number">${bytes(checkpoint.bytes)}</td>
-        <td class="soft" title=${moment(checkpoint.saved)}>${ago(checkpoint.saved)}</td>
-      </tr>`)}</tbody>
-    </table></div>
-  </section>`;
+  const values = newestFirst.map(({ metric }) => metric);
+  const metrics = column(values);
+  const columns = [
+    ["Name", ({ name, parts }) => html`<span title=${parts.join(", ")}>${name}</span>`, "wrap"],
+    ["Step", ({ step }) => step !== null && stepValue(step), "number"],
+    values.some((value) => value !== null) && ["Metric", (_, index) => metrics[index], "number"],
+    ["Size", ({ bytes: size }) => bytes(size), "number"],
+    ["Saved", ({ saved }) => html`<span title=${moment(saved)}>${ago(saved)}</span>`, "soft"],
+  ];
+  return html`<${Section} title="Checkpoints">
+    ${newestFirst.length ? html`<${List} label="Checkpoints" columns=${columns} entries=${newestFirst} />` : html`<${Lesson} text="None. With checkpoints, a run can be resumed and forked:" line="run.checkpoint(model=model, optimizer=optimizer, step=step)" />`}
+  </${Section}>`;
 }
 
-/** @param {any} value */
-function resultText(value) {
-  if (typeof value === "number") return number(value);
-  return value === null ? "none" : typeof value === "object" ? JSON.stringify(value) : String(value);
+/** Write a value in full, as a person would. @param {any} value */
+function valueText(value) {
+  if (value === null) return "none";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

@@ -6,9 +6,9 @@ import { Button } from "../../parts/button.js";
 import { html } from "../../parts/html.js";
 import { State } from "../../parts/state.js";
 import { Tag } from "../../parts/tag.js";
-import { say, sayError } from "../../parts/toast.js";
-import { edit, readOnly } from "../../store.js";
+import { readOnly } from "../../store.js";
 import { href } from "../../url.js";
+import { EditField, change } from "./edit_field.js";
 import { afterState, relationTexts } from "./statement.js";
 
 /**
@@ -23,98 +23,55 @@ export function Head({ run }) {
     ...relationTexts(run),
     html`<span class="mono">${run.id}</span>`,
     run.archived && "archived",
-  ].filter(Boolean);
+  ];
   return html`<header class="run-head">
     <${Name} run=${run} key=${run.key} />
     <p class="run-sentence"><${State} state=${run.state} />${afterState(run)}<${Reason} run=${run} /></p>
-    <ul class="run-details soft">${details.map((detail) => html`<li>${detail}</li>`)}</ul>
-    <${Tags} run=${run} />
+    <ul class="run-details soft">${details.filter(Boolean).map((detail) => html`<li>${detail}</li>`)}</ul>
+    <${Tags} run=${run} key=${`tags ${run.key}`} />
   </header>`;
 }
 
-/** Reason of the end, which leads to the lines of the console that show it. @param {{run: any}} properties */
+/** Address of the lines of the console that show the end. */
+export const errorLink = () => href({ tab: "console", item: "error", find: "", line: null });
+
+/** @param {{run: any}} properties */
 function Reason({ run }) {
   if (!run.reason) return run.exit_code ? `: exit status ${run.exit_code}` : "";
-  if (run.state === "finished" || run.state === "running" || !run.has_console) return html`: <span class="wrap">${run.reason}</span>`;
-  const target = href({ tab: "console", item: "error", find: "", line: null });
-  return html`: <a class="wrap" href=${target} title="Show where the console says so">${run.reason}</a>`;
+  if (["finished", "running"].includes(run.state) || !run.has_console) return html`: <span class="wrap">${run.reason}</span>`;
+  return html`: <a class="wrap" href=${errorLink()} title="Show where the console says so">${run.reason}</a>`;
 }
 
 /** @param {{parent: any}} properties */
-function Parent({ parent }) {
-  const name = parent.name ?? parent.id;
-  const link = parent.key ? html`<a href=${href({ page: "run", run: parent.key })}>${name}</a>` : html`<span title="This run was deleted">${name}</span>`;
-  if (parent.kind !== "fork") return html`<span>${parent.kind} of ${link}${parent.verdict && `: ${parent.verdict.sentence ?? parent.verdict.word}`}</span>`;
-  return html`<span>forked from ${link}${parent.step === null ? "" : ` at step ${parent.step}`}</span>`;
+function Parent({ parent: { key, id, name, kind, step, verdict } }) {
+  const link = key ? html`<a href=${href({ page: "run", run: key })}>${name ?? id}</a>` : `${name ?? id} (deleted)`;
+  if (kind === "fork") return html`<span>forked from ${link}${step !== null && ` at step ${step}`}</span>`;
+  return html`<span>${kind} of ${link}${verdict && `: ${verdict.sentence ?? verdict.word}`}</span>`;
 }
 
 /** @param {{run: any}} properties */
 function Name({ run }) {
-  const [text, setText] = useState(/** @type {string | null} */ (null));
-  const save = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    const name = (text ?? "").trim();
-    setText(null);
-    if (name && name !== run.name) await change(run, { name }, `Renamed to ${name}`);
-  };
-  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
-    setText(null);
-  };
-  if (text === null) {
-    return html`<div class="run-name"><h1>${run.name}</h1>${!readOnly.value && html`<${Button} quiet onClick=${() => setText(run.name)}>Rename</${Button}>`}</div>`;
-  }
-  return html`<form class="run-name" onSubmit=${save} onKeyDown=${onKeyDown}>
-    <h1 class="only-read">${run.name}</h1>
-    <input class="input" aria-label="Name of the run" value=${text} ref=${focus} maxlength="500" onInput=${(/** @type {any} */ event) => setText(event.currentTarget.value)} />
-    <${Button} acts type="submit">Save</${Button}><${Button} quiet onClick=${() => setText(null)}>Cancel</${Button}>
-  </form>`;
+  const [isEdited, setEdited] = useState(false);
+  const save = (/** @type {string} */ name) => name && change(run, { name }, `Renamed to ${name}`);
+  return html`<div class="run-name">
+    <h1 class=${isEdited ? "only-read" : ""}>${run.name}</h1>
+    ${isEdited ? html`<${EditField} label="Name of the run" value=${run.name} save=${save} leave=${() => setEdited(false)} />` : !readOnly.value && html`<${Button} quiet onClick=${() => setEdited(true)}>Rename</${Button}>`}
+  </div>`;
 }
 
 /** @param {{run: any}} properties */
 function Tags({ run }) {
-  const [text, setText] = useState(/** @type {string | null} */ (null));
-  useKeys("Run", { e: { does: "Add a tag", run: () => !readOnly.value && setText("") } });
-  const add = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    const tags = (text ?? "").split(",").map((tag) => tag.trim()).filter(Boolean);
-    setText(null);
-    if (tags.length) await change(run, { add_tags: tags }, `Tagged ${tags.join(", ")}`);
+  const [isEdited, setEdited] = useState(false);
+  const begin = () => setEdited(!readOnly.value);
+  useKeys("Run", { e: { does: "Add a tag", run: begin } });
+  const add = (/** @type {string} */ text) => {
+    const tags = text.split(",").map((tag) => tag.trim()).filter(Boolean);
+    if (tags.length) change(run, { add_tags: tags }, `Tagged ${tags.join(", ")}`);
   };
-  const remove = (/** @type {string} */ tag) => change(run, { remove_tags: [tag] }, `Removed the tag ${tag}`);
-  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
-    setText(null);
-  };
+  const remove = (/** @type {string} */ tag) => () => change(run, { remove_tags: [tag] }, `Removed the tag ${tag}`);
   if (readOnly.value && !run.tags.length) return null;
   return html`<div class="run-tags">
-    ${run.tags.map((/** @type {string} */ tag) => html`<${Tag} name=${tag} remove=${readOnly.value ? undefined : () => remove(tag)} key=${tag} />`)}
-    ${!readOnly.value && text === null && html`<${Button} quiet class="small" onClick=${() => setText("")}>Add tag</${Button}>`}
-    ${text !== null && html`<form onSubmit=${add} onKeyDown=${onKeyDown}><input class="input" aria-label="New tags, with commas between them" placeholder="tag, tag" ref=${focus} onInput=${(/** @type {any} */ event) => setText(event.currentTarget.value)} onBlur=${add} /></form>`}
+    ${run.tags.map((/** @type {string} */ tag) => html`<${Tag} name=${tag} remove=${!readOnly.value && remove(tag)} key=${tag} />`)}
+    ${isEdited ? html`<${EditField} label="New tags, with commas between them" value="" save=${add} leave=${() => setEdited(false)} />` : !readOnly.value && html`<${Button} quiet onClick=${begin}>Add tag</${Button}>`}
   </div>`;
-}
-
-/**
- * Change the run, and offer to take it back.
- * @param {any} run
- * @param {Parameters<typeof edit>[1]} set
- * @param {string} said
- */
-export async function change(run, set, said) {
-  try {
-    const { undo } = await edit([run.key], set);
-    say(said, { undo });
-  } catch (error) {
-    sayError(/** @type {any} */ (error));
-  }
-}
-
-/** @param {HTMLInputElement | null} input */
-function focus(input) {
-  if (!input || input.dataset.focused) return;
-  input.dataset.focused = "1";
-  input.focus();
-  input.select();
 }

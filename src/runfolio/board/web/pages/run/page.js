@@ -22,21 +22,19 @@ const TABS = [
 /** The page. */
 export function Page() {
   const data = run.value;
-  const tab = TABS.findIndex(([name]) => name === view.tab.value);
-  const name = data?.name ?? "Run";
+  const tab = Math.max(0, TABS.findIndex(([name]) => name === view.tab.value));
   useEffect(() => {
-    document.title = `${name} · runfolio`;
-  }, [name]);
+    document.title = `${data?.name ?? "Run"} · runfolio`;
+  }, [data?.name]);
   useKeys("Run", {
     "]": { does: "Next tab", run: () => openTab(tab + 1) },
     "[": { does: "Previous tab", run: () => openTab(tab - 1) },
   }, undefined, [tab]);
-  if (!data && answer.error.value) return html`<div class="run-page"><div class="run-head"><${Failure} error=${answer.error.value} retry=${answer.refresh} /></div></div>`;
-  if (!data) return html`<div class="run-page" aria-busy="true">${answer.loading.value && html`<p class="run-head soft">Loading the run …</p>`}</div>`;
+  if (!data) return html`<div class="run-head"><${Failure} error=${answer.error.value} retry=${answer.refresh} />${answer.loading.value && html`<p class="soft">Loading the run …</p>`}</div>`;
   return html`<div class="run-page">
     <${Head} run=${data} />
-    <${Tabs} current=${Math.max(0, tab)} />
-    <${TabPanel} index=${Math.max(0, tab)} key=${`${data.key} ${tab}`} />
+    <${Tabs} current=${tab} />
+    <${TabPanel} index=${tab} run=${data} key=${`${data.key} ${tab}`} />
   </div>`;
 }
 
@@ -44,7 +42,7 @@ export function Page() {
 function Tabs({ current }) {
   const list = useRef(/** @type {HTMLElement | null} */ (null));
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    const next = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: TABS.length - 1 }[event.key];
+    const next = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: -1 }[event.key];
     if (next === undefined) return;
     event.preventDefault();
     openTab(next);
@@ -52,42 +50,32 @@ function Tabs({ current }) {
   };
   useEffect(() => list.current?.children[current].scrollIntoView({ block: "nearest", inline: "nearest" }), [current]);
   return html`<div class="tabs" role="tablist" aria-label="Parts of the run" ref=${list} onKeyDown=${onKeyDown}>
-    ${TABS.map(
-      ([name, title], index) =>
-        html`<a role="tab" id=${`tab-${name}`} href=${href(tabChanges(name))} aria-selected=${index === current} aria-controls="tab-panel" tabindex=${index === current ? 0 : -1} key=${name}>${title}</a>`,
-    )}
+    ${TABS.map(([name, title], index) => html`<a role="tab" id=${`tab-${name}`} href=${href(opened(index))} aria-selected=${index === current} aria-controls="tab-panel" tabindex=${index === current ? 0 : -1} key=${name}>${title}</a>`)}
   </div>`;
 }
 
-/** @param {{index: number}} properties */
-function TabPanel({ index }) {
+/** @param {{index: number, run: any}} properties */
+function TabPanel({ index, run: data }) {
   const [name, title, load] = TABS[index];
-  const [loaded, setLoaded] = useState(/** @type {{Tab: any, failed: boolean}} */ ({ Tab: null, failed: false }));
+  const [Tab, setTab] = useState(/** @type {any} */ (null));
+  const [isMissing, setMissing] = useState(false);
   useEffect(() => {
-    let current = true;
-    load().then(
-      (module) => current && setLoaded({ Tab: module.Tab, failed: false }),
-      () => current && setLoaded({ Tab: null, failed: true }),
-    );
-    return () => {
-      current = false;
-    };
+    load().then((module) => setTab(() => module.Tab), () => setMissing(true));
   }, []);
-  const { Tab, failed } = loaded;
   return html`<div class=${`tab-panel tab-${name || "overview"}`} role="tabpanel" id="tab-panel" aria-labelledby=${`tab-${name}`} tabindex="-1">
-    ${failed && html`<${Failure} error=${{ what: `${title} could not be loaded.`, remedy: "Reload the page." }} />`}
-    ${Tab && html`<${ErrorBoundary} name=${title}><${Tab} run=${run} /></${ErrorBoundary}>`}
+    ${isMissing && html`<${Failure} error=${{ what: `${title} could not be loaded.`, remedy: "Reload the page." }} />`}
+    ${Tab && html`<${ErrorBoundary} name=${title}><${Tab} run=${data} /></${ErrorBoundary}>`}
   </div>`;
 }
 
 /** @param {number} index */
 function openTab(index) {
-  patch(tabChanges(TABS[inCircle(index)][0]));
+  patch(opened(inCircle(index)));
 }
 
-/** Changes of the view that open a tab as it was not used yet. @param {string} tab */
-function tabChanges(tab) {
-  return { tab, item: "", find: "", line: null };
+/** Changes of the view that open a tab as if it had not been used. @param {number} index */
+function opened(index) {
+  return { tab: TABS[index][0], item: "", find: "", line: null };
 }
 
 /** @param {number} index */

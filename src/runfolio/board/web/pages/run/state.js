@@ -4,10 +4,10 @@ import { computed } from "@preact/signals";
 import { resource, withQuery } from "../../api.js";
 import { view } from "../../url.js";
 
-const shown = () => (view.page.value === "run" && view.run.value ? view.run.value : null);
+const shown = () => (view.page.value === "run" ? view.run.value : null);
 
 /** Answer of `/api/runs/KEY`. */
-export const answer = resource(() => (shown() === null ? null : runPath()), { follow: concernsRun });
+export const answer = resource(() => shown() && runPath(), { follow: (event) => runChanged(event) || pointsCame(event) });
 
 /** The run of the view; null until it is here, since an answer about the run before would mislead. */
 export const run = computed(() => (answer.data.value?.key === shown() ? answer.data.value : null));
@@ -31,10 +31,17 @@ export function blobPath(sha, parameters = {}) {
 }
 
 /**
- * Return whether a change of the store is one of this run.
- * @param {{runs: Set<string> | null, points: Set<string>}} event
+ * Return whether a change of the store may be one of this run.
+ * @param {{runs: Set<string> | null}} event
  */
-export function concernsRun({ runs, points }) {
-  const key = view.run.peek();
-  return runs === null || runs.has(key) || points.has(key);
+export function runChanged({ runs }) {
+  return runs === null || runs.has(view.run.peek());
+}
+
+/**
+ * Return whether the run logged something.
+ * @param {{points: Set<string>}} event
+ */
+export function pointsCame({ points }) {
+  return points.has(view.run.peek());
 }

@@ -3,6 +3,7 @@ import { duration, moment, stepValue } from "../../format.js";
 import { html } from "../../parts/html.js";
 import { State } from "../../parts/state.js";
 import { href } from "../../url.js";
+import { Section } from "./blocks.js";
 import { timelineRows } from "./statement.js";
 
 /**
@@ -11,50 +12,33 @@ import { timelineRows } from "./statement.js";
  */
 export function Timeline({ run }) {
   if (run.attempts.length < 2 && !run.children.length && !run.parent) return null;
-  return html`<section class="wide" aria-labelledby="timeline-title">
-    <h2 id="timeline-title">Attempts and related runs</h2>
-    <ol class="timeline">${timelineRows(run).map((row) => html`<${Row} row=${row} run=${run} />`)}</ol>
-  </section>`;
-}
-
-/** @param {{row: any, run: any}} properties */
-function Row({ row, run }) {
-  return html`<li class=${`timeline-row ${row.kind}`}>
-    <span class="timeline-name">${row.child ? html`<a href=${href({ page: "run", run: row.child.key })}>${row.child.name}</a>` : attemptName(row.attempt, run)}</span>
+  return html`<${Section} class="wide" title="Attempts and related runs"><ol class="timeline">${timelineRows(run).map(({ kind, attempt, child, from, to, lost }) => html`<li class=${`timeline-row ${kind}`}>
+    <span class="wrap">${child ? html`<a href=${href({ page: "run", run: child.key })}>${child.name}</a>` : attemptName(attempt, run)}</span>
     <svg class="timeline-bar" aria-hidden="true" width="100%" height="16">
-      <line class="timeline-axis" x1="0" x2="100%" y1="8" y2="8" />
-      <line class="timeline-done" x1=${percent(row.from)} x2=${percent(row.lost)} y1="8" y2="8" />
-      ${row.to > row.lost && html`<line class="timeline-lost" x1=${percent(row.lost)} x2=${percent(row.to)} y1="8" y2="8" />`}
-      <circle class="timeline-node" cx=${percent(row.kind === "child" ? row.from : row.to)} cy="8" r="3.5" />
+      ${[["axis", 0, 1], ["done", from, lost], ["lost", lost, to]].map(([part, start, end]) => start !== end && html`<line class=${part} x1=${percent(start)} x2=${percent(end)} y1="8" y2="8" />`)}
+      <circle cx=${percent(to)} cy="8" r="3.5" />
     </svg>
-    <span class="timeline-text">${row.child ? html`<${Child} child=${row.child} />` : html`<${Attempt} attempt=${row.attempt} />`}</span>
-  </li>`;
+    <span><${State} state=${(child ?? attempt).state ?? ""} /> <span class="soft" title=${moment(child?.created ?? attempt.started)}>${child ? childText(child) : attemptText(attempt)}</span></span>
+  </li>`)}</ol></${Section}>`;
 }
 
 /** @param {any} attempt @param {any} run */
-function attemptName(attempt, run) {
-  const name = `Attempt ${attempt.attempt}`;
-  if (attempt.inherited === null) return name;
-  const from = run.parent?.id === attempt.inherited ? run.parent.name : attempt.inherited;
-  return html`<span class="soft">${name}, of ${from}</span>`;
+function attemptName({ attempt, inherited }, { parent }) {
+  return inherited === null ? `Attempt ${attempt}` : html`<span class="soft">Attempt ${attempt}, of ${parent?.id === inherited ? parent.name : inherited}</span>`;
 }
 
-/** @param {{attempt: any}} properties */
-function Attempt({ attempt }) {
-  const steps = attempt.last_step === null ? null : `steps ${stepValue(attempt.first_step)} to ${stepValue(attempt.last_step)}`;
-  const lost = attempt.abandoned_steps ? `the last ${stepValue(attempt.abandoned_steps)} not continued` : null;
-  const texts = [steps, attempt.seconds === null ? null : duration(attempt.seconds), attempt.purpose === "test" ? "test only" : null, lost];
-  return html`${attempt.state && html`<${State} state=${attempt.state} /> `}<span class="soft" title=${moment(attempt.started)}>${texts.filter(Boolean).join(", ")}</span>`;
+/** @param {any} attempt */
+function attemptText({ first_step: first, last_step: last, seconds, purpose, abandoned_steps: lost }) {
+  const texts = [last !== null && `steps ${stepValue(first)} to ${stepValue(last)}`, seconds !== null && duration(seconds), purpose === "test" && "test only", lost > 0 && `the last ${stepValue(lost)} not continued`];
+  return texts.filter(Boolean).join(", ");
 }
 
-/** @param {{child: any}} properties */
-function Child({ child }) {
-  const from = child.step === null ? child.kind : `${child.kind} from step ${stepValue(child.step)}`;
-  const verdict = child.verdict ? `: ${child.verdict.sentence ?? child.verdict.word}` : "";
-  return html`<${State} state=${child.state} /> <span class="soft">${from}${verdict}</span>`;
+/** @param {any} child */
+function childText({ kind, step, verdict }) {
+  return `${kind}${step === null ? "" : ` from step ${stepValue(step)}`}${verdict ? `: ${verdict.sentence ?? verdict.word}` : ""}`;
 }
 
-/** @param {number} share */
+/** @param {any} share */
 function percent(share) {
   return `${(share * 98 + 1).toFixed(2)}%`;
 }
