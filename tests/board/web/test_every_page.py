@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from .conftest import NARROW, WIDE, OpenPage, check_look
 
 EXPERIMENTS = ("digits", "curves", "media", "naughty", "<script>alert(1)</script>")
-PATHS = ["/all", *(f"/e/{quote(name, safe='')}" for name in EXPERIMENTS)]
+PATHS = ["/all", "/trash", *(f"/e/{quote(name, safe='')}" for name in EXPERIMENTS)]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

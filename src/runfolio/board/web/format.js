@@ -149,6 +149,16 @@ export function plural(count, one, many = `${one}s`) {
   return `${integer(count)} ${count === 1 ? one : many}`;
 }
 
+/**
+ * Write a message of the server as a sentence: with a capital letter and a full stop, unless it begins with a name.
+ * @param {string} message
+ */
+export function sentence(message) {
+  if (!message) return "";
+  const begin = /^[a-z]+[ ,]/.test(message) ? message[0].toUpperCase() + message.slice(1) : message;
+  return /[.!?:]$/.test(begin) ? begin : `${begin}.`;
+}
+
 /** @param {number} large @param {string} unit @param {number} small @param {string} smallUnit */
 function twoUnits(large, unit, small, smallUnit) {
   return small ? `${large} ${unit} ${small} ${smallUnit}` : `${large} ${unit}`;

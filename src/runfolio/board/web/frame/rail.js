@@ -80,7 +80,8 @@ function Ended({ runs }) {
           <a class="rail-run ended" href=${href({ page: "run", run: run.key, experiment: null })} >
             <${Middle} text=${run.name} title=${`${run.name}, ended ${moment(run.ended)}`} />
             <span class="small"><${State} state=${run.state} /></span>
-            <span class="rail-detail soft small two-lines">${[run.reason, ago(run.ended)].filter(Boolean).join(", ")}</span>
+            ${run.reason && html`<span class="rail-detail soft small two-lines">${run.reason}</span>`}
+            <span class="rail-detail soft small">${ago(run.ended)}</span>
           </a>
         </li>`,
       )}

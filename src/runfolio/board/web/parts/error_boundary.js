@@ -1,5 +1,6 @@
 // @ts-check
 import { Component } from "preact";
+import { sentence } from "../format.js";
 import { Button } from "./button.js";
 import { html } from "./html.js";
 
@@ -10,6 +11,7 @@ import { html } from "./html.js";
 export class ErrorBoundary extends Component {
   constructor() {
     super();
+    /** @type {{error: Error | null}} */
     this.state = { error: null };
   }
 
@@ -24,7 +26,7 @@ export class ErrorBoundary extends Component {
     if (!error) return this.props.children;
     return html`<div class="failure" role="alert">
       <p><strong>${this.props.name} could not be shown.</strong> The rest of the page still works.</p>
-      <p class="soft mono">${String(error.message ?? error)}</p>
+      <p class="soft mono">${String(error.message)}</p>
       <${Button} onClick=${() => this.setState({ error: null })}>Try again</${Button}>
     </div>`;
   }
@@ -37,7 +39,7 @@ export class ErrorBoundary extends Component {
 export function Failure({ error, retry }) {
   if (!error) return null;
   return html`<div class="failure" role="alert">
-    <p><strong>${error.what}</strong> ${error.remedy}</p>
+    <p><strong>${sentence(error.what)}</strong> ${error.remedy && sentence(error.remedy)}</p>
     ${retry && html`<${Button} onClick=${retry}>Try again</${Button}>`}
   </div>`;
 }

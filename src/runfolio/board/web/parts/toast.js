@@ -1,5 +1,6 @@
 // @ts-check
 import { signal } from "@preact/signals";
+import { sentence } from "../format.js";
 import { bind } from "../keys.js";
 import { Button } from "./button.js";
 import { html } from "./html.js";
@@ -30,7 +31,7 @@ export function say(text, { undo, bad = false } = {}) {
  * @param {{what?: string, remedy?: string | null, message?: string}} error
  */
 export function sayError(error) {
-  say([error.what ?? error.message, error.remedy].filter(Boolean).join(" "), { bad: true });
+  say([error.what ?? error.message, error.remedy].map((text) => sentence(text ?? "")).join(" ").trim(), { bad: true });
 }
 
 /** Toasts at the foot of the page; place it once. */

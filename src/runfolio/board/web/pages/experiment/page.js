@@ -55,12 +55,13 @@ function Sentence() {
   const data = runs.data.value;
   if (!data) return html`<p class="sentence soft">${runs.loading.value ? "Loading the runs …" : " "}</p>`;
   return html`<p class=${`sentence text ${runs.stale.value ? "stale" : ""}`} aria-live="polite">
-    ${data.sentence.map(([text, isStrong]) => (isStrong ? html`<strong>${text}</strong>` : text))}
+    ${data.sentence.map((/** @type {[string, boolean]} */ [text, isStrong]) => (isStrong ? html`<strong>${text}</strong>` : text))}
   </p>`;
 }
 
 function Body() {
   const { data, error } = runs;
+  if (error.value?.status === 404) return html`<${NoRunsHere} />`;
   if (error.value && !data.value && error.value.position === null) return html`<${Failure} error=${error.value} retry=${runs.refresh} />`;
   if (data.value?.total === 0 && !view.where.value) return html`<${NoRunsHere} />`;
   const charts = html`<${ErrorBoundary} name="The charts"><${ExperimentCharts} /></${ErrorBoundary}>`;

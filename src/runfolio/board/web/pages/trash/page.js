@@ -23,12 +23,7 @@ export function Page() {
   const runs = trash.data.value?.runs ?? [];
   const selected = runs.filter((/** @type {any} */ run) => chosen.has(run.id));
   const toggle = (/** @type {string} */ id) => setChosen(toggled(chosen, id));
-  const restore = async () => {
-    await act("restore", selected, `Restored ${names(selected)}.`);
-    setChosen(new Set());
-    trash.refresh();
-  };
-  const purged = () => {
+  const forget = () => {
     setPurging(null);
     setChosen(new Set());
     trash.refresh();
@@ -40,12 +35,12 @@ export function Page() {
     ${runs.length > 0 &&
     html`<p class="soft text">${plural(runs.length, "deleted run")}, ${bytes(trash.data.value.total_bytes)}. They can be restored until they are removed for good.</p>
       <div class="trash-tools">
-        <${Button} acts disabled=${!selected.length || readOnly.value} onClick=${restore}>Restore</${Button}>
+        <${Button} acts disabled=${!selected.length || readOnly.value} onClick=${() => restore(selected).then(forget)}>Restore</${Button}>
         <${Button} danger disabled=${!selected.length || readOnly.value} onClick=${() => setPurging(selected)}>Remove for good …</${Button}>
         <span class="soft small">${selected.length ? `${plural(selected.length, "run")} selected` : "Select runs first."}</span>
       </div>
       <${DeletedRuns} runs=${runs} chosen=${chosen} toggle=${toggle} toggleAll=${() => setChosen(new Set(selected.length < runs.length ? runs.map((/** @type {any} */ run) => run.id) : []))} />`}
-    ${purging && html`<${PurgeDialog} runs=${purging} close=${() => setPurging(null)} purged=${purged} />`}
+    ${purging && html`<${PurgeDialog} runs=${purging} close=${() => setPurging(null)} purged=${forget} />`}
   </div>`;
 }
 
@@ -68,7 +63,7 @@ function DeletedRuns({ runs, chosen, toggle, toggleAll }) {
       ${runs.map(
         (run) => html`<tr key=${run.id} class=${chosen.has(run.id) ? "selected" : ""} onClick=${(/** @type {any} */ event) => event.target.tagName !== "INPUT" && toggle(run.id)}>
           <td><input type="checkbox" aria-label=${`Select ${run.name}`} checked=${chosen.has(run.id)} onChange=${() => toggle(run.id)} /></td>
-          <td class="trash-name"><${Middle} text=${run.name} /></td>
+          <td class="trash-name"><${Middle} text=${run.name} />${run.reason && html`<span class="soft small">${run.reason}</span>`}</td>
           <td class="trash-name soft"><${Middle} text=${run.experiment ?? ""} /></td>
           <td class="number">${bytes(run.bytes)}</td>
           <td class="soft"><time title=${moment(run.deleted)}>${ago(run.deleted)}</time></td>
@@ -78,19 +73,14 @@ function DeletedRuns({ runs, chosen, toggle, toggleAll }) {
   </table></div>`;
 }
 
-/** @param {string} action @param {any[]} runs @param {string} done */
-async function act(action, runs, done) {
+/** @param {any[]} runs */
+async function restore(runs) {
   try {
-    await post("api/trash", { action, runs: runs.map(({ id }) => id) });
-    say(done);
+    const { undo } = await post("api/trash", { action: "restore", runs: runs.map(({ id }) => id) });
+    say(`Restored ${runs.length === 1 ? runs[0].name : plural(runs.length, "run")}.`, { undo: undo && (() => post("api/undo", { undo })) });
   } catch (error) {
     sayError(/** @type {any} */ (error));
   }
-}
-
-/** @param {any[]} runs */
-function names(runs) {
-  return runs.length === 1 ? runs[0].name : plural(runs.length, "run");
 }
 
 /** @param {Set<string>} set @param {string} item */
