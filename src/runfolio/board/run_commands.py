@@ -49,7 +49,9 @@ def _resume(run: RecordedRun, newest: Checkpoint, flag: str, argument: str) -> R
     if newest.loader == _TRAINED:
         return RunCommand(name="resume", line=f"runfolio resume {run.id}{flag}", does=does)
     if (command := continue_command(run)) is not None:
-        return RunCommand(name="resume", line=command, does=f"{does}; its script must load the checkpoint with run.restore")
+        return RunCommand(
+            name="resume", line=command, does=f"{does}; its script must load the checkpoint with run.restore"
+        )
     return RunCommand(name="resume", line=f"runfolio.init(resume={run.id!r}{argument})", does=f"{does}, in its script")
 
 

@@ -25,8 +25,13 @@ export function Facts({ rows }) {
 }
 
 /**
- * Table with one row per entry. A column has a title, a function that returns the cell of an entry, and classes.
- * @param {{columns: (false | [title: string, cell: (entry: any, index: number) => any, classes?: string])[], entries: any[], label?: string}} properties
+ * Columns of a table: a title, a function that returns the cell of an entry, and classes.
+ * @typedef {(false | [title: string, cell: (entry: any, index: number) => any, classes?: string])[]} Columns
+ */
+
+/**
+ * Table with one row per entry.
+ * @param {{columns: Columns, entries: any[], label?: string}} properties
  */
 export function List({ columns, entries, label }) {
   const shown = /** @type {[string, (entry: any, index: number) => any, string?][]} */ (columns.filter(Boolean));

@@ -15,15 +15,16 @@ const FEW = 16;
 export function Settings({ run: { settings } }) {
   const changed = settings.filter((/** @type {any} */ setting) => setting.is_changed);
   const hasDefaults = changed.length < settings.length || changed.some((/** @type {any} */ setting) => setting.has_default);
+  /** @type {import("./blocks.js").Columns} */
   const columns = [
     ["Setting", ({ name }) => name, "mono wrap"],
     ["Value", ({ value }) => valueText(value), "mono wrap"],
     hasDefaults && ["Default", (setting) => (setting.has_default ? valueText(setting.default) : ""), "mono wrap soft"],
   ];
-  const rest = [
+  const rest = /** @type {[any[], string][]} */ ([
     [changed.slice(FEW), "more"],
     [settings.slice(changed.length), "at their defaults"],
-  ];
+  ]);
   return html`<${Section} title="Settings">
     ${!settings.length && html`<${Lesson} text="Give the settings to the run, and tables, filters and comparisons have them:" line=${'run = runfolio.init(config={"lr": 0.1, "epochs": 10})'} />`}
     ${changed.length > 0 && html`<${List} label="Settings" columns=${columns} entries=${changed.slice(0, FEW)} />`}
@@ -36,6 +37,7 @@ export function Settings({ run: { settings } }) {
  * @param {{run: any}} properties
  */
 export function Metrics({ run: { metrics } }) {
+  /** @type {import("./blocks.js").Columns} */
   const columns = [
     ["Metric", ({ name }) => html`<a href=${href({ tab: "curves", item: name })}>${name}</a>`, "wrap"],
     ["Best", ({ best }) => number(best), "number"],
@@ -54,7 +56,7 @@ export function Metrics({ run: { metrics } }) {
  */
 export function Results({ run: { results } }) {
   if (!results.length) return null;
-  return html`<${Section} title="Results"><dl class="results">${results.map(({ name, value }) => html`<div key=${name}><dt class="soft wrap">${name}</dt><dd class="wrap">${typeof value === "number" ? number(value) : valueText(value)}</dd></div>`)}</dl></${Section}>`;
+  return html`<${Section} title="Results"><dl class="results">${results.map((/** @type {any} */ { name, value }) => html`<div key=${name}><dt class="soft wrap">${name}</dt><dd class="wrap">${typeof value === "number" ? number(value) : valueText(value)}</dd></div>`)}</dl></${Section}>`;
 }
 
 /**
@@ -65,6 +67,7 @@ export function Checkpoints({ run }) {
   const newestFirst = [...run.checkpoints].reverse();
   const values = newestFirst.map(({ metric }) => metric);
   const metrics = column(values);
+  /** @type {import("./blocks.js").Columns} */
   const columns = [
     ["Name", ({ name, parts }) => html`<span title=${parts.join(", ")}>${name}</span>`, "wrap"],
     ["Step", ({ step }) => step !== null && stepValue(step), "number"],

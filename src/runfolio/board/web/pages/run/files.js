@@ -26,26 +26,30 @@ function files({ folder, artifacts, groups, bytes: total }) {
 /** @param {{artifact: any}} properties */
 function Artifact({ artifact: { name, type, files: entries, left_out: rest = 0, bytes: size = 0, saved, problem } }) {
   const facts = [type, plural(entries.length + rest, "file"), bytes(size), saved && ago(saved)].filter(Boolean).join(", ");
+  /** @type {import("./blocks.js").Columns} */
+  const columns = [
+    ["", ({ path }) => path, "mono wrap"],
+    ["", (file) => bytes(file.bytes), "number"],
+    ["", ({ path, sha }) => html`<a href=${address(blobPath(sha))} download aria-label=${`Download ${path}`}>Download</a>`, "number"],
+  ];
   return html`<details open>
     <summary><strong>${name}</strong> <span class="soft">${facts}</span></summary>
     ${problem && html`<p class="bad">${problem}</p>`}
-    <${List} label=${`Files of ${name}`} entries=${entries} columns=${[
-      ["", ({ path }) => path, "mono wrap"],
-      ["", (file) => bytes(file.bytes), "number"],
-      ["", ({ path, sha }) => html`<a href=${address(blobPath(sha))} download aria-label=${`Download ${path}`}>Download</a>`, "number"],
-    ]} />
+    <${List} label=${`Files of ${name}`} entries=${entries} columns=${columns} />
   </details>`;
 }
 
 /** @param {{group: any}} properties */
 function Group({ group: { name, what, files: count, bytes: size, entries } }) {
+  /** @type {import("./blocks.js").Columns} */
+  const columns = [
+    ["", ({ path }) => path, "mono wrap"],
+    ["", (file) => file.kind ?? bytes(file.bytes), "number"],
+    ["", ({ modified }) => html`<span title=${moment(modified)}>${ago(modified)}</span>`, "soft"],
+  ];
   return html`<details>
     <summary><span class="mono">${name ? `${name}/` : "run folder"}</span><span class="soft">${what}</span><span class="soft">${plural(count, "file")}, ${bytes(size)}</span></summary>
-    <${List} label=${`Files of ${name || "the run folder"}`} entries=${entries} columns=${[
-      ["", ({ path }) => path, "mono wrap"],
-      ["", (file) => file.kind ?? bytes(file.bytes), "number"],
-      ["", ({ modified }) => html`<span title=${moment(modified)}>${ago(modified)}</span>`, "soft"],
-    ]} />
+    <${List} label=${`Files of ${name || "the run folder"}`} entries=${entries} columns=${columns} />
     ${count > entries.length && html`<p class="soft">and ${integer(count - entries.length)} more</p>`}
   </details>`;
 }

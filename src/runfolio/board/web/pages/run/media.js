@@ -54,9 +54,9 @@ function Gallery({ names, steps, problems }) {
 function Names({ names }) {
   return html`<select class="input media-names" aria-label="Which media" value=${view.item.value} onChange=${(/** @type {any} */ event) => patch({ item: event.currentTarget.value })}>
     <option value="">Everything (${plural(names.length, "name")})</option>
-    ${Object.entries(Object.groupBy(names, ({ kind }) => kind)).map(([kind, entries]) => html`<optgroup label=${KINDS[kind]} key=${kind}>
+    ${[...new Set(names.map(({ kind }) => kind))].map((kind) => html`<optgroup label=${KINDS[kind]} key=${kind}>
       <option value=${kind}>All ${KINDS[kind].toLowerCase()}</option>
-      ${entries?.map(({ name }) => html`<option value=${`${kind}/${name}`} key=${name}>${name}</option>`)}
+      ${names.filter((entry) => entry.kind === kind).map(({ name }) => html`<option value=${`${kind}/${name}`} key=${name}>${name}</option>`)}
     </optgroup>`)}
   </select>`;
 }

@@ -33,7 +33,7 @@ export function Picture({ entry: { sha, caption, boxes = [], boxes_left_out: lef
     </a>
     ${layers.length > 0 && html`<div class="layers small">${layers.map((layer) => html`<label key=${layer}><input type="checkbox" checked=${!hidden.includes(layer)} onChange=${() => toggle(layer)} /> ${layer}</label>`)}</div>`}
     <figcaption class="small soft wrap">${[caption, leftOut && `${plural(leftOut, "box", "boxes")} left out`].filter(Boolean).join("; ")}</figcaption>
-    ${boxes.length > 0 && html`<details class="small"><summary>${plural(boxes.length, "box", "boxes")}</summary><${List} label="Boxes" entries=${boxes.slice(0, MOST_LABELS)} columns=${[["", textOf], ["", ({ box }) => box.map((/** @type {number} */ edge) => number(edge, 3)).join(", "), "number soft"]]} /></details>`}
+    ${boxes.length > 0 && html`<details class="small"><summary>${plural(boxes.length, "box", "boxes")}</summary><${List} label="Boxes" entries=${boxes.slice(0, MOST_LABELS)} columns=${[["", textOf], ["", edgesOf, "number soft"]]} /></details>`}
     <ul class="classes small">${Object.entries(classes).map(([value, text]) => html`<li key=${value} class=${`run-${Number(value) % COLOURS}`}><span class=${`swatch ${value === "0" ? "is-clear" : ""}`} aria-hidden="true"></span>${text}</li>`)}</ul>
   </figure>`;
 }
@@ -54,6 +54,11 @@ function Boxes({ boxes, groups, width, height }) {
 /** @param {any} box @returns {string} */
 function groupOf({ group }) {
   return group ?? "boxes";
+}
+
+/** @param {any} box */
+function edgesOf({ box }) {
+  return box.map((/** @type {number} */ edge) => number(edge, 3)).join(", ");
 }
 
 /** @param {any} box */
