@@ -33,6 +33,7 @@ API = (
     ("/api/runs/{key}/files", "GET", "files:files"),
     ("/api/blobs/{key}/{sha}", "GET", "blobs:blob"),
     ("/api/columns", "GET", "picker:columns"),
+    ("/api/curves", "GET", "curves:curves"),
     ("/api/edits", "POST", "edits:edits"),
     ("/api/undo", "POST", "edits:undo"),
     ("/api/trash", "GET", "trash:trash"),

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import sqlite3
 
-from runfolio.board.run_ranking import MAX_RANKED
+import orjson
+
 from runfolio.board.run_selection import SelectedRuns
 from runfolio.query.selection.duplicates import distinct_runs
-from runfolio.query.selection.grouping import differing_settings, naming_settings
+from runfolio.query.selection.grouping import naming_settings
 
 _SETTINGS = 6
 """Maximum number of settings."""
 _RESULTS = ("parameters", "epoch_seconds")
 """Results that are shown if they were recorded."""
+_COMPARED, _SAMPLED = 1_000, 100
+"""Number of the newest runs whose settings are compared, and of those in which settings that only name a run are
+looked for."""
+_VARYING = """
+    SELECT name FROM params JOIN names USING (name_id) WHERE run IN (SELECT value FROM json_each(?)) GROUP BY name_id
+    HAVING count(*) < ? OR count(DISTINCT kind) > 1 OR count(DISTINCT number) > 1 OR count(DISTINCT text) > 1
+        OR count(number) NOT IN (0, count(*))
+    ORDER BY count(*) DESC, name_id"""
 
 
 def default_columns(selected: SelectedRuns) -> list[str]:
     """Return the settings that vary, those of most runs first, and the usual results."""
+    settings = selected.once("varying", lambda: varying_settings(selected, newest=_COMPARED))
     results = [f"summary.{name}" for name in _RESULTS if name in selected.catalog.results]
-    return [*selected.once("varying", lambda: _varying_settings(selected)), *results]
+    return [*(f"params.{name}" for name in settings[:_SETTINGS]), *results]
 
 
-def _varying_settings(selected: SelectedRuns) -> list[str]:
-    """Return the settings that vary, without those that only name a run. Of many runs, the newest are compared."""
-    distinct = distinct_runs(selected.runs(limit=MAX_RANKED)).runs
-    naming = naming_settings(distinct)
-    settings = [name for name in differing_settings(distinct) if name not in naming]
-    counts = Counter(name for run in distinct for name in run.flat_config)
-    settings.sort(key=lambda name: -counts[name])
-    return [f"params.{name}" for name in settings[:_SETTINGS]]
+def varying_settings(selected: SelectedRuns, newest: int | None = None) -> list[str]:
+    """Return the settings that vary, those of most runs first, without settings that only name a run.
+
+    Args:
+        selected: Runs to compare.
+        newest: Compare only so many of the newest runs.
+    """
+    rows = selected.rows(limit=newest)
+    keys = orjson.dumps([row.key for row in rows]).decode()
+
+    def read(connection: sqlite3.Connection) -> list[str]:
+        return [name for (name,) in connection.execute(_VARYING, [keys, len(rows)])]
+
+    varying = selected.board.folio.read_index(read)
+    naming = naming_settings(distinct_runs(selected.board.folio.runs_of(rows[:_SAMPLED])).runs)
+    return [name for name in varying if name not in naming]

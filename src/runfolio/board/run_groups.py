@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from runfolio.board.default_columns import varying_settings
 from runfolio.board.query_args import key_text
-from runfolio.board.run_ranking import Ranking
+from runfolio.board.run_ranking import MAX_RANKED, Ranking
 from runfolio.board.run_selection import SelectedRuns, plain
 from runfolio.errors import NotFound
 from runfolio.query.selection.duplicates import distinct_runs
@@ -14,9 +16,11 @@ from runfolio.query.selection.ranking import BROKEN
 from runfolio.query.selection.seed_groups import SeedGroup, group_by_seed
 
 if TYPE_CHECKING:
+    from runfolio.query.filter.groups import RunGroup
     from runfolio.query.run import RecordedRun
     from runfolio.query.selection.columns import RunsColumn
 
+_NO_RESULT = "No run that ended without an error has a result to group by."
 _MAX_KEYS = 100
 """Maximum number of runs that a group lists."""
 
@@ -45,9 +49,13 @@ def group_page(selected: SelectedRuns, ranking: Ranking, group_by: str, offset: 
 
 
 def _groups(selected: SelectedRuns, ranking: Ranking, group_by: str) -> tuple[list[dict[str, Any]], list[str]]:
+    if ranking.metric is None:
+        return [], [_NO_RESULT]
+    if selected.total > MAX_RANKED:
+        return _many_groups(selected, ranking, ranking.metric, group_by)
     sound = [run for run in distinct_runs(selected.runs()).runs if run.state not in BROKEN]
-    if ranking.metric is None or not sound:
-        return [], ["No run that ended without an error has a result to group by."]
+    if not sound:
+        return [], [_NO_RESULT]
     grouping = group_runs(sound, group_by)
     try:
         statistics = group_by_seed(sound, ranking.metric, ranking.mode, group_by=group_by)
@@ -56,6 +64,45 @@ def _groups(selected: SelectedRuns, ranking: Ranking, group_by: str) -> tuple[li
     rows = [row for row in statistics.rows if row.metric == ranking.metric]
     groups = [_group(row, grouping, selected.selection.where) for row in rows]
     return groups, [*statistics.caption.short, *statistics.caption.details]
+
+
+def _many_groups(
+    selected: SelectedRuns, ranking: Ranking, metric: str, group_by: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the groups of so many runs that SQL groups them; groups are then not compared, and list no runs."""
+    names = [name.strip() for name in group_by.split(",")]
+    if all(name.startswith("-") for name in names):
+        excluded = {name.removeprefix("-").removeprefix("params.") for name in names}
+        varying = selected.once("all varying", lambda: varying_settings(selected))
+        names = [f"params.{name}" for name in varying if name not in excluded]
+    groups = selected.board.folio.groups(
+        names,
+        metric,
+        ranking.mode,
+        experiment=selected.selection.experiment,
+        where=selected.selection.where,
+    )
+    note = f"Groups are compared with each other, and marked, if at most {MAX_RANKED:,} runs are selected."
+    return [_counted_group(group, selected.selection.where) for group in groups], [note]
+
+
+def _counted_group(group: RunGroup, where: str | None) -> dict[str, Any]:
+    shown = {name.removeprefix("params."): plain(value) for name, value in group.values.items()}
+    conditions = [_condition(name, value) for name, value in group.values.items()]
+    return {
+        "label": " ".join(f"{name}={value}" for name, value in shown.items()) or "all runs",
+        "values": shown,
+        "where": _joined(conditions, where) if None not in conditions else None,
+        "n": group.runs,
+        "mean": group.mean,
+        "low": group.low,
+        "high": group.high,
+        "std": group.std,
+        "lowest": group.lowest,
+        "highest": group.highest,
+        "mark": "",
+        "keys": [],
+    }
 
 
 def _group(row: SeedGroup, grouping: Grouping[RecordedRun], where: str | None) -> dict[str, Any]:
@@ -78,15 +125,19 @@ def _group(row: SeedGroup, grouping: Grouping[RecordedRun], where: str | None) -
 
 def _where(members: list[RecordedRun], columns: list[RunsColumn], where: str | None) -> str:
     """Return a filter that selects the runs of a group."""
-    conditions = [_condition(column, column.value(members[0])) for column in columns]
-    if any(condition is None for condition in conditions):
+    conditions = [_condition(column.full_name, column.value(members[0])) for column in columns]
+    if None in conditions:
         conditions = [f"id IN ({', '.join(_quoted(run.id) for run in members)})"]
+    return _joined(conditions, where)
+
+
+def _joined(conditions: Iterable[str | None], where: str | None) -> str:
     return " AND ".join([*([f"({where})"] if where else []), *filter(None, conditions)])
 
 
-def _condition(column: RunsColumn, value: Any) -> str | None:
+def _condition(column: str, value: Any) -> str | None:
     """Return the condition that a column has a value; None if a filter cannot express it."""
-    kind, dot, name = column.full_name.partition(".")
+    kind, dot, name = column.partition(".")
     quoted = f'{kind}{dot}"{name.replace(chr(34), chr(34) * 2)}"' if dot else kind
     if value is None:
         return f"{quoted} IS NULL"

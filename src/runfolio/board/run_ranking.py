@@ -40,7 +40,7 @@ class RankedFigure:
     rank: int | None = None
     """Place in the order, from 1; None if the run has no value, or if it repeats another run."""
     mark: str = ""
-    """`=` if the run cannot be distinguished from the best one; else the mark for differing data."""
+    """`=` if the run cannot be distinguished from the best one, then the mark for other data (`data_match.MARKS`)."""
     data: str = ""
     """Relation between the data of the run and that of the best run (see `data_match.Relation`)."""
     label: str = ""
@@ -156,7 +156,7 @@ def _compare(ranking: Ranking, run: RecordedRun, position: int | None, label: st
     figure = _measure(run, ranking.metric, ranking.mode)
     if row is None or figure.value is None:
         return replace(figure, label=label)
-    mark = "=" if row.tied else row.data.mark
+    mark = f"{'=' * row.tied}{row.data.mark}"
     return replace(figure, label=label, rank=position, mark=mark, data=row.data.relation)
 
 

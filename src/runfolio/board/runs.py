@@ -43,13 +43,17 @@ def _answer(board: BoardState, args: QueryArgs) -> bytes:
     board.wait_for_runs()
     generation, is_scanned = board.generation, board.is_scanned
     selected = SelectedRuns.of(board, args)
-    ranking = rank_runs(selected, args.text("metric"), args.choice("mode", ("", "min", "max"), "") or None)
     offset, limit = args.integer("offset", 0, 0, 10**9), args.integer("limit", _PAGE, 0, _LARGEST_PAGE)
-    answer = {
+    answer: dict[str, Any] = {
         "generation": generation,
         "stale": not is_scanned,
         "total": selected.total,
         "offset": offset,
+    }
+    if limit == 0:  # only the number of runs is needed
+        return json_bytes(answer)
+    ranking = rank_runs(selected, args.text("metric"), args.choice("mode", ("", "min", "max"), "") or None)
+    answer |= {
         "metric": ranking.metric,
         "mode": ranking.mode,
         "heading": ranking.heading,

@@ -90,6 +90,7 @@ class BoardState:
         self._light = anyio.CapacityLimiter(_LIGHT)
         self._heavy = anyio.CapacityLimiter(_HEAVY)
         self._cache: OrderedDict[Hashable, Any] = OrderedDict()
+        self._shared: dict[str, Any] = {}
 
     @property
     def folio(self) -> IndexedFolio:
@@ -179,6 +180,13 @@ class BoardState:
             while len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
         return result
+
+    def shared(self, name: str, create: Callable[[], Result]) -> Result:
+        """Return the object with a name that all requests share. It is created when it is first needed."""
+        with self._lock:
+            if name not in self._shared:
+                self._shared[name] = create()
+            return self._shared[name]
 
     async def in_thread(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs

@@ -13,8 +13,9 @@ from runfolio.board.bodies import Body
 from runfolio.board.query_args import QueryArgs, key_text
 from runfolio.board.replies import RefusedRequest, json_reply
 from runfolio.board.state import BoardState, board_of
-from runfolio.errors import RunfolioError
+from runfolio.errors import RunfolioError, StoreError
 from runfolio.query.index.rows import run_key
+from runfolio.record import disk_use
 from runfolio.record.base.run_document import RUNNING, RunDocument
 
 if TYPE_CHECKING:
@@ -65,18 +66,26 @@ def _document(run: TrashedRun) -> RunDocument | None:
 
 
 def _put(board: BoardState, keys: Sequence[int], confirm: str) -> dict[str, Any]:
-    """Move runs to the trash."""
+    """Move runs to the trash, except those that are running or cannot be moved."""
     board.scan_runs([run.run_path for run in board.runs(list(keys))])  # a run may have started again
     runs = board.runs(list(keys))
-    running = next((run for run in runs if run.state == RUNNING), None)
-    if running is not None:
-        raise RefusedRequest(409, f"{running.name} is running", "stop it first; then it can be deleted")
-    paths = [run.run_path for run in runs]
-    try:
-        board.folio.trash.put(*runs)
-    finally:
-        board.scan_runs(paths)
-    return {"undo": board.undo.add(partial(_restore_paths, board, paths)), "changed": len(runs), "freed": 0}
+    moved, refused = [], []
+    for run in runs:
+        try:
+            if run.state == RUNNING:
+                raise StoreError("it is running; stop it first")
+            size = disk_use.size(run.folder)
+            board.folio.trash.put(run)
+        except RunfolioError as error:
+            refused.append({"key": key_text(run.row.key), "why": str(error)})
+        else:
+            moved.append({"key": key_text(run.row.key), "id": key_text(run.row.key), "bytes": size})
+    board.scan_runs([run.run_path for run in runs])
+    if not moved:
+        raise RefusedRequest(409, f"{runs[0].name} was not deleted: {refused[0]['why']}")
+    paths = [run.run_path for run in runs if key_text(run.row.key) in {entry["key"] for entry in moved}]
+    undo = board.undo.add(partial(_restore_paths, board, paths))
+    return {"undo": undo, "changed": len(moved), "freed": 0, "moved": moved, "refused": refused}
 
 
 def _restore(board: BoardState, keys: Sequence[int], confirm: str) -> dict[str, Any]:

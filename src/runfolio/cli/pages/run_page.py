@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from runfolio.record.points.metric_summary import MetricSummary
 
 ARCHITECTURE = "architecture"
-"""Name of the logged string in which a training run records its layers."""
+"""Name of the logged text with the layers of a training run."""
 _LAST_WORDS = 5
 _MOST_RESULTS = 100
 """Maximum number of results, and also of metrics, that are printed unless `--all` is given."""
