@@ -4,7 +4,8 @@ import { useState } from "preact/hooks";
 import { Button } from "../parts/button.js";
 import { Field } from "../parts/field.js";
 import { html } from "../parts/html.js";
-import { Menu, MenuItem } from "../parts/menu.js";
+import { Menu } from "../parts/menu.js";
+import { ChoiceMenu } from "./choice_menu.js";
 import { ExportMenu } from "./export_menu.js";
 import { SmoothingSlider } from "./smoothing.js";
 
@@ -45,15 +46,11 @@ export function PanelHeader({ title, splits, settings, change, xChoices, xName, 
   return html`<header class="panel-head">
     <h3 class="panel-name"><span class="panel-title one-line" title=${title}>${title}</span>${dashes.length > 1 && html`<span class="panel-dashes soft one-line">${dashes.join(", ")}</span>`}</h3>
     <div class="panel-controls" role="group" aria-label=${`Settings of ${title}`}>
-      <${Menu} label=${xName} title=${`x axis of ${title}`} align="right">
-        ${(/** @type {() => void} */ close) => choices(xChoices, xName, (value) => change({ x: value }), close)}
-      </${Menu}>
+      <${ChoiceMenu} label=${xName} title=${`x axis of ${title}`} align="right" options=${xChoices} value=${xName} choose=${(/** @type {string} */ value) => change({ x: value })} />
       <${Menu} label=${smooth ? `smoothed ${smooth}` : "raw"} title=${`Smoothing of ${title}`} align="right">
         <div class="panel-form"><${SmoothingSlider} value=${smooth} change=${(/** @type {number} */ value) => change({ smooth: value })} explained /></div>
       </${Menu}>
-      <${Menu} label=${textOf(LOG_CHOICES, log)} title=${`Scale of the axes of ${title}`} align="right">
-        ${(/** @type {() => void} */ close) => choices(LOG_CHOICES, log, (value) => change({ log: value }), close)}
-      </${Menu}>
+      <${ChoiceMenu} label=${logText(log)} title=${`Scale of the axes of ${title}`} align="right" options=${LOG_CHOICES} value=${log} choose=${(/** @type {string} */ value) => change({ log: value })} />
       <${Menu} label=${ylim ? limitsText(ylim) : "limits"} title=${`Limits of y of ${title}`} align="right">
         ${(/** @type {() => void} */ close) => html`<${Limits} ylim=${ylim} change=${change} close=${close} />`}
       </${Menu}>
@@ -64,25 +61,9 @@ export function PanelHeader({ title, splits, settings, change, xChoices, xName, 
   </header>`;
 }
 
-/** @param {[string, string][]} options @param {string} value */
-function textOf(options, value) {
-  return options.find(([option]) => option === value)?.[1] ?? value;
-}
-
-/**
- * @param {[string, string][]} options
- * @param {string} value
- * @param {(value: string) => void} choose
- * @param {() => void} close
- */
-function choices(options, value, choose, close) {
-  const pick = (/** @type {string} */ option) => () => {
-    choose(option);
-    close();
-  };
-  return options.map(
-    ([option, text]) => html`<${MenuItem} key=${option} chosen=${option === value} onClick=${pick(option)}>${text}</${MenuItem}>`,
-  );
+/** @param {string} log */
+export function logText(log) {
+  return LOG_CHOICES.find(([value]) => value === log)?.[1] ?? "";
 }
 
 /** @param {[number | null, number | null]} ylim */
