@@ -19,6 +19,7 @@ import pytest
 import runfolio
 
 from ..forked import Forked, Process
+from .http_client import Client
 
 T = TypeVar("T")
 _HERE = Path(__file__).parent
@@ -92,6 +93,11 @@ class Board:
     process: subprocess.Popen[str]
 
     @property
+    def access(self) -> tuple[str, str]:
+        """Address and token."""
+        return self.url, self.token
+
+    @property
     def link(self) -> str:
         """Address that a browser opens."""
         return f"{self.url}/?token={self.token}"
@@ -112,6 +118,23 @@ def board_server(tmp_path: Path) -> Iterator[Callable[..., Board]]:
         process.terminate()
     for process in processes:
         process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def reading_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
+    """Start one server on `recorded_store` for all tests that change nothing."""
+    folder = tmp_path_factory.mktemp("reading_board")
+    env = {**os.environ, "RUNFOLIO_CACHE": str(folder / "cache")}
+    board = start_board(recorded_store, folder / "output.txt", env=env)
+    yield board
+    board.process.terminate()
+    board.process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def reader(reading_board: Board) -> Client:
+    """Program that reads from the server `reading_board`, which has looked at the whole store."""
+    return Client(reading_board.url, reading_board.token).wait_for_scan()
 
 
 def start_board(store: Path, output: Path, *flags: str, env: Mapping[str, str] | None = None) -> Board:

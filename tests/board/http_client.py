@@ -37,7 +37,18 @@ class Client:
 
     def __init__(self, url: str, token: str | None) -> None:
         self.host = urlsplit(url).netloc
+        self.port = urlsplit(url).port
         self._token = token
+
+    @property
+    def authorization(self) -> str:
+        """Header line with the token."""
+        return f"Authorization: Bearer {self._token}"
+
+    @property
+    def cookie(self) -> str:
+        """Cookie with the token, as a browser sends it."""
+        return f"runfolio-{self.port}={self._token}"
 
     def wait_for_scan(self) -> Client:
         """Wait until the server has looked at all folders."""
@@ -71,14 +82,14 @@ class Client:
         """Send bytes and return the answer. HTTP clients would correct the requests that some tests send."""
         with socket.create_connection(address(self.host), timeout=timeout_s) as connection:
             connection.sendall(data)
-            response = http.client.HTTPResponse(connection)
+            response = http.client.HTTPResponse(connection, method=data.partition(b" ")[0].decode())
             response.begin()
             return Reply(response.status, response.headers, response.read())
 
     def request(self, path: str, headers: str = "", method: str = "GET", host: str | None = None) -> Reply:
         """Send a request line and header lines as they are, with the token."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host if host is None else host}"]
-        lines += [f"Authorization: Bearer {self._token}"] if self._token else []
+        lines += [self.authorization] if self._token else []
         text = "\r\n".join([*lines, "Connection: close", *headers.splitlines(), "", ""])
         return self.send_raw(text.encode("latin-1"))
 

@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, sync_playwright
 
-from ..conftest import Board, start_board
+from ..conftest import Board
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -47,17 +47,6 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium
         chromium.close()
-
-
-@pytest.fixture(scope="session")
-def reading_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    """Start one server on `recorded_store` for all tests that change nothing."""
-    folder = tmp_path_factory.mktemp("reading_board")
-    env = {**os.environ, "RUNFOLIO_CACHE": str(folder / "cache")}
-    board = start_board(recorded_store, folder / "output.txt", env=env)
-    yield board
-    board.process.terminate()
-    board.process.wait(10)
 
 
 class CheckedPage:
