@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -30,6 +30,14 @@ class Reply(NamedTuple):
     def error(self) -> Any:
         """Description of the error."""
         return self.json["error"]
+
+
+class Event(NamedTuple):
+    """Event of the live stream."""
+
+    kind: str
+    data: Any
+    id: str | None
 
 
 class Client:
@@ -77,6 +85,23 @@ class Client:
             return Reply(response.status, response.headers, response.read())
         finally:
             connection.close()
+
+    def events(self, headers: str = "", timeout_s: float = 30.0) -> Generator[Event, None, None]:
+        """Yield the events of the live stream."""
+        with socket.create_connection(address(self.host), timeout=timeout_s) as connection:
+            lines = ["GET /api/live HTTP/1.1", f"Host: {self.host}", self.authorization, *headers.splitlines()]
+            connection.sendall("\r\n".join([*lines, "", ""]).encode())
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            assert response.status == 200
+            fields: dict[str, str] = {}
+            for line in response:
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if "data" in fields and not name:
+                    yield Event(fields["event"], orjson.loads(fields["data"]), fields.get("id"))
+                    fields = {}
+                elif name:
+                    fields[name] = value
 
     def send_raw(self, data: bytes, timeout_s: float = 20.0) -> Reply:
         """Send bytes and return the answer. HTTP clients would correct the requests that some tests send."""
