@@ -36,46 +36,46 @@ def every_route() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("method", "path"), every_route())
-def test_no_route_answers_without_the_token(reading_board, method, path):
-    client = Client(reading_board.url, None)
+def test_no_route_answers_without_the_token(guarded_board, method, path):
+    client = Client(guarded_board.url, None)
     headers = {"Content-Type": "application/json", "X-Runfolio": "1"}
     assert client.send(method, path, headers, b"{}" if method == "POST" else None).status == 401
 
 
 @pytest.mark.parametrize("path", VARIANTS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_no_spelling_of_a_path_avoids_the_token(reading_board, path, method):
-    assert Client(reading_board.url, None).request(path, method=method).status == 401
+def test_no_spelling_of_a_path_avoids_the_token(guarded_board, path, method):
+    assert Client(guarded_board.url, None).request(path, method=method).status == 401
 
 
-def test_page_without_the_token_says_how_to_open_it(reading_board):
-    reply = Client(reading_board.url, None).get("/e/digits")
+def test_page_without_the_token_says_how_to_open_it(guarded_board):
+    reply = Client(guarded_board.url, None).get("/e/digits")
     assert reply.status == 401
     assert b"runfolio board" in reply.body
 
 
-def test_link_exchanges_the_token_for_a_cookie(reading_board):
-    client = Client(reading_board.url, None)
-    reply = client.get(f"/e/a%2Fb?v=1&token={reading_board.token}&where=lr%20%3C%201")
+def test_link_exchanges_the_token_for_a_cookie(guarded_board):
+    client = Client(guarded_board.url, None)
+    reply = client.get(f"/e/a%2Fb?v=1&token={guarded_board.token}&where=lr%20%3C%201")
     cookie = reply.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
-    assert reading_board.token.encode() not in reply.body
+    assert guarded_board.token.encode() not in reply.body
     assert b'url=./a%2Fb?v=1&amp;where=lr%20%3C%201"' in reply.body
     assert reply.headers["Cache-Control"] == "no-store"
     assert client.get("/api/store", {"Cookie": cookie.partition(";")[0]}).status == 200
 
 
-def test_ticket_opens_the_board_once(reading_board, reader):
+def test_ticket_opens_the_board_once(guarded_board, reader):
     ticket = reader.get("/api/ticket").json["ticket"]
-    stranger = Client(reading_board.url, None)
+    stranger = Client(guarded_board.url, None)
     assert stranger.get(f"/?ticket={ticket}").status == 200
     assert stranger.get(f"/?ticket={ticket}").status == 401
     assert stranger.get("/api/ticket").status == 401
 
 
-def test_token_in_the_address_of_the_api_is_not_accepted(reading_board):
-    assert Client(reading_board.url, None).get(f"/api/store?token={reading_board.token}").status == 400
+def test_token_in_the_address_of_the_api_is_not_accepted(guarded_board):
+    assert Client(guarded_board.url, None).get(f"/api/store?token={guarded_board.token}").status == 400
 
 
 def test_tokens_are_long_random_and_private(board_store, board_server, cache):

@@ -1,4 +1,4 @@
-"""Start of the board's server: socket, address, token, and the threads beside the requests."""
+"""Start of the board's server: socket, address, token, and the threads that run in addition to the requests."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _allowed_hosts(options: BoardOptions) -> frozenset[str]:
-    """Return the names, besides those of this machine, under which the board may be opened."""
+    """Return the names that the board may be opened under, in addition to the names of this machine."""
     own = () if is_loopback(options.host) or options.host in ("0.0.0.0", "::", "") else (options.host,)  # noqa: S104
     return host_names((*own, *options.allowed_hosts)) | (
         host_names([options.host]) if is_loopback(options.host) else frozenset()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection
+from typing import TypeVar
 from urllib.parse import unquote_plus
 
 from starlette.requests import Request
 
 from runfolio.board.replies import RefusedRequest
 
+Choice = TypeVar("Choice", bound=str)
 MAX_RUNS = 1_000
 """Maximum number of runs that one request can name."""
 _LONGEST = 10_000
@@ -52,15 +54,16 @@ class QueryArgs:
         return _decoded(self._raw.get(name, ""), name) or default
 
     def flag(self, name: str) -> bool:
-        """Return whether a switch is on: `1` or `true`, rather than `0`, `false` or absent."""
+        """Return whether a switch is on (`1` or `true`). It is off if it is `0`, `false` or absent."""
         return self.choice(name, ("", "0", "1", "false", "true"), "") in ("1", "true")
 
-    def choice(self, name: str, allowed: Collection[str], default: str) -> str:
+    def choice(self, name: str, allowed: Collection[Choice], default: Choice) -> Choice:
         """Return one of the allowed values."""
         value = _decoded(self._raw[name], name) if name in self._raw else default
-        if value not in allowed:
-            raise RefusedRequest(400, f"{name} cannot be {value[:80]!r}", allowed=[text for text in allowed if text])
-        return value
+        for choice in allowed:
+            if choice == value:
+                return choice
+        raise RefusedRequest(400, f"{name} cannot be {value[:80]!r}", allowed=[text for text in allowed if text])
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         """Return an integer between two bounds."""

@@ -18,9 +18,9 @@ _NOTEBOOKS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
 def continue_command(run: RunView) -> str | None:
     """Return the shell command that continues a run with its own script, or None if the record does not contain it.
 
-    None is also returned for a notebook, for several ranks, whose launcher is not recorded, and for a command with
-    characters that a terminal would not show. The variable `RUNFOLIO_RUN_ID` makes `runfolio.init` in the script
-    continue the run, unless the script itself recorded that the run has finished.
+    A notebook has no such command. The launcher of several ranks is not recorded. A command with characters that a
+    terminal does not show is not returned either. The variable `RUNFOLIO_RUN_ID` makes `runfolio.init` continue the
+    run, unless the script itself recorded that the run has finished.
     """
     start = run.code.info
     words = _program_words(start)

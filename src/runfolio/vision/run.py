@@ -131,7 +131,8 @@ def _resume(
     # bit-identical.
     step = None if checkpoint else _BEFORE_FIRST_POINT
     policy = _checkpoint_policy(settings)
-    runfolio.seed_everything(settings.seed)  # records the seed; the random states of the checkpoint are restored later
+    # This call records the seed; the random states of the checkpoint are restored later.
+    runfolio.seed_everything(settings.seed)
     with (
         deterministic_algorithms(settings.deterministic),
         runfolio.resume(

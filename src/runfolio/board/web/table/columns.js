@@ -34,7 +34,7 @@ const FIELDS = {
   experiment: { heading: "Experiment", kind: "text", natural: 136 },
   created: { heading: "Created", kind: "time", natural: 116 },
   duration_s: { heading: "Duration", kind: "duration", natural: 108 },
-  tags: { heading: "Tags", kind: "tags", natural: 148 },
+  tags: { heading: "Tags", kind: "tags", natural: 172 },
   notes: { heading: "Note", kind: "text", natural: 220 },
   archived: { heading: "Archived", kind: "boolean", natural: 96 },
   series: { heading: "Series", kind: "text", natural: 136 },
@@ -161,9 +161,9 @@ function defaults(reply) {
     reply.metric ? "@value" : "",
     reply.band || reply.fields?.low?.some((low) => low !== null) ? "@interval" : "",
     reply.sparks?.some(Boolean) ? "@spark" : "",
+    reply.fields?.notes?.some(Boolean) ? "notes" : "",
     ...(reply.columns ?? []).map(({ name }) => name),
     "duration_s",
-    reply.fields?.notes?.some(Boolean) ? "notes" : "",
     "@why",
   ];
   return names.filter(Boolean).map((name) => ({ name, width: null, pinned: name === "name" }));
@@ -210,10 +210,10 @@ function column(name, look, pinned, sort = UNSORTABLE.has(name) ? null : name) {
   return { name, heading, kind: look.kind, natural, width: natural, pinned, sort, metric: null, aggregate: null };
 }
 
-/** Insert a new column before the reason of the end, which is long and therefore last. */
-function insert(/** @type {Entry[]} */ entries, /** @type {string} */ name) {
-  const why = entries.findIndex((entry) => entry.name === "@why");
-  entries.splice(why < 0 ? entries.length : why, 0, { name, width: null, pinned: false });
+/** Insert a new column after the main figure, where it is seen. @param {Entry[]} entries @param {string} name */
+function insert(entries, name) {
+  const figure = entries.findLastIndex((entry) => ["name", "state", "@value", "@interval", "@spark"].includes(entry.name));
+  entries.splice(figure + 1, 0, { name, width: null, pinned: false });
 }
 
 /** @param {Entry[]} entries @param {string} name @param {number} by */

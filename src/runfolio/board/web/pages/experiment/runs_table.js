@@ -36,7 +36,7 @@ const shared = {
   activeColumn,
   drawn: computed(() => new Set(drawn.value)),
   atStep: computed(() => pinned.value?.values ?? null),
-  colour: (/** @type {string} */ key) => (drawn.value.includes(key) ? colourIndex(key) : -1),
+  colour: (/** @type {string} */ key) => (drawn.value.includes(key) || key.startsWith("group:") ? colourIndex(key) : -1),
   href: (/** @type {string} */ key) => href({ page: "run", run: key, experiment: null }),
   toggleDrawn,
   filterBy: (/** @type {string} */ condition) => patch({ where: and(view.where.value, condition) }),
@@ -61,7 +61,7 @@ export function RunsTable() {
   const error = runs.error.value;
   const isEmpty = reply.total === 0 && view.where.value !== "" && !runs.stale.value;
   const row = editing.value;
-  return html`<div class=${`runs-table ${runs.stale.value ? "stale" : ""} ${selection.value.keys.size ? "selecting" : ""}`}>
+  return html`<div class=${`runs-table ${selection.value.keys.size ? "selecting" : ""}`}>
     ${selection.value.keys.size > 0 ? html`<${Bulk} scroller=${scroller} />` : html`<${Toolbar} narrow=${narrow.value} />`}
     ${error && error.position == null && html`<${Failure} error=${error} retry=${runs.refresh} />`}
     ${isEmpty ? html`<${NoMatch} />` : html`<${Grid} scroller=${scroller} showRow=${setSheet} />`}
@@ -103,6 +103,7 @@ function Grid({ scroller, showRow }) {
     change=${changeColumns}
     shared=${use}
     narrow=${isNarrow}
+    busy=${runs.loading.value}
     selectAll=${!isNarrow && html`<${SelectAll} />`}
     suffixes=${pinned.value && { at: `at ${stepValue(pinned.value.x)}` }}
     onKeyDown=${(/** @type {KeyboardEvent} */ event) => onGridKey(event, scroller)}
@@ -161,5 +162,5 @@ function marksOf(reply) {
 }
 
 function knownTags() {
-  return [...new Set(rows.loaded().flatMap((row) => (row.tags ?? []).map(tagText)))].sort();
+  return [...new Set(rows.loaded().flatMap(({ tags = [] }) => tags))].sort();
 }

@@ -19,7 +19,7 @@ const MOST_AT_STEP = 4;
 export const rows = new Rows((offset, limit, abort) => get(runsPath(offset, limit), { signal: abort }));
 
 /** @type {import("@preact/signals").Signal<import("../../table/selection.js").Selection>} */
-export const selection = signal(NOTHING);
+export const selection = signal(replaced(NOTHING, view.only.peek()));
 
 /** Column with the cursor. */
 export const activeColumn = signal(0);
