@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +23,8 @@ _LOOK_S = 0.5
 """Seconds between two checks of the files of running runs."""
 _MIN_SCAN_S, _MAX_SCAN_S = 2.0, 60.0
 """Minimum and maximum number of seconds between two scans of the store."""
-_SCAN_SHARE = 0.05
-"""Maximum share of the time that scans may take."""
+_CPU_SHARE, _TIME_SHARE = 0.05, 0.25
+"""Maximum shares of the processor's time and of the time that scans may take."""
 _PUBLISH_S = 1.0
 """Seconds between two updates with the runs that a long scan has read so far."""
 _GROWING = (METRICS, CONSOLE, MEDIA)
@@ -71,14 +72,14 @@ class StoreWatcher(threading.Thread):
         self._look_at_running()
 
     def _scan(self) -> None:
-        start = steady()
+        start, start_cpu = steady(), time.thread_time()
         try:
             has_news = self._board.scan()
             self._note_running()
             self._board.publish(has_news=has_news)
         finally:
-            duration = steady() - start
-            self._next_scan = steady() + min(max(duration / _SCAN_SHARE, _MIN_SCAN_S), _MAX_SCAN_S)
+            pause_s = max((steady() - start) / _TIME_SHARE, (time.thread_time() - start_cpu) / _CPU_SHARE)
+            self._next_scan = steady() + min(max(pause_s, _MIN_SCAN_S), _MAX_SCAN_S)
 
     def _publishing(self, folders: list[str]) -> Iterator[str]:
         """Yield the folders to read, and publish the runs that were read so far every second."""

@@ -25,8 +25,9 @@
  */
 
 /** @typedef {{name: string, width: number | null, pinned: boolean}} Entry */
+/** @typedef {{heading: string, kind: string, natural: number}} Look */
 
-/** Columns whose values are in the fields of every reply, so the server is not asked for them. */
+/** Columns whose values are in the fields of every reply, so the server is not asked for them. @type {Record<string, Look>} */
 const FIELDS = {
   name: { heading: "Run", kind: "name", natural: 224 },
   state: { heading: "State", kind: "state", natural: 108 },
@@ -40,6 +41,7 @@ const FIELDS = {
   series: { heading: "Series", kind: "text", natural: 136 },
   lineage: { heading: "Lineage", kind: "text", natural: 136 },
 };
+/** @type {Record<string, Look>} */
 const SPECIAL = {
   "@value": { heading: "", kind: "value", natural: 108 },
   "@interval": { heading: "95 % interval", kind: "interval", natural: 184 },
@@ -62,6 +64,7 @@ export function headingOf(name, heading) {
 /** Order of the ranking, which is the order of a table that is not sorted otherwise. */
 export const RANK = "rank";
 const UNSORTABLE = new Set(["tags", "lineage", "archived"]);
+/** @type {Record<string, number>} */
 const NATURAL = { number: 76, boolean: 72, time: 112, text: 112, mixed: 96 };
 const NARROWEST = 48;
 const WIDEST = 800;
@@ -185,7 +188,7 @@ function ofField(name, pinned, reply) {
 function fromReply(name, pinned, reply) {
   if (name === "@why" && !reply.groups) return { ...column(name, SPECIAL[name], pinned), sort: "reason" };
   if (name in SPECIAL && !reply.metric) return null;
-  if (name === "@value") return { ...column(name, { ...SPECIAL[name], heading: reply.metric }, pinned, reply.groups ? null : RANK), metric: reply.metric ?? null };
+  if (name === "@value") return { ...column(name, { ...SPECIAL[name], heading: reply.metric ?? "" }, pinned, reply.groups ? null : RANK), metric: reply.metric ?? null };
   if (name in SPECIAL) return column(name, SPECIAL[name], pinned, null);
   const { heading = name, kind = "mixed" } = reply.columns?.find((other) => other.name === name) ?? {};
   const [metric = null, aggregate = null] = aggregateOf(name) ?? [];
@@ -199,7 +202,7 @@ function atStep(metric) {
 
 /**
  * @param {string} name
- * @param {{heading: string | null | undefined, kind: string, natural: number}} look
+ * @param {Look} look
  * @param {boolean} pinned
  * @param {string | null} [sort]
  * @returns {Column}

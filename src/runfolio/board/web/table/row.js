@@ -76,6 +76,7 @@ function NameCell({ row, index, shared, selected, opened, narrow, context }) {
     return html`<div class="name-cell">
       ${check}
       <button type="button" class="fold" tabindex="-1" aria-expanded=${opened} aria-label=${`${opened ? "Close" : "Open"} ${name}`} onClick=${() => shared.open(index)}>${opened ? "▾" : "▸"}</button>
+      <span class="swatch of-group" aria-hidden="true"></span>
       <${Middle} text=${name} />
     </div>`;
   }
