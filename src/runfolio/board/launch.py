@@ -195,7 +195,7 @@ def _allowed_hosts(options: BoardOptions) -> frozenset[str]:
 
 def _url(options: BoardOptions, port: int) -> str:
     if options.uds:
-        return "http://localhost"
+        return f"http://localhost:{DEFAULT_PORT}"  # at the other end of an SSH tunnel
     host = options.host.strip("[]")
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"

@@ -86,9 +86,7 @@ def test_running_run_is_not_deleted(
     expect(rows(page)).to_have_count(1)
 
 
-def test_read_only_board_offers_no_changes(
-    open_page: OpenPage, board_server: StartBoard, changing_store: Path
-) -> None:
+def test_read_only_board_offers_no_changes(open_page: OpenPage, board_server: StartBoard, changing_store: Path) -> None:
     page = open_page("/e/digits?layout=table", board=board_server(changing_store, "--read-only"))
     expect(rows(page)).to_have_count(8)
 

@@ -27,6 +27,7 @@ import { archive, onGridKey, open, pointAt, selectTo, startEdit, toggle, useTabl
 import { activeColumn, columns, isOpened, question, rowAt, rows, scale, selection, total, want } from "./table_state.js";
 import { CopyMenu, Toolbar, changeColumns } from "./table_toolbar.js";
 
+/** Height of a row in pixels, by density. @type {Record<string, number>} */
 const HEIGHTS = { normal: 30, compact: 24, narrow: 48 };
 
 /** What all rows share; rows are drawn again only when a signal in it changes for them. */
