@@ -4,10 +4,10 @@ import { Menu, MenuItem } from "../parts/menu.js";
 
 /**
  * Word that opens a menu of choices, and closes it when one is taken.
- * @param {{label: string, title: string, align?: string, options: [value: string, text: string][], value: string, choose: (value: string) => void}} props
+ * @param {{label: string, title: string, align?: string, class?: string, options: [value: string, text: string][], value: string, choose: (value: string) => void}} props
  */
-export function ChoiceMenu({ label, title, align, options, value, choose }) {
-  return html`<${Menu} label=${label} title=${title} align=${align}>
+export function ChoiceMenu({ label, title, align, class: extra, options, value, choose }) {
+  return html`<${Menu} label=${label} title=${title} align=${align} class=${extra}>
     ${(/** @type {() => void} */ close) =>
       options.map(([option, text]) => {
         const take = () => {
