@@ -1,4 +1,4 @@
-"""Tree of all commands, in the order in which a new user needs them."""
+"""Tree of all commands. Commands that a new user needs first come first."""
 
 from __future__ import annotations
 

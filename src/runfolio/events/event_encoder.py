@@ -32,8 +32,8 @@ class EventEncoder:
 
     Each tag belongs to one TensorBoard plugin. If two values have the same name but belong to different plugins, the
     later value gets its kind as a suffix, such as `name (image)`. A metric `CHART/LINE` that belongs to a chart is not
-    written to the file of the run. Instead, each line has its own file, in which the tag is the chart's name, so that
-    TensorBoard draws the lines in one card.
+    written to the file of the run. Instead, each line has its own file, and its tag is the chart's name, so that
+    TensorBoard draws all lines in one card.
     """
 
     def __init__(self, charts: Collection[str] = ()) -> None:
@@ -136,7 +136,7 @@ class EventEncoder:
         """Encode each number in the summary as the scalar `summary/NAME`.
 
         Its step is the last step of the attempt. TensorBoard drops all earlier points of a tag when a lower step
-        follows, so a result must neither share the tag of a metric nor have a lower step.
+        follows. Therefore a result has its own tag, and its step is never lower.
         """
         numbers = {key: as_number(value) for key, value in _flat(document.summary).items()}
         values = [
@@ -167,7 +167,7 @@ class EventEncoder:
         if kind == "video":
             width, height = content.get("width", 0), content.get("height", 0)
         else:
-            width, height = struct.unpack_from(">II", file_content, 16)  # from the first chunk of a PNG file
+            width, height = struct.unpack_from(">II", file_content, 16)  # in the first chunk of a PNG
             if boxes := content.get("boxes"):
                 file_content = draw_boxes(file_content, boxes)
         # 4: RGBA; TensorBoard passes the file to the browser unchanged
@@ -236,7 +236,7 @@ def _metadata(plugin: str, description: str = "") -> m.Metadata:
 
 
 def _text(text: bytes) -> m.Tensor:
-    return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # a scalar, since a vector is shown as a table
+    return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # TensorBoard shows a vector as a table
 
 
 def _hparam(value: Any) -> m.Hparam:

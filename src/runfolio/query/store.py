@@ -137,8 +137,8 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         """Return an outline of a metric's curve for each run, in order; None if a run has no sparkline of the metric.
 
         The index has sparklines of up to four main metrics per run, such as `val/acc` and `train/loss`. A sparkline
-        consists of 64 little-endian float32 numbers. Each is the last finite value in one of 64 equal parts of the
-        range of steps, or NaN if that part has no finite value.
+        consists of 64 little-endian float32 numbers. Each number belongs to one of 64 equal parts of the range of
+        steps. It is the last finite value in this part, or NaN if there is none.
 
         Args:
             metric: Name of the metric.
@@ -152,8 +152,8 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         The columns are `id`, `name`, `experiment`, `state`, `created` (UTC) and `duration_s`; `lineage`, such as
         `reproduction of net (k3f9x2ab)`, if a run is a fork or a reproduction; `params.lr` for each config value;
         `metrics.val/acc` for the last value of each metric; `metrics.val/acc.best` for its best value, if its name
-        shows the direction; and `summary.x` for each result. A column whose values are of several types is a column of
-        strings.
+        shows the direction; and `summary.x` for each result. If the values of a column have several types, it becomes a
+        column of strings.
         """
         return runs_frame(self)
 
@@ -429,7 +429,8 @@ class Folio:
 
 
 class IndexedFolio(Folio):
-    """Store whose calls answer from the index as it is. Only `scan` looks at the folders. A server uses it.
+    """Store that is read from the index without a scan of the folders. Only `scan` looks at the folders. A server uses
+    it.
 
     Args:
         store: Folder of the store, which need not exist yet.

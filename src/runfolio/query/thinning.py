@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.intp]
 _KEPT = 4
-"""Maximum number of points to keep in a column without gaps. Curves with at most as many per column are not thinned."""
+"""Maximum number of points to keep in a column without gaps. A curve that has at most this many points per column is
+not thinned."""
 
 
 def thinned_indices(

@@ -153,7 +153,7 @@ class Run:
             if step is not None and step.__class__ is not int:
                 return self.recorder.append(_scalars(moment, step, copied))
             return self.recorder.append((moment, step, copied))
-        except Exception as error:  # same as `guarded`, whose wrapper would slow down each call
+        except Exception as error:  # this does the same as `guarded`, whose wrapper would slow down each call
             self._note_failure("log", error if issubclass(type(values), Mapping) else _no_dict(values))
 
     @guarded(None)
@@ -221,9 +221,9 @@ class Run:
         """Record audio.
 
         Args:
-            audio: Samples as an array or tensor [samples] or [channels, samples], floats from -1 to 1 or int16, which
-                are stored as 16-bit WAV; or a WAV, FLAC, OGG or MP3 file as a path, a binary file object or bytes,
-                which is stored unchanged.
+            audio: Samples as an array or tensor [samples] or [channels, samples], floats from -1 to 1 or int16; they
+                are stored as 16-bit WAV. Alternatively, a WAV, FLAC, OGG or MP3 file as a path, a binary file object or
+                bytes, which is stored unchanged.
             sample_rate: Samples per second; required for an array. A file contains its own rate.
         """
         from runfolio.tracking.media import audio as audio_content
@@ -239,9 +239,9 @@ class Run:
 
         Args:
             frames: An array or tensor [frames, channels, height, width], [frames, height, width, channels] or
-                [frames, height, width], with values as in `log_image`, or a list of images of the same size, which are
-                stored as an animated WebP; or an MP4, WebM, WebP or GIF file as a path, a binary file object or bytes,
-                which is stored unchanged.
+                [frames, height, width], with values as in `log_image`, or a list of images of the same size; they are
+                stored as an animated WebP. Alternatively, an MP4, WebM, WebP or GIF file as a path, a binary file
+                object or bytes, which is stored unchanged.
             fps: Frames per second of an array or list.
         """
         from runfolio.tracking.media import video as video_content
@@ -289,8 +289,8 @@ class Run:
         """Record a mesh, or a point cloud if no faces are passed.
 
         Args:
-            vertices: Positions as an array or tensor [vertices, 3], which are stored as binary PLY; or a PLY, GLB, STL
-                or OBJ file as a path, a binary file object or bytes, which is stored unchanged.
+            vertices: Positions as an array or tensor [vertices, 3], which are stored as binary PLY. Alternatively, a
+                PLY, GLB, STL or OBJ file as a path, a binary file object or bytes, which is stored unchanged.
             faces: Vertex indices of each triangle: [faces, 3].
             colors: Red, green and blue of each vertex [vertices, 3], as floats from 0 to 1 or integers from 0 to 255.
         """
@@ -470,8 +470,8 @@ class Run:
         warning.
 
         Args:
-            targets: Objects with a `load_state_dict`, by the name of their saved state, such as `model=model`. If any
-                are passed, all random generators are restored too.
+            targets: Objects with a `load_state_dict`, by the name of their saved state, such as `model=model`. If
+                targets are passed, all random generators are restored too.
         Raises:
             NotFound: The checkpoint does not exist, or has no state with the name of a target.
             ConfigError: A target has no `load_state_dict`, or the saved state does not fit the target; the message says

@@ -135,7 +135,7 @@ def test_runs_that_share_a_seed_are_pointed_out(store, write):
     runs = open_folio(store).runs()
 
     assert (
-        "The 3 runs with lr=0.1 have only 2 different seeds: the interval is too narrow."
+        "The 3 runs with lr=0.1 have only 2 different seeds, so the interval is too narrow."
         in group_by_seed(runs).caption.short
     )
     assert not any("different seed" in text for text in group_by_seed(runs[:2]).caption.short)

@@ -53,16 +53,16 @@ def compare(
     """Compare the named runs, or all runs that match the filters.
 
     One row per run shows its results, and the settings in which the runs differ. A metric's column shows its value in
-    the summary or, if the summary lacks the metric, the best value of the curve; the heading says which value it is. If
-    the last value of a curve is not the best, an additional column shows the last value. JSON and CSV contain the last
-    and the best value of every metric.
+    the summary. If the summary lacks the metric, the column shows the best value of the curve. The heading says which
+    value it is. If the last value of a curve is not the best, an additional column shows the last value. JSON and CSV
+    contain the last and the best value of every metric.
 
     If all compared runs recorded answers to the same items (`run.log_answers`), McNemar's test shows whether their
     accuracies differ by chance. Otherwise, repeat each run with several seeds and use --group-by -seed.
 
     --group-by shows the results of groups of runs. For example, -seed combines runs that differ only in their seed.
-    Settings that differ in every run and only name its output, such as a folder, are not used for grouping.
-    Reproductions and duplicate copies of a run are excluded.
+    Settings that only name the output of a run, such as a folder, are not used for grouping. Reproductions and
+    duplicate copies of a run are excluded.
 
     \b
     runfolio compare k3f9 a7x2

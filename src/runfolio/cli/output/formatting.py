@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from runfolio.record.base.byte_sizes import byte_size as byte_size
+
 MISSING = "-"
 """String that is shown for a missing value."""
 
@@ -50,7 +52,7 @@ def _fixed_point(value: float, decimals: int) -> str:
 
 
 def setting_value(value: Any) -> str:
-    """Format the value of a setting in the way in which a user would write it."""
+    """Format the value of a setting as a user would write it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, dict)) and len(str(value)) > _LONG:
@@ -77,14 +79,6 @@ def probability(value: float) -> str:
     if math.isnan(value):
         return "nan"
     return f"{math.floor(value * 1000) / 10:.1f} %"
-
-
-def byte_size(byte_count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if byte_count < 1000:
-            return f"{byte_count:.0f} B" if unit == "B" else f"{byte_count:.3g} {unit}"
-        byte_count /= 1000
-    return f"{byte_count:,.0f} TB"
 
 
 def duration(seconds: float) -> str:

@@ -40,7 +40,7 @@ _LIBRARY_PATH = re.compile(
 
 
 class EndedRun(Protocol):
-    """Run whose end can be explained: a recorded run or a scanned run."""
+    """Recorded or scanned run with an end that can be explained."""
 
     @property
     def folder(self) -> Path: ...
@@ -65,6 +65,13 @@ def exit_code(run: EndedRun) -> int | None:
 def death_of(run: EndedRun) -> Death | None:
     """Return what another process observed about the end of the newest attempt; None if nothing was observed."""
     return Death.read(run.folder, run.document.attempts[-1].writer) if run.document.attempts else None
+
+
+def last_output(run: EndedRun, count: int) -> list[str]:
+    """Return the last console lines of a run that ended without finishing; empty for other runs."""
+    if run.state in (RUNNING, "finished") or not run.document.attempts:
+        return []
+    return last_lines(log_path(run.folder, run.document.attempts[-1].writer), count)
 
 
 def _cause(run: EndedRun) -> str | None:
@@ -156,7 +163,7 @@ def _trouble(run: ScannedRun) -> str | None:
         return None
     finite = np.flatnonzero(np.isfinite(points.values))
     first = int(finite[-1]) + 1 if len(finite) else 0
-    if first == len(points):  # finite again since the scan
+    if first == len(points):  # the values have become finite since the scan
         return None
     kind = "NaN" if math.isnan(metrics[name].last) else "infinite"
     tense = "is" if run.state == RUNNING else "was"

@@ -26,7 +26,7 @@ def quoted_numbers(condition: Condition) -> Iterator[Constant]:
 
 
 def without_quotes(condition: Condition) -> Condition:
-    """Return a filter in which all quoted numbers are numbers."""
+    """Return a filter without quotes around numbers."""
     match condition:
         case tree.Or(conditions):
             return tree.Or(tuple(map(without_quotes, conditions)))

@@ -43,7 +43,7 @@ class Selection:
         conditions += [
             sql("EXISTS (SELECT 1 FROM tags WHERE tags.run = r.run AND tag = {})", bound(tag))
             if is_encodable(tag)
-            else sql("false")  # bytes of a command line that are not UTF-8: no run has such a tag
+            else sql("false")  # no run has a tag with bytes that are not UTF-8
             for tag in dict.fromkeys(self.tags)
         ]
         conditions += [compile_filter(self.where, catalog, SQLITE, now=now)] if self.where is not None else []

@@ -29,8 +29,9 @@ def along(
     """Return the position of each point on the x axis, shape [n].
 
     `time` means the seconds since the start, without the pauses between attempts. If `x` is a metric, the position is
-    the value from the same log call, else the previous value from the same writer, else NaN. If `x` is `epoch` but not
-    the defined axis, and some log calls have no epoch, the epoch is interpolated from the steps.
+    its value from the same log call. If that call has no value, the previous value of the same writer is used, or NaN
+    if there is none. If `x` is `epoch` but not the defined axis, and some log calls have no epoch, the epoch is
+    interpolated from the steps.
 
     Args:
         run: Run of the points.

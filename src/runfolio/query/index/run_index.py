@@ -35,7 +35,7 @@ _METRICS_OF_RUN = f"""
     FROM metrics JOIN names USING (name_id) WHERE run = ?"""  # noqa: S608 - names of our own
 _SPARKLINES_OF_RUN = "SELECT name, buckets FROM sparklines JOIN names USING (name_id) WHERE run = ?"
 
-# Each step looks up the next name and thereby skips all rows of the previous name.
+# Each step looks up the next name, so it skips all rows of the previous name.
 _NAMES_OF_STORE = """
     WITH RECURSIVE used (name_id) AS (
         SELECT min(name_id) FROM {0}
@@ -91,7 +91,7 @@ class StoreIndex(Generic[Filled]):
             try:
                 return self._attempt(action)
             except (OSError, sqlite3.OperationalError):
-                break  # a disk that is read-only or full, or a lock that is never released
+                break  # the disk is read-only or full, or a lock is never released
             except (sqlite3.Error, UnicodeError, UnusableIndex):  # SQLite's messages can contain invalid UTF-8
                 self._database = None
                 database.remove(self._path)
@@ -134,7 +134,7 @@ def read_beats(connection: sqlite3.Connection) -> dict[str, SeenHeartbeat]:
 
 
 def read_catalog(connection: sqlite3.Connection, experiment: str | None = None) -> Catalog:
-    """Return the names that are used by the runs of the store, or by those of an experiment."""
+    """Return the names that the runs of the store, or of one experiment, use."""
     names = dict(connection.execute("SELECT name_id, name FROM names"))
     query, parameters = (_NAMES_OF_STORE, []) if experiment is None else (_NAMES_OF_EXPERIMENT, [experiment])
     return Catalog(
@@ -176,7 +176,7 @@ def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
 
 
 def summary_of(*numbers: Any) -> MetricSummary:
-    """Return the metric summary in a row of `metrics`, in which NaN is stored as NULL."""
+    """Return the metric summary in a row of `metrics`. NULL stands for NaN."""
     return MetricSummary(*map(_with_nan, numbers))
 
 
@@ -231,7 +231,7 @@ def _checksum(texts: Sequence[bytes], metrics: Sequence[Sequence[Any]], sparklin
 
     The order of the rows and of the sparklines does not matter.
     """
-    ordered = sorted(list(row) for row in metrics)  # by name, which is unique
+    ordered = sorted(list(row) for row in metrics)  # names are unique
     outlines = (part for name, buckets in sorted(sparklines) for part in (name.encode(), buckets))
     return zlib.crc32(b"\0".join((*texts, orjson.dumps(ordered), *outlines)))
 
@@ -248,7 +248,7 @@ def is_damaged(path: Path) -> bool:
         return False
     try:
         index = database.open_file(path)
-    except (OSError, sqlite3.OperationalError, UnusableIndex):  # busy, unreadable, or of another version
+    except (OSError, sqlite3.OperationalError, UnusableIndex):  # the file is busy, unreadable, or of another version
         return False
     except (sqlite3.Error, UnicodeError):
         return True

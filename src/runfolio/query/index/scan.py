@@ -38,7 +38,7 @@ class ScanRules(NamedTuple):
     reason: Callable[[ScannedRun], str | None]
     """Returns the reason why a run ended."""
     main_metrics: Callable[[Collection[str]], Collection[str]]
-    """Returns those of the given metrics that get a sparkline."""
+    """Returns the metrics that get a sparkline."""
 
 
 def scan_store(
@@ -170,7 +170,7 @@ def signature_of(folder: Path) -> str:
                         status = entry.stat(follow_symlinks=False)
                         parts.append(f"{part} {entry.name} {status.st_mtime_ns} {status.st_size}")
         except FileNotFoundError:
-            continue  # no folder yet, or a tail file was sealed in the meantime; the next scan notices the change
+            continue  # the folder is missing, or a tail was sealed in the meantime, which the next scan notices
         except UnusableFile as error:
             parts.append(str(error))
     return hashlib.blake2b("\n".join(sorted(parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()

@@ -80,7 +80,7 @@ class Line:
     high: Floats | None = None
     """Upper end of the band."""
     broken: Sequence[tuple[float, float]] = ()
-    """First and last x of each range in which all values are NaN or infinite."""
+    """First and last x of each range where all values are NaN or infinite."""
     best: float | None = None
     """Best value of the curve, or mean of the best values of a group; None if the direction is unknown."""
     lost: int = 0

@@ -32,7 +32,7 @@ class Grouping(Generic[RunT]):
     notes: list[str]
     """Sentences about how the groups were formed."""
     columns: list[RunsColumn] = field(default_factory=list)
-    """Columns in which the runs of a group have the same values."""
+    """Columns with the same value in all runs of a group."""
 
 
 def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[RunT]:
@@ -72,7 +72,7 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
 
 
 def repeated_settings(runs: Sequence[RunView]) -> list[str]:
-    """Return a `group_by` that ignores the settings in which repetitions of a run differ, such as the seed."""
+    """Return a `group_by` that ignores the settings that differ between repetitions of a run, such as the seed."""
     settings = {name for run in runs for name in run.flat_config}
     return [f"-{name}" for name in REPEATING if name in settings]
 

@@ -71,8 +71,9 @@ class PairedResult:
 def compare_answers(runs: Sequence[RunView]) -> list[PairedResult]:
     """Compare the runs on each split for which all of them have recorded answers (`Run.log_answers`).
 
-    Items are matched by name. A split is left out if its names are not unique, if an item has different true classes or
-    contents in two runs, or if the answers are values instead of classes. If there are many runs, nothing is compared.
+    Items are matched by name. A split is left out if its names are not unique, or if the answers are values instead of
+    classes. It is also left out if an item has different true classes or contents in two runs. More than `_MOST_RUNS`
+    runs are not compared.
 
     Returns:
         One result per split, validation and test first.
@@ -134,7 +135,7 @@ def _same_item(answers: Iterable[_Answer]) -> bool:
 
 
 def _test(split: str, correct: NDArray[Any]) -> PairedResult:
-    """Test a table of right answers, shape [runs, items]."""
+    """Apply McNemar's test to a table that is True for each right answer, shape [runs, items]."""
     accuracies = [float(row.mean()) for row in correct]
     best = correct[accuracies.index(max(accuracies))]
     ps = [mcnemar_p(int((best & ~row).sum()), int((row & ~best).sum())) for row in correct]

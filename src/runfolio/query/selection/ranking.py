@@ -32,7 +32,7 @@ BROKEN = ("failed", CRASHED)
 PARAMETERS = "parameters"
 """Name of the result that contains the number of network parameters."""
 
-GUESSED = "Which direction is better was guessed from the metric's name."
+GUESSED = "Whether higher or lower is better was guessed from the metric's name."
 """Caption sentence for a guessed direction."""
 
 _ACCURACIES = ("acc", "accuracy")
@@ -107,7 +107,7 @@ class Choice(Generic[RunT]):
         if len(self.competing) < 2 or is_repeated(self.run, self.competing):
             return ""
         measured = "Measured on the validation data, in one run" if self.split == "validation" else "This is one run"
-        return f"{measured}: repeat it with several seeds to see what is chance (`runfolio compare --group-by -seed`)."
+        return f"{measured}: repeat it with several seeds to check its lead (`runfolio compare --group-by -seed`)."
 
     @property
     def _tie(self) -> str:

@@ -56,7 +56,7 @@ class SeedGroup:
 
     @property
     def heading(self) -> str:
-        """Metric name followed by the kind of its values, such as `val/acc best`."""
+        """Name of the metric and kind of its values, such as `val/acc best`."""
         name, pooled, _ = self.metric.partition(POOLED)
         return f"{name} {self.figure}{pooled}"
 
@@ -330,8 +330,8 @@ def _shared_seeds(groups: Mapping[str, Sequence[RunView]]) -> str:
         return ""
     first = shared[0]
     subject = f"The {len(seeded[first])} runs" + (f" with {first}" if len(groups) > 1 else "")
-    others = f", and {counted(len(shared) - 1, 'other group')} likewise" if shared[1:] else ""
-    return f"{subject} have only {counted(seeds[first], 'different seed')}{others}: the interval is too narrow."
+    others = f" The same holds for {counted(len(shared) - 1, 'other group')}." if shared[1:] else ""
+    return f"{subject} have only {counted(seeds[first], 'different seed')}, so the interval is too narrow.{others}"
 
 
 def _about_intervals(rows: Sequence[SeedGroup]) -> str:
@@ -345,10 +345,10 @@ def _methods(rows: Sequence[SeedGroup], paired: AbstractSet[str]) -> list[str]:
     if tied := {row.metric for row in rows if row.tied}:
         names = {True: "paired t test over the seeds", False: "Welch's t test"}
         test = " or ".join(names[kind] for kind in sorted({name in paired for name in tied}, reverse=True))
-        sentences.append(f"Means are marked = by {test}, with Holm's procedure for an overall error rate of 5 %.")
+        sentences.append(f"The mark = is based on the {test}, with Holm's procedure for an overall error rate of 5 %.")
     if pooled := next((row for row in rows if row.images), None):
         sentences += [
-            f"Pooled is the accuracy over all {pooled.images:,} images, with Wilson's interval.",
+            f"The pooled accuracy covers all {pooled.images:,} images; its interval is Wilson's interval.",
             "Each image was validated once per seed.",
             "Folds share training images, so the interval of their mean is too narrow (Bengio and Grandvalet 2004).",
         ]

@@ -125,9 +125,9 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 def means_p(first: Sequence[float], second: Sequence[float]) -> float:
     """Return the two-sided p value of the difference between two means (Welch's t test); 1 for fewer than two values.
 
-    If the values on each side are equal, Student's t is not defined, and a few equal values do not prove that the
-    spread is zero. Then the exact permutation test is used. Its p value depends on the number of ways to divide the
-    values into two groups.
+    If all values on each side are equal, Student's t is not defined. A few equal values do not prove that the spread is
+    zero, so the exact permutation test is used. Its p value depends on the number of ways to divide the values into two
+    groups.
 
     Source: B. L. Welch, The generalization of `Student's' problem when several different population variances are
         involved, Biometrika 34 (1947), doi:10.1093/biomet/34.1-2.28
@@ -174,7 +174,7 @@ def t_95(freedom: float) -> float:
     """
     if not 1 <= freedom < math.inf:
         raise ValueError(f"no quantile for {freedom} degrees of freedom")
-    low, high = Z_95, 13.0  # quantile for infinitely many degrees of freedom, and quantile for one degree, rounded up
+    low, high = Z_95, 13.0  # the quantiles for infinitely many degrees of freedom and for one degree
     while (middle := (low + high) / 2) not in (low, high):
         if _two_sided_p(middle, freedom) > 0.05:
             low = middle

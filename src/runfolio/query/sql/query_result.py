@@ -32,7 +32,7 @@ _CONFIG = {
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",
     "temp_directory": "",
-    "memory_limit": "40%",  # of the machine or the container
+    "memory_limit": "40%",  # percentage of the memory of the machine or the container
 }
 
 
@@ -86,7 +86,7 @@ def _import_duckdb() -> Any:
 
 
 def _needed_views(query: str) -> list[str]:
-    """Return the views that a query needs: those it names, or all if it names none, since it may list the views."""
+    """Return the views that a query names. If it names none, return all views, because the query may list them."""
     words = query.lower()
     named = [name for name in (*VIEWS, _POINTS) if name in words]
     return named or [*VIEWS, _POINTS]

@@ -90,7 +90,7 @@ class PointFiles:
         self._writers = {writer: index for index, writer in enumerate(sorted(self._ranges))}
 
     def cursor(self) -> str:
-        """Return a cursor behind all points, from which `point_cursor.open_after` continues."""
+        """Return a cursor after the last point, from which `point_cursor.open_after` continues."""
         return cursor_of(self._files, self._document)
 
     def names(self) -> list[str]:
@@ -168,9 +168,9 @@ class PointFiles:
         """Return the value of another metric at each point that `read` returns.
 
         Returns:
-            Two arrays of shape [n]. The first (float64) contains the value of `other` in the same log call, or else the
-            last earlier value of the same writer, or else NaN. The second (bool) is True if the value is from the same
-            log call.
+            Two arrays of shape [n]. The first (float64) contains the value of `other` in the same log call. If the call
+            has no value, it contains the last earlier value of the same writer, or NaN. The second (bool) is True if
+            the value is from the same log call.
         """
         shown = self._choice(rank)
         rows = self._retry_damaged(lambda: self._rows_of(metric, branch, shown))
@@ -312,7 +312,7 @@ class PointFiles:
         return rows if choice is None else choice.select_rows(rows, choice.primary_keys([rows]))
 
     def _stream(self, branch: Branch, metrics: Collection[str] | None = None) -> tuple[list[str], Iterator[Rows]]:
-        """Return the names of all metrics and ordered blocks of rows, whose `metric` is an index into the names.
+        """Return the names of all metrics, and ordered blocks of rows. In a row, `metric` is an index into the names.
 
         Args:
             metrics: Names of the metrics whose rows are returned. Default: all metrics.

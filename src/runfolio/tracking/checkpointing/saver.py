@@ -335,7 +335,7 @@ class Saver:
         self._spare = None
 
     def _work_once(self) -> None:
-        self._busy = True  # set before the job is dequeued, so that `wait` always sees it
+        self._busy = True  # this comes before the job is dequeued, so that `wait` always sees it
         with contextlib.suppress(IndexError):  # a newer job has replaced it
             self._busy = job = self._waiting.popleft()
             self._write(job)

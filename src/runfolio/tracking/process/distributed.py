@@ -63,7 +63,7 @@ def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
             continue
         try:
             document = RunDocument.read(folder)
-        except (OSError, RunfolioError):  # not written yet, or not a run
+        except (OSError, RunfolioError):  # the document is not written yet, or the folder is not a run
             continue
         if document.id == run_id and document.attempts:
             runs.append((folder.absolute(), document))
