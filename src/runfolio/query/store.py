@@ -16,14 +16,14 @@ from runfolio.query.filter.groups import RunGroup, select_groups
 from runfolio.query.filter.select import Selection, select_rows, select_runs
 from runfolio.query.filter.sql_text import Sql
 from runfolio.query.index.database import IndexDatabase
-from runfolio.query.index.entries import ScannedRun
 from runfolio.query.index.rows import is_encodable, run_key
 from runfolio.query.index.run_columns import RunColumns, RunRow
 from runfolio.query.index.run_index import StoreIndex
-from runfolio.query.index.scan import Progress, ScanRules, scan_store
+from runfolio.query.index.scan import Progress, scan_store
 from runfolio.query.run import RecordedRun
+from runfolio.query.scan_rules import RULES
 from runfolio.query.selection.columns import runs_frame
-from runfolio.query.selection.metric_names import main_metrics, mode_of
+from runfolio.query.selection.metric_names import mode_of
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
 from runfolio.query.tables.run_labels import unique_labels
@@ -373,8 +373,7 @@ class Folio:
 
     def _fill(self, database: IndexDatabase) -> dict[str, str]:
         is_full = self._is_on_network and steady() > self._next_full_scan
-        rules = ScanRules(_reason, main_metrics)
-        unread = scan_store(database, self.store, rules, full=is_full, progress=self._progress)
+        unread = scan_store(database, self.store, RULES, full=is_full, progress=self._progress)
         if is_full:
             self._next_full_scan = steady() + _FULL_SCAN_S
         return unread
@@ -465,9 +464,3 @@ def _differences(runs: Sequence[RecordedRun]) -> list[str]:
     labels = [label.removeprefix(run.name).strip() for label, run in zip(unique_labels(runs), runs, strict=True)]
     settings = [f"{label}, " if "=" in label else "" for label in labels]
     return [f"{text}{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for text, run in zip(settings, runs, strict=True)]
-
-
-def _reason(run: ScannedRun) -> str | None:
-    from runfolio.query.explain.run_end import reason  # only for changed runs
-
-    return reason(run)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
-from runfolio.query.index.database import IndexDatabase
+from runfolio.query.index.database import IndexDatabase, UnusableIndex
 from runfolio.query.index.entries import Entry, ScannedRun, SeenHeartbeat, Sighting
+from runfolio.query.index.parallel_scan import process_count, scan_in_processes
 from runfolio.query.index.rows import run_key
 from runfolio.query.index.run_index import read_beats, read_entry, read_sightings, write_scan
 from runfolio.record.base.clock import steady
@@ -27,6 +30,9 @@ _SETTLED_S = 10.0
 folder may still be copied into the store."""
 _BATCH = 500
 """Number of runs per write. If a scan is interrupted, the next one only reads the runs that were not written yet."""
+
+PARALLEL_RUNS = 1_000
+"""Minimum number of new runs that several processes read, since a process needs half a second to start."""
 
 Progress = Callable[[list[str]], Iterable[str]]
 """Function that yields the folders to read and can, for example, show a progress bar."""
@@ -60,8 +66,7 @@ def scan_store(
         One line per unreadable run with the problem and a remedy, keyed by the run's folder relative to the store.
     """
     earlier = database.read(read_sightings)
-    history = HeartbeatHistory(database.read(read_beats))
-    stamps = {_run_path(store, files[0]): _stamp(*files) for files in find_run_files(store)}
+    stamps = {_run_path(store, files[0]): Stamp.of(*files) for files in find_run_files(store)}
     known, unknown = [], []
     for run_path, stamp in stamps.items():
         sighting = earlier.get(run_path)
@@ -69,28 +74,79 @@ def scan_store(
             unknown.append(run_path)
         elif full or sighting.stamp != stamp.text:
             known.append(run_path)
-    problems: dict[str, str] = {}
-    gone: set[str] = set()
-    batch: list[ScannedRun] = []
+    reader = RunReader(database, store, rules)
+    if len(unknown) >= PARALLEL_RUNS and process_count() > 1:
+        unknown = _scan_in_processes(database, store, unknown, progress)
+        reader.history.adopt(database.read(read_beats))
     for run_path in chain(known, progress(unknown)):
-        folder, stamp = store / run_path, stamps[run_path]
+        reader.read(run_path, stamps[run_path], earlier.get(run_path))
+    reader.finish(removed=earlier.keys() - (stamps.keys() - reader.problems.keys() - reader.gone))
+    return reader.problems
+
+
+def _scan_in_processes(database: IndexDatabase, store: Path, unknown: list[str], progress: Progress) -> list[str]:
+    """Read new runs in several processes, and return the runs that could not be read."""
+    ticks = iter(progress(unknown))
+    with suppress(OSError, sqlite3.Error, UnusableIndex):  # the remaining runs are read by this process
+        for _ in scan_in_processes(database, store, unknown):
+            next(ticks, None)
+    next(ticks, None)  # ends the progress bar
+    added = database.read(read_sightings)
+    return [run_path for run_path in unknown if run_path not in added]
+
+
+class RunReader:
+    """Reader of runs that are new or may have changed. It writes them to the index in batches."""
+
+    def __init__(self, database: IndexDatabase, store: Path, rules: ScanRules) -> None:
+        self._database = database
+        self._store = store
+        self._rules = rules
+        self.history = HeartbeatHistory(database.read(read_beats))
+        self._batch: list[ScannedRun] = []
+        self.problems: dict[str, str] = {}
+        """Problem of each unreadable run, keyed by its folder relative to the store."""
+        self.gone: set[str] = set()
+        """Folders of runs that were removed after they were listed."""
+
+    def read(self, run_path: str, stamp: Stamp, sighting: Sighting | None = None) -> None:
+        """Read a run if it has changed since its last sighting."""
+        folder = self._store / run_path
         try:
-            run = _look(database, folder, run_path, stamp, earlier.get(run_path), history, rules)
-        except FileNotFoundError:  # removed after the folder was listed
-            gone.add(run_path)
-            continue
+            run = self._look(folder, run_path, stamp, sighting)
+        except FileNotFoundError:
+            self.gone.add(run_path)
         except (DamagedFile, NewerFormat, StoreError, OSError, UnicodeError) as error:
-            problems[run_path] = _problem(error, folder)
-            continue
-        if run is not None:
-            batch.append(run)
-        if len(batch) == _BATCH:
-            write_scan(database, batch)
-            batch = []
-    removed = earlier.keys() - (stamps.keys() - problems.keys() - gone)
-    if batch or removed or history.changed:
-        write_scan(database, batch, removed, history.beats if history.changed else None)
-    return problems
+            self.problems[run_path] = _problem(error, folder)
+        else:
+            self._batch += [] if run is None else [run]
+            if len(self._batch) == _BATCH:
+                write_scan(self._database, self._batch)
+                self._batch = []
+
+    def finish(self, removed: Collection[str] = ()) -> None:
+        """Write the last batch and the heartbeats, and delete the rows of removed runs."""
+        if self._batch or removed or self.history.changed:
+            beats = self.history.beats if self.history.changed else None
+            write_scan(self._database, self._batch, removed, beats)
+            self._batch = []
+
+    def _look(self, folder: Path, run_path: str, stamp: Stamp, sighting: Sighting | None) -> ScannedRun | None:
+        """Return a run that must be written to the index; None if the index is up to date."""
+        signature = signature_of(folder)
+        is_unchanged = sighting is not None and sighting.signature == signature
+        if sighting is not None and is_unchanged and sighting.stamp == stamp.text:
+            return None
+        if is_unchanged:
+            entry = self._database.read(lambda connection: read_entry(connection, run_key(run_path)))
+        else:
+            entry = _read(folder, self._rules)
+        state = derive_state(folder, entry.document, self.history)
+        is_settled = state != RUNNING and not entry.problems and time.time() - stamp.newest_s > _SETTLED_S
+        run = ScannedRun(run_path, folder, entry, state, signature, stamp.text if is_settled else "")
+        run = run._replace(reason=self._rules.reason(run))
+        found = Sighting(signature, run.stamp, run.state, run.reason)
+        return None if found == sighting else run
 
 
 def _run_path(store: Path, folder: str) -> str:
@@ -137,54 +193,33 @@ class HeartbeatHistory:
         self.beats[key] = earlier if earlier and earlier.beat == beat else SeenHeartbeat(beat, now)
         return self.beats[key].seen_at
 
+    def adopt(self, beats: dict[str, SeenHeartbeat]) -> None:
+        """Add the heartbeats that other processes have seen since the earlier scan."""
+        self.beats |= {key: seen for key, seen in beats.items() if self._earlier.get(key) != seen}
+
     @property
     def changed(self) -> bool:
         return self.beats != self._earlier
 
 
-class _Stamp(NamedTuple):
+class Stamp(NamedTuple):
     """Modification times of a run's folders. They reveal later changes of an ended run."""
 
     text: str
     newest_s: float
     """Time of the last change, in seconds since 1970."""
 
-
-def _stamp(folder: str, folder_status: os.stat_result, run_status: os.stat_result) -> _Stamp:
-    times = [folder_status.st_mtime_ns, run_status.st_mtime_ns]
-    for part in (METRICS, ALIVE, NOTES):
-        try:
-            times.append(os.lstat(f"{folder}/{part}").st_mtime_ns)
-        except OSError:
-            times.append(0)
-    text = f"{folder_status.st_ino} {run_status.st_ino} {run_status.st_size} {' '.join(map(str, times))}"
-    return _Stamp(text, max(times) / 1e9)
-
-
-def _look(
-    database: IndexDatabase,
-    folder: Path,
-    run_path: str,
-    stamp: _Stamp,
-    sighting: Sighting | None,
-    history: HeartbeatHistory,
-    rules: ScanRules,
-) -> ScannedRun | None:
-    """Return a run that must be written to the index; None if the index is up to date."""
-    signature = signature_of(folder)
-    is_unchanged = sighting is not None and sighting.signature == signature
-    if sighting is not None and is_unchanged and sighting.stamp == stamp.text:
-        return None
-    if is_unchanged:
-        entry = database.read(lambda connection: read_entry(connection, run_key(run_path)))
-    else:
-        entry = _read(folder, rules)
-    state = derive_state(folder, entry.document, history)
-    is_settled = state != RUNNING and not entry.problems and time.time() - stamp.newest_s > _SETTLED_S
-    run = ScannedRun(run_path, folder, entry, state, signature, stamp.text if is_settled else "")
-    run = run._replace(reason=rules.reason(run))
-    found = Sighting(signature, run.stamp, run.state, run.reason)
-    return None if found == sighting else run
+    @classmethod
+    def of(cls, folder: str, folder_status: os.stat_result, run_status: os.stat_result) -> Stamp:
+        """Return the stamp of a folder, given the status of the folder and of its `run.json`."""
+        times = [folder_status.st_mtime_ns, run_status.st_mtime_ns]
+        for part in (METRICS, ALIVE, NOTES):
+            try:
+                times.append(os.lstat(f"{folder}/{part}").st_mtime_ns)
+            except OSError:
+                times.append(0)
+        text = f"{folder_status.st_ino} {run_status.st_ino} {run_status.st_size} {' '.join(map(str, times))}"
+        return cls(text, max(times) / 1e9)
 
 
 def _read(folder: Path, rules: ScanRules) -> Entry:

@@ -1,0 +1,51 @@
+"""Program that reads some runs of a store into databases of its own (see `index.parallel_scan`).
+
+python -m runfolio.query.scan_worker STORE FOLDER < folders of the runs, separated by NUL
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from runfolio.query.index.database import IndexDatabase
+from runfolio.query.index.parallel_scan import Report
+from runfolio.query.index.scan import RunReader, Stamp
+from runfolio.query.scan_rules import RULES
+from runfolio.record.base.layout import RUN_FILE
+
+_REPORTED_RUNS = 50
+"""Number of runs after which a report is printed, for a progress bar."""
+_PART_RUNS = 2_000
+"""Number of runs per database. If the scan is interrupted, runs in complete databases are not read again."""
+
+
+def main() -> None:
+    store, folder = map(Path, sys.argv[1:])
+    run_paths = [os.fsdecode(run_path) for run_path in sys.stdin.buffer.read().split(b"\0") if run_path]
+    for start in range(0, len(run_paths), _PART_RUNS):
+        _read_part(store, folder / f"{start}.db", run_paths[start : start + _PART_RUNS])
+
+
+def _read_part(store: Path, part: Path, run_paths: Sequence[str]) -> None:
+    reader = RunReader(IndexDatabase(part), store, RULES)
+    for start in range(0, len(run_paths), _REPORTED_RUNS):
+        reported = run_paths[start : start + _REPORTED_RUNS]
+        for run_path in reported:
+            folder = store / run_path
+            with suppress(OSError):
+                reader.read(run_path, Stamp.of(str(folder), folder.stat(), (folder / RUN_FILE).lstat()))
+        is_last = start + _REPORTED_RUNS >= len(run_paths)
+        if is_last:
+            reader.finish()
+        report: Report = {"read": list(reported), "part": str(part) if is_last else None}
+        sys.stdout.write(json.dumps(report) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
