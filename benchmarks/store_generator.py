@@ -116,7 +116,12 @@ def _document(
         created=created,
         status=Status(state, created + timedelta(seconds=seconds), exit_code=int(state == "failed")),
         config=settings,
-        summary={"test/acc": round(float(chance.uniform(0.5, 0.95)), 4), "parameters": int(chance.integers(10**6))},
+        summary={
+            "test/acc": round(float(chance.uniform(0.5, 0.95)), 4),
+            "parameters": int(chance.integers(10**6)),
+            "val/images": 5_000,
+            "test/images": 10_000,
+        },
         tags=["baseline"] if number % 10 == 0 else [],
         code={
             "command": ["train.py", "--lr", str(settings["lr"])],

@@ -174,7 +174,7 @@ def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
 
 def summary_of(*numbers: Any) -> MetricSummary:
     """Return the metric summary in a row of `metrics`, in which NaN is stored as NULL."""
-    return MetricSummary(*map(_with_nan, numbers))
+    return MetricSummary(*map(_with_nan, numbers)) if None in numbers else MetricSummary(*numbers)
 
 
 def _with_nan(number: Any) -> Any:
