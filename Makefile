@@ -9,12 +9,13 @@ WEIGHTS ?= mobilenet_v2.pth
 # One more than there are cores: tests often wait for a process or a disk.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: demo test lint docs soak bench bench-training clean
+.PHONY: demo test lint docs screenshots soak bench bench-training clean
 
 demo: $(READY)  ## Eight tracked experiments on real images, the leaderboard, the winner's predictions.
 	$(BIN)/runfolio series series/digits.yaml --store $(STORE)
 	$(BIN)/runfolio plot val/acc --experiment digits --store $(STORE) --out $(STORE)/curves.png
 	$(BIN)/runfolio predict best --sample 24 --store $(STORE) --out $(STORE)/predictions.png
+	@echo 'Look at the runs in your browser: $(BIN)/runfolio board --store $(STORE)'
 
 test: $(READY)  ## The whole test suite.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not soak"
@@ -28,6 +29,9 @@ lint: $(READY)  ## Style, types, the one-way layers, and the first lines of docs
 
 docs: $(READY)  ## The reference pages, written again from the commands and docstrings.
 	$(BIN)/python -m docs.generators
+
+screenshots: $(READY)  ## Every page of the board, from the runs of the demo, into the folder screenshots.
+	$(BIN)/python tools/board_pictures.py --store $(STORE)
 
 soak: $(READY)  ## Long runs: kill -9 in a loop, memory over ten million points.
 	$(BIN)/python -m pytest -m soak -o faulthandler_timeout=0
@@ -43,7 +47,7 @@ bench-training: $(READY)  ## The usual loop beside runfolio's: its series, its a
 	$(BIN)/python -m benchmarks.series_accuracy --data $(firstword $(ZIPS)) --weights $(WEIGHTS)
 
 clean:
-	rm -rf $(VENV) .bench $(STORE)
+	rm -rf $(VENV) .bench screenshots $(STORE)
 
 # torch first and by exact version, so that no other package pulls a different build; torchvision without
 # its dependencies for the same reason.

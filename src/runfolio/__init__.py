@@ -12,6 +12,7 @@ print(folio.best("train/loss").metric("train/loss").values)
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,9 @@ def __getattr__(name: str) -> Any:
     try:
         module, _, attribute = _HOMES[name].partition(":")
     except KeyError:
-        raise AttributeError(f"module 'runfolio' has no attribute {name!r}") from None
+        from runfolio.tracking.name_hints import MODULE_NAMES, missing_name
+
+        raise missing_name(sys.modules[__name__], "module 'runfolio'", name, MODULE_NAMES) from None
     value = getattr(import_module(module), attribute or name)
     globals()[name] = value
     return value

@@ -32,6 +32,9 @@ class FilterError(ConfigError):
     """Filter that cannot be used. The message has three lines: the problem, the filter, and a caret below the error."""
 
     def __init__(self, text: str, position: int, problem: str) -> None:
+        self.problem = problem
+        self.position = position
+        """Index of the character in the filter at which the error is."""
         start = max(0, position - _CARET_CONTEXT)
         line = "".join(char if char.isprintable() else " " for char in text[start : position + _CARET_CONTEXT])
         super().__init__(f"{problem}\n  {line}\n  {' ' * (position - start)}^")
@@ -70,7 +73,7 @@ class StoreError(RunfolioError):
 
 def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> list[str]:
     """Return at most `limit` candidates that resemble `name`, the most similar first."""
-    import difflib  # only needed if a name is wrong
+    import difflib  # this module is only needed if a name is wrong
 
     candidates = list(candidates)
     lowered = {candidate.lower(): candidate for candidate in candidates}

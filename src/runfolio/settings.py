@@ -233,7 +233,7 @@ def _read_mapping(node: Any, path: Path) -> dict[str, LocatedValue]:
         loader = yaml.SafeLoader("")
         try:
             mapping[key] = LocatedValue(loader.construct_object(value_node, deep=True), location)
-        except yaml.MarkedYAMLError as error:  # a tag such as !!python/object, which would run code
+        except yaml.MarkedYAMLError as error:  # the file has a tag such as !!python/object, which would run code
             raise ConfigError(f"{location}: {key!r} is not plain data: {error.problem}") from None
         finally:
             loader.dispose()

@@ -7,11 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -19,11 +17,9 @@ import pytest
 import runfolio
 
 from ..forked import Forked, Process
+from .http_client import Client, wait_for
 
-T = TypeVar("T")
 _HERE = Path(__file__).parent
-_START_S = 30.0
-"""Maximum number of seconds until a server or a live run has started."""
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +70,7 @@ def live_run(forked_runfolio: Forked, tmp_path: Path) -> Iterator[Callable[..., 
         program = _HERE / "record_live.py"
         env = _recording_env(tmp_path)
         processes.append(forked_runfolio.start(program, store, name, pause_s, cwd=tmp_path, env=env))
-        return _wait_for(lambda: _run_with_points(store, name), f"the run {name}")
+        return wait_for(lambda: _run_with_points(store, name), f"the run {name}")
 
     yield start
     for process in processes:
@@ -97,26 +93,44 @@ class Board:
         return f"{self.url}/?token={self.token}"
 
 
+@pytest.fixture(scope="session")
+def shared_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
+    """Server of `board_store` that all tests of a worker share. It has looked at the store; tests only read from it."""
+    folder = tmp_path_factory.mktemp("shared-board")
+    board = start_board(recorded_store, folder / "board.txt", "--read-only", env=_recording_env(folder))
+    Client(board.url, board.token).wait_for_scan()
+    yield board
+    _stop([board])
+
+
 @pytest.fixture
 def board_server(tmp_path: Path) -> Iterator[Callable[..., Board]]:
     """Start servers on free ports: `board_server(store, *flags)`."""
-    processes: list[subprocess.Popen[str]] = []
+    boards: list[Board] = []
 
     def start(store: Path, *flags: str) -> Board:
-        output = tmp_path / f"board-{len(processes)}.txt"
-        command = [sys.executable, "-m", "runfolio", "board", "--store", str(store), "--port", "0", "--no-open", *flags]
-        with output.open("w") as file:
-            process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, text=True)
-        processes.append(process)
-        link = _wait_for(lambda: _printed_link(process, output), "the board")
-        parts = urlsplit(link)
-        return Board(f"{parts.scheme}://{parts.netloc}", parse_qs(parts.query).get("token", [""])[0], process)
+        boards.append(start_board(store, tmp_path / f"board-{len(boards)}.txt", *flags))
+        return boards[-1]
 
     yield start
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.wait(10)
+    _stop(boards)
+
+
+def start_board(store: Path, output: Path, *flags: str, env: Mapping[str, str] | None = None) -> Board:
+    """Start a server on a free port, which writes its output to a file, and wait until it answers."""
+    command = [sys.executable, "-m", "runfolio", "board", "--store", str(store), "--port", "0", "--no-open", *flags]
+    with output.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, text=True, env=env)
+    link = wait_for(lambda: _printed_link(process, output), "the board")
+    parts = urlsplit(link)
+    return Board(f"{parts.scheme}://{parts.netloc}", parse_qs(parts.query).get("token", [""])[0], process)
+
+
+def _stop(boards: Sequence[Board]) -> None:
+    for board in boards:
+        board.process.terminate()
+    for board in boards:
+        board.process.wait(10)
 
 
 def _recording_env(folder: Path) -> dict[str, str]:
@@ -125,14 +139,6 @@ def _recording_env(folder: Path) -> dict[str, str]:
     env.pop("RUNFOLIO_CONSOLE", None)
     env.pop("RUNFOLIO_STORE", None)
     return env
-
-
-def _wait_for(check: Callable[[], T | None], what: str) -> T:
-    deadline = time.monotonic() + _START_S
-    while not (result := check()):
-        assert time.monotonic() < deadline, f"{what} did not start within {_START_S:.0f} s"
-        time.sleep(0.02)
-    return result
 
 
 def _run_with_points(store: Path, name: str) -> runfolio.RecordedRun | None:

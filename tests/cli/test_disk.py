@@ -54,6 +54,7 @@ def test_du_lists_the_largest_runs_first_with_the_sum(runfolio, store):
     assert len(whole) == len(list(csv.DictReader(io.StringIO(runfolio("du", "--csv").stdout)))) == 3
     assert len(json.loads(runfolio("du", "--json", "--limit", "2").stdout)) == 2
     assert all(row["checkpoints"] > 40_000 for row in whole)
+    assert {row["media"] for row in whole} == {0}  # an empty folder is not media
     for row in whole:
         assert row["total"] == sum(row[part] for part in ("checkpoints", "media", "points", "artifacts", "other"))
     assert [row["name"] for row in json.loads(runfolio("du", "a", "--json").stdout)] == ["a"]

@@ -99,7 +99,7 @@ def test_rivals_that_the_images_cannot_tell_apart_are_marked(runfolio, trained):
     shown = runfolio("evaluate", "large", "--against", "large", "--store", trained).stdout
 
     assert " =" in shown.splitlines()[4]
-    assert "1 of the others, marked =, cannot be distinguished from the best" in shown
+    assert "1 of the other runs (marked =) does not differ significantly from the best" in shown
 
 
 def test_narrow_terminal_shows_most_frequent_confusions(runfolio, trained, monkeypatch):

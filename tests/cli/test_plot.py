@@ -36,10 +36,10 @@ def test_without_a_file_the_terminal_is_drawn_on(runfolio, store, tmp_path):
     assert drawn[0] == "val/acc"
     assert drawn[-7:] == [
         "  highest val/acc",
-        "a 0.4100  cnn-1",
-        "b 0.4100  mlp-1 = cnn-1",
-        "c 0.4000  cnn-0",
-        "d 0.4000  mlp-0 = cnn-0",
+        "a 0.4100  cnn-1 seed=1",
+        "b 0.4100  mlp-1 seed=1 = cnn-1 seed=1",
+        "c 0.4000  cnn-0 seed=0",
+        "d 0.4000  mlp-0 seed=0 = cnn-0 seed=0",
         "1 archived run not shown; --archived adds them.",
         "All 4 runs are drawn; `runfolio plot val/acc last` draws the newest.",
     ]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 import runfolio as rf
@@ -318,13 +319,37 @@ def test_show_lists_values_that_could_not_be_stored(runfolio, tmp_path):
     assert "\x1b" not in shown
 
 
+def test_show_names_the_media_and_the_answers(runfolio, tmp_path):
+    with rf.init("net", store=tmp_path / "runs") as run:
+        for step in range(10):
+            run.log_text("sample\x1b[2J", "x", step=step)
+            run.log_text(f"note {step}", "x")
+        run.log_answers("test", None, [0, 1], np.eye(2) * 3)
+    page = runfolio("show").stdout
+
+    assert "text  sample\\x1b[2J (10), note 0, note 1, note 2, note 3, note 4 and 5 more" in page
+    assert "splits  test" in page
+
+
+def test_show_says_how_to_continue_an_unfinished_run(runfolio, tmp_path):
+    for name, saves, state in (("saved", True, "failed"), ("unsaved", False, "failed"), ("done", True, "finished")):
+        with rf.init(name, store=tmp_path / "runs") as run:
+            if saves:
+                run.checkpoint(step=1)
+            run.finish(state)
+
+    assert f"RUNFOLIO_RUN_ID={rf.open().run('saved').id}" in runfolio("show", "saved").stdout
+    assert "It saved no checkpoint" in runfolio("show", "unsaved").stdout
+    assert "Continue this run" not in runfolio("show", "done").stdout
+
+
 def test_best_names_the_run_and_which_data_chose(runfolio, three_runs):
     said = runfolio("best", "val/acc").stdout
 
     assert "quick" in said
     assert "0.9 at step 1" in said
     assert "higher is better" in said
-    assert "Measured on the validation data." in said
+    assert "Measured on the validation data, in one run" in said
 
 
 def test_best_accepts_min_and_max(runfolio, three_runs):
@@ -342,6 +367,33 @@ def test_compare_shows_differences(runfolio, three_runs):
         {"what": "best", "name": "val/acc", "slow": "0.7", "quick": "0.9"},
     ]
     assert "1 other setting is the same in all runs." in runfolio("compare", "slow", "quick").stdout
+
+
+def test_compare_without_runs_says_what_to_type(runfolio, three_runs):
+    said = runfolio("compare").stderr
+    commands = re.findall(r"`runfolio (compare [^`]+)`", " ".join(said.split()))
+
+    assert len(commands) == 3  # the last one asks for help
+    for command in commands:
+        assert runfolio(*command.split()).exit_code == 0
+
+
+def test_compared_runs_are_in_the_order_of_their_names(runfolio, three_runs):
+    for names in (["slow", "quick"], ["quick", "slow"]):
+        lines = runfolio("compare", *names).stdout.splitlines()
+        assert [line.split()[0] for line in lines if line.startswith(("slow", "quick"))] == names
+
+
+def test_compare_tests_the_answers_of_the_runs(runfolio, tmp_path):
+    for name, mistakes in (("first", 20), ("second", 4)):
+        with rf.init(name, store=tmp_path / "runs") as run:
+            said = [0] * mistakes + [1] * (100 - mistakes)
+            run.log_answers("test", None, [1] * 100, np.eye(2)[said] * 2, classes=["cat", "dog"])
+    said = " ".join(runfolio("compare", "first", "second").stdout.split())
+    listed = json.loads(runfolio("compare", "first", "second", "--json").stdout)
+
+    assert "On the 100 test items that both answered, second is better: 0.960 against 0.800 (McNemar" in said
+    assert {"what": "answers right", "name": "test", "first": 0.8, "second": 0.96} in listed
 
 
 def test_long_value_leaves_room_for_the_setting_names(runfolio, tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ def test_a_series_of_flags_is_run_ranked_and_not_repeated(runfolio):
     assert first.stderr.splitlines()[0].startswith("1/2  model mlp      finished in ")
     assert again.stderr.splitlines()[0].startswith("1/2  model mlp      already finished: mlp-10pct-1ep-")
     assert "won with val/acc" in again.stdout
-    assert "Measured on the validation data." in again.stdout
+    assert "Measured on the validation data" in again.stdout
     assert again.stdout == first.stdout
 
 

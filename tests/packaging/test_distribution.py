@@ -3,12 +3,14 @@
 import subprocess
 import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 from packaging.version import Version
 from trove_classifiers import classifiers
@@ -79,3 +81,12 @@ def test_libraries_that_decode_files_have_safe_lowest_versions(
         line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith(f"{library}==")
     )
     assert Version(pinned.partition("==")[2]) > Version(last_unsafe)
+
+
+def test_wheel_has_every_file_of_the_board(tmp_path: Path) -> None:
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(built) as archive:
+        packed = {name.removeprefix("runfolio/board/") for name in archive.namelist()}
+
+    board = ROOT / "src/runfolio/board"
+    assert {path.relative_to(board).as_posix() for path in (board / "web").rglob("*") if path.is_file()} <= packed

@@ -160,13 +160,6 @@ def test_restarted_job_without_a_checkpoint_has_one_curve(
     assert run.metric("attempt").values.tolist() == attempts
 
 
-@pytest.mark.parametrize(("given", "use"), [("project", "experiment="), ("fork", r"runfolio\.fork")])
-def test_arguments_of_other_trackers_are_explained(store: Path, given: str, use: str):
-    with pytest.raises(TypeError, match=f"init has no argument '{given}'; use {use}"):
-        runfolio.init(store=store, **{given: "food"})  # pyright: ignore[reportArgumentType]
-    assert not store.exists()
-
-
 def test_unknown_option_leaves_no_run(store: Path):
     with pytest.raises(TypeError, match="unexpected keyword argument 'pace'"):
         runfolio.fork("net", store=store, pace=None)  # type: ignore[call-arg]

@@ -44,6 +44,26 @@ def test_lower_metric_can_be_better(store: Path, caplog: pytest.LogCaptureFixtur
     assert "mode is 'most'; it must be max or min" in caplog.text
 
 
+def test_step_far_behind_the_logged_steps_is_reported_once(store: Path, caplog: pytest.LogCaptureFixture):
+    with runfolio.init(store=store) as run:
+        for epoch in range(3):
+            for _ in range(50):
+                run.log({"loss": 0.1})
+            run.flush()
+            run.checkpoint(step=epoch)
+    assert caplog.text.count("its curves jump back to step 0") == 1
+    assert "checkpoint(step=0), but the last logged step is 49" in caplog.text
+
+
+@pytest.mark.parametrize("logged", [4, 5, 10, 12])
+def test_step_near_the_logged_steps_is_not_reported(store: Path, caplog: pytest.LogCaptureFixture, logged: int):
+    with runfolio.init(store=store) as run:
+        run.log({"loss": 0.1}, step=logged)
+        run.flush()
+        run.checkpoint(step=5)
+    assert "jump back" not in caplog.text
+
+
 def test_optimizers_counters_and_generators_are_restored(store: Path):
     model = torch.nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)

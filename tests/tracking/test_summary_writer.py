@@ -280,7 +280,7 @@ def test_writer_closed_in_every_epoch_continues_its_run(store: Path):
     assert (run.state, run.config, run.summary["accuracy"]) == ("finished", {"lr": 0.1}, 0.9)
     assert run.metric("Loss/test").values.tolist() == [1.5, 2.5, 3.5]
     events = EventAccumulator(writer.log_dir).Reload()
-    assert events.Tags()["scalars"] == ["accuracy"]
+    assert events.Tags()["scalars"] == ["summary/accuracy"]
     lines = shown_scalars(run.folder)
     assert lines["charts/Loss_train"] == {"Loss": [(0, 0.5), (1, 1.5), (2, 2.5)]}
 

@@ -74,12 +74,21 @@ def test_numbers_beyond_32_bits_are_infinite_only_in_the_event_file(run: runfoli
     assert runfolio.open(store).run(run.id).metric("huge").values.tolist() == [1e300]
 
 
-def test_run_without_points_and_config_has_complete_events(run: runfolio.Run):
-    run.finish()
-    assert EventAccumulator(str(run.folder)).Reload().Tags()["tensors"] == [
-        "_hparams_/session_start_info",
-        "_hparams_/session_end_info",
-    ]
+def test_only_runs_with_config_are_in_the_hparams_tab(store: Path):
+    tags = []
+    for config in ({}, {"lr": 0.1}):
+        with runfolio.init("net", store=store, tensorboard=True, config=config) as run:
+            run.log({"loss": 1.0})
+        tags.append(EventAccumulator(str(run.folder)).Reload().Tags()["tensors"])
+
+    assert tags == [[], ["_hparams_/session_start_info", "_hparams_/session_end_info"]]
+
+
+def test_equal_numbers_are_a_bin_without_width(run: runfolio.Run):
+    run.log_histogram("bias", np.full(62, 0.25))
+    run.flush()
+    (event,) = EventAccumulator(str(run.folder)).Reload().Tensors("bias")
+    assert np.frombuffer(event.tensor_proto.tensor_content).tolist() == [0.25, 0.25, 62]
 
 
 def test_media_before_the_first_point_have_its_step(run: runfolio.Run):
@@ -293,6 +302,37 @@ def ask_hparams(ask: Ask) -> dict[str, Any]:
     )
 
 
+@pytest.mark.parametrize("is_rebuilt", [False, True], ids=["written", "rebuilt"])
+def test_results_of_a_later_attempt_leave_the_curve(store: Path, is_rebuilt: bool):
+    with runfolio.init("net", store=store, tensorboard=True) as run:
+        for epoch in range(5):
+            run.log({"val/acc": epoch / 10}, step=epoch)
+        run.checkpoint(weights=torch.zeros(1))
+        run.summary["val/acc"] = 0.4
+    with resumed(store, run) as run:
+        run.summary["test/acc"] = 0.3
+    if is_rebuilt:
+        for path in event_files(run.folder).values():
+            path.unlink()
+        make_event_files(run.folder)
+
+    with tensorboard(store) as ask:
+        (name,) = ask("runs")
+        curve = ask("plugin/scalars/scalars", run=name, tag="val/acc")
+        tags = set(ask("plugin/scalars/tags")[name])
+
+    assert [step for _, step, _ in curve] == [0, 1, 2, 3, 4]
+    assert tags == {"val/acc", "summary/val/acc", "summary/test/acc"}
+
+
+def test_result_named_like_a_metric_keeps_its_points(run: runfolio.Run):
+    for step in range(3):
+        run.log({"summary/acc": step / 10}, step=step)
+    run.summary["acc"] = 0.9
+    run.finish()
+    assert [step for step, _ in scalars(run.folder, "summary/acc")] == [0, 1, 2, 2]
+
+
 def test_tensorboard_shows_the_whole_run(store: Path):
     for experiment, config in (("small", {"lr": 0.1}), ("large", {"depth": 3})):
         with runfolio.init("net", experiment=experiment, store=store, tensorboard=True, config=config) as run:
@@ -305,7 +345,7 @@ def test_tensorboard_shows_the_whole_run(store: Path):
         assert {tag for tag in ask("plugin/scalars/tags")[large] if "_hparams_" not in tag} == {
             "train/loss",
             "train/acc",
-            "test/acc",
+            "summary/test/acc",
             "summary/train/loss",
         }
         losses = ask("plugin/scalars/scalars", run=large, tag="train/loss")
@@ -328,7 +368,7 @@ def test_tensorboard_shows_the_whole_run(store: Path):
         assert sorted(group["sessions"][0]["name"] for group in groups) == names
         assert sorted(repr(group["hparams"]) for group in groups) == ["{'depth': 3.0}", "{'lr': 0.1}"]
         results = {metric["name"]["tag"]: metric["value"] for metric in groups[0]["metricValues"]}
-        assert results["test/acc"] == 0.75
+        assert results["summary/test/acc"] == 0.75
         experiment = ask("plugin/hparams/experiment", {"experimentName": ""})
         assert {info["name"] for info in experiment["hparamInfos"]} == {"lr", "depth"}
 
@@ -356,7 +396,7 @@ def test_tensorboard_shows_the_graph_and_a_layout(store: Path):
         (group,) = ask_hparams(ask)["sessionGroups"]
         assert group["hparams"] == {"lr": 0.1}
         results = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
-        assert results == {"hparam/accuracy": 0.5, "train/loss": 1.0}
+        assert results == {"summary/hparam/accuracy": 0.5, "train/loss": 1.0}
 
 
 def test_image_is_the_same_png(run: runfolio.Run):

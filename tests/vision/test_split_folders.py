@@ -153,7 +153,7 @@ def test_a_class_with_the_name_of_a_part_is_named(tmp_path):
     source = load(tmp_path)
 
     assert source.classes == ("bus", "train")
-    assert source.notices == ("used as classes although they have names of parts of the data: train",)
+    assert source.notices == ("folders used as classes, although they have the names of data splits: train",)
 
 
 def test_classes_with_equal_subfolders_give_a_notice(tmp_path):

@@ -37,7 +37,7 @@ class CommandTree(click.Group):
                 formatter.write_dl(lines)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order of registration, not alphabetical
+        return list(self.commands)  # click's own method would sort them alphabetically
 
     def main(self, args: Sequence[str] | None = None, *ignored: Any, **extra: Any) -> NoReturn:
         arguments = list(sys.argv[1:] if args is None else args)
@@ -65,7 +65,7 @@ def _summary(command: click.Command) -> str:
 def _report(error: BaseException, *, debug: bool) -> int:
     """Print the error and return the exit status."""
     if isinstance(error, click.Abort):
-        print_failure("")  # end the line that contains the unanswered question
+        print_failure("")  # the unanswered question has no newline
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return 130
     if isinstance(error, BrokenPipeError):
@@ -78,7 +78,7 @@ def _report(error: BaseException, *, debug: bool) -> int:
         return 2
     if debug:
         print_traceback(error)
-    if isinstance(error, (Ambiguous, FilterError)):  # messages with several lines: a list of runs, or a caret
+    if isinstance(error, (Ambiguous, FilterError)):  # these messages have several lines: a list of runs, or a caret
         print_failure(*f"error: {error}".rsplit("\n", 2 if isinstance(error, FilterError) else -1))
         return 2
     if isinstance(error, RunfolioError):

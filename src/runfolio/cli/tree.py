@@ -1,4 +1,4 @@
-"""Tree of all commands, in the order in which a new user needs them."""
+"""Tree of all commands. Commands that a new user needs first come first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from runfolio._version import __version__
 from runfolio.cli.commands.archive import archive
 from runfolio.cli.commands.best import best
+from runfolio.cli.commands.board import board
 from runfolio.cli.commands.cache import cache
 from runfolio.cli.commands.compare import compare
 from runfolio.cli.commands.data import data
@@ -67,7 +68,7 @@ _READING = (list_runs, show, logs, plot, run_sql, best, compare, diff, export, d
 
 _HEADINGS: dict[str, tuple[click.Command, ...]] = {
     "Train": (data, train, resume, fork, series),
-    "Look": (list_runs, show, logs, plot, run_sql, tensorboard),
+    "Look": (board, list_runs, show, logs, plot, run_sql, tensorboard),
     "Decide": (best, compare, diff, evaluate, predict, reproduce),
     "Keep": (rename, tag, note, archive, unarchive, prune, export),
     "House": (du, delete, undelete, trash, purge, doctor, cache),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _COLORS = ("red", "lime", "cyan", "yellow", "magenta", "orange")
-"""Colors of the box groups, in the order in which the groups first appear."""
+"""Colors of the box groups. The groups are numbered by their first appearance."""
 _FAR = 1_000_000.0
 """Maximum absolute coordinate of a drawn edge, in pixels. Edges that are farther away are moved to this coordinate."""
 _LONGEST_LABEL = 100

@@ -32,8 +32,8 @@ class EventEncoder:
 
     Each tag belongs to one TensorBoard plugin. If two values have the same name but belong to different plugins, the
     later value gets its kind as a suffix, such as `name (image)`. A metric `CHART/LINE` that belongs to a chart is not
-    written to the file of the run. Instead, each line has its own file, in which the tag is the chart's name, so that
-    TensorBoard draws the lines in one card.
+    written to the file of the run. Instead, each line has its own file, and its tag is the chart's name, so that
+    TensorBoard draws all lines in one card.
     """
 
     def __init__(self, charts: Collection[str] = ()) -> None:
@@ -45,6 +45,7 @@ class EventEncoder:
         self._charts = charts
         self._heads: dict[str, bytes] = {}
         self._plugins: dict[str, str] = {}
+        self._last_step = 0
 
     @staticmethod
     def header(time_s: float) -> bytes:
@@ -82,6 +83,8 @@ class EventEncoder:
             head = self._heads.get(name) or self._head(name)
             content = head + wire.float32(value)
             values.append(b"\x0a" + wire.varint(len(content)) + content)
+        if call.step > self._last_step:
+            self._last_step = call.step
         moment = b"\x09" + struct.pack("<d", call.time_us / 1e6)
         step = b"\x10" + wire.varint(call.step) if call.step else b""
         return frame(moment + step + wire.length_field(5, b"".join(values)))
@@ -115,31 +118,37 @@ class EventEncoder:
         return _summary(time_s, step, m.Value("custom_scalars__config__", _metadata("custom_scalars"), tensor=layout))
 
     def session_start(self, document: RunDocument) -> bytes:
-        """Encode the run's hyperparameters as one session.
+        """Encode the run's hyperparameters as one session; return empty bytes if the run has none.
 
         No `Experiment` message is written. TensorBoard would apply the first such message to all runs, and would hide
         hyperparameters and metrics that the message does not list. Without such a message, TensorBoard collects
         hyperparameters and metrics from the runs.
         """
         params = _flat(document.config)
+        if not params:
+            return b""
         entries = [m.HparamEntry(name, _hparam(value)) for name, value in params.items()]
         start = m.SessionStart(entries, f"{document.name}-{document.id}", document.created.timestamp())
         data = m.HparamsData(session_start_info=start)
         return _session("_hparams_/session_start_info", start.start_time_secs, data)
 
     def results(self, document: RunDocument, time_s: float) -> bytes:
-        """Encode the numbers in the summary as scalars. If a metric has the same name, the tag is `summary/NAME`."""
+        """Encode each number in the summary as the scalar `summary/NAME`.
+
+        Its step is the last step of the attempt. TensorBoard drops all earlier points of a tag when a lower step
+        follows. Therefore a result has its own tag, and its step is never lower.
+        """
         numbers = {key: as_number(value) for key, value in _flat(document.summary).items()}
         values = [
-            m.Value(f"summary/{key}" if key in self._plugins else key, simple_value=value)
+            m.Value(self._tag(f"summary/{key}", "scalars", "scalar"), simple_value=value)
             for key, value in numbers.items()
             if value is not None
         ]
-        return _summary(time_s, 0, *values) if values else b""
+        return _summary(time_s, self._last_step, *values) if values else b""
 
     def session_end(self, document: RunDocument, time_s: float) -> bytes:
-        """Encode the end of the run; return empty bytes if the run has not ended."""
-        if document.status.state == RUNNING:
+        """Encode the end of the session; return empty bytes if the run has not ended or has no hyperparameters."""
+        if document.status.state == RUNNING or not document.config:
             return b""
         status = m.STATUS_SUCCESS if document.status.state == "finished" else m.STATUS_FAILURE
         data = m.HparamsData(session_end_info=m.SessionEnd(status, time_s))
@@ -158,7 +167,7 @@ class EventEncoder:
         if kind == "video":
             width, height = content.get("width", 0), content.get("height", 0)
         else:
-            width, height = struct.unpack_from(">II", file_content, 16)  # from the first chunk of a PNG file
+            width, height = struct.unpack_from(">II", file_content, 16)  # in the first chunk of a PNG
             if boxes := content.get("boxes"):
                 file_content = draw_boxes(file_content, boxes)
         # 4: RGBA; TensorBoard passes the file to the browser unchanged
@@ -192,6 +201,8 @@ class EventEncoder:
 
     def _histogram(self, time_s: float, step: int, name: str, content: Mapping[str, Any]) -> bytes:
         edges, counts = content["edges"], content["counts"]
+        if counts and content["min"] == content["max"]:  # equal numbers are one bin without a width
+            edges, counts = [content["min"]] * 2, [sum(counts)]
         rows = [part for row in zip(edges[:-1], edges[1:], counts, strict=True) for part in row]
         packed = struct.pack(f"<{len(rows)}d", *rows)
         tensor = m.Tensor(m.DT_DOUBLE, m.TensorShape.of(len(counts), 3), packed)
@@ -225,7 +236,7 @@ def _metadata(plugin: str, description: str = "") -> m.Metadata:
 
 
 def _text(text: bytes) -> m.Tensor:
-    return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # a scalar, since a vector is shown as a table
+    return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # TensorBoard shows a vector as a table
 
 
 def _hparam(value: Any) -> m.Hparam:

@@ -76,7 +76,7 @@ class Tensor(Message):
 
 
 _MOST_NUMBERS = 1 << 24
-"""Maximum number of elements in a tensor whose missing elements are filled in. Without this limit, a damaged shape
+"""Maximum number of elements in a tensor if missing elements must be filled in. Without this limit, a damaged shape
 could exhaust the memory."""
 
 

@@ -41,7 +41,7 @@ def follow_branch(folder: Path) -> None:
 
     TensorBoard would show the abandoned points. Its own purge of points is based on steps, and works only if all
     metrics of a run count the same steps. TensorBoard also uses the first hyperparameters and the first end that it
-    reads for a run, so the rewritten files contain neither.
+    reads for a run. Therefore the rewritten files contain no hyperparameters and no end.
 
     Raises:
         DamagedFile, NewerFormat, StoreError, OSError: As in `make_event_files`.
@@ -51,7 +51,7 @@ def follow_branch(folder: Path) -> None:
 
 
 def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None:
-    """Write the files of those attempts that the newest branch keeps, and remove the files of the other attempts."""
+    """Write the files of the attempts on the newest branch, and remove the files of the other attempts."""
     if not attempts:  # no attempt was recorded, or all are damaged
         return
     newest = document.attempts[-1]

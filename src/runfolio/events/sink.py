@@ -52,7 +52,7 @@ class EventFileSink:
         self._start_module = start_module
         self._warn = warn
         self._files: dict[RecordPath, AppendFile] = {}
-        """Event files by folder: one for the run, and one per chart line."""
+        """Event files by folder: one file for the run, and one file for each line of a chart."""
         self._rebuild: subprocess.Popen[str] | None = None
         self._records: defaultdict[RecordPath, bytearray] = defaultdict(bytearray)
         self._has_points = False
@@ -147,7 +147,7 @@ class EventFileSink:
     def _append(self, encode: Callable[[], bytes]) -> None:
         try:
             self._records[RecordPath(self._folder)] += encode()
-        except Exception as error:  # a bug in the encoder
+        except Exception as error:  # the encoder has a bug
             self._give_up(error)
 
     def _write(self) -> None:

@@ -48,5 +48,5 @@ def _most_advanced_metric(run: RunView) -> str | None:
 
 
 def _training_metrics(run: RunView) -> list[str]:
-    """Return the metrics whose steps the script chose. Metrics of a watched model count optimizer steps instead."""
+    """Return the metrics that use the steps of the script. Metrics of a watched model count optimizer steps instead."""
     return [name for name in run.metrics if not is_watched_metric(name)]

@@ -26,7 +26,7 @@ class Removal:
 def kept_runs(
     runs: Sequence[RecordedRun], *, best: int, newest: int, metric: str | None = None, mode: str | None = None
 ) -> set[str]:
-    """Return the run paths of the runs whose checkpoints are kept: the best and the newest runs.
+    """Return the run paths of the best and the newest runs, which keep their checkpoints.
 
     Args:
         runs: Candidates.
@@ -49,7 +49,7 @@ def reasons_to_skip(runs: Iterable[RecordedRun], live_runs: Iterable[RecordedRun
 
     Args:
         runs: Runs to check.
-        live_runs: Runs of the store that are being written. Neither they nor their parents may be pruned.
+        live_runs: Runs of the store that are being written. These runs and their parents must not be pruned.
     """
     live_children = {lineage["run"]: run for run in live_runs if (lineage := run.document.lineage)}
     reasons: dict[str, str] = {}
@@ -79,7 +79,7 @@ def removal(run: RecordedRun, wanted: Collection[str] = ()) -> Removal | None:
 
 
 def freed_bytes(removals: Sequence[Removal]) -> list[int]:
-    """Return the number of bytes that are freed when each removal is purged.
+    """Return the number of bytes that each removal frees when the trash is emptied.
 
     A file with several hard links is counted once, and only if all its links are removed.
     """

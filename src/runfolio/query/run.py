@@ -257,7 +257,7 @@ class RecordedRun(ArrowFrame):
 
     @property
     def checkpoints(self) -> CheckpointList:
-        """Readable checkpoints, in the order in which they were saved. One checkpoint can have several names.
+        """Readable checkpoints, oldest first. One checkpoint can have several names.
 
         A checkpoint has `name`, `step`, `metric`, `saved`, `size_bytes`, and `verify()` to check its files.
         """

@@ -9,16 +9,14 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from runfolio.query.index.database import IndexDatabase
 from runfolio.query.index.parallel_scan import Report
-from runfolio.query.index.scan import RunReader, Stamp
+from runfolio.query.index.scan import scan_runs
 from runfolio.query.scan_rules import RULES
-from runfolio.record.base.layout import RUN_FILE
 
-_REPORTED_RUNS = 50
+_REPORTED_RUNS = 100
 """Number of runs after which a report is printed, for a progress bar."""
 _PART_RUNS = 2_000
 """Number of runs per database. If the scan is interrupted, runs in complete databases are not read again."""
@@ -32,16 +30,11 @@ def main() -> None:
 
 
 def _read_part(store: Path, part: Path, run_paths: Sequence[str]) -> None:
-    reader = RunReader(IndexDatabase(part), store, RULES)
+    database = IndexDatabase(part)
     for start in range(0, len(run_paths), _REPORTED_RUNS):
         reported = run_paths[start : start + _REPORTED_RUNS]
-        for run_path in reported:
-            folder = store / run_path
-            with suppress(OSError):
-                reader.read(run_path, Stamp.of(str(folder), folder.stat(), (folder / RUN_FILE).lstat()))
+        scan_runs(database, store, reported, RULES)
         is_last = start + _REPORTED_RUNS >= len(run_paths)
-        if is_last:
-            reader.finish()
         report: Report = {"read": list(reported), "part": str(part) if is_last else None}
         sys.stdout.write(json.dumps(report) + "\n")
         sys.stdout.flush()

@@ -15,11 +15,11 @@ from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.query.filter.groups import RunGroup, select_groups
 from runfolio.query.filter.select import Selection, select_rows, select_runs
 from runfolio.query.filter.sql_text import Sql
-from runfolio.query.index.database import IndexDatabase
+from runfolio.query.index.database import Action, IndexDatabase, Result
 from runfolio.query.index.rows import is_encodable, run_key
 from runfolio.query.index.run_columns import RunColumns, RunRow
 from runfolio.query.index.run_index import StoreIndex
-from runfolio.query.index.scan import Progress, scan_store
+from runfolio.query.index.scan import Progress, scan_runs, scan_store
 from runfolio.query.run import RecordedRun
 from runfolio.query.scan_rules import RULES
 from runfolio.query.selection.columns import runs_frame
@@ -137,8 +137,8 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         """Return an outline of a metric's curve for each run, in order; None if a run has no sparkline of the metric.
 
         The index has sparklines of up to four main metrics per run, such as `val/acc` and `train/loss`. A sparkline
-        consists of 64 little-endian float32 numbers. Each is the last finite value in one of 64 equal parts of the
-        range of steps, or NaN if that part has no finite value.
+        consists of 64 little-endian float32 numbers. Each number belongs to one of 64 equal parts of the range of
+        steps. It is the last finite value in this part, or NaN if there is none.
 
         Args:
             metric: Name of the metric.
@@ -152,8 +152,8 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         The columns are `id`, `name`, `experiment`, `state`, `created` (UTC) and `duration_s`; `lineage`, such as
         `reproduction of net (k3f9x2ab)`, if a run is a fork or a reproduction; `params.lr` for each config value;
         `metrics.val/acc` for the last value of each metric; `metrics.val/acc.best` for its best value, if its name
-        shows the direction; and `summary.x` for each result. A column whose values are of several types is a column of
-        strings.
+        shows the direction; and `summary.x` for each result. If the values of a column have several types, it becomes a
+        column of strings.
         """
         return runs_frame(self)
 
@@ -174,22 +174,28 @@ class Folio:
         NotFound: The folder does not exist.
     """
 
+    store: Path
+    trash: Trash
+    """Deleted runs."""
+
     def __init__(
         self, store: str | os.PathLike[str] | None = None, *, refresh: bool = False, progress: Progress = iter
     ) -> None:
         path = store_folder(store)
         check_store(path)
-        self.store = path.resolve()
-        self.trash = Trash(self.store)
-        """Deleted runs."""
+        self._open(path.resolve(), progress, fill_first=True)
+        if refresh:
+            self._index.clear()
+
+    def _open(self, store: Path, progress: Progress, *, fill_first: bool) -> None:
+        self.store = store
+        self.trash = Trash(store)
         self._unread: dict[str, str] | None = None
         """Problem of each run that the last scan could not read, keyed by folder; None before the first scan."""
         self._progress = progress
         self._next_full_scan = -math.inf
         """Time on the `steady` clock after which a scan of a network disk also compares the files of ended runs."""
-        self._index = StoreIndex(self.store, self._fill)
-        if refresh:
-            self._index.clear()
+        self._index = StoreIndex(self.store, self._fill, fill_first=fill_first)
 
     @property
     def problems(self) -> list[str]:
@@ -420,6 +426,42 @@ class Folio:
         if similar := nearest(spelling, names):
             return f"no run {spelling!r} in {self.store}{unread}; did you mean {' or '.join(similar)}?"
         return f"no run {spelling!r} in {self.store}{unread}; `runfolio runs` lists all {len(runs)} runs"
+
+
+class IndexedFolio(Folio):
+    """Store that is read from the index without a scan of the folders. Only `scan` looks at the folders. A server uses
+    it.
+
+    Args:
+        store: Folder of the store, which need not exist yet.
+        progress: Function that iterates over the folders of new runs while they are read.
+    """
+
+    def __init__(self, store: Path, progress: Progress = iter) -> None:
+        self._open(store.resolve(), progress, fill_first=False)
+
+    def scan(self) -> None:
+        """Bring the index up to date with the folders. Only changed runs are read.
+
+        Raises:
+            NotFound: The folder of the store does not exist.
+        """
+        super()._scan()
+
+    def scan_runs(self, run_paths: Iterable[str]) -> None:
+        """Bring the index up to date for some runs only, named by their folders relative to the store."""
+        self._index.use(lambda database: scan_runs(database, self.store, run_paths, RULES))
+
+    def read_index(self, action: Action[Result]) -> Result:
+        """Call `action` with a connection to the index, and return its result."""
+        return self._index.read(action)
+
+    def runs_of(self, rows: Sequence[RunRow]) -> Runs:
+        """Return the runs in rows of the index, in the same order."""
+        return Runs(self.store, self._index, rows)
+
+    def _scan(self) -> None:
+        """Leave the index as it is."""
 
 
 def open_folio(store: str | os.PathLike[str] | None = None) -> Folio:

@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.intp]
 _KEPT = 4
-"""Maximum number of points to keep in a column without gaps. Curves with at most as many per column are not thinned."""
+"""Maximum number of points to keep in a column without gaps. A curve that has at most this many points per column is
+not thinned."""
 
 
-def thinned_indices(x: NDArray[np.float64], y: NDArray[np.float64], columns: int) -> Indices:
+def thinned_indices(
+    x: NDArray[np.float64], y: NDArray[np.float64], columns: int, span: tuple[float, float] | None = None
+) -> Indices:
     """Return the indices of the points that produce the same plot as all points, in ascending order.
 
     In each pixel column, the first, last, lowest and highest points are kept (the M4 algorithm), so that no spike is
@@ -19,14 +22,16 @@ def thinned_indices(x: NDArray[np.float64], y: NDArray[np.float64], columns: int
     Args:
         x: Positions, ascending and finite, shape [n].
         y: Values, shape [n].
-        columns: Number of pixel columns between the first and the last position.
+        columns: Number of pixel columns.
+        span: Positions of the left edge of the first column and of the right edge of the last column. All points must
+            lie between them. Default: the first and the last position.
 
     Source: Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", PVLDB 7(10), 2014.
     """
     count = len(x)
     if count <= _KEPT * columns:
         return np.arange(count)
-    starts = _column_starts(x, columns)
+    starts = _column_starts(x, columns, span or (float(x[0]), float(x[-1])))
     stops = np.append(starts[1:], count)
     gaps = np.isnan(y)
     has_gaps = bool(gaps.any())
@@ -40,11 +45,18 @@ def thinned_indices(x: NDArray[np.float64], y: NDArray[np.float64], columns: int
     return np.flatnonzero(is_kept)
 
 
-def _column_starts(x: NDArray[np.float64], columns: int) -> Indices:
+def pixel_columns(x: NDArray[np.float64], columns: int, span: tuple[float, float]) -> NDArray[np.int64]:
+    """Return the number of the pixel column of each position. Arguments are the same as in `thinned_indices`."""
+    left, right = span
+    if left == right:
+        return np.zeros(len(x), np.int64)
+    column = ((x - left) / (right - left) * columns).astype(np.int64)
+    return np.minimum(column, columns - 1, out=column)  # the last position belongs to the last column
+
+
+def _column_starts(x: NDArray[np.float64], columns: int, span: tuple[float, float]) -> Indices:
     """Return the index of the first point in each column that contains points."""
-    width = x[-1] - x[0]
-    column = np.zeros(len(x), np.int64) if width == 0 else ((x - x[0]) / width * columns).astype(np.int64)
-    np.minimum(column, columns - 1, out=column)  # the last position belongs to the last column
+    column = pixel_columns(x, columns, span)
     return np.append(0, np.flatnonzero(column[1:] != column[:-1]) + 1)
 
 

@@ -44,10 +44,10 @@ class DiskUseCounter:
     def count(self, folder: Path) -> DiskUse:
         """Return the disk use of a run. Entries that cannot be read are skipped."""
         use = dict.fromkeys((*_PARTS.values(), _OTHER), 0)
-        use[_OTHER] += self._allocated(str(folder))
         top = f"{folder}{os.sep}"
-        for parent, folders, names in walk(folder):
-            for name in (*folders, *names):
+        for parent, _, names in walk(folder):
+            use[_OTHER] += self._allocated(parent)  # an empty folder is not a part of the run
+            for name in names:
                 path = os.path.join(parent, name)  # noqa: PTH118 - a run may hold thousands of files
                 part = _PARTS.get(path.removeprefix(top).partition(os.sep)[0], _OTHER)
                 use[part] += self._allocated(path)

@@ -17,8 +17,8 @@ class Sink(Protocol):
 
     - Threads: every method is called on the thread that writes the record, never on the training thread. The record is
       not written until the method returns, so a sink that waits for a network needs its own thread.
-    - Order: `open` is called first and `close` last, each once. In between, points and media arrive in the order in
-      which they were written, each at most once. No method is called after `close`.
+    - Order: `open` is called first and `close` last, each once. In between, points and media arrive in the order of
+    writing, each at most once. No method is called after `close`.
     - Failure: an exception affects only the sink. The exception is logged once and the sink is closed; the run and its
       record continue. A `RunfolioError` is logged without a traceback, any other exception with one.
     """
@@ -29,8 +29,8 @@ class Sink(Protocol):
         Args:
             document: Run document without secrets, as in the record. The last entry of `attempts` is the attempt that
                 is being recorded.
-            last_steps: Function that returns the last step of every metric and medium that a resumed run keeps, so that
-                the sink can continue from there; the result is empty for a new run. The function reads all points, so
+            last_steps: Function that returns the last step of every metric and medium that a resumed run keeps. The
+                sink can continue from these steps. The result is empty for a new run. The function reads all points, so
                 call it only if needed, and only in `open`.
         """
         ...

@@ -54,7 +54,7 @@ def remove(folder: Path) -> int:
     """
     try:
         freed = disk_use.size(folder)
-        shutil.rmtree(folder)  # does not follow links, even if a link replaces a folder in the meantime
+        shutil.rmtree(folder)  # `rmtree` does not follow links, even if a link replaces a folder in the meantime
     except RecursionError:
         raise StoreError(f"cannot purge {folder}: its folders are nested too deeply; remove it by hand") from None
     except OSError as error:

@@ -102,7 +102,7 @@ class Doctor:
 
     def _find_folder(self, name: str) -> Path:
         path = posixpath.normpath(name)
-        for folder in self.folders:  # includes runs without `run.json`, which readers do not find
+        for folder in self.folders:  # the list includes runs without `run.json`, which readers do not find
             run_path = folder.relative_to(self.store).as_posix()
             if path in (run_path, folder.name, folder.name.rpartition("-")[2]) or Path(name).absolute() == folder:
                 return folder

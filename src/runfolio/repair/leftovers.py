@@ -57,7 +57,7 @@ def _torn_findings(folder: Path, census: Census) -> Iterator[Finding]:
 
 
 def sealable_tails(census: Census) -> list[RecordPath]:
-    """Return the tails whose log calls can be sealed into a segment."""
+    """Return the tails that can be sealed into a segment."""
     return [lines.path for lines in census.tails if lines.calls and lines.is_whole]
 
 

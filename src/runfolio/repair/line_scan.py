@@ -37,7 +37,7 @@ class Lines:
     damaged: int = 0
     """Number of invalid lines."""
     disordered: int = 0
-    """Number of lines whose sequence number is not greater than that of the previous line."""
+    """Number of lines with a sequence number that does not exceed that of the previous line."""
     torn: int = 0
     """Number of bytes after the last newline."""
     ranges: list[tuple[int, int]] = field(default_factory=list)

@@ -61,7 +61,7 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
         yield _rebuild_document(folder, census)
     elif document.damage:
         yield _rewrite_document(folder, document, census)
-    writer, number = new_id(), 0  # used in the names of new segments; no other process uses this id
+    writer, number = new_id(), 0  # new segments are named after this id, which no other process uses
     for damaged in [segment for segment in census.segments if not segment.is_whole and not segment.is_partly_readable]:
         number += 1
         yield _save_segment(folder, damaged, census, segment_path(folder, writer, number))
@@ -217,8 +217,8 @@ def _attempts(folder: Path, census: Census) -> list[Attempt]:
 
 
 def _writers(folder: Path, census: Census) -> dict[str, tuple[int, int]]:
-    """Return the attempt of each writer, and the time (us) of the writer's first log call, or the current time if the
-    writer made no log call."""
+    """Return the attempt of each writer, and the time (us) of the writer's first log call. Without a log call, it is
+    the current time."""
     now_us = int(now().timestamp() * 1e6)
     writers = {writer: (attempt, now_us) for writer, attempt in attempts_of(folder, None).items()}
 

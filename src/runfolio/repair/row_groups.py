@@ -53,7 +53,7 @@ class SegmentScan:
             DamagedFile: Nothing is readable.
         """
         segment = Segment.open(self.path)
-        segment.damaged = True  # makes `blocks` skip unreadable parts
+        segment.damaged = True  # this makes `blocks` skip unreadable parts
         metrics, writers = segment.names(), sorted(self.ranges)
         return metrics, writers, segment.blocks(_codes(metrics), _codes(writers))
 

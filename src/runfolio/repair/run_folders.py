@@ -49,5 +49,5 @@ def walk_files(folder: Path) -> Iterator[RecordPath]:
 
 
 def unusable_files(folder: Path) -> Iterator[tuple[RecordPath, str]]:
-    """Yield every entry below a run's folder that is neither a file nor a folder, with the kind of the entry."""
+    """Yield every entry below a run's folder that is not a file or a folder, with the kind of the entry."""
     return ((path, kind) for path in RecordPath(folder).walk() if (kind := path.kind()) != FILE)

@@ -75,7 +75,7 @@ def _ended_by_sigterm() -> Iterator[None]:
 def find_repeated_run(folio: Folio, plan: Plan, earlier_folders: set[Path], status: int) -> tuple[RecordedRun, int]:
     """Return the run that the command opened, and the number of other runs that it opened.
 
-    If the command opened several runs, return the one whose settings are most similar to the original's.
+    If the command opened several runs, return the run with the settings most similar to those of the original.
 
     Args:
         earlier_folders: Folders of the runs that existed before the command.

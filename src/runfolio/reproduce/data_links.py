@@ -82,8 +82,8 @@ def missing_files(
 ) -> list[str]:
     """Return the missing data files and folders that are named in the arguments, the settings or the record.
 
-    An argument counts as data if it has the suffix of a data file, or if the record says that it named an existing
-    file or folder.
+    An argument counts as data if it has the suffix of a data file, or if it named an existing file or folder when the
+    run started.
 
     Args:
         arguments: Arguments of the repeated command.

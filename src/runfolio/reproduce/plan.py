@@ -84,7 +84,7 @@ class Plan:
         return {name: value for name, value in variables.items() if name not in self.unset} | self.variables
 
     def as_recorded(self, text: str) -> str:
-        """Return a string in which paths in the fresh folder are replaced with the original paths."""
+        """Return a string with the original paths instead of paths in the fresh folder."""
         return text.replace(os.fspath(self.tree), os.fspath(self.start.root))
 
 

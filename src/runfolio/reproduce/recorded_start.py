@@ -41,7 +41,7 @@ class RecordedStart:
     folder: Path
     """Folder in which the command was started."""
     root: Path
-    """Folder to which the paths of the code are relative: the repository, or else the script's folder."""
+    """Base folder for the paths of the code: the repository, or else the script's folder."""
     commit: str | None
     dirty: bool
     remote: str | None

@@ -123,8 +123,8 @@ def compare_runs(
 ) -> Verdict:
     """Compare a repeated run with its original.
 
-    Points are compared in the order in which they were logged, without the points that a later attempt abandoned. NaN
-    equals NaN, and -0 differs from 0.
+    Points are compared in logging order, without the points that a later attempt abandoned. NaN equals NaN, and -0
+    differs from 0.
 
     Args:
         ignore: Patterns of metrics that are not compared, in addition to `TIME_METRICS`.
@@ -218,7 +218,7 @@ def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
 
 
 def _points_until(curve: _CurvePoints, moment: float, after: _CurvePoints, *, prefix: bool) -> _CurvePoints:
-    """Return the points before `moment`. With `prefix`, return the first points instead, as many as `after` has."""
+    """Return the points before `moment`. With `prefix`, return as many of the first points as `after` has."""
     count = min(len(after.steps), len(curve.steps)) if prefix else int((curve.times < moment).sum())
     return _CurvePoints(curve.steps[:count], curve.times[:count], curve.values[:count])
 

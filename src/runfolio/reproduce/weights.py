@@ -67,7 +67,7 @@ def compare_weights(
 def _compare_checkpoints(
     comparison: WeightComparison, before: Checkpoint, after: Checkpoint, *, rtol: float, atol: float
 ) -> None:
-    import torch  # only needed if there are tensors
+    import torch  # this import is only needed if there are tensors
 
     old, new = dict(_tensors(before)), dict(_tensors(after))
     for name in sorted(old.keys() | new.keys()):

@@ -1,4 +1,4 @@
-"""Series of runs over a grid of settings, in which each combination is trained once.
+"""Series of runs over a grid of settings. Each combination is trained once.
 
 `read_series` reads the definition, `expand` returns its runs, and `execute` trains the runs that are not finished.
 """

@@ -36,7 +36,7 @@ class Series:
     """List of values for each key that varies between the runs."""
 
     def with_flags(self, flags: Mapping[str, Sequence[str]]) -> Series:
-        """Return a copy of the series in which the values of flags replace earlier values.
+        """Return a copy of the series with the values of flags instead of earlier values.
 
         A flag with one value becomes a setting of all runs, and a flag with several values becomes a key of the grid.
         """

@@ -26,8 +26,7 @@ class Target(Protocol):
     """Protocol of an object that trains one run.
 
     A target may also have a method `check(settings, *, store)`. This method is called for each run before the first run
-    starts, and raises a RunfolioError if the run is impossible, for example because of an unknown name or a missing
-    device.
+    starts. It raises a RunfolioError if the run is impossible, for example because a device is missing.
 
     A target may also have a method `conclude(runs, *, store, progress)`, which does work that only the best run needs,
     such as a test. This method is called once after all runs have ended, unless the series was interrupted or another

@@ -47,7 +47,7 @@ class AnswerLog:
         """Pack all waiting answers."""
         from runfolio.record.content.answer_files import AnswersHeader, pack
 
-        with self._lock:  # ensures that newer answers are packed after older ones
+        with self._lock:  # the lock ensures that newer answers are packed after older ones
             while self._waiting:
                 split, (moment, make_table) = self._waiting.popitem()
                 try:
@@ -70,5 +70,6 @@ class AnswerLog:
                 path.parent.mkdir()
                 path.write_bytes(content, sync=True)
             except OSError:
-                self._packed.setdefault(split, content)  # unless newer answers were packed in the meantime
+                # Answers that were packed in the meantime are newer, so they are not replaced.
+                self._packed.setdefault(split, content)
                 raise

@@ -33,8 +33,8 @@ def current() -> Run:
 def log(values: Mapping[str, Any], step: int | None = None) -> None:
     """Call `Run.log` on the current run (see `current`).
 
-    If the run of this thread or task has ended, or if several runs are open and none of them belongs to this thread or
-    task, nothing is written and one warning is logged.
+    If the run of this thread or task has ended, nothing is written and one warning is logged. The same applies if
+    several runs are open and none of them belongs to this thread or task.
 
     Raises:
         ConfigError: No run is open.

@@ -8,7 +8,7 @@ from typing import Any
 
 from runfolio.record.checkpoints.retention import CheckpointPolicy
 from runfolio.tracking.environment.hydra_job import job_name
-from runfolio.tracking.keyword_hints import hint_at
+from runfolio.tracking.name_hints import hint_at
 from runfolio.tracking.opening import (
     NewRun,
     Opened,
@@ -48,9 +48,9 @@ def init(
     """Open a run and start recording.
 
     If the environment variable `RUNFOLIO_RUN_ID` is set, the run with that id is opened. The run is created if it does
-    not exist, and joined if another process writes to it. Otherwise the run is continued from its last checkpoint, or
-    after its last point if it has no checkpoint; rank 0 continues the run, and the other ranks join. A finished run is
-    continued only with `resume="auto"`; otherwise an error is raised.
+    not exist, and joined if another process writes to it. Otherwise, rank 0 continues the run from its last checkpoint,
+    or after its last point if it has no checkpoint. The other ranks join. A finished run is continued only with
+    `resume="auto"`; otherwise an error is raised.
 
     Args:
         name: Readable name. The name of the folder also contains the id. Default: the overrides in a Hydra job, such as
@@ -64,9 +64,9 @@ def init(
         resume: Run to continue from its `last` checkpoint: its id, a prefix of its id, its name, its folder, or a `Run`
             or `RecordedRun`. The run keeps its name, experiment, tags and notes. `"auto"`, for scripts that a cluster
             restarts, continues the newest matching run, or opens a new run if none matches. A run matches if its
-            experiment, name (if given), script and arguments are the same, if it has a checkpoint and has not finished,
-            and if no process writes to it. `run.resumed` reports whether a run was continued. `runfolio.resume`
-            continues from a different checkpoint or step.
+            experiment, name (if given), script and arguments are the same. It must also have a checkpoint, must not
+            have finished, and must not be written by another process. `run.resumed` reports whether a run was
+            continued. `runfolio.resume` continues from a different checkpoint or step.
         tensorboard: Also write a TensorBoard event file. This is always on for a resumed run that has such a file.
         checkpoints: Policy that determines when `run.checkpoint` saves, and which checkpoints are kept. By default,
             each call saves, and the last, the previous and the best checkpoint are kept.

@@ -123,7 +123,7 @@ class NewRun:
             ConfigError: A name or tag cannot be recorded.
         """
         repeated = reproduction.requested_reproduction()
-        if repeated is not None:  # a different name, so that the repeated run can still be found by its name
+        if repeated is not None:  # the names differ, so that the repeated run can still be found by its name
             name = f"{(name or repeated.name)[: run_edits.NAME_LENGTH - len(_REPRODUCED)]}{_REPRODUCED}"
         for text in filter(None, (name, experiment)):
             run_edits.check_name(text)
@@ -334,7 +334,7 @@ def _sinks(folder: Path, *, tensorboard: bool) -> list[Sink]:
 
 
 def _monitors(recording: RecordingConfig) -> list[Monitor]:
-    """Return the monitors in the order in which they start. They stop in reverse order."""
+    """Return the monitors in starting order. They stop in reverse order."""
     monitors: list[Monitor] = []
     if recording.console and os.environ.get("RUNFOLIO_CONSOLE", "").lower() != "off":
         monitors.append(Console())

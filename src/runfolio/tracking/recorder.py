@@ -182,7 +182,7 @@ class Recorder:
             self.encoder_thread.start()
         except RuntimeError as error:
             with contextlib.suppress(OSError):
-                self.folder.rmdir()  # fails for a resumed run, whose folder is not empty
+                self.folder.rmdir()  # this fails for a resumed run, whose folder is not empty
             raise StoreError(
                 f"run {self.id} cannot start its writer thread ({error});"
                 " raise the limit on threads and processes (`ulimit -u`, or the limit of the container)"
@@ -295,7 +295,7 @@ class Recorder:
     def note_trouble(self, text: str) -> None:
         """Record the first problem of training itself, such as the origin of NaN.
 
-        Later problems are not recorded. `runfolio show` prints the problem whatever the outcome of the run is.
+        Later problems are not recorded. `runfolio show` prints the problem, regardless of how the run ends.
         """
         if self.document.status.trouble is None:
             self.document.status.trouble = str(text)

@@ -19,6 +19,7 @@ from runfolio.tracking.checkpointing import restore
 from runfolio.tracking.checkpointing.saver import checkpoint_metric
 from runfolio.tracking.guard import guarded
 from runfolio.tracking.media import image_layers
+from runfolio.tracking.name_hints import RUN_NAMES, missing_name
 from runfolio.tracking.pipeline import answer_content, figure_image, media_content
 from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.live_dict import LiveDict
@@ -152,7 +153,7 @@ class Run:
             if step is not None and step.__class__ is not int:
                 return self.recorder.append(_scalars(moment, step, copied))
             return self.recorder.append((moment, step, copied))
-        except Exception as error:  # same as `guarded`, whose wrapper would slow down each call
+        except Exception as error:  # this does the same as `guarded`, whose wrapper would slow down each call
             self._note_failure("log", error if issubclass(type(values), Mapping) else _no_dict(values))
 
     @guarded(None)
@@ -220,9 +221,9 @@ class Run:
         """Record audio.
 
         Args:
-            audio: Samples as an array or tensor [samples] or [channels, samples], floats from -1 to 1 or int16, which
-                are stored as 16-bit WAV; or a WAV, FLAC, OGG or MP3 file as a path, a binary file object or bytes,
-                which is stored unchanged.
+            audio: Samples as an array or tensor [samples] or [channels, samples], floats from -1 to 1 or int16; they
+                are stored as 16-bit WAV. Alternatively, a WAV, FLAC, OGG or MP3 file as a path, a binary file object or
+                bytes, which is stored unchanged.
             sample_rate: Samples per second; required for an array. A file contains its own rate.
         """
         from runfolio.tracking.media import audio as audio_content
@@ -238,9 +239,9 @@ class Run:
 
         Args:
             frames: An array or tensor [frames, channels, height, width], [frames, height, width, channels] or
-                [frames, height, width], with values as in `log_image`, or a list of images of the same size, which are
-                stored as an animated WebP; or an MP4, WebM, WebP or GIF file as a path, a binary file object or bytes,
-                which is stored unchanged.
+                [frames, height, width], with values as in `log_image`, or a list of images of the same size; they are
+                stored as an animated WebP. Alternatively, an MP4, WebM, WebP or GIF file as a path, a binary file
+                object or bytes, which is stored unchanged.
             fps: Frames per second of an array or list.
         """
         from runfolio.tracking.media import video as video_content
@@ -288,8 +289,8 @@ class Run:
         """Record a mesh, or a point cloud if no faces are passed.
 
         Args:
-            vertices: Positions as an array or tensor [vertices, 3], which are stored as binary PLY; or a PLY, GLB, STL
-                or OBJ file as a path, a binary file object or bytes, which is stored unchanged.
+            vertices: Positions as an array or tensor [vertices, 3], which are stored as binary PLY. Alternatively, a
+                PLY, GLB, STL or OBJ file as a path, a binary file object or bytes, which is stored unchanged.
             faces: Vertex indices of each triangle: [faces, 3].
             colors: Red, green and blue of each vertex [vertices, 3], as floats from 0 to 1 or integers from 0 to 255.
         """
@@ -430,6 +431,8 @@ class Run:
         disk. Then the signal ends the process.
 
         Args:
+            step: Last step that was logged before this state. A resumed run continues after this step. If log calls
+                count batches, pass the number of batches and store the epoch in the state, as `epoch=epoch`.
             metric: Quality of this state; NaN is never the best.
             mode: "max" if a higher metric is better, "min" if a lower metric is better.
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
@@ -467,8 +470,8 @@ class Run:
         warning.
 
         Args:
-            targets: Objects with a `load_state_dict`, by the name of their saved state, such as `model=model`. If any
-                are passed, all random generators are restored too.
+            targets: Objects with a `load_state_dict`, by the name of their saved state, such as `model=model`. If
+                targets are passed, all random generators are restored too.
         Raises:
             NotFound: The checkpoint does not exist, or has no state with the name of a target.
             ConfigError: A target has no `load_state_dict`, or the saved state does not fit the target; the message says
@@ -554,6 +557,11 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.experiment}/{self.name} {self.id}>"
+
+    if not TYPE_CHECKING:  # type checkers would accept any attribute
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_name(self, "'Run' object", name, RUN_NAMES)
 
     def __reduce__(self) -> tuple[Callable[..., Run], tuple[Any, ...]]:
         recorder = self.recorder

@@ -1,9 +1,9 @@
 """Import of torchvision that works with any build of torch.
 
 torchvision 0.28 registers details of its operators `nms` and `qnms` at import. If its compiled extension cannot be
-loaded, for example because it is a CUDA build and torch is not, the import fails with "operator torchvision::nms does
-not exist". Transforms, data sets and models do not need these operators, so this module declares them if they are
-missing.
+loaded, the import fails with "operator torchvision::nms does not exist". This happens, for example, if torchvision is a
+CUDA build and torch is not. Transforms, data sets and models do not need these operators, so this module declares them
+if they are missing.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
+from runfolio.query.recorded_command import continue_command
 from runfolio.record.checkpoints.manifests import LAST, pruned_names, read_intact
 from runfolio.settings import build, fields_of
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
@@ -25,10 +26,10 @@ from runfolio.vision.loop.input_pipeline import InputPipeline
 from runfolio.vision.loop.notices import Notices
 from runfolio.vision.loop.progress_bar import EpochProgressBar
 from runfolio.vision.loop.train_state import TrainState
-from runfolio.vision.models.description import LOADER, ClassifierDescription, checkpoint_label, describe
+from runfolio.vision.models.description import ClassifierDescription, checkpoint_label, describe
 from runfolio.vision.prepare import PARTS, Preparation, prepare
 from runfolio.vision.run_summary import record_inputs, record_network, record_results, record_sizes
-from runfolio.vision.settings import AUTO, RANGE_TEST, CheckpointConfig, TrainSettings
+from runfolio.vision.settings import AUTO, LOADER, RANGE_TEST, CheckpointConfig, TrainSettings
 from runfolio.vision.tuning.batch_size import resolve_batch_size
 from runfolio.vision.tuning.profiling import train_epoch_with_profile
 
@@ -130,7 +131,8 @@ def _resume(
     # bit-identical.
     step = None if checkpoint else _BEFORE_FIRST_POINT
     policy = _checkpoint_policy(settings)
-    runfolio.seed_everything(settings.seed)  # records the seed; the random states of the checkpoint are restored later
+    # This call records the seed; the random states of the checkpoint are restored later.
+    runfolio.seed_everything(settings.seed)
     with (
         deterministic_algorithms(settings.deterministic),
         runfolio.resume(
@@ -226,10 +228,9 @@ def _recorded_settings(recorded: RecordedRun, checkpoint: Checkpoint | None) -> 
         raise ConfigError(f"{label} is a learning rate range test; `runfolio train --find-lr` starts a new one")
     names = {field.name for field in fields_of(TrainSettings)}
     if (recorded.config.keys() != names) if checkpoint is None else (checkpoint.loader != LOADER):
-        raise ConfigError(
-            f"{label} was not made by `runfolio train`; resume it in the script that made it, with"
-            f" runfolio.init(resume={recorded.id!r})"
-        )
+        command = continue_command(recorded)
+        own_script = f": `{command}`" if command else f", with runfolio.init(resume={recorded.id!r})"
+        raise ConfigError(f"{label} was not made by `runfolio train`; resume it in the script that made it{own_script}")
     if recorded.state == "finished":
         raise ConfigError(
             f"{label} is finished, so it cannot be resumed; `runfolio fork {recorded.id} --epochs N` continues it as a"

@@ -20,6 +20,8 @@ _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation",
 _CHECKPOINTS = "checkpoints"
 AUTO = "auto"
 """Value of `batch_size` for which the batch size is measured and chosen before training."""
+LOADER = "vision"
+"""Name of the loader for the checkpoints of these runs in the entry point group `runfolio.loaders`."""
 RANGE_TEST = "lr_finder"
 """Key that the config of a learning rate range test has in addition to the settings."""
 _UNNAMED_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})

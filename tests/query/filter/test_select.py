@@ -39,6 +39,17 @@ def test_comparisons_follow_the_type_of_the_value(names):
     assert names("layers = '[1,2]'") == ["b"]
 
 
+@pytest.mark.parametrize("where", ["lr = '0.1'", "lr IN ('0.1', '2')", "NOT (metrics.val/acc > '0.75')"])
+def test_quotes_that_hide_all_matches_are_refused(names, where: str):
+    with pytest.raises(FilterError, match=r"^no run matches the string '[\d.]+', but runs match the number"):
+        names(where)
+
+
+def test_quoted_numbers_without_a_match_as_numbers_select_nothing(names):
+    assert names("lr = '7'") == []
+    assert names("model = '18'") == []
+
+
 def test_what_is_missing_or_nan_matches_no_comparison(names):
     assert names("NOT params.amp = false") == ["b"]
     assert names("metrics.loss >= 0 OR metrics.loss < 0 OR metrics.loss != 1") == []

@@ -223,3 +223,20 @@ def test_log_axis_without_positive_values_is_refused(store, write):
 def test_invalid_option_is_refused(options, message: str):
     with pytest.raises(ConfigError, match=message):
         CurveOptions(**options)
+
+
+def test_numbered_names_are_followed_by_the_differing_settings(store, write):
+    for number, lr in ((1, 0.1), (2, 0.01)):
+        write(f"train-{number}", config={"lr": lr, "depth": 3}, points={"loss": [1.0]})
+    write("baseline", config={"lr": 0.1, "depth": 3}, points={"loss": [1.0]})
+    (panel,) = curve_panels(["loss"], open_folio(store).runs())
+
+    assert {line.label for line in panel.lines} == {"train-1 lr=0.1", "train-2 lr=0.01", "baseline"}
+
+
+def test_single_numbered_name_stays_alone(store, write):
+    write("train-1", config={"lr": 0.1}, points={"loss": [1.0]})
+    write("other", config={"lr": 0.2}, points={"loss": [1.0]})
+    (panel,) = curve_panels(["loss"], open_folio(store).runs())
+
+    assert {line.label for line in panel.lines} == {"train-1", "other"}

@@ -31,7 +31,7 @@ def test_scatter_plots_settings_results_and_best_metrics(runs):
     assert (shown.x.log, shown.y.log) == (True, False)
     assert shown.colour is not None
     assert shown.colour.categories == ["cnn", "mlp"]
-    assert shown.notes[1:] == ["Left out: 1 of 4 runs without one of the two."]
+    assert shown.notes[1:] == ["Left out: 1 of 4 runs, which lack one of the two values."]
 
 
 def test_correlation_uses_the_scales_of_the_axes(store, write):

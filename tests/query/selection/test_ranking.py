@@ -19,9 +19,26 @@ def test_best_run_has_the_best_point_of_all_curves(store, write):
     assert (choice.run.name, choice.value, choice.step, choice.mode, choice.guessed) == ("early", 0.9, 1, "max", True)
     assert choice.caption.short == (
         f"early ({choice.run.id}) has the best val/acc of 2 runs: 0.9 at step 1 (higher is better).",
-        "Measured on the validation data.",
+        (
+            "Measured on the validation data, in one run: repeat it with several seeds to check its lead "
+            "(`runfolio compare --group-by -seed`)."
+        ),
     )
-    assert choice.caption.details == ("Which direction is better was guessed from the metric's name.",)
+    assert choice.caption.details == ("Whether higher or lower is better was guessed from the metric's name.",)
+
+
+def test_repeated_best_run_needs_no_advice_about_chance(store, write):
+    for seed in (1, 2):
+        write("net", config={"lr": 0.1, "seed": seed}, points={"val/acc": [0.5 + seed / 10]})
+    choice = choose(open_folio(store).runs(), "val/acc")
+
+    assert choice.caption.short[1] == "Measured on the validation data."
+
+
+def test_only_candidate_needs_no_advice_about_chance(store, write):
+    write("net", points={"val/acc": [0.5]})
+
+    assert choose(open_folio(store).runs(), "val/acc").caption.short[1] == "Measured on the validation data."
 
 
 def test_summary_value_takes_precedence_over_the_curve(store, write):

@@ -127,3 +127,15 @@ def test_each_metric_is_paired_by_its_own_seeds(store, write):
 
     assert [row.tied for row in groups.rows if row.metric == "test/acc"] == [False, True]
     assert "paired t test over the seeds or Welch's t test" in str(groups.caption)
+
+
+def test_runs_that_share_a_seed_are_pointed_out(store, write):
+    for lr, seed in ((0.1, 1), (0.1, 1), (0.1, 2), (0.2, 1), (0.2, 2)):
+        write(config={"lr": lr, "seed": seed}, summary={"val/acc": lr})
+    runs = open_folio(store).runs()
+
+    assert (
+        "The 3 runs with lr=0.1 have only 2 different seeds, so the interval is too narrow."
+        in group_by_seed(runs).caption.short
+    )
+    assert not any("different seed" in text for text in group_by_seed(runs[:2]).caption.short)

@@ -71,6 +71,18 @@ def test_everything_but_one_select_is_refused(folio: Folio, store: Path, stateme
     assert tree(store) == before
 
 
+@pytest.mark.parametrize("statement", ["DROP TABLE runs", "DROP all of it", "delete everything", "INSERT"])
+def test_refused_statement_is_answered_with_what_is_allowed(folio: Folio, statement: str):
+    with pytest.raises(ConfigError, match="only one SELECT or EXPLAIN SELECT is allowed"):
+        folio.sql(statement)
+
+
+def test_mistake_in_a_select_is_not_called_forbidden(folio: Folio):
+    with pytest.raises(ConfigError, match=r"^the SQL cannot be run: ") as caught:
+        folio.sql("SELECT * FORM runs")
+    assert "allowed" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "source",
     [

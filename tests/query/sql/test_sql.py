@@ -99,7 +99,7 @@ def test_results_are_frames_with_different_names(folio):
 
 
 def test_explain_describe_and_show_are_allowed(folio):
-    assert "runs" in {name for (name,) in rows(folio, "SHOW TABLES")}
+    assert [name for (name,) in rows(folio, "show tables;")] == ["metrics", "params", "points", "runs", "summary"]
     assert rows(folio, "DESCRIBE points")[0][:2] == ("run", "VARCHAR")
     assert rows(folio, "EXPLAIN ANALYZE SELECT * FROM points")
 
@@ -111,7 +111,7 @@ def test_errors_are_one_line_with_a_remedy(folio):
     assert str(error.value).endswith(
         "the tables are runs, params, summary, metrics, points; `DESCRIBE points` lists the columns of one"
     )
-    with pytest.raises(ConfigError, match=r"^the SQL cannot be run: Parser Error: syntax error at or near \"selec\"$"):
+    with pytest.raises(ConfigError, match=r"^the SQL cannot be run: .* at or near \"selec\"; only one SELECT"):
         folio.sql("selec 1")
 
 

@@ -31,9 +31,9 @@ def best(metric: str, mode: str | None, explain: bool, store: Path | None, **fil
     """Show the run with the best value of a metric, and the reasons.
 
     The metric's name determines whether a higher or a lower value is better, unless --min or --max is given. A run is
-    ranked by the metric's value in its summary or, if the summary lacks the metric, by the best value of the curve. A
-    name such as metrics.val/acc always selects the curve. Failed runs, reproductions and duplicate copies of a run are
-    excluded.
+    ranked by the metric's value in its summary. If the summary lacks the metric, the run is ranked by the best value of
+    the curve. A name such as metrics.val/acc always selects the curve. Failed runs, reproductions and duplicate copies
+    of a run are excluded.
 
     \b
     runfolio best val/acc

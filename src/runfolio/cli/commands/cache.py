@@ -36,7 +36,8 @@ def cache(context: click.Context, budget: int | None, output: OutputFormat) -> N
     """List the contents of the cache: image features, decoded pixels, fetched data, checksums and indexes.
 
     Everything except the spool can be computed or fetched again. If features and pixels exceed the limit (10 GB, or
-    $RUNFOLIO_CACHE_BUDGET), the least recently used entries are deleted, except those that a training process is using.
+    $RUNFOLIO_CACHE_BUDGET), the least recently used entries are deleted. Entries that a training process is using are
+    kept.
 
     \b
     runfolio cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -14,6 +15,7 @@ from runfolio.cli.output.options import (
     Command,
     RunFilters,
     explain_option,
+    has_filters,
     named_or_filtered_runs,
     open_store,
     run_filters,
@@ -24,6 +26,7 @@ from runfolio.record.points.metric_summary import PER_PARAMETER
 
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
+    from runfolio.query.store import Folio
 
 
 @click.command(cls=Command, short_help="Compare runs side by side.")
@@ -50,13 +53,16 @@ def compare(
     """Compare the named runs, or all runs that match the filters.
 
     One row per run shows its results, and the settings in which the runs differ. A metric's column shows its value in
-    the summary or, if the summary lacks the metric, the best value of the curve; the heading says which value it is. If
-    the last value of a curve is not the best, an additional column shows the last value. JSON and CSV contain the last
-    and the best value of every metric.
+    the summary. If the summary lacks the metric, the column shows the best value of the curve. The heading says which
+    value it is. If the last value of a curve is not the best, an additional column shows the last value. JSON and CSV
+    contain the last and the best value of every metric.
+
+    If all compared runs recorded answers to the same items (`run.log_answers`), McNemar's test shows whether their
+    accuracies differ by chance. Otherwise, repeat each run with several seeds and use --group-by -seed.
 
     --group-by shows the results of groups of runs. For example, -seed combines runs that differ only in their seed.
-    Settings that differ in every run and only name its output, such as a folder, are not used for grouping.
-    Reproductions and duplicate copies of a run are excluded.
+    Settings that only name the output of a run, such as a folder, are not used for grouping. Reproductions and
+    duplicate copies of a run are excluded.
 
     \b
     runfolio compare k3f9 a7x2
@@ -66,6 +72,8 @@ def compare(
     from runfolio.query.selection.duplicates import distinct_runs
 
     folio = open_store(store)
+    if not runs and not has_filters(filters):
+        raise click.UsageError(_what_to_type(folio), click.get_current_context())
     chosen = named_or_filtered_runs(folio, runs, filters)
     if group_by is not None:
         _compare_groups(chosen, group_by, output, explain=explain)
@@ -75,6 +83,16 @@ def compare(
         _compare_runs(chosen, output, "", everything=everything, explain=explain)
     else:
         _compare_runs(distinct.runs, output, distinct.sentence, everything=everything, explain=explain)
+
+
+def _what_to_type(folio: Folio) -> str:
+    """Return the message for a call without runs, with two commands that work in this store."""
+    advice = "name the runs, or select them with --experiment, --state, --tag or --where"
+    newest = folio.runs()[:2]
+    if len(newest) < 2:
+        return advice
+    names, experiment = " ".join(run.id for run in newest), shlex.quote(newest[0].experiment)
+    return f"{advice}; for example `runfolio compare {names}` or `runfolio compare --experiment {experiment}`"
 
 
 def _compare_runs(

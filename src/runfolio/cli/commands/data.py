@@ -34,9 +34,10 @@ _IMAGE_SETTINGS = ("test_data", "image_size", "augment", "model", "weights", "se
 def data(name: str, path: Path | None, store: Path | None, as_json: bool, **flags: Any) -> None:
     """Describe a data set before training on it.
 
-    Print the number of images per class in the training, validation and test sets, the image sizes, duplicate images,
-    images that are in both the training and the test set, and unreadable files. With --out, draw training images as
-    stored, as the network sees them, and augmented. The settings have the same meaning as in `train`.
+    Print the number of images per class in the training, validation and test sets, and the image sizes. Also list
+    duplicate images, images that are in both the training and the test set, and unreadable files. With --out, draw
+    training images as stored, as the network sees them, and augmented. The settings have the same meaning as in
+    `train`.
 
     \b
     runfolio data digits

@@ -73,8 +73,8 @@ def plot(ctx: click.Context, **arguments: Any) -> None:
     drawn as separate small plots. The legend starts with the best run.
 
     --scatter, --color and --group-by take the columns of `runfolio runs`: lr is the setting, and metrics.lr is the
-    logged metric. A metric's value is taken from the run's summary or, if the summary lacks the metric, it is the best
-    value of the curve; the label of the axis says which value it is.
+    logged metric. A metric's value is taken from the run's summary. If the summary lacks the metric, it is the best
+    value of the curve. The label of the axis says which value it is.
 
     \b
     runfolio plot val/acc

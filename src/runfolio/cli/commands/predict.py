@@ -52,7 +52,7 @@ def predict(
 
     The model is loaded from the run's best checkpoint, without executing code from the checkpoint. The three most
     probable classes are shown. If a parent folder of a file is named after a class, this class is assumed to be the
-    true class, and correct predictions are counted.
+    true class. Correct predictions are then counted.
 
     For a run of your own script, --module names the network. The script must have passed `classes` and `transform` to
     `run.checkpoint`.

@@ -64,9 +64,9 @@ def list_runs(
 
     A column is a fact (id, name, experiment, state, created, duration_s, ended, reason, tags, notes, archived, series,
     lineage, host, device, commit, folder, data.val for its fingerprint) or a name from your runs: a setting, a result
-    or a metric, in this order. A metric's value is the value in the summary, else the best of the curve or, if no
-    direction is known, the last; the heading says which. params.lr, summary.val/acc, metrics.lr (the last value) and
-    metrics.val/acc.best are unambiguous.
+    or a metric, in this order. A metric's value is the value in the summary, or else the best value of the curve. If no
+    direction is known, it is the last value. The heading says which value it is. params.lr, summary.val/acc, metrics.lr
+    (the last value) and metrics.val/acc.best are unambiguous.
 
     Without --columns, the table shows differing settings and up to three results, if they fit. JSON and CSV contain
     all runs and columns unless --limit or --columns is given. JSON cannot represent NaN and infinity; they become

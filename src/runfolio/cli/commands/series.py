@@ -90,7 +90,7 @@ def series(
 
 
 def with_repeats(description: Series, seeds: int | None, folds: int | None, settings: type[Settings]) -> Series:
-    """Return a series in which every combination is repeated with `seeds` seeds and on `folds` folds."""
+    """Return a series that repeats every combination with `seeds` seeds and on `folds` folds."""
     if seeds is not None:
         description = description.with_seeds(seeds, settings)
     return description if folds is None else description.with_folds(folds, settings)
@@ -116,7 +116,7 @@ def run_series(ctx: click.Context, description: Series, experiment: str, store: 
 
 
 def _series_of_flags(experiment: str | None) -> Series:
-    """Return an empty series, to which settings from flags are added later."""
+    """Return an empty series. The settings from flags are added later."""
     from runfolio.series import Series
 
     return Series(name=experiment or "default", target=LocatedValue(TARGET, ""), settings={}, grid={})

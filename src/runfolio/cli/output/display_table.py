@@ -57,7 +57,7 @@ class Column:
     """Function that formats all values of the column together, so that they have the same number of decimals."""
     number: bool = False
     optional: int = 0
-    """Order in which columns are omitted on a narrow terminal, from high numbers to low. 0 means never."""
+    """Order of omission on a narrow terminal, from high numbers to low. 0: the column is never omitted."""
     wraps: bool = False
     """Wrap long strings instead of shortening them."""
     style: Callable[[Any], str | None] = lambda value: None
@@ -72,7 +72,7 @@ class DisplayTable:
     in_blocks: bool = False
     """Print columns that are too wide for the terminal below the others, in blocks that repeat the first column.
 
-    False to shorten strings instead."""
+    If False, long strings are shortened instead."""
 
 
 def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
@@ -155,7 +155,7 @@ def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
 
 
 def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[Column]:
-    """Omit optional columns until the table fits the width. Of several columns with the same order, omit the widest."""
+    """Omit optional columns until the table fits the width. If several columns have the same order, omit the widest."""
     fitting = list(columns)
     while _width(fitting, formatted) > width and any(column.optional for column in fitting):
         fitting.remove(max(fitting, key=lambda column: (column.optional, _widest(column, formatted))))

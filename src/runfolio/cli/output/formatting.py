@@ -50,7 +50,7 @@ def _fixed_point(value: float, decimals: int) -> str:
 
 
 def setting_value(value: Any) -> str:
-    """Format the value of a setting in the way in which a user would write it."""
+    """Format the value of a setting as a user would write it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, dict)) and len(str(value)) > _LONG:

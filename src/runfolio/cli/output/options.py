@@ -144,7 +144,7 @@ explain_option = click.option(
 
 
 def store_flag(store: Path | None) -> str:
-    """Return the `--store` flag with which a suggested command uses the same store; empty if it needs no flag."""
+    """Return the `--store` flag that makes a suggested command use the same store; empty if no flag is needed."""
     return "" if store is None else f" --store {shlex.quote(str(store))}"
 
 

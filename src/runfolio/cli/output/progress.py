@@ -27,7 +27,7 @@ def with_progress_bar(runs: Sequence[Item], description: str) -> Iterable[Item]:
 
 
 def progress_display() -> Progress:
-    """Return a progress display to which tasks can be added. It is invisible unless stderr is a terminal."""
+    """Return a progress display for one or several tasks. It is invisible unless stderr is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
 

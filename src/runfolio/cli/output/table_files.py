@@ -92,7 +92,7 @@ def _write_csv(file: IO[bytes], schema: pa.Schema, batches: Iterable[pa.RecordBa
 
 
 def _csv_column(column: pa.Array) -> pa.Array:
-    """Return a column for CSV, in which strings are safe in a spreadsheet, and NaN is written as in JSON."""
+    """Return a column for CSV: strings are safe in a spreadsheet, and NaN is written as in JSON."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):

@@ -283,13 +283,21 @@ def comparison_table(runs: Sequence[RecordedRun], columns: Sequence[RunsColumn])
 
 
 def comparison_data(comparison: Comparison) -> DisplayTable:
-    """Return a table for programs: settings, data and results that differ, and each metric's last and best value."""
+    """Return a table for programs: settings, data and results that differ, and each metric's last and best value.
+
+    If the runs answered the same items, it also contains the accuracy of each run and the p value of McNemar's test.
+    """
     rows: list[dict[str, Any]] = [
         *({"what": "setting", "name": row.key, **row.values} for row in comparison.config),
         *({"what": "data", "name": row.key, **_short_fingerprints(row.values)} for row in comparison.data),
         *({"what": "result", "name": row.key, **row.values} for row in comparison.summary),
         *({"what": "last", "name": row.metric, **row.last} for row in comparison.metrics),
         *({"what": "best", "name": row.metric, **row.best} for row in comparison.metrics if row.best),
+        *(
+            {"what": what, "name": result.split, **dict(zip(comparison.runs, values, strict=True))}
+            for result in comparison.answers
+            for what, values in (("answers right", result.accuracies), ("p against best", result.ps))
+        ),
     ]
     keys = ("what", "name", *comparison.runs)
     return DisplayTable(

@@ -38,9 +38,10 @@ def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
     table = rivals_table(runs, results)
     print_table(table)
     tied = sum(row["tied"] for row in table.rows)
-    test = "McNemar's test, 5 % over all with Holm's procedure"
+    test = "McNemar's test with Holm's procedure, overall error rate 5 %"
     marks = (
-        f" On these images, {tied} of the others, marked =, cannot be distinguished from the best ({test})."
+        f" On these images, {tied} of the other runs (marked =) {'does' if tied == 1 else 'do'} not differ"
+        f" significantly from the best ({test})."
         if tied
         else ""
     )

@@ -77,7 +77,7 @@ def _class_of(folders: Iterable[str], classifier: LoadedClassifier) -> str | Non
 
 
 def right_of(classified: Sequence[ClassifiedPicture]) -> str | None:
-    """Describe how many of the images whose class is known were classified correctly; None if no class is known."""
+    """Describe how many images with a known class were classified correctly; None if no class is known."""
     rights = [picture.row["right"] for picture in classified if picture.labelled.truth is not None]
     return f"{sum(rights):,} of {len(rights):,} right" if rights else None
 

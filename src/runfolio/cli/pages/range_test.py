@@ -44,7 +44,7 @@ def _print_curve(test: RangeTest, store: Path | None) -> None:
 
 
 def _training_command(ctx: click.Context, rate: float) -> str:
-    """Return the command that the user entered, in which `--lr RATE` replaces `--find-lr`."""
+    """Return the command that the user entered, with `--lr RATE` instead of `--find-lr`."""
     words = ["runfolio", *ctx.command_path.split()[1:]]
     for param in ctx.command.params:
         value = ctx.params.get(param.name or "")

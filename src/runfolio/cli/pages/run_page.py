@@ -20,15 +20,18 @@ from runfolio.cli.pages.profile import print_profile, read_profile
 from runfolio.query import durations, recorded_writers
 from runfolio.query.explain.run_end import exit_code
 from runfolio.query.frames.points import rank_metrics
+from runfolio.query.recorded_command import continue_command
 from runfolio.record.base.flat_names import flatten, identity
-from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS, event_files
+from runfolio.record.base.layout import ANSWERS, ARTIFACTS, CHECKPOINTS, event_files
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import OTHERS, STEPS, TEST
 from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints.retention import STEP
+from runfolio.record.content import media
 from runfolio.record.content.console_log import last_lines, log_path
 from runfolio.record.points.metric_summary import PER_PARAMETER, listed_metrics
+from runfolio.vision.settings import LOADER
 
 if TYPE_CHECKING:
     from runfolio.query.recorded_data import DataFacts
@@ -37,10 +40,12 @@ if TYPE_CHECKING:
     from runfolio.record.points.metric_summary import MetricSummary
 
 ARCHITECTURE = "architecture"
-"""Name of the logged string in which a training run records its layers."""
+"""Name of the logged text with the layers of a training run."""
 _LAST_WORDS = 5
 _MOST_RESULTS = 100
 """Maximum number of results, and also of metrics, that are printed unless `--all` is given."""
+_MOST_NAMES = 6
+"""Maximum number of names of one kind of media, and of splits with answers, that are printed."""
 _MOST_STEPS = 5
 """Maximum number of step checkpoints that are printed."""
 
@@ -58,6 +63,7 @@ def print_run_page(
     metrics = run.metrics if rank is None else rank_metrics(run.folder, rank)
     _print_head(run, children)
     _print_last_words(run)
+    _print_continuation(run)
     _print_settings(run, everything=everything)
     if everything:
         _print_layers(run)
@@ -74,6 +80,8 @@ def print_run_page(
         print_table(_checkpoints([checkpoint for checkpoint in saved if checkpoint not in older]))
         if older:
             print_line(f"and {len(older)} earlier checkpoints, from {older[0].name} to {older[-1].name}")
+    _print_facts("Media (read them with RecordedRun.media)", _media_names(run.folder))
+    _print_facts("Answers (read them with RecordedRun.answers)", _answered_splits(run.folder))
     for text in _left_out(run):
         print_line(text, style="yellow")
     _print_facts("Data", environment.data_facts(run))
@@ -197,6 +205,21 @@ def _print_last_words(run: RecordedRun) -> None:
         print_lines("\n".join(lines))
 
 
+def _print_continuation(run: RecordedRun) -> None:
+    """Print the command that continues a run that ended without finishing."""
+    if run.state in ("running", "finished") or run.is_reproduction:
+        return
+    print_heading("Continue this run")
+    if not (saved := run.checkpoints):
+        print_line("It saved no checkpoint, so a new run must start from the beginning.")
+    elif saved[-1].loader == LOADER:
+        print_line(f"runfolio resume {run.id}")
+    else:
+        command = continue_command(run) or f"Call runfolio.init(resume={run.id!r}) in the script that made it."
+        print_line(command)
+        print_line("The script must load the checkpoint with `run.restore` if `run.resumed` is true.")
+
+
 def _last_words(run: RecordedRun) -> Sequence[str]:
     """Return the last console lines of a run that ended without finishing; empty for other runs."""
     if run.state in ("running", "finished") or not run.document.attempts:
@@ -311,6 +334,27 @@ def _files(folder: Path) -> dict[str, str]:
     if events := event_files(folder):
         summaries["TensorBoard"] = ", ".join(path.name for path in events.values())
     return summaries
+
+
+def _media_names(folder: Path) -> dict[str, str]:
+    """Return the names of the logged media and their numbers, keyed by kind."""
+    return {kind: _listed(names) for kind, names in media.count_names(folder).items()}
+
+
+def _listed(names: Mapping[str, int]) -> str:
+    """Return names with the number of entries if there are several, such as `batch (12), sample and 3 more`."""
+    shown = [name if names[name] == 1 else f"{name} ({names[name]:,})" for name in list(names)[:_MOST_NAMES]]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(shown) + more
+
+
+def _answered_splits(folder: Path) -> dict[str, str]:
+    """Return the names of the splits with answers."""
+    if not RecordPath(folder, ANSWERS).entries():
+        return {}
+    from runfolio.record.content.answer_files import list_answers  # imports Arrow, which most runs do not need
+
+    return {"splits": _listed(dict.fromkeys((file.split for file in list_answers(folder)), 1))}
 
 
 def _flat_defaults(run: RecordedRun) -> dict[str, Any]:

@@ -40,7 +40,7 @@ _LIBRARY_PATH = re.compile(
 
 
 class EndedRun(Protocol):
-    """Run whose end can be explained: a recorded run or a scanned run."""
+    """Recorded or scanned run with an end that can be explained."""
 
     @property
     def folder(self) -> Path: ...
@@ -156,7 +156,7 @@ def _trouble(run: ScannedRun) -> str | None:
         return None
     finite = np.flatnonzero(np.isfinite(points.values))
     first = int(finite[-1]) + 1 if len(finite) else 0
-    if first == len(points):  # finite again since the scan
+    if first == len(points):  # the values have become finite since the scan
         return None
     kind = "NaN" if math.isnan(metrics[name].last) else "infinite"
     tense = "is" if run.state == RUNNING else "was"

@@ -27,7 +27,7 @@ _AGGREGATES: dict[str, LiteralString] = {
 """Columns of `metrics`, keyed by the last word of a name in a filter."""
 _EXTREMES: dict[Mode | None, LiteralString] = {"min": "min", "max": "max"}
 _BARE = ("params", "summary", "metrics")
-"""Prefixes of full names, in the order in which they are tried for a bare name."""
+"""Prefixes of full names. For a bare name, the prefixes are tried in this order."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,8 @@ def _full(full_name: str, catalog: Catalog) -> IndexColumn | None:
 
 
 def _last(metric: str) -> LiteralString:
-    """Return the column of the last value; for an axis, of the highest value, since a test can log an earlier epoch."""
+    """Return the column with the last value. For an axis, return the highest value, because a later test can log an
+    earlier epoch."""
     return "max" if metric in AXES else "last"
 
 

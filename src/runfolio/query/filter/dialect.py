@@ -35,7 +35,7 @@ class Dialect(Protocol):
         ...
 
     def once(self, query: Sql) -> Sql:
-        """Return a query whose columns are computed once per row, even if the outer query uses them repeatedly."""
+        """Return a query that computes its columns once per row, even if the outer query uses them repeatedly."""
         ...
 
 

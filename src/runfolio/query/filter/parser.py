@@ -73,7 +73,7 @@ def parse(text: str) -> Condition:
         raise FilterError(text, LONGEST, f"a filter has at most {LONGEST:,} characters")
     try:
         text.encode()
-    except UnicodeEncodeError as error:  # such as bytes of a command line that are not UTF-8
+    except UnicodeEncodeError as error:  # a command line may contain bytes that are not UTF-8
         raise FilterError(text, error.start, "this character is not valid Unicode") from None
     parser = _Parser(text, _tokens(text))
     condition = parser.disjunction()

@@ -35,7 +35,7 @@ def compile_filter(where: str, catalog: Catalog, dialect: Dialect, *, now: datet
         where: Text of the filter (`docs/filter.md`).
         catalog: Names that the filter may use.
         dialect: SQL of the database.
-        now: Value of `now()`, and the time up to which running runs have worked.
+        now: Current time: the value of `now()`, and the end of the duration of running runs.
 
     Raises:
         FilterError: The text is not a valid filter, or it names a column that is not in the catalog.

@@ -26,12 +26,12 @@ def compile_groups(
     where: Sql,
     now: datetime,
 ) -> Sql:
-    """Return a query with one row per group. Only runs whose figure of the metric is finite are counted.
+    """Return a query with one row per group. Runs without a finite figure of the metric are not counted.
 
     A row starts with the kind and the value of each column of `group_by`. The kind is `tables.NULL` ... `tables.JSON`,
-    or None if the column is neither a setting nor a result. The next columns are the number of runs and, for their
-    figures, the mean, the sum of squared deviations from the mean, the minimum and the maximum. Values are compared as
-    in `flat_names.identity`, except that integers that exceed 64 bits are compared as floats.
+    or None if the column is neither a setting nor a result. The next column is the number of runs. The last columns are
+    the mean, the sum of squared deviations from the mean, the minimum and the maximum of their figures. Values are
+    compared as in `flat_names.identity`, except that integers that exceed 64 bits are compared as floats.
 
     Args:
         group_by: Columns as in `find_column`.
@@ -40,7 +40,7 @@ def compile_groups(
         catalog: Names that exist.
         dialect: SQL of the database.
         where: Condition on a row `r` of the table `runs`.
-        now: Time up to which running runs have worked.
+        now: Current time, which is the end of the duration of running runs.
 
     Raises:
         NotFound: A column or the metric is not in the catalog; the message lists the most similar names.

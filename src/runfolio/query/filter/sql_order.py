@@ -24,7 +24,7 @@ def compile_order(sort: str | None, catalog: Catalog, dialect: Dialect, *, now: 
         sort: Column to sort by in ascending order; the prefix `-` means descending order. None: newest first.
         catalog: Names that `sort` may use.
         dialect: SQL of the database.
-        now: Time up to which running runs have worked.
+        now: Current time, which is the end of the duration of running runs.
         reverse: Reverse the order. Runs without a value still come last.
 
     Raises:

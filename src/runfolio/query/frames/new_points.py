@@ -19,7 +19,7 @@ class NewPoints(NamedTuple):
     points: dict[str, Points]
     """Points of each metric, in order of arrival. Metrics without such points are left out."""
     cursor: str
-    """Cursor from which the next call continues: at most 2,048 URL-safe characters."""
+    """Cursor for the next call: at most 2,048 URL-safe characters."""
     is_complete: bool
     """True if these are all points of the metrics, which replace the points that the caller has. False if they only
     follow these points."""
@@ -30,8 +30,8 @@ def read_new_points(
 ) -> NewPoints:
     """Return the points of a run that were logged after a cursor.
 
-    All points are returned if there is no cursor, or if the caller cannot continue from it. This happens after the
-    files of points were sealed, merged, restored or replaced, or another attempt has started. If processes other
+    All points are returned if there is no cursor, or if the caller cannot continue from it. The caller cannot continue
+    if files of points were sealed, merged, restored or replaced, or if another attempt has started. If processes other
     than the primary process logged points, all points are returned whenever there are new points.
 
     Args:

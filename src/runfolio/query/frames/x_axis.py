@@ -11,20 +11,27 @@ from runfolio.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from runfolio.query.run_view import RunView
-    from runfolio.record.points.reader import PointFiles, Points
+    from runfolio.record.points.reader import Branch, PointFiles, Points
 
 BUILT_IN = ("step", "time")
 _EPOCH = "epoch"
 
 
 def along(
-    run: RunView, files: PointFiles, metric: str, points: Points, x: str, rank: int | None = None
+    run: RunView,
+    files: PointFiles,
+    metric: str,
+    points: Points,
+    x: str,
+    rank: int | None = None,
+    branch: Branch = "newest",
 ) -> NDArray[np.float64]:
     """Return the position of each point on the x axis, shape [n].
 
     `time` means the seconds since the start, without the pauses between attempts. If `x` is a metric, the position is
-    the value from the same log call, else the previous value from the same writer, else NaN. If `x` is `epoch` but not
-    the defined axis, and some log calls have no epoch, the epoch is interpolated from the steps.
+    its value from the same log call. If that call has no value, the previous value of the same writer is used, or NaN
+    if there is none. If `x` is `epoch` but not the defined axis, and some log calls have no epoch, the epoch is
+    interpolated from the steps.
 
     Args:
         run: Run of the points.
@@ -34,6 +41,7 @@ def along(
         x: `step`, `time`, or a metric. If there is no metric `epoch`, `epoch` means the shortest name that ends in
             `/epoch`.
         rank: Rank whose points were read; None means the same as in `RecordedRun.metric`.
+        branch: Branch whose points were read.
 
     Raises:
         ConfigError: The run has no metric `x`.
@@ -43,7 +51,7 @@ def along(
     if x == "time":
         return _seconds(run, points)
     name = _metric_of(run, x)
-    values, is_same_call = files.align(metric, name, rank)
+    values, is_same_call = files.align(metric, name, rank, branch)
     if x == _EPOCH != default_x(run, metric) and not is_same_call.all():
         return _interpolated(run, files, name, points.steps)
     return values

@@ -36,7 +36,7 @@ def resample(x: NDArray[Any], y: NDArray[np.float64], every: float) -> Bins:
     is_nan = np.isnan(y)
     counts = np.diff(starts, append=len(x))
     numbers = counts - np.add.reduceat(is_nan.astype(np.int64), starts)
-    with np.errstate(invalid="ignore", over="ignore"):  # infinities of both signs
+    with np.errstate(invalid="ignore", over="ignore"):  # the sum of infinities of both signs is invalid
         sums = np.add.reduceat(np.where(is_nan, 0.0, y), starts)
         mean = np.where(numbers, sums / np.maximum(numbers, 1), np.nan)
     lowest = np.minimum.reduceat(np.where(is_nan, np.inf, y), starts)

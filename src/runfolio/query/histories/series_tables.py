@@ -78,7 +78,7 @@ def wide_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str)
 def _wide_columns(
     metric: str, members: Sequence[MetricSeries | None], positions: Sequence[NDArray[Any]]
 ) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the name and values of each column of one metric. A member is None if the run or group lacks the metric."""
+    """Yield the name and values of each column of one metric. An entry is None if the run or group lacks the metric."""
     offsets = np.cumsum([0, *map(len, positions)])
     rows = np.concatenate(
         [

@@ -109,7 +109,8 @@ class IndexDatabase:
             return
         assert self._path is not None
         owner = (os.getpid(), _inode(self._path))
-        if getattr(self._local, "owner", None) != owner:  # first use, after a fork, or after the file was replaced
+        # If the owners differ, this is the first use, or the process was forked, or the file was replaced.
+        if getattr(self._local, "owner", None) != owner:
             self._local.connection = self._connect(self._path)
             self._local.owner = (os.getpid(), _inode(self._path))
         yield self._local.connection
@@ -122,8 +123,8 @@ class IndexDatabase:
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
-    # Transactions start with an explicit BEGIN. WAL mode is not used, as its shared memory fails on network disks, and
-    # SQLite before 3.51.3 can lose commits in WAL mode. fsync is turned off, since it takes seconds on a busy disk; a
+    # Transactions start with an explicit BEGIN. WAL mode is not used: its shared memory fails on network disks, and
+    # SQLite before 3.51.3 can lose commits in this mode. fsync is turned off, since it takes seconds on a busy disk; a
     # damaged index is detected and created again.
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = OFF")

@@ -70,7 +70,7 @@ def run_key(run_path: str) -> int:
 
 
 def metric_rows(entry: Entry) -> list[Row]:
-    """Return the rows of `metrics`, in which NaN is stored as NULL."""
+    """Return the rows of `metrics`. NaN is stored as NULL."""
     return [(metric, *map(_without_nan, _numbers(summary))) for metric, summary in entry.metrics.items()]
 
 
@@ -138,7 +138,7 @@ def _work(document: RunDocument, state: str) -> tuple[float | None, int | None]:
     if ended is None and state != RUNNING:
         return None, None
     own = [attempt for attempt in document.attempts if attempt.inherited is None]
-    if document.attempts and not own:  # a fork without an attempt of its own
+    if document.attempts and not own:  # the run is a fork without an attempt of its own
         return 0.0, None
     earlier = sum(attempt.seconds or 0.0 for attempt in own[:-1])
     if own and own[-1].seconds is not None:

@@ -34,7 +34,7 @@ _METRICS_OF_RUN = f"""
     FROM metrics JOIN names USING (name_id) WHERE run = ?"""  # noqa: S608 - names of our own
 _SPARKLINES_OF_RUN = "SELECT name, buckets FROM sparklines JOIN names USING (name_id) WHERE run = ?"
 
-# Each step looks up the next name and thereby skips all rows of the previous name.
+# Each step looks up the next name, so it skips all rows of the previous name.
 _NAMES_OF_STORE = """
     WITH RECURSIVE used (name_id) AS (
         SELECT min(name_id) FROM {0}
@@ -50,11 +50,13 @@ class StoreIndex(Generic[Filled]):
     Args:
         store: Folder of the store.
         fill: Scans the store into an empty index.
+        fill_first: Fill an empty index before it is read. If False, it has no runs until `scan` is called.
     """
 
-    def __init__(self, store: Path, fill: Callable[[IndexDatabase], Filled]) -> None:
+    def __init__(self, store: Path, fill: Callable[[IndexDatabase], Filled], *, fill_first: bool = True) -> None:
         self._path = database.index_path(store)
         self._fill = fill
+        self._fill_first = fill_first
         self._database: IndexDatabase | None = None
         self._is_in_memory = False
 
@@ -67,10 +69,10 @@ class StoreIndex(Generic[Filled]):
         return self._retry(self._filled)
 
     def use(self, action: Callable[[IndexDatabase], Result]) -> Result:
-        """Return `action(database)`. If the database fails, the action is called again with a new, filled database."""
+        """Return `action(database)`. If the database fails, the action is called again with a new database."""
 
         def act(index: IndexDatabase) -> Result:
-            if index.is_empty:
+            if index.is_empty and self._fill_first:
                 self._filled(index)
             return action(index)
 
@@ -88,7 +90,7 @@ class StoreIndex(Generic[Filled]):
             try:
                 return self._attempt(action)
             except (OSError, sqlite3.OperationalError):
-                break  # a disk that is read-only or full, or a lock that is never released
+                break  # the disk is read-only or full, or a lock is never released
             except (sqlite3.Error, UnicodeError, UnusableIndex):  # SQLite's messages can contain invalid UTF-8
                 self._database = None
                 database.remove(self._path)
@@ -131,7 +133,7 @@ def read_beats(connection: sqlite3.Connection) -> dict[str, SeenHeartbeat]:
 
 
 def read_catalog(connection: sqlite3.Connection, experiment: str | None = None) -> Catalog:
-    """Return the names that are used by the runs of the store, or by those of an experiment."""
+    """Return the names that the runs of the store, or of one experiment, use."""
     names = dict(connection.execute("SELECT name_id, name FROM names"))
     query, parameters = (_NAMES_OF_STORE, []) if experiment is None else (_NAMES_OF_EXPERIMENT, [experiment])
     return Catalog(
@@ -173,7 +175,7 @@ def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
 
 
 def summary_of(*numbers: Any) -> MetricSummary:
-    """Return the metric summary in a row of `metrics`, in which NaN is stored as NULL."""
+    """Return the metric summary in a row of `metrics`. NULL stands for NaN."""
     return MetricSummary(*map(_with_nan, numbers)) if None in numbers else MetricSummary(*numbers)
 
 
@@ -231,7 +233,7 @@ def _checksum(texts: Sequence[bytes], metrics: Sequence[Sequence[Any]], sparklin
 
     The order of the rows and of the sparklines does not matter.
     """
-    ordered = sorted(list(row) for row in metrics)  # by name, which is unique
+    ordered = sorted(list(row) for row in metrics)  # names are unique
     outlines = (part for name, buckets in sorted(sparklines) for part in (name.encode(), buckets))
     return zlib.crc32(b"\0".join((*texts, orjson.dumps(ordered), *outlines)))
 
@@ -248,7 +250,7 @@ def is_damaged(path: Path) -> bool:
         return False
     try:
         index = database.open_file(path)
-    except (OSError, sqlite3.OperationalError, UnusableIndex):  # busy, unreadable, or of another version
+    except (OSError, sqlite3.OperationalError, UnusableIndex):  # the file is busy, unreadable, or of another version
         return False
     except (sqlite3.Error, UnicodeError):
         return True

@@ -44,7 +44,7 @@ class ScanRules(NamedTuple):
     reason: Callable[[ScannedRun], str | None]
     """Returns the reason why a run ended."""
     main_metrics: Callable[[Collection[str]], Collection[str]]
-    """Returns those of the given metrics that get a sparkline."""
+    """Returns the metrics that get a sparkline."""
 
 
 def scan_store(
@@ -66,7 +66,8 @@ def scan_store(
         One line per unreadable run with the problem and a remedy, keyed by the run's folder relative to the store.
     """
     earlier = database.read(read_sightings)
-    stamps = {_run_path(store, files[0]): Stamp.of(*files) for files in find_run_files(store)}
+    history = HeartbeatHistory(database.read(read_beats))
+    stamps = {_run_path(store, files[0]): _stamp(*files) for files in find_run_files(store)}
     known, unknown = [], []
     for run_path, stamp in stamps.items():
         sighting = earlier.get(run_path)
@@ -74,20 +75,21 @@ def scan_store(
             unknown.append(run_path)
         elif full or sighting.stamp != stamp.text:
             known.append(run_path)
-    reader = RunReader(database, store, rules)
     if len(unknown) >= PARALLEL_RUNS and process_count() > 1:
         unknown = _scan_in_processes(database, store, unknown, progress)
-        reader.history.adopt(database.read(read_beats))
+        history.adopt(database.read(read_beats))
+    updates = _Updates(database, store, rules, earlier, history)
     for run_path in chain(known, progress(unknown)):
-        reader.read(run_path, stamps[run_path], earlier.get(run_path))
-    reader.finish(removed=earlier.keys() - (stamps.keys() - reader.problems.keys() - reader.gone))
-    return reader.problems
+        updates.look(run_path, stamps[run_path])
+    removed = earlier.keys() - (stamps.keys() - updates.problems.keys() - updates.gone)
+    updates.write(removed, history.beats if history.changed else None)
+    return updates.problems
 
 
 def _scan_in_processes(database: IndexDatabase, store: Path, unknown: list[str], progress: Progress) -> list[str]:
     """Read new runs in several processes, and return the runs that could not be read."""
     ticks = iter(progress(unknown))
-    with suppress(OSError, sqlite3.Error, UnusableIndex):  # the remaining runs are read by this process
+    with suppress(OSError, sqlite3.Error, UnusableIndex):  # this process reads the remaining runs
         for _ in scan_in_processes(database, store, unknown):
             next(ticks, None)
     next(ticks, None)  # ends the progress bar
@@ -95,58 +97,74 @@ def _scan_in_processes(database: IndexDatabase, store: Path, unknown: list[str],
     return [run_path for run_path in unknown if run_path not in added]
 
 
-class RunReader:
-    """Reader of runs that are new or may have changed. It writes them to the index in batches."""
+def scan_runs(database: IndexDatabase, store: Path, run_paths: Iterable[str], rules: ScanRules) -> None:
+    """Update the index for some runs only, which may be new, changed or removed.
 
-    def __init__(self, database: IndexDatabase, store: Path, rules: ScanRules) -> None:
+    Args:
+        database: Index to update.
+        store: Folder of the store.
+        run_paths: Folders of the runs, relative to the store.
+        rules: Functions that derive facts from the content of a run.
+    """
+    beats = database.read(read_beats)
+    history = HeartbeatHistory(beats)
+    updates = _Updates(database, store, rules, database.read(read_sightings), history)
+    for run_path in run_paths:
+        folder = str(store / run_path)
+        try:
+            stamp = _stamp(folder, os.lstat(folder), os.lstat(f"{folder}/{RUN_FILE}"))
+        except OSError:
+            updates.gone.add(run_path)
+        else:
+            updates.look(run_path, stamp)
+    updates.write([*updates.gone, *updates.problems], {**beats, **history.beats})
+
+
+class _Updates:
+    """Runs that a scan has read and that it must write to the index."""
+
+    def __init__(
+        self,
+        database: IndexDatabase,
+        store: Path,
+        rules: ScanRules,
+        earlier: dict[str, Sighting],
+        history: HeartbeatHistory,
+    ) -> None:
         self._database = database
         self._store = store
         self._rules = rules
-        self.history = HeartbeatHistory(database.read(read_beats))
+        self._earlier = earlier
+        self._history = history
         self._batch: list[ScannedRun] = []
         self.problems: dict[str, str] = {}
-        """Problem of each unreadable run, keyed by its folder relative to the store."""
+        """Problem of each run that cannot be read."""
         self.gone: set[str] = set()
-        """Folders of runs that were removed after they were listed."""
+        """Runs that were removed after their folders were listed."""
 
-    def read(self, run_path: str, stamp: Stamp, sighting: Sighting | None = None) -> None:
-        """Read a run if it has changed since its last sighting."""
+    def look(self, run_path: str, stamp: _Stamp) -> None:
+        """Read a run if it changed."""
         folder = self._store / run_path
         try:
-            run = self._look(folder, run_path, stamp, sighting)
+            run = _look(
+                self._database, folder, run_path, stamp, self._earlier.get(run_path), self._history, self._rules
+            )
         except FileNotFoundError:
             self.gone.add(run_path)
+            return
         except (DamagedFile, NewerFormat, StoreError, OSError, UnicodeError) as error:
             self.problems[run_path] = _problem(error, folder)
-        else:
-            self._batch += [] if run is None else [run]
-            if len(self._batch) == _BATCH:
-                write_scan(self._database, self._batch)
-                self._batch = []
-
-    def finish(self, removed: Collection[str] = ()) -> None:
-        """Write the last batch and the heartbeats, and delete the rows of removed runs."""
-        if self._batch or removed or self.history.changed:
-            beats = self.history.beats if self.history.changed else None
-            write_scan(self._database, self._batch, removed, beats)
+            return
+        if run is not None:
+            self._batch.append(run)
+        if len(self._batch) == _BATCH:
+            write_scan(self._database, self._batch)
             self._batch = []
 
-    def _look(self, folder: Path, run_path: str, stamp: Stamp, sighting: Sighting | None) -> ScannedRun | None:
-        """Return a run that must be written to the index; None if the index is up to date."""
-        signature = signature_of(folder)
-        is_unchanged = sighting is not None and sighting.signature == signature
-        if sighting is not None and is_unchanged and sighting.stamp == stamp.text:
-            return None
-        if is_unchanged:
-            entry = self._database.read(lambda connection: read_entry(connection, run_key(run_path)))
-        else:
-            entry = _read(folder, self._rules)
-        state = derive_state(folder, entry.document, self.history)
-        is_settled = state != RUNNING and not entry.problems and time.time() - stamp.newest_s > _SETTLED_S
-        run = ScannedRun(run_path, folder, entry, state, signature, stamp.text if is_settled else "")
-        run = run._replace(reason=self._rules.reason(run))
-        found = Sighting(signature, run.stamp, run.state, run.reason)
-        return None if found == sighting else run
+    def write(self, removed: Collection[str], beats: dict[str, SeenHeartbeat] | None) -> None:
+        """Write the runs that were read, remove others, and replace the heartbeats unless they are None."""
+        if self._batch or removed or beats is not None:
+            write_scan(self._database, self._batch, removed, beats)
 
 
 def _run_path(store: Path, folder: str) -> str:
@@ -172,7 +190,7 @@ def signature_of(folder: Path) -> str:
                         status = entry.stat(follow_symlinks=False)
                         parts.append(f"{part} {entry.name} {status.st_mtime_ns} {status.st_size}")
         except FileNotFoundError:
-            continue  # no folder yet, or a tail file was sealed in the meantime; the next scan notices the change
+            continue  # the folder is missing, or a tail was sealed in the meantime, which the next scan notices
         except UnusableFile as error:
             parts.append(str(error))
     return hashlib.blake2b("\n".join(sorted(parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()
@@ -202,24 +220,49 @@ class HeartbeatHistory:
         return self.beats != self._earlier
 
 
-class Stamp(NamedTuple):
+class _Stamp(NamedTuple):
     """Modification times of a run's folders. They reveal later changes of an ended run."""
 
     text: str
     newest_s: float
     """Time of the last change, in seconds since 1970."""
 
-    @classmethod
-    def of(cls, folder: str, folder_status: os.stat_result, run_status: os.stat_result) -> Stamp:
-        """Return the stamp of a folder, given the status of the folder and of its `run.json`."""
-        times = [folder_status.st_mtime_ns, run_status.st_mtime_ns]
-        for part in (METRICS, ALIVE, NOTES):
-            try:
-                times.append(os.lstat(f"{folder}/{part}").st_mtime_ns)
-            except OSError:
-                times.append(0)
-        text = f"{folder_status.st_ino} {run_status.st_ino} {run_status.st_size} {' '.join(map(str, times))}"
-        return cls(text, max(times) / 1e9)
+
+def _stamp(folder: str, folder_status: os.stat_result, run_status: os.stat_result) -> _Stamp:
+    times = [folder_status.st_mtime_ns, run_status.st_mtime_ns]
+    for part in (METRICS, ALIVE, NOTES):
+        try:
+            times.append(os.lstat(f"{folder}/{part}").st_mtime_ns)
+        except OSError:
+            times.append(0)
+    text = f"{folder_status.st_ino} {run_status.st_ino} {run_status.st_size} {' '.join(map(str, times))}"
+    return _Stamp(text, max(times) / 1e9)
+
+
+def _look(
+    database: IndexDatabase,
+    folder: Path,
+    run_path: str,
+    stamp: _Stamp,
+    sighting: Sighting | None,
+    history: HeartbeatHistory,
+    rules: ScanRules,
+) -> ScannedRun | None:
+    """Return a run that must be written to the index; None if the index is up to date."""
+    signature = signature_of(folder)
+    is_unchanged = sighting is not None and sighting.signature == signature
+    if sighting is not None and is_unchanged and sighting.stamp == stamp.text:
+        return None
+    if is_unchanged:
+        entry = database.read(lambda connection: read_entry(connection, run_key(run_path)))
+    else:
+        entry = _read(folder, rules)
+    state = derive_state(folder, entry.document, history)
+    is_settled = state != RUNNING and not entry.problems and time.time() - stamp.newest_s > _SETTLED_S
+    run = ScannedRun(run_path, folder, entry, state, signature, stamp.text if is_settled else "")
+    run = run._replace(reason=rules.reason(run))
+    found = Sighting(signature, run.stamp, run.state, run.reason)
+    return None if found == sighting else run
 
 
 def _read(folder: Path, rules: ScanRules) -> Entry:

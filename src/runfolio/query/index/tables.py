@@ -50,8 +50,8 @@ _RUN_COLUMNS = {
 RUN_COLUMNS = list(_RUN_COLUMNS)
 
 # `sparklines` has a few main metrics per run, separately from `metrics`, so that sorting by a metric reads fewer bytes.
-# `buckets` are 64 little-endian float32 numbers: each is the last finite value in one of 64 equal parts of the range
-# between the lowest and the highest step of the metric, or NaN if that part has no finite value.
+# `buckets` are 64 little-endian float32 numbers, one for each of 64 equal parts of the metric's range of steps. A
+# number is the last finite value in its part, or NaN if there is none.
 #
 # A run's key is a digest of its folder, so a new index has the same keys. Folders are stored as bytes, since file
 # names need not be UTF-8. Times are stored as integers, in microseconds since 1970 UTC.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_COLOURED, COLOURED_OF_MANY = 24, 8
-"""Maximum number of lines that can all have a colour. With more lines, only `COLOURED_OF_MANY` have a colour."""
+"""Maximum number of lines that all have a colour. If there are more lines, only `COLOURED_OF_MANY` have a colour."""
 _MAX_MARKED_POINTS = 40
 """Maximum number of points in a curve for which every point gets a marker."""
 _COLUMNS = 1000

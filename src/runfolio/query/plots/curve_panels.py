@@ -18,7 +18,7 @@ from runfolio.query.selection.figures import best_in_curve
 from runfolio.query.selection.grouping import Grouping, group_runs
 from runfolio.query.selection.metric_names import guess_mode
 from runfolio.query.selection.ranking import rank
-from runfolio.query.tables.run_labels import unique_labels
+from runfolio.query.tables.run_labels import legend_labels
 
 Floats = NDArray[np.float64]
 MAX_RAW = 6
@@ -69,7 +69,7 @@ class Line:
     high: Floats | None = None
     """Upper end of the band."""
     broken: Sequence[tuple[float, float]] = ()
-    """First and last x of each range in which all values are NaN or infinite."""
+    """First and last x of each range where all values are NaN or infinite."""
     best: float | None = None
     """Best value of the curve, or mean of the best values of a group; None if the direction is unknown."""
     lost: int = 0
@@ -141,7 +141,7 @@ def _metric_name(metric: str, runs: Sequence[RunView]) -> str:
 
 def _single_runs(runs: Sequence[RunView], selected: Sequence[RunView]) -> Grouping[RunView]:
     """Return a group for each run in `selected`. The labels are unique among all `runs`."""
-    labels = zip(unique_labels(runs), runs, strict=True)
+    labels = zip(legend_labels(runs), runs, strict=True)
     return Grouping({label: [run] for label, run in labels if run in selected}, [])
 
 

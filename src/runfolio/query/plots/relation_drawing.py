@@ -55,7 +55,7 @@ def draw_parallel(shown: Parallel, *, title: str | None = None, size: tuple[floa
     axes = figure.add_subplot()
     crossings = np.stack([heights(axis) for axis in parallel_axes])
     distance = crossings[-1] if shown.lower_is_better else 1 - crossings[-1]
-    colours = colormaps[style.SCALE](np.nan_to_num(distance) * 0.92)  # without the yellow end, which is too pale
+    colours = colormaps[style.SCALE](np.nan_to_num(distance) * 0.92)  # the yellow end of the scale is too pale
     for run in reversed(range(crossings.shape[1])):
         has_metric = not np.isnan(crossings[-1, run])
         axes.plot(

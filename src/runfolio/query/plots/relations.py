@@ -115,7 +115,7 @@ def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) 
     relation = correlation(first, second)
     notes = [relation.sentence] if relation and math.isfinite(relation.pearson) else []
     if left_out := len(distinct.runs) - len(usable):
-        notes.append(f"Left out: {left_out} of {len(distinct.runs)} runs without one of the two.")
+        notes.append(f"Left out: {left_out} of {len(distinct.runs)} runs, which lack one of the two values.")
     notes += [distinct.sentence, choice_note([*columns, *([colour_column] if colour_column else [])])]
     return Scatter(
         labels=unique_labels(usable),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
+
+_NEGLIGIBLE = 1e-17
+"""Weight that a float64 sum of 1 does not show."""
 
 
 def exponential_smoothing(values: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
@@ -22,11 +26,28 @@ def exponential_smoothing(values: NDArray[np.float64], weight: float) -> NDArray
     if not len(inputs) or weight == 0:
         return values.copy()
 
-    def step(average: float, value: float) -> float:
-        return average * weight + (1 - weight) * value
-
-    averages = np.fromiter(accumulate(inputs.tolist(), step, initial=0.0), np.float64, len(inputs) + 1)[1:]
+    averages = _moving_average(inputs, weight)
     # The average starts at 0. After k values, this 0 still has the weight weight**k. The division removes this bias.
+    biased = averages[: math.ceil(math.log(_NEGLIGIBLE) / math.log(weight))]
+    biased /= 1 - weight ** np.arange(1, len(biased) + 1)
     result = values.copy()
-    result[finite] = averages / (1 - weight ** np.arange(1, len(inputs) + 1))
+    result[finite] = averages
     return result
+
+
+def _moving_average(values: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
+    """Return `weight * previous average + (1 - weight) * value` for each value, starting from the average 0.
+
+    The values are divided into blocks of equal length, and each step computes one value of all blocks.
+    """
+    length = math.isqrt(len(values)) + 1
+    blocks = -(-len(values) // length)
+    padded = np.zeros(blocks * length)
+    padded[: len(values)] = values
+    averages = np.ascontiguousarray((1 - weight) * padded.reshape(blocks, length).T)
+    for step in range(1, length):
+        averages[step] += weight * averages[step - 1]
+    weights = weight ** np.arange(1, length + 1)
+    lasts = accumulate(averages[-1].tolist(), lambda before, own: own + weights[-1] * before, initial=0.0)
+    averages += weights[:, None] * np.fromiter(lasts, np.float64, blocks)  # the average before each block
+    return averages.T.ravel()[: len(values)]

@@ -38,7 +38,7 @@ MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
 }
 _LINEAGE = "lineage"
 _MEANINGS = {"params": "setting", "summary": "result", "metrics": "metric"}
-"""Words for the kinds of values, in the order in which the kinds are tried for a bare name."""
+"""Words for the kinds of values. For a bare name, the kinds are tried in this order."""
 
 Kind = Literal["fact", "data", "params", "summary", "metrics", "best", "figure"]
 """Kind of a column. `metrics` means the last value of a curve, `best` the best value of a curve, and `figure` the value

@@ -17,8 +17,8 @@ from runfolio.record.content.data_listings import Listing, ListingDifference, co
 Relation = Literal["same", "unsaid", "unknown", "divided", "share", "other"]
 """Relation between the data of two runs.
 
-`unsaid`: neither run recorded its data. `unknown`: only one run recorded its data. `divided`: training and validation
-data are the same together, but split differently (by a different seed). `share`: items were added or removed, but no
+`unsaid`: neither run recorded its data. `unknown`: only one run recorded its data. `divided`: the images for training
+and validation are the same, but a different seed split them differently. `share`: items were added or removed, but no
 item changed. `other`: an item changed.
 """
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic
 
 from runfolio.errors import ConfigError
 from runfolio.query.run_view import RunT, RunView
-from runfolio.query.selection.columns import choice_note, every_column, find_columns
+from runfolio.query.selection.columns import RunsColumn, choice_note, every_column, find_columns
 from runfolio.record.base.flat_names import identity, short_texts
 
+REPEATING = ("seed", "fold", "test_at")
+"""Settings that distinguish repetitions of a run: different random numbers, validation images or test times."""
 _OUTPUT_WORDS = """
     out output outputs outdir log logs logdir logfile save saved savedir result results workdir run runs id uuid guid
     job jobid slurm pid port exp experiment expname trial time timestamp date started hydra wandb tensorboard
@@ -29,6 +31,8 @@ class Grouping(Generic[RunT]):
     """Runs of each group, keyed by the group's label, such as `model=mlp lr=0.1`."""
     notes: list[str]
     """Sentences about how the groups were formed."""
+    columns: list[RunsColumn] = field(default_factory=list)
+    """Columns with the same value in all runs of a group."""
 
 
 def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[RunT]:
@@ -64,7 +68,28 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
         members.setdefault(" ".join(settings) or "all runs", []).append(run)
     if names and all(excluded) and 1 < len(runs) == len(members):
         notes += _single_runs(runs, [column.name for column in columns], names)
-    return Grouping(members, notes)
+    return Grouping(members, notes, columns)
+
+
+def repeated_settings(runs: Sequence[RunView]) -> list[str]:
+    """Return a `group_by` that ignores the settings that differ between repetitions of a run, such as the seed."""
+    settings = {name for run in runs for name in run.flat_config}
+    return [f"-{name}" for name in REPEATING if name in settings]
+
+
+def is_repeated(run: RunView, runs: Sequence[RunView]) -> bool:
+    """Return whether another of the runs has the same settings except seed, fold, test time and names of outputs.
+
+    A run without settings is not repeated, since its settings are unknown.
+    """
+    others = [other for other in runs if other is not run] if run.flat_config else []
+    for name in (name for name in run.flat_config if name not in REPEATING):
+        value = identity(run.flat_config.get(name))
+        equal = [other for other in others if identity(other.flat_config.get(name)) == value]
+        if not equal and not _only_names(runs, name, REPEATING):
+            return False
+        others = equal or others
+    return bool(others)
 
 
 def differing_settings(runs: Sequence[RunView]) -> list[str]:
@@ -84,7 +109,7 @@ def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ("seed",
     """
     names = [name for name in differing_settings(runs) if name not in repeating]
     return [
-        name for name in names if _differs_in_every_run(runs, name, repeating) and _only_names(runs, name, repeating)
+        name for name in names if _only_names(runs, name, repeating) and _differs_in_every_run(runs, name, repeating)
     ]
 
 

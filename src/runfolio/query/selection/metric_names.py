@@ -58,7 +58,7 @@ def words(metric: str) -> list[str]:
     return parts
 
 
-@lru_cache(maxsize=4096)  # called for each run of a table
+@lru_cache(maxsize=4096)  # tables call this function for each run
 def guess_mode(metric: str) -> Mode | None:
     """Return "min" for losses, errors and times, "max" for accuracies and scores, and None for unknown names.
 

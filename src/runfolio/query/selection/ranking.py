@@ -15,6 +15,7 @@ from runfolio.query.selection.caption import Caption
 from runfolio.query.selection.data_match import DataMatch, describe_matches, match_data
 from runfolio.query.selection.duplicates import DistinctRuns, distinct_runs
 from runfolio.query.selection.figures import CHOSEN_BY, Figure, Kind, figure_of, has_metric
+from runfolio.query.selection.grouping import is_repeated
 from runfolio.query.selection.metric_names import (
     Mode,
     Split,
@@ -31,7 +32,7 @@ BROKEN = ("failed", CRASHED)
 PARAMETERS = "parameters"
 """Name of the result that contains the number of network parameters."""
 
-GUESSED = "Which direction is better was guessed from the metric's name."
+GUESSED = "Whether higher or lower is better was guessed from the metric's name."
 """Caption sentence for a guessed direction."""
 
 _ACCURACIES = ("acc", "accuracy")
@@ -71,6 +72,7 @@ class Choice(Generic[RunT]):
     """True if a setting has the same name as the metric."""
     data: tuple[DataMatch, ...] = ()
     """Comparison of the data of each competing run with the data of the best run."""
+    competing: tuple[RunT, ...] = ()
 
     @property
     def caption(self) -> Caption:
@@ -87,7 +89,8 @@ class Choice(Generic[RunT]):
                 lead,
                 *describe_matches(self.data, self.metric, brief=True),
                 f"{self.metric} is the metric here (not params.{self.metric})." if self.is_setting_too else "",
-                selection_split_sentence(self.metric),
+                selection_split_sentence(self.metric) if self.split != "validation" else "",
+                self._chance or selection_split_sentence(self.metric),
             ],
             [
                 GUESSED if self.guessed else "",
@@ -97,6 +100,14 @@ class Choice(Generic[RunT]):
                 *describe_matches(self.data, self.metric),
             ],
         )
+
+    @property
+    def _chance(self) -> str:
+        """Sentence for a best run that was not repeated; empty if it was repeated or had no competitor."""
+        if len(self.competing) < 2 or is_repeated(self.run, self.competing):
+            return ""
+        measured = "Measured on the validation data, in one run" if self.split == "validation" else "This is one run"
+        return f"{measured}: repeat it with several seeds to check its lead (`runfolio compare --group-by -seed`)."
 
     @property
     def _tie(self) -> str:
@@ -142,6 +153,7 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
         duplicates=distinct.sentence,
         is_setting_too=any(metric in other.flat_config for other, _ in competing),
         data=tuple(match_data(run, other, metric) for other, _ in competing),
+        competing=tuple(run for run, _ in competing),
     )
 
 

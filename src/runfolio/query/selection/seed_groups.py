@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -13,14 +13,13 @@ from runfolio.query.selection.caption import Caption
 from runfolio.query.selection.data_match import describe_matches, match_data
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.figures import Figure, figure_of, kinds_text
-from runfolio.query.selection.grouping import group_runs
+from runfolio.query.selection.grouping import REPEATING, group_runs, repeated_settings
 from runfolio.query.selection.metric_names import Mode, mode_of, split_of
 from runfolio.query.selection.ranking import BROKEN, default_metric, direction_text, images_of, ranking_key
 from runfolio.query.selection.significance import holm, mean_interval, means_p, paired_means_p, wilson
 from runfolio.record.base.flat_names import identity
+from runfolio.record.base.plurals import counted
 
-REPEATING = ("seed", "fold", "test_at")
-"""Settings that distinguish repetitions of a run: different random numbers, validation images or test times."""
 POOLED = ", pooled"
 """Suffix for the name of an accuracy that is computed over the images of all folds."""
 _REPORTED: dict[str, Mode] = {"val/acc": "max", "val/loss": "min", "test/acc": "max", "test/loss": "min"}
@@ -57,7 +56,7 @@ class SeedGroup:
 
     @property
     def heading(self) -> str:
-        """Metric name followed by the kind of its values, such as `val/acc best`."""
+        """Name of the metric and kind of its values, such as `val/acc best`."""
         name, pooled, _ = self.metric.partition(POOLED)
         return f"{name} {self.figure}{pooled}"
 
@@ -128,6 +127,7 @@ def group_by_seed(
             _best_first(rows, metric, direction),
             *_other_data(sound, metric, brief=True),
             *_best_of_test(figures.values()),
+            _shared_seeds({label: [run for run, _ in figures[label][metric]] for label in ordered}),
             _why_unmarked(rows),
             *grouping.notes,
             _about_intervals(rows),
@@ -165,12 +165,6 @@ def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None
     groups = list(group_runs(candidates, repeated_settings(candidates)).members.values()) if candidates else []
     ordered = sorted(groups, key=lambda members: ranking_key(members, metric, direction))
     return ordered[0] if ordered else []
-
-
-def repeated_settings(runs: Sequence[RunView]) -> list[str]:
-    """Return a `group_by` that ignores the settings in which repetitions of a run differ, such as the seed."""
-    settings = {name for run in runs for name in run.flat_config}
-    return [f"-{name}" for name in REPEATING if name in settings]
 
 
 def _other_data(runs: Sequence[RunView], metric: str, *, brief: bool = False) -> list[str]:
@@ -327,6 +321,19 @@ def _why_unmarked(rows: Sequence[SeedGroup]) -> str:
     return "No mean is marked =, since the first group has only one run." if first == 1 < max(others, default=1) else ""
 
 
+def _shared_seeds(groups: Mapping[str, Sequence[RunView]]) -> str:
+    """Return a warning if a group has several runs with the same seed and fold; empty if there is no such group."""
+    seeded = {label: [run for run in members if "seed" in run.flat_config] for label, members in groups.items()}
+    seeds = {label: len(set(map(_repetition, members))) for label, members in seeded.items()}
+    shared = [label for label, members in seeded.items() if seeds[label] < len(members)]
+    if not shared:
+        return ""
+    first = shared[0]
+    subject = f"The {len(seeded[first])} runs" + (f" with {first}" if len(groups) > 1 else "")
+    others = f" The same holds for {counted(len(shared) - 1, 'other group')}." if shared[1:] else ""
+    return f"{subject} have only {counted(seeds[first], 'different seed')}, so the interval is too narrow.{others}"
+
+
 def _about_intervals(rows: Sequence[SeedGroup]) -> str:
     if all(row.runs == 1 for row in rows):
         return ""
@@ -338,10 +345,10 @@ def _methods(rows: Sequence[SeedGroup], paired: AbstractSet[str]) -> list[str]:
     if tied := {row.metric for row in rows if row.tied}:
         names = {True: "paired t test over the seeds", False: "Welch's t test"}
         test = " or ".join(names[kind] for kind in sorted({name in paired for name in tied}, reverse=True))
-        sentences.append(f"Means are marked = by {test}, with Holm's procedure for an overall error rate of 5 %.")
+        sentences.append(f"The mark = is based on the {test}, with Holm's procedure for an overall error rate of 5 %.")
     if pooled := next((row for row in rows if row.images), None):
         sentences += [
-            f"Pooled is the accuracy over all {pooled.images:,} images, with Wilson's interval.",
+            f"The pooled accuracy covers all {pooled.images:,} images; its interval is Wilson's interval.",
             "Each image was validated once per seed.",
             "Folds share training images, so the interval of their mean is too narrow (Bengio and Grandvalet 2004).",
         ]

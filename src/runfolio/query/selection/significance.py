@@ -18,7 +18,8 @@ _LARGEST_Z = 40.0
 _ROUNDING = 10 * sys.float_info.epsilon
 """Maximum standard error of values that count as constant, as a fraction of the largest value, as in R's `t.test`."""
 _MAX_TERMS, _TOLERANCE = 1000, 1e-15
-"""Maximum number of terms of a continued fraction, and the relative change below which the fraction has converged."""
+"""Maximum number of terms of a continued fraction, and the relative change below which a fraction or sum has
+converged."""
 
 
 class Interval(NamedTuple):
@@ -110,8 +111,14 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
         (1998), doi:10.1162/089976698300017197
     """
     differing, fewer = only_first + only_second, min(only_first, only_second)
-    tail = sum(math.comb(differing, count) for count in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**differing)
+    term = tail = 1.0  # each term is relative to the largest, and terms below the rounding error do not change the sum
+    for count in range(fewer, 0, -1):
+        term *= count / (differing - count + 1)
+        tail += term
+        if term < _TOLERANCE * tail:
+            break
+    largest = math.lgamma(differing + 1) - math.lgamma(fewer + 1) - math.lgamma(differing - fewer + 1)
+    return min(1.0, 2 * tail * math.exp(largest - differing * math.log(2)))
 
 
 def holm(ps: Sequence[float]) -> list[bool]:
@@ -143,9 +150,9 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 def means_p(first: Sequence[float], second: Sequence[float]) -> float:
     """Return the two-sided p value of the difference between two means (Welch's t test); 1 for fewer than two values.
 
-    If the values on each side are equal, Student's t is not defined, and a few equal values do not prove that the
-    spread is zero. Then the exact permutation test is used. Its p value depends on the number of ways to divide the
-    values into two groups.
+    If all values on each side are equal, Student's t is not defined. A few equal values do not prove that the spread is
+    zero, so the exact permutation test is used. Its p value depends on the number of ways to divide the values into two
+    groups.
 
     Source: B. L. Welch, The generalization of `Student's' problem when several different population variances are
         involved, Biometrika 34 (1947), doi:10.1093/biomet/34.1-2.28
@@ -192,7 +199,7 @@ def t_95(freedom: float) -> float:
     """
     if not 1 <= freedom < math.inf:
         raise ValueError(f"no quantile for {freedom} degrees of freedom")
-    low, high = Z_95, 13.0  # quantile for infinitely many degrees of freedom, and quantile for one degree, rounded up
+    low, high = Z_95, 13.0  # the quantiles for infinitely many degrees of freedom and for one degree
     while (middle := (low + high) / 2) not in (low, high):
         if _two_sided_p(middle, freedom) > 0.05:
             low = middle

@@ -24,7 +24,8 @@ _SCHEMA = pa.schema(
     ]
 )
 _GLOB = frozenset("*?[")
-"""Glob characters. In a path with these, DuckDB would match other files, so runfolio reads the points itself."""
+"""Glob characters. If a path contains one of these characters, DuckDB would also match other files, so runfolio reads
+the points itself."""
 
 
 class PointStream:
@@ -44,8 +45,8 @@ class PointStream:
 
 
 def split_sources(runs: Sequence[RunView]) -> tuple[dict[str, str], list[RunView]]:
-    """Return the files that DuckDB can read itself, and the runs whose points must be streamed.
-    A file is included if it contains exactly the points of one run. The mapping's keys are paths, its values run ids.
+    """Return the files that DuckDB can read itself, and the runs that need a stream of points. A file is included if it
+    contains exactly the points of one run. The mapping's keys are paths, its values run ids.
     """
     files: dict[str, str] = {}
     others: list[RunView] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ VIEWS = {
     "metrics": views.metrics_view,
 }
 _POINTS = "points"
+_SHOW_TABLES = re.compile(r"\s*SHOW\s+(ALL\s+)?TABLES\s*;?\s*", re.IGNORECASE)
 _FILES = pa.schema([("path", pa.string()), ("run", pa.string())])
 _CONFIG = {
     "python_enable_replacements": "false",  # do not treat the caller's variables as tables
@@ -30,7 +32,7 @@ _CONFIG = {
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",
     "temp_directory": "",
-    "memory_limit": "40%",  # of the machine or the container
+    "memory_limit": "40%",  # percentage of the memory of the machine or the container
 }
 
 
@@ -64,6 +66,8 @@ def run_query(query: str, runs: Sequence[RunView], store: Path) -> QueryResult:
     """
     duckdb = _import_duckdb()
     check_query(query, duckdb)
+    if _SHOW_TABLES.fullmatch(query):  # DuckDB would also list the sources of the view `points`
+        return QueryResult(pa.table({"name": sorted((*VIEWS, _POINTS))}))
     with duckdb.connect(":memory:", config=_CONFIG) as connection:
         try:
             _add_views(connection, _needed_views(query), runs)
@@ -82,7 +86,7 @@ def _import_duckdb() -> Any:
 
 
 def _needed_views(query: str) -> list[str]:
-    """Return the views that a query needs: those it names, or all if it names none, since it may list the views."""
+    """Return the views that a query names. If it names none, return all views, because the query may list them."""
     words = query.lower()
     named = [name for name in (*VIEWS, _POINTS) if name in words]
     return named or [*VIEWS, _POINTS]

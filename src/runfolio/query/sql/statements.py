@@ -11,6 +11,10 @@ _EXPLAIN = re.compile(r"\s*EXPLAIN(?:\s+ANALYZE)?(?:\s*\([^()]*\))?\s", re.IGNOR
 _ONLY_READING = "only one SELECT or EXPLAIN SELECT is allowed, since the record is read-only"
 
 
+_READING = ("DESCRIBE", "EXPLAIN", "FROM", "PIVOT", "SELECT", "SHOW", "SUMMARIZE", "TABLE", "VALUES", "WITH", "(")
+"""Beginnings of statements that may be a SELECT."""
+
+
 def check_query(query: str, duckdb: Any) -> None:
     """Check that a query is exactly one SELECT or EXPLAIN SELECT.
 
@@ -34,7 +38,8 @@ def _statement_kinds(query: str, duckdb: Any) -> list[str]:
     try:
         return [statement.type.name for statement in duckdb.extract_statements(query)]
     except duckdb.Error as error:
-        raise ConfigError(error_line(error)) from None
+        reading = query.lstrip().upper().startswith(_READING)
+        raise ConfigError(error_line(error) if reading else f"{error_line(error)}; {_ONLY_READING}") from None
 
 
 def error_line(error: Exception) -> str:

@@ -13,8 +13,9 @@ from runfolio.query.selection.caption import Caption
 from runfolio.query.selection.columns import RunsColumn, find_columns, find_metric
 from runfolio.query.selection.data_match import describe_matches, fingerprints, match_data
 from runfolio.query.selection.figures import best_in_curve
-from runfolio.query.selection.grouping import naming_settings
+from runfolio.query.selection.grouping import is_repeated, naming_settings
 from runfolio.query.selection.metric_names import Mode, guess_mode, is_about_the_process
+from runfolio.query.selection.paired_answers import PairedResult, compare_answers
 from runfolio.query.selection.ranking import rank
 from runfolio.query.tables.run_labels import unique_labels
 from runfolio.query.tables.runs_table import usual_results
@@ -64,8 +65,10 @@ class Comparison:
     metrics: list[MetricRow]
     data: list[Difference]
     """Data sets whose fingerprints differ, sorted by name."""
+    answers: list[PairedResult]
+    """Comparison of the runs by their answers to the same items, one per split."""
     caption: Caption
-    """Warnings about differing data, and the number of settings that are the same in all runs."""
+    """Warnings about differing data, whether the results may differ by chance, and the number of equal settings."""
 
 
 def compare(runs: Sequence[RunView]) -> Comparison:
@@ -82,7 +85,10 @@ def compare(runs: Sequence[RunView]) -> Comparison:
     data, _ = _differences(named, fingerprints)
     metrics = sorted({metric for run in runs for metric in run.metrics} - AXES)
     rows = [_metric_row(named, metric) for metric in metrics]
-    return Comparison(list(named), config, same, summary, rows, data, _caption(runs, data, same))
+    answers = compare_answers(runs)
+    chance = [result.sentence(list(named)) for result in answers] or [_about_chance(runs, rows)]
+    caption = _caption(runs, data, same, chance)
+    return Comparison(list(named), config, same, summary, rows, data, answers, caption)
 
 
 @dataclass(frozen=True)
@@ -129,15 +135,24 @@ def _differ(last: Any, figure: Any) -> bool:
     return last is not None and figure is not None and identity(last) != identity(figure)
 
 
-def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int) -> Caption:
-    """Return warnings about data that differ from the first run's data, and the number of identical settings."""
+def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int, chance: Sequence[str]) -> Caption:
+    """Return warnings about data that differ from the first run's data, `chance`, and the number of equal settings."""
     by_data = {row.key: [match_data(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
     brief, full = (
         [sentence for name, matches in by_data.items() for sentence in describe_matches(matches, name, brief=brief)]
         for brief in (True, False)
     )
     equal = f"{same} other setting{'s are' if same != 1 else ' is'} the same in all runs." if same else ""
-    return Caption.of([*brief[:1], equal], full)
+    return Caption.of([*brief[:1], chance[0], equal], [*chance[1:], *full])
+
+
+def _about_chance(runs: Sequence[RunView], rows: Sequence[MetricRow]) -> str:
+    """Return how to find out whether the runs differ by chance; empty if they have no metric with a direction."""
+    if not any(len(row.best) > 1 for row in rows):
+        return ""
+    if any(is_repeated(run, runs) for run in runs):
+        return "Some runs differ only in the seed: --group-by -seed compares their means."
+    return "With one run per setting, a difference may be chance: repeat with several seeds and use --group-by -seed."
 
 
 def _single_results(run: RunView) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Row(NamedTuple):
     tied: bool
     """True if `value` does not differ significantly from the best value (see `indistinguishable_from_best`)."""
     data: DataMatch
-    """Comparison of the data behind `value` with the data of the first row."""
+    """Comparison of the data that `value` was measured on with the data of the first row."""
     test: float | None
     """Test accuracy, 0 to 1; None if the run was not tested."""
     test_low: float | None
@@ -73,7 +73,7 @@ class Leaderboard:
 
     metric: str
     heading: str
-    """Metric name followed by the kind of its values, such as `val/acc best`."""
+    """Name of the metric and kind of its values, such as `val/acc best`."""
     mode: Mode
     columns: list[str]
     """Fields of `Row` that have a value in at least one row."""
@@ -303,7 +303,7 @@ def _methods(rows: Sequence[Row], *, guessed: bool) -> list[str]:
         sentences.append(f"The 95 % interval of the metric (Wilson) is based on {images} images.")
     if any(row.tied for row in rows):
         sentences.append(
-            "Runs are marked = by Newcombe's interval, with Holm's procedure for an overall error rate of 5 %."
+            "The mark = is based on Newcombe's interval, with Holm's procedure for an overall error rate of 5 %."
         )
     return sentences
 

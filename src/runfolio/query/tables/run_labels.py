@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,6 +11,8 @@ from runfolio.query.selection.grouping import differing_settings, naming_setting
 from runfolio.record.base.flat_names import identity, short_texts
 
 _MAX_SETTINGS = 4
+_NUMBERED = re.compile(r"(?P<stem>.+)-\d+")
+"""Name with a number at its end, such as a default name (`run_names.claim_name`)."""
 
 
 def unique_labels(runs: Sequence[RunView]) -> list[str]:
@@ -34,24 +37,44 @@ def name_labels(runs: Sequence[RunView]) -> list[str]:
     return _with_folders([run.name if counts[run.name] == 1 else f"{run.name} ({run.id})" for run in runs], runs)
 
 
+def legend_labels(runs: Sequence[RunView]) -> list[str]:
+    """Return labels for the legend of a plot: as `unique_labels`, with the differing settings after numbered names.
+
+    The numbers of default names, such as `train-1` and `train-2`, say nothing about the runs.
+    """
+    labels = dict(zip(map(id, runs), unique_labels(runs), strict=True))
+    by_stem: dict[str, list[RunView]] = {}
+    for run in runs:
+        if labels[id(run)] == run.name and (match := _NUMBERED.fullmatch(run.name)):
+            by_stem.setdefault(match["stem"], []).append(run)
+    for members in by_stem.values():
+        if len(members) > 1:
+            texts = zip(members, _settings_texts(members), strict=True)
+            labels.update({id(run): f"{run.name} {text}".rstrip() for run, text in texts})
+    return [labels[id(run)] for run in runs]
+
+
 def _settings_labels(name: str, runs: Sequence[RunView]) -> list[str]:
     """Return labels for runs that have the same name. Ids are used for labels that the settings do not make unique."""
+    texts = _settings_texts(runs)
+    if not any(texts):
+        return [f"{name} ({run.id})" for run in runs]
+    labels = [f"{name} {text}".rstrip() for text in texts]
+    counts = Counter(labels)
+    return [label if counts[label] == 1 else f"{label} ({run.id})" for label, run in zip(labels, runs, strict=True)]
+
+
+def _settings_texts(runs: Sequence[RunView]) -> list[str]:
+    """Return the settings of each run that differ, such as `lr=0.1`; empty strings if none or too many differ."""
     naming = naming_settings(runs)
     differing = [key for key in differing_settings(runs) if key not in naming]
     if not 1 <= len(differing) <= _MAX_SETTINGS:
-        return [f"{name} ({run.id})" for run in runs]
+        return [""] * len(runs)
     texts = {key: short_texts(run.flat_config.get(key) for run in runs) for key in differing}
-    labels = [
-        " ".join(
-            [
-                name,
-                *(f"{key}={texts[key][identity(run.flat_config[key])]}" for key in differing if key in run.flat_config),
-            ]
-        )
+    return [
+        " ".join(f"{key}={texts[key][identity(run.flat_config[key])]}" for key in differing if key in run.flat_config)
         for run in runs
     ]
-    counts = Counter(labels)
-    return [label if counts[label] == 1 else f"{label} ({run.id})" for label, run in zip(labels, runs, strict=True)]
 
 
 def _with_folders(labels: Sequence[str], runs: Sequence[RunView]) -> list[str]:

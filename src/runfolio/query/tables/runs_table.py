@@ -57,7 +57,7 @@ def table(
             a setting, result or metric (see `columns.find_column`), such as `lr`, `val/acc` or `metrics.lr`.
             Default: basic facts, differing settings, and up to three common results.
         sorted_by: Column by which the runs are sorted. If its name is ambiguous, a note says which column was used.
-        others: Runs that have no row in the table, but whose columns can be named too.
+        others: Runs without a row in the table. Their columns can be named too.
 
     Raises:
         NotFound: No run has the column; the message lists the most similar names.

@@ -29,8 +29,8 @@ class AppendFile:
         """Return whether the file can no longer be used.
 
         This is the case if the file was deleted while it was open, because its data is lost when it is closed. It is
-        also the case if creating the file failed although a file with this name now exists, for example because a
-        network disk created the file but did not respond.
+        also the case if creating the file failed, but a file with this name now exists. A network disk may have created
+        the file without a response.
         """
         if self._descriptor is None:
             return self.path.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from runfolio.record.base.files import NAMED_NUMBERS, number_to_json
@@ -65,7 +66,14 @@ def identity(value: Any) -> str:
 
     Here, 1 equals 1.0, and NaN equals NaN, but true differs from 1 and from "true".
     """
+    if isinstance(value, (str, int, float)):
+        return _identity_of_scalar(value)
     return json.dumps(_comparable(value), sort_keys=True, default=str)
+
+
+@lru_cache(maxsize=65_536, typed=True)  # tables compare the same few values of many runs
+def _identity_of_scalar(value: str | float) -> str:
+    return json.dumps(_comparable(value))
 
 
 def _comparable(value: Any) -> Any:

@@ -20,6 +20,7 @@ FORMAT = 0
 """Version of the record format that this program writes, and the newest version that it can read."""
 
 STORE_VARIABLE = "RUNFOLIO_STORE"
+RUN_ID_VARIABLE = "RUNFOLIO_RUN_ID"
 RUN_FILE = "run.json"
 ALIVE = "alive"
 CLAIMS = "claims"
@@ -112,7 +113,7 @@ def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -
 
 
 def event_files(folder: Path) -> dict[str, RecordPath]:
-    """Return the event files of a run by writer, in the order in which TensorBoard reads them."""
+    """Return the event files of a run by writer, in the order of TensorBoard."""
     paths = [path for path in RecordPath(folder).entries() if path.name.startswith(_EVENT_FILES)]
     return {event_writer(path): path for path in paths}
 
@@ -124,7 +125,7 @@ def event_writer(path: RecordPath) -> str:
 
 def line_folder(folder: Path, chart: str, line: str) -> RecordPath:
     """Return the folder for the event files of one line of a chart. TensorBoard shows this folder as a run."""
-    name = f"{chart}_{line}".replace("/", "_")  # the name that torch's SummaryWriter would use
+    name = f"{chart}_{line}".replace("/", "_")  # torch's SummaryWriter would use this name
     safe = slug(name)
     digest = "" if safe == name else f"-{hashlib.blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
     return RecordPath(folder, CHARTS) / f"{safe}{digest}"

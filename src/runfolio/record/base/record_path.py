@@ -26,7 +26,7 @@ HIDDEN = ".tmp-"
 """Prefix of the names of files that are not yet part of the record."""
 
 MOST_LEVELS = 100
-"""Maximum depth to which a run's folder is searched. It is limited because some searches are recursive."""
+"""Maximum depth of a search in a run's folder. It is limited because some searches are recursive."""
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -391,7 +391,7 @@ class RecordPath:
             with self._folder() as folder:
                 descriptor = os.open(self._name_in(folder), _READ, dir_fd=folder)
         except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            if error.errno in (errno.ELOOP, errno.ENXIO):  # the path is a link or a socket
                 raise self._unusable(self.parts, "file") from None
             raise
         status = os.fstat(descriptor)

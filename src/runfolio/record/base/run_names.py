@@ -29,7 +29,7 @@ def claim_name(store: Path, stem: str) -> str:
         name = f"{stem}-{number}"
         try:
             os.close((folder / name).create())
-        except FileExistsError:  # created by a process that started at the same time
+        except FileExistsError:  # another process that started at the same time has created it
             continue
         return name
 

@@ -199,7 +199,7 @@ def decode(document: type[Document], value: Any) -> tuple[Document, list[str]]:
 
 
 def decode_whole(document: type[Document], value: Any) -> Document:
-    """Decode a JSON document in which every value must be valid.
+    """Decode a JSON document. Every value must be valid.
 
     Raises:
         ValueError: A value is invalid; the message names it.

@@ -111,7 +111,7 @@ def described(
 
     Args:
         checks: Check for each field.
-        keys: JSON keys of the fields whose key differs from the field name, by field name.
+        keys: JSON keys by field name, for fields that have a different name in JSON.
     """
     required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type] - a dataclass
 

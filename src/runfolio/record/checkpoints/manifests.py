@@ -164,8 +164,7 @@ class Checkpoint:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Saved state of everything except modules (optimizer, scheduler, counters), in the form in which it was
-        passed.
+        """Saved state of everything except modules (optimizer, scheduler, counters), as it was passed.
 
         Enum members and namedtuples defined by the user are returned as plain values; `restore` converts them to their
         original types.
@@ -351,7 +350,7 @@ def save(
 
 
 def delete_names(folder: Path, names: Iterable[str]) -> None:
-    """Remove names, and delete files to which no other name refers.
+    """Remove names, and delete files that no other name uses.
 
     Raises:
         OSError: The store cannot be written to.
@@ -455,7 +454,7 @@ def manifest_of(folder: Path, name: str) -> Manifest:
         DamagedFile, NotFound, NewerFormat: As in `read`.
     """
     value = _content(folder, name)
-    _checkpoint(folder, name, value)  # raises an error if the manifest is damaged
+    _checkpoint(folder, name, value)  # this raises an error if the manifest is damaged
     value.pop("name", None)
     return value
 

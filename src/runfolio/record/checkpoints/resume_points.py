@@ -74,8 +74,8 @@ def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
 def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
     """Return the last seq to keep for each writer that had joined the attempt of `checkpoint`.
 
-    If the run's ranks count the same steps, their calls are kept up to the checkpoint's step, since ranks reach a step
-    at slightly different times. The calls of all other writers are kept up to the time of the checkpoint.
+    If the run's ranks count the same steps, their calls are kept up to the checkpoint's step. Ranks reach a step at
+    slightly different times. The calls of all other writers are kept up to the time of the checkpoint.
     """
     roles = {heartbeat.writer: heartbeat.role for heartbeat in joined_heartbeats(folder, document)}
     calls = _calls(folder, document, "all")

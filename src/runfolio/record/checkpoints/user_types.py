@@ -1,7 +1,7 @@
 """Enums and namedtuples defined by the user in a training state.
 
-A record contains only the names of these types, which are never imported. If the object to be restored has a type with
-the same name in its state, the stored values get this type; otherwise, they become plain values.
+A record contains only the names of these types, which are never imported. If the state of the restored object has a
+type with the same name, the stored values get this type. Otherwise, they become plain values.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def _without_prefixes(key: str) -> str:
 
 
 def common_prefix(keys: Iterable[str], bare_keys: Iterable[str]) -> str | None:
-    """Return the common prefix by which `keys` differ from `bare_keys`; None if they differ in any other way."""
+    """Return the prefix if `keys` differ from `bare_keys` only by a common prefix, else None."""
     keys, bare_keys = set(keys), set(bare_keys)
     shortest = min(bare_keys, key=len, default="")
     prefixes = {key.removesuffix(shortest) for key in keys if key.endswith(f".{shortest}")}

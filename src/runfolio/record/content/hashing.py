@@ -31,8 +31,8 @@ class Digest(NamedTuple):
 def files_below(folder: Path) -> list[str]:
     """Return the sorted names of the regular files below a folder. Names are relative to the folder and use `/`.
 
-    Links are followed, except links to a parent folder. Hidden entries are skipped, and so are entries that are neither
-    a file nor a folder.
+    Links are followed, except links to a parent folder. Hidden entries are skipped. Entries that are not a file or a
+    folder are skipped too.
 
     Raises:
         NotFound: A link has no target.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -317,6 +319,21 @@ def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
             problems.append(f"{path}: {damaged} damaged line(s)")
     unique_entries = {(entry.attempt, entry.writer, entry.seq): entry for entry in entries}
     return [unique_entries[key] for key in sorted(unique_entries)], problems
+
+
+def count_names(folder: Path) -> dict[str, Counter[str]]:
+    """Return how many media of each kind and name a run has, without decoding their contents, which is faster."""
+    counts: dict[str, Counter[str]] = {}
+    for path in RecordPath(folder, MEDIA).entries():
+        if path.suffix != ".jsonl":
+            continue
+        with contextlib.suppress(DamagedFile, OSError), path.open(file_bounds.JSON_LINES) as file:
+            for line in read_lines(file):
+                value = tails.decode_object(line) or {}
+                kind, name = value.get("kind"), value.get("name")
+                if kind in KINDS and isinstance(name, str):
+                    counts.setdefault(kind, Counter())[name] += 1
+    return counts
 
 
 def _read_index(folder: Path, path: RecordPath) -> tuple[list[MediaEntry], int]:

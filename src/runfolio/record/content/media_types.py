@@ -26,7 +26,7 @@ def _begins(*starts: bytes) -> Callable[[bytes, int], bool]:
 
 
 def _fits(pattern: bytes) -> Callable[[bytes, int], bool]:
-    return lambda head, size: re.match(pattern, head, re.DOTALL) is not None  # compiled on first use
+    return lambda head, size: re.match(pattern, head, re.DOTALL) is not None  # the pattern is compiled on first use
 
 
 def _is_stl(head: bytes, size: int) -> bool:

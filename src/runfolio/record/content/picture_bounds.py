@@ -35,7 +35,7 @@ def excess(picture: Image.Image) -> str | None:
 
 
 def decoded_bytes(picture: Image.Image) -> int:
-    """Return the memory in bytes that a picture's decoded pixels and a rotated or converted copy of them need.
+    """Return the memory in bytes for the decoded pixels of a picture and for a rotated or converted copy.
 
     The coefficients of a progressive JPEG are all in memory during decoding, and take two bytes each.
     """

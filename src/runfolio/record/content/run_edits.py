@@ -174,7 +174,7 @@ def _edited_us(document: RunDocument, key: str) -> int:
 
 
 def _user() -> str | None:
-    import getpass  # needed only for edits, but every run imports this module to check names
+    import getpass  # only edits need this import, but every run imports this module to check names
 
     try:
         return getpass.getuser()

@@ -157,7 +157,7 @@ def is_gone(folder: Path, heartbeat: Heartbeat, history: BeatHistory) -> bool:
     """Return whether a writer that reported no end is dead: its process is gone, or has been silent for too long."""
     is_dead = heartbeat.process_is_gone()
     if is_dead is None:
-        key = f"{folder}:{heartbeat.writer}:{_boot()}"  # boot of the reader, whose steady clock restarts with each boot
+        key = f"{folder}:{heartbeat.writer}:{_boot()}"  # the reader's steady clock restarts with each boot
         is_dead = steady() - history.seen_at(key, heartbeat.beat) > SILENT_S
     return is_dead
 

@@ -1,4 +1,4 @@
-"""Deaths: facts about a process that did not end in the way that its run states (`docs/format.md`, Deaths)."""
+"""Deaths: facts about processes that ended in a different way than their runs state (`docs/format.md`, Deaths)."""
 
 from __future__ import annotations
 

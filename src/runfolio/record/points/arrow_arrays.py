@@ -63,7 +63,7 @@ def decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], li
 
 
 def repeated_texts(values: Sequence[str], counts: Sequence[int]) -> pa.DictionaryArray:
-    """Return an array in which each string is repeated as often as `counts` states."""
+    """Return an array that repeats each string as often as `counts` states."""
     codes = {text: code for code, text in enumerate(dict.fromkeys(values))}
     indices = np.repeat(np.array([codes[text] for text in values], np.int32), np.array(counts, np.int64))
     return pa.DictionaryArray.from_arrays(from_numpy(indices), texts(list(codes)))

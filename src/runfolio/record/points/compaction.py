@@ -1,7 +1,7 @@
 """Sealing and compaction: tails become Parquet segments, segments are merged, and covered files are removed.
 
 If the module is started as a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), it
-seals or compacts, and then sweeps. A training process that starts this program to seal long tails does not need to load
+seals or compacts, and then sweeps. A training process starts this program to seal long tails. Then it does not load
 Arrow, use additional memory, or wait for the interpreter lock.
 
 If the process is killed at any moment, every log call is still in an intact file. A file is deleted only after the
@@ -68,7 +68,7 @@ def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
 def compact(folder: Path, writer: str, number: int) -> TailCoverage:
     """Merge all readable points of the run's segments and closed tails into segment `number` of `writer`.
 
-    Tails to which other writers may still append are skipped. The tails of `writer` must be flushed. A damaged file is
+    Tails that other writers may still extend are skipped. The tails of `writer` must be flushed. A damaged file is
     neither changed nor covered, so that it can be repaired later. If one segment cannot hold all points, each tail
     becomes a segment of its own.
     """

@@ -25,8 +25,8 @@ _ROWS_PER_BYTE = 200
 _ZSTD_RATIO = 1 << 15
 """Maximum compression ratio of zstd, since a block of 4 bytes may unpack to 128 KB."""
 _UNCOUNTED_BYTES = 1 << 20
-"""Maximum size in bytes of a footer whose structs are not counted. Arrow may need 250 times as much memory for a
-footer."""
+"""Maximum size in bytes of a footer that is accepted without counting its structs. Arrow may need 250 times as much
+memory for a footer."""
 _STRUCT_BYTES = 8
 """Minimum average size of a struct in a footer, in bytes. Structs that Arrow writes have about 14 bytes."""
 _HEADER_BYTES = 4096
@@ -43,7 +43,7 @@ _DATA_KINDS = {0: _DATA_ENCODING, 3: _DATA_2_ENCODING}
 _PLAIN_ENCODINGS = (0, 3)
 """Codes of the encodings PLAIN, and RLE for booleans. Other encodings can repeat long strings in a few bytes."""
 _PLAIN_TYPES = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE", "BYTE_ARRAY")
-"""Types in which a missing value takes at most 8 bytes."""
+"""Column types whose missing values take at most 8 bytes each."""
 _CHECKSUM = b"RFcs"
 
 

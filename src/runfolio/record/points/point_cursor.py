@@ -1,9 +1,9 @@
-"""Cursors, with which a reader continues to read the points of a run that is being written.
+"""Cursors that let a reader continue to read the points of a run that is being written.
 
 A cursor is an opaque string of at most 2 KB. It contains a digest of the run's attempts and files of points, and a
-position in each tail. It is not usable any more if a file of points was added, removed or replaced (a late tail, a
-sealed tail, a compaction), if a tail was rewritten, or if another attempt started. A cursor may come from anybody: it
-contains no names, and each position is compared with the file.
+position in each tail. A cursor becomes unusable if a file of points was added, removed or replaced, for example because
+a tail was sealed or the run was compacted. It also becomes unusable if a tail was rewritten or another attempt started.
+A cursor may come from anybody: it contains no names, and each position is compared with the file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from runfolio.record.points.tail_columns import Tail, TailPosition
 LONGEST = 2048
 """Maximum length of a cursor in characters."""
 _UNUSABLE = ""
-"""Cursor from which no reader can continue."""
+"""Cursor that no reader can use to continue."""
 _HEADER = struct.Struct(">B?16s")
 _POSITION = struct.Struct(">QI")
 _VERSION = 1
@@ -57,7 +57,7 @@ class _Cursor(NamedTuple):
 
 
 def cursor_of(files: OpenedFiles, document: RunDocument) -> str:
-    """Return the cursor behind all points in files that were opened from their beginning."""
+    """Return a cursor after the last point in files that were opened from their beginning."""
     tails = sorted((tail for tail, _ in files.tails), key=lambda tail: tail.path)
     if len(tails) > _MOST_TAILS:
         return _UNUSABLE
@@ -71,7 +71,7 @@ def cursor_of(files: OpenedFiles, document: RunDocument) -> str:
 
 
 def open_after(folder: Path, document: RunDocument, cursor: str) -> tuple[OpenedFiles, str] | None:
-    """Return the lines that were added to a run's tails after a cursor, and the cursor behind them.
+    """Return the lines that were added to a run's tails after a cursor, and a cursor after these lines.
 
     The result is None if the reader cannot continue from the cursor and has to read all points again.
     """
@@ -88,7 +88,7 @@ def open_after(folder: Path, document: RunDocument, cursor: str) -> tuple[Opened
             if tail is None:
                 return None
             files.tails.append((tail, list(tail.slices())))
-    except (RunfolioError, OSError, ValueError):  # files that are gone or damaged; too many or too few positions
+    except (RunfolioError, OSError, ValueError):  # a file is gone or damaged, or the number of positions is wrong
         return None
     positions = [tail.position for tail, _ in files.tails]
     if start.is_shared and positions != start.positions:

@@ -58,7 +58,7 @@ class WriterChoice(NamedTuple):
         )
 
     def primary_keys(self, blocks: Iterable[Rows]) -> NDArray[np.int64]:
-        """Return the `_key` of each (metric, attempt) pair in which a writer in `first` logged the metric."""
+        """Return the `_key` of each (metric, attempt) pair that a writer in `first` logged."""
         keys = [np.unique(_key(rows[np.isin(rows["writer"], self.first)])) for rows in blocks]
         return np.unique(np.concatenate([np.empty(0, np.int64), *keys]))
 

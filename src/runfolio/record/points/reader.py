@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from runfolio.errors import DamagedFile, NotFound, did_you_mean
 from runfolio.record.base.layout import METRICS
 from runfolio.record.base.record_path import RecordPath
-from runfolio.record.base.run_document import RunDocument
+from runfolio.record.base.run_document import Attempt, RunDocument
 from runfolio.record.points import segment_files, seq_ranges
 from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 from runfolio.record.points.opened_files import OpenedFiles
@@ -38,7 +38,8 @@ from runfolio.record.points.summarize import ChooseMetrics, Overview, summarize
 from runfolio.record.points.tail_columns import CallColumns, Tail
 from runfolio.record.points.tails import LogCall
 
-Branch = Literal["newest", "all"]
+Branch = Literal["newest", "all"] | int
+"""Newest branch, all points, or the branch that was the newest during the attempt with this number."""
 T = TypeVar("T")
 CURVE = ("step", "time_us", "value", "attempt")
 """Columns that `Points` contains."""
@@ -89,7 +90,7 @@ class PointFiles:
         self._writers = {writer: index for index, writer in enumerate(sorted(self._ranges))}
 
     def cursor(self) -> str:
-        """Return a cursor behind all points, from which `point_cursor.open_after` continues."""
+        """Return a cursor after the last point, from which `point_cursor.open_after` continues."""
         return cursor_of(self._files, self._document)
 
     def names(self) -> list[str]:
@@ -148,17 +149,32 @@ class PointFiles:
             except DamagedFile as error:  # continue after the last row, which skips the damaged part
                 self.problems.append(str(error))
 
-    def align(self, metric: str, other: str, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Attempts of the run, the newest last."""
+        return self._document.attempts
+
+    def is_kept(self, metric: str, attempt: int) -> np.ndarray:
+        """Return a bool for each point that `read` returns for the branch of an attempt, shape [n].
+
+        It is True if the point is on the newest branch too.
+        """
+        rows = self._retry_damaged(lambda: self._rows_of(metric, attempt, self._choice(None)))
+        return self._is_on(rows, "newest")
+
+    def align(
+        self, metric: str, other: str, rank: int | None = None, branch: Branch = "newest"
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the value of another metric at each point that `read` returns.
 
         Returns:
-            Two arrays of shape [n]. The first (float64) contains the value of `other` in the same log call, or else the
-            last earlier value of the same writer, or else NaN. The second (bool) is True if the value is from the same
-            log call.
+            Two arrays of shape [n]. The first (float64) contains the value of `other` in the same log call. If the call
+            has no value, it contains the last earlier value of the same writer, or NaN. The second (bool) is True if
+            the value is from the same log call.
         """
         shown = self._choice(rank)
-        rows = self._retry_damaged(lambda: self._rows_of(metric, "newest", shown))
-        other_rows = self._retry_damaged(lambda: self._rows_of(other, "newest", None))
+        rows = self._retry_damaged(lambda: self._rows_of(metric, branch, shown))
+        other_rows = self._retry_damaged(lambda: self._rows_of(other, branch, None))
         values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
         for writer in np.unique(rows["writer"]):  # each writer logs in only one attempt
             is_writer, writer_rows = rows["writer"] == writer, other_rows[other_rows["writer"] == writer]
@@ -296,7 +312,7 @@ class PointFiles:
         return rows if choice is None else choice.select_rows(rows, choice.primary_keys([rows]))
 
     def _stream(self, branch: Branch, metrics: Collection[str] | None = None) -> tuple[list[str], Iterator[Rows]]:
-        """Return the names of all metrics and ordered blocks of rows, whose `metric` is an index into the names.
+        """Return the names of all metrics, and ordered blocks of rows. In a row, `metric` is an index into the names.
 
         Args:
             metrics: Names of the metrics whose rows are returned. Default: all metrics.
@@ -322,14 +338,19 @@ class PointFiles:
 
     def _on_branch(self, rows: Rows, branch: Branch) -> Rows:
         """Return the rows that are on the branch (`docs/format.md`, Attempts)."""
-        if self._is_whole(branch) or not len(rows):
-            return rows
-        newest = self._document.attempts[-1]
-        keep = rows["attempt"] == newest.attempt
+        return rows if self._is_whole(branch) or not len(rows) else rows[self._is_on(rows, branch)]
+
+    def _is_on(self, rows: Rows, branch: Branch) -> NDArray[np.bool_]:
+        """Return a mask of the rows that are on a branch."""
+        if self._is_whole(branch):
+            return np.ones(len(rows), dtype=bool)
+        attempts = self._document.attempts
+        last = attempts[-1] if branch == "newest" else next(entry for entry in attempts if entry.attempt == branch)
+        keep = rows["attempt"] == last.attempt
         for writer, number in self._writers.items():
-            if writer in newest.kept:
-                keep |= (rows["writer"] == number) & (rows["seq"] <= newest.kept[writer])
-        return rows[keep]
+            if writer in last.kept:
+                keep |= (rows["writer"] == number) & (rows["seq"] <= last.kept[writer])
+        return keep
 
 
 def _names(segments: list[Segment], tails: list[tuple[Tail, list[CallColumns]]]) -> list[str]:

@@ -70,7 +70,7 @@ def write(
         blocks: Rows, ordered within and across blocks. Blocks are consumed one by one, so that memory is bounded.
         metrics: Names of all metrics, sorted.
         writers: Ids of all writers, sorted.
-        ranges: Ranges of log calls whose points are all among the rows.
+        ranges: Ranges of log calls. The rows contain all points of these calls.
 
     Raises:
         LargeFooterError: The rows need more row groups than one segment can have.
@@ -424,7 +424,7 @@ def _first_line(error: BaseException) -> str:
 def widest_first(segments: Iterable[Segment]) -> list[Segment]:
     """Return the segments in descending order of the number of log calls that they cover.
 
-    A compacted segment thus comes before the segments that were merged into it.
+    Therefore a compacted segment comes before the segments that were merged into it.
     """
     return sorted(segments, key=lambda segment: (-seq_ranges.size(segment.ranges), segment.path.name))
 

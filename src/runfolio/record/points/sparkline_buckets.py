@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 BUCKETS = 64
 _LARGEST = float(np.finfo(np.float32).max)
 _HELD_POINTS = 8_192
-"""Maximum number of points in memory; of more points, the last of each fine bucket is kept."""
+"""Maximum number of points in memory. If there are more points, only the last point of each fine bucket is kept."""
 _FINE_BUCKETS = 32 * BUCKETS
 
 

@@ -31,7 +31,7 @@ def summarize(blocks: Iterable[Rows], sparklines: Mapping[int, SparklineBuckets]
 
     Args:
         blocks: Rows, ordered within and across blocks.
-        sparklines: Sparklines by the index of the metric, to which the points are added.
+        sparklines: Sparklines by the index of the metric. The points are added to them.
     """
     summaries: dict[int, MetricSummary] = {}
     for rows in blocks:
@@ -48,7 +48,8 @@ def add_to_sparklines(
     steps: NDArray[np.int64],
     values: NDArray[np.float64],
 ) -> None:
-    """Add points to the sparkline of their code. All arrays have shape [n], and the points are grouped by code."""
+    """Add points to the sparklines of their metrics. All arrays have shape [n], and the points are grouped by the code
+    of the metric."""
     for start, stop in zip(*(bounds.tolist() for bounds in find_spans(codes)), strict=True):
         if (buckets := sparklines.get(int(codes[start]))) is not None:
             buckets.add(steps[start:stop], values[start:stop])

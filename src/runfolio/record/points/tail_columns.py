@@ -144,7 +144,7 @@ class Tail:
         return rows
 
     def rows_of(self, calls: CallColumns, metric: str, writer: int) -> Rows:
-        """Return the rows of one metric, in which the metric has the index 0."""
+        """Return the rows of one metric. In these rows, the metric has the index 0."""
         chosen = np.flatnonzero(calls.codes == self.names.get(metric, -1))
         rows = np.zeros(len(chosen), ROW)
         call = np.searchsorted(np.cumsum(calls.counts), chosen, "right")
@@ -202,7 +202,7 @@ class Tail:
             "counts": np.fromiter(map(len, values), np.int64, len(values)),
             "values": np.fromiter(numbers, np.float64, len(numbers)),
         }
-        codes = [self._codes(tuple(entry)) for entry in values]  # computed last, so that a damaged line adds no name
+        codes = [self._codes(tuple(entry)) for entry in values]  # this comes last, so that a damaged line adds no name
         return CallColumns(codes=np.concatenate([np.empty(0, np.int32), *codes]), **columns)
 
     def _codes(self, names: tuple[str, ...]) -> NDArray[np.int32]:

@@ -126,7 +126,7 @@ def _fill(fork_path: Path, parent_path: Path, parent: RunDocument, checkpoint: C
     position = position_at(parent_path, parent, checkpoint)
     _copy_checkpoint(
         checkpoint, LAST, fork_path
-    )  # copied first, because a running parent deletes files that it replaces
+    )  # this comes first, because a running parent deletes files that it replaces
     if (best := _best(checkpoint, position)) is not None:
         _copy_checkpoint(best, BEST, fork_path)
     _copy_points(parent_path, parent, position, fork_path)
@@ -246,7 +246,7 @@ def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | N
     """Return the best checkpoint that the parent saved before `checkpoint`. If no such checkpoint exists, return
     `checkpoint` itself if it has a metric, or else None."""
     ranked = [name for name in manifests.names(checkpoint.folder) if name.startswith(BEST)]
-    for name in sorted(ranked, key=lambda name: (len(name), name)):  # best, best-2, ... best-10
+    for name in sorted(ranked, key=lambda name: (len(name), name)):  # the order is best, best-2, ... best-10
         with contextlib.suppress(DamagedFile, NotFound):
             best = manifests.read(checkpoint.folder, name)
             if all(seq <= position.get(writer, 0) for writer, seq in best.position.items()):

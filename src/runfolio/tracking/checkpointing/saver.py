@@ -125,6 +125,7 @@ class Saver:
         """Time between the last two calls."""
         self._warned_budget = False
         self._warned_end = False
+        self._warned_behind = False
         # A queue is used instead of a lock, because a signal handler that ends the run may have interrupted a call.
         self._copy_slots: queue.SimpleQueue[None] = queue.SimpleQueue()
         """One entry for each additional copy of the state that may be made."""
@@ -166,6 +167,8 @@ class Saver:
         if self._is_closed:
             self._warn_ended()
             return False
+        if step is not None:
+            self._warn_if_behind(step)
         is_best = value is not None and is_better(value, self._best, mode)
         try:
             is_queued = self._copy_and_queue(step, step_or_call, value, mode, is_best, state, loader, meta)
@@ -332,7 +335,7 @@ class Saver:
         self._spare = None
 
     def _work_once(self) -> None:
-        self._busy = True  # set before the job is dequeued, so that `wait` always sees it
+        self._busy = True  # this comes before the job is dequeued, so that `wait` always sees it
         with contextlib.suppress(IndexError):  # a newer job has replaced it
             self._busy = job = self._waiting.popleft()
             self._write(job)
@@ -370,6 +373,20 @@ class Saver:
             step,
             reason,
         )
+
+    def _warn_if_behind(self, step: int) -> None:
+        """Log a warning once if the checkpoint counts epochs, for example, while the log calls count batches."""
+        logged = self._writer.last_step
+        if not self._warned_behind and logged > 2 * (step + 1):
+            self._warned_behind = True
+            log.warning(
+                "run %s: checkpoint(step=%d), but the last logged step is %d. If the run is resumed, its curves jump"
+                " back to step %d; pass the step of the log calls to checkpoint, and the epoch as a part of the state",
+                self._run.id,
+                step,
+                logged,
+                step,
+            )
 
     def _warn_ended(self) -> None:
         if not self._warned_end:

@@ -31,9 +31,9 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
 
     NumPy and torch are imported if they are installed, so that their later use is seeded too. DataLoader workers and
     new modules draw from torch's generator. The order in which Python iterates over sets of strings cannot be changed
-    after the process has started. Set the environment variable `PYTHONHASHSEED=0` to fix this order; the variable is
-    recorded with the seeds. This call also works around a bug on CPUs that can make the first results of some torch
-    functions accurate to only four digits.
+    after the process has started. The environment variable `PYTHONHASHSEED=0` fixes this order; it is recorded with the
+    seeds. This call also works around a bug on CPUs that can make the first results of some torch functions accurate to
+    only four digits.
 
     Args:
         seed: 0 to 2^32 - 1.

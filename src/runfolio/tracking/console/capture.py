@@ -2,7 +2,7 @@
 
 File descriptors 1 and 2 are redirected to a helper process (`helper_program`), which forwards the output and writes the
 log. If a descriptor is a terminal, it is replaced with a pseudo-terminal, so that programs still print progress bars
-and colours; otherwise it is replaced with a pipe. Notebook cells do not print to these descriptors, so their output is
+and colours. Otherwise, it is replaced with a pipe. Notebook cells do not print to these descriptors, so their output is
 copied into the log. Training waits for the helper process only at the end of the run.
 """
 
@@ -118,7 +118,7 @@ class _Stream:
         """Forward the output that the helper did not read. With `to_the_end`, wait until all children have closed the
         stream."""
         os.set_blocking(self.exit, to_the_end)
-        with contextlib.suppress(OSError):  # also raised if no output is available
+        with contextlib.suppress(OSError):  # this error is also raised if no output is available
             while data := os.read(self.exit, _READ_BYTES):
                 while data:
                     data = data[os.write(self.original, data) :]
@@ -264,7 +264,7 @@ class StreamTee:
                 self._answered = max(self._answered, answer["ack"])
         self._ended = True
         for stream in self._streams:
-            stream.forward(to_the_end=False)  # must precede output that no longer passes through the redirection
+            stream.forward(to_the_end=False)  # this output must come before output that bypasses the redirection
             stream.restore()
             os.close(stream.entrance)
             stream.entrance = -1  # other code may reuse this descriptor number
@@ -336,7 +336,7 @@ def _start_helper(control: int, streams: list[_Stream]) -> subprocess.Popen[str]
     mine = [control]
     with contextlib.suppress(
         OSError
-    ):  # fails on old kernels; opened here because the process may end before the helper starts
+    ):  # this fails on old kernels; it is opened here because the process may end before the helper starts
         mine.append(_move_up(os.pidfd_open(os.getpid())))
         shared.append(mine[-1])
     pidfd = str(mine[1]) if len(mine) > 1 else "-"

@@ -21,7 +21,7 @@ class CellOutput:
         self.descriptor: int | None = descriptor
         """None if copying has stopped."""
         self._replaced: list[tuple[Any, Write, Write]] = []
-        """Patched streams, each with our `write` function and the original one."""
+        """Patched streams, each with the new and the original `write` function."""
 
     @staticmethod
     def exists() -> bool:

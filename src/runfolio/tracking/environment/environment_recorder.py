@@ -126,7 +126,7 @@ class EnvironmentRecorder:
         return None
 
     def _root(self, repository: git.Repository | None) -> Path | None:
-        """Return the folder to which the paths of code files are relative; None if it is unknown."""
+        """Return the base folder for the paths of code files; None if it is unknown."""
         if repository is not None:
             return repository.root
         folder = _parent(self._document.code.get("script")) or self._document.code.get("folder")

@@ -21,10 +21,10 @@ _ANSWER_BYTES = 4_000_000
 DIFF_BYTES = 10_000_000
 """Maximum size of a diff. A larger diff is left out, because a truncated diff could not be applied."""
 _QUIET = {
-    "GIT_OPTIONAL_LOCKS": "0",  # prevents git from refreshing the index
+    "GIT_OPTIONAL_LOCKS": "0",  # this prevents git from refreshing the index
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "true",
-    "GIT_NO_LAZY_FETCH": "1",  # prevents a partial clone from fetching missing objects for a diff
+    "GIT_NO_LAZY_FETCH": "1",  # this prevents a partial clone from fetching missing objects for a diff
     "GIT_PAGER": "cat",
     "LC_ALL": "C",
 }

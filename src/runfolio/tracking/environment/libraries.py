@@ -59,7 +59,7 @@ def torch_info(threads: int | None = None) -> dict[str, Any] | None:
     for name, ask in _TORCH_PROPERTIES.items():
         try:
             info[name] = ask(torch)
-        except Exception:  # other versions of torch, or settings changed through two conflicting interfaces
+        except Exception:  # torch has another version, or its settings were changed through two interfaces
             info[name] = None
     return info if threads is None else {**info, "threads": threads}
 

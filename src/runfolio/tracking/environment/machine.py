@@ -88,7 +88,7 @@ def _quota_v1(text: str) -> float:
     quota = int(text)
     if quota <= 0:
         raise ValueError(text)
-    return quota / 100_000  # assumes the default period, which is rarely changed
+    return quota / 100_000  # this assumes the default period, which is rarely changed
 
 
 def _first(name: str, read: Callable[[str], Any]) -> Any:

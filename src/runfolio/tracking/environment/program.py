@@ -57,7 +57,7 @@ def program_name() -> str:
     The name comes from `sys.argv`, which processes started with `multiprocessing` inherit.
     """
     path = PurePath(sys.argv[0] if sys.argv else "")
-    if path.stem.endswith("kernel_launcher"):  # set by Jupyter to the notebook's path, or by Colab
+    if path.stem.endswith("kernel_launcher"):  # Jupyter and Colab set this variable to the notebook's path
         return PurePath(os.environ.get("JPY_SESSION_NAME") or "notebook").stem
     if path.stem == "__main__":  # python -m package
         return path.parent.name or "python"

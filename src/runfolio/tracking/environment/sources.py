@@ -39,7 +39,7 @@ class Sources:
 
         Args:
             folder: Folder of the run.
-            root: Folder to which paths are relative: the repository, or else the script's folder.
+            root: Base folder for relative paths: the repository, or else the script's folder.
         """
         self._folder = folder
         self._writer = writer
@@ -123,7 +123,7 @@ class Sources:
                 continue
             if len(self._code.files) < FILES or len(self._code.left_out) < MOST_OMITTED:
                 self._keep(path, "untracked")
-            else:  # for example a folder of images that git does not ignore; reading each file would be wasteful
+            else:  # such files may be a folder of images that git does not ignore
                 self._unnamed += 1
 
     def _keep(self, path: str, why: str) -> None:

@@ -66,10 +66,10 @@ def with_layers(image: StoredFile, layers: Layers) -> StoredFile:
     """Return an image with the boxes and masks in its notes and files.
 
     Raises:
-        ConfigError: The size of a mask differs from the size of the image, a mask contains numbers that are not
-            classes, or a box does not have an accepted form.
+        ConfigError: The size of a mask differs from the size of the image, or a mask contains numbers that are not
+            classes, or a box is invalid.
     """
-    width, height = struct.unpack_from(">II", image.content, 16)  # in PNG's first chunk
+    width, height = struct.unpack_from(">II", image.content, 16)  # the first chunk of a PNG file contains the size
     notes, warnings = dict(image.notes), image.warnings
     if layers.boxes is not None:
         boxes = [box for group in layers.boxes for box in _stored_boxes(group, layers.classes, width, height)]

@@ -1,4 +1,4 @@
-"""Tables that the user passes, copied as columns of plain cells."""
+"""Conversion of tables that the user passes to columns of plain cells."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class DeadUnits:
             try:
                 with torch.no_grad():
                     self._note_output(name, dimension, output, has_negatives=not isinstance(module, non_negative))
-            except Exception as error:  # an unsupported kind of tensor
+            except Exception as error:  # the kind of tensor is not supported
                 log.warning("dead units are no longer recorded: %s", error)
                 self.stop()
 
@@ -110,7 +110,7 @@ class DeadUnits:
             return
         magnitudes = output.abs() if has_negatives else output
         others = [index for index in range(output.ndim) if index != dimension % output.ndim]
-        peaks = magnitudes.amax(dim=others)  # many times faster than a norm or a count
+        peaks = magnitudes.amax(dim=others)  # this is many times faster than a norm or a count
         key = name, self._calls[name]
         self._calls[name] += 1
         earlier = self._peaks.get(key)

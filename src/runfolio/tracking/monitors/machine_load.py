@@ -20,7 +20,7 @@ class MachineGauge:
         self._store = store
         self._processes: dict[int, psutil.Process] = {}
         self._byte_counts = self._bytes_moved()
-        psutil.cpu_percent()  # starts the first interval
+        psutil.cpu_percent()  # this call starts the first interval
         self._tree()
 
     def read(self, elapsed_s: float) -> dict[str, float]:

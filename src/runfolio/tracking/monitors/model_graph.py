@@ -24,7 +24,7 @@ Node = dict[str, Any]
 
 
 def graph_of(model: nn.Module, example: Any) -> list[Node]:
-    """Return the graph's nodes (see `docs/format.md`, Media) in the order in which they were called.
+    """Return the graph's nodes (see `docs/format.md`, Media) in call order.
 
     The model runs in eval mode and without gradients. The model's mode and statistics, and the states of the random
     generators, are preserved. If the model fails on the example, the graph contains only the layers, and a warning is

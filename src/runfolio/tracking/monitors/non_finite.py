@@ -1,8 +1,8 @@
 """Search for the layer and the batch where NaN or infinity first occurs.
 
 On a CPU, the output of the model is checked after each forward pass. If the output is not finite, the layers are
-checked in the order in which they were called. On a GPU, such a check would have to wait for the device. Therefore
-layers are checked only in some forward passes, and the writer thread reads the results later.
+checked in call order. On a GPU, such a check would have to wait for the device. Therefore layers are checked only in
+some forward passes, and the writer thread reads the results later.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ class FirstNonFinite:
         self._active = False
         if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
             return
-        if self._is_reported:  # set by a different thread, which must not remove hooks during a forward pass
+        # A different thread sets this flag, because it must not remove hooks during a forward pass.
+        if self._is_reported:
             self.stop()
         elif torch.is_grad_enabled() and model.training:
             self._active = True
@@ -133,7 +134,7 @@ class FirstNonFinite:
         try:
             with torch.no_grad():
                 self._check_forward(calls, output)
-        except Exception as error:  # unsupported kind of tensor
+        except Exception as error:  # the kind of tensor is not supported
             log.warning("the search for the origin of NaN was stopped by an error: %s", error)
             self.stop()
 

@@ -86,7 +86,7 @@ def _time_loaders() -> None:
 
 
 def _restore_loaders() -> None:
-    """Restore the original `__next__`. If other code has wrapped our replacement, the replacement is kept and only
+    """Restore the original `__next__`. If other code has wrapped the replacement, the replacement is kept and only
     calls the original."""
     global _timed
     iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)

@@ -148,7 +148,7 @@ class Watch:
                     values |= self._norms(kind, tensors, state)
                     if self._histograms:
                         self._log_histograms(moment, kind, tensors, state.step)
-                    if kind == "weight":  # done last, so that the copies exist only briefly
+                    if kind == "weight":  # this comes last, so that the copies exist only briefly
                         update = WeightUpdate(list(tensors.values()))
                         state.update = _SampledUpdate(moment, state.step, list(tensors), update)
             if self._dead_units is not None:

@@ -70,7 +70,7 @@ class BackgroundLogger:
     def _run(self) -> None:
         tasks = self._tasks
         while True:
-            with contextlib.suppress(Exception):  # raised by a handler that the user added
+            with contextlib.suppress(Exception):  # a handler that the user added may raise any error
                 tasks.get()()
 
     def _reset(self) -> None:

@@ -189,7 +189,7 @@ class _Reader:
                 self._entry(lambda index=index: value[index], entry, (*path, str(index)))
                 for index, entry in enumerate(written)
             ]
-        if not isinstance(written, dict):  # missing, None, or an interpolation that cannot be resolved
+        if not isinstance(written, dict):  # the value is missing, None, or an interpolation that cannot be resolved
             return written
         return {
             (name := self._key(key, path)): self._entry(lambda key=key: value[key], entry, (*path, name))
@@ -209,7 +209,7 @@ class _Reader:
             if (count_numbers(array) or 0) <= MOST_NUMBERS or getattr(array.dtype, "kind", "") in ("O", "V"):
                 return self._numbers(array, path)
             return {**shape, "digest": arrays.digest(array)}
-        except Exception as error:  # raised, for example, by a tensor on the meta device
+        except Exception as error:  # a tensor on the meta device, for example, raises this error
             self._note(path, error)
             return shape
 
@@ -217,7 +217,7 @@ class _Reader:
         if getattr(array.dtype, "kind", "") in ("m", "M"):
             array = array.astype(str)  # `tolist` converts some datetime values to integers
         numbers = array.tolist()
-        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # 1 for a long double
+        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # a long double is one number
 
     def _other(self, value: Any, path: tuple[str, ...]) -> Any:
         kind = type(value)

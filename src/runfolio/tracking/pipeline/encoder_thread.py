@@ -1,8 +1,8 @@
 """Thread that encodes the items that `Run` appends, and passes them to the store thread.
 
-Items are encoded in the order in which they were appended, and no error is raised in the training thread. Items are
-encoded in short slices with pauses, in which the training thread can run. There are no pauses while a different thread
-waits for the encoder or too many items are queued.
+Items are encoded in the order of their arrival, and no error is raised in the training thread. Items are encoded in
+short slices with pauses, so that the training thread can run. There are no pauses while a different thread waits for
+the encoder or too many items are queued.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def figure_png(figure: Any) -> bytes:
     buffer = io.BytesIO()
     dpi = _dpi(figure)
     with warnings_at_caller(), _bounded_dpi(figure):
-        figure.draw_without_rendering()  # moves content to its final position
+        figure.draw_without_rendering()  # this call moves content to its final position
         with _hide_far_texts(figure):
             box = _bounded_box(figure)
             dpi = min(dpi, _largest_dpi(box.width, box.height))
@@ -44,7 +44,7 @@ def _figure_of(value: Any) -> Any:
     if value is pyplot and pyplot is not None:
         return pyplot.gcf()
     candidate = value if hasattr(value, "savefig") else getattr(value, "figure", None)
-    for figure in (candidate, getattr(candidate, "figure", None)):  # the second for seaborn objects
+    for figure in (candidate, getattr(candidate, "figure", None)):  # seaborn objects have a figure
         if module is not None and isinstance(figure, module.Figure):
             return figure
     raise ConfigError(f"log_figure takes a matplotlib figure, not a {type(value).__name__}")
@@ -52,7 +52,7 @@ def _figure_of(value: Any) -> Any:
 
 @contextmanager
 def _bounded_dpi(figure: Any) -> Iterator[None]:
-    """Limit a figure's dots per inch to those of the stored image, because even a draft drawing needs memory for all
+    """Limit a figure's dots per inch to those of the stored image, because every drawing needs memory for all
     pixels."""
     own = figure.dpi
     figure.dpi = min(own, _largest_dpi(*figure.get_size_inches()))

@@ -31,7 +31,7 @@ class LateCalls:
         self._pid = os.getpid()
         self._counts: Counter[str] = Counter()
         self._is_exiting = threading.Event()
-        self._first_call = threading.Lock()  # acquired once and never released, so that no thread waits for it
+        self._first_call = threading.Lock()  # it is acquired once and never released, so that no thread waits for it
         self._thread = threading.Thread(target=self._save, name="runfolio-late-calls", daemon=True)
 
     def count(self, item: Item) -> None:

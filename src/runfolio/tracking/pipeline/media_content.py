@@ -156,7 +156,7 @@ def as_numbers(values: Any) -> Any:
         return (tensor.float() if is_narrow else tensor).numpy()
     try:
         array = np.asarray(values if _is_array_like(values) else None)
-    except ValueError:  # lists of different lengths
+    except ValueError:  # the lists have different lengths
         array = np.asarray(None)
     if array.dtype.kind not in "buifc":
         raise ConfigError(f"{type(values).__name__} is not an array of numbers")

@@ -122,7 +122,7 @@ def _weight_text(tensor: Any) -> str | None:
         return None
     try:
         return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
-    except RuntimeError:  # raised for a lazy module
+    except RuntimeError:  # a lazy module raises this error
         return "uninitialized"
 
 
@@ -152,7 +152,7 @@ def closure_values(function: Any) -> list[Any]:
     """Return the values of the outer variables that a local function uses."""
     values: list[Any] = []
     for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # raised for a variable without a value
+        with contextlib.suppress(ValueError):  # a variable without a value raises this error
             values.append(cell.cell_contents)
     return values
 

@@ -23,7 +23,7 @@ class Scalars(NamedTuple):
 
 
 class Media(NamedTuple):
-    """Medium whose stored form the encoder thread computes by calling `content`."""
+    """Medium. The encoder thread calls `content` to compute its stored form."""
 
     time: float
     step: Any
@@ -46,7 +46,7 @@ class FailedCall(Mark):
     name: str
     """Name under which the call is counted."""
     cause: str
-    """Key of the failure; each cause is reported once."""
+    """Key that identifies the cause, because each cause is reported only once."""
     message: str
 
 

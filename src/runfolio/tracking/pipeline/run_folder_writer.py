@@ -1,4 +1,4 @@
-"""Files to which one process writes the points and media of a run."""
+"""Files with the points and media that one process writes to a run."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class StartAgain:
         self._is_decided = True
         try:
             step = None if item[1] is None else whole_step(item[1])
-        except ConfigError:  # reported by the encoder
+        except ConfigError:  # the encoder reports the error
             return
         if step is not None and step <= self._last_step:
             self._drop_from(step)

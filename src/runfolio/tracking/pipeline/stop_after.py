@@ -34,7 +34,7 @@ class StopAfter:
         if not isinstance(item, Media | Mark) and not (isinstance(item, Scalars) and item.aside):
             try:
                 self._step = self._step + 1 if item[1] is None else whole_step(item[1])
-            except ConfigError:  # reported by the encoder, which then uses the next step
+            except ConfigError:  # the encoder reports the error and uses the next step
                 self._step += 1
             if self._step > self._last:
                 self._stop()

@@ -167,7 +167,8 @@ class StoreWriter:
             self._write_outbox()
             self._lifecycle.save_changes()
             if self._health.is_failing:
-                self._lifecycle.write_heartbeat()  # fails if the folder was deleted; open files may still accept writes
+                # The heartbeat fails if the folder was deleted; open files may still accept writes.
+                self._lifecycle.write_heartbeat()
             while self._spools.return_next():
                 self._sinks.report_loss("points from the spool were not passed on")
             if sync:
@@ -263,7 +264,7 @@ class StoreWriter:
                 self._lifecycle.end_heartbeat,
             ):
                 self._guard(task)
-            self.is_complete = written and not self.lost  # set before the sinks are closed, which may be slow
+            self.is_complete = written and not self.lost  # this comes before the sinks are closed, which may be slow
             self._sinks.save_document()
             self._sinks.close()
             if written:

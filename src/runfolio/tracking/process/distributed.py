@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from runfolio.errors import ConfigError, RunfolioError, StoreError
-from runfolio.record.base.layout import leads_into
+from runfolio.record.base.layout import RUN_ID_VARIABLE, leads_into
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.liveness import claims
 from runfolio.record.liveness.heartbeats import SILENT_S, Heartbeat, process_started
 
 log = logging.getLogger("runfolio")
-RUN_ID = "RUNFOLIO_RUN_ID"
+RUN_ID = RUN_ID_VARIABLE
 _SAME_LAUNCH = timedelta(seconds=30)
 """Maximum time between the starts of a job's ranks."""
 _RETRY_S = 0.05
@@ -63,7 +63,7 @@ def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
             continue
         try:
             document = RunDocument.read(folder)
-        except (OSError, RunfolioError):  # not written yet, or not a run
+        except (OSError, RunfolioError):  # the document is not written yet, or the folder is not a run
             continue
         if document.id == run_id and document.attempts:
             runs.append((folder.absolute(), document))

@@ -103,7 +103,7 @@ _hooked = False
 _signals_to_hook = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
 """Signals that are not hooked yet. Only the main thread can hook them, but any thread may open the first run."""
 _fatal_handlers: dict[signal.Signals, Any] = {}
-"""Our handlers of signals that kill the process by default."""
+"""Installed handlers of signals that kill the process by default."""
 _HELD_SIGNALS = frozenset(_signals_to_hook)
 _is_forked = False
 
@@ -210,7 +210,7 @@ def _hook() -> None:
 
 def _hook_crashes() -> None:
     if not faulthandler.is_enabled():
-        with contextlib.suppress(Exception):  # stderr is closed, or not a file, as in a notebook
+        with contextlib.suppress(Exception):  # stderr may be closed, or not a file, as in a notebook
             faulthandler.enable(all_threads=False)  # traces of runfolio's threads would only distract
 
 
@@ -363,7 +363,7 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
-    if _masks.before_fork:  # empty if the hook was registered while another thread forked
+    if _masks.before_fork:  # the list is empty if the hook was registered during a fork
         signal.pthread_sigmask(signal.SIG_SETMASK, _masks.before_fork.pop())
 
 

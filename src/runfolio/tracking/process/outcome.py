@@ -47,7 +47,7 @@ class RunOutcome:
             if isinstance(error, KeyboardInterrupt):
                 return cls("interrupted", "interrupted from the keyboard (Ctrl-C)", 130, _text(error), "interrupt")
             return cls("failed", _first_line(error), 1, _text(error), cause_of(error))
-        except MemoryError:  # too little memory for a description
+        except MemoryError:  # the memory does not suffice for a description
             return cls("failed", type(error).__name__, 1, None, "out-of-memory")
 
     @classmethod
@@ -109,7 +109,7 @@ def cause_of(error: BaseException) -> str:
 def _message(value: object) -> str:
     try:
         return str(value)
-    except Exception:  # raised by the object's `__str__`
+    except Exception:  # the object's `__str__` may raise any error
         return type(value).__name__
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Container
 
 _RETRY_S = 0.05
 _pipe: tuple[int, int] | None = None
-"""Pipe to which Python writes the numbers of arriving signals: read end and write end."""
+"""Pipe (read end and write end). Python writes the numbers of arriving signals to it."""
 
 
 def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:

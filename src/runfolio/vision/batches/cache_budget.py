@@ -121,7 +121,7 @@ def _entries() -> Iterator[_CacheEntry]:
     cache = cache_folder()
     for kind in BUDGETED_KINDS:
         for folder in (cache / kind).glob("*") if cache else ():
-            if folder.name.startswith(HIDDEN):  # left by an interrupted removal
+            if folder.name.startswith(HIDDEN):  # an interrupted removal left this folder behind
                 shutil.rmtree(folder, ignore_errors=True)
             elif is_row_store(folder):
                 with contextlib.suppress(OSError):

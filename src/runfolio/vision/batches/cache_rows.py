@@ -1,10 +1,10 @@
 """Folder of rows that have the same size and are keyed by id. Several processes can read and add rows at the same time.
 
 Each process that adds rows appends to its own pair of files. `<time>-<name>.rows` holds the rows. `.index` holds one
-entry of 32 bytes per row, little-endian: id (16 bytes), position (uint64), CRC-32C of the row, and CRC-32C of the first
-28 bytes. The entry is written after its row, so a killed process leaves only complete rows. If an id occurs twice, the
-row of the later pair replaces the earlier row, which may be damaged. Readers and writers hold a shared lock on `.lock`;
-removing the folder needs an exclusive lock.
+little-endian entry of 32 bytes per row. The entry consists of the id (16 bytes), the position (uint64), the CRC-32C of
+the row, and the CRC-32C of the first 28 bytes. The entry is written after its row, so a killed process leaves only
+complete rows. If an id occurs twice, the row of the later pair replaces the earlier row, which may be damaged. Readers
+and writers hold a shared lock on `.lock`; removing the folder needs an exclusive lock.
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ def _lock_shared(folder: Path) -> int:
         except FileNotFoundError:  # another process has removed the folder
             continue
         if fcntl is not None:
-            with contextlib.suppress(OSError):  # a file system without locks
+            with contextlib.suppress(OSError):  # the file system may not support locks
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), (folder / _LOCK).stat()):
@@ -252,7 +252,7 @@ def _open_lock(path: Path) -> int:
     except FileNotFoundError:
         raise
     except OSError:
-        if not path.exists():  # a new folder that is not writable
+        if not path.exists():  # the folder is new and not writable
             raise
         return os.open(path, os.O_RDONLY)  # a read-only cache
 

@@ -16,8 +16,8 @@ from runfolio.tracking.checkpointing.fork_folder import find_fork_checkpoint
 from runfolio.vision.loop.early_stopping import EarlyStopping
 from runfolio.vision.loop.train_state import SETTINGS_OF_PARTS, UNAVERAGED, TrainState
 from runfolio.vision.models import build_model
-from runfolio.vision.models.description import LOADER, ClassifierDescription, checkpoint_label, describe
-from runfolio.vision.settings import TrainSettings
+from runfolio.vision.models.description import ClassifierDescription, checkpoint_label, describe
+from runfolio.vision.settings import LOADER, TrainSettings
 
 if TYPE_CHECKING:
     from runfolio import RecordedRun, Run

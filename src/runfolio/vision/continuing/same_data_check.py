@@ -70,7 +70,7 @@ def match_recorded_images(
 
 @dataclass(frozen=True)
 class _Pool:
-    """Images from which some parts of the data are selected."""
+    """Pool of images from which some parts of the data are selected."""
 
     parts: tuple[str, ...]
     images: ImageSet

@@ -87,7 +87,7 @@ def check_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         is_web_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets without an IPv6 address, or a port that is not a number
+    except ValueError:  # the address has brackets without an IPv6 address, or a port that is not a number
         is_web_address = False
     if not is_web_address:
         raise ConfigError(f"{url!r} is not a valid address; it must start with http:// or https://")
@@ -193,7 +193,7 @@ class _Download:
             raise _unreachable(error.reason, urlsplit(self._url).hostname) from None
         except (http.client.HTTPException, OSError) as error:
             raise _unreachable(error, urlsplit(self._url).hostname) from None
-        except ValueError as error:  # a path or a host that cannot be sent
+        except ValueError as error:  # the path or the host cannot be sent
             raise _TransferRefused(f"the address cannot be requested ({_reason(error)}); check it") from None
         with response:
             answer = _read_response(response)
@@ -248,7 +248,7 @@ class _Download:
 
     def _receive(self, response: http.client.HTTPResponse, answer: _ServerResponse, watch: TransferWatch) -> None:
         received = answer.start
-        max_size = received + self._free_bytes() // 2  # for a file of unknown size
+        max_size = received + self._free_bytes() // 2  # the size of the file is unknown
         with self._part.open("ab", buffering=0) as file:  # received data survives a kill of this process
             while chunk := self._chunk(response):
                 file.write(chunk)
@@ -323,7 +323,7 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
     ) -> Any:
         try:
             return super().http_error_302(req, fp, code, msg, headers)
-        except ValueError as error:  # brackets without an IPv6 address, or an invalid host or port
+        except ValueError as error:  # the address has brackets without an IPv6 address, or an invalid host or port
             fp.close()
             raise _TransferRefused(f"the server redirects to an invalid address ({_reason(error)})") from None
 

@@ -26,7 +26,7 @@ from runfolio.vision.data.split_folders import Split
 PHOTO_SIZE = (224, 224)
 
 _TEST_FRACTION = 0.2
-_TEST_SEED = 0  # independent of the run's seed, so that all runs are tested on the same images
+_TEST_SEED = 0  # the seed of the run is not used, so that all runs are tested on the same images
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,7 +110,7 @@ def _doubts(folders: Sequence[Folder], root: Path) -> list[str]:
             " put the images of each class into a folder named after it, inside these folders"
         )
     if named:
-        return [f"used as classes although they have names of parts of the data: {_named(named)}"]
+        return [f"folders used as classes, although they have the names of data splits: {_named(named)}"]
     inside = {frozenset(folder.class_images) for folder in folders if not folder.loose}
     if len(folders) > 1 and len(inside) == 1 and not any(folder.loose for folder in folders) and len(min(inside)) > 1:
         outer, inner = _named([f"{folder.name}/" for folder in folders]), _named(sorted(min(inside)))

@@ -203,7 +203,7 @@ def _retrieve(url: str, path: str, chunk_size: int = 0) -> None:
     try:
         download(url, Path(path))
     except DownloadFailed as error:
-        raise URLError(str(error)) from None  # makes torchvision try the next mirror
+        raise URLError(str(error)) from None  # this error makes torchvision try the next mirror
 
 
 @contextmanager

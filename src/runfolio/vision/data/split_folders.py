@@ -22,8 +22,8 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def split_of(name: str) -> Split | None:
-    """Return the part that a folder name such as `Training`, `test_set`, `02-valid` or `imagesTrain` stands for, if
-    any."""
+    """Return the part that a folder name stands for, or None. Examples are `Training`, `test_set`, `02-valid` and
+    `imagesTrain`."""
     matches = {split for word in _words(name) for split, spellings in _SPELLINGS.items() if word in spellings}
     return matches.pop() if len(matches) == 1 else None
 

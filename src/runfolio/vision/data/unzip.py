@@ -101,7 +101,7 @@ def _translated_errors(name: str) -> Iterator[None]:
     except FileExistsError as error:
         raise DamagedFile(f"{name} names {error.filename} twice; it is damaged or hostile") from None
     except OSError as error:
-        if error.filename is None and error.errno == errno.EINVAL:  # seek to an invalid offset
+        if error.filename is None and error.errno == errno.EINVAL:  # an offset in the file is invalid
             raise DamagedFile(f"{name} is damaged (an offset is invalid); download it again") from None
         if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
             raise DamagedFile(f"{name} has an invalid file name: {str(error.filename)[:80]!r}") from None

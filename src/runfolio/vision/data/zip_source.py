@@ -128,7 +128,7 @@ def _fetch_and_unpack(target: Path, zipped: _Zip, progress: Progress | None) -> 
             return
         name = target.name if is_locked else f"{target.name}-{secrets.token_hex(4)}"
         unpacked = target.with_name(f".{name}.unpacked")
-        shutil.rmtree(unpacked, ignore_errors=True)  # left by a killed process
+        shutil.rmtree(unpacked, ignore_errors=True)  # a killed process left this folder behind
         archive = target.with_name(f".{name}.zip") if zipped.remote else Path(zipped.location)
         if zipped.remote and not archive.exists():
             download(zipped.location, archive, progress=progress)

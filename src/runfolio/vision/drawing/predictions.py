@@ -113,7 +113,7 @@ def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | Non
         picture = ImageOps.contain(picture, (_MAX_PIXELS, _MAX_PIXELS))
     sharp = max(picture.size) <= _SHARP_PIXELS
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if sharp else "antialiased")
-    axes.set(xticks=[], yticks=[], anchor="N")  # aligns the titles of a row, regardless of picture heights
+    axes.set(xticks=[], yticks=[], anchor="N")  # this aligns the titles of a row, regardless of picture heights
 
 
 def _headline(predictions: Sequence[ShownPrediction], truths: Sequence[str | None] | None) -> str:
@@ -149,5 +149,5 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(path, dpi=150)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
-    except ValueError as error:  # an unknown image format
+    except ValueError as error:  # the image format is unknown
         raise ConfigError(f"cannot write {path}: {error}") from None

@@ -50,7 +50,7 @@ def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedCl
     fill(model, checkpoint.tensors("model"), f"{label} does not fit model {description.spec.name}")
     model.eval()
     try:
-        with torch.inference_mode():  # also starts torch's threads, so that the first prediction is not slow
+        with torch.inference_mode():  # this call also starts torch's threads, so that the first prediction is not slow
             model(torch.zeros(1, *description.spec.image_shape))
     except (AssertionError, RuntimeError, ValueError) as error:
         height, width = description.spec.image_shape[1:]

@@ -31,7 +31,7 @@ class StoredTransform:
 
     steps: v2.Compose
     channels: int
-    """Number of channels to which a picture is converted before the first step."""
+    """Number of channels of the converted picture before the first step."""
     shorter_side: int | None
     """Maximum length in pixels to which a step resizes the shorter side; None if no step keeps the aspect ratio."""
     at_least: None = None

@@ -19,8 +19,8 @@ from runfolio.vision.data import load_data
 from runfolio.vision.data.pictures import ValueRange, read_bytes, read_picture, upright
 
 Picture = str | Path | bytes | Image.Image | NDArray[Any] | torch.Tensor
-"""Input picture: the path or the bytes of a file, a Pillow image, an array [h, w] or [h, w, 3], or a tensor [h, w] or
-[1 or 3, h, w].
+"""Input picture: the path or the bytes of a file, a Pillow image, an array or a tensor. Arrays are [h, w] or [h, w, 3];
+tensors are [h, w] or [1 or 3, h, w].
 
 Pixels are uint8, or floats from 0 to 1. If the classifier was trained on images with more than 8 bits per channel, grey
 pixels have the values that image files store.

@@ -69,15 +69,15 @@ def make_scheduler(
     """Return a scheduler whose `step` must be called after each optimizer step.
 
     Args:
-        factor: Function that returns the factor by which the learning rates are multiplied at a step. Steps are counted
-            from 0. Default: the schedule of the settings.
+        factor: Function that returns the factor of the learning rates at a step. Steps are counted from 0. Default: the
+            schedule of the settings.
     """
     return LambdaLR(optimizer, factor or RateFactor.of(settings, steps_per_epoch).at)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RateFactor:
-    """Schedule of the factor by which the learning rate is multiplied at each step. Steps are counted from 0.
+    """Schedule of the factor of the learning rate at each step. Steps are counted from 0.
 
     Warm-up is linear and reaches 1 at step `warmup_steps`. The schedule then runs for the remaining steps. The
     one-cycle schedule rises during the warm-up steps, or by default for 30 % of all steps. The values equal those of

@@ -15,9 +15,6 @@ from runfolio.vision.models.spec import MAX_CLASSES, check_spec
 if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
 
-LOADER = "vision"
-"""Name of the loader for these checkpoints in the entry point group `runfolio.loaders`."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierDescription:

@@ -102,7 +102,8 @@ def cut_network(model: nn.Module, image_shape: tuple[int, int, int]) -> NetworkC
         evaluating, _ = record_tape(model, images[:2], training.points)
         evaluation_logits, inputs = _run(model, training.points, images)
         _check_tape(evaluating, model, inputs, evaluation_logits, "in evaluation")
-        fewer = images[:2].contiguous(memory_format=torch.channels_last)  # the memory layout for computing features
+        # Features are computed with this memory layout.
+        fewer = images[:2].contiguous(memory_format=torch.channels_last)
         _check_batch_independence(inputs, _run(model, training.points, fewer)[1])
 
         train_mode(model, frozen_backbone=True)
@@ -134,7 +135,7 @@ def _check_tape(tape: Tape, model: nn.Module, inputs: list[torch.Tensor], logits
     """Check that the tape returns the logits for a batch whose size differs from the recorded size."""
     try:
         replayed = tape.replay(model, [part.clone() for part in inputs])
-    except (RuntimeError, ValueError, IndexError) as error:  # shapes that do not fit
+    except (RuntimeError, ValueError, IndexError) as error:  # the shapes do not fit
         raise CutUnavailable(f"{when} the part that trains depends on the number of images ({error})") from None
     if not _all_close(replayed, logits, _TOLERANCE):
         raise CutUnavailable(f"{when} its output does not follow from the inputs of the layers that train")

@@ -13,7 +13,7 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return a context in which torch computes with the precision of the settings."""
+    """Return a context that makes torch compute with the precision of the settings."""
     dtype = _DTYPES.get(precision)
     return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
 

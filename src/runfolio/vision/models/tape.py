@@ -153,7 +153,7 @@ class _Recorder(TorchFunctionMode):
         self._points: list[str] = []
         self._inputs: list[int] = []
         self._calls: list[_Call] = []
-        self._values: list[torch.Tensor] = []  # keeps tensors alive, so that their ids stay unique
+        self._values: list[torch.Tensor] = []  # this keeps tensors alive, so that their ids stay unique
         self._numbers: dict[int, int] = {}
         self._dropout_calls: dict[int, list[_ObservedCall]] = {}
         """Calls from a dropout onwards that happen before the tape starts, keyed by the id of the last result."""

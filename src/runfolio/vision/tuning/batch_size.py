@@ -176,7 +176,7 @@ def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Tri
         train_epoch(state, itertools.repeat(first_batch, steps), on_step)
     times = [end - start for start, end in itertools.pairwise(ends)]
     peak = torch.cuda.max_memory_allocated() if state.on_gpu else saved.total // steps
-    return _Trial(size / min(times), peak)  # the minimum, since other processes can only slow steps down
+    return _Trial(size / min(times), peak)  # other processes can only slow steps down, so the minimum counts
 
 
 class _SavedBytes:

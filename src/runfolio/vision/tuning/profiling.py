@@ -38,7 +38,7 @@ def train_epoch_with_profile(
     Args:
         notify: Function that reports why no profile can be made or stored.
     """
-    if (run.folder / ARTIFACTS / f"{PROFILE}.json").exists():  # saved by an earlier epoch or attempt
+    if (run.folder / ARTIFACTS / f"{PROFILE}.json").exists():  # an earlier epoch or attempt has saved it
         return train_epoch(state, batches, on_step)
     if state.steps_left < _FEWEST:
         notify(f"an epoch of fewer than {_FEWEST} steps is not profiled; a smaller --batch-size makes more steps")
@@ -67,7 +67,7 @@ class StepProfiler:
                 enough steps.
             notify: Function that reports why the profile cannot be stored.
         """
-        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # keeps the profiler from printing messages
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # this keeps the profiler from printing messages
         self._run = run
         self._on_gpu = on_gpu
         self._notify = notify

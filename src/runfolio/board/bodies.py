@@ -1,0 +1,85 @@
+"""JSON in the body of a request, decoded with bounds. Unknown fields are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+from runfolio.board.query_args import MAX_RUNS, key_of
+from runfolio.board.replies import RefusedRequest
+
+
+class Body:
+    """Fields of a JSON object.
+
+    Args:
+        content: Decoded JSON.
+        known: Names of the fields that the route has.
+
+    Raises:
+        RefusedRequest: The content is not an object, or it has an unknown field.
+    """
+
+    def __init__(self, content: Any, known: Collection[str]) -> None:
+        if not isinstance(content, dict):
+            raise RefusedRequest(400, "a JSON object is needed here", allowed=sorted(known))
+        unknown = [name for name in content if name not in known]
+        if unknown:
+            raise RefusedRequest(400, f"there is no field {unknown[0][:80]!r} here", allowed=sorted(known))
+        self._fields: dict[str, Any] = content
+
+    @classmethod
+    async def of(cls, request: Request, known: Collection[str]) -> Body:
+        """Read the body of a request."""
+        try:
+            content = orjson.loads(await request.body())
+        except orjson.JSONDecodeError as error:
+            raise RefusedRequest(400, f"the body is not valid JSON: {error.msg}"[:200]) from None
+        return cls(content, known)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._fields
+
+    def fields(self, name: str, known: Collection[str]) -> Body:
+        """Return a nested object."""
+        return Body(self._fields.get(name), known)
+
+    def text(self, name: str) -> str:
+        """Return a string."""
+        return self._typed(name, str, "a string")
+
+    def flag(self, name: str) -> bool:
+        """Return true or false."""
+        return self._typed(name, bool, "true or false")
+
+    def choice(self, name: str, allowed: Collection[str]) -> str:
+        """Return one of the allowed strings."""
+        value = self.text(name)
+        if value not in allowed:
+            raise RefusedRequest(400, f"{name} cannot be {value[:80]!r}", allowed=list(allowed))
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """Return a list of strings; empty if it is absent."""
+        values = self._fields.get(name, [])
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise RefusedRequest(400, f"{name} must be a list of strings")
+        if len(values) > MAX_RUNS:
+            raise RefusedRequest(400, f"{name} has {len(values):,} parts", f"at most {MAX_RUNS:,} are possible")
+        return values
+
+    def keys(self, name: str = "runs") -> list[int]:
+        """Return the keys of at least one run, without duplicates."""
+        keys = list(dict.fromkeys(key_of(text) for text in self.texts(name)))
+        if not keys:
+            raise RefusedRequest(400, f"{name} names no run")
+        return keys
+
+    def _typed(self, name: str, kind: type, words: str) -> Any:
+        value = self._fields.get(name)
+        if not isinstance(value, kind):
+            raise RefusedRequest(400, f"{name} must be {words}")
+        return value

@@ -1,0 +1,225 @@
+"""Curves of a run: the newest branch, and the branches that were abandoned when the run was resumed.
+
+A run that is being written has a new point every moment. Its curves are extended in the cache, so that each request
+reads only what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.board.curve_cache import CurveCache
+from runfolio.errors import NotFound
+from runfolio.query.frames.new_points import read_new_points
+from runfolio.query.frames.points import open_points
+from runfolio.query.frames.x_axis import BUILT_IN, along, default_x
+from runfolio.query.index.scan import signature_of
+from runfolio.query.run_view import RunView
+from runfolio.record.base.run_document import TEST
+from runfolio.record.points.reader import PointFiles
+
+Floats = NDArray[np.float64]
+_MAX_ABANDONED = 20
+"""Maximum number of abandoned branches of a run. Older ones are left out."""
+_ENTRY_BYTES = 1_000
+"""Approximate size of an entry of the cache without its arrays."""
+_AXES_BYTES = 4_000_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BranchCurve:
+    """Points of one metric on one branch of a run. Both arrays have the shape [n], and `x` is finite and ascending."""
+
+    attempt: int
+    """Number of the attempt whose branch this is."""
+    is_abandoned: bool
+    x: Floats
+    y: Floats
+    """Logged values, including NaN and infinities."""
+    shared: int
+    """Number of leading points that belong to another curve: to the newest branch, or to the parent of a fork."""
+    lost: int = 0
+    """Number of points without an x value."""
+    parent: str | None = None
+    """Id of the run that logged the points that a fork inherited."""
+    resumes: tuple[float, ...] = ()
+    """Position of the last point before each resume."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RunCurves:
+    """Branches of one run and metric, as an entry of the cache."""
+
+    newest: BranchCurve
+    abandoned: tuple[BranchCurve, ...]
+    signature: str
+    """Signature of the run before its points were read."""
+    cursor: str
+    """Cursor from which a reader continues."""
+    clock_offset: float | None
+    """Difference between the position and the time of a point of the newest attempt, in seconds, if the x axis is
+    `time`; None if the newest attempt has no points yet."""
+
+    @property
+    def branches(self) -> tuple[BranchCurve, ...]:
+        """All branches, the newest last."""
+        return (*self.abandoned, self.newest)
+
+    @property
+    def nbytes(self) -> int:
+        return _ENTRY_BYTES + sum(branch.x.nbytes + branch.y.nbytes for branch in self.branches)
+
+
+@dataclass(frozen=True)
+class _DefaultAxis:
+    """X axis that a run defined for a metric, as an entry of the cache."""
+
+    x: str
+    signature: str
+    nbytes: int = _ENTRY_BYTES
+
+
+class BranchReader:
+    """Reader of branches, with a cache. Points that were logged since an earlier request are read alone.
+
+    Args:
+        max_bytes: Maximum size of the cache.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._cache: CurveCache[RunCurves] = CurveCache(max_bytes)
+        self._axes: CurveCache[_DefaultAxis] = CurveCache(_AXES_BYTES)
+
+    def default_x(self, run: RunView, metric: str, signature: str) -> str:
+        """Return the x axis that a run defined for a metric: `step`, `time` or a metric."""
+        axis = self._axes.get((run.run_path, metric))
+        if axis is None or axis.signature != signature:
+            axis = _DefaultAxis(default_x(run, metric), signature)
+            self._axes.put((run.run_path, metric), axis)
+        return axis.x
+
+    def read(self, run: RunView, metrics: Iterable[str], x: str, signature: str) -> dict[str, RunCurves]:
+        """Return the curves of each metric that the run has.
+
+        Args:
+            run: Run whose files are read.
+            metrics: Names of the metrics.
+            x: X axis: `step`, `time`, `epoch` or any metric.
+            signature: Result of `curve_signature`, from before this call.
+
+        Raises:
+            NotFound: The run is gone.
+            ConfigError: The run has no metric `x`.
+        """
+        files: PointFiles | None = None
+        curves: dict[str, RunCurves] = {}
+        for metric in metrics:
+            if metric not in run.metric_summaries:
+                continue
+            key = (run.run_path, metric, x)
+            entry = self._cache.get(key)
+            if entry is not None and entry.signature != signature:
+                entry = _extended(run, metric, x, entry, signature)
+            if entry is None:
+                files = files or open_points(run.folder, run.document)
+                entry = _whole(run, files, metric, x, signature)
+            self._cache.put(key, entry)
+            curves[metric] = entry
+        return curves
+
+
+def curve_signature(run: RunView) -> str:
+    """Return a text that changes if the points of a run change.
+
+    Raises:
+        NotFound: The run is gone.
+    """
+    try:
+        return signature_of(run.folder)
+    except FileNotFoundError:
+        raise NotFound(f"the run's folder {run.folder} is gone") from None
+
+
+def _whole(run: RunView, files: PointFiles, metric: str, x: str, signature: str) -> RunCurves:
+    points = files.read(metric)
+    positions = along(run, files, metric, points, x)
+    newest = files.attempts[-1].attempt if files.attempts else 0
+    inherited = [entry for entry in files.attempts if entry.inherited is not None]
+    is_inherited = np.isin(points.attempts, [entry.attempt for entry in inherited])
+    has_points = len(points) > 0 and points.attempts[-1] == newest
+    return RunCurves(
+        newest=BranchCurve(
+            attempt=newest,
+            is_abandoned=False,
+            parent=inherited[-1].inherited if inherited else None,
+            resumes=tuple(_resumes(files, positions, points.attempts)),
+            **_sorted(positions, points.values, is_inherited),
+        ),
+        abandoned=tuple(_abandoned(run, files, metric, x)),
+        signature=signature,
+        cursor=files.cursor(),
+        clock_offset=float(positions[-1] - points.times_us[-1] / 1e6) if has_points else None,
+    )
+
+
+def _extended(run: RunView, metric: str, x: str, entry: RunCurves, signature: str) -> RunCurves | None:
+    """Return the curves with the points that were logged since they were read; None if all must be read again."""
+    if x not in BUILT_IN or entry.clock_offset is None:
+        return None
+    new = read_new_points(run.folder, run.document, [metric], entry.cursor)
+    if new.is_complete:
+        return None
+    curve = entry.newest
+    if metric in new.points:
+        points = new.points[metric]
+        positions = points.times_us / 1e6 + entry.clock_offset if x == "time" else points.steps.astype(np.float64)
+        if len(curve.x) and positions.min() < curve.x[-1]:
+            return None
+        order = np.argsort(positions, kind="stable")
+        x_values = np.concatenate([curve.x, positions[order]])
+        curve = replace(curve, x=x_values, y=np.concatenate([curve.y, points.values[order]]))
+    return replace(entry, newest=curve, signature=signature, cursor=new.cursor)
+
+
+def _abandoned(run: RunView, files: PointFiles, metric: str, x: str) -> Iterator[BranchCurve]:
+    own = [entry.attempt for entry in files.attempts[:-1] if entry.inherited is None]
+    for attempt in own[-_MAX_ABANDONED:]:
+        points = files.read(metric, attempt)
+        is_shared = files.is_kept(metric, attempt) | (points.attempts != attempt)
+        if not is_shared.all():
+            positions = along(run, files, metric, points, x, branch=attempt)
+            yield BranchCurve(attempt=attempt, is_abandoned=True, **_sorted(positions, points.values, is_shared))
+
+
+def _resumes(files: PointFiles, positions: Floats, attempts: NDArray[np.int32]) -> Iterator[float]:
+    tests = {entry.attempt for entry in files.attempts if entry.purpose == TEST}
+    for first in (np.flatnonzero(np.diff(attempts)) + 1).tolist():
+        if int(attempts[first]) not in tests and np.isfinite(positions[first - 1]):
+            yield float(positions[first - 1])
+
+
+def _sorted(positions: Floats, values: Floats, is_shared: NDArray[np.bool_]) -> _Arrays:
+    """Return the points that have a position, in ascending order of position."""
+    order = np.argsort(positions, kind="stable")
+    order = order[np.isfinite(positions[order])]
+    own = np.flatnonzero(~is_shared[order])
+    return {
+        "x": positions[order],
+        "y": values[order],
+        "shared": int(own[0]) if len(own) else len(order),
+        "lost": len(positions) - len(order),
+    }
+
+
+class _Arrays(TypedDict):
+    """Fields of `BranchCurve`."""
+
+    x: Floats
+    y: Floats
+    shared: int
+    lost: int

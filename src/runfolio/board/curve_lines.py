@@ -1,0 +1,259 @@
+"""Lines of a panel: curves that are smoothed over all points, cut to the visible range and thinned to its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runfolio.board.branches import BranchCurve
+from runfolio.query.histories.mean_curve import Spread, mean
+from runfolio.query.plots.smoothing import exponential_smoothing
+from runfolio.query.thinning import pixel_columns, thinned_indices
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Options for the lines of one answer."""
+
+    columns: int
+    """Number of pixel columns."""
+    low: float | None = None
+    """Left end of the x axis; None for the first point of all curves."""
+    high: float | None = None
+    """Right end of the x axis; None for the last point of all curves."""
+    log: str = ""
+    """Axes with a logarithmic scale: `x`, `y` or `xy`."""
+    smooth: float = 0.0
+    """Smoothing weight, at least 0 and below 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class XRange:
+    """Visible range of the x axis, with both ends."""
+
+    low: float
+    high: float
+    columns: int
+    is_log: bool
+
+    @classmethod
+    def of(cls, curves: Sequence[BranchCurve], view: View) -> XRange:
+        """Return the visible range of several curves, which all have the same pixel columns."""
+        is_log = "x" in view.log
+        positions = [x for curve in curves if len(x := curve.x[curve.x > 0] if is_log else curve.x)]
+        first = min((float(x[0]) for x in positions), default=1.0)
+        last = max((float(x[-1]) for x in positions), default=1.0)
+        low = first if view.low is None or (is_log and view.low <= 0) else view.low
+        return cls(
+            low=low, high=max(low, last if view.high is None else view.high), columns=view.columns, is_log=is_log
+        )
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Both ends on the scale of the axis."""
+        low, high = self.scaled(np.array([self.low, self.high])).tolist()
+        return low, high
+
+    def scaled(self, x: Floats) -> Floats:
+        """Return positions on the scale of the axis, as logarithms if it is logarithmic."""
+        return np.log10(x) if self.is_log else x
+
+    def inside(self, x: Floats) -> slice:
+        """Return the slice of the positions that are visible."""
+        return slice(int(np.searchsorted(x, self.low, "left")), int(np.searchsorted(x, self.high, "right")))
+
+    def around(self, x: Floats) -> slice:
+        """Return the slice of the positions that are visible, and of the nearest position on each side."""
+        inside = self.inside(x)
+        return slice(max(0, inside.start - 1), min(len(x), inside.stop + 1))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CurveLine:
+    """Line of a panel. All arrays have the shape [n], `x` is ascending, and NaN marks a gap.
+
+    A line also has the nearest point on each side of the visible range, so that it reaches the edges.
+    """
+
+    x: Floats
+    y: Floats
+    raw: Floats | None = None
+    """Values before smoothing."""
+    low: Floats | None = None
+    """Lower end of the band around the mean of a group."""
+    high: Floats | None = None
+    count: Floats | None = None
+    """Number of runs that contribute to each point of the mean of a group."""
+    total: int
+    """Number of points of the curve, or of all curves of a group."""
+    shown: int
+    """Number of points that the line shows. The mean of a group shows all points of its curves."""
+    broken: Sequence[tuple[float, float]] = ()
+    """First and last x of each visible range in which all values are NaN or infinite."""
+    resumes: Sequence[float] = ()
+    """Position of the last point before each resume."""
+    lost: int = 0
+    """Number of points without an x value."""
+    off_axis: int = 0
+    """Number of points at 0 or below, which a log axis cannot show."""
+    is_interpolated: bool = False
+    """True if a curve of the group was interpolated between its points."""
+
+
+def branch_line(curve: BranchCurve, view: View, visible: XRange, *, with_raw: bool, is_whole: bool) -> CurveLine:
+    """Return the line of one branch of a run.
+
+    Args:
+        curve: Branch to draw.
+        view: Options for the line.
+        visible: Visible range of the x axis.
+        with_raw: Include the values before smoothing.
+        is_whole: Include the points that the curve shares with another curve. If False, the line starts at the last
+            point that they share.
+    """
+    start = 0 if is_whole else max(0, curve.shared - 1)
+    is_finite = np.isfinite(curve.y[start:])
+    smoothed = exponential_smoothing(curve.y, view.smooth) if view.smooth else curve.y
+    x, off_axis = curve.x[start:], _off_axis(curve.x[start:], curve.y[start:], view.log)
+    is_shown = is_finite & ~off_axis
+    y, raw = (
+        values[start:] if is_shown.all() else np.where(is_shown, values[start:], np.nan)
+        for values in (smoothed, curve.y)
+    )
+    has_raw = with_raw and view.smooth > 0
+    first = int(np.searchsorted(x, 0, "right")) if visible.is_log else 0
+    kept = first + _visible_indices(x[first:], [y[first:], raw[first:]] if has_raw else [y[first:]], visible)
+    inside = visible.inside(x[kept])
+    return CurveLine(
+        x=x[kept],
+        y=y[kept],
+        raw=raw[kept] if has_raw else None,
+        total=len(x),
+        shown=inside.stop - inside.start,
+        broken=_broken_ranges(x[first:], ~is_finite[first:], visible),
+        resumes=[position for position in curve.resumes if not start or position > x[0]],
+        lost=curve.lost,
+        off_axis=int(np.count_nonzero(off_axis)),
+    )
+
+
+def mean_line(curves: Sequence[BranchCurve], view: View, visible: XRange, spread: Spread) -> CurveLine:
+    """Return the mean line of a group of runs.
+
+    In each pixel column, it is the mean over the runs of the mean of each run's points, after smoothing. The lowest and
+    highest values of the band `minmax` are those of all points.
+    """
+    curve_columns: list[_ColumnStatistics] = []
+    off_axis = 0
+    for curve in curves:
+        is_off = _off_axis(curve.x, curve.y, view.log)
+        usable = np.isfinite(curve.y) & ~is_off
+        x, y = curve.x[usable], exponential_smoothing(curve.y, view.smooth)[usable]
+        around = visible.around(x)
+        curve_columns.append(_column_statistics(x[around], y[around], visible))
+        off_axis += int(np.count_nonzero(is_off))
+    positions = _column_middles(curve_columns, visible)
+    average, lowest, highest = (
+        mean([(x, getattr(part, name)) for x, part in zip(positions, curve_columns, strict=True)], spread)
+        for name in ("means", "lows", "highs")
+    )
+    around = visible.around(average.x)
+    low, high = (lowest.low, highest.high) if spread == "minmax" else (average.low, average.high)
+    total = sum(len(curve.x) for curve in curves)
+    return CurveLine(
+        x=average.x[around],
+        y=average.y[around],
+        low=low[around],
+        high=high[around],
+        count=average.count[around].astype(np.float64),
+        total=total,
+        shown=total,
+        lost=sum(curve.lost for curve in curves),
+        off_axis=off_axis,
+        is_interpolated=average.interpolated,
+    )
+
+
+class _ColumnStatistics(NamedTuple):
+    """Statistics of one curve in each pixel column in which it has points. All arrays have the same shape.
+
+    Points outside of the visible range have a column of their own.
+    """
+
+    columns: NDArray[np.int64]
+    """Number of the column; -1 and the number of columns mean left and right of the visible range."""
+    firsts: Floats
+    """Position of the first point."""
+    lasts: Floats
+    means: Floats
+    lows: Floats
+    highs: Floats
+
+
+def _column_statistics(x: Floats, y: Floats, visible: XRange) -> _ColumnStatistics:
+    """Return statistics of a curve that has at most one point on each side of the visible range."""
+    inside = visible.inside(x)
+    columns = np.full(len(x), -1)
+    columns[inside] = pixel_columns(visible.scaled(x[inside]), visible.columns, visible.span)
+    columns[inside.stop :] = visible.columns
+    starts = np.flatnonzero(np.diff(columns, prepend=-2))
+    if not len(starts):
+        return _ColumnStatistics(columns, x, x, y, y, y)
+    stops = np.append(starts[1:], len(x))
+    means = np.add.reduceat(y, starts) / (stops - starts)
+    lows, highs = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
+    return _ColumnStatistics(columns[starts], x[starts], x[stops - 1], means, lows, highs)
+
+
+def _column_middles(curves: Sequence[_ColumnStatistics], visible: XRange) -> list[Floats]:
+    """Return the positions of each curve's columns: the middle of all points in a column, which all curves share."""
+    lows, highs = np.full(visible.columns, np.inf), np.full(visible.columns, -np.inf)
+    for curve in curves:
+        inside = (curve.columns >= 0) & (curve.columns < visible.columns)
+        columns = curve.columns[inside]
+        lows[columns] = np.minimum(lows[columns], curve.firsts[inside])
+        highs[columns] = np.maximum(highs[columns], curve.lasts[inside])
+    with np.errstate(invalid="ignore"):  # columns without points
+        middles = np.where(lows == highs, lows, (lows + highs) / 2)  # exact if there is only one position
+    positions: list[Floats] = []
+    for curve in curves:
+        inside = (curve.columns >= 0) & (curve.columns < visible.columns)
+        positions.append(np.where(inside, middles[np.where(inside, curve.columns, 0)], curve.firsts))
+    return positions
+
+
+def _off_axis(x: Floats, y: Floats, log: str) -> NDArray[np.bool_]:
+    """Return a mask of the points that a log axis cannot show."""
+    off = x <= 0 if "x" in log else np.zeros(len(x), bool)
+    return off | (y <= 0) if "y" in log else off
+
+
+def _visible_indices(x: Floats, values: Sequence[Floats], visible: XRange) -> NDArray[np.intp]:
+    """Return the indices of the points that are needed to draw all values in the visible range."""
+    inside, around = visible.inside(x), visible.around(x)
+    scaled = visible.scaled(x[inside])
+    thinned = [thinned_indices(scaled, y[inside], visible.columns, visible.span) for y in values]
+    kept = thinned[0] if len(thinned) == 1 else np.union1d(*thinned)
+    beside = (np.arange(around.start, inside.start), np.arange(inside.stop, around.stop))
+    return np.concatenate([beside[0], inside.start + kept, beside[1]])
+
+
+def _broken_ranges(x: Floats, is_broken: NDArray[np.bool_], visible: XRange) -> list[tuple[float, float]]:
+    """Return the visible ranges without a finite value. Ranges that are less than a pixel apart are merged."""
+    if not is_broken.any():
+        return []
+    edges = np.flatnonzero(np.diff(np.pad(is_broken, 1)))
+    firsts, lasts = x[edges[::2]], x[edges[1::2] - 1]
+    is_visible = (lasts >= visible.low) & (firsts <= visible.high)
+    firsts, lasts = firsts[is_visible], lasts[is_visible]
+    left, right = visible.span
+    is_apart = visible.scaled(firsts[1:]) - visible.scaled(lasts[:-1]) > (right - left) / visible.columns
+    starts = np.append(0, np.flatnonzero(is_apart) + 1)[: len(firsts)]
+    stops = np.append(starts[1:], len(firsts))[: len(starts)] - 1
+    return list(zip(firsts[starts].tolist(), lasts[stops].tolist(), strict=True))

@@ -1,0 +1,49 @@
+"""Columns of the table of runs if the request names none."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import orjson
+
+from runfolio.board.run_selection import SelectedRuns
+from runfolio.query.selection.duplicates import distinct_runs
+from runfolio.query.selection.grouping import naming_settings
+
+_SETTINGS = 6
+"""Maximum number of settings."""
+_RESULTS = ("parameters", "epoch_seconds")
+"""Results that are shown if they were recorded."""
+_COMPARED, _SAMPLED = 1_000, 100
+"""Number of the newest runs whose settings are compared, and of those in which settings that only name a run are
+looked for."""
+_VARYING = """
+    SELECT name FROM params JOIN names USING (name_id) WHERE run IN (SELECT value FROM json_each(?)) GROUP BY name_id
+    HAVING count(*) < ? OR count(DISTINCT kind) > 1 OR count(DISTINCT number) > 1 OR count(DISTINCT text) > 1
+        OR count(number) NOT IN (0, count(*))
+    ORDER BY count(*) DESC, name_id"""
+
+
+def default_columns(selected: SelectedRuns) -> list[str]:
+    """Return the settings that vary, those of most runs first, and the usual results."""
+    settings = selected.once("varying", lambda: varying_settings(selected, newest=_COMPARED))
+    results = [f"summary.{name}" for name in _RESULTS if name in selected.catalog.results]
+    return [*(f"params.{name}" for name in settings[:_SETTINGS]), *results]
+
+
+def varying_settings(selected: SelectedRuns, newest: int | None = None) -> list[str]:
+    """Return the settings that vary, those of most runs first, without settings that only name a run.
+
+    Args:
+        selected: Runs to compare.
+        newest: Compare only so many of the newest runs.
+    """
+    rows = selected.rows(limit=newest)
+    keys = orjson.dumps([row.key for row in rows]).decode()
+
+    def read(connection: sqlite3.Connection) -> list[str]:
+        return [name for (name,) in connection.execute(_VARYING, [keys, len(rows)])]
+
+    varying = selected.board.folio.read_index(read)
+    naming = naming_settings(distinct_runs(selected.board.folio.runs_of(rows[:_SAMPLED])).runs)
+    return [name for name in varying if name not in naming]

@@ -1,0 +1,77 @@
+"""Open event streams, and the changes that their browsers were not told yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from runfolio.board.replies import RefusedRequest
+
+_MAX_STREAMS = 64
+
+
+class EventHub:
+    """Place where the watcher's thread leaves changes for the open streams.
+
+    A stream that is slow gets one event for all changes in the meantime.
+    """
+
+    def __init__(self) -> None:
+        self._streams: set[EventStream] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
+
+    def open_stream(self) -> EventStream:
+        """Return a new stream.
+
+        Raises:
+            RefusedRequest: Too many streams are open.
+        """
+        if len(self._streams) >= _MAX_STREAMS or self._is_closed:
+            raise RefusedRequest(
+                429, "too many event streams are open", "close some tabs", headers={"Retry-After": "10"}
+            )
+        self._loop = asyncio.get_running_loop()
+        stream = EventStream()
+        self._streams.add(stream)
+        return stream
+
+    def close_stream(self, stream: EventStream) -> None:
+        """Forget a stream that ended."""
+        self._streams.discard(stream)
+
+    def note_changed(self, keys: Iterable[int]) -> None:
+        """Tell all streams that these runs changed, from any thread."""
+        self._call(lambda stream: stream.changed.update(keys))
+
+    def note_points(self, keys: Iterable[int]) -> None:
+        """Tell all streams that these runs have new points or output, from any thread."""
+        self._call(lambda stream: stream.points.update(keys))
+
+    def close(self) -> None:
+        """End all streams, from any thread or signal handler."""
+        self._is_closed = True
+
+        def end(stream: EventStream) -> None:
+            stream.is_closed = True
+
+        self._call(end)
+
+    def _call(self, change: Callable[[EventStream], None]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._change, change)
+
+    def _change(self, change: Callable[[EventStream], None]) -> None:
+        for stream in self._streams:
+            change(stream)
+            stream.wake.set()
+
+
+class EventStream:
+    """Changes that one browser was not told yet."""
+
+    def __init__(self) -> None:
+        self.changed: set[int] = set()
+        self.points: set[int] = set()
+        self.wake = asyncio.Event()
+        self.is_closed = False

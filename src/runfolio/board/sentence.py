@@ -1,0 +1,126 @@
+"""Sentence at the top of an experiment: which run leads, by how much, and which runs are as good."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from runfolio.query.selection.metric_names import Mode, Split, split_of
+from runfolio.record.base.run_document import RUNNING
+from runfolio.record.liveness.heartbeats import CRASHED
+
+Words = Sequence[tuple[str, bool]]
+"""Parts of a sentence. True marks a part that is emphasised."""
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_DATA: dict[Split, str] = {"validation": "validation images", "test": "test images", "train": "training images"}
+_DIGITS = 3
+"""Minimum number of significant digits of a value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """Best run, and the runs that compete with it."""
+
+    name: str
+    metric: str
+    mode: Mode
+    value: float
+    images: int | None
+    """Number of images that the value was measured on; None if the value is not a proportion of images."""
+    others: int | None
+    """Number of other runs that were compared with it; None if they were not compared."""
+    tied: int
+    """Number of other runs that cannot be distinguished from it."""
+    second: tuple[str, float] | None
+    """Name and value of the next run."""
+
+
+def describe_lead(lead: Lead | None, states: Iterable[str]) -> Words:
+    """Return the sentence about the best run, and one about runs that are running or failed.
+
+    Args:
+        lead: Best run; None if no run has a value.
+        states: States of all runs.
+    """
+    counts = Counter(states)
+    leading = [] if lead is None else _leading(lead)
+    if lead is None and counts:
+        leading = [("No run has logged a result yet.", False)]
+    return [*leading, *([(f" {text}", False)] if (text := _states(counts)) else [])]
+
+
+def _leading(lead: Lead) -> list[tuple[str, bool]]:
+    value = number(lead.value, lead.images)
+    if lead.images is None:
+        shown = [(lead.name, True), (f" leads with {lead.metric} ", False), (value, True)]
+    else:
+        kind = _DATA.get(split_of(lead.metric), "images")
+        shown = [(lead.name, True), (" leads with ", False), (value, True), (f" on {lead.images:,} {kind}", False)]
+    return [*shown, *_rivals(lead)]
+
+
+def _rivals(lead: Lead) -> list[tuple[str, bool]]:
+    """Return the end of the sentence, which compares the best run with the others."""
+    if not lead.others:
+        return [(".", False)]
+    if lead.images is None:
+        return _distance(lead)
+    if lead.tied == 0:
+        others = "the other run" if lead.others == 1 else f"each of the {lead.others:,} others"
+        return [(f", and the difference to {others} is more than chance.", False)]
+    if lead.others == 1:
+        return [(", but the other run cannot be distinguished from it.", False)]
+    if lead.tied == lead.others:
+        return [
+            (", but ", False),
+            (f"none of the {lead.others:,} others", True),
+            (" can be distinguished from it.", False),
+        ]
+    return [
+        (", but ", False),
+        (f"{lead.tied:,} of the {lead.others:,} others", True),
+        (" cannot be distinguished from it.", False),
+    ]
+
+
+def _distance(lead: Lead) -> list[tuple[str, bool]]:
+    assert lead.second is not None
+    name, value = lead.second
+    difference = abs(lead.value - value)
+    if difference == 0:
+        return [(", and ", False), (name, True), (" has the same value.", False)]
+    if not math.isfinite(difference):
+        return [(".", False)]
+    direction = "ahead of" if lead.mode == "max" else "below"
+    return [(f", {difference:.2g} {direction} ", False), (name, True), (".", False)]
+
+
+def _states(counts: Counter[str]) -> str:
+    """Return `One run is training, two failed.`; empty if no run is training or failed."""
+    parts = []
+    if running := counts[RUNNING]:
+        parts.append(f"{_word(running)} {'run is' if running == 1 else 'runs are'} training")
+    for state, verb in (("failed", "failed"), (CRASHED, "crashed")):
+        if broken := counts[state]:
+            noun = "" if parts else " run" if broken == 1 else " runs"
+            parts.append(f"{_word(broken)}{noun} {verb}")
+    text = ", ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _word(count: int) -> str:
+    return _NUMBERS[count] if count < len(_NUMBERS) else f"{count:,}"
+
+
+def number(value: float, images: int | None = None) -> str:
+    """Return a value with as many digits as its measurement supports.
+
+    Args:
+        images: Number of images behind a proportion. One image more or less changes the last digit that is shown.
+    """
+    if images is None or not 0 < value < 1:
+        return f"{value:.{_DIGITS + 1}g}"
+    return f"{value:.{max(_DIGITS, math.ceil(math.log10(images)))}f}"

@@ -1,0 +1,219 @@
+"""State that all requests share: the store, the generation of its index, and the limits on concurrent work."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
+
+import anyio
+import anyio.to_thread
+from starlette.requests import Request
+
+from runfolio.board.event_hub import EventHub
+from runfolio.board.query_args import key_of
+from runfolio.board.replies import RefusedRequest
+from runfolio.board.undo import UndoHistory
+
+if TYPE_CHECKING:
+    from runfolio.query.run import RecordedRun
+    from runfolio.query.store import IndexedFolio, Runs
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+_LIGHT, _HEAVY = 6, 8
+"""Maximum number of requests that work at once. Further light requests wait; further heavy requests are refused."""
+_FIRST_RUNS_S = 5.0
+"""Maximum number of seconds that a request waits for the runs of a store that has no index yet."""
+_SCAN_WAIT_S = 2.0
+"""Maximum number of seconds that a change waits for the end of a scan, which could otherwise overwrite it."""
+_CACHED = 64
+"""Maximum number of computed answers that are kept."""
+
+
+Sightings = dict[int, tuple[str, str, str | None]]
+"""Signature, state and reason of each run, keyed by run."""
+
+
+class Progress(TypedDict):
+    """Progress of a running run; a value is None if it is unknown."""
+
+    progress: float | None
+    """Fraction of the steps that is done, from 0 to 1."""
+    seconds_left: float | None
+    step: int | None
+    total_steps: int | None
+
+
+_UNKNOWN = Progress(progress=None, seconds_left=None, step=None, total_steps=None)
+
+
+class BoardState:
+    """State of the board of one store.
+
+    Args:
+        store: Folder of the store.
+        read_only: Refuse all changes.
+    """
+
+    def __init__(self, store: Path, *, read_only: bool = False) -> None:
+        self.store = store.resolve()
+        self.read_only = read_only
+        self.instance = secrets.token_hex(4)
+        """Random id of this server, so that entity tags of an earlier server never match."""
+        self.generation = 0
+        """Number that grows each time the index changes."""
+        self.is_scanned = False
+        """True once the folders were compared with the index."""
+        self.problems: list[str] = []
+        """One line for each run that the last look at the folders could not read."""
+        self.progress: dict[int, Progress] = {}
+        """Progress of the running runs, keyed by run."""
+        self._has_runs = threading.Event()
+        self.undo = UndoHistory()
+        """Changes that can be undone."""
+        self.events = EventHub()
+        """Open event streams."""
+        self.each_new_folder: Callable[[list[str]], Iterable[str]] = iter
+        """Function that iterates over the folders of new runs while they are read."""
+        self._sightings: Sightings = {}
+        self._publishing = threading.Lock()
+        self._scanning = threading.Lock()
+        self._lock = threading.Lock()
+        self._folio: IndexedFolio | None = None
+        self._light = anyio.CapacityLimiter(_LIGHT)
+        self._heavy = anyio.CapacityLimiter(_HEAVY)
+        self._cache: OrderedDict[Hashable, Any] = OrderedDict()
+        self._shared: dict[str, Any] = {}
+
+    @property
+    def folio(self) -> IndexedFolio:
+        """Store, opened for reading. It answers from the index as it is, without a look at the folders."""
+        with self._lock:
+            if self._folio is None:
+                from runfolio.query.store import IndexedFolio  # after the first answer, since it takes 0.1 s
+
+                self._folio = IndexedFolio(self.store, self.each_new_folder)
+            return self._folio
+
+    def runs(self, keys: list[int]) -> Runs:
+        """Return the runs with the given keys, in the same order.
+
+        Raises:
+            RefusedRequest: The index does not have one of the runs.
+        """
+        from runfolio.query.filter.select import select_rows
+        from runfolio.query.filter.sql_text import bound, joined, sql
+
+        condition = sql("r.run IN ({})", joined(", ", map(bound, keys)))
+        rows = {row.key: row for row in self.folio.read_index(partial(select_rows, condition=condition))}
+        missing = next((key for key in keys if key not in rows), None)
+        if missing is not None:
+            raise RefusedRequest(404, f"there is no run {missing:016x}", "it was deleted, or moved to another folder")
+        return self.folio.runs_of([rows[key] for key in keys])
+
+    def run(self, key: str) -> RecordedRun:
+        """Return the run with a key of 16 hexadecimal digits.
+
+        Raises:
+            RefusedRequest: The key is invalid, or the index does not have the run.
+        """
+        return self.runs([key_of(key)])[0]
+
+    def wait_for_runs(self) -> None:
+        """Wait until a new index has runs, or until the first look at the folders has ended, but only for seconds."""
+        if not self.is_scanned and not self.generation:
+            self._has_runs.wait(_FIRST_RUNS_S)
+
+    def publish(self, *, has_news: bool = False) -> None:
+        """Start a new generation if runs changed in the index since the last one, or if there is other news."""
+        with self._publishing:
+            earlier, self._sightings = self._sightings, self.folio.read_index(_read_sightings)
+            runs = earlier.keys() | self._sightings.keys()
+            changed = {key for key in runs if earlier.get(key) != self._sightings.get(key)}
+            if changed or has_news:
+                self.generation += 1
+                self._has_runs.set()
+                self.events.note_changed(changed)
+
+    def scan(self) -> bool:
+        """Bring the index up to date with all folders, and return whether the list of problems changed."""
+        folio = self.folio
+        with self._scanning:
+            if exists := folio.store.is_dir():
+                folio.scan()
+        problems = folio.problems if exists else []
+        is_news = problems != self.problems or not self.is_scanned
+        self.problems, self.is_scanned = problems, True
+        return is_news
+
+    def scan_runs(self, run_paths: Collection[str]) -> None:
+        """Bring the index up to date for the runs that a request changed, and publish them."""
+        has_lock = self._scanning.acquire(timeout=_SCAN_WAIT_S)
+        try:
+            self.folio.scan_runs(run_paths)
+        finally:
+            if has_lock:
+                self._scanning.release()
+        self.publish()
+
+    def progress_of(self, key: int) -> Progress:
+        """Return the progress of a running run as of the last look at its files."""
+        return self.progress.get(key, _UNKNOWN)
+
+    def once(self, name: Hashable, compute: Callable[[], Result]) -> Result:
+        """Return the result of `compute` for the current generation; it is computed once and kept for a while."""
+        key = (self.generation, name)
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]
+        result = compute()
+        with self._lock:
+            self._cache[key] = result
+            while len(self._cache) > _CACHED:
+                self._cache.popitem(last=False)
+        return result
+
+    def shared(self, name: str, create: Callable[[], Result]) -> Result:
+        """Return the object with a name that all requests share. It is created when it is first needed."""
+        with self._lock:
+            if name not in self._shared:
+                self._shared[name] = create()
+            return self._shared[name]
+
+    async def in_thread(
+        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        """Call a function that reads from the index in a worker thread."""
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._light)
+
+    async def in_heavy_thread(
+        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        """Call a function that reads many files or draws in a worker thread.
+
+        Raises:
+            RefusedRequest: Too many such requests are being answered.
+        """
+        if self._heavy.borrowed_tokens >= _HEAVY:
+            raise RefusedRequest(
+                429, "too many requests at once", "ask again in a second", headers={"Retry-After": "1"}
+            )
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._heavy)
+
+
+def _read_sightings(connection: sqlite3.Connection) -> Sightings:
+    rows = connection.execute("SELECT run, signature, state, reason FROM runs")
+    return {key: (signature, state, reason) for key, signature, state, reason in rows}
+
+
+def board_of(request: Request) -> BoardState:
+    """Return the state of the board that answers a request."""
+    return request.app.state.board

@@ -1,0 +1,140 @@
+"""Thread that looks at the store for all browsers: it brings the index up to date and reports what changed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runfolio.board.state import BoardState, Progress
+from runfolio.errors import RunfolioError
+from runfolio.record.base.clock import steady
+from runfolio.record.base.layout import CONSOLE, MEDIA, METRICS
+from runfolio.record.base.run_document import RUNNING
+
+if TYPE_CHECKING:
+    from runfolio.query.run import RecordedRun
+
+_LOOK_S = 0.5
+"""Seconds between two looks at the files of running runs."""
+_MIN_SCAN_S, _MAX_SCAN_S = 2.0, 60.0
+"""Minimum and maximum number of seconds between two scans of the store."""
+_SCAN_SHARE = 0.05
+"""Maximum share of the time that scans may take."""
+_PUBLISH_S = 1.0
+"""Seconds after which the runs that a long scan has read so far are shown."""
+_GROWING = (METRICS, CONSOLE, MEDIA)
+"""Folders of a run that grow while it runs."""
+
+
+class StoreWatcher(threading.Thread):
+    """Thread that looks at the files of a store until it is stopped.
+
+    It only reads the store, so runs never wait for it.
+    """
+
+    def __init__(self, board: BoardState) -> None:
+        super().__init__(name="runfolio-board-watch", daemon=True)
+        self._board = board
+        self._stop_request = threading.Event()
+        self._next_scan = 0.0
+        self._published = 0.0
+        """Time of the last publication."""
+        self._folders: dict[int, Path] = {}
+        """Folders of the running runs, keyed by run."""
+        self._sizes: dict[int, dict[str, int]] = {}
+        """Sizes of the growing files of each running run, keyed by run."""
+        board.each_new_folder = self._publishing
+
+    def stop(self) -> None:
+        """End the thread after its current look."""
+        self._stop_request.set()
+
+    def run(self) -> None:
+        """Look at the store until `stop` is called."""
+        self._board.publish()  # what earlier commands left in the index
+        while not self._stop_request.is_set():
+            try:
+                self._look()
+            except (RunfolioError, OSError) as error:
+                self._board.problems = [str(error)]
+            except Exception:
+                logging.getLogger(__name__).exception("the board could not look at the store")
+            self._stop_request.wait(_LOOK_S)
+
+    def _look(self) -> None:
+        if steady() >= self._next_scan:
+            self._scan()
+        self._look_at_running()
+
+    def _scan(self) -> None:
+        start = steady()
+        try:
+            has_news = self._board.scan()
+            self._note_running()
+            self._board.publish(has_news=has_news)
+        finally:
+            duration = steady() - start
+            self._next_scan = steady() + min(max(duration / _SCAN_SHARE, _MIN_SCAN_S), _MAX_SCAN_S)
+
+    def _publishing(self, folders: list[str]) -> Iterator[str]:
+        """Yield the folders to read, and publish every second what was read so far."""
+        for folder in folders:
+            if self._stop_request.is_set():
+                return
+            if steady() - self._published > _PUBLISH_S:
+                self._board.publish()
+                self._published = steady()
+            yield folder
+
+    def _note_running(self) -> None:
+        """Note the folders and the progress of the running runs."""
+        from runfolio.query.filter.select import select_rows
+        from runfolio.query.filter.sql_text import Sql
+
+        is_running = Sql("r.state = ?", (RUNNING,))
+        folio = self._board.folio
+        runs = folio.runs_of(folio.read_index(lambda connection: select_rows(connection, is_running)))
+        self._folders = {run.row.key: run.folder for run in runs}
+        self._sizes = {key: sizes for key, sizes in self._sizes.items() if key in self._folders}
+        self._board.progress = {run.row.key: _progress(run) for run in runs}
+
+    def _look_at_running(self) -> None:
+        """Report the running runs whose files grew."""
+        grown = []
+        for key, folder in self._folders.items():
+            sizes = _sizes(folder)
+            if key in self._sizes and sizes != self._sizes[key]:
+                grown.append(key)
+            self._sizes[key] = sizes
+        if grown:
+            self._board.events.note_points(grown)
+
+
+def _progress(run: RecordedRun) -> Progress:
+    from runfolio.query.durations import seconds_left
+
+    try:
+        return Progress(
+            progress=run.progress,
+            seconds_left=seconds_left(run),
+            step=max((summary.last_step for summary in run.metrics.values()), default=None),
+            total_steps=run.document.total_steps,
+        )
+    except (RunfolioError, OSError):  # the run was removed in the meantime
+        return Progress(progress=None, seconds_left=None, step=None, total_steps=None)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Return the sizes of the files that grow while a run runs."""
+    sizes: dict[str, int] = {}
+    for part in _GROWING:
+        try:
+            with os.scandir(folder / part) as entries:
+                sizes |= {f"{part}/{entry.name}": entry.stat(follow_symlinks=False).st_size for entry in entries}
+        except OSError:
+            continue  # the folder does not exist yet, or a file was replaced in the meantime
+    return sizes

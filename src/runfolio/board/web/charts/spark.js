@@ -1,0 +1,65 @@
+// @ts-check
+/** The curve of a metric in a row of the table: 64 values, without axes. */
+import { useMemo } from "preact/hooks";
+import { html } from "../parts/html.js";
+
+const WIDTH = 96;
+const HEIGHT = 20;
+const EDGE = 2;
+
+/**
+ * Decode base64 of little-endian float32.
+ * @param {string} text
+ * @returns {Float32Array}
+ */
+export function decodeSpark(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Float32Array(bytes.buffer, 0, bytes.byteLength >> 2);
+}
+
+/**
+ * Return the path of a sparkline in an SVG of 96 x 20. A value that is not finite is a gap.
+ * @param {ArrayLike<number>} values
+ * @returns {string}
+ */
+export function sparkPath(values) {
+  const finite = Array.from(values).filter(Number.isFinite);
+  if (!finite.length) return "";
+  const low = Math.min(...finite);
+  const span = Math.max(...finite) - low;
+  let path = "";
+  let command = "M";
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) command = "M";
+    else {
+      const x = EDGE + (i / Math.max(1, values.length - 1)) * (WIDTH - 2 * EDGE);
+      const share = span ? (values[i] - low) / span : 0.5;
+      const y = HEIGHT - EDGE - share * (HEIGHT - 2 * EDGE);
+      // A line without length still shows as a dot, because its ends are round.
+      const isAlone = command === "M" && !Number.isFinite(values[i + 1]);
+      path += `${command}${x.toFixed(1)} ${y.toFixed(1)}${isAlone ? "h0" : ""}`;
+      command = "L";
+    }
+  }
+  return path;
+}
+
+/**
+ * @param {{data: string | null, colour?: string, label?: string}} props Base64 from the server, a class that sets the
+ * colour, and a sentence for screen readers.
+ */
+export function Spark({ data, colour = "", label = "" }) {
+  const path = useMemo(() => (data ? sparkPath(decodeSpark(data)) : ""), [data]);
+  if (!path) return null;
+  return html`<svg
+    class=${`spark ${colour}`}
+    viewBox=${`0 0 ${WIDTH} ${HEIGHT}`}
+    width=${WIDTH}
+    height=${HEIGHT}
+    role=${label ? "img" : null}
+    aria-label=${label || null}
+    aria-hidden=${label ? null : "true"}
+  >
+    <path d=${path} />
+  </svg>`;
+}

@@ -1,0 +1,81 @@
+// @ts-check
+/** Page of an experiment: who leads, the charts, and the table of its runs. */
+import { useEffect } from "preact/hooks";
+import { useKeys } from "../../keys.js";
+import { Empty } from "../../parts/empty.js";
+import { ErrorBoundary, Failure } from "../../parts/error_boundary.js";
+import { html } from "../../parts/html.js";
+import { Segmented } from "../../parts/segmented.js";
+import { Split } from "../../parts/split.js";
+import { splitShare } from "../../preferences.js";
+import { narrow } from "../../screen.js";
+import { patch, view } from "../../url.js";
+import { ExperimentCharts } from "./charts.js";
+import { RunsFilter } from "./runs_filter.js";
+import { RunsTable } from "./runs_table.js";
+import { runs } from "./state.js";
+
+/** @type {[string, string][]} */
+const LAYOUTS = [
+  ["table", "Table"],
+  ["split", "Split"],
+  ["charts", "Charts"],
+];
+
+/** The page. */
+export function Page() {
+  const name = view.experiment.value ?? "All runs";
+  useKeys("Experiment", {
+    1: { does: "Show the table alone", run: () => patch({ layout: "table" }) },
+    2: { does: "Show charts and table", run: () => patch({ layout: "split" }) },
+    3: { does: "Show the charts alone", run: () => patch({ layout: "charts" }) },
+  });
+  useEffect(() => {
+    document.title = `${name} · runfolio`;
+  }, [name]);
+  return html`<div class="experiment">
+    <${Head} name=${name} />
+    <${Body} />
+  </div>`;
+}
+
+/** @param {{name: string}} properties */
+function Head({ name }) {
+  return html`<div class="experiment-head">
+    <div class="experiment-title"><h1>${name}</h1><${Sentence} /></div>
+    <div class="experiment-tools">
+      <${RunsFilter} />
+      <${Segmented} label="Layout" options=${LAYOUTS} value=${view.layout.value} choose=${(/** @type {string} */ layout) => patch({ layout })} />
+    </div>
+  </div>`;
+}
+
+/** Sentence that says which run leads and which others cannot be distinguished from it. */
+function Sentence() {
+  const data = runs.data.value;
+  if (!data) return html`<p class="sentence soft">${runs.loading.value ? "Loading the runs …" : " "}</p>`;
+  return html`<p class=${`sentence text ${runs.stale.value ? "stale" : ""}`} aria-live="polite">
+    ${data.sentence.map((/** @type {[string, boolean]} */ [text, isStrong]) => (isStrong ? html`<strong>${text}</strong>` : text))}
+  </p>`;
+}
+
+function Body() {
+  const { data, error } = runs;
+  if (error.value?.status === 404) return html`<${NoRunsHere} />`;
+  if (error.value && !data.value && error.value.position === null) return html`<${Failure} error=${error.value} retry=${runs.refresh} />`;
+  if (data.value?.total === 0 && !view.where.value) return html`<${NoRunsHere} />`;
+  const charts = html`<${ErrorBoundary} name="The charts"><${ExperimentCharts} /></${ErrorBoundary}>`;
+  const table = html`<${ErrorBoundary} name="The table"><${RunsTable} /></${ErrorBoundary}>`;
+  if (view.layout.value === "charts") return html`<section class="pane charts" aria-label="Charts">${charts}</section>`;
+  if (view.layout.value === "table") return html`<section class="pane" aria-label="Runs">${table}</section>`;
+  if (narrow.value) return html`<section class="pane charts" aria-label="Charts">${charts}</section><section class="pane" aria-label="Runs">${table}</section>`;
+  return html`<${Split} label="Height of the charts" share=${splitShare} top=${html`<section class="pane charts" aria-label="Charts">${charts}</section>`} bottom=${html`<section class="pane" aria-label="Runs">${table}</section>`} />`;
+}
+
+/** An experiment without runs. */
+function NoRunsHere() {
+  const name = view.experiment.value;
+  if (name === null) return html`<${Empty} title="No runs yet">Runs appear here at their first step.</${Empty}>`;
+  const code = [{ text: `import runfolio\nrun = runfolio.init(experiment=${JSON.stringify(name)}, config={"lr": 0.1})\nrun.log({"train/loss": 0.5}, step=0)`, label: "three lines of Python" }];
+  return html`<${Empty} title=${`No runs in ${name}`} code=${code}>Its runs were moved to the trash, archived, or have another name now. These lines record one.</${Empty}>`;
+}

@@ -1,0 +1,50 @@
+// @ts-check
+/** State that the parts of the experiment page share. */
+import { computed, effect, signal } from "@preact/signals";
+import { resource, withQuery } from "../../api.js";
+import { COLOURS, assign } from "../../colours.js";
+import { asked } from "../../table/columns.js";
+import { view } from "../../url.js";
+
+const FIRST_PAGE = 100;
+
+/**
+ * Return the path of a part of the table that the view asks for.
+ * @param {number} offset
+ * @param {number} limit
+ * @param {Record<string, any>} [changes] parameters that differ from the view
+ */
+export function runsPath(offset, limit, changes = {}) {
+  return withQuery("api/runs", {
+    experiment: view.experiment.value,
+    where: view.where.value,
+    sort: view.sort.value,
+    group: view.group.value,
+    metric: view.metric.value,
+    archived: view.archived.value,
+    columns: asked(view.columns.value),
+    offset: offset || null,
+    limit,
+    ...changes,
+  });
+}
+
+/** First rows of the table, with the sentence. */
+export const runs = resource(() => (view.page.value === "experiment" ? runsPath(0, FIRST_PAGE) : null));
+
+/** Keys of the runs whose curves are drawn: those that the view names, or the best eight, and the selected ones. */
+export const drawn = computed(() => {
+  const keys = view.show.value.length ? view.show.value : (runs.data.value?.keys ?? []).slice(0, COLOURS);
+  return /** @type {string[]} */ ([...new Set([...keys, ...view.only.value])]);
+});
+
+/** Key of the run under the pointer, in the table or in a chart. */
+export const hovered = signal(/** @type {string | null} */ (null));
+
+/**
+ * Step (or other x) that is pinned in the charts, and the values of the drawn runs there.
+ * @type {import("@preact/signals").Signal<{x: number, values: Map<string, Record<string, number>>} | null>}
+ */
+export const pinned = signal(null);
+
+effect(() => assign(drawn.value));

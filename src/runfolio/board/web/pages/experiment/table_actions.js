@@ -1,0 +1,144 @@
+// @ts-check
+/** Changes of runs from the table: names, tags, notes, archive, trash; and copies of the table. */
+import { signal } from "@preact/signals";
+import { post } from "../../api.js";
+import { bytes, plural } from "../../format.js";
+import { copyText } from "../../parts/copy.js";
+import { say, sayError } from "../../parts/toast.js";
+import { edit } from "../../store.js";
+import { cellText } from "../../table/cells.js";
+import { asCsv, asLatex, asMarkdown } from "../../table/copy_text.js";
+import { isNumeric } from "../../table/header.js";
+import { replaced } from "../../table/selection.js";
+import { drawn, runs } from "./state.js";
+import { columns, keysOf, opened, rows, scale, selection, total } from "./table_state.js";
+import { patch, view } from "../../url.js";
+
+const MOST_COPIED = 500;
+const MOST_SELECTED = 1000;
+const FORMATS = { Markdown: asMarkdown, CSV: asCsv, LaTeX: asLatex };
+
+/** Form that is open above the table. @type {import("@preact/signals").Signal<import("../../table/edit_box.js").Edit | null>} */
+export const editing = signal(null);
+
+/** Rows that are loaded, with those of opened groups. */
+function loaded() {
+  return [...rows.loaded(), ...[...opened.peek().values()].flat()];
+}
+
+/**
+ * Return the runs that an action is for: the selected ones, or else those of a row.
+ * @param {any} [row]
+ * @returns {any[]}
+ */
+export function targets(row) {
+  const keys = selection.peek().keys.size ? [...selection.peek().keys] : row ? keysOf(row) : [];
+  const known = new Map(loaded().map((other) => [other.key, other]));
+  return keys.map((key) => known.get(key) ?? { key, name: key, tags: [] });
+}
+
+/**
+ * Change runs, and say so with an undo.
+ * @param {any[]} changedRows
+ * @param {Record<string, any>} set
+ */
+export async function save(changedRows, set) {
+  try {
+    const { changed, undo } = await edit(changedRows.map(({ key }) => key), set);
+    refresh();
+    say(`${described(set)} ${nameOf(changedRows, changed)}.`, { undo: () => undo().then(refresh) });
+  } catch (error) {
+    sayError(/** @type {any} */ (error));
+  }
+}
+
+/**
+ * Move runs to the trash; those that are running stay.
+ * @param {any[]} chosen
+ */
+export async function trash(chosen) {
+  const ended = chosen.filter(({ state }) => state !== "running");
+  const stays = chosen.length - ended.length;
+  const live = stays ? ` ${plural(stays, "running run")} ${stays === 1 ? "stays" : "stay"}.` : "";
+  if (!ended.length) {
+    say(`A running run is not deleted.${live}`, { bad: true });
+    return;
+  }
+  try {
+    const { moved } = await post("api/trash", { action: "put", runs: ended.map(({ key }) => key) });
+    selection.value = replaced(selection.peek(), []);
+    refresh();
+    const size = moved.reduce((/** @type {number} */ sum, /** @type {any} */ entry) => sum + (entry.bytes ?? 0), 0);
+    const undo = () => post("api/trash", { action: "restore", runs: moved.map((/** @type {any} */ entry) => entry.id) }).then(refresh);
+    say(`Moved ${nameOf(ended, moved.length)} to the trash${size ? ` (${bytes(size)})` : ""}.${live}`, { undo });
+  } catch (error) {
+    sayError(/** @type {any} */ (error));
+  }
+}
+
+/**
+ * Copy the selected runs, or else the first rows of the table, in the shown columns.
+ * @param {keyof typeof FORMATS} format
+ */
+export async function copyTable(format) {
+  const chosen = selection.peek().keys.size ? targets() : await rows.range(0, Math.min(MOST_COPIED, rows.total.peek()));
+  const shown = columns.peek().filter(({ kind }) => kind !== "spark");
+  const text = FORMATS[format]({
+    headings: shown.map(({ heading }) => heading),
+    numeric: shown.map(isNumeric),
+    rows: chosen.map((row) => shown.map((column) => cellText(row, column, scale.peek()))),
+  });
+  const isCopied = await copyText(text);
+  const of = chosen.length < total.peek() && !selection.peek().keys.size ? ` of ${plural(total.peek(), "row")}` : "";
+  say(isCopied ? `Copied ${plural(chosen.length, "row")}${of} as ${format}.` : "The browser does not let this page copy.", { bad: !isCopied });
+}
+
+/** Select all runs that the filter selects, as far as they are not too many; or none. */
+export async function selectAll() {
+  if (selection.peek().keys.size) {
+    selection.value = replaced(selection.peek(), []);
+    return;
+  }
+  const all = await rows.range(0, MOST_SELECTED);
+  selection.value = replaced(selection.peek(), all.flatMap(keysOf));
+  if (rows.total.peek() > MOST_SELECTED) say(`Selected the first ${plural(MOST_SELECTED, "run")}.`);
+}
+
+/**
+ * Draw a run in the charts, or leave it out.
+ * @param {string} key
+ */
+export function toggleDrawn(key) {
+  const keys = drawn.peek();
+  if (keys.includes(key) && selection.peek().keys.has(key)) {
+    selection.value = replaced(selection.peek(), [...selection.peek().keys].filter((other) => other !== key));
+  }
+  patch({ show: keys.includes(key) ? keys.filter((other) => other !== key) : [...keys, key] });
+}
+
+/** @param {string} sort */
+export function sortBy(sort) {
+  patch({ sort });
+}
+
+/** @param {string} group */
+export function groupBy(group) {
+  patch({ group, sort: group === view.group.peek() ? view.sort.peek() : "" });
+}
+
+function refresh() {
+  return runs.refresh();
+}
+
+/** @param {Record<string, any>} set */
+function described(set) {
+  if ("name" in set) return "Renamed";
+  if ("notes" in set) return set.notes ? "Wrote the note of" : "Removed the note of";
+  if ("archived" in set) return set.archived ? "Archived" : "Took out of the archive";
+  return set.add_tags ? `Tagged with ${set.add_tags.join(", ")}:` : `Removed ${set.remove_tags.join(", ")} from`;
+}
+
+/** @param {any[]} chosen @param {number} count */
+function nameOf(chosen, count) {
+  return chosen.length === 1 ? chosen[0].name || chosen[0].label || "one run" : plural(count, "run");
+}

@@ -1,0 +1,45 @@
+// @ts-check
+import { Component } from "preact";
+import { sentence } from "../format.js";
+import { Button } from "./button.js";
+import { html } from "./html.js";
+
+/**
+ * Part of a page whose failure leaves the rest of the page standing.
+ * @extends {Component<{name: string, children?: any}, {error: Error | null}>}
+ */
+export class ErrorBoundary extends Component {
+  constructor() {
+    super();
+    /** @type {{error: Error | null}} */
+    this.state = { error: null };
+  }
+
+  /** @param {any} error */
+  componentDidCatch(error) {
+    console.error(error);
+    this.setState({ error });
+  }
+
+  render() {
+    const { error } = this.state;
+    if (!error) return this.props.children;
+    return html`<div class="failure" role="alert">
+      <p><strong>${this.props.name} could not be shown.</strong> The rest of the page still works.</p>
+      <p class="soft mono">${String(error.message)}</p>
+      <${Button} onClick=${() => this.setState({ error: null })}>Try again</${Button}>
+    </div>`;
+  }
+}
+
+/**
+ * Error of a request: what is wrong, and the remedy.
+ * @param {{error: {what: string, remedy?: string | null} | null, retry?: () => void}} properties
+ */
+export function Failure({ error, retry }) {
+  if (!error) return null;
+  return html`<div class="failure" role="alert">
+    <p><strong>${sentence(error.what)}</strong> ${error.remedy && sentence(error.remedy)}</p>
+    ${retry && html`<${Button} onClick=${retry}>Try again</${Button}>`}
+  </div>`;
+}

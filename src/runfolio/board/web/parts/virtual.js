@@ -1,0 +1,52 @@
+// @ts-check
+import { useEffect, useState } from "preact/hooks";
+
+const SPARE = 6;
+
+/**
+ * Return the range of items that a scroller shows, with some spare ones around, so that only they are rendered.
+ * @param {number} count number of items
+ * @param {number} size height of an item in pixels
+ * @param {{current: HTMLElement | null}} scroller element that scrolls
+ * @param {{offset?: number, axis?: "x" | "y"}} [options] `offset` is the distance of the first item from the start
+ * @returns {{first: number, last: number, before: number, after: number}} `last` is exclusive; `before` and `after` are
+ *   the pixels that the items before and after the range take
+ */
+export function useWindow(count, size, scroller, { offset = 0, axis = "y" } = {}) {
+  const [range, setRange] = useState({ first: 0, last: Math.min(count, 40) });
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return undefined;
+    const look = () => {
+      const start = (axis === "y" ? element.scrollTop : element.scrollLeft) - offset;
+      const length = axis === "y" ? element.clientHeight : element.clientWidth;
+      const next = visibleRange(count, size, start, length);
+      setRange((now) => (now.first === next.first && now.last === next.last ? now : next));
+    };
+    look();
+    element.addEventListener("scroll", look, { passive: true });
+    const observer = new ResizeObserver(look);
+    observer.observe(element);
+    return () => {
+      element.removeEventListener("scroll", look);
+      observer.disconnect();
+    };
+  }, [count, size, offset, axis, scroller.current]);
+  const first = Math.min(range.first, count);
+  const last = Math.min(range.last, count);
+  return { first, last, before: first * size, after: (count - last) * size };
+}
+
+/**
+ * Return the items in view and the spare ones around them; the first is even, so that few scroll steps render anew.
+ * @param {number} count
+ * @param {number} size
+ * @param {number} start
+ * @param {number} length
+ */
+export function visibleRange(count, size, start, length) {
+  const first = Math.floor(start / size) - SPARE;
+  const even = Math.max(0, first - (((first % 2) + 2) % 2));
+  const last = Math.ceil((start + length) / size) + SPARE;
+  return { first: Math.min(even, count), last: Math.max(0, Math.min(count, last + (last % 2))) };
+}

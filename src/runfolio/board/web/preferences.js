@@ -1,0 +1,98 @@
+// @ts-check
+/** Preferences of the person: kept in this browser, never part of a link. */
+import { computed, effect, signal } from "@preact/signals";
+
+const STORE = document.documentElement.dataset.store ?? "";
+
+/**
+ * Read a JSON value that this browser keeps, or return the default.
+ * @template T
+ * @param {string} name
+ * @param {T} fallback
+ * @param {{ofStore?: boolean}} [options] with `ofStore`, every store has a value of its own
+ * @returns {T}
+ */
+export function recall(name, fallback, { ofStore = false } = {}) {
+  try {
+    const text = localStorage.getItem(address(name, ofStore));
+    return text === null ? fallback : JSON.parse(text);
+  } catch {
+    return fallback;
+  }
+}
+
+/**
+ * Keep a JSON value in this browser; a full or forbidden storage loses it silently.
+ * @param {string} name
+ * @param {unknown} value
+ * @param {{ofStore?: boolean}} [options]
+ */
+export function remember(name, value, { ofStore = false } = {}) {
+  try {
+    localStorage.setItem(address(name, ofStore), JSON.stringify(value));
+  } catch {
+    // Private windows may refuse; the page then starts with its defaults next time.
+  }
+}
+
+/**
+ * Return a signal whose value survives a reload.
+ * @template T
+ * @param {string} name
+ * @param {T} fallback
+ * @returns {import("@preact/signals").Signal<T>}
+ */
+export function preference(name, fallback) {
+  const value = signal(recall(name, fallback));
+  let first = true;
+  effect(() => {
+    const current = value.value;
+    if (!first) remember(name, current);
+    first = false;
+  });
+  return value;
+}
+
+/** "system", "light" or "dark". */
+export const themeChoice = preference("theme", "system");
+/** "normal" or "compact" rows. */
+export const density = preference("density", "normal");
+export const railFolded = preference("rail", false);
+/** Share of the height that the charts take in the split layout. */
+export const splitShare = preference("split", 0.46);
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const systemTheme = signal(dark.matches ? "dark" : "light");
+dark.addEventListener("change", () => (systemTheme.value = dark.matches ? "dark" : "light"));
+
+/** Theme that a link asks for with `?theme=`; it counts more than the preference. */
+export const forcedTheme = signal("");
+
+/** Theme of the page at the moment: "light" or "dark". */
+export const theme = computed(() => {
+  if (forcedTheme.value) return forcedTheme.value;
+  return themeChoice.value === "system" ? systemTheme.value : themeChoice.value;
+});
+
+effect(() => {
+  document.documentElement.dataset.theme = theme.value;
+});
+effect(() => {
+  document.documentElement.dataset.density = density.value;
+});
+
+/** Switch between light and dark; the system's choice is followed again when it is chosen. */
+export function toggleTheme() {
+  const next = theme.value === "dark" ? "light" : "dark";
+  themeChoice.value = next === systemTheme.value ? "system" : next;
+}
+
+/** Switch between normal and compact rows. */
+export function toggleDensity() {
+  density.value = density.value === "compact" ? "normal" : "compact";
+}
+
+/** @param {string} name @param {boolean} ofStore */
+function address(name, ofStore) {
+  return ofStore ? `runfolio.${STORE}.${name}` : `runfolio.${name}`;
+}

@@ -1,0 +1,166 @@
+// @ts-check
+/** Cells of the table, one function per kind of column. */
+import { Spark } from "../charts/spark.js";
+import { css } from "../colours.js";
+import { ago, duration, integer, moment, number, percent, stepValue } from "../format.js";
+import { html } from "../parts/html.js";
+import { State } from "../parts/state.js";
+import { Tag } from "../parts/tag.js";
+import { tagCondition } from "./filter_text.js";
+import { Interval } from "./interval.js";
+
+/**
+ * @typedef {object} Scale Parts of the first reply that all rows share.
+ * @property {[number, number] | null} axis
+ * @property {[number, number] | null} band
+ * @property {string} heading Heading of the main metric, such as `val/acc best`.
+ * @property {string} aggregate Kind of its values, such as `best`.
+ * @property {Record<string, (value: any) => string>} formats Formats of the columns of numbers, by name.
+ */
+
+/**
+ * @typedef {object} Context
+ * @property {Scale} scale
+ * @property {number} height Height of a row in pixels.
+ * @property {number} colour Index of the run's colour; -1 for grey.
+ * @property {Record<string, number> | null} atStep Values at the pinned step.
+ * @property {(condition: string) => void} filterBy Add a condition to the filter.
+ */
+
+/** Marks after a figure, in words. */
+export const MARKS = {
+  "=": "cannot be distinguished from the best run",
+  "!": "was measured on other data than the best run",
+  "~": "was measured on another share or split of the data",
+  "?": "was perhaps measured on other data: a run did not record its data",
+};
+
+/** @type {Record<string, (row: any, column: any, context: Context) => any>} */
+const CELLS = {
+  state: (row) => html`<${StateCell} row=${row} />`,
+  value: valueCell,
+  interval: (row, column, { scale, height }) =>
+    html`<${Interval} value=${row.value} low=${row.low} high=${row.high} axis=${scale.axis} band=${scale.band} width=${column.width} height=${height} label=${intervalText(row, scale)} />`,
+  spark: (row, column, { colour }) => row.spark && html`<${Spark} data=${row.spark} colour=${css(colour)} label="" />`,
+  why: (row) => html`<span class="soft" title=${whyText(row)}>${whyText(row)}</span>`,
+  duration: (row) => duration(row.duration_s ?? null),
+  time: (row, column) => timeCell(row[column.name] ?? row.cells[column.name]),
+  tags: (row, column, { filterBy }) =>
+    (row.tags ?? []).map(
+      (/** @type {string} */ tag) => html`<button type="button" class="tag-filter" tabindex="-1" key=${tag} title=${`Only runs with the tag ${tag}`} onClick=${() => filterBy(tagCondition(tag))}><${Tag} name=${tag} /></button>`,
+    ),
+  at: (row, column, { atStep }) => number(atStep?.[column.heading] ?? null),
+};
+
+/**
+ * Return the content of a cell.
+ * @param {any} row
+ * @param {import("./columns.js").Column} column
+ * @param {Context} context
+ */
+export function cell(row, column, context) {
+  const show = CELLS[column.kind];
+  if (show) return show(row, column, context);
+  const text = cellText(row, column, context.scale);
+  return html`<span title=${text.length > 14 ? text : undefined}>${text}</span>`;
+}
+
+/**
+ * Return the text of a cell, for cells without a look of their own, for copies and for the sheet of a row.
+ * @param {any} row
+ * @param {import("./columns.js").Column} column
+ * @param {Scale} scale
+ * @returns {string}
+ */
+export function cellText(row, column, scale) {
+  switch (column.kind) {
+    case "name":
+      return row.name || row.label || "";
+    case "state":
+      return row.state ?? "";
+    case "value":
+      return valueText(row, scale) + (row.mark ? ` ${row.mark}` : "");
+    case "interval":
+      return row.low == null ? "" : `${valueFormat(scale)(row.low)} to ${valueFormat(scale)(row.high)}`;
+    case "why":
+      return whyText(row);
+    case "duration":
+      return duration(row.duration_s ?? null);
+    case "figure":
+      return valueFormat(scale)(row[column.name.slice(1)] ?? null);
+    case "tags":
+      return (row.tags ?? []).join(", ");
+    default:
+      return plainText(row.cells?.[column.name] ?? row[column.name], column, scale);
+  }
+}
+
+/** @param {any} value @param {import("./columns.js").Column} column @param {Scale} scale */
+function plainText(value, column, scale) {
+  if (value === null || value === undefined) return "";
+  if (column.kind === "time" && typeof value === "number") return moment(value);
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "number") return (scale.formats[column.name] ?? number)(value);
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** @param {any} row @param {any} column @param {Context} context */
+function valueCell(row, column, { scale }) {
+  const mark = /** @type {string} */ (row.mark ?? "");
+  return html`<span title=${valueTip(row, scale)}>${valueText(row, scale)}</span
+    ><span class="mark soft" title=${mark && marksText(mark)} aria-label=${mark ? marksText(mark) : undefined} role=${mark ? "img" : undefined}>${mark}</span>`;
+}
+
+/** @param {string} marks */
+export function marksText(marks) {
+  return [...marks].map((mark) => /** @type {Record<string, string>} */ (MARKS)[mark] ?? "").filter(Boolean).join("; ");
+}
+
+/** @param {any} row @param {Scale} scale */
+function valueText(row, scale) {
+  if (row.value === null || row.value === undefined) return "";
+  const text = valueFormat(scale)(row.value);
+  return row.members && row.low !== null ? `${text} ± ${valueFormat(scale)((row.high - row.low) / 2)}` : text;
+}
+
+/** @param {Scale} scale */
+function valueFormat({ formats }) {
+  return formats["@value"] ?? number;
+}
+
+/** @param {any} row @param {Scale} scale */
+function valueTip(row, { aggregate }) {
+  if (row.members) return `mean of ${integer(row.n)} runs`;
+  return row.value_step == null ? aggregate : `${aggregate}, at step ${stepValue(row.value_step)}`;
+}
+
+/** @param {any} row @param {Scale} scale */
+function intervalText(row, scale) {
+  const format = valueFormat(scale);
+  return row.low == null ? format(row.value) : `${format(row.value)}, 95 % interval ${format(row.low)} to ${format(row.high)}`;
+}
+
+/** @param {{row: any}} props */
+function StateCell({ row }) {
+  if (row.members) return html`<span class="soft">n=${integer(row.n)}</span>`;
+  return html`<${State} state=${row.state} />${row.state === "running" && row.progress != null && html`<span class="soft"> ${percent(row.progress)}</span>`}`;
+}
+
+/** Return the part of a label that tells runs of one name apart. @param {any} row */
+export function distinction({ name, label }) {
+  return label && label !== name ? label.replace(`${name} `, "") : "";
+}
+
+/** @param {any} row */
+function whyText(row) {
+  // The column before says the state already.
+  if (row.state !== "running") return row.ended_text === row.state ? "" : (row.ended_text ?? "").replace(`${row.state}: `, "");
+  const done = row.progress == null ? "" : `${percent(row.progress)} done`;
+  const left = row.seconds_left == null ? "" : `${duration(row.seconds_left)} left`;
+  return [done, left].filter(Boolean).join(", ") || (row.ended_text ?? "");
+}
+
+/** @param {number | null | undefined} seconds */
+function timeCell(seconds) {
+  return seconds == null ? "" : html`<time title=${moment(seconds)}>${ago(seconds)}</time>`;
+}

@@ -1,0 +1,84 @@
+"""`runfolio board`: show the store in the browser, live."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runfolio.cli.output.console import print_line, print_warnings
+from runfolio.cli.output.options import Command, store_option
+from runfolio.cli.output.param_types import PathParamType
+from runfolio.record.base.layout import store_folder
+
+if TYPE_CHECKING:
+    from runfolio.board.running import RunningBoard
+
+
+@click.command(cls=Command, short_help="Show the runs in the browser, live.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 6280, or the next free one]")
+@click.option("--open/--no-open", "opens", default=True, show_default=True, help="Open the browser.")
+@click.option("--host", metavar="NAME", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--uds", type=PathParamType(dir_okay=False), help="Unix socket to listen on instead of a port.")
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="Name under which the board may also be opened, such as the name of a proxy; repeatable.",
+)
+@click.option("--token/--no-token", default=True, show_default=True, help="Let only those in who have the link.")
+@click.option("--read-only", is_flag=True, help="Refuse all changes.")
+@click.option("--until-stdin-closes", is_flag=True, hidden=True)
+@store_option
+def board(
+    port: int | None,
+    opens: bool,
+    host: str,
+    uds: Path | None,
+    allowed_hosts: tuple[str, ...],
+    token: bool,
+    read_only: bool,
+    until_stdin_closes: bool,
+    store: Path | None,
+) -> None:
+    """Show the runs of the store in the browser, live.
+
+    The printed link contains a token, because every user of this machine can reach its ports. If a board of the store
+    already runs, this command opens it. On another machine, the command prints the line for your own computer that
+    makes the board reachable there. Ctrl-C stops the board.
+
+    \b
+    runfolio board
+    runfolio board --store runs --no-open
+    """
+    from runfolio.board.launch import BoardOptions, serve
+    from runfolio.board.running import find_board
+
+    folder = store_folder(store)
+    options = BoardOptions(host=host, port=port, uds=uds, allowed_hosts=allowed_hosts, token=token, read_only=read_only)
+    if options.is_usual and (running := find_board(folder.resolve())) is not None:
+        print_line(f"The board of {folder.resolve()} already runs (process {running.pid}).")
+        _show(running, opens=opens)
+        return
+
+    def on_start(running: RunningBoard) -> None:
+        print_line(f"The board shows {folder.resolve()}; Ctrl-C stops it.")
+        _show(running, opens=opens)
+        if not token:
+            print_warnings(["without a token, every user of this machine can read the store and change it"])
+
+    serve(folder, options, on_start, sys.stdin.buffer.read if until_stdin_closes else None)
+
+
+def _show(running: RunningBoard, *, opens: bool) -> None:
+    from runfolio.board.launch import open_browser, ssh_line
+
+    print_line(running.link)
+    if line := ssh_line(running):
+        print_line(f"On your own computer, first run: {line}")
+    sys.stdout.flush()
+    if opens:
+        open_browser(running)
