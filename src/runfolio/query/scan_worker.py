@@ -1,6 +1,6 @@
 """Program that reads some runs of a store into databases of its own (see `index.parallel_scan`).
 
-python -m runfolio.query.scan_worker STORE FOLDER < folders of the runs, separated by NUL
+python -m runfolio.query.scan_worker STORE FOLDER PROCESSES < folders of the runs, separated by NUL
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from runfolio.query.index.parallel_scan import Report
 from runfolio.query.index.scan import scan_runs
 from runfolio.query.scan_rules import RULES
 
+try:
+    import resource
+except ImportError:  # Windows does not have these limits
+    resource = None
+
 _REPORTED_RUNS = 100
 """Number of runs after which a report is printed, for a progress bar."""
 _PART_RUNS = 2_000
@@ -23,10 +28,19 @@ _PART_RUNS = 2_000
 
 
 def main() -> None:
-    store, folder = map(Path, sys.argv[1:])
+    store, folder, processes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    _share_memory_limit(processes)
     run_paths = [os.fsdecode(run_path) for run_path in sys.stdin.buffer.read().split(b"\0") if run_path]
     for start in range(0, len(run_paths), _PART_RUNS):
         _read_part(store, folder / f"{start}.db", run_paths[start : start + _PART_RUNS])
+
+
+def _share_memory_limit(processes: int) -> None:
+    """Divide a memory limit that the command line has set by the number of processes."""
+    if resource is not None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if soft != resource.RLIM_INFINITY:
+            resource.setrlimit(resource.RLIMIT_DATA, (soft // processes, hard))
 
 
 def _read_part(store: Path, part: Path, run_paths: Sequence[str]) -> None:

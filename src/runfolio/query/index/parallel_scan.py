@@ -29,7 +29,8 @@ class Report(TypedDict):
 
 def process_count() -> int:
     """Return the number of processes that a scan of many runs uses."""
-    return min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, _MOST_PROCESSES)
 
 
 def scan_in_processes(index: IndexDatabase, store: Path, run_paths: Sequence[str]) -> Iterator[str]:
@@ -39,7 +40,7 @@ def scan_in_processes(index: IndexDatabase, store: Path, run_paths: Sequence[str
     """
     count = process_count()
     with TemporaryDirectory(prefix="runfolio-index-") as folder:
-        workers = [_start(store, Path(folder, str(number)), run_paths[number::count]) for number in range(count)]
+        workers = [_start(store, Path(folder, str(number)), count, run_paths[number::count]) for number in range(count)]
         try:
             for report in _reports(workers):
                 if report["part"] is not None:
@@ -51,12 +52,12 @@ def scan_in_processes(index: IndexDatabase, store: Path, run_paths: Sequence[str
                 worker.communicate()
 
 
-def _start(store: Path, folder: Path, run_paths: Iterable[str]) -> subprocess.Popen[bytes]:
+def _start(store: Path, folder: Path, count: int, run_paths: Iterable[str]) -> subprocess.Popen[bytes]:
     folder.mkdir()
     (folder / "runs").write_bytes(b"\0".join(map(os.fsencode, run_paths)))
     with (folder / "runs").open("rb") as runs:
         return subprocess.Popen(
-            [sys.executable, "-m", WORKER, store, folder],
+            [sys.executable, "-m", WORKER, store, folder, str(count)],
             stdin=runs,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
