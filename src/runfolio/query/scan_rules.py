@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runfolio.query.index.entries import ScannedRun
+from runfolio.query.index.overview_reader import OverviewReader
 from runfolio.query.index.scan import ScanRules
 from runfolio.query.selection.metric_names import main_metrics
 
@@ -13,4 +14,6 @@ def _reason(run: ScannedRun) -> str | None:
     return reason(run)
 
 
-RULES = ScanRules(_reason, main_metrics)
+def scan_rules() -> ScanRules:
+    """Return the functions for the scans of one store. They keep the overviews of running runs in memory."""
+    return ScanRules(_reason, OverviewReader(main_metrics).read)

@@ -14,7 +14,7 @@ from pathlib import Path
 from runfolio.query.index.database import IndexDatabase
 from runfolio.query.index.parallel_scan import Report
 from runfolio.query.index.scan import scan_runs
-from runfolio.query.scan_rules import RULES
+from runfolio.query.scan_rules import scan_rules
 
 try:
     import resource
@@ -44,10 +44,10 @@ def _share_memory_limit(processes: int) -> None:
 
 
 def _read_part(store: Path, part: Path, run_paths: Sequence[str]) -> None:
-    database = IndexDatabase(part)
+    database, rules = IndexDatabase(part), scan_rules()
     for start in range(0, len(run_paths), _REPORTED_RUNS):
         reported = run_paths[start : start + _REPORTED_RUNS]
-        scan_runs(database, store, reported, RULES)
+        scan_runs(database, store, reported, rules)
         is_last = start + _REPORTED_RUNS >= len(run_paths)
         report: Report = {"read": list(reported), "part": str(part) if is_last else None}
         sys.stdout.write(json.dumps(report) + "\n")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
 from runfolio.query.index.database import IndexDatabase, UnusableIndex
 from runfolio.query.index.entries import Entry, ScannedRun, SeenHeartbeat, Sighting
+from runfolio.query.index.overview_reader import ReadOverview
 from runfolio.query.index.parallel_scan import process_count, scan_in_processes
 from runfolio.query.index.rows import run_key
 from runfolio.query.index.run_index import read_beats, read_entry, read_sightings, write_scan
@@ -43,8 +44,8 @@ class ScanRules(NamedTuple):
 
     reason: Callable[[ScannedRun], str | None]
     """Returns the reason why a run ended."""
-    main_metrics: Callable[[Collection[str]], Collection[str]]
-    """Returns the metrics that get a sparkline."""
+    overview: Callable[[Path, RunDocument], ReadOverview]
+    """Returns the summaries and sparklines of a run's points."""
 
 
 def scan_store(
@@ -268,14 +269,10 @@ def _look(
 def _read(folder: Path, rules: ScanRules) -> Entry:
     document = RunDocument.read(folder)
     edits = run_edits.read(folder, document)
-    from runfolio.record.points.reader import (
-        PointFiles,  # imports Arrow, which a scan without changes does not need
-    )
-
-    points = PointFiles(folder, document)
-    overview = points.overview(rules.main_metrics)
+    (summaries, sparklines), problems = rules.overview(folder, document)
     damage = () if document.problem is None else (document.problem,)
-    return Entry(document, edits.values, *overview, (*damage, *points.problems, *edits.problems))
+    outlines = {name: buckets.encode() for name, buckets in sparklines.items()}
+    return Entry(document, edits.values, dict(summaries), outlines, (*damage, *problems, *edits.problems))
 
 
 def _problem(error: Exception, folder: Path) -> str:
