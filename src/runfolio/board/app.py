@@ -25,6 +25,13 @@ PAGES = ("/", "/all", "/e/{name:path}", "/r/{key}", "/trash")
 API = (
     ("/api/store", "GET", "store_info:store"),
     ("/api/runs", "GET", "runs:runs"),
+    ("/api/runs/{key}", "GET", "run_page:run_page"),
+    ("/api/runs/{key}/media", "GET", "media:media_list"),
+    ("/api/runs/{key}/console", "GET", "console:console"),
+    ("/api/runs/{key}/console.txt", "GET", "console:console_text"),
+    ("/api/runs/{key}/code", "GET", "code:code"),
+    ("/api/runs/{key}/files", "GET", "files:files"),
+    ("/api/blobs/{key}/{sha}", "GET", "blobs:blob"),
     ("/api/columns", "GET", "picker:columns"),
     ("/api/curves", "GET", "curves:curves"),
     ("/api/edits", "POST", "edits:edits"),

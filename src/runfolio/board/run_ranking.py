@@ -1,7 +1,8 @@
-"""Order of the selected runs by a metric, with marks, notes and the sentence that says who leads."""
+"""Order of the selected runs by a metric, with marks, notes and a sentence about the leading run."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 MAX_RANKED = 1_000
 """Maximum number of runs that are compared with each other."""
 _FIRST = 50
-"""Number of runs among which the best one that ended without an error is looked up."""
+"""Number of runs that are searched for the best run that ended without an error."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Ranking:
     mode: Mode | None
     heading: str
     keys: list[int] | None
-    """Keys of all runs, best first; None if there are too many runs to compare, which SQL then sorts."""
+    """Keys of all runs, best first. None if there are too many runs to compare; SQL then sorts them."""
     rows: dict[int, Row] = field(default_factory=dict)
     """Rows of the leaderboard, keyed by run."""
     sentence: Words = ()
@@ -87,7 +88,7 @@ def _compare_all(selected: SelectedRuns, metric: str | None, mode: str | None) -
     table = leaderboard(runs, metric, _direction(metric, mode))
     ranked = {run_key(row.run_path): row for row in table.rows}
     keys = [*ranked, *(run.row.key for run in runs if run.row.key not in ranked)]
-    states = [run.state for run in runs]
+    states = Counter(run.state for run in runs)
     measured = [row for row in table.rows if row.value is not None]
     if not measured:
         return Ranking(None, None, "", keys, ranked, describe_lead(None, states))
@@ -116,17 +117,18 @@ def _compare_all(selected: SelectedRuns, metric: str | None, mode: str | None) -
 
 
 def _find_best(selected: SelectedRuns, metric: str | None, mode: str | None) -> Ranking:
-    """Return the ranking of so many runs that only the best one is looked up."""
+    """Return the ranking of many runs, for which only the best run is determined."""
     metric = metric or default_metric(selected.runs(limit=MAX_RANKED))
     direction = _direction(metric, mode)
     if metric not in selected.catalog.metrics and metric not in selected.catalog.results:
-        return Ranking(None, None, "", None)
+        return Ranking(None, None, "", None, sentence=describe_lead(None, selected.states()))
     first = selected.runs(selected.order_by_figure(metric, direction), limit=_FIRST)
     heading = figure_heading(first, metric, direction)
     note = f"Runs are compared with the best one, and marked, if at most {MAX_RANKED:,} runs are selected."
     best = next((run for run in first if run.state not in BROKEN), None)
+    states = selected.states()
     if best is None:
-        return Ranking(metric, direction, heading, None, notes=(note,))
+        return Ranking(metric, direction, heading, None, sentence=describe_lead(None, states), notes=(note,))
     figure = _measure(best, metric, direction)
     lead = Lead(
         name=best.name,
@@ -138,7 +140,7 @@ def _find_best(selected: SelectedRuns, metric: str | None, mode: str | None) -> 
         tied=0,
         second=None,
     )
-    return Ranking(metric, direction, heading, None, sentence=describe_lead(lead, []), notes=(note,), best=figure)
+    return Ranking(metric, direction, heading, None, sentence=describe_lead(lead, states), notes=(note,), best=figure)
 
 
 def figures_of(ranking: Ranking, runs: Runs) -> list[RankedFigure]:

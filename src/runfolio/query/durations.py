@@ -17,7 +17,7 @@ def progress(run: RunView) -> float | None:
     total = run.document.total_steps
     if total is None:
         return None
-    metric = _most_advanced_metric(run)
+    metric = most_advanced_metric(run)
     if metric is None:
         return 0.0
     counts_from_0 = any(run.metrics[name].first_step == 0 for name in _training_metrics(run))
@@ -30,7 +30,7 @@ def seconds_left(run: RunView) -> float | None:
     Raises:
         NotFound: The run's folder no longer exists.
     """
-    share, total, metric = progress(run), run.document.total_steps, _most_advanced_metric(run)
+    share, total, metric = progress(run), run.document.total_steps, most_advanced_metric(run)
     if share is None or total is None or metric is None or run.state != RUNNING or not run.document.attempts:
         return None
     curve = run.metric(metric)
@@ -42,7 +42,7 @@ def seconds_left(run: RunView) -> float | None:
     return max(0.0, total * (1 - share) * seconds_per_step - (now().timestamp() - float(times[-1])))
 
 
-def _most_advanced_metric(run: RunView) -> str | None:
+def most_advanced_metric(run: RunView) -> str | None:
     """Return the metric with the largest last step; None if no metric was logged."""
     return max(_training_metrics(run), key=lambda name: run.metrics[name].last_step, default=None)
 

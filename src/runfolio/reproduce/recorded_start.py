@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from runfolio.errors import ConfigError, DamagedFile
-from runfolio.query.recorded_writers import read_writers
+from runfolio.query.explain.repeatable import first_start as first_recorded_start
+from runfolio.query.explain.repeatable import refusal_reasons
 from runfolio.query.run import RecordedRun
 from runfolio.record.base.layout import RUN_FILE
 from runfolio.record.base.run_document import Attempt, RunDocument
@@ -17,7 +17,6 @@ from runfolio.record.content import code
 from runfolio.record.content.code import Code
 from runfolio.tracking.environment import git
 
-_NOTEBOOK_PROGRAMS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
 _ACTED_UPON = ("code", "environment")
 """Parts of `run.json` that must be intact, because they determine which program is executed."""
 _PATHS = ("script", "folder")
@@ -70,7 +69,7 @@ def read_start(run: RecordedRun) -> RecordedStart:
     """
     first_start = _first_start(run)
     command = tuple(map(str, first_start.get("command") or ()))
-    for reason in _refusal_reasons(run, first_start, command):
+    for reason in refusal_reasons(run, first_start):
         raise ConfigError(f"run {run.name} ({run.id}) cannot be repeated: {reason}")
     captured = code.read(run.folder, [own_attempts(run)[0].writer]) if own_attempts(run) else None
     if captured is not None and captured.damage:
@@ -100,7 +99,7 @@ def _first_start(run: RecordedRun) -> StartedCode:
     damage = [text for text in RunDocument.read(run.folder).damage if text.startswith(_ACTED_UPON)]
     if damage:
         raise DamagedFile(f"{run.folder / RUN_FILE} is damaged ({shorten_damage(damage)})")
-    first_start = (run.code.info.get("earlier") or [run.code.info])[0]
+    first_start = first_recorded_start(run)
     for name in _PATHS:
         path = first_start.get(name)
         if path is not None and not _is_whole_path(str(path)):
@@ -121,23 +120,3 @@ def _root(folder: Path) -> Path:
     """Return the root of the repository that contains the folder today, or else the folder itself."""
     repository = git.repository(str(folder))
     return folder if repository is None else repository.root
-
-
-def _refusal_reasons(run: RecordedRun, first_start: StartedCode, command: tuple[str, ...]) -> Iterator[str]:
-    """Yield the reasons why no command can start the run again."""
-    if not command or not first_start.get("folder"):
-        yield "its record does not contain the command, or the folder where it was started"
-        return
-    program = Path(command[0]).name.lower()
-    notebook = any(file.why == "notebook" for file in run.code.files)
-    if notebook or any(name in program for name in _NOTEBOOK_PROGRAMS):
-        yield "it was started in a notebook, which has no command; `runfolio show RUN --code` lists the captured code"
-    if command[0] in ("", "-", "-c"):
-        yield "it was started at Python's prompt or by `python -c`; put the code into a script and run that instead"
-    size = str((run.document.environment.get("variables") or {}).get("WORLD_SIZE", "1"))
-    ranks = {writer.rank for writer in read_writers(run.folder) if writer.rank is not None}
-    if len(ranks) > 1 or (size.isdecimal() and int(size) > 1):
-        yield (
-            "several ranks wrote to it, and the record does not contain their launcher;"
-            " launch them by hand, then compare the two runs with `runfolio compare`"
-        )

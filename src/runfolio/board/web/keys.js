@@ -1,7 +1,7 @@
 // @ts-check
 /** Keyboard shortcuts: what they do, where they are active, and the list of those active now. */
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 const SEQUENCE_TIME = 1200;
 
@@ -35,7 +35,8 @@ export function bind(scope, keys, { modal = false } = {}) {
  * @param {unknown[]} [inputs] values that the shortcuts use and that are not signals
  */
 export function useKeys(scope, keys, options, inputs = []) {
-  useEffect(() => bind(scope, keys, options), inputs);
+  // Bound before the first paint: what is seen can be used.
+  useLayoutEffect(() => bind(scope, keys, options), inputs);
 }
 
 /** Listen to the keyboard. */
@@ -43,7 +44,7 @@ export function start() {
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
     const name = keyName(event);
-    if (isModifier(event.key) || (inField(event) && !worksInFields(name))) return;
+    if (isModifier(event.key) || (inField(event) && !worksInFields(name)) || isOfControl(name, event)) return;
     const shortcut = lookUp(name, event.timeStamp);
     if (!shortcut) return;
     event.preventDefault();
@@ -97,6 +98,11 @@ function inField(event) {
   if (!(target instanceof HTMLElement)) return false;
   if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true;
   return target instanceof HTMLInputElement && !["checkbox", "radio", "range", "button"].includes(target.type);
+}
+
+/** Return true if the key presses the button or link that has the focus. @param {string} name @param {KeyboardEvent} event */
+function isOfControl(name, event) {
+  return (name === "Enter" || name === "Space") && event.target instanceof Element && event.target.closest("a, button, input, summary") !== null;
 }
 
 /** @param {string} name */

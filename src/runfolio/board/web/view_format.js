@@ -14,6 +14,9 @@ const VERSION = "1";
  */
 const QUERY = {
   tab: text(""),
+  item: text(""),
+  find: text(""),
+  line: number(null),
   where: text(""),
   sort: text(""),
   columns: list(),

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from runfolio.record.base.byte_sizes import byte_size as byte_size
+
 MISSING = "-"
 """String that is shown for a missing value."""
 
@@ -77,14 +79,6 @@ def probability(value: float) -> str:
     if math.isnan(value):
         return "nan"
     return f"{math.floor(value * 1000) / 10:.1f} %"
-
-
-def byte_size(byte_count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if byte_count < 1000:
-            return f"{byte_count:.0f} B" if unit == "B" else f"{byte_count:.3g} {unit}"
-        byte_count /= 1000
-    return f"{byte_count:,.0f} TB"
 
 
 def duration(seconds: float) -> str:

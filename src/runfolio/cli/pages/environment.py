@@ -1,9 +1,8 @@
-"""Describe the data, environment, code and load of a run in a few lines, for the run's page."""
+"""Describe the data and the load of a run in a few lines, for the run's page."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from runfolio.cli.output import formatting
@@ -12,9 +11,7 @@ from runfolio.record.points.metric_summary import SYSTEM
 if TYPE_CHECKING:
     from runfolio.query.recorded_data import DataFacts
     from runfolio.query.run import RecordedRun
-    from runfolio.record.base.run_parts import Environment, Torch
 
-_KEY_PACKAGES = ("torch", "torchvision", "numpy", "lightning", "transformers", "timm", "runfolio")
 _MB = 1e6
 
 
@@ -36,35 +33,6 @@ def _dataset_facts(facts: DataFacts, run: RecordedRun) -> list[str]:
         f"since attempt {facts.attempt}; before that {', '.join(earlier)}" if earlier else None,
     ]
     return [text for text in texts if text]
-
-
-def environment_facts(run: RecordedRun) -> dict[str, Any]:
-    recorded = run.document.environment
-    packages = recorded.get("packages") or {}
-    versions = [f"{name} {packages[name]}" for name in _KEY_PACKAGES if name in packages]
-    return {
-        "python": ", ".join([recorded["python"], *versions]) if "python" in recorded else None,
-        "packages": f"{len(packages)} installed" if packages else None,
-        "machine": ", ".join(_machine(recorded)),
-        "device": recorded.get("device"),
-        "torch": ", ".join(_switches(recorded.get("torch") or {})),
-        "seeds": ", ".join(name if seed is True else f"{name} {seed}" for name, seed in _seeds(run.document.seeds)),
-    }
-
-
-def code_facts(run: RecordedRun) -> dict[str, Any]:
-    recorded, captured = run.code.info, run.code.readable_capture
-    branch = f" on {name}" if (name := recorded.get("branch")) else ""
-    size = f" ({formatting.byte_size(captured.diff_bytes)})" if captured and captured.diff else ""
-    changed = f", with uncommitted changes{size}" if recorded.get("dirty") else ""
-    return {
-        "command": " ".join(map(str, recorded.get("command") or ())),
-        "folder": recorded.get("folder"),
-        "remote": recorded.get("remote"),
-        "commit": f"{commit}{branch}{changed}" if (commit := recorded.get("commit")) else None,
-        "git": recorded.get("git_problem"),
-        "files": f"{len(captured.files)} kept, {len(captured.left_out)} left out" if captured else None,
-    }
 
 
 def load_facts(run: RecordedRun) -> dict[str, Any]:
@@ -99,46 +67,3 @@ def _percent(value: float) -> str:
 
 def _megabytes(value: float) -> str:
     return formatting.byte_size(value * _MB)
-
-
-def _machine(environment: Environment) -> list[str]:
-    """Describe the host, processor, memory, GPUs and container."""
-    cpu = environment.get("cpu") or {}
-    memory = environment.get("memory_limit_mb") or environment.get("memory_mb")
-    gpus = Counter((gpu.get("name", "GPU"), gpu.get("memory_mb")) for gpu in environment.get("gpus") or ())
-    parts = [
-        environment.get("host"),
-        cpu.get("model"),
-        f"{usable:g} of {cpu.get('threads')} processors" if (usable := cpu.get("usable")) else None,
-        f"{_megabytes(memory)} memory" if memory else None,
-        *(f"{count} x {name}" + (f" with {_megabytes(size)}" if size else "") for (name, size), count in gpus.items()),
-        f"driver {driver}" if (driver := environment.get("driver")) else None,
-        (environment.get("container") or {}).get("kind"),
-    ]
-    return [part for part in parts if part]
-
-
-def _switches(torch: Torch) -> list[str]:
-    """Describe the torch settings that affect reproducibility."""
-    precision, threads = torch.get("matmul_precision"), torch.get("threads")
-    names = {
-        f"CUDA {torch.get('cuda')}": torch.get("cuda"),
-        f"cuDNN {torch.get('cudnn')}": torch.get("cudnn"),
-        "deterministic algorithms": torch.get("deterministic_algorithms"),
-        "cuDNN deterministic": torch.get("cudnn_deterministic"),
-        "cuDNN benchmark": torch.get("cudnn_benchmark"),
-        "cuDNN without TF32": torch.get("cudnn_tf32") is False,
-        f"matmul precision {precision}": precision not in (None, "highest"),
-        f"cuBLAS workspace {torch.get('cublas_workspace')}": torch.get("cublas_workspace"),
-        f"{threads} {'thread' if threads == 1 else 'threads'}": threads,
-    }
-    return [name for name, is_set in names.items() if is_set]
-
-
-def _seeds(seeds: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return the seeds to show. Digests of generator states and switches that are off are left out."""
-    return [
-        (name, seed)
-        for name, seed in seeds.items()
-        if seed is not None and seed is not False and not str(seed).startswith("state ")
-    ]

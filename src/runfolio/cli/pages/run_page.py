@@ -18,18 +18,20 @@ from runfolio.cli.output.tables import state_style
 from runfolio.cli.pages import environment, lineage
 from runfolio.cli.pages.profile import print_profile, read_profile
 from runfolio.query import durations, recorded_writers
-from runfolio.query.explain.run_end import exit_code
+from runfolio.query.explain.environment_facts import code_facts, environment_facts
+from runfolio.query.explain.left_out import left_out_sentences
+from runfolio.query.explain.recorded_settings import Setting, recorded_settings
+from runfolio.query.explain.run_end import exit_code, last_output
 from runfolio.query.frames.points import rank_metrics
-from runfolio.query.recorded_command import continue_command
-from runfolio.record.base.flat_names import flatten, identity
+from runfolio.record.base.flat_names import flatten
 from runfolio.record.base.layout import ANSWERS, ARTIFACTS, CHECKPOINTS, event_files
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.record_path import RecordPath
-from runfolio.record.base.run_document import OTHERS, STEPS, TEST
+from runfolio.record.base.run_document import TEST
 from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints.retention import STEP
 from runfolio.record.content import media
-from runfolio.record.content.console_log import last_lines, log_path
+from runfolio.record.continue_command import continue_command
 from runfolio.record.points.metric_summary import PER_PARAMETER, listed_metrics
 from runfolio.vision.settings import LOADER
 
@@ -82,12 +84,12 @@ def print_run_page(
             print_line(f"and {len(older)} earlier checkpoints, from {older[0].name} to {older[-1].name}")
     _print_facts("Media (read them with RecordedRun.media)", _media_names(run.folder))
     _print_facts("Answers (read them with RecordedRun.answers)", _answered_splits(run.folder))
-    for text in _left_out(run):
+    for text in left_out_sentences(run.document):
         print_line(text, style="yellow")
     _print_facts("Data", environment.data_facts(run))
     _print_facts("Load", environment.load_facts(run))
-    _print_facts("Environment", environment.environment_facts(run))
-    _print_facts("Code", environment.code_facts(run))
+    _print_facts("Environment", environment_facts(run))
+    _print_facts("Code", code_facts(run))
     _print_facts("Files", _files(run.folder))
     print_warnings([*run.problems, *filter(None, [run.code.problem])])
 
@@ -99,7 +101,7 @@ def print_run_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int 
     about = {
         **facts,
         "config": run.config,
-        "defaults": _flat_defaults(run),
+        "defaults": flatten(run.document.defaults),
         "summary": run.summary,
         "metrics": {name: asdict(summary) for name, summary in metrics.items()},
         "load": {name: asdict(summary) for name, summary in run.system_metrics.items()},
@@ -116,7 +118,7 @@ def print_run_json(run: RecordedRun, children: Sequence[RecordedRun], rank: int 
             for child in children
         ],
         "files": _files(run.folder),
-        "last_lines": _last_words(run),
+        "last_lines": last_output(run, _LAST_WORDS),
         "problems": [*run.problems, *filter(None, [run.code.problem])],
     }
     print_json(about)
@@ -200,7 +202,7 @@ def _print_writers(run: RecordedRun) -> None:
 
 
 def _print_last_words(run: RecordedRun) -> None:
-    if lines := _last_words(run):
+    if lines := last_output(run, _LAST_WORDS):
         print_heading(f"Last lines of the console (all: runfolio logs {run.id})")
         print_lines("\n".join(lines))
 
@@ -215,16 +217,9 @@ def _print_continuation(run: RecordedRun) -> None:
     elif saved[-1].loader == LOADER:
         print_line(f"runfolio resume {run.id}")
     else:
-        command = continue_command(run) or f"Call runfolio.init(resume={run.id!r}) in the script that made it."
-        print_line(command)
+        command = continue_command(run.folder, run.document)
+        print_line(command or f"Call runfolio.init(resume={run.id!r}) in the script that made it.")
         print_line("The script must load the checkpoint with `run.restore` if `run.resumed` is true.")
-
-
-def _last_words(run: RecordedRun) -> Sequence[str]:
-    """Return the last console lines of a run that ended without finishing; empty for other runs."""
-    if run.state in ("running", "finished") or not run.document.attempts:
-        return []
-    return last_lines(log_path(run.folder, run.document.attempts[-1].writer), _LAST_WORDS)
 
 
 def _print_layers(run: RecordedRun) -> None:
@@ -298,27 +293,6 @@ def _checkpoints(saved: Sequence[Checkpoint]) -> DisplayTable:
     return DisplayTable(columns=columns, rows=rows)
 
 
-def _left_out(run: RecordedRun) -> list[str]:
-    """Return one sentence per kind of logged data that could not be stored."""
-    counts = dict(run.document.refused)
-    steps, other_values = counts.pop(STEPS, 0), counts.pop(OTHERS, 0)
-    calls = {name[1:-1]: counts.pop(name) for name in list(counts) if name.startswith("(") and name.endswith(")")}
-    sentences = [
-        f"{counted(number, 'value')} of '{name}' could not be stored and {_were(number)} left out"
-        for name, number in counts.items()
-    ]
-    sentences += [f"{counted(number, 'call')} of {name} {_were(number)} left out" for name, number in calls.items()]
-    sentences += (
-        [f"{counted(other_values, 'value')} of other names {_were(other_values)} left out"] if other_values else []
-    )
-    sentences += [f"{counted(steps, 'step')} {_were(steps)} incomplete and {_were(steps)} replaced"] if steps else []
-    return sentences
-
-
-def _were(number: int) -> str:
-    return "was" if number == 1 else "were"
-
-
 def _files(folder: Path) -> dict[str, str]:
     """Describe the files in each folder of a run: number, size, and the names of checkpoints and artifacts."""
     summaries: dict[str, str] = {}
@@ -357,24 +331,19 @@ def _answered_splits(folder: Path) -> dict[str, str]:
     return {"splits": _listed(dict.fromkeys((file.split for file in list_answers(folder)), 1))}
 
 
-def _flat_defaults(run: RecordedRun) -> dict[str, Any]:
-    """Return the declared default value of each setting, keyed by flat name."""
-    return flatten(run.document.defaults)
-
-
 def _print_settings(run: RecordedRun, *, everything: bool) -> None:
     """Print the settings that differ from their defaults, and the number of other settings."""
-    settings, defaults = run.flat_config, _flat_defaults(run)
-    shown = {
-        name: "none" if value is None and name in defaults else value
-        for name, value in settings.items()
-        if everything or name not in defaults or identity(value) != identity(defaults[name])
-    }
-    _print_facts("Settings", shown)
+    settings = recorded_settings(run)
+    shown = [setting for setting in settings if everything or setting.is_changed]
+    _print_facts("Settings", {setting.name: _setting_text(setting) for setting in shown})
     if hidden := len(settings) - len(shown):
         if not shown:
             print_heading("Settings")
         print_line(f"{counted(hidden, 'setting')} at {'its default' if hidden == 1 else 'their defaults'}: --all")
+
+
+def _setting_text(setting: Setting) -> Any:
+    return "none" if setting.value is None and setting.has_default else setting.value
 
 
 def _print_facts(title: str, facts: Mapping[str, Any]) -> None:

@@ -67,6 +67,13 @@ def death_of(run: EndedRun) -> Death | None:
     return Death.read(run.folder, run.document.attempts[-1].writer) if run.document.attempts else None
 
 
+def last_output(run: EndedRun, count: int) -> list[str]:
+    """Return the last console lines of a run that ended without finishing; empty for other runs."""
+    if run.state in (RUNNING, "finished") or not run.document.attempts:
+        return []
+    return last_lines(log_path(run.folder, run.document.attempts[-1].writer), count)
+
+
 def _cause(run: EndedRun) -> str | None:
     status = run.document.status
     if run.state == CRASHED:

@@ -57,7 +57,7 @@ def last_seqs(folder: Path, document: RunDocument) -> dict[str, int]:
     """Return the last seq of each writer on the newest branch, including media."""
     seqs = PointFiles(folder, document).last_seqs()
     for entry in media.read(folder)[0]:
-        if _is_on_newest_branch(entry, document):
+        if media.is_on_newest_branch(entry, document):
             seqs[entry.writer] = max(entry.seq, seqs.get(entry.writer, 0))
     return seqs
 
@@ -66,7 +66,7 @@ def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
     """Return the last step of every metric and of every name of media on the newest branch."""
     steps = {name: summary.last_step for name, summary in PointFiles(folder, document).summaries().items()}
     for entry in media.read(folder)[0]:
-        if _is_on_newest_branch(entry, document):
+        if media.is_on_newest_branch(entry, document):
             steps[entry.name] = max(entry.step, steps.get(entry.name, entry.step))
     return steps
 
@@ -106,7 +106,7 @@ def _calls(folder: Path, document: RunDocument, branch: Branch) -> dict[str, _Ca
     """Return the log calls of every writer on the branch, including media."""
     rows_by_writer = {writer: rows[_COLUMNS] for writer, rows in PointFiles(folder, document).calls(branch).items()}
     for entry in media.read(folder)[0]:
-        if branch == "all" or _is_on_newest_branch(entry, document):
+        if branch == "all" or media.is_on_newest_branch(entry, document):
             row = np.array(
                 [tuple(getattr(entry, name) for name in _COLUMNS)], dtype=[(name, np.int64) for name in _COLUMNS]
             )
@@ -117,10 +117,3 @@ def _calls(folder: Path, document: RunDocument, branch: Branch) -> dict[str, _Ca
 def _sort_calls(rows: Rows) -> _Calls:
     attempts, *columns = (rows[name][np.argsort(rows["seq"], kind="stable")].astype(np.int64) for name in _COLUMNS)
     return _Calls(int(attempts[0]), *columns)
-
-
-def _is_on_newest_branch(entry: media.MediaEntry, document: RunDocument) -> bool:
-    if len(document.attempts) <= 1:
-        return True
-    newest = document.attempts[-1]
-    return entry.attempt == newest.attempt or entry.seq <= newest.kept.get(entry.writer, 0)

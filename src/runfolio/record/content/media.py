@@ -16,6 +16,7 @@ from runfolio.record.base import file_bounds, files, schema
 from runfolio.record.base.json_lines import read_lines
 from runfolio.record.base.layout import MEDIA, MEDIA_FILES, slug
 from runfolio.record.base.record_path import RecordPath
+from runfolio.record.base.run_document import RunDocument
 from runfolio.record.base.schema import AnyNumber, Count, FileNameText, Integer, Line, Most, Number, Prose, Tree
 from runfolio.record.content import media_types
 from runfolio.record.points import tails
@@ -319,6 +320,14 @@ def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
             problems.append(f"{path}: {damaged} damaged line(s)")
     unique_entries = {(entry.attempt, entry.writer, entry.seq): entry for entry in entries}
     return [unique_entries[key] for key in sorted(unique_entries)], problems
+
+
+def is_on_newest_branch(entry: MediaEntry, document: RunDocument) -> bool:
+    """Return whether the newest attempt logged a medium, or continued after it."""
+    if len(document.attempts) <= 1:
+        return True
+    newest = document.attempts[-1]
+    return entry.attempt == newest.attempt or entry.seq <= newest.kept.get(entry.writer, 0)
 
 
 def count_names(folder: Path) -> dict[str, Counter[str]]:

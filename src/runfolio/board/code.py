@@ -1,0 +1,65 @@
+"""Code of a run: how it was started, the captured files, and the uncommitted changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runfolio.board.query_args import QueryArgs
+from runfolio.board.run_reply import run_reply
+from runfolio.board.unified_diff import parse_diff
+from runfolio.errors import NotFound
+from runfolio.query.explain.environment_facts import code_facts
+from runfolio.query.run import RecordedRun
+from runfolio.record.base.visible_text import visible_text
+
+_MOST_LINES = 20_000
+_LONGEST = 4_000
+"""Maximum length of a line in a reply."""
+
+
+async def code(request: Request) -> Response:
+    """Answer `GET /api/runs/KEY/code`: the lists; with `file`, one file by its digest; with `diff`, the changes."""
+    args = QueryArgs(request, ("file", "diff"))
+    if (digest := args.text("file")) is not None:
+        return await run_reply(request, lambda run: captured_file(run, digest))
+    if args.flag("diff"):
+        return await run_reply(request, lambda run: parse_diff(run.code.diff), heavy=True)
+    return await run_reply(request, code_lists)
+
+
+def code_lists(run: RecordedRun) -> dict[str, Any]:
+    """Return how the run was started, the captured files, and the installed packages."""
+    captured = run.code.readable_capture
+    return {
+        "facts": {name: text for name, text in code_facts(run).items() if text},
+        "root": captured.root if captured else None,
+        "files": [
+            {"path": file.path, "sha": file.sha256, "bytes": file.bytes, "why": file.why}
+            for file in (captured.files if captured else ())
+        ],
+        "left_out": [
+            {"path": file.path, "bytes": file.bytes, "why": file.why}
+            for file in (captured.left_out if captured else ())
+        ],
+        "diff": {"sha": captured.diff, "bytes": captured.diff_bytes} if captured and captured.diff else None,
+        "packages": run.document.environment.get("packages") or {},
+        "problem": run.code.problem,
+    }
+
+
+def captured_file(run: RecordedRun, digest: str) -> dict[str, Any]:
+    """Return the text of a captured file.
+
+    Raises:
+        NotFound: The run has no captured file with this digest.
+        DamagedFile: The stored text does not match its digest.
+    """
+    for file in run.code.files:
+        if file.sha256 == digest:
+            lines = visible_text(run.code.read(file.path)).removesuffix("\n").split("\n")
+            shown = [line if len(line) <= _LONGEST else f"{line[:_LONGEST]} [...]" for line in lines[:_MOST_LINES]]
+            return {"path": file.path, "lines": shown, "left_out": max(0, len(lines) - _MOST_LINES)}
+    raise NotFound(f"run {run.id} has no captured file with this digest")

@@ -1,0 +1,46 @@
+"""Replies about one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runfolio.board.replies import json_reply
+from runfolio.board.state import board_of
+from runfolio.errors import RunfolioError, StoreError
+from runfolio.query.run import RecordedRun
+
+Result = TypeVar("Result")
+
+
+async def run_reply(request: Request, describe: Callable[[RecordedRun], object], *, heavy: bool = False) -> Response:
+    """Answer with JSON of what `describe` returns for the run of the request.
+
+    Args:
+        heavy: The function may read large files, so only some such requests are answered at once.
+    """
+    return json_reply(await with_run(request, describe, heavy=heavy))
+
+
+async def with_run(request: Request, function: Callable[[RecordedRun], Result], *, heavy: bool = False) -> Result:
+    """Call a function with the run of the request in a worker thread.
+
+    Raises:
+        RefusedRequest: There is no such run.
+        StoreError: The run's files cannot be read.
+    """
+    board, key = board_of(request), request.path_params["key"]
+
+    def read() -> Result:
+        run = board.run(key)
+        try:
+            return function(run)
+        except RunfolioError:
+            raise
+        except OSError as error:
+            raise StoreError(f"cannot read the files of run {run.id}: {error.strerror}") from None
+
+    return await (board.in_heavy_thread if heavy else board.in_thread)(read)

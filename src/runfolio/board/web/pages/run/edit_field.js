@@ -1,0 +1,50 @@
+// @ts-check
+import { Button } from "../../parts/button.js";
+import { html } from "../../parts/html.js";
+import { say, sayError } from "../../parts/toast.js";
+import { edit } from "../../store.js";
+
+/**
+ * Field in which a value of the run is edited: Enter saves (Ctrl-Enter if there are several lines), Escape leaves it.
+ * @param {{label: string, value: string, lines?: boolean, save: (text: string) => void, leave: () => void}} properties
+ */
+export function EditField({ label, value, lines = false, save, leave }) {
+  let text = value;
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    leave();
+    if (text.trim() !== value) save(text.trim());
+  };
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    leave();
+  };
+  return html`<form class=${`edit-field ${lines ? "has-lines" : ""}`} onSubmit=${submit} onKeyDown=${onKeyDown}>
+    <${lines ? "textarea" : "input"} class="input" aria-label=${label} rows=${lines ? 8 : undefined} defaultValue=${value} ref=${focus} onInput=${(/** @type {any} */ event) => (text = event.currentTarget.value)} />
+    <span><${Button} acts type="submit">Save</${Button}><${Button} quiet onClick=${leave}>Cancel</${Button}></span>
+  </form>`;
+}
+
+/**
+ * Change the run, and offer to take it back.
+ * @param {any} run
+ * @param {Parameters<typeof edit>[1]} set
+ * @param {string} said
+ */
+export async function change(run, set, said) {
+  try {
+    const { undo } = await edit([run.key], set);
+    say(said, { undo });
+  } catch (error) {
+    sayError(/** @type {any} */ (error));
+  }
+}
+
+/** @param {HTMLInputElement | null} field */
+function focus(field) {
+  if (!field || field.dataset.focused) return;
+  field.dataset.focused = "1";
+  field.select();
+}

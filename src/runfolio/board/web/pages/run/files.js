@@ -1,0 +1,55 @@
+// @ts-check
+/** Files of a run: what is stored, how large it is, and the artifacts. */
+import { address } from "../../api.js";
+import { ago, bytes, integer, moment, plural } from "../../format.js";
+import { CopyButton } from "../../parts/copy.js";
+import { html } from "../../parts/html.js";
+import { Lesson, List, Loaded, Section } from "./blocks.js";
+import { blobPath, runChanged, runPath } from "./state.js";
+
+/** The tab. */
+export function Tab() {
+  return html`<${Loaded} path=${runPath("files")} follow=${runChanged}>${files}</${Loaded}>`;
+}
+
+/** @param {any} data */
+function files({ folder, artifacts, groups, bytes: total }) {
+  return html`<div class="files">
+    <p class="files-folder"><span class="mono wrap">${folder}</span><${CopyButton} text=${folder} label="path of the folder" /></p>
+    <${Section} title="Artifacts">
+      ${artifacts.length ? artifacts.map((/** @type {any} */ artifact) => html`<${Artifact} artifact=${artifact} key=${artifact.name} />`) : html`<${Lesson} text="Files that belong to the run, such as a report or an exported model, are kept with it:" line=${'run.artifact("report.html")'} />`}
+    </${Section}>
+    <${Section} title="Stored files" beside=${html`<span class="soft">${bytes(total)}</span>`}>${groups.map((/** @type {any} */ group) => html`<${Group} group=${group} key=${group.name} />`)}</${Section}>
+  </div>`;
+}
+
+/** @param {{artifact: any}} properties */
+function Artifact({ artifact: { name, type, files: entries, left_out: rest = 0, bytes: size = 0, saved, problem } }) {
+  const facts = [type, plural(entries.length + rest, "file"), bytes(size), saved && ago(saved)].filter(Boolean).join(", ");
+  /** @type {import("./blocks.js").Columns} */
+  const columns = [
+    ["", ({ path }) => path, "mono wrap"],
+    ["", (file) => bytes(file.bytes), "number"],
+    ["", ({ path, sha }) => html`<a href=${address(blobPath(sha))} download aria-label=${`Download ${path}`}>Download</a>`, "number"],
+  ];
+  return html`<details open>
+    <summary><strong>${name}</strong> <span class="soft">${facts}</span></summary>
+    ${problem && html`<p class="bad">${problem}</p>`}
+    <${List} label=${`Files of ${name}`} entries=${entries} columns=${columns} />
+  </details>`;
+}
+
+/** @param {{group: any}} properties */
+function Group({ group: { name, what, files: count, bytes: size, entries } }) {
+  /** @type {import("./blocks.js").Columns} */
+  const columns = [
+    ["", ({ path }) => path, "mono wrap"],
+    ["", (file) => file.kind ?? bytes(file.bytes), "number"],
+    ["", ({ modified }) => html`<span title=${moment(modified)}>${ago(modified)}</span>`, "soft"],
+  ];
+  return html`<details>
+    <summary><span class="mono">${name ? `${name}/` : "run folder"}</span><span class="soft">${what}</span><span class="soft">${plural(count, "file")}, ${bytes(size)}</span></summary>
+    <${List} label=${`Files of ${name || "the run folder"}`} entries=${entries} columns=${columns} />
+    ${count > entries.length && html`<p class="soft">and ${integer(count - entries.length)} more</p>`}
+  </details>`;
+}

@@ -1,0 +1,77 @@
+// @ts-check
+import { useState } from "preact/hooks";
+import { ago, moment } from "../../format.js";
+import { useKeys } from "../../keys.js";
+import { Button } from "../../parts/button.js";
+import { html } from "../../parts/html.js";
+import { State } from "../../parts/state.js";
+import { Tag } from "../../parts/tag.js";
+import { readOnly } from "../../store.js";
+import { href } from "../../url.js";
+import { EditField, change } from "./edit_field.js";
+import { afterState, relationTexts } from "./statement.js";
+
+/**
+ * Name, state and end of the run, its relations, and its tags.
+ * @param {{run: any}} properties
+ */
+export function Head({ run }) {
+  const details = [
+    html`<a href=${href({ page: "experiment", experiment: run.experiment, run: null })}>${run.experiment}</a>`,
+    html`<span title=${moment(run.created)}>started ${ago(run.created)}</span>`,
+    run.parent && html`<${Parent} parent=${run.parent} />`,
+    ...relationTexts(run),
+    html`<span class="mono">${run.id}</span>`,
+    run.archived && "archived",
+  ];
+  return html`<header class="run-head">
+    <${Name} run=${run} key=${run.key} />
+    <p class="run-sentence"><${State} state=${run.state} />${afterState(run)}<${Reason} run=${run} /></p>
+    <ul class="run-details soft">${details.filter(Boolean).map((detail) => html`<li>${detail}</li>`)}</ul>
+    <${Tags} run=${run} key=${`tags ${run.key}`} />
+  </header>`;
+}
+
+/** Address of the lines of the console that show the end. */
+export const errorLink = () => href({ tab: "console", item: "error", find: "", line: null });
+
+/** @param {{run: any}} properties */
+function Reason({ run }) {
+  if (!run.reason) return run.exit_code ? `: exit status ${run.exit_code}` : "";
+  if (["finished", "running"].includes(run.state) || !run.has_console) return html`: <span class="wrap">${run.reason}</span>`;
+  return html`: <a class="wrap" href=${errorLink()} title="Show where the console says so">${run.reason}</a>`;
+}
+
+/** @param {{parent: any}} properties */
+function Parent({ parent: { key, id, name, kind, step, verdict } }) {
+  const link = key ? html`<a href=${href({ page: "run", run: key })}>${name ?? id}</a>` : `${name ?? id} (deleted)`;
+  if (kind === "fork") return html`<span>forked from ${link}${step !== null && ` at step ${step}`}</span>`;
+  return html`<span>${kind} of ${link}${verdict && `: ${verdict.sentence ?? verdict.word}`}</span>`;
+}
+
+/** @param {{run: any}} properties */
+function Name({ run }) {
+  const [isEdited, setEdited] = useState(false);
+  const save = (/** @type {string} */ name) => name && change(run, { name }, `Renamed to ${name}`);
+  return html`<div class="run-name">
+    <h1 class=${isEdited ? "only-read" : ""}>${run.name}</h1>
+    ${isEdited ? html`<${EditField} label="Name of the run" value=${run.name} save=${save} leave=${() => setEdited(false)} />` : !readOnly.value && html`<${Button} quiet onClick=${() => setEdited(true)}>Rename</${Button}>`}
+  </div>`;
+}
+
+/** @param {{run: any}} properties */
+function Tags({ run }) {
+  const [isEdited, setEdited] = useState(false);
+  const begin = () => setEdited(!readOnly.value);
+  useKeys("Run", { e: { does: "Add a tag", run: begin } });
+  const add = (/** @type {string} */ text) => {
+    const tags = text.split(",").map((tag) => tag.trim()).filter(Boolean);
+    if (tags.length) change(run, { add_tags: tags }, `Tagged ${tags.join(", ")}`);
+  };
+  const remove = (/** @type {string} */ tag) => () => change(run, { remove_tags: [tag] }, `Removed the tag ${tag}`);
+  if (readOnly.value && !run.tags.length) return null;
+  return html`<div class="run-tags">
+    ${run.tags.map((/** @type {string} */ tag) => html`<${Tag} name=${tag} remove=${!readOnly.value && remove(tag)} key=${tag} />`)}
+    ${isEdited ? html`<${EditField} label="New tags, with commas between them" value="" save=${add} leave=${() => setEdited(false)} />` : !readOnly.value && html`<${Button} quiet onClick=${begin}>Add tag</${Button}>`}
+  </div>`;
+}

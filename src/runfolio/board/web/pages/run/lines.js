@@ -1,0 +1,76 @@
+// @ts-check
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { html } from "../../parts/html.js";
+import { useWindow } from "../../parts/virtual.js";
+
+/** Height of a line in pixels; the style sheet has the same. */
+const SIZE = 18;
+const AT_END = 4;
+
+/**
+ * Numbered lines of text, of which only those in view are rendered.
+ * @param {{
+ *   label: string,
+ *   count: number,
+ *   line: (index: number) => any,
+ *   need?: (first: number, last: number) => void,
+ *   classOf?: (index: number) => string,
+ *   target?: {index: number} | null,
+ *   follow?: boolean,
+ *   onFollow?: (follow: boolean) => void,
+ *   first?: number,
+ * }} properties `target` is a line to bring into view; a new object does it again. With `follow`, the last line stays in
+ *   view. `first` is the number of the first line.
+ */
+export function Lines({ label, count, line, need, classOf, target = null, follow = false, onFollow, first: firstNumber = 1 }) {
+  const scroller = useRef(/** @type {HTMLElement | null} */ (null));
+  const { first, last, before, after } = useWindow(count, SIZE, scroller);
+  useEffect(() => need?.(first, last), [first, last, count]);
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element && follow) element.scrollTop = element.scrollHeight;
+  }, [count, follow]);
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element && target) element.scrollTop = target.index * SIZE - element.clientHeight / 3;
+  }, [target]);
+  const onScroll = (/** @type {any} */ { currentTarget: element }) => {
+    onFollow?.(element.scrollHeight - element.scrollTop - element.clientHeight < AT_END);
+  };
+  const indices = Array.from({ length: last - first }, (_, index) => first + index);
+  const digits = String(firstNumber + count).length;
+  return html`<div class="lines" role="region" aria-label=${label} tabindex="0" ref=${scroller} onScroll=${onFollow && onScroll}>
+    <div class="lines-body" ref=${(/** @type {HTMLElement | null} */ body) => setSizes(body, { before, after, digits })}>
+      ${indices.map((index) => html`<div class=${`line ${classOf?.(index) ?? ""}`} key=${index}><span class="line-number" aria-hidden="true">${firstNumber + index}</span><span class="line-text">${line(index)}</span></div>`)}
+    </div>
+  </div>`;
+}
+
+/** @param {HTMLElement | null} body @param {{before: number, after: number, digits: number}} sizes */
+function setSizes(body, { before, after, digits }) {
+  body?.style.setProperty("padding-top", `${before}px`);
+  body?.style.setProperty("padding-bottom", `${after}px`);
+  body?.style.setProperty("--digits", String(digits));
+}
+
+/**
+ * Split a text at the places where another one occurs, ignoring case.
+ * @param {string} text
+ * @param {string} wanted
+ * @returns {{text: string, found: boolean}[]}
+ */
+export function occurrences(text, wanted) {
+  const pieces = [];
+  const [lower, lowerWanted] = [text.toLowerCase(), wanted.toLowerCase()];
+  let start = 0;
+  // Some letters change their length in lower case; then no place in it is a place in the text.
+  if (wanted && lower.length === text.length) {
+    for (let at = lower.indexOf(lowerWanted); at >= 0; at = lower.indexOf(lowerWanted, start)) {
+      if (at > start) pieces.push({ text: text.slice(start, at), found: false });
+      start = at + lowerWanted.length;
+      pieces.push({ text: text.slice(at, start), found: true });
+    }
+  }
+  if (start < text.length) pieces.push({ text: text.slice(start), found: false });
+  return pieces;
+}

@@ -1,0 +1,62 @@
+// @ts-check
+/** Overview of a run: why it stopped, attempts, settings, results, data, checkpoints and environment. */
+import { bytes, integer } from "../../format.js";
+import { Copy } from "../../parts/copy.js";
+import { html } from "../../parts/html.js";
+import { Facts, Lesson, Section } from "./blocks.js";
+import { Checkpoints, Metrics, Results, Settings } from "./figures.js";
+import { errorLink } from "./head.js";
+import { Notes } from "./notes.js";
+import { Timeline } from "./timeline.js";
+
+/** @param {{run: any}} properties */
+export function Tab({ run }) {
+  const problems = [...run.problems, ...run.writers.vanished];
+  const processes = run.writers.sentence ? [["processes", run.writers.sentence]] : [];
+  return html`<div class="overview">
+    ${problems.length > 0 && html`<ul class="problems wide" aria-label="Problems">${problems.map((text) => html`<li>${text}</li>`)}</ul>`}
+    <${End} run=${run} />
+    <${Timeline} run=${run} />
+    <div><${Settings} run=${run} /><${Metrics} run=${run} /><${Results} run=${run} /></div>
+    <div>
+      <${Commands} run=${run} />
+      <${Notes} run=${run} key=${run.key} />
+      <${Checkpoints} run=${run} />
+      <${Data} run=${run} />
+      <${Section} title="Environment"><${Facts} rows=${[...run.environment, ...processes, ["folder", run.folder]]} /></${Section}>
+    </div>
+  </div>`;
+}
+
+/** Traceback, or the last lines of the console, of a run that did not finish. @param {{run: any}} properties */
+function End({ run }) {
+  const text = run.traceback ?? run.last_lines.join("\n");
+  if (!text || ["finished", "running"].includes(run.state)) return null;
+  const title = run.traceback ? "Traceback" : "Last lines of the console";
+  return html`<${Section} class="wide" title=${title} beside=${run.has_console && html`<a href=${errorLink()}>Show in the console</a>`}>
+    <pre class="traceback" tabindex="0" aria-label=${title}>${text.trimEnd()}</pre>
+  </${Section}>`;
+}
+
+/** @param {{run: any}} properties */
+function Commands({ run }) {
+  if (!run.commands.length) return null;
+  return html`<${Section} title="Commands">${run.commands.map((/** @type {any} */ { name, does, line }) => html`<p class="small soft">${does}</p><${Copy} text=${line} label=${`${name} command`} key=${name} />`)}</${Section}>`;
+}
+
+/** @param {{run: any}} properties */
+function Data({ run }) {
+  return html`<${Section} title="Data">
+    ${run.data.length ? html`<${Facts} rows=${run.data.map((/** @type {any} */ data) => [data.name, html`<${DataFacts} data=${data} run=${run} />`])} />` : html`<${Lesson} text="Log the data once, and runs say whether they were measured on the same items:" line=${'run.log_data("train", dataset)'} />`}
+  </${Section}>`;
+}
+
+/** @param {{data: any, run: any}} properties */
+function DataFacts({ data, run }) {
+  const missing = data.trouble ?? (run.state === "running" ? "not computed yet" : "the run ended before it was computed");
+  const earlier = data.earlier.map((/** @type {any} */ version) => version.fingerprint?.slice(0, 8)).filter(Boolean);
+  return html`${data.items !== null && html`<div>${integer(data.items)} items${data.bytes !== null && ` (${bytes(data.bytes)})`}</div>`}
+    <div class="soft">${data.fingerprint ? html`<span class="mono" title=${data.fingerprint}>${data.fingerprint.slice(0, 8)}</span>` : `no fingerprint: ${missing}`}</div>
+    <div class="soft">${data.source}</div>
+    ${earlier.length > 0 && html`<div class="warn">changed at attempt ${data.attempt}; before that ${earlier.join(", ")}</div>`}`;
+}

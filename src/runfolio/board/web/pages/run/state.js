@@ -1,0 +1,47 @@
+// @ts-check
+/** State that the parts of the run page share. */
+import { computed } from "@preact/signals";
+import { resource, withQuery } from "../../api.js";
+import { view } from "../../url.js";
+
+const shown = () => (view.page.value === "run" ? view.run.value : null);
+
+/** Answer of `/api/runs/KEY`. */
+export const answer = resource(() => shown() && runPath(), { follow: (event) => runChanged(event) || pointsCame(event) });
+
+/** The run of the view; null until it is here, since an answer about the run before would mislead. */
+export const run = computed(() => (answer.data.value?.key === shown() ? answer.data.value : null));
+
+/**
+ * Return the path of a part of the run's record, such as `media`.
+ * @param {string} [part]
+ * @param {Record<string, any>} [parameters]
+ */
+export function runPath(part = "", parameters = {}) {
+  return withQuery(`api/runs/${view.run.value}${part && `/${part}`}`, parameters);
+}
+
+/**
+ * Return the path of a file of the run.
+ * @param {string} sha
+ * @param {Record<string, any>} [parameters]
+ */
+export function blobPath(sha, parameters = {}) {
+  return withQuery(`api/blobs/${view.run.value}/${sha}`, parameters);
+}
+
+/**
+ * Return whether a change of the store may be one of this run.
+ * @param {{runs: Set<string> | null}} event
+ */
+export function runChanged({ runs }) {
+  return runs === null || runs.has(view.run.peek());
+}
+
+/**
+ * Return whether the run logged something.
+ * @param {{points: Set<string>}} event
+ */
+export function pointsCame({ points }) {
+  return points.has(view.run.peek());
+}
