@@ -65,7 +65,7 @@ def test_on_a_terminal_it_is_coloured_and_fits(store):
     os.close(primary)
 
     assert process.wait(timeout=60) == 0
-    assert b"\x1b[38;2;0;114;178m" in said
+    assert b"\x1b[38;2;40;91;190m" in said
     plain = re.sub(r"\x1b\[[0-9;]*m", "", said.decode())
     assert max(map(len, plain.splitlines())) == 70
 

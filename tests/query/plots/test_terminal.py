@@ -57,7 +57,7 @@ def test_coloured_terminal_has_fine_lines_and_a_coloured_legend(store, write):
     text = curves(store, "val/acc", screen=COLOURED)
 
     assert re.search("[\u2801-\u28ff]", text)
-    assert "\x1b[38;2;0;114;178m━━\x1b[0m 0.9000  up" in text
+    assert "\x1b[38;2;40;91;190m━━\x1b[0m 0.9000  up" in text
     assert width(text) <= 60
 
 

@@ -57,6 +57,15 @@ export async function get(path, { signal } = {}) {
 }
 
 /**
+ * Read text from the server.
+ * @param {string} path
+ * @returns {Promise<string>}
+ */
+export async function getText(path) {
+  return (await request(path, {})).text();
+}
+
+/**
  * Read binary columns from the server: a JSON head, then float64 values.
  * @param {string} path
  * @param {{signal?: AbortSignal}} [options]

@@ -164,7 +164,7 @@ def _draw_ridges(axes: Axes, shown: Distribution) -> None:
         axes.fill_between(middles, base, base + row, color=colours[index], alpha=0.85, linewidth=0, zorder=index)
         axes.plot(middles, base + row, color="white", linewidth=0.7, zorder=index + 0.5)
         if shown.broken[index]:
-            axes.plot(1.01, base, "x", transform=axes.get_yaxis_transform(), color="#D55E00", clip_on=False, ms=5)
+            axes.plot(1.01, base, "x", transform=axes.get_yaxis_transform(), color=style.BAD, clip_on=False, ms=5)
     style.plain_axes(axes, shown.name, "step")
     axes.grid(visible=False)
     labelled = np.unique(np.linspace(0, last, min(last + 1, 9)).round().astype(int))
@@ -185,7 +185,7 @@ def _draw_heatmap(figure: Figure, axes: Axes, shown: Distribution) -> None:
     )
     figure.colorbar(mesh, ax=axes, label="values in a bin", pad=0.02).outline.set_visible(False)  # type: ignore[operator]
     bad = shown.steps[shown.broken > 0]
-    axes.plot(bad, np.full(len(bad), 0.015), "x", transform=axes.get_xaxis_transform(), color="#D55E00", ms=5)
+    axes.plot(bad, np.full(len(bad), 0.015), "x", transform=axes.get_xaxis_transform(), color=style.BAD, ms=5)
     style.plain_axes(axes, "step", shown.name)
 
 

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D", "#8C6D31")
-"""Colours that colour-blind readers can distinguish. All except the last two are from Okabe and Ito, Color Universal
-Design (2002)."""
+COLOURS = ("#285BBE", "#A43C58", "#008C96", "#906C00", "#BD6AD6", "#839B67", "#733022", "#443E79")
+"""Colours of runs, the same as on the board. Colour-blind readers can distinguish any two of them: they differ by at
+least 9.4 in OKLab (x 100) under protanopia, deuteranopia and tritanopia. Their contrast on white is at least 3."""
+BAD = "#B3261E"
+"""Colour of marks for values that are not finite."""
 STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
 """Line styles. Once all colours are in use, the colours are repeated with the next line style."""
 COINCIDENT: Any = (0, (3, 3))

@@ -16,12 +16,12 @@ from runfolio.query.plots.curve_panels import Line, Panel
 from runfolio.query.plots.histograms import Distribution, common_edges, on_common_edges
 from runfolio.query.plots.overlay import kind_of
 from runfolio.query.plots.relations import Axis, Scatter
-from runfolio.query.plots.style import short
+from runfolio.query.plots.style import COLOURS, short
 from runfolio.record.base.visible_text import visible_line
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_RGB = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0))
-"""Colours from `style.COLOURS` that are visible on both dark and light backgrounds."""
+_RGB = tuple((int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)) for code in COLOURS[:6])
+"""Colours of runs that are visible on both dark and light backgrounds."""
 _GREY = (128, 128, 128)
 _LARGEST = 1e300
 """Maximum absolute value that is drawn. Differences between larger numbers would overflow."""

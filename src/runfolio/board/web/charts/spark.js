@@ -18,25 +18,27 @@ export function decodeSpark(text) {
 }
 
 /**
- * Return the path of a sparkline in an SVG of 96 x 20. A value that is not finite is a gap.
+ * Return the path of a sparkline in an SVG of 96 x 20. A value that is not finite is a gap, unless most are missing
+ * because the curve has few points.
  * @param {ArrayLike<number>} values
  * @returns {string}
  */
 export function sparkPath(values) {
   const finite = Array.from(values).filter(Number.isFinite);
   if (!finite.length) return "";
+  const isSparse = finite.length < values.length / 2;
   const low = Math.min(...finite);
   const span = Math.max(...finite) - low;
   let path = "";
   let command = "M";
   for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) command = "M";
+    if (!Number.isFinite(values[i])) command = isSparse && path ? "L" : "M";
     else {
       const x = EDGE + (i / Math.max(1, values.length - 1)) * (WIDTH - 2 * EDGE);
       const share = span ? (values[i] - low) / span : 0.5;
       const y = HEIGHT - EDGE - share * (HEIGHT - 2 * EDGE);
       // A line without length still shows as a dot, because its ends are round.
-      const isAlone = command === "M" && !Number.isFinite(values[i + 1]);
+      const isAlone = command === "M" && !Number.isFinite(values[i + 1]) && !(isSparse && finite.length > 1);
       path += `${command}${x.toFixed(1)} ${y.toFixed(1)}${isAlone ? "h0" : ""}`;
       command = "L";
     }

@@ -1,0 +1,56 @@
+// @ts-check
+/** What can be taken out of a panel: its values, figures of it, and the command that draws the same. */
+import { useEffect, useState } from "preact/hooks";
+import { address, getText } from "../api.js";
+import { Copy } from "../parts/copy.js";
+import { html } from "../parts/html.js";
+import { Menu } from "../parts/menu.js";
+import { curvesPath } from "./curves.js";
+
+const FIGURES = ["SVG", "PDF", "PNG"];
+
+/**
+ * @typedef {object} Exports
+ * @property {() => Record<string, any>} query Query of what is seen.
+ * @property {boolean} canDraw False if the server cannot draw figures.
+ */
+
+/** @param {{title: string, exports: Exports}} props */
+export function ExportMenu({ title, exports }) {
+  return html`<${Menu} label="save" title=${`Save ${title}`} align="right">
+    ${() => html`<${Choices} title=${title} exports=${exports} />`}
+  </${Menu}>`;
+}
+
+/** @param {{title: string, exports: Exports}} props */
+function Choices({ title, exports }) {
+  const query = exports.query();
+  const name = title.replace(/[^\w.-]+/g, "-") || "chart";
+  const link = (/** @type {string} */ kind) => {
+    const ending = kind.toLowerCase();
+    return html`<a class="button quiet" key=${kind} href=${address(curvesPath(query, `api/figure.${ending}`))} download=${`${name}.${ending}`}>${kind}</a>`;
+  };
+  return html`<div class="panel-form panel-export">
+    <div class="panel-export-row"><span class="soft small">Values</span>${link("CSV")}</div>
+    <div class="panel-export-row"><span class="soft small">Figure</span>${exports.canDraw && FIGURES.map(link)}</div>
+    ${!exports.canDraw && html`<p class="small soft">Figures need matplotlib:</p><${Copy} text=${"pip install 'runfolio[plot]'"} label="command to install" />`}
+    <${PlotCommand} query=${query} />
+  </div>`;
+}
+
+/** The command line that draws the same figure. @param {{query: Record<string, any>}} props */
+function PlotCommand({ query }) {
+  const [command, setCommand] = useState("");
+  const path = curvesPath(query, "api/figure.txt");
+  useEffect(() => {
+    let isWanted = true;
+    getText(path).then(
+      (text) => isWanted && setCommand(text.trim()),
+      () => isWanted && setCommand(""),
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, [path]);
+  return command && html`<p class="small soft">The same from the command line:</p><${Copy} text=${command} label="plot command" />`;
+}

@@ -1,0 +1,124 @@
+// @ts-check
+/** The head of a panel: its name, and its settings as words that open what changes them. */
+import { useState } from "preact/hooks";
+import { Button } from "../parts/button.js";
+import { Field } from "../parts/field.js";
+import { html } from "../parts/html.js";
+import { Menu, MenuItem } from "../parts/menu.js";
+import { ExportMenu } from "./export_menu.js";
+import { SmoothingSlider } from "./smoothing.js";
+
+/** @type {[string, string][]} */
+export const LOG_CHOICES = [
+  ["", "linear"],
+  ["y", "log y"],
+  ["x", "log x"],
+  ["xy", "log x and y"],
+];
+const DASH_WORDS = { train: "train dashed", val: "val solid", test: "test dotted" };
+
+/**
+ * @typedef {object} Settings
+ * @property {string} x
+ * @property {number} smooth
+ * @property {string} log
+ * @property {[number | null, number | null] | null} ylim
+ * @property {"" | "wide"} size
+ */
+
+/**
+ * @param {{
+ *   title: string,
+ *   splits: (string | null)[],
+ *   settings: Settings,
+ *   change: (change: Partial<Settings>) => void,
+ *   xChoices: [string, string][],
+ *   xName: string,
+ *   isFull: boolean,
+ *   toggleFull: () => void,
+ *   exports: import("./export_menu.js").Exports,
+ * }} props
+ */
+export function PanelHeader({ title, splits, settings, change, xChoices, xName, isFull, toggleFull, exports }) {
+  const { smooth, log, ylim, size } = settings;
+  const dashes = splits.map((split) => /** @type {Record<string, string>} */ (DASH_WORDS)[split ?? ""]).filter(Boolean);
+  return html`<header class="panel-head">
+    <h3 class="panel-name"><span class="panel-title one-line" title=${title}>${title}</span>${dashes.length > 1 && html`<span class="panel-dashes soft">${dashes.join(", ")}</span>`}</h3>
+    <div class="panel-controls" role="group" aria-label=${`Settings of ${title}`}>
+      <${Menu} label=${xName} title=${`x axis of ${title}`} align="right">
+        ${(/** @type {() => void} */ close) => choices(xChoices, xName, (value) => change({ x: value }), close)}
+      </${Menu}>
+      <${Menu} label=${smooth ? `smoothed ${smooth}` : "raw"} title=${`Smoothing of ${title}`} align="right">
+        <div class="panel-form"><${SmoothingSlider} value=${smooth} change=${(/** @type {number} */ value) => change({ smooth: value })} explained /></div>
+      </${Menu}>
+      <${Menu} label=${textOf(LOG_CHOICES, log)} title=${`Scale of the axes of ${title}`} align="right">
+        ${(/** @type {() => void} */ close) => choices(LOG_CHOICES, log, (value) => change({ log: value }), close)}
+      </${Menu}>
+      <${Menu} label=${ylim ? limitsText(ylim) : "limits"} title=${`Limits of y of ${title}`} align="right">
+        ${(/** @type {() => void} */ close) => html`<${Limits} ylim=${ylim} change=${change} close=${close} />`}
+      </${Menu}>
+      <${Button} quiet class="panel-size" aria-pressed=${size === "wide"} aria-label=${`Wide ${title}`} onClick=${() => change({ size: size ? "" : "wide" })}>${size ? "narrow" : "wide"}</${Button}>
+      <${Button} quiet aria-pressed=${isFull} aria-label=${`Full screen ${title}`} title="f" onClick=${toggleFull}>${isFull ? "close" : "full"}</${Button}>
+      <${ExportMenu} title=${title} exports=${exports} />
+    </div>
+  </header>`;
+}
+
+/** @param {[string, string][]} options @param {string} value */
+function textOf(options, value) {
+  return options.find(([option]) => option === value)?.[1] ?? value;
+}
+
+/**
+ * @param {[string, string][]} options
+ * @param {string} value
+ * @param {(value: string) => void} choose
+ * @param {() => void} close
+ */
+function choices(options, value, choose, close) {
+  const pick = (/** @type {string} */ option) => () => {
+    choose(option);
+    close();
+  };
+  return options.map(
+    ([option, text]) => html`<${MenuItem} key=${option} chosen=${option === value} onClick=${pick(option)}>${text}</${MenuItem}>`,
+  );
+}
+
+/** @param {[number | null, number | null]} ylim */
+function limitsText([low, high]) {
+  return `${low ?? "auto"} to ${high ?? "auto"}`;
+}
+
+/** @param {{ylim: [number | null, number | null] | null, change: (change: Partial<Settings>) => void, close: () => void}} props */
+function Limits({ ylim, change, close }) {
+  const [low, setLow] = useState(String(ylim?.[0] ?? ""));
+  const [high, setHigh] = useState(String(ylim?.[1] ?? ""));
+  const error = limitError(low, high);
+  const apply = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (error) return;
+    const limits = /** @type {[number | null, number | null]} */ ([low, high].map((text) => (text.trim() ? Number(text) : null)));
+    change({ ylim: limits[0] === null && limits[1] === null ? null : limits });
+    close();
+  };
+  const clear = () => {
+    change({ ylim: null });
+    close();
+  };
+  return html`<form class="panel-form" onSubmit=${apply}>
+    <${Field} label="Lowest y" value=${low} input=${setLow} inputmode="decimal" placeholder="fits the lines" />
+    <${Field} label="Highest y" value=${high} input=${setHigh} inputmode="decimal" placeholder="fits the lines" error=${error} />
+    <div class="panel-form-buttons"><${Button} onClick=${clear}>Fit the lines</${Button}><${Button} type="submit" acts disabled=${Boolean(error)}>Set</${Button}></div>
+  </form>`;
+}
+
+/**
+ * Return what is wrong with typed limits, or an empty text.
+ * @param {string} low
+ * @param {string} high
+ */
+export function limitError(low, high) {
+  for (const text of [low, high]) if (text.trim() && !Number.isFinite(Number(text))) return `“${text}” is not a number.`;
+  return low.trim() && high.trim() && Number(low) >= Number(high) ? "The lowest y must be less than the highest." : "";
+}

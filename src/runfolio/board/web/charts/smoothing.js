@@ -1,0 +1,31 @@
+// @ts-check
+import { html } from "../parts/html.js";
+
+const STEPS = [0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.99];
+
+/**
+ * Return the next stronger or weaker smoothing.
+ * @param {number} value
+ * @param {1 | -1} direction
+ */
+export function nextSmoothing(value, direction) {
+  const next = direction > 0 ? STEPS.find((step) => step > value) : STEPS.findLast((step) => step < value);
+  return next ?? value;
+}
+
+/**
+ * @param {{value: number, change: (value: number) => void, explained?: boolean}} props
+ */
+export function SmoothingSlider({ value, change, explained = false }) {
+  const set = (/** @type {any} */ event) => {
+    const next = Number(event.currentTarget.value);
+    if (next >= 0 && next < 1) change(next);
+  };
+  return html`<label class="smoothing">
+      <span class="small soft">Smoothing</span>
+      <input type="range" min="0" max="0.99" step="0.01" value=${value} onInput=${set} />
+      <output class="smoothing-value">${value ? value : "off"}</output>
+    </label>
+    ${explained &&
+    html`<p class="small soft">Debiased exponential average, weight ${value || "s"} on the average before. It is taken over all points before they are thinned; the raw values stay behind it, pale.</p>`}`;
+}

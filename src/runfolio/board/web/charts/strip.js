@@ -1,0 +1,260 @@
+// @ts-check
+/**
+ * The pen: it draws many lines, each with its own x, through the projections of a view. It also finds the line under
+ * the cursor.
+ */
+
+/**
+ * @typedef {object} Projection Maps a value to a device pixel: `k * value + b`, or `k * log10(value) + b`.
+ * @property {boolean} log
+ * @property {number} k
+ * @property {number} b
+ * @property {number} min
+ * @property {number} max
+ *
+ * @typedef {object} View Plot area of a chart.
+ * @property {number} width In device pixels.
+ * @property {number} height
+ * @property {number} ratio Device pixels per CSS pixel.
+ * @property {Projection} x
+ * @property {Projection} y
+ *
+ * @typedef {object} Strip Points of a line. A value that is not finite is a gap.
+ * @property {Float64Array} x
+ * @property {Float64Array} y
+ * @property {boolean} sorted True if x never decreases.
+ *
+ * @typedef {object} Ink
+ * @property {string} stroke
+ * @property {number} width In CSS pixels; 0 for one device pixel.
+ * @property {number[]} dash In CSS pixels.
+ * @property {number} [alpha]
+ */
+
+/** Number of segments of a panel above which lines are drawn one device pixel wide. */
+export const CROWDED = 20_000;
+/** Wide lines are stroked in chunks of this many segments, which is up to five times as fast in software. */
+const CHUNK = 16;
+/** Radius of a point between gaps, in CSS pixels. */
+const DOT = 1.75;
+const FAR = 50_000;
+
+/**
+ * @param {number} min
+ * @param {number} max
+ * @param {number} start Pixel of `min`.
+ * @param {number} end Pixel of `max`.
+ * @param {boolean} log
+ * @returns {Projection}
+ */
+export function projection(min, max, start, end, log) {
+  const [low, high] = log ? [Math.log10(min), Math.log10(max)] : [min, max];
+  const k = high > low ? (end - start) / (high - low) : 0;
+  return { log, k, b: high > low ? start - k * low : (start + end) / 2, min, max };
+}
+
+/** @param {Projection} scale @param {number} value */
+export function toPixel(scale, value) {
+  return scale.k * (scale.log ? Math.log10(value) : value) + scale.b;
+}
+
+/** @param {Projection} scale @param {number} pixel */
+export function toValue(scale, pixel) {
+  const value = (pixel - scale.b) / scale.k;
+  return scale.log ? 10 ** value : value;
+}
+
+/** @param {Float64Array} x */
+export function isSorted(x) {
+  for (let i = 1; i < x.length; i++) if (!(x[i] >= x[i - 1])) return false;
+  return true;
+}
+
+/**
+ * Return the index of the first element that is at least `value`.
+ * @param {Float64Array} x
+ * @param {number} value
+ */
+export function lowerBound(x, value) {
+  let low = 0;
+  let high = x.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (x[middle] < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Return the indexes of the points to draw: those in view, and one neighbour on each side.
+ * @param {Strip} strip
+ * @param {number} min
+ * @param {number} max
+ * @returns {[number, number]} First index, and the one after the last.
+ */
+export function indexesInView(strip, min, max) {
+  const { x } = strip;
+  if (!strip.sorted) return [0, x.length];
+  let first = Math.max(0, lowerBound(x, min) - 1);
+  while (first > 0 && x[first - 1] === x[first]) first--;
+  let last = lowerBound(x, max);
+  while (last < x.length && x[last] <= max) last++;
+  return [first, Math.min(x.length, last + 1)];
+}
+
+/**
+ * Draw a line. Gaps are never bridged; a point between two gaps becomes a dot.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Strip} strip
+ * @param {View} view
+ * @param {Ink} ink
+ */
+export function drawStrip(context, strip, view, ink) {
+  const [first, last] = indexesInView(strip, view.x.min, view.x.max);
+  const width = ink.width ? ink.width * view.ratio : 1;
+  const dash = ink.dash.map((length) => length * view.ratio);
+  context.save();
+  context.globalAlpha = ink.alpha ?? 1;
+  context.strokeStyle = context.fillStyle = ink.stroke;
+  context.lineWidth = width;
+  context.lineJoin = "round";
+  context.setLineDash(dash);
+  // Chunks of a transparent line would show where they meet.
+  const chunk = width > 1 && context.globalAlpha === 1 ? CHUNK : Infinity;
+  const dots = trace(context, strip, view, first, last, chunk, dash.length > 0);
+  for (let i = 0; i < dots.length; i += 2) {
+    context.beginPath();
+    context.arc(dots[i], dots[i + 1], Math.max(DOT * view.ratio, width), 0, 2 * Math.PI);
+    context.fill();
+  }
+  context.restore();
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Strip} strip
+ * @param {View} view
+ * @param {number} first
+ * @param {number} last
+ * @param {number} chunk Number of segments after which the path is stroked.
+ * @param {boolean} dashed
+ * @returns {number[]} Pixels of points between gaps: x, y, x, y.
+ */
+function trace(context, strip, view, first, last, chunk, dashed) {
+  const { x, y } = strip;
+  const { k: kx, b: bx, log: logX } = view.x;
+  const { k: ky, b: by, log: logY } = view.y;
+  const dots = [];
+  let drawn = 0; // points since the last gap
+  let segments = 0;
+  let length = 0;
+  let lastX = 0;
+  let lastY = 0;
+  context.lineDashOffset = 0;
+  context.beginPath();
+  for (let i = first; i < last; i++) {
+    const pixelX = kx * (logX ? Math.log10(x[i]) : x[i]) + bx;
+    let pixelY = ky * (logY ? Math.log10(y[i]) : y[i]) + by;
+    if (!(Number.isFinite(pixelX) && Number.isFinite(pixelY))) {
+      if (drawn === 1) dots.push(lastX, lastY);
+      drawn = 0;
+      continue;
+    }
+    if (pixelY > FAR || pixelY < -FAR) pixelY = Math.sign(pixelY) * FAR;
+    if (drawn === 0) context.moveTo(pixelX, pixelY);
+    else {
+      context.lineTo(pixelX, pixelY);
+      if (dashed && chunk !== Infinity) length += Math.hypot(pixelX - lastX, pixelY - lastY);
+      if (++segments % chunk === 0) {
+        context.stroke();
+        context.beginPath();
+        context.moveTo(pixelX, pixelY);
+        context.lineDashOffset = length;
+      }
+    }
+    drawn++;
+    lastX = pixelX;
+    lastY = pixelY;
+  }
+  if (drawn === 1) dots.push(lastX, lastY);
+  context.stroke();
+  return dots;
+}
+
+/**
+ * Return the index of the finite point nearest to an x, or -1.
+ * @param {Strip} strip
+ * @param {number} x
+ */
+export function nearestIndex(strip, x) {
+  let best = -1;
+  const distance = (/** @type {number} */ i) => Math.abs(strip.x[i] - x);
+  const consider = (/** @type {number} */ i) => {
+    if (Number.isFinite(strip.y[i]) && (best < 0 || distance(i) < distance(best))) best = i;
+  };
+  if (!strip.sorted) {
+    for (let i = 0; i < strip.x.length; i++) consider(i);
+    return best;
+  }
+  const start = lowerBound(strip.x, x);
+  for (let i = start; i < strip.x.length && best < 0; i++) consider(i);
+  const right = best;
+  for (let i = start - 1; i >= 0 && best === right; i--) {
+    consider(i);
+    if (Number.isFinite(strip.y[i])) break;
+  }
+  return best;
+}
+
+/**
+ * Return the line under the cursor.
+ * @template {Strip} S
+ * @param {readonly S[]} strips
+ * @param {View} view
+ * @param {number} pixelX Device pixels of the plot area.
+ * @param {number} pixelY
+ * @param {number} reach Largest distance in device pixels.
+ * @returns {{strip: S, distance: number} | null}
+ */
+export function nearestStrip(strips, view, pixelX, pixelY, reach) {
+  /** @type {{strip: S, distance: number} | null} */
+  let best = null;
+  for (const strip of strips) {
+    const distance = distanceTo(strip, view, pixelX, pixelY, reach);
+    if (distance <= (best ? best.distance : reach)) best = { strip, distance };
+  }
+  return best;
+}
+
+/**
+ * @param {Strip} strip
+ * @param {View} view
+ * @param {number} pixelX
+ * @param {number} pixelY
+ * @param {number} reach
+ */
+function distanceTo(strip, view, pixelX, pixelY, reach) {
+  const [first, last] = indexesInView(strip, toValue(view.x, pixelX - reach), toValue(view.x, pixelX + reach));
+  let best = Infinity;
+  let lastX = NaN;
+  let lastY = NaN;
+  for (let i = first; i < last; i++) {
+    const x = toPixel(view.x, strip.x[i]);
+    const y = toPixel(view.y, strip.y[i]);
+    const from = Number.isFinite(lastX + lastY) ? [lastX, lastY] : [x, y];
+    if (Number.isFinite(x + y)) best = Math.min(best, distanceToSegment(pixelX, pixelY, from[0], from[1], x, y));
+    lastX = x;
+    lastY = y;
+  }
+  return best;
+}
+
+/** @param {number} px @param {number} py @param {number} x0 @param {number} y0 @param {number} x1 @param {number} y1 */
+function distanceToSegment(px, py, x0, y0, x1, y1) {
+  const dx = x1 - x0;
+  const dy = y1 - y0;
+  const square = dx * dx + dy * dy;
+  const share = square ? Math.min(1, Math.max(0, ((px - x0) * dx + (py - y0) * dy) / square)) : 0;
+  return Math.hypot(px - x0 - share * dx, py - y0 - share * dy);
+}

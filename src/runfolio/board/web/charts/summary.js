@@ -1,0 +1,90 @@
+// @ts-check
+/** A chart in words and as a table, for readers who cannot see it. */
+import { css } from "../colours.js";
+import { column, integer, number } from "../format.js";
+import { html } from "../parts/html.js";
+
+/**
+ * @typedef {import("./lines.js").Line} Line
+ * @typedef {{line: Line, first: number, low: number, high: number, last: number, lastX: number}} LineSummary
+ */
+
+/**
+ * Summarise lines; one without a finite value is left out.
+ * @param {readonly Line[]} lines
+ * @returns {LineSummary[]}
+ */
+export function summarise(lines) {
+  return lines.flatMap((line) => (line.abandoned ? [] : (summaryOf(line) ?? [])));
+}
+
+/** @param {Line} line @returns {LineSummary | null} */
+function summaryOf(line) {
+  const { x, y } = line;
+  let [first, last] = [-1, -1];
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = 0; i < y.length; i++) {
+    if (!Number.isFinite(y[i])) continue;
+    if (first < 0) first = i;
+    last = i;
+    if (y[i] < low) low = y[i];
+    if (y[i] > high) high = y[i];
+  }
+  return first < 0 ? null : { line, first: y[first], low, high, last: y[last], lastX: x[last] };
+}
+
+/**
+ * Describe a chart in a sentence: its lines, their range, and the line that ends highest or lowest.
+ * @param {string} title
+ * @param {string} xName
+ * @param {readonly LineSummary[]} summaries
+ * @param {{name: (line: Line) => string, mode: "min" | "max" | null}} options
+ */
+export function chartSentence(title, xName, summaries, { name, mode }) {
+  if (!summaries.length) return `${title} over ${xName}: no values.`;
+  const low = Math.min(...summaries.map((summary) => summary.low));
+  const high = Math.max(...summaries.map((summary) => summary.high));
+  const lines = summaries.length === 1 ? "1 line" : `${integer(summaries.length)} lines`;
+  const leader = summaries.reduce((best, summary) => (mode === "min" ? summary.last < best.last : summary.last > best.last) ? summary : best);
+  const place = mode === "min" ? "lowest" : "highest";
+  const leaderName = [name(leader.line), leader.line.split].filter(Boolean).join(" ");
+  return `${title} over ${xName}: ${lines}, from ${number(low)} to ${number(high)}. ${leaderName} ends ${place}, with ${number(leader.last)}.`;
+}
+
+/**
+ * @param {{
+ *   title: string,
+ *   summaries: readonly LineSummary[],
+ *   colour: (key: string) => number,
+ *   name: (line: Line) => string,
+ *   xText: (x: number) => string,
+ *   xName: string,
+ * }} props
+ */
+export function DataTable({ title, summaries, colour, name, xText, xName }) {
+  const heads = ["first", "lowest", "highest", "last"];
+  const columns = /** @type {const} */ (["first", "low", "high", "last"]).map((key) => column(summaries.map((summary) => summary[key])));
+  return html`<div class="chart-table" tabindex="0" role="region" aria-label=${`Values of ${title}`}>
+    <table>
+      <caption class="only-read">${title}</caption>
+      <thead>
+        <tr>
+          <th scope="col">Run</th>
+          ${heads.map((head) => html`<th scope="col" class="number" key=${head}>${head}</th>`)}
+          <th scope="col" class="number">at ${xName}</th>
+          <th scope="col" class="number">points</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${summaries.map(
+          ({ line, lastX }, index) => html`<tr key=${line.id}>
+            <th scope="row"><span class=${`chart-swatch ${css(colour(line.key))}`}></span> ${name(line)} ${line.split && html`<span class="soft">${line.split}</span>`}</th>
+            ${columns.map((texts, position) => html`<td class="number" key=${heads[position]}>${texts[index]}</td>`)}
+            <td class="number">${xText(lastX)}</td>
+            <td class="number">${integer(line.total)}</td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}

@@ -1,0 +1,89 @@
+// @ts-check
+/** The table beside the cursor: values of the lines at an x, largest first. */
+import { css } from "../colours.js";
+import { column, stepValue } from "../format.js";
+import { html } from "../parts/html.js";
+import { nearestIndex } from "./strip.js";
+
+const MOST_ROWS = 10;
+const OFFSET = 14;
+
+/**
+ * @typedef {import("./lines.js").Line} Line
+ * @typedef {{line: Line, x: number, y: number}} Row
+ */
+
+/**
+ * Return the values of lines at an x, largest first; the line under the cursor is always among them.
+ * @param {readonly Line[]} lines
+ * @param {number} x
+ * @param {{key: string | null, reach: number}} options Points further away than `reach` are left out.
+ * @returns {{rows: Row[], more: number}}
+ */
+export function tipRows(lines, x, { key, reach }) {
+  /** @type {Row[]} */
+  const rows = [];
+  for (const line of lines) {
+    const index = line.abandoned ? -1 : nearestIndex(line, x);
+    if (index >= 0 && isNear(line, index, x, reach)) rows.push({ line, x: line.x[index], y: line.y[index] });
+  }
+  rows.sort((a, b) => b.y - a.y);
+  const shown = rows.slice(0, MOST_ROWS);
+  const hovered = rows.find((row) => row.line.key === key);
+  if (hovered && !shown.includes(hovered)) shown[MOST_ROWS - 1] = hovered;
+  return { rows: shown, more: rows.length - shown.length };
+}
+
+/** Return true if a point is near x, or x lies between two points. @param {Line} line @param {number} index @param {number} x @param {number} reach */
+function isNear(line, index, x, reach) {
+  return Math.abs(line.x[index] - x) <= reach || (line.sorted && line.x[0] <= x && x <= line.x[line.x.length - 1]);
+}
+
+/**
+ * @param {{
+ *   tip: {rows: Row[], more: number, key: string | null, left: number, top: number},
+ *   colour: (key: string) => number,
+ *   name: (line: Line) => string,
+ *   detail: (line: Line) => string,
+ *   xText: (x: number) => string,
+ *   xName: string,
+ * }} props Place in CSS pixels of the window.
+ */
+export function Tip({ tip, colour, name, detail, xText, xName }) {
+  const texts = column(tip.rows.map((row) => row.y));
+  const steps = new Set(tip.rows.map((row) => row.x));
+  const place = (/** @type {HTMLElement | null} */ element) => element && moveBeside(element, tip.left, tip.top);
+  return html`<div class="chart-tip" ref=${place} aria-hidden="true">
+    <table>
+      <thead>
+        <tr><th colspan="3">${xName} ${steps.size === 1 ? xText(tip.rows[0].x) : ""}</th></tr>
+      </thead>
+      <tbody>
+        ${tip.rows.map(
+          ({ line, x }, index) => html`<tr key=${line.id} class=${line.key === tip.key ? "is-hovered" : ""}>
+            <td>
+              <span class=${`chart-swatch ${css(colour(line.key))}`}></span>
+              ${name(line)}${line.split && html`<span class="soft"> ${line.split}</span>`}
+              ${line.key === tip.key && detail(line) && html`<div class="soft chart-tip-detail">${detail(line)}</div>`}
+            </td>
+            <td class="number">${texts[index]}</td>
+            ${steps.size > 1 && html`<td class="number soft">${xText(x)}</td>`}
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+    ${tip.more > 0 && html`<div class="soft">+ ${tip.more}</div>`}
+  </div>`;
+}
+
+/** @param {HTMLElement} element @param {number} left @param {number} top */
+function moveBeside(element, left, top) {
+  const { offsetWidth: width, offsetHeight: height } = element;
+  const fitsRight = left + OFFSET + width < innerWidth - 4;
+  const x = fitsRight ? left + OFFSET : Math.max(4, left - OFFSET - width);
+  const y = Math.max(4, Math.min(top - height / 2, innerHeight - height - 4));
+  element.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
+}
+
+/** @param {number} x */
+export const plainX = (x) => stepValue(x);

@@ -1,0 +1,78 @@
+// @ts-check
+/** The x axis that charts share if they have the same x: its extent, its zoom and its cursor. */
+import { effect, signal } from "@preact/signals";
+
+const SETTLE_MS = 180;
+
+/** @typedef {[number, number] | null} Range */
+
+export class SharedAxis {
+  /** Range of x while it moves; null shows everything. */
+  range = signal(/** @type {Range} */ (null));
+  /** Range of x after the movement, for which the server is asked. */
+  settled = signal(/** @type {Range} */ (null));
+  /** Position of the cursor and the chart that has it. */
+  cursor = signal(/** @type {{x: number, source: object} | null} */ (null));
+  /** Smallest and largest x of all charts, so that the same x is at the same place in each. */
+  extent = signal(/** @type {Range} */ (null));
+  /** @type {Map<string, [number, number]>} */
+  #extents = new Map();
+  #timer = 0;
+
+  /** @param {string} chart @param {[number, number]} extent */
+  include(chart, extent) {
+    if (extent[0] <= extent[1]) this.#extents.set(chart, extent);
+    else this.#extents.delete(chart);
+    const all = [...this.#extents.values()];
+    const union = /** @type {Range} */ (all.length ? [Math.min(...all.map(([low]) => low)), Math.max(...all.map(([, high]) => high))] : null);
+    if (String(union) !== String(this.extent.peek())) this.extent.value = union;
+  }
+
+  /** @param {Range} range @param {{now?: boolean}} [options] `now`: the movement is over. */
+  zoom(range, { now = false } = {}) {
+    this.range.value = range;
+    clearTimeout(this.#timer);
+    if (now) this.settled.value = range;
+    else this.#timer = window.setTimeout(() => (this.settled.value = range), SETTLE_MS);
+  }
+
+  get isMoving() {
+    return this.range.peek() !== this.settled.peek();
+  }
+
+  /**
+   * Keep the settled range in another place, such as the view of the URL.
+   * @param {() => Range} read Uses signals.
+   * @param {(range: Range) => void} write
+   */
+  bind(read, write) {
+    const stopRead = effect(() => {
+      const range = read();
+      if (String(range) !== String(this.settled.peek())) this.zoom(range, { now: true });
+    });
+    let first = true;
+    const stopWrite = effect(() => {
+      const range = this.settled.value;
+      if (!first) write(range);
+      first = false;
+    });
+    return () => {
+      stopRead();
+      stopWrite();
+      clearTimeout(this.#timer);
+    };
+  }
+}
+
+/** The shared axes of a page, by the name of x. */
+export class SharedAxes {
+  /** @type {Map<string, SharedAxis>} */
+  #axes = new Map();
+
+  /** @param {string} name */
+  of(name) {
+    const axis = this.#axes.get(name) ?? new SharedAxis();
+    this.#axes.set(name, axis);
+    return axis;
+  }
+}

@@ -1,0 +1,94 @@
+// @ts-check
+/** Tool bar above the charts: search, x, smoothing and scales of all panels, and which runs are drawn. */
+import { LOG_CHOICES } from "../../charts/panel_header.js";
+import { SmoothingSlider } from "../../charts/smoothing.js";
+import { COLOURS } from "../../colours.js";
+import { integer } from "../../format.js";
+import { Button } from "../../parts/button.js";
+import { Field } from "../../parts/field.js";
+import { html } from "../../parts/html.js";
+import { Menu, MenuItem } from "../../parts/menu.js";
+import { Segmented } from "../../parts/segmented.js";
+import { patch, view } from "../../url.js";
+import { drawn, pinned, runs } from "./state.js";
+
+/** @type {[string, string][]} */
+const X_CHOICES = [
+  ["step", "step"],
+  ["epoch", "epoch"],
+  ["time", "time"],
+];
+const MOST_METRICS = 100;
+
+/**
+ * Return what x can be: step, epoch, time, or a metric.
+ * @param {any[]} columns
+ * @returns {[string, string][]}
+ */
+export function xChoicesOf(columns) {
+  const isOther = (/** @type {any} */ column) => column.group === "metrics" && !X_CHOICES.some(([name]) => name === column.name);
+  const metrics = columns.filter(isOther).slice(0, MOST_METRICS);
+  return [...X_CHOICES, .../** @type {[string, string][]} */ (metrics.map(({ name }) => [name, name]))];
+}
+
+/** @param {{search: import("@preact/signals").Signal<string>, x: string, columns: any[]}} props */
+export function ChartToolbar({ search, x, columns }) {
+  const choose = (/** @type {string} */ value) => patch({ x: value, from: null, to: null, at: null });
+  return html`<div class="chart-toolbar" role="toolbar" aria-label="Charts">
+    <${Field} label="Find a chart" labelHidden type="search" class="chart-search" placeholder="Find a chart" value=${search.value} input=${(/** @type {string} */ text) => (search.value = text)} />
+    <${Segmented} label="x axis" options=${X_CHOICES} value=${x} choose=${choose} />
+    <${OtherX} x=${x} choices=${xChoicesOf(columns).slice(X_CHOICES.length)} choose=${choose} />
+    <${SmoothingSlider} value=${view.smooth.value} change=${(/** @type {number} */ smooth) => patch({ smooth }, { replace: true })} />
+    <${Scale} />
+    <${DrawnRuns} />
+  </div>`;
+}
+
+/** @param {{x: string, choices: [string, string][], choose: (value: string) => void}} props */
+function OtherX({ x, choices, choose }) {
+  const isOther = choices.some(([value]) => value === x);
+  return html`<${Menu} label=${isOther ? `over ${x}` : "other x"} title="Metric on the x axis">
+    ${(/** @type {() => void} */ close) =>
+      choices.map(([value, text]) => {
+        const pick = () => {
+          choose(value);
+          close();
+        };
+        return html`<${MenuItem} key=${value} chosen=${value === x} onClick=${pick}>${text}</${MenuItem}>`;
+      })}
+  </${Menu}>`;
+}
+
+function Scale() {
+  const text = LOG_CHOICES.find(([value]) => value === view.log.value)?.[1].replace("linear", "linear axes");
+  return html`<${Menu} label=${text} title="Scale of the axes">
+    ${(/** @type {() => void} */ close) =>
+      LOG_CHOICES.map(([value, name]) => {
+        const pick = () => {
+          patch({ log: value });
+          close();
+        };
+        return html`<${MenuItem} key=${value} chosen=${value === view.log.value} onClick=${pick}>${name}</${MenuItem}>`;
+      })}
+  </${Menu}>`;
+}
+
+/** Sentence that says which runs are drawn, and in colour. */
+function DrawnRuns() {
+  return html`<p class="chart-drawn small soft">
+    <span>${drawnText()}</span>
+    ${view.show.value.length > 0 && html`<${Button} quiet onClick=${() => patch({ show: [] })}>Best ${COLOURS} again</${Button}>`}
+    ${pinned.value && html`<${Button} quiet onClick=${() => patch({ at: null })}>Unpin</${Button}>`}
+  </p>`;
+}
+
+function drawnText() {
+  const { total = 0, keys = [], groups } = runs.data.value ?? {};
+  if (groups) return `Groups by ${view.group.value}: ${integer(Math.min(groups.length, COLOURS))} of ${integer(total)} in colour.`;
+  const coloured = drawn.value.length;
+  if (view.show.value.length) return `${integer(coloured)} chosen ${coloured === 1 ? "run" : "runs"} of ${integer(total)}.`;
+  const grey = new Set([...keys, ...drawn.value]).size - coloured;
+  if (!grey) return `${integer(coloured)} ${coloured === 1 ? "run" : "runs"}.`;
+  const rest = total - coloured - grey;
+  return `The best ${integer(coloured)} of ${integer(total)} runs are in colour, ${rest > 0 ? `the next ${integer(grey)} grey, the others not drawn` : "the others grey"}.`;
+}
