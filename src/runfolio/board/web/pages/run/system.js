@@ -1,10 +1,25 @@
 // @ts-check
-/** Load of the machine during a run. */
+/** Load of the machine during a run, and the speed of training. */
+import { number } from "../../format.js";
 import { Empty } from "../../parts/empty.js";
 import { html } from "../../parts/html.js";
+import { List, Section } from "./blocks.js";
+import { RunPanels } from "./run_panels.js";
 
-/** @param {{run: import("@preact/signals").Signal<any>}} properties */
-export function Tab({ run: { value: run } }) {
-  if (!run) return null;
-  return html`<${Empty} title="No measurements">The load of the machine is measured every ten seconds while a run trains.</${Empty}>`;
+/** @param {{run: any}} properties */
+export function Tab({ run }) {
+  if (!run.load.length) return html`<${Empty} title="No measurements">The load of the machine and the speed of training are measured every ten seconds while a run trains, first after one second.</${Empty}>`;
+  const groups = /** @type {string[]} */ ([...new Set(run.load.map((/** @type {any} */ { group }) => group))]);
+  const panels = (/** @type {any[]} */ entries) => entries.map(({ metric, title, unit }) => ({ quantity: `${title}, ${unit}`, metrics: [{ name: metric, split: null }], mode: null }));
+  /** @type {import("./blocks.js").Columns} */
+  const columns = [
+    ["Measurement", ({ group, title }) => `${group}: ${title}`],
+    ["Mean", ({ mean }) => number(mean, 3), "number"],
+    ["Largest", ({ max }) => number(max, 3), "number"],
+    ["Unit", ({ unit }) => unit, "soft"],
+  ];
+  return html`<div class="system">
+    ${groups.map((group) => html`<${Section} title=${group} key=${group}><${RunPanels} run=${run} panels=${panels(run.load.filter((/** @type {any} */ entry) => entry.group === group))} x="time" /></${Section}>`)}
+    <${Section} title="Mean and largest"><${List} label="Mean and largest" entries=${run.load} columns=${columns} /></${Section}>
+  </div>`;
 }
