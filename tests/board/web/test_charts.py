@@ -159,7 +159,10 @@ def test_wheel_and_fingers_zoom_and_pan(open_page: OpenPage) -> None:
     page.wait_for_url(re.compile("from="))
     wide = float(view(page)["to"]) - float(view(page)["from"])
     pinch(page, x, y)
-    page.wait_for_function("width => { const q = new URL(location).searchParams; return q.get('to') - q.get('from') < width }", arg=wide * 0.8)
+    page.wait_for_function(
+        "width => { const q = new URL(location).searchParams; return q.get('to') - q.get('from') < width }",
+        arg=wide * 0.8,
+    )
     start = float(view(page)["from"])
     swipe(page, x, y)
     page.wait_for_function("start => new URL(location).searchParams.get('from') > start", arg=start)
@@ -230,7 +233,12 @@ def test_what_is_seen_can_be_saved(open_page: OpenPage) -> None:
     for kind in ("CSV", "SVG", "PDF", "PNG"):
         link = panel(page, "loss").get_by_role("link", name=kind)
         query = parse_qs(urlsplit(link.get_attribute("href") or "").query)
-        assert [query[key] for key in ("from", "to", "smooth", "metrics")] == [["50"], ["100"], ["0.6"], ["train/loss,val/loss"]]
+        assert [query[key] for key in ("from", "to", "smooth", "metrics")] == [
+            ["50"],
+            ["100"],
+            ["0.6"],
+            ["train/loss,val/loss"],
+        ]
     with page.expect_download() as download:
         panel(page, "loss").get_by_role("link", name="CSV").click()
     assert download.value.suggested_filename == "loss.csv"

@@ -26,10 +26,7 @@ export function Page() {
   useEffect(() => {
     document.title = `${data?.name ?? "Run"} · runfolio`;
   }, [data?.name]);
-  useKeys("Run", {
-    "]": { does: "Next tab", run: () => openTab(tab + 1) },
-    "[": { does: "Previous tab", run: () => openTab(tab - 1) },
-  }, undefined, [tab]);
+  useKeys("Run", Object.fromEntries(TABS.map(([, title], index) => [String(index + 1), { does: `Open ${title}`, run: () => openTab(index) }])));
   if (!data) return html`<div class="run-head"><${Failure} error=${answer.error.value} retry=${answer.refresh} />${answer.loading.value && html`<p class="soft">Loading the run …</p>`}</div>`;
   return html`<div class="run-page">
     <${Head} run=${data} />

@@ -2,6 +2,7 @@
 import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Panel } from "../../charts/panel.js";
+import { nextSmoothing } from "../../charts/smoothing.js";
 import { SharedAxes } from "../../charts/x_axis.js";
 import { COLOURS, colourIndex } from "../../colours.js";
 import { useKeys } from "../../keys.js";
@@ -25,7 +26,12 @@ export function RunPanels({ run, panels, x: firstX = "" }) {
   const colour = Math.max(0, colourIndex(run.key)) % COLOURS;
   const names = new Map([[run.key, { name: run.name, detail: "" }]]);
   const x = view.x.value || firstX;
-  useKeys("Run", { f: { does: "Leave the full screen", run: () => (full.value = null) } });
+  useKeys("Charts", {
+    Escape: { does: "Leave the full screen", run: () => (full.value = null) },
+    l: { does: "Log y on or off", run: () => patch({ log: view.log.value ? "" : "y" }) },
+    s: { does: "Stronger smoothing", run: () => patch({ smooth: nextSmoothing(view.smooth.value, 1) }) },
+    S: { does: "Weaker smoothing", run: () => patch({ smooth: nextSmoothing(view.smooth.value, -1) }) },
+  });
   useEffect(() => () => patch({ at: null }, { replace: true }), []);
   return html`<div class="chart-grid">${panels.map(({ quantity, metrics, mode }) => {
     const own = view.panels.value[quantity] ?? {};
