@@ -30,6 +30,7 @@ PUBLIC_NAMES = [
     "init",
     "log",
     "open",
+    "open_board",
     "resume",
     "seed_everything",
 ]

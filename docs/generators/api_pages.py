@@ -14,6 +14,7 @@ from typing import Any
 from docs.generators.markdown import anchor, bullet, code_block, page, prose
 
 import runfolio
+from runfolio.board.opened_board import OpenedBoard
 from runfolio.query.arrow_frame import ArrowFrame
 from runfolio.query.curve import Curve
 from runfolio.query.histories.point_frame import PointFrame
@@ -45,6 +46,7 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
         "Python API: read runs",
         [
             runfolio.open,
+            runfolio.open_board,
             runfolio.Folio,
             Runs,
             runfolio.RecordedRun,
@@ -55,6 +57,7 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
             QueryResult,
             ArrowFrame,
             Checkpoint,
+            OpenedBoard,
         ],
     ),
     "errors": (

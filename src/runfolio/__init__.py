@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from runfolio._version import __version__
 
 if TYPE_CHECKING:
+    from runfolio.board.opened_board import open_board
     from runfolio.errors import (
         Ambiguous,
         ConfigError,
@@ -67,6 +68,7 @@ _HOMES = {
     "init": "runfolio.tracking.init",
     "log": "runfolio.tracking.current",
     "open": "runfolio.query.store:open_folio",
+    "open_board": "runfolio.board.opened_board",
     "resume": "runfolio.tracking.resume",
     "seed_everything": "runfolio.tracking.checkpointing.seeding",
 }
@@ -94,6 +96,7 @@ __all__ = [
     "init",
     "log",
     "open",
+    "open_board",
     "resume",
     "seed_everything",
 ]

@@ -88,6 +88,11 @@ class Board:
     process: subprocess.Popen[str]
 
     @property
+    def access(self) -> tuple[str, str]:
+        """Address and token."""
+        return self.url, self.token
+
+    @property
     def link(self) -> str:
         """Address that a browser opens."""
         return f"{self.url}/?token={self.token}"
@@ -101,6 +106,21 @@ def shared_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory)
     Client(board.url, board.token).wait_for_scan()
     yield board
     _stop([board])
+
+
+@pytest.fixture(scope="session")
+def guarded_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
+    """Server that would accept changes of `board_store`. Tests share it and send it only what it must refuse."""
+    folder = tmp_path_factory.mktemp("guarded-board")
+    board = start_board(recorded_store, folder / "board.txt", env=_recording_env(folder))
+    yield board
+    _stop([board])
+
+
+@pytest.fixture(scope="session")
+def reader(guarded_board: Board) -> Client:
+    """Program that knows the token of `guarded_board`, which has looked at the whole store."""
+    return Client(*guarded_board.access).wait_for_scan()
 
 
 @pytest.fixture

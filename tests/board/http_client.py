@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -32,12 +32,31 @@ class Reply(NamedTuple):
         return self.json["error"]
 
 
+class Event(NamedTuple):
+    """Event of the live stream."""
+
+    kind: str
+    data: Any
+    id: str | None
+
+
 class Client:
     """Program that uses the API of one server with its token."""
 
     def __init__(self, url: str, token: str | None) -> None:
         self.host = urlsplit(url).netloc
+        self.port = urlsplit(url).port
         self._token = token
+
+    @property
+    def authorization(self) -> str:
+        """Header line with the token."""
+        return f"Authorization: Bearer {self._token}"
+
+    @property
+    def cookie(self) -> str:
+        """Cookie with the token, as a browser sends it."""
+        return f"runfolio-{self.port}={self._token}"
 
     def wait_for_scan(self) -> Client:
         """Wait until the server has looked at all folders."""
@@ -67,18 +86,35 @@ class Client:
         finally:
             connection.close()
 
+    def events(self, headers: str = "", timeout_s: float = 30.0) -> Generator[Event, None, None]:
+        """Yield the events of the live stream."""
+        with socket.create_connection(address(self.host), timeout=timeout_s) as connection:
+            lines = ["GET /api/live HTTP/1.1", f"Host: {self.host}", self.authorization, *headers.splitlines()]
+            connection.sendall("\r\n".join([*lines, "", ""]).encode())
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            assert response.status == 200
+            fields: dict[str, str] = {}
+            for line in response:
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if "data" in fields and not name:
+                    yield Event(fields["event"], orjson.loads(fields["data"]), fields.get("id"))
+                    fields = {}
+                elif name:
+                    fields[name] = value
+
     def send_raw(self, data: bytes, timeout_s: float = 20.0) -> Reply:
         """Send bytes and return the answer. HTTP clients would correct the requests that some tests send."""
         with socket.create_connection(address(self.host), timeout=timeout_s) as connection:
             connection.sendall(data)
-            response = http.client.HTTPResponse(connection)
+            response = http.client.HTTPResponse(connection, method=data.partition(b" ")[0].decode())
             response.begin()
             return Reply(response.status, response.headers, response.read())
 
     def request(self, path: str, headers: str = "", method: str = "GET", host: str | None = None) -> Reply:
         """Send a request line and header lines as they are, with the token."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host if host is None else host}"]
-        lines += [f"Authorization: Bearer {self._token}"] if self._token else []
+        lines += [self.authorization] if self._token else []
         text = "\r\n".join([*lines, "Connection: close", *headers.splitlines(), "", ""])
         return self.send_raw(text.encode("latin-1"))
 

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
-
-from .http_client import Client
-
-
-@pytest.fixture
-def client(board_store, board_server):
-    board = board_server(board_store)
-    return Client(board.url, board.token).wait_for_scan()
-
 
 def text(sentence: list[list]) -> str:
     return "".join(part for part, _ in sentence)
 
 
-def test_store_lists_experiments_and_ended_runs(client):
-    store = client.get("/api/store").json
+def test_store_lists_experiments_and_ended_runs(reader):
+    store = reader.get("/api/store").json
     assert {"digits", "curves", "media"} <= {experiment["name"] for experiment in store["experiments"]}
     assert {"failed", "killed"} <= {run["name"] for run in store["ended"]}
     assert store["read_only"] is False
 
 
-def test_table_is_best_first(client):
-    page = client.get("/api/runs", experiment="digits").json
+def test_table_is_best_first(reader):
+    page = reader.get("/api/runs", experiment="digits").json
     values = page["fields"]["value"]
     assert page["total"] == len(page["keys"]) == 8
     assert page["metric"] == "val/acc"

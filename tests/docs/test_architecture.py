@@ -15,7 +15,7 @@ PACKAGE = ROOT / "src" / "runfolio"
 FILES = [
     path.as_posix() for folder in ("src", "tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 ]
-FOLDERS = {path.parent.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")}
+FOLDERS = {path.parent.relative_to(PACKAGE).as_posix() for ending in ("py", "js") for path in PACKAGE.rglob(f"*.{ending}")}
 
 
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"`([\w/]+\.py)`", PAGE))))

@@ -32,7 +32,7 @@ def test_run_prints_its_folder_and_how_to_resume_it(tmp_path: Path, python: Call
     lines = [line for line in first.stderr.splitlines() if line.startswith("runfolio: ")]
     assert lines == [
         f"runfolio: net {run.id} -> runs/sweep/net-{run.id}",
-        f'runfolio: net {run.id} interrupted; resume="{run.id}"',
+        f"runfolio: net {run.id} interrupted; continue it with: RUNFOLIO_RUN_ID={run.id} python train.py",
     ]
     assert second.stderr == f"runfolio: net {run.id} after step 7 -> runs/sweep/net-{run.id}\n"
     assert first.stdout == second.stdout == ""

@@ -1,7 +1,7 @@
 """Curves of a run: the newest branch, and the branches that were abandoned when the run was resumed.
 
-A run that is being written has a new point every moment. Its curves are extended in the cache, so that each request
-reads only what is new.
+A run that is being written often has new points. Its curves are extended in the cache, so that each request reads only
+the new points.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class BranchCurve:
     """Points of one metric on one branch of a run. Both arrays have the shape [n], and `x` is finite and ascending."""
 
     attempt: int
-    """Number of the attempt whose branch this is."""
+    """Number of the attempt that the branch belongs to."""
     is_abandoned: bool
     x: Floats
     y: Floats
@@ -62,8 +62,8 @@ class RunCurves:
     cursor: str
     """Cursor from which a reader continues."""
     clock_offset: float | None
-    """Difference between the position and the time of a point of the newest attempt, in seconds, if the x axis is
-    `time`; None if the newest attempt has no points yet."""
+    """Difference in seconds between the position and the time of a point of the newest attempt, if the x axis is
+    `time`. None if this attempt has no points yet."""
 
     @property
     def branches(self) -> tuple[BranchCurve, ...]:
@@ -134,7 +134,7 @@ class BranchReader:
 
 
 def curve_signature(run: RunView) -> str:
-    """Return a text that changes if the points of a run change.
+    """Return a string that changes if the points of a run change.
 
     Raises:
         NotFound: The run is gone.
@@ -168,7 +168,8 @@ def _whole(run: RunView, files: PointFiles, metric: str, x: str, signature: str)
 
 
 def _extended(run: RunView, metric: str, x: str, entry: RunCurves, signature: str) -> RunCurves | None:
-    """Return the curves with the points that were logged since they were read; None if all must be read again."""
+    """Return the curves, extended by the points that were logged since the last read; None if all points must be read
+    again."""
     if x not in BUILT_IN or entry.clock_offset is None:
         return None
     new = read_new_points(run.folder, run.document, [metric], entry.cursor)

@@ -24,7 +24,7 @@ class Columns:
         self._count = 0
 
     def add(self, column: NDArray[np.float64]) -> int:
-        """Add a column, and return its offset: the number of numbers before it."""
+        """Add a column, and return its offset, which is the number of values before it."""
         offset = self._count
         self._parts.append(np.asarray(column, "<f8").tobytes())
         self._count += len(column)

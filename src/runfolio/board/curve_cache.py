@@ -1,4 +1,4 @@
-"""Cache of decoded curves, bounded by the memory that they take."""
+"""Cache of decoded curves with a memory limit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CurveCache(Generic[Entry]):
     """Entries that were used last. Threads may share a cache.
 
     Args:
-        max_bytes: Maximum size of all entries together. Entries that were not used for longest are removed.
+        max_bytes: Maximum size of all entries together. The least recently used entries are removed.
     """
 
     def __init__(self, max_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""Columns of the table of runs if the request names none."""
+"""Columns of the table of runs for a request that names no columns."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _SETTINGS = 6
 _RESULTS = ("parameters", "epoch_seconds")
 """Results that are shown if they were recorded."""
 _COMPARED, _SAMPLED = 1_000, 100
-"""Number of the newest runs whose settings are compared, and of those in which settings that only name a run are
-looked for."""
+"""Number of the newest runs whose settings are compared, and number of runs that are searched for settings that only
+name a run."""
 _VARYING = """
     SELECT name FROM params JOIN names USING (name_id) WHERE run IN (SELECT value FROM json_each(?)) GROUP BY name_id
     HAVING count(*) < ? OR count(DISTINCT kind) > 1 OR count(DISTINCT number) > 1 OR count(DISTINCT text) > 1
@@ -25,18 +25,18 @@ _VARYING = """
 
 
 def default_columns(selected: SelectedRuns) -> list[str]:
-    """Return the settings that vary, those of most runs first, and the usual results."""
+    """Return the settings that vary, the most frequent first, and the usual results."""
     settings = selected.once("varying", lambda: varying_settings(selected, newest=_COMPARED))
     results = [f"summary.{name}" for name in _RESULTS if name in selected.catalog.results]
     return [*(f"params.{name}" for name in settings[:_SETTINGS]), *results]
 
 
 def varying_settings(selected: SelectedRuns, newest: int | None = None) -> list[str]:
-    """Return the settings that vary, those of most runs first, without settings that only name a run.
+    """Return the settings that vary, the most frequent first, without settings that only name a run.
 
     Args:
         selected: Runs to compare.
-        newest: Compare only so many of the newest runs.
+        newest: Maximum number of runs to compare; the newest runs are used.
     """
     rows = selected.rows(limit=newest)
     keys = orjson.dumps([row.key for row in rows]).decode()

@@ -75,12 +75,13 @@ def _new_values(run: RecordedRun, change: Body) -> Values:
 
 
 def _changed(run: RecordedRun, values: Values) -> Values:
-    """Return the values that differ from those that the run has."""
+    """Return the values that differ from the current values of the run."""
     return {name: value for name, value in values.items() if getattr(run, name) != value}
 
 
 def _write(board: BoardState, values: Mapping[int, Values]) -> dict[int, Values]:
-    """Set values of runs, and return the values that they had before. If one run fails, the others are set back.
+    """Set values of runs, and return the previous values. If one run fails, the previous values of the others are
+    restored.
 
     Raises:
         StoreError: The store cannot be written to.
@@ -104,5 +105,5 @@ def _write(board: BoardState, values: Mapping[int, Values]) -> dict[int, Values]
 
 
 def _restore(board: BoardState, earlier: Mapping[int, Values]) -> int:
-    """Give runs the values that they had before an edit, and return their number."""
+    """Restore the values that runs had before an edit, and return the number of these runs."""
     return len(_write(board, earlier))

@@ -1,4 +1,4 @@
-"""Open event streams, and the changes that their browsers were not told yet."""
+"""Open event streams, and the changes that were not sent to their browsers yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_STREAMS = 64
 
 
 class EventHub:
-    """Place where the watcher's thread leaves changes for the open streams.
+    """Queue of changes, which the watcher's thread fills for the open streams.
 
     A stream that is slow gets one event for all changes in the meantime.
     """
@@ -41,15 +41,15 @@ class EventHub:
         self._streams.discard(stream)
 
     def note_changed(self, keys: Iterable[int]) -> None:
-        """Tell all streams that these runs changed, from any thread."""
+        """Notify all streams that these runs changed. Any thread may call this method."""
         self._call(lambda stream: stream.changed.update(keys))
 
     def note_points(self, keys: Iterable[int]) -> None:
-        """Tell all streams that these runs have new points or output, from any thread."""
+        """Notify all streams that these runs have new points or output. Any thread may call this method."""
         self._call(lambda stream: stream.points.update(keys))
 
     def close(self) -> None:
-        """End all streams, from any thread or signal handler."""
+        """End all streams. Any thread or signal handler may call this method."""
         self._is_closed = True
 
         def end(stream: EventStream) -> None:
@@ -68,7 +68,7 @@ class EventHub:
 
 
 class EventStream:
-    """Changes that one browser was not told yet."""
+    """Changes that were not sent to one browser yet."""
 
     def __init__(self) -> None:
         self.changed: set[int] = set()

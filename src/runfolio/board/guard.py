@@ -204,7 +204,7 @@ def _check_origin(scope: Scope, headers: Headers, host: str) -> None:
         RefusedRequest: The request comes from another origin.
     """
     origins = headers.getlist("origin")
-    if origins and origins != [f"{scope['scheme']}://{host}"]:
+    if origins and origins not in ([f"http://{host}"], [f"https://{host}"]):  # a proxy may add TLS
         raise RefusedRequest(403, f"the request comes from another page ({', '.join(origins)[:200]})")
     if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"

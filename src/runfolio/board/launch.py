@@ -1,4 +1,4 @@
-"""Start of the board's server: socket, address, token, and the threads beside the requests."""
+"""Start of the board's server: socket, address, token, and the threads that run in addition to the requests."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _allowed_hosts(options: BoardOptions) -> frozenset[str]:
-    """Return the names, besides those of this machine, under which the board may be opened."""
+    """Return the names that the board may be opened under, in addition to the names of this machine."""
     own = () if is_loopback(options.host) or options.host in ("0.0.0.0", "::", "") else (options.host,)  # noqa: S104
     return host_names((*own, *options.allowed_hosts)) | (
         host_names([options.host]) if is_loopback(options.host) else frozenset()
@@ -195,7 +195,7 @@ def _allowed_hosts(options: BoardOptions) -> frozenset[str]:
 
 def _url(options: BoardOptions, port: int) -> str:
     if options.uds:
-        return "http://localhost"
+        return f"http://localhost:{DEFAULT_PORT}"  # at the other end of an SSH tunnel
     host = options.host.strip("[]")
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"

@@ -1,7 +1,7 @@
-"""Cursors with which a client asks only for the points that were logged since its last request.
+"""Cursors that let a client request only the points that were logged since its last request.
 
 The cursor of a run has one part per requested metric. A part contains the number of the attempt, the number of points,
-and a checksum of the last of them, so that it is valid as long as new points only follow those that the client has.
+and a checksum of the last points. It is valid as long as new points only follow the points that the client has.
 """
 
 from __future__ import annotations

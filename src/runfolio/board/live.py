@@ -1,4 +1,4 @@
-"""`/api/live`: stream of events that tell the browser what changed."""
+"""`/api/live`: stream of events that report changes to the browser."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class PanelLine:
     attempt: int = 0
     is_abandoned: bool = False
     parent: int | None = None
-    """Key of the run on whose curve the line starts."""
+    """Key of the run whose curve contains the first point of the line."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,7 +113,7 @@ def panel_lines(curves: PanelCurves, options: LineOptions) -> tuple[list[PanelLi
 
 
 def new_points(curves: PanelCurves, counts: Mapping[int, Mapping[str, int]], view: View) -> Iterator[PanelLine]:
-    """Yield the points of each curve after the first `counts[run][metric]` points, none of which is left out."""
+    """Yield all points of each curve after the first `counts[run][metric]` points."""
     for run, label in zip(curves.runs, unique_labels(curves.runs), strict=True):
         for metric, count in counts[run.row.key].items():
             curve = curves.by_run[run.row.key][metric].newest

@@ -22,7 +22,7 @@ from runfolio.query.index.tables import BOOLEAN, NULL, NUMBER
 from runfolio.record.points.metric_summary import is_system_metric
 
 _COMMONEST = 20
-"""Maximum number of values that a column lists, the commonest first."""
+"""Maximum number of values that a column lists, the most frequent first."""
 _MAX_COLUMNS = 5_000
 """Maximum number of columns per group; the columns of most runs come first."""
 _WORDS: tuple[LiteralString, ...] = (
@@ -165,7 +165,7 @@ def _settings(
 def _commonest(
     connection: sqlite3.Connection, of_runs: Sql, table: LiteralString
 ) -> defaultdict[int, list[tuple[Any, int]]]:
-    """Return the values of each name and their counts in the newest runs, the commonest first."""
+    """Return the values of each name and their counts in the newest runs, the most frequent first."""
     rows = connection.execute(
         f"SELECT name_id, kind, number, text, count(*) FROM {table}"  # noqa: S608 - names of our own
         f" WHERE run IN (SELECT run FROM runs WHERE {of_runs.text} ORDER BY created DESC LIMIT {_SAMPLED})"
@@ -179,7 +179,7 @@ def _commonest(
 
 
 def _kind_word(kinds: str) -> str:
-    """Return the kind of a column whose values have these kinds, which are separated by commas."""
+    """Return the kind of a column from the kinds of its values, which are separated by commas."""
     words = {_KINDS.get(int(kind), "text") for kind in kinds.split(",")} - {""}
     return words.pop() if len(words) == 1 else "mixed" if words else "text"
 

@@ -15,7 +15,7 @@ from runfolio.errors import FilterError, MissingExtra, NotFound, RunfolioError, 
 Handler = Callable[[Request], Awaitable[Response]]
 JSON = "application/json"
 ALWAYS_ASK = {"Cache-Control": "no-cache"}
-"""Header that makes the browser ask again before it uses a stored answer."""
+"""Header that makes the browser validate a stored answer before it uses the answer."""
 
 
 class RefusedRequest(Exception):  # noqa: N818 - an answer, not an error of the server
@@ -24,7 +24,7 @@ class RefusedRequest(Exception):  # noqa: N818 - an answer, not an error of the 
     Args:
         status: HTTP status.
         what: Problem in one sentence.
-        remedy: What the user can do about it; None if nothing.
+        remedy: Remedy for the user; None if there is none.
         allowed: Values that are allowed instead.
         headers: Further headers.
     """
@@ -92,7 +92,7 @@ def tagged(tag: str, content: bytes, media_type: str = JSON) -> Response:
 
 
 def unchanged(tag: str) -> Response:
-    """Return the response that tells the browser to use its stored answer."""
+    """Return the response that makes the browser use its stored answer."""
     return Response(status_code=304, headers={"ETag": tag, **ALWAYS_ASK})
 
 

@@ -8,11 +8,11 @@ from typing import TypedDict
 
 from runfolio.errors import RunfolioError
 from runfolio.query.explain.repeatable import first_start, refusal_reasons
-from runfolio.query.recorded_command import continue_command
 from runfolio.query.run import RecordedRun
 from runfolio.record.base.layout import store_folder
 from runfolio.record.base.run_document import RUNNING
 from runfolio.record.checkpoints.manifests import Checkpoint
+from runfolio.record.continue_command import continue_command
 
 _TRAINED = "vision"
 """Loader of the checkpoints of `runfolio train`."""
@@ -48,7 +48,7 @@ def _resume(run: RecordedRun, newest: Checkpoint, flag: str, argument: str) -> R
     does = "Continue this run" + ("" if newest.step is None else f" after step {newest.step}")
     if newest.loader == _TRAINED:
         return RunCommand(name="resume", line=f"runfolio resume {run.id}{flag}", does=does)
-    if (command := continue_command(run)) is not None:
+    if (command := continue_command(run.folder, run.document)) is not None:
         return RunCommand(
             name="resume", line=command, does=f"{does}; its script must load the checkpoint with run.restore"
         )

@@ -69,7 +69,7 @@ def _groups(selected: SelectedRuns, ranking: Ranking, group_by: str) -> tuple[li
 def _many_groups(
     selected: SelectedRuns, ranking: Ranking, metric: str, group_by: str
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the groups of so many runs that SQL groups them; groups are then not compared, and list no runs."""
+    """Return the groups of many runs, which SQL computes. The groups are not compared, and list no runs."""
     names = [name.strip() for name in group_by.split(",")]
     if all(name.startswith("-") for name in names):
         excluded = {name.removeprefix("-").removeprefix("params.") for name in names}

@@ -1,4 +1,4 @@
-"""Order of the selected runs by a metric, with marks, notes and the sentence that says who leads."""
+"""Order of the selected runs by a metric, with marks, notes and a sentence about the leading run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAX_RANKED = 1_000
 """Maximum number of runs that are compared with each other."""
 _FIRST = 50
-"""Number of runs among which the best one that ended without an error is looked up."""
+"""Number of runs that are searched for the best run that ended without an error."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Ranking:
     mode: Mode | None
     heading: str
     keys: list[int] | None
-    """Keys of all runs, best first; None if there are too many runs to compare, which SQL then sorts."""
+    """Keys of all runs, best first. None if there are too many runs to compare; SQL then sorts them."""
     rows: dict[int, Row] = field(default_factory=dict)
     """Rows of the leaderboard, keyed by run."""
     sentence: Words = ()
@@ -116,7 +116,7 @@ def _compare_all(selected: SelectedRuns, metric: str | None, mode: str | None) -
 
 
 def _find_best(selected: SelectedRuns, metric: str | None, mode: str | None) -> Ranking:
-    """Return the ranking of so many runs that only the best one is looked up."""
+    """Return the ranking of many runs, for which only the best run is determined."""
     metric = metric or default_metric(selected.runs(limit=MAX_RANKED))
     direction = _direction(metric, mode)
     if metric not in selected.catalog.metrics and metric not in selected.catalog.results:

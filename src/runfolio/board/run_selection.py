@@ -220,5 +220,5 @@ def plain(value: Any) -> Any:
 
 
 def seconds(time_us: int | None) -> float | None:
-    """Return seconds since 1970 from the microseconds in the index."""
+    """Convert microseconds since 1970, as in the index, to seconds."""
     return None if time_us is None else time_us / 1e6

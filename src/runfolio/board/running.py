@@ -1,6 +1,6 @@
-"""Record of the running board of a store, by which a later start finds it.
+"""Record of the running board of a store, which lets a later start find the board.
 
-The file is in the cache folder of this user, who alone can read it, because it contains the token.
+The file is in the cache folder of this user. Only this user can read it, because it contains the token.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from runfolio.record.base.layout import new_id
 
 _FILE = "board.json"
 _ANSWER_S = 2.0
-"""Maximum number of seconds to wait for an answer of a server that may no longer run."""
+"""Maximum number of seconds to wait for an answer of a server that may have stopped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class RunningBoard:
         return f"{self.url}/?token={self.token}" if self.token else f"{self.url}/"
 
     def ask(self, path: str) -> Any:
-        """Return the JSON answer of the server; None if it does not run any more."""
+        """Return the JSON answer of the server; None if the server has stopped."""
         try:
             with closing(self._connect()) as connection:
                 headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -57,9 +57,9 @@ class RunningBoard:
             return None
 
     def browser_link(self) -> str | None:
-        """Return an address that opens the board once, without the token; None if the server does not run any more.
+        """Return an address without the token that opens the board once; None if the server has stopped.
 
-        Other users of the machine can read the command line with which a browser is started.
+        Other users of the machine can read the command line of a browser.
         """
         answer = self.ask("/api/ticket")
         if not isinstance(answer, dict) or answer.get("instance") != self.instance:
@@ -95,7 +95,7 @@ def note_board(store: Path, board: RunningBoard) -> Path | None:
 
 
 def find_board(store: Path) -> RunningBoard | None:
-    """Return the board of a store that runs; None if there is none."""
+    """Return the running board of a store; None if there is none."""
     path = _path(store)
     try:
         board = None if path is None else RunningBoard(**orjson.loads(path.read_bytes()))
@@ -105,7 +105,7 @@ def find_board(store: Path) -> RunningBoard | None:
 
 
 def forget_board(path: Path | None, instance: str) -> None:
-    """Remove the file of a board that ends, unless a later board replaced it."""
+    """Remove the file of a board that ends, unless a later board has replaced the file."""
     if path is None:
         return
     with suppress(OSError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""`/api/runs`: one page of the table of runs, or of groups of runs, with the sentence that says which run leads."""
+"""`/api/runs`: one page of the table of runs, or of groups of runs, with a sentence about the leading run."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class RunPage:
         }
 
     def _runs(self) -> Runs:
-        """Return the runs of the page, in the order that the request asks for."""
+        """Return the runs of the page, in the requested order."""
         selected, ranking = self.selected, self.ranking
         name, descending = self.sort.removeprefix("-"), self.sort.startswith("-")
         if name in _BY_RANK and ranking.keys is not None:

@@ -72,7 +72,7 @@ class BoardState:
         self.is_scanned = False
         """True once the folders were compared with the index."""
         self.problems: list[str] = []
-        """One line for each run that the last look at the folders could not read."""
+        """One line for each run that the last scan of the folders could not read."""
         self.progress: dict[int, Progress] = {}
         """Progress of the running runs, keyed by run."""
         self._has_runs = threading.Event()
@@ -94,7 +94,7 @@ class BoardState:
 
     @property
     def folio(self) -> IndexedFolio:
-        """Store, opened for reading. It answers from the index as it is, without a look at the folders."""
+        """Store, opened for reading. It is read from the index, without a scan of the folders."""
         with self._lock:
             if self._folio is None:
                 from runfolio.query.store import IndexedFolio  # after the first answer, since it takes 0.1 s
@@ -127,12 +127,13 @@ class BoardState:
         return self.runs([key_of(key)])[0]
 
     def wait_for_runs(self) -> None:
-        """Wait until a new index has runs, or until the first look at the folders has ended, but only for seconds."""
+        """Wait for at most a few seconds until a new index has runs, or until the first scan of the folders has
+        ended."""
         if not self.is_scanned and not self.generation:
             self._has_runs.wait(_FIRST_RUNS_S)
 
     def publish(self, *, has_news: bool = False) -> None:
-        """Start a new generation if runs changed in the index since the last one, or if there is other news."""
+        """Start a new generation if runs changed in the index since the last generation, or if other data changed."""
         with self._publishing:
             earlier, self._sightings = self._sightings, self.folio.read_index(_read_sightings)
             runs = earlier.keys() | self._sightings.keys()
@@ -143,7 +144,7 @@ class BoardState:
                 self.events.note_changed(changed)
 
     def scan(self) -> bool:
-        """Bring the index up to date with all folders, and return whether the list of problems changed."""
+        """Update the index from all folders, and return whether the list of problems changed."""
         folio = self.folio
         with self._scanning:
             if exists := folio.store.is_dir():
@@ -154,7 +155,7 @@ class BoardState:
         return is_news
 
     def scan_runs(self, run_paths: Collection[str]) -> None:
-        """Bring the index up to date for the runs that a request changed, and publish them."""
+        """Update the index for the runs that a request changed, and publish them."""
         has_lock = self._scanning.acquire(timeout=_SCAN_WAIT_S)
         try:
             self.folio.scan_runs(run_paths)
@@ -164,7 +165,7 @@ class BoardState:
         self.publish()
 
     def progress_of(self, key: int) -> Progress:
-        """Return the progress of a running run as of the last look at its files."""
+        """Return the progress of a running run, as of the last scan of its files."""
         return self.progress.get(key, _UNKNOWN)
 
     def once(self, name: Hashable, compute: Callable[[], Result]) -> Result:

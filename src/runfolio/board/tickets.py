@@ -1,4 +1,4 @@
-"""`/api/ticket`: a word with which a browser opens the board once."""
+"""`/api/ticket`: a ticket that opens the board once in a browser."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from runfolio.board.state import board_of
 
 
 async def ticket(request: Request) -> Response:
-    """Answer `GET /api/ticket`. The answer names the server, so that a later start can recognise it."""
+    """Answer `GET /api/ticket`. The answer contains the id of the server, so that a later start can recognise the
+    server."""
     QueryArgs(request, ())
     return json_reply({"instance": board_of(request).instance, "ticket": request.app.state.access.new_ticket()})

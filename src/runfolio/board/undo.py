@@ -16,14 +16,14 @@ _KEPT = 200
 
 
 class UndoHistory:
-    """Latest changes, each with a function that undoes it."""
+    """Latest changes. Each has a function that undoes it."""
 
     def __init__(self) -> None:
         self._changes: OrderedDict[str, Change] = OrderedDict()
         self._lock = threading.Lock()
 
     def add(self, undo: Change) -> str:
-        """Keep a change, and return the word by which a request undoes it."""
+        """Store a change, and return the id that a request passes to undo it."""
         word = secrets.token_urlsafe(12)
         with self._lock:
             self._changes[word] = undo

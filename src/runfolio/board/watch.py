@@ -1,10 +1,11 @@
-"""Thread that looks at the store for all browsers: it brings the index up to date and reports what changed."""
+"""Thread that watches the store for all browsers. It updates the index and reports changes."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
 
 _LOOK_S = 0.5
-"""Seconds between two looks at the files of running runs."""
+"""Seconds between two checks of the files of running runs."""
 _MIN_SCAN_S, _MAX_SCAN_S = 2.0, 60.0
 """Minimum and maximum number of seconds between two scans of the store."""
-_SCAN_SHARE = 0.05
-"""Maximum share of the time that scans may take."""
+_CPU_SHARE, _TIME_SHARE = 0.05, 0.25
+"""Maximum shares of the processor's time and of the time that scans may take."""
 _PUBLISH_S = 1.0
-"""Seconds after which the runs that a long scan has read so far are shown."""
+"""Seconds between two updates with the runs that a long scan has read so far."""
 _GROWING = (METRICS, CONSOLE, MEDIA)
 """Folders of a run that grow while it runs."""
 
 
 class StoreWatcher(threading.Thread):
-    """Thread that looks at the files of a store until it is stopped.
+    """Thread that watches the files of a store until it is stopped.
 
     It only reads the store, so runs never wait for it.
     """
@@ -50,12 +51,12 @@ class StoreWatcher(threading.Thread):
         board.each_new_folder = self._publishing
 
     def stop(self) -> None:
-        """End the thread after its current look."""
+        """End the thread after its current check."""
         self._stop_request.set()
 
     def run(self) -> None:
-        """Look at the store until `stop` is called."""
-        self._board.publish()  # what earlier commands left in the index
+        """Watch the store until `stop` is called."""
+        self._board.publish()  # earlier commands may have left these runs in the index
         while not self._stop_request.is_set():
             try:
                 self._look()
@@ -71,17 +72,17 @@ class StoreWatcher(threading.Thread):
         self._look_at_running()
 
     def _scan(self) -> None:
-        start = steady()
+        start, start_cpu = steady(), time.thread_time()
         try:
             has_news = self._board.scan()
             self._note_running()
             self._board.publish(has_news=has_news)
         finally:
-            duration = steady() - start
-            self._next_scan = steady() + min(max(duration / _SCAN_SHARE, _MIN_SCAN_S), _MAX_SCAN_S)
+            pause_s = max((steady() - start) / _TIME_SHARE, (time.thread_time() - start_cpu) / _CPU_SHARE)
+            self._next_scan = steady() + min(max(pause_s, _MIN_SCAN_S), _MAX_SCAN_S)
 
     def _publishing(self, folders: list[str]) -> Iterator[str]:
-        """Yield the folders to read, and publish every second what was read so far."""
+        """Yield the folders to read, and publish the runs that were read so far every second."""
         for folder in folders:
             if self._stop_request.is_set():
                 return
@@ -91,7 +92,7 @@ class StoreWatcher(threading.Thread):
             yield folder
 
     def _note_running(self) -> None:
-        """Note the folders and the progress of the running runs."""
+        """Store the folders and the progress of the running runs."""
         from runfolio.query.filter.select import select_rows
         from runfolio.query.filter.sql_text import Sql
 

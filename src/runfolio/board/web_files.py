@@ -27,9 +27,9 @@ _TYPES = {
     ".json": "application/json",
     ".txt": "text/plain; charset=utf-8",
 }
-"""Files with another suffix are not served."""
+"""Files with other suffixes are not served."""
 _FIRST = ("main.js", "pages/experiment/page.js")
-"""Modules of the first page. Links in the shell make the browser load all that they import at once."""
+"""Modules of the first page. Links in the shell make the browser load all imported modules at once."""
 _IMPORT = re.compile(r"""^\s*(?:import|export)\b(?:[^'"();]*?\bfrom)?\s*["']([^"']+)["']""", re.MULTILINE)
 _IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
 _POLICY = (
@@ -77,12 +77,12 @@ class WebFiles:
         shell = self._shells["./" if request.scope["path"].count("/") == 1 else "../"]
         headers = {**ALWAYS_ASK, "Content-Security-Policy": shell.policy, "ETag": shell.tag}
         if is_current(request, shell.tag):
-            # Browsers replace the stored headers by these, so the policy must be among them.
+            # Browsers replace the stored headers with these headers, so the policy must be one of them.
             return Response(status_code=304, headers=headers)
         return Response(shell.content, media_type="text/html", headers=headers)
 
     def file(self, digest: str, name: str) -> Response:
-        """Return a file. Its address contains the digest of all files, so browsers keep it for ever.
+        """Return a file. Its address contains the digest of all files, so browsers may cache it permanently.
 
         Raises:
             RefusedRequest: There is no such file.

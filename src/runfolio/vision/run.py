@@ -13,8 +13,8 @@ import torch
 
 import runfolio
 from runfolio.errors import ConfigError, NotFound
-from runfolio.query.recorded_command import continue_command
 from runfolio.record.checkpoints.manifests import LAST, pruned_names, read_intact
+from runfolio.record.continue_command import continue_command
 from runfolio.settings import build, fields_of
 from runfolio.tracking.checkpointing.seeding import deterministic_algorithms
 from runfolio.vision.continuing.fork import Fork
@@ -228,7 +228,7 @@ def _recorded_settings(recorded: RecordedRun, checkpoint: Checkpoint | None) -> 
         raise ConfigError(f"{label} is a learning rate range test; `runfolio train --find-lr` starts a new one")
     names = {field.name for field in fields_of(TrainSettings)}
     if (recorded.config.keys() != names) if checkpoint is None else (checkpoint.loader != LOADER):
-        command = continue_command(recorded)
+        command = continue_command(recorded.folder, recorded.document)
         own_script = f": `{command}`" if command else f", with runfolio.init(resume={recorded.id!r})"
         raise ConfigError(f"{label} was not made by `runfolio train`; resume it in the script that made it{own_script}")
     if recorded.state == "finished":

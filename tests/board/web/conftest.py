@@ -1,4 +1,4 @@
-"""Fixtures of the web app's tests: a browser, a server that all tests read from, and pages that check themselves."""
+"""Fixtures of the web app's tests: a browser, and pages that check themselves."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, sync_playwright
 
-from ..conftest import Board, start_board
+from ..conftest import Board
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -34,6 +34,7 @@ _REPORT_VIOLATIONS = """
 """
 
 OpenPage = Callable[..., Page]
+Theme = Literal["light", "dark"]
 
 
 @pytest.fixture(scope="session")
@@ -47,17 +48,6 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium
         chromium.close()
-
-
-@pytest.fixture(scope="session")
-def reading_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    """Start one server on `recorded_store` for all tests that change nothing."""
-    folder = tmp_path_factory.mktemp("reading_board")
-    env = {**os.environ, "RUNFOLIO_CACHE": str(folder / "cache")}
-    board = start_board(recorded_store, folder / "output.txt", env=env)
-    yield board
-    board.process.terminate()
-    board.process.wait(10)
 
 
 class CheckedPage:
@@ -105,8 +95,8 @@ def region(page: Page, name: str) -> Locator:
 
 
 @pytest.fixture
-def open_page(browser: Browser, reading_board: Board) -> Iterator[OpenPage]:
-    """Open pages of a board: `open_page("/e/digits", width=400, theme="dark", board=board)`.
+def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
+    """Open pages: `open_page("/e/digits", width=400, theme="dark")` of `shared_board`, or of another board.
 
     When the test ends, each page is checked by `CheckedPage.check`. A test that provokes errors passes parts of their
     texts as `expected_errors`.
@@ -117,21 +107,22 @@ def open_page(browser: Browser, reading_board: Board) -> Iterator[OpenPage]:
     def start(
         path: str = "/",
         width: int = WIDE,
-        theme: str = "light",
-        board: Board = reading_board,
+        theme: Theme = "light",
+        board: Board | None = None,
         expected_errors: tuple[str, ...] = (),
         context: BrowserContext | None = None,
     ) -> Page:
+        shown: Board = board or request.getfixturevalue("shared_board")
         if context is None:
             context = browser.new_context(
                 viewport={"width": width, "height": HEIGHT},
-                color_scheme=theme,  # type: ignore[arg-type]
-                base_url=board.url,
+                color_scheme=theme,
+                base_url=shown.url,
                 reduced_motion="reduce",
             )
             contexts.append(context)
-            context.request.get(board.link)
-        checked = CheckedPage(context, board)
+            context.request.get(shown.link)
+        checked = CheckedPage(context, shown)
         checked.expected_errors.extend(expected_errors)
         pages.append(checked)
         checked.page.goto(path)

@@ -33,11 +33,11 @@ def chart(page: Page, quantity: str) -> Locator:
 
 def plot_box(page: Page, quantity: str) -> dict[str, float]:
     """Return the place of a plot on the page, without its axes."""
-    chart(page, quantity)
+    chart(page, quantity).scroll_into_view_if_needed()
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     box = panel(page, quantity).locator(".u-over").bounding_box()
     assert box is not None
-    return dict(box)
+    return {"x": box["x"], "y": box["y"], "width": box["width"], "height": box["height"]}
 
 
 def drag(page: Page, quantity: str, start: float, end: float) -> None:
@@ -223,26 +223,6 @@ def test_full_screen_and_wide_panels(open_page: OpenPage) -> None:
     page.keyboard.press("Escape")
     panel(page, "loss").get_by_role("button", name="Wide loss").click()
     page.wait_for_function("() => document.querySelector('[data-panel=loss] .u-over').clientWidth > 1000")
-
-
-def test_what_is_seen_can_be_saved(open_page: OpenPage) -> None:
-    page = open_page(f"{CURVES}&from=50&to=100&smooth=0.6")
-    chart(page, "loss")
-    panel(page, "loss").get_by_role("button", name="Save loss").click()
-
-    for kind in ("CSV", "SVG", "PDF", "PNG"):
-        link = panel(page, "loss").get_by_role("link", name=kind)
-        query = parse_qs(urlsplit(link.get_attribute("href") or "").query)
-        assert [query[key] for key in ("from", "to", "smooth", "metrics")] == [
-            ["50"],
-            ["100"],
-            ["0.6"],
-            ["train/loss,val/loss"],
-        ]
-    with page.expect_download() as download:
-        panel(page, "loss").get_by_role("link", name="CSV").click()
-    assert download.value.suggested_filename == "loss.csv"
-    expect(panel(page, "loss").get_by_label("plot command")).to_contain_text("runfolio plot")
 
 
 def test_live_points_extend_the_lines_and_keep_the_zoom(

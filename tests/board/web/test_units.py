@@ -22,10 +22,10 @@ _RUN = """async (address) => {
 
 
 @pytest.fixture(scope="module")
-def modules(browser: Browser, reading_board: Board) -> Page:
+def modules(browser: Browser, shared_board: Board) -> Page:
     """Page on which the unit tests are served beside the app's modules, as `/web/HASH/units/NAME.js`."""
-    context = browser.new_context(base_url=reading_board.url)
-    context.request.get(reading_board.link)
+    context = browser.new_context(base_url=shared_board.url)
+    context.request.get(shared_board.link)
     page = context.new_page()
     page.route(re.compile(r"/web/\w+/units/"), _serve)
     page.goto("/trash")

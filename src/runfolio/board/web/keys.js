@@ -1,7 +1,7 @@
 // @ts-check
 /** Keyboard shortcuts: what they do, where they are active, and the list of those active now. */
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 const SEQUENCE_TIME = 1200;
 
@@ -35,7 +35,8 @@ export function bind(scope, keys, { modal = false } = {}) {
  * @param {unknown[]} [inputs] values that the shortcuts use and that are not signals
  */
 export function useKeys(scope, keys, options, inputs = []) {
-  useEffect(() => bind(scope, keys, options), inputs);
+  // Bound before the first paint: what is seen can be used.
+  useLayoutEffect(() => bind(scope, keys, options), inputs);
 }
 
 /** Listen to the keyboard. */

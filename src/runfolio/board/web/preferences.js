@@ -59,7 +59,7 @@ export const themeChoice = preference("theme", "system");
 export const density = preference("density", "normal");
 export const railFolded = preference("rail", false);
 /** Share of the height that the charts take in the split layout. */
-export const splitShare = preference("split", 0.46);
+export const splitShare = preference("split", 0.49);
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const systemTheme = signal(dark.matches ? "dark" : "light");

@@ -23,7 +23,6 @@ from runfolio.query.explain.left_out import left_out_sentences
 from runfolio.query.explain.recorded_settings import Setting, recorded_settings
 from runfolio.query.explain.run_end import exit_code, last_output
 from runfolio.query.frames.points import rank_metrics
-from runfolio.query.recorded_command import continue_command
 from runfolio.record.base.flat_names import flatten
 from runfolio.record.base.layout import ANSWERS, ARTIFACTS, CHECKPOINTS, event_files
 from runfolio.record.base.plurals import counted
@@ -32,6 +31,7 @@ from runfolio.record.base.run_document import TEST
 from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints.retention import STEP
 from runfolio.record.content import media
+from runfolio.record.continue_command import continue_command
 from runfolio.record.points.metric_summary import PER_PARAMETER, listed_metrics
 from runfolio.vision.settings import LOADER
 
@@ -217,8 +217,8 @@ def _print_continuation(run: RecordedRun) -> None:
     elif saved[-1].loader == LOADER:
         print_line(f"runfolio resume {run.id}")
     else:
-        command = continue_command(run) or f"Call runfolio.init(resume={run.id!r}) in the script that made it."
-        print_line(command)
+        command = continue_command(run.folder, run.document)
+        print_line(command or f"Call runfolio.init(resume={run.id!r}) in the script that made it.")
         print_line("The script must load the checkpoint with `run.restore` if `run.resumed` is true.")
 
 

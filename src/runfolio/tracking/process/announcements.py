@@ -10,6 +10,7 @@ from pathlib import Path
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.base.visible_text import visible_line
 from runfolio.record.checkpoints import manifests
+from runfolio.record.continue_command import continue_command
 
 QUIET = "RUNFOLIO_QUIET"
 _OFF = ("", "0", "false", "no", "off")
@@ -25,8 +26,15 @@ def print_end(folder: Path, document: RunDocument) -> None:
     """Print how a run ended and how to resume it, unless the run finished."""
     state = document.status.state
     if state not in (RUNNING, "finished"):
-        hint = f'; resume="{document.id}"' if manifests.names(folder) else ""
-        _print(f"{_label(document)} {state}{hint}")
+        _print(f"{_label(document)} {state}{_continue_hint(folder, document)}")
+
+
+def _continue_hint(folder: Path, document: RunDocument) -> str:
+    """Return how to continue the run; empty if it has no checkpoint."""
+    if not manifests.names(folder):
+        return ""
+    command = continue_command(folder, document)
+    return f"; continue it with: {command}" if command else f'; continue it with runfolio.init(resume="{document.id}")'
 
 
 def _label(document: RunDocument) -> str:

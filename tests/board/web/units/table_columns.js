@@ -34,7 +34,7 @@ export const tests = {
   "one change of the columns leaves the others as they were"() {
     const entries = ["name~p", "state", "params.lr", "@why"];
     const now = () => tableColumns(entries, REPLY);
-    equal(changed(now(), { add: "val/acc.last" }), ["name~p", "state", "params.lr", "val/acc.last", "@why"]);
+    equal(changed(now(), { add: "val/acc.last" }), ["name~p", "state", "val/acc.last", "params.lr", "@why"]);
     equal(changed(now(), { remove: "state" }), ["name~p", "params.lr", "@why"]);
     equal(changed(now(), { move: ["params.lr", -1] }), ["name~p", "params.lr", "state", "@why"]);
     equal(changed(now(), { width: ["params.lr", 150.4] }), ["name~p", "state", "params.lr~150", "@why"]);

@@ -4,7 +4,8 @@ import { useState } from "preact/hooks";
 import { Button } from "../parts/button.js";
 import { Field } from "../parts/field.js";
 import { html } from "../parts/html.js";
-import { Menu, MenuItem } from "../parts/menu.js";
+import { Menu } from "../parts/menu.js";
+import { ChoiceMenu } from "./choice_menu.js";
 import { ExportMenu } from "./export_menu.js";
 import { SmoothingSlider } from "./smoothing.js";
 
@@ -43,18 +44,14 @@ export function PanelHeader({ title, splits, settings, change, xChoices, xName, 
   const { smooth, log, ylim, size } = settings;
   const dashes = splits.map((split) => /** @type {Record<string, string>} */ (DASH_WORDS)[split ?? ""]).filter(Boolean);
   return html`<header class="panel-head">
-    <h3 class="panel-name"><span class="panel-title one-line" title=${title}>${title}</span>${dashes.length > 1 && html`<span class="panel-dashes soft">${dashes.join(", ")}</span>`}</h3>
+    <h3 class="panel-name"><span class="panel-title one-line" title=${title}>${title}</span>${dashes.length > 1 && html`<span class="panel-dashes soft one-line">${dashes.join(", ")}</span>`}</h3>
     <div class="panel-controls" role="group" aria-label=${`Settings of ${title}`}>
-      <${Menu} label=${xName} title=${`x axis of ${title}`} align="right">
-        ${(/** @type {() => void} */ close) => choices(xChoices, xName, (value) => change({ x: value }), close)}
-      </${Menu}>
-      <${Menu} label=${smooth ? `smoothed ${smooth}` : "raw"} title=${`Smoothing of ${title}`} align="right">
+      <${ChoiceMenu} class="is-set" label=${xName} title=${`x axis of ${title}`} align="right" options=${xChoices} value=${xName} choose=${(/** @type {string} */ value) => change({ x: value })} />
+      <${Menu} class=${smooth ? "is-set" : ""} label=${smooth ? `smoothed ${smooth}` : "raw"} title=${`Smoothing of ${title}`} align="right">
         <div class="panel-form"><${SmoothingSlider} value=${smooth} change=${(/** @type {number} */ value) => change({ smooth: value })} explained /></div>
       </${Menu}>
-      <${Menu} label=${textOf(LOG_CHOICES, log)} title=${`Scale of the axes of ${title}`} align="right">
-        ${(/** @type {() => void} */ close) => choices(LOG_CHOICES, log, (value) => change({ log: value }), close)}
-      </${Menu}>
-      <${Menu} label=${ylim ? limitsText(ylim) : "limits"} title=${`Limits of y of ${title}`} align="right">
+      <${ChoiceMenu} class=${log ? "is-set" : ""} label=${logText(log)} title=${`Scale of the axes of ${title}`} align="right" options=${LOG_CHOICES} value=${log} choose=${(/** @type {string} */ value) => change({ log: value })} />
+      <${Menu} class=${ylim ? "is-set" : ""} label=${ylim ? limitsText(ylim) : "limits"} title=${`Limits of y of ${title}`} align="right">
         ${(/** @type {() => void} */ close) => html`<${Limits} ylim=${ylim} change=${change} close=${close} />`}
       </${Menu}>
       <${Button} quiet class="panel-size" aria-pressed=${size === "wide"} aria-label=${`Wide ${title}`} onClick=${() => change({ size: size ? "" : "wide" })}>${size ? "narrow" : "wide"}</${Button}>
@@ -64,25 +61,9 @@ export function PanelHeader({ title, splits, settings, change, xChoices, xName, 
   </header>`;
 }
 
-/** @param {[string, string][]} options @param {string} value */
-function textOf(options, value) {
-  return options.find(([option]) => option === value)?.[1] ?? value;
-}
-
-/**
- * @param {[string, string][]} options
- * @param {string} value
- * @param {(value: string) => void} choose
- * @param {() => void} close
- */
-function choices(options, value, choose, close) {
-  const pick = (/** @type {string} */ option) => () => {
-    choose(option);
-    close();
-  };
-  return options.map(
-    ([option, text]) => html`<${MenuItem} key=${option} chosen=${option === value} onClick=${pick(option)}>${text}</${MenuItem}>`,
-  );
+/** @param {string} log */
+export function logText(log) {
+  return LOG_CHOICES.find(([value]) => value === log)?.[1] ?? "";
 }
 
 /** @param {[number | null, number | null]} ylim */

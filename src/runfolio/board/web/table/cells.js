@@ -13,7 +13,6 @@ import { Interval } from "./interval.js";
  * @typedef {object} Scale Parts of the first reply that all rows share.
  * @property {[number, number] | null} axis
  * @property {[number, number] | null} band
- * @property {string} heading Heading of the main metric, such as `val/acc best`.
  * @property {string} aggregate Kind of its values, such as `best`.
  * @property {Record<string, (value: any) => string>} formats Formats of the columns of numbers, by name.
  */
@@ -29,8 +28,8 @@ import { Interval } from "./interval.js";
 
 /** Marks after a figure, in words. */
 export const MARKS = {
-  "=": "cannot be distinguished from the best run",
-  "!": "was measured on other data than the best run",
+  "=": "cannot be distinguished from the best",
+  "!": "was measured on other data than the best",
   "~": "was measured on another share or split of the data",
   "?": "was perhaps measured on other data: a run did not record its data",
 };
@@ -49,7 +48,7 @@ const CELLS = {
     (row.tags ?? []).map(
       (/** @type {string} */ tag) => html`<button type="button" class="tag-filter" tabindex="-1" key=${tag} title=${`Only runs with the tag ${tag}`} onClick=${() => filterBy(tagCondition(tag))}><${Tag} name=${tag} /></button>`,
     ),
-  at: (row, column, { atStep }) => number(atStep?.[column.heading] ?? null),
+  at: (row, column, { atStep, scale }) => (scale.formats[column.name] ?? number)(atStep?.[column.heading] ?? null),
 };
 
 /**

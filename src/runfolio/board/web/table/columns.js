@@ -25,8 +25,9 @@
  */
 
 /** @typedef {{name: string, width: number | null, pinned: boolean}} Entry */
+/** @typedef {{heading: string, kind: string, natural: number}} Look */
 
-/** Columns whose values are in the fields of every reply, so the server is not asked for them. */
+/** Columns whose values are in the fields of every reply, so the server is not asked for them. @type {Record<string, Look>} */
 const FIELDS = {
   name: { heading: "Run", kind: "name", natural: 224 },
   state: { heading: "State", kind: "state", natural: 108 },
@@ -34,12 +35,13 @@ const FIELDS = {
   experiment: { heading: "Experiment", kind: "text", natural: 136 },
   created: { heading: "Created", kind: "time", natural: 116 },
   duration_s: { heading: "Duration", kind: "duration", natural: 108 },
-  tags: { heading: "Tags", kind: "tags", natural: 148 },
+  tags: { heading: "Tags", kind: "tags", natural: 172 },
   notes: { heading: "Note", kind: "text", natural: 220 },
   archived: { heading: "Archived", kind: "boolean", natural: 96 },
   series: { heading: "Series", kind: "text", natural: 136 },
   lineage: { heading: "Lineage", kind: "text", natural: 136 },
 };
+/** @type {Record<string, Look>} */
 const SPECIAL = {
   "@value": { heading: "", kind: "value", natural: 108 },
   "@interval": { heading: "95 % interval", kind: "interval", natural: 184 },
@@ -62,6 +64,7 @@ export function headingOf(name, heading) {
 /** Order of the ranking, which is the order of a table that is not sorted otherwise. */
 export const RANK = "rank";
 const UNSORTABLE = new Set(["tags", "lineage", "archived"]);
+/** @type {Record<string, number>} */
 const NATURAL = { number: 76, boolean: 72, time: 112, text: 112, mixed: 96 };
 const NARROWEST = 48;
 const WIDEST = 800;
@@ -161,9 +164,9 @@ function defaults(reply) {
     reply.metric ? "@value" : "",
     reply.band || reply.fields?.low?.some((low) => low !== null) ? "@interval" : "",
     reply.sparks?.some(Boolean) ? "@spark" : "",
+    reply.fields?.notes?.some(Boolean) ? "notes" : "",
     ...(reply.columns ?? []).map(({ name }) => name),
     "duration_s",
-    reply.fields?.notes?.some(Boolean) ? "notes" : "",
     "@why",
   ];
   return names.filter(Boolean).map((name) => ({ name, width: null, pinned: name === "name" }));
@@ -185,7 +188,7 @@ function ofField(name, pinned, reply) {
 function fromReply(name, pinned, reply) {
   if (name === "@why" && !reply.groups) return { ...column(name, SPECIAL[name], pinned), sort: "reason" };
   if (name in SPECIAL && !reply.metric) return null;
-  if (name === "@value") return { ...column(name, { ...SPECIAL[name], heading: reply.metric }, pinned, reply.groups ? null : RANK), metric: reply.metric ?? null };
+  if (name === "@value") return { ...column(name, { ...SPECIAL[name], heading: reply.metric ?? "" }, pinned, reply.groups ? null : RANK), metric: reply.metric ?? null };
   if (name in SPECIAL) return column(name, SPECIAL[name], pinned, null);
   const { heading = name, kind = "mixed" } = reply.columns?.find((other) => other.name === name) ?? {};
   const [metric = null, aggregate = null] = aggregateOf(name) ?? [];
@@ -199,7 +202,7 @@ function atStep(metric) {
 
 /**
  * @param {string} name
- * @param {{heading: string | null | undefined, kind: string, natural: number}} look
+ * @param {Look} look
  * @param {boolean} pinned
  * @param {string | null} [sort]
  * @returns {Column}
@@ -210,10 +213,10 @@ function column(name, look, pinned, sort = UNSORTABLE.has(name) ? null : name) {
   return { name, heading, kind: look.kind, natural, width: natural, pinned, sort, metric: null, aggregate: null };
 }
 
-/** Insert a new column before the reason of the end, which is long and therefore last. */
-function insert(/** @type {Entry[]} */ entries, /** @type {string} */ name) {
-  const why = entries.findIndex((entry) => entry.name === "@why");
-  entries.splice(why < 0 ? entries.length : why, 0, { name, width: null, pinned: false });
+/** Insert a new column after the main figure, where it is seen. @param {Entry[]} entries @param {string} name */
+function insert(entries, name) {
+  const figure = entries.findLastIndex((entry) => ["name", "state", "@value", "@interval", "@spark"].includes(entry.name));
+  entries.splice(figure + 1, 0, { name, width: null, pinned: false });
 }
 
 /** @param {Entry[]} entries @param {string} name @param {number} by */

@@ -19,6 +19,7 @@ import { keyword, quotedValue, tokens } from "./filter_text.js";
 /** @typedef {{text: string, detail: string}} Option */
 
 const MOST = 12;
+/** @type {Record<string, string>} */
 const GROUPS = { run: "", params: "setting", metrics: "metric", summary: "result", tags: "tag" };
 const AGGREGATES = {
   best: "best value",
@@ -29,6 +30,7 @@ const AGGREGATES = {
   count: "number of points",
   step: "last step",
 };
+/** @type {Record<string, string>} */
 const OPERATORS = {
   "=": "equals",
   "!=": "differs from",
@@ -42,6 +44,7 @@ const OPERATORS = {
   "IS NULL": "has no value",
   "IS NOT NULL": "has a value",
 };
+/** @type {Record<string, string[]>} */
 const OPERATORS_OF = {
   number: ["<", "<=", ">", ">=", "=", "!=", "BETWEEN", "IS NOT NULL", "IS NULL"],
   time: [">", "<", "BETWEEN", "IS NULL"],

@@ -43,6 +43,7 @@ export function asCsv({ headings, numeric, rows }) {
   }
 }
 
+/** @type {Record<string, string>} */
 const LATEX = {
   "\\": "\\textbackslash{}",
   "~": "\\textasciitilde{}",

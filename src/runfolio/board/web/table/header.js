@@ -84,7 +84,7 @@ function ColumnMenu({ column, place, sort, sortBy, change, close }) {
     close();
     act();
   };
-  const item = (/** @type {string} */ text, /** @type {() => void} */ act, /** @type {boolean | undefined} */ chosen) =>
+  const item = (/** @type {string} */ text, /** @type {() => void} */ act, /** @type {boolean} */ chosen = false) =>
     html`<${MenuItem} key=${text} chosen=${chosen} onClick=${then(act)}>${text}</${MenuItem}>`;
   const { name, width, pinned } = column;
   return html`<${Popover} label=${`Column ${column.heading}`} place=${place} close=${close}>

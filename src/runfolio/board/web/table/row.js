@@ -3,10 +3,10 @@
 import { useComputed } from "@preact/signals";
 import { css } from "../colours.js";
 import { html } from "../parts/html.js";
+import { Middle } from "../parts/middle.js";
 import { cell, distinction } from "./cells.js";
 import { isNumeric } from "./header.js";
 
-const TAIL = 10;
 const STATE = /** @type {any} */ ({ kind: "state", name: "state" });
 
 /**
@@ -53,9 +53,8 @@ export function Row({ row, index, columns, lefts, before, after, pinned, first, 
     role="row"
     aria-rowindex=${index + 2}
     aria-selected=${selected.value}
-    aria-expanded=${row.members ? opened : undefined}
     class=${`${css(colour)} ${cursor.value < 0 ? "" : "cursor"} ${hovered.value ? "hovered" : ""} ${row.members ? "group" : ""} ${row.child ? "child" : ""} ${row.archived ? "archived" : ""}`}
-    onPointerEnter=${() => (shared.hovered.value = row.members ? null : row.key)}
+    onPointerEnter=${() => (shared.hovered.value = row.key)}
     onPointerLeave=${() => (shared.hovered.value = null)}
     onClick=${(/** @type {any} */ event) => !event.target.closest("a, button, input, label") && shared.select(index, null, event)}
   >
@@ -76,7 +75,8 @@ function NameCell({ row, index, shared, selected, opened, narrow, context }) {
   if (row.members) {
     return html`<div class="name-cell">
       ${check}
-      <button type="button" class="fold" tabindex="-1" aria-label=${`${opened ? "Close" : "Open"} ${name}`} onClick=${() => shared.open(index)}>${opened ? "▾" : "▸"}</button>
+      <button type="button" class="fold" tabindex="-1" aria-expanded=${opened} aria-label=${`${opened ? "Close" : "Open"} ${name}`} onClick=${() => shared.open(index)}>${opened ? "▾" : "▸"}</button>
+      <span class="swatch of-group" aria-hidden="true"></span>
       <${Middle} text=${name} />
     </div>`;
   }
@@ -97,15 +97,6 @@ function NameCell({ row, index, shared, selected, opened, narrow, context }) {
         </button>`
       : html`<a class="name" tabindex="-1" href=${shared.href(row.key)} title=${name}><${Middle} text=${name} /></a>`}
   </div>`;
-}
-
-/**
- * Text on one line that loses its middle where space is short, because names of runs differ at their ends.
- * @param {{text: string}} props
- */
-export function Middle({ text }) {
-  const cut = text.length > TAIL * 2 ? text.length - TAIL : text.length;
-  return html`<span class="middle"><span class="middle-head">${text.slice(0, cut)}</span><span class="middle-tail">${text.slice(cut)}</span></span>`;
 }
 
 /** @param {number} first @param {number} end */

@@ -141,5 +141,5 @@ export function rowsOf(reply) {
 
 /** @param {any} group @returns {Row} */
 function groupRow(group) {
-  return { ...group, key: `group ${group.where}`, members: group.keys, name: group.label, value: group.mean, cells: group.values, spark: null };
+  return { ...group, key: `group:${group.label}`, members: group.keys, name: group.label, value: group.mean, cells: group.values, spark: null };
 }

@@ -22,6 +22,7 @@ import { useViewport } from "./viewport.js";
  * @property {import("./row.js").Shared} shared
  * @property {(index: number) => boolean} isOpened True if the group at a place is opened.
  * @property {boolean} narrow
+ * @property {boolean} busy True while other rows are loaded.
  * @property {string} label
  * @property {{current: HTMLElement | null}} scroller
  * @property {(event: KeyboardEvent) => void} onKeyDown
@@ -42,6 +43,10 @@ export function Table(props) {
   const cut = useStable({ pinned, first: part.first, end: part.end, before: part.before, after: part.after });
   const shape = useStable(lefts);
   useLayoutEffect(() => want(rows.first, rows.end), [rows.first, rows.end, total, version]);
+  const { cursor } = shared.selection.value;
+  const column = shared.activeColumn.value;
+  const isColumnDrawn = column < pinned || (column >= pinned + part.first && column < pinned + part.end);
+  const isActiveDrawn = cursor >= rows.first && cursor < rows.end && isColumnDrawn && rowAt(cursor) !== null;
   const shown = [...columns.slice(0, pinned), ...loose.slice(part.first, part.end)];
   return html`<div class="table-scroll" ref=${scroller}>
     <table
@@ -52,7 +57,8 @@ export function Table(props) {
       aria-rowcount=${total + 1}
       aria-colcount=${columns.length}
       aria-multiselectable="true"
-      aria-activedescendant=${shared.selection.value.cursor < 0 ? undefined : "active-cell"}
+      aria-busy=${props.busy}
+      aria-activedescendant=${isActiveDrawn ? "active-cell" : undefined}
       style=${{ width: `${sum(columns)}px` }}
       onKeyDown=${props.onKeyDown}
     >

@@ -1,13 +1,13 @@
 // @ts-check
 /** Tool bar above the charts: search, x, smoothing and scales of all panels, and which runs are drawn. */
-import { LOG_CHOICES } from "../../charts/panel_header.js";
+import { ChoiceMenu } from "../../charts/choice_menu.js";
+import { LOG_CHOICES, logText } from "../../charts/panel_header.js";
 import { SmoothingSlider } from "../../charts/smoothing.js";
 import { COLOURS } from "../../colours.js";
 import { integer } from "../../format.js";
 import { Button } from "../../parts/button.js";
 import { Field } from "../../parts/field.js";
 import { html } from "../../parts/html.js";
-import { Menu, MenuItem } from "../../parts/menu.js";
 import { Segmented } from "../../parts/segmented.js";
 import { patch, view } from "../../url.js";
 import { drawn, pinned, runs } from "./state.js";
@@ -33,44 +33,17 @@ export function xChoicesOf(columns) {
 
 /** @param {{search: import("@preact/signals").Signal<string>, x: string, columns: any[]}} props */
 export function ChartToolbar({ search, x, columns }) {
+  const metrics = xChoicesOf(columns).slice(X_CHOICES.length);
+  const log = view.log.value;
   const choose = (/** @type {string} */ value) => patch({ x: value, from: null, to: null, at: null });
   return html`<div class="chart-toolbar" role="toolbar" aria-label="Charts">
     <${Field} label="Find a chart" labelHidden type="search" class="chart-search" placeholder="Find a chart" value=${search.value} input=${(/** @type {string} */ text) => (search.value = text)} />
     <${Segmented} label="x axis" options=${X_CHOICES} value=${x} choose=${choose} />
-    <${OtherX} x=${x} choices=${xChoicesOf(columns).slice(X_CHOICES.length)} choose=${choose} />
+    <${ChoiceMenu} label=${metrics.some(([name]) => name === x) ? `over ${x}` : "other x"} title="Metric on the x axis" options=${metrics} value=${x} choose=${choose} />
     <${SmoothingSlider} value=${view.smooth.value} change=${(/** @type {number} */ smooth) => patch({ smooth }, { replace: true })} />
-    <${Scale} />
+    <${ChoiceMenu} label=${logText(log).replace("linear", "linear axes")} title="Scale of the axes" options=${LOG_CHOICES} value=${log} choose=${(/** @type {string} */ value) => patch({ log: value })} />
     <${DrawnRuns} />
   </div>`;
-}
-
-/** @param {{x: string, choices: [string, string][], choose: (value: string) => void}} props */
-function OtherX({ x, choices, choose }) {
-  const isOther = choices.some(([value]) => value === x);
-  return html`<${Menu} label=${isOther ? `over ${x}` : "other x"} title="Metric on the x axis">
-    ${(/** @type {() => void} */ close) =>
-      choices.map(([value, text]) => {
-        const pick = () => {
-          choose(value);
-          close();
-        };
-        return html`<${MenuItem} key=${value} chosen=${value === x} onClick=${pick}>${text}</${MenuItem}>`;
-      })}
-  </${Menu}>`;
-}
-
-function Scale() {
-  const text = LOG_CHOICES.find(([value]) => value === view.log.value)?.[1].replace("linear", "linear axes");
-  return html`<${Menu} label=${text} title="Scale of the axes">
-    ${(/** @type {() => void} */ close) =>
-      LOG_CHOICES.map(([value, name]) => {
-        const pick = () => {
-          patch({ log: value });
-          close();
-        };
-        return html`<${MenuItem} key=${value} chosen=${value === view.log.value} onClick=${pick}>${name}</${MenuItem}>`;
-      })}
-  </${Menu}>`;
 }
 
 /** Sentence that says which runs are drawn, and in colour. */

@@ -54,7 +54,7 @@ function Head({ name }) {
 function Sentence() {
   const data = runs.data.value;
   if (!data) return html`<p class="sentence soft">${runs.loading.value ? "Loading the runs …" : " "}</p>`;
-  return html`<p class=${`sentence text ${runs.stale.value ? "stale" : ""}`} aria-live="polite">
+  return html`<p class="sentence text" aria-live="polite">
     ${data.sentence.map((/** @type {[string, boolean]} */ [text, isStrong]) => (isStrong ? html`<strong>${text}</strong>` : text))}
   </p>`;
 }

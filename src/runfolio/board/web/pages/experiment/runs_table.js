@@ -27,6 +27,7 @@ import { archive, onGridKey, open, pointAt, selectTo, startEdit, toggle, useTabl
 import { activeColumn, columns, isOpened, question, rowAt, rows, scale, selection, total, want } from "./table_state.js";
 import { CopyMenu, Toolbar, changeColumns } from "./table_toolbar.js";
 
+/** Height of a row in pixels, by density. @type {Record<string, number>} */
 const HEIGHTS = { normal: 30, compact: 24, narrow: 48 };
 
 /** What all rows share; rows are drawn again only when a signal in it changes for them. */
@@ -36,7 +37,7 @@ const shared = {
   activeColumn,
   drawn: computed(() => new Set(drawn.value)),
   atStep: computed(() => pinned.value?.values ?? null),
-  colour: (/** @type {string} */ key) => (drawn.value.includes(key) ? colourIndex(key) : -1),
+  colour: (/** @type {string} */ key) => (drawn.value.includes(key) || key.startsWith("group:") ? colourIndex(key) : -1),
   href: (/** @type {string} */ key) => href({ page: "run", run: key, experiment: null }),
   toggleDrawn,
   filterBy: (/** @type {string} */ condition) => patch({ where: and(view.where.value, condition) }),
@@ -61,7 +62,7 @@ export function RunsTable() {
   const error = runs.error.value;
   const isEmpty = reply.total === 0 && view.where.value !== "" && !runs.stale.value;
   const row = editing.value;
-  return html`<div class=${`runs-table ${runs.stale.value ? "stale" : ""} ${selection.value.keys.size ? "selecting" : ""}`}>
+  return html`<div class=${`runs-table ${selection.value.keys.size ? "selecting" : ""}`}>
     ${selection.value.keys.size > 0 ? html`<${Bulk} scroller=${scroller} />` : html`<${Toolbar} narrow=${narrow.value} />`}
     ${error && error.position == null && html`<${Failure} error=${error} retry=${runs.refresh} />`}
     ${isEmpty ? html`<${NoMatch} />` : html`<${Grid} scroller=${scroller} showRow=${setSheet} />`}
@@ -103,6 +104,7 @@ function Grid({ scroller, showRow }) {
     change=${changeColumns}
     shared=${use}
     narrow=${isNarrow}
+    busy=${runs.loading.value}
     selectAll=${!isNarrow && html`<${SelectAll} />`}
     suffixes=${pinned.value && { at: `at ${stepValue(pinned.value.x)}` }}
     onKeyDown=${(/** @type {KeyboardEvent} */ event) => onGridKey(event, scroller)}
@@ -161,5 +163,5 @@ function marksOf(reply) {
 }
 
 function knownTags() {
-  return [...new Set(rows.loaded().flatMap((row) => (row.tags ?? []).map(tagText)))].sort();
+  return [...new Set(rows.loaded().flatMap(({ tags = [] }) => tags))].sort();
 }

@@ -7,6 +7,8 @@ import { asked } from "../../table/columns.js";
 import { view } from "../../url.js";
 
 const FIRST_PAGE = 100;
+/** The same array as long as its keys are the same. @type {string[]} */
+let lastDrawn = [];
 
 /**
  * Return the path of a part of the table that the view asks for.
@@ -29,13 +31,17 @@ export function runsPath(offset, limit, changes = {}) {
   });
 }
 
-/** First rows of the table, with the sentence. */
-export const runs = resource(() => (view.page.value === "experiment" ? runsPath(0, FIRST_PAGE) : null));
+/** First rows of the table, with the sentence. Points of a run in these rows change its figures. */
+export const runs = resource(() => (view.page.value === "experiment" ? runsPath(0, FIRST_PAGE) : null), {
+  follow: ({ runs: changed, points }) => changed === null || changed.size > 0 || [...points].some((key) => runs.data.peek()?.keys?.includes(key)),
+});
 
 /** Keys of the runs whose curves are drawn: those that the view names, or the best eight, and the selected ones. */
 export const drawn = computed(() => {
   const keys = view.show.value.length ? view.show.value : (runs.data.value?.keys ?? []).slice(0, COLOURS);
-  return /** @type {string[]} */ ([...new Set([...keys, ...view.only.value])]);
+  const next = /** @type {string[]} */ ([...new Set([...keys, ...view.only.value])]);
+  if (next.join() !== lastDrawn.join()) lastDrawn = next;
+  return lastDrawn;
 });
 
 /** Key of the run under the pointer, in the table or in a chart. */

@@ -53,24 +53,17 @@ export async function save(changedRows, set) {
 }
 
 /**
- * Move runs to the trash; those that are running stay.
+ * Move runs to the trash; the server refuses those that are running.
  * @param {any[]} chosen
  */
 export async function trash(chosen) {
-  const ended = chosen.filter(({ state }) => state !== "running");
-  const stays = chosen.length - ended.length;
-  const live = stays ? ` ${plural(stays, "running run")} ${stays === 1 ? "stays" : "stay"}.` : "";
-  if (!ended.length) {
-    say(`A running run is not deleted.${live}`, { bad: true });
-    return;
-  }
   try {
-    const { moved } = await post("api/trash", { action: "put", runs: ended.map(({ key }) => key) });
+    const { undo, moved, refused } = await post("api/trash", { action: "put", runs: chosen.map(({ key }) => key) });
     selection.value = replaced(selection.peek(), []);
     refresh();
-    const size = moved.reduce((/** @type {number} */ sum, /** @type {any} */ entry) => sum + (entry.bytes ?? 0), 0);
-    const undo = () => post("api/trash", { action: "restore", runs: moved.map((/** @type {any} */ entry) => entry.id) }).then(refresh);
-    say(`Moved ${nameOf(ended, moved.length)} to the trash${size ? ` (${bytes(size)})` : ""}.${live}`, { undo });
+    const left = refused.length ? ` ${plural(refused.length, "running run")} stayed.` : "";
+    const size = moved.reduce((/** @type {number} */ sum, /** @type {any} */ entry) => sum + entry.bytes, 0);
+    say(`Moved ${nameOf(chosen, moved.length)} to the trash (${bytes(size)}).${left}`, { undo: () => post("api/undo", { undo }).then(refresh) });
   } catch (error) {
     sayError(/** @type {any} */ (error));
   }
@@ -140,5 +133,5 @@ function described(set) {
 
 /** @param {any[]} chosen @param {number} count */
 function nameOf(chosen, count) {
-  return chosen.length === 1 ? chosen[0].name || chosen[0].label || "one run" : plural(count, "run");
+  return chosen.length === 1 && count === 1 ? chosen[0].name || chosen[0].label || "one run" : plural(count, "run");
 }

@@ -19,7 +19,7 @@ const MOST_AT_STEP = 4;
 export const rows = new Rows((offset, limit, abort) => get(runsPath(offset, limit), { signal: abort }));
 
 /** @type {import("@preact/signals").Signal<import("../../table/selection.js").Selection>} */
-export const selection = signal(NOTHING);
+export const selection = signal(replaced(NOTHING, view.only.peek()));
 
 /** Column with the cursor. */
 export const activeColumn = signal(0);
@@ -33,17 +33,15 @@ export const question = signal(0);
 /** Columns of the table, in their order. */
 export const columns = computed(() => {
   const reply = runs.data.value ?? {};
-  const atMetrics = [...new Set([...(pinned.value?.values.values() ?? [])].flatMap((values) => Object.keys(values)))];
-  atMetrics.sort((a, b) => Number(b === reply.metric) - Number(a === reply.metric));
   const entries = reply.groups ? GROUP_COLUMNS : view.columns.value;
-  return tableColumns(entries, reply, atMetrics.slice(0, MOST_AT_STEP));
+  return tableColumns(entries, reply, atMetrics());
 });
 
 /** @type {import("@preact/signals").ReadonlySignal<import("../../table/cells.js").Scale>} */
 export const scale = computed(() => {
   const reply = runs.data.value ?? {};
   const { axis = null, band = null, metric = "", heading = "" } = reply;
-  return { axis, band, heading, aggregate: heading.replace(`${metric} `, ""), formats: formatsOf(reply) };
+  return { axis, band, aggregate: heading.replace(`${metric} `, ""), formats: { ...formatsOf(reply), ...formatsAtStep() } };
 });
 
 /** Number of runs that are shown below each opened group, by its place. */
@@ -113,6 +111,19 @@ function formatsOf(reply) {
     name.startsWith("params.") ? (/** @type {any} */ value) => number(value, 6) : columnFormat(reply.values[place]),
   ]);
   return { ...Object.fromEntries(own), "@value": columnFormat(values), "@axis": (/** @type {number} */ value) => number(value, 2) };
+}
+
+/** Formats of the values at the pinned step. */
+function formatsAtStep() {
+  const values = [...(pinned.value?.values.values() ?? [])];
+  return Object.fromEntries(atMetrics().map((metric) => [`@at ${metric}`, columnFormat(values.map((of) => of[metric] ?? null))]));
+}
+
+/** Metrics that have a value at the pinned step, the main one first. */
+function atMetrics() {
+  const main = runs.data.value?.metric;
+  const metrics = [...new Set([...(pinned.value?.values.values() ?? [])].flatMap((values) => Object.keys(values)))];
+  return metrics.sort((a, b) => Number(b === main) - Number(a === main)).slice(0, MOST_AT_STEP);
 }
 
 let lastPath = "";

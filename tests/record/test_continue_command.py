@@ -5,12 +5,16 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 
 import runfolio
-from runfolio.query.recorded_command import continue_command
+from runfolio.record.base.run_document import RunDocument
+from runfolio.record.base.run_parts import StartedCode
+from runfolio.record.continue_command import continue_command
 
 SCRIPT = """
 import os, sys, runfolio, torch
@@ -36,7 +40,7 @@ def test_printed_command_continues_a_crashed_run(tmp_path: Path):
     (folder / "train.py").write_text(SCRIPT)
     assert start("python train.py '0.1 or so'", folder) == 1
     run = runfolio.open(folder / "runs").run("net")
-    command = continue_command(run)
+    command = continue_command(run.folder, run.document)
     assert command is not None
     assert command == f"cd {shlex.quote(str(folder))} && RUNFOLIO_RUN_ID={run.id} python train.py '0.1 or so'"
 
@@ -46,24 +50,28 @@ def test_printed_command_continues_a_crashed_run(tmp_path: Path):
     assert again.metric("loss").steps.tolist() == [0, 1, 2, 3]
 
 
-def test_store_in_another_place_is_named(store: Path, write, edit):
-    folder = write("net", state="failed", reason="x")
-    edit(folder, code={"command": ["train.py"], "script": "/x/train.py", "folder": "/x"})
-    run = runfolio.open(store).run(folder)
+@pytest.fixture
+def command_of(store: Path) -> Callable[..., str | None]:
+    """Command that continues a failed run in the store, given what the run recorded about its start."""
+    with pytest.raises(RuntimeError), runfolio.init("net", store=store) as run:
+        raise RuntimeError
+    document = RunDocument.read(run.folder)
 
-    assert f"RUNFOLIO_STORE={shlex.quote(str(store))} " in (continue_command(run) or "")
+    def command_of(**code: Unpack[StartedCode]) -> str | None:
+        document.code = {"script": "/x/train.py", "folder": "/x", **code}
+        return continue_command(run.folder, document)
+
+    return command_of
+
+
+def test_store_in_another_place_is_named(command_of, store: Path):
+    assert f"RUNFOLIO_STORE={shlex.quote(str(store))} python train.py" in command_of(command=["train.py"])
 
 
 @pytest.mark.parametrize("command", [[], [""], ["-c"], ["/x/ipykernel_launcher.py"], ["train.py", "\x1b[2J"]], ids=str)
-def test_run_without_a_usable_command_has_none(store: Path, write, edit, command: list[str]):
-    folder = write("net", state="failed", reason="x")
-    edit(folder, code={"command": command, "script": "/x/train.py", "folder": "/x"})
-
-    assert continue_command(runfolio.open(store).run(folder)) is None
+def test_run_without_a_usable_command_has_none(command_of, command: list[str]):
+    assert command_of(command=command) is None
 
 
-def test_module_is_started_by_its_name(store: Path, write, edit):
-    folder = write("net", state="failed", reason="x")
-    edit(folder, code={"command": ["/x/train.py", "--lr", "1"], "module": "my.__main__", "folder": "/x"})
-
-    assert (continue_command(runfolio.open(store).run(folder)) or "").endswith("python -m my --lr 1")
+def test_module_is_started_by_its_name(command_of):
+    assert command_of(command=["/x/train.py", "--lr", "1"], module="my.__main__").endswith("python -m my --lr 1")

@@ -6,8 +6,8 @@ import os
 import shlex
 from pathlib import Path
 
-from runfolio.query.run_view import RunView
 from runfolio.record.base.layout import RUN_ID_VARIABLE, STORE_VARIABLE
+from runfolio.record.base.run_document import RunDocument
 from runfolio.record.base.run_parts import StartedCode
 from runfolio.record.base.visible_text import visible_line
 
@@ -15,24 +15,24 @@ _NO_PROGRAM = ("", "-", "-c")
 _NOTEBOOKS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
 
 
-def continue_command(run: RunView) -> str | None:
+def continue_command(folder: Path, document: RunDocument) -> str | None:
     """Return the shell command that continues a run with its own script, or None if the record does not contain it.
 
     A notebook has no such command. The launcher of several ranks is not recorded. A command with characters that a
     terminal does not show is not returned either. The variable `RUNFOLIO_RUN_ID` makes `runfolio.init` continue the
     run, unless the script itself recorded that the run has finished.
     """
-    start = run.code.info
+    start, store = document.code, folder.parent.parent
     words = _program_words(start)
-    size = str((run.document.environment.get("variables") or {}).get("WORLD_SIZE", "1"))
-    if not words or size != "1" or run.document.status.state == "finished":
+    size = str((document.environment.get("variables") or {}).get("WORLD_SIZE", "1"))
+    if not words or size != "1" or document.status.state == "finished":
         return None
-    folder = start.get("folder")
-    store = run.folder.parent.parent
+    start_folder = start.get("folder")
+    needs_store = not start_folder or store != Path(start_folder, "runs")
     parts = [
-        f"cd {shlex.quote(folder)} &&" if folder and folder != os.getcwd() else "",  # noqa: PTH109 - compared as text
-        f"{RUN_ID_VARIABLE}={shlex.quote(run.id)}",
-        f"{STORE_VARIABLE}={shlex.quote(str(store))}" if not folder or store != Path(folder, "runs") else "",
+        f"cd {shlex.quote(start_folder)} &&" if start_folder and not _is_current(start_folder) else "",
+        f"{RUN_ID_VARIABLE}={shlex.quote(document.id)}",
+        f"{STORE_VARIABLE}={shlex.quote(str(store))}" if needs_store else "",
         shlex.join(words),
     ]
     command = " ".join(filter(None, parts))
@@ -49,3 +49,10 @@ def _program_words(start: StartedCode) -> list[str]:
     if start.get("script"):
         return ["python", *command]
     return [Path(command[0]).name, *command[1:]]
+
+
+def _is_current(folder: str) -> bool:
+    try:
+        return folder == os.getcwd()  # noqa: PTH109 - the record contains text
+    except OSError:  # the current folder was deleted
+        return False
