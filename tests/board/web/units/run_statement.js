@@ -2,7 +2,7 @@ import { afterState, relationTexts, timelineRows } from "../pages/run/statement.
 import { equal } from "./check.js";
 
 const RUN = { state: "finished", duration_s: 200, step: 99, total_steps: null, progress: null, seconds_left: null, attempts: [], children: [], series: null };
-const ATTEMPT = { attempt: 1, inherited: null, purpose: null, first_step: null, last_step: null, abandoned_steps: 0 };
+const ATTEMPT = { attempt: 1, inherited: null, purpose: null, started: 0, seconds: 1, lost_s: 0 };
 
 export const tests = {
   "the end of a run says how long it took"() {
@@ -22,15 +22,18 @@ export const tests = {
     equal(relationTexts({ ...RUN, attempts, children, series: "lr" }), ["2 attempts", "tested in an attempt of its own", "2 forks", "1 reproduction", "series lr"]);
     equal(relationTexts({ ...RUN, attempts: [ATTEMPT] }), []);
   },
-  "an abandoned attempt ends where the next one began"() {
-    const first = { ...ATTEMPT, first_step: 0, last_step: 99, abandoned_steps: 40 };
-    const second = { ...ATTEMPT, attempt: 2, first_step: 60, last_step: 199 };
-    const rows = timelineRows({ ...RUN, step: 199, attempts: [first, second], children: [{ kind: "fork", step: 99 }] });
-    equal(rows.map(({ kind, from, lost, to }) => [kind, from, lost, to]), [["attempt", 0, 0.3, 0.5], ["attempt", 0.3, 1, 1], ["child", 0.5, 0.5, 0.5]]);
+  "attempts follow each other on the time of work, with short gaps"() {
+    const first = { ...ATTEMPT, started: 1000, seconds: 50, lost_s: 10 };
+    const second = { ...ATTEMPT, attempt: 2, started: 5000, seconds: 47 };
+    const rows = timelineRows({ ...RUN, attempts: [first, second], children: [{ kind: "fork", created: 5023.5 }] });
+    const rounded = rows.map(({ kind, from, lost, to, pause }) => [kind, ...[from, lost, to, pause].map((value) => Number(value.toFixed(6)))]);
+    equal(rounded, [["attempt", 0, 0.4, 0.5, 0], ["attempt", 0.53, 1, 1, 3950], ["child", 0.765, 0.765, 0.765, 0]]);
   },
-  "a single attempt reaches the last step of the run"() {
-    const [row] = timelineRows({ ...RUN, attempts: [ATTEMPT] });
-    equal([row.from, row.to], [0, 1]);
-    equal(timelineRows({ ...RUN, step: null, attempts: [ATTEMPT] })[0].to, 0);
+  "a single attempt takes the whole axis, even if its length is unknown"() {
+    for (const seconds of [null, 0, 12]) {
+      const [row] = timelineRows({ ...RUN, attempts: [{ ...ATTEMPT, seconds }] });
+      equal([row.from, row.lost, row.to], [0, 1, 1]);
+    }
+    equal(timelineRows({ ...RUN, children: [{ kind: "fork", created: 1 }] })[0].to, 0);
   },
 };
