@@ -70,7 +70,7 @@ def test_columns_and_order_are_chosen_and_survive_a_reload(open_page: OpenPage) 
     page.keyboard.type("val/l")
     page.get_by_role("group", name="Metrics").get_by_role("checkbox", name="val/loss").check()
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="val/loss best", exact=True).click()
+    page.get_by_role("button", name="val/loss best", exact=True).press("Enter")
     expect(grid(page).get_by_role("columnheader", name="val/loss best")).to_have_attribute("aria-sort", "ascending")
     menu = page.get_by_role("dialog", name="Column model")
     for choice in ("Move left", "Keep at the left"):
@@ -117,6 +117,9 @@ def test_groups_have_means_and_open_to_their_runs(open_page: OpenPage) -> None:
 
     expect(row(page, re.compile("tinyvgg-10pct-3ep"))).to_have_count(2)
     expect(page.get_by_text("half of the 95 % interval of the mean")).to_be_visible()
+    check_look(page)
+    page.set_viewport_size({"width": NARROW, "height": 900})
+    expect(group).to_contain_text(re.compile(r"n=2.*0\.150 ± "))
     check_look(page)
 
 
