@@ -55,12 +55,10 @@ function Tabs({ current }) {
 function TabPanel({ index, run: data }) {
   const [name, title, load] = TABS[index];
   const [Tab, setTab] = useState(/** @type {any} */ (null));
-  const [isMissing, setMissing] = useState(false);
   useEffect(() => {
-    load().then((module) => setTab(() => module.Tab), () => setMissing(true));
+    load().then((module) => setTab(() => module.Tab), (error) => setTab(() => () => { throw error; }));
   }, []);
   return html`<div class=${`tab-panel tab-${name || "overview"}`} role="tabpanel" id="tab-panel" aria-labelledby=${`tab-${name}`} tabindex="-1">
-    ${isMissing && html`<${Failure} error=${{ what: `${title} could not be loaded.`, remedy: "Reload the page." }} />`}
     ${Tab && html`<${ErrorBoundary} name=${title}><${Tab} run=${data} /></${ErrorBoundary}>`}
   </div>`;
 }

@@ -30,7 +30,6 @@ export function RunPanels({ run, panels, x: firstX = "" }) {
     Escape: { does: "Leave the full screen", run: () => (full.value = null) },
     l: { does: "Log y on or off", run: () => patch({ log: view.log.value ? "" : "y" }) },
     s: { does: "Stronger smoothing", run: () => patch({ smooth: nextSmoothing(view.smooth.value, 1) }) },
-    S: { does: "Weaker smoothing", run: () => patch({ smooth: nextSmoothing(view.smooth.value, -1) }) },
   });
   useEffect(() => () => patch({ at: null }, { replace: true }), []);
   return html`<div class="chart-grid">${panels.map(({ quantity, metrics, mode }) => {

@@ -3,7 +3,7 @@
 import { number } from "../../format.js";
 import { Empty } from "../../parts/empty.js";
 import { html } from "../../parts/html.js";
-import { List, Section } from "./blocks.js";
+import { Facts, Section } from "./blocks.js";
 import { RunPanels } from "./run_panels.js";
 
 /** @param {{run: any}} properties */
@@ -11,15 +11,9 @@ export function Tab({ run }) {
   if (!run.load.length) return html`<${Empty} title="No measurements">The load of the machine and the speed of training are measured every ten seconds while a run trains, first after one second.</${Empty}>`;
   const groups = /** @type {string[]} */ ([...new Set(run.load.map((/** @type {any} */ { group }) => group))]);
   const panels = (/** @type {any[]} */ entries) => entries.map(({ metric, title, unit }) => ({ quantity: `${title}, ${unit}`, metrics: [{ name: metric, split: null }], mode: null }));
-  /** @type {import("./blocks.js").Columns} */
-  const columns = [
-    ["Measurement", ({ group, title }) => `${group}: ${title}`],
-    ["Mean", ({ mean }) => number(mean, 3), "number"],
-    ["Largest", ({ max }) => number(max, 3), "number"],
-    ["Unit", ({ unit }) => unit, "soft"],
-  ];
+  const rows = run.load.map((/** @type {any} */ { group, title, unit, mean, max }) => [`${group}: ${title}`, `${number(mean, 3)}, at most ${number(max, 3)} ${unit}`]);
   return html`<div class="system">
     ${groups.map((group) => html`<${Section} title=${group} key=${group}><${RunPanels} run=${run} panels=${panels(run.load.filter((/** @type {any} */ entry) => entry.group === group))} x="time" /></${Section}>`)}
-    <${Section} title="Mean and largest"><${List} label="Mean and largest" entries=${run.load} columns=${columns} /></${Section}>
+    <${Section} title="Mean and largest"><${Facts} rows=${rows} /></${Section}>
   </div>`;
 }
