@@ -93,7 +93,7 @@ def test_tabs_open_by_arrows_and_numbers_and_each_is_in_the_address(open_page: O
 def test_media_follow_one_slider_over_the_steps(open_page: OpenPage, recorded_store: Path) -> None:
     page = open_page(address(recorded_store, "media") + "?v=1&tab=media")
     samples, answer = region(page, "samples"), region(page, "answer").first
-    expect(samples.get_by_text("step 40", exact=True)).to_be_visible()
+    expect(samples.get_by_text("step 40; 1 box: dog 0.9")).to_be_visible()
     expect(samples.get_by_text("dog 0.9", exact=True).first).to_be_visible()
     newest = samples.get_by_role("img").first.get_attribute("src")
 
@@ -101,7 +101,7 @@ def test_media_follow_one_slider_over_the_steps(open_page: OpenPage, recorded_st
     page.keyboard.press("ArrowLeft")
 
     expect(answer).to_contain_text("The answer at step 20.")
-    expect(samples.get_by_text("step 20", exact=True)).to_be_visible()
+    expect(samples.get_by_text("step 20; 1 box: dog 0.9")).to_be_visible()
     expect(region(page, "figure")).to_contain_text("from step 40")
     expect(page).to_have_url(re.compile("at=20"))
     assert samples.get_by_role("img").first.get_attribute("src") != newest
