@@ -65,6 +65,13 @@ def steps(client: Client) -> dict[str, int]:
     return {run["key"]: run["step"] for run in running if run["step"] is not None}
 
 
+def test_new_run_is_seen(client, changing_store, live_run):
+    total = client.get("/api/runs").json["total"]
+    for name in ("first", "second"):
+        live_run(changing_store, name=name)
+    wait_for(lambda: client.get("/api/runs").json["total"] == total + 2, "the new runs")
+
+
 def test_edit_by_another_program_is_seen(client, changing_store):
     run = runfolio.open(changing_store).runs(experiment="digits")[0]
     run.edits.rename("renamed elsewhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,7 @@ def _compare_all(selected: SelectedRuns, metric: str | None, mode: str | None) -
     table = leaderboard(runs, metric, _direction(metric, mode))
     ranked = {run_key(row.run_path): row for row in table.rows}
     keys = [*ranked, *(run.row.key for run in runs if run.row.key not in ranked)]
-    states = [run.state for run in runs]
+    states = Counter(run.state for run in runs)
     measured = [row for row in table.rows if row.value is not None]
     if not measured:
         return Ranking(None, None, "", keys, ranked, describe_lead(None, states))
@@ -120,13 +121,14 @@ def _find_best(selected: SelectedRuns, metric: str | None, mode: str | None) -> 
     metric = metric or default_metric(selected.runs(limit=MAX_RANKED))
     direction = _direction(metric, mode)
     if metric not in selected.catalog.metrics and metric not in selected.catalog.results:
-        return Ranking(None, None, "", None)
+        return Ranking(None, None, "", None, sentence=describe_lead(None, selected.states()))
     first = selected.runs(selected.order_by_figure(metric, direction), limit=_FIRST)
     heading = figure_heading(first, metric, direction)
     note = f"Runs are compared with the best one, and marked, if at most {MAX_RANKED:,} runs are selected."
     best = next((run for run in first if run.state not in BROKEN), None)
+    states = selected.states()
     if best is None:
-        return Ranking(metric, direction, heading, None, notes=(note,))
+        return Ranking(metric, direction, heading, None, sentence=describe_lead(None, states), notes=(note,))
     figure = _measure(best, metric, direction)
     lead = Lead(
         name=best.name,
@@ -138,7 +140,7 @@ def _find_best(selected: SelectedRuns, metric: str | None, mode: str | None) -> 
         tied=0,
         second=None,
     )
-    return Ranking(metric, direction, heading, None, sentence=describe_lead(lead, []), notes=(note,), best=figure)
+    return Ranking(metric, direction, heading, None, sentence=describe_lead(lead, states), notes=(note,), best=figure)
 
 
 def figures_of(ranking: Ranking, runs: Runs) -> list[RankedFigure]:

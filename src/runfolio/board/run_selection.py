@@ -91,6 +91,15 @@ class SelectedRuns:
         """Return the runs, in the given order."""
         return self.board.folio.runs_of(self.rows(order, limit=limit, offset=offset))
 
+    def states(self) -> dict[str, int]:
+        """Return the number of runs in each state."""
+
+        def read(connection: sqlite3.Connection) -> dict[str, int]:
+            query = sql("SELECT r.state, count(*) FROM runs r WHERE {} GROUP BY r.state", self.condition(connection))
+            return dict(connection.execute(query.text, query.parameters))
+
+        return self.board.folio.read_index(read)
+
     def condition(self, connection: sqlite3.Connection) -> Sql:
         """Return the condition on a row `r` of the table `runs` that selects the runs."""
         SQLITE.prepare(connection)

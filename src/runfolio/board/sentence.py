@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runfolio.query.selection.metric_names import Mode, Split, split_of
@@ -38,18 +37,17 @@ class Lead:
     """Name and value of the next run."""
 
 
-def describe_lead(lead: Lead | None, states: Iterable[str]) -> Words:
+def describe_lead(lead: Lead | None, states: Mapping[str, int]) -> Words:
     """Return the sentence about the best run, and one about runs that are running or failed.
 
     Args:
         lead: Best run; None if no run has a value.
-        states: States of all runs.
+        states: Number of runs in each state.
     """
-    counts = Counter(states)
     leading = [] if lead is None else _leading(lead)
-    if lead is None and counts:
+    if lead is None and states:
         leading = [("No run has logged a result yet.", False)]
-    return [*leading, *([(f" {text}", False)] if (text := _states(counts)) else [])]
+    return [*leading, *([(f" {text}", False)] if (text := _states(states)) else [])]
 
 
 def _leading(lead: Lead) -> list[tuple[str, bool]]:
@@ -98,13 +96,13 @@ def _distance(lead: Lead) -> list[tuple[str, bool]]:
     return [(f", {difference:.2g} {direction} ", False), (name, True), (".", False)]
 
 
-def _states(counts: Counter[str]) -> str:
+def _states(counts: Mapping[str, int]) -> str:
     """Return `One run is training, two failed.`; empty if no run is training or failed."""
     parts = []
-    if running := counts[RUNNING]:
+    if running := counts.get(RUNNING, 0):
         parts.append(f"{_word(running)} {'run is' if running == 1 else 'runs are'} training")
     for state, verb in (("failed", "failed"), (CRASHED, "crashed")):
-        if broken := counts[state]:
+        if broken := counts.get(state, 0):
             noun = "" if parts else " run" if broken == 1 else " runs"
             parts.append(f"{_word(broken)}{noun} {verb}")
     text = ", ".join(parts)

@@ -118,6 +118,9 @@ def test_groups_have_means_and_open_to_their_runs(open_page: OpenPage) -> None:
     expect(row(page, re.compile("tinyvgg-10pct-3ep"))).to_have_count(2)
     expect(page.get_by_text("half of the 95 % interval of the mean")).to_be_visible()
     check_look(page)
+    page.set_viewport_size({"width": NARROW, "height": 900})
+    expect(group).to_contain_text(re.compile(r"n=2.*0\.150 ± "))
+    check_look(page)
 
 
 def test_keys_move_select_and_open_rows(open_page: OpenPage) -> None:

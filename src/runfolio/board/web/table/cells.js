@@ -150,8 +150,8 @@ export function distinction({ name, label }) {
   return label && label !== name ? label.replace(`${name} `, "") : "";
 }
 
-/** @param {any} row */
-function whyText(row) {
+/** Return why a run ended, or how far it is. @param {any} row */
+export function whyText(row) {
   // The column before says the state already.
   if (row.state !== "running") return row.ended_text === row.state ? "" : (row.ended_text ?? "").replace(`${row.state}: `, "");
   const done = row.progress == null ? "" : `${percent(row.progress)} done`;

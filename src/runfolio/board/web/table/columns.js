@@ -34,6 +34,7 @@ const FIELDS = {
   reason: { heading: "Reason", kind: "text", natural: 136 },
   experiment: { heading: "Experiment", kind: "text", natural: 136 },
   created: { heading: "Created", kind: "time", natural: 116 },
+  ended: { heading: "Ended", kind: "time", natural: 116 },
   duration_s: { heading: "Duration", kind: "duration", natural: 108 },
   tags: { heading: "Tags", kind: "tags", natural: 172 },
   notes: { heading: "Note", kind: "text", natural: 220 },
@@ -118,16 +119,18 @@ export function tableColumns(texts, reply, atMetrics = []) {
 }
 
 /**
- * Return the columns of a narrow page: the run with its state, the main metric, and its interval.
+ * Return the columns of a narrow page: the run with its state, the main metric, and its interval. The figure of a group
+ * is written below its name.
  * @param {Column[]} columns
  * @param {number} width Width of the table in pixels.
  * @returns {Column[]}
  */
 export function narrowColumns(columns, width) {
-  const metric = columns.filter((column) => column.kind === "value" || column.kind === "interval");
-  const rest = metric.map((column) => ({ ...column, width: column.kind === "value" ? 84 : 104, pinned: false }));
+  const name = columns.find(({ kind }) => kind === "name") ?? column("name", FIELDS.name, true);
+  const figures = columns.filter(({ kind, sort }) => kind === "interval" || (kind === "value" && sort === RANK));
+  const rest = figures.map((column) => ({ ...column, width: column.kind === "value" ? 84 : 104, pinned: false }));
   const left = rest.reduce((sum, column) => sum - column.width, width);
-  return [{ ...column("name", FIELDS.name, true), width: Math.max(132, left) }, ...rest];
+  return [{ ...name, pinned: true, width: Math.max(132, left) }, ...rest];
 }
 
 /**

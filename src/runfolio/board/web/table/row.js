@@ -4,9 +4,10 @@ import { useComputed } from "@preact/signals";
 import { css } from "../colours.js";
 import { html } from "../parts/html.js";
 import { Middle } from "../parts/middle.js";
-import { cell, distinction } from "./cells.js";
+import { cell, cellText, distinction, whyText } from "./cells.js";
 import { isNumeric } from "./header.js";
 
+const VALUE = /** @type {any} */ ({ kind: "value", name: "@value" });
 const STATE = /** @type {any} */ ({ kind: "state", name: "state" });
 
 /**
@@ -68,23 +69,25 @@ export function Row({ row, index, columns, lefts, before, after, pinned, first, 
 /** @param {{row: any, index: number, shared: Shared, selected: any, opened: boolean, narrow: boolean, context: any}} props */
 function NameCell({ row, index, shared, selected, opened, narrow, context }) {
   const name = row.name || row.label || row.key;
+  const figure = cellText(row, VALUE, context.scale);
   const isDrawn = useComputed(() => shared.drawn.value.has(row.key));
   const check = html`<label class="check">
     <input type="checkbox" tabindex="-1" checked=${selected.value} aria-label=${`Select ${name}`} onClick=${(/** @type {any} */ event) => shared.select(index, row, event)} />
   </label>`;
   if (row.members) {
     return html`<div class="name-cell">
-      ${check}
+      ${!narrow && check}
       <button type="button" class="fold" tabindex="-1" aria-expanded=${opened} aria-label=${`${opened ? "Close" : "Open"} ${name}`} onClick=${() => shared.open(index)}>${opened ? "▾" : "▸"}</button>
-      <span class="swatch of-group" aria-hidden="true"></span>
-      <${Middle} text=${name} />
+      <span class="run-swatch of-group" aria-hidden="true"></span>
+      ${narrow ? html`<span class="name two"><${Middle} text=${name} /><span class="below one-line soft">n=${row.n}, ${figure}</span></span>` : html`<${Middle} text=${name} />`}
     </div>`;
   }
+  const more = [row.child && figure, row.state === "running" ? "" : whyText(row) || distinction(row)].filter(Boolean).join(" · ");
   return html`<div class="name-cell">
     ${!narrow && check}
     <button
       type="button"
-      class="swatch"
+      class="run-swatch"
       tabindex="-1"
       aria-pressed=${isDrawn.value}
       aria-label=${`Draw ${name}`}
@@ -93,7 +96,7 @@ function NameCell({ row, index, shared, selected, opened, narrow, context }) {
     ></button>
     ${narrow
       ? html`<button type="button" class="name two" onClick=${() => shared.open(index)}>
-          <${Middle} text=${name} /><span class="below one-line">${cell(row, STATE, context)}${distinction(row) && html`<span class="soft"> · ${distinction(row)}</span>`}</span>
+          <${Middle} text=${name} /><span class="below one-line">${cell(row, STATE, context)}${more && html`<span class="soft"> · ${more}</span>`}</span>
         </button>`
       : html`<a class="name" tabindex="-1" href=${shared.href(row.key)} title=${name}><${Middle} text=${name} /></a>`}
   </div>`;

@@ -2,6 +2,7 @@
 /** State of the runs table: its rows, columns, selection and opened groups. */
 import { computed, effect, signal, untracked } from "@preact/signals";
 import { get } from "../../api.js";
+import { COLOURS, assign } from "../../colours.js";
 import { columnFormat, number } from "../../format.js";
 import { tableColumns } from "../../table/columns.js";
 import { groupAt } from "../../table/layout.js";
@@ -136,6 +137,7 @@ effect(() => {
     if (path !== lastPath) begin();
     lastPath = path;
     rows.start(reply);
+    if (reply.groups) assign(rowsOf(reply).slice(0, COLOURS).map(({ key }) => key));
   });
 });
 
