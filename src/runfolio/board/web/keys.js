@@ -44,7 +44,7 @@ export function start() {
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
     const name = keyName(event);
-    if (isModifier(event.key) || (inField(event) && !worksInFields(name))) return;
+    if (isModifier(event.key) || (inField(event) && !worksInFields(name)) || isOfControl(name, event)) return;
     const shortcut = lookUp(name, event.timeStamp);
     if (!shortcut) return;
     event.preventDefault();
@@ -98,6 +98,11 @@ function inField(event) {
   if (!(target instanceof HTMLElement)) return false;
   if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true;
   return target instanceof HTMLInputElement && !["checkbox", "radio", "range", "button"].includes(target.type);
+}
+
+/** Return true if the key presses the button or link that has the focus. @param {string} name @param {KeyboardEvent} event */
+function isOfControl(name, event) {
+  return (name === "Enter" || name === "Space") && event.target instanceof Element && event.target.closest("a, button, input, summary") !== null;
 }
 
 /** @param {string} name */

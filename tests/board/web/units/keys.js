@@ -49,4 +49,14 @@ export const tests = {
     below();
     equal(seen, ["Escape"]);
   },
+  "Enter on a button presses the button"() {
+    const seen = [];
+    const release = bind("a", { Enter: { does: "", run: () => seen.push("Enter") } });
+    const button = document.body.appendChild(document.createElement("button"));
+    press("Enter", {}, button);
+    press("Enter");
+    button.remove();
+    release();
+    equal(seen, ["Enter"]);
+  },
 };

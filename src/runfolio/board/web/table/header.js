@@ -21,7 +21,7 @@ export function isNumeric(column) {
 
 /**
  * @param {{column: Column, place: number, left: number | null, sort: string, axis: string[] | null, suffix: string,
- *   sortBy: (sort: string) => void, change: (change: any) => void, first: "" | "-", children?: any}} props
+ *   sortBy: (sort: string) => void, change: (change: any, sort?: string) => void, first: "" | "-", children?: any}} props
  *   `place` is the index among all columns; `left` the distance from the left edge of a pinned column; `first` the
  *   direction of the first click; `children` stand before the heading.
  */
@@ -54,7 +54,7 @@ export function HeaderCell({ column, place, left, sort, axis, suffix, sortBy, ch
       <button type="button" class="more" aria-label=${`Column ${column.heading}`} aria-haspopup="dialog" onClick=${openMenu}>⋯</button>
     </div>
     <span class="resize" aria-hidden="true" onPointerDown=${(/** @type {PointerEvent} */ event) => startResize(event, column, change)} onDblClick=${() => change({ width: [column.name, column.natural] })}></span>
-    ${menu && html`<${ColumnMenu} column=${column} place=${menu} sort=${sort} sortBy=${sortBy} change=${change} close=${() => setMenu(null)} />`}
+    ${menu && html`<${ColumnMenu} column=${column} place=${menu} sort=${sort} first=${first} sortBy=${sortBy} change=${change} close=${() => setMenu(null)} />`}
   </th>`;
 }
 
@@ -78,8 +78,8 @@ function directionOf(column, sort, first) {
   return (sort === "") === (first === "-") ? "descending" : "ascending";
 }
 
-/** @param {{column: Column, place: DOMRect, sort: string, sortBy: (sort: string) => void, change: (change: any) => void, close: () => void}} props */
-function ColumnMenu({ column, place, sort, sortBy, change, close }) {
+/** @param {{column: Column, place: DOMRect, sort: string, first: "" | "-", sortBy: (sort: string) => void, change: (change: any, sort?: string) => void, close: () => void}} props */
+function ColumnMenu({ column, place, sort, first, sortBy, change, close }) {
   const then = (/** @type {() => void} */ act) => () => {
     close();
     act();
@@ -89,7 +89,7 @@ function ColumnMenu({ column, place, sort, sortBy, change, close }) {
   const { name, width, pinned } = column;
   return html`<${Popover} label=${`Column ${column.heading}`} place=${place} close=${close}>
     ${orders(column).map(([text, by]) => item(text, () => sortBy(by), sort === by))}
-    ${aggregates(column).map(({ text, act, chosen }) => item(text, () => act({ sort, sortBy, change }), chosen))}
+    ${aggregates(column).map(({ text, act, chosen }) => item(text, () => act({ sort, first, change }), chosen))}
     ${column.kind !== "at" && [
       item("Move left", () => change({ move: [name, -1] })),
       item("Move right", () => change({ move: [name, 1] })),
@@ -115,11 +115,10 @@ function aggregates({ name, metric, aggregate: now, kind }) {
   return AGGREGATES.filter((aggregate) => kind !== "value" || aggregate !== "best").map((aggregate) => ({
     text: kind === "value" ? `Sort by ${aggregate}` : `Show ${aggregate}`,
     chosen: aggregate === now,
-    act: (/** @type {any} */ { sort, sortBy, change }) => {
+    act: (/** @type {any} */ { sort, first, change }) => {
       const next = `${metric}.${aggregate}`;
-      change(kind === "value" ? { add: next } : { replace: [name, next] });
-      if (kind === "value") sortBy(`-${next}`);
-      else if (sort.replace(/^-/, "") === name) sortBy(sort.replace(name, next));
+      if (kind === "value") change({ add: next }, `${first}${next}`);
+      else change({ replace: [name, next] }, sort.replace(/^-/, "") === name ? sort.replace(name, next) : sort);
     },
   }));
 }

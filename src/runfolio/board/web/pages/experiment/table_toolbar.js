@@ -41,11 +41,12 @@ export function CopyMenu() {
 }
 
 /**
- * Change the columns of the view.
+ * Change the columns of the view, and its order with them.
  * @param {Parameters<typeof changed>[1]} change
+ * @param {string} [sort]
  */
-export function changeColumns(change) {
-  patch({ columns: changed(columns.peek(), change) }, { replace: Boolean(change.width) });
+export function changeColumns(change, sort = view.sort.peek()) {
+  patch({ columns: changed(columns.peek(), change), sort }, { replace: Boolean(change.width) });
 }
 
 /** Number of runs whose curves are drawn, and the way back to the best ones. */
