@@ -231,9 +231,8 @@ def test_live_points_extend_the_lines_and_keep_the_zoom(
     board_server: Callable[..., Board],
     live_run: Callable[..., runfolio.RecordedRun],
 ) -> None:
-    board = board_server(changing_store)
     live_run(changing_store)
-    page = open_page("/e/live?v=1&layout=charts", board=board)
+    page = open_page("/e/live?v=1&layout=charts", board=board_server(changing_store))
     chart(page, "loss")
     drag(page, "loss", 0.2, 0.6)
     page.wait_for_url(re.compile("from="))
