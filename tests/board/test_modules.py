@@ -79,6 +79,17 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
     tuple(graphlib.TopologicalSorter(graph).static_order())
 
 
+def test_every_module_is_reached_from_main() -> None:
+    reached, pending = set[str](), ["main.js"]
+    while pending:
+        module = pending.pop()
+        if module not in reached:
+            reached.add(module)
+            pending += [target for target in imports(module) if target in MODULES]
+
+    assert reached == MODULES.keys()
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_module_is_short_checked_and_without_forbidden_calls(module: str) -> None:
     text = MODULES[module]
