@@ -8,7 +8,7 @@ import click
 from docs.generators.markdown import anchor, code_block, page, prose, table
 
 from runfolio.cli import main
-from runfolio.cli.errors import CommandTree, load_command
+from runfolio.cli.errors import CommandTree
 from runfolio.cli.output.options import Command, SettingOption
 from runfolio.settings import fields_of
 from runfolio.vision.settings import TrainSettings
@@ -59,7 +59,7 @@ def _blocks(tree: CommandTree) -> Iterator[str]:
     with click.Context(tree, info_name="runfolio", **tree.context_settings) as root:
         for names in tree.headings.values():
             for name in names:
-                yield from _command(root, load_command(name), f"runfolio {name}", "##")
+                yield from _command(root, tree.commands[name], f"runfolio {name}", "##")
 
 
 def _command(parent: click.Context, command: click.Command, title: str, level: str) -> Iterator[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any, NoReturn
 
 import click
@@ -23,29 +22,22 @@ _ALIASES = {"ls": "runs", "list": "runs"}
 
 
 class CommandTree(click.Group):
-    """Root of the command tree. It prints errors without a traceback unless `--debug` is given.
-
-    A command is imported from the module of its name in `cli.commands` when it is used, since importing all commands
-    takes 0.2 s.
-    """
+    """Root of the command tree. It prints errors without a traceback unless `--debug` is given."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.headings: dict[str, tuple[str, ...]] = {}
+        self.headings: dict[str, list[str]] = {}
         """Names of the commands under each heading of the help text."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        width = max(map(len, self.list_commands(ctx)))
+        width = max(map(len, self.commands))
         for heading, names in self.headings.items():
-            lines = [(f"{name:<{width}}", _summary(load_command(name))) for name in names]
+            lines = [(f"{name:<{width}}", _summary(self.commands[name])) for name in names]
             with formatter.section(heading):
                 formatter.write_dl(lines)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for names in self.headings.values() for name in names]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return load_command(cmd_name) if cmd_name in self.list_commands(ctx) else None
+        return list(self.commands)  # click's own method would sort them alphabetically
 
     def main(self, args: Sequence[str] | None = None, *ignored: Any, **extra: Any) -> NoReturn:
         arguments = list(sys.argv[1:] if args is None else args)
@@ -63,12 +55,6 @@ class CommandTree(click.Group):
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise click.UsageError(f"no command {args[0]!r}; {did_you_mean(args[0], self.list_commands(ctx))}", ctx)
         return super().resolve_command(ctx, args)
-
-
-def load_command(name: str) -> click.Command:
-    """Import a command from the module of the same name."""
-    members = vars(import_module(f"runfolio.cli.commands.{name}")).values()
-    return next(member for member in members if isinstance(member, click.Command) and member.name == name)
 
 
 def _summary(command: click.Command) -> str:

@@ -6,6 +6,7 @@ import click
 
 from runfolio._version import __version__
 from runfolio.cli.errors import CommandTree
+from runfolio.cli.lazy_commands import LazyCommands
 from runfolio.cli.memory_limit import limit_memory
 from runfolio.cli.output.options import HELP_FLAGS, debug_option
 
@@ -34,10 +35,21 @@ def main(context: click.Context) -> None:
 _READING = ("runs", "show", "logs", "plot", "sql", "best", "compare", "diff", "export", "du")
 """Commands that only read records. `doctor` limits its memory itself unless `--repair` is given."""
 
-main.headings = {
+_HEADINGS = {
     "Train": ("data", "train", "resume", "fork", "series"),
     "Look": ("board", "runs", "show", "logs", "plot", "sql", "tensorboard"),
     "Decide": ("best", "compare", "diff", "evaluate", "predict", "reproduce"),
     "Keep": ("rename", "tag", "note", "archive", "unarchive", "prune", "export"),
     "House": ("du", "delete", "undelete", "trash", "purge", "doctor", "cache"),
 }
+_FUNCTIONS = {"runs": "list_runs", "sql": "run_sql"}
+"""Functions of commands whose names are taken by modules that they use."""
+
+main.headings = {heading: list(names) for heading, names in _HEADINGS.items()}
+main.commands = LazyCommands(
+    {
+        name: f"runfolio.cli.commands.{name}:{_FUNCTIONS.get(name, name)}"
+        for names in _HEADINGS.values()
+        for name in names
+    }
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import threading
@@ -14,7 +13,7 @@ from typing import TypeVar
 
 from runfolio._version import __version__
 from runfolio.query.index.tables import TABLES
-from runfolio.record.base.cache_folder import cache_folder, create_folder
+from runfolio.record.base.cache_folder import create_folder, store_cache
 from runfolio.record.base.layout import FORMAT
 
 BUSY_S = 10.0
@@ -167,10 +166,8 @@ def _create(connection: sqlite3.Connection) -> bool:
 
 def index_path(store: Path) -> Path | None:
     """Return the path of the index of a store, whose path must be absolute; None if there is no cache folder."""
-    if not (cache := cache_folder()):
-        return None
-    digest = hashlib.sha256(os.fsencode(store)).hexdigest()[:32]
-    return cache / digest / "index.db"
+    folder = store_cache(store)
+    return None if folder is None else folder / "index.db"
 
 
 def open_file(path: Path) -> IndexDatabase:
