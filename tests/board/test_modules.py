@@ -17,7 +17,7 @@ SHELL = (WEB / "index.html").read_text()
 LAYERS = ("", "parts", "charts", "table", "pages", "frame", "main.js")
 """Folders from the lowest to the highest; "" stands for the modules at the top level."""
 LONGEST = 300
-BUDGET = 310_000
+BUDGET = 312_000
 """Number of bytes that all modules may have together, without comments."""
 FORBIDDEN = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|dangerouslySetInnerHTML|document\.write|\beval\b|new Function|"
