@@ -1,4 +1,4 @@
-"""`/api/figure.*`: what a panel shows as a figure, as values, or as the command that draws it."""
+"""`/api/figure.*`: the lines of a panel as a figure, as values, or as the command that draws them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PIXELS_PER_INCH = 96
 
 
 class SeenLines(NamedTuple):
-    """What a panel shows."""
+    """Lines that a panel shows, and the query that selected them."""
 
     query: CurveQuery
     curves: PanelCurves

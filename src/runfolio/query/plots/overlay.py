@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from runfolio.errors import ConfigError
 from runfolio.query.plots.curve_panels import Panel
-from runfolio.query.selection.metric_names import Split, split_of
+from runfolio.query.selection.metric_names import Split, split_and_quantity
 
 _DASHES: dict[Split, int] = {"train": 1, "test": 2}
 """Index of the dash pattern of each split; validation has solid lines."""
@@ -17,8 +17,8 @@ _DASHES: dict[Split, int] = {"train": 1, "test": 2}
 def overlay(panels: Sequence[Panel]) -> Panel:
     """Merge several panels into one panel that has one line per run and metric.
 
-    If each metric was measured on another data split, lines of the same run have the same colour: lines of the training
-    split are dashed, lines of the test split are dotted.
+    If the metrics are one quantity on different data splits, lines of the same run have the same colour: lines of the
+    training split are dashed, lines of the test split are dotted.
 
     Raises:
         ConfigError: The panels have different x axes.
@@ -52,14 +52,15 @@ def overlay(panels: Sequence[Panel]) -> Panel:
 
 
 def dashes_of(metrics: Sequence[str]) -> dict[str, int | None] | None:
-    """Return the dash pattern of each metric; None if the metrics do not differ in their data split.
+    """Return the dash pattern of each metric; None unless they are the same quantity on different data splits.
 
     The pattern is None if the index of the colour decides.
     """
-    splits: dict[str, Split] = {metric: split_of(metric) for metric in metrics}
-    if len(set(splits.values())) < len(splits) or len(splits) == 1:
+    named = {metric: split_and_quantity(metric) for metric in metrics}
+    splits, quantities = zip(*named.values(), strict=True) if named else ((), ())
+    if len(named) <= 1 or len(set(quantities)) > 1 or len(set(splits)) < len(splits):
         return None
-    return {metric: _DASHES.get(split) for metric, split in splits.items()}
+    return {metric: None if split is None else _DASHES.get(split) for metric, (split, _) in named.items()}
 
 
 def kind_of(metric: str) -> str:

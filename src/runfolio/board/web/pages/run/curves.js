@@ -1,8 +1,10 @@
 // @ts-check
 /** Curves of a run: one panel per quantity. */
+import { useMemo } from "preact/hooks";
 import { withQuery } from "../../api.js";
 import { panelGroups, searchPanels } from "../../charts/panels.js";
 import { SmoothingSlider } from "../../charts/smoothing.js";
+import { SharedAxes } from "../../charts/x_axis.js";
 import { integer } from "../../format.js";
 import { Empty } from "../../parts/empty.js";
 import { Field } from "../../parts/field.js";
@@ -24,6 +26,7 @@ export function Tab({ run }) {
 
 /** @param {{run: any, columns: any[]}} properties */
 function Curves({ run, columns }) {
+  const axes = useMemo(() => new SharedAxes(), []);
   const all = panelGroups(columns, "").filter(({ prefix }) => prefix !== "system");
   const groups = searchPanels(all, view.item.value);
   if (!all.length) return html`<${Empty} title="No curves yet" code=${[{ text: 'run.log({"train/loss": loss}, step=step)', label: "line of Python" }]}>Metrics that the run logs appear here, live.</${Empty}>`;
@@ -33,5 +36,5 @@ function Curves({ run, columns }) {
       <${SmoothingSlider} value=${view.smooth.value} change=${(/** @type {number} */ smooth) => patch({ smooth }, { replace: true })} />
     </div>
     ${!groups.length && html`<p class="soft">No chart matches “${view.item.value}”.</p>`}
-    ${groups.map(({ prefix, panels }, index) => (all.length === 1 ? html`<${RunPanels} run=${run} panels=${panels} />` : html`<details class="chart-group" open=${index < MOST_OPEN || view.item.value !== ""} key=${prefix}><summary><strong>${prefix || "main"}</strong> ${integer(panels.length)}</summary><${RunPanels} run=${run} panels=${panels} /></details>`))}`;
+    ${groups.map(({ prefix, panels }, index) => (all.length === 1 ? html`<${RunPanels} run=${run} panels=${panels} axes=${axes} />` : html`<details class="chart-group" open=${index < MOST_OPEN || view.item.value !== ""} key=${prefix}><summary><strong>${prefix || "main"}</strong> ${integer(panels.length)}</summary><${RunPanels} run=${run} panels=${panels} axes=${axes} /></details>`))}`;
 }

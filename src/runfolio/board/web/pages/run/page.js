@@ -70,7 +70,7 @@ function openTab(index) {
 
 /** Changes of the view that open a tab as if it had not been used. @param {number} index */
 function opened(index) {
-  return { tab: TABS[index][0], item: "", find: "", line: null };
+  return { tab: TABS[index][0], item: "", find: "", line: null, at: null };
 }
 
 /** @param {number} index */

@@ -1,9 +1,7 @@
 // @ts-check
 import { signal, useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
 import { Panel } from "../../charts/panel.js";
 import { nextSmoothing } from "../../charts/smoothing.js";
-import { SharedAxes } from "../../charts/x_axis.js";
 import { COLOURS, colourIndex } from "../../colours.js";
 import { useKeys } from "../../keys.js";
 import { ErrorBoundary } from "../../parts/error_boundary.js";
@@ -13,15 +11,14 @@ import { patch, view } from "../../url.js";
 
 /** @type {[string, string][]} */
 const X_CHOICES = [["step", "step"], ["epoch", "epoch"], ["time", "time"]];
-const axes = new SharedAxes();
 const hovered = signal(/** @type {string | null} */ (null));
 
 /**
  * Panels with the curves of one run.
- * @param {{run: any, panels: import("../../charts/panels.js").PanelOf[], x?: string}} properties `x` is the axis if the
- *   view names none
+ * @param {{run: any, panels: import("../../charts/panels.js").PanelOf[], axes: import("../../charts/x_axis.js").SharedAxes, x?: string}} properties
+ *   `x` is the axis if the view names none
  */
-export function RunPanels({ run, panels, x: firstX = "" }) {
+export function RunPanels({ run, panels, axes, x: firstX = "" }) {
   const full = useSignal(/** @type {string | null} */ (null));
   const colour = Math.max(0, colourIndex(run.key)) % COLOURS;
   const names = new Map([[run.key, { name: run.name, detail: "" }]]);
@@ -31,7 +28,6 @@ export function RunPanels({ run, panels, x: firstX = "" }) {
     l: { does: "Log y on or off", run: () => patch({ log: view.log.value ? "" : "y" }) },
     s: { does: "Stronger smoothing", run: () => patch({ smooth: nextSmoothing(view.smooth.value, 1) }) },
   });
-  useEffect(() => () => patch({ at: null }, { replace: true }), []);
   return html`<div class="chart-grid">${panels.map(({ quantity, metrics, mode }) => {
     const own = view.panels.value[quantity] ?? {};
     const change = (/** @type {object} */ changes) => patch({ panels: { ...view.panels.peek(), [quantity]: { ...own, ...changes } } });

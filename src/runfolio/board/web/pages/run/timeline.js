@@ -18,7 +18,7 @@ export function Timeline({ run }) {
       ${[["axis", 0, 1], ["done", from, lost], ["lost", lost, to]].map(([part, start, end]) => start !== end && html`<line class=${part} x1=${percent(start)} x2=${percent(end)} y1="8" y2="8" />`)}
       <circle cx=${percent(to)} cy="8" r="3.5" />
     </svg>
-    <span><${State} state=${(child ?? attempt).state ?? ""} /> <span class="soft" title=${moment(child?.created ?? attempt.started)}>${child ? childText(child) : attemptText(attempt, pause)}</span></span>
+    <span><${State} state=${(child ?? attempt).state ?? ""} /><span class="soft" title=${moment(child?.created ?? attempt.started)}>${child ? `, ${childText(child)}` : ` ${attemptText(attempt, pause)}`}</span></span>
   </li>`)}</ol></${Section}>`;
 }
 
@@ -30,7 +30,7 @@ function attemptName({ attempt, inherited }, { parent }) {
 /** @param {any} attempt @param {number} pause */
 function attemptText({ seconds, lost_s: lost, purpose, checkpoint, step }, pause) {
   return [
-    seconds !== null && duration(seconds),
+    seconds !== null && `after ${duration(seconds)}`,
     pause >= 1 && `after a pause of ${duration(Math.round(pause))}`,
     purpose === "test" && "test only",
     checkpoint && `from checkpoint ${checkpoint}${step === null ? "" : ` of step ${stepValue(step)}`}`,
