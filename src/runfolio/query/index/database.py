@@ -85,6 +85,21 @@ class IndexDatabase:
             finally:
                 _end(connection, "ROLLBACK")
 
+    def write_with(self, other: Path, action: Action[Result]) -> Result:
+        """Call `action` as `write` does, with another database of the same version attached as `part`.
+
+        Raises:
+            UnusableIndex: The other database has a different version.
+        """
+        with self._connection() as connection:
+            connection.execute("ATTACH ? AS part", [os.fspath(other)])
+            try:
+                if _version_of(connection, "part") != _VERSION:
+                    raise UnusableIndex
+                return self.write(action)
+            finally:
+                connection.execute("DETACH part")
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         if self._shared is not None:
@@ -128,8 +143,8 @@ def _inode(path: Path) -> int | None:
         return None
 
 
-def _version_of(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+def _version_of(connection: sqlite3.Connection, schema: str = "main") -> int:
+    return int(connection.execute(f"PRAGMA {schema}.user_version").fetchone()[0])
 
 
 def _create(connection: sqlite3.Connection) -> bool:
