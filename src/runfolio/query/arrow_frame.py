@@ -40,7 +40,7 @@ class ArrowFrame(ABC):
 
 
 def _check_extra(name: str) -> Any:
-    """Import `pandas` or `polars`. This comes first, so that no data is read if the package is missing."""
+    """Import `pandas` or `polars`. Call this function before the data is read, since the package may be missing."""
     import importlib
 
     try:

@@ -45,8 +45,8 @@ class Curve(ArrowFrame):
     def thinned(self, columns: int) -> Curve:
         """Return the points that a plot with this many pixel columns can show, ordered by x.
 
-        In each pixel column, the first, last, lowest and highest points are kept (the M4 algorithm), so that no spike
-        is lost. Points without an x value are left out.
+        The result contains the first, last, lowest and highest points of each pixel column (the M4 algorithm).
+        Therefore every spike remains visible. Points without an x value are left out.
         """
         import numpy as np
 

@@ -1,6 +1,6 @@
 """Functions that load a run's model, either with the loader named by its checkpoint or into a module of the user.
 
-A record never names code to import, so that a copied run cannot execute code. `loader` is a name in the entry point
+A record never names code to import. Therefore a copied run cannot execute code. `loader` is a name in the entry point
 group `runfolio.loaders`, which only installed packages provide.
 """
 

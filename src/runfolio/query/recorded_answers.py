@@ -26,7 +26,7 @@ class Answers(ArrowFrame):
     attempt: int
     """Attempt of the run that logged the answers."""
     source: str | None
-    """Name of the data if `runfolio evaluate` logged the answers, else None."""
+    """Name of the data if `runfolio evaluate` logged the answers; None otherwise."""
     names: Sequence[str]
     """Names of the items. For `runfolio train`, they are the names in `RecordedRun.data[split].listing()`."""
     digests: Sequence[str] | None

@@ -17,12 +17,13 @@ class DataFacts:
 
     name: str
     fingerprint: str | None
-    """Digest that is the same for the same data; None if the run ended too early, or for the reason in `trouble`."""
+    """Digest that is the same for the same data. It is None if the run ended too early, or for the reason in
+    `trouble`."""
     items: int | None
     """Number of files, images or arrays."""
     bytes: int | None
     source: str | None
-    """Readable description of where the data came from."""
+    """Readable description of the origin of the data."""
     trouble: str | None
     """Reason why there is no fingerprint."""
     attempt: int | None

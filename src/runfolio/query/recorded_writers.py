@@ -24,12 +24,12 @@ class RecordedWriter:
     host: str
     pid: int
     state: str
-    """`running`, `crashed` if the process disappeared, or else the recorded end."""
+    """State of the process: `running`, `crashed` (the process disappeared), or the recorded end."""
 
 
 def read_writers(folder: Path) -> list[RecordedWriter]:
-    """Return the processes that wrote to a run, ordered by attempt, then the primary process first, then by rank and
-    worker."""
+    """Return the processes that wrote to a run, ordered by attempt. In each attempt, the primary process comes first;
+    the others are ordered by rank and worker."""
     return [
         RecordedWriter(
             heartbeat.writer,

@@ -54,7 +54,7 @@ class RecordedRun(ArrowFrame):
         self.run_path = os.fsdecode(row.folder)
         """Folder of the run, relative to the store. The path is unique."""
         self.state = row.state
-        """One of running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) and crashed (no heartbeat)."""
+        """State: running, finished, failed, interrupted (Ctrl-C), preempted (SIGTERM) or crashed (no heartbeat)."""
 
     def __repr__(self) -> str:
         return visible_line(f"<RecordedRun {self.name} ({self.id}, {self.experiment}, {self.state})>")
@@ -154,7 +154,8 @@ class RecordedRun(ArrowFrame):
     def duration_s(self) -> float | None:
         """Seconds of work, without the pauses between attempts. A running run is counted up to now.
 
-        Seconds that a fork inherited from its parent are not included. None for a crashed run, whose end is unknown.
+        Seconds that a fork inherited from its parent are not included. The value is None for a crashed run, because its
+        end is unknown.
         """
         since_us = self.row.working_since
         worked_s = self.row.worked_s
@@ -167,7 +168,7 @@ class RecordedRun(ArrowFrame):
 
     @property
     def reason(self) -> str | None:
-        """Reason why the run ended, without the state; None if no reason is known."""
+        """Reason why the run ended; None if no reason is known. The text does not include the state."""
         return self.row.reason
 
     @property
@@ -208,8 +209,8 @@ class RecordedRun(ArrowFrame):
             name: Name of the metric.
             x: X axis: `step`, `time`, `epoch`, or any metric (see `x_axis.along`). Default: the axis that the run
                 defined.
-            rank: Rank of the process that logged the points. Default: the primary process (rank 0) of each attempt if
-                that process logged the metric, else all processes.
+            rank: Rank of the process that logged the points. Default: the primary process (rank 0) of each attempt. If
+                that process did not log the metric, the points of all processes are read.
 
         Raises:
             NotFound: The metric or the rank does not exist; the message names similar metrics.
@@ -269,7 +270,7 @@ class RecordedRun(ArrowFrame):
         return readable
 
     def checkpoint(self, name: str = "best") -> Checkpoint:
-        """Return a checkpoint by name. If `best` does not exist, since no metric was given, return `last` instead.
+        """Return a checkpoint by name. If there is no `best`, because no metric was given, return `last` instead.
 
         Raises:
             NotFound: The checkpoint does not exist.

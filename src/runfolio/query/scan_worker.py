@@ -1,4 +1,4 @@
-"""Program that reads some runs of a store into databases of its own (see `index.parallel_scan`).
+"""Program that reads some runs of a store and writes them to separate databases (see `index.parallel_scan`).
 
 python -m runfolio.query.scan_worker STORE FOLDER PROCESSES < folders of the runs, separated by NUL
 """
@@ -22,7 +22,7 @@ except ImportError:  # Windows does not have these limits
     resource = None
 
 _REPORTED_RUNS = 100
-"""Number of runs after which a report is printed, for a progress bar."""
+"""Number of runs between two reports. The reports advance a progress bar."""
 _PART_RUNS = 2_000
 """Number of runs per database. If the scan is interrupted, runs in complete databases are not read again."""
 

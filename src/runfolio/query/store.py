@@ -234,8 +234,8 @@ class Folio:
             archived: Include archived runs.
 
         Raises:
-            NotFound: The store has runs, but none of that experiment, or there is no column `sort`; the message names
-                the most similar ones.
+            NotFound: The experiment or the column `sort` does not exist; the message lists the most similar names. In
+                an empty store, this error is not raised.
             ConfigError: The state does not exist, `where` is not a valid filter, or it names an unknown column.
         """
         selection = self._selection(experiment, state, tags=tuple(tags), where=where, archived=archived)
@@ -255,8 +255,8 @@ class Folio:
     ) -> list[RunGroup]:
         """Return groups of runs that have the same values, with the mean of a metric and its interval, best first.
 
-        The mean is over the values that tables show. Failed, crashed and archived runs and reproductions are
-        excluded.
+        The mean is over the values that tables show. Failed, crashed and archived runs are excluded. Reproductions are
+        excluded too.
 
         Args:
             group_by: Names of columns, as a list or separated by commas, such as `model,lr`.
@@ -287,7 +287,7 @@ class Folio:
         return self._find(os.fspath(name))
 
     def _find(self, spelling: str) -> RecordedRun:
-        """Return the run that `spelling` names, as of the last scan."""
+        """Return the run that `spelling` names. The result is based on the last scan."""
         run_paths = list(_possible_run_paths(self.store, spelling))
         runs = self._named(spelling, run_paths)
         run = find_by_name(spelling, runs, run_paths, _differences)
@@ -430,8 +430,8 @@ class Folio:
 
 
 class IndexedFolio(Folio):
-    """Store that is read from the index without a scan of the folders. Only `scan` looks at the folders. A server uses
-    it.
+    """Store that is read from the index without a scan of the folders, for use in a server. Only `scan` and `scan_runs`
+    read the folders.
 
     Args:
         store: Folder of the store, which need not exist yet.
@@ -450,7 +450,7 @@ class IndexedFolio(Folio):
         super()._scan()
 
     def scan_runs(self, run_paths: Iterable[str]) -> None:
-        """Bring the index up to date for some runs only, named by their folders relative to the store."""
+        """Bring the index up to date for some runs only. `run_paths` are folders relative to the store."""
         self._index.use(lambda database: scan_runs(database, self.store, run_paths, self._rules))
 
     def read_index(self, action: Action[Result]) -> Result:
@@ -503,7 +503,7 @@ def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
 
 
 def _differences(runs: Sequence[RecordedRun]) -> list[str]:
-    """Describe how runs with the same name differ: in differing settings, state and start."""
+    """Describe each of several runs with the same name by its differing settings, state and start."""
     labels = [label.removeprefix(run.name).strip() for label, run in zip(unique_labels(runs), runs, strict=True)]
     settings = [f"{label}, " if "=" in label else "" for label in labels]
     return [f"{text}{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for text, run in zip(settings, runs, strict=True)]

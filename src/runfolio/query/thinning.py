@@ -1,4 +1,4 @@
-"""Thinning of curves. Only the points that a plot can show are kept, so that nothing visible is lost."""
+"""Thinning of curves. The plot of a thinned curve looks the same, because only hidden points are removed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def thinned_indices(
 ) -> Indices:
     """Return the indices of the points that produce the same plot as all points, in ascending order.
 
-    In each pixel column, the first, last, lowest and highest points are kept (the M4 algorithm), so that no spike is
-    lost. NaN values are gaps. The first and the last NaN of each column are kept too.
+    The result contains the first, last, lowest and highest points of each pixel column (the M4 algorithm). Therefore
+    every spike remains visible. NaN values are gaps. The first and the last NaN of each column are included too.
 
     Args:
         x: Positions, ascending and finite, shape [n].
         y: Values, shape [n].
         columns: Number of pixel columns.
-        span: Positions of the left edge of the first column and of the right edge of the last column. All points must
-            lie between them. Default: the first and the last position.
+        span: Positions of the left and the right edge of the plot. All points must lie between these edges. Default:
+            the first and the last position.
 
     Source: Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", PVLDB 7(10), 2014.
     """

@@ -18,7 +18,7 @@ class Setting:
     value: Any
     has_default: bool
     default: Any
-    """Declared default value; None without `has_default`."""
+    """Declared default value. It is None if `has_default` is False."""
 
     @property
     def is_changed(self) -> bool:

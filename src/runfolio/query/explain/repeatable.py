@@ -18,7 +18,7 @@ def first_start(run: RunView) -> StartedCode:
 
 
 def refusal_reasons(run: RunView, start: StartedCode) -> Iterator[str]:
-    """Yield the reasons why no command can start the run again."""
+    """Yield the reasons why the run cannot be started again with a command."""
     command = tuple(map(str, start.get("command") or ()))
     if not command or not start.get("folder"):
         yield "its record does not contain the command, or the folder where it was started"

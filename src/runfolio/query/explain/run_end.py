@@ -1,4 +1,4 @@
-"""Explanation of why a run ended, in one sentence that states only known facts."""
+"""Explanation of the end of a run in one sentence, based only on known facts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class EndedRun(Protocol):
 
 
 def reason(run: ScannedRun) -> str | None:
-    """Return the reason why a run ended, without the run's state; None if no reason is known."""
+    """Return the reason why a run ended, or None if no reason is known. The text does not include the run's state."""
     parts = [_cause(run), _trouble(run)]
     return "; ".join(text for text in parts if text) or None
 
@@ -63,7 +63,7 @@ def exit_code(run: EndedRun) -> int | None:
 
 
 def death_of(run: EndedRun) -> Death | None:
-    """Return what another process observed about the end of the newest attempt; None if nothing was observed."""
+    """Return the observations of another process about the end of the newest attempt; None if there are none."""
     return Death.read(run.folder, run.document.attempts[-1].writer) if run.document.attempts else None
 
 
@@ -112,7 +112,8 @@ def _killed(death: Death) -> str:
 
 
 def _crash(run: EndedRun) -> str:
-    """Return where C code crashed, according to the dump that Python printed, or an empty string without a dump."""
+    """Return the location of a crash in C code, as text. It is taken from the dump that Python printed; empty without
+    a dump."""
     log = (
         "\n".join(last_lines(log_path(run.folder, run.document.attempts[-1].writer), _CRASH_LINES))
         if run.document.attempts

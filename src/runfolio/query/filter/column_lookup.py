@@ -35,7 +35,8 @@ class IndexColumn:
     """Column that a name refers to."""
 
     kind: Kind
-    """Table with the values. `figure` means the number in `results`, or else a value in `metrics`."""
+    """Table with the values. For `figure`, the value is taken from `results` or, if it is missing there, from
+    `metrics`."""
     name: str
     """Name in that table, or the name of the fact or tag."""
     aggregate: LiteralString = ""
@@ -46,7 +47,8 @@ def find_column(name: str, catalog: Catalog) -> IndexColumn:
     """Return the column that a name refers to.
 
     A bare name is looked up in this order: basic facts, settings, other facts, results and metrics. If a result and a
-    metric have the same name, the name means the figure: the result's number, else the curve's best or last value.
+    metric have the same name, the name refers to both: a run's value is its result or, if the result is missing, the
+    best or last value of its curve.
     These full names are unambiguous: `params.NAME` (or `config.NAME`), `summary.NAME`, `metrics.NAME`,
     `metrics.NAME.best` and `data.NAME`. `metrics.NAME` is the last value, or the highest for `epoch` and `samples`.
 
@@ -138,7 +140,8 @@ def _has_aggregate(name: Name, catalog: Catalog) -> bool:
 
 
 def _metric(parts: Sequence[str], catalog: Catalog) -> str | None:
-    """Return the metric that dotted parts refer to. The parts of nested names are joined with `/` in the record."""
+    """Return the metric that a name with dots refers to. In the record, the parts of nested names are joined with
+    `/`."""
     spellings = (".".join(parts), "/".join(parts))
     return next((name for name in spellings if _is_metric(name, catalog)), None)
 
@@ -171,8 +174,8 @@ def _full(full_name: str, catalog: Catalog) -> IndexColumn | None:
 
 
 def _last(metric: str) -> LiteralString:
-    """Return the column with the last value. For an axis, return the highest value, because a later test can log an
-    earlier epoch."""
+    """Return the column of `metrics` that contains the last value. For an axis such as `epoch`, return the column with
+    the highest value, because a later test can log an earlier epoch."""
     return "max" if metric in AXES else "last"
 
 

@@ -105,7 +105,8 @@ class _Compiler:
         return sql("coalesce({})", joined(", ", compared))  # at most one comparison is not NULL
 
     def _is_in(self, value: TypedSql, choices: Sequence[TypedSql]) -> Sql:
-        """Return SQL that tests if a value equals a choice; NULL if no choice is equal and one has a different type."""
+        """Return SQL that tests if a value equals a choice. The SQL yields NULL if no choice is equal and at least one
+        choice has a different type."""
         pairs = [self._pairs(value, choice) for choice in choices]
         by_type: dict[Sql, list[Sql]] = {}
         for own, choice in chain.from_iterable(pairs):

@@ -30,8 +30,8 @@ def compile_groups(
 
     A row starts with the kind and the value of each column of `group_by`. The kind is `tables.NULL` ... `tables.JSON`,
     or None if the column is neither a setting nor a result. The next column is the number of runs. The last columns are
-    the mean, the sum of squared deviations from the mean, the minimum and the maximum of their figures. Values are
-    compared as in `flat_names.identity`, except that integers that exceed 64 bits are compared as floats.
+    the mean, the sum of squared deviations from the mean, the minimum and the maximum of the metric. Values are
+    compared as in `flat_names.identity`. However, integers that exceed 64 bits are compared as floats.
 
     Args:
         group_by: Columns as in `find_column`.
@@ -40,7 +40,7 @@ def compile_groups(
         catalog: Names that exist.
         dialect: SQL of the database.
         where: Condition on a row `r` of the table `runs`.
-        now: Current time, which is the end of the duration of running runs.
+        now: Current time. Durations of running runs are measured up to this time.
 
     Raises:
         NotFound: A column or the metric is not in the catalog; the message lists the most similar names.

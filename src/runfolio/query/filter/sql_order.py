@@ -21,10 +21,10 @@ def compile_order(sort: str | None, catalog: Catalog, dialect: Dialect, *, now: 
     by creation, newest first.
 
     Args:
-        sort: Column to sort by in ascending order; the prefix `-` means descending order. None: newest first.
+        sort: Column to sort by in ascending order; the prefix `-` means descending order. Default: newest first.
         catalog: Names that `sort` may use.
         dialect: SQL of the database.
-        now: Current time, which is the end of the duration of running runs.
+        now: Current time. Durations of running runs are measured up to this time.
         reverse: Reverse the order. Runs without a value still come last.
 
     Raises:

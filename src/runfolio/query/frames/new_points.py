@@ -21,8 +21,8 @@ class NewPoints(NamedTuple):
     cursor: str
     """Cursor for the next call: at most 2,048 URL-safe characters."""
     is_complete: bool
-    """True if these are all points of the metrics, which replace the points that the caller has. False if they only
-    follow these points."""
+    """True if `points` contains all points of the metrics, so the caller must discard its earlier points. False if
+    `points` contains only points that follow the caller's earlier points."""
 
 
 def read_new_points(

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from runfolio.record.points.reader import PointFiles, Points
 
 _BATCH_ROWS = 131_072
-"""Minimum number of rows per batch, except in the last batch, so that small runs share a batch."""
+"""Minimum number of rows per batch, except in the last batch. Small runs therefore share a batch."""
 _WHOLE_METRICS = 500_000
-"""Maximum number of points for which a run's metrics are read one by one, which is fastest. More points are read in
-blocks."""
+"""Maximum number of points of a run whose metrics are read whole, one after the other. This is fastest; runs with more
+points are read in blocks."""
 
 
 def open_points(folder: Path, document: RunDocument | None = None) -> PointFiles:
     """Open the point files of a run folder.
 
     Args:
-        document: Document read by an earlier scan. It is used unless the run may have been continued since.
+        document: Document that an earlier scan read. It is used unless the run may have continued since that scan.
 
     Raises:
         NotFound: The folder no longer exists.
@@ -54,7 +54,7 @@ def current_document(folder: Path, document: RunDocument | None) -> RunDocument:
 
 
 def _is_current(folder: Path, document: RunDocument) -> bool:
-    """Return whether the document of an ended run is still current, because no further attempt was claimed."""
+    """Return whether the document of an ended run is still current. It is current until another attempt starts."""
     if document.status.state == RUNNING:
         return False
     newest = max((attempt.attempt for attempt in document.attempts), default=0)

@@ -40,7 +40,7 @@ def along(
         points: Points of the metric.
         x: `step`, `time`, or a metric. If there is no metric `epoch`, `epoch` means the shortest name that ends in
             `/epoch`.
-        rank: Rank whose points were read; None means the same as in `RecordedRun.metric`.
+        rank: Rank whose points were read. None has the same meaning as in `RecordedRun.metric`.
         branch: Branch whose points were read.
 
     Raises:
@@ -91,7 +91,7 @@ def _seconds(run: RunView, points: Points) -> NDArray[np.float64]:
 
 
 def _interpolated(run: RunView, files: PointFiles, name: str, steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the value of the metric `name` at each step by linear interpolation."""
+    """Return the value of the metric `name` at each step. Missing values are interpolated linearly."""
     points = files.read(name)
     is_finite = np.isfinite(points.values)
     logged_steps, first = np.unique(points.steps[is_finite], return_index=True)

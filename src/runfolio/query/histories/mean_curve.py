@@ -42,7 +42,7 @@ def mean(curves: Sequence[tuple[Floats, Floats]], spread: Spread) -> Mean:
     """Return the mean of several curves. Each curve is a pair of arrays: x in ascending order, and y.
 
     Curves are interpolated linearly between their points and are not extrapolated. If a curve has several points at the
-    same x, its value there is their mean, but `minmax` takes each point into account. Values that are not finite are
+    same x, their mean is used. For the spread `minmax`, each of these points counts. Values that are not finite are
     ignored. The memory for arrays over all positions does not grow with the number of curves.
     """
     finite = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in curves]

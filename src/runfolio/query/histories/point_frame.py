@@ -96,7 +96,7 @@ class PointFrame(ArrowFrame):
         return (wide_table if options.wide else long_table)(series, labels, options.axis)
 
     def batches(self) -> pa.RecordBatchReader:
-        """Return the points in batches of bounded size, so that all points need not fit into memory.
+        """Return the points in batches of bounded size. Not all points need to fit into memory at once.
 
         Raises:
             ConfigError: The options request a table that does not have one row per point.
@@ -119,7 +119,7 @@ class PointFrame(ArrowFrame):
             yield batch.select(names)
 
     def _series(self) -> Iterator[MetricSeries]:
-        """Yield one series per run and metric. It contains the points, or the bins if the points are resampled."""
+        """Yield one series per run and metric. A series contains points, or bins if the points are resampled."""
         from runfolio.query.histories.series_tables import MetricSeries
 
         every = self._options.every

@@ -52,8 +52,8 @@ def wide_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str)
     """Return a table with one row per run (or group) and position.
 
     Its columns are the labels, the position and the columns of each metric. The first column of a metric is named after
-    the metric; the others are named `NAME.COLUMN`. If a metric has no
-    value at a position, its columns are null there. If it has several values at a position, the last value is used.
+    the metric; the others are named `NAME.COLUMN`. If a metric has no value at a position, its columns are null there.
+    If a metric has several values at a position, the last value is used.
 
     Args:
         labels: Names of the columns that contain the labels.
@@ -78,7 +78,8 @@ def wide_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str)
 def _wide_columns(
     metric: str, members: Sequence[MetricSeries | None], positions: Sequence[NDArray[Any]]
 ) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the name and values of each column of one metric. An entry is None if the run or group lacks the metric."""
+    """Yield the name and values of each column of one metric. An entry of `members` is None if the run or group lacks
+    the metric."""
     offsets = np.cumsum([0, *map(len, positions)])
     rows = np.concatenate(
         [

@@ -51,7 +51,7 @@ class IndexDatabase:
         self._local = threading.local()
         self._lock = threading.RLock()
         self.is_empty = False
-        """True if this object created the tables and nobody has filled them yet."""
+        """True if this object created the tables and they have not been filled yet."""
         self._shared = self._connect(":memory:") if path is None else None
         self.prepare()
 
@@ -165,7 +165,7 @@ def _create(connection: sqlite3.Connection) -> bool:
 
 
 def index_path(store: Path) -> Path | None:
-    """Return the path of the index of a store, whose path must be absolute; None if there is no cache folder."""
+    """Return the path of a store's index, or None if there is no cache folder. `store` must be an absolute path."""
     folder = store_cache(store)
     return None if folder is None else folder / "index.db"
 

@@ -20,7 +20,7 @@ class Entry:
     """Edited values, which take precedence over the document (see `run_edits`)."""
     metrics: dict[str, MetricSummary] = field(default_factory=dict)
     sparklines: dict[str, bytes] = field(default_factory=dict)
-    """Outlines of the main metrics (see `tables`)."""
+    """Sparklines of the main metrics, keyed by metric (see `tables`)."""
     problems: tuple[str, ...] = ()
     """Descriptions of unreadable parts, one line each."""
 
@@ -29,14 +29,14 @@ class ScannedRun(NamedTuple):
     """Run that a scan found."""
 
     run_path: str
-    """Folder relative to the store, with `/`."""
+    """Folder relative to the store, with `/` as the separator."""
     folder: Path
     entry: Entry
     state: str
     signature: str
     """Digest that changes if a file of the run changes."""
     stamp: str
-    """Modification times of an ended run's folders; empty if every scan must compare the run's files."""
+    """Modification times of an ended run's folders. The stamp is empty if every scan must compare the run's files."""
     reason: str | None = None
     """Reason why the run ended."""
 
@@ -47,7 +47,7 @@ class ScannedRun(NamedTuple):
 
 
 class Sighting(NamedTuple):
-    """Result of a run's last scan, which the next scan compares with."""
+    """Result of the last scan of a run. The next scan compares the run with this result."""
 
     signature: str
     stamp: str

@@ -1,4 +1,4 @@
-"""Reader of the summaries and sparklines that the index keeps of each run."""
+"""Reader of the summaries and sparklines that the index stores for each run."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class _Followed(NamedTuple):
 
 
 class OverviewReader:
-    """Reader that follows running runs: of each run that it has read before, it only reads new points.
+    """Reader that follows running runs. If a run was read before, only its new points are read.
 
     Args:
-        main_metrics: Returns those of the given metrics that get a sparkline.
+        main_metrics: Function that selects the metrics that get a sparkline.
     """
 
     def __init__(self, main_metrics: Callable[[Collection[str]], Collection[str]]) -> None:

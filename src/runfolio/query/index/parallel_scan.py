@@ -22,9 +22,10 @@ class Report(TypedDict):
     """Line that a process prints after some runs."""
 
     read: list[str]
-    """Runs that were read or cannot be read, as folders relative to the store."""
+    """Processed runs, as folders relative to the store. Runs that cannot be read are included."""
     part: str | None
-    """Database with all runs that the process has read since the last part; None if it is not complete yet."""
+    """Database with the runs that the process has read since its last complete database; None if this database is not
+    complete yet."""
 
 
 def process_count() -> int:
@@ -61,12 +62,12 @@ def _start(store: Path, folder: Path, count: int, run_paths: Iterable[str]) -> s
             stdin=runs,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C must not reach the process, which this process then ends
+            start_new_session=True,  # Ctrl-C must not reach the new process; this process ends it instead
         )
 
 
 def _reports(workers: Sequence[subprocess.Popen[bytes]]) -> Iterator[Report]:
-    """Yield the reports of all processes. Each process reads equally many runs, so they are asked in turns."""
+    """Yield the reports of all processes. Reports are read in turns, because each process reads equally many runs."""
     active = [worker.stdout for worker in workers if worker.stdout is not None]
     while active:
         lines = [(stdout, stdout.readline()) for stdout in active]

@@ -29,7 +29,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class RunRows:
-    """Rows of one run. In tables with names, a row starts with the name, which `of_table` replaces with its id."""
+    """Rows of one run. In tables with names, each row starts with a name. `of_table` replaces the names with ids."""
 
     key: int
     run: Row

@@ -19,9 +19,9 @@ Value = TypeVar("Value")
 NamedTable = Literal["params", "results", "metrics", "sparklines", "data"]
 
 _FEW = 20
-"""Maximum number of runs that are read whole; for more runs, only the required columns are read."""
+"""Maximum number of runs that are read completely. For more runs, only the required columns are read."""
 _MANY = 1_000
-"""Maximum number of runs that a column is read for; for more runs, the column is read for the whole store."""
+"""Maximum number of runs for which a column is read separately. For more runs, the whole column is read."""
 _MISSING: Any = object()
 _COLUMNS: dict[NamedTable, str] = {
     "params": "kind, number, text",
@@ -118,8 +118,8 @@ class RunColumns:
         Args:
             key: Key of the run.
             table: Table of the index.
-            whole: Returns all values of the run from its record.
-            has_name: Returns whether a name of the table belongs to the mapping. Default: all names belong to it.
+            whole: Function that returns all values of the run from its record.
+            has_name: Function that returns whether a name is included in the result. Default: all names are included.
         """
         if len(self._keys) <= _FEW:
             return whole()
@@ -136,7 +136,8 @@ class RunColumns:
         return self._names[table]
 
     def table(self, table: NamedTable) -> dict[int, dict[str, Any]]:
-        """Return all values of each run in a table, keyed by run. Names that the store used first come first."""
+        """Return all values of each run in a table, keyed by run. Names are in the order in which the store first used
+        them."""
         if table not in self._tables:
             self._tables[table] = self._index.read(lambda connection: self._read_table(connection, table))
         return self._tables[table]
@@ -201,7 +202,7 @@ class _Columns(dict[str, dict[int, Any]]):
 
 
 class IndexedValues(Mapping[str, Value]):
-    """Values of one run by name. When a value is read, the values of the same name are read for all listed runs."""
+    """Values of one run by name. When a value is first used, the index is read for this name and all listed runs."""
 
     def __init__(
         self,

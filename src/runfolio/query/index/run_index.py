@@ -1,4 +1,4 @@
-"""Index of a store. It keeps the results of the last scan in SQLite, so that tables and filters need not read the runs.
+"""Index of a store. It stores the results of the last scan in SQLite. Tables and filters read the index, not the runs.
 
 The index is only a cache of the run folders. If its file is damaged, foreign or of another version, it is deleted and
 filled again. If no file can be used, the index is kept in memory. The user is not informed.
@@ -49,7 +49,7 @@ class StoreIndex(Generic[Filled]):
 
     Args:
         store: Folder of the store.
-        fill: Scans the store into an empty index.
+        fill: Function that scans the store and fills an empty index.
         fill_first: Fill an empty index before it is read. If False, it has no runs until `scan` is called.
     """
 
@@ -120,7 +120,7 @@ def read_sightings(connection: sqlite3.Connection) -> dict[str, Sighting]:
 
 
 def read_beats(connection: sqlite3.Connection) -> dict[str, SeenHeartbeat]:
-    """Return the last heartbeat seen from each writer, keyed by writer.
+    """Return the last known heartbeat of each writer, keyed by writer.
 
     Raises:
         UnusableIndex: A heartbeat is not a number.

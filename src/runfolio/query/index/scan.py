@@ -27,8 +27,8 @@ from runfolio.record.content import run_edits
 from runfolio.record.liveness.heartbeats import derive_state
 
 _SETTLED_S = 10.0
-"""Seconds after an ended run's last change before a scan relies on folder times alone. File times can be coarse, and a
-folder may still be copied into the store."""
+"""Seconds after the last change of an ended run. During this time, a scan also compares the run's files, since file
+times can be coarse and another program may still be copying the folder into the store."""
 _BATCH = 500
 """Number of runs per write. If a scan is interrupted, the next one only reads the runs that were not written yet."""
 
@@ -43,9 +43,9 @@ class ScanRules(NamedTuple):
     """Functions that derive facts from the content of a run."""
 
     reason: Callable[[ScannedRun], str | None]
-    """Returns the reason why a run ended."""
+    """Function that returns the reason why a run ended."""
     overview: Callable[[Path, RunDocument], ReadOverview]
-    """Returns the summaries and sparklines of a run's points."""
+    """Function that returns the summaries and sparklines of a run's points."""
 
 
 def scan_store(
@@ -61,7 +61,7 @@ def scan_store(
         store: Folder of the store.
         rules: Functions that derive facts from the content of a run.
         full: Also compare all files of ended runs, since network disks can report new folder times late.
-        progress: Iterates over the folders of the runs that are not in the index yet.
+        progress: Function that iterates over the folders of the runs that are not in the index yet.
 
     Returns:
         One line per unreadable run with the problem and a remedy, keyed by the run's folder relative to the store.
@@ -122,7 +122,7 @@ def scan_runs(database: IndexDatabase, store: Path, run_paths: Iterable[str], ru
 
 
 class _Updates:
-    """Runs that a scan has read and that it must write to the index."""
+    """Runs that a scan has read and must write to the index."""
 
     def __init__(
         self,
@@ -198,22 +198,22 @@ def signature_of(folder: Path) -> str:
 
 
 class HeartbeatHistory:
-    """Heartbeats seen so far. By comparing them, a later command can detect that a run on another machine crashed."""
+    """Known heartbeats. A later command compares them to detect that a run on another machine crashed."""
 
     def __init__(self, earlier: dict[str, SeenHeartbeat]) -> None:
         self._earlier = earlier
         self.beats: dict[str, SeenHeartbeat] = {}
-        """Heartbeats requested during this scan. Heartbeats of ended runs are not among them."""
+        """Heartbeats that this scan read, keyed by writer. Heartbeats of ended runs are not included."""
 
     def seen_at(self, key: str, beat: int) -> float:
-        """Return the time at which the beat was first seen, in seconds on the `steady` clock."""
+        """Record a heartbeat, and return the time at which it was first seen, in seconds on the `steady` clock."""
         now = steady()
         earlier = self._earlier.get(key)
         self.beats[key] = earlier if earlier and earlier.beat == beat else SeenHeartbeat(beat, now)
         return self.beats[key].seen_at
 
     def adopt(self, beats: dict[str, SeenHeartbeat]) -> None:
-        """Add the heartbeats that other processes have seen since the earlier scan."""
+        """Add the heartbeats that other processes have read since the earlier scan."""
         self.beats |= {key: seen for key, seen in beats.items() if self._earlier.get(key) != seen}
 
     @property

@@ -105,7 +105,7 @@ def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
 
 
 def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
-    """Return one curve for each position, in ascending order of position, keyed by the curve's label in the legend."""
+    """Return one curve per position, sorted by position. The keys are the labels of the curves in the legend."""
     first = {line.position: line for panel in reversed(panels) for line in panel.lines if not line.is_pale}
     numbers = {first[position].label: number for number, position in enumerate(sorted(first), start=1)}
     return {_legend_label(first[position], panels, numbers): first[position] for position in sorted(first)}

@@ -142,7 +142,7 @@ def curve_panels(
 
 
 def _metric_name(metric: str, runs: Sequence[RunView]) -> str:
-    """Return the name of a metric without the prefix `metrics.`, which is allowed, as only metrics have curves.
+    """Return the name of a metric without the optional prefix `metrics.`.
 
     Raises:
         NotFound: No run has the metric.
@@ -265,7 +265,7 @@ def _sorted_points(run: RunView, metric: str, x_name: str) -> tuple[Floats, Floa
 
 
 def in_range(panel: Panel, x_range: tuple[float, float]) -> Panel:
-    """Return the visible part of a panel, whose lines have the nearest point on each side too."""
+    """Return the visible part of a panel. The nearest point on each side of the range is included in each line."""
     low, high = x_range
     lines: list[Line] = []
     for line in panel.lines:

@@ -52,9 +52,9 @@ def overlay(panels: Sequence[Panel]) -> Panel:
 
 
 def dashes_of(metrics: Sequence[str]) -> dict[str, int | None] | None:
-    """Return the dash pattern of each metric; None unless they are the same quantity on different data splits.
+    """Return the dash pattern of each metric; None unless the metrics are the same quantity on different data splits.
 
-    The pattern is None if the index of the colour decides.
+    The pattern of a metric is None if the line's colour index determines its dash pattern.
     """
     named = {metric: split_and_quantity(metric) for metric in metrics}
     splits, quantities = zip(*named.values(), strict=True) if named else ((), ())

@@ -43,7 +43,7 @@ def draw_scatter(shown: Scatter, *, title: str | None = None, size: tuple[float,
 
 
 def draw_parallel(shown: Parallel, *, title: str | None = None, size: tuple[float, float] | None = None) -> Figure:
-    """Draw a parallel-coordinates plot. Each run is a line from its settings to the metric, which sets the colour.
+    """Draw a parallel-coordinates plot. Each run is a line from its settings to the metric, coloured by the metric.
 
     Raises:
         MissingExtra: matplotlib is not installed.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NEGLIGIBLE = 1e-17
-"""Weight that a float64 sum of 1 does not show."""
+"""Weight that is too small to change a float64 sum of 1."""
 
 
 def exponential_smoothing(values: NDArray[np.float64], weight: float) -> NDArray[np.float64]:

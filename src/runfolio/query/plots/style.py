@@ -34,7 +34,7 @@ def colour_of(position: int) -> str:
 
 
 def style_of(position: int, dash: int | None = None) -> Any:
-    """Return the dash pattern of a line, which a given index overrides."""
+    """Return the dash pattern of a line: the pattern with the index `dash`, or else the pattern of its position."""
     return STYLES[(position // len(COLOURS) if dash is None else dash) % len(STYLES)]
 
 

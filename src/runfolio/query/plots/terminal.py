@@ -176,7 +176,7 @@ def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = Non
 
 
 def _visible(panel: Panel) -> Panel:
-    """Return a panel without the points outside of its range of x, which a terminal cannot clip."""
+    """Return a panel without the points outside of its range of x. A terminal cannot clip these points."""
     if panel.x_range is None:
         return panel
     low, high = panel.x_range
@@ -208,7 +208,7 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str,
 
 
 def _x_range(panel: Panel, log: str) -> NDArray[np.float64]:
-    """Return the ends of a panel's range of x, without those that the axis cannot show."""
+    """Return the ends of a panel's range of x. Ends that the axis cannot show are left out."""
     ends = np.array(panel.x_range or (), float)
     return np.log10(ends[ends > 0]) if "x" in log else ends
 

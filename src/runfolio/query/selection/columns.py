@@ -162,7 +162,7 @@ def runs_frame(runs: Sequence[RunView]) -> pa.Table:
     """Return a table with one row per run and all columns (see `Runs.to_arrow`)."""
     import pyarrow as pa
 
-    # Means must not count a run twice, so the table says which runs repeat or continue another run.
+    # A mean must not count a run twice, so the table shows which runs repeat or continue another run.
     left_out = MORE_FACTS.keys() - ({_LINEAGE} if any(run.facts.lineage for run in runs) else set())
     columns = [RunsColumn(*_parts(name, runs)) for name in every_column(runs) if name not in left_out]
     return pa.table({column.full_name: value_array([column.value(run) for run in runs]) for column in columns})

@@ -82,8 +82,8 @@ def _match(first: RunView, before: DataFacts | None, run: RunView, after: DataFa
 
 
 def _with_split_parts(run: RunView, facts: DataFacts) -> tuple[DataFacts, ...]:
-    """Return the data to compare: training and validation data together, since a different seed moves items between
-    them, or else `facts` alone."""
+    """Return the data to compare. Training and validation data are compared together, since a different seed moves
+    items between them. Other data are compared alone."""
     if split_of(facts.name) not in ("train", "validation"):
         return (facts,)
     return tuple(other for name, other in run.data.items() if split_of(name) in ("train", "validation"))

@@ -13,8 +13,8 @@ from runfolio.record.base.flat_names import as_number
 from runfolio.record.points.metric_summary import AXES, MetricSummary
 
 Kind = Literal["at the chosen epoch", "as reported", "best", "last"]
-"""Kind of a figure. `at the chosen epoch` comes from the summary of a run that states which metric chose its epoch. `as
-reported` comes from the summary of any other run. `best` and `last` come from the curve."""
+"""Kind of a figure. `best` and `last` come from the curve; the other kinds come from the summary. The kind is `at the
+chosen epoch` if the summary states which metric chose the epoch, else `as reported`."""
 
 _KINDS: tuple[Kind, ...] = ("best", "last", "as reported", "at the chosen epoch")
 CHOSEN_BY = "chosen_by"
@@ -51,7 +51,7 @@ def figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
 
 
 def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
-    """Return the figure of a run as `figure_of` does, but also if the figure is NaN or infinite."""
+    """Return the figure of a run like `figure_of`, even if the figure is NaN or infinite."""
     reported, summary, name = as_number(run.flat_summary.get(metric)), run.metrics.get(metric), metric
     if reported is None and summary is None:
         part, name = split_name(run, metric)
@@ -102,7 +102,7 @@ def figure_heading(runs: Iterable[RunView], metric: str, mode: Mode | None) -> s
 
 
 def heading_of(figures: Iterable[Figure | None], runs: Sequence[RunView], metric: str) -> str:
-    """Return the heading as `figure_heading` does, from the results of `any_figure_of`."""
+    """Return the same heading as `figure_heading`, for figures that `any_figure_of` has returned."""
     name = split_name(runs[0], metric)[1] if runs else metric
     if name in AXES or not any(name in run.metrics for run in runs):
         return name

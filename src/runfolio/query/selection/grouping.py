@@ -20,7 +20,8 @@ _OUTPUT_WORDS = """
     """
 """Words in the names of settings that only name a run or its output and do not affect the result."""
 _NEUTRAL_WORDS = "dir directory folder path file name work checkpoint checkpoints ckpt ckpts"
-"""Words that the names of such settings may also contain. A name with only these words may refer to an input."""
+"""Additional words that may occur in the name of an output setting. A name with only these words may refer to an
+input."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,9 @@ def differing_settings(runs: Sequence[RunView]) -> list[str]:
 
 
 def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ("seed", "fold")) -> list[str]:
-    """Return the settings that only name a run: the value is a folder, a name or similar, and differs in each run.
+    """Return the settings that only name a run. Their values are folders or names, and differ in each run.
 
-    Two runs may share a value if they also have the same values of `repeating`, since one run repeats the other.
+    Runs with the same values of `repeating` may also share the value, since such runs repeat each other.
 
     Args:
         runs: Runs to compare.

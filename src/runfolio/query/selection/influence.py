@@ -14,8 +14,8 @@ def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: S
     """Return the fraction of the variance that each setting explains alone, largest first.
 
     The fraction is epsilon squared, which is the correlation ratio corrected for chance. For a setting without
-    influence, it is about 0, regardless of the number of values. The fractions need not add up to 1. A setting is
-    omitted if it has fewer than two runs per value on average.
+    influence, the fraction is about 0, regardless of the number of values. The fractions need not add up to 1. A
+    setting is omitted if it has fewer than two runs per value on average.
 
     Args:
         runs: Runs to analyse.

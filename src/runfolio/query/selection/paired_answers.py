@@ -36,7 +36,7 @@ class PairedResult:
 
     @property
     def best(self) -> int:
-        """Index of the run with the highest accuracy; the first of several."""
+        """Index of the run with the highest accuracy. If several runs share it, the index of the first."""
         return self.accuracies.index(max(self.accuracies))
 
     @property
@@ -128,7 +128,7 @@ def _by_name(answers: Answers) -> dict[str, _Answer] | None:
 
 
 def _same_item(answers: Iterable[_Answer]) -> bool:
-    """Return whether the answers can belong to one item: they have the same true class and no different contents."""
+    """Return whether the answers can belong to one item. Their true classes must be equal, and known digests too."""
     listed = list(answers)
     digests = {answer.digest for answer in listed if answer.digest is not None}
     return len({answer.truth for answer in listed}) == 1 and len(digests) <= 1

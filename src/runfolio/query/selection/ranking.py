@@ -103,7 +103,7 @@ class Choice(Generic[RunT]):
 
     @property
     def _chance(self) -> str:
-        """Sentence for a best run that was not repeated; empty if it was repeated or had no competitor."""
+        """Sentence for a best run that was not repeated. It is empty if the run was repeated or had no competitor."""
         if len(self.competing) < 2 or is_repeated(self.run, self.competing):
             return ""
         measured = "Measured on the validation data, in one run" if self.split == "validation" else "This is one run"
@@ -244,8 +244,8 @@ def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:
 def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float, float, float, datetime]:
     """Return the sort key of a run, or of a group from the means over its runs. The smallest key is the best.
 
-    Ties are broken by the lower loss on the same data, then by fewer parameters, then by age. A run that does not
-    report a criterion comes after the runs that report it.
+    Ties are broken by the lower loss on the same data, then by fewer parameters, then by age. A run without a value for
+    one of these criteria comes after runs that have a value.
     """
     values = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
     loss = paired_loss(metric, mode)

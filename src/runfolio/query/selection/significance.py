@@ -79,8 +79,8 @@ def _shares_differ(first: float, first_count: int, second: float, second_count: 
 def holm_shares(first: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
     """Return for each of `others` whether it differs significantly from the first proportion.
 
-    The result is that of `holm` for the p values of `shares_p`. It is computed without p values, so that it is fast for
-    thousands of proportions: while there are m candidates, all whose p is below 5 % / m are significant.
+    The result equals the result of `holm` for the p values of `shares_p`. No p values are computed, so the function is
+    fast for thousands of proportions. If m candidates remain, each candidate with p below 5 % / m is significant.
 
     Args:
         first: Proportion and its number of trials.

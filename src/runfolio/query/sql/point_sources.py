@@ -46,7 +46,7 @@ class PointStream:
 
 def split_sources(runs: Sequence[RunView]) -> tuple[dict[str, str], list[RunView]]:
     """Return the files that DuckDB can read itself, and the runs that need a stream of points. A file is included if it
-    contains exactly the points of one run. The mapping's keys are paths, its values run ids.
+    contains exactly the points of one run. The mapping contains the run id of each file, keyed by path.
     """
     files: dict[str, str] = {}
     others: list[RunView] = []
@@ -88,8 +88,8 @@ def _only_segment(run: RunView) -> str | None:
 
 
 def _names(run: RunView, folder: str) -> list[str]:
-    """Return the names of the files in a folder. For an entry that is not a file, a name is returned that makes
-    `_only_segment` reject the run."""
+    """Return the names of the files in a folder. An entry that is not a file gets a name that makes `_only_segment`
+    reject the run."""
     try:
         with RecordPath(run.folder, folder).scan() as entries:
             return [

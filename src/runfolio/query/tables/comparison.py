@@ -68,7 +68,7 @@ class Comparison:
     answers: list[PairedResult]
     """Comparison of the runs by their answers to the same items, one per split."""
     caption: Caption
-    """Warnings about differing data, whether the results may differ by chance, and the number of equal settings."""
+    """Warnings about differing data, a remark on differences by chance, and the number of equal settings."""
 
 
 def compare(runs: Sequence[RunView]) -> Comparison:
@@ -147,7 +147,7 @@ def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int, cha
 
 
 def _about_chance(runs: Sequence[RunView], rows: Sequence[MetricRow]) -> str:
-    """Return how to find out whether the runs differ by chance; empty if they have no metric with a direction."""
+    """Return advice on checking if the runs differ by chance; empty if no metric has a known direction."""
     if not any(len(row.best) > 1 for row in rows):
         return ""
     if any(is_repeated(run, runs) for run in runs):

@@ -33,7 +33,7 @@ TEST = "test/acc"
 
 
 class Row(NamedTuple):
-    """Row of the leaderboard for one run. A figure is None if the run did not report it."""
+    """Row of the leaderboard for one run. A number is None if the run did not report it."""
 
     label: str
     id: str
@@ -201,7 +201,8 @@ def _interval(share: float | None, images: int | None) -> Interval | None:
 def _sort_keys(
     runs: Sequence[RunView], values: Sequence[float | None], metric: str, mode: Mode
 ) -> list[tuple[Any, ...]]:
-    """Return the sort key of each run. The order is: runs with the metric, runs without it, failed and crashed runs."""
+    """Return the sort key of each run. Runs with the metric come first, then runs without the metric, then failed and
+    crashed runs."""
     keys: list[tuple[Any, ...]] = [
         (run.state in BROKEN, value is None, run.created if value is None else rank(value, mode))
         for run, value in zip(runs, values, strict=True)

@@ -38,7 +38,8 @@ def name_labels(runs: Sequence[RunView]) -> list[str]:
 
 
 def legend_labels(runs: Sequence[RunView]) -> list[str]:
-    """Return labels for the legend of a plot: as `unique_labels`, with the differing settings after numbered names.
+    """Return labels for the legend of a plot. They are those of `unique_labels`, but numbered names are followed by the
+    differing settings.
 
     The numbers of default names, such as `train-1` and `train-2`, say nothing about the runs.
     """

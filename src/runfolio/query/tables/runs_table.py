@@ -69,7 +69,8 @@ def table(
 
 
 def _find(names: Sequence[str], runs: Sequence[RunView], others: Sequence[RunView]) -> list[RunsColumn]:
-    """Return the columns with the given names. They are looked up in `runs`, and then in `others` only if needed."""
+    """Return the columns with the given names. If a name is not found in `runs`, all names are looked
+    up in `others`."""
     try:
         return find_columns(names, runs)
     except NotFound:
