@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from PIL import Image
 
-from runfolio.query.plots.style import COLOURS
+from runfolio.query.plots.style import COLOURS, OTHERS
 from runfolio.query.store import open_folio
 
 from .http_client import Client, Reply
@@ -57,6 +57,13 @@ def test_svg_has_the_lines_limits_and_colours_of_the_page(client):
     assert 0.25 <= min(ticks) < max(ticks) <= 1.5
     assert "Smoothed by 0.5." in texts
     assert set(re.findall("|".join(COLOURS), svg.upper())) == {COLOURS[4], COLOURS[2]}
+
+
+def test_grey_runs_have_no_entry_in_the_legend(client):
+    svg = figure(client, "svg", metrics="train/loss", experiment="curves", colours="0,-1,-1,-1,-1", ylim="0,").body
+
+    assert svg.decode().upper().count(OTHERS) >= 4
+    assert len(re.findall(r">(?:forked|resumed|killed|failed|not a number) [^<]*</text>", svg.decode())) == 1
 
 
 @pytest.mark.parametrize(("ending", "start"), [("pdf", b"%PDF"), ("png", b"\x89PNG")])
@@ -129,7 +136,7 @@ def test_command_draws_the_same_figure(client, board_store, fresh_python, tmp_pa
         ("svg", {"metrics": "a", "ylim": "a,b"}, 400, "ylim must be two numbers"),
         ("svg", {"metrics": "a", "ylim": "1,2,3"}, 400, "ylim must be two numbers"),
         ("svg", {"metrics": "a", "ylim": "2,1"}, 400, "the limits of ylim are 2 and 1"),
-        ("svg", {"metrics": "a", "colours": "-1"}, 400, "colours must be integers"),
+        ("svg", {"metrics": "a", "colours": "-2"}, 400, "colours must be integers"),
         ("png", {"metrics": "a", "width": "100000"}, 400, "width must be an integer from 200 to 4,000"),
     ],
 )

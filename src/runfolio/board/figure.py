@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -109,10 +110,10 @@ def _seen(board: BoardState, query: CurveQuery, **bounds: int) -> SeenLines:
 
 
 def _colours(args: QueryArgs) -> list[int]:
-    """Return the index of the colour of each run or group, in the order of the lines."""
+    """Return the index of the colour of each run or group, in the order of the lines; -1 means grey."""
     colours = args.names("colours")
-    if not all(colour.isascii() and colour.isdigit() and len(colour) <= 6 for colour in colours):
-        raise RefusedRequest(400, "colours must be integers from 0, separated by commas")
+    if not all(re.fullmatch(r"-1|[0-9]{1,6}", colour) for colour in colours):
+        raise RefusedRequest(400, "colours must be integers from -1, separated by commas")
     return [int(colour) for colour in colours]
 
 

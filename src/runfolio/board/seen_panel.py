@@ -25,7 +25,8 @@ def seen_panel(
         lines: Lines of the panel.
         notes: Sentences below the figure.
         options: Options of the lines.
-        colours: Index of the colour of each run or group, in the order of the lines. Default: the order itself.
+        colours: Index of the colour of each run or group, in the order of the lines. -1 means a
+            grey line in the background. Default: the order itself.
     """
     metrics = list(dict.fromkeys(line.metric for line in lines))
     owners = {owner: index for index, owner in enumerate(dict.fromkeys(_owner(line) for line in lines))}
@@ -33,13 +34,14 @@ def seen_panel(
     drawn: list[Line] = []
     for position, line in enumerate(lines):
         owner = owners[_owner(line)]
+        colour = colours[owner] if owner < len(colours) else owner if len(owners) > 1 else position
         drawn.append(
             Line(
                 label=_label(line, metrics, len(owners)),
                 position=position,
-                colour=colours[owner] if owner < len(colours) else owner if len(owners) > 1 else position,
+                colour=colour,
                 dash=dashes.get(line.metric),
-                is_pale=line.is_abandoned,
+                is_pale=line.is_abandoned or colour < 0,
                 x=line.line.x,
                 y=line.line.y,
                 raw=line.line.raw,

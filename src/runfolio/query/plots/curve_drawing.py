@@ -26,6 +26,8 @@ _COLUMNS = 1000
 _MAX_BROKEN = 4000
 """Maximum number of ranges of non-finite values that are marked per curve."""
 _LEGEND_LINE_INCHES = 0.24
+_GREY = -1
+"""Index of the colour of grey lines."""
 _PALE = 0.35
 """Opacity of pale lines."""
 _Y_MARGIN = 0.05
@@ -131,7 +133,8 @@ def _draw_panel(axes: Axes, panel: Panel, log: str, *, alone: bool, is_crowded: 
         axes.set_title(style.literal(panel.metric), loc="left", fontsize=10, color=style.INK)
     for line in panel.lines:
         if line.is_pale:
-            _draw_thin_line(axes, line, _colour(line), alpha=_PALE, is_log="x" in log)
+            alpha = _PALE if line.colour != _GREY else 1.0
+            _draw_thin_line(axes, line, _colour(line), alpha=alpha, is_log="x" in log)
         elif is_crowded and line.position >= COLOURED_OF_MANY:
             _draw_thin_line(axes, line, style.OTHERS, alpha=1.0, is_log="x" in log)
         else:
@@ -208,6 +211,8 @@ def _draw_line(axes: Axes, line: Line, *, is_log: bool) -> None:
 
 
 def _colour(line: Line) -> str:
+    if line.colour == _GREY:
+        return style.OTHERS
     return style.colour_of(line.position if line.colour is None else line.colour)
 
 

@@ -66,7 +66,7 @@ class Line:
     position: int = 0
     """Position in the order of all lines, best first."""
     colour: int | None = None
-    """Index of the line's colour in every panel. Default: the position."""
+    """Index of the line's colour in every panel; -1 means grey. Default: the position."""
     dash: int | None = None
     """Index of the line's dash pattern. Default: solid until all colours are in use."""
     is_pale: bool = False
