@@ -17,16 +17,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 HEIGHT = 900
-SETTLED_MS = 1_500
-"""Time after which charts and images are drawn."""
+SETTLED_MS = 800
+"""Time in which charts and images are drawn after they were loaded."""
 README = {"board-light": ("light", "experiment"), "board-dark": ("dark", "groups")}
 """Pictures of the README, with their theme and page."""
-COLOURS = 128
-"""Number of colours of a picture in the README, which keeps the files small."""
 
 
 def main() -> None:
@@ -48,7 +46,7 @@ def main() -> None:
 @contextmanager
 def _server(store: str) -> Iterator[str]:
     """Start the board on a free port and yield the link that opens it."""
-    command = [sys.executable, "-m", "runfolio", "board", "--store", store, "--port", "0", "--no-open", "--read-only"]
+    command = [sys.executable, "-m", "runfolio", "board", "--store", store, "--port", "0", "--no-open"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -75,7 +73,9 @@ def _draw_readme(browser: Browser, link: str, experiment: str) -> None:
     for name, (theme, page_name) in README.items():
         page = _open(browser, link, theme, 1440)
         _show(page, _pages(page, experiment)[page_name])
-        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        # 256 colours make the file a third as large, and every run keeps its own.
+        picture = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         picture.save(ROOT / f"docs/images/{name}.png", optimize=True)
         page.context.close()
 
@@ -108,6 +108,8 @@ def _pages(page: Page, experiment: str) -> dict[str, str]:
 def _show(page: Page, path: str) -> None:
     page.goto(path)
     page.get_by_role("heading", level=1).wait_for()
+    page.wait_for_timeout(SETTLED_MS)
+    expect(page.locator("main").get_by_text("Loading")).to_have_count(0, timeout=60_000)
     page.wait_for_timeout(SETTLED_MS)
 
 

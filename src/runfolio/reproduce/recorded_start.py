@@ -1,4 +1,4 @@
-"""First start of a run according to its record. Runs that cannot be started again are rejected."""
+"""Read how a run was first started. A run that cannot be started again is rejected."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedStart:
-    """First start of a run. All attempts of a resumed run are repeated, and a fork starts from its checkpoint."""
+    """First start of a run. A repetition covers all attempts of a resumed run. A fork is repeated from its starting
+    checkpoint."""
 
     run: RecordedRun
     command: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Recording of a run's answers (`run.log_answers`), which are ranked and packed in the background during training."""
+"""Recording of a run's answers (`run.log_answers`). A background thread ranks and packs the answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AnswerLog:
-    """Recorder of the answers of one attempt in the folder `answers/`.
+    """Recorder that writes the answers of one attempt to the folder `answers/`.
 
     The training thread calls `add`, separate threads call `pack`, and the store thread calls `save`.
     """
@@ -31,12 +31,12 @@ class AnswerLog:
         self._report = report
         self._lock = threading.Lock()
         self._waiting: dict[str, tuple[datetime, Callable[[], AnswerTable]]] = {}
-        """Answers to pack, keyed by split. Newer answers replace waiting answers, so that memory use is limited."""
+        """Answers to pack, keyed by split. Newer answers replace waiting answers, which limits memory use."""
         self._packed: dict[str, bytes] = {}
         """Contents of the files to write, keyed by split."""
 
     def add(self, split: str, moment: datetime, table: Callable[[], AnswerTable]) -> None:
-        """Add answers, which `pack` packs later.
+        """Add answers. `pack` packs them later.
 
         Args:
             moment: Time of the call.

@@ -52,7 +52,7 @@ class DataLog:
         self._measured: deque[tuple[str, GivenData, Listing | None]] = deque()
 
     def add(self, name: str, data: Any, source: str | None) -> None:
-        """Add a data set, whose fingerprint `measure` computes later.
+        """Add a data set. `measure` computes its fingerprint later.
 
         Raises:
             ConfigError: The data cannot be fingerprinted, or its name is invalid.
@@ -133,7 +133,7 @@ class DataLog:
 
 
 def _history(before: GivenData | None) -> list[GivenData]:
-    """Return the earlier versions of an entry that have a fingerprint, newest last."""
+    """Return the versions of an entry so far, newest last. Versions without a fingerprint are left out."""
     if before is None:
         return []
     earlier = list(before.get("earlier") or ())
@@ -144,8 +144,8 @@ def _history(before: GivenData | None) -> list[GivenData]:
 
 
 def _measure_function(data: Any) -> Callable[[], Measurement]:
-    """Return a function that computes a fingerprint on a different thread. Arrays may change later, so they are hashed
-    during this call."""
+    """Return a function that computes the fingerprint when another thread calls it. Arrays may change later, so they
+    are hashed during this call."""
     if isinstance(data, Listing):
         return lambda: Measurement(data, None)
     if isinstance(data, (str, os.PathLike)):
@@ -200,7 +200,7 @@ def _paths_measure(paths: list[Path]) -> Callable[[], Measurement]:
 
 
 def _source(data: Any) -> str | None:
-    """Return the default description of where data comes from."""
+    """Return the default description of the data's origin."""
     if isinstance(data, (str, os.PathLike)):
         return str(path_of(data).absolute())
     return f"{str(data.dtype).removeprefix('torch.')} {list(data.shape)}" if arrays.is_array(data) else None

@@ -1,4 +1,4 @@
-"""Decorator for methods that record: if a value, a file, a library or the store causes an error, training continues."""
+"""Decorator for recording methods. If a value, a file, a library or the store causes an error, training continues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 def guarded(otherwise: object, call: str | None = None) -> Callable[[_Method], _Method]:
     """Make a method report its exceptions to `_note_failure(call, error)` of its object (see `Recorder.note_failure`).
 
-    Interrupts are still raised, as is Python's TypeError about wrong arguments to the method.
+    Interrupts are still raised. Python's TypeError about wrong arguments to the method is raised too.
 
     Args:
         otherwise: Result of the method if it fails.

@@ -48,22 +48,22 @@ def init(
     """Open a run and start recording.
 
     If the environment variable `RUNFOLIO_RUN_ID` is set, the run with that id is opened. The run is created if it does
-    not exist, and joined if another process writes to it. Otherwise, rank 0 continues the run from its last checkpoint,
-    or after its last point if it has no checkpoint. The other ranks join. A finished run is continued only with
-    `resume="auto"`; otherwise an error is raised.
+    not exist, and joined if another process writes to it. Otherwise, rank 0 continues the run, and the other ranks
+    join. The run continues from its last checkpoint. A run without a checkpoint continues after its last point. A
+    finished run is continued only with `resume="auto"`; otherwise an error is raised.
 
     Args:
-        name: Readable name. The name of the folder also contains the id. Default: the overrides in a Hydra job, such as
-            `lr=0.1`; the id if `RUNFOLIO_RUN_ID` is set; otherwise the name of the script (or module, program or
-            notebook) with the next free number, such as `train-3`.
+        name: Readable name. The name of the folder also contains the id. In a Hydra job, the default is the overrides,
+            such as `lr=0.1`. If `RUNFOLIO_RUN_ID` is set, the default is the id. Otherwise, it is the name of the
+            script (or module, program or notebook) with the next free number, such as `train-3`.
         experiment: Experiment of the run, and name of its parent folder. Default: `default`.
         config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config. A resumed run keeps earlier
             settings that are not passed again.
-        store: Folder of all runs. Default: `$RUNFOLIO_STORE`, else `./runs`.
+        store: Folder of all runs. Default: `$RUNFOLIO_STORE` if it is set, or else `./runs`.
         series: Name and fingerprint of the series that the run belongs to.
         resume: Run to continue from its `last` checkpoint: its id, a prefix of its id, its name, its folder, or a `Run`
-            or `RecordedRun`. The run keeps its name, experiment, tags and notes. `"auto"`, for scripts that a cluster
-            restarts, continues the newest matching run, or opens a new run if none matches. A run matches if its
+            or `RecordedRun`. The run keeps its name, experiment, tags and notes. `"auto"` is for scripts that a cluster
+            restarts. It continues the newest matching run, or opens a new run if none matches. A run matches if its
             experiment, name (if given), script and arguments are the same. It must also have a checkpoint, must not
             have finished, and must not be written by another process. `run.resumed` reports whether a run was
             continued. `runfolio.resume` continues from a different checkpoint or step.

@@ -1,4 +1,4 @@
-"""Hints for names of other trackers: keyword arguments, functions and methods that runfolio calls differently."""
+"""Hints for users of other trackers: keyword arguments, functions and methods that have different names in runfolio."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def missing_name(owner: object, description: str, name: str, hints: Mapping[str,
     """Return the error for an attribute that does not exist, with a hint if another tracker has this attribute.
 
     Args:
-        owner: Object without the attribute. Python suggests similar attributes of it.
+        owner: Object without the attribute. Python's message suggests similar attributes of this object.
         description: Description of the object, as Python would print it.
         name: Name of the attribute.
         hints: Replacements, keyed by name.

@@ -74,7 +74,7 @@ class Opened(NamedTuple):
     folder: Path
     document: RunDocument
     last_step: int = -1
-    """Last step that is kept from earlier attempts."""
+    """Last step of the points that remain from earlier attempts."""
     role: Role = PRIMARY
     checkpoint: Checkpoint | None = None
     """Checkpoint from which the run continues."""
@@ -106,7 +106,7 @@ class NewRun:
     notes: str
     series: SeriesEntry | None
     repeated: Reproduction | None
-    """Run that this process repeats, if `runfolio reproduce` started it."""
+    """Run that this process repeats, if `runfolio reproduce` started this process."""
 
     @classmethod
     def of(
@@ -256,7 +256,7 @@ def open_fork(request: OpenRequest, make: Callable[[str], Path]) -> Opened:
     deadline = time.monotonic() + request.wait_s
     while request.wanted_id is not None:
         if match := distributed.find_run(request.store, request.wanted_id):
-            if rank:  # rank 0 may have created the fork without having opened it yet
+            if rank:  # rank 0 may have created the fork but not opened it yet
                 return open_earlier(request, match[0])
             if not distributed.can_join(*match, rank):
                 raise StoreError(
@@ -287,7 +287,7 @@ def open_earlier(
         force: Take over the run from a process that still writes to it.
         purpose: See `Attempt.purpose`.
     """
-    # The newest claim is read once, before the document, so that processes that start at the same time claim the same
+    # The newest claim is read once, before the document. Processes that start at the same time then claim the same
     # attempt.
     claimed = claims.newest_attempt(folder)
     document = RunDocument.read(folder)
@@ -389,7 +389,8 @@ def _joined(folder: Path, document: RunDocument, rank: int | None) -> Opened:
 
 
 def _continue(request: OpenRequest, folder: Path, document: RunDocument, continues_finished: bool) -> Opened:
-    """Continue a run that no process writes to, from its last checkpoint, or else after its last point.
+    """Continue a run that no process writes to, starting at its last checkpoint. A run without a checkpoint continues
+    after its last point.
 
     Rank 0 opens the attempt, and the other ranks join.
     """
@@ -428,7 +429,7 @@ def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:
 def _branch_end(
     folder: Path, document: RunDocument, checkpoint: Checkpoint | None, step: int | None
 ) -> tuple[int, dict[str, int], int]:
-    """Return the attempt to continue, the last seq to keep of each writer, and the last step to keep."""
+    """Return the attempt to continue, the last sequence number to keep of each writer, and the last step to keep."""
     if step is not None:
         from runfolio.record.checkpoints import resume_points  # imports Arrow, which few resumes need
 
@@ -452,7 +453,8 @@ def _record_duration(folder: Path, document: RunDocument) -> None:
     """Record the duration of the last attempt. If the attempt's process was killed, the duration is derived from the
     heartbeats.
 
-    The result may be slightly too long but not too short, so that counts based on the duration never decrease.
+    The recorded duration may be slightly too long, but it is never too short. Counts based on it therefore never
+    decrease.
     """
     if document.attempts and (last := document.attempts[-1]).seconds is None:
         heartbeat = heartbeats.Heartbeat.read(folder, last.writer)

@@ -98,7 +98,7 @@ class Recorder:
                 `reproduction.stop_after`).
             policy: Policy that determines when `checkpoint` saves, and which checkpoints are kept.
             resumed: Checkpoint that the run continues from.
-            restarts: True if the run continues without a checkpoint, so that its script may start from the beginning.
+            restarts: True if the run continues without a checkpoint. Its script may then start from the beginning.
         """
         self.folder = folder
         self.document = document
@@ -112,16 +112,16 @@ class Recorder:
         self.is_replaced = False
         """True if a later call of `init` has ended the run."""
         self.ends_as: RunOutcome | None = None
-        """Outcome of a run that is not ended explicitly. If None, it is determined by how the process ends."""
+        """Outcome of a run that is not ended explicitly. If None, the end of the process determines the outcome."""
         self.is_idle = False
-        """True if no cell of the notebook is running, so that a signal does not change how the run ends."""
+        """True if no cell of the notebook is running. A signal then does not change the run's outcome."""
         self.monitors: list[Monitor] = []
         self.add_console_lines: Callable[[str], None] = lambda text: None
         self.clock = Clock()
         self._called_at: float | None = None
         """Time of the last call that used the run without queueing an item."""
         self.restarts = restarts
-        """True if the run continues without a checkpoint, so that its script may start from the beginning."""
+        """True if the run continues without a checkpoint. Its script may then start from the beginning."""
         self._stop_after = stop_after
         self._seconds_before = _seconds_before(document, self.clock.now())
         self._attempt = document.attempts[-1]
@@ -243,7 +243,7 @@ class Recorder:
             self.sleep()
 
     def checkpoint_wait_s(self) -> float:
-        """Return how long a process that was asked to stop may wait for the next checkpoint; see `exit_hooks`."""
+        """Return the maximum wait for the next checkpoint after a request to stop, in seconds; see `exit_hooks`."""
         return 0.0 if self.saver is None or self.has_ended else self.saver.checkpoint_wait_s()
 
     def note_preemption(self) -> None:
@@ -289,11 +289,11 @@ class Recorder:
     def log_system(self, values: Mapping[str, float]) -> None:
         """Record system metrics (`system/...`), with the run's working time in seconds as the step."""
         seconds = int(self._seconds_before + self.clock.elapsed_s())
-        # `append` is bypassed, because a sample taken while the run ends may be lost without a warning.
+        # A sample taken while the run ends may be lost without a warning, so the item is not passed to `append`.
         self.encoder_thread.pending.append(Scalars(self.now(), seconds, dict(values), aside=True))
 
     def note_trouble(self, text: str) -> None:
-        """Record the first problem of training itself, such as the origin of NaN.
+        """Record the first problem in training itself, such as the layer in which NaN first occurred.
 
         Later problems are not recorded. `runfolio show` prints the problem, regardless of how the run ends.
         """
@@ -302,7 +302,8 @@ class Recorder:
             self.save_document()
 
     def note_seeds(self, values: Mapping[str, Any]) -> None:
-        """Record the seeds that `seed_everything` has set. Other ranks do not record their seeds, which may differ."""
+        """Record the seeds that `seed_everything` has set. Only the primary process does so, because other ranks may
+        have different seeds."""
         if self.role == PRIMARY:
             self.document.seeds = {**self.document.seeds, **values, **seeds.torch_seed()}
             self.save_document()
@@ -335,7 +336,7 @@ class Recorder:
         self._called_at = self.clock.now()
 
     def called_at(self) -> float | None:
-        """Return when the run was last used, in seconds since 1970; None if it was never used."""
+        """Return the time of the run's last use, in seconds since 1970; None if it was never used."""
         moments = [moment for moment in (self._called_at, self.encoder_thread.called_at) if moment is not None]
         return min(max(moments), self.now()) if moments else None  # SummaryWriter also accepts times in the future
 
@@ -392,7 +393,8 @@ class Recorder:
             log.warning("run %s: answers to %r are not recorded (%s)", self.id, split, error)
 
     def _note_lost_answers(self, split: str, error: Exception) -> None:
-        """Count and report answers that could not be packed; the encoder thread may have ended already."""
+        """Count and report answers that could not be packed. The encoder thread, which counts other losses, may have
+        ended."""
         self.document.count_refused("(log_answers)")
         self.save_document()
         log.warning("run %s: the answers to %r were left out: %s", self.id, split, describe_error(error))
@@ -420,7 +422,8 @@ class Recorder:
     # Private
 
     def _enter(self, phase: Phase) -> None:
-        """Advance to a phase. A signal handler that interrupted `end` may have advanced further."""
+        """Advance to a phase. Keep the current phase if a signal handler that interrupted `end` has advanced
+        further."""
         self._phase = max(self._phase, phase)
         self._route()
 
@@ -551,7 +554,8 @@ class Recorder:
         log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, hint)
 
     def _set_status(self, outcome: RunOutcome, ended_at: float | None = None) -> None:
-        """Set the run's status, which the calling store thread then writes. The time of the end defaults to now."""
+        """Set the run's status. The store thread calls this method and then writes the status. The end time defaults to
+        now."""
         self.document.status = Status(
             outcome.state,
             self.clock.moment(ended_at),

@@ -28,7 +28,7 @@ def resume(
     purpose: Literal["test"] | None = None,
     **options: Unpack[RunOptions],
 ) -> Run:
-    """Continue a run with a new attempt. Its name, experiment, tags and notes stay unchanged.
+    """Continue a run with a new attempt. The run's name, experiment, tags and notes stay unchanged.
 
     Args:
         run: Run to continue: its id, the start of its id, its name, its folder, or a `Run` or `RecordedRun`.
@@ -37,7 +37,7 @@ def resume(
             and continues after the last point.
         step: Continue after this step instead of from a checkpoint; -1 continues from the beginning.
         force: Take over the run from a process that still writes to it. That process stops recording.
-        purpose: "test" if this attempt does not train; such an attempt does not count as a continuation of training.
+        purpose: "test" if this attempt does not train. Such an attempt does not count as a continuation of training.
         options: `config` (overrides individual settings), `store`, `tensorboard`, `checkpoints`, `strict`,
             `recording` and `keep_others`, as in `init`.
     Returns:
@@ -87,7 +87,7 @@ def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path 
 
 
 def _program(code: StartedCode) -> tuple[Any, ...] | None:
-    """Return the script, module and arguments in the `code` of a document; None for code without a file."""
+    """Return the script, module and arguments in a document's section `code`; None for code without a file."""
     command = code.get("command") or [""]
     script = code.get("script") or command[0]
     return None if script in ("", "-", "-c") else (script, code.get("module"), *command[1:])

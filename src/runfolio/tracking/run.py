@@ -78,7 +78,7 @@ class Run:
     def env(self) -> dict[str, str]:
         """Environment variables that make `runfolio.init` in another process join this run.
 
-        `subprocess.run(command, env={**os.environ, **run.env})`
+        Pass these variables to the process, as in `subprocess.run(command, env={**os.environ, **run.env})`.
         """
         return {distributed.RUN_ID: self.id, STORE_VARIABLE: os.fspath(self.folder.parent.parent)}
 
@@ -136,9 +136,10 @@ class Run:
         """Record metric values. The call returns at once, even if the disk or the GPU is busy.
 
         Args:
-            values: Metric names and values: numbers, one-element arrays or tensors; nested dicts become `a/b`.
-                NaN and infinities are stored. Other values are omitted, counted and reported once. If two keys result
-                in the same name (`"a/b"`, and `b` in `a`), the last value is stored.
+            values: Metric values by name. A value is a number, or an array or tensor with one element. The keys of
+                nested dicts are joined, as in `a/b`. NaN and infinities are stored. Other values are omitted, counted
+                and reported once. If two keys result in the same name (`"a/b"`, and `b` in `a`), the last value is
+                stored.
             step: Value of the x axis: an integer. Default: one more than the step of the previous call.
         Raises:
             ConfigError: Only with `init(strict=True)`: `values` is not a dict, a value cannot be stored, or the step
@@ -200,9 +201,9 @@ class Run:
                 several groups, pass a dict of groups by name: `{"truth": ..., "predicted": ...}`. Numbers are left,
                 top, right and bottom in pixels. The entry `format` of a dict can be "xyxy", "xywh" or "cxcywh"; with
                 `"relative": True`, numbers are fractions of the image's width and height. Other entries are ignored.
-            masks: Class numbers [height, width] as an array, tensor or Pillow image; or a dict of several masks by
-                name.
-            classes: Names of the classes in labels and masks: a list, or a dict by number.
+            masks: Class numbers [height, width] as an array, tensor or Pillow image; or a dict of several masks, keyed
+                by name.
+            classes: Names of the classes in labels and masks: a list, or a dict keyed by number.
         """
         copied, layers = media_content.image_copy(image), image_layers.layers_copy(boxes, masks, classes)
         self._record_media(
@@ -221,9 +222,9 @@ class Run:
         """Record audio.
 
         Args:
-            audio: Samples as an array or tensor [samples] or [channels, samples], floats from -1 to 1 or int16; they
-                are stored as 16-bit WAV. Alternatively, a WAV, FLAC, OGG or MP3 file as a path, a binary file object or
-                bytes, which is stored unchanged.
+            audio: Samples as an array or tensor [samples] or [channels, samples], as floats from -1 to 1 or int16. The
+                samples are stored as 16-bit WAV. Alternatively, a WAV, FLAC, OGG or MP3 file as a path, a binary file
+                object or bytes, which is stored unchanged.
             sample_rate: Samples per second; required for an array. A file contains its own rate.
         """
         from runfolio.tracking.media import audio as audio_content
@@ -238,8 +239,8 @@ class Run:
         """Record a video.
 
         Args:
-            frames: An array or tensor [frames, channels, height, width], [frames, height, width, channels] or
-                [frames, height, width], with values as in `log_image`, or a list of images of the same size; they are
+            frames: An array or tensor [frames, channels, height, width], [frames, height, width, channels] or [frames,
+                height, width], with values as in `log_image`, or a list of images of the same size. The frames are
                 stored as an animated WebP. Alternatively, an MP4, WebM, WebP or GIF file as a path, a binary file
                 object or bytes, which is stored unchanged.
             fps: Frames per second of an array or list.
@@ -267,7 +268,7 @@ class Run:
 
         Args:
             table: A pandas or Polars frame or an Arrow table; a list of dicts; a dict of columns (lists, arrays,
-                tensors); or with `columns`, rows as a list of lists or an array.
+                tensors); or, with `columns`, rows as a list of lists or an array.
             columns: Column names, if rows are passed.
         """
         from runfolio.tracking.media.table_cells import table_copy
@@ -301,7 +302,8 @@ class Run:
 
     @guarded(None)
     def log_figure(self, name: str, figure: Any, step: int | None = None, caption: str | None = None) -> None:
-        """Record a matplotlib figure in its current state; parts far outside of it are cropped (`docs/limits.md`)."""
+        """Record a matplotlib figure in its current state. Content far outside the figure is cropped
+        (`docs/limits.md`)."""
         drawn = figure_image.figure_png(figure)
         self._record_media(step, "figure", name, lambda: drawn, caption)
 
@@ -319,7 +321,8 @@ class Run:
 
     @guarded(None)
     def log_console(self, text: str) -> None:
-        """Add lines to the console log (`runfolio logs`) without printing them, if the console is recorded."""
+        """Add lines to the console log (`runfolio logs`) without printing them. If the console is not recorded, do
+        nothing."""
         self.recorder.add_console_lines(text_of(text, "the text"))
 
     @guarded(None)
@@ -342,12 +345,13 @@ class Run:
     def log_data(self, name: str, data: Any, *, source: str | None = None) -> None:
         """Record the data of the run: a fingerprint of its content, and the list of its items.
 
-        Fingerprints distinguish runs on different data; a run resumed on different data logs a warning. A separate
-        thread reads the files one after another during training, except files that an earlier run has read. Arrays,
-        which may change later, are read before this call returns.
+        Fingerprints distinguish runs that used different data. A run that is resumed on different data logs a warning.
+        A separate thread reads the files one after another during training, except files that an earlier run has read.
+        Arrays, which may change later, are read before this call returns.
 
         Args:
-            name: Use of the data, such as `train`, `val` or `test`; metrics `val/...` belong to `val`.
+            name: Name for the use of the data, such as `train`, `val` or `test`. Metrics `val/...` belong to the data
+                `val`.
             data: A file or folder (hidden files are skipped), a list of files, an array or tensor, nested dicts of
                 them, or a `runfolio.Listing`. A function that returns a `Listing` is called on the separate thread. For
                 a torch dataset, pass the data that it reads.
@@ -375,9 +379,9 @@ class Run:
 
         Args:
             split: Name of the split, such as `test`: letters, digits, `.`, `_` and `-`.
-            names: Name of each item, such as its path. None: the indices from 0.
+            names: Name of each item, such as its path. If None, the names are the indices from 0.
             truths: True classes as indices from 0, shape [n]; for regression, true values, shape [n].
-            scores: Logits, shape [n, classes]; the five most probable classes are kept. For regression, one value per
+            scores: Logits, shape [n, classes]; the five most probable classes are stored. For regression, one value per
                 item, shape [n].
             probabilities: True if the scores are probabilities from 0 to 1 instead of logits.
             classes: Names of the classes, in the order of the scores. Default: their indices.
@@ -423,9 +427,9 @@ class Run:
 
         The method may be called at every step, because `init(checkpoints=CheckpointPolicy(...))` determines which calls
         save. The state is copied during the call and written in the background; `flush` and the end of the run wait
-        until it is written. A crash during the write leaves the earlier checkpoints intact. The checkpoint contains the
-        record's position and, as `generators`, the states of all random generators, so that a resumed run continues
-        exactly at this point.
+        until it is written. A crash during the write leaves the earlier checkpoints intact. The checkpoint also
+        contains the record's position and, as `generators`, the states of all random generators. A resumed run
+        therefore continues exactly at this point.
 
         If the process was asked to stop (by SIGTERM or a similar signal), the call saves the state and waits for the
         disk. Then the signal ends the process.
@@ -438,7 +442,8 @@ class Run:
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
             meta: Plain data that the loader receives.
             classes: Names of the classes, in the order of the model's outputs. If both `classes` and `transform` are
-                passed, `predict` and `evaluate` work on the run (`--module` names the class of the model).
+                passed, the commands `predict` and `evaluate` can load the run (`--module` names the class of the
+                model).
             transform: Preprocessing of the images: deterministic torchvision steps such as `Resize`, `CenterCrop`,
                 `Grayscale`, `ToTensor`, `ToImage`, `ToDtype` and `Normalize`.
             state: Named parts: modules, objects with a `state_dict`, tensors, arrays, numbers, strings, and lists,
@@ -465,12 +470,11 @@ class Run:
     def restore(self, name: str = LAST, **targets: Any) -> Checkpoint:
         """Return a checkpoint of this run, and load its state into `targets`.
 
-        The call waits for pending checkpoints. If a resumed run has not saved a checkpoint since, `last` is the
-        checkpoint that the run was resumed from. If `last` is damaged, the newest intact checkpoint is used with a
-        warning.
+        The call waits for pending checkpoints. Until a resumed run saves a checkpoint, `last` is the checkpoint that
+        the run was resumed from. If `last` is damaged, the newest intact checkpoint is used with a warning.
 
         Args:
-            targets: Objects with a `load_state_dict`, by the name of their saved state, such as `model=model`. If
+            targets: Objects with a `load_state_dict`, keyed by the name of their saved state, such as `model=model`. If
                 targets are passed, all random generators are restored too.
         Raises:
             NotFound: The checkpoint does not exist, or has no state with the name of a target.
@@ -500,8 +504,8 @@ class Run:
         `update_ratio`, for the model and for each parameter (`grad_norm/conv.weight`). The update ratio is the norm of
         the change in a step, divided by the norm of the weights; about 0.001 is usual. `dead_units`, for the model and
         for each layer, is the proportion of units of ReLU layers whose output is zero for the whole batch. The
-        histograms are `grad/conv.weight` and `weight/conv.weight`. The first layer or gradient that is not finite is
-        logged once and recorded.
+        histograms are `grad/conv.weight` and `weight/conv.weight`. The first layer output or gradient that is not
+        finite is logged once and recorded.
 
         Args:
             model: The module; it may be compiled or wrapped for DDP. A second call for the same module replaces the
@@ -589,7 +593,7 @@ class Run:
 
     @guarded(None, call="checkpoint metadata")
     def _checkpoint_detail(self, read: Callable[[Any], Any], value: Any) -> Any:
-        """Return the plain form of a checkpoint's step, metric or metadata; None if it is invalid or None."""
+        """Return a checkpoint's step, metric or metadata as plain data. Return None if `value` is None or invalid."""
         return None if value is None else read(value)
 
     def _failures_of(self, part: str) -> Callable[[str, Exception], None]:

@@ -64,7 +64,7 @@ def _describe(runs: Iterable[_StoredRun]) -> list[str]:
 
 
 def spelling_of(run: RunReference) -> str:
-    """Return a reference to a run as a string: as the user has written it, or the folder of a run object."""
+    """Return a reference to a run as a string. A run object is represented by its folder."""
     return os.fspath(run if isinstance(run, str | os.PathLike) else run.folder)
 
 

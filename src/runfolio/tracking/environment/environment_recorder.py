@@ -1,4 +1,5 @@
-"""Recording of a run's environment in its document. Quick facts are recorded at once, slow or changing ones later."""
+"""Recording of a run's environment in its document. Facts that can be read quickly are recorded at once. Other facts
+are recorded later, and again if they change."""
 
 from __future__ import annotations
 
@@ -63,7 +64,7 @@ class EnvironmentRecorder:
         """Number of threads that PyTorch uses in the training thread."""
 
     def begin(self) -> None:
-        """Record quick facts that must be read before training continues."""
+        """Record facts that can be read quickly and must be read before training continues."""
         earlier = self._document.code
         code: StartedCode = {**program.command(), "remote": None, "commit": None, "branch": None, "dirty": None}
         self._document.code = {**code, "earlier": [*earlier.pop("earlier", ()), earlier]} if earlier else code
@@ -71,8 +72,8 @@ class EnvironmentRecorder:
         self.note_threads()
 
     def note_threads(self) -> None:
-        """Read the number of PyTorch threads, which only the training thread can read. This method is also called at
-        the end."""
+        """Read the number of PyTorch threads. Only the training thread can read it. This method is called at the start
+        and at the end of a run."""
         self._threads = libraries.threads()
 
     def collect(self) -> None:
@@ -113,7 +114,8 @@ class EnvironmentRecorder:
             self._sources = sources
 
     def _find_repository(self) -> git.Repository | None:
-        """Find the repository that contains the script, or else the one that contains the current folder."""
+        """Find the repository that contains the script. If there is none, find the repository that contains the start
+        folder."""
         code = self._document.code
         for folder in (_parent(code.get("script")), code.get("folder")):
             if folder is not None and (repository := git.repository(folder)) is not None:

@@ -136,7 +136,7 @@ def run_git(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bo
     """Return the output of git; None if git fails, takes too long, or prints more than `limit` bytes.
 
     Args:
-        cut: Return the output read so far instead of None.
+        cut: Return the output that was read so far instead of None.
     """
     # Without `diff.autoRefreshIndex=false`, `git diff` would write the index if only modification times have changed.
     settings = ("-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=false")

@@ -1,4 +1,4 @@
-"""Hydra jobs. One process may run several jobs, and an exception in a job does not end the process."""
+"""Support for Hydra jobs. One process may run several jobs, and an exception in a job does not end the process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _JobEnd:
 
 
 def _callbacks() -> list[Any] | None:
-    """Return the callbacks of `run_job` from the call stack of this thread, since no other object refers to them.
+    """Return the callbacks of `run_job` from the call stack of this thread, because no other object refers to them.
 
     Hydra supports callbacks since version 1.1.
     """

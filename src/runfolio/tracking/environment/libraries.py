@@ -40,7 +40,7 @@ _TORCH_PROPERTIES: dict[str, Callable[[Any], Any]] = {
 def threads() -> int | None:
     """Return the number of threads that PyTorch uses in the calling thread; None if PyTorch is not (fully) imported.
 
-    Each thread keeps the number that was set when it first computed.
+    Each thread keeps the number that was set when the thread first ran a computation.
     """
     torch = _torch()
     return None if torch is None else torch.get_num_threads()

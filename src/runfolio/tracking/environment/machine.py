@@ -92,8 +92,8 @@ def _quota_v1(text: str) -> float:
 
 
 def _first(name: str, read: Callable[[str], Any]) -> Any:
-    """Apply `read` to the file of this name in the innermost control group where the file is valid, and return the
-    result."""
+    """Return the result of `read` for the file with this name. Use the innermost control group in which the file is
+    valid."""
     for folder in _groups():
         with suppress(OSError, ValueError):
             return read((folder / name).read_text(encoding="ascii"))

@@ -22,8 +22,8 @@ _METADATA = re.compile(r"(?P<name>[A-Za-z0-9][\w.]*?)-(?P<version>[^-]+)(?:-py[\
 
 
 def packages(path: Sequence[str] | None = None) -> tuple[dict[str, str], dict[str, str]]:
-    """Return package versions by canonical name, in sorted order, and the origins of packages that were installed from
-    a folder or a URL.
+    """Return two dicts that are keyed by canonical name. The first contains the version of each package, sorted by
+    name. The second contains the origin of each package that was installed from a folder or a URL.
 
     Args:
         path: Folders to search. Default: `sys.path`.
@@ -64,7 +64,7 @@ def _metadata_folders(folder: Path) -> list[Path]:
 
 
 def _origin(metadata: Path) -> str | None:
-    """Return the origin of a package, which PEP 610 records for packages that were not installed from an index."""
+    """Return the origin of a package as recorded by PEP 610; None for packages that were installed from an index."""
     try:
         direct: dict[str, Any] = orjson.loads((metadata / "direct_url.json").read_bytes())
         commit = direct.get("vcs_info", {}).get("commit_id")

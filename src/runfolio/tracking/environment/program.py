@@ -72,8 +72,8 @@ def _module() -> str | None:
 
 
 def own_modules() -> dict[str, str]:
-    """Return the names of the user's loaded modules by file, except installed modules and modules of Python and
-    runfolio."""
+    """Return the names of the user's loaded modules, keyed by file. Installed modules and modules of Python and
+    runfolio are left out."""
     names = {}
     for name, module in sys.modules.copy().items():  # `copy` is atomic even while other threads import, unlike `tuple`
         path = _file_of(module)

@@ -123,7 +123,7 @@ class Sources:
                 continue
             if len(self._code.files) < FILES or len(self._code.left_out) < MOST_OMITTED:
                 self._keep(path, "untracked")
-            else:  # such files may be a folder of images that git does not ignore
+            else:  # git may not ignore a folder with thousands of images
                 self._unnamed += 1
 
     def _keep(self, path: str, why: str) -> None:
@@ -153,7 +153,8 @@ class Sources:
         return source
 
     def _omission_reason(self, path: str, why: str) -> tuple[int | None, str | None]:
-        """Return the size of a file, and the reason for leaving the file out, or None."""
+        """Return the size of a file and the reason for leaving it out. The reason is None if the file is to be
+        recorded."""
         try:
             status = os.stat(path)  # noqa: PTH116 - there may be thousands
         except OSError:

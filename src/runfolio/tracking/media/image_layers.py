@@ -108,7 +108,7 @@ def _class_names(classes: Any) -> dict[int, str]:
 
 
 def _box_groups(boxes: Any) -> Iterator[BoxGroup]:
-    """Yield the boxes of an image, which are either ungrouped or in groups by name."""
+    """Yield the boxes of an image. The boxes are either ungrouped or in named groups."""
     if _is_mapping(boxes) and not {"boxes", "box"} & set(boxes):
         for name, entry in boxes.items():
             yield from _group(_name(name, "a group's name"), entry)

@@ -77,7 +77,7 @@ def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: 
     """Return whether this process can join the newest attempt, which must be in progress or belong to this rank's job.
 
     A rank that starts late joins an attempt that began after the rank's job, even if the other ranks have already ended
-    the attempt. If the rank `resumes`, the attempt must have been resumed too.
+    the attempt. If `resumes` is True, the attempt must also continue an earlier attempt.
     """
     newest = document.attempts[-1]
     if document.status.state == RUNNING:

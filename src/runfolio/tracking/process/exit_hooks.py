@@ -1,11 +1,12 @@
 """Hooks that end open runs when the process ends, and record the outcome of the process.
 
-The first `init` hooks `sys.excepthook` (tracebacks), `sys.exit` (exit codes), SIGTERM, SIGHUP, under Slurm also SIGUSR1
-(preemption), and `atexit` (any other end). Previous hooks still run, and exceptions, exit codes and signals keep their
-effect. `faulthandler` prints where C code crashed.
+The first `init` hooks `sys.excepthook` (tracebacks), `sys.exit` (exit codes), `atexit` (any other end), SIGTERM and
+SIGHUP. Under Slurm, it also hooks SIGUSR1 (preemption). Previous hooks still run, and exceptions, exit codes and
+signals keep their effect. If C code crashes, `faulthandler` prints the Python traceback.
 
-If the training script calls `run.checkpoint` often, the first such signal does not end the process at once. The points
-and the expected outcome are saved, and the process continues until its next checkpoint or the end of the grace period.
+If the training script calls `run.checkpoint` often, the first of these signals does not end the process at once. The
+points and the expected outcome are saved, and the process continues until its next checkpoint or the end of the grace
+period.
 
 In a forked child, these signals keep their default effect until the child logs something. From then on, they are hooked
 in the child too.
@@ -48,14 +49,14 @@ class OpenRun(Protocol):
     """Run that ends with the process."""
 
     ends_as: RunOutcome | None
-    """Outcome of a run that is not ended explicitly. If None, it is determined by how the process ends."""
+    """Outcome of a run that is not ended explicitly. If None, the end of the process determines the outcome."""
     is_idle: bool
-    """True if no cell of the notebook is running, so that a signal does not change how the run ends."""
+    """True if no cell of the notebook is running. A signal then does not change the run's outcome."""
 
     def now(self) -> float: ...
 
     def called_at(self) -> float | None:
-        """Return when the run was last used, in seconds since 1970, by the clock of `now`."""
+        """Return the time of the run's last use, in seconds since 1970, by the clock that `now` reads."""
         ...
 
     def end(self, outcome: RunOutcome, *, ending: Ending = "run", at_last_call: bool = False) -> None:
@@ -70,8 +71,8 @@ class OpenRun(Protocol):
     def reset_after_fork(self) -> None: ...
 
     def checkpoint_wait_s(self) -> float:
-        """Return how long a process that was asked to stop may wait for a checkpoint, in seconds; 0 if no checkpoint is
-        due."""
+        """Return the maximum wait for a checkpoint after a request to stop, in seconds. The wait is 0 if no checkpoint
+        is due."""
         ...
 
     def note_preemption(self) -> None:
@@ -157,7 +158,8 @@ def grace_left_s() -> float:
 
 
 def send_stop_signal() -> None:
-    """End the process with the signal that asked it to stop. Outside the main thread, the function returns."""
+    """End the process with the signal that asked it to stop. Outside the main thread, a call returns before the process
+    ends."""
     if _stop_request is not None and _stop_signal is not None:
         _stop_request.is_over = True
         os.kill(os.getpid(), _stop_signal)
@@ -175,8 +177,8 @@ def is_successful() -> bool:
 
 
 def seconds_left(ending: Ending) -> float:
-    """Return how long the end of a run may wait for the disk, in seconds. All runs of an ending process share this
-    time."""
+    """Return the maximum time in seconds that the end of a run may wait for the disk. All runs of an ending process
+    share this time."""
     if ending == "run":
         return _WAIT_S["run"]
     return max(_LEAST_WAIT_S, _end_started_at.setdefault(ending, time.monotonic()) + _WAIT_S[ending] - time.monotonic())
@@ -257,7 +259,7 @@ def _hook_exit() -> None:
             previous_exit(code)
         raise _exit(code, outcome)
 
-    sys.exit = note  # type: ignore[assignment] - the only place a plain exit code can be seen
+    sys.exit = note  # type: ignore[assignment] - an exit code is visible only here
 
 
 def _hook_signals() -> None:

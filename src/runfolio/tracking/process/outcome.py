@@ -63,9 +63,9 @@ class RunOutcome:
         """Return the outcome of the exception in `sys.last_value` if that exception ended the process; otherwise return
         this outcome.
 
-        IPython and pytest catch the exception of a script and store it there. The exception counts only if the process
-        exits with an error or for an unknown reason. The exception is ignored in an interactive session, or if an
-        earlier interactive session caught it.
+        IPython and pytest catch the exception of a script and store it in `sys.last_value`. The exception counts only
+        if the process exits with an error or for an unknown reason. The exception is ignored in an interactive session,
+        or if an earlier interactive session caught it.
         """
         error = getattr(sys, "last_value", None)
         is_unknown = self == RunOutcome() and not hasattr(sys, "ps1")
@@ -81,9 +81,9 @@ class RunOutcome:
 
 
 def was_caught_at_prompt(error: BaseException) -> bool:
-    """Return whether an exception was raised by input at a prompt inside a program. The program continues afterwards.
+    """Return whether code typed at a prompt inside a program raised an exception. The program continues afterwards.
 
-    `code.interact` passes such errors to `sys.excepthook`, as if they ended the process. An IPython cell is such input
+    `code.interact` passes such errors to `sys.excepthook`, as if they ended the process. An IPython cell is such code
     only if the shell has ended (`IPython.embed`). In IPython itself, the cells are the program.
     """
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]

@@ -1,6 +1,6 @@
 """Current run of a thread or asyncio task, which is the run that the thread or task opened last.
 
-The run is stored in a context variable, so that threads have separate runs and a task starts with the run of its
+The run is stored in a context variable. Threads therefore have separate runs, and a task starts with the run of its
 creator. A notebook executes each cell in a new task and discards the context of cells with `await`. Therefore all cells
 of a notebook share one list of runs.
 """

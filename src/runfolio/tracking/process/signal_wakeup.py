@@ -20,7 +20,7 @@ _pipe: tuple[int, int] | None = None
 
 
 def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:
-    """Interrupt the main thread until it has handled one of these signals. Call this function in the main thread.
+    """Interrupt waits of the main thread if one of these signals arrives. Call this function in the main thread.
 
     This has no effect if other code, such as asyncio, already receives the signals, because such code wakes up the main
     thread itself.

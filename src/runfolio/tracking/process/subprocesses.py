@@ -1,4 +1,4 @@
-"""Start of programs on a background thread while the training thread may fork.
+"""Functions that start programs on a background thread while the training thread may fork.
 
 `subprocess` opens pipes between parent and child. A DataLoader worker forked at that moment would inherit the pipes,
 and the thread that starts the program would wait until the worker ends. Therefore forks are blocked while a program is
@@ -19,7 +19,7 @@ os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release,
 
 
 def start(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
-    """Start a program as `subprocess.Popen` does, without standard input.
+    """Start a program as `subprocess.Popen` does, but without standard input.
 
     Raises:
         OSError: The program cannot be started.

@@ -17,6 +17,7 @@ export const tests = {
   },
   "steps have no ticks between them"() {
     equal(texts(0, 3, { whole: true }), ["0", "1", "2", "3"]);
+    equal(texts(-0.5, 0.5, { whole: true }), ["0"]);
   },
   "logarithmic ticks are powers, or 1, 2 and 5 within two decades"() {
     equal(texts(1e-7, 1, { log: true }), ["1e-7", "1e-5", "0.001", "0.1"]);

@@ -56,7 +56,7 @@ export function niceLimits(low, high, { log = false, parts = 5 } = {}) {
 export function ticks(min, max, { parts, log = false, time = false, whole = false }) {
   if (log && max / min >= 10) return { at: logTicks(min, max, parts), step: 0 };
   const wanted = time ? timeStep(max - min, parts) : niceStep(max - min, parts);
-  const step = whole && max - min >= 2 ? Math.max(1, wanted) : wanted;
+  const step = whole && max - min >= 1 ? Math.max(1, wanted) : wanted;
   const at = [];
   const tolerance = step * 1e-6;
   for (let i = Math.ceil((min - tolerance) / step); i * step <= max + tolerance && at.length < 50; i++) {
