@@ -277,7 +277,7 @@ class StreamTee:
             self._streams[0].forward_and_close()
 
     def _disconnect(self) -> None:
-        """Close the connection to the helper, after which `_listen` cleans up."""
+        """Close the connection to the helper. `_listen` then cleans up."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
 

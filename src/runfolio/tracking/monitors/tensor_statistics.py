@@ -36,7 +36,8 @@ class DeferredValues:
 
 @dataclass(frozen=True)
 class Number:
-    """One of the deferred values, logged as a metric. The writer thread calls `item()` on it, as on any array."""
+    """One of the deferred values, logged as a metric. The encoder thread calls `item()`, as for an array with one
+    element."""
 
     deferred: DeferredValues
     index: int

@@ -45,7 +45,7 @@ class EncodedMedia:
 
     line: bytes
     files: dict[str, bytes] = field(default_factory=dict)
-    """Content of each file by name; the first file is the medium itself."""
+    """Content of each file, keyed by name. The first file is the medium itself."""
     count: ClassVar[int] = 1
 
     @property
@@ -58,7 +58,7 @@ EncodedBatch = EncodedPoints | EncodedMedia
 
 @dataclass
 class Encoder:
-    """Encoder that assigns seq and step to log calls in order, and counts values that cannot be stored."""
+    """Encoder that assigns sequence numbers and steps to log calls, and counts values that cannot be stored."""
 
     document: RunDocument
     """Run document, which counts the refused values."""
@@ -68,7 +68,7 @@ class Encoder:
     last_step: int
     """Step of the last encoded log call."""
     seq: int = 0
-    """Last assigned seq. A log call is assigned a seq only if at least one of its values is stored."""
+    """Last assigned sequence number. A log call gets a sequence number only if at least one of its values is stored."""
     _reported: set[str] = field(default_factory=set)
     """Causes of refusals that have been reported."""
     _checked_names: set[str] = field(default_factory=set)

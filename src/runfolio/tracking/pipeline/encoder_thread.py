@@ -32,8 +32,8 @@ of the training thread."""
 _PAUSES = 4.0
 """Length of the pause after a slice, relative to the time that encoding the slice took."""
 _LONG_QUEUE = 20_000
-"""Queue length above which items are encoded in large slices and before the next flush is due. A thread that logs this
-fast releases the interpreter lock only every 5 ms (`sys.getswitchinterval`), so small slices could not keep up."""
+"""Queue length above which items are encoded in large slices, without waiting for the next flush. A thread that logs
+this fast releases the interpreter lock only every 5 ms (`sys.getswitchinterval`), so small slices could not keep up."""
 _LARGE_SLICE = 256
 _LARGE_SLICES_S = 0.002
 """Maximum time for which large slices are encoded without a pause."""

@@ -34,7 +34,8 @@ class Media(NamedTuple):
 
 
 class Mark:
-    """Position in the queue. The encoder thread sets `seq` to the last assigned seq when it reaches this position."""
+    """Position in the queue. When the encoder thread reaches this position, it sets `seq` to the last assigned sequence
+    number."""
 
     seq: int | None = None
 
