@@ -24,7 +24,7 @@ class ModelSpec:
     classes: int
     hidden_units: int
     dropout: float | None = None
-    """Dropout probability before the last layer. None: the default of the architecture."""
+    """Dropout probability before the last layer. None: the architecture determines it."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
