@@ -48,7 +48,7 @@ _BYTES_PER_LINE_BYTE = 1.9
 _WRITE_BYTES = 1024 * 1024
 _SPOOL_RETRY_S = 10.0
 _LOG_WAIT_S = 0.2
-"""Maximum time for which `flush` waits until pending log messages are handled."""
+"""Maximum time for which `flush` and `close` wait until pending log messages are handled."""
 _END_MARGIN_S = 0.5
 """Part of the time for a run's end that is reserved for writing a spool if the store does not respond."""
 

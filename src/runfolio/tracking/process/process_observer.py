@@ -98,7 +98,7 @@ class ProcessObserver:
                 self.memory_bytes = pages * os.sysconf("SC_PAGE_SIZE")
 
     def oom_kills(self) -> int | None:
-        """Return the number of out-of-memory kills in the process's control group; None if it is unknown."""
+        """Return the number of out-of-memory kills in the process's control group; None if the number is unknown."""
         return None if self._oom_kills is None else self._oom_kills.since()
 
     def exit_code(self) -> int | None:
