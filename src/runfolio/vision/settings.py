@@ -1,7 +1,7 @@
-"""Settings of a training run, as one typed class for Python, YAML files and the flags of `train`.
+"""Settings of a training run. Python, YAML files and the flags of `train` use the same typed class.
 
-`TrainSettings` is flat, like flags, YAML files and records, and inherits from one class per topic. A function that
-needs the settings of only one topic declares that class as the type of its parameter.
+`TrainSettings` is flat, like flags, YAML files and records. It inherits from one class per topic. A function that needs
+the settings of only one topic declares that class as the type of its parameter.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from runfolio.vision.folds import Fold
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"
 AUTO = "auto"
-"""Value of `batch_size` for which the batch size is measured and chosen before training."""
+"""Value of `batch_size`. With this value, the batch size is measured and chosen before training."""
 LOADER = "vision"
 """Name of the loader for the checkpoints of these runs in the entry point group `runfolio.loaders`."""
 RANGE_TEST = "lr_finder"
-"""Key that the config of a learning rate range test has in addition to the settings."""
+"""Additional key in the config of a learning rate range test."""
 _UNNAMED_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})
-"""Settings that `name_in_series` does not add, because `run_name` contains them or they only distinguish
+"""Settings that `name_in_series` does not add. `run_name` already contains them, or they only distinguish
 repetitions."""
 _NAME_LENGTH = 80
 
@@ -455,7 +455,7 @@ class TrainSettings(
             )
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that distinguish training runs.
+        """Return the settings that distinguish one training run from another.
 
         The values `chosen` and `end` of `test_at` count as equal, since both lead to the same training.
         """
@@ -463,7 +463,7 @@ class TrainSettings(
 
     @property
     def rate_decay(self) -> float:
-        """Value of `layer_decay`; by default 0.5 if the backbone is unfrozen during training, else 1."""
+        """Value of `layer_decay`. The default is 0.5 if the backbone is unfrozen during training, and 1 otherwise."""
         if self.layer_decay is not None:
             return self.layer_decay
         return 1.0 if self.unfreeze_after is None else 0.5
