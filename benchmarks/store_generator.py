@@ -79,7 +79,7 @@ def _write_runs(store: Path, shape: Shape, experiment: str, numbers: Iterable[in
 def _write_run(store: Path, shape: Shape, experiment: str, number: int) -> None:
     chance = np.random.default_rng(number)
     run_id, writer = ("".join(_LETTERS[index] for index in chance.integers(0, 36, 8)) for _ in range(2))
-    document = _document(chance, shape, experiment, number, run_id, writer)
+    document = make_document(chance, shape, experiment, number, run_id, writer)
     folder = run_folder(store, experiment, document.name, run_id)
     for part in ("", ALIVE, ARTIFACTS, CHECKPOINTS, CLAIMS, CONSOLE, MEDIA, METRICS):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def _write_run(store: Path, shape: Shape, experiment: str, number: int) -> None:
     document.write(folder)
 
 
-def _document(
+def make_document(
     chance: np.random.Generator, shape: Shape, experiment: str, number: int, run_id: str, writer: str
 ) -> RunDocument:
     settings: dict[str, Any] = {
@@ -116,7 +116,12 @@ def _document(
         created=created,
         status=Status(state, created + timedelta(seconds=seconds), exit_code=int(state == "failed")),
         config=settings,
-        summary={"test/acc": round(float(chance.uniform(0.5, 0.95)), 4), "parameters": int(chance.integers(10**6))},
+        summary={
+            "test/acc": round(float(chance.uniform(0.5, 0.95)), 4),
+            "parameters": int(chance.integers(10**6)),
+            "val/images": 5_000,
+            "test/images": 10_000,
+        },
         tags=["baseline"] if number % 10 == 0 else [],
         code={
             "command": ["train.py", "--lr", str(settings["lr"])],

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 HEIGHT = 900
 SETTLED_MS = 1_500
 """Time after which charts and images are drawn."""
-README = {"board-light": ("light", "experiment"), "board-dark": ("dark", "run")}
+README = {"board-light": ("light", "experiment"), "board-dark": ("dark", "groups")}
 """Pictures of the README, with their theme and page."""
 COLOURS = 128
 """Number of colours of a picture in the README, which keeps the files small."""

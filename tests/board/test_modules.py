@@ -17,7 +17,7 @@ SHELL = (WEB / "index.html").read_text()
 LAYERS = ("", "parts", "charts", "table", "pages", "frame", "main.js")
 """Folders from the lowest to the highest; "" stands for the modules at the top level."""
 LONGEST = 300
-BUDGET = 310_000
+BUDGET = 312_000
 """Number of bytes that all modules may have together, without comments."""
 FORBIDDEN = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|dangerouslySetInnerHTML|document\.write|\beval\b|new Function|"
@@ -77,6 +77,17 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
     graph = {module: [target for target in imports(module) if target in MODULES] for module in MODULES}
 
     tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_every_module_is_reached_from_main() -> None:
+    reached, pending = set[str](), ["main.js"]
+    while pending:
+        module = pending.pop()
+        if module not in reached:
+            reached.add(module)
+            pending += [target for target in imports(module) if target in MODULES]
+
+    assert reached == MODULES.keys()
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -63,11 +63,28 @@ def test_trained_run_lists_results_data_checkpoints_and_environment(client):
     assert dict(page["environment"])["python"].startswith("3.")
 
 
-def test_attempts_show_which_steps_were_abandoned(client):
+def test_attempts_say_where_they_continued_and_what_was_abandoned(client):
     first, second = client.run("resumed")["attempts"]
-    assert (first["state"], first["first_step"], first["last_step"]) == ("interrupted", 0, 99)
-    assert first["abandoned_steps"] == 40
-    assert (second["state"], second["parent"], second["first_step"]) == ("finished", 1, 60)
+    assert (first["state"], first["checkpoint"]) == ("interrupted", None)
+    assert 0 < first["lost_s"] < first["seconds"]
+    assert (second["state"], second["lost_s"]) == ("finished", 0)
+    assert second["step"] == 59
+    assert client.run("forked")["attempts"][2]["checkpoint"] == "last"
+
+
+def test_attempt_that_only_tests_abandons_nothing(store):
+    with runfolio.init("tested", store=store) as run:
+        for step in range(20):
+            run.log({"loss": 1.0}, step=step)
+    with runfolio.resume(run.id, checkpoint=None, force=True, store=store) as again:
+        again.log({"test/acc": 1.0}, step=1)
+    path = run.folder / "run.json"
+    document = json.loads(path.read_text())
+    document["attempts"][1]["purpose"] = "test"
+    path.write_text(json.dumps(document))
+    first, second = RunClient(store).run("tested")["attempts"]
+    assert first["lost_s"] == 0
+    assert (second["purpose"], second["checkpoint"]) == ("test", None)
 
 
 def test_fork_names_its_parent_and_the_parent_its_fork(client):

@@ -204,9 +204,11 @@ def test_named_runs_without_the_metric_are_reported(runfolio, store):
 
 
 def test_legend_range_interval_and_overlay_are_options(runfolio, store, tmp_path):
-    words = ["plot", "val/acc", "--group-by", "-seed", "--spread", "ci", "--legend", "below", "--ylim", "0", "1"]
+    limits = ["--ylim", "0", "1", "--xlim", "1", "2"]
+    words = ["plot", "val/acc", "--group-by", "-seed", "--spread", "ci", "--legend", "below", *limits]
     done = runfolio(*words, "--out", tmp_path / "curves.svg")
     assert done.exit_code == 0, done.output
     assert "95 % interval of the mean" in (tmp_path / "curves.svg").read_text()
     assert runfolio("plot", "--overlay", "val/acc", "train/loss").stdout.splitlines()[0] == "val/acc, train/loss"
     assert "mlp" not in runfolio("plot", "val/acc", "--legend", "none").stdout
+    assert "must be two numbers" in runfolio("plot", "val/acc", "--xlim", "2", "1").stderr

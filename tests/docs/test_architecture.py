@@ -15,7 +15,8 @@ PACKAGE = ROOT / "src" / "runfolio"
 FILES = [
     path.as_posix() for folder in ("src", "tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 ]
-FOLDERS = {path.parent.relative_to(PACKAGE).as_posix() for ending in ("py", "js") for path in PACKAGE.rglob(f"*.{ending}")}
+SOURCES = [path for ending in ("py", "js") for path in PACKAGE.rglob(f"*.{ending}")]
+FOLDERS = {path.parent.relative_to(PACKAGE).as_posix() for path in SOURCES}
 
 
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"`([\w/]+\.py)`", PAGE))))

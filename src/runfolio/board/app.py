@@ -34,6 +34,7 @@ API = (
     ("/api/blobs/{key}/{sha}", "GET", "blobs:blob"),
     ("/api/columns", "GET", "picker:columns"),
     ("/api/curves", "GET", "curves:curves"),
+    ("/api/figure.{ending}", "GET", "figure:figure"),
     ("/api/edits", "POST", "edits:edits"),
     ("/api/undo", "POST", "edits:undo"),
     ("/api/trash", "GET", "trash:trash"),

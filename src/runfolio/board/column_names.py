@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runfolio.query.selection.metric_names import guess_mode, split_of
+from runfolio.query.selection.metric_names import guess_mode, split_and_quantity
 from runfolio.record.points.metric_summary import AXES
 
 _UNQUOTED = re.compile(r"[^\W\d](?:[\w@:/-]*\w)?")
 """Part of a name that a filter accepts without quotes."""
-_SPLIT_WORDS = frozenset(["train", "training", "val", "valid", "validation", "dev", "test", "testing", "holdout"])
 
 
 def filter_name(name: str, group: str) -> str:
@@ -35,20 +34,3 @@ def panel_of(metric: str) -> dict[str, Any]:
         "prefix": quantity.partition("/")[0] if "/" in quantity else "",
         "mode": guess_mode(metric),
     }
-
-
-def split_and_quantity(metric: str) -> tuple[str | None, str]:
-    """Return the data split in the name of a metric, and the name without it: `val/acc` is `acc` on `validation`.
-
-    Metrics with the same quantity share a panel.
-    """
-    split = split_of(metric)
-    if split == "unknown":
-        return None, metric
-    pieces = re.split(r"([/_. -]+)", metric)
-    words = [index for index in range(0, len(pieces), 2) if pieces[index].lower() in _SPLIT_WORDS]
-    if not words:
-        return split, metric
-    index = words[0]
-    without = pieces[:index] + pieces[index + 2 :] if index + 1 < len(pieces) else pieces[: max(0, index - 1)]
-    return split, "".join(without) or metric

@@ -35,3 +35,9 @@ class Columns:
         text = orjson.dumps(head)
         text += b" " * (-(_LENGTH.size + len(text)) % _ALIGNMENT)
         return b"".join((_LENGTH.pack(len(text)), text, *self._parts))
+
+
+def decode(content: bytes) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """Return the head and all numbers of an encoded answer."""
+    start = _LENGTH.size + _LENGTH.unpack_from(content)[0]
+    return orjson.loads(content[_LENGTH.size : start]), np.frombuffer(content, "<f8", offset=start)

@@ -92,8 +92,10 @@ class CurveLine:
     """Number of runs that contribute to each point of the mean of a group."""
     total: int
     """Number of points of the curve, or of all curves of a group."""
+    within: int
+    """Number of these points in the visible range."""
     shown: int
-    """Number of points that the line shows. The mean of a group shows all points of its curves."""
+    """Number of points in the visible range that the line shows. The mean of a group shows all of them."""
     broken: Sequence[tuple[float, float]] = ()
     """First and last x of each visible range in which all values are NaN or infinite."""
     resumes: Sequence[float] = ()
@@ -135,7 +137,8 @@ def branch_line(curve: BranchCurve, view: View, visible: XRange, *, with_raw: bo
         y=y[kept],
         raw=raw[kept] if has_raw else None,
         total=len(x),
-        shown=inside.stop - inside.start,
+        within=_count(visible.inside(x)),
+        shown=_count(inside),
         broken=_broken_ranges(x[first:], ~is_finite[first:], visible),
         resumes=[position for position in curve.resumes if not start or position > x[0]],
         lost=curve.lost,
@@ -165,15 +168,16 @@ def mean_line(curves: Sequence[BranchCurve], view: View, visible: XRange, spread
     )
     around = visible.around(average.x)
     low, high = (lowest.low, highest.high) if spread == "minmax" else (average.low, average.high)
-    total = sum(len(curve.x) for curve in curves)
+    within = sum(_count(visible.inside(curve.x)) for curve in curves)
     return CurveLine(
         x=average.x[around],
         y=average.y[around],
         low=low[around],
         high=high[around],
         count=average.count[around].astype(np.float64),
-        total=total,
-        shown=total,
+        total=sum(len(curve.x) for curve in curves),
+        within=within,
+        shown=within,
         lost=sum(curve.lost for curve in curves),
         off_axis=off_axis,
         is_interpolated=average.interpolated,
@@ -226,6 +230,10 @@ def _column_middles(curves: Sequence[_ColumnStatistics], visible: XRange) -> lis
         inside = (curve.columns >= 0) & (curve.columns < visible.columns)
         positions.append(np.where(inside, middles[np.where(inside, curve.columns, 0)], curve.firsts))
     return positions
+
+
+def _count(part: slice) -> int:
+    return part.stop - part.start
 
 
 def _off_axis(x: Floats, y: Floats, log: str) -> NDArray[np.bool_]:

@@ -100,6 +100,7 @@ def _described(drawn: PanelLine, columns: Columns) -> dict[str, Any]:
         "abandoned": drawn.is_abandoned,
         "parent": None if drawn.parent is None else key_text(drawn.parent),
         "total": line.total,
+        "within": line.within,
         "shown": line.shown,
         "n": len(line.x),
         **{name: None if array is None else columns.add(array) for name, array in arrays.items()},

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,7 +24,6 @@ from runfolio.board.app import create_app
 from runfolio.board.guard import MAX_QUERY, Access, host_names
 from runfolio.board.running import RunningBoard, forget_board, note_board
 from runfolio.board.state import BoardState
-from runfolio.board.watch import StoreWatcher
 from runfolio.errors import ConfigError, StoreError
 
 DEFAULT_PORT = 6280
@@ -93,7 +93,6 @@ def _serve(
     port = 0 if options.uds else listener.getsockname()[1]
     token = secrets.token_urlsafe(_TOKEN_BYTES) if options.token else None
     access = Access(token, _allowed_hosts(options), read_only=options.read_only, cookie=f"runfolio-{port}")
-    server = _Server(_config(create_app(board, access)), board.events.close)
     running = RunningBoard(
         url=_url(options, port),
         token=token,
@@ -103,16 +102,29 @@ def _serve(
         uds=str(options.uds.absolute()) if options.uds else None,
     )
     note = note_board(board.store, running)
-    watcher = StoreWatcher(board)
+    stop_watching = threading.Event()
+    server = _Server(_config(create_app(board, access)), board.events.close)
+    work = [partial(on_start, running), partial(_watch, board, stop_watching)]
+    if stop_when is not None:
+        work.append(partial(_stop_after, stop_when, server))
     try:
-        if stop_when is not None:
-            threading.Thread(target=_stop_after, args=(stop_when, server), daemon=True).start()
-        threading.Thread(target=on_start, args=(running,), daemon=True).start()
-        watcher.start()
+        for function in work:
+            threading.Thread(target=function, daemon=True).start()
         server.run(sockets=[listener])
     finally:
-        watcher.stop()
+        stop_watching.set()
         forget_board(note, board.instance)
+
+
+def _watch(board: BoardState, stop: threading.Event) -> None:
+    from runfolio.board.watch import StoreWatcher  # the first answer needs none of its modules
+
+    StoreWatcher(board, stop).run()
+
+
+def _stop_after(stop_when: Callable[[], Any], server: _Server) -> None:
+    stop_when()
+    server.stop()
 
 
 class _Server(uvicorn.Server):
@@ -161,11 +173,6 @@ def _config(app: Any) -> uvicorn.Config:
         timeout_graceful_shutdown=_STOP_S,
         h11_max_incomplete_event_size=MAX_QUERY + 32_768,
     )
-
-
-def _stop_after(stop_when: Callable[[], Any], server: _Server) -> None:
-    stop_when()
-    server.stop()
 
 
 def _check_address(options: BoardOptions) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from runfolio.board.query_args import key_text
@@ -11,6 +14,7 @@ from runfolio.query.durations import inherited_s
 from runfolio.query.frames.points import open_points
 from runfolio.query.recorded_writers import read_writers
 from runfolio.query.run import RecordedRun
+from runfolio.record.base.run_document import RUNNING, TEST, Attempt
 from runfolio.record.liveness.heartbeats import PRIMARY
 from runfolio.record.points.metric_summary import is_watched_metric
 
@@ -18,51 +22,79 @@ _MOST_CHILDREN = 100
 
 
 def attempts(run: RecordedRun) -> list[dict[str, Any]]:
-    """Return the attempts of a run: when each ran, how it ended, its steps, and the steps that were abandoned later."""
+    """Return the attempts of a run: when each ran, how it ended, from where it continued, and what was abandoned."""
     recorded = run.document.attempts
     ends = {writer.writer: writer.state for writer in read_writers(run.folder) if writer.role == PRIMARY}
-    steps = _steps(run) if len(recorded) > 1 else {}
+    times = _last_times(run.folder, len(recorded), _main_metric(run)) if len(recorded) > 1 else {}
     described = []
     for attempt in recorded:
         is_newest = attempt is recorded[-1]
-        first, last = steps.get(attempt.attempt, (None, None))
+        started = attempt.started.timestamp()
+        last, last_kept = times.get(attempt.attempt, (started, started))
         described.append(
             {
                 "attempt": attempt.attempt,
-                "parent": attempt.parent,
-                "started": attempt.started.timestamp(),
-                "seconds": attempt.seconds,
+                "started": started,
+                "seconds": _seconds(run, attempt, last) if is_newest else attempt.seconds or max(0.0, last - started),
+                "lost_s": 0.0 if is_newest else max(0.0, last - last_kept),
                 "state": run.state if is_newest else ends.get(attempt.writer),
                 "purpose": attempt.purpose,
                 "inherited": attempt.inherited,
-                "first_step": first,
-                "last_step": last,
-                "abandoned_steps": 0,
+                **_origin(run, attempt),
             }
         )
-    by_number = {attempt["attempt"]: attempt for attempt in described}
-    for attempt in described:
-        parent = by_number.get(attempt["parent"])
-        if parent and None not in (parent["last_step"], attempt["first_step"]):
-            parent["abandoned_steps"] = max(0, parent["last_step"] - attempt["first_step"] + 1)
     return described
 
 
-def _steps(run: RecordedRun) -> dict[int, tuple[int, int]]:
-    """Return the first and the last step of each attempt, abandoned points included."""
-    import numpy as np
+def _seconds(run: RecordedRun, newest: Attempt, last: float) -> float | None:
+    if run.state == RUNNING:
+        return max(0.0, time.time() - newest.started.timestamp())
+    if newest.seconds is not None or last == newest.started.timestamp():
+        return newest.seconds
+    return last - newest.started.timestamp()
 
+
+def _origin(run: RecordedRun, attempt: Attempt) -> dict[str, Any]:
+    """Return name and step of the checkpoint from which an attempt continued, if they are known."""
+    parents = {earlier.attempt: earlier for earlier in run.document.attempts}
+    before = parents.get(attempt.parent or 0)
+    if before is None or attempt.purpose == TEST:
+        return {"checkpoint": None, "step": None}
+    if before.inherited is not None and attempt.inherited is None:
+        lineage = run.document.lineage or {}
+        return {"checkpoint": lineage.get("checkpoint"), "step": lineage.get("step")}
+    kept = attempt.kept.get(before.writer)
+    for checkpoint in run.checkpoints:
+        if checkpoint.attempt == before.attempt and checkpoint.position.get(before.writer) == kept:
+            return {"checkpoint": checkpoint.name, "step": checkpoint.step}
+    return {"checkpoint": None, "step": None}
+
+
+def _main_metric(run: RecordedRun) -> str:
+    """Return the metric with the most points; empty if no metric was logged."""
     logged = {name: summary.count for name, summary in run.metrics.items() if not is_watched_metric(name)}
-    if not logged:
-        return {}
-    metric = max(logged, key=lambda name: logged[name])
+    return max(logged, key=lambda name: logged[name], default="")
+
+
+@lru_cache(maxsize=64)
+def _last_times(folder: Path, count: int, metric: str) -> dict[int, tuple[float, float]]:
+    """Return the time of the last point of each attempt, and of its last point that the newest branch has.
+
+    Args:
+        count: Number of attempts; a new attempt may abandon points of the earlier ones.
+    """
     try:
-        points = open_points(run.folder, run.document).read(metric, branch="all")
+        files = open_points(folder)
+        everything, newest = files.read(metric, branch="all"), files.read(metric)
     except RunfolioError:
         return {}
-    numbers = np.unique(points.attempts).tolist()
-    by_attempt = {number: points.steps[points.attempts == number] for number in numbers}
-    return {number: (int(steps.min()), int(steps.max())) for number, steps in by_attempt.items()}
+    times = {}
+    for number in set(everything.attempts.tolist()):
+        last = everything.times_us[everything.attempts == number].max()
+        kept = newest.times_us[newest.attempts == number]
+        first = everything.times_us[everything.attempts == number].min()
+        times[number] = (last / 1e6, (kept.max() if len(kept) else first) / 1e6)
+    return times
 
 
 def parent(board: BoardState, run: RecordedRun) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from runfolio.record.base.plurals import counted
 if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
 
-_MAX_POINTS = 2_000_000
+MAX_POINTS = 2_000_000
 """Maximum number of points of an answer. Requests for more lines get fewer pixel columns."""
 _MIN_COLUMNS = 50
 _POINTS_PER_COLUMN = 4
@@ -93,8 +93,16 @@ def read_curves(
     return PanelCurves(x=x, runs=[run for run in runs if run.row.key in by_run], by_run=by_run, notes=notes)
 
 
-def panel_lines(curves: PanelCurves, options: LineOptions) -> tuple[list[PanelLine], list[str]]:
+def panel_lines(
+    curves: PanelCurves, options: LineOptions, *, max_points: int = MAX_POINTS, max_raw: int = MAX_RAW
+) -> tuple[list[PanelLine], list[str]]:
     """Return the lines of the curves, ordered by run or group and then by metric, and sentences that explain them.
+
+    Args:
+        curves: Curves to draw.
+        options: Options for the lines.
+        max_points: Approximate maximum number of points of all lines.
+        max_raw: Maximum number of smoothed lines of a metric that include the values before smoothing.
 
     Raises:
         NotFound: A column to group by does not exist.
@@ -102,10 +110,10 @@ def panel_lines(curves: PanelCurves, options: LineOptions) -> tuple[list[PanelLi
     branches = [
         branch for by_metric in curves.by_run.values() for entry in by_metric.values() for branch in entry.branches
     ]
-    view = replace(options.view, columns=_columns(options.view.columns, len(branches)))
+    view = replace(options.view, columns=_columns(options.view.columns, len(branches), max_points))
     visible = XRange.of(branches, view)
     if not options.group_by:
-        lines = list(_run_lines(curves, view, visible))
+        lines = list(_run_lines(curves, view, visible, max_raw))
         return lines, list(_line_notes(lines, options, curves.x))
     grouping = group_runs(curves.runs, options.group_by)
     lines = list(_group_lines(grouping.members, curves, options, view, visible))
@@ -184,12 +192,12 @@ def _unknown_metrics(runs: Sequence[RecordedRun], metrics: Sequence[str]) -> Ite
             yield f"No run here has a metric {metric!r}; {did_you_mean(metric, recorded)}."
 
 
-def _columns(columns: int, lines: int) -> int:
+def _columns(columns: int, lines: int, max_points: int) -> int:
     """Return the number of pixel columns for a number of lines, so that the answer is not too large."""
-    return max(_MIN_COLUMNS, min(columns, _MAX_POINTS // (_POINTS_PER_COLUMN * max(lines, 1))))
+    return max(_MIN_COLUMNS, min(columns, max_points // (_POINTS_PER_COLUMN * max(lines, 1))))
 
 
-def _run_lines(curves: PanelCurves, view: View, visible: XRange) -> Iterator[PanelLine]:
+def _run_lines(curves: PanelCurves, view: View, visible: XRange, max_raw: int) -> Iterator[PanelLine]:
     """Yield the lines of single runs. The abandoned branches of a run come before its newest branch."""
     keys = {run.id: run.row.key for run in curves.runs}
     counts = Counter(metric for by_metric in curves.by_run.values() for metric in by_metric)
@@ -199,7 +207,7 @@ def _run_lines(curves: PanelCurves, view: View, visible: XRange) -> Iterator[Pan
             for branch in entry.branches:
                 is_whole = not branch.is_abandoned and parent is None
                 yield PanelLine(
-                    line=branch_line(branch, view, visible, with_raw=counts[metric] <= MAX_RAW, is_whole=is_whole),
+                    line=branch_line(branch, view, visible, with_raw=counts[metric] <= max_raw, is_whole=is_whole),
                     metric=metric,
                     label=label,
                     keys=[run.row.key],

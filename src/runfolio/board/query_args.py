@@ -86,6 +86,20 @@ class QueryArgs:
             raise RefusedRequest(400, f"{name} must be {kind}{bounds}, not {text[:40]!r}")
         return value
 
+    def pair(self, name: str) -> tuple[float | None, float | None]:
+        """Return two finite numbers that are separated by a comma. Each of them may be left out."""
+        texts = (self.text(name) or ",").split(",")
+        try:
+            low, high = (float(text) if text else None for text in texts)
+        except ValueError:
+            low = math.nan
+            high = None
+        if not all(number is None or math.isfinite(number) for number in (low, high)):
+            raise RefusedRequest(
+                400, f"{name} must be two numbers with a comma between them, not {','.join(texts)[:40]!r}"
+            )
+        return low, high
+
     def names(self, name: str, most: int = 1_000) -> list[str]:
         """Return the parts of a list with commas. A comma within a part is encoded as `%2C`."""
         parts = [_decoded(part, name) for part in self._raw.get(name, "").split(",") if part]

@@ -15,13 +15,14 @@ from runfolio.query.filter.column_lookup import IndexColumn, find_column, find_f
 from runfolio.query.filter.dialect import SQLITE
 from runfolio.query.filter.select import Selection, is_empty, select_rows
 from runfolio.query.filter.sql_order import NEWEST_FIRST
-from runfolio.query.filter.sql_text import Sql, sql
+from runfolio.query.filter.sql_text import Sql, bound, sql
 from runfolio.query.filter.typed_sql import Values
 from runfolio.query.index.run_columns import RunRow
 from runfolio.query.index.run_index import read_catalog
 from runfolio.query.index.tables import Catalog
 from runfolio.query.selection.columns import FACTS, MORE_FACTS
 from runfolio.query.selection.metric_names import Mode, guess_mode
+from runfolio.query.selection.ranking import BROKEN
 from runfolio.record.base.flat_names import as_number
 
 if TYPE_CHECKING:
@@ -137,13 +138,15 @@ class SelectedRuns:
         value = Values(self.catalog, SQLITE, datetime.now(UTC)).of(column).present
         return sql("{}, {}", SQLITE.ordered(value, descending=descending), NEWEST_FIRST)
 
-    def order_by_figure(self, metric: str, mode: Mode) -> Sql:
-        """Return the terms of ORDER BY for the figures of a metric, best first.
+    def order_by_figure(self, metric: str, mode: Mode, *, worst_first: bool = False) -> Sql:
+        """Return the terms of ORDER BY for the figures of a metric, best first; runs that failed or crashed come last.
 
         Raises:
             NotFound: No run has the metric.
         """
-        return self.order_by(find_figure(metric, self.catalog, mode), descending=mode == "max")
+        figure = find_figure(metric, self.catalog, mode)
+        by_figure = self.order_by(figure, descending=(mode == "max") != worst_first)
+        return sql("r.state IN ({}, {}), {}", *map(bound, BROKEN), by_figure)
 
     def _read_names(self) -> Catalog:
         experiment = self.selection.experiment

@@ -17,8 +17,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from runfolio.query.index.database import index_path
-from runfolio.record.base.cache_folder import create_folder
+from runfolio.record.base.cache_folder import create_folder, store_cache
 from runfolio.record.base.layout import new_id
 
 _FILE = "board.json"
@@ -114,5 +113,5 @@ def forget_board(path: Path | None, instance: str) -> None:
 
 
 def _path(store: Path) -> Path | None:
-    index = index_path(store)
-    return None if index is None else index.with_name(_FILE)
+    folder = store_cache(store)
+    return None if folder is None else folder / _FILE

@@ -118,7 +118,7 @@ class RunPage:
             column = selected.column(name, ranking.metric, ranking.mode).column
             order = selected.order_by(column, descending=descending)
         elif ranking.metric is not None and ranking.mode is not None:
-            order = selected.order_by_figure(ranking.metric, ranking.mode)
+            order = selected.order_by_figure(ranking.metric, ranking.mode, worst_first=descending)
         return selected.runs(order, limit=self.limit, offset=self.offset)
 
 

@@ -25,6 +25,8 @@ _MIN_SCAN_S, _MAX_SCAN_S = 2.0, 60.0
 """Minimum and maximum number of seconds between two scans of the store."""
 _CPU_SHARE, _TIME_SHARE = 0.05, 0.25
 """Maximum shares of the processor's time and of the time that scans may take."""
+_FIRST_PAGE_S = 0.7
+"""Seconds before the first scan in which the first page is answered, since a scan slows answers down."""
 _SETTLED_NS = 3 * 10**9
 """Age in nanoseconds at which the modification time of a folder is certain to change with its next change."""
 _PUBLISH_S = 1.0
@@ -33,16 +35,17 @@ _GROWING = (METRICS, CONSOLE, MEDIA)
 """Folders of a run that grow while it runs."""
 
 
-class StoreWatcher(threading.Thread):
-    """Thread that watches the files of a store until it is stopped.
+class StoreWatcher:
+    """Work of the thread. It only reads the store, so runs never wait for it.
 
-    It only reads the store, so runs never wait for it.
+    Args:
+        board: Board whose store is watched.
+        stop: Event that ends the work.
     """
 
-    def __init__(self, board: BoardState) -> None:
-        super().__init__(name="runfolio-board-watch", daemon=True)
+    def __init__(self, board: BoardState, stop: threading.Event) -> None:
         self._board = board
-        self._stop_request = threading.Event()
+        self._stop = stop
         self._next_scan = 0.0
         """Time of the next scan if no folder changes before."""
         self._earliest_scan = 0.0
@@ -56,21 +59,19 @@ class StoreWatcher(threading.Thread):
         """Sizes of the growing files of each running run, keyed by run."""
         board.each_new_folder = self._publishing
 
-    def stop(self) -> None:
-        """End the thread after its current check."""
-        self._stop_request.set()
-
     def run(self) -> None:
-        """Watch the store until `stop` is called."""
+        """Watch the store until `stop` is set."""
         self._board.publish()  # earlier commands may have left these runs in the index
-        while not self._stop_request.is_set():
+        if self._board.generation:
+            self._stop.wait(_FIRST_PAGE_S)
+        while not self._stop.is_set():
             try:
                 self._look()
             except (RunfolioError, OSError) as error:
                 self._board.problems = [str(error)]
             except Exception:
                 logging.getLogger(__name__).exception("the board could not look at the store")
-            self._stop_request.wait(_LOOK_S)
+            self._stop.wait(_LOOK_S)
 
     def _look(self) -> None:
         now = steady()
@@ -111,7 +112,7 @@ class StoreWatcher(threading.Thread):
     def _publishing(self, folders: list[str]) -> Iterator[str]:
         """Yield the folders to read, and publish the runs that were read so far every second."""
         for folder in folders:
-            if self._stop_request.is_set():
+            if self._stop.is_set():
                 return
             if steady() - self._published > _PUBLISH_S:
                 self._board.publish()

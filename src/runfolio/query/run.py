@@ -91,7 +91,7 @@ class RecordedRun(ArrowFrame):
     @cached_property
     def metric_summaries(self) -> Mapping[str, MetricSummary]:
         """Summary of each metric that `metric()` can read, in `metrics` or `system_metrics`."""
-        return self._summaries(lambda name: True)
+        return self._summaries(None)
 
     @cached_property
     def edits(self) -> RunEdits:
@@ -333,8 +333,9 @@ class RecordedRun(ArrowFrame):
 
         return run_page(self)
 
-    def _summaries(self, has_name: Callable[[str], bool]) -> Mapping[str, MetricSummary]:
+    def _summaries(self, has_name: Callable[[str], bool] | None) -> Mapping[str, MetricSummary]:
         def whole() -> dict[str, MetricSummary]:
-            return {name: summary for name, summary in self._entry.metrics.items() if has_name(name)}
+            summaries = self._entry.metrics.items()
+            return {name: summary for name, summary in summaries if has_name is None or has_name(name)}
 
         return self._columns.by_name(self.row.key, "metrics", whole, has_name)

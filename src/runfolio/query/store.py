@@ -16,14 +16,14 @@ from runfolio.query.filter.groups import RunGroup, select_groups
 from runfolio.query.filter.select import Selection, select_rows, select_runs
 from runfolio.query.filter.sql_text import Sql
 from runfolio.query.index.database import Action, IndexDatabase, Result
-from runfolio.query.index.entries import ScannedRun
 from runfolio.query.index.rows import is_encodable, run_key
 from runfolio.query.index.run_columns import RunColumns, RunRow
 from runfolio.query.index.run_index import StoreIndex
-from runfolio.query.index.scan import Progress, ScanRules, scan_runs, scan_store
+from runfolio.query.index.scan import Progress, scan_runs, scan_store
 from runfolio.query.run import RecordedRun
+from runfolio.query.scan_rules import scan_rules
 from runfolio.query.selection.columns import runs_frame
-from runfolio.query.selection.metric_names import main_metrics, mode_of
+from runfolio.query.selection.metric_names import mode_of
 from runfolio.query.selection.ranking import choose
 from runfolio.query.store_trash import Trash
 from runfolio.query.tables.run_labels import unique_labels
@@ -193,6 +193,7 @@ class Folio:
         self._unread: dict[str, str] | None = None
         """Problem of each run that the last scan could not read, keyed by folder; None before the first scan."""
         self._progress = progress
+        self._rules = scan_rules()
         self._next_full_scan = -math.inf
         """Time on the `steady` clock after which a scan of a network disk also compares the files of ended runs."""
         self._index = StoreIndex(self.store, self._fill, fill_first=fill_first)
@@ -379,7 +380,7 @@ class Folio:
 
     def _fill(self, database: IndexDatabase) -> dict[str, str]:
         is_full = self._is_on_network and steady() > self._next_full_scan
-        unread = scan_store(database, self.store, _RULES, full=is_full, progress=self._progress)
+        unread = scan_store(database, self.store, self._rules, full=is_full, progress=self._progress)
         if is_full:
             self._next_full_scan = steady() + _FULL_SCAN_S
         return unread
@@ -450,7 +451,7 @@ class IndexedFolio(Folio):
 
     def scan_runs(self, run_paths: Iterable[str]) -> None:
         """Bring the index up to date for some runs only, named by their folders relative to the store."""
-        self._index.use(lambda database: scan_runs(database, self.store, run_paths, _RULES))
+        self._index.use(lambda database: scan_runs(database, self.store, run_paths, self._rules))
 
     def read_index(self, action: Action[Result]) -> Result:
         """Call `action` with a connection to the index, and return its result."""
@@ -506,12 +507,3 @@ def _differences(runs: Sequence[RecordedRun]) -> list[str]:
     labels = [label.removeprefix(run.name).strip() for label, run in zip(unique_labels(runs), runs, strict=True)]
     settings = [f"{label}, " if "=" in label else "" for label in labels]
     return [f"{text}{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for text, run in zip(settings, runs, strict=True)]
-
-
-def _reason(run: ScannedRun) -> str | None:
-    from runfolio.query.explain.run_end import reason  # only for changed runs
-
-    return reason(run)
-
-
-_RULES = ScanRules(_reason, main_metrics)

@@ -225,15 +225,34 @@ def test_full_screen_and_wide_panels(open_page: OpenPage) -> None:
     page.wait_for_function("() => document.querySelector('[data-panel=loss] .u-over').clientWidth > 1000")
 
 
+def test_what_is_seen_can_be_saved(open_page: OpenPage) -> None:
+    page = open_page(f"{CURVES}&from=50&to=100&smooth=0.6")
+    chart(page, "loss")
+    panel(page, "loss").get_by_role("button", name="Save loss").click()
+
+    for kind in ("CSV", "SVG", "PDF", "PNG"):
+        link = panel(page, "loss").get_by_role("link", name=kind)
+        query = parse_qs(urlsplit(link.get_attribute("href") or "").query)
+        assert [query[key] for key in ("from", "to", "smooth", "metrics")] == [
+            ["50"],
+            ["100"],
+            ["0.6"],
+            ["train/loss,val/loss"],
+        ]
+    with page.expect_download() as download:
+        panel(page, "loss").get_by_role("link", name="CSV").click()
+    assert download.value.suggested_filename == "curves.csv"
+    expect(panel(page, "loss").get_by_label("plot command", exact=True)).to_contain_text("runfolio plot")
+
+
 def test_live_points_extend_the_lines_and_keep_the_zoom(
     open_page: OpenPage,
     changing_store: Path,
     board_server: Callable[..., Board],
     live_run: Callable[..., runfolio.RecordedRun],
 ) -> None:
-    board = board_server(changing_store)
     live_run(changing_store)
-    page = open_page("/e/live?v=1&layout=charts", board=board)
+    page = open_page("/e/live?v=1&layout=charts", board=board_server(changing_store))
     chart(page, "loss")
     drag(page, "loss", 0.2, 0.6)
     page.wait_for_url(re.compile("from="))

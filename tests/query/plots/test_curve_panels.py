@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 import runfolio
 from runfolio.errors import ConfigError, NotFound
 from runfolio.query.histories.mean_curve import mean
+from runfolio.query.plots.curve_drawing import draw_curves
 from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
 from runfolio.query.plots.smoothing import exponential_smoothing
+from runfolio.query.plots.terminal import Screen, curves_text
 from runfolio.query.store import open_folio
 
 numbers = st.floats(-1e6, 1e6)
@@ -240,3 +242,32 @@ def test_single_numbered_name_stays_alone(store, write):
     (panel,) = curve_panels(["loss"], open_folio(store).runs())
 
     assert {line.label for line in panel.lines} == {"train-1", "other"}
+
+
+def test_range_of_x_is_cut_after_smoothing(store, write):
+    values = [0.0, 8.0, 1.0, 5.0, math.nan, 2.0, 3.0]
+    write("net", points={"loss": values})
+    (panel,) = curve_panels(["loss"], open_folio(store).runs(), CurveOptions(smooth=0.5, x_range=(1.5, 4.5)))
+    (line,) = panel.lines
+
+    assert line.x.tolist() == [1, 2, 3, 4, 5]
+    np.testing.assert_array_equal(line.y, exponential_smoothing(np.array(values), 0.5)[1:6])
+    assert line.broken == [(4.0, 4.0)]
+
+
+def test_figure_of_a_range_fits_the_visible_points(store, write):
+    write("net", points={"loss": [100.0, 1.0, 2.0, 3.0, -100.0]})
+    panels = curve_panels(["loss"], open_folio(store).runs(), CurveOptions(x_range=(1, 3)))
+    (axes,) = draw_curves(panels).axes
+
+    assert axes.get_xlim() == (1, 3)
+    assert axes.get_ylim() == pytest.approx((0.9, 3.1))
+    assert "100" not in curves_text(panels, Screen(60, 14, colour=False)).split("lowest loss")[0]
+
+
+def test_range_of_a_time_axis_is_in_seconds(store, write):
+    write("net", points={"loss": [1.0, 2.0]})
+    (panel,) = curve_panels(["loss"], open_folio(store).runs(), CurveOptions(x="time", x_range=(0, 7200)))
+
+    assert panel.x_range == (0, 7200)
+    assert panel.x_label == "time since the start (s)"

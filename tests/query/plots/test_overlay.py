@@ -40,6 +40,20 @@ def test_overlay_names_run_and_metric_of_several_runs(store, write):
     assert labels == {f"{run}  {metric}" for run in "ab" for metric in ("train/loss", "test/loss")}
 
 
+def test_overlay_of_splits_has_a_colour_per_run_and_dashes_per_split(store, write):
+    for number, name in enumerate("ab"):
+        losses = {f"{split}/loss": [number + 1.0, number + 0.5] for split in ("train", "val", "test")}
+        write(name, points={**losses, "lr": [0.1, 0.2]})
+    picture = overlay(panels(store, "train/loss", "val/loss", "test/loss"))
+
+    assert len({line.get_color() for line in draw_curves([picture]).axes[0].lines}) == 2
+    dashes = {line.label.split()[1]: line.dash for line in picture.lines}
+    assert len(set(dashes.values())) == 3
+    assert dashes["val/loss"] is None
+    mixed = draw_curves([overlay(panels(store, "train/loss", "lr"))]).axes[0].lines
+    assert len({line.get_color() for line in mixed}) == 4
+
+
 def test_overlay_names_run_and_metric_of_a_hiding_curve(store, write):
     for name in ("a", "b"):
         write(name, points={"train/loss": [2.0], "test/loss": [2.5]})

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from runfolio.query.selection.significance import (
     holm,
+    holm_shares,
     mcnemar_p,
     mean_interval,
     means_p,
@@ -74,6 +75,14 @@ def test_holm_rejects_at_least_bonferroni_and_at_most_single_tests(ps: list[floa
     significant = holm(ps)
     assert all(p < 0.05 for p, is_told in zip(ps, significant, strict=True) if is_told)
     assert all(is_told for p, is_told in zip(ps, significant, strict=True) if p < 0.05 / len(ps))
+
+
+shares = st.tuples(st.integers(0, 200), st.integers(200, 5_000)).map(lambda counts: (counts[0] / 200, counts[1]))
+
+
+@given(shares, st.lists(shares, max_size=8))
+def test_holm_for_proportions_equals_holm_for_their_p_values(first: tuple[float, int], others: list[tuple[float, int]]):
+    assert holm_shares(first, others) == holm([shares_p(*first, *other) for other in others])
 
 
 def test_holm_thresholds_rise_with_every_rejection():

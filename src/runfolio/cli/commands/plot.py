@@ -23,7 +23,7 @@ from runfolio.cli.pages.plot import PlotOptions, curves_plot, histogram_plot, pa
 _KINDS = {"histogram": "--histogram", "parallel": "--parallel", "scatter": "--scatter"}
 _CURVES = "plots of curves"
 _KIND_OF_OPTION = {
-    **dict.fromkeys(("smooth", "log", "x", "group_by", "spread", "overlay", "legend", "y_range"), _CURVES),
+    **dict.fromkeys(("smooth", "log", "x", "group_by", "spread", "overlay", "legend", "x_range", "y_range"), _CURVES),
     "look": "--histogram",
     "colour": "--scatter",
 }
@@ -47,6 +47,9 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
     type=click.Choice(["beside", "inside", "below", "none"]),
     default="beside",
     help="Position of the legend in a file.",
+)
+@click.option(
+    "--xlim", "x_range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the x axis, in seconds for time."
 )
 @click.option("--ylim", "y_range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the y axis.")
 @click.option("--histogram", metavar="NAME", help="Draw the distribution of a tensor's values over the steps.")

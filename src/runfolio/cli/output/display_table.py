@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from runfolio.cli.output.console import (
     stdout_console,
 )
 from runfolio.cli.output.json_output import print_json, to_json_value
-from runfolio.record.base.visible_text import visible_line, visible_text
+from runfolio.record.base.visible_text import csv_text, visible_line, visible_text
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -35,8 +34,6 @@ _LABEL_SHARE = 0.6
 """Maximum fraction of the width that the first column of a block may use."""
 _GAP = 2
 """Number of characters between two columns."""
-_FORMULA = re.compile(r"[=+\-@\t\r]")
-"""Pattern for the start of cells that a spreadsheet would execute as a formula."""
 
 
 def output_format_options(command: Decorated) -> Decorated:
@@ -92,11 +89,6 @@ def print_table(table: DisplayTable, output: OutputFormat = "table") -> None:
 def table_width(table: DisplayTable) -> int:
     """Return the width in characters that the table needs after its long strings have been shortened."""
     return _width(table.columns, _formatted_columns(table))
-
-
-def csv_text(text: str) -> str:
-    """Return a string as a CSV cell. A string that looks like a formula gets a leading `'` and is not executed."""
-    return visible_text(f"'{text}" if _FORMULA.match(text) else text)
 
 
 def _csv_cell(value: Any) -> Any:

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from runfolio.cli.output.display_table import csv_text
 from runfolio.cli.output.json_output import to_json_value
 from runfolio.errors import ConfigError
+from runfolio.record.base.visible_text import csv_text
 
 if TYPE_CHECKING:
     import pyarrow as pa

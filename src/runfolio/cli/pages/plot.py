@@ -40,6 +40,7 @@ class PlotOptions:
     spread: Any
     overlay: bool
     legend: Any
+    x_range: tuple[float, float] | None
     y_range: tuple[float, float] | None
     histogram: str | None
     look: Any
@@ -81,6 +82,7 @@ def curves_plot(folio: Folio, options: PlotOptions) -> Plot:
         log=options.log or "",
         group_by=options.group_by or (),
         spread=options.spread,
+        x_range=options.x_range,
     )
     metrics, run_names, warnings = _split_metrics_and_runs(folio, options)
     if not metrics:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,9 +55,11 @@ def current_document(folder: Path, document: RunDocument | None) -> RunDocument:
 
 def _is_current(folder: Path, document: RunDocument) -> bool:
     """Return whether the document of an ended run is still current, because no further attempt was claimed."""
+    if document.status.state == RUNNING:
+        return False
     newest = max((attempt.attempt for attempt in document.attempts), default=0)
-    further = folder / CLAIMS / f"attempt-{newest + 1}.json"
-    return document.status.state != RUNNING and (folder / RUN_FILE).exists() and not further.exists()
+    further = f"{folder}/{CLAIMS}/attempt-{newest + 1}.json"
+    return os.path.exists(f"{folder}/{RUN_FILE}") and not os.path.exists(further)  # noqa: PTH110 - Path is 3x slower
 
 
 def rank_metrics(folder: Path, rank: int) -> dict[str, MetricSummary]:

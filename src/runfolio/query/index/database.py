@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import threading
@@ -14,7 +13,7 @@ from typing import TypeVar
 
 from runfolio._version import __version__
 from runfolio.query.index.tables import TABLES
-from runfolio.record.base.cache_folder import cache_folder, create_folder
+from runfolio.record.base.cache_folder import create_folder, store_cache
 from runfolio.record.base.layout import FORMAT
 
 BUSY_S = 10.0
@@ -86,6 +85,21 @@ class IndexDatabase:
             finally:
                 _end(connection, "ROLLBACK")
 
+    def write_with(self, other: Path, action: Action[Result]) -> Result:
+        """Call `action` as `write` does, with another database of the same version attached as `part`.
+
+        Raises:
+            UnusableIndex: The other database has a different version.
+        """
+        with self._connection() as connection:
+            connection.execute("ATTACH ? AS part", [os.fspath(other)])
+            try:
+                if _version_of(connection, "part") != _VERSION:
+                    raise UnusableIndex
+                return self.write(action)
+            finally:
+                connection.execute("DETACH part")
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         if self._shared is not None:
@@ -129,8 +143,8 @@ def _inode(path: Path) -> int | None:
         return None
 
 
-def _version_of(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+def _version_of(connection: sqlite3.Connection, schema: str = "main") -> int:
+    return int(connection.execute(f"PRAGMA {schema}.user_version").fetchone()[0])
 
 
 def _create(connection: sqlite3.Connection) -> bool:
@@ -152,10 +166,8 @@ def _create(connection: sqlite3.Connection) -> bool:
 
 def index_path(store: Path) -> Path | None:
     """Return the path of the index of a store, whose path must be absolute; None if there is no cache folder."""
-    if not (cache := cache_folder()):
-        return None
-    digest = hashlib.sha256(os.fsencode(store)).hexdigest()[:32]
-    return cache / digest / "index.db"
+    folder = store_cache(store)
+    return None if folder is None else folder / "index.db"
 
 
 def open_file(path: Path) -> IndexDatabase:

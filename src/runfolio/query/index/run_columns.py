@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import orjson
 
@@ -21,6 +22,7 @@ _FEW = 20
 """Maximum number of runs that are read whole; for more runs, only the required columns are read."""
 _MANY = 1_000
 """Maximum number of runs that a column is read for; for more runs, the column is read for the whole store."""
+_MISSING: Any = object()
 _COLUMNS: dict[NamedTable, str] = {
     "params": "kind, number, text",
     "results": "kind, number, text",
@@ -92,7 +94,7 @@ class RunColumns:
     def __init__(self, index: StoreIndex, keys: Sequence[int]) -> None:
         self._index = index
         self._keys = keys
-        self._columns: dict[tuple[NamedTable, str], dict[int, Any]] = {}
+        self._columns = {table: _Columns(partial(self._read_column, table)) for table in get_args(NamedTable)}
         self._names: dict[NamedTable, dict[int, tuple[str, ...]]] = {}
         self._tables: dict[NamedTable, dict[int, dict[str, Any]]] = {}
 
@@ -109,7 +111,7 @@ class RunColumns:
         key: int,
         table: NamedTable,
         whole: Callable[[], Mapping[str, Value]],
-        has_name: Callable[[str], bool] = lambda name: True,
+        has_name: Callable[[str], bool] | None = None,
     ) -> Mapping[str, Value]:
         """Return the values that a run has in a table, keyed by name.
 
@@ -117,15 +119,15 @@ class RunColumns:
             key: Key of the run.
             table: Table of the index.
             whole: Returns all values of the run from its record.
-            has_name: Returns whether a name of the table belongs to the mapping.
+            has_name: Returns whether a name of the table belongs to the mapping. Default: all names belong to it.
         """
-        return whole() if len(self._keys) <= _FEW else IndexedValues(self, key, table, has_name)
+        if len(self._keys) <= _FEW:
+            return whole()
+        return IndexedValues(self, key, table, self._columns[table], has_name)
 
     def column(self, table: NamedTable, name: str) -> dict[int, Any]:
         """Return the values of one name, keyed by run. Runs without the name are left out."""
-        if (table, name) not in self._columns:
-            self._columns[table, name] = self._index.read(lambda connection: self._read(connection, table, name))
-        return self._columns[table, name]
+        return self._columns[table][name]
 
     def names(self, table: NamedTable) -> dict[int, tuple[str, ...]]:
         """Return the names that each run has in a table, keyed by run."""
@@ -138,6 +140,9 @@ class RunColumns:
         if table not in self._tables:
             self._tables[table] = self._index.read(lambda connection: self._read_table(connection, table))
         return self._tables[table]
+
+    def _read_column(self, table: NamedTable, name: str) -> dict[int, Any]:
+        return self._index.read(lambda connection: self._read(connection, table, name))
 
     def _read_table(self, connection: sqlite3.Connection, table: NamedTable) -> dict[int, dict[str, Any]]:
         names, decode = dict(connection.execute("SELECT name_id, name FROM names")), _DECODERS[table]
@@ -183,26 +188,55 @@ class RunColumns:
         }
 
 
+class _Columns(dict[str, dict[int, Any]]):
+    """Columns of a table by name. A column is read when it is first used."""
+
+    def __init__(self, read: Callable[[str], dict[int, Any]]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, name: str) -> dict[int, Any]:
+        column = self[name] = self._read(name)
+        return column
+
+
 class IndexedValues(Mapping[str, Value]):
     """Values of one run by name. When a value is read, the values of the same name are read for all listed runs."""
 
-    def __init__(self, columns: RunColumns, key: int, table: NamedTable, has_name: Callable[[str], bool]) -> None:
-        self._columns = columns
+    def __init__(
+        self,
+        runs: RunColumns,
+        key: int,
+        table: NamedTable,
+        columns: _Columns,
+        has_name: Callable[[str], bool] | None,
+    ) -> None:
+        self._runs = runs
         self._key = key
         self._table: NamedTable = table
+        self._columns = columns
         self._has_name = has_name
         self._whole: dict[str, Value] | None = None
 
     def __getitem__(self, name: str) -> Value:
-        if self._whole is not None:
-            return self._whole[name]
-        value = self._columns.column(self._table, name)[self._key]
-        if not self._has_name(name):
+        value = self.get(name, _MISSING)
+        if value is _MISSING:
             raise KeyError(name)
         return value
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a name, or `default` if the run has no such name."""
+        if self._whole is not None:
+            return self._whole.get(name, default)
+        if self._has_name is not None and not self._has_name(name):
+            return default
+        return self._columns[name].get(self._key, default)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name, _MISSING) is not _MISSING
+
     def __iter__(self) -> Iterator[str]:
-        return filter(self._has_name, self._columns.names(self._table).get(self._key, ()))
+        return filter(self._has_name or (lambda name: True), self._runs.names(self._table).get(self._key, ()))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -225,6 +259,7 @@ class IndexedValues(Mapping[str, Value]):
 
     def _all(self) -> dict[str, Value]:
         if self._whole is None:
-            values = self._columns.table(self._table).get(self._key, {})
-            self._whole = {name: value for name, value in values.items() if self._has_name(name)}
+            values = self._runs.table(self._table).get(self._key, {})
+            has_name = self._has_name
+            self._whole = {name: value for name, value in values.items() if has_name is None or has_name(name)}
         return self._whole

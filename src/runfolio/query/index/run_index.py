@@ -12,6 +12,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
@@ -22,14 +23,12 @@ from runfolio.query.index import database
 from runfolio.query.index.database import Action, IndexDatabase, Result, UnusableIndex
 from runfolio.query.index.entries import Entry, ScannedRun, SeenHeartbeat, Sighting
 from runfolio.query.index.rows import metric_rows, rows_of, run_key
-from runfolio.query.index.tables import METRIC_COLUMNS, RUN_COLUMNS, Catalog, ValueTable
+from runfolio.query.index.tables import METRIC_COLUMNS, RUN_COLUMNS, TABLES_OF_RUN, Catalog, ValueTable
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.content.run_edits import EditedValues
 from runfolio.record.points.metric_summary import MetricSummary
 
 Filled = TypeVar("Filled")
-_OF_RUN = ("params", "results", "metrics", "sparklines", "data", "tags")
-"""Tables that have rows for a run, in addition to `runs` and `documents`."""
 _METRICS_OF_RUN = f"""
     SELECT name, {", ".join(f"metrics.{column}" for column in METRIC_COLUMNS)}
     FROM metrics JOIN names USING (name_id) WHERE run = ?"""  # noqa: S608 - names of our own
@@ -177,7 +176,7 @@ def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
 
 def summary_of(*numbers: Any) -> MetricSummary:
     """Return the metric summary in a row of `metrics`. NULL stands for NaN."""
-    return MetricSummary(*map(_with_nan, numbers))
+    return MetricSummary(*map(_with_nan, numbers)) if None in numbers else MetricSummary(*numbers)
 
 
 def _with_nan(number: Any) -> Any:
@@ -194,7 +193,7 @@ def write_scan(
 
     def write(connection: sqlite3.Connection) -> None:
         stale = [(run_key(run_path),) for run_path in [*(run.run_path for run in runs), *removed]]
-        for table in ("runs", "documents", *_OF_RUN):
+        for table in ("runs", "documents", *TABLES_OF_RUN):
             connection.executemany(f"DELETE FROM {table} WHERE run = ?", stale)  # noqa: S608 - names of our own
         _write_runs(connection, runs)
         if beats is not None:
@@ -207,11 +206,14 @@ def write_scan(
 def _write_runs(connection: sqlite3.Connection, runs: Sequence[ScannedRun]) -> None:
     rows = [rows_of(run) for run in runs]
     ids = _intern(connection, list(dict.fromkeys(name for run in rows for name in run.names())))
-    for run, scanned in zip(rows, runs, strict=True):
-        _insert(connection, "runs", [run.run])
-        _insert(connection, "documents", [(run.key, *_document_row(scanned.entry))])
-        for table in _OF_RUN:
-            _insert(connection, table, run.of_table(table, ids))
+    _insert(connection, "runs", sorted(run.run for run in rows))
+    _insert(
+        connection,
+        "documents",
+        [(run.key, *_document_row(scanned.entry)) for run, scanned in zip(rows, runs, strict=True)],
+    )
+    for table in TABLES_OF_RUN:  # rows in the order of the primary key fill one page after the other
+        _insert(connection, table, sorted(chain.from_iterable(run.of_table(table, ids) for run in rows)))
 
 
 def _intern(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, int]:
@@ -276,7 +278,7 @@ def _check(connection: sqlite3.Connection) -> None:
             entry = read_entry(connection, sighting["run"])
             facts = (sighting[name] for name in ("state", "signature", "stamp", "reason"))
             expected = rows_of(ScannedRun(run_path, Path(run_path), entry, *facts))
-            tables = {table: expected.of_table(table, names) for table in _OF_RUN}
+            tables = {table: expected.of_table(table, names) for table in TABLES_OF_RUN}
         except (NotFound, KeyError):
             raise UnusableIndex from None
         if expected.run != row or any(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from runfolio.errors import DamagedFile, NewerFormat, StoreError
-from runfolio.query.index.database import IndexDatabase
+from runfolio.query.index.database import IndexDatabase, UnusableIndex
 from runfolio.query.index.entries import Entry, ScannedRun, SeenHeartbeat, Sighting
+from runfolio.query.index.overview_reader import ReadOverview
+from runfolio.query.index.parallel_scan import process_count, scan_in_processes
 from runfolio.query.index.rows import run_key
 from runfolio.query.index.run_index import read_beats, read_entry, read_sightings, write_scan
 from runfolio.record.base.clock import steady
@@ -28,6 +32,9 @@ folder may still be copied into the store."""
 _BATCH = 500
 """Number of runs per write. If a scan is interrupted, the next one only reads the runs that were not written yet."""
 
+PARALLEL_RUNS = 1_000
+"""Minimum number of new runs that several processes read, since a process needs half a second to start."""
+
 Progress = Callable[[list[str]], Iterable[str]]
 """Function that yields the folders to read and can, for example, show a progress bar."""
 
@@ -37,8 +44,8 @@ class ScanRules(NamedTuple):
 
     reason: Callable[[ScannedRun], str | None]
     """Returns the reason why a run ended."""
-    main_metrics: Callable[[Collection[str]], Collection[str]]
-    """Returns the metrics that get a sparkline."""
+    overview: Callable[[Path, RunDocument], ReadOverview]
+    """Returns the summaries and sparklines of a run's points."""
 
 
 def scan_store(
@@ -69,12 +76,26 @@ def scan_store(
             unknown.append(run_path)
         elif full or sighting.stamp != stamp.text:
             known.append(run_path)
+    if len(unknown) >= PARALLEL_RUNS and process_count() > 1:
+        unknown = _scan_in_processes(database, store, unknown, progress)
+        history.adopt(database.read(read_beats))
     updates = _Updates(database, store, rules, earlier, history)
     for run_path in chain(known, progress(unknown)):
         updates.look(run_path, stamps[run_path])
     removed = earlier.keys() - (stamps.keys() - updates.problems.keys() - updates.gone)
     updates.write(removed, history.beats if history.changed else None)
     return updates.problems
+
+
+def _scan_in_processes(database: IndexDatabase, store: Path, unknown: list[str], progress: Progress) -> list[str]:
+    """Read new runs in several processes, and return the runs that could not be read."""
+    ticks = iter(progress(unknown))
+    with suppress(OSError, sqlite3.Error, UnusableIndex):  # this process reads the remaining runs
+        for _ in scan_in_processes(database, store, unknown):
+            next(ticks, None)
+    next(ticks, None)  # ends the progress bar
+    added = database.read(read_sightings)
+    return [run_path for run_path in unknown if run_path not in added]
 
 
 def scan_runs(database: IndexDatabase, store: Path, run_paths: Iterable[str], rules: ScanRules) -> None:
@@ -191,6 +212,10 @@ class HeartbeatHistory:
         self.beats[key] = earlier if earlier and earlier.beat == beat else SeenHeartbeat(beat, now)
         return self.beats[key].seen_at
 
+    def adopt(self, beats: dict[str, SeenHeartbeat]) -> None:
+        """Add the heartbeats that other processes have seen since the earlier scan."""
+        self.beats |= {key: seen for key, seen in beats.items() if self._earlier.get(key) != seen}
+
     @property
     def changed(self) -> bool:
         return self.beats != self._earlier
@@ -244,14 +269,10 @@ def _look(
 def _read(folder: Path, rules: ScanRules) -> Entry:
     document = RunDocument.read(folder)
     edits = run_edits.read(folder, document)
-    from runfolio.record.points.reader import (
-        PointFiles,  # imports Arrow, which a scan without changes does not need
-    )
-
-    points = PointFiles(folder, document)
-    overview = points.overview(rules.main_metrics)
+    (summaries, sparklines), problems = rules.overview(folder, document)
     damage = () if document.problem is None else (document.problem,)
-    return Entry(document, edits.values, *overview, (*damage, *points.problems, *edits.problems))
+    outlines = {name: buckets.encode() for name, buckets in sparklines.items()}
+    return Entry(document, edits.values, dict(summaries), outlines, (*damage, *problems, *edits.problems))
 
 
 def _problem(error: Exception, folder: Path) -> str:

@@ -19,6 +19,8 @@ NULL, NUMBER, TEXT, BOOLEAN, JSON = range(5)
 empty mappings) in `text`. A NaN is a `NUMBER` whose `number` is NULL, since SQLite has no NaN. An integer
 that exceeds 64 bits is a `NUMBER` whose digits are also in `text`."""
 
+TABLES_OF_RUN = ("params", "results", "metrics", "sparklines", "data", "tags")
+"""Tables that have rows for a run, in addition to `runs` and `documents`."""
 METRIC_COLUMNS = [entry.name for entry in fields(MetricSummary)]
 _RUN_COLUMNS = {
     "run": "INTEGER PRIMARY KEY",

@@ -26,6 +26,12 @@ _COLUMNS = 1000
 _MAX_BROKEN = 4000
 """Maximum number of ranges of non-finite values that are marked per curve."""
 _LEGEND_LINE_INCHES = 0.24
+_GREY = -1
+"""Index of the colour of grey lines."""
+_PALE = 0.35
+"""Opacity of pale lines."""
+_Y_MARGIN = 0.05
+"""Space above and below the curves, as a share of their range."""
 
 
 Legend = Literal["beside", "inside", "below", "none"]
@@ -100,7 +106,7 @@ def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
 
 def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
     """Return one curve for each position, in ascending order of position, keyed by the curve's label in the legend."""
-    first = {line.position: line for panel in reversed(panels) for line in panel.lines}
+    first = {line.position: line for panel in reversed(panels) for line in panel.lines if not line.is_pale}
     numbers = {first[position].label: number for number, position in enumerate(sorted(first), start=1)}
     return {_legend_label(first[position], panels, numbers): first[position] for position in sorted(first)}
 
@@ -126,8 +132,11 @@ def _draw_panel(axes: Axes, panel: Panel, log: str, *, alone: bool, is_crowded: 
     if not alone:
         axes.set_title(style.literal(panel.metric), loc="left", fontsize=10, color=style.INK)
     for line in panel.lines:
-        if is_crowded and line.position >= COLOURED_OF_MANY:
-            _draw_grey_line(axes, line, is_log="x" in log)
+        if line.is_pale:
+            alpha = _PALE if line.colour != _GREY else 1.0
+            _draw_thin_line(axes, line, _colour(line), alpha=alpha, is_log="x" in log)
+        elif is_crowded and line.position >= COLOURED_OF_MANY:
+            _draw_thin_line(axes, line, style.OTHERS, alpha=1.0, is_log="x" in log)
         else:
             _draw_line(axes, line, is_log="x" in log)
     _mark_non_finite(axes, panel.lines)
@@ -141,6 +150,9 @@ def _scale_axes(axes: Axes, panel: Panel, log: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.margins(x=0.02)
+    if panel.x_range is not None:
+        low, high = panel.x_range
+        axes.set_xlim(None if "x" in log and low <= 0 else low, high)
     if "x" in log:
         axes.set_xscale("log")
     else:
@@ -149,10 +161,28 @@ def _scale_axes(axes: Axes, panel: Panel, log: str) -> None:
         )
     if "y" in log:
         axes.set_yscale("log")
+    if panel.x_range is not None and (limits := _visible_limits(panel.lines, panel.x_range, is_log="y" in log)):
+        axes.set_ylim(limits)
+
+
+def _visible_limits(lines: Sequence[Line], x_range: tuple[float, float], *, is_log: bool) -> tuple[float, float] | None:
+    """Return limits of the y axis that fit the points in a range of x; None if there are no such points."""
+    visible: list[np.ndarray] = []
+    for line in lines:
+        inside = (line.x >= x_range[0]) & (line.x <= x_range[1])
+        visible += [array[inside] for array in (line.y, line.raw, line.low, line.high) if array is not None]
+    values = np.concatenate([np.empty(0), *visible])
+    values = values[np.isfinite(values) & ((values > 0) | (not is_log))]
+    if not len(values):
+        return None
+    low, high = (np.log10(values) if is_log else values).min(), (np.log10(values) if is_log else values).max()
+    margin = _Y_MARGIN * (high - low) or abs(low) * _Y_MARGIN or _Y_MARGIN
+    limits = low - margin, high + margin
+    return (10 ** limits[0], 10 ** limits[1]) if is_log else limits
 
 
 def _draw_line(axes: Axes, line: Line, *, is_log: bool) -> None:
-    colour = style.colour_of(line.position)
+    colour = _colour(line)
     # The best curve is drawn last, on top of the others. A curve that coincides with another curve is drawn over that
     # curve with dashes.
     order = (3 if line.same_as is None else 4) - line.position / 1000
@@ -180,13 +210,21 @@ def _draw_line(axes: Axes, line: Line, *, is_log: bool) -> None:
     )
 
 
+def _colour(line: Line) -> str:
+    if line.colour == _GREY:
+        return style.OTHERS
+    return style.colour_of(line.position if line.colour is None else line.colour)
+
+
 def _linestyle(line: Line) -> Any:
-    return style.style_of(line.position) if line.same_as is None else style.COINCIDENT
+    if line.same_as is not None:
+        return style.COINCIDENT
+    return style.style_of(line.position if line.colour is None else line.colour, line.dash)
 
 
-def _draw_grey_line(axes: Axes, line: Line, *, is_log: bool) -> None:
+def _draw_thin_line(axes: Axes, line: Line, colour: str, *, alpha: float, is_log: bool) -> None:
     indices = drawn_indices(line.x, line.y, _COLUMNS, log=is_log)
-    axes.plot(line.x[indices], line.y[indices], color=style.OTHERS, linewidth=0.8, zorder=1)
+    axes.plot(line.x[indices], line.y[indices], color=colour, alpha=alpha, linewidth=0.8, zorder=1)
 
 
 def _mark_non_finite(axes: Axes, lines: Sequence[Line]) -> None:
@@ -198,7 +236,7 @@ def _mark_non_finite(axes: Axes, lines: Sequence[Line]) -> None:
                 [first, last],
                 [y, y],
                 transform=axes.get_xaxis_transform(),
-                color=style.colour_of(line.position),
+                color=_colour(line),
                 linewidth=3,
                 marker="x",
                 markevery=[0],
@@ -221,7 +259,7 @@ def _legend(
             [],
             [],
             label=style.literal(label),
-            color=style.colour_of(line.position),
+            color=_colour(line),
             linestyle=_linestyle(line),
             lw=1.8,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -43,6 +44,8 @@ class CurveOptions:
     """Columns to group by (see `grouping.group_runs`), as a list or separated by commas."""
     spread: Spread = "minmax"
     """Kind of the band around the mean of a group."""
+    x_range: tuple[float, float] | None = None
+    """Visible range of the x axis, in seconds if the axis is `time`. Default: all points. Curves are smoothed first."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.smooth < 1:
@@ -51,6 +54,8 @@ class CurveOptions:
             raise ConfigError(f"the log axes are {self.log!r}; it must be x, y or xy")
         if self.spread not in SPREADS:
             raise ConfigError(f"the spread is {self.spread!r}; it must be one of {', '.join(SPREADS)}")
+        if self.x_range is not None and not -math.inf < self.x_range[0] < self.x_range[1] < math.inf:
+            raise ConfigError(f"the range of x is {self.x_range}; it must be two numbers, the lower one first")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,7 +64,13 @@ class Line:
 
     label: str = ""
     position: int = 0
-    """Position in the order of all lines, best first. It determines the line's colour in every panel."""
+    """Position in the order of all lines, best first."""
+    colour: int | None = None
+    """Index of the line's colour in every panel; -1 means grey. Default: the position."""
+    dash: int | None = None
+    """Index of the line's dash pattern. Default: solid until all colours are in use."""
+    is_pale: bool = False
+    """Draw the line thin and pale, behind the others and without an entry in the legend."""
     x: Floats
     y: Floats
     raw: Floats | None = None
@@ -91,6 +102,8 @@ class Panel:
     """Explanations of the curves, one sentence each."""
     shades: Sequence[str]
     """Explanations of raw curves and bands, one sentence each. Plots without raw curves or bands omit them."""
+    x_range: tuple[float, float] | None = None
+    """Visible range of the x axis. Default: all points."""
 
 
 def curve_panels(
@@ -122,7 +135,9 @@ def curve_panels(
     ordered = _best_first(grouping.members, metrics[0])
     panels = [_panel(metric, ordered, options) for metric in metrics]
     notes = [*grouping.notes, *([distinct.sentence] if distinct.sentence and drawn is not runs else [])]
-    panels = [replace(panel, notes=[*panel.notes, *notes]) for panel in _in_one_unit(panels)]
+    if options.x_range is not None:
+        panels = [in_range(panel, options.x_range) for panel in panels]
+    panels = [replace(panel, notes=[*panel.notes, *notes]) for panel in in_one_unit(panels)]
     return [_on_log_axes(panel, options.log) for panel in panels]
 
 
@@ -160,7 +175,7 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: C
             label = f"{label}  n={len(members)}"
         else:
             line = _line(members[0], metric, x, options, with_raw=with_raw)
-        lines.append(replace(line, label=label, position=position, best=_mean_best(members, metric)))
+        lines.append(replace(line, label=label, position=position, best=mean_best(members, metric)))
     if lost := sum(line.lost for line in lines):
         notes.append(f"Not shown: {'1 point' if lost == 1 else f'{lost:,} points'} before the first {x}.")
     if any(line.broken for line in lines):
@@ -249,7 +264,20 @@ def _sorted_points(run: RunView, metric: str, x_name: str) -> tuple[Floats, Floa
     return x[order], values[order], len(curve) - len(x)
 
 
-def _in_one_unit(panels: Sequence[Panel]) -> list[Panel]:
+def in_range(panel: Panel, x_range: tuple[float, float]) -> Panel:
+    """Return the visible part of a panel, whose lines have the nearest point on each side too."""
+    low, high = x_range
+    lines: list[Line] = []
+    for line in panel.lines:
+        part = slice(max(0, int(np.searchsorted(line.x, low)) - 1), int(np.searchsorted(line.x, high, "right")) + 1)
+        optional = {name: getattr(line, name) for name in ("raw", "low", "high")}
+        arrays = {name: None if array is None else array[part] for name, array in optional.items()}
+        broken = [(max(first, low), min(last, high)) for first, last in line.broken if first <= high and last >= low]
+        lines.append(replace(line, x=line.x[part], y=line.y[part], broken=broken, **arrays))
+    return replace(panel, lines=lines, x_range=x_range)
+
+
+def in_one_unit(panels: Sequence[Panel]) -> list[Panel]:
     """Convert a time axis in seconds to a suitable unit for all panels: s, min, h or days."""
     timed = [panel for panel in panels if panel.x_label == "time"]
     longest = max((line.x.max() for panel in timed for line in panel.lines if len(line.x)), default=0.0)
@@ -260,6 +288,7 @@ def _in_one_unit(panels: Sequence[Panel]) -> list[Panel]:
         else replace(
             panel,
             x_label=f"time since the start ({unit})",
+            x_range=None if panel.x_range is None else (panel.x_range[0] / scale, panel.x_range[1] / scale),
             lines=[
                 replace(line, x=line.x / scale, broken=[(first / scale, last / scale) for first, last in line.broken])
                 for line in panel.lines
@@ -303,13 +332,14 @@ def _best_first(members: dict[str, list[RunView]], metric: str) -> list[tuple[st
         return list(members.items())
 
     def sort_key(item: tuple[str, list[RunView]]) -> tuple[bool, float]:
-        best = _mean_best(item[1], metric)
+        best = mean_best(item[1], metric)
         return (True, 0.0) if best is None or not np.isfinite(best) else (False, rank(best, mode))
 
     return sorted(members.items(), key=sort_key)
 
 
-def _mean_best(runs: Sequence[RunView], metric: str) -> float | None:
+def mean_best(runs: Sequence[RunView], metric: str) -> float | None:
+    """Return the mean of the best values of several runs; None if none of them has a best value."""
     bests = [best for run in runs if (best := best_in_curve(run, metric)) is not None]
     finite = [best for best in bests if np.isfinite(best)]
     return float(np.mean(finite)) if finite else bests[0] if bests else None

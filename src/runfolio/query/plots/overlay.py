@@ -8,10 +8,17 @@ from dataclasses import replace
 
 from runfolio.errors import ConfigError
 from runfolio.query.plots.curve_panels import Panel
+from runfolio.query.selection.metric_names import Split, split_and_quantity
+
+_DASHES: dict[Split, int] = {"train": 1, "test": 2}
+"""Index of the dash pattern of each split; validation has solid lines."""
 
 
 def overlay(panels: Sequence[Panel]) -> Panel:
     """Merge several panels into one panel that has one line per run and metric.
+
+    If the metrics are one quantity on different data splits, lines of the same run have the same colour: lines of the
+    training split are dashed, lines of the test split are dotted.
 
     Raises:
         ConfigError: The panels have different x axes.
@@ -20,12 +27,15 @@ def overlay(panels: Sequence[Panel]) -> Panel:
     if len(axes) > 1:
         raise ConfigError(f"the metrics have the x axes {' and '.join(axes)}; choose one with --x")
     names = {line.label for panel in panels for line in panel.lines}
+    dashes = dashes_of([panel.metric for panel in panels])
     labelled = [
         replace(
             line,
             label=panel.metric if len(names) == 1 else f"{line.label}  {panel.metric}",
             same_as=None if line.same_as is None else f"{line.same_as}  {panel.metric}",
             best=None,
+            colour=None if dashes is None else line.position,
+            dash=None if dashes is None else dashes[panel.metric],
         )
         for panel in panels
         for line in panel.lines
@@ -37,7 +47,20 @@ def overlay(panels: Sequence[Panel]) -> Panel:
         heading=None,
         notes=list(dict.fromkeys(note for panel in panels for note in panel.notes)),
         shades=list(dict.fromkeys(shade for panel in panels for shade in panel.shades)),
+        x_range=panels[0].x_range,
     )
+
+
+def dashes_of(metrics: Sequence[str]) -> dict[str, int | None] | None:
+    """Return the dash pattern of each metric; None unless they are the same quantity on different data splits.
+
+    The pattern is None if the index of the colour decides.
+    """
+    named = {metric: split_and_quantity(metric) for metric in metrics}
+    splits, quantities = zip(*named.values(), strict=True) if named else ((), ())
+    if len(named) <= 1 or len(set(quantities)) > 1 or len(set(splits)) < len(splits):
+        return None
+    return {metric: None if split is None else _DASHES.get(split) for metric, (split, _) in named.items()}
 
 
 def kind_of(metric: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from runfolio.errors import ConfigError, MissingExtra, StoreError
 from runfolio.record.base.visible_text import visible_line
@@ -33,8 +33,9 @@ def colour_of(position: int) -> str:
     return COLOURS[position % len(COLOURS)]
 
 
-def style_of(position: int) -> Any:
-    return STYLES[position // len(COLOURS) % len(STYLES)]
+def style_of(position: int, dash: int | None = None) -> Any:
+    """Return the dash pattern of a line, which a given index overrides."""
+    return STYLES[(position // len(COLOURS) if dash is None else dash) % len(STYLES)]
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -108,14 +109,26 @@ def save(figure: Figure, path: Path) -> None:
         ConfigError: The suffix is not .png, .svg or .pdf.
         StoreError: The file cannot be written.
     """
-    from matplotlib import rc_context
-
     check_ending(path)
-    date_key = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Text in an SVG remains searchable, and the constant salt makes the ids in the SVG reproducible.
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "runfolio"}):
-            figure.savefig(path, dpi=150, metadata={date_key: None} if date_key else None)
+        with path.open("wb") as file:
+            write(figure, file, path.suffix.lower().removeprefix("."))
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}") from None
+
+
+def write(figure: Figure, file: IO[bytes], file_format: str) -> None:
+    """Write a figure to a file that is open for writing.
+
+    Args:
+        figure: Figure to write.
+        file: File to write to.
+        file_format: `png`, `svg` or `pdf`.
+    """
+    from matplotlib import rc_context
+
+    date_key = {"svg": "Date", "pdf": "CreationDate"}.get(file_format)
+    # Text in an SVG remains searchable, and the constant salt makes the ids in the SVG reproducible.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "runfolio"}):
+        figure.savefig(file, format=file_format, dpi=150, metadata={date_key: None} if date_key else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -76,6 +76,7 @@ def curves_text(
         MissingExtra: plotext is not installed.
     """
     texts = [visible_line(title)] if title else []
+    panels = [_visible(panel) for panel in panels]
     lines = {line.position: line for panel in reversed(panels) for line in panel.lines}
     marks = {position: _mark(number, screen) for number, position in enumerate(sorted(lines))}
     for panel in panels:
@@ -174,6 +175,19 @@ def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = Non
     return "\n".join([visible_line(heading), *lines, *map(visible_line, shown.notes)])
 
 
+def _visible(panel: Panel) -> Panel:
+    """Return a panel without the points outside of its range of x, which a terminal cannot clip."""
+    if panel.x_range is None:
+        return panel
+    low, high = panel.x_range
+    lines = [
+        replace(line, x=line.x[inside], y=line.y[inside])
+        for line in panel.lines
+        for inside in [(line.x >= low) & (line.x <= high)]
+    ]
+    return replace(panel, lines=lines)
+
+
 def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str, shown: NDArray[np.float64]) -> str:
     """Return one panel as text.
 
@@ -182,7 +196,7 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str,
     """
     canvas = _Canvas(screen, panel.x_label, panel.metric)
     curves = [(line, *_on_axes(line, log, screen.width)) for line in panel.lines]
-    xs = np.concatenate([x for _, x, _ in curves]) if curves else np.empty(0)
+    xs = np.concatenate([_x_range(panel, log), *(x for _, x, _ in curves)])
     ys = _on_axis(shown, "y" in log)
     canvas.x_axis(xs, _ticks(xs, screen.width // _TICK_COLUMNS, log="x" in log))
     canvas.y_axis(ys, _ticks(ys, screen.height // _TICK_ROWS, log="y" in log))
@@ -191,6 +205,12 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str,
         canvas.curve(x, np.where((y >= low) & (y <= high), y, np.nan), marks[line.position])
         canvas.bottom_marks(line.broken, marks[line.position])
     return canvas.text()
+
+
+def _x_range(panel: Panel, log: str) -> NDArray[np.float64]:
+    """Return the ends of a panel's range of x, without those that the axis cannot show."""
+    ends = np.array(panel.x_range or (), float)
+    return np.log10(ends[ends > 0]) if "x" in log else ends
 
 
 def _on_axes(line: Line, log: str, columns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -47,11 +47,13 @@ class DataMatch:
         return self.relation in ("same", "unsaid", "unknown")
 
 
-SAME = DataMatch("same")
+SAME, UNSAID = DataMatch("same"), DataMatch("unsaid")
 
 
 def data_of(run: RunView, metric: str) -> DataFacts | None:
     """Return the data that a metric was measured on, such as `val` for `val/acc`; None if unknown."""
+    if not run.data:
+        return None
     prefix = metric.partition("/")[0]
     split = split_of(metric)
     candidates = [run.data[prefix]] if prefix in run.data else []
@@ -62,9 +64,18 @@ def data_of(run: RunView, metric: str) -> DataFacts | None:
 
 def match_data(first: RunView, run: RunView, metric: str) -> DataMatch:
     """Compare the data on which a metric was measured in two runs."""
-    before, after = data_of(first, metric), data_of(run, metric)
+    return match_all(first, [run], metric)[0]
+
+
+def match_all(first: RunView, runs: Iterable[RunView], metric: str) -> list[DataMatch]:
+    """Compare the data on which a metric was measured in the first run with the data of each of the other runs."""
+    before = data_of(first, metric)
+    return [_match(first, before, run, data_of(run, metric)) for run in runs]
+
+
+def _match(first: RunView, before: DataFacts | None, run: RunView, after: DataFacts | None) -> DataMatch:
     if before is None or after is None:
-        return DataMatch("unsaid" if before is after else "unknown")
+        return UNSAID if before is after else DataMatch("unknown")
     if before.fingerprint == after.fingerprint:
         return SAME
     return _compare(_with_split_parts(first, before), _with_split_parts(run, after))

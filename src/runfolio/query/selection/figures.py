@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,9 +52,11 @@ def figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
 
 def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
     """Return the figure of a run as `figure_of` does, but also if the figure is NaN or infinite."""
-    part, name = split_name(run, metric)
-    reported = as_number(run.flat_summary.get(name)) if part != "metrics" else None
-    summary = run.metrics.get(name) if part != "summary" else None
+    reported, summary, name = as_number(run.flat_summary.get(metric)), run.metrics.get(metric), metric
+    if reported is None and summary is None:
+        part, name = split_name(run, metric)
+        reported = as_number(run.flat_summary.get(name)) if part == "summary" else None
+        summary = run.metrics.get(name) if part == "metrics" else None
     if reported is not None:
         return Figure(reported, _step_of(run.metrics.get(name), reported), _reported_kind(run, name))
     if summary is None:
@@ -96,11 +98,15 @@ def figure_heading(runs: Iterable[RunView], metric: str, mode: Mode | None) -> s
     The kind is omitted if no run has a curve of the metric.
     """
     runs = list(runs)
-    figures = [figure for run in runs if (figure := any_figure_of(run, metric, mode))]
+    return heading_of([any_figure_of(run, metric, mode) for run in runs], runs, metric)
+
+
+def heading_of(figures: Iterable[Figure | None], runs: Sequence[RunView], metric: str) -> str:
+    """Return the heading as `figure_heading` does, from the results of `any_figure_of`."""
     name = split_name(runs[0], metric)[1] if runs else metric
     if name in AXES or not any(name in run.metrics for run in runs):
         return name
-    return f"{name} {kinds_text(figure.kind for figure in figures)}".rstrip()
+    return f"{name} {kinds_text(figure.kind for figure in figures if figure)}".rstrip()
 
 
 def best_in_curve(run: RunView, metric: str) -> float | None:

@@ -104,6 +104,23 @@ def split_of(metric: str) -> Split:
     return "unknown"
 
 
+def split_and_quantity(metric: str) -> tuple[Split | None, str]:
+    """Return the data split in the name of a metric, and the name without it: `val/acc` is `acc` on `validation`.
+
+    Metrics with the same quantity share a panel.
+    """
+    split = split_of(metric)
+    if split == "unknown":
+        return None, metric
+    pieces = re.split(r"([/_. -]+)", metric)
+    words = [index for index in range(0, len(pieces), 2) if pieces[index].lower() in _SPLITS]
+    if not words:
+        return split, metric
+    index = words[0]
+    without = pieces[:index] + pieces[index + 2 :] if index + 1 < len(pieces) else pieces[: max(0, index - 1)]
+    return split, "".join(without) or metric
+
+
 def is_about_the_process(metric: str) -> bool:
     """Return whether a metric describes the process (a norm, a rate, a time or a size) instead of a result."""
     return not set(_PROCESS_WORDS.split()).isdisjoint(words(metric))

@@ -247,12 +247,12 @@ def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float
     Ties are broken by the lower loss on the same data, then by fewer parameters, then by age. A run that does not
     report a criterion comes after the runs that report it.
     """
-    figures = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
+    values = [figure.value for run in runs if (figure := figure_of(run, metric, mode))]
     loss = paired_loss(metric, mode)
     losses = [figure.value for run in runs if loss and (figure := figure_of(run, loss, "min"))]
     sizes = [size for run in runs if (size := as_number(run.flat_summary.get(PARAMETERS))) is not None]
     return (
-        rank(statistics.fmean(figures), mode),
+        rank(statistics.fmean(values), mode),
         statistics.fmean(losses) if losses else math.inf,
         statistics.fmean(sizes) if sizes else math.inf,
         min(run.created for run in runs),

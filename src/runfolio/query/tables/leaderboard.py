@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any, NamedTuple
 
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.caption import Caption
-from runfolio.query.selection.data_match import SAME, DataMatch, describe_matches, match_data
+from runfolio.query.selection.data_match import SAME, DataMatch, describe_matches, match_all
 from runfolio.query.selection.duplicates import distinct_runs
-from runfolio.query.selection.figures import figure_heading, figure_of
+from runfolio.query.selection.figures import any_figure_of, heading_of
 from runfolio.query.selection.metric_names import Mode, mode_of
 from runfolio.query.selection.ranking import (
     BROKEN,
@@ -18,18 +21,18 @@ from runfolio.query.selection.ranking import (
     default_metric,
     direction_text,
     images_of,
+    rank,
     ranking_key,
     selection_split_sentence,
 )
-from runfolio.query.selection.significance import Interval, holm, shares_p, wilson
+from runfolio.query.selection.significance import Interval, holm_shares, wilson
 from runfolio.query.tables.run_labels import unique_labels
 from runfolio.record.base.flat_names import as_number
 
 TEST = "test/acc"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
+class Row(NamedTuple):
     """Row of the leaderboard for one run. A figure is None if the run did not report it."""
 
     label: str
@@ -46,9 +49,9 @@ class Row:
     high: float | None
     images: int | None
     """Number of images that `value` was measured on."""
-    tied: bool = False
+    tied: bool
     """True if `value` does not differ significantly from the best value (see `indistinguishable_from_best`)."""
-    data: DataMatch = SAME
+    data: DataMatch
     """Comparison of the data that `value` was measured on with the data of the first row."""
     test: float | None
     """Test accuracy, 0 to 1; None if the run was not tested."""
@@ -56,7 +59,7 @@ class Row:
     """Lower end of the 95 % Wilson interval for `test`."""
     test_high: float | None
     test_images: int | None
-    test_data: DataMatch = SAME
+    test_data: DataMatch
     """Comparison of the run's test data with the test data of the first row."""
     parameters: float | None
     size_mb: float | None
@@ -99,10 +102,11 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
     runs = sorted(distinct.runs, key=lambda run: run.created)
     metric = metric or default_metric(runs)
     direction = mode_of(metric, mode)
-    order = {run.run_path: _order(run, metric, direction) for run in runs}
-    rows = [_row(run, label, metric, direction) for run, label in zip(runs, unique_labels(runs), strict=True)]
-    rows.sort(key=lambda row: order[row.run_path])
-    rows = _with_ties(_with_data_matches(rows, {run.run_path: run for run in runs}, metric))
+    figures = [any_figure_of(run, metric, direction) for run in runs]
+    values = [figure.value if figure and math.isfinite(figure.value) else None for figure in figures]
+    order = sorted(range(len(runs)), key=_sort_keys(runs, values, metric, direction).__getitem__)
+    labels = unique_labels(runs)
+    rows = _with_ties(_rows([runs[i] for i in order], [labels[i] for i in order], [values[i] for i in order], metric))
     caption = Caption.of(
         [
             _best_first(rows, metric, direction),
@@ -121,7 +125,7 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
     columns = ["label", *(column for column in _FIGURES if any(getattr(row, column) is not None for row in rows))]
     return Leaderboard(
         metric,
-        figure_heading(runs, metric, direction),
+        heading_of(figures, runs, metric),
         direction,
         [*columns, "state"],
         rows,
@@ -132,9 +136,38 @@ def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | 
 _FIGURES = ("value", "test", "parameters", "size_mb", "epoch_seconds", "predict_ms")
 
 
-def _row(run: RunView, label: str, metric: str, mode: Mode) -> Row:
-    figure = figure_of(run, metric, mode)
-    value, test = figure.value if figure else None, as_number(run.flat_summary.get(TEST))
+def _rows(runs: Sequence[RunView], labels: Sequence[str], values: Sequence[float | None], metric: str) -> list[Row]:
+    """Return the rows of ordered runs. A row that has a figure is compared with the data of the first row."""
+    tests = [as_number(run.flat_summary.get(TEST)) for run in runs]
+    data = _matches(runs, values, values, metric)
+    test_data = _matches(runs, values, tests, TEST)
+    return [
+        _row(run, label, metric, value, test, data_match, test_match)
+        for run, label, value, test, data_match, test_match in zip(
+            runs, labels, values, tests, data, test_data, strict=True
+        )
+    ]
+
+
+def _matches(
+    runs: Sequence[RunView], values: Sequence[float | None], compared: Sequence[float | None], metric: str
+) -> list[DataMatch]:
+    if not runs or values[0] is None:
+        return [SAME] * len(runs)
+    are_compared = [value is not None and other is not None for value, other in zip(values, compared, strict=True)]
+    matches = iter(match_all(runs[0], compress(runs, are_compared), metric))
+    return [next(matches) if is_compared else SAME for is_compared in are_compared]
+
+
+def _row(
+    run: RunView,
+    label: str,
+    metric: str,
+    value: float | None,
+    test: float | None,
+    data: DataMatch,
+    test_data: DataMatch,
+) -> Row:
     images, test_images = images_of(run, metric, value), images_of(run, TEST, test)
     interval, test_interval = _interval(value, images), _interval(test, test_images)
     return Row(
@@ -147,10 +180,13 @@ def _row(run: RunView, label: str, metric: str, mode: Mode) -> Row:
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         images=images,
+        tied=False,
+        data=data,
         test=test,
         test_low=test_interval.low if test_interval else None,
         test_high=test_interval.high if test_interval else None,
         test_images=test_images,
+        test_data=test_data,
         parameters=as_number(run.flat_summary.get("parameters")),
         size_mb=as_number(run.flat_summary.get("size_mb")),
         epoch_seconds=as_number(run.flat_summary.get("epoch_seconds")),
@@ -162,10 +198,20 @@ def _interval(share: float | None, images: int | None) -> Interval | None:
     return None if share is None or images is None else wilson(share, images)
 
 
-def _order(run: RunView, metric: str, mode: Mode) -> tuple[Any, ...]:
-    """Return the sort key of a run. The order is: runs with the metric, runs without it, failed and crashed runs."""
-    is_missing = figure_of(run, metric, mode) is None
-    return run.state in BROKEN, is_missing, *((run.created,) if is_missing else ranking_key([run], metric, mode))
+def _sort_keys(
+    runs: Sequence[RunView], values: Sequence[float | None], metric: str, mode: Mode
+) -> list[tuple[Any, ...]]:
+    """Return the sort key of each run. The order is: runs with the metric, runs without it, failed and crashed runs."""
+    keys: list[tuple[Any, ...]] = [
+        (run.state in BROKEN, value is None, run.created if value is None else rank(value, mode))
+        for run, value in zip(runs, values, strict=True)
+    ]
+    counts = Counter(keys)
+    # Other criteria are only read for runs with equal values.
+    return [
+        (*key, *ranking_key([run], metric, mode)) if counts[key] > 1 and not key[1] else key
+        for run, key in zip(runs, keys, strict=True)
+    ]
 
 
 def _count_range(counts: Iterable[int | None]) -> str:
@@ -194,23 +240,6 @@ def _test_sentences(rows: Sequence[Row], metric: str) -> list[str]:
     ]
 
 
-def _with_data_matches(rows: list[Row], runs: Mapping[str, RunView], metric: str) -> list[Row]:
-    """Return the rows. Each row with a figure gets a comparison of its data with the data of the first row."""
-    if not rows or rows[0].value is None:
-        return rows
-    first = runs[rows[0].run_path]
-    return [
-        row
-        if row.value is None
-        else replace(
-            row,
-            data=match_data(first, runs[row.run_path], metric),
-            test_data=match_data(first, runs[row.run_path], TEST) if row.test is not None else SAME,
-        )
-        for row in rows
-    ]
-
-
 def _data_sentences(rows: Sequence[Row], metric: str, *, brief: bool = False) -> list[str]:
     """Return sentences that explain the marks for differing data."""
     matches = {metric: [row.data for row in rows]}
@@ -233,7 +262,7 @@ def _with_ties(rows: list[Row]) -> list[Row]:
         if row.value is not None and row.images and row.state not in BROKEN and row.data.relation != "other"
     }
     tied = dict(zip(comparable, indistinguishable_from_best(best, list(comparable.values())), strict=True))
-    return [replace(row, tied=tied.get(row.run_path, False)) for row in rows]
+    return [row._replace(tied=True) if tied.get(row.run_path) else row for row in rows]
 
 
 def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
@@ -246,7 +275,7 @@ def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[
         best: Best proportion and its number of images.
         others: Other proportions and their numbers of images.
     """
-    return [not differs for differs in holm([shares_p(*best, *other) for other in others])]
+    return [not differs for differs in holm_shares(best, others)]
 
 
 def _image_count_warning(runs: Sequence[RunView], rows: Sequence[Row], metric: str) -> list[str]:

@@ -5,6 +5,7 @@ The spool is an exception: it contains points that must be moved into their runs
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ def cache_folder() -> Path | None:
         return Path.home() / ".cache" / "runfolio"
     except RuntimeError:
         return None
+
+
+def store_cache(store: Path) -> Path | None:
+    """Return the cache folder of a store, whose path must be absolute; None if there is no cache folder."""
+    cache = cache_folder()
+    return None if cache is None else cache / hashlib.sha256(os.fsencode(store)).hexdigest()[:32]
 
 
 def create_folder(folder: Path) -> None:

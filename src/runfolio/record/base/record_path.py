@@ -321,7 +321,7 @@ class RecordPath:
         """Return the sorted entries of a folder, including hidden ones. Errors are those of `entries`."""
         try:
             with self.opened() as (_, path):
-                names = sorted(entry.name for entry in path.iterdir())
+                names = sorted(os.listdir(path))  # noqa: PTH208 - stores hold thousands of runs, and Path is 3x slower
         except FileNotFoundError:
             return []
         return [RecordPath(self.root, *self.parts, name) for name in names]

@@ -25,6 +25,8 @@ HIDDEN_CHARACTER = re.compile(rf"[{_HIDDEN}]|{_STRAY_JOINER}")
 """Characters to escape in text of several lines."""
 HIDDEN_IN_LINE = re.compile(rf"[\t\n{_HIDDEN}]|{_STRAY_JOINER}")
 """Characters to escape in a single line, including tabs and newlines."""
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+"""Pattern for the start of cells that a spreadsheet would execute as a formula."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -36,6 +38,11 @@ def visible_line(text: str) -> str:
 def visible_text(text: str) -> str:
     """Escape text of several lines, but keep its newlines and tabs."""
     return HIDDEN_CHARACTER.sub(_escape, text)
+
+
+def csv_text(text: str) -> str:
+    """Return a string as a CSV cell. A string that looks like a formula gets a leading `'` and is not executed."""
+    return visible_text(f"'{text}" if _FORMULA.match(text) else text)
 
 
 def visible_drawing(text: str) -> str:

@@ -88,6 +88,8 @@ def open_after(folder: Path, document: RunDocument, cursor: str) -> tuple[Opened
             if tail is None:
                 return None
             files.tails.append((tail, list(tail.slices())))
+            if tail.damaged:  # a reader of all points reports the damage
+                return None
     except (RunfolioError, OSError, ValueError):  # a file is gone or damaged, or the number of positions is wrong
         return None
     positions = [tail.position for tail, _ in files.tails]

@@ -205,10 +205,10 @@ class PointFiles:
                 primary_keys = choice.primary_keys(blocks)
                 names, blocks = self._stream("newest")
                 blocks = (choice.select_rows(rows, primary_keys) for rows in blocks)
-            sparklines = {bisect_left(names, name): SparklineBuckets() for name in choose(names)}
-            summaries = {names[metric]: summary for metric, summary in summarize(blocks, sparklines).items()}
-            outlines = {names[metric]: buckets.encode() for metric, buckets in sparklines.items()}
-            return Overview(summaries, {name: outline for name, outline in outlines.items() if name in summaries})
+            sparklines = {name: SparklineBuckets() for name in choose(names)}
+            chosen = {bisect_left(names, name): buckets for name, buckets in sparklines.items()}
+            summaries = {names[metric]: summary for metric, summary in summarize(blocks, chosen).items()}
+            return Overview(summaries, {name: line for name, line in sparklines.items() if name in summaries})
 
         return self._retry_damaged(compute)
 

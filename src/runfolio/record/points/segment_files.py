@@ -302,9 +302,7 @@ class Segment:
         for names, arrays in batches:
             chosen = {code: sparklines[name] for code, name in enumerate(names) if name in sparklines}
             add_to_sparklines(chosen, *arrays)
-        return Overview(
-            dict(sorted(summaries.items())), {name: buckets.encode() for name, buckets in sparklines.items()}
-        )
+        return Overview(dict(sorted(summaries.items())), sparklines)
 
     def blocks(
         self,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 BUCKETS = 64
 _LARGEST = float(np.finfo(np.float32).max)
-_HELD_POINTS = 8_192
+_HELD_POINTS = 4_096
 """Maximum number of points in memory. If there are more points, only the last point of each fine bucket is kept."""
 _FINE_BUCKETS = 32 * BUCKETS
 
@@ -26,10 +26,14 @@ class SparklineBuckets:
 
     def add(self, steps: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Add points in order of arrival. Both arrays have the shape [n], with n > 0."""
-        self._low, self._high = min(self._low, float(steps.min())), max(self._high, float(steps.max()))
         finite = np.isfinite(values)
-        self._steps = np.concatenate((self._steps, steps[finite]))
-        self._values = np.concatenate((self._values, values[finite]))
+        self.extend(SparklineBuckets(float(steps.min()), float(steps.max()), steps[finite], values[finite]))
+
+    def extend(self, later: SparklineBuckets) -> None:
+        """Add the points of another sparkline, which arrived later."""
+        self._low, self._high = min(self._low, later._low), max(self._high, later._high)
+        self._steps = np.concatenate((self._steps, later._steps))
+        self._values = np.concatenate((self._values, later._values))
         if len(self._steps) > _HELD_POINTS:
             # The width is a power of two. Wider buckets of later calls therefore consist of whole earlier buckets.
             last = self._last_positions(2 ** np.ceil(np.log2(self._range / _FINE_BUCKETS)), _FINE_BUCKETS)

@@ -22,8 +22,14 @@ class Overview(NamedTuple):
     """Summaries of all metrics, and sparklines of some metrics, by name."""
 
     summaries: dict[str, MetricSummary]
-    sparklines: dict[str, bytes]
-    """64 float32 numbers per sparkline (see `SparklineBuckets.encode`)."""
+    sparklines: dict[str, SparklineBuckets]
+
+    def extend(self, later: Overview) -> None:
+        """Add later points. The overview must have all sparklines of `later`."""
+        for name, summary in later.summaries.items():
+            add_later(self.summaries, name, summary)
+        for name, buckets in later.sparklines.items():
+            self.sparklines[name].extend(buckets)
 
 
 def summarize(blocks: Iterable[Rows], sparklines: Mapping[int, SparklineBuckets]) -> dict[int, MetricSummary]:
@@ -120,4 +126,5 @@ def _combined_mean(a: MetricSummary, b: MetricSummary) -> float:
     count_a, count_b = a.count - a.nan, b.count - b.nan
     if not count_a or not count_b:
         return a.mean if count_a else b.mean
-    return a.mean + (b.mean - a.mean) * (count_b / (count_a + count_b))
+    count = count_a + count_b
+    return a.mean * (count_a / count) + b.mean * (count_b / count)  # a difference of infinities would be NaN

@@ -17,6 +17,7 @@ export const tests = {
   },
   "steps have no ticks between them"() {
     equal(texts(0, 3, { whole: true }), ["0", "1", "2", "3"]);
+    equal(texts(-0.5, 0.5, { whole: true }), ["0"]);
   },
   "logarithmic ticks are powers, or 1, 2 and 5 within two decades"() {
     equal(texts(1e-7, 1, { log: true }), ["1e-7", "1e-5", "0.001", "0.1"]);
@@ -26,7 +27,7 @@ export const tests = {
   "times are in their largest units"() {
     equal(texts(0, 7200, { time: true }), ["0", "30 min", "1 h", "1 h 30 min", "2 h"]);
     equal(texts(0, 100, { time: true }), ["0", "30 s", "1 min", "1 min 30 s"]);
-    equal(texts(0, 2, { time: true }), ["0", "0.5 s", "1 s", "1.5 s", "2 s"]);
+    equal(texts(0, 2, { time: true }), ["0", "0.5 s", "1.0 s", "1.5 s", "2.0 s"]);
   },
   "limits are round, and hold a constant or no value at all"() {
     equal(niceLimits(0.13, 0.97), [0, 1]);

@@ -13,6 +13,7 @@ const MOST_ADDED = 4000;
  * @property {string[]} [runs] Keys of runs; without them, those of `experiment` and `where`.
  * @property {string | null} [experiment]
  * @property {string} [where]
+ * @property {boolean} [archived]
  * @property {string[]} metrics
  * @property {string} x
  * @property {number} smooth
@@ -141,7 +142,7 @@ function extendLive(needed, visible, whole, wholeLines, extended, splits) {
     isBusy = true;
     grown.clear();
     try {
-      const { experiment, where, ...rest } = query;
+      const { experiment, where, archived, ...rest } = query;
       const answer = await getBinary(curvesPath({ ...rest, runs, after: runs.map((key) => cursors[key]) }));
       if (wholeLines.peek() !== basis) return;
       const next = extendLines(extended.peek() ?? basis, readLines(answer, splits()));

@@ -18,18 +18,15 @@ const FIGURES = ["SVG", "PDF", "PNG"];
 /** @param {{title: string, exports: Exports}} props */
 export function ExportMenu({ title, exports }) {
   return html`<${Menu} label="save" title=${`Save ${title}`} align="right">
-    ${() => html`<${Choices} title=${title} exports=${exports} />`}
+    ${() => html`<${Choices} exports=${exports} />`}
   </${Menu}>`;
 }
 
-/** @param {{title: string, exports: Exports}} props */
-function Choices({ title, exports }) {
+/** @param {{exports: Exports}} props */
+function Choices({ exports }) {
   const query = exports.query();
-  const name = title.replace(/[^\w.-]+/g, "-") || "chart";
-  const link = (/** @type {string} */ kind) => {
-    const ending = kind.toLowerCase();
-    return html`<a class="button quiet" key=${kind} href=${address(curvesPath(query, `api/figure.${ending}`))} download=${`${name}.${ending}`}>${kind}</a>`;
-  };
+  const link = (/** @type {string} */ kind) =>
+    html`<a class="button quiet" key=${kind} href=${address(curvesPath(query, `api/figure.${kind.toLowerCase()}`))} download>${kind}</a>`;
   return html`<div class="panel-form panel-export">
     <div class="panel-export-row"><span class="soft small">Values</span>${link("CSV")}</div>
     <div class="panel-export-row"><span class="soft small">Figure</span>${exports.canDraw && FIGURES.map(link)}</div>

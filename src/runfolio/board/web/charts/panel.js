@@ -2,7 +2,7 @@
 /** A panel: the curves of one quantity with their settings, status and data table. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { integer, stepValue } from "../format.js";
+import { duration, integer, stepValue } from "../format.js";
 import { Button } from "../parts/button.js";
 import { Failure } from "../parts/error_boundary.js";
 import { html } from "../parts/html.js";
@@ -11,7 +11,6 @@ import { countNotPositive, countText } from "./lines.js";
 import { PanelHeader } from "./panel_header.js";
 import { Plot } from "./plot.js";
 import { DataTable, chartSentence, summarise } from "./summary.js";
-import { tickTexts } from "./ticks.js";
 
 const MARGIN = "240px";
 const WIDTH_STEP = 200;
@@ -23,6 +22,7 @@ const WIDTH_STEP = 200;
  * @property {string[]} [runs]
  * @property {string | null} [experiment]
  * @property {string} [where]
+ * @property {boolean} [archived]
  * @property {string} group
  *
  * @typedef {object} Props
@@ -184,7 +184,7 @@ function describe(props, curves, lines, summaries) {
   const { log } = props.settings;
   const x = /** @type {string} */ (curves.x.value);
   const time = curves.unit.value === "s";
-  const xText = time ? (/** @type {number} */ value) => tickTexts([value], 1, true)[0] : stepValue;
+  const xText = time ? (/** @type {number} */ value) => duration(value) : stepValue;
   const name = (/** @type {Line} */ line) => props.names.get(line.key)?.name ?? line.group ?? line.label;
   const hidden = log ? countNotPositive(lines, log) : 0;
   return {

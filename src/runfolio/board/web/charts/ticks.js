@@ -56,7 +56,7 @@ export function niceLimits(low, high, { log = false, parts = 5 } = {}) {
 export function ticks(min, max, { parts, log = false, time = false, whole = false }) {
   if (log && max / min >= 10) return { at: logTicks(min, max, parts), step: 0 };
   const wanted = time ? timeStep(max - min, parts) : niceStep(max - min, parts);
-  const step = whole && max - min >= 2 ? Math.max(1, wanted) : wanted;
+  const step = whole && max - min >= 1 ? Math.max(1, wanted) : wanted;
   const at = [];
   const tolerance = step * 1e-6;
   for (let i = Math.ceil((min - tolerance) / step); i * step <= max + tolerance && at.length < 50; i++) {
@@ -93,8 +93,12 @@ export function tickTexts(at, step, time = false) {
   const most = Math.max(0, ...at.map(Math.abs));
   if (step === 0) return at.map((value) => powerText(value));
   if (most >= 1e7 || (most > 0 && most < 1e-3)) return at.map((value) => (value ? powerText(value) : "0"));
-  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  return at.map((value) => grouped(Math.abs(value) < step * 1e-6 ? 0 : value, decimals));
+  return at.map((value) => grouped(Math.abs(value) < step * 1e-6 ? 0 : value, decimalsOf(step)));
+}
+
+/** @param {number} step */
+function decimalsOf(step) {
+  return Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
 }
 
 /** @param {number} value @param {number} decimals */
@@ -106,14 +110,14 @@ function grouped(value, decimals) {
 /** @param {number} value */
 function powerText(value) {
   const size = Math.abs(value);
-  if (size >= 1e-3 && size < 1e6) return grouped(value, Math.max(0, -Math.floor(Math.log10(size) + 1e-9)));
+  if (size >= 1e-3 && size < 1e6) return grouped(value, decimalsOf(size));
   return Number(value.toPrecision(6)).toExponential().replace("e+", "e");
 }
 
 /** @param {number} seconds @param {number} step */
 function timeText(seconds, step) {
   if (!seconds) return "0";
-  if (step < 60 && seconds < 60) return `${Number(seconds.toFixed(3))} s`;
+  if (step < 60 && seconds < 60) return `${seconds.toFixed(decimalsOf(step))} s`;
   const days = Math.floor(seconds / DAY);
   const hours = Math.floor((seconds % DAY) / 3600);
   const minutes = Math.floor((seconds % 3600) / 60);

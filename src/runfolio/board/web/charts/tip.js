@@ -10,7 +10,7 @@ const OFFSET = 14;
 
 /**
  * @typedef {import("./lines.js").Line} Line
- * @typedef {{line: Line, x: number, y: number}} Row
+ * @typedef {{line: Line, index: number, x: number, y: number}} Row
  */
 
 /**
@@ -25,7 +25,7 @@ export function tipRows(lines, x, { key, reach }) {
   const rows = [];
   for (const line of lines) {
     const index = line.abandoned ? -1 : nearestIndex(line, x);
-    if (index >= 0 && isNear(line, index, x, reach)) rows.push({ line, x: line.x[index], y: line.y[index] });
+    if (index >= 0 && isNear(line, index, x, reach)) rows.push({ line, index, x: line.x[index], y: line.y[index] });
   }
   rows.sort((a, b) => b.y - a.y);
   const shown = rows.slice(0, MOST_ROWS);
@@ -60,10 +60,10 @@ export function Tip({ tip, colour, name, detail, xText, xName }) {
       </thead>
       <tbody>
         ${tip.rows.map(
-          ({ line, x }, index) => html`<tr key=${line.id} class=${line.key === tip.key ? "is-hovered" : ""}>
+          ({ line, x, index: point }, index) => html`<tr key=${line.id} class=${line.key === tip.key ? "is-hovered" : ""}>
             <td>
               <span class=${`chart-swatch ${css(colour(line.key))}`}></span>
-              ${name(line)}${line.split && html`<span class="soft"> ${line.split}</span>`}
+              ${name(line)}${line.split && html`<span class="soft"> ${line.split}</span>`}${line.count && html`<span class="soft"> n=${line.count[point]}</span>`}
               ${line.key === tip.key && detail(line) && html`<div class="soft chart-tip-detail">${detail(line)}</div>`}
             </td>
             <td class="number">${texts[index]}</td>

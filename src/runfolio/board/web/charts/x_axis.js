@@ -28,6 +28,12 @@ export class SharedAxis {
     if (String(union) !== String(this.extent.peek())) this.extent.value = union;
   }
 
+  /** Forget the extents of charts that are out of sight; those in sight include theirs again. */
+  forget() {
+    this.#extents.clear();
+    this.extent.value = null;
+  }
+
   /** @param {Range} range @param {{now?: boolean}} [options] `now`: the movement is over. */
   zoom(range, { now = false } = {}) {
     this.range.value = range;
@@ -74,5 +80,10 @@ export class SharedAxes {
     const axis = this.#axes.get(name) ?? new SharedAxis();
     this.#axes.set(name, axis);
     return axis;
+  }
+
+  /** Forget the extents of charts that are out of sight, because they will show other runs. */
+  forget() {
+    for (const axis of this.#axes.values()) axis.forget();
   }
 }

@@ -34,10 +34,11 @@ export class ErrorBoundary extends Component {
 
 /**
  * Error of a request: what is wrong, and the remedy.
- * @param {{error: {what: string, remedy?: string | null} | null, retry?: () => void}} properties
+ * @param {{error: {what: string, remedy?: string | null, status?: number} | null, retry?: () => void}} properties
  */
 export function Failure({ error, retry }) {
-  if (!error) return null;
+  // The banner of the page says it when the server does not answer.
+  if (!error || error.status === 0) return null;
   return html`<div class="failure" role="alert">
     <p><strong>${sentence(error.what)}</strong> ${error.remedy && sentence(error.remedy)}</p>
     ${retry && html`<${Button} onClick=${retry}>Try again</${Button}>`}

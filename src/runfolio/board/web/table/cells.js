@@ -39,7 +39,7 @@ const CELLS = {
   state: (row) => html`<${StateCell} row=${row} />`,
   value: valueCell,
   interval: (row, column, { scale, height }) =>
-    html`<${Interval} value=${row.value} low=${row.low} high=${row.high} axis=${scale.axis} band=${scale.band} width=${column.width} height=${height} label=${intervalText(row, scale)} />`,
+    html`<${Interval} value=${row.value} low=${row.low} high=${row.high} axis=${scale.axis} band=${scale.band} width=${column.width} height=${height - 1} label=${intervalText(row, scale)} />`,
   spark: (row, column, { colour }) => row.spark && html`<${Spark} data=${row.spark} colour=${css(colour)} label="" />`,
   why: (row) => html`<span class="soft" title=${whyText(row)}>${whyText(row)}</span>`,
   duration: (row) => duration(row.duration_s ?? null),

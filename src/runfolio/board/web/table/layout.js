@@ -12,9 +12,9 @@
  * @param {number} [block]
  * @returns {Range}
  */
-export function rowRange(top, height, row, total, block = 8) {
-  const first = Math.floor(Math.max(0, top / row - block / 2) / block) * block;
-  const end = Math.ceil(((top + height) / row + block / 2) / block) * block;
+export function rowRange(top, height, row, total, block = 4) {
+  const first = Math.max(0, Math.floor(top / row / block - 1) * block);
+  const end = Math.ceil((top + height) / row / block + 1) * block;
   return { first: Math.min(first, Math.max(0, total - 1)), end: Math.min(total, end) };
 }
 

@@ -27,12 +27,12 @@ for step, loss in enumerate(losses):
 
 /** Folded and opened groups, by experiment and prefix. */
 const folds = preference("chart-groups", /** @type {Record<string, boolean>} */ ({}));
-const axes = new SharedAxes();
 /** Name of x in the first panel, to which the zoom and the pin of the URL refer if the view names no x. */
 const firstX = signal("step");
 
 /** Charts of the drawn runs. */
 export function ExperimentCharts() {
+  const axes = useMemo(() => new SharedAxes(), [view.experiment.value]);
   const columns = useResource(() => columnsPath());
   const search = useSignal("");
   const full = useSignal(/** @type {string | null} */ (null));
@@ -56,7 +56,7 @@ export function ExperimentCharts() {
   return html`<div class="charts-page" onPointerOver=${note} onFocusIn=${note} onPointerLeave=${() => setActive(false)}>
     <${ChartToolbar} search=${search} x=${view.x.value || firstX.value} columns=${columns.data.value.columns} />
     ${view.layout.value === "charts" && html`<${ChartLegend} />`}
-    <${Groups} groups=${groups} search=${search.value} columns=${columns.data.value.columns} full=${full} seen=${seen} />
+    <${Groups} groups=${groups} search=${search.value} columns=${columns.data.value.columns} full=${full} seen=${seen} axes=${axes} />
   </div>`;
 }
 
@@ -83,10 +83,11 @@ function writeRange(range) {
  *   columns: any[],
  *   full: import("@preact/signals").Signal<string | null>,
  *   seen: import("@preact/signals").Signal<ReadonlySet<string>>,
+ *   axes: SharedAxes,
  * }} props
  */
-function Groups({ groups, search, columns, full, seen }) {
-  const common = useCommon(columns, full, seen);
+function Groups({ groups, search, columns, full, seen, axes }) {
+  const common = useCommon(columns, full, seen, axes);
   const found = searchPanels(groups, search);
   if (!found.length) return html`<p class="soft">No chart matches “${search}”.</p>`;
   return found.map(({ prefix, panels }, index) => {
@@ -105,12 +106,13 @@ function Groups({ groups, search, columns, full, seen }) {
  * @param {any[]} columns
  * @param {import("@preact/signals").Signal<string | null>} full
  * @param {import("@preact/signals").Signal<ReadonlySet<string>>} seen
+ * @param {SharedAxes} axes
  */
-function useCommon(columns, full, seen) {
+function useCommon(columns, full, seen, axes) {
   const group = view.group.value;
   const data = runs.data.value;
   const shown = drawn.value;
-  const keys = useMemo(() => (view.show.value.length ? shown : [...new Set([...shown, ...(data.keys ?? [])])]), [shown, data, view.show.value]);
+  const keys = useSameOrder(view.show.value.length ? shown : [...new Set([...shown, ...(data.keys ?? [])])]);
   const names = useMemo(() => namesOf(data), [data]);
   const labels = (data.groups ?? []).slice(0, COLOURS).map((/** @type {any} */ each) => groupKey(each.label));
   useEffect(() => assign(labels), [labels.join("\n")]);
@@ -118,8 +120,17 @@ function useCommon(columns, full, seen) {
     const coloured = new Set(shown);
     return (/** @type {string} */ key) => (group || coloured.has(key) ? colourIndex(key) : -1);
   }, [shown, group, assigned.value]);
-  const source = group ? { experiment: view.experiment.value, where: view.where.value, group } : { runs: keys, group: "" };
-  return { source, names, colour, xChoices: xChoicesOf(columns), full, seen };
+  const selection = { experiment: view.experiment.value, where: view.where.value, archived: view.archived.value };
+  const source = group ? { ...selection, group } : { runs: keys, group: "" };
+  useEffect(() => axes.forget(), [JSON.stringify(source)]);
+  return { source, names, colour, xChoices: xChoicesOf(columns), full, seen, axes };
+}
+
+/** Return keys in the order of before if they are the same: a change of ranks alone fetches nothing. @param {string[]} keys */
+function useSameOrder(keys) {
+  const before = useRef(keys);
+  if (before.current.length !== keys.length || !keys.every((key) => before.current.includes(key))) before.current = keys;
+  return before.current;
 }
 
 /** @param {any} data Answer with the first rows of the table. */
@@ -168,7 +179,6 @@ function OnePanel({ panel, isFirst, common }) {
       mode=${mode}
       settings=${settings}
       change=${change}
-      axes=${axes}
       hovered=${hovered}
       pinned=${view.at.value === null ? null : { name: mainX, at: view.at.value }}
       pin=${pin}

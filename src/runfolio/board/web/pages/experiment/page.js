@@ -5,12 +5,12 @@ import { useKeys } from "../../keys.js";
 import { Empty } from "../../parts/empty.js";
 import { ErrorBoundary, Failure } from "../../parts/error_boundary.js";
 import { html } from "../../parts/html.js";
+import { Later } from "../../parts/later.js";
 import { Segmented } from "../../parts/segmented.js";
 import { Split } from "../../parts/split.js";
 import { splitShare } from "../../preferences.js";
 import { narrow } from "../../screen.js";
 import { patch, view } from "../../url.js";
-import { ExperimentCharts } from "./charts.js";
 import { RunsFilter } from "./runs_filter.js";
 import { RunsTable } from "./runs_table.js";
 import { runs } from "./state.js";
@@ -21,6 +21,9 @@ const LAYOUTS = [
   ["split", "Split"],
   ["charts", "Charts"],
 ];
+
+/** The charts are a third of the modules, and the table does not wait for them. */
+const loadCharts = () => import("./charts.js");
 
 /** The page. */
 export function Page() {
@@ -64,7 +67,7 @@ function Body() {
   if (error.value?.status === 404) return html`<${NoRunsHere} />`;
   if (error.value && !data.value && error.value.position === null) return html`<${Failure} error=${error.value} retry=${runs.refresh} />`;
   if (data.value?.total === 0 && !view.where.value) return html`<${NoRunsHere} />`;
-  const charts = html`<${ErrorBoundary} name="The charts"><${ExperimentCharts} /></${ErrorBoundary}>`;
+  const charts = html`<${ErrorBoundary} name="The charts">${data.value && html`<${Later} load=${loadCharts} name="ExperimentCharts" />`}</${ErrorBoundary}>`;
   const table = html`<${ErrorBoundary} name="The table"><${RunsTable} /></${ErrorBoundary}>`;
   if (view.layout.value === "charts") return html`<section class="pane charts" aria-label="Charts">${charts}</section>`;
   if (view.layout.value === "table") return html`<section class="pane" aria-label="Runs">${table}</section>`;

@@ -1,16 +1,14 @@
 // @ts-check
 /** Code of a run: how it was started, its files, and the changes that were not committed. */
-import { address } from "../../api.js";
 import { bytes, integer, plural } from "../../format.js";
 import { Copy } from "../../parts/copy.js";
 import { Empty } from "../../parts/empty.js";
 import { html } from "../../parts/html.js";
-import { narrow } from "../../screen.js";
-import { href, patch, view } from "../../url.js";
+import { href, view } from "../../url.js";
 import { Facts, Loaded } from "./blocks.js";
 import { Diff } from "./diff.js";
 import { Lines } from "./lines.js";
-import { blobPath, runPath } from "./state.js";
+import { blobAddress, runPath } from "./state.js";
 
 /** The tab. */
 export function Tab() {
@@ -40,9 +38,7 @@ function Code({ data: { facts, files, diff, left_out: leftOut, packages, problem
 /** @param {{entries: any[], chosen: any, leftOut: any[]}} properties */
 function FileList({ entries, chosen, leftOut }) {
   return html`<nav class="code-files" aria-label="Files">
-    ${narrow.value
-      ? html`<select class="input" aria-label="File" value=${chosen.path} onChange=${(/** @type {any} */ event) => patch({ item: event.currentTarget.value })}>${entries.map(({ path, title = path }) => html`<option value=${path} key=${path}>${title}</option>`)}</select>`
-      : entries.map(({ path, title = path, bytes: size, why }) => html`<a href=${href({ item: path })} aria-current=${path === chosen.path} title=${why} key=${path}><span class="wrap">${title}</span><span class="soft small">${bytes(size)}</span></a>`)}
+    ${entries.map(({ path, title = path, bytes: size, why }) => html`<a href=${href({ item: path })} aria-current=${path === chosen.path} title=${why} key=${path}><span class="wrap">${title}</span><span class="soft small">${bytes(size)}</span></a>`)}
     ${leftOut.length > 0 && html`<details class="small"><summary>${plural(leftOut.length, "file")} left out</summary>${leftOut.map(({ path, why }) => html`<p class="wrap" key=${path}>${path} <span class="soft">${why}</span></p>`)}</details>`}
   </nav>`;
 }
@@ -50,7 +46,7 @@ function FileList({ entries, chosen, leftOut }) {
 /** @param {{file: any}} properties */
 function Content({ file: { path, title = path, sha, isDiff = false } }) {
   return html`<div class=${`code-content ${isDiff ? "scrolls" : ""}`}>
-    <div class="code-head"><h2 class="wrap">${title}</h2><a class="button quiet" href=${address(blobPath(sha))} download>Download</a></div>
+    <div class="code-head"><h2 class="wrap">${title}</h2><a class="button quiet" href=${blobAddress(sha)} download>Download</a></div>
     <${Loaded} path=${runPath("code", isDiff ? { diff: 1 } : { file: sha })}>${(/** @type {any} */ answer) => (isDiff ? html`<${Diff} diff=${answer} />` : html`<${Text} path=${path} answer=${answer} />`)}</${Loaded}>
   </div>`;
 }

@@ -55,7 +55,7 @@ function Console({ lines, run }) {
     <div class="console-tools">
       <${Search} current=${current} jump=${jump} />
       ${error && html`<${Button} onClick=${() => jump(error.row)}>Jump to the error</${Button}>`}
-      <${Button} quiet aria-pressed=${follow} onClick=${() => setFollow(!follow)}>${run.state !== "running" ? "Go to the end" : follow ? "Following" : "Follow"}</${Button}>
+      ${run.state === "running" && html`<${Button} quiet aria-pressed=${follow} onClick=${() => setFollow(!follow)}>${follow ? "Following" : "Follow"}</${Button}>`}
       <span class="spread"></span>
       <span class="soft small">${plural(lines.rows.value, "line")}</span>
       <a class="button quiet" href=${address(runPath("console.txt"))} download>Download</a>

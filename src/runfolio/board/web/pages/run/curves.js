@@ -1,10 +1,40 @@
 // @ts-check
-/** Curves of a run. */
+/** Curves of a run: one panel per quantity. */
+import { useMemo } from "preact/hooks";
+import { withQuery } from "../../api.js";
+import { panelGroups, searchPanels } from "../../charts/panels.js";
+import { SmoothingSlider } from "../../charts/smoothing.js";
+import { SharedAxes } from "../../charts/x_axis.js";
+import { integer } from "../../format.js";
 import { Empty } from "../../parts/empty.js";
+import { Field } from "../../parts/field.js";
 import { html } from "../../parts/html.js";
+import { Segmented } from "../../parts/segmented.js";
+import { patch, view } from "../../url.js";
+import { Loaded } from "./blocks.js";
+import { RunPanels } from "./run_panels.js";
+import { runChanged } from "./state.js";
 
-/** @param {{run: import("@preact/signals").Signal<any>}} properties */
-export function Tab({ run: { value: run } }) {
-  if (!run) return null;
-  return html`<${Empty} title="No curves yet" code=${[{ text: 'run.log({"train/loss": loss}, step=step)', label: "line of Python" }]}>Metrics that the run logs appear here, live.</${Empty}>`;
+/** Number of groups of panels that are open at first. */
+const MOST_OPEN = 2;
+
+/** @param {{run: any}} properties */
+export function Tab({ run }) {
+  const path = withQuery("api/columns", { where: `id = '${run.id}'`, archived: true });
+  return html`<${Loaded} path=${path} follow=${runChanged}>${(/** @type {any} */ data) => html`<${Curves} run=${run} columns=${data.columns} />`}</${Loaded}>`;
+}
+
+/** @param {{run: any, columns: any[]}} properties */
+function Curves({ run, columns }) {
+  const axes = useMemo(() => new SharedAxes(), []);
+  const all = panelGroups(columns, "").filter(({ prefix }) => prefix !== "system");
+  const groups = searchPanels(all, view.item.value);
+  if (!all.length) return html`<${Empty} title="No curves yet" code=${[{ text: 'run.log({"train/loss": loss}, step=step)', label: "line of Python" }]}>Metrics that the run logs appear here, live.</${Empty}>`;
+  return html`<div class="chart-toolbar" role="toolbar" aria-label="Charts">
+      <${Field} label="Find a chart" labelHidden type="search" class="chart-search" placeholder="Find a chart" value=${view.item.value} input=${(/** @type {string} */ item) => patch({ item }, { replace: true })} />
+      <${Segmented} label="x axis" options=${[["", "step"], ["epoch", "epoch"], ["time", "time"]]} value=${view.x.value} choose=${(/** @type {string} */ x) => patch({ x, at: null })} />
+      <${SmoothingSlider} value=${view.smooth.value} change=${(/** @type {number} */ smooth) => patch({ smooth }, { replace: true })} />
+    </div>
+    ${!groups.length && html`<p class="soft">No chart matches “${view.item.value}”.</p>`}
+    ${groups.map(({ prefix, panels }, index) => (all.length === 1 ? html`<${RunPanels} run=${run} panels=${panels} axes=${axes} />` : html`<details class="chart-group" open=${index < MOST_OPEN || view.item.value !== ""} key=${prefix}><summary><strong>${prefix || "main"}</strong> ${integer(panels.length)}</summary><${RunPanels} run=${run} panels=${panels} axes=${axes} /></details>`))}`;
 }

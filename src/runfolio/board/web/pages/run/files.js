@@ -1,11 +1,10 @@
 // @ts-check
 /** Files of a run: what is stored, how large it is, and the artifacts. */
-import { address } from "../../api.js";
 import { ago, bytes, integer, moment, plural } from "../../format.js";
 import { CopyButton } from "../../parts/copy.js";
 import { html } from "../../parts/html.js";
 import { Lesson, List, Loaded, Section } from "./blocks.js";
-import { blobPath, runChanged, runPath } from "./state.js";
+import { blobAddress, runChanged, runPath } from "./state.js";
 
 /** The tab. */
 export function Tab() {
@@ -26,30 +25,33 @@ function files({ folder, artifacts, groups, bytes: total }) {
 /** @param {{artifact: any}} properties */
 function Artifact({ artifact: { name, type, files: entries, left_out: rest = 0, bytes: size = 0, saved, problem } }) {
   const facts = [type, plural(entries.length + rest, "file"), bytes(size), saved && ago(saved)].filter(Boolean).join(", ");
-  /** @type {import("./blocks.js").Columns} */
-  const columns = [
-    ["", ({ path }) => path, "mono wrap"],
-    ["", (file) => bytes(file.bytes), "number"],
-    ["", ({ path, sha }) => html`<a href=${address(blobPath(sha))} download aria-label=${`Download ${path}`}>Download</a>`, "number"],
-  ];
   return html`<details open>
     <summary><strong>${name}</strong> <span class="soft">${facts}</span></summary>
     ${problem && html`<p class="bad">${problem}</p>`}
-    <${List} label=${`Files of ${name}`} entries=${entries} columns=${columns} />
+    <${FileList} entries=${entries} last=${(/** @type {any} */ { path, sha }) => html`<a href=${blobAddress(sha)} download aria-label=${`Download ${path}`}>Download</a>`} />
   </details>`;
 }
 
 /** @param {{group: any}} properties */
 function Group({ group: { name, what, files: count, bytes: size, entries } }) {
-  /** @type {import("./blocks.js").Columns} */
-  const columns = [
-    ["", ({ path }) => path, "mono wrap"],
-    ["", (file) => file.kind ?? bytes(file.bytes), "number"],
-    ["", ({ modified }) => html`<span title=${moment(modified)}>${ago(modified)}</span>`, "soft"],
-  ];
   return html`<details>
     <summary><span class="mono">${name ? `${name}/` : "run folder"}</span><span class="soft">${what}</span><span class="soft">${plural(count, "file")}, ${bytes(size)}</span></summary>
-    <${List} label=${`Files of ${name || "the run folder"}`} entries=${entries} columns=${columns} />
+    <${FileList} entries=${entries} last=${(/** @type {any} */ { modified }) => html`<span class="soft" title=${moment(modified)}>${ago(modified)}</span>`} />
     ${count > entries.length && html`<p class="soft">and ${integer(count - entries.length)} more</p>`}
   </details>`;
+}
+
+/** @param {{entries: any[], last: (file: any) => any}} properties `last` returns the last cell of a file */
+function FileList({ entries, last }) {
+  return html`<${List} label="Files" entries=${entries} columns=${[["", filePath, "mono wrap"], ["", fileSize, "number"], ["", last, "number"]]} />`;
+}
+
+/** @param {any} file */
+function filePath({ path }) {
+  return path;
+}
+
+/** @param {any} file */
+function fileSize({ kind, bytes: size }) {
+  return kind ?? bytes(size);
 }

@@ -1,7 +1,6 @@
 // @ts-check
 /** Media of a run by name, with one slider over the steps. */
 import { useSignal } from "@preact/signals";
-import { useState } from "preact/hooks";
 import { useResource } from "../../api.js";
 import { plural, stepValue } from "../../format.js";
 import { useKeys } from "../../keys.js";
@@ -10,27 +9,25 @@ import { Empty } from "../../parts/empty.js";
 import { Failure } from "../../parts/error_boundary.js";
 import { html } from "../../parts/html.js";
 import { href, patch, view } from "../../url.js";
+import { Loaded } from "./blocks.js";
 import { MediaItem } from "./media_item.js";
-import { pointsCame, runChanged, runPath } from "./state.js";
+import { runOrPointsChanged, runPath } from "./state.js";
 
-const PAGE = 24;
+const MOST_NAMES = 48;
 const KINDS = /** @type {Record<string, string>} */ ({ image: "Images", figure: "Figures", video: "Films", audio: "Sounds", text: "Texts", table: "Tables", mesh: "Meshes" });
 const PYTHON = ['run.log_image("samples", image, step=step)', 'run.log_figure("confusion", figure, step=step)', 'run.log_text("answer", text, step=step)'];
 
 /** The tab. */
 export function Tab() {
-  const { data, error, refresh } = useResource(() => runPath("media"), { follow: (event) => runChanged(event) || pointsCame(event) });
-  if (!data.value) return html`<${Failure} error=${error.value} retry=${refresh} />`;
-  return data.value.names.length ? html`<${Gallery} ...${data.value} />` : html`<${NoMedia} hidden=${data.value.hidden} />`;
+  return html`<${Loaded} path=${runPath("media")} follow=${runOrPointsChanged}>${(/** @type {any} */ data) => (data.names.length ? html`<${Gallery} ...${data} />` : html`<${NoMedia} hidden=${data.hidden} />`)}</${Loaded}>`;
 }
 
 /** @param {{names: any[], steps: number[], problems: string[]}} properties */
 function Gallery({ names, steps, problems }) {
-  const [count, setCount] = useState(PAGE);
   const place = Math.max(0, placeOf(steps, view.at.value));
   const [kind, name] = splitItem(view.item.value);
   const path = useSignal("");
-  path.value = runPath("media", { step: steps[place], kind, name, limit: count });
+  path.value = runPath("media", { step: steps[place], kind, name, limit: MOST_NAMES });
   const items = useResource(() => path.value, { follow: null });
   const { total = 0, items: shown = [] } = items.data.value ?? {};
   const go = (/** @type {number} */ next) => patch({ at: steps[next] === undefined || next === steps.length - 1 ? null : steps[next] }, { replace: true });
@@ -45,8 +42,7 @@ function Gallery({ names, steps, problems }) {
     <div class=${`media-items ${name && "is-single"}`}>
       ${shown.map((/** @type {any} */ item) => html`<${MediaItem} item=${item} at=${steps[place]} link=${!name && href({ item: `${item.kind}/${item.name}` })} key=${`${item.kind}/${item.name}`} />`)}
     </div>
-    ${total > count && count < 2 * PAGE && html`<p class="media-more"><${Button} onClick=${() => setCount(2 * PAGE)}>Show more</${Button}></p>`}
-    ${total > 2 * PAGE && html`<p class="soft">${plural(total, "name")}; choose one above to see it.</p>`}
+    ${total > MOST_NAMES && html`<p class="soft">These are ${MOST_NAMES} of ${plural(total, "name")}; choose one above to see it.</p>`}
   </div>`;
 }
 

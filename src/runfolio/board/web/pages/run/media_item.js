@@ -1,10 +1,9 @@
 // @ts-check
-import { address } from "../../api.js";
 import { bytes, duration, plural, stepValue } from "../../format.js";
 import { html } from "../../parts/html.js";
 import { MediaTable } from "./media_table.js";
 import { Picture } from "./picture.js";
-import { blobPath } from "./state.js";
+import { blobAddress } from "./state.js";
 
 const VIEWS = /** @type {Record<string, any>} */ ({ image: Picture, figure: Picture, video: Film, audio: Sound, text: Text, table: MediaTable, mesh: Download });
 
@@ -23,7 +22,7 @@ export function MediaItem({ item: { kind, name, step, entries, left_out: leftOut
 
 /** @param {{entry: any, name: string}} properties */
 function Film({ entry: { sha, type, caption, frames, fps }, name }) {
-  const [label, source] = [caption ?? name, address(blobPath(sha))];
+  const [label, source] = [caption ?? name, blobAddress(sha)];
   return html`<figure>
     ${type?.startsWith("video/") ? html`<video class="film" controls preload="metadata" aria-label=${label} src=${source}></video>` : html`<img class="film" alt=${label} src=${source} />`}
     <figcaption class="small soft">${[caption, frames && plural(frames, "frame"), fps && `${fps} per second`].filter(Boolean).join(", ")}</figcaption>
@@ -33,7 +32,7 @@ function Film({ entry: { sha, type, caption, frames, fps }, name }) {
 /** @param {{entry: any, name: string}} properties */
 function Sound({ entry: { sha, caption, samples, sample_rate: rate }, name }) {
   return html`<figure>
-    <audio controls preload="metadata" aria-label=${caption ?? name} src=${address(blobPath(sha))}></audio>
+    <audio controls preload="metadata" aria-label=${caption ?? name} src=${blobAddress(sha)}></audio>
     <figcaption class="small soft">${[caption, samples && rate && duration(samples / rate)].filter(Boolean).join(", ")}</figcaption>
   </figure>`;
 }
@@ -45,5 +44,5 @@ function Text({ entry: { text, left_out: leftOut }, name }) {
 
 /** @param {{entry: any, name: string}} properties */
 function Download({ entry, name }) {
-  return html`<p><a href=${address(blobPath(entry.sha))} download>Download ${name}</a> <span class="soft">${bytes(entry.bytes)}</span></p>`;
+  return html`<p><a href=${blobAddress(entry.sha)} download>Download ${name}</a> <span class="soft">${bytes(entry.bytes)}</span></p>`;
 }

@@ -1,11 +1,10 @@
 // @ts-check
 import { useState } from "preact/hooks";
-import { address } from "../../api.js";
 import { column, integer, plural } from "../../format.js";
 import { Button } from "../../parts/button.js";
 import { html } from "../../parts/html.js";
 import { List, Loaded } from "./blocks.js";
-import { blobPath, runPath } from "./state.js";
+import { blobAddress, runPath } from "./state.js";
 
 const PAGE = 50;
 
@@ -38,5 +37,5 @@ function cellOf({ name, kind, values }, place, sha, from) {
     const texts = kind === "number" ? column(values, 5) : values.map((/** @type {any} */ value) => (value === null ? "" : String(value)));
     return (/** @type {null} */ _, /** @type {number} */ row) => texts[row];
   }
-  return (/** @type {null} */ _, /** @type {number} */ row) => values[row] && html`<img class="cell-image" loading="lazy" alt=${`${name} of row ${from + row + 1}`} src=${address(blobPath(sha, { row: from + row, column: place }))} />`;
+  return (/** @type {null} */ _, /** @type {number} */ row) => values[row] && html`<img class="cell-image" loading="lazy" alt=${`${name} of row ${from + row + 1}`} src=${blobAddress(sha, { row: from + row, column: place })} />`;
 }

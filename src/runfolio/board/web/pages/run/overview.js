@@ -1,12 +1,17 @@
 // @ts-check
 /** Overview of a run: why it stopped, attempts, settings, results, data, checkpoints and environment. */
+import { useState } from "preact/hooks";
 import { bytes, integer } from "../../format.js";
+import { useKeys } from "../../keys.js";
+import { Button } from "../../parts/button.js";
 import { Copy } from "../../parts/copy.js";
 import { html } from "../../parts/html.js";
+import { readOnly } from "../../store.js";
 import { Facts, Lesson, Section } from "./blocks.js";
+import { EditField, change } from "./edit_field.js";
 import { Checkpoints, Metrics, Results, Settings } from "./figures.js";
 import { errorLink } from "./head.js";
-import { Notes } from "./notes.js";
+import { Markdown } from "./markdown.js";
 import { Timeline } from "./timeline.js";
 
 /** @param {{run: any}} properties */
@@ -59,4 +64,18 @@ function DataFacts({ data, run }) {
     <div class="soft">${data.fingerprint ? html`<span class="mono" title=${data.fingerprint}>${data.fingerprint.slice(0, 8)}</span>` : `no fingerprint: ${missing}`}</div>
     <div class="soft">${data.source}</div>
     ${earlier.length > 0 && html`<div class="warn">changed at attempt ${data.attempt}; before that ${earlier.join(", ")}</div>`}`;
+}
+
+/** Notes of the run, written in Markdown. @param {{run: any}} properties */
+function Notes({ run }) {
+  const [isEdited, setEdited] = useState(false);
+  const begin = () => setEdited(!readOnly.value);
+  useKeys("Run", { n: { does: "Edit the notes", run: begin } });
+  if (readOnly.value && !run.notes) return null;
+  if (isEdited) {
+    const save = (/** @type {string} */ notes) => change(run, { notes }, "Changed the notes");
+    return html`<${Section} title="Notes"><${EditField} lines label="Notes in Markdown" value=${run.notes} save=${save} leave=${() => setEdited(false)} /></${Section}>`;
+  }
+  const button = !readOnly.value && html`<${Button} quiet onClick=${begin} aria-keyshortcuts="n">${run.notes ? "Edit" : "Write a note"}</${Button}>`;
+  return html`<${Section} title="Notes" beside=${button}>${run.notes ? html`<${Markdown} tree=${run.notes_tree} />` : html`<p class="soft">What was tried, and what came of it. Markdown works.</p>`}</${Section}>`;
 }

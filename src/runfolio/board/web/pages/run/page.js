@@ -26,10 +26,7 @@ export function Page() {
   useEffect(() => {
     document.title = `${data?.name ?? "Run"} · runfolio`;
   }, [data?.name]);
-  useKeys("Run", {
-    "]": { does: "Next tab", run: () => openTab(tab + 1) },
-    "[": { does: "Previous tab", run: () => openTab(tab - 1) },
-  }, undefined, [tab]);
+  useKeys("Run", Object.fromEntries(TABS.map(([, title], index) => [String(index + 1), { does: `Open ${title}`, run: () => openTab(index) }])));
   if (!data) return html`<div class="run-head"><${Failure} error=${answer.error.value} retry=${answer.refresh} />${answer.loading.value && html`<p class="soft">Loading the run …</p>`}</div>`;
   return html`<div class="run-page">
     <${Head} run=${data} />
@@ -58,12 +55,10 @@ function Tabs({ current }) {
 function TabPanel({ index, run: data }) {
   const [name, title, load] = TABS[index];
   const [Tab, setTab] = useState(/** @type {any} */ (null));
-  const [isMissing, setMissing] = useState(false);
   useEffect(() => {
-    load().then((module) => setTab(() => module.Tab), () => setMissing(true));
+    load().then((module) => setTab(() => module.Tab), (error) => setTab(() => () => { throw error; }));
   }, []);
   return html`<div class=${`tab-panel tab-${name || "overview"}`} role="tabpanel" id="tab-panel" aria-labelledby=${`tab-${name}`} tabindex="-1">
-    ${isMissing && html`<${Failure} error=${{ what: `${title} could not be loaded.`, remedy: "Reload the page." }} />`}
     ${Tab && html`<${ErrorBoundary} name=${title}><${Tab} run=${data} /></${ErrorBoundary}>`}
   </div>`;
 }
@@ -75,7 +70,7 @@ function openTab(index) {
 
 /** Changes of the view that open a tab as if it had not been used. @param {number} index */
 function opened(index) {
-  return { tab: TABS[index][0], item: "", find: "", line: null };
+  return { tab: TABS[index][0], item: "", find: "", line: null, at: null };
 }
 
 /** @param {number} index */

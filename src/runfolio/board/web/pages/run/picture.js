@@ -1,15 +1,13 @@
 // @ts-check
 import { useState } from "preact/hooks";
-import { address } from "../../api.js";
 import { COLOURS } from "../../colours.js";
 import { number, plural } from "../../format.js";
 import { html } from "../../parts/html.js";
-import { List } from "./blocks.js";
 import { Mask } from "./mask.js";
-import { blobPath } from "./state.js";
+import { blobAddress } from "./state.js";
 
 const SMALL = 160;
-/** Number of boxes that are written on the image and in the list. */
+/** Number of boxes that are written on the image and in the caption. */
 const MOST_LABELS = 40;
 
 /**
@@ -21,19 +19,18 @@ export function Picture({ entry: { sha, caption, boxes = [], boxes_left_out: lef
   const [hidden, setHidden] = useState(/** @type {string[]} */ ([]));
   const groups = /** @type {string[]} */ ([...new Set(boxes.map(groupOf))]);
   const layers = [...groups, ...Object.keys(masks)];
-  const [label, source] = [caption ?? name, address(blobPath(sha))];
+  const [label, source] = [caption ?? name, blobAddress(sha)];
   const onLoad = (/** @type {any} */ { currentTarget: image }) => setSize({ naturalWidth: image.naturalWidth, naturalHeight: image.naturalHeight });
   const toggle = (/** @type {string} */ layer) => setHidden(hidden.includes(layer) ? hidden.filter((other) => other !== layer) : [...hidden, layer]);
   const shown = boxes.filter((/** @type {any} */ box) => !hidden.includes(groupOf(box)));
   return html`<figure class="picture-figure">
     <a class=${`picture-link ${width && Math.max(width, height) <= SMALL ? "is-small" : ""}`} href=${source} target="_blank" rel="noopener" aria-label=${`Open ${label} in full size`}>
       <img class="picture" alt=${label} src=${source} onLoad=${onLoad} decoding="async" />
-      ${Object.entries(masks).map(([mask, file]) => !hidden.includes(mask) && html`<${Mask} source=${address(blobPath(file))} key=${file} />`)}
+      ${Object.entries(masks).map(([mask, file]) => !hidden.includes(mask) && html`<${Mask} source=${blobAddress(file)} key=${file} />`)}
       ${width > 0 && shown.length > 0 && html`<${Boxes} boxes=${shown} groups=${groups} width=${width} height=${height} />`}
     </a>
     ${layers.length > 0 && html`<div class="layers small">${layers.map((layer) => html`<label key=${layer}><input type="checkbox" checked=${!hidden.includes(layer)} onChange=${() => toggle(layer)} /> ${layer}</label>`)}</div>`}
-    <figcaption class="small soft wrap">${[caption, leftOut && `${plural(leftOut, "box", "boxes")} left out`].filter(Boolean).join("; ")}</figcaption>
-    ${boxes.length > 0 && html`<details class="small"><summary>${plural(boxes.length, "box", "boxes")}</summary><${List} label="Boxes" entries=${boxes.slice(0, MOST_LABELS)} columns=${[["", textOf], ["", edgesOf, "number soft"]]} /></details>`}
+    <figcaption class="small soft wrap">${[caption, boxes.length > 0 && `${plural(boxes.length, "box", "boxes")}: ${boxes.slice(0, MOST_LABELS).map(textOf).join(", ")}`, leftOut && `${leftOut} left out`].filter(Boolean).join("; ")}</figcaption>
     <ul class="classes small">${Object.entries(classes).map(([value, text]) => html`<li key=${value} class=${`run-${Number(value) % COLOURS}`}><span class=${`swatch ${value === "0" ? "is-clear" : ""}`} aria-hidden="true"></span>${text}</li>`)}</ul>
   </figure>`;
 }
@@ -54,11 +51,6 @@ function Boxes({ boxes, groups, width, height }) {
 /** @param {any} box @returns {string} */
 function groupOf({ group }) {
   return group ?? "boxes";
-}
-
-/** @param {any} box */
-function edgesOf({ box }) {
-  return box.map((/** @type {number} */ edge) => number(edge, 3)).join(", ");
 }
 
 /** @param {any} box */

@@ -1,13 +1,13 @@
 // @ts-check
 /** State that the parts of the run page share. */
 import { computed } from "@preact/signals";
-import { resource, withQuery } from "../../api.js";
+import { address, resource, withQuery } from "../../api.js";
 import { view } from "../../url.js";
 
 const shown = () => (view.page.value === "run" ? view.run.value : null);
 
 /** Answer of `/api/runs/KEY`. */
-export const answer = resource(() => shown() && runPath(), { follow: (event) => runChanged(event) || pointsCame(event) });
+export const answer = resource(() => shown() && runPath(), { follow: runOrPointsChanged });
 
 /** The run of the view; null until it is here, since an answer about the run before would mislead. */
 export const run = computed(() => (answer.data.value?.key === shown() ? answer.data.value : null));
@@ -22,12 +22,12 @@ export function runPath(part = "", parameters = {}) {
 }
 
 /**
- * Return the path of a file of the run.
+ * Return the address of a file of the run.
  * @param {string} sha
  * @param {Record<string, any>} [parameters]
  */
-export function blobPath(sha, parameters = {}) {
-  return withQuery(`api/blobs/${view.run.value}/${sha}`, parameters);
+export function blobAddress(sha, parameters = {}) {
+  return address(withQuery(`api/blobs/${view.run.value}/${sha}`, parameters));
 }
 
 /**
@@ -39,9 +39,9 @@ export function runChanged({ runs }) {
 }
 
 /**
- * Return whether the run logged something.
- * @param {{points: Set<string>}} event
+ * Return whether a change of the store may be one of this run, or of its points.
+ * @param {{runs: Set<string> | null, points: Set<string>}} event
  */
-export function pointsCame({ points }) {
-  return points.has(view.run.peek());
+export function runOrPointsChanged(event) {
+  return runChanged(event) || event.points.has(view.run.peek());
 }

@@ -2,6 +2,9 @@
 /** What a run does or how it ended, in words. */
 import { duration, integer, percent, plural, stepValue } from "../../format.js";
 
+/** Fraction of the timeline that a pause takes. */
+const GAP = 0.03;
+
 /**
  * Return what follows the word of the state: " in 3 min 20 s", or the progress of a running run.
  * @param {any} run answer of `/api/runs/KEY`
@@ -31,23 +34,31 @@ export function relationTexts({ attempts, children, series }) {
 }
 
 /**
- * Return rows of the timeline: one per attempt, and one per related run that began at a step.
+ * Return rows of the timeline: one per attempt, and one per related run that began from it. The axis is the time of
+ * work; pauses between attempts have the same short length.
  * @param {any} run
- * @returns {{kind: "inherited" | "attempt" | "child", attempt?: any, child?: any, from: number, to: number, lost: number}[]}
- *   `from`, `to` and `lost` are fractions of the axis; the steps between `lost` and `to` were abandoned
+ * @returns {{kind: "inherited" | "attempt" | "child", attempt?: any, child?: any, from: number, lost: number, to: number, pause: number}[]}
+ *   `from`, `lost` and `to` are fractions of the axis; the part between `lost` and `to` was abandoned; `pause` is the
+ *   number of seconds before an attempt
  */
-export function timelineRows({ attempts, children, step }) {
-  const end = Math.max(1, step ?? 0, ...attempts.map((/** @type {any} */ attempt) => attempt.last_step ?? 0)) + 1;
-  const share = (/** @type {number} */ value) => Math.min(1, Math.max(0, value / end));
-  return [
-    ...attempts.map((/** @type {any} */ attempt) => {
-      const last = (attempt.last_step ?? (attempts.length === 1 ? step : null) ?? -1) + 1;
-      const [from, to] = [share(attempt.first_step ?? 0), share(last)];
-      return { kind: attempt.inherited === null ? "attempt" : "inherited", attempt, from, to, lost: Math.max(from, share(last - attempt.abandoned_steps)) };
-    }),
-    ...children.map((/** @type {any} */ child) => {
-      const at = share(child.step === null ? 0 : child.step + 1);
-      return { kind: "child", child, from: at, to: at, lost: at };
-    }),
-  ];
+export function timelineRows({ attempts, children }) {
+  const lengths = attempts.map((/** @type {any} */ { seconds }) => Math.max(seconds ?? 0, 1e-3));
+  const scale = (1 - GAP * (attempts.length - 1)) / lengths.reduce((/** @type {number} */ sum, /** @type {number} */ length) => sum + length, 0);
+  let from = -GAP;
+  let ended = attempts[0]?.started;
+  const rows = attempts.map((/** @type {any} */ attempt, /** @type {number} */ index) => {
+    from += GAP;
+    const to = from + lengths[index] * scale;
+    const row = { kind: attempt.inherited === null ? "attempt" : "inherited", attempt, from, lost: to - attempt.lost_s * scale, to, pause: Math.max(0, attempt.started - ended) };
+    [from, ended] = [to, attempt.started + lengths[index]];
+    return row;
+  });
+  const place = (/** @type {number} */ time) => {
+    const row = rows.findLast((/** @type {any} */ { attempt }) => attempt.started <= time) ?? rows[0];
+    return row ? Math.min(row.to, Math.max(0, row.from + (time - row.attempt.started) * scale)) : 0;
+  };
+  return [...rows, ...children.map((/** @type {any} */ child) => {
+    const at = place(child.created);
+    return { kind: "child", child, from: at, lost: at, to: at, pause: 0 };
+  })];
 }

@@ -1,0 +1,19 @@
+"""Functions with which a scan derives facts from the content of a run."""
+
+from __future__ import annotations
+
+from runfolio.query.index.entries import ScannedRun
+from runfolio.query.index.overview_reader import OverviewReader
+from runfolio.query.index.scan import ScanRules
+from runfolio.query.selection.metric_names import main_metrics
+
+
+def _reason(run: ScannedRun) -> str | None:
+    from runfolio.query.explain.run_end import reason  # only for changed runs
+
+    return reason(run)
+
+
+def scan_rules() -> ScanRules:
+    """Return the functions for the scans of one store. They keep the overviews of running runs in memory."""
+    return ScanRules(_reason, OverviewReader(main_metrics).read)
