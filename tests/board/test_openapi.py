@@ -22,6 +22,8 @@ from runfolio.board.openapi import DOCUMENT
 from .conftest import Board, start_board
 from .http_client import Client
 
+_SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+
 
 def documented() -> list[tuple[str, str]]:
     return [(path, method.upper()) for path, item in DOCUMENT["paths"].items() for method in item]
@@ -77,7 +79,7 @@ schema = schemathesis.openapi.from_dict(fuzzed())
 
 
 @schema.parametrize()
-@hypothesis.settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@hypothesis.settings(max_examples=8, deadline=None, suppress_health_check=_SLOW)
 def test_no_request_breaks_the_server(case, changing_board):
     headers = {"Authorization": f"Bearer {changing_board.token}"}
     checks = [not_a_server_error, status_code_conformance]

@@ -115,7 +115,8 @@ class Saver:
         self._best = self._retention.best
         """Best metric so far, including queued checkpoints."""
         self._calls = self._retention.last_kept_step
-        """Number of calls so far. A resumed run continues the count, so that permanent checkpoints are not replaced."""
+        """Number of calls so far. A resumed run continues the count. Otherwise it would replace permanent
+        checkpoints."""
         self._saved = 0
         self._saved_step = self._calls if resumed is None or resumed.step is None else resumed.step
         """Step of the previous checkpoint. If a later call had a lower step, the lower step is stored."""

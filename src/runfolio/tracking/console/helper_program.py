@@ -68,7 +68,7 @@ class Stream:
         self.source = source
         self._target: int | None = target
         self._marks: list[bytes] = []
-        """Expected markers, one for each run that is ending, since several threads may end runs at once."""
+        """Expected markers, one for each run that is ending, because several threads may end runs at once."""
         self._held = b""
         os.set_blocking(source, False)
 

@@ -41,7 +41,7 @@ class EncodedPoints:
 
 @dataclass
 class EncodedMedia:
-    """Line of the media index, with the files that belong to it."""
+    """Line of the media index, and the files to which the line refers."""
 
     line: bytes
     files: dict[str, bytes] = field(default_factory=dict)
@@ -159,7 +159,7 @@ class Encoder:
         return EncodedMedia(line, files)
 
     def _file_content(self, item: Media, stored: StoredFile, step: int) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """Return the fields of a medium's line, and its files.
+        """Return the fields of a medium's line, and the medium's files.
 
         Raises:
             ConfigError: A file is too large.
@@ -183,7 +183,7 @@ class Encoder:
                 log.warning("run %s: %s %r %s", self.document.id, item.kind, item.name, warning)
 
     def _step(self, step: Any, *, after: int) -> int:
-        """Return the step that a call specifies, or else the last step plus `after`."""
+        """Return the step that a call specifies. If the call specifies no step, return the last step plus `after`."""
         try:
             if step is not None:
                 return plain_values.whole_step(step)

@@ -1,8 +1,8 @@
 """Thread that encodes the items that `Run` appends, and passes them to the store thread.
 
 Items are encoded in the order of their arrival, and no error is raised in the training thread. Items are encoded in
-short slices with pauses, so that the training thread can run. There are no pauses while a different thread waits for
-the encoder or too many items are queued.
+short slices, and the training thread can run in the pauses between slices. There are no pauses while a different thread
+waits for the encoder or too many items are queued.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _BYTES_PER_LINE_BYTE = 1.9
 _WRITE_BYTES = 1024 * 1024
 _SPOOL_RETRY_S = 10.0
 _LOG_WAIT_S = 0.2
-"""Maximum wait for pending log messages, so that a caller of `flush` sees the warnings."""
+"""Maximum time for which `flush` and `close` wait until pending log messages are handled."""
 _END_MARGIN_S = 0.5
 """Part of the time for a run's end that is reserved for writing a spool if the store does not respond."""
 

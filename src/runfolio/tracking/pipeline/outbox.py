@@ -50,7 +50,7 @@ class Outbox:
         return contiguous_id, batches
 
     def drop(self, count: int) -> None:
-        """Remove the first `count` batches after they were written."""
+        """Remove the first `count` batches."""
         for _ in range(count):
             self._taken_bytes += self._batches.popleft()[1].size
 

@@ -45,8 +45,8 @@ class Refusal(NamedTuple):
 def detach_value(value: Any) -> Any:
     """Return the current value as a number that is independent of later changes and of the autograd graph.
 
-    A GPU tensor is copied on the GPU and read later by the encoder thread, so that the call does not wait. Dicts are
-    copied. A value that is not a number, or that raises an error, becomes a `NoNumber`.
+    A GPU tensor is copied on the GPU and read later by the encoder thread. The call therefore does not wait for the
+    GPU. Dicts are copied. A value that is not a number, or that raises an error, becomes a `NoNumber`.
     """
     return _try_detach(value, ())
 

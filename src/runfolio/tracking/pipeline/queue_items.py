@@ -23,7 +23,7 @@ class Scalars(NamedTuple):
 
 
 class Media(NamedTuple):
-    """Medium. The encoder thread calls `content` to compute its stored form."""
+    """Logged medium, such as an image. The encoder thread calls `content` to compute the stored form."""
 
     time: float
     step: Any

@@ -1,4 +1,4 @@
-"""State of the store, as seen by the thread that writes to it: working, failing or hanging."""
+"""State of the store for the thread that writes to it: working, failing or hanging."""
 
 from __future__ import annotations
 
