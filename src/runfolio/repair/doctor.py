@@ -35,7 +35,7 @@ class Examination:
 
 
 class Doctor:
-    """Checker and repairer of the runs of one store."""
+    """Checks and repairs of the runs of one store."""
 
     def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
         """List the runs of a store.

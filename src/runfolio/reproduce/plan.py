@@ -55,7 +55,8 @@ class Plan:
     folder: Path
     """Folder in which the command is started."""
     interpreter: Path
-    """Recorded interpreter, or the current interpreter if the recorded one is missing or not trusted."""
+    """Interpreter of the command. If the recorded interpreter is missing or not trusted, it is the current
+    interpreter."""
     venv: Path | None
     """Virtual environment to create before the command is run, if any."""
     command: list[str]
@@ -67,7 +68,7 @@ class Plan:
     captured_files: list[SourceFile] = field(default_factory=list)
     """Captured files to write because the commit does not contain them."""
     links: dict[Path, Path] = field(default_factory=dict)
-    """Target of each link to create, keyed by the path of the link."""
+    """Links to create: the target of each link, keyed by the path of the link."""
     flags: list[Deviation] = field(default_factory=list)
     """Deviations that the given arguments cause."""
     missing_data: list[str] = field(default_factory=list)

@@ -41,7 +41,7 @@ class RecordedStart:
     folder: Path
     """Folder in which the command was started."""
     root: Path
-    """Base folder for the paths of the code: the repository, or else the script's folder."""
+    """Base folder for the paths of the code. It is the repository, or the script's folder if there is no repository."""
     commit: str | None
     dirty: bool
     remote: str | None
@@ -53,8 +53,8 @@ class RecordedStart:
 
     @property
     def script_name(self) -> str | None:
-        """Path of the script relative to the root, with `/`; None if there is no script, or if it is outside of the
-        root."""
+        """Path of the script relative to the root, with `/`. None if there is no script, or if the script is outside of
+        the root."""
         for path in filter(None, (self.script, self.script and self.script.resolve())):
             if path.is_relative_to(self.root):
                 return path.relative_to(self.root).as_posix()

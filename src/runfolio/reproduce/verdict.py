@@ -61,7 +61,7 @@ class ValueGap:
 class Verdict:
     word: VerdictWord
     first: ValueGap | None
-    """First difference; if the verdict is `parts`, the first difference beyond the tolerance."""
+    """First difference. If the verdict is `parts`, it is the first difference beyond the tolerance."""
     largest: ValueGap | None
     """Largest difference; None if all points are bit-equal."""
     points: int

@@ -116,7 +116,7 @@ class Fork:
 
     @property
     def description(self) -> ClassifierDescription:
-        """Classifier of the checkpoint, with the dropout of the new settings."""
+        """Classifier of the checkpoint with the dropout from the new settings."""
         description = describe(self.checkpoint)
         return replace(description, spec=replace(description.spec, dropout=self.settings.dropout))
 

@@ -39,7 +39,7 @@ class RetryPolicy:
     """Limits for servers that fail, are slow or stop sending."""
 
     attempts: int = 5
-    """Maximum number of consecutive attempts that receive nothing."""
+    """Maximum number of consecutive attempts without any received data."""
     first_wait_s: float = 1.0
     """Seconds before the second attempt. The wait doubles before each later attempt."""
     silence_s: float = 30.0
