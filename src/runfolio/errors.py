@@ -21,7 +21,7 @@ _CARET_CONTEXT = 60
 
 
 class RunfolioError(Exception):
-    """Base class of all errors. The command line prints it as one line and exits with status 2."""
+    """Base class of all errors. The command line prints the message and exits with status 2."""
 
 
 class ConfigError(RunfolioError):
@@ -34,7 +34,7 @@ class FilterError(ConfigError):
     def __init__(self, text: str, position: int, problem: str) -> None:
         self.problem = problem
         self.position = position
-        """Index of the character in the filter at which the error is."""
+        """Position of the error in the filter, as the index of a character."""
         start = max(0, position - _CARET_CONTEXT)
         line = "".join(char if char.isprintable() else " " for char in text[start : position + _CARET_CONTEXT])
         super().__init__(f"{problem}\n  {line}\n  {' ' * (position - start)}^")
@@ -61,7 +61,7 @@ class DownloadFailed(RunfolioError):  # noqa: N818
 
 
 class MissingExtra(RunfolioError):  # noqa: N818
-    """Optional package that is not installed; the message names the extra that installs it."""
+    """Optional package that is not installed. The message names the extra that installs the package."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {package}; install it with `pip install 'runfolio[{extra}]'`")

@@ -24,7 +24,7 @@ _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False,
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """Definition of one setting, which determines its flag, its YAML key and its validation."""
+    """Definition of one setting. It determines the flag, the YAML key and the validation of the setting."""
 
     name: str
     kind: type
@@ -69,7 +69,7 @@ class Field:
         """Convert the string of a flag or the value of a YAML file to the type of the setting.
 
         Raises:
-            ConfigError: The value has the wrong type or is out of bounds; the message states the allowed values.
+            ConfigError: The value has the wrong type or is out of bounds. The message states the allowed values.
         """
         if raw is None or (self.optional and isinstance(raw, str) and raw.lower() == "none"):
             if self.optional:
@@ -122,8 +122,8 @@ def setting(default: Any, help: str, *, group: str, **bounds: Any) -> Any:  # no
 
 
 class Settings:
-    """Base class of settings classes, which check their values on creation. A subclass is a frozen dataclass whose
-    fields are created by `setting`."""
+    """Base class of all settings. The values are checked when an instance is created. A subclass is a frozen dataclass
+    whose fields are created by `setting`."""
 
     def __post_init__(self) -> None:
         for field in fields_of(type(self)):
@@ -169,11 +169,11 @@ class LocatedValue(NamedTuple):
 
 
 def build(settings: type[SettingsType], values: Mapping[str, Any | LocatedValue]) -> SettingsType:
-    """Create settings from the values of a YAML file, flags or a record. Keys may contain `-` or `_`.
+    """Create settings from the values of a YAML file, of flags or of a run's record. Keys may contain `-` or `_`.
 
     Raises:
-        ConfigError: A key is unknown or a value is not allowed; the message contains the file and the line if the
-            settings come from a file.
+        ConfigError: A key is unknown or a value is not allowed. If the value comes from a file, the message contains
+            the file and the line.
     """
     fields = {field.name: field for field in fields_of(settings)}
     converted: dict[str, Any] = {}
@@ -195,7 +195,7 @@ def read_yaml(path: Path) -> dict[str, LocatedValue]:
     """Read the top-level mapping of a YAML file. Nested mappings also contain `LocatedValue`s.
 
     Raises:
-        ConfigError: The file is missing, is not valid YAML, is not a mapping, or has a duplicate key; the message
+        ConfigError: The file is missing, is not valid YAML, is not a mapping, or has a duplicate key. The message
             contains the line number.
     """
     import yaml

@@ -173,12 +173,12 @@ class TestMistakes:
         run.log_answers("test", None, [0], [[-1.0, 2.0]], probabilities=True)
         run.log_answers("val", None, [0], [[2.0, 0.0]], digests=lambda: 1 / 0)  # type: ignore[arg-type, return-value]
         assert finished(run).document.refused == {"(log_answers)": 2}
-        assert "the answers to 'test' were left out: probabilities are from 0 to 1" in caplog.text
+        assert "the answers to 'test' were left out: some scores are not between 0 and 1" in caplog.text
         assert "the answers to 'val' were left out: ZeroDivisionError" in caplog.text
 
     def test_strict_run_raises(self, store: Path):
         with runfolio.init(store=store, strict=True, recording=RECORDING) as run:
             with pytest.raises(ConfigError, match="truths have the shape"):
                 run.log_answers("test", None, [0, 1], [[1.0, 2.0]])
-            with pytest.raises(ConfigError, match="probabilities are from 0 to 1"):
+            with pytest.raises(ConfigError, match="some scores are not between 0 and 1"):
                 run.log_answers("test", None, [0], [[-1.0, 2.0]], probabilities=True)

@@ -41,6 +41,7 @@ API = (
     ("/api/trash", "POST", "trash:change_trash"),
     ("/api/live", "GET", "live:live"),
     ("/api/ticket", "GET", "tickets:ticket"),
+    ("/api/openapi.json", "GET", "openapi:openapi"),
 )
 """Path, method and handler of each route of the API."""
 

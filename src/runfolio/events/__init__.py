@@ -1,4 +1,4 @@
-"""Writer and reader of TensorBoard event files that need neither TensorBoard nor protobuf.
+"""Writer and reader of TensorBoard event files. They need neither TensorBoard nor protobuf.
 
 `wire` implements protobuf's encoding, `messages` declares the messages, and `framing` defines the layout of records in
 a file. `event_encoder` converts log calls and images to events, and `sink` writes them during a run. `reading` reads

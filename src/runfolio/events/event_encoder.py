@@ -28,10 +28,11 @@ _MESH_TYPES = {VERTEX: m.DT_FLOAT, FACE: m.DT_INT32, COLOR: m.DT_UINT8}
 
 
 class EventEncoder:
-    """Encoder for one run. Pass its log calls and media in the order of the record. Names become TensorBoard tags.
+    """Encoder for one run. Pass the run's log calls and media in the order of the record. Names become TensorBoard
+    tags.
 
     Each tag belongs to one TensorBoard plugin. If two values have the same name but belong to different plugins, the
-    later value gets its kind as a suffix, such as `name (image)`. A metric `CHART/LINE` that belongs to a chart is not
+    tag of the later value gets a suffix, such as `name (image)`. A metric `CHART/LINE` that belongs to a chart is not
     written to the file of the run. Instead, each line has its own file, and its tag is the chart's name, so that
     TensorBoard draws all lines in one card.
     """
@@ -40,7 +41,7 @@ class EventEncoder:
         """Prepare to encode a run.
 
         Args:
-            charts: Names of the run's charts; more may be added later.
+            charts: Names of the run's charts. More names may be added later.
         """
         self._charts = charts
         self._heads: dict[str, bytes] = {}
@@ -53,7 +54,7 @@ class EventEncoder:
         return _record(time_s, file_version=m.FILE_VERSION)
 
     def scalars(self, call: LogCall) -> bytes:
-        """Encode one log call; return empty bytes for a call with system metrics.
+        """Encode one log call. Return empty bytes for a call with system metrics.
 
         TensorBoard would show so many charts of system metrics that the other metrics would be hard to find.
         """
@@ -65,7 +66,8 @@ class EventEncoder:
         return self._scalars(call, own) if own else b""
 
     def lines(self, call: LogCall) -> Iterator[tuple[tuple[str, str], bytes]]:
-        """Yield the (chart, line) pair and the encoded record of each value in a log call that belongs to a chart."""
+        """Yield the (chart, line) pair and the encoded record of each value in a log call. Values outside of charts are
+        skipped."""
         for name, value in call.values.items() if self._charts else ():
             if (chart := self._chart_of(name)) is not None:
                 yield (chart, name[len(chart) + 1 :]), self._scalars(call, {chart: value})
@@ -102,7 +104,7 @@ class EventEncoder:
         """Encode one entry of the record's media lists (`docs/format.md`, Media) with the content of its file.
 
         Boxes are drawn on their image, since TensorBoard cannot display them separately. TensorBoard displays a video
-        only if it is an animated image, and a mesh only if it was logged as arrays. It cannot display tables.
+        only if it is an animated image, and a mesh only if it was logged as arrays. TensorBoard cannot display tables.
         """
         time_s = time_us / 1e6
         if "file" in content:
@@ -118,7 +120,7 @@ class EventEncoder:
         return _summary(time_s, step, m.Value("custom_scalars__config__", _metadata("custom_scalars"), tensor=layout))
 
     def session_start(self, document: RunDocument) -> bytes:
-        """Encode the run's hyperparameters as one session; return empty bytes if the run has none.
+        """Encode the run's hyperparameters as one session. Return empty bytes if the run has no hyperparameters.
 
         No `Experiment` message is written. TensorBoard would apply the first such message to all runs, and would hide
         hyperparameters and metrics that the message does not list. Without such a message, TensorBoard collects
@@ -135,8 +137,8 @@ class EventEncoder:
     def results(self, document: RunDocument, time_s: float) -> bytes:
         """Encode each number in the summary as the scalar `summary/NAME`.
 
-        Its step is the last step of the attempt. TensorBoard drops all earlier points of a tag when a lower step
-        follows. Therefore a result has its own tag, and its step is never lower.
+        The step of the scalar is the last step of the attempt. TensorBoard drops all earlier points of a tag when a
+        lower step follows. Therefore a result has its own tag, and its step is never lower.
         """
         numbers = {key: as_number(value) for key, value in _flat(document.summary).items()}
         values = [
@@ -147,7 +149,7 @@ class EventEncoder:
         return _summary(time_s, self._last_step, *values) if values else b""
 
     def session_end(self, document: RunDocument, time_s: float) -> bytes:
-        """Encode the end of the session; return empty bytes if the run has not ended or has no hyperparameters."""
+        """Encode the end of the session. Return empty bytes if the run has not ended or has no hyperparameters."""
         if document.status.state == RUNNING or not document.config:
             return b""
         status = m.STATUS_SUCCESS if document.status.state == "finished" else m.STATUS_FAILURE
@@ -240,7 +242,7 @@ def _text(text: bytes) -> m.Tensor:
 
 
 def _hparam(value: Any) -> m.Hparam:
-    """Encode a value of the config; non-finite numbers become strings, since TensorBoard's JSON does not support
+    """Encode a value of the config. Non-finite numbers become strings, because TensorBoard's JSON does not support
     them."""
     if isinstance(value, bool):
         return m.Hparam(bool_value=value)

@@ -33,7 +33,7 @@ def masked_crc(data: bytes | memoryview) -> int:
 
 
 def read_records(data: bytes | mmap.mmap, problems: list[str]) -> Iterator[bytes]:
-    """Yield every record with a valid checksum, even after damaged bytes; add a line to `problems` for each damaged
+    """Yield every record with a valid checksum, even after damaged bytes. Add a line to `problems` for each damaged
     part.
 
     An incomplete record at the end does not count as a problem, because another process may still be writing it.

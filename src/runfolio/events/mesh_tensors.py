@@ -1,4 +1,4 @@
-"""Conversion of a PLY file that `Run.log_mesh` stored to the mesh tensors that TensorBoard expects."""
+"""Conversion of a PLY file from `Run.log_mesh` to the mesh tensors that TensorBoard expects."""
 
 from __future__ import annotations
 

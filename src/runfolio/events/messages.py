@@ -1,4 +1,4 @@
-"""Protobuf messages of an event file, limited to the fields in use.
+"""Protobuf messages of an event file. Only the fields in use are declared.
 
 Sources, all in the package `tensorboard`: compat/proto/{event, summary, tensor, tensor_shape, types, histogram, graph,
 node_def, attr_value}.proto, plugins/hparams/{plugin_data, api}.proto, plugins/custom_scalar/layout.proto,
@@ -56,7 +56,7 @@ class Tensor(Message):
 
     @property
     def numbers(self) -> list[float]:
-        """Elements in row-major order; empty for strings and unknown dtypes.
+        """Elements in row-major order. The list is empty for strings and unknown dtypes.
 
         Raises:
             ValueError: The content is not a multiple of the element size.
@@ -143,7 +143,7 @@ class MeshData(Message):
 
 @dataclass
 class Value(Message):
-    """Entry of a summary; exactly one of `simple_value`, `image`, `histo`, `audio` and `tensor` is set."""
+    """Entry of a summary. Exactly one of `simple_value`, `image`, `histo`, `audio` and `tensor` is set."""
 
     tag: str = part(1, TEXT, "")
     metadata: Metadata | None = part(9, Metadata)
@@ -155,7 +155,7 @@ class Value(Message):
 
     @property
     def plugin(self) -> str:
-        """Name of the TensorBoard plugin that the value belongs to; empty if it belongs to no plugin."""
+        """Name of the TensorBoard plugin to which the value belongs. The name is empty if there is no plugin."""
         return self.metadata.plugin_data.plugin_name if self.metadata and self.metadata.plugin_data else ""
 
 

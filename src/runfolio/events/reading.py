@@ -13,7 +13,7 @@ from runfolio.events.wire import WireError
 
 
 def read_events(path: Path, problems: list[str]) -> Iterator[Event]:
-    """Yield every event of a file in order, even after damaged bytes; add a line to `problems` for each damaged part.
+    """Yield every event of a file in order, even after damaged bytes. Add a line to `problems` for each damaged part.
 
     Raises:
         StoreError: The file cannot be read.

@@ -40,8 +40,8 @@ def follow_branch(folder: Path) -> None:
     """Remove abandoned points from the event files of earlier attempts. Call this function after a resume.
 
     TensorBoard would show the abandoned points. Its own purge of points is based on steps, and works only if all
-    metrics of a run count the same steps. TensorBoard also uses the first hyperparameters and the first end that it
-    reads for a run. Therefore the rewritten files contain no hyperparameters and no end.
+    metrics of a run count the same steps. TensorBoard also uses the first hyperparameters and the first end of a
+    session that it reads for a run. Therefore the rewritten files contain neither of them.
 
     Raises:
         DamagedFile, NewerFormat, StoreError, OSError: As in `make_event_files`.
@@ -102,8 +102,8 @@ def _parts(folder: Path, document: RunDocument, attempt: Attempt) -> tuple[Itera
 
 
 def _medium(folder: Path, entry: MediaEntry, encoder: EventEncoder) -> bytes:
-    """Encode one medium; return empty bytes if its line or file is damaged, since readers of the record report the
-    damage."""
+    """Encode one media entry. Return empty bytes if its line or file is damaged, because readers of the record report
+    the damage."""
     try:
         content = None if entry.path is None else entry.read_bytes()
         return encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, content)

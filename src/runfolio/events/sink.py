@@ -41,11 +41,11 @@ class EventFileSink:
     def __init__(
         self, folder: Path, start_module: Callable[..., subprocess.Popen[str]], warn: Callable[..., None]
     ) -> None:
-        """Prepare the event file of a run; nothing is created yet.
+        """Prepare the event file of a run. No file is created yet.
 
         Args:
             folder: Folder of the run.
-            start_module: Function that starts a Python module as a program, given its name and arguments.
+            start_module: Function that starts a Python module as a program, given the module's name and the arguments.
             warn: Function that logs a warning, like `logging.Logger.warning`.
         """
         self._folder = folder
@@ -67,7 +67,8 @@ class EventFileSink:
         self._document = document
         *earlier, newest = document.attempts
         now = time.time()
-        # The file's time must be later than that of every earlier attempt, even if its file is missing, as in a fork.
+        # The file's time must be later than the time of every earlier attempt, even if the attempt has no file (in a
+        # fork).
         second = next_event_second(self._folder, max([now, *(entry.started.timestamp() + 1 for entry in earlier)]))
         path = event_file(self._folder, newest.writer, second, hostname(), os.getpid())
         self._encoder = EventEncoder(document.charts)

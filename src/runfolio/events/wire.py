@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Self, TypeAlias
 
 INT: Literal["int"] = "int"
-"""int32, int64, uint32 and enums below 2**63 as varints; negative numbers in 64-bit two's complement."""
+"""int32, int64, uint32 and enums below 2**63, as varints. Negative numbers are encoded in 64-bit two's complement."""
 BOOL: Literal["bool"] = "bool"
 FLOAT: Literal["float"] = "float"
 DOUBLE: Literal["double"] = "double"
@@ -43,7 +43,7 @@ def part(number: int, kind: Kind, default: Any = None) -> Any:
 
 
 def parts(number: int, kind: Kind) -> Any:
-    """Declare a repeated field; numbers are packed."""
+    """Declare a repeated field. Numbers are packed."""
     return dataclasses.field(default_factory=list, metadata={"number": number, "kind": kind, "repeated": True})
 
 
@@ -107,7 +107,7 @@ def length_field(number: int, data: bytes) -> bytes:
 
 
 def float32(value: float) -> bytes:
-    """Encode a number as the nearest 32-bit float; numbers outside the range of 32-bit floats become infinite."""
+    """Encode a number as the nearest 32-bit float. Numbers outside the range of 32-bit floats become infinite."""
     try:
         return struct.pack("<f", value)
     except OverflowError:

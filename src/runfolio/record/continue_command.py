@@ -16,9 +16,10 @@ _NOTEBOOKS = ("ipykernel", "colab_kernel", "ipython", "jupyter")
 
 
 def continue_command(folder: Path, document: RunDocument) -> str | None:
-    """Return the shell command that continues a run with its own script, or None if the record does not contain it.
+    """Return the shell command that continues a run with its own script. Return None if the record does not contain
+    such a command.
 
-    A notebook has no such command. The launcher of several ranks is not recorded. A command with characters that a
+    A notebook has no such command, and the launcher of several ranks is not recorded. A command with characters that a
     terminal does not show is not returned either. The variable `RUNFOLIO_RUN_ID` makes `runfolio.init` continue the
     run, unless the script itself recorded that the run has finished.
     """
@@ -40,7 +41,7 @@ def continue_command(folder: Path, document: RunDocument) -> str | None:
 
 
 def _program_words(start: StartedCode) -> list[str]:
-    """Return the recorded program and its arguments; empty if no command can start the program again."""
+    """Return the recorded program and its arguments. The list is empty if no command can start the program again."""
     command = list(map(str, start.get("command") or ()))
     if not command or command[0] in _NO_PROGRAM or any(name in Path(command[0]).name.lower() for name in _NOTEBOOKS):
         return []

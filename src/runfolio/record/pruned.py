@@ -69,7 +69,7 @@ def restore(store: Path, run_path: str) -> list[str]:
 
 
 def purge(store: Path, run_path: str) -> int:
-    """Remove the pruned checkpoints of a run permanently; return the number of bytes freed on the disk.
+    """Remove the pruned checkpoints of a run permanently, and return the number of bytes freed on the disk.
 
     Raises:
         NotFound: No checkpoint of the run is in the trash.
@@ -84,7 +84,7 @@ def folder(store: Path, run_path: str) -> Path:
 
 
 def run_paths(store: Path) -> Iterator[str]:
-    """Yield the path of each run that has pruned checkpoints in the trash; links are not followed."""
+    """Yield the path of each run that has pruned checkpoints in the trash. Links are not followed."""
     pruned = store / TRASH / PRUNED
     if not (store_folders.is_real(store / TRASH) and store_folders.is_real(pruned)):
         return
@@ -99,7 +99,7 @@ def _checked_pruned(store: Path, run_path: str) -> Path:
 
 
 def _move(source: Path, target: Path, names: Iterable[str]) -> list[str]:
-    """Move checkpoints from one folder to another; return the names of the moved checkpoints.
+    """Move checkpoints from one folder to another, and return the names of the moved checkpoints.
 
     Raises:
         OSError: The store cannot be changed. Each checkpoint is still complete in at least one of the two folders.
@@ -134,8 +134,8 @@ def _link_tensors(checkpoint: Checkpoint, target: Path) -> None:
 
 
 def _link_manifest(checkpoint: Checkpoint, target: Path) -> bool:
-    """Link the manifest of a checkpoint into another folder; return False if a different checkpoint there has the same
-    name."""
+    """Link the manifest of a checkpoint into another folder. Return False if this folder has a different checkpoint of
+    the same name."""
     path = manifests.manifest_path(target, checkpoint.name)
     if not path.exists():
         with contextlib.suppress(FileExistsError):

@@ -29,9 +29,9 @@ class Sink(Protocol):
         Args:
             document: Run document without secrets, as in the record. The last entry of `attempts` is the attempt that
                 is being recorded.
-            last_steps: Function that returns the last step of every metric and medium that a resumed run keeps. The
-                sink can continue from these steps. The result is empty for a new run. The function reads all points, so
-                call it only if needed, and only in `open`.
+            last_steps: Function that returns the last step of every metric and of every media name that a resumed run
+                keeps. The sink can continue from these steps. The result is empty for a new run. The function reads all
+                points, so call it only if needed, and only in `open`.
         """
         ...
 
@@ -40,7 +40,8 @@ class Sink(Protocol):
         ...
 
     def media(self, entry: MediaEntry, file_content: bytes | None) -> None:
-        """Receive one medium, with the content of its file if it has one. The masks of an image are not passed."""
+        """Receive one media entry, with the content of its file if there is a file. The masks of an image are not
+        passed."""
         ...
 
     def document(self, document: RunDocument) -> None:

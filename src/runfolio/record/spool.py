@@ -66,7 +66,7 @@ class Spool:
         self._append(self._points, lines)
 
     def write_medium(self, line: bytes, media_files: Mapping[str, bytes]) -> None:
-        """Append a line to the media list of this writer, and store the files of the medium.
+        """Append a line to the media list of this writer, and store the media files of this line.
 
         `media_files` contains the content of each file by name.
 
@@ -83,7 +83,7 @@ class Spool:
         self._append(self._media, line)
 
     def close(self) -> None:
-        """Close the files; later writes create new ones.
+        """Close the files. Later writes create new files.
 
         Raises:
             OSError: An earlier write failed, but the disk reports the failure only now.
@@ -146,7 +146,7 @@ class StoredSpool:
 
 
 def find_spools() -> Iterator[StoredSpool]:
-    """Yield every spool of this user on this machine; invalid folders are skipped."""
+    """Yield every spool of this user on this machine. Invalid folders are skipped."""
     cache = cache_folder()
     if cache is None or not (cache / "spool").is_dir():
         return

@@ -47,7 +47,7 @@ def free_path(top: Path, run_path: str) -> Path:
 
 
 def remove(folder: Path) -> int:
-    """Remove a folder permanently; return the number of bytes freed.
+    """Remove a folder permanently, and return the number of bytes freed.
 
     Raises:
         StoreError: The folder cannot be removed.
@@ -84,7 +84,7 @@ def store_error(task: str, path: Path, error: OSError) -> StoreError:
 
 def _check_folder(folder: Path, top: Path, run_path: str) -> Path:
     if folder.is_symlink():
-        raise StoreError(f"{folder} is a link, whose target runfolio does not move or remove; do that by hand")
+        raise StoreError(f"{folder} is a link; runfolio does not follow it, so move or remove its target by hand")
     if not folder.is_dir():
         raise NotFound(f"there is no run {run_path} in {top}")
     return folder

@@ -21,7 +21,7 @@ _PURGED = ".purged-"
 
 
 def put(store: Path, run_path: str) -> Path:
-    """Move a run into the trash; return its new folder. The folder's modification time is the time of deletion.
+    """Move a run into the trash, and return its new folder. The folder's modification time is the time of deletion.
 
     Raises:
         NotFound: The run does not exist.
@@ -58,7 +58,7 @@ def restore(store: Path, run_path: str) -> Path:
 
 
 def purge(store: Path, run_path: str) -> int:
-    """Remove a run in the trash permanently; return the number of bytes freed on the disk.
+    """Remove a run in the trash permanently, and return the number of bytes freed on the disk.
 
     Raises:
         NotFound: The run is not in the trash.
@@ -68,7 +68,7 @@ def purge(store: Path, run_path: str) -> int:
 
 
 def discard(store: Path, folder: Path) -> int:
-    """Remove a folder in the trash permanently; return the number of bytes freed on the disk.
+    """Remove a folder in the trash permanently, and return the number of bytes freed on the disk.
 
     Raises:
         StoreError: The folder cannot be removed.
@@ -101,7 +101,7 @@ def sweep(store: Path) -> int:
 
 
 def run_paths(store: Path) -> Iterator[str]:
-    """Yield the path of each run in the trash; links are not followed."""
+    """Yield the path of each run in the trash. Links are not followed."""
     trash = store / TRASH
     if not store_folders.is_real(trash):
         return

@@ -1,4 +1,4 @@
-"""Census of the log calls in each file of a run, which reveals losses and prevents duplicates in repairs."""
+"""Census of the log calls in each file of a run. It reveals losses and prevents duplicates in repairs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
 
 
 def noted_positions(folder: Path, document: RunDocument | None) -> dict[str, int]:
-    """Return the highest sequence number of each writer that a checkpoint or a resumed attempt mentions."""
+    """Return each writer's highest sequence number that is recorded in a checkpoint or a resumed attempt."""
     noted = [entry.kept for entry in document.attempts] if document is not None else []
     for name in manifests.names(folder):
         try:
@@ -132,7 +132,7 @@ def covered_ranges(readable: SeqRanges, media: SeqRanges) -> SeqRanges:
 
 
 def subtract(outer: SeqRanges, inner: SeqRanges) -> SeqRanges:
-    """Return the log calls of `outer` that are not in `inner`; omit writers for which no call remains."""
+    """Return the log calls of `outer` that are not in `inner`. Writers without remaining calls are omitted."""
     difference: SeqRanges = {}
     inner_ranges = seq_ranges.merge(inner)
     for writer, ranges in seq_ranges.merge(outer).items():

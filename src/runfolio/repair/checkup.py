@@ -1,4 +1,4 @@
-"""Check of a run folder, which reads every file in the folder."""
+"""Check a run folder by reading every file in it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _GONE = "is missing, and with it the run's name, config and results"
 
 
 def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
-    """Return a run's document, if readable, and the document's problem, if any."""
+    """Return a run's document if it is readable, and the document's problem if there is one."""
     path = RecordPath(folder, RUN_FILE)
     try:
         document = RunDocument.read(folder)

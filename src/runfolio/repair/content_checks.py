@@ -1,4 +1,5 @@
-"""Checks of a run's other content: media, checkpoints, artifacts, code, data listings, answers, edits."""
+"""Checks of the files that do not contain points: media, checkpoints, artifacts, code, data listings, answers,
+edits."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
 def _answers(folder: Path) -> Iterator[Finding]:
     try:
         answers = answer_files.list_answers(folder)
-    except OSError:  # another check reports a folder that is a link
+    except OSError:  # if the folder is a link, another check reports it
         return
     for file in answers:
         try:
@@ -48,7 +49,7 @@ def _answers(folder: Path) -> Iterator[Finding]:
 
 
 def _oversized(folder: Path) -> Iterator[Finding]:
-    """Yield findings for oversized files of the kinds that no other check opens."""
+    """Yield a finding for each oversized file among the claims and console logs. No other check opens these files."""
     for part, most_bytes in ((CLAIMS, file_bounds.JSON_DOCUMENT), (CONSOLE, file_bounds.CONSOLE)):
         for path in RecordPath(folder, part).files():
             try:
@@ -81,7 +82,7 @@ def _media_files(folder: Path, census: Census) -> Iterator[Finding]:
 def _is_whole(path: RecordPath, recorded_bytes: int | None) -> bool:
     """Return whether a file has its recorded size and the format that its suffix names. The content is not decoded.
 
-    Masks, and images of earlier versions, have no recorded size. Therefore the end marker of PNG files is checked too.
+    Masks and images from earlier versions have no recorded size. Therefore, the end marker of PNG files is checked too.
     """
     known = media_types.format_of(path.suffix)
     try:

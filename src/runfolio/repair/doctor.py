@@ -1,4 +1,4 @@
-"""`Doctor`, which checks the runs of a store one by one and repairs them safely."""
+"""Check the runs of a store one by one, and repair them without losing data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Examination:
 
 
 class Doctor:
-    """Checker and repairer of the runs of one store."""
+    """Checks and repairs of the runs of one store."""
 
     def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
         """List the runs of a store.
@@ -49,7 +49,7 @@ class Doctor:
         """Run folders, including those without `run.json`, and links to folders, which are not followed."""
         path = index_path(self.store)
         self.index_is_damaged = path is not None and is_damaged(path)
-        self._index = StoreIndex(self.store, fill=lambda index: None)  # only the heartbeats in it are used
+        self._index = StoreIndex(self.store, fill=lambda index: None)  # only its heartbeats are used
         self._history = HeartbeatHistory({} if self.index_is_damaged else self._index.read(read_beats))
 
     def strays(self) -> list[StoredSpool]:
@@ -59,8 +59,8 @@ class Doctor:
         return [spool for spool in of_store if spool.folder not in spool_folders]
 
     def copies(self) -> dict[str, list[str]]:
-        """Return the folders of each run that is stored in several folders, by run id. The folder that readers use
-        comes first."""
+        """Return the folders of each run that is stored in several folders. Keys are run ids. The folder that readers
+        use comes first."""
         documents: dict[str, RunDocument] = {}
         for folder in self.folders:
             with suppress(RunfolioError, OSError, UnicodeError):  # `examine` reports the error
@@ -76,7 +76,7 @@ class Doctor:
         return [self._find_folder(name) for name in dict.fromkeys(names)] or self.folders
 
     def examine(self, folder: Path, *, repair: bool = False) -> Examination:
-        """Check a run. With `repair`, also repair the run if it has findings and no process writes to it.
+        """Check a run. With `repair`, also repair it if it has findings and no process is writing to it.
 
         Raises:
             StoreError: A file cannot be written.

@@ -62,7 +62,7 @@ def sealable_tails(census: Census) -> list[RecordPath]:
 
 
 def stale_files(folder: Path) -> list[RecordPath]:
-    """Return the temporary files and space reservations that ended processes left behind."""
+    """Return the temporary files and space reservations of processes that have ended."""
     paths = list(walk_files(folder))
     reserves = [path for path in paths if path.name.startswith(disk.RESERVE)]
     # The safetensors library names its temporary files `.tmpXXXX`.

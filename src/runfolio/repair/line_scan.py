@@ -1,4 +1,4 @@
-"""Line-by-line scan of JSON Lines files, which finds their log calls and their damage."""
+"""Scan JSON Lines files line by line to find their log calls and their damage."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def scan_tail(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
 
 
 def scan_media(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
-    """Return the content of a media list; None if the list is empty. The errors are those of `scan_tail`."""
+    """Return the content of a media list; None if the list is empty. Raises the same errors as `scan_tail`."""
     return _scan(path, _MEDIA_NAME, attempts, _media_decoder(path))
 
 
@@ -137,7 +137,7 @@ def _scan(
 
 
 def _header_problem(lines: Lines, first: bytes, attempts: Mapping[str, int]) -> str | None:
-    """Return the problem with a file's first line; if there is none, set the attempt of `lines`."""
+    """Return the problem with a file's first line. If there is none, set the attempt of `lines`."""
     try:
         writer, attempt = tails.read_header(first, lines.path)
     except DamagedFile:

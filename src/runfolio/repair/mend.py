@@ -191,7 +191,7 @@ def _rebuild_document(folder: Path, census: Census) -> str:
 
 
 def _rewrite_document(folder: Path, document: RunDocument, census: Census) -> str:
-    """Write `run.json` without its damaged fields; if all attempts are lost, derive them from other files."""
+    """Write `run.json` without its damaged fields. If all attempts are lost, derive them from other files."""
     text = shorten_damage(document.damage)
     document.attempts = document.attempts or _attempts(folder, census)
     document.write(folder, sync=True)
@@ -217,8 +217,8 @@ def _attempts(folder: Path, census: Census) -> list[Attempt]:
 
 
 def _writers(folder: Path, census: Census) -> dict[str, tuple[int, int]]:
-    """Return the attempt of each writer, and the time (us) of the writer's first log call. Without a log call, it is
-    the current time."""
+    """Return the attempt of each writer, and the time (us) of the writer's first log call. A writer without log calls
+    gets the current time."""
     now_us = int(now().timestamp() * 1e6)
     writers = {writer: (attempt, now_us) for writer, attempt in attempts_of(folder, None).items()}
 

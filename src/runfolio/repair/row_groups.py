@@ -1,4 +1,4 @@
-"""Scan of segments one row group at a time, so that a damaged page affects only its own row group."""
+"""Scan segments one row group at a time. A damaged page then affects only its own row group."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from runfolio.repair.findings import describe_error
 
 _COLUMNS = ["metric", "step", "time_us", "value", "attempt", "writer", "seq"]
 _SHOWN = ["step", "time_us", "value", "attempt"]
-"""Columns that readers need to show a metric if the run has only this file."""
+"""Columns that readers need to show a metric from this file alone."""
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Fields of a plan that the user must agree to: everything that will be started, set and written, one line each."""
+"""Fields of a plan that the user must agree to. They list everything that will be started, set or written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runfolio.reproduce.plan import Plan
 
 
 class AgreedField(NamedTuple):
-    """One line of the plan as the user sees it. `shlex.split` splits its text into the exact words."""
+    """One line of the plan as shown to the user. `shlex.split` recovers the exact words from its text."""
 
     name: str
     text: str
@@ -70,7 +70,7 @@ def changed_paths(plan: Plan) -> list[str]:
     """Return the files that the uncommitted changes write or remove, according to git."""
     if not plan.diff:
         return []
-    # `--numstat` applies nothing. Inside a repository, git would list only the files below the current folder.
+    # `--numstat` does not apply the patch. Inside a repository, git would list only the files below the current folder.
     command = ["git", "-C", os.sep, "apply", "--numstat", "-z", "-"]
     listed = subprocess.run(command, input=plan.diff, capture_output=True, check=False)
     if listed.returncode:

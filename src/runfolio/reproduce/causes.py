@@ -61,7 +61,7 @@ def _seed_deviation(change: Change) -> Deviation:
 def missing_seed_first(
     deviations: Sequence[Deviation], original: RecordedRun, repeated: RecordedRun
 ) -> list[Deviation]:
-    """Return the deviations. Unseeded generators come first unless there is a likelier cause."""
+    """Return the deviations, and move unseeded generators to the front unless there is a likelier cause."""
     if _was_seeded(original, repeated) or any(map(_is_likelier_than_chance, deviations)):
         return list(deviations)
     unseeded = [deviation for deviation in deviations if deviation.kind == "seeds" and deviation.name in _GENERATORS]
@@ -108,7 +108,7 @@ def uncontrolled_randomness(run: RecordedRun) -> list[str]:
 
 
 def code_deviation(path: str, before: str, after: str) -> Deviation:
-    """Describe how two versions of a file differ: the first difference, and the number of other differences."""
+    """Describe the first difference between two versions of a file, and count the other differences."""
     old, new = before.splitlines(), after.splitlines()
     edits = [
         edit for edit in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if edit[0] != "equal"
@@ -135,9 +135,9 @@ def _file_deviations(plan: Plan, original: RecordedRun, repeated: RecordedRun) -
     unknown = {file.path for run in (original, repeated) for file in run.code.files if file.why == "untracked"}
     for file in diff_of_runs(original, repeated).files:
         if file.path == UNCOMMITTED:
-            continue  # equal files result in a different diff if the commit differs
+            continue  # if the commits differ, the diffs differ even if the files are equal
         if plan.source.kind != "here" and file.kind != "changed" and file.path in unknown:
-            continue  # the untracked files of a fresh checkout differ
+            continue  # a fresh checkout has different untracked files
         if file.kind == "added":
             yield Deviation("code", file.path, None, "present", "was missing", rank=2)
         elif file.kind == "removed":
@@ -178,7 +178,8 @@ def _data_deviations(original: RecordedRun, repeated: RecordedRun) -> Iterator[D
 def environment_deviations(
     before: Environment, after: Environment, start: RecordedStart, plan: Plan | None = None
 ) -> Iterator[Deviation]:
-    """Yield differences in packages, machine, torch settings and variables, if both environments contain them."""
+    """Yield differences in packages, machine, torch settings and variables. Parts that one environment lacks are
+    skipped."""
     imported = _imported_packages(start)
     origins = [(environment.get("installed_from") or {}) for environment in (before, after)]
     for change in changes(before.get("packages") or {}, after.get("packages") or {}):

@@ -1,4 +1,4 @@
-"""Checkout of a run's code into a fresh folder, and removal of the checkout."""
+"""Check out a run's code into a fresh folder, and remove the checkout afterwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runfolio.reproduce.agreement import agreed_fields
 from runfolio.reproduce.plan import Plan
 
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "-c", "core.fsmonitor=false")
-"""Settings that disable the hooks and the file monitor of the repository, and advice from git."""
+"""Settings that disable the repository's hooks, its file monitor, and git's advice messages."""
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Execution of a plan's command, and lookup of the run that the command opened."""
+"""Run a plan's command, and find the run that the command opened."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_command(plan: Plan, output: IO[Any] | None = None) -> int:
     Ctrl-C and SIGTERM end the command, and the checkout is still removed.
 
     Args:
-        output: Target of the command's output; None stands for the output of this process.
+        output: Target of the command's output. None means the output of this process.
 
     Raises:
         NotFound: The program does not exist.
@@ -43,7 +43,7 @@ def run_command(plan: Plan, output: IO[Any] | None = None) -> int:
             raise NotFound(f"cannot start {plan.command[0]} in {plan.folder}: {error.strerror}") from None
         try:
             return process.wait()
-        except KeyboardInterrupt:  # the terminal also sends Ctrl-C to the program, which has time to close its run
+        except KeyboardInterrupt:  # the terminal also sends Ctrl-C to the program; wait until it has closed its run
             _stop(process, lambda: None, process.terminate, process.kill)
             raise
         except BaseException:
@@ -52,7 +52,7 @@ def run_command(plan: Plan, output: IO[Any] | None = None) -> int:
 
 
 def _stop(process: subprocess.Popen[bytes], *stops: Callable[[], None]) -> None:
-    """Call one function after another until the process has ended."""
+    """Call the functions in `stops` one after another until the process has ended."""
     for stop in stops:
         stop()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -20,20 +20,21 @@ _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 @dataclass(frozen=True)
 class CodeSource:
     kind: Literal["worktree", "clone", "kept", "here"]
-    """Source: a worktree or a clone of `repository`, only the captured files, or the folder with its current code."""
+    """Kind of source: a worktree or clone of `repository`, only the captured files, or the folder with its current
+    code."""
     repository: Path | None = None
     paths: frozenset[str] = frozenset()
     """Paths of the commit's files, relative to the root, with `/` as separator."""
 
 
 def is_inside_records(run: RecordedRun, path: Path, store: Path) -> bool:
-    """Return whether a path is inside the store or the run's folder, whose content may come from other people.
+    """Return whether a path is inside the store or the run's folder. Their content may come from other people.
 
-    In these folders, git could execute programs from a repository's settings, such as `filter`, and a file named python
-    could be started.
+    The settings of a repository in these folders, such as `filter`, could make git execute programs. A file named
+    python could also be started.
     """
     folders = [folder.resolve() for folder in (store, run.folder)]
-    paths = {Path(os.path.abspath(path)), path.resolve()}  # noqa: PTH100 - a link inside counts as well
+    paths = {Path(os.path.abspath(path)), path.resolve()}  # noqa: PTH100 - a link in such a folder counts as well
     return any(candidate.is_relative_to(folder) for candidate in paths for folder in folders)
 
 

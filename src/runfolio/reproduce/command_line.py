@@ -1,4 +1,4 @@
-"""Command lines, parsed into flags and their values, so that individual values can be overridden."""
+"""Parse command lines into flags and their values, and override individual values."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class _Group(NamedTuple):
 def merge_arguments(recorded: Sequence[str], overrides: Sequence[str]) -> tuple[list[str], list[Deviation]]:
     """Override recorded arguments, and return the new arguments and the deviations.
 
-    If a recorded flag is given again with n values, these values replace the first n recorded values, because the rest
-    may be positional arguments. Other flags are appended.
+    If a recorded flag is given again with n values, these values replace the first n recorded values. The rest may be
+    positional arguments. Other flags are appended.
     """
     groups, changed = _groups(recorded), list[Deviation]()
     for new in _groups(overrides):

@@ -1,7 +1,6 @@
-"""Links to files that a run reads by relative path and that its repository does not contain. Most of these files are
-data.
+"""Links to files that a run reads but its repository does not contain. Most of these files are data.
 
-A fresh folder does not contain these files, so links to them are created there.
+The run reads these files by relative path. They are missing in a fresh folder, so links to them are created there.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from runfolio.reproduce.recorded_start import RecordedStart
 
 _MAX_LINKS = 1_000
 _OUTPUT_FLAG = re.compile(r"-{1,2}(o|.*(out|output|save|log|dest|store|result|checkpoint).*)", re.IGNORECASE)
-"""Matches flags that name an output, which is never linked, because the repeated run would overwrite the original
+"""Matches flags that name an output. Outputs are never linked, because the repeated run would overwrite the original
 results."""
 _DATA_ENDINGS = (
     *(".arrow", ".bin", ".csv", ".db", ".gz", ".h5", ".hdf5", ".jpg", ".json", ".jsonl", ".npy", ".npz", ".parquet"),
     *(".pkl", ".png", ".pt", ".pth", ".safetensors", ".tar", ".tsv", ".txt", ".xml", ".yaml", ".yml", ".zip", ".zst"),
 )
-"""Suffixes by which an argument is recognised as the name of a file that the script reads."""
+"""Suffixes of data files. An argument with one of these suffixes is the name of a file that the script reads."""
 _SCHEME = re.compile(r"[a-z_0-9]{2,}:(?!//)")
 """Matches the prefix of a data source, such as `folder:` in `folder:photos`."""
 
@@ -43,10 +42,9 @@ def find_links(
     Args:
         tree: Folder for the code.
         tree_files: Files of the code, relative to the tree.
-        binary: Files of the code whose uncommitted changes were not captured.
+        binary: Code files whose uncommitted changes were not captured.
         arguments: Additional arguments of the command.
-        required: Paths that must exist. For `NAME=PATH`, the link is created at NAME, which is the path that the script
-            uses, and leads to PATH.
+        required: Paths that must exist. `NAME=PATH` creates a link to PATH. NAME is the path that the script uses.
         store: Store of the runs, which is never linked.
     Raises:
         NotFound: A required path does not exist.
@@ -166,7 +164,7 @@ def _data_paths(start: RecordedStart) -> Iterator[str]:
 
 
 def _relative_paths(text: str) -> Iterator[str]:
-    """Yield the path in a string if it may be relative; an absolute path remains valid and needs no link."""
+    """Yield the path in a string if it may be relative. An absolute path stays valid and needs no link."""
     if (path := _path(text)) and not os.path.isabs(path):  # noqa: PTH117 - the string may be anything
         yield path
 
@@ -177,7 +175,7 @@ def _path(text: str) -> str | None:
 
 
 def _left_out_files(start: RecordedStart, binary: Sequence[str]) -> Iterator[str]:
-    """Yield code files that were not captured, such as large or binary files; their current versions are linked."""
+    """Yield code files that were not captured, such as large or binary files. Their current versions are linked."""
     left_out = start.captured.left_out if start.captured else []
     for path in [*(entry.path for entry in left_out), *binary]:
         if path:
@@ -185,7 +183,8 @@ def _left_out_files(start: RecordedStart, binary: Sequence[str]) -> Iterator[str
 
 
 def _missing_paths(original: Path, name: str, present: AbstractSet[str]) -> Iterator[Path]:
-    """Yield the file or folder, or the parts of it, that are not in the fresh folder."""
+    """Yield the file or folder if it is missing in the fresh folder. Otherwise, yield the missing entries of the
+    folder."""
     if not _exists(original):
         return
     if name not in present:

@@ -38,7 +38,7 @@ class Deviation:
 
 
 def sort_deviations(deviations: Iterable[Deviation]) -> list[Deviation]:
-    """Remove duplicates, keeping the first, and sort the likeliest causes of a different result first."""
+    """Remove duplicates, and sort the likeliest causes of a different result first."""
     unique: dict[tuple[DeviationKind, str], Deviation] = {}
     for deviation in deviations:
         unique.setdefault((deviation.kind, deviation.name), deviation)

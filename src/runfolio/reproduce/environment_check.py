@@ -36,7 +36,7 @@ def find_deviations(plan: Plan) -> list[Deviation]:
     """
     recorded = plan.run.document.environment
     current = cast("Environment", _interpreter_info(plan))
-    if plan.venv is not None:  # the recorded packages will be installed there
+    if plan.venv is not None:  # the fresh environment will contain the recorded packages
         current["packages"] = recorded.get("packages", {})
         current["installed_from"] = recorded.get("installed_from", {})
     deviations = [
@@ -50,7 +50,7 @@ def find_deviations(plan: Plan) -> list[Deviation]:
 
 
 def _interpreter_info(plan: Plan) -> dict[str, Any]:
-    """Query the interpreter without executing the run's code, since the user has not agreed to that yet."""
+    """Query the interpreter. The run's code is not executed, because the user has not agreed to that yet."""
     path = plan.variables.get("PYTHONPATH", "")
     if os.fspath(plan.interpreter) == sys.executable:
         return interpreter_info(path)
@@ -106,8 +106,8 @@ def _changed_files(name: str, listing: Listing, path: Path) -> Iterator[Deviatio
 
 
 def _code(plan: Plan) -> Iterator[Deviation]:
-    """Yield differences between the current code and the record: by line for captured files, by name for other tracked
-    files."""
+    """Yield differences between the current code and the record. Captured files are compared by line. Other tracked
+    files with differences are only named."""
     start = plan.start
     captured = start.captured
     captured_files = [file for file in captured.files if is_inside_root(file.path)] if captured else []

@@ -64,16 +64,17 @@ def read_patch(start: RecordedStart, repository: Path | None, committed: Abstrac
 
 
 def sections_by_path(diff: bytes) -> dict[str, bytes]:
-    """Return the sections of a `git diff` by path."""
+    """Split a `git diff` into one section per file, and return the sections by path."""
     return {path: section for section in _SECTION.split(diff) if (path := _path(section))}
 
 
 def _path(section: bytes) -> str | None:
-    """Return the path that the file of a section has after the change; None if the section names no valid path."""
+    """Return the new path of the file in a section of a diff; None if the section names no valid path."""
     if new := _NEW.search(section):
         path = new["path"]
     elif names := _NAMES.search(section):
-        # The line contains the path twice, separated by ` b/`. Matching such a line with a pattern can take hours.
+        # The line contains the path twice, separated by ` b/`. Matching such a line with a regular expression can take
+        # hours.
         text = names["names"]
         path = text[: len(text) // 2 - 1]
         if text != path + b" b/" + path:
@@ -84,7 +85,7 @@ def _path(section: bytes) -> str | None:
 
 
 def _with_committed_secrets(section: bytes, repository: Path | None) -> bytes:
-    """Restore redacted lines in a section from the commit, because git could not apply the section otherwise."""
+    """Restore redacted lines in a section from the commit. Otherwise, git could not apply the section."""
     blob = _BLOB.search(section)
     if REDACTED.encode() not in section or blob is None or repository is None:
         return section

@@ -51,11 +51,12 @@ class Plan:
     start: RecordedStart
     source: CodeSource
     tree: Path
-    """Folder that the code is written to; with `here`, the folder that contains the code."""
+    """Folder to write the code to. With `here`, it is the folder that already contains the code."""
     folder: Path
     """Folder in which the command is started."""
     interpreter: Path
-    """Recorded interpreter, or the current interpreter if the recorded one is missing or not trusted."""
+    """Interpreter of the command. If the recorded interpreter is missing or not trusted, it is the current
+    interpreter."""
     venv: Path | None
     """Virtual environment to create before the command is run, if any."""
     command: list[str]
@@ -67,7 +68,7 @@ class Plan:
     captured_files: list[SourceFile] = field(default_factory=list)
     """Captured files to write because the commit does not contain them."""
     links: dict[Path, Path] = field(default_factory=dict)
-    """Target of each link to create, keyed by the path of the link."""
+    """Links to create: the target of each link, keyed by the path of the link."""
     flags: list[Deviation] = field(default_factory=list)
     """Deviations that the given arguments cause."""
     missing_data: list[str] = field(default_factory=list)
@@ -84,7 +85,7 @@ class Plan:
         return {name: value for name, value in variables.items() if name not in self.unset} | self.variables
 
     def as_recorded(self, text: str) -> str:
-        """Return a string with the original paths instead of paths in the fresh folder."""
+        """Return a string in which the original paths replace the paths in the fresh folder."""
         return text.replace(os.fspath(self.tree), os.fspath(self.start.root))
 
 
@@ -121,7 +122,7 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
     python = interpreter if venv is None else venv / "bin" / "python"
     _refuse_secrets(start, arguments)
     taken = take_variables(start, tree)
-    # If the repeated run stops early, its results do not count. An output folder is not a setting.
+    # The results of a run that stops early do not count. An output folder is not a setting.
     changed = [flag.name for flag in flags if options.steps is None and not data_links.is_output_flag(flag.name)]
     reproduction_of = Reproduction(run.id, run.name, store, tuple(changed))
     step_limit = {} if options.steps is None else {reproduction.STOP_AFTER: str(options.steps)}
@@ -150,7 +151,7 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
 
 
 def _check_fork(run: RecordedRun, store: Path) -> None:
-    """Check that the checkpoint that a fork started from still exists at the same step.
+    """Check that the starting checkpoint of a fork still exists at the same step.
 
     Raises:
         NotFound: The checkpoint is missing or has a different step.
@@ -193,7 +194,7 @@ def is_inside_root(path: str) -> bool:
 
 
 def _fresh_path(path: Path, root: Path, tree: Path) -> Path:
-    """Return the corresponding path in the fresh folder; a path that is not below the root is not changed."""
+    """Return the corresponding path in the fresh folder. A path outside of the root is not changed."""
     return tree / path.relative_to(root) if path.is_relative_to(root) else path
 
 
@@ -304,7 +305,7 @@ def _remarks(start: RecordedStart, source: CodeSource) -> Iterator[str]:
 def _missing_files(
     start: RecordedStart, source: CodeSource, uncommitted: patch.Patch, linked: AbstractSet[Path], tree: Path
 ) -> Iterator[str]:
-    """Yield remarks on code that was not captured, and therefore may differ from the original.
+    """Yield remarks on code that was not captured. Such code may differ from the original.
 
     Raises:
         ConfigError: The uncommitted changes were not captured at all.

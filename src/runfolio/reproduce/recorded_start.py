@@ -1,4 +1,4 @@
-"""First start of a run according to its record. Runs that cannot be started again are rejected."""
+"""Read how a run was first started. A run that cannot be started again is rejected."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedStart:
-    """First start of a run. All attempts of a resumed run are repeated, and a fork starts from its checkpoint."""
+    """First start of a run. A repetition covers all attempts of a resumed run. A fork is repeated from its starting
+    checkpoint."""
 
     run: RecordedRun
     command: tuple[str, ...]
@@ -40,7 +41,7 @@ class RecordedStart:
     folder: Path
     """Folder in which the command was started."""
     root: Path
-    """Base folder for the paths of the code: the repository, or else the script's folder."""
+    """Base folder for the paths of the code. It is the repository, or the script's folder if there is no repository."""
     commit: str | None
     dirty: bool
     remote: str | None
@@ -52,8 +53,8 @@ class RecordedStart:
 
     @property
     def script_name(self) -> str | None:
-        """Path of the script relative to the root, with `/`; None if there is no script, or if it is outside of the
-        root."""
+        """Path of the script relative to the root, with `/`. None if there is no script, or if the script is outside of
+        the root."""
         for path in filter(None, (self.script, self.script and self.script.resolve())):
             if path.is_relative_to(self.root):
                 return path.relative_to(self.root).as_posix()

@@ -1,7 +1,7 @@
 """Recorded environment variables that are set again for the repeated command.
 
 A record may come from another person. Variables can load libraries, start programs and open connections (`LD_PRELOAD`,
-`XLA_FLAGS`, `NCCL_NET_PLUGIN`), so only variables that select how to compute are set again.
+`XLA_FLAGS`, `NCCL_NET_PLUGIN`), so only variables that control the computation are set again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 
 class TakenVariables(NamedTuple):
-    """Changes that are made to the variables of the current shell for the repeated command."""
+    """Changes to the variables of the current shell for the repeated command."""
 
     values: dict[str, str]
     unset: list[str]
@@ -76,7 +76,7 @@ def program_variables(values: Mapping[str, str]) -> dict[str, str]:
 def without_own_threads(
     environment: Environment, before: dict[str, str], after: dict[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the variables of a run and of its reproduction without the number of threads that `take_variables` added.
+    """Return the variables of a run and of its reproduction, without a thread count that `take_variables` added.
 
     Args:
         environment: Recorded environment of the run.
@@ -135,6 +135,6 @@ def _editable_package_folders(start: RecordedStart, tree: Path) -> Iterable[str]
 
 
 def _moved(folder: str, root: Path, tree: Path) -> str:
-    """Return the corresponding path in the fresh folder; a path that is not below the root is not changed."""
+    """Return the corresponding path in the fresh folder. A path outside of the root is not changed."""
     path = Path(folder)
     return os.fspath(tree / path.relative_to(root) if path.is_relative_to(root) else path)

@@ -1,4 +1,4 @@
-"""Execution of a plan after the checkout, and comparison of the repeated run with the original."""
+"""Run the command of a plan after the checkout, and compare the repeated run with the original."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def reproduce_run(
     Args:
         current_deviations: Deviations found before the command is run.
         ignore, steps: As in `verdict.compare_runs`.
-        output: Target of the program's output; None stands for the output of this process.
+        output: Target of the program's output. None means the output of this process.
     Raises:
         ConfigError: The fresh virtual environment cannot be created.
         NotFound: The command opened no run, or there is nothing to compare.

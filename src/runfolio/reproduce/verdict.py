@@ -1,4 +1,4 @@
-"""Comparison of a repeated run with the original: the points of their metrics and the tensors of their checkpoints."""
+"""Compare the metrics and checkpoints of a repeated run with those of the original."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TIME_METRICS = (
     *("time", "time/*", "*/time", "*/time/*", "*_time", "*_times", "*elapsed*", "*duration*", "*throughput*"),
     *("*latency*", "*runtime*", "*speed*", "*fps", "eta", "*/eta", "*memory_mb*", "*memory_gb*", "predict_ms"),
 )
-"""Patterns of metrics that measure time, speed or load, which always differ."""
+"""Patterns of metrics that measure time, speed or load. Such metrics always differ."""
 
 
 class Tolerance(NamedTuple):
@@ -61,7 +61,7 @@ class ValueGap:
 class Verdict:
     word: VerdictWord
     first: ValueGap | None
-    """First difference; if the verdict is `parts`, the first difference beyond the tolerance."""
+    """First difference. If the verdict is `parts`, it is the first difference beyond the tolerance."""
     largest: ValueGap | None
     """Largest difference; None if all points are bit-equal."""
     points: int
@@ -123,7 +123,7 @@ def compare_runs(
 ) -> Verdict:
     """Compare a repeated run with its original.
 
-    Points are compared in logging order, without the points that a later attempt abandoned. NaN equals NaN, and -0
+    Points are compared in logging order. Points that a later attempt abandoned are left out. NaN equals NaN, and -0
     differs from 0.
 
     Args:
@@ -208,7 +208,7 @@ def _curve(run: RecordedRun, name: str) -> _CurvePoints:
 
 
 def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
-    """Return the time at which the original first logged a step after `steps`; infinity if the original never did."""
+    """Return the time at which the original first logged a step after `steps`. Infinity means that it never did."""
     later = [
         curve.times[curve.steps > steps].min()
         for name, curve in curves.items()
@@ -218,7 +218,8 @@ def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
 
 
 def _points_until(curve: _CurvePoints, moment: float, after: _CurvePoints, *, prefix: bool) -> _CurvePoints:
-    """Return the points before `moment`. With `prefix`, return as many of the first points as `after` has."""
+    """Return the points before `moment`. With `prefix`, return the first points, at most as many as `after`
+    contains."""
     count = min(len(after.steps), len(curve.steps)) if prefix else int((curve.times < moment).sum())
     return _CurvePoints(curve.steps[:count], curve.times[:count], curve.values[:count])
 
@@ -229,7 +230,7 @@ def _compare_metric(
     """Compare one metric.
 
     Args:
-        open_end: Accept additional points in the repeated run, because the original was cut short.
+        open_end: Whether to accept additional points in the repeated run, because the original was cut short.
     """
     shared = min(len(before.steps), len(after.steps))
     old, new = before.values[:shared], after.values[:shared]
@@ -264,7 +265,7 @@ def _compare_metric(
 
 
 def _tensor_comparison(weights_compared: weights.WeightComparison) -> _Comparison:
-    """Return the comparison result of the checkpoints, which count as later than all points."""
+    """Return the result for the checkpoints. Their differences count as later than all points."""
     first, beyond = (
         None if gap is None else (math.inf, ValueGap(gap.name, gap.step, gap.before, gap.after))
         for gap in (weights_compared.first, weights_compared.first_beyond)

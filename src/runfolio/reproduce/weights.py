@@ -1,4 +1,4 @@
-"""Comparison of the tensors in two runs' last and best checkpoints."""
+"""Compare the tensors in the `last` and `best` checkpoints of two runs."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def compare_weights(
     """Compare the tensors of `last` and `best` bit by bit, if both runs have intact checkpoints at the same step.
 
     Args:
-        to_the_end: True if the repeated run was not limited in steps. In this case, a checkpoint at a different step is
-            reported in the remarks.
+        to_the_end: True if the repeated run had no step limit. In this case, a remark reports a checkpoint at a
+            different step.
     """
     comparison = WeightComparison()
     for name in (LAST, BEST):

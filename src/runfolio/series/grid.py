@@ -32,10 +32,11 @@ class PlannedRun:
 def expand(series: Series, settings: type[Settings]) -> list[PlannedRun]:
     """Check the settings of a series and return its runs.
 
-    The values are in the order of the file, and the first key of the grid changes slowest.
+    The runs follow the order of the file. The first key of the grid changes slowest.
 
     Raises:
-        ConfigError: The target's settings do not allow a key or value; the message names its line in the file, if any.
+        ConfigError: The target's settings do not allow a key or value. If it comes from a file, the message names the
+            line.
     """
     fields = {field.key: field for field in fields_of(settings)}
     constant = {key: _convert_values(key, entry, [entry.value], fields)[0] for key, entry in series.settings.items()}

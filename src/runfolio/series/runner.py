@@ -1,4 +1,4 @@
-"""Execution of a series: its runs are trained one after another in this process."""
+"""Train the runs of a series one after another in this process."""
 
 from __future__ import annotations
 
@@ -123,7 +123,8 @@ def execute(
 
 
 def _conclude(report: SeriesReport, target: Target, *, store: Path | None, progress: Progress) -> None:
-    """Call the target's `conclude` with the completed runs, unless runs are pending or only one run is repeated."""
+    """Call the target's `conclude` with the completed runs, unless runs are pending or this process repeats a single
+    run."""
     conclude = getattr(target, "conclude", None)
     completed = {outcome.folder: outcome.plan.settings for outcome in report.completed if outcome.folder}
     if conclude is None or not (report.is_settled and completed) or reproduction.requested_reproduction() is not None:
@@ -132,7 +133,7 @@ def _conclude(report: SeriesReport, target: Target, *, store: Path | None, progr
         conclude(completed, store=store, progress=progress)
     except KeyboardInterrupt:
         report.interrupted = True
-    except Exception as error:  # the trained runs are valid without the conclusion
+    except Exception as error:  # a failed `conclude` does not invalidate the trained runs
         report.conclude_error = _reason(error)
 
 
@@ -159,7 +160,7 @@ def _run_once(
     store: Path | None,
     progress: Progress,
 ) -> SeriesRunOutcome:
-    """Skip a run if it is finished or another process trains it, resume it if it has a checkpoint, or else start it."""
+    """Start a run, or resume it if it has a checkpoint. Skip it if it is finished or another process trains it."""
     is_repeated = reproduction.requested_reproduction() is not None
     earlier = [] if is_repeated else stored_runs.with_fingerprint(plan.fingerprint)
     if finished := next((run for run in earlier if run.state == "finished"), None):

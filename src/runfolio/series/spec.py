@@ -1,4 +1,4 @@
-"""Definition of a series in a YAML file, by flags with several values, or both. Flags override the file.
+"""Definition of a series in a YAML file, in flags with several values, or in both. Flags override the file.
 
 series: digits
 target: my_project.training:target     # optional
@@ -36,7 +36,7 @@ class Series:
     """List of values for each key that varies between the runs."""
 
     def with_flags(self, flags: Mapping[str, Sequence[str]]) -> Series:
-        """Return a copy of the series with the values of flags instead of earlier values.
+        """Return a copy of the series in which the values of flags replace earlier values.
 
         A flag with one value becomes a setting of all runs, and a flag with several values becomes a key of the grid.
         """
@@ -87,7 +87,7 @@ def read_series(path: Path, *, default_target: str) -> Series:
     """Read the definition of a series. The default name of the series is the file name without its suffix.
 
     Raises:
-        ConfigError: The file does not have the form described above; the message contains the line.
+        ConfigError: The file does not have the form shown at the top of this module. The message names the line.
     """
     content = read_yaml(path)
     for key, entry in content.items():
@@ -117,7 +117,7 @@ def _text(content: Mapping[str, LocatedValue], key: str, default: str) -> Locate
 
 
 def _section(content: Mapping[str, LocatedValue], name: str) -> dict[str, LocatedValue]:
-    """Return the entries of a section, with `-` instead of `_` in their keys."""
+    """Return the entries of `settings` or `grid`, with `-` instead of `_` in their keys."""
     section = content.get(name, LocatedValue({}, ""))
     if section.value is None:
         return {}

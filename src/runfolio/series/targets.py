@@ -28,9 +28,9 @@ class Target(Protocol):
     A target may also have a method `check(settings, *, store)`. This method is called for each run before the first run
     starts. It raises a RunfolioError if the run is impossible, for example because a device is missing.
 
-    A target may also have a method `conclude(runs, *, store, progress)`, which does work that only the best run needs,
-    such as a test. This method is called once after all runs have ended, unless the series was interrupted or another
-    process trains one of its runs. `runs` maps the folders of the finished runs to their settings.
+    A target may also have a method `conclude(runs, *, store, progress)` for work that only the best run needs, such as
+    a test. This method is called once after all runs have ended, unless the series was interrupted or another process
+    trains one of its runs. `runs` maps the folders of the finished runs to their settings.
     """
 
     @property

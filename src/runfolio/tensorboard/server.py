@@ -24,7 +24,7 @@ def serve(log_dir: Path, host: str, port: int | None, on_address: Callable[[str]
         port: Port of the server. Default: the first free port, starting at 6006.
         on_address: Function that is called with the server's address once the server listens.
     Raises:
-        StoreError: TensorBoard did not start; the message gives the reason.
+        StoreError: TensorBoard did not start. The message gives the reason.
     """
     command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", "--logdir", str(log_dir), "--host", host]
     if port is not None:

@@ -40,7 +40,8 @@ def create_writer(
     store: str | os.PathLike[str] | None = None,
     config: Any = None,
 ) -> SummaryWriter:
-    """Start a run named `model` or `model-extra` that has a TensorBoard event file, and return a SummaryWriter for it.
+    """Start a run named `model` or `model-extra`, and return a SummaryWriter for it. The run has a TensorBoard event
+    file.
 
     Raises:
         RunfolioError: For the same reasons as `runfolio.init`.
@@ -55,7 +56,7 @@ class SummaryWriter:
     Arguments have the same names, order and meaning as in torch. If no step is given, each tag counts its own steps.
     Histograms always have 64 bins of equal width. `new_style` and `double_precision` have no effect, since the record
     always stores float64. Tensors, embeddings and precision-recall curves become artifacts. Values that cannot be
-    recorded are reported once and counted, as `Run` does.
+    recorded are reported once and counted, as by `Run`.
     """
 
     def __init__(self, run: Run) -> None:
@@ -281,7 +282,8 @@ class SummaryWriter:
         fps: float = 4,
         walltime: float | None = None,
     ) -> None:
-        """Record videos [N, frames, channels, height, width] as one video with eight of them per row."""
+        """Record videos [N, frames, channels, height, width] as one video, which is a grid with eight videos per
+        row."""
         copied, rate = media_content.own_copy(vid_tensor), video.frame_rate(fps)
         self._add(
             "video",
@@ -389,7 +391,8 @@ class SummaryWriter:
         self.run.flush()
 
     def close(self) -> None:
-        """End the run. Later calls open it again, as with SummaryWriter, since many scripts close it in each epoch."""
+        """End the run. Later calls of other methods open the run again, because many scripts close their writer in each
+        epoch."""
         self.run.finish()
         self._closed = True
 

@@ -17,7 +17,7 @@ _is_ambiguity_logged = False
 
 
 def current() -> Run:
-    """Return the open run that this thread or asyncio task opened last, or else the only open run.
+    """Return the open run that this thread or asyncio task opened last. If there is none, return the only open run.
 
     Raises:
         ConfigError: No run is open, or several runs are open and none of them belongs to this thread or task.

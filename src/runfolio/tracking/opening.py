@@ -210,7 +210,8 @@ def open_run(
 
 
 def _end_unattended_runs(joined_id: str | None) -> None:
-    """End the open runs of this thread or task that are not in a `with` block. Only the first end is logged.
+    """End the open runs of this thread or task that are not in a `with` block. Only the first run that is ended in this
+    way is logged.
 
     Args:
         joined_id: Id of the run that this process joins. That run stays open.
@@ -282,7 +283,7 @@ def open_earlier(
     that attempt.
 
     Args:
-        checkpoint: Name of the checkpoint to continue from. None keeps every point.
+        checkpoint: Name of the checkpoint to continue from. If None, the run continues after its last point.
         step: Continue after this step instead of from a checkpoint.
         force: Take over the run from a process that still writes to it.
         purpose: See `Attempt.purpose`.

@@ -226,7 +226,8 @@ class Recorder:
             announcements.print_end(self.folder, self.document)
 
     def reset_after_fork(self) -> None:
-        """Reset this recorder in a forked child, which joins the run as a separate process when it logs its first item.
+        """Reset this recorder in a forked child. The child joins the run as a separate process when it logs its first
+        item.
 
         The parent's queue is not touched, because only the parent writes the items in it.
         """

@@ -33,8 +33,8 @@ def resume(
     Args:
         run: Run to continue: its id, the start of its id, its name, its folder, or a `Run` or `RecordedRun`.
         checkpoint: Name of the checkpoint to continue from. Points logged after the checkpoint was saved become an
-            abandoned branch. If `last` is damaged, the newest intact checkpoint is used instead. None keeps every point
-            and continues after the last point.
+            abandoned branch. If `last` is damaged, the newest intact checkpoint is used instead. If None, the run keeps
+            every point and continues after the last point.
         step: Continue after this step instead of from a checkpoint; -1 continues from the beginning.
         force: Take over the run from a process that still writes to it. That process stops recording.
         purpose: "test" if this attempt does not train. Such an attempt does not count as a continuation of training.

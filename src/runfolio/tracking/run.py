@@ -165,7 +165,8 @@ class Run:
             metric: A name, or a pattern such as `val/*`. If several patterns match a metric, the pattern defined last
                 applies.
             x: Name of another metric, "step", or "time" (since the start, without pauses). The value of another metric
-                comes from the same log call, or else from the last earlier call that contains the metric.
+                comes from the same log call. If that call does not contain the metric, the value comes from the last
+                earlier call with the metric.
         Raises:
             ConfigError: Only with `init(strict=True)`: an argument is not a valid metric name, or more than 1,000
                 patterns are defined.
@@ -239,10 +240,10 @@ class Run:
         """Record a video.
 
         Args:
-            frames: An array or tensor [frames, channels, height, width], [frames, height, width, channels] or [frames,
-                height, width], with values as in `log_image`, or a list of images of the same size. The frames are
-                stored as an animated WebP. Alternatively, an MP4, WebM, WebP or GIF file as a path, a binary file
-                object or bytes, which is stored unchanged.
+            frames: A list of images of the same size; or an array or tensor with values as in `log_image`, of shape
+                [frames, channels, height, width], [frames, height, width, channels] or [frames, height, width]. The
+                frames are stored as an animated WebP. Alternatively, an MP4, WebM, WebP or GIF file as a path, a binary
+                file object or bytes, which is stored unchanged.
             fps: Frames per second of an array or list.
         """
         from runfolio.tracking.media import video as video_content

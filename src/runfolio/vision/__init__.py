@@ -1,6 +1,6 @@
 """Tracked image classification: data, models, training and prediction.
 
-Importing this package is cheap, because torch is imported only by the first call that needs it.
+Importing this package is fast, because torch is imported only by the first call that needs it.
 
     from runfolio.vision import TrainSettings, run_experiment
     folder = run_experiment(TrainSettings(model="tinyvgg", epochs=5))
@@ -72,7 +72,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Experiment:
-    """Object that a series loads as its target `runfolio.vision:experiment`."""
+    """Target of a series, named `runfolio.vision:experiment`."""
 
     settings = TrainSettings
 

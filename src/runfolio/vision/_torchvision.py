@@ -21,7 +21,8 @@ _SCHEMAS = {
 
 
 def _declare_missing_operators() -> torch.library.Library | None:
-    """Declare missing operators. Return the library that keeps the declarations alive, or None if none is missing."""
+    """Declare missing operators. Return the library that keeps the declarations alive, or None if no operator is
+    missing."""
     if "torchvision" in sys.modules or _extension_loads():
         return None
     missing = [schema for name, schema in _SCHEMAS.items() if not hasattr(torch.ops.torchvision, name)]
@@ -51,7 +52,7 @@ def _extension_loads() -> bool:
 
 _declarations = _declare_missing_operators()
 
-from torchvision import datasets, models, transforms  # noqa: E402 - the declarations must come first
+from torchvision import datasets, models, transforms  # noqa: E402 - the operators must be declared first
 from torchvision.transforms import v2  # noqa: E402
 
 __all__ = ["datasets", "models", "transforms", "v2"]

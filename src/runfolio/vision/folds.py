@@ -8,7 +8,7 @@ from runfolio.errors import ConfigError
 
 
 class Fold(NamedTuple):
-    """Fold of a cross-validation. This fold is used for validation, and the other folds are used for training."""
+    """Fold that is used for validation in a cross-validation. The other folds are used for training."""
 
     number: int
     """Number of the fold, counted from 1."""

@@ -36,8 +36,8 @@ Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 _checked: WeakKeyDictionary[Weights, set[tuple[ModelSpec, tuple[str, ...]]]] = WeakKeyDictionary()
-"""Networks and classes that are known to fit each set of weights, so that the second preparation of a run skips the
-check."""
+"""Networks and classes that fit each set of weights, as found by earlier checks. The second preparation of a run skips
+the check."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +55,12 @@ class Preparation:
     transform: ImageTransform
     spec: ModelSpec
     weights: Weights | None
-    """Initial weights; None: random weights, or the weights of the checkpoint if a run is continued."""
+    """Initial weights. None: random weights, or the weights of the checkpoint if a run is continued."""
     device: str
 
     @property
     def chosen_by(self) -> str:
-        """Metric whose highest value marks the best epoch."""
+        """Metric that has its highest value in the best epoch."""
         return "val/acc" if len(self.val) else "train/acc"
 
     def listing(self, part: Part) -> Listing:
@@ -119,16 +119,15 @@ def prepare(
 
     Args:
         store: Store of the run that `weights` names.
-        description: Classifier of a run to continue. It determines the network and the transform, and no initial
-            weights are loaded.
+        description: Classifier of a run to continue. It determines the network and the transform. If given, initial
+            weights are not loaded.
         progress: Progress display for downloads and for reading many images.
 
     Raises:
         NotFound: The data, model or weights are unknown; the message lists similar names.
         DamagedFile: The weights cannot be read or do not fit, or an image cannot be read.
         DownloadFailed: The data could not be downloaded.
-        ConfigError: The device is missing, does not support the precision or cannot compile; or the data cannot be
-            split as requested; or the images do not fit the network.
+        ConfigError: The settings do not work with this machine, the data or the network. The message names the problem.
     """
     check_model_name(settings.model)
     device = _device(settings)
@@ -189,7 +188,8 @@ def _spec(settings: TrainSettings, source: ImageSource, transform: ImageTransfor
 
 
 def _transform(settings: TrainSettings, source: ImageSource, weights: Weights | None) -> ImageTransform:
-    """Return the transform of the weights if it is known, else the transform of the data, modified by the settings."""
+    """Return the transform of the weights if it is known, or else the transform of the data. The settings modify the
+    transform."""
     weights_transform = weights.transform if weights else None
     transform = replace(weights_transform or ImageTransform.for_source(source), value_range=source.value_range)
     if weights_transform is None and (published := published_transform(settings.model)):

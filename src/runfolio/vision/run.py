@@ -1,5 +1,5 @@
-"""One tracked training run, from its settings to its results. This module uses the public class `Run`, as any script
-does."""
+"""One tracked training run, from its settings to its results. This module uses the public class `Run`, like any user
+script."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run_experiment(
     """Train one classifier as one tracked run, and return the folder of the run.
 
     Args:
-        settings: Settings of a new run. They are ignored if `resume` or `fork` is given, since a resumed run uses its
+        settings: Settings of a new run. They are ignored if `resume` or `fork` is given. A resumed run uses its
             recorded settings, and a fork has its own settings.
         store: Folder of the store.
         experiment: Name of the experiment. Default: a short name of the data, such as `digits`.
@@ -85,7 +85,7 @@ def run_experiment(
         return _fork(fork, store, experiment, name, progress, changed_data=changed_data)
     if settings is None:
         raise ConfigError("nothing to train: give settings, or a run to resume or fork")
-    # A single run is checked before it is created. In a series, a run that fails the check is recorded as well.
+    # A single run is checked before it is created. In a series, runs that fail the check are recorded, too.
     preparation, reason = None, None
     if not series or settings.batch_size == AUTO:
         preparation = prepare(settings, store=store, progress=progress)
@@ -187,7 +187,7 @@ def _report_changes(run: Run, changes: str | None, progress: Progress | None) ->
 
 
 def _last_checkpoint(recorded: RecordedRun) -> Checkpoint | None:
-    """Return the checkpoint that the run resumes from; `runfolio.resume` logs a warning if the last checkpoint is
+    """Return the checkpoint from which the run resumes. `runfolio.resume` logs a warning if the last checkpoint is
     damaged.
 
     Raises:
@@ -250,12 +250,12 @@ def _train(
 ) -> None:
     """Train until the last epoch or early stopping, and record the results of the best epoch.
 
-    `run.checkpoint` is called after each step, each evaluated batch and each epoch, and saves if a checkpoint is due. A
-    run resumed in the middle of an epoch continues after its last step. An interrupted validation starts again.
+    `run.checkpoint` is called after each step, each evaluated batch and each epoch. It saves a checkpoint if one is
+    due. A run resumed in the middle of an epoch continues after its last step. An interrupted validation starts again.
     """
     settings, meta, chosen_by = preparation.settings, preparation.meta, preparation.chosen_by
     notices = Notices(run, progress)
-    # Seed again, so that the initial weights do not depend on the random numbers that the preparation has drawn.
+    # Seed again. The initial weights must not depend on the random numbers that the preparation has drawn.
     runfolio.seed_everything(settings.seed, deterministic=settings.deterministic)
     state = TrainState(preparation)
     inputs = InputPipeline(preparation)

@@ -1,4 +1,5 @@
-"""Records of a training run in addition to its metrics: network and data at the start, results at the end."""
+"""Records of a training run in addition to its metrics. They describe network and data at the start, and results at the
+end."""
 
 from __future__ import annotations
 
@@ -82,9 +83,9 @@ def record_results(
 
 
 def _restore_best(run: Run, state: TrainState, notices: Notices) -> tuple[int, dict[str, float]]:
-    """Load the best weights, and return the number and the metrics of their epoch.
+    """Load the best weights, and return the number and the metrics of the best epoch.
 
-    If the checkpoint cannot be read, the last epoch is used, so that a failed save does not lose the results.
+    If the best checkpoint cannot be read, the last epoch is used. A failed save then does not lose the results.
     """
     try:
         best = run.restore(BEST, model=state.predicting)

@@ -1,7 +1,7 @@
-"""Settings of a training run, as one typed class for Python, YAML files and the flags of `train`.
+"""Settings of a training run. Python, YAML files and the flags of `train` use the same typed class.
 
-`TrainSettings` is flat, like flags, YAML files and records, and inherits from one class per topic. A function that
-needs the settings of only one topic declares that class as the type of its parameter.
+`TrainSettings` is flat, like flags, YAML files and records. It inherits from one class per topic. A function that needs
+the settings of only one topic declares that class as the type of its parameter.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from runfolio.vision.folds import Fold
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"
 AUTO = "auto"
-"""Value of `batch_size` for which the batch size is measured and chosen before training."""
+"""Value of `batch_size`. With this value, the batch size is measured and chosen before training."""
 LOADER = "vision"
 """Name of the loader for the checkpoints of these runs in the entry point group `runfolio.loaders`."""
 RANGE_TEST = "lr_finder"
-"""Key that the config of a learning rate range test has in addition to the settings."""
+"""Additional key in the config of a learning rate range test."""
 _UNNAMED_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})
-"""Settings that `name_in_series` does not add, because `run_name` contains them or they only distinguish
+"""Settings that `name_in_series` does not add. `run_name` already contains them, or they only distinguish
 repetitions."""
 _NAME_LENGTH = 80
 
@@ -43,7 +43,8 @@ class DataConfig(Settings):
     )
     test_data: str | None = setting(
         None,
-        "Data set that provides the test images, to compare runs trained on different data; none: the same as --data.",
+        "Data set with the test images, for comparing runs that are trained on different data. If none, the test "
+        "images come from --data.",
         group=_DATA,
     )
     skip_bad_images: bool = setting(
@@ -58,8 +59,8 @@ class DataConfig(Settings):
     )
     val_fraction: float | None = setting(
         None,
-        "Fraction of the training images used for validation, which chooses the best epoch. 0: train on all images; "
-        "none: the validation folder of the data if there is one, else 0.2.",
+        "Fraction of the training images used for validation, which determines the best epoch. 0 trains on all "
+        "images. none uses the validation folder of the data. Without such a folder, the fraction is 0.2.",
         group=_DATA,
         at_least=0,
         below=1,
@@ -72,31 +73,31 @@ class DataConfig(Settings):
     )
     batch_size: int | str = setting(
         32,
-        "Images per batch; auto measures powers of two before training and chooses the largest that fits on a GPU, or "
-        "the fastest on a CPU.",
+        "Images per batch. auto measures powers of two before training. On a GPU, it chooses the largest size that "
+        "fits. On a CPU, it chooses the fastest size.",
         group=COMMON,
         at_least=1,
         words=(AUTO,),
     )
     workers: int | None = setting(
         None,
-        "Number of worker processes that load images; none: depends on the number of cores, 0: load in the training "
-        "process. The results do not depend on this setting.",
+        "Number of worker processes that load images. If none, the number depends on the number of cores. With 0, the "
+        "training process loads the images. The results do not depend on this setting.",
         group=_DATA,
         at_least=0,
     )
     image_size: int | None = setting(
         None,
-        "Height and width of all images in pixels; none: the size that the pretrained weights expect, else that of "
-        "the data.",
+        "Height and width of all images in pixels. If none, the pretrained weights determine the size. Without such "
+        "weights, the data determines it.",
         group=_DATA,
         at_least=4,
         at_most=MAX_SIDE,
     )
     normalize: str = setting(
         "auto",
-        "Mean and standard deviation for normalising pixels; auto: those of the pretrained weights, else those of the "
-        "data.",
+        "Mean and standard deviation for normalising pixels. auto uses those of the pretrained weights. Without such "
+        "weights, it uses those of the data.",
         group=_DATA,
         choices=("auto", "imagenet", "data", "none"),
     )
@@ -108,15 +109,16 @@ class DataConfig(Settings):
     )
     mixup: float = setting(
         0.0,
-        "Strength of mixup, which blends each training image and its label with a different image and label; 0.2 is "
-        "common, 0: off.",
+        "Strength of mixup, which blends each training image and its label with a different image and label. 0.2 is "
+        "common. 0 turns mixup off.",
         group=_DATA,
         at_least=0,
     )
     cutmix: float = setting(
         0.0,
         "Strength of CutMix, which pastes a rectangle of a different image into each training image and mixes the "
-        "labels; 1 is common, 0: off. If mixup is also on, one of the two is chosen at random for each batch.",
+        "labels. 1 is common. 0 turns CutMix off. If mixup is also on, one of the two is chosen at random for each "
+        "batch.",
         group=_DATA,
         at_least=0,
     )
@@ -175,28 +177,29 @@ class ModelConfig(Settings):
     )
     dropout: float | None = setting(
         None,
-        "Dropout probability before the last layer; none: the probability that the architecture defines.",
+        "Dropout probability before the last layer. If none, the architecture determines the probability.",
         group=_MODEL,
         at_least=0,
         below=1,
     )
     weights: str | None = setting(
         None,
-        "Initial weights: DEFAULT (published weights, downloaded), a file (.safetensors, .pth), or a run; none: "
-        "random weights.",
+        "Initial weights: DEFAULT (published weights, downloaded), a file (.safetensors, .pth), or a run. If none, "
+        "the weights are random.",
         group=COMMON,
     )
     freeze_backbone: bool = setting(False, "Train only the last layer; the other weights do not change.", group=COMMON)
     unfreeze_after: int | None = setting(
         None,
-        "With freeze-backbone: number of epochs after which the backbone is trained as well; none: never.",
+        "With freeze-backbone: number of epochs after which the backbone is trained as well. If none, the backbone is "
+        "never trained.",
         group=_MODEL,
         at_least=1,
     )
     cache: bool = setting(
         True,
-        "Use a disk cache for later epochs and runs: of the features of a frozen backbone if images are not augmented, "
-        "else of decoded and resized pixels.",
+        "Use a disk cache for later epochs and runs. It contains the features of a frozen backbone if images are not "
+        "augmented, and decoded and resized pixels otherwise.",
         group=_MODEL,
     )
     cached_views: int = setting(
@@ -229,8 +232,8 @@ class OptimConfig(Settings):
     lr: float = setting(3e-3, "Learning rate; the highest rate of a schedule.", group=COMMON, above=0)
     layer_decay: float | None = setting(
         None,
-        "Learning rate of each backbone stage, divided by that of the next stage; the head uses lr. 1: the same rate "
-        "for all; none: 0.5 with unfreeze-after, else 1.",
+        "Ratio of the learning rate of each backbone stage to that of the next stage. The head uses lr. With 1, all "
+        "stages have the same rate. If none, the ratio is 0.5 with unfreeze-after, and 1 otherwise.",
         group=_OPTIMISATION,
         above=0,
         at_most=1,
@@ -246,14 +249,14 @@ class OptimConfig(Settings):
     )
     clip: float | None = setting(
         None,
-        "Maximum gradient norm per step; larger gradients are scaled down. 1 is common; none: no limit.",
+        "Maximum gradient norm per step. Larger gradients are scaled down. 1 is common. If none, there is no limit.",
         group=_OPTIMISATION,
         above=0,
     )
     ema: float | None = setting(
         None,
         "Decay per step of a moving average of the weights, which is used to validate, test and predict. 0.99 "
-        "averages about 100 steps, 0.999 about 1,000; none: no average.",
+        "averages about 100 steps, and 0.999 about 1,000. If none, there is no average.",
         group=_OPTIMISATION,
         above=0,
         below=1,
@@ -289,7 +292,7 @@ class ScheduleConfig(Settings):
     )
     warmup_epochs: float = setting(
         0.0,
-        "Number of epochs, which may be fractional, in which the learning rate rises from almost 0.",
+        "Number of epochs in which the learning rate rises from almost 0. It may be fractional.",
         group=_SCHEDULE,
         at_least=0,
     )
@@ -301,7 +304,7 @@ class ScheduleConfig(Settings):
     )
     gamma: float = setting(
         0.1,
-        "Factor that the step schedule multiplies the learning rate by at each reduction.",
+        "Factor by which the step schedule multiplies the learning rate at each reduction.",
         group=_SCHEDULE,
         above=0,
         at_most=1,
@@ -309,7 +312,8 @@ class ScheduleConfig(Settings):
     epochs: int = setting(5, "Number of passes over the training images.", group=COMMON, at_least=1)
     patience: int | None = setting(
         None,
-        "Number of epochs without a better validation accuracy after which training stops; none: train all epochs.",
+        "Number of epochs without a better validation accuracy after which training stops. If none, all epochs are "
+        "trained.",
         group=_RUN,
         at_least=1,
     )
@@ -335,11 +339,11 @@ class ComputeConfig(Settings):
     )
     deterministic: bool = setting(
         False,
-        "Use only deterministic algorithms, so that repeated runs are bit-identical; slower on a GPU.",
+        "Use only deterministic algorithms, so that repeated runs are bit-identical. This is slower on a GPU.",
         group=_RUN,
     )
     device: str = setting(
-        "auto", "Device to train on; auto: a GPU if there is one.", group=_RUN, choices=("auto", "cpu", "cuda")
+        "auto", "Device to train on. auto selects a GPU if there is one.", group=_RUN, choices=("auto", "cpu", "cuda")
     )
     precision: str = setting(
         "32",
@@ -362,15 +366,15 @@ class TrackingConfig(Settings):
 
     test_at: str = setting(
         "chosen",
-        "When to test. chosen: at the end of a run, but in a series only the run that validation chose, with all its "
-        "seeds and folds; end: at the end of each run; epoch: also after each epoch.",
+        "When to test. end: at the end of each run. epoch: also after each epoch. chosen: at the end of a run, but in "
+        "a series only the run with the best validation result, with all its seeds and folds.",
         group=_RUN,
         choices=("chosen", "end", "epoch"),
     )
     watch: int = setting(
         100,
-        "Number of optimizer steps between two records of norms and histograms of gradients and weights, with the "
-        "origin of the first NaN; 0: off.",
+        "Number of optimizer steps between two records of gradients and weights. A record contains norms, histograms "
+        "and the origin of the first NaN. 0 turns the records off.",
         group=_RUN,
         at_least=0,
     )
@@ -389,27 +393,28 @@ class CheckpointConfig(Settings):
 
     checkpoint_minutes: float = setting(
         10.0,
-        "Number of minutes between two checkpoints, which are also saved at the end of each epoch and on SIGTERM.",
+        "Number of minutes between two checkpoints. Checkpoints are also saved at the end of each epoch and on "
+        "SIGTERM.",
         group=_CHECKPOINTS,
         above=0,
     )
     checkpoint_steps: int | None = setting(
         None,
-        "Number of optimizer steps between two checkpoints; none: steps do not trigger checkpoints.",
+        "Number of optimizer steps between two checkpoints. If none, steps do not trigger checkpoints.",
         group=_CHECKPOINTS,
         at_least=1,
     )
     keep_best: int = setting(1, "Number of best epochs whose checkpoints are kept.", group=_CHECKPOINTS, at_least=1)
     keep_every: int | None = setting(
         None,
-        "Number of steps between two checkpoints that are kept permanently; none: no such checkpoints.",
+        "Number of steps between two checkpoints that are kept permanently. If none, there are no such checkpoints.",
         group=_CHECKPOINTS,
         at_least=1,
     )
     checkpoint_budget: float | None = setting(
         None,
-        "Maximum total size of the run's checkpoints, in megabytes; the oldest ones kept by keep-every are removed "
-        "first. none: no limit.",
+        "Maximum total size of the run's checkpoints, in megabytes. The oldest checkpoints kept by keep-every are "
+        "removed first. If none, there is no limit.",
         group=_CHECKPOINTS,
         above=0,
     )
@@ -455,7 +460,7 @@ class TrainSettings(
             )
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that distinguish training runs.
+        """Return the settings that distinguish one training run from another.
 
         The values `chosen` and `end` of `test_at` count as equal, since both lead to the same training.
         """
@@ -463,7 +468,7 @@ class TrainSettings(
 
     @property
     def rate_decay(self) -> float:
-        """Value of `layer_decay`; by default 0.5 if the backbone is unfrozen during training, else 1."""
+        """Value of `layer_decay`. The default is 0.5 if the backbone is unfrozen during training, and 1 otherwise."""
         if self.layer_decay is not None:
             return self.layer_decay
         return 1.0 if self.unfreeze_after is None else 0.5

@@ -28,22 +28,22 @@ class AppendFile:
     def is_lost(self) -> bool:
         """Return whether the file can no longer be used.
 
-        This is the case if the file was deleted while it was open, because its data is lost when it is closed. It is
-        also the case if creating the file failed, but a file with this name now exists. A network disk may have created
-        the file without a response.
+        A file that was deleted while it was open is lost, because its data disappears when the file is closed. A file
+        is also lost if its creation failed, but a file with this name now exists. A network disk may have created the
+        file without sending a response.
         """
         if self._descriptor is None:
             return self.path.exists()
         try:
             return os.fstat(self._descriptor).st_nlink == 0
         except OSError as error:
-            return error.errno == errno.ESTALE  # a network disk reports this for a file that another machine deleted
+            return error.errno == errno.ESTALE  # a network disk reports this error if another machine deleted the file
 
     def write(self, data: bytes = b"") -> None:
         """Append `data` after the pending bytes.
 
         Raises:
-            OSError: The data could not be written completely; the rest stays pending for the next call.
+            OSError: The data could not be written completely. The remaining bytes stay pending for the next call.
         """
         self._waiting += data
         if self._descriptor is None:

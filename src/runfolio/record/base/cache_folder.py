@@ -1,4 +1,4 @@
-"""Cache folder and its entries, which contain data that can be computed or downloaded again.
+"""Cache folder and its entries. The data of the entries can be computed or downloaded again.
 
 The spool is an exception: it contains points that must be moved into their runs (`spool.py`).
 """
@@ -17,8 +17,8 @@ INDEX, SPOOL = "index", "spool"
 
 
 def cache_folder() -> Path | None:
-    """Return `$RUNFOLIO_CACHE`, else `$XDG_CACHE_HOME/runfolio`, else `~/.cache/runfolio`; None if there is no home
-    folder."""
+    """Return `$RUNFOLIO_CACHE`, or else `$XDG_CACHE_HOME/runfolio`, or else `~/.cache/runfolio`. Return None if neither
+    variable is set and the user has no home folder."""
     if own := os.environ.get("RUNFOLIO_CACHE"):
         return expand_home(own).absolute()
     if shared := os.environ.get("XDG_CACHE_HOME"):
@@ -81,7 +81,7 @@ class CacheEntry:
 
 
 def cache_entries(kind: Kind) -> list[CacheEntry]:
-    """Return all entries of one kind; entries that disappear in the meantime or cannot be read are skipped."""
+    """Return all entries of one kind. Entries that disappear in the meantime or cannot be read are skipped."""
     cache = cache_folder()
     paths = sorted(cache.glob(kind.pattern)) if cache else []
     if kind.name == INDEX:

@@ -1,4 +1,4 @@
-"""Clock for points, durations and heartbeats that is not affected by changes of the system clock."""
+"""Clock for points, durations and heartbeats. Changes of the system clock do not affect it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if hasattr(time, "CLOCK_BOOTTIME"):
     steady: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 else:
     steady = time.monotonic
-"""Function that returns the seconds since a starting point that all processes of the machine share. If the system
-supports this, the seconds include the time for which the machine was asleep."""
+"""Function that returns the seconds since a fixed moment. All processes of the machine share this moment. If the system
+supports it, the seconds include the time during which the machine was asleep."""
 
 
 class Clock:
@@ -35,5 +35,6 @@ class Clock:
         return datetime.fromtimestamp(self.now() if at is None else at, UTC)
 
     def elapsed_s(self, at: float | None = None) -> float:
-        """Return the seconds from the creation of this clock to `at` (default: the current time); never negative."""
+        """Return the seconds from the creation of this clock to `at` (default: the current time). The result is never
+        negative."""
         return max(0.0, (self.now() if at is None else at) - self.offset - self._started_s)

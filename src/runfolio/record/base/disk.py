@@ -1,4 +1,4 @@
-"""Detection of network disks, and disk space reserved for the end of a run."""
+"""Functions that detect network disks, and functions that reserve disk space for the end of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _LOCAL = frozenset(
 
 
 def is_local(folder: Path) -> bool:
-    """Return whether `folder` is on a local disk, where readers see changes immediately; False if this is unknown."""
+    """Return whether `folder` is on a local disk, where readers see changes immediately. Return False if the type of
+    the disk is unknown."""
     mounted = _file_systems()
     folder = folder.resolve()
     for path in (folder, *folder.parents):
@@ -57,7 +58,7 @@ def reserve(folder: Path, writer: str) -> None:
 
 
 def release(folder: Path, writer: str) -> None:
-    """Release the reserved space; call this function just before the space is needed."""
+    """Release the reserved space. Call this function just before the space is needed."""
     _reserve_path(folder, writer).unlink(missing_ok=True)
 
 

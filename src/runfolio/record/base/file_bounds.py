@@ -13,7 +13,7 @@ JSON_LINE = 16 * _MB
 JSON_LINES = 4096 * _MB
 """Maximum size of a `.jsonl` file, which is read line by line."""
 SEGMENT = 1 << 40
-"""Maximum size of a Parquet file of points, which is read by row group."""
+"""Maximum size of a Parquet file of points, which is read one row group at a time."""
 SEGMENT_FOOTER = 16 * _MB
 """Maximum size of the footer of a Parquet file."""
 TENSORS = 1 << 40

@@ -13,8 +13,8 @@ FileName = NewType("FileName", str)
 """Component of a path. It contains letters and digits of any script, `.`, `_` and `-`, and is neither hidden nor
 reserved."""
 LONGEST = 240
-"""Maximum length of a name in bytes; common file systems accept such a name even after the prefix of temporary files is
-added."""
+"""Maximum length of a name in bytes. Common file systems accept a name of this length even with the prefix of temporary
+files."""
 
 _ASCII = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*")
 _WRITER = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -34,7 +34,7 @@ def file_name(value: Any) -> FileName:
 
 
 def writer_id(value: Any) -> FileName:
-    """Check that a value from a record is a valid writer id, which is a file name without `.`, and return it.
+    """Check that a value from a record is a valid writer id, and return it. A writer id is a file name without `.`.
 
     Raises:
         ValueError: The value is not valid.

@@ -18,8 +18,8 @@ from runfolio.record.base.layout import FORMAT
 from runfolio.record.base.record_path import RecordPath
 
 _MAX_DEPTH = 200
-"""Maximum nesting depth of objects and lists in a JSON file. It is limited because recursive functions process the
-file."""
+"""Maximum nesting depth of objects and lists in a JSON file. The depth is limited because recursive functions process
+the content."""
 NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """Names that the record format uses for numbers that JSON cannot represent."""
 
@@ -32,7 +32,7 @@ def number_to_json(value: float) -> float | str:
 
 
 def number_from_json(value: Any) -> float:
-    """Return the number that was passed to `number_to_json`.
+    """Return the number that `number_to_json` converted.
 
     Raises:
         KeyError, TypeError: The value is not a number.
@@ -41,7 +41,7 @@ def number_from_json(value: Any) -> float:
 
 
 def plain_json(value: Any) -> Any:
-    """Convert a tree of dicts, lists and plain values to JSON; numbers that JSON cannot represent are replaced with
+    """Convert a tree of dicts, lists and plain values to JSON. Numbers that JSON cannot represent are replaced with
     their names.
 
     Invalid Unicode is escaped. Another thread may change the dicts at the same time.

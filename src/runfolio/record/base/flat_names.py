@@ -10,7 +10,8 @@ from typing import Any
 from runfolio.record.base.files import NAMED_NUMBERS, number_to_json
 
 _TEXT = "$text"
-"""Key of the object that replaces a string such as "NaN", which would otherwise be decoded as a number."""
+"""Key of the object that replaces a string such as "NaN". Without the replacement, the string would be decoded as a
+number."""
 
 
 def encode_numbers(value: Any) -> Any:
@@ -28,8 +29,8 @@ def encode_numbers(value: Any) -> Any:
 
 
 def decode_numbers(value: Any) -> Any:
-    """Return the tree that was passed to `encode_numbers`."""
-    kind = type(value)  # JSON is never decoded to subclasses
+    """Restore the tree that `encode_numbers` converted."""
+    kind = type(value)  # the JSON decoder never returns subclasses
     if kind is str:
         return NAMED_NUMBERS.get(value, value)
     if kind is list:
@@ -42,9 +43,11 @@ def decode_numbers(value: Any) -> Any:
 
 
 def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `{"optimizer": {"lr": 0.1}}` as `{"optimizer/lr": 0.1}`; lists and empty mappings are kept as values.
+    """Flatten nested mappings: `{"optimizer": {"lr": 0.1}}` becomes `{"optimizer/lr": 0.1}`. Lists and empty mappings
+    remain values.
 
-    If two values would get the same name (such as `"a/b"`, and `b` in `a`), a `/` inside a key is written as `\\/`.
+    Two values could get the same name, such as the value of `"a/b"` and the value of `"b"` inside `"a"`. In this case,
+    each `/` inside a key is written as `\\/`.
     """
     leaves = list(_leaves(nested, ()))
     flat = {"/".join(keys): value for keys, value in leaves}
@@ -85,7 +88,7 @@ def _comparable(value: Any) -> Any:
 
 
 def short_texts(values: Iterable[Any]) -> dict[str, str]:
-    """Return a display string for each distinct value, keyed by `identity(value)`; floats are shortened if all strings
+    """Return a display string for each distinct value, keyed by `identity(value)`. Floats are shortened if all strings
     remain distinct."""
     distinct = {identity(value): value for value in values}
     short = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in distinct.items()}

@@ -8,11 +8,11 @@ from typing import BinaryIO
 from runfolio.record.base import file_bounds
 
 _TOO_LONG = b"\0"
-"""Replacement for a line that is too long; it is not valid JSON."""
+"""Replacement for a line that is too long. It is not valid JSON."""
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a file with their newlines; the last line may lack a newline.
+    """Yield the lines of a file with their newlines. The last line may lack a newline.
 
     A line that exceeds the limit is replaced with a single byte, which no decoder accepts.
     """
@@ -25,7 +25,7 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def read_slices(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Yield the complete lines of a file in slices of about `size` bytes, each with the position after the slice.
+    """Yield the complete lines of a file in slices of about `size` bytes, each with the file position after the slice.
 
     Long lines are replaced as in `read_lines`.
     """

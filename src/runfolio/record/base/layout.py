@@ -48,7 +48,8 @@ _SLUG_LENGTH, _SLUG_BYTES = 80, 120
 
 
 def expand_home(path: str | os.PathLike[str]) -> Path:
-    """Replace `~` with the home folder, since shells do not expand it in variables, YAML and `--store=~/runs`."""
+    """Replace `~` with the home folder. Shells do not expand `~` in variables, in YAML files and in
+    `--store=~/runs`."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises an error if there is no home folder
 
 
@@ -58,7 +59,7 @@ def store_folder(store: str | os.PathLike[str] | None = None) -> Path:
 
 
 def make_store(store: Path) -> None:
-    """Create the folder of a store, with a `.gitignore` that excludes its content; an existing folder is not changed.
+    """Create the folder of a store, with a `.gitignore` that excludes its content. An existing folder is not changed.
 
     Raises:
         OSError: The folder cannot be created.
@@ -74,10 +75,11 @@ def new_id() -> str:
 
 
 def slug(text: str) -> str:
-    """Convert `text` to a safe file name of letters and digits of any script, `.`, `_` and `-`; never empty or hidden.
+    """Convert `text` to a safe file name, which is never empty or hidden.
 
-    The name has at most 80 characters and 120 bytes, so that common file systems accept it with an id appended. Letters
-    are in composed form (NFC), because file systems treat decomposed letters differently.
+    The name contains letters and digits of any script, `.`, `_` and `-`. It has at most 80 characters and 120 bytes, so
+    that common file systems accept it with an id appended. Letters are in composed form (NFC), because file systems
+    treat decomposed letters differently.
     """
     safe = (char if is_allowed(char) else " " for char in unicodedata.normalize("NFC", text))
     name = re.sub(r" +", "-", "".join(safe)).strip(".-")[:_SLUG_LENGTH]
@@ -113,7 +115,7 @@ def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -
 
 
 def event_files(folder: Path) -> dict[str, RecordPath]:
-    """Return the event files of a run by writer, in the order of TensorBoard."""
+    """Return the event files of a run by writer, in the order in which TensorBoard reads them."""
     paths = [path for path in RecordPath(folder).entries() if path.name.startswith(_EVENT_FILES)]
     return {event_writer(path): path for path in paths}
 
@@ -138,13 +140,13 @@ def line_event_files(folder: Path) -> list[RecordPath]:
 
 
 def next_event_second(folder: Path, now_s: float) -> int:
-    """Return `started_s` for a new event file; it is larger than the `started_s` of every existing event file."""
+    """Return `started_s` for a new event file. It is larger than the `started_s` of every existing event file."""
     starts = (path.name.removeprefix(_EVENT_FILES).partition(".")[0] for path in event_files(folder).values())
     return max([int(now_s), *(int(start) + 1 for start in starts if start.isdecimal())])
 
 
 def find_pruned(folder: Path) -> tuple[str, list[Path]]:
-    """Find the pruned checkpoints of a run in the trash of its store, which is one of the parent folders.
+    """Find the pruned checkpoints of a run in the trash of its store. The store is one of the parents of `folder`.
 
     Returns:
         The folder of the run relative to the store, and the result of `pruned_parts`.
@@ -157,7 +159,8 @@ def find_pruned(folder: Path) -> tuple[str, list[Path]]:
 
 
 def pruned_parts(pruned: Path) -> list[Path]:
-    """Return the folders in `pruned`, one for each time that checkpoints of a run were pruned, newest first."""
+    """Return the folders in `pruned`, newest first. Each of them contains the checkpoints that were pruned at one
+    time."""
     try:
         parts = [path for path in pruned.iterdir() if not path.is_symlink() and (path / CHECKPOINTS).is_dir()]
         return sorted(parts, key=lambda path: path.lstat().st_mtime_ns, reverse=True)
@@ -166,7 +169,7 @@ def pruned_parts(pruned: Path) -> list[Path]:
 
 
 def find_runs(store: Path) -> Iterator[Path]:
-    """Yield every folder of the store that contains a `run.json`, in no particular order; hidden folders are skipped.
+    """Yield every folder of the store that contains a `run.json`, in no particular order. Hidden folders are skipped.
 
     Folders that disappear in the meantime or cannot be listed are skipped, as are links that lead out of the store.
     """
@@ -213,7 +216,7 @@ def leads_into(link: str | Path, real_store: str) -> bool:
 
 
 def runs_of_experiment(store: Path, experiment: str) -> Iterator[Path]:
-    """Yield the run folders of an experiment in no particular order; links that lead out of the store are skipped."""
+    """Yield the run folders of an experiment in no particular order. Links that lead out of the store are skipped."""
     folder, real_store = store / slug(experiment), os.path.realpath(store)
     return (path for path in folder.glob("*") if _run_file_status(str(path)) and leads_into(path, real_store))
 

@@ -191,8 +191,8 @@ class RecordPath:
         """Replace the file by writing a hidden file and renaming it, so that readers never see an incomplete file.
 
         Args:
-            write: Function that must create the hidden file at the given path, which goes through a descriptor of the
-                folder.
+            write: Function that creates the hidden file at the path that it receives. The path goes through a
+                descriptor of the folder.
             sync: Also flush the file and the folder to the disk, so that the file survives a power failure.
             label: Suffix of the hidden file's name. Default: the file's name.
         """
@@ -292,13 +292,13 @@ class RecordPath:
 
         Raises:
             FileExistsError: The name already exists.
-            OSError: As in `mkdir`.
+            OSError: The folder cannot be created.
         """
         with self._folder() as folder:
             os.mkdir(self._name_in(folder), dir_fd=folder)
 
     def mkdir(self) -> None:
-        """Create a folder if it is missing, but not its parents, so that a deleted run is not created again.
+        """Create a folder if it is missing. Its parents are not created, so that a deleted run does not reappear.
 
         Raises:
             FileNotFoundError: The parent folder does not exist.
@@ -310,7 +310,7 @@ class RecordPath:
             os.close(self._open_folder(self.parts))
 
     def entries(self) -> list[RecordPath]:
-        """Return the sorted entries of a folder without hidden entries; empty if the folder does not exist.
+        """Return the sorted entries of a folder that are not hidden. The list is empty if the folder does not exist.
 
         Raises:
             OSError: The folder cannot be listed.
@@ -328,7 +328,7 @@ class RecordPath:
 
     @contextmanager
     def scan(self) -> Iterator[Iterator[os.DirEntry[str]]]:
-        """Return the entries of a folder as `os.scandir` does.
+        """Yield an iterator over the entries of a folder, as `os.scandir` does.
 
         Raises:
             FileNotFoundError: The folder does not exist.
@@ -337,7 +337,8 @@ class RecordPath:
             yield entries
 
     def files(self) -> list[RecordPath]:
-        """Return the sorted regular files in a folder, including hidden ones; empty if the folder cannot be listed."""
+        """Return the sorted regular files in a folder, including hidden ones. The list is empty if the folder cannot be
+        listed."""
         try:
             with self.scan() as entries:
                 names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
@@ -346,7 +347,8 @@ class RecordPath:
         return [RecordPath(self.root, *self.parts, name) for name in names]
 
     def walk(self) -> Iterator[RecordPath]:
-        """Yield all entries below a folder that are not folders, including hidden ones; unreadable folders are skipped.
+        """Yield all entries below a folder, including hidden ones, but not the folders themselves. Unreadable folders
+        are skipped.
 
         A folder at the maximum depth `MOST_LEVELS` is yielded instead of searched.
         """
@@ -364,7 +366,7 @@ class RecordPath:
 
     @contextmanager
     def opened(self) -> Iterator[tuple[int, Path]]:
-        """Keep a folder open, and yield its descriptor and a path through this descriptor, which libraries can use.
+        """Keep a folder open, and yield its descriptor and a path for libraries. The path goes through the descriptor.
 
         Raises:
             FileNotFoundError: The folder does not exist.
@@ -376,7 +378,7 @@ class RecordPath:
             os.close(descriptor)
 
     def rmtree(self) -> None:
-        """Remove a folder and its content without following links; entries that cannot be removed are kept."""
+        """Remove a folder and its content without following links. Entries that cannot be removed remain."""
         with suppress(FileNotFoundError, RecursionError), self._folder() as folder:
             shutil.rmtree(self._name_in(folder), ignore_errors=True, dir_fd=folder)
 
@@ -404,7 +406,7 @@ class RecordPath:
 
     @contextmanager
     def _folder(self) -> Iterator[int | None]:
-        """Keep the parent folder open, and yield its descriptor; yield None if the parent is the run's folder, which is
+        """Keep the parent folder open, and yield its descriptor. Yield None if the parent is the run's folder, which is
         trusted."""
         if len(self.parts) <= 1:
             yield None

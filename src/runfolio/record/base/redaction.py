@@ -1,8 +1,9 @@
 """Redaction of secrets before anything is written (`docs/format.md`, Secrets).
 
-A secret is detected by its name (`api_key`, `--token`), its form (`ghp_...`, a private key, a webhook URL), or its
-position in a URL or a cookie. If an environment variable has such a name, its value is treated as a secret everywhere.
-For names that are often harmless (`pad_token`, `image_key`), the value is a secret only if it looks random.
+A secret is detected by its name (`api_key`, `--token`) or its form (`ghp_...`, a private key, a webhook URL). It is
+also detected by its position in a URL or a cookie. If an environment variable has the name of a secret, its value is
+treated as a secret everywhere. For names that are often harmless (`pad_token`, `image_key`), the value is a secret only
+if it looks random.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _METADATA_WORDS = _words(
     "column count dim dims dir domain env field file folder format hash idx index init len length mode name names num"
     " path policy rate ratio size type url"
 )
-"""Words at the end of a name that describe a secret instead of containing it, as in `token_count`."""
+"""Last words of names whose values describe a secret instead of containing it, as in `token_count`."""
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _NUMBER = re.compile(r"[-+]?[\d._]+(?:e[-+]?\d+)?\Z", re.IGNORECASE)
@@ -90,8 +91,8 @@ def strength_of(name: str) -> Strength:
 
 
 def _has_secret_qualifier(words: Sequence[str], *, is_upper: bool) -> bool:
-    """Return whether the word `key`, `token` or `pass` in a name indicates a secret, as in most environment
-    variables."""
+    """Return whether the word `key`, `token` or `pass` in a name indicates a secret. In names of environment variables,
+    it usually does."""
     last, previous = words[-1], words[-2] if len(words) > 1 else ""
     if "token" in words and previous not in _TOKENIZER_QUALIFIERS and (last == "token" or is_upper):
         return True
@@ -119,8 +120,8 @@ def _names_a_secret(name: str) -> bool:
 
 
 def _looks_random(value: str) -> bool:
-    """Return whether a value contains 16 consecutive letters and digits, at least two of them digits, which ordinary
-    names do not contain."""
+    """Return whether a value contains 16 consecutive letters and digits, of which at least two are digits. Ordinary
+    names do not contain such a sequence."""
     runs = re.findall(r"[A-Za-z0-9]{16,}", value)
     return any(not run.isdigit() and sum(map(str.isdigit, run)) >= 2 for run in runs)
 
@@ -230,7 +231,8 @@ _NAMED_VALUE = re.compile(
 
 
 def redact_text(text: str) -> str:
-    """Return a string without secrets. It may be console output, a traceback, code, a diff, a command line or a URL.
+    """Return `text` without secrets. The text may be console output, a traceback, code, a diff, a command line or a
+    URL.
 
     A call takes about 25 us, mostly to read the environment, so pass many lines at once. A private key is removed
     completely only if its first and last lines are in the same string.
@@ -274,7 +276,7 @@ def _replace_value(match: re.Match[str]) -> str:
 
 
 def _is_assignment(match: re.Match[str], value: str) -> bool:
-    """Return whether the match is an assignment (`name=value`), instead of a name next to a value in a sentence or a
+    """Return whether the match is an assignment (`name=value`), and not just a name next to a value in a sentence or a
     list."""
     if match["space"]:
         return match["name"].startswith("--") and any(map(str.isdigit, value))

@@ -87,7 +87,7 @@ class Attempt:
     attempt: AttemptNumber
     parent: AttemptNumber | None = field(metadata=damaged_as(None))
     kept: dict[Writer, Count] = field(metadata=damaged_as({}))
-    """Seq of the last log call that this attempt keeps from each earlier writer."""
+    """Sequence number of the last log call that this attempt keeps from each earlier writer."""
     writer: Writer
     started: Moment = field(metadata=damaged_as(_UNKNOWN, "`created`"))
     seconds: Seconds | None = None
@@ -126,17 +126,17 @@ class RunDocument:
     total_steps: Steps | None = None
     """Step at which training will be finished, in the units of the logged steps."""
     axes: Annotated[list[MetricAxis], Most(1_000)] = field(default_factory=list)
-    """X axes of metrics. Each entry has a `metric` (a name or a pattern) and an `x`; the last matching entry
+    """X axes of metrics. Each entry has a `metric` (a name or a pattern) and an `x`. The last matching entry
     applies."""
     charts: list[Line] = field(default_factory=list)
     """Names of charts with several lines. Each line is a metric `CHART/LINE`. The list is extended in place, so that
     sinks see changes immediately."""
     refused: Annotated[dict[str, Count], Most(1_000)] = field(default_factory=dict)
-    """Number of values that could not be stored, by the name of the metric or medium (`docs/format.md`)."""
+    """Number of values that could not be stored, by the name under which they were logged (`docs/format.md`)."""
     unknown: dict[str, Any] = field(default_factory=dict, metadata=NOT_IN_FILE)
     """Unknown keys of the file. They are written back unchanged."""
     damage: list[str] = field(default_factory=list, metadata=NOT_IN_FILE, compare=False)
-    """Damaged fields of the file, which were skipped. `write` saves a copy of a damaged file first."""
+    """Damaged fields of the file, which were skipped. Before `write` replaces a damaged file, it saves a copy."""
 
     @classmethod
     def read(cls, folder: Path) -> RunDocument:
@@ -151,7 +151,7 @@ class RunDocument:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], folder: Path) -> RunDocument:
-        """Create a document from a JSON object; damaged names are derived from the folder."""
+        """Create a document from a JSON object. Damaged names are derived from the folder."""
         document, document.damage = schema.decode(cls, value)
         document.unknown = schema.unknown_keys(cls, value)
         document.unknown.pop("runfolio", None)
@@ -163,7 +163,7 @@ class RunDocument:
 
     @classmethod
     def from_decoded(cls, value: dict[str, Any]) -> RunDocument:
-        """Create a document from the result of `to_json`; values that have the same form in JSON and in Python are not
+        """Create a document from the result of `to_json`. Values that have the same form in JSON and in Python are not
         checked."""
         parts = {name: value[name] for name in _PLAIN_PARTS}
         document = cls.from_json({name: entry for name, entry in value.items() if name not in parts}, Path())
@@ -197,7 +197,7 @@ class RunDocument:
         files.write_json(path, self.to_json(), sync=sync)
 
     def without_secrets(self) -> RunDocument:
-        """Return a copy of the document without secrets, which can be written. This document itself is not changed."""
+        """Return a copy of the document without secrets, for writing. This document itself is not changed."""
         names = ("reason", "traceback", "trouble")
         redacted = {name: redact_text(text) for name in names if (text := getattr(self.status, name))}
         config, defaults = redact_mapping(self.config), redact_mapping(self.defaults)

@@ -1,4 +1,4 @@
-"""Default names of runs, which consist of a stem and a number and are unique in the store."""
+"""Default names of runs. A name consists of a stem and a number, and is unique in the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of `run.json` that are kept as JSON objects: origin, environment and data of a run (`docs/format.md`).
+"""Parts of `run.json` that remain JSON objects in Python: origin, environment and data of a run (`docs/format.md`).
 
 These parts are printed, compared and written unchanged, so each part is a dict with typed keys. Any key may be missing.
 """
@@ -122,7 +122,7 @@ class Environment(TypedDict, total=False):
 
 
 class GivenData(TypedDict, total=False):
-    """Data set that a run used under one name."""
+    """Description of a data set that a run used."""
 
     fingerprint: Fingerprint | None
     items: Count | None

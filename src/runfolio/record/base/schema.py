@@ -1,4 +1,4 @@
-"""Decoder of JSON documents from untrusted sources, based on the fields that a class declares.
+"""Decoder of JSON documents from untrusted sources. The fields of a class declare the content of a document.
 
 A document is a dataclass or a `TypedDict` of annotated fields. An invalid value damages only its own field: the field
 gets its default or is left out, and the damage is reported. A dataclass is created from a JSON object; a `TypedDict`
@@ -58,7 +58,8 @@ NOT_IN_FILE = {"in file": False}
 
 
 def damaged_as(value: Any, words: str | None = None) -> dict[str, Any]:
-    """Return metadata for a field without a default. It contains the value that replaces a missing or damaged value.
+    """Return metadata for a field without a default. The metadata contains the value that replaces a missing or damaged
+    value.
 
     Args:
         words: Description of the value in the specification. Default: the value as JSON.
@@ -187,7 +188,7 @@ def decode(document: type[Document], value: Any) -> tuple[Document, list[str]]:
     """Decode a JSON document, and return it with a description of each invalid value.
 
     Raises:
-        ValueError: The document is not an object, or a required field is missing or damaged; the message names the
+        ValueError: The document is not an object, or a required field is missing or damaged. The message names the
             field.
     """
     damage: list[str] = []
@@ -202,7 +203,7 @@ def decode_whole(document: type[Document], value: Any) -> Document:
     """Decode a JSON document. Every value must be valid.
 
     Raises:
-        ValueError: A value is invalid; the message names it.
+        ValueError: A value is invalid. The message names the value.
     """
     decoded, damage = decode(document, value)
     if damage:
@@ -223,7 +224,8 @@ class FieldDescription(NamedTuple):
     words: str
     """Readable description of the type and its bounds."""
     default: str
-    """Replacement for a missing or damaged value as JSON or in words, or `required`, or `left out`."""
+    """Replacement for a missing or damaged value, as JSON or in words; `required` or `left out` if there is no
+    replacement."""
 
 
 def describe(document: type) -> list[FieldDescription]:
@@ -243,7 +245,8 @@ class _Member(NamedTuple):
 _REQUIRED: Any = object()
 """Marker for a required field. If it is missing or damaged, the whole object is damaged."""
 _DEFAULT: Any = object()
-"""Marker for an optional field, which gets its default in a dataclass and is omitted from a `TypedDict`."""
+"""Marker for an optional field. If its value is missing or damaged, a dataclass uses the default, and a `TypedDict`
+omits the field."""
 _ABSENT: Any = object()
 """Marker for a damaged value."""
 

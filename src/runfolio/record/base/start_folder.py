@@ -1,4 +1,4 @@
-"""Folder in which a program was started. Relative paths of stores start from this folder."""
+"""Folder in which a program was started. Relative paths of stores are relative to this folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def hydra_setting(name: str) -> str | None:
-    """Return one of Hydra's own settings for the current job, given its dotted name.
+    """Return one of Hydra's own settings for the current job. `name` is the dotted name of the setting.
 
     Return None if there is no job, if this version of Hydra does not have the setting, or if the setting has no value.
     """
@@ -21,8 +21,8 @@ def hydra_setting(name: str) -> str | None:
 
 
 def start_folder() -> Path:
-    """Return the working folder before Hydra changed it to a job's output folder (`job.chdir`), or else the current
-    folder."""
+    """Return the current folder. If Hydra changed it to the output folder of a job (`job.chdir`), return the folder
+    before this change."""
     output_folder, folder = hydra_setting("runtime.output_dir"), hydra_setting("runtime.cwd")
     if output_folder is not None and folder is not None and Path(output_folder) == Path.cwd():
         return Path(folder)

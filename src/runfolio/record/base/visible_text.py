@@ -1,4 +1,4 @@
-r"""Escaping of text from a record, which makes hidden and harmful characters visible so that the text is safe to print.
+r"""Functions that escape hidden and harmful characters in text from a record, so that the text is safe to print.
 
 A record may come from other people. Escape sequences can move the cursor, change colours and open links. Bidirectional
 controls can display a line in a different order from the stored one. Invisible characters can hide a part of a line.
@@ -19,7 +19,8 @@ _HIDDEN = (
     r"\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # invisible
 )
 _STRAY_JOINER = r"(?<![^\x00-\u058f\u2000-\u206f])[\u200c\u200d]"
-"""Emoji and many scripts need joiners between characters. After any other character, a joiner is just invisible."""
+"""Pattern of a joiner without effect. Emoji and many scripts need joiners between characters. After any other
+character, a joiner is just an invisible character."""
 HIDDEN_CHARACTER = re.compile(rf"[{_HIDDEN}]|{_STRAY_JOINER}")
 """Characters to escape in text of several lines."""
 HIDDEN_IN_LINE = re.compile(rf"[\t\n{_HIDDEN}]|{_STRAY_JOINER}")

@@ -1,4 +1,5 @@
-"""Validation of the description in a checkpoint. It takes place before anything is built from the description.
+"""Validation of a description in a checkpoint, for example of a model or a transform. The description is checked before
+anything is built from it.
 
 A check is a function that returns a valid JSON value or raises `WrongValue`. Checks can be combined:
 `sequence(number(0, 1), 1, 4)` checks a list. A check never converts a value to another type.
@@ -31,7 +32,7 @@ class WrongValue(ValueError):  # noqa: N818 - it reports invalid data, not a bug
         self.field = field
 
     def inside(self, name: str) -> WrongValue:
-        """Return the error with the name of the enclosing field added before the name of its own field."""
+        """Return an error that names the enclosing field before the field of this error."""
         return WrongValue(self.problem, f"{name}.{self.field}".rstrip("."))
 
 
@@ -106,8 +107,8 @@ def described(
 ) -> Callable[[Any], _Described]:
     """Return a check that accepts objects and returns them as instances of a dataclass.
 
-    A missing field gets the default of the dataclass; if there is no default, this is an error. Keys without a check
-    are ignored.
+    A missing field gets the default of the dataclass. A missing field without a default is an error. Keys without a
+    check are ignored.
 
     Args:
         checks: Check for each field.

@@ -25,7 +25,7 @@ from runfolio.record.checkpoints.bounded_values import (
 MAX_SIDE = 4096
 """Maximum side length in pixels of the images that a checkpoint may describe."""
 MAX_VALUE = 3.4e38
-"""Maximum value of a pixel, a mean or a standard deviation, so that float32 can represent the value."""
+"""Maximum value of a pixel, a mean or a standard deviation. Float32 can represent this value."""
 INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic", "box", "hamming", "lanczos")
 _DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64")
 _MAX_STEPS = 64

@@ -21,7 +21,8 @@ Tensors = Mapping[str, "torch.Tensor"]
 
 
 def fill(module: Module, entries: Mapping[str, Any], subject: str) -> None:
-    """Load exactly these entries into a module, regardless of wrappers around it or around the saved module.
+    """Load entries into a module, which must have exactly these keys. Wrappers around the module and around the saved
+    module are ignored.
 
     Entries from a safetensors file have no version metadata, and some architectures reject or convert entries without a
     version. The entries therefore get the version metadata of the module.
@@ -29,7 +30,7 @@ def fill(module: Module, entries: Mapping[str, Any], subject: str) -> None:
     Args:
         subject: Beginning of the error message, such as `checkpoint 'best' does not fit model tinyvgg`.
     Raises:
-        ConfigError: A key is missing or unexpected, or has a different shape; nothing was changed.
+        ConfigError: A key is missing or unexpected, or has a different shape. The module is not changed.
     """
     module.load_state_dict(fitting_state(module, entries, subject))
 
@@ -59,7 +60,7 @@ def compare(expected: Mapping[str, Any], tensors: Mapping[str, Any], subject: st
     """Check that tensors match a module's `state_dict` in names and shapes.
 
     Raises:
-        ConfigError: The tensors do not match; the message contains the keys, or the prefix by which all keys differ.
+        ConfigError: The tensors do not match. The message contains the keys, or the prefix by which all keys differ.
     """
     if prefix := common_prefix(tensors, expected):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Checkpoints, which consist of tensor files and a manifest (`docs/format.md`, Checkpoints).
+"""Checkpoints. Each checkpoint consists of tensor files and a manifest (`docs/format.md`, Checkpoints).
 
 The manifest contains the digests of the tensor files and is written last.
 """
@@ -52,7 +52,7 @@ PREVIOUS = "previous"
 """Name of the checkpoint saved before `last`."""
 BEST = "best"
 STATE = "state"
-"""Name of the part that contains all tensors that do not belong to modules."""
+"""Name of the part with the tensors that do not belong to a module."""
 GENERATORS = "generators"
 """State entry that contains the states of all random generators."""
 EXTRA_STATE = "extra_state"
@@ -74,7 +74,8 @@ class Checkpoint:
     saved: datetime
     attempt: int
     position: dict[str, int]
-    """Last seq of each writer at the time of saving, except for writers that had joined the attempt."""
+    """Sequence number of each writer's last log call at the time of saving. Writers that had joined the attempt are
+    omitted."""
     position_us: int
     """Time at which the state was captured, in microseconds since 1970 UTC."""
     loader: str | None
@@ -164,7 +165,7 @@ class Checkpoint:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Saved state of everything except modules (optimizer, scheduler, counters), as it was passed.
+        """Saved state of everything except modules, such as the optimizer, the scheduler and counters.
 
         Enum members and namedtuples defined by the user are returned as plain values; `restore` converts them to their
         original types.
@@ -286,7 +287,7 @@ class Snapshot:
         """Return a copy with tensors in host memory, which further training does not change.
 
         Args:
-            spare: Earlier copy that is no longer needed; its memory is reused.
+            spare: Earlier copy that is no longer needed. Its memory is reused.
         Raises:
             MemoryError, RuntimeError: There is not enough memory.
         """
@@ -312,7 +313,7 @@ def save(
     Args:
         folder: Folder of the run.
         names: Names of the manifests to create or replace in this order, such as `best` and `last`.
-        stem: Beginning of the names of the tensor files, which must be new in this run.
+        stem: Beginning of the names of the tensor files. The names must be new in this run.
         snapshot: Result of `Snapshot.copy`.
         about: Values of step, metric, attempt, position, position_us, loader and meta for the manifest.
         renamed: Manifests of earlier checkpoints by new name. They are renamed in this order, before the new checkpoint
@@ -322,7 +323,7 @@ def save(
     Returns:
         The manifest, or None if another process has taken over the run.
     Raises:
-        OSError: The store cannot be written to; the earlier checkpoints are intact.
+        OSError: The store cannot be written to. The earlier checkpoints are intact.
     """
     checkpoint_folder = RecordPath(folder, CHECKPOINTS)
     checkpoint_folder.mkdir()
@@ -350,7 +351,7 @@ def save(
 
 
 def delete_names(folder: Path, names: Iterable[str]) -> None:
-    """Remove names, and delete files that no other name uses.
+    """Remove names of checkpoints, and delete the files that no other name uses.
 
     Raises:
         OSError: The store cannot be written to.
@@ -361,7 +362,7 @@ def delete_names(folder: Path, names: Iterable[str]) -> None:
 
 
 def _pop_extra_state(entries: dict[str, Any]) -> dict[str, Any]:
-    """Remove the results of `get_extra_state` that are not tensors from a module's entries, and return them."""
+    """Remove and return the results of `get_extra_state` in a module's entries. Results that are tensors remain."""
     keys = [key for key in entries if key.endswith(EXTRA_STATE_SUFFIX) and not hasattr(entries[key], "untyped_storage")]
     return {key: entries.pop(key) for key in keys}
 
@@ -467,8 +468,8 @@ def read_intact(folder: Path, name: str, warn: Callable[[str], object]) -> Check
             damaged file and the returned checkpoint.
     Raises:
         NotFound: The run has no such checkpoint.
-        DamagedFile: The checkpoint is damaged. If `last` was requested, all other checkpoints are damaged too. The
-            message lists the intact checkpoints.
+        DamagedFile: The checkpoint is damaged; the message lists the intact checkpoints. For `last`, this error means
+            that no checkpoint is intact.
         NewerFormat: A newer version of runfolio wrote the file.
     """
     try:

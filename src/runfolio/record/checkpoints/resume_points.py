@@ -1,4 +1,4 @@
-"""Search for the last log call of each writer that is kept when a run resumes (`docs/format.md`, Attempts)."""
+"""Search for the last log call that each writer keeps when a run resumes (`docs/format.md`, Attempts)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _COLUMNS: list[str] = ["attempt", "seq", "step", "time_us"]
 
 @dataclass(frozen=True)
 class _Calls:
-    """Log calls of one writer in order of seq, except calls for `system/` metrics; arrays [n] of int64."""
+    """Log calls of one writer in order of seq, without calls for `system/` metrics. Each array has one int64 per
+    call."""
 
     attempt: int
     seqs: NDArray[np.int64]
@@ -74,8 +75,8 @@ def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
 def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
     """Return the last seq to keep for each writer that had joined the attempt of `checkpoint`.
 
-    If the run's ranks count the same steps, their calls are kept up to the checkpoint's step. Ranks reach a step at
-    slightly different times. The calls of all other writers are kept up to the time of the checkpoint.
+    The calls of a writer are kept up to the time of the checkpoint. Ranks reach a step at slightly different times. If
+    the run's ranks count the same steps, their calls are therefore kept up to the checkpoint's step.
     """
     roles = {heartbeat.writer: heartbeat.role for heartbeat in joined_heartbeats(folder, document)}
     calls = _calls(folder, document, "all")

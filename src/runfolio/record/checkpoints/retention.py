@@ -1,4 +1,4 @@
-"""Retention policy, which determines the checkpoints that a run keeps and the names of these checkpoints."""
+"""Retention policy of a run's checkpoints. It determines which checkpoints are kept, and under which names."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class CheckpointPolicy:
     every_minutes: float | None = None
     """A call is due if this number of minutes has passed since the previous checkpoint."""
     keep_best: int = 1
-    """Number of checkpoints to keep for the best values of their metric: `best`, `best-2`, `best-3` ..."""
+    """Number of checkpoints with the best metrics to keep. Their names are `best`, `best-2`, `best-3` ..."""
     keep_every: int | None = None
-    """Number of steps between checkpoints that are kept permanently, as `step-<step>`."""
+    """Number of steps between permanent checkpoints. Their names are `step-<step>`."""
     budget_mb: float | None = None
     """Maximum total size of all checkpoints in megabytes (1 MB = 1,000,000 bytes). If the limit is exceeded, the oldest
     `step-...` is removed first, then the worst of `best-2`, `best-3` ..., then `previous`. `last` and `best` are always
@@ -190,8 +190,8 @@ class CheckpointRetention:
         return (best, rank) if rank < len(best) else (self._best, None)
 
     def _names_over_budget(self) -> list[str]:
-        """Return the names to remove so that the remaining checkpoints fit the budget. `last` and `best` are always
-        kept."""
+        """Return the names to remove, so that the remaining checkpoints fit into the budget. `last` and `best` are
+        always kept."""
         if self._policy.budget_mb is None:
             return []
         remaining = dict(self._sizes)
@@ -227,8 +227,8 @@ def _best_name(rank: int) -> str:
 
 
 def _best_rank(name: str) -> int | None:
-    """Return the rank that the name of a checkpoint expresses: 0 for `best`, 1 for `best-2`, and so on; None for other
-    names."""
+    """Return the rank that the name of a checkpoint expresses: 0 for `best`, 1 for `best-2`, and so on. Return None for
+    other names."""
     if name == BEST:
         return 0
     rank = name.removeprefix(f"{BEST}-")

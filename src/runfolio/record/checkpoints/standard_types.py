@@ -27,14 +27,15 @@ class StandardType(NamedTuple):
 
     mark: str
     parts: Callable[[Any], list[Any] | None]
-    """Function that splits a value into parts that are plain values or standard types; returns None if this is
+    """Function that splits a value into plain values and values of standard types. It returns None if this is
     impossible."""
     build: Callable[[list[Any]], Any]
-    """Function that builds the value from its parts; raises TypeError, ValueError or KeyError if they are invalid."""
+    """Function that builds the value from its parts. It raises TypeError, ValueError or KeyError if they are
+    invalid."""
 
 
 def standard_type(value: Any) -> StandardType | None:
-    """Return the entry for the exact type of a value, ignoring base classes; None if it is not a standard type."""
+    """Return the `StandardType` for the exact type of a value, ignoring base classes. Return None for other types."""
     kind = type(value)
     numpy: Any = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):

@@ -156,7 +156,7 @@ def _check_text(text: str, key_path: str) -> str:
 
 
 def _remedy(value: Any) -> str:
-    """Return a hint on how to convert a value of a subclass to its built-in base type; empty if it has no such type."""
+    """Return a hint on how to convert a value to its built-in base type. The hint is empty if there is no such type."""
     base = next((base for base in (dict, list, tuple, set, str, int, float) if isinstance(value, base)), None)
     return "" if base is None else f"; convert it with {base.__name__}(...)"
 
@@ -214,7 +214,8 @@ class Unpacker:
             types: Enums and namedtuples defined by the user that may occur, by name.
         """
         self.lost: set[str] = set()
-        """Names of user-defined types that are missing from `types`; their values are returned as plain values."""
+        """Names of user-defined types that are missing from `types`. Values of these types are returned as plain
+        values."""
         self._tensors = tensors
         self._types = types or {}
 
@@ -402,8 +403,7 @@ def unsafe_format(path: Path) -> str | None:
 
 
 _PICKLE_SCAN_BYTES = 1 << 20
-"""Maximum number of bytes to read from a pickle, because a small archive may unpack to more data than fits into
-memory."""
+"""Maximum number of bytes to read from a pickle. A small archive may unpack to more data than fits into memory."""
 
 
 def _describe_imports(data: bytes) -> str:

@@ -136,7 +136,7 @@ def _sharded_message(name: str) -> str:
 
 
 def whole_tensor(value: Any, name: str) -> Any:
-    """Return the full tensor if a value is a tensor sharded within this process; return other values unchanged."""
+    """Return the full tensor if a value is a tensor sharded within this process. Return other values unchanged."""
     if not hasattr(value, "full_tensor"):
         return value
     if value.device_mesh.size() > 1:

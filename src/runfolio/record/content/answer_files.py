@@ -1,4 +1,4 @@
-"""Answer files, one Parquet file per split and attempt (`docs/format.md`, Answers)."""
+"""Parquet files with the answers of a model, one file per split and attempt (`docs/format.md`, Answers)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AnswersHeader:
 
     saved: Moment
     classes: Annotated[list[Line], Most(1_000_000)] | None = None
-    """Names of the classes in the order of the model's outputs; None if the answers are values."""
+    """Names of the classes in the order of the model's outputs; None for regression."""
     source: Prose | None = None
     """Name of the data, if the data was chosen for an evaluation after training."""
 
@@ -111,7 +111,8 @@ def read(path: RecordPath) -> tuple[AnswersHeader, AnswerTable]:
 
 
 def find_newest(folder: Path, split: str) -> AnswersPath | None:
-    """Return the newest answer file for a split, from the newest attempt that has one; None if no attempt has one.
+    """Return the newest answer file for a split, from the newest attempt with such a file. Return None if no attempt
+    has one.
 
     Raises:
         DamagedFile, NewerFormat: As in `read`. Files are read only if the attempt has several of them.

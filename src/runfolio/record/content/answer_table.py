@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from runfolio.errors import ConfigError
 
 TOP = 5
-"""Maximum number of classes that are kept for each item."""
+"""Maximum number of ranked classes that are stored for each item."""
 MOST_ITEMS = 10_000_000
 LONGEST_TEXT = 1_000
 """Maximum length of an item's name, an item's digest and a class name, in characters."""
@@ -24,15 +24,15 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerTable:
-    """Table with one row per item: strings, and columns of numbers (`docs/format.md`, Answers)."""
+    """Table with one row per item. It has columns of strings and columns of numbers (`docs/format.md`, Answers)."""
 
     names: Sequence[str]
     digests: Sequence[str] | None
     """Digests of the contents of the items; None if the digests are unknown."""
     classes: Sequence[str] | None
-    """Names of the classes; None if the answers are values."""
+    """Names of the classes; None for regression."""
     columns: dict[str, NDArray[Any]]
-    """Columns of numbers by name, each of shape [n]; `column_types` returns their names and types."""
+    """Columns of numbers by name, each with one number per item. `column_types` returns their names and types."""
 
 
 def column_types(classes: Sequence[str] | None) -> dict[str, type[np.generic]]:
@@ -49,7 +49,7 @@ def column_types(classes: Sequence[str] | None) -> dict[str, type[np.generic]]:
 
 
 def value_columns(truths: NDArray[Any], values: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return the columns for regression: truth, value, and value minus truth as the error."""
+    """Return the columns for regression: truth, value, and error (value minus truth)."""
     truths, values = truths.astype(np.float64), values.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         return {"truth": truths, "value": values, "error": values - truths}
@@ -103,14 +103,15 @@ def _rank_probabilities(
     probabilities: NDArray[Any], truths: NDArray[Any], places: int
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     if ((probabilities < -TOLERANCE) | (probabilities > 1 + TOLERANCE)).any():
-        raise ConfigError("probabilities are from 0 to 1, and some scores are not; pass logits without probabilities")
+        raise ConfigError("some scores are not between 0 and 1; if they are logits, do not set probabilities=True")
     losses = -np.log(probabilities[np.arange(len(probabilities)), truths].clip(0, 1))
     ranked, values = _highest(probabilities.astype(np.float32), places)
     return ranked, values, losses
 
 
 def _highest(scores: NDArray[np.float32], places: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the indices and values of the highest scores of each row, [places, n]; this changes `scores`.
+    """Return the indices and values of the highest scores of each row, as arrays [places, n]. The function changes
+    `scores`.
 
     A few passes of `argmax` are several times faster than sorting or `argpartition`.
     """

@@ -35,7 +35,8 @@ class Artifact:
     type: Prose = "file"
     saved: Moment | None = None
     folder: FileNameText | None = None
-    """Name of the folder below `artifacts/` that contains the files; None if it is the name of the artifact."""
+    """Name of the folder below `artifacts/` that contains the files. None means that the folder has the name of the
+    artifact."""
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
@@ -44,7 +45,7 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
     Args:
         folder: Folder of the run.
         name: Name of the artifact, made of letters, digits, `.`, `_` and `-`.
-        kind: Kind of the artifact, only shown to people, such as `dataset` or `report`.
+        kind: Kind of the artifact, such as `dataset` or `report`. It is only displayed.
     Returns:
         Folder of the copy.
     Raises:
@@ -165,6 +166,6 @@ def _description(target: RecordPath, name: str, kind: str, entries: list[dict[st
 
 
 def _reason(error: OSError) -> str:
-    """Return the message of an error; for a folder, the message about the first file that was not copied."""
+    """Return the message of an error. For a folder, return the message about the first file that was not copied."""
     several = error.args[0] if isinstance(error, shutil.Error) else None
     return str(several[0][2]) if isinstance(several, list) else str(error)

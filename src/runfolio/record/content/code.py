@@ -1,4 +1,4 @@
-"""Code that a run was started from. Files with the same content are stored once (`docs/format.md`, Code)."""
+"""Source code with which a run was started. Files with the same content are stored once (`docs/format.md`, Code)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SourceFile:
     """Text file of the user, as it was at the start of the run."""
 
     path: PathText
-    """Path relative to the root, with `/` as the separator; absolute if the file is outside the root."""
+    """Path relative to the root, with `/` as the separator. If the file is outside the root, the path is absolute."""
     sha256: Sha256
     bytes: Count
     why: Line

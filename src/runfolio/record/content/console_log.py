@@ -27,7 +27,7 @@ def log_path(folder: Path, writer: str) -> RecordPath:
 
 
 class ConsoleLog:
-    """Log that is being written. If output cannot be written or exceeds the size limit, only its newest part is kept in
+    """Log that is being written. If output cannot be written or exceeds the size limit, only its newest part stays in
     memory."""
 
     def __init__(self, path: RecordPath, largest: int = LARGEST, newest: int = NEWEST) -> None:
@@ -72,7 +72,7 @@ class ConsoleLog:
 
 
 class Transcript:
-    """Output streams of one process, which are written to the logs of all its open runs."""
+    """Output streams of one process. The output is written to the logs of all open runs of the process."""
 
     def __init__(self) -> None:
         self._screens: defaultdict[int, ConsoleScreen] = defaultdict(ConsoleScreen)
@@ -123,7 +123,7 @@ class Transcript:
 
 
 def last_lines(path: RecordPath, count: int) -> list[str]:
-    """Return the newest lines of a log; empty if it is missing or unreadable."""
+    """Return the newest lines of a log. The list is empty if the log is missing or unreadable."""
     try:
         return [_cut(line) for line in read_last_lines(path, count)]
     except OSError:

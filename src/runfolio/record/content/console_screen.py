@@ -1,8 +1,8 @@
 """Conversion of a console stream to readable text. If a line was redrawn, only its last state is kept.
 
 `ConsoleScreen` works like a small terminal. It stores the newest rows, follows the cursor, and outputs a row some time
-after the cursor has left it. A progress bar (`\\r`), several bars (tqdm), and a table that is drawn repeatedly (rich's
-Live) are therefore stored in their last state.
+after the cursor has left it. Progress bars (`\\r`, tqdm) and tables that are drawn repeatedly (rich's Live) are
+therefore stored in their last state.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Row:
     touched: float
     text: str = ""
     redrawn: float | None = None
-    """Time of the first redraw or, if later, of the last snapshot; None if the row was never redrawn."""
+    """Time of the first redraw, or of the last snapshot if there was one; None if the row was never redrawn."""
     shown: str | None = None
 
     def final(self) -> str:

@@ -31,20 +31,21 @@ class Item(NamedTuple):
     """Item of a data set: a file, an image or an array."""
 
     name: str
-    """Name that does not depend on the location of the data, such as a path relative to the data folder, with `/`."""
+    """Name that does not depend on the location of the data. Example: a path relative to the data folder, with `/` as
+    the separator."""
     digest: str
     """Digest of the content. Items with equal contents have equal digests."""
     label: str | None = None
 
 
 class Listing:
-    """Unordered items of a data set; listings with the same items are equal and have the same fingerprint."""
+    """Unordered items of a data set. Listings with the same items are equal and have the same fingerprint."""
 
     def __init__(self, items: Iterable[tuple[str, str] | tuple[str, str, str | None]] = ()) -> None:
         """Create a listing.
 
         Args:
-            items: Name, digest and optional label of each item; items may occur more than once.
+            items: Name, digest and optional label of each item. Items may occur more than once.
         Raises:
             ConfigError: An item is invalid.
         """
@@ -185,20 +186,22 @@ def _check(entry: Any) -> None:
 
 @dataclass(frozen=True)
 class ListingDifference:
-    """Differences between a listing and an earlier one; names are sorted."""
+    """Differences between a listing and an earlier one. Names are sorted."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     """Names of items whose content differs."""
     relabelled: tuple[str, ...] = ()
-    """Names of items with the same content but a different label; `before -> after` if the name differs too."""
+    """Names of items with the same content but a different label. The entry is `before -> after` if the name differs
+    too."""
     renamed: tuple[str, ...] = ()
     """Names of items with the same content and label but a different name, as `before -> after`."""
 
     @property
     def sentence(self) -> str:
-        """Counts and first names, such as `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`; may be empty."""
+        """Counts and first names, such as `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`. The sentence may be
+        empty."""
         return ", ".join(f"{len(names):,} {kind} ({_first(names)})" for kind, names in vars(self).items() if names)
 
     def counts_and_names(self, most: int = 20) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Cached results of file checks, keyed by path and valid as long as the file is unchanged.
 
-To check the same files again, only `stat` is called for each file. If the cache is lost, the files are read again.
+If the same files are checked again, only `stat` is called for each unchanged file. If the cache is lost, all files are
+read again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class FileCache(Generic[ResultT]):
 
         Args:
             kind: Subfolder of the user's cache for results of this kind.
-            producer: Version of the check; results from other versions are ignored.
+            producer: Version of the check. Results from other versions are ignored.
             make: Class of a result.
         """
         cache = cache_folder()
@@ -47,7 +48,7 @@ class FileCache(Generic[ResultT]):
         self._make = make
 
     def load(self) -> dict[str, ResultT]:
-        """Return the results by path relative to the folder; empty if there is no valid cache."""
+        """Return the results by path relative to the folder. The dict is empty if there is no valid cache."""
         if self._path is None:
             return {}
         try:

@@ -60,7 +60,7 @@ def _below(folder: Path, name: str, above: frozenset[str]) -> Iterator[str]:
 
 
 def digests(root: Path, names: Iterable[str]) -> Iterator[Digest]:
-    """Yield the digest of each named file below `root`; only files that are new or have changed are read.
+    """Yield the digest of each named file below `root`. Only files that are new or have changed are read.
 
     Raises:
         NotFound: A file does not exist.

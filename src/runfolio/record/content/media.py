@@ -50,7 +50,7 @@ class Box(TypedDict, total=False):
 
 
 class Picture(TypedDict, total=False):
-    """Fields of a line for an image or a figure."""
+    """Fields of an image or a figure in a media list."""
 
     file: Required[FileNameText]
     """Name below `media/files/`."""
@@ -172,12 +172,12 @@ CONTENTS: dict[str, type] = {
     "graph": LoggedGraph,
     "layout": LoggedLayout,
 }
-"""Class that declares the additional fields of a line, by kind of medium."""
+"""Class that declares the additional fields of a line in a media list, by kind of media."""
 KINDS = tuple(CONTENTS)
 
 
 class MediaLine(TypedDict):
-    """Fields that every line has."""
+    """Fields that every line of a media list has."""
 
     seq: Required[Integer]
     time_us: Required[Integer]
@@ -188,7 +188,7 @@ class MediaLine(TypedDict):
 
 @dataclass(frozen=True)
 class MediaEntry:
-    """One logged medium."""
+    """One logged image, audio clip, table or other entry of a media list."""
 
     seq: int
     time_us: int
@@ -198,9 +198,9 @@ class MediaEntry:
     attempt: int
     writer: str
     content: dict[str, Any] = field(default_factory=dict)
-    """Values that depend on the kind; see `docs/format.md`, Media."""
+    """Values that depend on the kind (`docs/format.md`, Media)."""
     path: Path | None = None
-    """Path of the medium's file; None if the kind of medium has no file."""
+    """Path of the media file; None if this kind of media is not stored in a file."""
 
     @property
     def media_type(self) -> str | None:
@@ -233,7 +233,7 @@ class MediaEntry:
         """Return the content of the file.
 
         Raises:
-            NotFound: The medium has no file, or the file was deleted.
+            NotFound: The entry has no file, or the file was deleted.
             DamagedFile: The file is a link or a device, or exceeds the size limit for media.
         """
         if self.path is None:
@@ -249,7 +249,7 @@ class MediaEntry:
         A cell with an image is `{"bytes": PNG, "path": None}`, as in Hugging Face data sets.
 
         Raises:
-            NotFound: The medium is not a table, or its file was deleted.
+            NotFound: The entry is not a table, or its file was deleted.
             DamagedFile: The file is not a table of a record, or exceeds its limits.
         """
         if self.kind != "table":
@@ -264,28 +264,28 @@ class MediaEntry:
 
 
 def index_path(folder: Path, writer: str, number: int = 1) -> RecordPath:
-    """Return the media list of a writer; numbers above 1 are for lines from a spool."""
+    """Return the path of a writer's media list. Lists with numbers above 1 contain lines from a spool."""
     return RecordPath(folder, MEDIA) / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
 
 
 def file_path(folder: Path, name: str) -> RecordPath:
-    """Return the path of a medium's file, given the name in its line."""
+    """Return the path of a media file. `name` is the file name in the media list."""
     return RecordPath(folder, MEDIA, MEDIA_FILES) / name
 
 
 def file_names(content: Mapping[str, Any]) -> list[str]:
-    """Return the names of all files of a medium; the first is the main file."""
+    """Return the names of all files of a media entry. The first is the main file."""
     return [content["file"], *content.get("masks", {}).values()] if "file" in content else []
 
 
 def file_name(name: str, step: int, writer: str, seq: int, ending: str) -> str:
-    """Return the name of a file below `media/files/`, which is unique because the combination of writer, seq and ending
-    is unique."""
+    """Return a unique name for a file below `media/files/`. Each combination of writer, seq and ending occurs only
+    once."""
     return f"{slug(name)}-{step}-{writer}-{seq}{ending}"
 
 
 def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dict[str, Any]) -> bytes:
-    """Encode an entry as a line.
+    """Encode an entry as a line of a media list.
 
     Raises:
         ConfigError: The line exceeds the maximum length of a line in a record.
@@ -299,7 +299,7 @@ def encode(seq: int, time_us: int, step: int, kind: str, name: str, content: dic
 
 
 def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
-    """Return all media of a run in order of arrival, and the problems found, one line each."""
+    """Return all media of a run in order of arrival, and a description of each problem, one line each."""
     entries: list[MediaEntry] = []
     problems: list[str] = []
     try:
@@ -323,7 +323,7 @@ def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
 
 
 def is_on_newest_branch(entry: MediaEntry, document: RunDocument) -> bool:
-    """Return whether the newest attempt logged a medium, or continued after it."""
+    """Return whether the newest attempt logged an entry itself, or continued the run after the entry."""
     if len(document.attempts) <= 1:
         return True
     newest = document.attempts[-1]
@@ -331,7 +331,7 @@ def is_on_newest_branch(entry: MediaEntry, document: RunDocument) -> bool:
 
 
 def count_names(folder: Path) -> dict[str, Counter[str]]:
-    """Return how many media of each kind and name a run has, without decoding their contents, which is faster."""
+    """Count the media of a run by kind and name. For speed, their contents are not decoded."""
     counts: dict[str, Counter[str]] = {}
     for path in RecordPath(folder, MEDIA).entries():
         if path.suffix != ".jsonl":
@@ -362,7 +362,7 @@ def _read_index(folder: Path, path: RecordPath) -> tuple[list[MediaEntry], int]:
 
 
 def decode(folder: Path, line: bytes, writer: str, attempt: int) -> MediaEntry | None:
-    """Decode one line; None if it is invalid."""
+    """Decode one line of a media list. Return None if the line is invalid."""
     value = tails.decode_object(line)
     if value is None or files.is_deep(line, value):
         return None

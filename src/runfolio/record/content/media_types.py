@@ -1,4 +1,4 @@
-"""Formats of media files, which are recognised by content and named by suffix."""
+"""Formats of media files. A format is recognised by the content of a file, and determines the suffix of its name."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ _BY_SUFFIX = {known.suffix: known for known in (*PICTURES, *AUDIO, *VIDEO, *MESH
 
 
 def recognise(head: bytes, size: int, formats: Sequence[MediaFormat]) -> MediaFormat | None:
-    """Return the format among `formats` that a file has; None if no format matches."""
+    """Return the first of `formats` that matches a file; None if no format matches."""
     return next((known for known in formats if known.matches(head, size)), None)
 
 
 def type_of(name: str) -> str | None:
-    """Return the MIME type of a file by its name; None if the suffix is not that of a media file."""
+    """Return the MIME type for a file name; None if no media format has the suffix."""
     known = format_of(PurePath(name).suffix)
     return None if known is None else known.media_type
 

@@ -21,7 +21,8 @@ _ORIENTATION = 0x0112
 
 
 def excess(picture: Image.Image) -> str | None:
-    """Return the reason why a picture is too large to decode, as the end of a sentence; None if it is small enough.
+    """Return the reason why a picture is too large to decode, as the end of a sentence. Return None if it is small
+    enough.
 
     The picture must be open. Its pixels may already be decoded.
     """

@@ -53,7 +53,7 @@ class Edits(NamedTuple):
     """Combined result of all edits of a run."""
 
     values: EditedValues
-    """Edited values; each key is `name`, `tags`, `notes`, `archived` or `verdict`."""
+    """Edited values. Each key is `name`, `tags`, `notes`, `archived` or `verdict`."""
     problems: list[str]
     """Descriptions of unreadable files, one line each."""
 
@@ -157,7 +157,7 @@ def _files(folder: Path) -> list[tuple[int, RecordPath]]:
 
 
 def _values(path: RecordPath) -> EditedValues:
-    """Return the values that a file sets; unknown keys are skipped."""
+    """Return the values that a file sets. Unknown keys are skipped."""
     try:
         values = schema.decode_whole(Edit, files.read_json(path))["set"]
     except ValueError as error:

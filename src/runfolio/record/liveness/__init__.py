@@ -1,1 +1,2 @@
-"""Heartbeats, claims and process exits, which show which processes write to a run and whether they are alive."""
+"""Heartbeats, claims and process exits. They show which processes write to a run, and whether these processes are
+alive."""

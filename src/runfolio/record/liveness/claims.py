@@ -19,7 +19,7 @@ from runfolio.record.base.schema import AttemptNumber, Line, Pid, Writer
 from runfolio.record.liveness.heartbeats import Heartbeat
 
 _WHOLE_AFTER_S = 0.5
-"""Maximum time in seconds to wait for the content of a new claim file, which is written right after the file is
+"""Maximum time in seconds to wait for the content of a new claim file. The content is written right after the file is
 created."""
 
 
@@ -94,7 +94,7 @@ def _path(folder: Path, attempt: int) -> RecordPath:
 
 
 def _unknown_claim(attempt: int) -> Claim:
-    """Return a claim of an unknown process, which is used if a claim file is invalid."""
+    """Return a claim of an unknown process. It is used if a claim file is invalid."""
     return Claim(attempt, "unknown", "an unknown host", 0)
 
 

@@ -1,4 +1,4 @@
-"""Heartbeats of the processes that write to a run, and the state of the run that results from them."""
+"""Heartbeats of the processes that write to a run, and the resulting state of the run."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Heartbeat:
         files.write_json(_path(folder, self.writer), {"runfolio": FORMAT, **dataclasses.asdict(self)})
 
     def remove(self, folder: Path) -> None:
-        """Remove the heartbeat, because this process does not write to the run after all."""
+        """Remove the heartbeat. It is removed if this process does not write to the run after all."""
         _path(folder, self.writer).unlink(missing_ok=True)
 
     def age_s(self, folder: Path) -> float:
@@ -132,7 +132,7 @@ class BeatHistory(Protocol):
 
 def is_over(folder: Path, writer: str) -> bool:
     """Return whether a writer has certainly ended. If the writer ran on a different machine, only its last heartbeat
-    can prove this."""
+    can show this."""
     heartbeat = Heartbeat.read(folder, writer)
     return heartbeat is not None and (heartbeat.end is not None or heartbeat.process_is_gone() is True)
 
@@ -171,7 +171,7 @@ def hostname() -> str:
 
 
 def _boot() -> str:
-    """Return an id of the machine's current boot, which is the same for all its processes."""
+    """Return an id of the machine's current boot. All processes of the machine get the same id."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

@@ -1,4 +1,4 @@
-"""Deaths: facts about processes that ended in a different way than their runs state (`docs/format.md`, Deaths)."""
+"""Records of how a process ended, if its run states no end or a wrong end (`docs/format.md`, Deaths)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.record.base.schema import Count, Small
 
 @dataclass(frozen=True, kw_only=True)
 class Death:
-    """Content of `alive/<writer>.death.json`; unknown facts are None."""
+    """Content of `alive/<writer>.death.json`. Unknown facts are None."""
 
     signal: Small | None = None
     exit_code: Small | None = None

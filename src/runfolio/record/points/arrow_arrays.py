@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 TIME = pa.timestamp("us", "UTC")
-"""Arrow type of the columns of times in tables."""
+"""Arrow type of table columns that contain times."""
 
 
 def to_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:

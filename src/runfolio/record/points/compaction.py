@@ -1,8 +1,8 @@
 """Sealing and compaction: tails become Parquet segments, segments are merged, and covered files are removed.
 
 If the module is started as a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), it
-seals or compacts, and then sweeps. A training process starts this program to seal long tails. Then it does not load
-Arrow, use additional memory, or wait for the interpreter lock.
+seals or compacts, and then sweeps. A training process starts this program to seal long tails. Therefore, the training
+process itself does not load Arrow, use additional memory, or wait for the interpreter lock.
 
 If the process is killed at any moment, every log call is still in an intact file. A file is deleted only after the
 segment that covers it was synced and renamed, and the folder was synced.
@@ -37,7 +37,8 @@ from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.points.tail_columns import Tail
 
 STALE_VIEW_S = 120.0
-"""Seconds for which a covered file is kept on a network disk, where readers may have an outdated view of the folder."""
+"""Seconds for which a covered file is kept on a network disk. Readers of such a disk may have an outdated view of the
+folder."""
 ABANDONED_S = 3600.0
 """Age in seconds after which a hidden file counts as abandoned and is deleted. If the process that created the file was
 only suspended, only its unfinished work is lost. The process cannot rename the deleted file, and it deletes no other
@@ -49,8 +50,8 @@ _SMALLEST_BLOCK = 8192
 _BUSY_NICE = 10
 T = TypeVar("T")
 TailCoverage = dict[RecordPath, SeqRanges]
-"""Ranges of log calls that each tail contains. If a line of a tail is damaged, its ranges are empty, so that the tail
-is kept."""
+"""Ranges of log calls that each tail contains. A tail with a damaged line gets no ranges, so that the tail is not
+deleted."""
 
 
 def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
@@ -108,12 +109,12 @@ def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage 
     """Delete the tails and segments that other segments cover completely, and return the number of deleted files.
 
     Tails that may still be written to are kept. Files are also kept if only a segment with unreadable pages covers
-    them. Files that cannot be deleted are kept too, which is harmless. Temporary files of killed processes are deleted
-    too.
+    them. Files that cannot be deleted are kept too, which is harmless. Temporary files of killed processes are also
+    deleted.
 
     Args:
         after_s: Minimum age of a covering segment in seconds. Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
-        coverage: Result of sealing or compacting, which makes it unnecessary to read the tails again.
+        coverage: Result of sealing or compacting. With this result, the tails are not read again.
     """
     if after_s is None:
         after_s = 0.0 if disk.is_local(folder) else STALE_VIEW_S
@@ -169,19 +170,18 @@ def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], 
 
 
 class _SortedTailRows:
-    """Sorted points of tails. If there are few points, they are kept in memory, otherwise in chunks of an unnamed
-    file."""
+    """Sorted points of tails. Few points are kept in memory. More points are stored in chunks of an unnamed file."""
 
     def __init__(self, folder: RecordPath) -> None:
         self.metrics: dict[str, int] = {}
-        """Code of each metric, in order of appearance; `_writers` has the codes of the writers."""
+        """Code of each metric, in order of appearance. `_writers` contains the codes of the writers."""
         self._writers: dict[str, int] = {}
         self._rows: list[Rows] = []
         with folder.opened() as (_, path):
             # The path ends in "/.", so that the unnamed file is not created through a link.
             self._file = tempfile.TemporaryFile(dir=f"{path}/.", prefix=HIDDEN, buffering=0)  # noqa: SIM115
         self._chunk_bounds = [0]
-        """Numbers of the rows at which the chunks of the file start and end."""
+        """Row numbers at which the chunks of the file start and end."""
 
     def __enter__(self) -> Self:
         return self
@@ -208,7 +208,7 @@ class _SortedTailRows:
                 self._spill()
 
     def streams(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int) -> list[Iterator[Rows]]:
-        """Return one stream per chunk, which yields ordered rows with the given codes in blocks of `size` rows."""
+        """Return one stream per chunk. A stream yields ordered rows with the given codes, in blocks of `size` rows."""
         translate = lookup_codes(self.metrics, metrics), lookup_codes(self._writers, writers)
         last = np.concatenate([empty_rows(), *self._rows])
         self._rows = []
@@ -226,7 +226,8 @@ class _SortedTailRows:
         self._rows = []
         order = _ranks(self.metrics), _ranks(self._writers)
         rows = sort_rows(_translate_codes(rows, *order))
-        # Rows are stored with codes, since later names change the ranks, but not the relative order of earlier names.
+        # Rows are stored with codes instead of ranks. Later names change the ranks, but not the relative order of
+        # earlier names.
         rows = _translate_codes(rows, *(np.argsort(ranks).astype(np.int32) for ranks in order))
         rows.tofile(self._file)
         self._chunk_bounds.append(self._chunk_bounds[-1] + len(rows))
@@ -286,7 +287,8 @@ def _open_readable(open_file: Callable[[RecordPath], T | None], path: RecordPath
 
 
 def _complete_ranges(tail: Tail, ranges: SeqRanges) -> SeqRanges:
-    """Return the ranges of a tail; empty if `ranges` does not contain all of them, or if a line is damaged."""
+    """Return the ranges of a tail. Return no ranges if `ranges` does not contain all of them, or if a line is
+    damaged."""
     try:
         for _ in tail.slices():
             if tail.damaged or not seq_ranges.contains(ranges, tail.ranges):
@@ -309,7 +311,8 @@ def _is_held(ranges: SeqRanges, segments: Sequence[Segment]) -> bool:
 
 
 def _disk_time(folder: RecordPath) -> float:
-    """Return the time by the clock of the disk, which on a network disk may differ from this machine's clock."""
+    """Return the time according to the clock of the disk. A network disk's clock may differ from this machine's
+    clock."""
     path = folder.hidden(f"{HIDDEN}{secrets.token_hex(4)}-clock")
     try:
         os.close(path.create())

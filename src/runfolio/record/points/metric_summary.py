@@ -1,4 +1,4 @@
-"""Summary of a metric. It is in a separate module, so that tables of runs do not need to load Arrow."""
+"""Summary of a metric, in a module that does not import Arrow. Tables of runs therefore do not need to load Arrow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AXES = frozenset({"epoch", "samples"})
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """Summary of one metric. `min`, `max` and `mean` ignore NaN; they are NaN if all values are NaN."""
+    """Summary of one metric. `min`, `max` and `mean` ignore NaN. They are NaN if all values are NaN."""
 
     count: int
     first_step: int
@@ -39,7 +39,8 @@ class MetricSummary:
 
 
 def is_system_metric(name: str) -> bool:
-    """Return whether the metric was measured by runfolio; the training script logs all other `system/...` metrics."""
+    """Return whether runfolio measured the metric. All other `system/...` metrics were logged by the training
+    script."""
     return name.startswith(SYSTEM) and _SYSTEM_METRIC.fullmatch(name) is not None
 
 

@@ -19,7 +19,7 @@ _LIST_ATTEMPTS = 5
 
 @dataclass
 class OpenedFiles:
-    """Segments and tails of one run, and a line for each part that cannot be read."""
+    """Segments and tails of one run, and a message for each part that cannot be read."""
 
     segments: list[Segment] = field(default_factory=list)
     tails: list[tuple[Tail, list[CallColumns]]] = field(default_factory=list)
@@ -53,7 +53,7 @@ class OpenedFiles:
     @classmethod
     def _open_listed(cls, folder: RecordPath, paths: list[RecordPath]) -> OpenedFiles:
         files = cls()
-        # Tails are opened first, so that a tail that is sealed and deleted after the listing raises FileNotFoundError.
+        # Tails are opened first. If a tail was sealed and deleted after the listing, FileNotFoundError is raised.
         files.tails = files._load(filter(is_tail, paths), _load_tail)
         files.segments = files._load(filter(is_segment, paths), Segment.open)
         for tail, _ in files.tails:
@@ -80,17 +80,17 @@ class OpenedFiles:
 
 
 def is_tail(path: RecordPath) -> bool:
-    """Return whether a file is a tail, by its name."""
+    """Return whether a file is a tail according to its name."""
     return path.name.startswith("tail-") and path.name.endswith(".jsonl")
 
 
 def is_segment(path: RecordPath) -> bool:
-    """Return whether a file is a segment, by its name."""
+    """Return whether a file is a segment according to its name."""
     return path.name.startswith("segment-") and path.name.endswith(".parquet")
 
 
 def list_files(folder: RecordPath) -> list[RecordPath]:
-    """Return the sorted entries of a folder; empty if the folder does not exist.
+    """Return the sorted entries of a folder. The list is empty if the folder does not exist.
 
     Raises:
         StoreError: The folder cannot be listed.

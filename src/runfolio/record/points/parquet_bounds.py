@@ -1,4 +1,5 @@
-"""Limits of Parquet files. They are checked before Arrow decodes a file, since a small file may claim huge content.
+"""Limits of Parquet files. They are checked before Arrow decodes a file, since a small file may request a huge amount
+of memory.
 
 Arrow allocates as much memory as the footer and the page headers request. This module checks both against the size of
 the file and the limits of a segment.
@@ -21,9 +22,9 @@ GROUP_ROWS = 1 << 20
 COLUMN_BYTES = 256 << 20
 """Maximum unpacked size of a column in a row group, in bytes."""
 _ROWS_PER_BYTE = 200
-"""Maximum number of rows per byte of a file; a constant metric reaches about 40."""
+"""Maximum number of rows per byte of a file. A constant metric reaches about 40."""
 _ZSTD_RATIO = 1 << 15
-"""Maximum compression ratio of zstd, since a block of 4 bytes may unpack to 128 KB."""
+"""Maximum compression ratio of zstd: a block of 4 bytes may unpack to 128 KB."""
 _UNCOUNTED_BYTES = 1 << 20
 """Maximum size in bytes of a footer that is accepted without counting its structs. Arrow may need 250 times as much
 memory for a footer."""
@@ -38,7 +39,7 @@ _TRUTH_VALUES, _INTEGERS, _BINARY, _LIST, _STRUCT = (1, 2), (4, 5, 6), 8, 9, 12
 _UNPACKED, _PACKED = (2,), (3,)
 """Paths of the fields in a page header that state the size of the page in bytes, without the header."""
 _PAGE_KIND, _DATA_ENCODING, _DATA_2_ENCODING = (1,), (5, 2), (8, 4)
-"""Paths of the fields in a page header for the kind of page, and the encoding in data pages of version 1 and 2."""
+"""Paths of fields in a page header: the kind of the page, and the encoding of a data page (version 1 and version 2)."""
 _DATA_KINDS = {0: _DATA_ENCODING, 3: _DATA_2_ENCODING}
 _PLAIN_ENCODINGS = (0, 3)
 """Codes of the encodings PLAIN, and RLE for booleans. Other encodings can repeat long strings in a few bytes."""
@@ -267,7 +268,7 @@ def _value(data: bytes, position: int, kind: int) -> tuple[int | None, int]:
     if kind == _BINARY:
         size, position = _varint(data, position)
         return None, position + size
-    if kind in _TRUTH_VALUES:  # the kind is the value
+    if kind in _TRUTH_VALUES:  # the type code is the value
         return None, position
     raise IndexError  # a page header has no other types
 

@@ -1,9 +1,9 @@
 """Cursors that let a reader continue to read the points of a run that is being written.
 
 A cursor is an opaque string of at most 2 KB. It contains a digest of the run's attempts and files of points, and a
-position in each tail. A cursor becomes unusable if a file of points was added, removed or replaced, for example because
-a tail was sealed or the run was compacted. It also becomes unusable if a tail was rewritten or another attempt started.
-A cursor may come from anybody: it contains no names, and each position is compared with the file.
+position in each tail. A cursor becomes unusable if a file of points was added, removed or replaced. This happens when a
+tail is sealed or the run is compacted. A cursor also becomes unusable if a tail was rewritten or another attempt
+started. A cursor may come from anybody, so it contains no names, and each position is checked against the file.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from runfolio.record.points.row_merging import Rows
 class WriterChoice(NamedTuple):
     """Indices of the writers whose points are shown.
 
-    In each attempt, the points of `all` writers are shown only if no writer in `first` logged the metric.
+    The points of the writers in `first` are always shown. In each attempt, the points of the other writers in `all` are
+    shown only if no writer in `first` logged the metric.
     """
 
     first: list[int]

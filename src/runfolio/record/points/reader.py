@@ -1,4 +1,4 @@
-"""Reader of a run's points, which returns every log call exactly once, even if several files contain it."""
+"""Reader of a run's points. It returns every log call exactly once, even if several files contain the call."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _ROWS_AT_ONCE = 500_000
 
 @dataclass(frozen=True)
 class Points:
-    """Points of one metric of a run in order of arrival. All arrays are [n]."""
+    """Points of one metric of a run in order of arrival. Each array has one element per point."""
 
     steps: np.ndarray
     """int64."""
@@ -74,7 +74,7 @@ class PointFiles:
 
     Args:
         folder: Folder of the run.
-        document: Document of the run. Default: it is read.
+        document: Document of the run. Default: the `run.json` in the folder is read.
         files: Opened files. Default: all files of the run are opened.
     """
 
@@ -101,8 +101,9 @@ class PointFiles:
         """Return one metric's points in order of arrival.
 
         Args:
-            rank: Rank whose points are returned, if several processes wrote to the run. Default: in each attempt, the
-                points of the primary process if it logged the metric, otherwise the points of all processes.
+            rank: Rank whose points are returned, if several processes wrote to the run. By default, the points of the
+                primary process of each attempt are returned. If it did not log the metric in an attempt, the points of
+                all processes are returned for this attempt.
         Raises:
             NotFound: The run has no such metric, or no process of that rank.
         """
@@ -114,7 +115,7 @@ class PointFiles:
         return points
 
     def find(self, metric: str, branch: Branch = "newest", rank: int | None = None) -> Points:
-        """Return the points that `read` returns; none if the run has no such metric."""
+        """Return the same points as `read`, or no points if the run has no such metric."""
         choice = self._choice(rank)
         only_segment = self._only_segment(branch) if choice is None else None
         if only_segment is not None and (columns := only_segment.columns_of(metric, CURVE)) is not None:
@@ -123,11 +124,11 @@ class PointFiles:
         return Points(*(np.ascontiguousarray(rows[name]) for name in CURVE))
 
     def blocks(self, metrics: Collection[str]) -> Iterator[tuple[list[tuple[str, int]], Points]]:
-        """Yield blocks of the points that `read` returns for several metrics, so that memory is bounded.
+        """Yield the points that `read` returns for several metrics, in blocks of bounded size.
 
         Returns:
-            For each block, a list of metrics in order with their numbers of points, and the points. A metric may
-            continue in the next block.
+            For each block, a list of (metric, number of points) pairs in order, and the points. A metric may continue
+            in the next block.
         """
         choice = self._choice(None)
         last: tuple[str, Key] | None = None
@@ -146,7 +147,7 @@ class PointFiles:
                         points = Points(*(np.ascontiguousarray(rows[name]) for name in CURVE))
                         yield list(zip(spans, (stops - starts).tolist(), strict=True)), points
                 return
-            except DamagedFile as error:  # continue after the last row, which skips the damaged part
+            except DamagedFile as error:  # continue after the last row; the damaged part is skipped
                 self.problems.append(str(error))
 
     @property
@@ -155,9 +156,8 @@ class PointFiles:
         return self._document.attempts
 
     def is_kept(self, metric: str, attempt: int) -> np.ndarray:
-        """Return a bool for each point that `read` returns for the branch of an attempt, shape [n].
-
-        It is True if the point is on the newest branch too.
+        """Return an array of bools, one for each point that `read` returns for the branch of an attempt. A value is
+        True if the point is also on the newest branch.
         """
         rows = self._retry_damaged(lambda: self._rows_of(metric, attempt, self._choice(None)))
         return self._is_on(rows, "newest")
@@ -169,8 +169,8 @@ class PointFiles:
 
         Returns:
             Two arrays of shape [n]. The first (float64) contains the value of `other` in the same log call. If the call
-            has no value, it contains the last earlier value of the same writer, or NaN. The second (bool) is True if
-            the value is from the same log call.
+            did not log `other`, it contains the last earlier value of the same writer, or NaN. The second (bool) is
+            True if the value is from the same log call.
         """
         shown = self._choice(rank)
         rows = self._retry_damaged(lambda: self._rows_of(metric, branch, shown))
@@ -185,7 +185,7 @@ class PointFiles:
         return values, same
 
     def summaries(self, rank: int | None = None) -> dict[str, MetricSummary]:
-        """Return the summary of every metric of the newest branch, by name; `rank` as in `read`.
+        """Return the summary of every metric of the newest branch, by name. `rank` has the same meaning as in `read`.
 
         Raises:
             NotFound: No process of that rank wrote to the run.
@@ -251,7 +251,7 @@ class PointFiles:
         return {writer: int(last[index]) for writer, index in self._writers.items() if last[index]}
 
     def copy(self, path: RecordPath, last: Mapping[str, int]) -> None:
-        """Write a segment with each writer's log calls up to its `seq` in `last`; if there are no such calls, write
+        """Write a segment with each writer's log calls up to its `seq` in `last`. If there are no such calls, write
         nothing.
 
         Raises:
@@ -279,8 +279,8 @@ class PointFiles:
         """Return the result of `compute`. If a segment turns out to be damaged, add the damage to `problems` and repeat
         the computation.
 
-        Each damaged segment raises an error only once. Afterwards, it no longer covers other files, so that copies of
-        its points in these files are read.
+        Each damaged segment raises an error only once. Afterwards, the segment no longer covers other files, and copies
+        of its points are read from these files.
         """
         while True:
             try:
@@ -298,7 +298,7 @@ class PointFiles:
         return WriterChoice.for_rank(self._folder, self._document, rank, self._writers)
 
     def _only_segment(self, branch: Branch) -> Segment | None:
-        """Return the only segment of a branch, as in a finished run; None if other files must be read too."""
+        """Return the only segment of a branch, as in a finished run. Return None if other files must be read too."""
         segments, tails = self._needed_files()
         return segments[0] if len(segments) == 1 and not tails and self._is_whole(branch) else None
 

@@ -18,9 +18,10 @@ ROW = np.dtype(
         ("value", np.float64),
     ]
 )
-"""One point. `metric` and `writer` are indices into sorted lists of names, so that rows are sorted by name."""
+"""One point. `metric` and `writer` are indices into sorted lists of names. Rows sorted by these indices are therefore
+sorted by name."""
 KEYS = ("metric", "attempt", "writer", "seq")
-"""Columns that rows are sorted by. They identify a point, so two rows with the same key are duplicates."""
+"""Columns by which rows are sorted. They identify a point, so two rows with the same key are duplicates."""
 
 Rows = NDArray[np.void]
 """Array [n] of `ROW`."""
@@ -32,7 +33,7 @@ def empty_rows() -> Rows:
 
 
 def sort_rows(rows: Rows) -> Rows:
-    """Return the rows sorted by `KEYS`; only the first of several duplicates is kept."""
+    """Return the rows sorted by `KEYS`. Of several duplicates, only the first is returned."""
     if is_ordered(rows):
         return rows
     rows = rows[np.lexsort([rows[key] for key in reversed(KEYS)])]
@@ -43,7 +44,7 @@ def sort_rows(rows: Rows) -> Rows:
 
 
 def is_ordered(rows: Rows) -> bool:
-    """Return whether the keys of the rows strictly increase, so that the rows are sorted and unique."""
+    """Return whether the keys of the rows strictly increase. In this case, the rows are sorted and unique."""
     undecided = np.ones(max(len(rows) - 1, 0), dtype=bool)
     for key in KEYS:
         column = np.ascontiguousarray(rows[key])

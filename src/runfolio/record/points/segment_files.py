@@ -36,7 +36,7 @@ from runfolio.record.points.summarize import (
 
 T = TypeVar("T")
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-"""In-memory type of the repeated names of metrics and writers; in the file, the names are strings."""
+"""In-memory type of the repeated names of metrics and writers. In the file, the names are strings."""
 SCHEMA = pa.schema(
     [
         ("metric", _TEXT),
@@ -80,7 +80,7 @@ def write(
 
 
 def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges) -> None:
-    """Write a segment to a temporary path; arguments as in `write`."""
+    """Write a segment to a temporary path. The other arguments are those of `write`."""
     with pq.ParquetWriter(
         path,
         SCHEMA,
@@ -116,7 +116,7 @@ def _add_checksum(path: Path) -> None:
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
-    """Yield the rows of each row group. A large metric has its own groups; adjacent small metrics share one."""
+    """Yield the rows of each row group. A large metric has its own groups, and adjacent small metrics share a group."""
     held: list[Rows] = []
     large = -1
     for block in blocks:
@@ -246,7 +246,7 @@ class Segment:
         return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
 
     def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
-        """Return numeric columns of one metric as arrays; this is the fastest method if the run has a single file.
+        """Return numeric columns of one metric as arrays. This is the fastest method if the run has a single file.
 
         The result is None if the metric is missing or a page cannot be read. In this case, use `rows_of`.
         """
@@ -274,8 +274,8 @@ class Segment:
         return [np.concatenate([arrow_arrays.to_numpy(part.column(name)) for part in parts]) for name in columns]
 
     def overview(self, choose: ChooseMetrics) -> Overview | None:
-        """Summarize each metric, and the chosen metrics as sparklines; this is the fastest method if the run has a
-        single file.
+        """Return the summary of each metric, and sparklines of the chosen metrics. This is the fastest method if the
+        run has a single file.
 
         The result is None if the segment is large or a page cannot be read. In this case, use `blocks`.
         """
@@ -314,7 +314,7 @@ class Segment:
         """Yield all rows, ordered, in blocks of at most `size`.
 
         Args:
-            metrics: Index of each metric in the rows; `writers` has the index of each writer.
+            metrics: Index of each metric in the rows. `writers` contains the index of each writer.
             chosen: Metrics that are needed. Row groups that certainly have no such metric are skipped.
         Raises:
             DamagedFile: A page is damaged, as in `rows_of`, or the rows are not ordered.
@@ -360,7 +360,8 @@ class Segment:
     def _batches(
         self, group: int, columns: Sequence[str], convert: Callable[[pa.RecordBatch], T], size: int = BLOCK_ROWS
     ) -> Iterator[T]:
-        """Yield the result of `convert` for each batch of a row group; raise DamagedFile only for the first damage."""
+        """Yield the result of `convert` for each batch of a row group. DamagedFile is raised only for the first
+        damage."""
         missing = self._file.metadata.row_group(group).num_rows
         try:
             parquet_bounds.check_group(self._source, self._file.metadata, group, columns)

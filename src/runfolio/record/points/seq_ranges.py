@@ -1,4 +1,5 @@
-"""Ranges of `seq` per writer, which state the log calls that a file contains (`docs/format.md`, Points)."""
+"""Ranges of sequence numbers (`seq`) per writer. They state which log calls a file contains (`docs/format.md`,
+Points)."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def merge(*several: SeqRanges) -> SeqRanges:
 
 
 def truncate(ranges: SeqRanges, last: Mapping[str, int]) -> SeqRanges:
-    """Return the ranges up to each writer's `seq` in `last`; writers that are not in `last` are left out."""
+    """Return the ranges up to each writer's `seq` in `last`. Writers that are not in `last` are left out."""
     cut = {
         writer: [(first, min(end, last[writer])) for first, end in pairs if first <= last[writer]]
         for writer, pairs in ranges.items()
@@ -63,6 +64,7 @@ def _holds(pairs: list[tuple[int, int]], first: int, last: int) -> bool:
 
 
 def _last_start(pairs: list[tuple[int, int]], seq: int) -> tuple[int, int] | None:
-    """Return the last range that starts at or before `seq`, by binary search, since there may be a million ranges."""
+    """Return the last range that starts at or before `seq`. Binary search is used, because there may be a million
+    ranges."""
     index = bisect_right(pairs, seq, key=itemgetter(0))
     return pairs[index - 1] if index else None

@@ -1,4 +1,4 @@
-"""Small outlines of curves, which tables of runs show."""
+"""Small outlines of curves for tables of runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _FINE_BUCKETS = 32 * BUCKETS
 
 @dataclass
 class SparklineBuckets:
-    """Last finite value in each of 64 equal parts of a metric's range of steps, from points that arrive in blocks."""
+    """Sparkline of a metric: the last finite value in each of 64 equal parts of the range of steps. The points arrive
+    in blocks."""
 
     _low: float = np.inf
     _high: float = -np.inf
@@ -34,7 +35,7 @@ class SparklineBuckets:
         self._steps = np.concatenate((self._steps, later._steps))
         self._values = np.concatenate((self._values, later._values))
         if len(self._steps) > _HELD_POINTS:
-            # Powers of two, so that later and wider buckets contain whole earlier buckets and keep their last points.
+            # The width is a power of two. Wider buckets of later calls therefore consist of whole earlier buckets.
             last = self._last_positions(2 ** np.ceil(np.log2(self._range / _FINE_BUCKETS)), _FINE_BUCKETS)
             kept = np.sort(last[last >= 0])
             self._steps, self._values = self._steps[kept], self._values[kept]
@@ -50,7 +51,8 @@ class SparklineBuckets:
         return max(self._high - self._low, 1.0)
 
     def _last_positions(self, width: float, buckets: int) -> NDArray[np.intp]:
-        """Return the position of the last point in each bucket of a width, or -1 if the bucket is empty."""
+        """Return the position of the last point in each bucket, or -1 if the bucket is empty. All buckets have the
+        given width."""
         places = np.minimum((self._steps - self._low) / width, buckets - 1).astype(np.intp)
         last = np.full(buckets, -1, np.intp)
         np.maximum.at(last, places, np.arange(len(places)))

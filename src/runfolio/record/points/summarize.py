@@ -15,7 +15,7 @@ from runfolio.record.points.sparkline_buckets import SparklineBuckets
 Positions = NDArray[np.int64]
 Name = TypeVar("Name", int, str)
 ChooseMetrics = Callable[[Collection[str]], Collection[str]]
-"""Function that returns some of the given metrics."""
+"""Function that selects some of the given metrics."""
 
 
 class Overview(NamedTuple):
@@ -78,7 +78,7 @@ def summarize_columns(
     lowest = _extreme_positions(np.where(nan, np.inf, values), np.minimum, nan, starts, stops)
     highest = _extreme_positions(np.where(nan, -np.inf, values), np.maximum, nan, starts, stops)
     nan_counts = np.add.reduceat(nan.astype(np.int64), starts)
-    with np.errstate(invalid="ignore", over="ignore"):  # 0 / 0 is NaN, the mean of no values
+    with np.errstate(invalid="ignore", over="ignore"):  # if there are no values, their mean is 0 / 0 = NaN
         means = np.add.reduceat(np.where(nan, 0.0, values), starts) / (stops - starts - nan_counts)
     columns = (
         stops - starts,

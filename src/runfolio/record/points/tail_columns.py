@@ -34,7 +34,7 @@ class TailPosition(NamedTuple):
     offset: int
     """Number of bytes before the position."""
     checksum: int
-    """CRC-32 of the last bytes before the position, which reveals that a tail was replaced."""
+    """CRC-32 of the last bytes before the position. It differs if the tail was replaced."""
 
     @classmethod
     def at(cls, file: BinaryIO, offset: int) -> TailPosition:
@@ -55,7 +55,7 @@ class CallColumns:
     counts: NDArray[np.int64]
     """Number of points in each call."""
     codes: NDArray[np.int32]
-    """Array [points], call by call: index of the metric in `Tail.names`."""
+    """Array [points] in the order of the calls: index of each point's metric in `Tail.names`."""
     values: NDArray[np.float64]
     """Array [points]."""
 
@@ -68,7 +68,8 @@ class Tail:
     writer: str
     attempt: int
     position: TailPosition
-    """Position after the last complete line; before `slices` were read, the position at which they start."""
+    """Position after the last complete line. Until all `slices` have been read, it is the position at which they
+    start."""
     names: dict[str, int] = field(default_factory=dict)
     """Code of each metric, in order of appearance."""
     damaged: int = 0
@@ -80,7 +81,7 @@ class Tail:
 
     @classmethod
     def open(cls, path: RecordPath) -> Tail | None:
-        """Read the first line of a tail; return None if the line is incomplete.
+        """Read the first line of a tail. Return None if the line is incomplete.
 
         Raises:
             FileNotFoundError: The tail was sealed and deleted in the meantime.
@@ -96,7 +97,7 @@ class Tail:
 
     @classmethod
     def open_at(cls, path: RecordPath, position: TailPosition) -> Tail | None:
-        """Return a tail whose `slices` start at a position; None if this is not a position of the tail.
+        """Return a tail whose `slices` start at a position. Return None if this is not a position of the tail.
 
         Errors are those of `open`.
         """
@@ -132,7 +133,7 @@ class Tail:
         """Return calls as rows, unsorted.
 
         Args:
-            metrics: Index among all metrics, for each metric in `names`.
+            metrics: Index of each metric in `names` among all metrics.
             writer: Index of `self.writer` among all writers.
         """
         rows = np.empty(len(calls.values), ROW)
@@ -187,7 +188,7 @@ class Tail:
         return calls
 
     def _columns(self, lines: list[dict[str, Any]]) -> CallColumns:
-        """Return lines as columns; raise various errors for an invalid line."""
+        """Return lines as columns. Various errors are raised for an invalid line."""
         values = [value["values"] for value in lines]
         numbers = list(chain.from_iterable(map(dict.values, values)))
         kinds = set(map(type, numbers))
@@ -219,7 +220,7 @@ class Tail:
         """Record which calls follow each other without a gap.
 
         Args:
-            broken: True for calls that follow a damaged line or come first in the file; [calls].
+            broken: Array [calls]. It is True for calls that follow a damaged line or come first in the file.
         """
         if len(seqs) == 0:
             return

@@ -1,4 +1,4 @@
-"""Tails, which contain the newest points of a run as one JSON line per log call."""
+"""Tails: files that contain the newest points of a run, with one JSON line per log call."""
 
 from __future__ import annotations
 

@@ -243,8 +243,8 @@ def _copy_checkpoint(checkpoint: Checkpoint, name: str, into: Path) -> None:
 
 
 def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | None:
-    """Return the best checkpoint that the parent saved before `checkpoint`. If no such checkpoint exists, return
-    `checkpoint` itself if it has a metric, or else None."""
+    """Return the best checkpoint that the parent saved before `checkpoint`. If there is none, return `checkpoint`
+    itself, or None if it has no metric."""
     ranked = [name for name in manifests.names(checkpoint.folder) if name.startswith(BEST)]
     for name in sorted(ranked, key=lambda name: (len(name), name)):  # the order is best, best-2, ... best-10
         with contextlib.suppress(DamagedFile, NotFound):
@@ -273,14 +273,14 @@ def _copy_listings(parent_path: Path, parent: RunDocument, into: Path) -> None:
 
 
 def _fingerprinted_data(parent: RunDocument) -> dict[str, Any]:
-    """Return the recorded data sets that have a fingerprint; the remaining data sets were still being read."""
+    """Return the recorded data sets that have a fingerprint. The parent was still reading the other data sets."""
     return {name: entry for name, entry in parent.data.items() if is_fingerprint(entry.get("fingerprint"))}
 
 
 @contextlib.contextmanager
 def _complete_folder(folder: Path) -> Iterator[Path]:
-    """Yield a hidden folder. At the end, the hidden folder is synced and renamed to `folder`, or removed after an
-    error.
+    """Yield a hidden folder. At the end, the hidden folder is synced and renamed to `folder`. After an error, the
+    hidden folder is removed.
 
     Raises:
         FileExistsError: `folder` exists.

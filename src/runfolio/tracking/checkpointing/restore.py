@@ -26,7 +26,7 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
     subject = f"checkpoint {checkpoint.name!r} of {checkpoint.folder}"
     objects = {name: target for name, target in targets.items() if name not in checkpoint.parts}
     state, lost_types = checkpoint.unpack_state({})
-    if any(lost_types.values()):  # the call is lazy, because `state_dict` of some batch iterators starts their workers
+    if any(lost_types.values()):  # `state_dict` of some batch iterators starts workers, so it is rarely called
         types = user_types([target.state_dict() for target in objects.values() if hasattr(target, "state_dict")])
         state, lost_types = checkpoint.unpack_state(types)
     for name, target in targets.items():

@@ -11,15 +11,14 @@ from runfolio.record.liveness import heartbeats
 
 
 def bring_back_spools(folder: Path) -> None:
-    """Move points that are spooled on this machine into the run, so that they are included when the position is
-    determined."""
+    """Move points that are spooled on this machine into the run. `position_at` then includes these points."""
     for waiting in spool.spools_of(folder):
         if heartbeats.is_over(folder, waiting.writer):
             spool.bring_back(waiting)
 
 
 def position_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
-    """Return, for each writer, the last seq that belongs to the checkpoint's branch."""
+    """Return the last sequence number of each writer on the checkpoint's branch."""
     if not heartbeats.joined_heartbeats(folder, document):
         return checkpoint.position
     from runfolio.record.checkpoints import resume_points  # imports Arrow, which few runs need

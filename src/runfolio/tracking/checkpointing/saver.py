@@ -115,7 +115,8 @@ class Saver:
         self._best = self._retention.best
         """Best metric so far, including queued checkpoints."""
         self._calls = self._retention.last_kept_step
-        """Number of calls so far. A resumed run continues the count, so that permanent checkpoints are not replaced."""
+        """Number of calls so far. A resumed run continues the count. Otherwise it would replace permanent
+        checkpoints."""
         self._saved = 0
         self._saved_step = self._calls if resumed is None or resumed.step is None else resumed.step
         """Step of the previous checkpoint. If a later call had a lower step, the lower step is stored."""
@@ -128,7 +129,7 @@ class Saver:
         self._warned_behind = False
         # A queue is used instead of a lock, because a signal handler that ends the run may have interrupted a call.
         self._copy_slots: queue.SimpleQueue[None] = queue.SimpleQueue()
-        """One entry for each additional copy of the state that may be made."""
+        """Queue with one entry for each further copy of the state that may be made."""
         for _ in range(_COPIES):
             self._copy_slots.put(None)
         self._copying: list[int] = []
@@ -277,8 +278,8 @@ class Saver:
         self._wake.put(None)
 
     def checkpoint_wait_s(self) -> float:
-        """Return how many seconds to wait for the next checkpoint call after a stop request; 0 if no call is expected
-        in time.
+        """Return the maximum wait for the next checkpoint call after a request to stop, in seconds. The wait is 0 if no
+        call is expected in time.
 
         The estimate is based on the time between the last two calls.
         """
@@ -305,7 +306,7 @@ class Saver:
             with contextlib.suppress(queue.Empty):
                 self._copy_slots.get_nowait()
                 return None
-            with contextlib.suppress(IndexError):  # the thread has dequeued it in the meantime
+            with contextlib.suppress(IndexError):  # the thread has dequeued the job in the meantime
                 if self._waiting[-1].is_replaced_by(is_best):
                     self._spare = self._waiting.pop().snapshot
                     return None
@@ -375,7 +376,8 @@ class Saver:
         )
 
     def _warn_if_behind(self, step: int) -> None:
-        """Log a warning once if the checkpoint counts epochs, for example, while the log calls count batches."""
+        """Log a warning once if the checkpoint's step is far below the last logged step. A usual cause is that
+        checkpoints count epochs, but log calls count batches."""
         logged = self._writer.last_step
         if not self._warned_behind and logged > 2 * (step + 1):
             self._warned_behind = True

@@ -31,9 +31,9 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
 
     NumPy and torch are imported if they are installed, so that their later use is seeded too. DataLoader workers and
     new modules draw from torch's generator. The order in which Python iterates over sets of strings cannot be changed
-    after the process has started. The environment variable `PYTHONHASHSEED=0` fixes this order; it is recorded with the
-    seeds. This call also works around a bug on CPUs that can make the first results of some torch functions accurate to
-    only four digits.
+    after the process has started. The environment variable `PYTHONHASHSEED=0` fixes this order, and the variable is
+    recorded with the seeds. This call also works around a bug on CPUs. The bug can reduce the accuracy of the first
+    results of some torch functions to four digits.
 
     Args:
         seed: 0 to 2^32 - 1.
@@ -106,9 +106,9 @@ def _select_kernels(torch: Any) -> None:
     """Make Intel's MKL select its kernels while only one thread calls the library.
 
     MKL selects a kernel at the first call of each function. For a tensor of a few thousand numbers, several threads
-    make this call at the same time. One of them may then get a kernel that is accurate to only four digits, so that the
-    first training step differs between runs. Some releases of MKL that torch includes are affected. Source:
-    https://github.com/pytorch/pytorch/issues/188792
+    make this call at the same time. One of the threads may then get a kernel that is accurate to only four digits. In
+    this case, the first training step differs between runs. Some releases of MKL that torch includes are affected.
+    Source: https://github.com/pytorch/pytorch/issues/188792
     """
     for kind in (torch.float32, torch.float64):
         operand = torch.full((1,), 0.5, dtype=kind, device="cpu")

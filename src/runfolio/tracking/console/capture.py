@@ -1,9 +1,9 @@
 """Capture of the console output of a process, including the output of C code and child processes.
 
 File descriptors 1 and 2 are redirected to a helper process (`helper_program`), which forwards the output and writes the
-log. If a descriptor is a terminal, it is replaced with a pseudo-terminal, so that programs still print progress bars
-and colours. Otherwise, it is replaced with a pipe. Notebook cells do not print to these descriptors, so their output is
-copied into the log. Training waits for the helper process only at the end of the run.
+log. A descriptor that is a terminal is replaced with a pseudo-terminal, because many programs print progress bars and
+colours only to a terminal. Any other descriptor is replaced with a pipe. Notebook cells do not print to these
+descriptors, so their output is copied into the log. Training waits for the helper process only at the end of the run.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class _Stream:
     """One output destination, and the redirection of the descriptors that write to it."""
 
     replaced: list[int]
-    """Descriptor 1, descriptor 2, or both if they share a destination; a single redirection preserves the order of
-    their output."""
+    """Descriptor 1, descriptor 2, or both if they share a destination. In this case, a single redirection preserves the
+    order of the output."""
     original: int
     entrance: int
     """Replacement for the original descriptor: the write end of a pipe, or the slave of a pseudo-terminal."""
@@ -277,7 +277,7 @@ class StreamTee:
             self._streams[0].forward_and_close()
 
     def _disconnect(self) -> None:
-        """Close the connection to the helper, after which `_listen` cleans up."""
+        """Close the connection to the helper. `_listen` then cleans up."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
 

@@ -2,7 +2,7 @@
 ends.
 
 `python -m runfolio.tracking.console.helper_program CONTROL PID PIDFD OOM IN:OUT ...`. CONTROL is the descriptor of the
-socket to the process. PIDFD is the descriptor of its pidfd, or `-` if there is none. OOM is the string for
+socket to the process. PIDFD is the descriptor of the process's pidfd, or `-` if there is none. OOM is the string for
 `OomKills.parse`. IN and OUT are the descriptors that a stream is read from and forwarded to. Each packet is one JSON
 object:
 
@@ -68,7 +68,7 @@ class Stream:
         self.source = source
         self._target: int | None = target
         self._marks: list[bytes] = []
-        """Expected markers, one for each run that is ending, since several threads may end runs at once."""
+        """Expected markers, one for each run that is ending, because several threads may end runs at once."""
         self._held = b""
         os.set_blocking(source, False)
 

@@ -72,8 +72,8 @@ class EnvironmentRecorder:
         self.note_threads()
 
     def note_threads(self) -> None:
-        """Read the number of PyTorch threads. Only the training thread can read it. This method is called at the start
-        and at the end of a run."""
+        """Read the number of PyTorch threads. Only the training thread can read this number. This method is called at
+        the start and at the end of a run."""
         self._threads = libraries.threads()
 
     def collect(self) -> None:

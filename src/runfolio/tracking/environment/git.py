@@ -83,7 +83,7 @@ def _foreign_repository(folder: str) -> Repository | None:
 
 
 def _remote(folder: str, *options: str) -> str | None:
-    """Return the URL of `origin`, or else of the first remote."""
+    """Return the URL of `origin`. If there is no such remote, return the URL of the first remote."""
     output = _text(folder, *options, "config", "--get-regexp", r"^remote\..*\.url$") or ""
     urls = dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
     return urls.get("remote.origin.url") or next(iter(urls.values()), None)

@@ -31,7 +31,7 @@ def end_with_job(run: _Run) -> None:
 
 
 class _JobEnd:
-    """Hydra callback for the end of a job, which removes itself afterwards."""
+    """Hydra callback for the end of a job. The callback removes itself afterwards."""
 
     def __init__(self, run: _Run, callbacks: list[Any]) -> None:
         self._run = run

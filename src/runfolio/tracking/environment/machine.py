@@ -141,8 +141,8 @@ def _container() -> dict[str, str] | None:
 
 
 def _container_id() -> str | None:
-    """Return the container id of 64 hexadecimal digits, which container engines use in paths of control groups and
-    mounts."""
+    """Return the container id, which has 64 hexadecimal digits. Container engines use the id in paths of control groups
+    and mounts."""
     for path in ("/proc/self/cgroup", "/proc/self/mountinfo"):
         with suppress(OSError):
             text = Path(path).read_text(encoding="utf-8", errors="replace")
@@ -154,7 +154,8 @@ def _container_id() -> str | None:
 
 @contextmanager
 def nvml() -> Iterator[Any]:
-    """Initialise NVIDIA's management library, which does not initialise CUDA. Yield None if the library is missing."""
+    """Initialise and yield NVIDIA's management library without initialising CUDA. Yield None if the library is
+    missing."""
     import pynvml
 
     try:

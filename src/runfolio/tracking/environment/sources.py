@@ -179,7 +179,7 @@ class Sources:
             self._unnamed += 1
 
     def _name(self, path: str) -> str:
-        """Return `path` relative to the root if `path` is below the root, or else unchanged."""
+        """Return `path` relative to the root, or unchanged if it is not below the root."""
         candidates = [candidate for candidate in (path, os.path.realpath(path)) if candidate.startswith(self._root)]
         return candidates[0].removeprefix(self._root) if candidates else path
 

@@ -66,8 +66,8 @@ def with_layers(image: StoredFile, layers: Layers) -> StoredFile:
     """Return an image with the boxes and masks in its notes and files.
 
     Raises:
-        ConfigError: The size of a mask differs from the size of the image, or a mask contains numbers that are not
-            classes, or a box is invalid.
+        ConfigError: A mask has a different size than the image, a mask contains numbers that are not classes, or a box
+            is invalid.
     """
     width, height = struct.unpack_from(">II", image.content, 16)  # the first chunk of a PNG file contains the size
     notes, warnings = dict(image.notes), image.warnings

@@ -22,7 +22,7 @@ class DeadUnits:
     """Watcher of a model's ReLU-like layers during the forward passes of watched steps.
 
     A unit is a channel, which is dimension 1 of the output. After a `Linear` or `LayerNorm` layer, a unit is a feature,
-    which is the last dimension. Functions such as `torch.relu` are not layers and are not watched.
+    which is the last dimension of the output. Functions such as `torch.relu` are not layers and are not watched.
     """
 
     def __init__(self, model: Module, sampled: Callable[[], bool]) -> None:
@@ -114,7 +114,7 @@ class DeadUnits:
         key = name, self._calls[name]
         self._calls[name] += 1
         earlier = self._peaks.get(key)
-        # With several forward passes, such as accumulated batches, a unit is dead if it is zero in all of them.
+        # With several forward passes, such as accumulated batches, a unit is dead if its output is zero in all passes.
         self._peaks[key] = peaks if earlier is None or earlier.shape != peaks.shape else torch.maximum(earlier, peaks)
 
 

@@ -15,7 +15,7 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 log = logging.getLogger("runfolio")
 _FIRST_S = 1.0
-"""Delay before the first sample. The delay is brief, so that even short runs have a sample."""
+"""Delay before the first sample. The delay is brief, because even short runs should have a sample."""
 _SHORTEST_S = 0.5
 """Minimum interval for which percentages and rates are meaningful."""
 _END_WAIT_S = 1.0

@@ -24,7 +24,7 @@ class MachineGauge:
         self._tree()
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return metrics. Percentages of CPU time and rates cover the `elapsed_s` seconds since the last reading."""
+        """Return metrics. Rates and percentages of CPU time cover the `elapsed_s` seconds since the last reading."""
         process_cpu, memory = self._tree()
         metrics = {
             "cpu": psutil.cpu_percent(),

@@ -72,8 +72,8 @@ class _Recorder(TorchFunctionMode):
         self.nodes: list[Node] = []
         self._names: set[str] = set()
         self._makers: dict[int, tuple[str, Tensor]] = {}
-        """Node that created each tensor, keyed by the id of the tensor. The tensor is also stored, so that its id is
-        not reused."""
+        """Node that created each tensor, keyed by the id of the tensor. The tensor is also stored; otherwise its id
+        could be reused."""
         self._scope: list[str] = []
         self._in_layer = 0
 

@@ -43,7 +43,7 @@ class MonitoredRun(Protocol):
         ...
 
     def note_trouble(self, text: str) -> None:
-        """Record the first problem of training itself, such as the origin of NaN."""
+        """Record the first problem in training itself, such as the layer in which NaN first occurred."""
         ...
 
 
@@ -56,5 +56,5 @@ class Monitor(Protocol):
         ...
 
     def stop(self, ending: Ending) -> None:
-        """Log the remaining values and stop, within about a second, or at once if the process is being killed."""
+        """Log the remaining values and stop within about a second. If the process is being killed, stop at once."""
         ...

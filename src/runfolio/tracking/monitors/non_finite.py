@@ -25,7 +25,7 @@ log = logging.getLogger("runfolio")
 
 
 class _Call(NamedTuple):
-    """Call of a layer, kept until the model's forward pass ends."""
+    """Call of a layer. It is stored until the model's forward pass ends."""
 
     name: str
     module: Module
@@ -42,7 +42,7 @@ class _Flags(NamedTuple):
 
 
 class FirstNonFinite:
-    """Watcher that checks the forward passes of a model in training until the first non-finite value."""
+    """Watcher that checks the forward passes of a model in training mode, until it finds the first non-finite value."""
 
     def __init__(
         self, model: Module, sampled: Callable[[], bool], report: Callable[[str], None], batches_done: int = 0

@@ -1,4 +1,4 @@
-"""Norms and histograms of tensors. They are computed on the device and read later, so that training does not wait for a
+"""Norms and histograms of tensors. They are computed on the device and read later, because training must not wait for a
 GPU."""
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class DeferredValues:
 
 @dataclass(frozen=True)
 class Number:
-    """One of the deferred values, logged as a metric. The writer thread calls `item()` on it, as on any array."""
+    """One of the deferred values, logged as a metric. The encoder thread calls `item()`, as for an array with one
+    element."""
 
     deferred: DeferredValues
     index: int
@@ -63,8 +64,8 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def count_values(tensor: Tensor) -> Tensor:
-    """Return bin counts, minimum, maximum, mean, variance, number of NaN and number of infinities, as float64, shape
-    [BINS + 6]."""
+    """Return bin counts, minimum, maximum, mean, variance, number of NaN and number of infinities. The result is
+    float64 and has the shape [BINS + 6]."""
     import torch
 
     numbers = (torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).detach().flatten()

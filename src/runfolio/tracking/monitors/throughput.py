@@ -86,8 +86,8 @@ def _time_loaders() -> None:
 
 
 def _restore_loaders() -> None:
-    """Restore the original `__next__`. If other code has wrapped the replacement, the replacement is kept and only
-    calls the original."""
+    """Restore the original `__next__`. If other code has wrapped the replacement, the replacement stays installed and
+    only calls the original."""
     global _timed
     iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
     if _timed is not None and vars(iterator).get("__next__") is _timed:

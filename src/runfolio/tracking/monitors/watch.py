@@ -257,7 +257,8 @@ def unwrap(model: Module) -> Module:
 def _skipped(optimizer: Optimizer, *, sampled: bool) -> bool:
     """Return whether AMP's scaler makes a fused optimizer skip this step.
 
-    On a GPU, reading the answer waits for the device, so the answer is read only if a sample depends on it.
+    On a GPU, the scaler's flag can be read only after the device has computed it. Therefore the flag is read only if a
+    sample depends on it.
     """
     found_inf = getattr(optimizer, "found_inf", None)
     return found_inf is not None and (sampled or found_inf.device.type == "cpu") and bool(found_inf)

@@ -27,8 +27,8 @@ class WeightUpdate:
         ]
 
     def ratios(self) -> Tensor:
-        """Return the ratio of each weight, followed by the ratio over all weights, as float64, shape [n + 1], on the
-        first weight's device.
+        """Return the ratio of each weight, followed by the ratio over all weights. The result is float64, has the shape
+        [n + 1], and is on the first weight's device.
 
         The ratio is 0 for a weight that was not changed, and infinite for a changed weight that was zero before.
         """

@@ -1,4 +1,4 @@
-"""Arrays and tensors as items of a listing, identified by a digest of dtype, shape and bytes."""
+"""Arrays and tensors as items of a listing. Each item is identified by a digest of dtype, shape and bytes."""
 
 from __future__ import annotations
 

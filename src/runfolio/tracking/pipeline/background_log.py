@@ -21,7 +21,7 @@ _logger = logging.getLogger("runfolio")
 
 
 def _escape_controls(record: logging.LogRecord) -> bool:
-    """Escape control characters in a message and its traceback, which may contain names of runs, files and metrics."""
+    """Escape control characters in a message and its traceback. Both may contain names of runs, files and metrics."""
     record.msg, record.args = visible_line(record.getMessage()), None
     if record.exc_info and record.exc_info[1] is not None:
         record.exc_text = visible_traceback(record.exc_info[1]).removesuffix("\n")
@@ -74,7 +74,8 @@ class BackgroundLogger:
                 tasks.get()()
 
     def _reset(self) -> None:
-        """Reset after a fork: the child has no thread, and the parent handles queued messages."""
+        """Create an empty queue. A forked child does so too, because the parent handles the messages that were queued
+        earlier."""
         self._tasks: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._has_thread = False
 

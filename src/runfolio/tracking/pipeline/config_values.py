@@ -74,7 +74,7 @@ def plain_config(config: Any) -> dict[str, Any]:
 def config_defaults(config: Any) -> dict[str, Any]:
     """Return the default values that a dataclass config and its nested dataclasses declare; empty for other configs.
 
-    Default factories are not called, since they may draw random numbers.
+    Default factories are not called, because they may draw random numbers.
     """
     if not dataclasses.is_dataclass(config):
         return {}

@@ -41,11 +41,11 @@ class EncodedPoints:
 
 @dataclass
 class EncodedMedia:
-    """Line of the media index, with the files that belong to it."""
+    """Line of the media index, and the files to which the line refers."""
 
     line: bytes
     files: dict[str, bytes] = field(default_factory=dict)
-    """Content of each file by name; the first file is the medium itself."""
+    """Content of each file, keyed by name. The first file is the medium itself."""
     count: ClassVar[int] = 1
 
     @property
@@ -58,7 +58,7 @@ EncodedBatch = EncodedPoints | EncodedMedia
 
 @dataclass
 class Encoder:
-    """Encoder that assigns seq and step to log calls in order, and counts values that cannot be stored."""
+    """Encoder that assigns sequence numbers and steps to log calls, and counts values that cannot be stored."""
 
     document: RunDocument
     """Run document, which counts the refused values."""
@@ -68,7 +68,7 @@ class Encoder:
     last_step: int
     """Step of the last encoded log call."""
     seq: int = 0
-    """Last assigned seq. A log call is assigned a seq only if at least one of its values is stored."""
+    """Last assigned sequence number. A log call gets a sequence number only if at least one of its values is stored."""
     _reported: set[str] = field(default_factory=set)
     """Causes of refusals that have been reported."""
     _checked_names: set[str] = field(default_factory=set)
@@ -159,7 +159,7 @@ class Encoder:
         return EncodedMedia(line, files)
 
     def _file_content(self, item: Media, stored: StoredFile, step: int) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """Return the fields of a medium's line, and its files.
+        """Return the fields of a medium's line, and the medium's files.
 
         Raises:
             ConfigError: A file is too large.
@@ -183,7 +183,7 @@ class Encoder:
                 log.warning("run %s: %s %r %s", self.document.id, item.kind, item.name, warning)
 
     def _step(self, step: Any, *, after: int) -> int:
-        """Return the step that a call specifies, or else the last step plus `after`."""
+        """Return the step that a call specifies. If the call specifies no step, return the last step plus `after`."""
         try:
             if step is not None:
                 return plain_values.whole_step(step)

@@ -1,8 +1,8 @@
 """Thread that encodes the items that `Run` appends, and passes them to the store thread.
 
 Items are encoded in the order of their arrival, and no error is raised in the training thread. Items are encoded in
-short slices with pauses, so that the training thread can run. There are no pauses while a different thread waits for
-the encoder or too many items are queued.
+short slices, and the training thread can run in the pauses between slices. There are no pauses while a different thread
+waits for the encoder or too many items are queued.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ of the training thread."""
 _PAUSES = 4.0
 """Length of the pause after a slice, relative to the time that encoding the slice took."""
 _LONG_QUEUE = 20_000
-"""Queue length above which items are encoded in large slices and before the next flush is due. A thread that logs this
-fast releases the interpreter lock only every 5 ms (`sys.getswitchinterval`), so small slices could not keep up."""
+"""Queue length above which items are encoded in large slices, without waiting for the next flush. A thread that logs
+this fast releases the interpreter lock only every 5 ms (`sys.getswitchinterval`), so small slices could not keep up."""
 _LARGE_SLICE = 256
 _LARGE_SLICES_S = 0.002
 """Maximum time for which large slices are encoded without a pause."""
@@ -48,7 +48,7 @@ _BYTES_PER_LINE_BYTE = 1.9
 _WRITE_BYTES = 1024 * 1024
 _SPOOL_RETRY_S = 10.0
 _LOG_WAIT_S = 0.2
-"""Maximum wait for pending log messages, so that a caller of `flush` sees the warnings."""
+"""Maximum time for which `flush` and `close` wait until pending log messages are handled."""
 _END_MARGIN_S = 0.5
 """Part of the time for a run's end that is reserved for writing a spool if the store does not respond."""
 

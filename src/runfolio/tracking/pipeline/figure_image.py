@@ -16,7 +16,7 @@ _LONGEST_SIDE, _MOST_PIXELS = 8_000, 16_000_000
 """Maximum side length and maximum area of the image, in pixels. A larger figure is drawn with fewer dots per inch."""
 _PAD_INCHES = 0.1
 _NEAR = 1.0
-"""Maximum distance between the figure and content outside of it that is still shown, relative to the figure's width or
+"""Maximum distance between the figure and outside content that is still shown, relative to the figure's width or
 height."""
 
 

@@ -21,8 +21,8 @@ _EXIT_WAIT_S = 5.0
 class LateCalls:
     """Counter of calls after a run's end, per metric name or media name.
 
-    A separate thread saves the counts, because the store may hang. The thread starts at the first call after the run's
-    end, because Python cannot start threads while it exits.
+    A separate thread saves the counts, because the store may hang. Python cannot start threads while it exits, so the
+    thread starts at the first call after the run's end.
     """
 
     def __init__(self, folder: Path, writer: str) -> None:
@@ -31,7 +31,7 @@ class LateCalls:
         self._pid = os.getpid()
         self._counts: Counter[str] = Counter()
         self._is_exiting = threading.Event()
-        self._first_call = threading.Lock()  # it is acquired once and never released, so that no thread waits for it
+        self._first_call = threading.Lock()  # acquired once and never released; no thread waits for it
         self._thread = threading.Thread(target=self._save, name="runfolio-late-calls", daemon=True)
 
     def count(self, item: Item) -> None:

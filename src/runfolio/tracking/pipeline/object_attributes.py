@@ -1,4 +1,4 @@
-"""Types and attributes of objects, in a form that is equal in every process for equal objects."""
+"""Types and attributes of objects in a stable form. Equal objects have the same form in every process."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def closure_values(function: Any) -> list[Any]:
 
 
 def code_content(value: Any) -> Any:
-    """Return the content of a code object in a form without addresses."""
+    """Return the content of a code object in a form without memory addresses."""
     if isinstance(value, types.CodeType):
         return [value.co_code.hex(), value.co_names, [code_content(constant) for constant in value.co_consts]]
     if isinstance(value, frozenset):

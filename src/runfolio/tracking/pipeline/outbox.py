@@ -8,8 +8,8 @@ from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, Encod
 
 
 class Outbox:
-    """Encoded batches that are not in the store yet. One thread adds batches, another thread removes them, and both may
-    read."""
+    """Encoded batches that are not in the store yet. One thread adds batches, another thread removes them, and both
+    threads may read the outbox."""
 
     def __init__(self) -> None:
         self._batches: deque[tuple[int, EncodedBatch]] = deque()
@@ -33,9 +33,9 @@ class Outbox:
         self._contiguous_id += 1
 
     def front(self, most_bytes: int) -> tuple[int, list[EncodedBatch]]:
-        """Return the first batches that can be written together, and their contiguous id.
+        """Return the id of the first contiguous sequence, and its first batches that can be written together.
 
-        The batches are either a single medium or points without a gap. The list is empty if the outbox is empty.
+        The list contains either a single medium, or points without a gap. It is empty if the outbox is empty.
         """
         batches: list[EncodedBatch] = []
         size, contiguous_id = 0, 0
@@ -50,7 +50,7 @@ class Outbox:
         return contiguous_id, batches
 
     def drop(self, count: int) -> None:
-        """Remove the first `count` batches after they were written."""
+        """Remove the first `count` batches."""
         for _ in range(count):
             self._taken_bytes += self._batches.popleft()[1].size
 

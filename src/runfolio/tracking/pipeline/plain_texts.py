@@ -19,7 +19,7 @@ _LONGEST_REASON = 300
 
 
 def is_plain(value: Any) -> bool:
-    """Return whether a value is plain, so that its methods do not run user code.
+    """Return whether a value is plain. The methods of a plain value do not run user code.
 
     Plain values are numbers, strings, times and paths of Python, NumPy or torch, and tuples of plain values.
     """

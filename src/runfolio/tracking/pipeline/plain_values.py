@@ -28,7 +28,8 @@ def count_numbers(value: Any) -> int | None:
 
 
 class NoNumber(NamedTuple):
-    """Replacement for a refused value, so that the memory and the autograd graph of the value are released."""
+    """Replacement for a refused value. It does not refer to the value, whose memory and autograd graph can be
+    released."""
 
     reason: str
 
@@ -42,10 +43,10 @@ class Refusal(NamedTuple):
 
 
 def detach_value(value: Any) -> Any:
-    """Return the number that a value currently has, independent of later changes and of the autograd graph.
+    """Return the current value as a number that is independent of later changes and of the autograd graph.
 
-    A GPU tensor is copied on the GPU and read later by the encoder thread, so that the call does not wait. Dicts are
-    copied. A value that is not a number, or that raises an error, becomes a `NoNumber`.
+    A GPU tensor is copied on the GPU and read later by the encoder thread. The call therefore does not wait for the
+    GPU. Dicts are copied. A value that is not a number, or that raises an error, becomes a `NoNumber`.
     """
     return _try_detach(value, ())
 

@@ -23,7 +23,7 @@ class Scalars(NamedTuple):
 
 
 class Media(NamedTuple):
-    """Medium. The encoder thread calls `content` to compute its stored form."""
+    """Logged medium, such as an image. The encoder thread calls `content` to compute the stored form."""
 
     time: float
     step: Any
@@ -34,7 +34,8 @@ class Media(NamedTuple):
 
 
 class Mark:
-    """Position in the queue. The encoder thread sets `seq` to the last assigned seq when it reaches this position."""
+    """Position in the queue. When the encoder thread reaches this position, it sets `seq` to the last assigned sequence
+    number."""
 
     seq: int | None = None
 

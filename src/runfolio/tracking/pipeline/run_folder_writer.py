@@ -17,7 +17,7 @@ from runfolio.tracking.pipeline.outbox import Outbox
 
 _ONE_WRITE_BYTES = 4 * 1024 * 1024
 _MEDIA_BYTES = 1024**3
-"""Maximum size of a media index; after that, a new index is started."""
+"""Size of a media index above which a new index is started."""
 
 
 class RunFolderWriter:
@@ -46,12 +46,12 @@ class RunFolderWriter:
         self._tail: AppendFile | None = None
         self._tail_number = 0
         self._contiguous_id = 0
-        """Contiguous id of the batches in the open tail."""
+        """Id of the contiguous sequence whose batches are in the open tail."""
         self._media: AppendFile | None = None
         self._media_number = 1
         self._folder_synced = False
         self._accepted = 0
-        """Number of batches in the outbox that an open file has accepted, although some bytes are not written yet."""
+        """Number of batches in the outbox that were passed to an open file, although some bytes are not written yet."""
 
     @property
     def tail_size(self) -> int | None:
@@ -150,8 +150,8 @@ class RunFolderWriter:
         self._append(self._media, [medium.line])
 
     def _append(self, file: AppendFile, lines: list[bytes]) -> None:
-        """Append the lines of batches. After a failure, the file keeps the lines in memory, and the next call writes
-        only the rest."""
+        """Append the lines of batches. After a failure, `file` still holds the lines in memory, and the next call
+        writes only the rest."""
         if not self._accepted:
             self._accepted = len(lines)
             file.write(b"".join(lines))
@@ -162,7 +162,8 @@ class RunFolderWriter:
             self.sync_folder()
 
     def _leave_tail(self) -> None:
-        """Close the open tail permanently. Lines that were accepted but not written are still in the outbox."""
+        """Close the open tail permanently. Lines that were passed to the file but not written are still in the
+        outbox."""
         file, self._tail, self._accepted = self._tail, None, 0
         if file is not None:
             file.close(sync=False)

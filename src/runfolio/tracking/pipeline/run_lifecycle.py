@@ -16,8 +16,8 @@ from runfolio.tracking.pipeline.background_log import log
 
 
 class RunLifecycle:
-    """Writer of the claim, the heartbeat and the run document, which record which process writes to the run and how the
-    run ended."""
+    """Writer of the claim, the heartbeat and the run document. These files record which process writes to the run, and
+    how the run ended."""
 
     def __init__(self, folder: Path, document: RunDocument, heartbeat: Heartbeat, *, sync: bool) -> None:
         self.is_primary = heartbeat.role == PRIMARY
@@ -41,7 +41,8 @@ class RunLifecycle:
             OSError: The store cannot be written.
             AttemptTaken: Another process has claimed the attempt.
         """
-        # Parents are not created, because a run that was deleted, or whose disk is missing, must not be created again.
+        # Parent folders are not created, because a run must not be created again if it was deleted or its disk is
+        # missing.
         for parts in ((ALIVE,), (METRICS,), (MEDIA,), (MEDIA, MEDIA_FILES)):
             RecordPath(self._folder, *parts).mkdir()
         self.write_heartbeat()

@@ -11,7 +11,7 @@ from runfolio.tracking.process import subprocesses
 
 
 class SealingProcesses:
-    """Sealer of one writer's tails. The sealer uses separate processes, so that sealing does not slow down the training
+    """Sealer of one writer's tails. The sealer uses separate processes, because sealing would slow down the training
     process.
 
     A failure is harmless, because the tails remain and are readable.

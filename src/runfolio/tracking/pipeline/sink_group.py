@@ -35,8 +35,8 @@ class SinkGroup:
     def write(self, batches: Iterable[EncodedBatch]) -> None:
         """Pass on batches that were written to the record.
 
-        The batches are decoded from their lines, so that a sink receives the same data as a reader of the record. Runs
-        without sinks skip this step.
+        The batches are decoded from their lines. A sink therefore receives the same data as a reader of the record.
+        Runs without sinks skip the decoding.
         """
         if not self._sinks:
             return

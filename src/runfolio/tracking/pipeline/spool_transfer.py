@@ -55,7 +55,7 @@ class SpoolTransfer:
         """Copy the rest of the outbox to a spool, at the end of a run whose store cannot be written.
 
         This method is called on the store thread, or on a different thread if the store thread hangs. If both threads
-        write a batch, readers still see the batch only once.
+        write a batch, readers still return the batch only once.
 
         Raises:
             OSError: The spool cannot be written.

@@ -12,16 +12,16 @@ from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 class StartAgain:
     """Filter that detects whether a script restarts from an earlier step.
 
-    If the first logged step is not after the last recorded step, the earlier points from that step on are dropped. A
-    script that continues after `run.last_step` keeps every point. A script that restarts gets curves without duplicate
-    points.
+    If the first logged step is not after the last recorded step, the earlier points at that step and at later steps are
+    dropped. A script that continues after `run.last_step` keeps every point. A script that restarts gets curves without
+    duplicate points.
     """
 
     def __init__(self, last_step: int, take: Callable[[Item], None], drop_from: Callable[[int], None]) -> None:
         """Create a filter.
 
         Args:
-            drop_from: Function that removes the earlier points from a given step on.
+            drop_from: Function that removes the earlier points at a given step and at later steps.
         """
         self._last_step = last_step
         self._take = take

@@ -1,4 +1,4 @@
-"""End of a run and its process after a number of steps, as requested by `runfolio reproduce RUN --steps K`."""
+"""Filter that ends a run and its process after a number of steps. `runfolio reproduce RUN --steps K` requests this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State of the store, as seen by the thread that writes to it: working, failing or hanging."""
+"""State of the store for the thread that writes to it: working, failing or hanging."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from runfolio.tracking.pipeline.background_log import log
 
 
 class StoreHealth:
-    """Monitor of the store's availability. The monitor records since when the store has been failing or hanging, and
-    logs failures and recoveries.
+    """Monitor of the store's availability. The monitor records when the store began to fail or hang, and logs failures
+    and recoveries.
 
     The store thread updates this object; any thread may read it.
     """

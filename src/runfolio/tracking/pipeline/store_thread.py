@@ -34,8 +34,8 @@ _CAPTURE_WAIT_S = 10.0
 """Maximum time for which the end of a run waits for background tasks, such as git on a slow disk or data
 fingerprints."""
 _SMALL_BYTES = 4 * 1024 * 1024
-"""Maximum size of a tail that is sealed in this process at the end, if it is the run's only tail. For larger tails, a
-process is started, which takes longer."""
+"""Maximum size of a tail that is sealed in this process at the end of the run, if it is the run's only tail. Larger
+tails are sealed in a new process, whose start takes longer."""
 
 
 class StoreWriter:
@@ -56,8 +56,8 @@ class StoreWriter:
         """Prepare the writer; nothing is written before `start`.
 
         Args:
-            capture: Function that records facts about the environment that take long to collect. It is called once, on
-                its own thread.
+            capture: Function that records facts about the environment. Collecting the facts takes long, so the function
+                is called once, on its own thread.
             capture_changes: Function that records facts that may have changed. It is called at each heartbeat and
                 before the end.
             sinks: Receivers of the data that was written to the record.
@@ -138,7 +138,7 @@ class StoreWriter:
         self._tasks.start_capture()
 
     def start_task(self, task: Callable[[], object]) -> None:
-        """Execute a task on its own thread. The end of the run waits for the task, as it does for the capture.
+        """Execute a task on its own thread. The end of the run waits for the task, as it waits for the capture.
 
         Raises:
             RuntimeError: No thread can be started.
@@ -279,7 +279,7 @@ class StoreWriter:
         """
         if self.ending == "killed" or not self._lifecycle.is_primary or self._lifecycle.is_known_superseded:
             return
-        self._sealing.wait()  # their segments are then part of the compaction
+        self._sealing.wait()  # the compaction then includes the segments of these processes
         if not self._files.has_points():
             return
         number, tail_size = next(self._tail_numbers), self._files.tail_size

@@ -74,7 +74,8 @@ def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
 
 
 def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: bool = False) -> bool:
-    """Return whether this process can join the newest attempt, which must be in progress or belong to this rank's job.
+    """Return whether this process can join the newest attempt. The attempt must be in progress, or belong to this
+    rank's job.
 
     A rank that starts late joins an attempt that began after the rank's job, even if the other ranks have already ended
     the attempt. If `resumes` is True, the attempt must also continue an earlier attempt.
@@ -119,7 +120,8 @@ def find_writer(folder: Path, document: RunDocument, claimed: int, patience_s: f
 
 
 def _newest_heartbeat(folder: Path, document: RunDocument, claimed: int) -> Heartbeat | None:
-    """Return the heartbeat of the process that opened the newest attempt, which run.json may not list yet."""
+    """Return the heartbeat of the process that opened the newest attempt. The file run.json may not list the attempt
+    yet."""
     last = document.attempts[-1] if document.attempts else None
     if claimed > (last.attempt if last is not None else 0) and (claim := claims.read(folder, claimed)) is not None:
         return Heartbeat.read(folder, claim.writer)

@@ -370,7 +370,7 @@ def _after_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
-    """Reset a forked child, which inherits the run without its threads and joins it as a separate process."""
+    """Reset a forked child. The child inherits the run without its threads, and joins the run as a separate process."""
     global _outcome, _stop_signal, _is_forked, _stop_request
     _outcome, _stop_signal, _is_forked, _stop_request = RunOutcome(), None, True, None
     try:

@@ -15,10 +15,11 @@ from pathlib import Path
 _PIDFD_GET_INFO = 0xC040FF0B
 """_IOWR(0xFF, 11, struct pidfd_info), 64 bytes: linux/pidfd.h, since Linux 6.13."""
 _PIDFD_INFO_EXIT = 1 << 3
-"""Flag that requests the exit status of a process that was already waited for; since Linux 6.15."""
+"""Flag that requests the exit status of a process after `waitpid` has returned for the process; since Linux 6.15."""
 _STATUS_TRIES = 20
 _STATUS_FIELD = 51
-"""Index (from 0) of the `waitpid` status in /proc/PID/stat. The field is set until the process has been waited for."""
+"""Index (from 0) of the `waitpid` status in /proc/PID/stat. The field is set until `waitpid` has returned for the
+process."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class ProcessObserver:
                 self.memory_bytes = pages * os.sysconf("SC_PAGE_SIZE")
 
     def oom_kills(self) -> int | None:
-        """Return the number of out-of-memory kills in the process's control group; None if it is unknown."""
+        """Return the number of out-of-memory kills in the process's control group; None if the number is unknown."""
         return None if self._oom_kills is None else self._oom_kills.since()
 
     def exit_code(self) -> int | None:

@@ -63,7 +63,7 @@ def enter(run: CurrentRun) -> None:
 
 
 def current_run() -> CurrentRun | None:
-    """Return the open run that this context opened last; if no run is open, return the last run that was opened."""
+    """Return the open run that this context opened last. If no run is open, return the last run that was opened."""
     entries = _context_entries()
     for entry in reversed(entries):
         if not entry.run.has_ended:

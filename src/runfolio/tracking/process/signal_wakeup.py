@@ -1,8 +1,9 @@
 """Prompt handling of signals while the main thread waits.
 
 Python runs a signal handler between two instructions of the main thread. If a signal arrives just before the thread
-starts to wait, its handler runs only after that wait. A worker of a `multiprocessing.Pool` that is terminated while it
-waits for its next task would never end, and the terminating process would wait forever.
+starts to wait, its handler runs only after that wait. For example, a worker of a `multiprocessing.Pool` may be
+terminated while it waits for its next task. Without this module, the worker would never end, and the terminating
+process would wait forever.
 """
 
 from __future__ import annotations

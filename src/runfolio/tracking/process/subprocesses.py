@@ -1,8 +1,8 @@
 """Functions that start programs on a background thread while the training thread may fork.
 
-`subprocess` opens pipes between parent and child. A DataLoader worker forked at that moment would inherit the pipes,
-and the thread that starts the program would wait until the worker ends. Therefore forks are blocked while a program is
-being started.
+`subprocess` opens pipes between parent and child. A DataLoader worker that is forked at that moment would inherit the
+pipes, and the thread that starts the program would wait until the worker ends. Therefore forks are blocked while a
+program is being started.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def start(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
 
 
 def start_module(module: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start a module as a separate program, so that it does not use memory and time of the training process.
+    """Start a module as a separate program, which uses no memory or time of the training process.
 
     Raises:
         OSError: The program cannot be started.

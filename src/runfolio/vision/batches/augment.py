@@ -13,15 +13,15 @@ from runfolio.vision._torchvision import v2
 
 AUGMENTATIONS = ("none", "trivial", "randaugment", "flip-crop")
 _PADDED_SHARE = 8
-"""Ratio of the image size to the padding on each side, for flip-crop. He et al., arXiv:1512.03385, pad 32 pixels with 4
-pixels."""
+"""Ratio of the image size to the padding on each side, for flip-crop. He et al., arXiv:1512.03385, add 4 pixels to each
+side of images of 32 pixels."""
 
 
 class Augmentation:
     """Augmentation of an image's pixels, before they are normalised. `none` changes nothing.
 
-    `trivial` is TrivialAugmentWide (Müller and Hutter, arXiv:2103.10158), `randaugment` is RandAugment (Cubuk et al.,
-    arXiv:1909.13719), and `flip-crop` is a random crop of the padded image, which is mirrored with probability 0.5.
+    `trivial` is TrivialAugmentWide (Müller and Hutter, arXiv:2103.10158). `randaugment` is RandAugment (Cubuk et al.,
+    arXiv:1909.13719). `flip-crop` pads the image, crops it at a random position, and mirrors it with probability 0.5.
     """
 
     def __init__(self, name: str, *, height: int, width: int, seed: int) -> None:

@@ -32,7 +32,7 @@ _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
 
 class CacheUnavailable(Exception):  # noqa: N818 - not an error: training continues without the cache
-    """Raised if nothing can be cached. The message is the reason, without a period."""
+    """Raised if nothing can be cached. The message contains only the reason, without a period."""
 
 
 class _CacheEntry(NamedTuple):
@@ -55,7 +55,8 @@ def parse_size(text: str) -> int:
 
 
 def cache_budget() -> int:
-    """Return the budget in bytes: `$RUNFOLIO_CACHE_BUDGET`, else the value saved by `set_budget`, else 10 GB.
+    """Return the budget in bytes. `$RUNFOLIO_CACHE_BUDGET` overrides the value saved by `set_budget`. The default is 10
+    GB.
 
     Raises:
         ConfigError: The configured value is not a size.
@@ -84,7 +85,8 @@ def set_budget(size: int) -> None:
 
 
 def evict_to_fit(requested: int) -> int:
-    """Remove the least recently used folders if that makes enough room. Return how many of the requested bytes fit."""
+    """Remove the least recently used folders if this frees enough space. Return the number of requested bytes that
+    fit."""
     entries = sorted(_entries())
     used_bytes = sum(entry.size for entry in entries)
     limit = min(cache_budget(), used_bytes + _free_bytes() - RESERVED_BYTES)

@@ -75,7 +75,7 @@ def image_ids(images: ImageSet, chosen: Iterable[int], progress: Progress | None
 
 
 def view_ids(ids: Sequence[bytes], indices: Iterable[int], view: int) -> list[bytes]:
-    """Return the id of one augmented view of each image. The id depends on the index, as the augmentation does."""
+    """Return the id of one augmented view of each image. Like the augmentation, the id depends on the index."""
     return [
         bytes.fromhex(digest_of(row_id, index.to_bytes(8, "little"), view.to_bytes(8, "little")))
         for row_id, index in zip(ids, indices, strict=True)

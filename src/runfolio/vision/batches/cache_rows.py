@@ -48,7 +48,7 @@ class RowAddress(NamedTuple):
 
 
 class RowStore:
-    """Store for the rows of one folder. It can be forked or pickled for a worker process, which opens the files
+    """Store for the rows of one folder. It can be forked, or pickled for a worker process. The worker opens the files
     again."""
 
     def __init__(self, folder: Path, row_bytes: int, shard_names: Sequence[str] = ()) -> None:
@@ -56,8 +56,8 @@ class RowStore:
 
         Args:
             row_bytes: Size of each row in bytes.
-            shard_names: Names of the file pairs in the order that another process uses. The addresses of that process
-                are then valid here.
+            shard_names: Names of the file pairs in the order of another process. The addresses of that process are then
+                valid here, too.
 
         Raises:
             OSError: The folder cannot be created or read.
@@ -107,7 +107,7 @@ class RowStore:
             self._writer.write(ids, rows)
         except OSError:
             self._writer.remove_if_empty()
-            self._writer = None  # the next row goes into a new file, not after a partial row
+            self._writer = None  # the next row goes into a new file, because this file may end with a partial row
             raise
         finally:
             self.refresh()
@@ -160,7 +160,7 @@ class _Shard:
         """Memory-mapped rows, [n, row_bytes]."""
 
     def new_entries(self) -> list[tuple[bytes, int, int]]:
-        """Return (id, row, checksum) of each entry that was completed since the last call."""
+        """Return the id, row number and checksum of each entry that was completed since the last call."""
         if self.path.stat().st_size < self._read + _ENTRY.size:
             return []
         with self.path.open("rb") as file:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MEMORY_CACHE_BYTES = 256 * 1024 * 1024
-"""Maximum size of resized pixels that are kept in memory, in bytes. If the pixels of a data set fit, only the first
-epoch decodes its images."""
+"""Maximum size of the resized pixels that are cached in memory, in bytes. If the pixels of a data set fit, only the
+first epoch decodes its images."""
 
 _GPU_WORKERS, _CPU_WORKERS = 8, 4
 """Maximum default numbers of workers. A GPU does not need more. On a CPU, more workers would compete with training for
@@ -48,7 +48,7 @@ class PreparedImages(Dataset[Labelled]):
         self._chosen = chosen
         self.transform = transform
         self.fits_in_memory = len(chosen) * transform.size_bytes <= MEMORY_CACHE_BYTES
-        """True if the pixels are kept in memory."""
+        """True if the pixels of all chosen images are cached in memory."""
         self._in_memory = _shared_pixels(images, transform)
         self._on_disk: CachedPixels | None = None
 
@@ -56,7 +56,7 @@ class PreparedImages(Dataset[Labelled]):
         """Use the disk cache of decoded pixels, if the images are files.
 
         Returns:
-            Fraction of the uncached images for which there is room, in memory or on disk.
+            Fraction of the uncached images that fit into memory or into the disk cache.
 
         Raises:
             CacheUnavailable: Nothing can be cached.
@@ -102,8 +102,8 @@ class PreparedImages(Dataset[Labelled]):
 
 
 def _shared_pixels(images: ImageSet, transform: ImageTransform) -> dict[int, torch.Tensor]:
-    """Return the shared pixels of a set. Return a new dict if the set is large or consists of files, which may
-    change."""
+    """Return the shared pixels of a set. If the set is large, or consists of files, which may change, return a new
+    dict."""
     if images.in_files or len(images) * transform.size_bytes > MEMORY_CACHE_BYTES:
         return {}
     cached_transform, pixels = _pixels_by_set.get(images, (None, {}))
@@ -114,7 +114,7 @@ def _shared_pixels(images: ImageSet, transform: ImageTransform) -> dict[int, tor
 
 
 class SampleRef(NamedTuple):
-    """Reference to an image in an epoch. The epoch is included because worker processes outlive an epoch."""
+    """Reference to an image in an epoch. The epoch is included because worker processes run for several epochs."""
 
     epoch: int
     position: int
@@ -165,7 +165,7 @@ def default_workers(device: str, *, are_ready: bool) -> int:
 
     Args:
         device: `cuda` or `cpu`. On a CPU, one core is left to the training process.
-        are_ready: Whether the items are not decoded in each epoch, so that no workers are needed.
+        are_ready: Whether the items need not be decoded in each epoch. If true, no workers are needed.
     """
     if are_ready:
         return 0

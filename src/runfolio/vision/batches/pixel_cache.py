@@ -50,7 +50,7 @@ class CachedPixels:
         )
         missing = len({row_id for row_id in self._ids if row_id not in self._rows}) * transform.size_bytes
         self.share = evict_to_fit(missing) / missing if missing else 1.0
-        """Fraction of the uncached images that the cache has room for. The other images are decoded each time."""
+        """Fraction of the uncached images that fit into the cache. The other images are decoded in each epoch."""
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -79,5 +79,6 @@ class CachedPixels:
         return pixels
 
     def _has_room_for(self, row_id: bytes) -> bool:
-        """Return whether the cache has room for an image. Only the id decides, so that all processes agree."""
+        """Return whether an image is one of those that fit into the cache. The choice depends only on the id, so all
+        processes agree."""
         return int.from_bytes(row_id[:8], "little") < self.share * _IDS

@@ -1,4 +1,4 @@
-"""Forks of training runs: the settings that a fork may change, and the state that it starts from."""
+"""Forks of training runs: the settings that a fork may change, and the initial state of a fork."""
 
 from __future__ import annotations
 
@@ -49,8 +49,7 @@ _check_state = holding(
         ),
     }
 )
-"""Function that checks the values that a fork reads directly from a checkpoint's state. `Run.restore` checks the other
-values."""
+"""Checks the values that a fork reads directly from a checkpoint's state. `Run.restore` checks the other values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +79,8 @@ class Fork:
 
         Raises:
             NotFound: The checkpoint does not exist; the message lists the existing checkpoints.
-            ConfigError: The run was not made by `runfolio train`; or a setting cannot be changed, does not fit the
-                checkpoint's network, or leaves nothing to train.
+            ConfigError: `runfolio train` did not make the run, or a changed setting is not allowed. The message gives
+                the reason.
             DamagedFile: The checkpoint cannot be read.
         """
         step, name = (at, None) if isinstance(at, int) else (None, at)
@@ -104,7 +103,7 @@ class Fork:
 
     @classmethod
     def of_inherited(cls, run: RecordedRun, checkpoint: Checkpoint, settings: TrainSettings) -> Self | None:
-        """Return `run` as a fork if the run stopped before it saved its own checkpoint, else None.
+        """Return `run` as a fork if it stopped before it saved its first own checkpoint. Otherwise, return None.
 
         Args:
             checkpoint: Checkpoint that the run resumes from.
@@ -117,7 +116,7 @@ class Fork:
 
     @property
     def description(self) -> ClassifierDescription:
-        """Classifier of the checkpoint, with the dropout of the new settings."""
+        """Classifier of the checkpoint with the dropout from the new settings."""
         description = describe(self.checkpoint)
         return replace(description, spec=replace(description.spec, dropout=self.settings.dropout))
 
@@ -129,7 +128,7 @@ class Fork:
         Returns:
             One sentence for each part that could not be restored.
         """
-        # The parent's settings may differ from the checkpoint's settings, since the parent may be a fork itself.
+        # The settings of the parent and of the checkpoint may differ, since the parent may be a fork itself.
         saved = self.checkpoint.state["training"]["settings"]
 
         def changes(*names: str) -> bool:

@@ -1,4 +1,4 @@
-"""Check that a run continues with the images that it was started with."""
+"""Check that a run continues with its original images."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Listings = Mapping[str, Listing]
 def match_recorded_images(
     preparation: Preparation, recorded: RecordedRun, *, classes: Sequence[str] | None, changed_data: bool
 ) -> tuple[Preparation, str | None]:
-    """Compare the current images with the images that the run was started with.
+    """Compare the current images with the original images of a run.
 
-    Parts of the data that the run did not record are not compared.
+    Parts of the data that are not in the record are not compared.
 
     Args:
         classes: Classes of the run's network; None if the run starts with a new network.
-        changed_data: Whether to continue if images have changed, instead of raising an error. Each image stays in its
-            recorded part.
+        changed_data: Whether to continue although images have changed. Each image stays in its recorded part. If false,
+            changes raise an error.
 
     Returns:
         The preparation to continue with, and a description of the changes, if any.
@@ -70,7 +70,7 @@ def match_recorded_images(
 
 @dataclass(frozen=True)
 class _Pool:
-    """Pool of images from which some parts of the data are selected."""
+    """Images from which one or more parts of the data are selected."""
 
     parts: tuple[str, ...]
     images: ImageSet
@@ -82,8 +82,8 @@ class _Pool:
 def _pools(source: ImageSource) -> list[_Pool]:
     """Return the images from which each part is selected.
 
-    If one folder contains both training and test images, all its images form one pool, since the content of the folder
-    decides the split.
+    If one folder contains both training and test images, its images form one pool. The content of the folder decides
+    the split.
     """
     train, test = source.train, source.test
     if isinstance(train, ImageFiles) and isinstance(test, ImageFiles) and train.root == test.root:
@@ -140,7 +140,7 @@ def _sort_key(item: Item, source: ImageSource) -> tuple[int, str]:
 
 
 def _find(items: Sequence[Item], pool: _Pool, source: ImageSource, label: str) -> ImageFiles:
-    """Find images by name, or by content if the name does not exist."""
+    """Find images by name. If a name does not exist, find the image by its content."""
     if not isinstance(pool.images, ImageFiles):
         raise ConfigError(f"{source.name} is not the data that {label} was started with; train a new run on it")
     pool_items = pool.items(source.classes)

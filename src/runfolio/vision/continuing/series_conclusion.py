@@ -1,4 +1,4 @@
-"""Final test of a series: only the runs that validation chose are tested."""
+"""Test the runs of a series that were chosen by their validation results."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 def conclude(
     runs: Mapping[Path, TrainSettings], *, store: Path | str | None, progress: Progress | None = None
 ) -> list[Path]:
-    """Test the chosen runs that are finished but not tested yet, and return the folders of these runs.
+    """Test the chosen runs that have not been tested yet, and return their folders.
 
     Args:
-        runs: Folders of all runs of a series, with the current settings of each run. The current `test_at` also applies
-            to runs that an earlier call trained.
+        runs: Current settings of each run of a series, keyed by the run's folder. The current `test_at` also applies to
+            runs that an earlier call trained.
 
     Raises:
         NotFound: The checkpoint of a best epoch does not exist.
@@ -73,7 +73,7 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
         state = TrainState(preparation)
         inputs = InputPipeline(preparation)
         state.epoch = run.restore(BEST, model=state.predicting).state["training"]["epoch"]
-        # Cached features are used if the backbone was still frozen at the end of the run.
+        # If the backbone was still frozen at the end of the run, cached features are used.
         state.model.load_state_dict(state.predicting.state_dict())
         inputs.open_cache(state, progress, {"test"})
         record_test(run, state, inputs, preparation, state.epoch)

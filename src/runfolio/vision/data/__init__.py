@@ -1,5 +1,5 @@
-"""Labelled images, loaded by name. A new kind of source needs a module that returns an `ImageSource`, and a line in
-`sources`."""
+"""Labelled images, loaded by name. A new kind of source needs two things: a module that returns an `ImageSource`, and
+an entry in `sources`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ Source: https://pytorch.org/vision/stable/models.html
 
 
 class ImageSet(Protocol):
-    """Labelled images in a fixed order. `image(i)` may be called from worker processes."""
+    """Labelled images in a fixed order. Worker processes may call `image(i)`."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -43,11 +43,12 @@ class ImageSet(Protocol):
         ...
 
     def reference(self, index: int) -> str:
-        """Return a readable name that is the same on all machines: `test/sushi/12.jpg`, `digits test image 12`."""
+        """Return a readable name that is the same on all machines, such as `test/sushi/12.jpg` or `digits test image
+        12`."""
         ...
 
     def digests(self) -> Sequence[str]:
-        """Return the digest of each image: of the file, or of the pixels if the image is not a file."""
+        """Return the digest of each image. It covers the file, or the pixels if the image is not a file."""
         ...
 
 

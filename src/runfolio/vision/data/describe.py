@@ -52,7 +52,7 @@ class SplitDescription:
     duplicates: tuple[tuple[str, ...], ...]
     """Groups of identical images, as references."""
     fingerprint: str
-    """Digest of names, contents and classes. A run on this data records the same digest."""
+    """Digest of names, contents and classes. A run that uses this data records the same digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class DataDescription:
     """Images of the validation folder; None if there is no such folder."""
     test: SplitDescription
     shared: tuple[SharedImage, ...]
-    """Test images that are also training or validation images, which makes the test too optimistic."""
+    """Test images that are also training or validation images. Such images make the test result too optimistic."""
     notices: tuple[str, ...]
     """Remarks on the interpretation of folders, on ignored files and on unusual images, one line each."""
     bad_images: tuple[str, ...]

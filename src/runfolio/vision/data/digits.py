@@ -1,4 +1,5 @@
-"""Data `digits`: 1,797 grey images of handwritten digits, 8x8 pixels each, which are part of the scikit-learn package.
+"""Data `digits`: 1,797 grey images of handwritten digits with 8x8 pixels each. They are part of the scikit-learn
+package.
 
 Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, doi:10.24432/C50P49
 """

@@ -39,22 +39,24 @@ class RetryPolicy:
     """Limits for servers that fail, are slow or stop sending."""
 
     attempts: int = 5
-    """Maximum number of consecutive attempts that receive nothing."""
+    """Maximum number of consecutive attempts without any received data."""
     first_wait_s: float = 1.0
     """Seconds before the second attempt. The wait doubles before each later attempt."""
     silence_s: float = 30.0
     """Seconds without data after which a connection is closed."""
     window_s: float = 60.0
-    """Seconds in which an attempt must receive `window_bytes` bytes of content. Headers do not count."""
+    """Length of a time window in seconds. In each window, an attempt must receive `window_bytes` bytes of content.
+    Headers do not count."""
     window_bytes: int = 60_000
     total_s: float = 24 * 3600.0
     """Maximum duration of all attempts together, in seconds."""
 
 
 def download(url: str, path: Path, *, progress: Progress | None = None, retries: RetryPolicy | None = None) -> None:
-    """Download a file, which appears at `path` only when it is complete.
+    """Download a file. It appears at `path` only when it is complete.
 
-    The partial file of an earlier call (`path` + `.part`) is continued if the server still has the same file.
+    If an earlier call left a partial file (`path` + `.part`), its download continues, unless the file on the server has
+    changed.
 
     Args:
         url: HTTP address.
@@ -116,7 +118,7 @@ class _ServerResponse(NamedTuple):
     """Values from the headers of a response."""
 
     start: int
-    """Position of the first sent byte in the file."""
+    """Position in the file of the first byte of the response."""
     total: int | None
     """Size of the whole file in bytes; None if the server does not state it."""
     validator: str
@@ -163,7 +165,7 @@ class _Download:
         with TransferWatch(self._retries.window_s, self._retries.window_bytes, self._ends) as watch:
             try:
                 self._attempt(watch)
-                if watch.verdict is not None:  # content without a stated length looks complete even if it was cut off
+                if watch.verdict is not None:  # if the server states no length, content that was cut off looks complete
                     raise _TransferFailed("the connection was cut")
             except _TransferFailed:
                 if watch.verdict == TOO_LONG:
@@ -193,7 +195,7 @@ class _Download:
             raise _unreachable(error.reason, urlsplit(self._url).hostname) from None
         except (http.client.HTTPException, OSError) as error:
             raise _unreachable(error, urlsplit(self._url).hostname) from None
-        except ValueError as error:  # the path or the host cannot be sent
+        except ValueError as error:  # the path or the host is not valid in a request
             raise _TransferRefused(f"the address cannot be requested ({_reason(error)}); check it") from None
         with response:
             answer = _read_response(response)

@@ -19,8 +19,8 @@ def hold_claim(path: Path) -> Iterator[bool]:
     """Hold a lock on the file at `path`. The lock is released if the process is killed.
 
     Yields:
-        True if the lock is held. False if the file system does not support locks. Other processes may then do the same
-        work, so the caller must use its own temporary files.
+        True if the lock is held. False if the file system does not support locks. In this case, other processes may do
+        the same work, so the caller must use its own temporary files.
     """
     create_folder(path.parent)
     with path.open("ab") as file:

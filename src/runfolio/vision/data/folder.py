@@ -1,7 +1,7 @@
 """Data `folder:PATH`: image files in one folder per class.
 
-The class folders can be inside folders for training, validation and test, whose names `split_folders` recognises. If
-there are no such folders, a fixed fifth of the images is used for testing. `notices` explain the interpretation of the
+The class folders can be inside folders for training, validation and test. `split_folders` recognises the names of such
+folders. Without them, a fixed fifth of the images is used for testing. `notices` explain the interpretation of the
 folders.
 """
 
@@ -49,8 +49,8 @@ class ImageFolder:
     def source(self, *, with_validation: bool = False) -> ImageSource:
         """Return the training and test images of the folder.
 
-        Without a test folder, a fixed fifth of the images is used for testing. This fifth is taken from all images if
-        they are undivided, or from the training images if there is a validation folder.
+        Without a test folder, a fixed fifth of the images is used for testing. If there is a validation folder, the
+        fifth is taken from the training images. Otherwise, it is taken from all images.
 
         Args:
             with_validation: Whether to add the images of the validation folder to the training set. The field `val`
@@ -105,7 +105,8 @@ class ImageFolder:
         return images
 
     def all_for_test(self) -> ImageFiles:
-        """Return the images of the test folder, or all undivided images, to test a model trained on different data.
+        """Return the images of the test folder, or all undivided images. They test a model that was trained on
+        different data.
 
         Raises:
             ConfigError: There is no test folder.
@@ -153,7 +154,7 @@ def photo_source(name: str, classes: tuple[str, ...], train: ImageSet, test: Ima
 
 
 def differing_classes(first: set[str], first_label: str, second: set[str], second_label: str) -> str:
-    """Describe the classes that only one of two data sets has; return an empty string if the classes agree."""
+    """Describe the classes that are missing in one of two data sets. Return an empty string if the classes agree."""
     return " and ".join(
         f"only in {label}: {', '.join(sorted(names))}"
         for label, names in ((first_label, first - second), (second_label, second - first))

@@ -98,7 +98,7 @@ def _usage_notice(parts: Mapping[Split, ClassImages], folders: Mapping[Split, st
 
 
 def _doubts(folders: Sequence[Folder], root: Path) -> list[str]:
-    """Return a notice if the folders may not be class folders.
+    """Return notices if it is doubtful that the folders are class folders.
 
     Raises:
         ConfigError: All folders are named after parts of the data.

@@ -71,7 +71,7 @@ def visible_entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 @dataclass(frozen=True)
 class _Visit:
-    """Folder in a tree whose links to folders are followed."""
+    """Visited folder of a directory tree. Links to folders are followed."""
 
     path: str
     real_path: str
@@ -83,7 +83,7 @@ class _Visit:
 
     @property
     def is_circle(self) -> bool:
-        """Return whether a link has led back to a folder above, which would cause an endless loop."""
+        """Return whether a link leads back to a parent folder. Following such a link would never end."""
         above = self.above
         while above is not None and above.real_path != self.real_path:
             above = above.above

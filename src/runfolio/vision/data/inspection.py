@@ -29,14 +29,13 @@ if TYPE_CHECKING:
 
 _FOLDER = "images"
 MIN_LEVELS = 8
-"""Minimum number of levels of an ordinary image. An image with fewer levels is probably a mask or a drawing, or has
-values in an unexpected range."""
+"""Minimum number of levels of an ordinary image. An image with fewer levels is probably a mask or a drawing, or its
+values have an unexpected range."""
 _CACHE_VERSION = f"runfolio {__version__} (3), Pillow {PIL.__version__}"
-"""Version of the cached results. Other package versions may judge a file differently. The number in parentheses
-increases when the fields change."""
+"""Version of the cached results. Inspections with other package versions may have different results. The number in
+parentheses is increased when the fields change."""
 _MIN_DECODED_PIXELS = 2048
-"""Minimum length of each side of a decoded JPEG, in pixels, if it is scaled down while decoding (see
-`read_picture`)."""
+"""Minimum length in pixels of each side of a JPEG that is scaled down while decoding (see `read_picture`)."""
 _CHUNK_FILES = 1024
 """Maximum number of files that are submitted to the threads at once. The limit shortens the reaction time to Ctrl-C."""
 
@@ -132,7 +131,7 @@ def _inspect_file(path: Path) -> ImageInspection:
 
 
 def _levels_and_range(picture: Image) -> tuple[int, float, float]:
-    """Return the number of levels (up to `MIN_LEVELS`), the lowest value and the highest value of a deep picture."""
+    """Return the number of levels (at most `MIN_LEVELS`), the lowest value and the highest value of a deep picture."""
     levels: set[float] = set()
     low, high = math.inf, -math.inf
     for values in value_bands(picture):

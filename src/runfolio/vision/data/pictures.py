@@ -1,4 +1,4 @@
-"""Reading of image files, and conversion of pictures to the channels of a model. Neither requires torch."""
+"""Read image files, and convert pictures to the channels of a model. This module does not need torch."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
 
     Args:
         path: Path of the file.
-        at_least: Minimum size of each side in pixels. A JPEG is scaled down by 2, 4 or 8 while decoding, which is
-            faster, if both sides remain at least this long. None: no scaling.
+        at_least: Minimum size of each side in pixels. To save time, a JPEG is scaled down by 2, 4 or 8 while decoding,
+            if both sides remain at least this long. None: no scaling.
 
     Raises:
         NotFound: The file does not exist.
-        DamagedFile: The file is not an image of a format in `FORMATS`, is truncated, or needs too much memory.
+        DamagedFile: The file is not an image in one of `FORMATS`, is truncated, or needs too much memory.
     """
     path = expand_home(path)
     if not path.exists():
@@ -63,7 +63,7 @@ def read_bytes(content: bytes, name: str, at_least: int | None = None) -> Image.
     Args:
         content: Content of the file.
         name: Name that error messages use for the picture.
-        at_least: See `read_picture`.
+        at_least: Minimum size of each side in pixels (see `read_picture`).
 
     Raises:
         DamagedFile: The content is not a usable image.
@@ -87,7 +87,7 @@ def upright(picture: Image.Image) -> Image.Image:
 
 
 def _translated(read: Callable[[], _Read], name: str) -> _Read:
-    """Return the result of `read`, and translate Pillow's errors."""
+    """Call `read`, translate Pillow's errors, and return the result."""
     try:
         # Pillow's warnings (huge picture, invalid EXIF) do not help users, and runfolio has its own limits.
         with _warnings_silenced:
@@ -213,7 +213,7 @@ class _WarningSilencer(AbstractContextManager[None]):
 
 
 _warnings_silenced = _WarningSilencer()
-os.register_at_fork(after_in_child=_warnings_silenced.__init__)  # threads inside the context do not exist in the child
+os.register_at_fork(after_in_child=_warnings_silenced.__init__)  # the threads do not exist in a forked process
 
 
 def _decode(file: Path | io.BytesIO, name: str, at_least: int | None) -> Image.Image:

@@ -167,7 +167,7 @@ def _mean_and_deviation(pixels: NDArray[np.uint8]) -> tuple[float, float]:
 
 
 def _fetch(root: Path, name: str, progress: Progress | None) -> None:
-    """Download a data set into the folder `root`, which appears only when it is complete."""
+    """Download a data set into the folder `root`. The folder appears only when it is complete."""
     with hold_claim(root.with_name(f".{root.name}.lock")) as is_locked:
         if root.is_dir():  # another process has downloaded the data set
             return
@@ -181,7 +181,7 @@ def _fetch(root: Path, name: str, progress: Progress | None) -> None:
 
 
 def _remove_unpacked(partial_folder: Path) -> None:
-    """Remove unpacked files of an interrupted attempt. Archives are kept, since their checksums are verified."""
+    """Remove unpacked files of an interrupted attempt. Archives remain, since their checksums will be verified."""
     for entry in partial_folder.iterdir() if partial_folder.is_dir() else ():
         if entry.is_dir():
             shutil.rmtree(entry)

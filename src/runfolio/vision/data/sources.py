@@ -1,4 +1,4 @@
-"""Loading of data by name, including the choice of test images and the check for unreadable files."""
+"""Load data by name, choose the test images, and check for unreadable files."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def load_data(
 
     Args:
         name: Name of the data, as in the setting `data`: `digits`, `folder:PATH`, `zip:PATH_OR_URL`, ...
-        test_data: Name of a different data set that provides the test images. Its test part is used, or all its images
-            if it is not divided.
+        test_data: Name of a different data set that provides the test images. If it is not divided, all its images are
+            used.
         with_validation: Whether to add the images of a validation folder to the training set. The field `val` contains
             their indices.
-        skip_bad_images: Whether to leave out unreadable files and list them in `bad_images`, instead of raising an
-            error.
+        skip_bad_images: Whether to leave out unreadable files and list them in `bad_images`. If false, such files raise
+            an error.
         progress: Progress display for downloads and for reading many files.
 
     Raises:

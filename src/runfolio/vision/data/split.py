@@ -1,8 +1,8 @@
 """Stratified, seeded splits of labelled images. A larger selection contains every smaller selection.
 
 Each class has one seeded order. A selection is a prefix of this order, and the position of an image in the order
-decides whether the image is used for validation. Therefore the training images of a selection are also training images
-of each larger selection. The same holds for validation images.
+decides whether the image is used for validation. Therefore, the training images of a selection are also training images
+of each larger selection. The same applies to validation images.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def stratified_share(labels: IntArray, *, fraction: float, seed: int) -> IntArra
 
 
 def split_off(labels: IntArray, indices: IntArray, *, fraction: float, seed: int) -> tuple[IntArray, IntArray]:
-    """Split the images at `indices` into two stratified parts. Return the sorted indices of the kept and of the
-    split-off images.
+    """Split the images at `indices` into two stratified parts. Return the sorted indices of the remaining images and of
+    the split-off images.
 
     Each class keeps at least one image. If `indices` come from `stratified_share` with the same seed, a larger fraction
     only adds images to both parts.
@@ -50,15 +50,16 @@ def split_off(labels: IntArray, indices: IntArray, *, fraction: float, seed: int
 
 
 def split_fold(labels: IntArray, indices: IntArray, *, fold: Fold, seed: int) -> tuple[IntArray, IntArray]:
-    """Split the images at `indices` into stratified folds. Return the sorted indices of the other folds and of this
-    fold.
+    """Split the images at `indices` into stratified folds. Return the sorted indices of the images in the other folds
+    and in this fold.
 
     With the same seed, each image is in exactly one fold. The sizes of two folds differ by at most one image, in total
     and in each class.
     """
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[indices] = True
-    # Images are dealt one by one over all classes, so that no fold gets the surplus image of each class.
+    # Images are assigned to the folds in turn, across all classes. Otherwise, one fold would get the surplus image of
+    # each class.
     ordered = np.concatenate([order[chosen[order]] for order in _class_orders(labels, seed)])
     in_fold = np.arange(len(ordered)) % fold.total == fold.number - 1
     return np.sort(ordered[~in_fold]), np.sort(ordered[in_fold])
@@ -81,7 +82,7 @@ def train_and_validation(
         data_fraction: Fraction of the images to use.
         val_fraction: Fraction of the used images to validate on.
         seed: Seed of the split.
-        fold: Fold to validate on. It overrides `val_fraction`.
+        fold: Fold to validate on. If given, `val_fraction` is ignored.
 
     Raises:
         ConfigError: A class would have no validation image; the message gives the remedy.
@@ -111,8 +112,8 @@ def train_and_validation(
 
 
 def _split_count(images: int, fraction: float) -> int:
-    # Each additional image increases the count by 0 or 1, and one image always remains. So the parts of a larger
-    # selection contain the parts of a smaller selection.
+    # Each additional image increases the count by 0 or 1, and one image always remains. Therefore, the parts of a
+    # larger selection contain the parts of a smaller selection.
     return min(math.floor(images * fraction + 0.5), max(images - 1, 0))
 
 

@@ -15,15 +15,15 @@ _SPELLINGS: Mapping[Split, tuple[str, ...]] = {
     "val": ("val", "valid", "validation", "validate", "vld", "valset", "dev"),
     "test": ("test", "testing", "tst", "te", "testset", "holdout", "eval", "evaluation"),
 }
-"""Words that name a part, the most frequent first."""
+"""Words that name a part, with the most frequent word first."""
 _UNAMBIGUOUS = ("train", "training", "test", "testing")
 """Names that are recognised even if no other part is found."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def split_of(name: str) -> Split | None:
-    """Return the part that a folder name stands for, or None. Examples are `Training`, `test_set`, `02-valid` and
-    `imagesTrain`."""
+    """Return the part that a folder name means, or None. Examples of such names are `Training`, `test_set`, `02-valid`
+    and `imagesTrain`."""
     matches = {split for word in _words(name) for split, spellings in _SPELLINGS.items() if word in spellings}
     return matches.pop() if len(matches) == 1 else None
 
@@ -34,10 +34,10 @@ def is_split_name(name: str) -> bool:
 
 
 def recognise_splits(folders: Sequence[Folder]) -> dict[Split, Folder]:
-    """Return the folders of the parts; the result is empty if no parts are recognised.
+    """Return the folders of the parts. The result is empty if no parts are recognised.
 
-    If only a training or a test folder is recognised, a single other folder with the same classes becomes the missing
-    part.
+    If only a training folder or only a test folder is recognised, another folder can become the missing part. It must
+    be the only other folder, and it must have the same classes.
     """
     candidates = [folder for folder in map(_unwrapped, folders) if folder.class_images]
     parts: dict[Split, Folder] = {}
@@ -57,8 +57,8 @@ def recognise_splits(folders: Sequence[Folder]) -> dict[Split, Folder]:
 
 
 def splits_inside_classes(folders: Sequence[Folder]) -> dict[Split, dict[str, list[str]]]:
-    """Return the images by part and class if each class folder has folders for training and another part, else an empty
-    dict."""
+    """Return the images by part and class, if each class folder has folders for training and another part. Otherwise,
+    return an empty dict."""
     parts: dict[Split, dict[str, list[str]]] = {}
     for folder in folders:
         inside = {name: split_of(name) for name in folder.class_images}
@@ -72,8 +72,8 @@ def splits_inside_classes(folders: Sequence[Folder]) -> dict[Split, dict[str, li
 
 
 def _unwrapped(folder: Folder) -> Folder:
-    """Return the only subfolder if its name stands for the same part, as in `training_set/training_set/cat`, else the
-    folder."""
+    """Return the only subfolder if its name means the same part, as in `training_set/training_set/cat`. Otherwise,
+    return the folder."""
     if len(folder.by_folder) == 1 and not folder.loose:
         (name,) = folder.by_folder
         if split_of(name) is not None and split_of(name) == split_of(folder.name):

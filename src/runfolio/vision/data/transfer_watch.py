@@ -18,7 +18,7 @@ TOO_LONG = "too long"
 
 
 class TransferWatch:
-    """Context manager for one attempt. Its thread can cut connections that were opened with `connect`."""
+    """Context manager for one attempt. A watchdog thread can close connections that were opened with `connect`."""
 
     def __init__(self, window_s: float, window_bytes: int, ends: float) -> None:
         """Create the watchdog; entering the context starts it.
@@ -29,7 +29,7 @@ class TransferWatch:
             ends: Value of `time.monotonic()` at which the attempt must end.
         """
         self.verdict: str | None = None
-        """Reason why the connections were cut, `TOO_SLOW` or `TOO_LONG`; None if they were not cut."""
+        """Reason why the connections were closed, `TOO_SLOW` or `TOO_LONG`. None if the watchdog did not close them."""
         self._window_s = window_s
         self._window_bytes = window_bytes
         self._ends = ends
@@ -87,7 +87,7 @@ class TransferWatch:
 
 
 def watched_handlers(watch: TransferWatch) -> tuple[urllib.request.BaseHandler, urllib.request.BaseHandler]:
-    """Return urllib handlers for http: and https: whose connections the watchdog can cut."""
+    """Return urllib handlers for http: and https:. The watchdog can close their connections."""
 
     class WatchedConnection(http.client.HTTPConnection):
         def __init__(self, *args: Any, **options: Any) -> None:

@@ -39,11 +39,12 @@ class ImageTransform:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     resize: int | None = None
-    """New length of the shorter side, before the centre is cropped; None: resize without keeping the aspect ratio."""
+    """Length of the shorter side after resizing and before cropping the centre. None: resize without keeping the aspect
+    ratio."""
     interpolation: str = "bilinear"
     reducing_gap: float | None = None
     """Minimum ratio of the decoded size to the resized size. A JPEG is scaled down to this ratio while decoding. A
-    ratio of 2 has no visible effect; None: no reduction. Source: Pillow's `Image.thumbnail`"""
+    ratio of 2 has no visible effect. None: no reduction. Source: Pillow's `Image.thumbnail`"""
     value_range: tuple[float, float] | None = None
     """Values that become black and white in pictures with more than 8 bits per channel (see `to_channels`)."""
 
@@ -73,8 +74,8 @@ class ImageTransform:
         )
 
     def with_size(self, pixels: int) -> ImageTransform:
-        """Return the transform for square images of a different size, with the same ratio of cropped to resized
-        size."""
+        """Return the transform for square images of a different size. The ratio of cropped size to resized size stays
+        the same."""
         resize = self.resize and round(pixels * self.resize / min(self.height, self.width))
         return replace(self, height=pixels, width=pixels, resize=resize)
 
@@ -106,7 +107,7 @@ class ImageTransform:
             raise DamagedFile(f"{images.reference(index)}: {error}") from None
 
     def pixels(self, picture: Image.Image) -> torch.Tensor:
-        """Return resized pixels, [c, h, w] uint8, which are not scaled to 0..1 or normalised.
+        """Return resized pixels, [c, h, w] uint8, without scaling them to 0..1 or normalising them.
 
         Raises:
             DamagedFile: Resizing the picture takes too much memory.
@@ -115,8 +116,8 @@ class ImageTransform:
         return self._geometry(to_channels(picture, self.channels, self.value_range))
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Scale and normalise [..., c, h, w] uint8 pixels to float32. The result for an image does not depend on its
-        batch."""
+        """Scale and normalise [..., c, h, w] uint8 pixels to float32. The result for an image does not depend on the
+        other images of its batch."""
         mean, std = _by_channel(self.mean, pixels.device), _by_channel(self.std, pixels.device)
         return pixels.to(torch.float32).mul_(1 / 255).sub_(mean).div_(std)
 
@@ -147,7 +148,7 @@ _check_fields = described(
 
 
 def check_transform(meta: Any) -> ImageTransform:
-    """Return the transform that a checkpoint's JSON describes.
+    """Return the transform that is described in a checkpoint's JSON.
 
     Raises:
         WrongValue: A field is missing, has the wrong type or is out of bounds.
@@ -161,7 +162,7 @@ def check_transform(meta: Any) -> ImageTransform:
 
 @lru_cache(maxsize=64)
 def _by_channel(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
-    """Return values as a cached [c, 1, 1] float32 tensor, since each copy to a GPU waits for pending work."""
+    """Return values as a [c, 1, 1] float32 tensor. It is cached, since each copy to a GPU waits for pending work."""
     return torch.tensor(values, device=device)[:, None, None]
 
 

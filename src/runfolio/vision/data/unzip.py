@@ -31,7 +31,7 @@ MAX_DEPTH = 64
 MAX_RATIO = 200
 """Maximum compression ratio. Photographs are hardly compressible."""
 SMALL_BYTES = 64 * 1024 * 1024
-"""Maximum unpacked size, in bytes, for which any compression ratio is allowed."""
+"""Maximum unpacked size in bytes up to which any compression ratio is allowed."""
 
 _MAX_DIRECTORY_BYTES = 128 * MAX_MEMBERS
 _MEMBER_MARK = b"PK\x01\x02"
@@ -157,7 +157,7 @@ def _missing_folders(parts: Sequence[str], existing: Container[str]) -> list[str
 
 def _reason_unsafe(member: zipfile.ZipInfo) -> str:
     """Return the reason why a member cannot be unpacked, such as `is a link`; empty if it can be unpacked."""
-    name = member.orig_filename  # zipfile truncates `filename` at a NUL
+    name = member.orig_filename  # zipfile cuts off `filename` at a NUL byte
     kind = stat.S_IFMT(member.external_attr >> 16)
     checks = {
         "has a backslash or a control character in its name": _UNSAFE_LETTERS.search(name),

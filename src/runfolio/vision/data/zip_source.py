@@ -122,7 +122,7 @@ class _Zip:
 
 
 def _fetch_and_unpack(target: Path, zipped: _Zip, progress: Progress | None) -> None:
-    """Download and unpack a zip into the folder `target`, which appears only when it is complete."""
+    """Download and unpack a zip into the folder `target`. The folder appears only when it is complete."""
     with hold_claim(target.with_name(f".{target.name}.lock")) as is_locked:
         if target.is_dir():  # another process has unpacked the zip
             return
@@ -156,7 +156,7 @@ def publish_folder(unpacked: Path, target: Path) -> None:
 
 
 def _check_kind(archive: Path, zipped: _Zip) -> None:
-    """Check that the file is a zip, since servers may answer a wrong address with a web page.
+    """Check that the file is a zip. Servers may answer a wrong address with a web page.
 
     Raises:
         DownloadFailed: The file is not a zip.

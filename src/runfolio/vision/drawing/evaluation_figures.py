@@ -18,7 +18,8 @@ MISTAKES_DRAWN = 24
 
 
 def draw_evaluation(result: EvaluationResult, source: ImageSource, folder: str | Path, name: str) -> list[Path]:
-    """Write `confusion.png`, `reliability.png` and, if there are mistakes, `mistakes.png`; return their paths.
+    """Write the figures and return their paths: `confusion.png`, `reliability.png`, and `mistakes.png` if there are
+    mistakes.
 
     Args:
         source: Images that were evaluated.

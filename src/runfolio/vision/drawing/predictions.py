@@ -47,7 +47,7 @@ def draw_predictions(
     *,
     title: str | None = None,
 ) -> Path:
-    """Draw the images as a grid, each with its predicted class and probability; return the path.
+    """Draw a grid of images with their predicted classes and probabilities, and return the path.
 
     Correct predictions are green. Wrong predictions are red and show the true class. Images of unknown class are grey.
 
@@ -102,8 +102,8 @@ def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | Non
     """Draw a picture of any mode and size into a cell of a grid. The picture is converted like a network input.
 
     Args:
-        value_range: Values that are drawn black and white in pictures with more than 8 bits per channel. Default: the
-            lowest and the highest value of the picture.
+        value_range: Values that become black and white in pictures with more than 8 bits per channel. Default: the
+            lowest and highest value of the picture.
     """
     if value_range is None and is_deep(picture.mode) and (bands := [(v.min(), v.max()) for v in value_bands(picture)]):
         value_range = float(min(low for low, _ in bands)), float(max(high for _, high in bands))
@@ -113,7 +113,7 @@ def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | Non
         picture = ImageOps.contain(picture, (_MAX_PIXELS, _MAX_PIXELS))
     sharp = max(picture.size) <= _SHARP_PIXELS
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if sharp else "antialiased")
-    axes.set(xticks=[], yticks=[], anchor="N")  # this aligns the titles of a row, regardless of picture heights
+    axes.set(xticks=[], yticks=[], anchor="N")  # this aligns the titles of a row even if the pictures differ in height
 
 
 def _headline(predictions: Sequence[ShownPrediction], truths: Sequence[str | None] | None) -> str:
@@ -126,7 +126,7 @@ def _headline(predictions: Sequence[ShownPrediction], truths: Sequence[str | Non
 
 
 def _percent(probability: float) -> str:
-    if math.isnan(probability):  # training has diverged
+    if math.isnan(probability):  # NaN if training has diverged
         return "nan"
     # Rounded down, so that 99.96 % does not look like certainty.
     return f"{math.floor(probability * 1000) / 10:.1f} %"

@@ -32,7 +32,8 @@ class BatchPictures:
 
 
 def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictures:
-    """Return the first images of a seeded order, with exactly the pixels that training uses before normalisation.
+    """Return the first images of a seeded order. Their pixels are exactly those that training uses before
+    normalisation.
 
     Rows of augmented images exist only if the settings enable augmentation.
     """
@@ -57,7 +58,7 @@ def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictu
 
 
 def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES) -> Path:
-    """Draw the result of `batch_pictures` as a grid with one row per stage; return the path.
+    """Draw the result of `batch_pictures` as a grid with one row per stage, and return the path.
 
     Raises:
         StoreError: The figure cannot be written.

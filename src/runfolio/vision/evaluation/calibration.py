@@ -50,7 +50,7 @@ def calibration(probabilities: torch.Tensor, correct: torch.Tensor, bins: int = 
     """
     probabilities, correct = probabilities.double(), correct.double()
     bounds = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-    bin_index = torch.bucketize(probabilities, bounds[1:-1])  # a bound belongs to the lower bin
+    bin_index = torch.bucketize(probabilities, bounds[1:-1])  # a value on a bound belongs to the lower bin
     counts = torch.bincount(bin_index, minlength=bins)
     confidence_sums, correct_counts = (
         torch.zeros(bins, dtype=torch.float64).index_add_(0, bin_index, values) for values in (probabilities, correct)
@@ -74,7 +74,7 @@ def calibration(probabilities: torch.Tensor, correct: torch.Tensor, bins: int = 
 
 
 def reliability_figure(measured: Calibration, title: str) -> Figure:
-    """Draw a reliability diagram, and below it the number of images in each bin."""
+    """Draw a reliability diagram above a chart of the number of images in each bin."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.2, 6.4), layout="constrained", facecolor="white")

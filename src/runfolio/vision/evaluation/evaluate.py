@@ -69,7 +69,7 @@ class EvaluationResult:
     """Counts by [true class][predicted class]."""
     calibration: Calibration
     mistakes: list[Mistake]
-    """All wrong predictions, the most confident first."""
+    """All wrong predictions, sorted by decreasing confidence."""
     answers: AnswerTable
     """Answer to each image, in the order of the split."""
 
@@ -113,7 +113,7 @@ def evaluate(
 
 
 def to_fastest_device(classifier: LoadedClassifier) -> LoadedClassifier:
-    """Select the fastest memory layout, move the model to a GPU if there is one, and return the classifier."""
+    """Select the fastest memory layout, and move the model to a GPU if there is one. Return the classifier."""
     to_channels_last(classifier.model)
     if torch.cuda.is_available():
         classifier.model.to("cuda")
@@ -169,7 +169,7 @@ def _inputs(classifier: LoadedClassifier, images: ImageSet, device: torch.device
 def _with_progress(
     batches: Iterable[torch.Tensor], images: int, label: str, progress: Progress | None
 ) -> Iterable[torch.Tensor]:
-    """Yield the batches, and count the images of a batch after the batch has been used."""
+    """Yield the batches. The progress display counts the images of a batch after the batch has been used."""
     task = progress.add_task(f"evaluating on {label}", total=images) if progress else None
     try:
         for batch in batches:

@@ -36,7 +36,7 @@ def is_tested_at_end(settings: TrackingConfig, series: Mapping[str, Any] | None)
 
 
 def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:
-    """Test the network or its weight average, and record metrics, confusion matrix, class table and the answer to each
+    """Test the network or its weight average. Record metrics, a confusion matrix, a class table, and the answer to each
     image.
 
     Args:
@@ -44,14 +44,14 @@ def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation:
         state: State with the weights to test.
         inputs: Input pipeline with the test images.
         preparation: Preparation of the run.
-        epoch: Epoch that the weights come from.
+        epoch: Epoch after which the weights were saved.
     """
     logits: list[torch.Tensor] = []
     with inputs.connect(state) as batches:
         tested = evaluate(state, batches.test, logits.append)
     metrics = tested.result.metrics("test")
     run.summary.update(metrics)
-    if preparation.settings.test_at != "epoch":  # if an epoch is tested, the curve already has the point of this epoch
+    if preparation.settings.test_at != "epoch":  # otherwise, the curve already has this point
         run.log({**metrics, "epoch": epoch}, step=epoch)
     classes = preparation.source.classes
     matrix = class_report.confusion_matrix(tested.predicted, tested.labels, len(classes))

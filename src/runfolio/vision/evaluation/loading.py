@@ -26,7 +26,7 @@ def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedCl
             names the field.
         ConfigError: The tensors do not fit the model; the message names the tensors.
         NotFound: The installed version of torchvision or timm does not have the model.
-        MissingExtra: torch or torchvision is not installed, or the model needs timm, which is not installed.
+        MissingExtra: A required package is not installed: torch, torchvision or timm.
     """
     with vision_extra("loading a classifier"):
         import torch
@@ -50,7 +50,7 @@ def load(checkpoint: Checkpoint, own_model: nn.Module | None = None) -> LoadedCl
     fill(model, checkpoint.tensors("model"), f"{label} does not fit model {description.spec.name}")
     model.eval()
     try:
-        with torch.inference_mode():  # this call also starts torch's threads, so that the first prediction is not slow
+        with torch.inference_mode():  # this also starts torch's threads for the first prediction
             model(torch.zeros(1, *description.spec.image_shape))
     except (AssertionError, RuntimeError, ValueError) as error:
         height, width = description.spec.image_shape[1:]

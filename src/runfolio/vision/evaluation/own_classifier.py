@@ -27,13 +27,13 @@ _TRIAL_SIZE = (64, 64)
 
 @dataclass(frozen=True)
 class StoredTransform:
-    """Transform from torchvision that a script passed to `run.checkpoint`."""
+    """Torchvision transform that a script passed to `run.checkpoint`."""
 
     steps: v2.Compose
     channels: int
     """Number of channels of the converted picture before the first step."""
     shorter_side: int | None
-    """Maximum length in pixels to which a step resizes the shorter side; None if no step keeps the aspect ratio."""
+    """Maximum length in pixels to which a step resizes the shorter side. None if no step keeps the aspect ratio."""
     at_least: None = None
     value_range: None = None
 

@@ -19,11 +19,11 @@ from runfolio.vision.data import load_data
 from runfolio.vision.data.pictures import ValueRange, read_bytes, read_picture, upright
 
 Picture = str | Path | bytes | Image.Image | NDArray[Any] | torch.Tensor
-"""Input picture: the path or the bytes of a file, a Pillow image, an array or a tensor. Arrays are [h, w] or [h, w, 3];
+"""Input picture: a path, the bytes of a file, a Pillow image, an array, or a tensor. Arrays are [h, w] or [h, w, 3];
 tensors are [h, w] or [1 or 3, h, w].
 
 Pixels are uint8, or floats from 0 to 1. If the classifier was trained on images with more than 8 bits per channel, grey
-pixels have the values that image files store.
+pixels have the same values as in files.
 """
 
 
@@ -32,12 +32,12 @@ class PictureTransform(Protocol):
 
     @property
     def at_least(self) -> int | None:
-        """See `read_picture`."""
+        """Minimum size of each side after decoding (see `read_picture`)."""
         ...
 
     @property
     def value_range(self) -> ValueRange | None:
-        """See `to_channels`."""
+        """Values that become black and white in deep pictures (see `to_channels`)."""
         ...
 
     def __call__(self, picture: Image.Image) -> torch.Tensor: ...
@@ -59,7 +59,7 @@ class Prediction:
     """Path of the file, or the number of the picture, such as `image 3`."""
 
     def top(self, count: int = 3) -> dict[str, float]:
-        """Return the `count` most probable classes with their probabilities, the most probable first."""
+        """Return the `count` most probable classes and their probabilities, sorted by decreasing probability."""
         return dict(sorted(self.probabilities.items(), key=lambda entry: -entry[1])[:count])
 
 
@@ -139,7 +139,7 @@ def open_picture(
 
     Args:
         picture: Picture to convert.
-        at_least: See `read_picture`.
+        at_least: Minimum size of the decoded picture (see `read_picture`).
         name: Name that error messages use for a picture without a path.
         is_deep: Whether to keep grey values with more than 8 bits.
 
@@ -215,7 +215,7 @@ def _as_pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
 
 
 def _is_one_picture(images: Any) -> bool:
-    """Return whether `images` is one picture. A single picture can be iterable, too, such as a string or an array."""
+    """Return whether `images` is one picture. A single picture, such as a string or an array, can also be iterable."""
     if isinstance(images, torch.Tensor):
         return images.ndim == 2 or (images.ndim == 3 and images.shape[0] in (1, 3))
     if isinstance(images, np.ndarray):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _BATCH = 32
-"""Number of rows, for every four threads, that are computed before the rows of other processes are read again."""
+"""Number of rows per four threads that are computed before the rows of other processes are read again."""
 _BATCHES_AHEAD = 2
 """Number of batches that are decoded while one batch is computed."""
 _FILL_LOCK = ".filling"
@@ -53,7 +53,7 @@ class Views:
 class CachedFeatures(Dataset[Labelled]):
     """Dataset of features, [size] per image, with labels.
 
-    Items are indexed by position or by a `SampleRef`. Successive epochs use the views in turn.
+    Items are indexed by position or by a `SampleRef`. The epochs use the views in turn.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class FeatureCache:
     """Feature cache for one frozen backbone and one transform.
 
     Attributes:
-        cut: Position between backbone and head; `cut.head_alone(model)` makes the model accept features.
+        cut: Position between backbone and head. `cut.head_alone(model)` makes the model accept features.
     """
 
     def __init__(
@@ -231,12 +231,12 @@ class FeatureCache:
         pixels = self._transform.pixels_of(images, index)
         if self._augmentation is None:
             return [pixels]
-        with self._augmentation_lock:  # all threads draw from torch's global generator
+        with self._augmentation_lock:  # the lock is needed because all threads draw from torch's global generator
             return [self._augmentation(pixels, epoch=view, index=index) for view in views]
 
 
 def _cut_once(model: nn.Module, spec: ModelSpec, weights: str, precision: str) -> NetworkCut:
-    """Cut the network only once for all runs of this process that have the same frozen part."""
+    """Cut the network. All runs of this process with the same frozen part share the result."""
     key = (spec, weights, precision, next(model.parameters()).device.type)
     if key not in _cuts:
         if len(_cuts) == _MAX_CUTS:

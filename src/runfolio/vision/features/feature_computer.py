@@ -1,6 +1,6 @@
 """Reproducible computation of features: the features of an image are always bit-identical.
 
-Float sums depend on the order of addition, which depends on the batch size and on the division of a batch among
+Float sums depend on the order of addition. This order depends on the batch size and on the division of a batch among
 threads. Therefore all batches have the same size, and the last batch is padded. On a CPU, one thread computes a whole
 batch. Several threads compute batches in parallel. The features of an image then do not depend on the other images of
 its batch or on their order. This was tested for all networks of torchvision, in 32 bits and bfloat16.
@@ -25,7 +25,7 @@ FeatureFunction = Callable[[Sequence[torch.Tensor]], NDArray[np.uint8]]
 """Function that maps the pixels of n images, [c, h, w] uint8 each, to the bytes of their features, [n, row_bytes]."""
 
 _CPU_BATCH, _GPU_BATCH = 8, 32
-"""Batch sizes. On a CPU, larger batches are slower per image, since their activations do not fit into the CPU
+"""Batch sizes. On a CPU, larger batches take more time per image, since their activations do not fit into the CPU
 caches."""
 
 
@@ -58,8 +58,8 @@ def _padded(batch: torch.Tensor, size: int) -> torch.Tensor:
 
 @contextmanager
 def _batch_threads(device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """Yield a thread pool: one thread for a GPU, or as many threads as torch uses for a CPU. Each thread computes whole
-    batches."""
+    """Yield a thread pool. It has one thread for a GPU, or as many threads as torch uses for a CPU. Each thread
+    computes whole batches."""
     if device.type != "cpu":
         with ThreadPoolExecutor(1) as threads:
             yield threads

@@ -1,4 +1,4 @@
-"""Data sets of features, which replace the images during training."""
+"""Data sets of features. They replace the images during training."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class FeatureDatasets:
 
 
 def can_use_features(settings: TrainSettings) -> bool:
-    """Return whether features can be cached: the backbone is frozen and each image has a fixed number of views."""
+    """Return whether features can be cached. The backbone must be frozen, and each image must have a fixed number of
+    views."""
     is_mixed = settings.mixup or settings.cutmix
     has_fixed_views = settings.augment == "none" or settings.cached_views > 0
     return settings.cache and settings.freeze_backbone and has_fixed_views and not is_mixed
@@ -48,11 +49,11 @@ def can_use_features(settings: TrainSettings) -> bool:
 def build_feature_datasets(
     preparation: Preparation, model: nn.Module, progress: Progress | None, parts: Container[Part] = PARTS
 ) -> FeatureDatasets:
-    """Return the features of the images, and compute features that are not cached yet.
+    """Compute the features that are not cached yet, and return the features of all images.
 
     Args:
         model: Network whose frozen part has its final weights.
-        parts: Requested parts of the data; the features of the other parts are empty.
+        parts: Requested parts of the data. The features of the other parts are empty.
 
     Raises:
         CacheUnavailable: The network cannot be cut, or its features cannot be cached.

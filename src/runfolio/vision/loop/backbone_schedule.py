@@ -11,12 +11,12 @@ from runfolio.vision.settings import ModelConfig
 class BackboneSchedule:
     """Schedule of the epochs in which the backbone is frozen.
 
-    The head trains first, so that the gradients of a random head do not destroy what the backbone has learned. The
+    The head trains first. Otherwise, the gradients of a random head would destroy what the backbone has learned. The
     whole backbone is unfrozen at once. Source: ULMFiT, Howard and Ruder, arXiv:1801.06146, section 3.3
     """
 
     def __init__(self, model: nn.Module, settings: ModelConfig) -> None:
-        """Freeze the backbone of `model` if it never trains.
+        """Freeze the backbone of `model` if no epoch trains it.
 
         Args:
             model: Network without frozen parameters.

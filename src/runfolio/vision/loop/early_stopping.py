@@ -8,13 +8,13 @@ from typing import Any
 
 class EarlyStopping:
     """Counter of the epochs since the best epoch. An equal score does not count as an improvement. The checkpoint
-    `best` follows the same rule."""
+    `best` is chosen by the same rule."""
 
     def __init__(self, patience: int | None) -> None:
         """Start the counter at 0.
 
         Args:
-            patience: Number of epochs without improvement before training stops; None: no limit.
+            patience: Number of epochs without improvement before training stops. None: no limit.
         """
         self._patience = patience
         self._best: float | None = None
@@ -22,7 +22,7 @@ class EarlyStopping:
         """Number of epochs since the best epoch."""
 
     def update(self, score: float) -> None:
-        """Count an epoch. A higher score is better; NaN is never better."""
+        """Count an epoch. A higher score is better. NaN is never better."""
         if score == score and (self._best is None or score > self._best):
             self._best, self.waited = score, 0
         else:

@@ -1,6 +1,6 @@
 """Loss and accuracy of one pass over images.
 
-Both are means over images, so a smaller last batch is weighted correctly. The sums stay on the device until the pass
+Both are means over images, so a smaller last batch has a smaller weight. The sums stay on the device until the pass
 ends, so no batch waits for a GPU.
 """
 
@@ -20,7 +20,7 @@ class EpochResult(NamedTuple):
     """Mean cross-entropy per image; NaN or infinite if the loss of any batch is NaN or infinite."""
     accuracy: float
     """Fraction of the images that were predicted correctly. The true class of a mixed image is the class with the
-    largest proportion."""
+    largest share."""
     images: int
     seconds: float
 

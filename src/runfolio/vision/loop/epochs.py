@@ -14,13 +14,13 @@ from runfolio.vision.loop.input_pipeline import Batches
 from runfolio.vision.loop.train_state import TrainState
 
 OnBatch = Callable[[torch.Tensor], object]
-"""Callback that runs after each evaluated batch. Its argument is the logits, a tensor on the device."""
+"""Callback that runs after each evaluated batch. Its argument is a tensor of logits on the device."""
 OnStep = Callable[[torch.Tensor], None]
-"""Callback that runs after each optimizer step. Its argument is the step's mean loss, a tensor on the device."""
+"""Callback that runs after each optimizer step. Its argument is a tensor on the device with the step's mean loss."""
 
 
 class Evaluation(NamedTuple):
-    """Result and predictions of a pass without training, in the order of the images."""
+    """Result of a pass without training, and the predictions in the order of the images."""
 
     result: EpochResult
     predicted: torch.Tensor
@@ -80,7 +80,7 @@ def _train_logits(state: TrainState, inputs: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def evaluate(state: TrainState, batches: Batches, on_batch: OnBatch | None = None) -> Evaluation:
-    """Compute loss and predictions for every image. Labels are not smoothed, so that losses are comparable."""
+    """Compute loss and predictions for every image. Labels are not smoothed, so losses are comparable between runs."""
     state.predicting.eval()
     metrics = EpochMetrics(state.device)
     predictions, truths = [], []

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _SMALL_HEAD = 100_000
-"""Maximum number of parameters of a head that trains on one CPU thread. More threads would wait longer than they
-compute."""
+"""Maximum number of parameters of a head that is trained with one CPU thread. With more threads, waiting would take
+longer than computing."""
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 """Batches on the device. Each batch is a pair: [b, c, h, w] uint8 pixels or [b, size] features, and [b] int64
@@ -48,7 +48,8 @@ class Loaders(NamedTuple):
 
 
 class InputPipeline:
-    """Source of the batches of a training run: images, or the features that a frozen backbone computes from images."""
+    """Source of the batches of a training run. The batches contain images, or features that a frozen backbone has
+    computed."""
 
     def __init__(self, preparation: Preparation) -> None:
         settings, source, spec = preparation.settings, preparation.source, preparation.spec
@@ -88,7 +89,7 @@ class InputPipeline:
         """Open the caches, and compute missing features.
 
         Args:
-            state: State that contains the weights with which training starts or continues.
+            state: State with the weights from which training starts or continues.
             parts: Parts of the data that will be used.
 
         Returns:
@@ -103,7 +104,7 @@ class InputPipeline:
                 self._open_features(state, progress, parts)
             except CacheUnavailable as reason:
                 notices.append(f"computes the whole network in each epoch: {reason}")
-        # With cached features, pixels are only needed once the backbone trains.
+        # With cached features, pixels are only needed after the backbone has been unfrozen.
         if self._settings.cache and (self._features is None or self._settings.unfreeze_after is not None):
             notices.extend(self._open_pixels(progress))
         return notices

@@ -8,12 +8,11 @@ from runfolio.vision.data.transform import ImageTransform
 
 
 class Inputs:
-    """Converter of batches to network inputs. The conversion runs on the device of the batch, which is fast on a
-    GPU."""
+    """Converter of batches to network inputs. The conversion runs on the device of the batch. It is fast on a GPU."""
 
     def __init__(self, transform: ImageTransform) -> None:
         self._transform = transform
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return [b, c, h, w] uint8 pixels as normalised float32; return [b, d] features unchanged."""
+        """Return [b, c, h, w] uint8 pixels as normalised float32. Return [b, d] features unchanged."""
         return batch if batch.is_floating_point() else self._transform.normalised(batch)

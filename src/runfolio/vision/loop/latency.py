@@ -42,7 +42,7 @@ def _measure_ms(state: TrainState, image: torch.Tensor) -> float:
     end = time.perf_counter() + _LIMIT_S
     for _ in range(_WARM_UP + _REPEATS):
         start = time.perf_counter()
-        state.predict_forward(image).argmax().item()  # item() waits for a GPU
+        state.predict_forward(image).argmax().item()  # item() waits until a GPU has finished
         times_s.append(time.perf_counter() - start)
         if len(times_s) > _WARM_UP and time.perf_counter() > end:
             break

@@ -8,8 +8,8 @@ from runfolio.vision._torchvision import v2
 from runfolio.vision.batches.augment import seeded_generator
 
 _STREAM = 1
-"""Number of the random stream for mixing. Because of it, mixing a batch and augmenting the image with the same number
-use different random numbers."""
+"""Number of the random stream for mixing. It makes the random numbers for a batch differ from those for augmenting the
+image with the same number."""
 
 
 class Mixing:
@@ -23,8 +23,8 @@ class Mixing:
         """Set up the mixing.
 
         Args:
-            mixup: Parameter alpha of the Beta distribution from which mixup draws the proportion; 0: off.
-            cutmix: The same parameter for CutMix; 0: off.
+            mixup: Parameter alpha of the Beta distribution from which mixup draws the proportion. 0: mixup is off.
+            cutmix: The same parameter for CutMix. 0: CutMix is off.
         """
         alphas = ((v2.MixUp, mixup), (v2.CutMix, cutmix))
         self._transforms = [transform(alpha=float(alpha), num_classes=classes) for transform, alpha in alphas if alpha]

@@ -22,7 +22,7 @@ class Notices:
     """Notices of one run. Each notice is shown once on the terminal and logged with the run."""
 
     def __init__(self, run: Run, progress: Progress | None) -> None:
-        """Start without notices.
+        """Create an empty collection of notices.
 
         Args:
             progress: Progress display to print notices on. Default: notices are issued as Python warnings.

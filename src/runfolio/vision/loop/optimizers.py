@@ -17,8 +17,8 @@ from runfolio.vision.settings import OptimConfig, ScheduleConfig
 
 _START, _END = 1 / 25, 1 / 25 / 1e4
 _RISING = 0.3
-"""Defaults of OneCycleLR. The rate starts at 1/25 of its maximum, rises for 30 % of the steps, and ends at 1/10,000 of
-its initial value."""
+"""Defaults of OneCycleLR. The rate starts at 1/25 of its maximum and rises for 30 % of the steps. It ends at 1/10,000
+of its initial value."""
 
 
 def make_optimizer(model: nn.Module, settings: OptimConfig, *, rate_decay: float) -> Optimizer:

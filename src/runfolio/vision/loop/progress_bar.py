@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class EpochProgressBar:
-    """Task that counts the steps of all epochs and is removed from the display on exit. Without a display, nothing is
+    """Task that counts the steps of all epochs. It is removed from the display on exit. Without a display, nothing is
     shown."""
 
     def __init__(
@@ -30,7 +30,7 @@ class EpochProgressBar:
         """Add the task to the display.
 
         Args:
-            log_line: Function that logs the line of an epoch if the line is not printed.
+            log_line: Function that logs the result line of an epoch if this line is not printed.
             steps: Number of steps per epoch.
             completed: Number of steps completed by earlier attempts.
         """
@@ -40,8 +40,8 @@ class EpochProgressBar:
         self._log_line = log_line
         self._metrics = ""
         self._epoch = 0
-        # A series already has a task in the display and prints one line per run, so the lines of epochs are only
-        # logged.
+        # A series already has a task in the display, and prints one line per run. Therefore, the lines of epochs are
+        # only logged.
         self._prints_epochs = progress is not None and not progress.tasks
         if progress is not None:
             self._task = progress.add_task(self._name, total=epochs * steps, completed=completed)
@@ -70,7 +70,7 @@ class EpochProgressBar:
             self._progress.advance(self._task)
 
     def report(self, metrics: Mapping[str, float], accuracy: str) -> None:
-        """Show the training loss and the accuracy that chooses the best epoch, and also write them as a permanent line.
+        """Show the training loss and the accuracy that determines the best epoch. Also write them as a permanent line.
 
         The line is printed to stdout unless this would disturb the bar. The run's console log always contains the line.
         """

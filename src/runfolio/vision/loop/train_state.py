@@ -22,11 +22,10 @@ from runfolio.vision.models.precision import Network, mixed_precision
 from runfolio.vision.prepare import Preparation
 
 UNAVERAGED = "unaveraged"
-"""Checkpoint part for the weights that are trained. It exists if the part `model` contains an average of these
-weights."""
+"""Checkpoint part for the trained weights. It exists if the part `model` contains the average of these weights."""
 
 SETTINGS_OF_PARTS = ("optimizer", "ema", "precision")
-"""Settings that decide which parts a checkpoint has."""
+"""Settings that determine the parts of a checkpoint."""
 
 
 class TrainState:
@@ -106,7 +105,7 @@ class TrainState:
 
     @property
     def batches_done(self) -> int:
-        """Number of batches of the current epoch that have been trained on."""
+        """Number of completed batches in the current epoch."""
         return (self.steps_per_epoch - self.steps_left) * self.settings.accumulate
 
     @property
@@ -121,7 +120,7 @@ class TrainState:
 
     @property
     def is_over(self) -> bool:
-        """Return whether all epochs are done, or early stopping is due."""
+        """Return whether all epochs are completed, or early stopping applies."""
         return self.epoch >= self.settings.epochs or self.stopping.is_due
 
     @property
@@ -140,17 +139,17 @@ class TrainState:
 
     @property
     def predicting(self) -> nn.Module:
-        """Network to predict with: the weight average if there is one, else `model`."""
+        """Network to predict with. This is the weight average if there is one, and `model` otherwise."""
         return self.model if self._average is None else self._average.model
 
     def rate(self, step: int, stage: int = 0) -> float:
-        """Return the learning rate of a stage after `step` steps; stage 0 is the head."""
+        """Return the learning rate of a stage after `step` steps. Stage 0 is the head."""
         return float(self._scheduler.base_lrs[stage] * self._scheduler.lr_lambdas[stage](step))
 
     @property
     def epoch_rates(self) -> dict[str, float]:
-        """Learning rates at the start of the epoch: `lr` of the head, and `lr/backbone` if the backbone has its own
-        rate.
+        """Learning rates at the start of the epoch. `lr` is the rate of the head. `lr/backbone` exists if the backbone
+        has its own rate.
 
         `lr/backbone` is the rate of the stage next to the head. It is 0 while the backbone is frozen.
         """
@@ -183,7 +182,7 @@ class TrainState:
 
         Args:
             values: Logged values of the epoch.
-            score: Value that chooses the best epoch; higher is better.
+            score: Value that determines the best epoch. Higher is better.
         """
         self.epoch += 1
         self.epoch_lr = self.rate(self.step)
@@ -197,7 +196,7 @@ class TrainState:
     def checkpoint_parts(self) -> dict[str, Any]:
         """Return the parts of a checkpoint, for `run.checkpoint` and `run.restore`.
 
-        The part `model` is the network that predicts. If this network is a weight average, the trained weights form an
+        The part `model` is the network for predictions. If it is a weight average, the trained weights form an
         additional part.
         """
         return {
@@ -212,7 +211,7 @@ class TrainState:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counters, and the settings that a fork compares with its own."""
+        """Return the counters, and the settings that a fork compares with its own settings."""
         return {
             "epoch": self.epoch,
             "step": self.step,

@@ -34,7 +34,7 @@ _OWN: dict[str, Callable[[ModelSpec], nn.Module]] = {
 
 
 class _Zoo(Protocol):
-    """Package of architectures with published weights. Model names are passed without a prefix."""
+    """Package of architectures with published weights. Model names have no prefix here."""
 
     def build(self, name: str, spec: ModelSpec) -> nn.Module: ...
     def transform(self, name: str) -> ImageTransform: ...
@@ -79,7 +79,7 @@ def build_model(spec: ModelSpec) -> nn.Module:
 
 
 def published_transform(name: str) -> ImageTransform | None:
-    """Return the transform of the published weights of a model; None if the model has no published weights."""
+    """Return the transform of a model's published weights. None means that there are no published weights."""
     if name in _OWN:
         return None
     zoo, own_name = _zoo_of(name)

@@ -11,12 +11,12 @@ _BACKEND = "inductor"
 
 
 def compile_network(network: Network, batch_size: int) -> Network:
-    """Return a function that uses the compiled network for full batches of images, and the original network for other
-    batches.
+    """Return a function that calls the compiled network for full batches of images. For other batches, it calls the
+    original network.
 
-    Compiling for the smaller last batch of an epoch takes longer than it saves. Since only one size is compiled, the
-    results do not depend on the order of compilation, which can differ between the attempts of a run. Weights, hooks
-    and names stay the same.
+    Compiling for the smaller last batch of an epoch takes longer than it saves. Because only one size is compiled,
+    there is no order of compilation that could affect the results of resumed runs. Weights, hooks and names stay the
+    same.
     """
     compiled = torch.compile(network, backend=_BACKEND, dynamic=False)
 

@@ -26,7 +26,7 @@ class ClassifierDescription:
     data: str
     """Name of the training data."""
     test_data: str | None = None
-    """Name of the data with the test images; None: the same as `data`."""
+    """Name of the data with the test images. None: the same as `data`."""
 
     def as_meta(self) -> dict[str, Any]:
         return {
@@ -44,7 +44,7 @@ def checkpoint_label(checkpoint: Checkpoint) -> str:
 
 
 def describe(checkpoint: Checkpoint) -> ClassifierDescription:
-    """Return the classifier that the metadata of a checkpoint describe, after checking all values.
+    """Check the metadata of a checkpoint, and return the classifier that they describe.
 
     Raises:
         DamagedFile: A field is missing, has the wrong type, is out of bounds, or contradicts another field.

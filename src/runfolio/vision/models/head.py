@@ -1,4 +1,4 @@
-"""Head of a network in any architecture: the layer that returns the logits, and its dropout."""
+"""Head of a network of any architecture. The head consists of the layer that returns the logits, and its dropout."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class LinearAfterDropout(nn.Linear):
 
 
 def head_layers(model: nn.Module) -> tuple[str, ...]:
-    """Return the names of the layers that return the logits. Only timm models can have several such layers.
+    """Return the names of the layers that return logits. Only timm models can have several such layers.
 
-    A timm model lists the names of these layers. In any other model, the layer is the linear or convolutional layer
-    that was registered last. This is correct for tinyvgg, mlp, and all classification models of torchvision.
+    A timm model lists their names. In any other model, the layer is the linear or convolutional layer that was
+    registered last. This is correct for tinyvgg, mlp, and all classification models of torchvision.
     """
     published = getattr(model, "pretrained_cfg", {}).get("classifier")
     if published:

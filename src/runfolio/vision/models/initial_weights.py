@@ -16,7 +16,7 @@ def load_initial_weights(model: nn.Module, tensors: Tensors, message: str, *, fr
     """Load the weights of an earlier training run into a model.
 
     The head is not loaded if `fresh_head` is true or if the number of classes differs. The architecture's own loading
-    code renames tensors of older versions.
+    code renames tensors from older versions.
 
     Args:
         model: Model to load into.

@@ -11,7 +11,7 @@ def to_channels_last(model: nn.Module) -> nn.Module:
     """Store the weights of a convolutional network in channels-last order, and return the network.
 
     The outputs of a convolution have the memory order of its weights. A network with only one convolution is a
-    transformer, which uses the convolution to cut images into patches. Such a network is left unchanged.
+    transformer. It cuts images into patches with this convolution, and is left unchanged.
 
     Source: https://pytorch.org/tutorials/intermediate/memory_format_tutorial.html
     """
@@ -21,8 +21,7 @@ def to_channels_last(model: nn.Module) -> nn.Module:
 
 
 def keep_state_layout(optimizer: Optimizer) -> None:
-    """Make an optimizer store a loaded state in the memory order of its weights. The state had this order before it was
-    saved.
+    """Make an optimizer arrange a loaded state in the memory order of its weights, as before saving.
 
     A different order could lead to different rounding.
     """

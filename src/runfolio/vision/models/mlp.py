@@ -1,4 +1,4 @@
-"""Multilayer perceptron with two hidden layers, a baseline for convolutional networks."""
+"""Multilayer perceptron with two hidden layers. It is a baseline for convolutional networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Division of a network into its frozen part, which computes features, and the part that trains on these features."""
+"""Division of a network into two parts. The frozen part computes features, and the other part trains on these
+features."""
 
 from __future__ import annotations
 
@@ -25,11 +26,11 @@ _BATCH_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class NetworkCut:
-    """Position of a cut, and the computation after the cut. The cut holds no weights, so it fits every copy of the
-    network."""
+    """Position of a cut, and the computation after the cut. It contains no weights, so it can be used with every copy
+    of the network."""
 
     shapes: tuple[tuple[int, ...], ...]
-    """Shapes of the features of an image, one shape per layer that takes features."""
+    """Shapes of the features of an image. There is one shape per layer that takes features."""
     dtype: torch.dtype
     """Type of the features."""
     formats: tuple[torch.memory_format, ...]
@@ -57,14 +58,14 @@ class NetworkCut:
             yield features
 
     def logits(self, model: nn.Module, features: torch.Tensor) -> torch.Tensor:
-        """Return the [b, classes] logits of `model` for [b, size] features, which are not changed.
+        """Return the [b, classes] logits of `model` for [b, size] features. The features are not modified.
 
         The logits equal those for the original images. In training mode, dropout draws the same random numbers as for
         the images, provided that the frozen part is in evaluation mode.
         """
         sizes = [math.prod(shape) for shape in self.shapes]
         parts = [
-            part.reshape(-1, *shape).clone(memory_format=order)  # some architectures apply dropout in place
+            part.reshape(-1, *shape).clone(memory_format=order)  # copied, since dropout may work in place
             for part, shape, order in zip(features.split(sizes, dim=1), self.shapes, self.formats, strict=True)
         ]
         return (self._training if model.training else self._evaluating).replay(model, parts)
@@ -80,10 +81,11 @@ class NetworkCut:
 
 
 def cut_network(model: nn.Module, image_shape: tuple[int, int, int]) -> NetworkCut:
-    """Cut a network before the first layers that train, or the dropouts directly before these layers, and test the cut.
+    """Cut a network before the first layers that train, and test the cut. Dropouts directly before these layers come
+    after the cut.
 
     Args:
-        model: Network, which is not changed. Parameters that do not require gradients count as frozen.
+        model: Network to cut. It is not modified. Parameters that do not require gradients count as frozen.
         image_shape: Shape of the random images that the test uses, (c, h, w).
 
     Raises:
@@ -132,7 +134,7 @@ def _check_batch_independence(inputs: list[torch.Tensor], with_fewer: list[torch
 
 
 def _check_tape(tape: Tape, model: nn.Module, inputs: list[torch.Tensor], logits: torch.Tensor, when: str) -> None:
-    """Check that the tape returns the logits for a batch whose size differs from the recorded size."""
+    """Check that the tape returns the correct logits for a batch of a different size than the recorded batch."""
     try:
         replayed = tape.replay(model, [part.clone() for part in inputs])
     except (RuntimeError, ValueError, IndexError) as error:  # the shapes do not fit
@@ -189,7 +191,7 @@ def _restored_modes(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _restored_statistics(model: nn.Module) -> Iterator[None]:
-    """Restore the statistics of layers that train, which change with each batch in training mode."""
+    """Restore the statistics of layers that train. In training mode, each batch changes these statistics."""
     buffers = [buffer for layer in trained_layers(model).values() for buffer in layer.buffers()]
     values = [buffer.clone() for buffer in buffers]
     try:

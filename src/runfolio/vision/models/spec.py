@@ -24,7 +24,7 @@ class ModelSpec:
     classes: int
     hidden_units: int
     dropout: float | None = None
-    """Dropout probability before the last layer; None: the probability that the architecture defines."""
+    """Dropout probability before the last layer. None: the architecture determines it."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -47,4 +47,4 @@ check_spec = described(
         "dropout": optional(number(0, 1)),
     },
 )
-"""Function that returns the `ModelSpec` of a checkpoint's JSON, or raises `WrongValue`."""
+"""Function that checks a checkpoint's JSON and returns the `ModelSpec`, or raises `WrongValue`."""

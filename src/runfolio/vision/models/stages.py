@@ -16,9 +16,9 @@ _MAX_STAGE_SHARE = 0.5
 
 
 def stages(model: nn.Module) -> list[list[nn.Parameter]]:
-    """Return all parameters by stage: the head, then the stages of the backbone from last to first.
+    """Return all parameters by stage. The head is first, followed by the stages of the backbone from last to first.
 
-    The backbone is divided into modules at the first level of nesting at which no module has more than half of the
+    The backbone is divided into modules at the first level of nesting where every module has at most half of the
     layers. A weight with two or more dimensions counts as a layer. A module without layers, such as a norm, belongs to
     the previous stage. Parameters of divided modules, such as a class token, belong to the first stage. The stages of
     tinyvgg are its two blocks. The stages of a ResNet are conv1 and layer1 to layer4. The stages of mobilenet_v2 are

@@ -1,4 +1,4 @@
-"""Comparison of a described network with its stored tensors, before memory is allocated for either."""
+"""Comparison of a described network with its stored tensors, before memory is allocated for them."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def _network_without_storage(spec: ModelSpec, label: str) -> nn.Module:
 
 
 class _WeightsWithoutStorage(TorchFunctionMode):
-    """Mode that creates weights on the `meta` device but other tensors on the CPU, since RegNets compute their sizes
-    with tensors."""
+    """Mode that creates weights on the `meta` device and other tensors on the CPU. RegNets need real tensors to compute
+    their sizes."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})

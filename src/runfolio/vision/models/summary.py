@@ -1,4 +1,4 @@
-"""Summary of a network: its layers, found by passing one image through it."""
+"""Summary of a network's layers, based on a forward pass with one image."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Recording of the computation after the frozen part of a network, and its replay on cached features.
+"""Record the computation after the frozen part of a network, and replay it on cached features.
 
-A tape is a list of calls. It contains the calls of modules, which are stored by name, and the calls of torch functions
-between them. A replay uses the current weights, modes and hooks of the modules. The recording fixes all decisions of
-Python code, such as branches or shapes read from tensors. Therefore `network_cut.py` tests a tape on different images
-before it is used.
+A tape is a list of calls of modules and torch functions. It stores modules by name. A replay uses the current weights,
+modes and hooks of the modules. A replay repeats all decisions of Python code that were made during the recording, such
+as branches on tensor shapes. Therefore, `network_cut.py` tests a tape on different images before it is used.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ class Tape:
     """Number of the output tensor."""
 
     def replay(self, model: nn.Module, features: list[torch.Tensor]) -> torch.Tensor:
-        """Return the output of `model` for `features`, which are the inputs of the modules at `points`, [b, ...]
+        """Return the output of `model` for `features`. These are the inputs of the modules at `points`, [b, ...]
         each."""
         values = dict(zip(self.inputs, features, strict=True))
 
@@ -96,7 +95,7 @@ def trained_layers(model: nn.Module) -> dict[str, nn.Module]:
 def record_tape(
     model: nn.Module, images: torch.Tensor, points: tuple[str, ...] | None = None
 ) -> tuple[Tape, torch.Tensor]:
-    """Record the computation after the features; return the tape and the output of the model.
+    """Record the computation after the features. Return the tape and the output of the model.
 
     Args:
         model: Model to run.
@@ -117,7 +116,7 @@ def record_tape(
 
 
 def _leaves(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Yield the modules that are recorded as one call: modules without submodules, and modules with trainable
+    """Yield the modules that are recorded as one call. These are modules without submodules, and modules with trainable
     parameters."""
     for name, child in module.named_children():
         if _trains(child) or next(child.children(), None) is None:
@@ -140,8 +139,8 @@ class _ObservedCall(NamedTuple):
 
 
 class _Recorder(TorchFunctionMode):
-    """Recorder of module calls (with hooks) and of torch function calls. Calls inside a recorded call are not
-    recorded."""
+    """Recorder of module calls (with hooks) and of torch function calls. It does not record calls inside a recorded
+    call."""
 
     def __init__(self, model: nn.Module, points: tuple[str, ...] | None) -> None:
         super().__init__()
@@ -156,7 +155,7 @@ class _Recorder(TorchFunctionMode):
         self._values: list[torch.Tensor] = []  # this keeps tensors alive, so that their ids stay unique
         self._numbers: dict[int, int] = {}
         self._dropout_calls: dict[int, list[_ObservedCall]] = {}
-        """Calls from a dropout onwards that happen before the tape starts, keyed by the id of the last result."""
+        """Sequences of calls before the tape that begin with a dropout, keyed by the id of the last result."""
 
     def tape(self, output: object) -> Tape:
         """Return the recording of a forward pass with this output."""
@@ -255,7 +254,7 @@ def _weight(model: nn.Module, name: str) -> torch.Tensor:
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Apply `change` to the entries of nested tuples, lists and dicts. A placeholder counts as one entry."""
+    """Apply `change` to the entries of nested tuples, lists and dicts. A placeholder is one entry."""
     if isinstance(value, (_Value, _Weight)):
         return change(value)
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
 """TinyVGG: two blocks, each with two 3x3 convolutions and a pooling layer, followed by one linear layer.
 
-Source: CNN Explainer, Wang et al., IEEE TVCG 2020, doi:10.1109/TVCG.2020.3030418 (this version adds padding, so that it
-accepts images of at least 4x4 pixels).
+Source: CNN Explainer, Wang et al., IEEE TVCG 2020, doi:10.1109/TVCG.2020.3030418. This version adds padding,
+and accepts images of at least 4x4 pixels.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
 """Pattern of the SHA-256 prefix in the name of a weights file."""
 
 # Auxiliary classifiers only help when a model is trained from scratch, and they add outputs to the model. The published
-# weights of both models expect a different normalisation. `transform_input` converts the ImageNet normalisation to it.
+# weights of both models expect a different normalisation. `transform_input` converts from the ImageNet normalisation.
 _WITH_AUXILIARY: dict[str, Any] = {"aux_logits": False, "init_weights": True, "transform_input": True}
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _OPTIONS = {"googlenet": _WITH_AUXILIARY, "inception_v3": _WITH_AUXILIARY}

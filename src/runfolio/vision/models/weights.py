@@ -1,5 +1,7 @@
-"""Initial weights: published weights, weights from a file, or weights of an earlier run. Nothing is unpickled
-unsafely."""
+"""Initial weights: published weights, weights from a file, or weights of an earlier run.
+
+Pickled files are loaded with `weights_only=True`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Weights of an earlier training run. Runs share the tensors, so the tensors must not be changed."""
+    """Weights of an earlier training run. Several runs share the tensors, so the tensors must not be changed."""
 
     origin: str
     """Readable description of the origin."""
@@ -43,7 +45,7 @@ class Weights:
     """Classes of the outputs; None if they are unknown."""
 
     def put_into(self, model: nn.Module, name: str, classes: tuple[str, ...]) -> None:
-        """Load the weights into `model`, except the weights of the head if the classes differ.
+        """Load the weights into `model`. If the classes differ, the weights of the head are not loaded.
 
         Raises:
             DamagedFile: The weights do not fit; the message lists missing keys, unexpected keys and wrong shapes.

@@ -1,4 +1,4 @@
-"""Choice of the batch size for `--batch-size auto`, by training a few steps with each of several sizes."""
+"""Choose the batch size for `--batch-size auto` by training a few steps with each of several sizes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _STEPS_PER_EPOCH = 5
-"""Minimum number of steps per epoch that a batch size must allow."""
+"""Minimum number of steps per epoch. Batch sizes that allow fewer steps are not tried."""
 _SMALLEST = 8
 _STEPS = 5
 """Number of steps in one trial. The first step is a warm-up."""
@@ -41,18 +41,19 @@ _measurements: dict[tuple[object, ...], tuple[int, str]] = {}
 """Chosen size and reason, keyed by device, tried sizes and settings."""
 _AS_FAST = 0.95
 """Minimum speed that counts as equally fast, as a fraction of the highest speed. Among equally fast sizes, the smallest
-is chosen, since it results in more steps."""
+is chosen, since it allows more steps."""
 
 
 class _Trial(NamedTuple):
     speed: float
     """Images per second."""
     bytes_taken: int
-    """Peak memory of one step on a GPU; on a CPU, bytes of the tensors saved for the backward pass."""
+    """Memory of one step in bytes. On a GPU, it is the peak memory. On a CPU, it is the size of the tensors saved for
+    the backward pass."""
 
 
 def resolve_batch_size(preparation: Preparation, progress: Progress | None = None) -> tuple[Preparation, str]:
-    """Replace `auto` with a number; return the preparation and a sentence with the reason.
+    """Replace `auto` with a number. Return the preparation and a sentence with the reason.
 
     The size is a power of two that results in at least five steps per epoch. On a GPU, it is the largest size that
     leaves a fifth of the free memory unused. On a CPU, it is the smallest size that is about as fast as the fastest
@@ -126,7 +127,7 @@ def fastest(speeds: Mapping[int, float]) -> int:
 
 
 def _trials(preparation: Preparation, sizes: list[int], progress: Progress | None) -> Iterator[tuple[int, _Trial]]:
-    """Yield trials in ascending order of size, and stop at a size that does not fit or, on a CPU, is slower."""
+    """Yield trials in ascending order of size. Stop at a size that does not fit into memory or, on a CPU, is slower."""
     on_gpu = preparation.device == "cuda"
     free = (torch.cuda.mem_get_info()[0] if on_gpu else _free_memory()) * _SHARE_OF_MEMORY[preparation.device]
     best = 0.0
@@ -148,8 +149,8 @@ def _trials(preparation: Preparation, sizes: list[int], progress: Progress | Non
 
 
 def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Trial:
-    """Train a few steps on the first batch, with the backbone unfrozen if the backbone ever trains, and discard the
-    network."""
+    """Train a few steps on the first batch, and discard the network. If the backbone ever trains, it is unfrozen
+    here."""
     settings = replace(preparation.settings, batch_size=size, accumulate=1, workers=0)
     if settings.unfreeze_after is not None:
         settings = replace(settings, unfreeze_after=None, freeze_backbone=False)

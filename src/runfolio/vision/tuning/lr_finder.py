@@ -1,4 +1,4 @@
-"""Learning rate range test: train with a rising rate, and find the rates at which the loss falls or diverges."""
+"""Learning rate range test. It trains with a rising rate, and finds the rates at which the loss falls or diverges."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ STEEPEST, SAFE = "lr_finder/steepest", "lr_finder/safe"
 """Names of the results in the run's summary."""
 _LOWEST, _HIGHEST, _STEPS = 1e-7, 10.0, 100
 _DIVERGED = 4.0
-"""Maximum ratio of the current loss to the lowest loss. The test stops if the ratio is higher. Both losses are means
-over `_RECENT` steps."""
+"""Maximum ratio of the current loss to the lowest loss. The test stops at a higher ratio. Both losses are means over
+`_RECENT` steps."""
 _RECENT, _WINDOW = 5, 9
 _SAFE_SHARE = 0.1
 _FALLS = 0.05
@@ -53,7 +53,7 @@ class RangeTest:
     losses: NDArray[np.float64]
     """Loss of each step, [steps], up to the end of the test."""
     smoothed: NDArray[np.float64]
-    """Weighted means of neighbouring losses, [steps]."""
+    """Smoothed losses: weighted means of neighbouring losses, [steps]."""
     steepest: float | None
     """Rate at which the loss falls fastest; None if the loss does not fall."""
     safe: float | None
@@ -180,7 +180,7 @@ def _record(run: runfolio.Run, losses: list[float]) -> RangeTest:
 
 
 def analyze(folder: Path, rates: list[float], losses: list[float]) -> RangeTest:
-    """Return the rates that the losses suggest.
+    """Return the result of a test, including the learning rates that the losses suggest.
 
     Args:
         folder: Run folder of the test.
@@ -198,7 +198,7 @@ def analyze(folder: Path, rates: list[float], losses: list[float]) -> RangeTest:
 
 
 def _smooth(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return weighted means of the finite losses over centred windows, which do not shift the curve."""
+    """Return weighted means of the finite losses. The windows are centred, so they do not shift the curve."""
     weights = np.hanning(_WINDOW + 2)[1:-1]
     is_finite = np.isfinite(losses)
     sums = np.convolve(np.where(is_finite, losses, 0.0), weights)

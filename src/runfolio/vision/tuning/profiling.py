@@ -1,4 +1,4 @@
-"""Profile of a few training steps by operator, stored with the run."""
+"""Profile the operators of a few training steps, and store the profile with the run."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def train_epoch_with_profile(
 
 
 class StepProfiler:
-    """Profiler of a few steps of an epoch, as a context manager. It stores the profile with the run.
+    """Context manager that profiles a few steps of an epoch, and stores the profile with the run.
 
     The results of training stay bit-identical. See `docs/format.md`, Artifacts.
     """
