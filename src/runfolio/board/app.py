@@ -19,7 +19,7 @@ from runfolio.board.web_files import WebFiles
 from runfolio.errors import RunfolioError
 
 PAGES = ("/", "/all", "/e/{name:path}", "/r/{key}", "/trash")
-"""Addresses of pages. All have the same document, and the web app shows the page."""
+"""Addresses of pages. The server answers all of them with the same document, in which the web app shows the page."""
 
 
 API = (
@@ -74,7 +74,7 @@ def routes() -> list[BaseRoute]:
 
 
 def later(handler: str) -> replies.Handler:
-    """Return a handler that imports its module at its first request, so that the first page does not wait for it.
+    """Return a handler that imports its module at its first request. The first page then does not wait for the import.
 
     Args:
         handler: Module of this package and function in it, such as `runs:runs`.

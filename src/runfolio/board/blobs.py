@@ -1,4 +1,4 @@
-"""Files of a run: media, images in tables, artifacts and code, found by digest in the run's own lists."""
+"""Files of a run: media, images in tables, artifacts and code. A file is looked up by digest in the run's own lists."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Blob:
     media_type: str | None
     """MIME type, if the file may be shown in a page."""
     most_bytes: int
-    """Maximum size of a file of its kind."""
+    """Maximum size of a file of this kind."""
 
 
 async def blob(request: Request) -> Response:
-    """Answer `GET /api/blobs/KEY/SHA`, and with `row` and `column` an image in a cell of a table."""
+    """Answer `GET /api/blobs/KEY/SHA`. With `row` and `column`, the answer is an image in a cell of a table."""
     args, digest = QueryArgs(request, ("row", "column")), request.path_params["sha"]
     row = args.integer("row", 0, 0, file_bounds.TABLE_ROWS)
     if "column" in args:

@@ -42,7 +42,8 @@ class BranchCurve:
     y: Floats
     """Logged values, including NaN and infinities."""
     shared: int
-    """Number of leading points that belong to another curve: to the newest branch, or to the parent of a fork."""
+    """Number of leading points that belong to another curve. That curve is the newest branch, or the parent's curve if
+    the run is a fork."""
     lost: int = 0
     """Number of points without an x value."""
     parent: str | None = None
@@ -85,7 +86,7 @@ class _DefaultAxis:
 
 
 class BranchReader:
-    """Reader of branches, with a cache. Points that were logged since an earlier request are read alone.
+    """Reader of branches, with a cache. If the cache has earlier points of a run, only newer points are read.
 
     Args:
         max_bytes: Maximum size of the cache.

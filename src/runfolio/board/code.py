@@ -1,4 +1,4 @@
-"""Code of a run: how it was started, the captured files, and the uncommitted changes."""
+"""Code of a run: its command, the captured files, and the uncommitted changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _LONGEST = 4_000
 
 
 async def code(request: Request) -> Response:
-    """Answer `GET /api/runs/KEY/code`: the lists; with `file`, one file by its digest; with `diff`, the changes."""
+    """Answer `GET /api/runs/KEY/code`. The answer contains the lists, the file with the digest `file`, or the
+    uncommitted changes (`diff`)."""
     args = QueryArgs(request, ("file", "diff"))
     if (digest := args.text("file")) is not None:
         return await run_reply(request, lambda run: captured_file(run, digest))
@@ -31,7 +32,7 @@ async def code(request: Request) -> Response:
 
 
 def code_lists(run: RecordedRun) -> dict[str, Any]:
-    """Return how the run was started, the captured files, and the installed packages."""
+    """Return the run's command and git state, the captured files, and the installed packages."""
     captured = run.code.readable_capture
     return {
         "facts": {name: text for name, text in code_facts(run).items() if text},

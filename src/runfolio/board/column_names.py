@@ -1,4 +1,4 @@
-"""Names of columns: how a filter spells them, and which metrics share a panel."""
+"""Names of columns: their spelling in a filter, and the panels to which metrics belong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNQUOTED = re.compile(r"[^\W\d](?:[\w@:/-]*\w)?")
 
 
 def filter_name(name: str, group: str) -> str:
-    """Return a column's name as a filter spells it, with quotes if it needs them."""
+    """Return the spelling of a column's name in a filter, with quotes if they are necessary."""
     kind, _, rest = name.partition(".") if group in ("params", "summary", "tags") else ("", "", name)
     if _UNQUOTED.fullmatch(rest) is None:
         kind = kind or ("metrics" if group == "metrics" else "")
@@ -22,10 +22,10 @@ def filter_name(name: str, group: str) -> str:
 
 
 def panel_of(metric: str) -> dict[str, Any]:
-    """Return how a metric is drawn.
+    """Return the properties that determine the panel and the line of a metric.
 
-    Metrics with the same `quantity` share a panel; it is None for axes, such as `epoch`. The `split` decides the dash
-    of a line. Panels with the same `prefix` are in one group. `mode` is the direction of the metric, if it is known.
+    Metrics with the same `quantity` share a panel. `quantity` is None for axes, such as `epoch`. The `split` determines
+    the dash pattern. Panels with the same `prefix` form a group. `mode` is the metric's direction, or None if unknown.
     """
     split, quantity = split_and_quantity(metric)
     return {

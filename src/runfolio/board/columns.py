@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 MEDIA_TYPE = "application/vnd.runfolio.columns"
 _LENGTH = struct.Struct("<I")
 _ALIGNMENT = 8
-"""The numbers start at a multiple of this many bytes, so that a browser can use them without copying."""
+"""Alignment of the numbers in bytes. A browser can use aligned numbers without copying them."""
 
 
 class Columns:

@@ -44,7 +44,7 @@ class _Part:
 
 
 async def console(request: Request) -> Response:
-    """Answer `GET /api/runs/KEY/console`: rows from `from` on; a negative `from` counts from the end."""
+    """Answer `GET /api/runs/KEY/console` with the rows that start at `from`. A negative `from` counts from the end."""
     args = QueryArgs(request, ("from", "limit", "search"))
     start, limit = args.integer("from", 0, -(10**9), 10**9), args.integer("limit", 300, 0, _MOST_LINES)
     search = (args.text("search") or "")[:_LONGEST_SEARCH]
@@ -52,7 +52,7 @@ async def console(request: Request) -> Response:
 
 
 async def console_text(request: Request) -> Response:
-    """Answer `GET /api/runs/KEY/console.txt`: all lines as a file to save."""
+    """Answer `GET /api/runs/KEY/console.txt` with all lines, as a file to save."""
     QueryArgs(request, ())
     run, parts = await with_run(request, lambda run: (run, _parts(run)))
     if not parts:
@@ -69,7 +69,7 @@ def _chunks(paths: Sequence[RecordPath]) -> Iterator[bytes]:
 
 
 def console_page(run: RecordedRun, start: int, limit: int, search: str = "") -> dict[str, Any]:
-    """Return rows of a run's console. A row is a line; with several attempts, a row before each attempt names it.
+    """Return rows of a run's console. A row is a line or, if there are several attempts, the heading of an attempt.
 
     Args:
         start: First row; a negative number counts from the end.
@@ -123,8 +123,8 @@ def _matches(parts: Sequence[_Part], search: str) -> dict[str, Any]:
 
 
 def _error(run: RecordedRun, newest: _Part) -> dict[str, int] | None:
-    """Return the first and the last row of the traceback or crash dump that ended the newest attempt; None if it left
-    none."""
+    """Return the first and the last row of the traceback or crash dump that ended the newest attempt; None if there is
+    no traceback or crash dump."""
     if run.state in (RUNNING, "finished") or not run.document.attempts:
         return None
     if newest.attempt != run.document.attempts[-1].attempt:

@@ -17,7 +17,7 @@ Entry = TypeVar("Entry", bound=Sized)
 
 
 class CurveCache(Generic[Entry]):
-    """Entries that were used last. Threads may share a cache.
+    """Cache of the entries that were used most recently. Several threads may use it.
 
     Args:
         max_bytes: Maximum size of all entries together. The least recently used entries are removed.
@@ -43,7 +43,7 @@ class CurveCache(Generic[Entry]):
             return self._entries[key]
 
     def put(self, key: Hashable, entry: Entry) -> None:
-        """Add or replace an entry. An entry that is larger than the cache is not kept."""
+        """Add or replace an entry. An entry that is larger than the cache is not stored."""
         with self._lock:
             if (old := self._entries.pop(key, None)) is not None:
                 self._bytes -= old.nbytes

@@ -78,7 +78,7 @@ class XRange:
 class CurveLine:
     """Line of a panel. All arrays have the shape [n], `x` is ascending, and NaN marks a gap.
 
-    A line also has the nearest point on each side of the visible range, so that it reaches the edges.
+    A line reaches both edges of the panel, since it includes the nearest point on each side of the visible range.
     """
 
     x: Floats
@@ -95,7 +95,7 @@ class CurveLine:
     within: int
     """Number of these points in the visible range."""
     shown: int
-    """Number of points in the visible range that the line shows. The mean of a group shows all of them."""
+    """Number of points in the visible range that the line shows. The mean line of a group shows all points."""
     broken: Sequence[tuple[float, float]] = ()
     """First and last x of each visible range in which all values are NaN or infinite."""
     resumes: Sequence[float] = ()
@@ -117,7 +117,7 @@ def branch_line(curve: BranchCurve, view: View, visible: XRange, *, with_raw: bo
         visible: Visible range of the x axis.
         with_raw: Include the values before smoothing.
         is_whole: Include the points that the curve shares with another curve. If False, the line starts at the last
-            point that they share.
+            shared point.
     """
     start = 0 if is_whole else max(0, curve.shared - 1)
     is_finite = np.isfinite(curve.y[start:])
@@ -149,8 +149,8 @@ def branch_line(curve: BranchCurve, view: View, visible: XRange, *, with_raw: bo
 def mean_line(curves: Sequence[BranchCurve], view: View, visible: XRange, spread: Spread) -> CurveLine:
     """Return the mean line of a group of runs.
 
-    In each pixel column, it is the mean over the runs of the mean of each run's points, after smoothing. The lowest and
-    highest values of the band `minmax` are those of all points.
+    In each pixel column, the smoothed points of each run are averaged first, and then the runs. The band `minmax` shows
+    the lowest and the highest values of all smoothed points.
     """
     curve_columns: list[_ColumnStatistics] = []
     off_axis = 0

@@ -74,7 +74,10 @@ class CurveQuery:
         )
 
     def runs(self, board: BoardState) -> tuple[list[RecordedRun], list[str]]:
-        """Return the selected runs, and a note if there are more. A filter selects the best runs of the first metric.
+        """Return the selected runs, and a note if some runs are left out.
+
+        If a filter selects too many runs, the best runs by the first metric are returned. If the direction of this
+        metric is unknown, the newest runs are returned.
 
         Raises:
             RefusedRequest: A run does not exist.

@@ -19,7 +19,7 @@ from runfolio.record.base.plurals import counted
 
 _CACHE_BYTES = 48_000_000
 _MAX_NEW_POINTS = 200_000
-"""Maximum number of new points of an answer. A client that has missed more reads thinned lines again."""
+"""Maximum number of new points in an answer. A client that needs more new points reads thinned lines instead."""
 _COLUMNS = ("x", "y", "raw", "low", "high", "count")
 
 

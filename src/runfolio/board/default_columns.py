@@ -15,8 +15,8 @@ _SETTINGS = 6
 _RESULTS = ("parameters", "epoch_seconds")
 """Results that are shown if they were recorded."""
 _COMPARED, _SAMPLED = 1_000, 100
-"""Number of the newest runs whose settings are compared, and number of runs that are searched for settings that only
-name a run."""
+"""Maximum number of newest runs whose settings are compared, and maximum number of these runs that are checked for
+settings that only name a run."""
 _VARYING = """
     SELECT name FROM params JOIN names USING (name_id) WHERE run IN (SELECT value FROM json_each(?)) GROUP BY name_id
     HAVING count(*) < ? OR count(DISTINCT kind) > 1 OR count(DISTINCT number) > 1 OR count(DISTINCT text) > 1

@@ -13,7 +13,7 @@ _MAX_STREAMS = 64
 class EventHub:
     """Queue of changes, which the watcher's thread fills for the open streams.
 
-    A stream that is slow gets one event for all changes in the meantime.
+    If a stream is slow, the changes that it missed are combined into one event.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""Drawing of figures in a child process, whose time and memory are limited.
+"""Drawing of figures in a child process with limited time and memory.
 
-matplotlib needs a second and 100 MB for a figure, and it is not made for threads. The child receives the panel as
-binary columns, and writes the figure to its standard output.
+matplotlib needs a second and 100 MB for a figure, and is not safe to use in threads. The child process receives the
+panel as binary columns, and writes the figure to its standard output.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TIME_S, _MEMORY_BYTES = 30, 1_500_000_000
 _WAIT_S = 20.0
 """Seconds that a request waits until another figure is done."""
 _free = threading.BoundedSemaphore(2)
-"""Counts the children that may still be started."""
+"""Semaphore that limits the number of child processes."""
 _ARRAYS = ("x", "y", "raw", "low", "high")
 _REFUSED = 3
 """Exit status of a child that refuses the panel with a message."""

@@ -18,7 +18,7 @@ from runfolio.record.base.record_path import RecordPath
 from runfolio.record.content import artifacts
 
 _MOST_FILES = 200
-"""Maximum number of files that are listed of one folder; the rest is counted."""
+"""Maximum number of files that are listed for one folder. The other files are only counted."""
 _MOST_ARTIFACT_FILES = 1_000
 _CONTENT = {
     "": "run.json and event files",

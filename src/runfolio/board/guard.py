@@ -62,7 +62,7 @@ class Access:
     _tickets: dict[str, float] = field(default_factory=dict)
 
     def new_ticket(self) -> str | None:
-        """Return a word that opens the board once within a minute; None if the board needs no token."""
+        """Return a ticket that opens the board once, within a minute; None if the board needs no token."""
         if self.token is None:
             return None
         ticket, now = secrets.token_urlsafe(), time.monotonic()
@@ -71,7 +71,7 @@ class Access:
         return ticket
 
     def takes(self, ticket: str) -> bool:
-        """Return whether a ticket is valid; it is not valid any more afterwards."""
+        """Use up a ticket, and return whether it was valid."""
         return self._tickets.pop(ticket, 0.0) > time.monotonic()
 
     def knows(self, token: str | None) -> bool:
@@ -79,7 +79,7 @@ class Access:
         return self.token is None or (token is not None and hmac.compare_digest(token.encode(), self.token.encode()))
 
     def note_wrong_token(self) -> bool:
-        """Count a wrong token, and return whether there were too many of them recently."""
+        """Count a wrong token, and return whether too many wrong tokens were sent recently."""
         now = time.monotonic()
         self._wrong = [*(moment for moment in self._wrong if now - moment < _WRONG_S), now][-_MAX_WRONG - 1 :]
         return len(self._wrong) > _MAX_WRONG
@@ -198,7 +198,7 @@ def _too_large() -> RefusedRequest:
 
 
 def _check_origin(scope: Scope, headers: Headers, host: str) -> None:
-    """Refuse requests that another web page caused, except that it may link to a page of the board.
+    """Refuse requests that another web page caused. However, another web page may link to a page of the board.
 
     Raises:
         RefusedRequest: The request comes from another origin.
@@ -273,7 +273,7 @@ async def _close(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _with_headers(send: Send) -> Send:
-    """Return a `send` that adds the headers of every answer."""
+    """Return an ASGI `send` function that adds the headers of every answer."""
 
     async def add(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -286,7 +286,8 @@ def _with_headers(send: Send) -> Send:
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """Return a `receive` that stops at a body that is too large, even if its length was not announced."""
+    """Return an ASGI `receive` function that refuses a body that is too large. The client need not announce the body's
+    length."""
     received = 0
 
     async def bounded() -> Message:

@@ -1,4 +1,4 @@
-"""Start of the board's server: socket, address, token, and the threads that run in addition to the requests."""
+"""Functions that start the board's server: socket, address, token, and background threads."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class BoardOptions:
 
     @property
     def is_usual(self) -> bool:
-        """True if a board that already runs can stand in for a new one."""
+        """True if a running board of the same store can be used instead of a new board."""
         return self == BoardOptions()
 
 
@@ -193,7 +193,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _allowed_hosts(options: BoardOptions) -> frozenset[str]:
-    """Return the names that the board may be opened under, in addition to the names of this machine."""
+    """Return the names under which the board may be opened, in addition to the names of this machine."""
     own = () if is_loopback(options.host) or options.host in ("0.0.0.0", "::", "") else (options.host,)  # noqa: S104
     return host_names((*own, *options.allowed_hosts)) | (
         host_names([options.host]) if is_loopback(options.host) else frozenset()
@@ -258,7 +258,7 @@ def ssh_line(board: RunningBoard) -> str | None:
 
 
 def has_browser() -> bool:
-    """Return whether a browser with windows can be opened here."""
+    """Return whether a graphical browser can be opened on this machine."""
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 

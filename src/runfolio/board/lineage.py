@@ -22,7 +22,7 @@ _MOST_CHILDREN = 100
 
 
 def attempts(run: RecordedRun) -> list[dict[str, Any]]:
-    """Return the attempts of a run: when each ran, how it ended, from where it continued, and what was abandoned."""
+    """Describe the attempts of a run: start, duration, state, start checkpoint, and seconds of abandoned work."""
     recorded = run.document.attempts
     ends = {writer.writer: writer.state for writer in read_writers(run.folder) if writer.role == PRIMARY}
     times = _last_times(run.folder, len(recorded), _main_metric(run)) if len(recorded) > 1 else {}
@@ -78,7 +78,7 @@ def _main_metric(run: RecordedRun) -> str:
 
 @lru_cache(maxsize=64)
 def _last_times(folder: Path, count: int, metric: str) -> dict[int, tuple[float, float]]:
-    """Return the time of the last point of each attempt, and of its last point that the newest branch has.
+    """Return the time of the last point of each attempt, and the time of its last point on the newest branch.
 
     Args:
         count: Number of attempts; a new attempt may abandon points of the earlier ones.
@@ -98,7 +98,7 @@ def _last_times(folder: Path, count: int, metric: str) -> dict[int, tuple[float,
 
 
 def parent(board: BoardState, run: RecordedRun) -> dict[str, Any] | None:
-    """Return the run from which this run was forked, or which it repeats; its key is None if it was deleted."""
+    """Return the run that this run forks or repeats. The key of the returned run is None if that run was deleted."""
     lineage = run.document.lineage
     if lineage is None:
         return None

@@ -41,7 +41,7 @@ class LogLines:
             return self._extend(file)
 
     def read(self, start: int, count: int) -> list[str]:
-        """Return lines from number `start` on, with invisible characters escaped."""
+        """Return at most `count` lines, the first of which has the number `start`. Invisible characters are escaped."""
         with self._lock, self._path.open(file_bounds.CONSOLE) as file:
             total = self._extend(file)
             count = min(count, total - start)
@@ -106,7 +106,7 @@ class LogLines:
 
 
 def log_lines(path: RecordPath) -> LogLines:
-    """Return the lines of a log. The newest logs are kept, so that their lines are counted only once."""
+    """Return the lines of a log. Recently used logs are cached, so their lines are counted only once."""
     with _LOCK:
         lines = _CACHE.pop(path, None) or LogLines(path)
         _CACHE[path] = lines

@@ -11,7 +11,7 @@ from markdown_it.token import Token
 ELEMENTS = frozenset({"p", "h3", "h4", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "a", "br", "hr"})
 """Elements that a tree can contain."""
 MAX_LENGTH = 100_000
-"""Maximum length of a text that is parsed; a longer text is one preformatted block."""
+"""Maximum length of a text that is parsed. A longer text is shown as one preformatted block."""
 _MAX_DEPTH = 20
 """Maximum depth of the tree of one paragraph, and of the paragraphs in lists and quotations."""
 _HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h4", "h4": "h4", "h5": "h4", "h6": "h4"}
@@ -23,7 +23,8 @@ Node = str | dict[str, Any]
 
 
 def markdown_tree(text: str) -> list[Node]:
-    """Parse Markdown. HTML in it remains text, images become their descriptions, and only http links are kept."""
+    """Parse Markdown. HTML remains text, images are replaced with their descriptions, and only http links remain
+    links."""
     if len(text) > MAX_LENGTH:
         return [_element("pre", [text])]
     return _nodes(_PARSER.parse(text))

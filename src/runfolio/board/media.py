@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from runfolio.record.base.run_document import RunDocument
 
 SHOWN = ("image", "figure", "video", "audio", "text", "table", "mesh")
-"""Kinds of media that a page shows, in its order."""
+"""Kinds of media that a page shows, in the order of the page."""
 _MOST_NAMES = 48
 """Maximum number of names in one reply with media."""
 _MOST_AT_ONCE = 64
@@ -60,7 +60,7 @@ class VisibleMedia:
 
 
 async def media_list(request: Request) -> Response:
-    """Answer `GET /api/runs/KEY/media`: all names; with `step`, the media at it; with `table`, its rows."""
+    """Answer `GET /api/runs/KEY/media`. The answer contains all names, the media at `step`, or the rows of `table`."""
     args = QueryArgs(request, ("kind", "name", "step", "table", "from", "limit"))
     start, limit = args.integer("from", 0, 0, 10**9), args.integer("limit", _MOST_NAMES, 1, _MOST_ROWS)
     if (table := args.text("table")) is not None:
@@ -100,7 +100,8 @@ def media_names(run: RecordedRun) -> dict[str, Any]:
 def media_at(
     run: RecordedRun, step: int, kind: str | None = None, name: str | None = None, *, start: int = 0, limit: int = 48
 ) -> dict[str, Any]:
-    """Return for each name the media of the last step that is not after `step`; for later names, their first step."""
+    """Return the media at `step`. For each name, these are the media of its last step up to `step`. If all its steps
+    are later, these are the media of its first step."""
     selected = [
         (key, by_step)
         for key, by_step in visible_media(run).entries.items()

@@ -21,7 +21,7 @@ _MOST_CACHED_BYTES = 32_000_000
 
 
 def table_rows(folder: Path, name: str, start: int, limit: int) -> dict[str, Any]:
-    """Return some rows of a logged table as columns of JSON values. A cell with an image is true.
+    """Return some rows of a logged table as columns of JSON values. For a cell with an image, the value is true.
 
     Raises:
         NotFound: The file is missing.
@@ -63,7 +63,7 @@ def _table(folder: Path, name: str) -> pa.Table:
 
 @lru_cache(maxsize=1)
 def _read_table(folder: Path, name: str) -> pa.Table:
-    """Read a table. The images of a page of rows are requested one by one, so the newest table is kept."""
+    """Read a table. The last table is cached, because the images in its rows are requested one by one."""
     from runfolio.record.content import media_table
 
     try:

@@ -67,7 +67,7 @@ class OpenedBoard:
 
 
 def open_board(store: str | os.PathLike[str] | None = None, *, browser: bool | None = None) -> OpenedBoard:
-    """Start the board of a store, or find the one that runs, and open it in the browser.
+    """Start the board of a store, or find its running board, and open the board in the browser.
 
     Args:
         store: Folder of the store. Default: `$RUNFOLIO_STORE`, else `./runs`.
@@ -109,7 +109,7 @@ def _start(folder: Path) -> OpenedBoard:
 
 
 def _drain(output: IO[str]) -> None:
-    """Read what the server prints later, so that it never waits."""
+    """Read the later output of the server. Otherwise, the server would wait once the pipe is full."""
     with output:
         for _ in output:
             pass

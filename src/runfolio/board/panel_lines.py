@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
 
 MAX_POINTS = 2_000_000
-"""Maximum number of points of an answer. Requests for more lines get fewer pixel columns."""
+"""Maximum number of points in an answer. The more lines a request selects, the fewer pixel columns are used."""
 _MIN_COLUMNS = 50
 _POINTS_PER_COLUMN = 4
 
@@ -66,7 +66,7 @@ class PanelCurves:
     by_run: dict[int, dict[str, RunCurves]]
     """Curves by key of the run and metric."""
     notes: list[str]
-    """Sentences about the x axis and about what was left out."""
+    """Sentences about the x axis and about runs and metrics that were left out."""
 
 
 def read_curves(
@@ -193,7 +193,7 @@ def _unknown_metrics(runs: Sequence[RecordedRun], metrics: Sequence[str]) -> Ite
 
 
 def _columns(columns: int, lines: int, max_points: int) -> int:
-    """Return the number of pixel columns for a number of lines, so that the answer is not too large."""
+    """Return the number of pixel columns for a number of lines. This number limits the size of the answer."""
     return max(_MIN_COLUMNS, min(columns, max_points // (_POINTS_PER_COLUMN * max(lines, 1))))
 
 

@@ -55,7 +55,7 @@ class ErrorBody(NamedTuple):
     remedy: str | None = None
     allowed: Sequence[str] = ()
     position: int | None = None
-    """Index of the character in the filter at which the error is."""
+    """Index of the character at which the filter is wrong."""
 
 
 def json_bytes(content: Any) -> bytes:
@@ -117,7 +117,7 @@ async def broken(request: Request, error: Exception) -> Response:
 
 
 async def unknown(request: Request, error: Exception) -> Response:
-    """Return the response to a request whose path or method no route has."""
+    """Return the response to a request with an unknown path or method."""
     status = getattr(error, "status_code", 404)
     headers = dict(getattr(error, "headers", None) or {})
     if status == 405:

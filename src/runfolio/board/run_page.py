@@ -1,4 +1,4 @@
-"""Page of one run: what it is, why it ended, its attempts and relatives, settings, results, data, and environment."""
+"""Page of one run: name, state, attempts, parent, children, settings, results, data, and environment."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _results(run: RecordedRun) -> list[dict[str, Any]]:
 
 
 def _metrics(metrics: Mapping[str, MetricSummary]) -> list[dict[str, Any]]:
-    """Return last and best value of each metric, without those of individual parameters and layers."""
+    """Return the last and the best value of each metric, except metrics of individual parameters and layers."""
     return [_metric(name, metrics[name]) for name in sorted(listed_metrics(metrics))[:_MOST_RESULTS]]
 
 

@@ -39,9 +39,10 @@ class RankedFigure:
     high: float | None = None
     images: int | None = None
     rank: int | None = None
-    """Place in the order, from 1; None if the run has no value, or if it repeats another run."""
+    """Rank of the run, starting at 1; None if the run has no value or repeats another run."""
     mark: str = ""
-    """`=` if the run cannot be distinguished from the best one, then the mark for other data (`data_match.MARKS`)."""
+    """Marks of the run: `=` if it cannot be distinguished from the best run, and a mark for different data (see
+    `data_match.MARKS`)."""
     data: str = ""
     """Relation between the data of the run and that of the best run (see `data_match.Relation`)."""
     label: str = ""
@@ -117,7 +118,7 @@ def _compare_all(selected: SelectedRuns, metric: str | None, mode: str | None) -
 
 
 def _find_best(selected: SelectedRuns, metric: str | None, mode: str | None) -> Ranking:
-    """Return the ranking of many runs, for which only the best run is determined."""
+    """Return a ranking of many runs. Only the best run is determined."""
     metric = metric or default_metric(selected.runs(limit=MAX_RANKED))
     direction = _direction(metric, mode)
     if metric not in selected.catalog.metrics and metric not in selected.catalog.results:

@@ -17,10 +17,10 @@ Result = TypeVar("Result")
 
 
 async def run_reply(request: Request, describe: Callable[[RecordedRun], object], *, heavy: bool = False) -> Response:
-    """Answer with JSON of what `describe` returns for the run of the request.
+    """Return the result of `describe` for the requested run as a JSON response.
 
     Args:
-        heavy: The function may read large files, so only some such requests are answered at once.
+        heavy: True if the function may read large files. The number of such requests at a time is limited.
     """
     return json_reply(await with_run(request, describe, heavy=heavy))
 

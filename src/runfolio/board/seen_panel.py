@@ -78,7 +78,7 @@ def y_limits(panel: Panel, low: float | None, high: float | None) -> tuple[float
 
 
 def _in_visible_range(panel: Panel, options: LineOptions) -> Panel:
-    """Return the panel with the range of x that the request gives; a missing end is that of the points."""
+    """Return the panel with the requested range of x. A missing end is replaced with the end of the points."""
     view = options.view
     if view.low is None and view.high is None:
         return panel
@@ -89,7 +89,7 @@ def _in_visible_range(panel: Panel, options: LineOptions) -> Panel:
 
 
 def _owner(line: PanelLine) -> tuple[int, ...] | str:
-    """Return what has one colour: a run, or a group by its label."""
+    """Return the run or the group that determines the colour of a line."""
     return line.label if line.is_group else (line.keys[0],)
 
 

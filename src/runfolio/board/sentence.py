@@ -1,4 +1,4 @@
-"""Sentence at the top of an experiment: which run leads, by how much, and which runs are as good."""
+"""Sentence at the top of an experiment. It names the best run, its lead, and the number of runs that are as good."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ def number(value: float, images: int | None = None) -> str:
     """Return a value with as many digits as its measurement supports.
 
     Args:
-        images: Number of images behind a proportion. One image more or less changes the last digit that is shown.
+        images: Number of images, if the value is a proportion of images. A difference of one image then changes the
+            result.
     """
     if images is None or not 0 < value < 1:
         return f"{value:.{_DIGITS + 1}g}"

@@ -28,13 +28,14 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _LIGHT, _HEAVY = 6, 8
-"""Maximum number of requests that work at once. Further light requests wait; further heavy requests are refused."""
+"""Maximum numbers of light and heavy requests at a time. Further light requests wait; further heavy requests are
+refused."""
 _FIRST_RUNS_S = 5.0
 """Maximum number of seconds that a request waits for the runs of a store that has no index yet."""
 _SCAN_WAIT_S = 2.0
 """Maximum number of seconds that a change waits for the end of a scan, which could otherwise overwrite it."""
 _CACHED = 64
-"""Maximum number of computed answers that are kept."""
+"""Maximum number of computed answers in the cache."""
 
 
 Sightings = dict[int, tuple[str, str, str | None]]
@@ -127,8 +128,7 @@ class BoardState:
         return self.runs([key_of(key)])[0]
 
     def wait_for_runs(self) -> None:
-        """Wait for at most a few seconds until a new index has runs, or until the first scan of the folders has
-        ended."""
+        """Wait a few seconds at most, until a new index contains runs or the first scan has ended."""
         if not self.is_scanned and not self.generation:
             self._has_runs.wait(_FIRST_RUNS_S)
 
@@ -169,7 +169,7 @@ class BoardState:
         return self.progress.get(key, _UNKNOWN)
 
     def once(self, name: Hashable, compute: Callable[[], Result]) -> Result:
-        """Return the result of `compute` for the current generation; it is computed once and kept for a while."""
+        """Return the result of `compute` for the current generation. The result is computed once and cached."""
         key = (self.generation, name)
         with self._lock:
             if key in self._cache:

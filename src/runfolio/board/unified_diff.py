@@ -59,7 +59,8 @@ def _add_line(file: dict[str, Any], line: str) -> None:
 
 
 def _marked(lines: Sequence[tuple[str, str]]) -> Iterator[Line]:
-    """Yield the lines of a hunk; within a block of removed and then added lines, corresponding lines are compared."""
+    """Yield the lines of a hunk. If a block of removed lines is followed by added lines, corresponding lines are
+    compared."""
     index = 0
     while index < len(lines):
         removed = _block(lines, index, "-")

@@ -26,9 +26,9 @@ _MIN_SCAN_S, _MAX_SCAN_S = 2.0, 60.0
 _CPU_SHARE, _TIME_SHARE = 0.05, 0.25
 """Maximum shares of the processor's time and of the time that scans may take."""
 _FIRST_PAGE_S = 0.7
-"""Seconds before the first scan in which the first page is answered, since a scan slows answers down."""
+"""Seconds before the first scan. The first page is answered in this time, since a scan slows down answers."""
 _SETTLED_NS = 3 * 10**9
-"""Age in nanoseconds at which the modification time of a folder is certain to change with its next change."""
+"""Age of a folder's modification time in nanoseconds, after which each further change results in a new time."""
 _PUBLISH_S = 1.0
 """Seconds between two updates with the runs that a long scan has read so far."""
 _GROWING = (METRICS, CONSOLE, MEDIA)
@@ -36,7 +36,7 @@ _GROWING = (METRICS, CONSOLE, MEDIA)
 
 
 class StoreWatcher:
-    """Work of the thread. It only reads the store, so runs never wait for it.
+    """Watcher of a store, which runs in a thread. It only reads the store, so runs never wait for it.
 
     Args:
         board: Board whose store is watched.
@@ -144,7 +144,8 @@ class StoreWatcher:
 
 
 def _pause(is_first: bool, *costs_s: float) -> float:
-    """Return the seconds until the next scan. What the first scan costs says nothing about later ones."""
+    """Return the seconds until the next scan. The costs of the first scan are ignored: later scans
+    have other costs."""
     return _MIN_SCAN_S if is_first else min(max(_MIN_SCAN_S, *costs_s), _MAX_SCAN_S)
 
 

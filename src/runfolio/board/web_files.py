@@ -51,7 +51,8 @@ class WebFiles:
     """Files of the web app in memory.
 
     Args:
-        store: Folder of the store. A digest of it goes into the shell, so that the browser keeps preferences per store.
+        store: Folder of the store. The shell contains a digest of this path, so the browser stores preferences per
+            store.
         folder: Folder of the files.
     """
 

@@ -18,7 +18,7 @@ from runfolio.cli.output.console import print_failure, print_traceback
 from runfolio.errors import Ambiguous, FilterError, RunfolioError, did_you_mean, nearest
 
 _ALIASES = {"ls": "runs", "list": "runs"}
-"""Aliases for commands. Users know these names from other programs."""
+"""Aliases of commands, which users know from other programs."""
 
 
 class CommandTree(click.Group):

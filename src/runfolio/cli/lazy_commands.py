@@ -1,4 +1,4 @@
-"""Commands that are imported when they are used, so that each command starts without the modules of all others."""
+"""Commands that are imported when they are used. A command then starts without importing the modules of all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory limit for commands that only read, so that an untrusted file cannot exhaust the machine's memory."""
+"""Memory limit for commands that only read. It prevents an untrusted file from exhausting the machine's memory."""
 
 from __future__ import annotations
 

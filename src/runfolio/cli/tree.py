@@ -1,4 +1,4 @@
-"""Tree of all commands. Commands that a new user needs first come first."""
+"""Tree of all commands. The list starts with the commands that a new user needs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _HEADINGS = {
     "House": ("du", "delete", "undelete", "trash", "purge", "doctor", "cache"),
 }
 _FUNCTIONS = {"runs": "list_runs", "sql": "run_sql"}
-"""Functions of commands whose names are taken by modules that they use."""
+"""Names of the functions of commands, if the function is not named like the command."""
 
 main.headings = {heading: list(names) for heading, names in _HEADINGS.items()}
 main.commands = LazyCommands(

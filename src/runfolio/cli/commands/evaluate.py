@@ -129,7 +129,7 @@ def _record(run: RecordedRun, result: EvaluationResult, own_data: str | None) ->
 def _images(
     data: str | None, classifier: LoadedClassifier, *, skip_bad_images: bool, progress: Progress
 ) -> ImageSource:
-    """Return the named data set. Without a name, return the one that the classifier was trained on."""
+    """Return the named data set. Without a name, return the data set on which the classifier was trained."""
     from runfolio.cli.pages.training import print_recorded_sources
     from runfolio.vision.data import load_data
 

@@ -38,10 +38,10 @@ def fork(
 ) -> None:
     """Continue a run from a checkpoint with different settings.
 
-    The new run starts with RUN's curves up to the checkpoint, and uses RUN's settings except those given as flags. RUN
-    itself is not changed and may still be running. A fork cannot change the images, their split or the network. RUN
-    has checkpoints of its last steps and its best epoch; with `train --keep-every N`, it also has one for every N
-    steps.
+    The new run starts with RUN's curves up to the checkpoint. It uses RUN's settings, except the settings given as
+    flags. RUN itself is not changed and may still be running. A fork cannot change the images, their split or the
+    network. RUN has checkpoints of its last steps and its best epoch. If it was started with `train --keep-every N`,
+    it also has a checkpoint for every N steps.
 
     \b
     runfolio fork k3f9 --lr 1e-4

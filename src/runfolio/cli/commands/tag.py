@@ -26,7 +26,7 @@ from runfolio.record.base.plurals import counted
 @run_filters
 @store_option
 def tag(words: tuple[str, ...], store: Path | None, **filters: Unpack[RunFilters]) -> None:
-    """Add tags to the named runs, or to all runs that match the filters, and remove tags.
+    """Add and remove tags of the named runs, or of all runs that match the filters.
 
     Without tags, print the existing tags.
 

@@ -27,7 +27,7 @@ _FIELD_WIDTH = 8
 
 
 def stdout_console() -> Console:
-    """Return a console for stdout. If stdout is a file or a pipe, tables are as wide as their content requires."""
+    """Return a console for stdout. In a file or a pipe, tables are as wide as their content requires."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNLIMITED_WIDTH
     return _console_type()(width=width, highlight=False, emoji=False)
 
@@ -55,7 +55,8 @@ def print_text(text: str) -> None:
 
 
 def print_caption(caption: Caption, *, explain: bool) -> None:
-    """Print the short sentences of a caption, followed by its details, or by a hint to use `--explain` for details."""
+    """Print the short sentences of a caption. If `explain` is True, print the details too, else a hint to use
+    `--explain`."""
     if caption.short:
         print_text(" ".join(caption.short))
     if explain:
@@ -74,7 +75,7 @@ def print_line(text: str, style: str | None = None, *, stderr: bool = False) -> 
 def print_field(name: str, text: str, style: str | None = None, *, stderr: bool = False) -> None:
     """Print a field on a line of its own.
 
-    On a terminal, a long value continues on indented lines, so that no line looks like a different field.
+    On a terminal, a long value continues on indented lines. Therefore no line of it looks like a different field.
     """
     from rich.cells import chop_cells
 
@@ -119,7 +120,7 @@ def print_for_program(text: str) -> None:
 
 
 def program_stdout() -> IO[bytes]:
-    """Return stdout for unescaped output that programs read and that is too long to be kept in memory."""
+    """Return stdout as a binary file, for long unescaped output that other programs read."""
     return sys.stdout.buffer
 
 

@@ -51,7 +51,7 @@ class Column:
     title: str
     """Title, which may have several lines. A name from a record must be escaped to one line."""
     formatter: Callable[[Sequence[Any]], list[str]]
-    """Function that formats all values of the column together, so that they have the same number of decimals."""
+    """Function that formats all values of the column together. It can give them the same number of decimals."""
     number: bool = False
     optional: int = 0
     """Order of omission on a narrow terminal, from high numbers to low. 0: the column is never omitted."""
@@ -155,7 +155,8 @@ def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence
 
 
 def _blocks(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[list[Column]]:
-    """Split the columns into groups that fit the width. Each starts with the first column, which names the rows."""
+    """Split the columns into groups that fit the width. Every group starts with the first column, which names the
+    rows."""
     label, *others = columns
     room = width - min(_widest(label, formatted), int(width * _LABEL_SHARE))
     blocks: list[list[Column]] = [[label]]
@@ -192,7 +193,7 @@ def _shortened_texts(
 
 
 def shorten_middle(texts: Sequence[str], longest: int) -> list[str]:
-    """Shorten strings to `longest` characters by removing their middles. As many as possible remain distinct."""
+    """Shorten strings to `longest` characters by removing their middles. Distinct strings stay distinct if possible."""
     half = (longest - 1) // 2
     cuts = (
         [_without_middle(text, longest, beginning) for text in texts]

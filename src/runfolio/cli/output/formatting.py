@@ -29,8 +29,8 @@ def aligned_numbers(values: Sequence[Any], digits: int = 4) -> list[str]:
     """Format a column of measured numbers with the same number of decimals.
 
     `digits` is the number of significant digits of the largest number. Integers are printed in full if the column
-    contains only integers. A number that would be rounded to 0 is printed with two significant digits, so that only 0
-    is printed as 0. If the largest number is below 0.001 or at least 1,000,000, scientific notation is used.
+    contains only integers. Only 0 is printed as 0: other numbers that would be rounded to 0 are printed with two
+    significant digits. If the largest number is below 0.001 or at least 1,000,000, scientific notation is used.
     """
     if all(isinstance(value, int) for value in values if is_number(value)):
         return elementwise(lambda value: count(value) if is_number(value) else str(value))(values)
@@ -75,7 +75,7 @@ def large_count(value: int) -> str:
 
 
 def probability(value: float) -> str:
-    """Format a probability as a percentage, rounded down, so that only certainty is shown as 100 %."""
+    """Format a probability as a percentage, rounded down. Only a probability of 1 is shown as 100 %."""
     if math.isnan(value):
         return "nan"
     return f"{math.floor(value * 1000) / 10:.1f} %"

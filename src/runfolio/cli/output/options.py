@@ -163,7 +163,7 @@ def open_store(store: Path | None, *, refresh: bool = False) -> Folio:
 
 
 def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:
-    """Return the named run. `best` and `last` mean the experiment's best run by `metric` and its newest run."""
+    """Return the named run. `best` means the experiment's best run by `metric`, and `last` its newest run."""
     folio = open_store(store) if store is None or isinstance(store, Path) else store
     if run == BEST:
         return folio.best(metric, experiment=experiment)
@@ -230,7 +230,7 @@ def debug_option() -> click.Option:
 
 
 class SettingOption(click.Option):
-    """Flag for one setting. The setting itself converts the string, so flags and YAML files have the same rules."""
+    """Flag for one setting. The settings class converts the string, so flags and YAML files follow the same rules."""
 
     def __init__(self, *args: Any, field: Field, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Writing of tables as Parquet, CSV or JSON, one batch at a time, so that memory use is bounded."""
+"""Writers of tables as Parquet, CSV or JSON. They write one batch at a time, which limits the use of memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_table(
 
 @contextmanager
 def new_file(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
-    """Open a hidden temporary file that replaces `path` after everything was written. Create the folder if needed.
+    """Open a hidden temporary file, which replaces `path` when the block ends. Create the folder if needed.
 
     Raises:
         ConfigError: The file exists and must not be overwritten, or the file cannot be written.

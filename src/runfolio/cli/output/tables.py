@@ -179,7 +179,7 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
             columns=[Column(key=key, title=key, formatter=formatting.elementwise(str)) for key in rows[0]], rows=rows
         )
     tied = ["=" * row.tied for row in groups.rows]
-    # If all rows show the same kind of value, only the title names this kind, so that the labels have more space.
+    # If all rows show the same kind of value, only the title names this kind. The labels then have more space.
     kinds = {row.figure for row in groups.rows}
     shared = next(iter(kinds)) if len(kinds) == 1 and kinds != {"best"} else ""
     columns = [

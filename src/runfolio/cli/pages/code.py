@@ -52,7 +52,7 @@ def print_captured_files(run: RecordedRun) -> None:
 
 
 def print_uncommitted_diff(run: RecordedRun) -> None:
-    """Print the uncommitted changes. They are coloured on a terminal, and unchanged in a pipe, as for `git apply`."""
+    """Print the uncommitted changes. They have colours on a terminal, but not in a pipe, such as to `git apply`."""
     diff = run.code.diff
     if not diff:
         print_warnings([f"no uncommitted changes were stored when {run.name} ({run.id}) started"])

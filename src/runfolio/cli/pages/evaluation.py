@@ -142,8 +142,9 @@ class _Count(NamedTuple):
 
 
 def _confusion_table(result: EvaluationResult, width: int) -> DisplayTable:
-    """Return the confusion matrix if it fits the width, with numbers as titles if necessary.
-    If the matrix does not fit, return the most frequent confusions.
+    """Return the confusion matrix, or the most frequent confusions if the matrix does not fit the width.
+
+    If the class names are too wide for column titles, the titles are numbers.
     """
     if len(result.classes) <= _MAX_MATRIX_CLASSES:
         for numbered in (False, True):

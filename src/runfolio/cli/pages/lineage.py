@@ -27,7 +27,7 @@ def origin_line(run: RecordedRun) -> str | None:
 
 
 def child_lines(children: Sequence[RecordedRun]) -> list[str]:
-    """Return one line that lists the run's forks and one line that lists its reproductions, if it has any."""
+    """Return a line that lists the run's forks, and a line that lists its reproductions. Empty lines are omitted."""
     kinds = {FORK: "forks", REPRODUCTION: "reproductions"}
     return [
         f"{title}: {_child_names(of_kind)}"

@@ -1,4 +1,4 @@
-"""`runfolio train --find-lr`: print the result of a learning rate range test and the command that trains with it."""
+"""`runfolio train --find-lr`: print the result of a learning rate range test, and the command for training with it."""
 
 from __future__ import annotations
 

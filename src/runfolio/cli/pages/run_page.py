@@ -155,7 +155,7 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     if run.tags:
         print_line(f"tags: {', '.join(run.tags)}")
     if run.notes:
-        # Indent the notes, which may come from another person, so that no line looks like a part of this page.
+        # Another person may have written the notes. The indentation shows that no line of them belongs to the page.
         print_lines(textwrap.indent(run.notes, "  ", lambda line: True))
 
 
@@ -193,7 +193,7 @@ def _json_facts(run: RecordedRun) -> dict[str, Any]:
 
 
 def _print_writers(run: RecordedRun) -> None:
-    """Print which processes wrote to the run, if there were several, and which of them disappeared."""
+    """Print the processes that wrote to the run if there were several, and the processes that disappeared."""
     writers = recorded_writers.read_writers(run.folder)
     if description := recorded_writers.describe_writers(writers):
         print_line(description)
@@ -208,7 +208,7 @@ def _print_last_words(run: RecordedRun) -> None:
 
 
 def _print_continuation(run: RecordedRun) -> None:
-    """Print the command that continues a run that ended without finishing."""
+    """Print the command that continues an unfinished run."""
     if run.state in ("running", "finished") or run.is_reproduction:
         return
     print_heading("Continue this run")
