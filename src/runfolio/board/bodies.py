@@ -17,7 +17,7 @@ class Body:
 
     Args:
         content: Decoded JSON.
-        known: Names of the fields that the route has.
+        known: Names of the fields that the route accepts.
 
     Raises:
         RefusedRequest: The content is not an object, or it has an unknown field.

@@ -118,7 +118,7 @@ def _colours(args: QueryArgs) -> list[int]:
 
 
 def _limits(args: QueryArgs) -> tuple[float | None, float | None]:
-    """Return the limits of the y axis, each of which may be missing."""
+    """Return the limits of the y axis. A limit is None if the request does not contain it."""
     if "ylim" not in args:
         return None, None
     low, high = args.pair("ylim")

@@ -25,7 +25,7 @@ from runfolio.query.plots.curve_panels import Line, Panel
 
 _TIME_S, _MEMORY_BYTES = 30, 1_500_000_000
 _WAIT_S = 20.0
-"""Seconds that a request waits until another figure is done."""
+"""Maximum number of seconds that a request waits for other figures to be finished."""
 _free = threading.BoundedSemaphore(2)
 """Semaphore that limits the number of child processes."""
 _ARRAYS = ("x", "y", "raw", "low", "high")

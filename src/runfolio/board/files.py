@@ -45,7 +45,8 @@ async def files(request: Request) -> Response:
 
 
 def list_files(run: RecordedRun) -> dict[str, Any]:
-    """Return the files of a run by folder, largest folder first, and its artifacts with the digests of their files."""
+    """Return the files of a run by folder, largest folder first. Also return its artifacts with the digests of their
+    files."""
     groups: dict[str, dict[str, Any]] = {}
     for path in RecordPath(run.folder).walk():
         if any(part.startswith(".") for part in path.parts):

@@ -1,4 +1,4 @@
-"""Check of every request before a route sees it: host, origin, token and sizes; and headers of every answer."""
+"""Middleware that checks host, origin, token and size of every request, and adds headers to every answer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _UNLOCK = (
 
 @dataclass
 class Access:
-    """Rules for who may use the board.
+    """Rules that determine who may use the board.
 
     Args:
         token: Secret that a browser or program must know; None if everybody may use the board.
@@ -217,7 +217,7 @@ def _is_page(scope: Scope) -> bool:
 
 
 def _split_token(query: bytes, access: Access) -> tuple[str | None, str]:
-    """Return the token in a query, and the query without it. A valid ticket stands for the token."""
+    """Return the token in a query, and the query without the token. A valid ticket counts as the token."""
     parts = query.decode("latin-1").split("&")
     token = next((unquote(part.removeprefix("token=")) for part in parts if part.startswith("token=")), None)
     ticket = next((part.removeprefix("ticket=") for part in parts if part.startswith("ticket=")), None)

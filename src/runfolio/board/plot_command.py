@@ -43,5 +43,5 @@ def plot_command(
 
 
 def _number(value: float) -> str:
-    """Return a number that is read back as the same float."""
+    """Return a number as text that is parsed to the same float."""
     return repr(int(value) if value.is_integer() and abs(value) < 1e15 else value)

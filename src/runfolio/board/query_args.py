@@ -25,7 +25,7 @@ class QueryArgs:
 
     Args:
         request: Request whose query is decoded.
-        known: Names of the parameters that the route has.
+        known: Names of the parameters that the route accepts.
 
     Raises:
         RefusedRequest: A parameter is unknown, occurs twice, is not UTF-8, or is too long.

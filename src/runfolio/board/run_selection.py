@@ -223,7 +223,7 @@ def _fact(name: str, run: RecordedRun) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of a run for JSON. Numbers that JSON lacks become strings."""
+    """Return a value of a run for JSON. Numbers that JSON cannot represent become strings."""
     if isinstance(value, float) and value - value != 0:
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, int) and not -(2**53) <= value <= 2**53:

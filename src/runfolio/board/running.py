@@ -1,6 +1,6 @@
-"""Record of the running board of a store, which lets a later start find the board.
+"""File that describes the running board of a store. A later `runfolio board` uses the file to find this board.
 
-The file is in the cache folder of this user. Only this user can read it, because it contains the token.
+The file is in the cache folder of the user. Only the user can read it, because it contains the token.
 """
 
 from __future__ import annotations

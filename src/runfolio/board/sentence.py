@@ -30,9 +30,9 @@ class Lead:
     images: int | None
     """Number of images that the value was measured on; None if the value is not a proportion of images."""
     others: int | None
-    """Number of other runs that were compared with it; None if they were not compared."""
+    """Number of other runs that were compared with the best run; None if they were not compared."""
     tied: int
-    """Number of other runs that cannot be distinguished from it."""
+    """Number of other runs that cannot be distinguished from the best run."""
     second: tuple[str, float] | None
     """Name and value of the next run."""
 

@@ -1,4 +1,4 @@
-"""Load of the machine during a run, and the speed of training, by `system/` metrics."""
+"""Load of the machine during a run, and the speed of training, from the `system/...` metrics."""
 
 from __future__ import annotations
 

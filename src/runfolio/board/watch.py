@@ -24,7 +24,7 @@ _LOOK_S = 0.5
 _MIN_SCAN_S, _MAX_SCAN_S = 2.0, 60.0
 """Minimum and maximum number of seconds between two scans of the store."""
 _CPU_SHARE, _TIME_SHARE = 0.05, 0.25
-"""Maximum shares of the processor's time and of the time that scans may take."""
+"""Maximum share of processor time, and maximum share of elapsed time, that scans may take."""
 _FIRST_PAGE_S = 0.7
 """Seconds before the first scan. The first page is answered in this time, since a scan slows down answers."""
 _SETTLED_NS = 3 * 10**9

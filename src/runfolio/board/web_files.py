@@ -39,7 +39,7 @@ _POLICY = (
 
 
 class Shell(NamedTuple):
-    """Document of all pages of one depth."""
+    """HTML document for all pages whose addresses have the same depth."""
 
     content: bytes
     policy: str

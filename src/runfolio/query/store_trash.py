@@ -74,7 +74,7 @@ class Trash:
             force: Also delete runs that are being written to. Their scripts continue and log one warning.
 
         Raises:
-            NotFound: A run no longer exists. The runs before it are deleted.
+            NotFound: A run no longer exists. The preceding runs have been deleted.
             StoreError: A run is being written to (then no run is deleted), or a run cannot be moved.
         """
         for run in runs:

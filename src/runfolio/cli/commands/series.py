@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runfolio.settings import Settings
 
 TARGET = "runfolio.vision:experiment"
-"""Target of a series that does not name one."""
+"""Target of a series that names no target."""
 FLAGS = "runfolio.settings_flags"
 
 

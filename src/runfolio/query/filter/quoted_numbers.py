@@ -1,4 +1,4 @@
-"""Quoted numbers in a filter, such as `lr = '0.2'`, which never equal a number."""
+"""Search for quoted numbers in a filter. For example, `lr = '0.2'` never matches, because a string equals no number."""
 
 from __future__ import annotations
 

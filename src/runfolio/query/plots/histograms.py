@@ -95,7 +95,8 @@ def common_edges(shown: Distribution, bins: int) -> NDArray[np.float64]:
 
 def on_common_edges(shown: Distribution, edges: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the counts in the bins between common edges, shape [n, bins].
-    The count of a bin that a common edge divides is split in proportion.
+
+    If a common edge divides a bin, the count of this bin is divided in proportion to the widths of the parts.
     """
     rows = np.zeros((len(shown.steps), len(edges) - 1))
     for row, own_edges, counts in zip(rows, shown.edges, shown.counts, strict=True):

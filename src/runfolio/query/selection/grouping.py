@@ -73,7 +73,7 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
 
 
 def repeated_settings(runs: Sequence[RunView]) -> list[str]:
-    """Return a `group_by` that ignores the settings that differ between repetitions of a run, such as the seed."""
+    """Return a value of `group_by` that ignores the settings that differ between repetitions, such as the seed."""
     settings = {name for run in runs for name in run.flat_config}
     return [f"-{name}" for name in REPEATING if name in settings]
 
