@@ -24,7 +24,7 @@ from runfolio.record.points.metric_summary import is_system_metric
 _COMMONEST = 20
 """Maximum number of values that a column lists, the most frequent first."""
 _MAX_COLUMNS = 5_000
-"""Maximum number of columns per group; the columns of most runs come first."""
+"""Maximum number of columns per group. Columns that occur in the most runs come first."""
 _WORDS: tuple[LiteralString, ...] = (
     "name",
     "experiment",

@@ -46,7 +46,7 @@ def thinned_indices(
 
 
 def pixel_columns(x: NDArray[np.float64], columns: int, span: tuple[float, float]) -> NDArray[np.int64]:
-    """Return the number of the pixel column of each position. Arguments are the same as in `thinned_indices`."""
+    """Return the index of the pixel column that contains each position. Arguments are as in `thinned_indices`."""
     left, right = span
     if left == right:
         return np.zeros(len(x), np.int64)

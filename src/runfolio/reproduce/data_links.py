@@ -80,8 +80,8 @@ def missing_files(
 ) -> list[str]:
     """Return the missing data files and folders that are named in the arguments, the settings or the record.
 
-    An argument counts as data if it has the suffix of a data file, or if it named an existing file or folder when the
-    run started.
+    An argument counts as data if it has the suffix of a data file. It also counts if it named an existing file or
+    folder when the run started.
 
     Args:
         arguments: Arguments of the repeated command.

@@ -69,7 +69,7 @@ def sections_by_path(diff: bytes) -> dict[str, bytes]:
 
 
 def _path(section: bytes) -> str | None:
-    """Return the new path of the file in a section of a diff; None if the section names no valid path."""
+    """Return the new path of the file in one section of a diff, or None if the section has no valid path."""
     if new := _NEW.search(section):
         path = new["path"]
     elif names := _NAMES.search(section):

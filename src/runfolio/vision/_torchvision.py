@@ -35,7 +35,7 @@ def _declare_missing_operators() -> torch.library.Library | None:
 
 
 def _extension_loads() -> bool:
-    # torchvision loads the library again later. The second load has no effect.
+    # torchvision loads its extension library again when it is imported. The second load has no effect.
     package = importlib.util.find_spec("torchvision")
     if package is None or not package.submodule_search_locations:
         return False

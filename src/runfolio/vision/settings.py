@@ -475,7 +475,8 @@ class TrainSettings(
 
     @property
     def run_name(self) -> str:
-        """Readable name such as `tinyvgg-20pct-5ep`. The fraction 1 and the data `digits` are left out."""
+        """Readable name such as `tinyvgg-20pct-5ep`. A data fraction of 1 and the data name
+        `digits` are omitted."""
         share = "" if self.data_fraction == 1 else f"{self.data_fraction * 100:.4g}pct"
         data = "" if self.data == "digits" else self.data_name
         return "-".join(part for part in (self.model, share, f"{self.epochs}ep", data) if part)

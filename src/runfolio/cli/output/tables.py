@@ -283,7 +283,8 @@ def comparison_table(runs: Sequence[RecordedRun], columns: Sequence[RunsColumn])
 
 
 def comparison_data(comparison: Comparison) -> DisplayTable:
-    """Return a table for programs: settings, data and results that differ, and each metric's last and best value.
+    """Return a machine-readable table of the settings, data and results that differ, and of each metric's last and
+    best values.
 
     If the runs answered the same items, it also contains the accuracy of each run and the p value of McNemar's test.
     """

@@ -223,7 +223,7 @@ def _print_continuation(run: RecordedRun) -> None:
 
 
 def _print_layers(run: RecordedRun) -> None:
-    """Print the table of layers, if the run recorded one, as `runfolio train` does."""
+    """Print the table of layers if the run recorded one. Runs of `runfolio train` record it."""
     tables = [entry.content.get("text") for entry in run.media("text") if entry.name == ARCHITECTURE]
     if tables:
         print_heading("Layers")

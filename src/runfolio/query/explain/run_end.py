@@ -33,7 +33,7 @@ _CRASH_LINES = 400
 """Number of lines at the end of the console log to search for a crash dump. A dump lists all threads, so it is long."""
 _FRAME = re.compile(r'^ +File "(?P<path>.+)", line (?P<line>\d+),? in (?P<name>.+)$', re.MULTILINE)
 _CELL = re.compile(r" in cell \d+(, line \d+)?$")
-"""Pattern for the end of a reason that was recorded in a notebook."""
+"""Pattern for the suffix of a reason that was recorded in a notebook, such as ` in cell 3, line 2`."""
 _LIBRARY_PATH = re.compile(
     r"/(site|dist)-packages/|/lib(64)?/python\d|^<frozen |/runfolio/(cli|query|record|series|tracking|vision)/"
 )

@@ -129,7 +129,8 @@ class _Compiler:
 def _joined(word: LiteralString, conditions: Sequence[_Nested]) -> _Nested:
     """Join conditions with AND or OR, in nested parentheses that keep within SQLite's limits (see `_WIDTH`).
 
-    The deepest condition comes first in its parentheses, since SQLite's parser needs the least memory there.
+    In each pair of parentheses, the deepest condition comes first. SQLite's parser needs the least memory in this
+    order.
     """
     parts = list(conditions)
     while len(parts) > 1:

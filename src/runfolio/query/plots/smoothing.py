@@ -38,7 +38,7 @@ def exponential_smoothing(values: NDArray[np.float64], weight: float) -> NDArray
 def _moving_average(values: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
     """Return `weight * previous average + (1 - weight) * value` for each value, starting from the average 0.
 
-    The values are divided into blocks of equal length, and each step computes one value of all blocks.
+    The values are divided into blocks of equal length. Each step computes one value in every block.
     """
     length = math.isqrt(len(values)) + 1
     blocks = -(-len(values) // length)

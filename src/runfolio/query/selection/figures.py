@@ -93,7 +93,7 @@ def kinds_text(kinds: Iterable[Kind]) -> str:
 
 
 def figure_heading(runs: Iterable[RunView], metric: str, mode: Mode | None) -> str:
-    """Return the heading for a column of figures, such as `val/acc best`.
+    """Return the heading for a column of metric values, such as `val/acc best`.
 
     The kind is omitted if no run has a curve of the metric.
     """

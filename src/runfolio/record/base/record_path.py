@@ -191,8 +191,8 @@ class RecordPath:
         """Replace the file by writing a hidden file and renaming it, so that readers never see an incomplete file.
 
         Args:
-            write: Function that creates the hidden file at the path that it receives. The path goes through a
-                descriptor of the folder.
+            write: Function that creates the hidden file at the path that it receives. The path refers
+                to the folder by an open file descriptor.
             sync: Also flush the file and the folder to the disk, so that the file survives a power failure.
             label: Suffix of the hidden file's name. Default: the file's name.
         """

@@ -301,7 +301,7 @@ def _is_expression(match: re.Match[str], value: str) -> bool:
     if _CODE.search(value) or following in ("(", "["):
         return True
     if value.replace(".", "_").isidentifier() and sum(map(str.isdigit, value)) <= 1 and _names_a_secret(value):
-        return True  # the value is a variable with a similar name, such as `token2`
+        return True  # the value is a variable whose name also looks like a secret, such as `token2`
     if not _WORD.match(value):
         return False
     # A plain word is a string only in places that are not code: `NAME=word`, or `name: word` at the end of a line.

@@ -38,7 +38,7 @@ class ModuleState(NamedTuple):
     entries: dict[str, Any]
     """Tensors and results of `get_extra_state`."""
     wrappers: dict[str, list[str]]
-    """Types of the wrappers, outermost first, by the path of the wrapped module ('' for the whole model)."""
+    """Types of the wrappers, outermost first, keyed by the path of the wrapped module ('' for the whole model)."""
     wrapper_keys: list[str]
     """Keys of `entries` that belong to a wrapper."""
 

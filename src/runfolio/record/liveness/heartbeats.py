@@ -154,7 +154,8 @@ def derive_state(folder: Path, document: RunDocument, history: BeatHistory) -> s
 
 
 def is_gone(folder: Path, heartbeat: Heartbeat, history: BeatHistory) -> bool:
-    """Return whether a writer that reported no end is dead: its process is gone, or has been silent for too long."""
+    """Return whether a writer that did not report its end is dead: its process is gone, or its last heartbeat is too
+    old."""
     is_dead = heartbeat.process_is_gone()
     if is_dead is None:
         key = f"{folder}:{heartbeat.writer}:{_boot()}"  # the reader's steady clock restarts with each boot

@@ -101,7 +101,7 @@ def _seal_each(folder: Path, writer: str, number: int) -> TailCoverage:
 
 
 def _closed_tails(folder: Path, writer: str) -> Iterator[Tail]:
-    """Return the tails of `writer`, and the tails of writers that have ended."""
+    """Return the tails (files that are not sealed) of `writer` and of all writers that have ended."""
     return (tail for tail in _tails(folder) if tail.writer == writer or is_over(folder, tail.writer))
 
 

@@ -42,7 +42,8 @@ _PAGE_KIND, _DATA_ENCODING, _DATA_2_ENCODING = (1,), (5, 2), (8, 4)
 """Paths of fields in a page header: the kind of the page, and the encoding of a data page (version 1 and version 2)."""
 _DATA_KINDS = {0: _DATA_ENCODING, 3: _DATA_2_ENCODING}
 _PLAIN_ENCODINGS = (0, 3)
-"""Codes of the encodings PLAIN, and RLE for booleans. Other encodings can repeat long strings in a few bytes."""
+"""Codes of the encodings PLAIN and RLE; RLE is used only for booleans. Other encodings can repeat long strings in a
+few bytes."""
 _PLAIN_TYPES = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE", "BYTE_ARRAY")
 """Column types whose missing values take at most 8 bytes each."""
 _CHECKSUM = b"RFcs"

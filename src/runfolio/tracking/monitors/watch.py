@@ -230,7 +230,7 @@ class _OptimizerState:
     groups: int
     """Number of the optimizer's parameter groups at the last check."""
     step: int
-    """Number of the optimizer's steps."""
+    """Number of steps that the optimizer has taken."""
     suffix: str
     """Suffix that distinguishes the totals of this optimizer from those of the first optimizer."""
     update: _SampledUpdate | None = None

@@ -33,7 +33,7 @@ _BATCHES_AHEAD = 4
 """Number of batches that each worker prepares in advance."""
 
 Labelled = tuple[torch.Tensor, int]
-"""Input and label. The input consists of pixels, [c, h, w] uint8, or of features, [size]."""
+"""Input and label. The input is either pixels (uint8, [c, h, w]) or features ([size])."""
 
 _pixels_by_set: WeakKeyDictionary[ImageSet, tuple[ImageTransform, dict[int, torch.Tensor]]] = WeakKeyDictionary()
 """Last transform used for each set, and the resulting pixels by image index. All runs of the process share these
