@@ -331,7 +331,8 @@ def test_show_names_the_media_and_the_answers(runfolio, tmp_path):
     assert "splits  test" in page
 
 
-def test_show_says_how_to_continue_an_unfinished_run(runfolio, tmp_path):
+def test_show_says_how_to_continue_an_unfinished_run(runfolio, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["train.py"])  # a worker of pytest has no program
     for name, saves, state in (("saved", True, "failed"), ("unsaved", False, "failed"), ("done", True, "finished")):
         with rf.init(name, store=tmp_path / "runs") as run:
             if saves:

@@ -114,8 +114,7 @@ def test_every_public_name_can_be_imported_and_nothing_else_is_promised():
     assert set(dir(runfolio)) == set(runfolio.__all__)
 
 
-def test_the_core_brings_at_most_15_packages_and_nothing_heavy():
-    """20 with the board's server to come, which brings five."""
+def test_the_core_brings_at_most_20_packages_and_nothing_heavy():
     pending, brought = ["runfolio"], set[str]()
     while pending:
         for line in metadata.requires(pending.pop()) or []:
@@ -124,5 +123,5 @@ def test_the_core_brings_at_most_15_packages_and_nothing_heavy():
             if name not in brought and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
                 brought.add(name)
                 pending.append(name)
-    assert len(brought) <= 15
+    assert len(brought) <= 20
     assert not brought & {"torch", "pydantic", "matplotlib", "pandas", "scikit-learn"}

@@ -44,11 +44,12 @@ def started(forked: Forked, folder: Path, *arguments: object) -> Process:
     return forked.start(SCRIPT, "--epochs", 2, "--hidden", 4, *arguments, cwd=folder)
 
 
-def kill_at(step: int, process: Process, folder: Path) -> str:
-    """Kill it once it has saved that step, or a later one; the run's id."""
+def kill_at(step: int, process: Process, folder: Path, attempt: int = 1) -> str:
+    """Kill it in its attempt once that step, or a later one, is saved; the run's id."""
     while process.poll() is None:
         for manifest in folder.glob("runs/examples/*/checkpoints/last.json"):
-            if orjson.loads(manifest.read_bytes())["step"] >= step:
+            attempts = len(orjson.loads((manifest.parents[1] / "run.json").read_bytes())["attempts"])
+            if attempts == attempt and orjson.loads(manifest.read_bytes())["step"] >= step:
                 process.kill()
                 process.wait()
                 return manifest.parents[1].name.rpartition("-")[2]
@@ -70,8 +71,8 @@ def test_killed_at_any_step_and_resumed_it_ends_with_the_same_bits(
 ):
     steps = sorted(random.sample(range(1, 80), kills))
     run_id = kill_at(steps[0], started(forked, tmp_path, "--workers", workers), tmp_path)
-    for step in steps[1:]:
-        kill_at(step, started(forked, tmp_path, "--workers", workers, "--resume", run_id), tmp_path)
+    for attempt, step in enumerate(steps[1:], 2):
+        kill_at(step, started(forked, tmp_path, "--workers", workers, "--resume", run_id), tmp_path, attempt)
     assert started(forked, tmp_path, "--workers", workers, "--resume", run_id).wait() == 0
 
     run = runfolio.open(tmp_path / "runs").run("plain")

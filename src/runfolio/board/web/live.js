@@ -85,9 +85,16 @@ function receive(message) {
   }
 }
 
-/** @param {boolean} value */
+/**
+ * Further failures must not start the timer again, since the browser retries before it ends.
+ * @param {boolean} value
+ */
 function setConnected(value) {
-  clearTimeout(lostTimer);
-  if (value) connected.value = true;
-  else lostTimer = window.setTimeout(() => (connected.value = false), LOST_AFTER);
+  if (value) {
+    clearTimeout(lostTimer);
+    lostTimer = 0;
+    connected.value = true;
+  } else if (!lostTimer) {
+    lostTimer = window.setTimeout(() => (connected.value = false), LOST_AFTER);
+  }
 }
