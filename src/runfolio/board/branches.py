@@ -6,6 +6,7 @@ the new points.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypedDict
@@ -29,6 +30,8 @@ _MAX_ABANDONED = 20
 _ENTRY_BYTES = 1_000
 """Approximate size of an entry of the cache without its arrays."""
 _AXES_BYTES = 4_000_000
+_RELEASED_BYTES = 8_000_000
+"""Number of bytes that must be read before memory is released."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -95,6 +98,7 @@ class BranchReader:
     def __init__(self, max_bytes: int) -> None:
         self._cache: CurveCache[RunCurves] = CurveCache(max_bytes)
         self._axes: CurveCache[_DefaultAxis] = CurveCache(_AXES_BYTES)
+        self._unreleased = 0
 
     def default_x(self, run: RunView, metric: str, signature: str) -> str:
         """Return the x axis that a run defined for a metric: `step`, `time` or a metric."""
@@ -129,9 +133,21 @@ class BranchReader:
             if entry is None:
                 files = files or open_points(run.folder, run.document)
                 entry = _whole(run, files, metric, x, signature)
+                self._unreleased += entry.nbytes
             self._cache.put(key, entry)
             curves[metric] = entry
         return curves
+
+    def release_memory(self) -> None:
+        """Return freed memory to the system if much was read, since the allocators would keep it for later."""
+        if self._unreleased >= _RELEASED_BYTES:
+            self._unreleased = 0
+            import pyarrow as pa
+
+            pa.default_memory_pool().release_unused()
+            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
+            if trim is not None:
+                trim(0)
 
 
 def curve_signature(run: RunView) -> str:

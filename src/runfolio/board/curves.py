@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +18,7 @@ from runfolio.board.replies import RefusedRequest, entity_tag, is_current, tagge
 from runfolio.board.state import BoardState, board_of
 from runfolio.record.base.plurals import counted
 
-_CACHE_BYTES = 48_000_000
+_CACHE_BYTES = 32_000_000
 _MAX_NEW_POINTS = 200_000
 """Maximum number of new points in an answer. A client that needs more new points reads thinned lines instead."""
 _COLUMNS = ("x", "y", "raw", "low", "high", "count")
@@ -43,7 +44,8 @@ def _answer(request: Request) -> Response:
     tag = entity_tag(board.instance, request.scope["query_string"], *signatures.items(), *notes)
     if is_current(request, tag):
         return unchanged(tag)
-    panel = read_curves(runs, signatures, query.options, branch_reader(board))
+    reader = branch_reader(board)
+    panel = read_curves(runs, signatures, query.options, reader)
     columns = Columns()
     if "after" in args:
         part = _new_points(args, query, panel, columns)
@@ -63,7 +65,9 @@ def _answer(request: Request) -> Response:
         "cursors": {key_text(key): cursor for key, cursor in cursors.items()},
         **part,
     }
-    return tagged(tag, columns.encode(head), MEDIA_TYPE)
+    response = tagged(tag, columns.encode(head), MEDIA_TYPE)
+    response.background = BackgroundTask(reader.release_memory)  # after the answer was sent
+    return response
 
 
 def _new_points(args: QueryArgs, query: CurveQuery, panel: PanelCurves, columns: Columns) -> dict[str, Any]:
