@@ -39,6 +39,7 @@ soak: $(READY)  ## Long runs: kill -9 in a loop, memory over ten million points.
 bench: $(READY)  ## Measured figures beside other trackers, into docs/benchmarks.md; they are installed into .bench.
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.reading
+	$(BIN)/python -m benchmarks.reading_peers
 	$(BIN)/python -m benchmarks.board
 
 bench-training: $(READY)  ## The usual loop beside runfolio's: its series, its accuracy, what tracking adds; about an hour.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.store_generator import MAIN_METRICS, Shape, make_document
+from benchmarks.store_generator import Shape, generate_run
 from runfolio.record.base.layout import ALIVE, METRICS, run_folder, tail_path
 from runfolio.record.base.run_document import RUNNING, Attempt, Status, now
 from runfolio.record.liveness.heartbeats import Heartbeat
@@ -19,25 +19,23 @@ from runfolio.record.points.tails import LogCall
 class LiveRun:
     """Running run with one tail."""
 
-    folder: Path
-    writer: str
-    chance: np.random.Generator
-    metrics: int
+    tail: Path
+    metrics: list[str]
     calls: int = 0
 
-    def log(self, calls: int = 1) -> None:
-        """Append log calls to the tail."""
-        names = [*MAIN_METRICS, *(f"layer_{index}/norm" for index in range(self.metrics))][: self.metrics]
-        first = self.calls + 1
-        lines = [
-            LogCall(
-                seq, seq * 1_000_000, seq - 1, dict(zip(names, self.chance.random(len(names)).tolist(), strict=True))
-            )
-            for seq in range(first, first + calls)
+    def log(self, values: np.ndarray) -> None:
+        """Append log calls to the tail.
+
+        Args:
+            values: Values of all metrics in each call; [calls, metrics].
+        """
+        calls = [
+            LogCall(seq, seq * 1_000_000, seq - 1, dict(zip(self.metrics, row, strict=True)))
+            for seq, row in enumerate(values.tolist(), self.calls + 1)
         ]
-        with tail_path(self.folder, self.writer, 1).path.open("ab") as file:
-            file.write(tails.encode(lines))
-        self.calls += calls
+        with self.tail.open("ab") as file:
+            file.write(tails.encode(calls))
+        self.calls += len(calls)
 
 
 def start_live_runs(store: Path, runs: int, shape: Shape, *, first: int = 0) -> list[LiveRun]:
@@ -50,18 +48,16 @@ def start_live_runs(store: Path, runs: int, shape: Shape, *, first: int = 0) -> 
 
 
 def _start(store: Path, shape: Shape, number: int) -> LiveRun:
-    chance = np.random.default_rng(number)
-    run_id, writer = f"live{number:04}", f"writ{number:04}"
-    document = make_document(chance, shape, "live", number, run_id, writer)
-    document = replace(
-        document, status=Status(RUNNING), created=now(), summary={}, attempts=[Attempt(1, None, {}, writer, now())]
-    )
-    folder = run_folder(store, "live", document.name, run_id)
+    run = generate_run(shape, "live", number)
+    attempts = [Attempt(1, None, {}, run.writer, now())]
+    document = replace(run.document, status=Status(RUNNING), created=now(), summary={}, attempts=attempts)
+    folder = run_folder(store, "live", document.name, document.id)
     for part in (ALIVE, METRICS):
         (folder / part).mkdir(parents=True)
-    Heartbeat.of_this_process(writer, 1, 5.0).write(folder)
-    tail_path(folder, writer, 1).path.write_bytes(tails.header(writer, 1))
+    Heartbeat.of_this_process(run.writer, 1, 5.0).write(folder)
+    tail = tail_path(folder, run.writer, 1).path
+    tail.write_bytes(tails.header(run.writer, 1))
     document.write(folder)
-    run = LiveRun(folder, writer, chance, shape.metrics)
-    run.log(shape.points)
-    return run
+    live = LiveRun(tail, run.metrics)
+    live.log(run.values.T)
+    return live

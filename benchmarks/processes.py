@@ -48,17 +48,19 @@ def fresh_workplace() -> Iterator[Workplace]:
         yield workplace
 
 
-def call(python: Path, function: str, workplace: Workplace, **arguments: Any) -> Any:
+def call(
+    python: Path, function: str, workplace: Workplace, *, process_limit_s: float = LIMIT_S, **arguments: Any
+) -> Any:
     """Call `MODULE:FUNCTION` of benchmarks in a fresh process, and return its result.
 
     Raises:
-        MeasurementError: The function ended with an error, or took longer than `LIMIT_S`.
+        MeasurementError: The function ended with an error, or took longer than `process_limit_s`.
     """
     with _running_process(_function_command(python, function, workplace, arguments), workplace) as process:
         try:
-            process.wait(LIMIT_S)
+            process.wait(process_limit_s)
         except subprocess.TimeoutExpired:
-            raise MeasurementError(f"still running after {LIMIT_S:.0f} s") from None
+            raise MeasurementError(f"still running after {process_limit_s:.0f} s") from None
     _check_status(process, workplace)
     return json.loads(_result(workplace).read_text())
 

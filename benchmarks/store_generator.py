@@ -76,14 +76,42 @@ def _write_runs(store: Path, shape: Shape, experiment: str, numbers: Iterable[in
         _write_run(store, shape, f"{experiment}-{number // 1000}", number)
 
 
-def _write_run(store: Path, shape: Shape, experiment: str, number: int) -> None:
+@dataclass(frozen=True)
+class GeneratedRun:
+    """Content of a run."""
+
+    document: RunDocument
+    writer: str
+    metrics: list[str]
+    """Names of the metrics, sorted."""
+    values: np.ndarray
+    """Array [metrics, points]; the points are at the steps 0, 1, 2 ..."""
+
+
+def generate_run(shape: Shape, experiment: str, number: int) -> GeneratedRun:
+    """Return the content of a run. The same arguments return the same content."""
     chance = np.random.default_rng(number)
     run_id, writer = ("".join(_LETTERS[index] for index in chance.integers(0, 36, 8)) for _ in range(2))
-    document = make_document(chance, shape, experiment, number, run_id, writer)
-    folder = run_folder(store, experiment, document.name, run_id)
+    document = _document(chance, shape, experiment, number, run_id, writer)
+    metrics = metric_names(shape)
+    decay = np.exp(-np.arange(shape.points) / (shape.points / chance.uniform(2, 6)))
+    curves = [decay * chance.uniform(1, 3) + chance.normal(0, 0.02, shape.points) for _ in metrics]
+    values = [1 - curve if name.endswith("acc") else curve for name, curve in zip(metrics, curves, strict=True)]
+    return GeneratedRun(document, writer, metrics, np.stack(values))
+
+
+def metric_names(shape: Shape) -> list[str]:
+    """Return the names of a run's metrics, sorted."""
+    return sorted([*MAIN_METRICS, *(f"layer_{index}/norm" for index in range(shape.metrics))][: shape.metrics])
+
+
+def _write_run(store: Path, shape: Shape, experiment: str, number: int) -> None:
+    run = generate_run(shape, experiment, number)
+    document, writer = run.document, run.writer
+    folder = run_folder(store, experiment, document.name, document.id)
     for part in ("", ALIVE, ARTIFACTS, CHECKPOINTS, CLAIMS, CONSOLE, MEDIA, METRICS):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    _write_points(chance, shape, folder, writer, document)
+    _write_points(folder, run)
     heartbeat = {"writer": writer, "attempt": 1, "host": "node-1", "boot": "b", "pid_namespace": "", "pid": 1}
     ending = {"pid_started": 1.0, "every_s": 5.0, "beat": 9, "end": document.status.state, "role": "primary"}
     files.write_json(RecordPath(folder, ALIVE, f"{writer}.json"), {"runfolio": FORMAT, **heartbeat, **ending})
@@ -93,7 +121,7 @@ def _write_run(store: Path, shape: Shape, experiment: str, number: int) -> None:
     document.write(folder)
 
 
-def make_document(
+def _document(
     chance: np.random.Generator, shape: Shape, experiment: str, number: int, run_id: str, writer: str
 ) -> RunDocument:
     settings: dict[str, Any] = {
@@ -139,21 +167,17 @@ def make_document(
     )
 
 
-def _write_points(chance: np.random.Generator, shape: Shape, folder: Path, writer: str, document: RunDocument) -> None:
-    names = sorted([*MAIN_METRICS, *(f"layer_{index}/norm" for index in range(shape.metrics))][: shape.metrics])
-    steps = np.arange(shape.points)
-    rows = np.zeros(len(names) * shape.points, ROW)
-    rows["metric"] = np.repeat(np.arange(len(names), dtype=np.int32), shape.points)
+def _write_points(folder: Path, run: GeneratedRun) -> None:
+    count, points = run.values.shape
+    rows = np.zeros(count * points, ROW)
+    rows["metric"] = np.repeat(np.arange(count, dtype=np.int32), points)
     rows["attempt"] = 1
-    rows["seq"] = np.tile(steps + 1, len(names))
-    rows["step"] = np.tile(steps, len(names))
-    rows["time_us"] = int(document.created.timestamp() * 1e6) + rows["step"] * 1_000_000
-    decay = np.exp(-steps / (shape.points / chance.uniform(2, 6)))
-    for index, name in enumerate(names):
-        curve = decay * chance.uniform(1, 3) + chance.normal(0, 0.02, shape.points)
-        rows["value"][index * shape.points : (index + 1) * shape.points] = 1 - curve if name.endswith("acc") else curve
-    path = segment_path(folder, writer, 1)
-    segment_files.write(path, [rows], names, [writer], {writer: [(1, shape.points)]})
+    rows["step"] = np.tile(np.arange(points), count)
+    rows["seq"] = rows["step"] + 1
+    rows["time_us"] = int(run.document.created.timestamp() * 1e6) + rows["step"] * 1_000_000
+    rows["value"] = run.values.ravel()
+    ranges = {run.writer: [(1, points)]}
+    segment_files.write(segment_path(folder, run.writer, 1), [rows], run.metrics, [run.writer], ranges)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ QUERIES = (
     "/api/curves?metrics=train/loss,val/acc&experiment=live&px=900&smooth=0.9",
     "/api/curves?metrics=train/loss,val/acc&experiment=live&px=900&x=time&group=lr",
 )
-"""What a page that shows the runs asks for."""
+"""Requests of a page that shows the runs."""
 
 
 def test_memory_of_the_server_is_flat_with_eight_live_runs(
