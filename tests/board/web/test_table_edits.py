@@ -61,9 +61,12 @@ def test_selected_runs_are_archived_and_deleted_with_undo(
         page.keyboard.press(key)
     selected.get_by_role("button", name="Archive").click()
     expect(rows(page)).to_have_count(6)
+    expect(selected).to_be_hidden()
     page.keyboard.press("Control+z")
     expect(rows(page)).to_have_count(8)
 
+    for key in ("j", "x", "j", "x"):
+        page.keyboard.press(key)
     expect(selected).to_contain_text("2 runs selected")
     page.keyboard.press("Delete")
     expect(rows(page)).to_have_count(6)

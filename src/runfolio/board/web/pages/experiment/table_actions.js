@@ -45,6 +45,7 @@ export function targets(row) {
 export async function save(changedRows, set) {
   try {
     const { changed, undo } = await edit(changedRows.map(({ key }) => key), set);
+    if (set.archived) deselect(changedRows);
     refresh();
     say(`${described(set)} ${nameOf(changedRows, changed)}.`, { undo: () => undo().then(refresh) });
   } catch (error) {
@@ -121,6 +122,15 @@ export function groupBy(group) {
 
 function refresh() {
   return runs.refresh();
+}
+
+/**
+ * Remove runs from the selection, since an action must not reach a run that the table does not show.
+ * @param {any[]} removed
+ */
+function deselect(removed) {
+  const keys = new Set(removed.map(({ key }) => key));
+  selection.value = replaced(selection.peek(), [...selection.peek().keys].filter((key) => !keys.has(key)));
 }
 
 /** @param {Record<string, any>} set */
