@@ -111,7 +111,7 @@ for step in range(10_000):
 
 @dataclass(frozen=True)
 class Bench:
-    """What the parts need."""
+    """Store, browser and mode that all parts of the benchmark share."""
 
     store: Path
     browser: Browser

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ PAGE = 100
 """Number of runs per page of the table."""
 
 
-class PeerStore:
+class PeerStore(ABC):
     """Store of one tracker in a folder."""
 
     title: ClassVar[str]
@@ -29,21 +30,21 @@ class PeerStore:
     environment: ClassVar[str | None]
     """Name of the tracker's virtual environment; None: the current environment."""
 
+    @abstractmethod
     def __init__(self, folder: Path) -> None:
         """Import the peer, and open or create the store in `folder`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add(self, run: FileRun) -> None:
         """Add a run with all its settings and points, and wait until it is stored."""
-        raise NotImplementedError
 
+    @abstractmethod
     def page(self) -> list[str]:
         """Return the keys of the 100 runs with the highest last value of `METRIC`, and read their settings."""
-        raise NotImplementedError
 
+    @abstractmethod
     def curve(self, run: str) -> list[float]:
         """Return the values of `METRIC` of the run with a key that `page` returned."""
-        raise NotImplementedError
 
 
 class Runfolio(PeerStore):

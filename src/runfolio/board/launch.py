@@ -136,7 +136,8 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at Ctrl-C and SIGTERM. Unlike uvicorn, do not raise the signal again, since stopping is no failure."""
+        """Stop at Ctrl-C and SIGTERM. uvicorn raises the signal again afterwards; the board does not, because it ends
+        without a failure."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from runfolio.board.column_names import filter_name, panel_of
 from runfolio.board.query_args import QueryArgs
 from runfolio.board.replies import entity_tag, is_current, json_bytes, tagged, unchanged
-from runfolio.board.run_selection import SELECTION_ARGS, SelectedRuns, plain
+from runfolio.board.run_selection import SELECTION_ARGS, TIMES, SelectedRuns, plain
 from runfolio.board.state import BoardState, board_of
 from runfolio.query.filter.sql_text import Sql, sql
 from runfolio.query.index.rows import value_of
@@ -38,7 +38,6 @@ _WORDS: tuple[LiteralString, ...] = (
     "notes",
 )
 """Facts of a run that are strings."""
-_TIMES: tuple[LiteralString, ...] = ("created", "ended")
 _KINDS = {NULL: "", NUMBER: "number", BOOLEAN: "boolean"}
 """Words for kinds of values; all other kinds are strings."""
 _SAMPLED = 1_000
@@ -94,7 +93,7 @@ def _facts(connection: sqlite3.Connection, where: Sql) -> Iterator[Column]:
         if values:
             is_prose = name in ("notes", "name")
             yield _column(name, "run", "text", sum(count for _, count in values), [] if is_prose else values)
-    for name in _TIMES:
+    for name in TIMES:
         count, low, high = connection.execute(
             f'SELECT count(r."{name}"), min(r."{name}"), max(r."{name}")'  # noqa: S608 - names of our own
             f" FROM runs r WHERE {where.text}",

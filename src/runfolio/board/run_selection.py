@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 from runfolio.board.query_args import QueryArgs
 from runfolio.board.state import BoardState
 from runfolio.errors import NotFound, did_you_mean
-from runfolio.query.filter.column_lookup import IndexColumn, find_column, find_figure
+from runfolio.query.filter.column_lookup import AGGREGATES, EXTREMES, IndexColumn, find_column, find_figure
 from runfolio.query.filter.dialect import SQLITE
 from runfolio.query.filter.select import Selection, is_empty, select_rows
 from runfolio.query.filter.sql_order import NEWEST_FIRST
@@ -33,17 +33,8 @@ Result = TypeVar("Result")
 
 SELECTION_ARGS = ("experiment", "where", "archived")
 """Parameters that select runs."""
-_AGGREGATES: dict[str, LiteralString] = {
-    "last": "last",
-    "min": "min",
-    "max": "max",
-    "mean": "mean",
-    "count": "count",
-    "step": "last_step",
-}
-"""Columns of the table `metrics`, keyed by the last part of a column's name."""
-_EXTREMES: dict[Mode, LiteralString] = {"min": "min", "max": "max"}
-_TIMES = ("created", "ended")
+TIMES: tuple[LiteralString, ...] = ("created", "ended")
+"""Facts that are times."""
 _FIELDS = {"duration": "duration_s"}
 """Facts that have another name in the answers."""
 
@@ -124,14 +115,14 @@ class SelectedRuns:
         metrics = self.catalog.metrics
         if name.startswith("tags."):
             return TableColumn(name, IndexColumn("tag", name.removeprefix("tags.")))
-        if base not in metrics or name.removeprefix("metrics.") in metrics or aggregate not in (*_AGGREGATES, "best"):
+        if base not in metrics or name.removeprefix("metrics.") in metrics or aggregate not in (*AGGREGATES, "best"):
             return TableColumn(name, find_column(_FIELDS.get(name, name), self.catalog))
         if aggregate != "best":
-            return TableColumn(name, IndexColumn("metrics", base, _AGGREGATES[aggregate]))
+            return TableColumn(name, IndexColumn("metrics", base, AGGREGATES[aggregate]))
         direction = mode if base == metric and mode else guess_mode(base)
         if direction is None:
             raise NotFound(f"the best value of {base!r} is not known; use {base}.min or {base}.max")
-        return TableColumn(name, IndexColumn("metrics", base, _EXTREMES[direction]))
+        return TableColumn(name, IndexColumn("metrics", base, EXTREMES[direction]))
 
     def order_by(self, column: IndexColumn, *, descending: bool) -> Sql:
         """Return the terms of ORDER BY for a column. Runs without a value come last."""
@@ -188,7 +179,7 @@ class TableColumn:
     @property
     def is_time(self) -> bool:
         """True if the values are seconds since 1970."""
-        return self.column.kind == "fact" and self.column.name in _TIMES
+        return self.column.kind == "fact" and self.column.name in TIMES
 
     def values(self, runs: Runs) -> list[Any]:
         """Return the value of each run; None for runs without a value."""
@@ -217,7 +208,7 @@ def _tag(name: str, tags: Sequence[str]) -> str | bool | None:
 
 
 def _fact(name: str, run: RecordedRun) -> Any:
-    if name in _TIMES:
+    if name in TIMES:
         return seconds(getattr(run.row, name))
     return (FACTS.get(name) or MORE_FACTS[name])(run)
 

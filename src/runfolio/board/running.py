@@ -77,7 +77,7 @@ class RunningBoard:
 
 
 def note_board(store: Path, board: RunningBoard) -> Path | None:
-    """Write the file of a running board, and return its path; None if there is no cache folder."""
+    """Write the file of a running board and return its path, or None if there is no cache folder."""
     path = _path(store)
     if path is None:
         return None

@@ -168,7 +168,7 @@ def _kind(column: TableColumn, values: Iterable[Any]) -> str:
 
 
 def _range(figures: Iterable[Any]) -> tuple[float, float] | None:
-    """Return the range that contains all values and intervals; None if there is no value."""
+    """Return the range that contains all values and intervals, or None if there is no value."""
     numbers = [number for figure in figures for number in (figure.low, figure.value, figure.high) if number is not None]
     return (min(numbers), max(numbers)) if numbers else None
 

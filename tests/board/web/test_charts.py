@@ -269,3 +269,22 @@ def test_live_points_extend_the_lines_and_keep_the_zoom(
     before = panel(page, "loss").inner_text()
     page.wait_for_function("before => document.querySelector('[data-panel=loss]').innerText !== before", arg=before)
     assert any("after=" in url for url in requests)
+
+
+def test_live_run_grows_in_a_zoomed_chart_that_another_run_fills(
+    open_page: OpenPage,
+    changing_store: Path,
+    board_server: Callable[..., Board],
+    live_run: Callable[..., runfolio.RecordedRun],
+) -> None:
+    with runfolio.init("long", experiment="live", store=changing_store) as run:
+        for step in range(3000):
+            run.log({"loss": 1.0}, step=step)
+    live_run(changing_store)
+    page = open_page("/e/live?v=1&layout=charts&from=0&to=2000", board=board_server(changing_store))
+    chart(page, "loss")
+
+    before = panel(page, "loss").inner_text()
+    page.wait_for_function("before => document.querySelector('[data-panel=loss]').innerText !== before", arg=before)
+    middle = panel(page, "loss").inner_text()
+    page.wait_for_function("before => document.querySelector('[data-panel=loss]').innerText !== before", arg=middle)

@@ -102,6 +102,11 @@ def test_unknown_column_names_the_nearest(names):
         names("metrics.val/ac.max > 1")
 
 
+def test_string_without_quotes_is_explained(names):
+    with pytest.raises(FilterError, match=r"no column 'vit'.*; a string needs single quotes: 'vit'\n"):
+        names("model = vit")
+
+
 def test_filter_of_an_empty_store_selects_nothing(store: Path):
     store.mkdir()
     assert len(open_folio(store).runs(where="lr < 1")) == 0

@@ -16,7 +16,7 @@ from runfolio.record.points.metric_summary import AXES, is_system_metric
 
 Kind = Literal["fact", "params", "results", "metrics", "data", "figure", "tag"]
 _ALIASES = {"started": "created", "duration": "duration_s"}
-_AGGREGATES: dict[str, LiteralString] = {
+AGGREGATES: dict[str, LiteralString] = {
     "last": "last",
     "min": "min",
     "max": "max",
@@ -25,7 +25,7 @@ _AGGREGATES: dict[str, LiteralString] = {
     "step": "last_step",
 }
 """Columns of `metrics`, keyed by the last word of a name in a filter."""
-_EXTREMES: dict[Mode | None, LiteralString] = {"min": "min", "max": "max"}
+EXTREMES: dict[Mode | None, LiteralString] = {"min": "min", "max": "max"}
 _BARE = ("params", "summary", "metrics")
 """Prefixes of full names. For a bare name, the prefixes are tried in this order."""
 
@@ -81,7 +81,7 @@ def find_figure(metric: str, catalog: Catalog, mode: Mode | None) -> IndexColumn
     if not is_result and not is_metric:
         raise NotFound(f"no metric {metric!r}; {did_you_mean(metric, {*catalog.results, *_metrics(catalog)})}")
     kind = "metrics" if not is_result else "figure" if is_metric else "results"
-    return IndexColumn(kind, name, _EXTREMES.get(mode) or _last(name))
+    return IndexColumn(kind, name, EXTREMES.get(mode) or _last(name))
 
 
 def column_of(name: Name, catalog: Catalog, text: str) -> IndexColumn:
@@ -105,7 +105,7 @@ def column_of(name: Name, catalog: Catalog, text: str) -> IndexColumn:
         if metric is None:
             wrong = ".".join(rest[:-1])
             raise FilterError(text, name.position, f"no metric {wrong!r}; {did_you_mean(wrong, _metrics(catalog))}")
-        return IndexColumn("metrics", metric, _AGGREGATES[rest[-1]])
+        return IndexColumn("metrics", metric, AGGREGATES[rest[-1]])
     return _first(name, [".".join(name.parts), "/".join(name.parts), f"{kind}.{'/'.join(rest)}"], catalog, text)
 
 
@@ -134,7 +134,7 @@ def _no_column(name: str, catalog: Catalog) -> str:
 def _has_aggregate(name: Name, catalog: Catalog) -> bool:
     """Return whether the last part of a name is an aggregate, rather than part of a metric name such as `loss.max`."""
     kind, *rest = name.parts
-    if kind != "metrics" or len(rest) < 2 or rest[-1] not in _AGGREGATES or name.is_quoted[-1]:
+    if kind != "metrics" or len(rest) < 2 or rest[-1] not in AGGREGATES or name.is_quoted[-1]:
         return False
     return name.is_quoted[-2] or _metric(rest, catalog) is None
 
@@ -169,7 +169,7 @@ def _full(full_name: str, catalog: Catalog) -> IndexColumn | None:
         return IndexColumn("metrics", name, _last(name))
     metric = name.removesuffix(BEST)
     if kind == "metrics" and metric != name and _is_metric(metric, catalog) and (mode := guess_mode(metric)):
-        return IndexColumn("metrics", metric, _EXTREMES[mode])
+        return IndexColumn("metrics", metric, EXTREMES[mode])
     return None
 
 
@@ -184,7 +184,7 @@ def _bare(name: str, meanings: Sequence[IndexColumn]) -> IndexColumn:
     first, last = meanings[0], meanings[-1]
     if last.kind != "metrics" or last.name != name or first.kind == "params":
         return first
-    aggregate = _EXTREMES.get(guess_mode(name)) or _last(name)
+    aggregate = EXTREMES.get(guess_mode(name)) or _last(name)
     return IndexColumn("metrics" if first is last else "figure", name, aggregate)
 
 

@@ -66,7 +66,7 @@ class _Compiler:
                 negated = self.condition(inner)
                 return _Nested(sql("NOT ({})", negated.sql), negated.depth + 1)
             case tree.Compare(left, operator, right):
-                return _Nested(self._comparison(self._value(left), operator, self._value(right)))
+                return _Nested(self._comparison(self._value(left), operator, self._right_value(right)))
             case tree.IsNull(operand):
                 return _Nested(sql("{} IS NULL", self._value(operand).present))
             case tree.In(operand, values):
@@ -89,6 +89,17 @@ class _Compiler:
                 return moment(self._moved(offset_s, operand.position))
             case tree.Constant(value):
                 return constant(value)
+
+    def _right_value(self, operand: Operand) -> TypedSql:
+        """Return the value to the right of an operator. An unknown name there is often a string without quotes."""
+        try:
+            return self._value(operand)
+        except FilterError as error:
+            if not isinstance(operand, Name) or any(operand.is_quoted):
+                raise
+            name = ".".join(operand.parts)
+            problem = f"{error.problem}; a string needs single quotes: '{name}'"
+            raise FilterError(self.text, error.position, problem) from None
 
     def _moved(self, offset_s: float, position: int) -> int:
         try:

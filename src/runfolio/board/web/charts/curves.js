@@ -42,8 +42,10 @@ export function curvesPath(query, path = "api/curves") {
  */
 export function followCurves(query, axes, visible, splits) {
   const needed = whileVisible(visible, query);
-  const follow = (/** @type {any} */ event) => visible.peek() && mustRefetch(needed.peek(), event);
-  const whole = resource(() => needed.value && curvesPath(needed.value), { binary: true, follow });
+  const whole = resource(() => needed.value && curvesPath(needed.value), {
+    binary: true,
+    follow: (event) => visible.peek() && mustRefetch(needed.peek(), event),
+  });
   // Without an x in the query, the server chooses the one that the runs defined.
   const x = computed(() => /** @type {string} */ (whole.data.value?.head.x || needed.value?.x || "step"));
   const range = computed(() => axes.of(x.value).settled.value);
@@ -52,7 +54,7 @@ export function followCurves(query, axes, visible, splits) {
       const zoomed = range.value;
       return zoomed && needed.value && curvesPath({ ...needed.value, from: zoomed[0], to: zoomed[1] });
     },
-    { binary: true, follow },
+    { binary: true, follow: (event) => visible.peek() && hasGrown(needed.peek(), event) },
   );
   const read = (/** @type {any} */ answer) => (answer ? readLines(answer, splits()) : null);
   const wholeLines = computed(() => read(whole.data.value));
@@ -104,7 +106,12 @@ function isDerived({ smooth, group, x }) {
 
 /** @param {CurveQuery | null} query @param {{runs: Set<string> | null, points: Set<string>}} event */
 function mustRefetch(query, event) {
-  if (!query || !isDerived(query)) return false;
+  return query !== null && isDerived(query) && hasGrown(query, event);
+}
+
+/** @param {CurveQuery | null} query @param {{runs: Set<string> | null, points: Set<string>}} event */
+function hasGrown(query, event) {
+  if (!query) return false;
   return query.runs ? query.runs.some((key) => event.points.has(key)) : event.points.size > 0 || event.runs === null;
 }
 

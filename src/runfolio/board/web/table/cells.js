@@ -76,7 +76,7 @@ export function cellText(row, column, scale) {
     case "name":
       return row.name || row.label || "";
     case "state":
-      return row.state ?? "";
+      return row.members ? `n=${integer(row.n)}` : row.state ?? "";
     case "value":
       return valueText(row, scale) + (row.mark ? ` ${row.mark}` : "");
     case "interval":
