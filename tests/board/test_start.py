@@ -109,6 +109,12 @@ def test_open_board_is_a_link_in_a_notebook(recorded_store, cache):
     assert find_board(recorded_store.resolve()) is None
 
 
+def test_open_board_imports_no_module_of_the_current_folder(recorded_store, cache):
+    Path("json.py").write_text("open('imported', 'w').close()")
+    with runfolio.open_board(recorded_store, browser=False):
+        assert not Path("imported").exists()
+
+
 def test_open_board_ends_with_its_caller(recorded_store, cache, tmp_path):
     script = f"""
 import os, runfolio

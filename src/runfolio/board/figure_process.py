@@ -57,7 +57,7 @@ def draw(panel: Panel, drawing: Drawing) -> bytes:
     if not _free.acquire(timeout=_WAIT_S):
         raise RefusedRequest(429, "too many figures at once", "ask again in a minute", headers={"Retry-After": "60"})
     try:
-        command = [sys.executable, "-m", "runfolio.board.figure_process"]
+        command = [sys.executable, "-P", "-m", "runfolio.board.figure_process"]
         done = subprocess.run(command, input=_encode(panel, drawing), capture_output=True, timeout=_TIME_S)
     except subprocess.TimeoutExpired:
         raise RefusedRequest(

@@ -90,7 +90,8 @@ def open_board(store: str | os.PathLike[str] | None = None, *, browser: bool | N
 
 
 def _start(folder: Path) -> OpenedBoard:
-    command = [sys.executable, "-m", "runfolio", "board", "--store", str(folder), "--no-open", "--until-stdin-closes"]
+    arguments = ["board", "--store", str(folder), "--no-open", "--until-stdin-closes"]
+    command = [sys.executable, "-P", "-m", "runfolio", *arguments]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )

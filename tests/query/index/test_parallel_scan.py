@@ -86,6 +86,13 @@ def test_runs_are_read_here_if_the_processes_fail(runs, store, monkeypatch, sett
     assert len(open_folio(store).runs()) == 5
 
 
+def test_modules_in_the_current_folder_are_not_imported(runs, store):
+    Path("json.py").write_text("open('imported', 'w').close()")
+
+    assert len(open_folio(store).runs()) == 5
+    assert not Path("imported").exists()
+
+
 def test_remote_run_is_crashed_after_a_minute_without_heartbeat(runs, store, edit, cache: Path):
     """The processes store when they first saw a beat, and a later scan compares with it."""
     edit(runs[0], status={"state": "running"})

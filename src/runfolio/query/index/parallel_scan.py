@@ -58,7 +58,7 @@ def _start(store: Path, folder: Path, count: int, run_paths: Iterable[str]) -> s
     (folder / "runs").write_bytes(b"\0".join(map(os.fsencode, run_paths)))
     with (folder / "runs").open("rb") as runs:
         return subprocess.Popen(
-            [sys.executable, "-m", WORKER, store, folder, str(count)],
+            [sys.executable, "-P", "-m", WORKER, store, folder, str(count)],
             stdin=runs,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
