@@ -235,5 +235,5 @@ async function readError(answer) {
 /** @param {any} failure */
 function asApiError(failure) {
   if (failure instanceof ApiError) return failure;
-  return new ApiError({ what: "The board's server does not answer.", remedy: "Start `runfolio board` again; this page then continues." }, 0);
+  return new ApiError({ what: "The board's server does not answer.", remedy: "Start `runfolio board` again to continue." }, 0);
 }

@@ -25,7 +25,7 @@ export const endedSinceVisit = computed(() => {
 });
 
 /**
- * Change runs.
+ * Change names, notes, tags or the archive state of runs.
  * @param {string[]} runs keys
  * @param {{name?: string, notes?: string, add_tags?: string[], remove_tags?: string[], archived?: boolean}} set
  * @returns {Promise<{changed: number, undo: () => Promise<unknown>}>}

@@ -47,7 +47,7 @@ export const DEFAULTS = {
 };
 
 /**
- * Return the view of a path and a query. The path is relative to the board's address.
+ * Parse a path and a query into a view. The path is relative to the board's address.
  * @param {string} path
  * @param {string} search
  */

@@ -12,7 +12,7 @@ import { isSorted } from "./strip.js";
  * @property {string} label
  * @property {string} metric
  * @property {string | null} split
- * @property {boolean} abandoned
+ * @property {boolean} abandoned True if a later attempt resumed from a step before these points.
  * @property {string | null} parent
  * @property {number} total Number of recorded points.
  * @property {number} within Number of recorded points in the requested range.
@@ -24,7 +24,7 @@ import { isSorted } from "./strip.js";
  * @property {Float64Array | null} high
  * @property {Float64Array | null} count Number of runs of a group.
  * @property {[number, number][]} broken Ranges of values that are not finite.
- * @property {number[]} resumes
+ * @property {number[]} resumes Values of x at which an attempt was resumed.
  * @property {boolean} sorted
  */
 

@@ -31,7 +31,7 @@ effect(() => {
 });
 
 /**
- * The whole app: the frame and the current page in it.
+ * The whole app: the frame with the current page.
  * @param {{pages: Record<string, () => Promise<any>>}} properties
  */
 export function Frame({ pages }) {

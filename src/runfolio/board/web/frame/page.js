@@ -7,7 +7,7 @@ import { view } from "../url.js";
 import { NoRuns } from "./no_runs.js";
 
 /**
- * The page that the view, the state in the URL, names.
+ * The page that the view names. The view is the state of the page in the URL.
  * @param {{pages: Record<string, () => Promise<any>>}} properties
  */
 export function Page({ pages }) {

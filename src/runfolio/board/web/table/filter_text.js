@@ -131,7 +131,7 @@ export function and(filter, condition) {
 }
 
 /**
- * Return the condition that a run has a tag.
+ * Return the filter condition for runs with a tag.
  * @param {string} tag `baseline`, or `team=vision`
  */
 export function tagCondition(tag) {

@@ -102,7 +102,7 @@ function ColumnMenu({ column, place, sort, first, sortBy, change, close }) {
   </${Popover}>`;
 }
 
-/** Return the names and values of the orders by a column. @param {Column} column @returns {[string, string][]} */
+/** Return the orders by a column, as pairs of a text and a value of `sort=`. @param {Column} column @returns {[string, string][]} */
 function orders({ sort, kind }) {
   if (sort === null) return [];
   if (sort === RANK) return [["Best first", ""], ["Worst first", `-${RANK}`]];

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Draws the interval of a value in its row. All rows have the same scale. The interval of the best run is a band behind
- * it.
+ * Draws the interval of a value in its row. All rows have the same scale. A band behind it shows the interval of the
+ * best run.
  */
 import { html } from "../parts/html.js";
 

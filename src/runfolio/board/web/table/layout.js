@@ -41,8 +41,8 @@ export function columnRange(widths, left, width) {
 const NARROWEST_TEXT = 160;
 
 /**
- * Return the columns, stretched to the width of the table. The column with the reason of the end, or else the interval,
- * gets the free space. If the columns are a little too wide, the column with the reason shrinks.
+ * Return the columns, stretched to the width of the table. The column that says why a run ended, or else the interval,
+ * gets the free space. If the columns are a little too wide, the column that says why a run ended shrinks.
  * @template {{width: number, natural: number, kind: string}} C
  * @param {C[]} columns
  * @param {number} width Width of the table in pixels.

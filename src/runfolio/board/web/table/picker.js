@@ -9,7 +9,7 @@ import { describe } from "./completion.js";
 const GROUPS = [["run", "Run"], ["params", "Settings"], ["metrics", "Metrics"], ["summary", "Results"]];
 const MOST = 200;
 
-/** List entries of the columns that only the board has. */
+/** Entries for columns that the server does not list. */
 const OWN = ["@value", "@interval", "@spark", "@why"].map((name) => ({
   name,
   heading: headingOf(name, "Main metric"),

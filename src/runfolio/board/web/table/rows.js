@@ -37,7 +37,7 @@ export class Rows {
   }
 
   /**
-   * Take the first page. Other pages stay on screen, and are loaded again when they are next needed.
+   * Store the first page. Other pages stay on screen, and are loaded again when they are next needed.
    * @param {Reply} reply
    */
   start(reply) {
@@ -102,7 +102,8 @@ export class Rows {
       const reply = await this.load(page * SIZE, SIZE, abort.signal);
       if (age === this.#age) this.#keep(page, reply);
     } catch {
-      // The new version makes the table load pages on screen again. The frame says that the server does not answer.
+      // After a failure, a new version makes the table request the visible pages again. A banner of the frame reports
+      // that the server does not answer.
       if (!abort.signal.aborted) setTimeout(() => (this.version.value += 1), RETRY_DELAY);
     } finally {
       if (this.#loading.get(page) === abort) this.#loading.delete(page);

@@ -13,7 +13,7 @@ import { pinned, runs, runsPath } from "./state.js";
 
 const GROUP_COLUMNS = ["name~320p", "@runs", "@value~168", "@interval", "@std", "@lowest", "@highest", "@why"];
 const MOST_CHILDREN = 100;
-/** Maximum number of selected runs that the URL holds and whose curves are drawn. */
+/** Maximum number of selected runs that are stored in the URL and drawn in the charts. */
 const MOST_IN_URL = 50;
 const MOST_AT_STEP = 4;
 
@@ -96,7 +96,7 @@ export async function toggleGroup(group) {
 }
 
 /**
- * Return the keys of the runs in a row, which is one run or a group.
+ * Return the keys of the runs in a row. A row is one run or a group of runs.
  * @param {any} row
  * @returns {string[]}
  */
@@ -148,7 +148,7 @@ function begin() {
   question.value += 1;
 }
 
-/** The URL holds the first selected runs, so that a link shows them too. */
+/** Keep the first selected runs in the URL, so that a link selects them too. */
 effect(() => {
   const keys = [...selection.value.keys].slice(0, MOST_IN_URL);
   untracked(() => patch({ only: keys }, { replace: true }));

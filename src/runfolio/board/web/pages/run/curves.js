@@ -15,7 +15,7 @@ import { Loaded } from "./blocks.js";
 import { RunPanels } from "./run_panels.js";
 import { runChanged } from "./state.js";
 
-/** Number of groups of panels that are open at first. */
+/** Number of groups of panels that are initially open. */
 const MOST_OPEN = 2;
 
 /** @param {{run: any}} properties */

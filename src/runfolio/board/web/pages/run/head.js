@@ -12,7 +12,7 @@ import { EditField, change } from "./edit_field.js";
 import { afterState, relationTexts } from "./statement.js";
 
 /**
- * Name, state and tags of the run, the reason of its end, and its relations to other runs.
+ * Name, state and tags of the run, the reason why it ended, and its relations to other runs.
  * @param {{run: any}} properties
  */
 export function Head({ run }) {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Overview tab of a run: the reason of its end, attempts, settings, results, data, checkpoints and environment. */
+/** Overview tab of a run: why it ended, its attempts, settings, results, data, checkpoints and environment. */
 import { useState } from "preact/hooks";
 import { bytes, integer } from "../../format.js";
 import { useKeys } from "../../keys.js";

@@ -1,5 +1,5 @@
 // @ts-check
-/** Page of a run: its name, its state and the reason of its end, and tabs for everything that was recorded. */
+/** Page of a run: its name, its state and why it ended, and tabs for everything that was recorded. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useKeys } from "../../keys.js";
 import { ErrorBoundary, Failure } from "../../parts/error_boundary.js";
