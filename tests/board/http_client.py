@@ -60,7 +60,7 @@ class Client:
 
     def wait_for_scan(self) -> Client:
         """Wait until the server has looked at all folders."""
-        wait_for(lambda: not self.get("/api/store").json["stale"], "the first look at the store")
+        wait_for(lambda: not self.get("/api/store").json["stale"], "the first scan of the store")
         return self
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, **parameters: Any) -> Reply:
