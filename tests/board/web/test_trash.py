@@ -1,4 +1,4 @@
-"""Page of the trash: restore, undo, and removal for good."""
+"""Page of the trash: restore, undo, and permanent removal."""
 
 from __future__ import annotations
 
