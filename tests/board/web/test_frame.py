@@ -24,7 +24,7 @@ def rail(page: Page, text: str | re.Pattern[str]) -> Locator:
 def test_first_page_is_the_newest_experiment_with_its_sentence(open_page: OpenPage) -> None:
     page = open_page("/")
 
-    # Its parts are recorded at the same time, so either may be the newest.
+    # Both experiments are recorded at the same time, so either may be the newest.
     name = page.get_by_role("heading", name=re.compile("^(digits|curves)$"))
     expect(name).to_be_visible()
     expect(page).to_have_url(re.compile(rf"/e/{name.inner_text()}\?v=1$"))

@@ -1,4 +1,4 @@
-"""The table of runs: figures, columns, order, groups, rows of many runs, keys, and the narrow page."""
+"""Table of runs: values, columns, order, groups, rows of many runs, keys, and the narrow page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filter of the runs: completion, mistakes, and filters that nothing matches."""
+"""Filter of the runs: completion, mistakes, and filters that match no run."""
 
 from __future__ import annotations
 
