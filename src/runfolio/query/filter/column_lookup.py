@@ -118,7 +118,7 @@ def _first(name: Name, spellings: Sequence[str], catalog: Catalog, text: str) ->
 
 def _lookup(name: str, catalog: Catalog) -> IndexColumn | None:
     full_name = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
-    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # flags have - instead of _
+    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # options have - for _
         is_shadowed = spelling in MORE_FACTS and spelling in catalog.params
         if not is_shadowed and (column := _full(spelling, catalog)):
             return column

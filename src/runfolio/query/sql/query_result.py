@@ -117,7 +117,7 @@ def _remedy(error: Exception, duckdb: Any) -> str:
         return "a query can read only the store"
     if isinstance(error, (duckdb.IOException, duckdb.InvalidInputException)):
         return "`runfolio doctor` checks the files"
-    return f"the tables are {', '.join((*VIEWS, _POINTS))}; `DESCRIBE {_POINTS}` lists the columns of one"
+    return f"the tables are {', '.join((*VIEWS, _POINTS))}; `DESCRIBE {_POINTS}` lists the columns of a table"
 
 
 def _plain_columns(table: pa.Table) -> pa.Table:

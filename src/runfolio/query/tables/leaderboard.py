@@ -237,7 +237,7 @@ def _test_sentences(rows: Sequence[Row], metric: str) -> list[str]:
     subject = "All" if len(tested) == len(sound) else f"{len(tested)} of the {len(sound)}"
     return [
         f"{subject} runs were tested{interval}.",
-        "The best of several test figures is too optimistic, so do not choose a run by it.",
+        "The best of several test results is too optimistic, so do not choose a run by it.",
     ]
 
 
