@@ -1,4 +1,4 @@
-"""Recorded data of runs."""
+"""Facts about the data that runs used, as recorded in `run.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DataFacts:
 
     name: str
     fingerprint: str | None
-    """Digest that is the same for the same data. It is None if the run ended too early, or for the reason in
+    """Digest of the data. Equal data have the same digest. It is None if the run ended too early, or for the reason in
     `trouble`."""
     items: int | None
     """Number of files, images or arrays."""

@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _share_memory_limit(processes: int) -> None:
-    """Divide a memory limit that the command line has set by the number of processes."""
+    """Give this process its share of the memory limit that the command line has set."""
     if resource is not None:
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if soft != resource.RLIM_INFINITY:

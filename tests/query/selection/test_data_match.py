@@ -75,8 +75,10 @@ def test_run_on_silently_changed_data_is_marked_and_explained(write, store: Path
     assert caption.short[1] == "val/acc: 1 run (marked !) had changed data and cannot be compared with the first run."
     assert caption.details[-2:] == (
         "val/acc: 1 run (marked !) had changed data (1 changed (cat/0.jpg)) and cannot be compared with the first run.",
-        "test/acc: 1 run (marked !) had changed data (1 changed (test/0.jpg))"
-        " and cannot be compared with the first run.",
+        (
+            "test/acc: 1 run (marked !) had changed data (1 changed (test/0.jpg))"
+            " and cannot be compared with the first run."
+        ),
     )
     assert "val/acc: 1 run had changed data" in choose(runs(store).values(), "val/acc").caption.short[1]
 

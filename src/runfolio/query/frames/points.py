@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 131_072
 """Minimum number of rows per batch, except in the last batch. Small runs therefore share a batch."""
 _WHOLE_METRICS = 500_000
-"""Maximum number of points of a run whose metrics are read whole, one after the other. This is fastest; runs with more
-points are read in blocks."""
+"""Maximum number of points of a run whose metrics are read one after the other, which is fastest. Runs with more points
+are read in blocks."""
 
 
 def open_points(folder: Path, document: RunDocument | None = None) -> PointFiles:
@@ -42,7 +42,7 @@ def open_points(folder: Path, document: RunDocument | None = None) -> PointFiles
 
 
 def current_document(folder: Path, document: RunDocument | None) -> RunDocument:
-    """Return the given document if it is still current, or else read the document of a run.
+    """Return the given document if it is still current, or else read the current document of the run.
 
     Raises:
         NotFound: The folder no longer exists.
@@ -99,8 +99,8 @@ def point_batches(
 
     Args:
         runs: Runs in the order of the rows.
-        metrics: Names of the metrics; empty for all metrics.
-        system: Include `system/...` metrics. Used only if `metrics` is empty.
+        metrics: Names of the metrics. An empty collection means all metrics.
+        system: Include `system/...` metrics. This option is ignored if `metrics` is not empty.
     """
     held: list[_PointBlock] = []
     rows = 0

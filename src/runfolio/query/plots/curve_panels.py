@@ -126,7 +126,7 @@ def curve_panels(
             include them.
 
     Raises:
-        NotFound: No run has a metric, or a column does not exist; the message lists the most similar names.
+        NotFound: No run has a metric, or a column does not exist. The message lists the most similar names.
         ConfigError: A log axis has no positive value, or a run lacks the metric of the x axis.
     """
     metrics = [_metric_name(metric, runs) for metric in metrics]

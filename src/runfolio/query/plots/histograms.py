@@ -61,7 +61,7 @@ def distribution(run: RunView, name: str) -> Distribution:
     """Return the histograms that a run logged under a name. If a step was logged twice, the later histogram is used.
 
     Raises:
-        NotFound: The run has no histogram with this name; the message lists the most similar names.
+        NotFound: The run has no histogram with this name. The message lists the most similar names.
         DamagedFile: No histogram can be read.
     """
     entries = run.media("histogram")

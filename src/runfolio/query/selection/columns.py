@@ -95,7 +95,7 @@ def find_column(name: str, runs: Sequence[RunView]) -> RunsColumn:
     `metrics.NAME` is the last value, but for `epoch` and `samples` it is the highest value.
 
     Raises:
-        NotFound: The column does not exist; the message lists the most similar names.
+        NotFound: The column does not exist. The message lists the most similar names.
     """
     return _find(name, runs, every_column(runs))
 
@@ -104,7 +104,7 @@ def find_metric(name: str, runs: Sequence[RunView]) -> RunsColumn:
     """Return the result or metric that a name refers to. Unlike `find_column`, this function ignores settings.
 
     Raises:
-        NotFound: No result or metric has this name; the message lists the most similar names.
+        NotFound: No result or metric has this name. The message lists the most similar names.
     """
     return _find(name, runs, [column for column in every_column(runs) if column.startswith(("summary.", "metrics."))])
 
@@ -113,7 +113,7 @@ def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColu
     """Return the columns that several names refer to (see `find_column`).
 
     Raises:
-        NotFound: A column does not exist; the message lists the most similar names.
+        NotFound: A column does not exist. The message lists the most similar names.
     """
     available = every_column(runs)
     return [_find(name, runs, available) for name in names]

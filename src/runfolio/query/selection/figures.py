@@ -33,7 +33,7 @@ class Figure:
 
     value: float
     step: int | None
-    """Step at which the value was logged; None if unknown."""
+    """Step at which the value was logged, or None if unknown."""
     kind: Kind
 
 
@@ -116,7 +116,7 @@ def heading_of(figures: Iterable[Figure | None], runs: Sequence[RunView], metric
 
 
 def best_in_curve(run: RunView, metric: str) -> float | None:
-    """Return the best value of a curve; None if there is no curve or the metric's direction is unknown."""
+    """Return the best value of a curve, or None if there is no curve or the metric's direction is unknown."""
     summary, mode = run.metrics.get(metric), guess_mode(metric)
     if summary is None or mode is None:
         return None

@@ -47,7 +47,7 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
 
     Raises:
         ConfigError: Some names start with `-` and others do not.
-        NotFound: A column does not exist; the message lists the most similar names.
+        NotFound: A column does not exist. The message lists the most similar names.
     """
     parts = group_by.split(",") if isinstance(group_by, str) else group_by
     names = [name for part in parts if (name := part.strip())]

@@ -106,10 +106,9 @@ class Choice(Generic[RunT]):
         """Sentence for a best run that was not repeated. It is empty if the run was repeated or had no competitor."""
         if len(self.competing) < 2 or is_repeated(self.run, self.competing):
             return ""
-        measured = (
-            "Measured on the validation data in a single run" if self.split == "validation" else "This is a single run"
-        )
-        return f"{measured}; repeat it with several seeds to check if it stays the best (`runfolio compare --group-by -seed`)."
+        measured = "Measured on the validation data in one run" if self.split == "validation" else "This is one run"
+        advice = "repeat it with several seeds to check if it stays best"
+        return f"{measured}; {advice} (`runfolio compare --group-by -seed`)."
 
     @property
     def _tie(self) -> str:
@@ -135,7 +134,7 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
         mode: `min` or `max`. Default: guessed from the name.
 
     Raises:
-        NotFound: No run has the metric; the message lists the most similar names.
+        NotFound: No run has the metric. The message lists the most similar names.
         ConfigError: The mode cannot be guessed.
     """
     distinct, direction, figures, competing = _compete(runs, metric, mode)

@@ -197,7 +197,7 @@ def _pooled(group: str, members: Sequence[RunView], measured: Measured, metric: 
         return []
     correct = sum(value * (images or 0) for value, images in counts)
     predictions = sum(images or 0 for _, images in counts)
-    # Runs with different seeds predict the same images, so more seeds do not add independent trials.
+    # Runs with different seeds predict the same images, so additional seeds do not add independent trials.
     images = round(predictions / seeds)
     interval = wilson(correct / predictions, images)
     return [

@@ -37,7 +37,7 @@ _CONFIG = {
 
 
 class QueryResult(ArrowFrame):
-    """Result of a query. Convert it with `to_arrow()`, `to_pandas()` or `to_polars()`; notebooks show it as a table."""
+    """Result of a query. Convert it with `to_arrow()`, `to_pandas()` or `to_polars()`. Notebooks show it as a table."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
