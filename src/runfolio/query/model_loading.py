@@ -20,7 +20,7 @@ GROUP = "runfolio.loaders"
 _CLASSIFIERS = "vision"
 """Name of the loader for image classifiers. It is also used for classifiers that the user's scripts saved."""
 _OWN_SCRIPT = """\
-this checkpoint does not contain how its model is built, since your own script saved it; pass the class: \
+this checkpoint does not describe how its model is built, since your own script saved it; pass the class: \
 `load_model(MyNet)`, or --module my_module:MyNet if `run.checkpoint` was given classes and transform. In Python:
     import runfolio, torch
     from my_module import MyNet, transform
@@ -106,7 +106,7 @@ def _build(module: Callable[[], Module]) -> Module:
         name = getattr(module, "__name__", repr(module))
         raise ConfigError(
             f"{name} needs arguments ({error}); pass a function that builds the model, such as `lambda: {name}(...)`;"
-            " for --module, name a function of your script without arguments"
+            " for --module, name a function of your script that needs no arguments"
         ) from None
     except ValueError:  # no signature is known, as for some classes in C
         pass

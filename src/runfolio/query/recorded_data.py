@@ -52,7 +52,7 @@ class DataFacts:
         if self.fingerprint is None:
             raise NotFound(f"data {self.name!r} has no fingerprint" + (f": {self.trouble}" if self.trouble else ""))
         if (self.items or 0) > LISTED_AT_MOST:
-            raise NotFound(f"data {self.name!r} has {self.items:,} items, too many to be listed in the record")
+            raise NotFound(f"data {self.name!r} has {self.items:,} items, which are too many for a list in the record")
         return _read(self.folder, self.fingerprint)
 
 

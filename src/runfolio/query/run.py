@@ -1,4 +1,4 @@
-"""Recorded run of a store, as users of the library read it."""
+"""Recorded run of a store, with its settings, results, curves, media and checkpoints."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class RecordedRun(ArrowFrame):
 
     @property
     def document(self) -> RunDocument:
-        """Content of `run.json` (`docs/format.md`): status, attempts, environment, seeds, lineage, series."""
+        """Content of `run.json` (`docs/format.md`): status, attempts, environment, seeds, lineage and series."""
         return self._entry.document
 
     @property
@@ -80,7 +80,7 @@ class RecordedRun(ArrowFrame):
 
     @cached_property
     def metrics(self) -> Mapping[str, MetricSummary]:
-        """Summary of each metric: last value, lowest and highest value, number of points."""
+        """Summary of each metric: last, lowest and highest value, and number of points."""
         return self._summaries(lambda name: not is_system_metric(name))
 
     @cached_property
@@ -198,7 +198,7 @@ class RecordedRun(ArrowFrame):
 
     @cached_property
     def data(self) -> dict[str, DataFacts]:
-        """Facts about the data, keyed by name (`train`, `val`, `test`, ...): fingerprint, source, items."""
+        """Facts about the data, keyed by name (such as `train`, `val` and `test`): fingerprint, source and items."""
         given = self._columns.by_name(self.row.key, "data", lambda: self.document.data)
         return {name: DataFacts.of(self.folder, name, value) for name, value in given.items()}
 
@@ -289,8 +289,9 @@ class RecordedRun(ArrowFrame):
         """Return the model of the best checkpoint, in eval mode.
 
         Args:
-            module: Module that the checkpoint's tensors are copied to. A class or function is called without arguments
-                to create the module. Default: the loader that the checkpoint names builds the module.
+            module: Module that the checkpoint's tensors are copied to. If a class or a function is given, it is called
+                without arguments and must return the module. By default, the loader of the checkpoint builds the
+                module.
 
         Raises:
             ConfigError: The checkpoint names no installed loader, `module` is not a module, or the tensors do not fit.

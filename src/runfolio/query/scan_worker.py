@@ -1,6 +1,7 @@
 """Program that reads some runs of a store and writes them to separate databases (see `index.parallel_scan`).
 
-python -m runfolio.query.scan_worker STORE FOLDER PROCESSES < folders of the runs, separated by NUL
+Usage: `python -m runfolio.query.scan_worker STORE FOLDER PROCESSES < RUNS`. The input contains the folders of the runs,
+separated by NUL.
 """
 
 from __future__ import annotations

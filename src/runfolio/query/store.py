@@ -101,7 +101,7 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
             metrics: Names of the metrics.
             title: Title of the figure.
             size: Width and height in inches.
-            options: Fields of `plots.curve_panels.CurveOptions`: `x`, `smooth`, `log`, `group_by`, `spread`.
+            options: Fields of `plots.curve_panels.CurveOptions`: `x`, `smooth`, `log`, `group_by` and `spread`.
 
         Raises:
             NotFound: No run has the metric. The message lists the most similar names.
@@ -124,7 +124,7 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
 
         Args:
             metrics: Names of the metrics. Default: all metrics.
-            options: Fields of `histories.point_frame.PointOptions`: `x`, `wide`, `every`, `group_by`, `spread`,
+            options: Fields of `histories.point_frame.PointOptions`: `x`, `wide`, `every`, `group_by`, `spread` and
                 `system`.
 
         Raises:
@@ -136,7 +136,8 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         return PointFrame(self, metrics, PointOptions(**options))
 
     def sparklines(self, metric: str) -> list[bytes | None]:
-        """Return one sparkline, a small version of a metric's curve, per run. A run without a sparkline has None.
+        """Return one sparkline, a small version of a metric's curve, per run. The entry of a run without a sparkline is
+        None.
 
         The index has sparklines of up to four main metrics per run, such as `val/acc` and `train/loss`. A sparkline
         consists of 64 little-endian float32 numbers. Each number belongs to one of 64 equal parts of the range of
@@ -255,8 +256,8 @@ class Folio:
         experiment: str | None = None,
         where: str | None = None,
     ) -> list[RunGroup]:
-        """Return groups of runs with the mean of a metric and its interval, best first. Runs of a group have the same
-        values.
+        """Return groups of runs with the mean of a metric and its interval, best first. The runs of a group have the
+        same values in `group_by`.
 
         The mean is computed from the values that tables show. Failed, crashed and archived runs are excluded.
         Reproductions are excluded too.
@@ -489,7 +490,7 @@ def check_store(store: Path) -> None:
     if not store.is_dir():
         raise NotFound(
             f"there is no store at {store}; `runfolio train` or `runfolio.init()` creates one,"
-            " --store or RUNFOLIO_STORE selects another"
+            " and --store or RUNFOLIO_STORE selects another"
         )
 
 
@@ -506,7 +507,7 @@ def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
 
 
 def _differences(runs: Sequence[RecordedRun]) -> list[str]:
-    """Describe each of several runs with the same name by its differing settings, state and start."""
+    """Describe each of several runs with the same name by the run's differing settings, state and start."""
     labels = [label.removeprefix(run.name).strip() for label, run in zip(unique_labels(runs), runs, strict=True)]
     settings = [f"{label}, " if "=" in label else "" for label in labels]
     return [f"{text}{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for text, run in zip(settings, runs, strict=True)]

@@ -19,7 +19,7 @@ from runfolio.record.content import run_edits
 
 @dataclass(frozen=True)
 class TrashedRun:
-    """Run that was deleted, or that has pruned checkpoints in the trash, or both."""
+    """Run that was deleted or has pruned checkpoints in the trash."""
 
     id: str
     name: str
@@ -88,7 +88,7 @@ class Trash:
         """Move checkpoints of a run to the trash, and return their names. Damaged checkpoints are not moved.
 
         Raises:
-            NotFound: The run is gone.
+            NotFound: The run no longer exists.
             StoreError: The run is being written to, or a checkpoint cannot be moved.
         """
         if run.state == RUNNING:
@@ -110,7 +110,7 @@ class Trash:
         If the run has a different checkpoint with the same name, the pruned checkpoint remains in the trash.
 
         Raises:
-            NotFound: The run is gone, or none of its checkpoints is in the trash.
+            NotFound: The run no longer exists, or none of its checkpoints is in the trash.
             StoreError: A checkpoint cannot be moved.
         """
         return pruned.restore(self._store, run.run_path)

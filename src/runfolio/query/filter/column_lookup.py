@@ -47,10 +47,10 @@ def find_column(name: str, catalog: Catalog) -> IndexColumn:
     """Return the column that a name refers to.
 
     A name without a prefix is looked up in this order: basic facts, settings, other facts, results and metrics. If a
-    result and a metric have the same name, the name refers to both. The value of a run is then its result. If the
-    result is missing, the value is the best or last value of the curve. These full names are unambiguous: `params.NAME`
-    (or `config.NAME`), `summary.NAME`, `metrics.NAME`, `metrics.NAME.best` and `data.NAME`. `metrics.NAME` is the last
-    value, but for `epoch` and `samples` it is the highest value.
+    result and a metric have the same name, the name refers to both. In this case, the value of a run is its result.
+    Without a result, the value is the best or last value of the run's curve. The full names `params.NAME` (or
+    `config.NAME`), `summary.NAME`, `metrics.NAME`, `metrics.NAME.best` and `data.NAME` are unambiguous. `metrics.NAME`
+    is the last value, but for `epoch` and `samples` it is the highest value.
 
     Raises:
         NotFound: The column does not exist. The message lists the most similar names.

@@ -36,7 +36,7 @@ def read_new_points(
 
     Args:
         folder: Folder of the run.
-        document: Document from an earlier scan, as for `open_points`.
+        document: Content of `run.json` from an earlier scan, as for `open_points`.
         metrics: Names of the metrics, as in the calls that returned the cursor.
         cursor: Cursor that an earlier call returned for this run. An invalid cursor is treated like None.
 

@@ -123,8 +123,8 @@ class IndexDatabase:
 
 def _connect(path: Path | str) -> sqlite3.Connection:
     # Transactions start with an explicit BEGIN. WAL mode is not used. Its shared memory fails on network disks, and
-    # SQLite before 3.51.3 can lose commits in this mode. fsync is turned off, since it takes seconds on a busy disk. A
-    # damaged index is detected and created again.
+    # SQLite before 3.51.3 can lose commits in this mode. Calls of fsync are turned off, since they take seconds on a
+    # busy disk. A damaged index is detected and created again.
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

@@ -1,4 +1,4 @@
-"""Reader of overviews: the summaries and sparklines of a run's metrics that the index stores."""
+"""Reader of overviews. An overview contains the summaries and sparklines of a run's metrics, which the index stores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Followed(NamedTuple):
 
 
 class OverviewReader:
-    """Reader that follows running runs. If a run was read before, only its new points are read.
+    """Reader that follows runs while they are being written. If a run was read before, only its new points are read.
 
     Args:
         main_metrics: Function that selects the metrics that get a sparkline.

@@ -34,7 +34,7 @@ class RunRows:
     key: int
     run: Row
     tables: Mapping[str, list[Row]]
-    """Rows of all tables with names: the name, followed by the columns after `run`."""
+    """Rows of all tables with names. A row contains a name, followed by the columns after `run`."""
     tags: list[str]
 
     def names(self) -> Iterator[str]:

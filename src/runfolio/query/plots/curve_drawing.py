@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_COLOURED, COLOURED_OF_MANY = 24, 8
-"""Maximum number of lines for which every line has a colour. Of more lines, only `COLOURED_OF_MANY` have a colour."""
+"""Maximum number of lines for which every line has a colour. If there are more lines, only `COLOURED_OF_MANY` lines
+have a colour."""
 _MAX_MARKED_POINTS = 40
 """Maximum number of points of a curve that has a marker at every point."""
 _COLUMNS = 1000

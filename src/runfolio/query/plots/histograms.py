@@ -33,9 +33,9 @@ class Distribution:
     steps: NDArray[np.int64]
     """Steps, shape [n]."""
     edges: Sequence[NDArray[np.float64]]
-    """Ascending bin edges for each step, as n arrays. An array is empty if no value was finite."""
+    """Arrays of ascending bin edges, one array per step. An array is empty if no value was finite."""
     counts: Sequence[NDArray[np.float64]]
-    """Bin counts for each step, as n arrays. Each array is one element shorter than the array of edges."""
+    """Arrays of bin counts, one array per step. Each array is one element shorter than the array of edges."""
     broken: NDArray[np.int64]
     """Number of NaN or infinite values at each step, shape [n]."""
 

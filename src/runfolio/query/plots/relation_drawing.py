@@ -72,7 +72,7 @@ def draw_parallel(shown: Parallel, *, title: str | None = None, size: tuple[floa
     axes.set_xlim(-0.1, len(parallel_axes) - 0.4)
     axes.set_ylim(_MISSING - 0.05, 1.05)
     axes.set_axis_off()
-    best = f"Thick: {style.short(shown.labels[0])}, the best." if len(shown.labels) > 1 else shown.labels[0]
+    best = f"Thick line: {style.short(shown.labels[0])}, the best run." if len(shown.labels) > 1 else shown.labels[0]
     style.notes_below(figure, [best, *shown.notes])
     style.heading(figure, title)
     return figure

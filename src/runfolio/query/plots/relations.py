@@ -45,7 +45,7 @@ class Axis:
 
     @property
     def shown(self) -> NDArray[np.float64]:
-        """Positions as they are drawn. On a logarithmic axis, these are base-10 logarithms."""
+        """Positions at which the values are drawn. On a logarithmic axis, these are base-10 logarithms."""
         return np.log10(self.positions) if self.log else self.positions
 
 
@@ -94,7 +94,7 @@ class Parallel:
 
 
 def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) -> Scatter:
-    """Return two columns of the runs as a scatter plot. Reproductions and copies are left out.
+    """Return a scatter plot of two columns of the runs. Reproductions and copies are left out.
 
     Args:
         runs: Runs to plot.

@@ -57,7 +57,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def plain_axes(axes: Axes, x_label: str | None = None, y_label: str | None = None) -> None:
-    """Style axes with few lines and muted colours, so that the data stand out."""
+    """Style axes with few lines and muted colours. This style makes the data stand out."""
     if x_label is not None:
         axes.set_xlabel(literal(x_label), color=INK)
     if y_label is not None:

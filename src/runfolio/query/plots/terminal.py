@@ -192,7 +192,7 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str,
     """Return one panel as text.
 
     Args:
-        shown: Values that determine the y range. Points outside of this range are not drawn.
+        shown: Values that determine the y range. Points outside this range are not drawn.
     """
     canvas = _Canvas(screen, panel.x_label, panel.metric)
     curves = [(line, *_on_axes(line, log, screen.width)) for line in panel.lines]

@@ -38,7 +38,8 @@ MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
 }
 _LINEAGE = "lineage"
 _MEANINGS = {"params": "setting", "summary": "result", "metrics": "metric"}
-"""Word for each kind of value in messages. A name without a prefix is looked up in these kinds, in this order."""
+"""Words that messages use for the kinds of values. A name without a prefix is looked up among these kinds, in this
+order."""
 
 Kind = Literal["fact", "data", "params", "summary", "metrics", "best", "figure"]
 """Kind of a column. `metrics` means the last value of a curve, and `best` means the best value. `figure` means the
@@ -90,9 +91,9 @@ def find_column(name: str, runs: Sequence[RunView]) -> RunsColumn:
     """Return the column that a name refers to.
 
     A name without a prefix is looked up in this order: `FACTS`, settings, other facts, results and metrics. A column of
-    a result or a metric contains the representative value of each run (see `figures.figure_of`). These full names are
-    unambiguous: `params.NAME` (or `config.NAME`), `summary.NAME`, `metrics.NAME`, `metrics.NAME.best` and `data.NAME`.
-    `metrics.NAME` is the last value, but for `epoch` and `samples` it is the highest value.
+    a result or a metric contains the representative value of each run (see `figures.figure_of`). The full names
+    `params.NAME` (or `config.NAME`), `summary.NAME`, `metrics.NAME`, `metrics.NAME.best` and `data.NAME` are
+    unambiguous. `metrics.NAME` is the last value, but for `epoch` and `samples` it is the highest value.
 
     Raises:
         NotFound: The column does not exist. The message lists the most similar names.

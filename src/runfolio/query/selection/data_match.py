@@ -17,9 +17,13 @@ from runfolio.record.content.data_listings import Listing, ListingDifference, co
 Relation = Literal["same", "unsaid", "unknown", "divided", "share", "other"]
 """Relation between the data of two runs.
 
-`unsaid`: neither run recorded its data. `unknown`: only one run recorded its data. `divided`: the images for training
-and validation are the same, but they were split differently, for example with a different seed. `share`: items were
-added or removed, but no item changed. `other`: an item changed.
+- `same`: the data are the same.
+- `unsaid`: neither run recorded its data.
+- `unknown`: only one run recorded its data.
+- `divided`: the images for training and validation are the same, but they were split differently, for example with a
+  different seed.
+- `share`: items were added or removed, but no item changed.
+- `other`: an item changed.
 """
 
 MARKS: Mapping[str, str] = {"other": "!", "divided": "~", "share": "~", "unknown": "?"}
@@ -31,7 +35,7 @@ _MAX_NAMED = 10
 
 @dataclass(frozen=True)
 class DataMatch:
-    """Relation between the data of a run and the data of another run."""
+    """Relation between the data of two runs, with the differing items."""
 
     relation: Relation
     difference: str = ""
@@ -70,7 +74,8 @@ def match_data(first: RunView, run: RunView, metric: str) -> DataMatch:
 
 
 def match_all(first: RunView, runs: Iterable[RunView], metric: str) -> list[DataMatch]:
-    """Compare the data that the first run used to measure a metric with the data of each other run."""
+    """Compare the data of the first run with the data of each other run. Only data that a metric was measured on are
+    compared."""
     before = data_of(first, metric)
     return [_match(first, before, run, data_of(run, metric)) for run in runs]
 

@@ -102,7 +102,7 @@ def differing_settings(runs: Sequence[RunView]) -> list[str]:
 def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ("seed", "fold")) -> list[str]:
     """Return the settings that only name a run, such as an output folder. Their values differ in each run.
 
-    However, runs with the same values of all settings in `repeating` may share the value of such a setting.
+    Runs with equal values of the settings in `repeating` may have the same value, since such runs repeat each other.
 
     Args:
         runs: Runs to compare.

@@ -43,7 +43,8 @@ class PairedResult:
 
     @property
     def tied(self) -> list[bool]:
-        """True for each other run that does not differ significantly from the best run (Holm's procedure)."""
+        """One value per run: True if another run than the best does not differ significantly from the best (Holm's
+        procedure)."""
         rivals = [index for index in range(len(self.ps)) if index != self.best]
         differing = dict(zip(rivals, holm([self.ps[index] for index in rivals]), strict=True))
         return [not differing.get(index, True) for index in range(len(self.ps))]

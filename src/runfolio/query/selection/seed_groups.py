@@ -321,7 +321,7 @@ def _best_first(rows: Sequence[SeedGroup], metric: str, mode: Mode) -> str:
 
 
 def _why_unmarked(rows: Sequence[SeedGroup]) -> str:
-    """Return a sentence if no group is compared with the first group, because only the other groups have several
+    """Return a sentence if the first group has a single run and is therefore not compared with groups of several
     runs."""
     first = max(row.runs for row in rows if row.group == rows[0].group)
     others = [row.runs for row in rows if row.group != rows[0].group]

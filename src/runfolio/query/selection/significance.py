@@ -229,8 +229,8 @@ def _squared_error(values: Sequence[float]) -> float:
 def _two_sided_p(t: float, freedom: float) -> float:
     """Return the probability that the absolute value of Student's t exceeds `t`, which is at least 0.
 
-    The probability equals the regularized incomplete beta function at freedom / (freedom + t^2), which is computed as a
-    continued fraction.
+    The probability equals the regularized incomplete beta function at freedom / (freedom + t^2). This function is
+    computed as a continued fraction.
     Source: https://dlmf.nist.gov/8.17.E22, evaluated by Lentz's algorithm (https://dlmf.nist.gov/3.10#iii)
     """
     a, b, x, complement = freedom / 2, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t)

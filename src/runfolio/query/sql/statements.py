@@ -18,8 +18,8 @@ _READING = ("DESCRIBE", "EXPLAIN", "FROM", "PIVOT", "SELECT", "SHOW", "SUMMARIZE
 def check_query(query: str, duckdb: Any) -> None:
     """Check that a query is exactly one SELECT or EXPLAIN SELECT.
 
-    All other statements are rejected, since DuckDB can write files in the folders that it is allowed to read (`COPY ...
-    TO`, `ATTACH`, `EXPORT`). `EXPLAIN ANALYZE` executes the explained statement. Therefore, the explained statement is
+    All other statements are rejected, since DuckDB can write files in the folders that it is allowed to read (`COPY`,
+    `ATTACH` and `EXPORT`). `EXPLAIN ANALYZE` executes the explained statement. Therefore, the explained statement is
     checked too.
 
     Raises:

@@ -217,8 +217,8 @@ def _sort_keys(
 
 
 def _count_range(counts: Iterable[int | None]) -> str:
-    """Return the range of the counts as text: `45`, or `45 to 90` if the counts differ. It is empty if there are no
-    counts."""
+    """Return the range of the counts as text: `45`, or `45 to 90` if the counts differ. The text is empty if there are
+    no counts."""
     distinct = sorted({count for count in counts if count})
     return " to ".join(f"{count:,}" for count in dict.fromkeys((distinct[0], distinct[-1]))) if distinct else ""
 
@@ -313,4 +313,4 @@ def _methods(rows: Sequence[Row], *, guessed: bool) -> list[str]:
 
 def _failure_sentences(rows: Sequence[Row]) -> list[str]:
     broken = sum(row.state in BROKEN for row in rows)
-    return [f"{broken} of {len(rows)} runs failed, for the reasons in the table."] if broken else []
+    return [f"{broken} of {len(rows)} runs failed; the table shows the reasons."] if broken else []

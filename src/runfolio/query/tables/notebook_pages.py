@@ -14,7 +14,7 @@ from runfolio.query.tables.runs_table import usual_results
 from runfolio.record.points.metric_summary import listed_metrics
 
 _SHOWN_FIELDS = 20
-"""Maximum number of settings, and of results, on the page of a run."""
+"""Maximum number of settings and maximum number of results on the page of a run."""
 
 
 def folio_page(store: str, runs: Sequence[RunView]) -> str:

@@ -38,8 +38,8 @@ def name_labels(runs: Sequence[RunView]) -> list[str]:
 
 
 def legend_labels(runs: Sequence[RunView]) -> list[str]:
-    """Return labels for the legend of a plot. Unlike in `unique_labels`, the differing settings follow names that end
-    with a number.
+    """Return labels for the legend of a plot. Unlike in `unique_labels`, the differing settings are added to names that
+    end with a number.
 
     The numbers of default names, such as `train-1` and `train-2`, say nothing about the runs.
     """

@@ -52,9 +52,8 @@ def table(
 
     Args:
         runs: Runs of the table.
-        columns: Names of facts (`columns.FACTS` and `columns.MORE_FACTS`), settings, results, metrics or data (see
-            `columns.find_column`), such as `state`, `lr`, `val/acc` or `data.val`. Default: basic facts, differing
-            settings, and up to three common results.
+        columns: Names of facts, settings, results, metrics or data, such as `state`, `lr`, `val/acc` or `data.val` (see
+            `columns.find_column`). Default: basic facts, differing settings, and up to three common results.
         sorted_by: Column by which the runs are sorted. If its name is ambiguous, a note says which column was used.
         others: Runs without a row in the table. Their columns can be named too.
 
