@@ -1,8 +1,8 @@
 """Pruned checkpoints in the trash of a store (`docs/format.md`, Trash).
 
 Each time a run is pruned, a folder `.trash/.pruned/<run_path>/<id>` with the layout of a run folder is created.
-Checkpoints are moved to this folder and back with hard links, so a checkpoint exists in both folders until its old
-manifest is removed. Thus a manifest never names a missing file, even if the process is killed.
+Checkpoints are moved to this folder and back with hard links. A checkpoint exists in both folders until its old
+manifest is removed. Therefore, a manifest never names a missing file, even if the process is killed.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _link_manifest(checkpoint: Checkpoint, target: Path) -> bool:
         with contextlib.suppress(FileExistsError):
             manifests.manifest_path(checkpoint.folder, checkpoint.name).link(path)
             return True
-    try:  # the manifests are equal if a process was killed before it removed the old one
+    try:  # if a process was killed before it removed the old manifest, both manifests are equal
         return manifests.manifest_of(target, checkpoint.name) == manifests.manifest_of(
             checkpoint.folder, checkpoint.name
         )

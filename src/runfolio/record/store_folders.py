@@ -30,7 +30,7 @@ def free_path(top: Path, run_path: str) -> Path:
     """Return the unused path `run_path` below `top`, and create its missing parent folders.
 
     Raises:
-        StoreError: The path is taken or contains a link, or a parent folder cannot be created.
+        StoreError: The path exists or contains a link, or a parent folder cannot be created.
     """
     folder = top
     for part in ("", *PurePosixPath(run_path).parts[:-1]):

@@ -15,7 +15,7 @@ number."""
 
 
 def encode_numbers(value: Any) -> Any:
-    """Replace numbers that JSON cannot represent with their names (`docs/format.md`, run.json).
+    """Replace each number that JSON cannot represent with its name (`docs/format.md`, run.json).
 
     Another thread may change the dicts at the same time.
     """

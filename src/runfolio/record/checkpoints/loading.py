@@ -39,7 +39,7 @@ def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> A
     """Return entries for `module.load_state_dict`. They have the keys of the module and are sharded like its state.
 
     Raises:
-        ConfigError: As in `fill`.
+        ConfigError: `fill` raises this error in the same cases.
     """
     current: Any = module.state_dict()
     keys = {key: plain_key(module, key) for key in current}

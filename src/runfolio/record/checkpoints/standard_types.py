@@ -2,7 +2,7 @@
 
 The format is specified in `docs/format.md`.
 
-The list of types is fixed, so that a file cannot cause any other type to be imported or called.
+The list of types is fixed. Therefore, a file cannot cause any other type to be imported or called.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class Packer:
         ]
 
     def _parts(self, value: Any, key_path: str) -> tuple[str, list[Any]] | None:
-        """Return the marker and the parts of a value of a standard or user-defined type; None for other values."""
+        """Return the marker and the parts of a value of a standard or user-defined type, or None for other values."""
         if isinstance(value, Enum) or user_types.is_namedtuple(value):
             return self._user_parts(value, key_path)
         if (kind := standard_type(value)) is None or (parts := kind.parts(value)) is None:
@@ -130,7 +130,7 @@ class Packer:
 
     def _store(self, tensor: torch.Tensor) -> str:
         tensor = _materialize(tensor)
-        # An empty tensor has no address of its own.
+        # An empty tensor has no memory, so its address does not identify it.
         identity = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()) if tensor.numel() else (object(),)
         if identity not in self._keys:
             key = f"{self._prefix}.{len(self.tensors)}"
@@ -336,7 +336,7 @@ def read_tensor_headers(path: Path, shown: object = None) -> dict[str, StoredTen
     Args:
         shown: Name of the file in error messages. Default: `path`.
     Raises:
-        DamagedFile: As in `read_tensors`, or a tensor extends beyond the end of the file.
+        DamagedFile: The file is not a complete safetensors file, or a tensor extends beyond the end of the file.
     """
     with _translated_errors(path, shown or path):
         from safetensors import safe_open
@@ -381,7 +381,7 @@ def _translated_errors(path: Path, shown: object) -> Iterator[None]:
 
 
 def unsafe_format(path: Path) -> str | None:
-    """Return the type of a file that may execute code when loaded; None for other files. The file is not loaded."""
+    """Return the type of a file that may execute code when loaded, or None for other files. The file is not loaded."""
     import zipfile
 
     try:
@@ -403,11 +403,11 @@ def unsafe_format(path: Path) -> str | None:
 
 
 _PICKLE_SCAN_BYTES = 1 << 20
-"""Maximum number of bytes to read from a pickle. A small archive may unpack to more data than fits into memory."""
+"""Maximum number of bytes to read from a pickle. A small archive may unpack to more data than the memory can hold."""
 
 
 def _describe_imports(data: bytes) -> str:
-    """Describe the imports of a pickle as part of a sentence. Its opcodes are only read, not executed."""
+    """Describe the imports of a pickle as part of a sentence. The opcodes of the pickle are only read, not executed."""
     import pickletools
 
     strings: list[str] = []

@@ -1,8 +1,8 @@
-"""Wrappers of modules (torch.compile, DataParallel, DDP, FSDP, averages). Recorded keys do not contain the prefixes
-that wrappers add.
+"""Removal of wrappers around modules (torch.compile, DataParallel, DDP, FSDP and AveragedModel).
 
-A wrapper is recognised by its type and its position in the model, so a layer that is called `module` keeps its name. If
-there is no model, as for records of earlier versions, prefixes are recognised by name.
+Recorded keys do not contain the prefixes that wrappers add. A wrapper is recognised by its type and its position in the
+model, so a layer that is called `module` keeps its name. Records of earlier versions contain no description of the
+wrappers. For these records, prefixes are recognised by name.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _INNER = {
     "FullyShardedDataParallel": "_fsdp_wrapped_module",
     "CheckpointWrapper": "_checkpoint_wrapped_module",
 }
-"""Types of wrappers in torch, with the attribute that contains the wrapped module."""
+"""Types of wrappers in torch, with the name of the attribute that contains the wrapped module."""
 _SHARDED = "FSDPModule"
 """Type of a module that FSDP2 shards in place, without a prefix in its keys."""
 _OWN = "n_averaged"
-"""Entry that `AveragedModel` adds to the entries of the module."""
+"""Entry that `AveragedModel` adds to the entries of its module."""
 
 
 class ModuleState(NamedTuple):
@@ -50,7 +50,8 @@ def module_state(module: Module, name: str) -> ModuleState:
         name: Name of the module in the checkpoint, for error messages.
 
     Raises:
-        ConfigError: The module is sharded over several processes, or two of its keys are equal without prefixes.
+        ConfigError: The module is sharded over several processes, or two of its keys become equal when prefixes are
+            removed.
     """
     wrappers = _wrappers(module)
     if _is_sharded_over_processes(module):
@@ -119,7 +120,7 @@ def _wrappers(module: Module) -> dict[str, list[str]]:
 def _is_sharded_over_processes(module: Module) -> bool:
     """Return whether a module is sharded over several processes.
 
-    All processes would have to gather its state together, so a single process would wait forever.
+    To gather the state, all processes would have to take part. A single process would wait forever.
     """
     distributed: Any = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
@@ -145,7 +146,10 @@ def whole_tensor(value: Any, name: str) -> Any:
 
 
 def sharded_like(value: torch.Tensor, current: Any) -> Any:
-    """Return a tensor that is sharded in the same way as the current tensor, if the current tensor is sharded."""
+    """Shard a tensor in the same way as the current tensor.
+
+    If the current tensor is not sharded, return the tensor unchanged.
+    """
     if not hasattr(current, "full_tensor"):
         return value
     from torch.distributed.tensor import distribute_tensor
@@ -171,7 +175,10 @@ def _without_prefixes(key: str) -> str:
 
 
 def common_prefix(keys: Iterable[str], bare_keys: Iterable[str]) -> str | None:
-    """Return the prefix if `keys` differ from `bare_keys` only by a common prefix, else None."""
+    """Return the prefix that all `keys` have in addition to `bare_keys`.
+
+    Return None if the keys differ in another way.
+    """
     keys, bare_keys = set(keys), set(bare_keys)
     shortest = min(bare_keys, key=len, default="")
     prefixes = {key.removesuffix(shortest) for key in keys if key.endswith(f".{shortest}")}

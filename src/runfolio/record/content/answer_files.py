@@ -25,7 +25,8 @@ from runfolio.record.content.answer_table import MOST_ITEMS, AnswerTable, column
 from runfolio.record.points import arrow_arrays, parquet_bounds
 
 GROUP_ROWS = 65_536
-"""Number of rows in a row group. With this number, even the longest strings fit into `parquet_bounds.COLUMN_BYTES`."""
+"""Number of rows in a row group. With this number of rows, even the longest strings fit into
+`parquet_bounds.COLUMN_BYTES`."""
 _NAME = re.compile(r"(?P<split>.+)-(?P<attempt>\d{1,9})(?:\.(?P<writer>[0-9a-z]{8}))?\.parquet", re.DOTALL)
 _METADATA_KEY = "runfolio"
 _LARGEST_HEADER = file_bounds.SEGMENT_FOOTER // 2
@@ -41,13 +42,13 @@ class AnswersHeader:
 
     saved: Moment
     classes: Annotated[list[Line], Most(1_000_000)] | None = None
-    """Names of the classes in the order of the model's outputs; None for regression."""
+    """Names of the classes in the order of the model's outputs, or None for regression."""
     source: Prose | None = None
     """Name of the data, if the data was chosen for an evaluation after training."""
 
 
 class AnswersPath(NamedTuple):
-    """Path of an answer file, with the split and the attempt that its name contains."""
+    """Path of an answer file, with the split and the attempt that are part of its name."""
 
     path: RecordPath
     split: str
@@ -115,7 +116,8 @@ def find_newest(folder: Path, split: str) -> AnswersPath | None:
     has one.
 
     Raises:
-        DamagedFile, NewerFormat: As in `read`. Files are read only if the attempt has several of them.
+        DamagedFile, NewerFormat: `read` raises these errors in the same cases. Files are read only if the attempt has
+            several of them.
     """
     candidates = [file for file in list_answers(folder) if file.split == split]
     newest = max((file.attempt for file in candidates), default=0)
@@ -132,7 +134,7 @@ def _read_header(path: RecordPath) -> AnswersHeader:
 
 @contextmanager
 def _damage_named(path: RecordPath) -> Iterator[None]:
-    """Convert errors of Arrow and the decoders to DamagedFile."""
+    """Convert errors of Arrow and its decoders to `DamagedFile`."""
     try:
         yield
     except (FileNotFoundError, DamagedFile, NewerFormat):

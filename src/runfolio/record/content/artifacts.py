@@ -45,7 +45,7 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
     Args:
         folder: Folder of the run.
         name: Name of the artifact, made of letters, digits, `.`, `_` and `-`.
-        kind: Kind of the artifact, such as `dataset` or `report`. It is only displayed.
+        kind: Kind of the artifact, such as `dataset` or `report`. The kind is only shown to users.
     Returns:
         Folder of the copy.
     Raises:
@@ -88,7 +88,7 @@ def read(manifest: RecordPath) -> Artifact:
     Raises:
         FileNotFoundError: The manifest does not exist.
         DamagedFile: The file is not a manifest, or it names a file or a folder outside the artifact.
-        NewerFormat, StoreError: As in `files.read_json`.
+        NewerFormat, StoreError: `files.read_json` raises these errors in the same cases.
     """
     try:
         artifact = schema.decode_whole(Artifact, files.read_json(manifest))
@@ -105,7 +105,7 @@ def files_folder(manifest: RecordPath, artifact: Artifact) -> RecordPath:
 
 
 def find(folder: Path, name: str) -> RecordPath | None:
-    """Return the folder of an artifact's files; None if there is no readable artifact."""
+    """Return the folder of an artifact's files, or None if there is no readable artifact."""
     try:
         manifest = RecordPath(folder, ARTIFACTS) / f"{name}.json"
         return files_folder(manifest, read(manifest))

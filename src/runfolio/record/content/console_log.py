@@ -19,7 +19,7 @@ _LINE_LENGTH = 100_000
 """Maximum length in characters of a line that `last_lines` returns. Longer lines are cut, since a log may consist of a
 single line."""
 _LINE_BYTES = 200
-"""Estimated bytes per line. If lines are longer, more of the file is read."""
+"""Estimated bytes per line. If lines are longer on average, more of the file is read."""
 
 
 def log_path(folder: Path, writer: str) -> RecordPath:

@@ -193,15 +193,18 @@ class ListingDifference:
     changed: tuple[str, ...] = ()
     """Names of items whose content differs."""
     relabelled: tuple[str, ...] = ()
-    """Names of items with the same content but a different label. The entry is `before -> after` if the name differs
-    too."""
+    """Names of items with the same content but a different label. An entry has the form `before -> after` if the name
+    differs too."""
     renamed: tuple[str, ...] = ()
-    """Names of items with the same content and label but a different name, as `before -> after`."""
+    """Names of items with the same content and label but a different name. Each entry has the form
+    `before -> after`."""
 
     @property
     def sentence(self) -> str:
-        """Counts and first names, such as `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`. The sentence may be
-        empty."""
+        """Counts and first names, such as `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`.
+
+        The text is empty if the listings are equal.
+        """
         return ", ".join(f"{len(names):,} {kind} ({_first(names)})" for kind, names in vars(self).items() if names)
 
     def counts_and_names(self, most: int = 20) -> dict[str, Any]:
@@ -230,7 +233,10 @@ def compare_listings(before: Listing, after: Listing) -> ListingDifference:
 def _match_items(
     removed: list[Item], added: list[Item], field: str, changes: dict[str, list[str]]
 ) -> tuple[list[Item], list[Item]]:
-    """Pair items with the same `field`, add each pair to `changes`, and return the unpaired items of both lists."""
+    """Find items of both lists with the same `field`, and add each such pair to `changes`.
+
+    Return the remaining items of both lists.
+    """
     candidates: dict[str, list[Item]] = defaultdict(list)
     for item in reversed(removed):
         candidates[getattr(item, field)].append(item)

@@ -1,8 +1,8 @@
 """Encoding and decoding of logged tables as Parquet files within size limits (`docs/format.md`, Tables).
 
 A column with images has the same type as `Image` in Hugging Face `datasets`: a struct of `bytes` and `path`. The
-metadata of the file lists these columns in the same way as `datasets`, so that `datasets` and other tools show the
-images. Source: https://huggingface.co/docs/datasets/about_dataset_features and `datasets/features/image.py`.
+metadata of the file lists these columns in the form that `datasets` uses. As a result, `datasets` and other tools show
+the images. Source: https://huggingface.co/docs/datasets/about_dataset_features and `datasets/features/image.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _METADATA_KEY = "huggingface"
 
 
 def encode(columns: Mapping[str, Any], images: Collection[str]) -> bytes:
-    """Return columns of plain values and images as a Parquet file without dictionaries.
+    """Return columns of plain values and images as a Parquet file. The file does not use dictionary encoding.
 
     Args:
         columns: Arrow arrays by name.
@@ -51,7 +51,7 @@ def read(content: bytes, source: str) -> pa.Table:
     Args:
         source: Name of the file in error messages.
     Raises:
-        DamagedFile: The file is not a table of a record, or exceeds a limit.
+        DamagedFile: The file is not a table that runfolio wrote, or it exceeds a limit.
     """
     try:
         file = pa.BufferReader(content)

@@ -59,7 +59,10 @@ class Edits(NamedTuple):
 
 
 def read(folder: Path, document: RunDocument) -> Edits:
-    """Return the last value of each edited key, without keys that the run itself set later (`edited` in `run.json`)."""
+    """Return the last value of each edited key.
+
+    If the run itself set a key later (`edited` in `run.json`), the key is left out.
+    """
     edits = Edits(EditedValues(), [])
     try:
         edit_files = _files(folder)
@@ -151,7 +154,7 @@ def _is_line(text: str, longest: int) -> bool:
 
 
 def _files(folder: Path) -> list[tuple[int, RecordPath]]:
-    """Return the edit files of a run and their times in microseconds since 1970, in order of time."""
+    """Return the edit files of a run with their times, sorted by time. Times are in microseconds since 1970."""
     paths = RecordPath(folder, NOTES).entries()
     return [(int(match[1]), path) for path in paths if (match := _FILE_NAME.fullmatch(path.name))]
 
@@ -168,7 +171,10 @@ def _values(path: RecordPath) -> EditedValues:
 
 
 def _edited_us(document: RunDocument, key: str) -> int:
-    """Return the time (microseconds since 1970) at which the run last changed `key` after its start, or 0."""
+    """Return the time at which the run last changed `key` after its start, in microseconds since 1970.
+
+    Return 0 if the run never changed it.
+    """
     edited = document.edited.get(key)
     return (edited - _EPOCH) // _MICROSECOND if edited else 0
 

@@ -1,4 +1,7 @@
-"""Claims of attempts. The first process that creates the claim file of an attempt owns the attempt."""
+"""Claims of attempts. An attempt is one start of a run, and a claim is a file that names the process of the attempt.
+
+The first process that creates the claim file of an attempt owns the attempt.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ class AttemptTaken(StoreError):  # noqa: N818 - like all errors of runfolio, nam
 
 
 def acquire(folder: Path, heartbeat: Heartbeat) -> None:
-    """Claim an attempt for the process of `heartbeat`. The heartbeat must already be written.
+    """Claim an attempt for the process of `heartbeat`. The heartbeat file must already exist.
 
     Raises:
         AttemptTaken: Another process has claimed the attempt.
@@ -69,7 +72,7 @@ def acquire(folder: Path, heartbeat: Heartbeat) -> None:
 
 
 def read(folder: Path, attempt: int) -> Claim | None:
-    """Return the claim of an attempt; None if no process has claimed it."""
+    """Return the claim of an attempt, or None if no process has claimed it."""
     deadline = time.monotonic() + _WHOLE_AFTER_S
     while True:
         try:
@@ -83,7 +86,7 @@ def read(folder: Path, attempt: int) -> Claim | None:
 
 
 def newest_attempt(folder: Path) -> int:
-    """Return the highest number of a claimed attempt; 0 if no attempt was claimed."""
+    """Return the highest number of a claimed attempt, or 0 if no attempt was claimed."""
     paths = RecordPath(folder, CLAIMS).entries()
     matches = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in paths)
     return max((int(match[1]) for match in matches if match), default=0)
@@ -94,7 +97,7 @@ def _path(folder: Path, attempt: int) -> RecordPath:
 
 
 def _unknown_claim(attempt: int) -> Claim:
-    """Return a claim of an unknown process. It is used if a claim file is invalid."""
+    """Return a claim of an unknown process. This claim is used if a claim file is invalid."""
     return Claim(attempt, "unknown", "an unknown host", 0)
 
 

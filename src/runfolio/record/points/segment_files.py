@@ -58,19 +58,20 @@ BLOCK_ROWS = 65_536
 
 
 class LargeFooterError(Exception):
-    """Raised if a segment was not written, because its footer would be larger than readers accept."""
+    """Raised if a segment was not written because its footer would be larger than readers accept."""
 
 
 def write(
     path: RecordPath, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges
 ) -> None:
-    """Write a segment atomically: sync a temporary file, rename it, and sync the folder.
+    """Write a segment atomically: write and sync a temporary file, rename it, and sync the folder.
 
     Args:
-        blocks: Rows, ordered within and across blocks. Blocks are consumed one by one, so that memory is bounded.
+        blocks: Blocks of rows. The rows are sorted within and across blocks. The blocks are consumed one by one, so
+            only a limited amount of memory is used.
         metrics: Names of all metrics, sorted.
         writers: Ids of all writers, sorted.
-        ranges: Ranges of log calls. The rows contain all points of these calls.
+        ranges: Ranges of log calls that the segment covers. The rows contain all points of these calls.
 
     Raises:
         LargeFooterError: The rows need more row groups than one segment can have.
@@ -80,7 +81,7 @@ def write(
 
 
 def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges) -> None:
-    """Write a segment to a temporary path. The other arguments are those of `write`."""
+    """Write a segment to a temporary path. The other arguments are the same as for `write`."""
     with pq.ParquetWriter(
         path,
         SCHEMA,
@@ -116,7 +117,10 @@ def _add_checksum(path: Path) -> None:
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
-    """Yield the rows of each row group. A large metric has its own groups, and adjacent small metrics share a group."""
+    """Yield the rows of each row group.
+
+    A metric with many points has its own groups. Adjacent metrics with few points share a group.
+    """
     held: list[Rows] = []
     large = -1
     for block in blocks:
@@ -132,10 +136,12 @@ def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
 
 
 def _cut_row_groups(rows: Rows, large: int, *, at_end: bool) -> tuple[list[int], int]:
-    """Return the end of each complete row group. Rows after the last end wait for more rows, unless `at_end` is True.
+    """Return the end of each complete row group.
+
+    The rows after the last end belong to an incomplete group, unless `at_end` is True.
 
     Args:
-        large: Metric that already has a row group of its own, or -1. The updated value is returned too.
+        large: Index of the metric that already has separate row groups, or -1. The updated value is returned too.
     """
     stops = [0]
     for start, stop in zip(*(bounds.tolist() for bounds in find_spans(rows["metric"])), strict=True):
@@ -170,14 +176,14 @@ def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
 
 @dataclass
 class Segment:
-    """Open segment, whose rows are read on demand."""
+    """Open segment. Its rows are read on demand."""
 
     path: RecordPath
     ranges: SeqRanges
     _file: pq.ParquetFile
     _source: pa.OSFile
     damaged: bool = False
-    """True once a damaged page has been found. From then on, damaged parts are skipped without an error."""
+    """True once a damaged page has been found. After that, damaged parts are skipped without an error."""
 
     @classmethod
     def open(cls, path: RecordPath) -> Segment:
@@ -228,8 +234,9 @@ class Segment:
         return sorted(names)
 
     def rows_of(self, metric: str, columns: Sequence[str], writers: Mapping[str, int]) -> Rows:
-        """Return the rows of one metric, ordered. The metric has the index 0, and columns that were not requested are 0
-        too.
+        """Return the rows of one metric, ordered. The metric has the index 0 in these rows.
+
+        Columns that were not requested are also 0.
 
         Raises:
             DamagedFile: A page fails its checksum or cannot be decoded. This error is raised only once per segment.
@@ -248,7 +255,7 @@ class Segment:
     def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
         """Return numeric columns of one metric as arrays. This is the fastest method if the run has a single file.
 
-        The result is None if the metric is missing or a page cannot be read. In this case, use `rows_of`.
+        Return None if the metric is missing or a page cannot be read. In this case, use `rows_of`.
         """
         groups, alone = [], True
         for group, lowest, highest in self._extent:
@@ -277,7 +284,7 @@ class Segment:
         """Return the summary of each metric, and sparklines of the chosen metrics. This is the fastest method if the
         run has a single file.
 
-        The result is None if the segment is large or a page cannot be read. In this case, use `blocks`.
+        Return None if the segment is large or a page cannot be read. In this case, use `blocks`.
         """
         metadata, columns = self._file.metadata, ["metric", "step", "value"]
         if metadata.num_rows > LARGEST_GROUP:
@@ -311,7 +318,7 @@ class Segment:
         size: int = BLOCK_ROWS,
         chosen: Collection[str] | None = None,
     ) -> Iterator[Rows]:
-        """Yield all rows, ordered, in blocks of at most `size`.
+        """Yield all rows, sorted, in blocks of at most `size` rows.
 
         Args:
             metrics: Index of each metric in the rows. `writers` contains the index of each writer.
@@ -335,7 +342,7 @@ class Segment:
 
     @cached_property
     def is_whole(self) -> bool:
-        """True if every page can be read. All pages are read to find out."""
+        """True if every page can be read. To find out, all pages are read."""
         try:
             for group, _, _ in self._extent:
                 for _ in self._batches(group, SCHEMA.names, len):
@@ -346,7 +353,7 @@ class Segment:
 
     @cached_property
     def _extent(self) -> list[tuple[int, str | None, str | None]]:
-        """Number, first metric and last metric of each row group. A metric is None if the file does not state it."""
+        """Number of each row group, with its first and last metric. A metric is None if the file does not state it."""
         metadata = self._file.metadata
         index = next(
             column for column in range(metadata.num_columns) if metadata.schema.column(column).path == "metric"
@@ -421,16 +428,18 @@ def _first_line(error: BaseException) -> str:
 
 
 def widest_first(segments: Iterable[Segment]) -> list[Segment]:
-    """Return the segments in descending order of the number of log calls that they cover.
+    """Return the segments sorted by the number of log calls that they cover, in descending order.
 
-    Therefore a compacted segment comes before the segments that were merged into it.
+    Therefore, a merged segment comes before the segments from which it was made.
     """
     return sorted(segments, key=lambda segment: (-seq_ranges.size(segment.ranges), segment.path.name))
 
 
 def select_needed(segments: Iterable[Segment]) -> tuple[list[Segment], SeqRanges]:
-    """Return the segments that other segments do not cover completely, and the union of the covered ranges. A damaged
-    segment covers nothing."""
+    """Return the segments that are needed, and the union of the ranges of log calls that they cover.
+
+    A segment is not needed if the others cover all of its log calls. A damaged segment covers nothing.
+    """
     chosen: list[Segment] = []
     covered: SeqRanges = {}
     for segment in widest_first(segments):
