@@ -1,4 +1,4 @@
-"""Code that writes and reads the record of a run: a run folder, as specified in `docs/format.md`.
+"""Code that writes and reads the records of runs. A record is a run folder as specified in `docs/format.md`.
 
 Other packages contain the code for training and for tables.
 """

@@ -14,7 +14,7 @@ from runfolio.record.base.record_path import MOST_LEVELS
 BLOCK = 512
 """Size in bytes of one block. The field `st_blocks` counts blocks of this size."""
 _PARTS = {CHECKPOINTS: "checkpoints", MEDIA: "media", METRICS: "points", ARTIFACTS: "artifacts"}
-"""Fields of `DiskUse`, by the names of the folders that they describe."""
+"""Fields of `DiskUse`, by the name of the folder whose size the field contains."""
 _OTHER = "other"
 
 

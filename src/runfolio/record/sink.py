@@ -16,7 +16,7 @@ class Sink(Protocol):
     A sink receives only data that is already in the record, so its output can be rebuilt from the record at any time.
 
     - Threads: every method is called on the thread that writes the record, never on the training thread. The record is
-      not written until the method returns, so a sink that waits for a network needs its own thread.
+      not written until the method returns. Therefore, a sink that waits for a network needs a separate thread.
     - Order: `open` is called once at the start, and `close` is called once at the end. Between these calls, points and
       media arrive in the order in which they were written. None of them arrives twice. No method is called after
       `close`.

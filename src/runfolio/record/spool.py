@@ -1,8 +1,8 @@
 """Spool: storage of a writer's points and media on a local disk while the store cannot be written to.
 
 A spool is a folder in the user's cache with the layout of a run folder (`docs/format.md`, Spool). The run folder has no
-files with the same names, so each file can be copied there under its own name. Readers return a log call only once even
-if it is stored twice. Readers identify a call by its writer and its sequence number (seq).
+files with the same names, so each file can be copied to the run folder without renaming it. Readers return a log call
+only once even if it is stored twice. Readers identify a call by its writer and its sequence number (seq).
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Spool:
 
 @dataclass(frozen=True)
 class StoredSpool:
-    """Spool that exists on this machine. It states the run and the writer to which its data belongs."""
+    """Spool that exists on this machine. The fields state the run and the writer to which its data belongs."""
 
     folder: Path
     run_folder: Path

@@ -73,7 +73,7 @@ def remove_empty(folder: Path, top: Path) -> None:
 
 
 def is_real(folder: Path) -> bool:
-    """Return whether a path is a folder and not a link to one."""
+    """Return whether a path is a folder, and not a link to a folder."""
     return folder.is_dir() and not folder.is_symlink()
 
 

@@ -1,7 +1,7 @@
 """Cache folder and its entries. The data of the entries can be computed or downloaded again.
 
-The spool is an exception. It contains points that were recorded while the store was unavailable and must be moved into
-their runs (`spool.py`).
+The spool is an exception. The spool contains points that were recorded while the store was unavailable. These points
+must be moved into their runs (`spool.py`).
 """
 
 from __future__ import annotations

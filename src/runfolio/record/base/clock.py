@@ -12,7 +12,7 @@ if hasattr(time, "CLOCK_BOOTTIME"):
 else:
     steady = time.monotonic
 """Function that returns the seconds since a fixed moment. All processes of the machine share this moment. If the system
-supports it, the seconds include the time during which the machine was asleep."""
+has such a clock, the seconds include the time during which the machine was asleep."""
 
 
 class Clock:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from runfolio.record.base import file_bounds
 
 _TOO_LONG = b"\0"
-"""Replacement for a line that is too long. It is not valid JSON."""
+"""Invalid line that replaces a line that is too long."""
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:

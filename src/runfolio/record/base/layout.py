@@ -103,13 +103,13 @@ def answers_path(folder: Path, split: str, attempt: int, writer: str | None = No
     """Return the path of an answer file.
 
     Args:
-        writer: Id of the process, if it is not the primary writer of the attempt.
+        writer: Id of the process that writes the file, unless this process started or resumed the run.
     """
     return RecordPath(folder, ANSWERS) / f"{split}-{attempt}{f'.{writer}' if writer else ''}.parquet"
 
 
 def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -> RecordPath:
-    """Return the event file of one writer.
+    """Return the TensorBoard event file of one writer.
 
     TensorBoard reads the files of a run in the order of their names. Therefore, `started_s` must increase from file to
     file.
@@ -118,13 +118,13 @@ def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -
 
 
 def event_files(folder: Path) -> dict[str, RecordPath]:
-    """Return the event files of a run by writer, in the order in which TensorBoard reads them."""
+    """Return the event files of a run, by writer. They are sorted in the order in which TensorBoard reads them."""
     paths = [path for path in RecordPath(folder).entries() if path.name.startswith(_EVENT_FILES)]
     return {event_writer(path): path for path in paths}
 
 
 def event_writer(path: RecordPath) -> str:
-    """Return the writer id in the name of an event file."""
+    """Return the writer id that is part of the name of a TensorBoard event file."""
     return path.name.rpartition(".")[2]
 
 
@@ -146,7 +146,10 @@ def line_event_files(folder: Path) -> list[RecordPath]:
 
 
 def next_event_second(folder: Path, now_s: float) -> int:
-    """Return `started_s` for a new event file. It is larger than the `started_s` of every existing event file."""
+    """Return the argument `started_s` of `event_file` for a new event file.
+
+    The value is larger than the `started_s` of every existing event file of the run.
+    """
     starts = (path.name.removeprefix(_EVENT_FILES).partition(".")[0] for path in event_files(folder).values())
     return max([int(now_s), *(int(start) + 1 for start in starts if start.isdecimal())])
 

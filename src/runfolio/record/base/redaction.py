@@ -1,7 +1,7 @@
 """Redaction of secrets before anything is written (`docs/format.md`, Secrets).
 
-A secret is detected by its name (`api_key`, `--token`) or its form (`ghp_...`, a private key, a webhook URL). It is
-also detected by its position in a URL or a cookie. If an environment variable has the name of a secret, its value is
+A secret is detected by its name (`api_key`, `--token`) or its form (`ghp_...`, a private key, a webhook URL). A secret
+is also detected by its position in a URL or a cookie. If an environment variable has the name of a secret, its value is
 treated as a secret everywhere. For names that are often harmless (`pad_token`, `image_key`), the value is a secret only
 if it looks random.
 """

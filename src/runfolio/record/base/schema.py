@@ -1,6 +1,6 @@
 """Decoder of JSON documents from untrusted sources. The fields of a class declare the content of a document.
 
-A document is a dataclass or a `TypedDict` of annotated fields. An invalid value damages only its own field. The field
+A document is a dataclass or a `TypedDict` with annotated fields. An invalid value damages only one field. The field
 gets its default or is left out, and the damage is reported. A dataclass is created from a JSON object. A `TypedDict`
 stays a dict and keeps unknown keys.
 """
@@ -33,8 +33,8 @@ class ValueKind(NamedTuple):
     words: str
     """Readable description of the type and its bounds."""
     decode: Callable[[Any, list[str]], Any]
-    """Function that returns the decoded value and adds descriptions of damaged parts to the list. It raises ValueError
-    for a value of a different kind."""
+    """Function that returns the decoded value and adds descriptions of damaged parts to the list. The function raises
+    ValueError for a value of a different kind."""
     is_leaf: bool = True
     """True if `decode` never adds to the list."""
 
@@ -242,7 +242,7 @@ class _Member(NamedTuple):
     default: str
     """Description of the replacement, as in `FieldDescription`."""
     fallback: Any
-    """Replacement for a missing or damaged value, or one of the two markers below."""
+    """Replacement for a missing or damaged value, or one of the markers `_REQUIRED` and `_DEFAULT`."""
 
 
 _REQUIRED: Any = object()

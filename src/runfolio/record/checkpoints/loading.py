@@ -36,7 +36,9 @@ def fill(module: Module, entries: Mapping[str, Any], subject: str) -> None:
 
 
 def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> Any:
-    """Return entries for `module.load_state_dict`. They have the keys of the module and are sharded like its state.
+    """Return entries for `module.load_state_dict`.
+
+    The entries have the keys of the module and are sharded like the state of the module.
 
     Raises:
         ConfigError: `fill` raises this error in the same cases.

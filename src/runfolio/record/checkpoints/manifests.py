@@ -198,7 +198,7 @@ class Checkpoint:
 
 
 class CheckpointList(list[Checkpoint]):
-    """List of a run's checkpoints. Its `repr` shows only the newest ones."""
+    """List of a run's checkpoints. The `repr` of the list shows only the newest checkpoints."""
 
     def __repr__(self) -> str:
         older = len(self) - _MOST_PRINTED
@@ -241,7 +241,7 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Training state that is ready to be written: plain values as JSON, and tensors by part."""
+    """Training state in the form in which it is written: plain values as JSON, and tensors by part."""
 
     tree: dict[str, Any]
     tensors: Mapping[str, Mapping[str, torch.Tensor]]
@@ -289,7 +289,7 @@ class Snapshot:
         """Return a copy with tensors in host memory. Further training does not change the copy.
 
         Args:
-            spare: Earlier copy that is no longer needed. Its memory is reused.
+            spare: Earlier copy that is no longer needed. The memory of this copy is reused.
         Raises:
             MemoryError, RuntimeError: There is not enough memory.
         """
@@ -318,10 +318,10 @@ def save(
         stem: Beginning of the names of the tensor files. The names must be new in this run.
         snapshot: Result of `Snapshot.copy`.
         about: Values of step, metric, attempt, position, position_us, loader and meta for the manifest.
-        renamed: Manifests of earlier checkpoints by new name. They are renamed in this order, before the new checkpoint
-            gets its names.
-        is_ours: Function that returns whether this process may still write to the run. It is called after the tensors
-            are written and before anything is deleted.
+        renamed: Manifests of earlier checkpoints by new name. These checkpoints are renamed in the given order, before
+            the new checkpoint gets its names.
+        is_ours: Function that returns whether this process may still write to the run. The function is called after the
+            tensors are written and before anything is deleted.
     Returns:
         The manifest, or None if another process has taken over the run.
     Raises:
@@ -412,7 +412,7 @@ def _write_part(path: RecordPath, tensors: Mapping[str, torch.Tensor]) -> dict[s
 
 
 def prune(folder: Path) -> None:
-    """Delete tensor files that no manifest refers to. This includes incomplete files of killed processes.
+    """Delete tensor files that no manifest refers to. Incomplete files of killed processes are deleted too.
 
     Files that are older than a damaged manifest are kept, because the manifest may have referred to them. Files that
     cannot be deleted are skipped.

@@ -1,7 +1,7 @@
 """Search for the last log call of each writer that remains valid when a run resumes (`docs/format.md`, Attempts).
 
-A writer is a process that writes to the run. It numbers its log calls, and the number is called seq. The newest branch
-consists of the log calls that no resume has discarded.
+A writer is a process that writes to the run. Each writer numbers its log calls, and the number of a call is called seq.
+The newest branch consists of the log calls that no resume has discarded. An attempt is one start of the run.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def last_seqs_at_step(folder: Path, document: RunDocument, step: int) -> tuple[d
 
     For each writer, all calls before its first call with a later step are kept.
 
-    If a writer logs both batch numbers and epoch numbers as steps, its calls are kept until the larger number exceeds
-    `step`.
+    If a writer logs both batch numbers and epoch numbers as steps, the first number of either kind above `step` ends
+    the kept calls.
 
     Returns:
         The seq of the last kept call of each writer, and the last kept step (-1 if nothing is kept).

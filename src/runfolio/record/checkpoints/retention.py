@@ -23,8 +23,8 @@ _MB = 1_000_000
 class CheckpointPolicy:
     """Policy that determines when `run.checkpoint` saves, and which checkpoints are kept.
 
-    By default, each call saves. With `every_steps` or `every_minutes`, a call saves only in three cases: it is due, it
-    has a metric, or the process was asked to stop.
+    By default, each call saves a checkpoint. If `every_steps` or `every_minutes` is set, a call saves only in three
+    cases. The call is due, it has a metric, or the process was asked to stop.
     """
 
     every_steps: int | None = None
@@ -133,7 +133,7 @@ class CheckpointRetention:
         """Save a checkpoint as `last` and under its other names. The function `manifests.save` writes the files.
 
         Args:
-            mode: `max` if a higher metric is better, `min` if a lower one is better.
+            mode: `max` if a higher metric is better, or `min` if a lower metric is better.
             permanent_name: Additional name under which the checkpoint is kept permanently.
         Returns:
             The names that were removed to stay within the budget.
@@ -183,8 +183,8 @@ class CheckpointRetention:
     def _insert_by_metric(self, metric: float | None, mode: Mode) -> tuple[list[Manifest], int | None]:
         """Return the best checkpoints, and the rank of the new checkpoint among them.
 
-        The rank is None if the new checkpoint is not one of the best. The new checkpoint is represented by an empty
-        manifest.
+        The rank is None if the new checkpoint is not among the best checkpoints. The new checkpoint is represented by
+        an empty manifest.
         """
         if metric is None or metric != metric:
             return self._best, None

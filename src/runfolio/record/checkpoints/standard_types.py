@@ -27,11 +27,11 @@ class StandardType(NamedTuple):
 
     mark: str
     parts: Callable[[Any], list[Any] | None]
-    """Function that splits a value into plain values and values of standard types. It returns None if this is
-    impossible."""
+    """Function that splits a value into plain values and values of standard types. The function returns None if the
+    value cannot be split."""
     build: Callable[[list[Any]], Any]
-    """Function that builds the value from its parts. It raises TypeError, ValueError or KeyError if they are
-    invalid."""
+    """Function that builds the value from its parts. The function raises TypeError, ValueError or KeyError if the parts
+    are invalid."""
 
 
 def standard_type(value: Any) -> StandardType | None:

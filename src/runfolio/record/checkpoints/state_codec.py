@@ -29,7 +29,7 @@ JSON file may have."""
 
 
 class Packer:
-    """Converter from state to JSON. It collects the tensors in `tensors`, without duplicates."""
+    """Converter from state to JSON. The converter collects the tensors in `tensors`, without duplicates."""
 
     def __init__(self, prefix: str = "state") -> None:
         self.tensors: dict[str, torch.Tensor] = {}
@@ -288,7 +288,7 @@ def host_copies(
     """Return contiguous copies in host memory that are independent of the originals, for any device and layout.
 
     Args:
-        spare: Earlier copies that are no longer needed. A copy with the same shape and dtype is overwritten, which is
+        spare: Earlier copies that are no longer needed. A copy with the same shape and dtype is overwritten. This is
             several times faster than allocating memory.
     """
     return {key: _host_copy(tensor, (spare or {}).get(key)) for key, tensor in tensors.items()}

@@ -17,7 +17,7 @@ MOST_ITEMS = 10_000_000
 LONGEST_TEXT = 1_000
 """Maximum length of an item's name, an item's digest and a class name, in characters."""
 _BLOCK_SCORES = 1 << 20
-"""Maximum number of scores that are ranked at once. It determines the memory needed for ranking."""
+"""Maximum number of scores that are ranked at once. This number determines the memory needed for ranking."""
 TOLERANCE = 1e-3
 """Maximum rounding error of probabilities that are stored in half precision. The limit applies to each probability and
 to the sum of the probabilities of an item."""

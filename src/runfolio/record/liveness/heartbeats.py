@@ -30,7 +30,7 @@ End = Literal["finished", "failed", "interrupted", "preempted"]
 PRIMARY: Role = "primary"
 CRASHED = "crashed"
 SILENT_S = 60.0
-"""Seconds without a new heartbeat, by the reader's own clock, after which a writer counts as dead."""
+"""Seconds without a new heartbeat after which a writer counts as dead. The time is measured with the reader's clock."""
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Heartbeat:
     def age_s(self, folder: Path) -> float:
         """Return the seconds since the heartbeat was written.
 
-        They are computed from this machine's clock and the timestamp of the file.
+        This time is the difference between the clock of this machine and the timestamp of the file.
         """
         try:
             return max(0.0, time.time() - _path(folder, self.writer).status().st_mtime)
@@ -108,7 +108,7 @@ class Heartbeat:
 
 
 def heartbeats(folder: Path) -> list[Heartbeat]:
-    """Return every readable heartbeat of a run, one per writer, sorted by attempt, rank and worker."""
+    """Return all readable heartbeats of a run, sorted by attempt, rank and worker. Each writer has one heartbeat."""
     paths = RecordPath(folder, ALIVE).files()
     names = [path.stem for path in paths if path.suffix == ".json" and is_writer_id(path.stem)]
     readable = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]

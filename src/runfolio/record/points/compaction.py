@@ -1,8 +1,8 @@
 """Sealing and compaction of files with points.
 
-A tail is a text file with the newest points, and a segment is a Parquet file. Sealing converts a tail to a segment, and
-compaction merges segments. Sweeping deletes a file if segments cover it, which means that they contain all of its log
-calls.
+A tail is a text file with the newest points, and a segment is a Parquet file with sorted points. Sealing converts a
+tail to a segment, and compaction merges segments. Sweeping deletes a file if segments cover the file. A segment covers
+a log call if it contains all points of the call.
 
 As a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), the module seals or
 compacts, and then sweeps. A training process starts this program to seal long tails. The training process itself
@@ -59,7 +59,7 @@ TailCoverage = dict[RecordPath, SeqRanges]
 
 
 def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
-    """Write the closed tail `number` of `writer` as a segment with the same number.
+    """Write the closed tail `number` of `writer` as a segment (Parquet file) with the same number.
 
     The tail is kept until `sweep` deletes it. The segment does not contain the damaged lines of the tail.
     """
@@ -74,8 +74,8 @@ def compact(folder: Path, writer: str, number: int) -> TailCoverage:
     """Merge all readable points of the run's segments and closed tails into segment `number` of `writer`.
 
     Tails that other writers may still extend are skipped. The tails of `writer` must be flushed. A damaged file is not
-    changed. It does not count as covered, so it can be repaired later. If one segment cannot hold all points, each tail
-    becomes a separate segment.
+    changed. A damaged file does not count as covered, so it can be repaired later. If one segment cannot hold all
+    points, each tail becomes a separate segment.
     """
     damaged: set[RecordPath] = set()
     while True:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SYSTEM = "system/"
-"""Prefix of the metrics that runfolio measures during training. Their steps are seconds."""
+"""Prefix of the metrics that runfolio measures during training. The steps of these metrics are seconds."""
 _SYSTEM_METRIC = re.compile(
     rf"{SYSTEM}(?:cpu|process_cpu|memory|memory_mb|cgroup_memory_mb|disk_free_gb|(?:disk_(?:read|write)|network_(?:in|out))"
     r"_mb_per_s|gpu\d+/(?:use|memory_mb|power_w|temperature_c)|data_wait|(?:batches|samples|steps)_per_s)"
@@ -21,12 +21,15 @@ because there are too many of them."""
 WATCHED = frozenset(prefix.rstrip("/") for prefix in PER_PARAMETER)
 """Metrics that a watched model logs for the whole model."""
 AXES = frozenset({"epoch", "samples"})
-"""Metrics that describe training progress. They serve as x axes. Tables do not list them as results."""
+"""Metrics that describe training progress. These metrics serve as x axes. Tables do not list them as results."""
 
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """Summary of one metric. `min`, `max` and `mean` ignore NaN. They are NaN if all values are NaN."""
+    """Values that summarize one metric. `min`, `max` and `mean` ignore NaN.
+
+    These three fields are NaN if all values are NaN.
+    """
 
     count: int
     first_step: int

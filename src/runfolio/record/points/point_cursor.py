@@ -1,8 +1,8 @@
 """Cursors that let a reader continue to read the points of a run that is being written.
 
-A cursor is an opaque string of at most 2 KB. It contains a digest of the run's attempts and files of points, and a
-position in each tail. A cursor becomes unusable if a file of points was added, removed or replaced. This happens when a
-tail (file with the newest points) is converted to a segment, or when the run is compacted. A cursor also becomes
+A cursor is an opaque string of at most 2 KB. A cursor contains a digest of the run's attempts and files of points, and
+a position in each tail. A cursor becomes unusable if a file of points was added, removed or replaced. This happens when
+a tail (file with the newest points) is converted to a segment, or when the run is compacted. A cursor also becomes
 unusable if a tail was rewritten or another attempt started. A cursor may come from anybody, so it contains no names,
 and each position is checked against the file.
 """
@@ -38,7 +38,7 @@ class _Cursor(NamedTuple):
     positions: list[TailPosition]
     """Position in each tail, ordered by the names of the tails."""
     is_shared: bool
-    """True if the run has a writer that is not the primary writer of an attempt."""
+    """True if some points come from a process that neither started nor resumed the run, such as another rank."""
 
     def encode(self) -> str:
         packed = b"".join(_POSITION.pack(*position) for position in self.positions)

@@ -1,6 +1,8 @@
-"""Reader of a run's points. The reader returns every log call exactly once, even if several files contain the call.
+"""Reader of a run's points. The points are stored in tails (newest points, JSON lines) and segments (Parquet files).
 
-The newest branch consists of the log calls that no resume has discarded.
+The reader returns every log call exactly once, even if several files contain the call. The newest branch consists of
+the log calls that no resume has discarded. An attempt is one start of the run, and a writer is a process that writes to
+it.
 """
 
 from __future__ import annotations
@@ -160,9 +162,10 @@ class PointFiles:
         return self._document.attempts
 
     def is_kept(self, metric: str, attempt: int) -> np.ndarray:
-        """Return an array of bools. It has one entry for each point that `read` returns for the branch of an attempt.
+        """Return an array of bools.
 
-        An entry is True if its point is also on the newest branch.
+        The array has one entry for each point that `read` returns for the branch of an attempt. An entry is True if its
+        point is also on the newest branch.
         """
         rows = self._retry_damaged(lambda: self._rows_of(metric, attempt, self._choice(None)))
         return self._is_on(rows, "newest")
@@ -174,8 +177,8 @@ class PointFiles:
 
         Returns:
             Two arrays of shape [n]. The first array (float64) contains the value of `other` in the same log call. If
-            the call did not log `other`, it contains the last earlier value of the same writer, or NaN. The second
-            array (bool) is True if the value is from the same log call.
+            the call did not log `other`, the array contains the last earlier value of the same writer, or NaN. The
+            second array (bool) is True if the value is from the same log call.
         """
         shown = self._choice(rank)
         rows = self._retry_damaged(lambda: self._rows_of(metric, branch, shown))

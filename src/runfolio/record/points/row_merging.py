@@ -18,8 +18,8 @@ ROW = np.dtype(
         ("value", np.float64),
     ]
 )
-"""One point. `metric` and `writer` are indices into sorted lists of names. Rows sorted by these indices are therefore
-sorted by name."""
+"""Data type of one point. `metric` and `writer` are indices into sorted lists of names. Rows sorted by these indices
+are therefore sorted by name."""
 KEYS = ("metric", "attempt", "writer", "seq")
 """Columns by which rows are sorted. The key columns identify a point, so two rows with the same key are duplicates."""
 
@@ -33,7 +33,7 @@ def empty_rows() -> Rows:
 
 
 def sort_rows(rows: Rows) -> Rows:
-    """Return the rows sorted by their keys (`KEYS`). Of several duplicates, only the first is returned."""
+    """Return the rows sorted by their keys (`KEYS`). If rows are duplicates, only the first of them is returned."""
     if is_ordered(rows):
         return rows
     rows = rows[np.lexsort([rows[key] for key in reversed(KEYS)])]

@@ -52,7 +52,7 @@ _METADATA_KEY = "runfolio"
 OWN_GROUP_POINTS = 10_000
 """Minimum number of points for a metric to get its own row groups."""
 LARGEST_GROUP = 131_072
-"""Maximum number of rows in a row group. It determines the memory needed for writing."""
+"""Maximum number of rows in a row group. This number determines the memory needed for writing."""
 BLOCK_ROWS = 65_536
 """Default number of rows to read at once."""
 
@@ -119,7 +119,7 @@ def _add_checksum(path: Path) -> None:
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
     """Yield the rows of each row group.
 
-    A metric with many points has its own groups. Adjacent metrics with few points share a group.
+    A metric with many points gets separate groups. Adjacent metrics with few points share a group.
     """
     held: list[Rows] = []
     large = -1
@@ -176,7 +176,7 @@ def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
 
 @dataclass
 class Segment:
-    """Open segment. Its rows are read on demand."""
+    """Open segment. The rows are read on demand."""
 
     path: RecordPath
     ranges: SeqRanges
@@ -234,7 +234,7 @@ class Segment:
         return sorted(names)
 
     def rows_of(self, metric: str, columns: Sequence[str], writers: Mapping[str, int]) -> Rows:
-        """Return the rows of one metric, ordered. The metric has the index 0 in these rows.
+        """Return the sorted rows of one metric. The metric has the index 0 in these rows.
 
         Columns that were not requested are also 0.
 
@@ -253,7 +253,7 @@ class Segment:
         return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
 
     def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
-        """Return numeric columns of one metric as arrays. This is the fastest method if the run has a single file.
+        """Return numeric columns of one metric as arrays. If the run has a single file, this is the fastest method.
 
         Return None if the metric is missing or a page cannot be read. In this case, use `rows_of`.
         """
@@ -281,10 +281,10 @@ class Segment:
         return [np.concatenate([arrow_arrays.to_numpy(part.column(name)) for part in parts]) for name in columns]
 
     def overview(self, choose: ChooseMetrics) -> Overview | None:
-        """Return the summary of each metric, and sparklines of the chosen metrics. This is the fastest method if the
-        run has a single file.
+        """Return the summary of each metric, and sparklines of the chosen metrics.
 
-        Return None if the segment is large or a page cannot be read. In this case, use `blocks`.
+        If the run has a single file, this is the fastest method. Return None if the segment is large or a page cannot
+        be read. In this case, use `blocks`.
         """
         metadata, columns = self._file.metadata, ["metric", "step", "value"]
         if metadata.num_rows > LARGEST_GROUP:
@@ -324,7 +324,8 @@ class Segment:
             metrics: Index of each metric in the rows. `writers` contains the index of each writer.
             chosen: Metrics that are needed. Row groups that certainly have no such metric are skipped.
         Raises:
-            DamagedFile: A page is damaged, as in `rows_of`, or the rows are not ordered.
+            DamagedFile: A page is damaged, or the rows are not sorted. A damaged page raises this error only once per
+                segment.
         """
         last: Key | None = None
 
@@ -378,7 +379,7 @@ class Segment:
                 missing -= batch.num_rows
                 if batch.num_rows:
                     yield convert(batch)
-            if missing:  # Arrow may return an empty page for a damaged one
+            if missing:  # Arrow may return an empty page instead of a damaged page
                 raise pa.ArrowInvalid(f"{missing:,} points are missing")
         except parquet_bounds.PAGE_ERRORS as error:
             if not self.damaged:

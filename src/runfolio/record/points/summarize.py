@@ -25,7 +25,10 @@ class Overview(NamedTuple):
     sparklines: dict[str, SparklineBuckets]
 
     def extend(self, later: Overview) -> None:
-        """Add the overview of later points. Every metric with a sparkline in `later` must also have one here."""
+        """Add the overview of later points.
+
+        Every metric with a sparkline in `later` must already have a sparkline here.
+        """
         for name, summary in later.summaries.items():
             add_later(self.summaries, name, summary)
         for name, buckets in later.sparklines.items():

@@ -1,7 +1,7 @@
 """Decoding of tails into columns, in slices of bounded size.
 
-A tail is a file with the newest points, one line per log call. A range is an interval of sequence numbers in which no
-log call is missing.
+A tail is a file with the newest points, one line per log call. Sealing replaces a tail with a segment (Parquet file). A
+range is an interval of sequence numbers in which no log call is missing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class TailPosition(NamedTuple):
     offset: int
     """Number of bytes before the position."""
     checksum: int
-    """CRC-32 of the last bytes before the position. It differs if the tail was replaced."""
+    """CRC-32 of the last bytes before the position. The checksum differs if the tail was replaced."""
 
     @classmethod
     def at(cls, file: BinaryIO, offset: int) -> TailPosition:
@@ -50,7 +50,7 @@ class TailPosition(NamedTuple):
 
 @dataclass(frozen=True)
 class CallColumns:
-    """Log calls of one tail as columns."""
+    """Log calls of one tail, as one array per column."""
 
     seqs: NDArray[np.int64]
     """Array [calls] of sequence numbers. The next three fields have the same shape."""
@@ -224,7 +224,7 @@ class Tail:
         """Record which calls follow each other without a gap.
 
         Args:
-            broken: Array [calls]. It is True for calls that follow a damaged line or come first in the file.
+            broken: Array [calls]. An entry is True if its call follows a damaged line or is the first in the file.
         """
         if len(seqs) == 0:
             return

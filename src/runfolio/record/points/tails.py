@@ -1,6 +1,6 @@
-"""Tails: files that contain the newest points of a run, with one JSON line per log call.
+"""Tails: text files with the newest points of a run, as one JSON line per log call.
 
-Each line contains the sequence number (seq) of its log call.
+Sealing replaces a tail with a segment (Parquet file). Each line contains the sequence number (seq) of its log call.
 """
 
 from __future__ import annotations
