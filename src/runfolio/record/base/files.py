@@ -58,7 +58,10 @@ def plain_json(value: Any) -> Any:
 
 
 def _unicode(text: str) -> str:
-    """Return the string with invalid Unicode (bytes of a file name that are not UTF-8) escaped, as in `\\udcff`."""
+    """Return the string with escaped invalid Unicode, such as `\\udcff`.
+
+    Invalid Unicode comes from bytes of a file name that are not UTF-8.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -172,7 +175,7 @@ def check_format(value: dict[str, Any], path: RecordPath) -> None:
         raise DamagedFile(f"{path} is not a runfolio file (it contains no format version)")
     if version > FORMAT:
         raise NewerFormat(
-            f"{path} was written by a newer runfolio (format {version}, this one reads up to {FORMAT});"
+            f"{path} was written by a newer runfolio (format {version}; this version reads up to format {FORMAT});"
             " upgrade with `pip install -U runfolio`"
         )
 

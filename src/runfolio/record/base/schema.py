@@ -1,8 +1,8 @@
 """Decoder of JSON documents from untrusted sources. The fields of a class declare the content of a document.
 
-A document is a dataclass or a `TypedDict` with annotated fields. An invalid value damages only one field. The field
-gets its default or is left out, and the damage is reported. A dataclass is created from a JSON object. A `TypedDict`
-stays a dict and keeps unknown keys.
+A document is a dataclass or a `TypedDict` with annotated fields. An invalid value damages only the field that
+contains it. The field gets its default or is left out, and the damage is reported. A dataclass is created from a JSON
+object. A `TypedDict` stays a dict and keeps unknown keys.
 """
 
 from __future__ import annotations

@@ -66,13 +66,13 @@ def compare(expected: Mapping[str, Any], tensors: Mapping[str, Any], subject: st
     """
     if prefix := common_prefix(tensors, expected):
         raise ConfigError(
-            f"{subject}: its keys start with {prefix!r}, those of the module do not; load it into the module that"
-            f" contains this one as `{prefix.rstrip('.')}`"
+            f"{subject}: the saved keys start with {prefix!r}, but the keys of the module do not; load the checkpoint"
+            f" into the module that contains this module as `{prefix.rstrip('.')}`"
         )
     if prefix := common_prefix(expected, tensors):
         raise ConfigError(
-            f"{subject}: the keys of the module start with {prefix!r}, the saved ones do not; load it into"
-            f" `module.{prefix.rstrip('.')}`"
+            f"{subject}: the keys of the module start with {prefix!r}, but the saved keys do not; load the checkpoint"
+            f" into `module.{prefix.rstrip('.')}`"
         )
     refuse_mismatches(
         subject,

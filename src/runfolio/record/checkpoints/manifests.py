@@ -263,7 +263,7 @@ class Snapshot:
             MissingExtra: There are tensors, but the safetensors library is not installed.
         """
         if STATE in modules:
-            raise ConfigError(f"{STATE!r} is not a name for a module; choose another")
+            raise ConfigError(f"{STATE!r} cannot be the name of a module; choose another name")
         packer = Packer()
         tree: dict[str, Any] = {}
         for key, value in state.items():

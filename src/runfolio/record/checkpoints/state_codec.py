@@ -124,8 +124,8 @@ class Packer:
                 if _is_storable(tensor):
                     return {"$array": self._store(tensor)}
         raise ConfigError(
-            f"checkpoint entry {key_path} is a {_describe(value)}; a checkpoint can contain dense tensors, arrays,"
-            f" numbers, strings, None, lists, tuples and dicts (or objects with a state_dict of these){_remedy(value)}"
+            f"checkpoint entry {key_path} is a {_describe(value)}; a checkpoint supports dense tensors, arrays,"
+            f" numbers, strings, None, lists, tuples, dicts, and objects whose state_dict consists of these{_remedy(value)}"
         )
 
     def _store(self, tensor: torch.Tensor) -> str:
@@ -142,8 +142,8 @@ class Packer:
 def _check_depth(key_path: str, depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise ConfigError(
-            f"checkpoint entry {key_path[:80]}... is nested in more than {_MAX_DEPTH} lists, tuples and dicts,"
-            " or one of them contains itself; a checkpoint cannot be nested so deeply"
+            f"checkpoint entry {key_path[:80]}... is nested in more than {_MAX_DEPTH} lists, tuples and dicts;"
+            " use fewer levels, and no list or dict that contains itself"
         )
 
 

@@ -62,7 +62,8 @@ def module_state(module: Module, name: str) -> ModuleState:
         plain = plain_key(module, key)
         if plain.key in entries:
             raise ConfigError(
-                f"checkpoint entry {name} has two entries {plain.key}, one from a wrapper; rename the other one"
+                f"checkpoint entry {name} contains the key {plain.key} twice, once from a wrapper;"
+                " rename the key that is not from the wrapper"
             )
         entries[plain.key] = whole_tensor(value, f"{name}.{plain.key}")
         if plain.is_of_wrapper:
@@ -131,7 +132,7 @@ def _is_sharded_over_processes(module: Module) -> bool:
 
 def _sharded_message(name: str) -> str:
     return (
-        f"checkpoint entry {name} is sharded over several processes; gather it in all processes by calling"
+        f"checkpoint entry {name} is sharded over several processes; in all processes, call"
         " torch.distributed.checkpoint.state_dict.get_state_dict with full_state_dict=True, and save the result"
     )
 

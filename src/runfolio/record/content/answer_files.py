@@ -1,4 +1,7 @@
-"""Parquet files with the answers of a model, one file per split and attempt (`docs/format.md`, Answers)."""
+"""Parquet files with the answers of a model for the items of a split (`docs/format.md`, Answers).
+
+There is one file per split and attempt. An attempt is one start of a run.
+"""
 
 from __future__ import annotations
 
@@ -167,7 +170,7 @@ def _read_table(source: pa.OSFile, parquet_file: pq.ParquetFile, header: Answers
     texts = [name for name in _TEXTS if name == "name" or name in in_file]
     expected = {**dict.fromkeys(texts, _TEXT), **{name: _ARROW_TYPES[kind] for name, kind in types.items()}}
     if wrong := [name for name, kind in expected.items() if in_file.get(name) != kind]:
-        raise pa.ArrowInvalid(f"it lacks {', '.join(wrong)}, or the type is unexpected")
+        raise pa.ArrowInvalid(f"it lacks {', '.join(wrong)}, or these columns have an unexpected type")
     parts: dict[str, list[Any]] = {name: [] for name in expected}
     for group in _groups(source, parquet_file, list(expected)):
         for name in texts:

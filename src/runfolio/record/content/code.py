@@ -1,4 +1,4 @@
-"""Source code with which a run was started. Files with the same content are stored once (`docs/format.md`, Code)."""
+"""Source code that a run used at its start. Files with the same content are stored once (`docs/format.md`, Code)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runfolio.record.base.schema import NOT_IN_FILE, Count, Line, PathText, Sha2
 
 @dataclass(frozen=True)
 class SourceFile:
-    """Text file of the user, as it was at the start of the run."""
+    """Text file of the user with its content at the start of the run."""
 
     path: PathText
     """Path relative to the root, with `/` as the separator. If the file is outside the root, the path is absolute."""

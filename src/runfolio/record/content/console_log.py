@@ -27,7 +27,7 @@ def log_path(folder: Path, writer: str) -> RecordPath:
 
 
 class ConsoleLog:
-    """Log that is being written. If output cannot be written or exceeds the size limit, only its newest part stays in
+    """Log of a running process. If output cannot be written or exceeds the size limit, only the newest output stays in
     memory."""
 
     def __init__(self, path: RecordPath, largest: int = LARGEST, newest: int = NEWEST) -> None:
@@ -57,7 +57,7 @@ class ConsoleLog:
             self._descriptor = None
 
     def _append(self, size: int) -> None:
-        """Write the first `size` pending bytes, or as many of them as the disk accepts."""
+        """Write the first `size` pending bytes. If the disk is full, write only a part of them."""
         try:
             if self._descriptor is None:
                 self._path.parent.mkdir()

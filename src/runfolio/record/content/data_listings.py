@@ -1,4 +1,7 @@
-"""Listings of a run's data, their fingerprints, and the differences between two listings (`docs/format.md`, Data)."""
+"""Listings of a run's data, their fingerprints, and the differences between two listings (`docs/format.md`, Data).
+
+A listing contains the name and the digest of each item of the data. A fingerprint is a digest of a listing.
+"""
 
 from __future__ import annotations
 

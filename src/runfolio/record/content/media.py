@@ -272,8 +272,8 @@ class MediaEntry:
 def index_path(folder: Path, writer: str, number: int = 1) -> RecordPath:
     """Return the path of a writer's media list.
 
-    Lists with numbers above 1 contain lines that came from a spool, which stores data on a local disk during an outage
-    of the store.
+    Lists with numbers above 1 contain lines from a spool. A spool stores data on a local disk during an outage of the
+    store.
     """
     return RecordPath(folder, MEDIA) / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
 
@@ -284,7 +284,7 @@ def file_path(folder: Path, name: str) -> RecordPath:
 
 
 def file_names(content: Mapping[str, Any]) -> list[str]:
-    """Return the names of all files of a media entry. The first is the main file."""
+    """Return the names of all files of a media entry. The first name is that of the main file."""
     return [content["file"], *content.get("masks", {}).values()] if "file" in content else []
 
 

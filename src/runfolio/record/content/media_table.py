@@ -61,7 +61,7 @@ def read(content: bytes, source: str) -> pa.Table:
             parquet_bounds.check_plain(file, parquet.metadata, file_bounds.TABLE_UNPACKED)
             return parquet.read(use_threads=False)
     except (*parquet_bounds.PAGE_ERRORS, ValueError) as error:
-        raise DamagedFile(f"{source} is not a table of a record: {error}") from None
+        raise DamagedFile(f"{source} is not a table that runfolio wrote: {error}") from None
 
 
 def _check_size(metadata: pq.FileMetaData) -> None:
@@ -71,5 +71,5 @@ def _check_size(metadata: pq.FileMetaData) -> None:
         raise pa.ArrowInvalid(f"it has {rows:,} rows; at most {file_bounds.TABLE_ROWS:,} are allowed")
     if (
         columns > 2 * file_bounds.TABLE_COLUMNS or rows * columns > 2 * file_bounds.TABLE_CELLS
-    ):  # an image column counts twice
-        raise pa.ArrowInvalid(f"it has {columns:,} columns of {rows:,} rows")
+    ):  # a column with images consists of two Parquet columns
+        raise pa.ArrowInvalid(f"it has {columns:,} columns of {rows:,} rows, which exceeds a limit")

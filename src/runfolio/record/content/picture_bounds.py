@@ -23,14 +23,14 @@ _ORIENTATION = 0x0112
 def excess(picture: Image.Image) -> str | None:
     """Return the reason why a picture is too large to decode, or None if it is small enough.
 
-    The reason is worded as the end of a sentence. The picture must be open. Its pixels may already be decoded.
+    The reason is worded as the end of a sentence. The picture must be open, and its pixels may already be decoded.
     """
     needed = decoded_bytes(picture)
     if needed <= MAX_DECODED_BYTES:
         return None
     return (
         f"claims {picture.width:,} x {picture.height:,} pixels of mode {picture.mode}, which take {needed:,} bytes"
-        f" to decode and convert; the limit is {MAX_DECODED_BYTES:,}, so scale it down first"
+        f" to decode; the limit is {MAX_DECODED_BYTES:,} bytes, so scale it down first"
     )
 
 

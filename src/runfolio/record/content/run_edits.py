@@ -1,6 +1,6 @@
 """Edits that people make to a run: name, tags, notes, archiving and verdict. Each edit is one file.
 
-Edit files are never changed, so any number of people may edit one run, even while it is being written
+Edit files are never changed, so any number of people may edit a run, even while the run is being written
 (`docs/format.md`, Notes).
 """
 
@@ -136,7 +136,7 @@ def check_name(name: str) -> None:
     if not isinstance(name, str):
         raise ConfigError(f"a name must be a string of 1 to {NAME_LENGTH} characters, not {type(name).__name__}")
     if not _is_line(name, NAME_LENGTH):
-        raise ConfigError(f"a name must have 1 to {NAME_LENGTH} characters on one line, not {name[:40]!r}")
+        raise ConfigError(f"a name must have 1 to {NAME_LENGTH} characters on one line; {name[:40]!r} is invalid")
 
 
 def check_tag(tag: str) -> None:
@@ -146,7 +146,9 @@ def check_tag(tag: str) -> None:
         ConfigError: The tag is empty, is longer than 100 characters, or contains a comma or a newline.
     """
     if not _is_line(tag, _TAG_LENGTH) or "," in tag:
-        raise ConfigError(f"a tag must have 1 to {_TAG_LENGTH} characters on one line and no comma, not {tag[:40]!r}")
+        raise ConfigError(
+            f"a tag must have 1 to {_TAG_LENGTH} characters on one line and no comma; {tag[:40]!r} is invalid"
+        )
 
 
 def _is_line(text: str, longest: int) -> bool:

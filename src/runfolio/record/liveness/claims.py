@@ -42,9 +42,8 @@ class AttemptTaken(StoreError):  # noqa: N818 - like all errors of runfolio, nam
     def __init__(self, folder: Path, claim: Claim) -> None:
         self.claim = claim
         super().__init__(
-            f"attempt {claim.attempt} of the run in {folder} has just been opened by process {claim.pid} on"
-            f" {claim.host}{_last_beat(folder, claim.writer)}; only one process can resume a run;"
-            " stop that process first"
+            f"process {claim.pid} on {claim.host}{_last_beat(folder, claim.writer)} has just opened attempt"
+            f" {claim.attempt} of the run in {folder}; only one process can resume a run, so stop that process first"
         )
 
 

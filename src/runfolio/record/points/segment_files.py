@@ -216,7 +216,7 @@ class Segment:
         files.check_format(about, path)
         column_types = {entry.name: entry.type for entry in parquet_file.schema_arrow}
         if mismatched := [entry.name for entry in SCHEMA if column_types.get(entry.name) != entry.type]:
-            raise DamagedFile(f"{path} is damaged ({', '.join(mismatched)}: missing, or of an unexpected type)")
+            raise DamagedFile(f"{path} is damaged (missing or of an unexpected type: {', '.join(mismatched)})")
         return cls(path, ranges, parquet_file, source)
 
     def names(self) -> list[str]:
