@@ -125,7 +125,8 @@ class Packer:
                     return {"$array": self._store(tensor)}
         raise ConfigError(
             f"checkpoint entry {key_path} is a {_describe(value)}; a checkpoint supports dense tensors, arrays,"
-            f" numbers, strings, None, lists, tuples, dicts, and objects whose state_dict consists of these{_remedy(value)}"
+            " numbers, strings, None, lists, tuples, dicts, and objects whose state_dict consists of these"
+            f"{_remedy(value)}"
         )
 
     def _store(self, tensor: torch.Tensor) -> str:
