@@ -122,7 +122,7 @@ def _move(source: Path, target: Path, names: Iterable[str]) -> list[str]:
 
 
 def _link_tensors(checkpoint: Checkpoint, target: Path) -> None:
-    """Link the tensor files of a checkpoint into another folder.
+    """Create hard links to the tensor files of a checkpoint in another folder.
 
     Raises:
         UnusableFile: A tensor file is not a regular file.
@@ -134,8 +134,10 @@ def _link_tensors(checkpoint: Checkpoint, target: Path) -> None:
 
 
 def _link_manifest(checkpoint: Checkpoint, target: Path) -> bool:
-    """Link the manifest of a checkpoint into another folder. Return False if this folder has a different checkpoint of
-    the same name."""
+    """Create a hard link to the manifest of a checkpoint in another folder.
+
+    Return False if this folder has a different checkpoint of the same name.
+    """
     path = manifests.manifest_path(target, checkpoint.name)
     if not path.exists():
         with contextlib.suppress(FileExistsError):

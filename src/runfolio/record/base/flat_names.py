@@ -29,7 +29,7 @@ def encode_numbers(value: Any) -> Any:
 
 
 def decode_numbers(value: Any) -> Any:
-    """Restore the tree that `encode_numbers` converted."""
+    """Restore the tree of values that `encode_numbers` converted."""
     kind = type(value)  # the JSON decoder never returns subclasses
     if kind is str:
         return NAMED_NUMBERS.get(value, value)

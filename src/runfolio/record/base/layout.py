@@ -155,7 +155,9 @@ def next_event_second(folder: Path, now_s: float) -> int:
 
 
 def find_pruned(folder: Path) -> tuple[str, list[Path]]:
-    """Find the pruned checkpoints of a run in the trash of its store. The store is one of the parents of `folder`.
+    """Find the pruned checkpoints of a run in the trash of its store.
+
+    The store is one of the parent folders of `folder`.
 
     Returns:
         The folder of the run relative to the store, and the result of `pruned_parts`.

@@ -408,8 +408,10 @@ class RecordPath:
 
     @contextmanager
     def _folder(self) -> Iterator[int | None]:
-        """Keep the parent folder open, and yield its descriptor. Yield None if the parent is the run's folder, which is
-        trusted."""
+        """Keep the parent folder open, and yield its descriptor.
+
+        Yield None if the parent is the run's folder, because this folder is trusted.
+        """
         if len(self.parts) <= 1:
             yield None
             return

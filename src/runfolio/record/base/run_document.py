@@ -147,7 +147,7 @@ class RunDocument:
 
         Raises:
             FileNotFoundError: The folder has no `run.json`.
-            DamagedFile: The file is not a JSON object of the record.
+            DamagedFile: The file is not a valid `run.json`.
             NewerFormat: A newer version of runfolio wrote the file.
         """
         return cls.from_json(files.read_json(RecordPath(folder, RUN_FILE)), folder)

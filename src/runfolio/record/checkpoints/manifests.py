@@ -246,7 +246,7 @@ class Snapshot:
     tree: dict[str, Any]
     tensors: Mapping[str, Mapping[str, torch.Tensor]]
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Wrappers and wrapper keys of each module, by part."""
+    """Wrappers of each module and the keys that belong to them, by the name of the module."""
 
     @classmethod
     def capture(

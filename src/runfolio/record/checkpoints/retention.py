@@ -38,8 +38,8 @@ class CheckpointPolicy:
     """Number of steps between permanent checkpoints. Their names are `step-<step>`."""
     budget_mb: float | None = None
     """Maximum total size of all checkpoints in megabytes (1 MB = 1,000,000 bytes). If the limit is exceeded, the oldest
-    `step-...` is removed first, then the worst of `best-2`, `best-3` and so on, and finally `previous`. `last` and
-    `best` are always kept."""
+    `step-...` is removed first. The worst of `best-2`, `best-3` and so on is removed next, and `previous` last. `last`
+    and `best` are always kept."""
 
     def __post_init__(self) -> None:
         for name in ("every_steps", "every_minutes", "keep_best", "keep_every", "budget_mb"):
@@ -62,7 +62,7 @@ def step_name(step: int) -> str:
 
 
 class CheckpointRetention:
-    """Manager of a run's checkpoints, used by the process that writes them. Not thread-safe."""
+    """Manager of a run's checkpoints in the process that writes these checkpoints. The class is not thread-safe."""
 
     def __init__(
         self, folder: Path, policy: CheckpointPolicy, resumed: Checkpoint | None, last_seqs: Mapping[str, float]

@@ -157,7 +157,10 @@ def _check_text(text: str, key_path: str) -> str:
 
 
 def _remedy(value: Any) -> str:
-    """Return a hint on how to convert a value to its built-in base type. The hint is empty if there is no such type."""
+    """Return a hint that explains how to convert a value to its built-in base type.
+
+    The hint is empty if there is no such type.
+    """
     base = next((base for base in (dict, list, tuple, set, str, int, float) if isinstance(value, base)), None)
     return "" if base is None else f"; convert it with {base.__name__}(...)"
 
@@ -398,7 +401,7 @@ def unsafe_format(path: Path) -> str | None:
         if start[:1] == b"\x80" and b"\x02" <= start[1:2] <= b"\x05":
             with path.open("rb") as file:
                 return f"a pickle{_describe_imports(file.read(_PICKLE_SCAN_BYTES))}"
-    except Exception:  # a malicious archive may cause any error in its reader
+    except Exception:  # a malicious archive may cause any error while it is read
         return None
     return None
 

@@ -1,4 +1,4 @@
-"""Enums and namedtuples defined by the user in a training state.
+"""Support for enums and namedtuples that the user defined and stored in a training state.
 
 A record contains only the names of these types. The types are never imported. If the object being restored uses a type
 with the same name in its state, the stored values get this type. Otherwise, they become plain values.
@@ -19,7 +19,7 @@ def is_namedtuple(value: Any) -> bool:
 
 
 def user_types(state: Any) -> dict[str, type]:
-    """Return the types of all enum members and namedtuples in a state, by their qualified names."""
+    """Return the types of all enum members and namedtuples in a state, by the qualified name of the type."""
     types: dict[str, type] = {}
     _collect(state, types, set())
     return types

@@ -115,8 +115,9 @@ def read(path: RecordPath) -> tuple[AnswersHeader, AnswerTable]:
 
 
 def find_newest(folder: Path, split: str) -> AnswersPath | None:
-    """Return the newest answer file for a split, from the newest attempt with such a file. Return None if no attempt
-    has one.
+    """Return the newest answer file for a split. The file comes from the newest attempt with such a file.
+
+    Return None if there is no answer file for the split.
 
     Raises:
         DamagedFile, NewerFormat: `read` raises these errors in the same cases. Files are read only if the attempt has

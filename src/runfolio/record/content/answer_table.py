@@ -15,7 +15,7 @@ TOP = 5
 """Maximum number of ranked classes that are stored for each item."""
 MOST_ITEMS = 10_000_000
 LONGEST_TEXT = 1_000
-"""Maximum length of an item's name, an item's digest and a class name, in characters."""
+"""Maximum number of characters in an item's name, an item's digest or a class name."""
 _BLOCK_SCORES = 1 << 20
 """Maximum number of scores that are ranked at once. This number determines the memory needed for ranking."""
 TOLERANCE = 1e-3

@@ -40,7 +40,7 @@ class Artifact:
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
-    """Copy a file or a folder into a run's record, replacing an earlier artifact of the same name.
+    """Copy a file or a folder into a run's record. An earlier artifact of the same name is replaced.
 
     Args:
         folder: Folder of the run.
@@ -68,7 +68,7 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
         earlier = find(folder, name)
         target = _new_folder(manifest.parent, name)
         entries = _copy(source, target)
-        if earlier is not None:  # the new copies must be on the disk before the earlier ones are removed
+        if earlier is not None:  # the new copies must be on the disk before the earlier copies are removed
             _sync(target)
         files.write_json(manifest, _description(target, name, kind, entries), sync=True)
     except BaseException as error:

@@ -1,4 +1,7 @@
-"""Source code that a run used at its start. Files with the same content are stored once (`docs/format.md`, Code)."""
+"""Source code of the user that a run used at its start.
+
+Files with the same content are stored once (`docs/format.md`, Code).
+"""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class Transcript:
             self._write(self._screens[stream].feed(data, now))
 
     def add(self, path: RecordPath, line: str) -> None:
-        """Add a line to one log without printing it."""
+        """Add a line to one log, but do not print the line."""
         if log := self._logs.get(path):
             log.write(redact_text(line) + "\n")
 

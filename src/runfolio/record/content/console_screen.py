@@ -1,7 +1,7 @@
 """Conversion of a console stream to readable text. If a line was redrawn, only its last state is kept.
 
-`ConsoleScreen` works like a small terminal. It stores the newest rows and follows the cursor. It outputs a row some
-time after the cursor has left the row. Progress bars (`\\r`, tqdm) and tables that are drawn repeatedly (rich's Live)
+`ConsoleScreen` works like a small terminal. The class stores the newest rows and follows the cursor. A row is output
+some time after the cursor has left it. Progress bars (`\\r`, tqdm) and tables that are drawn repeatedly (rich's Live)
 are therefore stored in their last state.
 """
 
@@ -65,7 +65,7 @@ class ConsoleScreen:
         self._lines: list[str] = []
 
     def feed(self, data: bytes, now: float) -> list[str]:
-        """Process new output, and return the lines that have become final."""
+        """Process new output, and return the lines that can no longer be redrawn."""
         self._now = now
         text = self._unfinished + self._decoder.decode(data)
         unfinished = _UNFINISHED.search(text, max(0, len(text) - _LONGEST_ESCAPE - 8))
@@ -75,7 +75,7 @@ class ConsoleScreen:
         return self._take_lines()
 
     def flush_due(self, now: float) -> list[str]:
-        """Return the lines that now count as final.
+        """Return the lines that are old enough to count as final.
 
         At intervals, also return the current state of running progress bars.
         """
@@ -146,7 +146,7 @@ class ConsoleScreen:
                 self._drop_first()
 
     def _put(self, text: str) -> None:
-        """Write `text`, which has no newlines, over the current row at the cursor."""
+        """Write `text` over the current row at the cursor. The text must not contain newlines."""
         if not text:
             return
         row, column = self._rows[self._row], self._column
@@ -188,7 +188,7 @@ class ConsoleScreen:
         self._column = min(LINE_LENGTH, max(1, column or 1) - 1)
 
     def _home(self, row: int | None) -> None:
-        """Move to the oldest row that can still be redrawn. The top of the real screen is unknown."""
+        """Move the cursor to the oldest row that can still be redrawn. The top of the real screen is not known here."""
         self._row = self._column = 0
 
     def _erase_in_line(self, mode: int | None) -> None:

@@ -31,7 +31,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 
 
 class Item(NamedTuple):
-    """Item of a data set: a file, an image or an array."""
+    """Item of a data set, such as a file, an image or an array."""
 
     name: str
     """Name that does not depend on the location of the data. Example: a path relative to the data folder, with `/` as
@@ -42,7 +42,7 @@ class Item(NamedTuple):
 
 
 class Listing:
-    """Unordered items of a data set. Listings with the same items are equal and have the same fingerprint."""
+    """Items of a data set, without an order. Listings with the same items are equal and have the same fingerprint."""
 
     def __init__(self, items: Iterable[tuple[str, str] | tuple[str, str, str | None]] = ()) -> None:
         """Create a listing.
@@ -90,7 +90,7 @@ class Listing:
         return f"<Listing of {len(self)}, {self.fingerprint}>"
 
     def items_missing_from(self, other: Listing) -> list[Item]:
-        """Return the items that are missing from `other`, sorted by name."""
+        """Return the items of this listing that are missing from `other`, sorted by name."""
         missing = Counter(self._lines) - Counter(other._lines)
         return [Item(*orjson.loads(line)) for line in missing.elements()]
 
@@ -189,7 +189,7 @@ def _check(entry: Any) -> None:
 
 @dataclass(frozen=True)
 class ListingDifference:
-    """Differences between a listing and an earlier one. Names are sorted."""
+    """Differences between a listing and an earlier listing. Names are sorted."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()

@@ -117,7 +117,8 @@ def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage 
     deleted.
 
     Args:
-        after_s: Minimum age of a covering segment in seconds. Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
+        after_s: Minimum age of a covering segment in seconds. The default is 0 on a local disk and `STALE_VIEW_S` on
+            other disks.
         coverage: Result of sealing or compacting. If it is passed, the tails are not read again.
     """
     if after_s is None:
@@ -233,8 +234,8 @@ class _SortedTailRows:
         self._rows = []
         order = _ranks(self.metrics), _ranks(self._writers)
         rows = sort_rows(_translate_codes(rows, *order))
-        # Rows are stored with codes in order of appearance, not with positions in sorted order. Later names change the
-        # sorted positions, but not the relative order of earlier names.
+        # Rows are stored with the codes of names instead of the positions of the names in sorted order. Later names
+        # change the sorted positions, but not the relative order of earlier names.
         rows = _translate_codes(rows, *(np.argsort(ranks).astype(np.int32) for ranks in order))
         rows.tofile(self._file)
         self._chunk_bounds.append(self._chunk_bounds[-1] + len(rows))

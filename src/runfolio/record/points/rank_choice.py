@@ -27,7 +27,7 @@ class WriterChoice(NamedTuple):
 
     @classmethod
     def for_rank(cls, folder: Path, document: RunDocument, rank: int | None, writers: Mapping[str, int]) -> Self | None:
-        """Return the choice for a rank, or the default choice if `rank` is None. Return None if every point is shown.
+        """Return the choice for a rank, or the default choice if `rank` is None. Return None if all points are shown.
 
         Raises:
             NotFound: No process of the rank wrote to the run.

@@ -104,7 +104,7 @@ class PointFiles:
         return self._retry_damaged(lambda: _names(*self._needed_files()))
 
     def read(self, metric: str, branch: Branch = "newest", rank: int | None = None) -> Points:
-        """Return one metric's points in order of arrival.
+        """Return the points of one metric in order of arrival.
 
         Args:
             rank: Rank whose points are returned, if several processes wrote to the run. By default, the points of the
@@ -327,7 +327,7 @@ class PointFiles:
         return rows if choice is None else choice.select_rows(rows, choice.primary_keys([rows]))
 
     def _stream(self, branch: Branch, metrics: Collection[str] | None = None) -> tuple[list[str], Iterator[Rows]]:
-        """Return the names of all metrics, and ordered blocks of rows. In a row, `metric` is an index into the names.
+        """Return the names of all metrics, and sorted rows in blocks. In a row, `metric` is an index into the names.
 
         Args:
             metrics: Names of the metrics whose rows are returned. Default: all metrics.

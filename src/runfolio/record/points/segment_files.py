@@ -50,7 +50,7 @@ SCHEMA = pa.schema(
 )
 _METADATA_KEY = "runfolio"
 OWN_GROUP_POINTS = 10_000
-"""Minimum number of points for a metric to get its own row groups."""
+"""Minimum number of points of a metric that is stored in separate row groups."""
 LARGEST_GROUP = 131_072
 """Maximum number of rows in a row group. This number determines the memory needed for writing."""
 BLOCK_ROWS = 65_536
