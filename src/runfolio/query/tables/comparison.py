@@ -154,7 +154,7 @@ def _about_chance(runs: Sequence[RunView], rows: Sequence[MetricRow]) -> str:
         return ""
     if any(is_repeated(run, runs) for run in runs):
         return "Some runs differ only in the seed: --group-by -seed compares their means."
-    return "With one run per setting, differences may be due to chance; add runs with other seeds and use --group-by -seed."
+    return "With one run per setting, a difference may be due to chance; add more seeds and use --group-by -seed."
 
 
 def _single_results(run: RunView) -> dict[str, Any]:
