@@ -21,7 +21,7 @@ from runfolio.vision.data.split import split_off
 
 _BRIGHTEST = 16.0
 _TEST_FRACTION = 0.2
-_TEST_SEED = 0  # the seed of the run is not used, so that all runs are tested on the same images
+_TEST_SEED = 0  # all runs are tested on the same images, so the seed of the run is not used
 
 
 @dataclass(frozen=True, eq=False)

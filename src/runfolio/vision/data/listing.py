@@ -1,4 +1,4 @@
-"""Listing of images that a run records as its data."""
+"""Listing of the images that a run uses. The run records this listing."""
 
 from __future__ import annotations
 
