@@ -64,7 +64,8 @@ def _batch_threads(device: torch.device) -> Iterator[ThreadPoolExecutor]:
         with ThreadPoolExecutor(1) as threads:
             yield threads
         return
-    with one_torch_thread() as count, ThreadPoolExecutor(count) as threads:  # new threads inherit torch's setting
+    # New threads inherit torch's number of threads.
+    with one_torch_thread() as count, ThreadPoolExecutor(count) as threads:
         yield threads
 
 

@@ -55,8 +55,8 @@ class TrainState:
         """Build the network and its optimizer.
 
         Args:
-            schedule: Function that returns the factor of the learning rate at a step. Default: the schedule of the
-                settings.
+            schedule: Function that returns the factor of the learning rate at a step. The default is the schedule of
+                the settings.
         """
         settings = preparation.settings
         self.settings = settings
@@ -110,7 +110,8 @@ class TrainState:
 
     @property
     def progress(self) -> dict[str, float]:
-        """Fractional number of epochs (`epoch`) and number of images trained on (`samples`)."""
+        """Number of epochs so far, including the fraction of the current epoch (`epoch`), and number of images trained
+        on (`samples`)."""
         epochs, steps = divmod(self.step, self.steps_per_epoch)
         samples_per_step = self.settings.accumulate * self.settings.resolved_batch_size
         return {
@@ -139,7 +140,7 @@ class TrainState:
 
     @property
     def predicting(self) -> nn.Module:
-        """Network to predict with. This is the weight average if there is one, and `model` otherwise."""
+        """Network to predict with: the weight average if there is one, and `model` otherwise."""
         return self.model if self._average is None else self._average.model
 
     def rate(self, step: int, stage: int = 0) -> float:

@@ -1,4 +1,4 @@
-"""Comparison of a described network with its stored tensors, before memory is allocated for them."""
+"""Check that the tensors of a checkpoint fit the network that it describes, before memory is allocated for either."""
 
 from __future__ import annotations
 
