@@ -72,7 +72,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Experiment:
-    """Target of a series, named `runfolio.vision:experiment`."""
+    """Experiment that a series can run under the name `runfolio.vision:experiment`."""
 
     settings = TrainSettings
 
