@@ -80,7 +80,7 @@ class _Experiment:
         """Check that a run with these settings can start.
 
         Raises:
-            RunfolioError: The model, data set, weights or device cannot be found or cannot be used together.
+            RunfolioError: The model, data set, weights or device cannot be found, or they do not fit together.
         """
         with vision_extra("training"):
             from runfolio.vision.prepare import prepare

@@ -21,7 +21,8 @@ _CHECKPOINTS = "checkpoints"
 AUTO = "auto"
 """Value of `batch_size`. Training then starts with measurements that choose the batch size."""
 LOADER = "vision"
-"""Name of the loader for the checkpoints of these runs in the entry point group `runfolio.loaders`."""
+"""Name of the loader that reads the checkpoints of these runs. The loader belongs to the entry point group
+`runfolio.loaders`."""
 RANGE_TEST = "lr_finder"
 """Additional key in the config of a learning rate range test."""
 _UNNAMED_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})
@@ -38,7 +39,7 @@ class DataConfig(Settings):
         "digits",
         "Images: digits (1,797 images from scikit-learn, no download), pizza_steak_sushi, "
         "pizza_steak_sushi_20_percent, torchvision:NAME, folder:PATH or zip:PATH_OR_URL. A folder or zip contains one "
-        "folder per class, or train/, test/ and optionally val/ with one folder per class each.",
+        "folder per class, or folders train/, test/ and optionally val/ that contain the class folders.",
         group=COMMON,
     )
     test_data: str | None = setting(
@@ -198,14 +199,14 @@ class ModelConfig(Settings):
     )
     cache: bool = setting(
         True,
-        "Use a disk cache for later epochs and runs. It contains the features of a frozen backbone if images are not "
-        "augmented, and decoded and resized pixels otherwise.",
+        "Use a disk cache for later epochs and runs. With a frozen backbone and images that are not augmented, the cache "
+        "contains features. Otherwise, it contains decoded and resized pixels.",
         group=_MODEL,
     )
     cached_views: int = setting(
         0,
-        "With a frozen backbone: number of augmented views of each training image whose features are cached. Epochs "
-        "alternate between the views. 0 augments again in each epoch, without a feature cache.",
+        "With a frozen backbone: number of augmented versions (views) of each training image. Their features are "
+        "cached, and epochs alternate between the views. 0 augments again in each epoch, without a feature cache.",
         group=_MODEL,
         at_least=0,
     )
@@ -347,8 +348,8 @@ class ComputeConfig(Settings):
     )
     precision: str = setting(
         "32",
-        "Precision of the network: 32 bits, or mixed precision with bfloat16 (bf16) or, on a GPU, with float16 and "
-        "scaled gradients (fp16).",
+        "Precision of the network. 32 uses 32 bits. bf16 is mixed precision with bfloat16. fp16 is mixed precision with "
+        "float16 and scaled gradients, and needs a GPU.",
         group=_RUN,
         choices=("32", "bf16", "fp16"),
     )

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MEMORY_CACHE_BYTES = 256 * 1024 * 1024
-"""Maximum size of the resized pixels that are cached in memory, in bytes. If the pixels of a data set fit, only the
-first epoch decodes its images."""
+"""Maximum size of the resized pixels that are cached in memory, in bytes. If the pixels of a data set fit into this
+space, only the first epoch decodes its images."""
 
 _GPU_WORKERS, _CPU_WORKERS = 8, 4
 """Maximum default number of workers on a GPU and on a CPU. A GPU does not need more workers. On a CPU, more workers

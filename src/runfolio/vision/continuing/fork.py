@@ -54,7 +54,7 @@ _check_state = holding(
 
 @dataclass(frozen=True, kw_only=True)
 class Fork:
-    """Fork of a run of `runfolio train`: the run, one of its checkpoints, and the new settings."""
+    """Fork of a run that `runfolio train` made: the run, one of its checkpoints, and the new settings."""
 
     run: RecordedRun
     checkpoint: Checkpoint

@@ -82,7 +82,7 @@ class ImageSource:
 
 @dataclass(frozen=True, eq=False)
 class RelabelledImages:
-    """Images of an existing set with new labels, for a source that has the same classes in a different order."""
+    """Existing images with new labels, for a source that has the same classes in a different order."""
 
     images: ImageSet
     labels: NDArray[np.int64]

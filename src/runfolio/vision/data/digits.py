@@ -58,7 +58,7 @@ class DigitImages:
 
 @cache  # the images are part of an installed package and do not change
 def digits() -> ImageSource:
-    """Return the digits, stratified into 80 % training images and 20 % test images."""
+    """Return the digits as a stratified split into 80 % training images and 20 % test images."""
     bunch: Any = load_digits()
     pixels = np.rint(bunch.images * (255 / _BRIGHTEST)).astype(np.uint8)
     labels = bunch.target.astype(np.int64)

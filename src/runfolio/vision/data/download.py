@@ -345,7 +345,7 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def _web_only_opener(watch: TransferWatch) -> urllib.request.OpenerDirector:
-    """Return an opener without support for `file:` and `ftp:`, to which a server could redirect."""
+    """Return an opener that does not support `file:` and `ftp:` addresses, since a server could redirect to them."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),

@@ -57,8 +57,8 @@ def recognise_splits(folders: Sequence[Folder]) -> dict[Split, Folder]:
 
 
 def splits_inside_classes(folders: Sequence[Folder]) -> dict[Split, dict[str, list[str]]]:
-    """Return the images by part and class, if each class folder has folders for training and another part. Otherwise,
-    return an empty dict."""
+    """Return the images by part and class, if each class folder contains a folder for training and a folder for another
+    part. Otherwise, return an empty dict."""
     parts: dict[Split, dict[str, list[str]]] = {}
     for folder in folders:
         inside = {name: split_of(name) for name in folder.class_images}

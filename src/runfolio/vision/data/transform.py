@@ -1,4 +1,5 @@
-"""Transform from a picture to the input tensor of a network, stored as JSON in the metadata of checkpoints."""
+"""Transform of a picture into the input tensor of a network. Checkpoints store the transform as JSON in their
+metadata."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def own_classifier(checkpoint: Checkpoint, model: nn.Module) -> LoadedClassifier
 
     Raises:
         ConfigError: The script did not pass classes or a transform to `run.checkpoint`.
-        DamagedFile: A value has the wrong type or is out of bounds, or the steps do not fit together.
+        DamagedFile: A value has the wrong type or is out of bounds, or the steps of the transform do not fit together.
     """
     label = checkpoint_label(checkpoint)
     stored = checkpoint.meta.get("classifier") or {}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runfolio.vision.evaluation.evaluate import EvaluationResult
 
 _DATA_NAME = 60
-"""Maximum number of characters of a data set's name in the name of a split."""
+"""Maximum length, in characters, of a data set's name within the name of a split."""
 
 
 def record_evaluation(run: RecordedRun, result: EvaluationResult, own_data: str | None) -> str:

@@ -58,8 +58,8 @@ def _padded(batch: torch.Tensor, size: int) -> torch.Tensor:
 
 @contextmanager
 def _batch_threads(device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """Yield a thread pool. It has one thread for a GPU, or as many threads as torch uses for a CPU. Each thread
-    computes whole batches."""
+    """Yield a thread pool. It has one thread if the device is a GPU. Otherwise, it has as many threads as torch uses.
+    Each thread computes whole batches."""
     if device.type != "cpu":
         with ThreadPoolExecutor(1) as threads:
             yield threads

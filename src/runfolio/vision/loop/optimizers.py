@@ -48,8 +48,8 @@ def _optimizer(groups: list[dict[str, Any]], settings: OptimConfig) -> Optimizer
 def _groups(model: nn.Module, lr: float, rate_decay: float) -> list[dict[str, Any]]:
     """Return one parameter group, or one group per stage if the stages have different rates. The head comes first.
 
-    Source: discriminative fine-tuning, ULMFiT, Howard and Ruder, arXiv:1801.06146, section 3.1; layer-wise learning
-    rate decay, BEiT, Bao et al., arXiv:2106.08254, as in timm's `param_groups_layer_decay`
+    Sources: discriminative fine-tuning in ULMFiT (Howard and Ruder, arXiv:1801.06146, section 3.1), and layer-wise
+    learning rate decay in BEiT (Bao et al., arXiv:2106.08254). See also timm's `param_groups_layer_decay`.
     """
     if rate_decay == 1:
         return [{"params": _trainable(model.parameters())}]

@@ -86,7 +86,8 @@ class TrainState:
         self.metrics = EpochMetrics(self.device)
 
     def _forward(self, model: nn.Module) -> Network:
-        """Return a function that calls `model` with the precision of the settings, compiled if requested."""
+        """Return a function that calls `model` with the precision of the settings. The function is compiled if the
+        settings request it."""
         network = mixed_precision(model, self.device, self.settings.precision)
         return compile_network(network, self.settings.resolved_batch_size) if self.settings.compile else network
 
@@ -110,8 +111,8 @@ class TrainState:
 
     @property
     def progress(self) -> dict[str, float]:
-        """Number of epochs so far, including the fraction of the current epoch (`epoch`), and number of images trained
-        on (`samples`)."""
+        """Number of epochs (`epoch`) and number of images trained on (`samples`). The number of epochs includes the
+        fraction of the current epoch."""
         epochs, steps = divmod(self.step, self.steps_per_epoch)
         samples_per_step = self.settings.accumulate * self.settings.resolved_batch_size
         return {

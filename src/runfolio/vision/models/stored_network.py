@@ -1,4 +1,5 @@
-"""Check that the tensors of a checkpoint fit the network that it describes, before memory is allocated for either."""
+"""Check that the tensors of a checkpoint fit the described network. The check runs before memory is allocated for the
+tensors or the network."""
 
 from __future__ import annotations
 

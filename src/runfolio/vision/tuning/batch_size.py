@@ -127,7 +127,8 @@ def fastest(speeds: Mapping[int, float]) -> int:
 
 
 def _trials(preparation: Preparation, sizes: list[int], progress: Progress | None) -> Iterator[tuple[int, _Trial]]:
-    """Yield trials in ascending order of size. Stop at a size that does not fit into memory or, on a CPU, is slower."""
+    """Yield trials in ascending order of size. Stop at a size that does not fit into memory. On a CPU, also stop at a
+    slower size."""
     on_gpu = preparation.device == "cuda"
     free = (torch.cuda.mem_get_info()[0] if on_gpu else _free_memory()) * _SHARE_OF_MEMORY[preparation.device]
     best = 0.0
