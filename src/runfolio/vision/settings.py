@@ -199,8 +199,8 @@ class ModelConfig(Settings):
     )
     cache: bool = setting(
         True,
-        "Use a disk cache for later epochs and runs. With a frozen backbone and images that are not augmented, the cache "
-        "contains features. Otherwise, it contains decoded and resized pixels.",
+        "Use a disk cache for later epochs and runs. With a frozen backbone and images that are not augmented, the "
+        "cache contains features. Otherwise, it contains decoded and resized pixels.",
         group=_MODEL,
     )
     cached_views: int = setting(
@@ -348,8 +348,8 @@ class ComputeConfig(Settings):
     )
     precision: str = setting(
         "32",
-        "Precision of the network. 32 uses 32 bits. bf16 is mixed precision with bfloat16. fp16 is mixed precision with "
-        "float16 and scaled gradients, and needs a GPU.",
+        "Precision of the network. 32 uses 32 bits. bf16 is mixed precision with bfloat16. fp16 is mixed precision "
+        "with float16 and scaled gradients, and needs a GPU.",
         group=_RUN,
         choices=("32", "bf16", "fp16"),
     )
