@@ -39,7 +39,7 @@ OpenedData = ImageSource | ImageFolder
 
 
 def _open_digits(_: Progress | None) -> ImageSource:
-    # Imported lazily, since scikit-learn and torchvision take seconds to import.
+    # This module is imported lazily, since scikit-learn and torchvision take seconds to import.
     with vision_extra("the data digits"):
         from runfolio.vision.data.digits import digits
     return digits()

@@ -47,7 +47,7 @@ class EpochMetrics:
         self._images += images
 
     def start(self) -> None:
-        """Restart the clock, without counting the time since the last start or load."""
+        """Restart the clock. The time since the last start or load is not counted."""
         self._start = time.perf_counter()
 
     @property
