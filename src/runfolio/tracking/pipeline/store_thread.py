@@ -157,6 +157,10 @@ class StoreWriter:
         """Return whether another process has opened the next attempt; if so, this process records nothing more."""
         return self._lifecycle.is_superseded()
 
+    def abandon(self) -> None:
+        """Record nothing more, and drop the data that is not written yet."""
+        self._lifecycle.is_known_superseded = True
+
     def write(self, *, sync: bool = False) -> bool:
         """Write the outbox on this thread; return whether everything is in the store.
 
