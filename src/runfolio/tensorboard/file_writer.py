@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from runfolio.tensorboard.summary_writer import SummaryWriter
+
+class Closable(Protocol):
+    """Part of `SummaryWriter` that `FileWriter` uses."""
+
+    def get_logdir(self) -> str: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class FileWriter:
     """Writer of the event file of a `SummaryWriter`."""
 
-    def __init__(self, writer: SummaryWriter) -> None:
+    def __init__(self, writer: Closable) -> None:
         self._writer = writer
 
     def get_logdir(self) -> str:

@@ -47,12 +47,14 @@ def open_log_folder(log_folder: str | os.PathLike[str], *, purge_step: int | Non
     if (run := _open_here(folder)) is not None:
         return run
 
+    new = NewRun.of(folder.name, _experiment(folder), (), "")
+
     def find(request: OpenRequest) -> Opened:
         request = request._replace(wanted_id=None)
         if is_reproduction():
-            return open_new(request, NewRun.of(folder.name, None, (), "").name, _experiment(folder))
+            return new.describe(open_new(request, new.name, _experiment(folder)))
         if not (folder / RUN_FILE).is_file():
-            return _create_in(folder)
+            return _create_in(folder, new)
         claimed = claims.newest_attempt(folder)
         document = RunDocument.read(folder)
         if distributed.find_writer(folder, document, claimed) is not None:
@@ -100,15 +102,15 @@ def _open_here(folder: Path) -> Run | None:
     return None
 
 
-def _create_in(folder: Path) -> Opened:
+def _create_in(folder: Path, new: NewRun) -> Opened:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
             f"cannot create the log folder {folder} ({error.strerror or error}); pass a different log_dir"
         ) from None
-    new = NewRun.of(folder.name, _experiment(folder), (), "")
-    document = RunDocument(id=new_id(), name=new.name or folder.name, experiment=_experiment(folder), created=now())
+    experiment = new.experiment or _EXPERIMENT
+    document = RunDocument(id=new_id(), name=new.name or folder.name, experiment=experiment, created=now())
     document.attempts = [Attempt(1, None, {}, new_id(), document.created)]
     return Opened(folder, document)
 
