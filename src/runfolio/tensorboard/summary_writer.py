@@ -68,8 +68,8 @@ class SummaryWriter:
 
     Arguments have the same names, order and meaning as in torch. If no step is given, each tag counts its own steps.
     Histograms always have 64 bins of equal width. `new_style` and `double_precision` have no effect, since the record
-    always stores float64. Tensors, embeddings and precision-recall curves become artifacts. Values that cannot be
-    recorded are reported once and counted, as by `Run`.
+    always stores float64. Tensors, embeddings and precision-recall curves become artifacts. Like `Run`, this class
+    counts the values that cannot be recorded, and reports them once.
 
     Source: https://docs.pytorch.org/docs/stable/tensorboard.html
     """
@@ -159,7 +159,7 @@ class SummaryWriter:
         """Record the metrics `main_tag/key`. TensorBoard draws them as lines of one card named `main_tag`.
 
         As with torch's SummaryWriter, TensorBoard lists each line as a run. After 1,000 main tags, each additional
-        metric gets a card of its own.
+        metric gets its own card.
         """
         main_tag = text_of(main_tag, "main_tag")
         charts = self._open_run().recorder.document.charts
