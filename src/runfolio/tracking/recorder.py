@@ -161,7 +161,7 @@ class Recorder:
 
     @property
     def last_step(self) -> int:
-        """Step of the last call of `Run.log` that was encoded; -1 before the first."""
+        """Step of the last call of `Run.log` that was encoded, or -1 before the first."""
         return self.encoder_thread.last_step
 
     @property
@@ -337,7 +337,7 @@ class Recorder:
         self._called_at = self.clock.now()
 
     def called_at(self) -> float | None:
-        """Return the time of the run's last use, in seconds since 1970; None if it was never used."""
+        """Return the time of the run's last use, in seconds since 1970. Return None if it was never used."""
         moments = [moment for moment in (self._called_at, self.encoder_thread.called_at) if moment is not None]
         return min(max(moments), self.now()) if moments else None  # SummaryWriter also accepts times in the future
 

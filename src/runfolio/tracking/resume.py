@@ -61,7 +61,7 @@ def resume(
 
 
 def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path | None:
-    """Return the folder of the run that `init(resume="auto")` continues; None if that call opens a new run.
+    """Return the folder of the run that `init(resume="auto")` continues, or None if that call opens a new run.
 
     This is the newest run of the experiment that
     - has the given name, if a name is given,
@@ -87,7 +87,7 @@ def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path 
 
 
 def _program(code: StartedCode) -> tuple[Any, ...] | None:
-    """Return the script, module and arguments in a document's section `code`; None for code without a file."""
+    """Return the script, module and arguments in a document's section `code`. Return None for code without a file."""
     command = code.get("command") or [""]
     script = code.get("script") or command[0]
     return None if script in ("", "-", "-c") else (script, code.get("module"), *command[1:])

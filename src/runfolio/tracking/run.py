@@ -84,12 +84,12 @@ class Run:
 
     @property
     def last_step(self) -> int:
-        """Step of the last call to `log` that was encoded; -1 before the first call."""
+        """Step of the last call to `log` that was encoded, or -1 before the first call."""
         return self.recorder.last_step
 
     @property
     def total_steps(self) -> int | None:
-        """Step at which training will end, in the units of the logged steps; None if it is unknown.
+        """Step at which training will end, in the units of the logged steps. The value is None if it is unknown.
 
         If it is set, `runfolio show` prints the completed fraction and the remaining time. A resumed run keeps the
         value.
@@ -404,7 +404,7 @@ class Run:
         """Store a copy of a file or folder with the run. The copy replaces an earlier artifact with the same name.
 
         Returns:
-            Folder of the copy; None if the copy could not be made.
+            Folder of the copy, or None if the copy could not be made.
         """
         self.recorder.note_call()
         source = path_of(path)

@@ -19,7 +19,7 @@ class CellOutput:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor: int | None = descriptor
-        """Descriptor that receives the copied text; None if copying has stopped."""
+        """Descriptor that receives the copied text, or None if copying has stopped."""
         self._replaced: list[tuple[Any, Write, Write]] = []
         """Patched streams, each with the new and the original `write` function."""
 

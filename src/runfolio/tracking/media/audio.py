@@ -52,7 +52,7 @@ def audio_copy(audio: Any) -> Any:
 
 
 def whole_rate(sample_rate: Any) -> int | None:
-    """Return the sample rate in Hz; None if no rate is given.
+    """Return the sample rate in Hz, or None if no rate is given.
 
     Raises:
         ConfigError: The rate is not a number from 1 to 1,000,000.

@@ -27,7 +27,7 @@ class MonitoredRun(Protocol):
 
     @property
     def last_step(self) -> int:
-        """Step of the last encoded call of `Run.log`; -1 before the first call."""
+        """Step of the last encoded call of `Run.log`, or -1 before the first call."""
         ...
 
     def now(self) -> float:

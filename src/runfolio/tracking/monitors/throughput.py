@@ -35,7 +35,7 @@ class _Totals:
 
 _totals = _Totals()
 _timed: Callable[[Any], Any] | None = None
-"""Replacement for `__next__` of the iterators; None while it is not installed."""
+"""Replacement for `__next__` of the iterators, or None while it is not installed."""
 
 
 class Throughput:
@@ -117,7 +117,7 @@ def _time_calls(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def samples_in(batch: Any) -> int:
-    """Return the length of a batch's first tensor; 0 if the batch has no tensor."""
+    """Return the length of a batch's first tensor, or 0 if the batch has no tensor."""
     for _ in range(_DEPTH):
         shape = getattr(batch, "shape", None)
         if shape is not None:

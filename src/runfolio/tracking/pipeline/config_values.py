@@ -287,7 +287,7 @@ class _Reader:
 
 
 def _named_values(value: Any) -> Mapping[Any, Any] | None:
-    """Return the values of a mapping, namespace or record by name; None for other values."""
+    """Return the values of a mapping, namespace or record by name. Return None for other values."""
     kind: Any = type(value)
     if issubclass(kind, Mapping):
         return value

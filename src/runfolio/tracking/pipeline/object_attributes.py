@@ -39,7 +39,7 @@ def is_instance(value: Any, package: str, kind: str) -> bool:
 
 
 def generator_state(value: Any) -> Any:
-    """Return the state of a random generator of Python, NumPy or torch; None for any other value."""
+    """Return the state of a random generator of Python, NumPy or torch. Return None for any other value."""
     if is_instance(value, "random", "Random"):
         with contextlib.suppress(NotImplementedError):  # raised by `SystemRandom`
             return value.getstate()

@@ -30,7 +30,7 @@ class Levels(NamedTuple):
     low: float
     """Value that is stored as 0."""
     high: float | None
-    """Value that is stored as the highest level; None if the values are levels already."""
+    """Value that is stored as the highest level, or None if the values are levels already."""
     notes: dict[str, Any]
     warnings: tuple[str, ...]
 

@@ -20,7 +20,7 @@ LARGEST_STEP = 2 ** (_STEP_BITS - 1) - 1
 
 
 def count_numbers(value: Any) -> int | None:
-    """Return how many numbers a NumPy or torch value contains; None for other values."""
+    """Return how many numbers a NumPy or torch value contains. Return None for other values."""
     if not hasattr(value, "item"):
         return None
     count = value.numel() if hasattr(value, "numel") else getattr(value, "size", None)

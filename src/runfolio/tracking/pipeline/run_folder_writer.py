@@ -55,7 +55,7 @@ class RunFolderWriter:
 
     @property
     def tail_size(self) -> int | None:
-        """Size of the open tail in bytes; None if no tail is open."""
+        """Size of the open tail in bytes, or None if no tail is open."""
         return None if self._tail is None else self._tail.size
 
     def has_points(self) -> bool:

@@ -31,7 +31,7 @@ class StoreHealth:
 
     @property
     def unavailable_s(self) -> float:
-        """Seconds since the store began to fail or hang; 0 if the store works."""
+        """Seconds since the store began to fail or hang. The value is 0 if the store works."""
         since = [moment for moment in (self._busy_since, self._failing_since) if moment is not None]
         return time.monotonic() - min(since) if since else 0.0
 

@@ -94,7 +94,7 @@ class StoreWriter:
 
     @property
     def unavailable_s(self) -> float:
-        """Seconds since the store began to fail or hang; 0 if the store works."""
+        """Seconds since the store began to fail or hang. The value is 0 if the store works."""
         return self._health.unavailable_s
 
     @property

@@ -15,7 +15,7 @@ from runfolio.tracking.pipeline.stored_file import StoredFile
 
 
 def file_content(value: Any, what: str) -> bytes | None:
-    """Return the content of a file given as bytes, a path or a binary file object; None for any other value.
+    """Return the content of a file given as bytes, a path or a binary file object. Return None for any other value.
 
     Args:
         what: Name that messages use for the file, including the article, such as `an image`.
