@@ -427,8 +427,8 @@ def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:
         return manifests.read_intact(folder, name, lambda text: log.warning("run %s: %s", document.id, text))
     except NotFound as error:
         raise NotFound(
-            f"{error}; runfolio.resume(run, checkpoint=None) continues after the run's last point, and step=-1 "
-            "continues from its beginning"
+            f"{error}; runfolio.resume(run, checkpoint=None) continues after the run's last point, and step=-1"
+            " continues from its beginning"
         ) from None
 
 

@@ -1,7 +1,7 @@
-"""Configs and summaries as plain data (`docs/limits.md`, Config).
+"""Conversion of configs and summaries to plain data (`docs/limits.md`, Config).
 
-Equal values have the same form in every process, because memory addresses are removed. Different values have different
-forms, because nothing is abbreviated.
+Equal values are stored equally in every process, because memory addresses are removed. Different values are stored
+differently, because long values are replaced with digests instead of being cut off.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def plain_config(config: Any) -> dict[str, Any]:
     """Return a config as nested dicts of JSON values.
 
     Raises:
-        ConfigError: The config has no named values, two keys have the same string form, or the config is nested too
+        ConfigError: The config has no named values, two keys result in the same string, or the config is nested too
             deeply.
     """
     if not _is_omegaconf(config) and _named_values(config) is None:
@@ -72,7 +72,8 @@ def plain_config(config: Any) -> dict[str, Any]:
 
 
 def config_defaults(config: Any) -> dict[str, Any]:
-    """Return the default values that a dataclass config and its nested dataclasses declare; empty for other configs.
+    """Return the default values that a dataclass config and its nested dataclasses declare. Return an empty dict for
+    other configs.
 
     Default factories are not called, because they may draw random numbers.
     """
@@ -89,13 +90,13 @@ def config_defaults(config: Any) -> dict[str, Any]:
 
 
 def plain_value(value: Any, declared: Any = None) -> Any:
-    """Return one value of a config or summary as JSON. Unreadable values are stored as written, and one warning is
-    logged.
+    """Return one value of a config or summary as JSON. Values that raise an error when they are read are stored as
+    written, and one warning is logged.
 
     Args:
         declared: Expected type. The type of the value is recorded only if it differs from this type.
     Raises:
-        ConfigError: Dicts and lists are nested too deeply or contain themselves, or two keys have the same string form.
+        ConfigError: Dicts and lists are nested too deeply or contain themselves, or two keys result in the same string.
     """
     reader = _Reader()
     plain = reader.read(value, (), declared)
@@ -217,7 +218,8 @@ class _Reader:
         if getattr(array.dtype, "kind", "") in ("m", "M"):
             array = array.astype(str)  # `tolist` converts some datetime values to integers
         numbers = array.tolist()
-        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # a long double is one number
+        # `tolist` does not convert a long double, so the result may still be a NumPy number.
+        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)
 
     def _other(self, value: Any, path: tuple[str, ...]) -> Any:
         kind = type(value)
@@ -236,8 +238,8 @@ class _Reader:
         return self._object(value, path)
 
     def _function(self, function: Any, path: tuple[str, ...]) -> str:
-        """Return a function's full name; for a local function or a lambda, add a digest of its code and the values that
-        it uses."""
+        """Return a function's full name. For a local function or a lambda, add a digest of its code and of the values
+        that it uses."""
         name = type_name(function)
         code = getattr(function, "__code__", None)
         if code is None or "<" not in name:

@@ -1,4 +1,5 @@
-"""Media files that the user passes. They are read during the call, limited in size, and recognised by their content."""
+"""Functions that read media files that the user passes. The files are read during the call, and their format is
+recognised by their content."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def _path_content(path: str | Path, what: str) -> bytes:
 
 
 def _checked(content: bytes | None, what: str) -> bytes:
-    """Return the content of a file. If `content` is None, the file was too large to be read."""
+    """Check the content of a file and return it. The argument None stands for a file that was too large."""
     if content is None or len(content) > file_bounds.MEDIUM:
         raise ConfigError(f"{what} file has more than {file_bounds.MEDIUM:,} bytes; store it as an artifact")
     return content

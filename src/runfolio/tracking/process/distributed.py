@@ -75,7 +75,7 @@ def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
 
 def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: bool = False) -> bool:
     """Return whether this process can join the newest attempt of a run. An attempt is one execution of the training
-    script. It must be in progress, or belong to the same job as this rank.
+    script. The newest attempt must be in progress, or belong to the same job as this rank.
 
     A rank that starts late may therefore join an attempt that the other ranks of its job have already ended. If
     `resumes` is True, the attempt must also continue an earlier attempt.
@@ -149,8 +149,8 @@ def _is_alive(folder: Path, document: RunDocument) -> bool:
 
 def _still_beats(folder: Path, document: RunDocument, first: Heartbeat, patience_s: float) -> bool:
     log.warning(
-        "run %s was last written by process %d on %s, which is not visible from this machine; watching its "
-        "heartbeat for up to %.0f s (force=True takes over the run at once)",
+        "run %s was last written by process %d on %s, which is not visible from this machine; watching its"
+        " heartbeat for up to %.0f s (force=True takes over the run at once)",
         document.id,
         first.pid,
         first.host,
