@@ -37,18 +37,19 @@ from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.plain_values import count_numbers
 
 MOST_NUMBERS = 1000
-"""Maximum number of elements in an array that is stored as lists. A larger array is stored as shape, dtype and
-digest."""
+"""Maximum number of elements in an array that is stored as lists. Only shape, dtype and digest of a larger array are
+stored."""
 MOST_VALUES = 100
-"""Maximum number of values that are stored for an object. An object with more values is stored as type and digest."""
+"""Maximum number of values that are stored for an object. Only type and digest of an object with more values are
+stored."""
 MOST_VISITED = 10_000
 """Maximum number of containers and objects that are read to describe one object."""
 UNREADABLE = "[unreadable]"
-"""Placeholder for a value that raises an error when it is read. (OmegaConf values are stored as written instead.)"""
+"""Placeholder for a value that raises an error when it is read. An OmegaConf value is stored as written instead."""
 _MAX_DEPTH = 100
 """Maximum nesting depth of dicts and lists."""
 _TYPE, _TYPE_IF_TAKEN = "type", "__class__"
-"""Keys under which the type of an object is stored. The second is used if the object has an attribute `type`."""
+"""Keys under which the type of an object is stored. The second key is used if the object has an attribute `type`."""
 
 log = logging.getLogger("runfolio")
 
@@ -107,7 +108,7 @@ def plain_value(value: Any, declared: Any = None) -> Any:
 
 
 class _Reader:
-    """Reader of one config or value that also collects the names of unreadable values."""
+    """Reader of one config or value. It also collects the names of values that raise an error when they are read."""
 
     def __init__(self) -> None:
         self.unreadable: list[str] = []
@@ -146,7 +147,8 @@ class _Reader:
     def _check_size(self, path: tuple[str, ...]) -> None:
         if len(path) >= _MAX_DEPTH:
             raise ConfigError(
-                f"config or summary: dicts and lists are nested deeper than {_MAX_DEPTH} levels, or contain themselves"
+                f"config or summary: dicts and lists are nested more than {_MAX_DEPTH} levels deep, or contain"
+                " themselves"
             )
         if self._open:
             self._visited += 1
@@ -249,7 +251,7 @@ class _Reader:
         return f"{name} {_digest([code_content(code), plain])}"
 
     def _object(self, value: Any, path: tuple[str, ...]) -> Any:
-        """Return the type and attributes of an object, or the string form of an object without attributes (see
+        """Return the type and attributes of an object. Return the string form of an object without attributes (see
         `own_text`)."""
         kind = type_name(type(value))
         try:

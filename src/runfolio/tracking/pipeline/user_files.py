@@ -16,7 +16,8 @@ from runfolio.tracking.pipeline.stored_file import StoredFile
 
 
 def file_content(value: Any, what: str) -> bytes | None:
-    """Return the content of a file given as bytes, a path or a binary file object. Return None for any other value.
+    """Return the content of a file, which is passed as bytes, a path or a binary file object. Return None for any other
+    value.
 
     Args:
         what: Name that messages use for the file, including the article, such as `an image`.
@@ -48,7 +49,7 @@ def _checked(content: bytes | None, what: str) -> bytes:
 
 
 def _object_content(file: Any, what: str) -> bytes:
-    """Return all bytes of a binary file and restore its position."""
+    """Return all bytes of a binary file object, and restore the position in the file."""
     if file.seekable() is True:
         position = file.tell()
         file.seek(0)
@@ -62,10 +63,10 @@ def _object_content(file: Any, what: str) -> bytes:
 
 
 def stored_unchanged(content: bytes, formats: Sequence[MediaFormat], what: str) -> StoredFile:
-    """Return a file that is stored unchanged.
+    """Check the format of a file, and return the file to be stored unchanged.
 
     Raises:
-        ConfigError: The file has none of the formats.
+        ConfigError: The file has none of the supported formats.
     """
     known = recognise(content[:HEAD_BYTES], len(content), formats)
     if known is None:
