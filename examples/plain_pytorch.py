@@ -1,9 +1,9 @@
-"""An ordinary PyTorch script: argparse, an own nn.Module, an own loop. Tracked by the lines marked with <--.
+"""Ordinary PyTorch script with its own network and training loop. The lines marked with <-- record the run.
 
 python examples/plain_pytorch.py --epochs 5 --lr 0.1
-runfolio show plain          # what was recorded
-runfolio plot val/acc        # its curve
-python examples/plain_pytorch.py --resume RUN   # killed? on to the same bits as if it had never stopped
+runfolio show plain          # the recorded run
+runfolio plot val/acc        # the curve of a metric
+python examples/plain_pytorch.py --resume RUN   # continue a killed run; the results stay the same
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Net(nn.Module):
 
 
 def digits(seed: int) -> tuple[TensorDataset, TensorDataset]:
-    """The 1,797 real handwritten digits of scikit-learn, 8 x 8 pixels each, four fifths of them for training."""
+    """Return training and validation data: scikit-learn's 1,797 handwritten digits of 8 x 8 pixels, a fifth for
+    validation."""
     pixels, classes = load_digits(return_X_y=True)
     images = torch.tensor(pixels, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16
     labels = torch.tensor(classes)

@@ -1,6 +1,6 @@
-"""Pictures of every page of the board, in both themes and two widths: `make screenshots`.
+"""Script behind `make screenshots`, which draws every page of the board in both themes and two widths.
 
-With `--readme`, the two pictures in docs/images are written again.
+With `--readme`, it draws the two pictures in docs/images instead.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 ROOT = Path(__file__).parents[1]
 HEIGHT = 900
 SETTLED_MS = 800
-"""Time in which charts and images are drawn after they were loaded."""
+"""Time to wait until the browser has drawn the loaded charts and images."""
 README = {"board-light": ("light", "experiment"), "board-dark": ("dark", "groups")}
-"""Pictures of the README, with their theme and page."""
+"""Pictures of the README: the theme and the page of each."""
 
 
 def main() -> None:
@@ -74,7 +74,7 @@ def _draw_readme(browser: Browser, link: str, experiment: str) -> None:
         page = _open(browser, link, theme, 1440)
         _show(page, _pages(page, experiment)[page_name])
         picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-        # 256 colours make the file a third as large, and every run keeps its own.
+        # A palette of 256 colours makes the file a third as large, and every run keeps its own colour.
         picture = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         picture.save(ROOT / f"docs/images/{name}.png", optimize=True)
         page.context.close()
@@ -91,7 +91,7 @@ def _open(browser: Browser, link: str, theme: str, width: int) -> Page:
 
 
 def _pages(page: Page, experiment: str) -> dict[str, str]:
-    """Return the path of each page by the name of its picture."""
+    """Return the path of each page, keyed by the name of its picture."""
     runs = page.request.get(f"api/runs?experiment={quote(experiment)}").json()
     home, run = f"e/{quote(experiment, safe='')}?v=1", f"r/{runs['keys'][0]}?v=1"
     return {

@@ -20,14 +20,15 @@ in into it of on or since so such than that them then there these they this thos
 what when where whether which while who whose why with within without
 """
 OPENINGS = frozenset(_CLAUSES.split())
-"""Words that start a clause or a phrase, or refer back. A summary that starts with one of these words does not name its
-subject."""
+"""Words that start a clause or a phrase, or refer to an earlier noun. A summary that starts with one of these words
+does not name its subject."""
 
 SECTIONS = ("Args:", "Returns:", "Yields:", "Raises:", "Attributes:", "Example:", "Examples:")
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line number and text of each docstring. Every string that forms a whole statement is a docstring."""
+    """Yield the line number and the text of each docstring. Every string that forms a whole statement is a
+    docstring."""
     for node in ast.walk(tree):
         match node:
             case ast.Expr(ast.Constant(str(text))):

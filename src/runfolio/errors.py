@@ -73,7 +73,7 @@ class StoreError(RunfolioError):
 
 def nearest(name: str, candidates: Iterable[str], *, limit: int = 3) -> list[str]:
     """Return at most `limit` candidates that resemble `name`, the most similar first."""
-    import difflib  # this module is only needed if a name is wrong
+    import difflib  # only needed if a name is wrong
 
     candidates = list(candidates)
     lowered = {candidate.lower(): candidate for candidate in candidates}

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from runfolio.errors import ConfigError, did_you_mean, nearest
 
 COMMON = "common"
-"""Group of the settings that the help lists first."""
+"""Group of settings that the help text lists first."""
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -133,7 +133,7 @@ class Settings:
         return dataclasses.asdict(self)  # type: ignore[call-overload] - every subclass is a dataclass
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that distinguish the runs of a series. Subclasses omit irrelevant settings."""
+        """Return the settings that distinguish the runs of a series. Subclasses may leave out irrelevant settings."""
         return self.as_dict()
 
 

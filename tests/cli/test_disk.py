@@ -72,7 +72,7 @@ def test_prune_keeps_the_best_and_undelete_takes_it_back(runfolio, store):
     assert (row["content"], row["bytes"] > 40_000) == ("2 checkpoints", True)
 
     restored = runfolio("undelete", "a").stdout
-    assert restored == f"a ({id_of(store, 'a')}) has its checkpoints best, last again\n"
+    assert restored == f"restored the checkpoints best, last of a ({id_of(store, 'a')})\n"
     assert runfolio("purge", "--yes").stdout.startswith("purged the checkpoints of 1 run, ")
     assert checkpoints(store) == {"a": BOTH, "b": [], "c": BOTH}
     assert runfolio("trash").stdout.startswith("The trash of ")

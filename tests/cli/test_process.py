@@ -111,7 +111,9 @@ def test_series_stopped_by_ctrl_c_is_continued_by_the_same_command(in_a_shell, t
     status, _, said = finished(process)
 
     assert status == 130
-    assert said.splitlines()[-1] == "interrupted: 1 of 3 runs are finished; the same command continues with the others"
+    assert (
+        said.splitlines()[-1] == "interrupted: 1 of 3 runs are finished; the same command continues with the other runs"
+    )
     assert rf.open(tmp_path / "runs").run("mlp-12").state == "interrupted"
 
     status, _, said = finished(in_a_shell("series", "walks.yaml"))

@@ -68,7 +68,7 @@ def test_what_a_record_has_read_is_named_before_it_is_read(runfolio, stopped, co
 def test_early_stop_is_printed(runfolio):
     words = ["train", "--model", "mlp", "--data-fraction", "0.1", "--epochs", "9", "--patience", "1", "--lr", "1e-30"]
 
-    assert "It stopped after epoch 2 of 9: val/acc did not improve for 1 epoch." in runfolio(*words).stdout
+    assert "The run stopped after epoch 2 of 9: val/acc did not improve for 1 epoch." in runfolio(*words).stdout
 
 
 def test_a_checkpoint_of_another_network_is_named(runfolio, stopped, tmp_path):

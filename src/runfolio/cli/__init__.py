@@ -1,4 +1,5 @@
-"""Command line, which is a tree of commands. Each command parses its arguments, makes one call, and prints the result.
+"""Command line of runfolio, which is a tree of commands. Each command parses its arguments, makes one call, and prints
+the result.
 
 Heavy modules (torch, pyarrow, matplotlib and rich) are imported inside the commands that need them.
 """

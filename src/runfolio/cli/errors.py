@@ -18,7 +18,7 @@ from runfolio.cli.output.console import print_failure, print_traceback
 from runfolio.errors import Ambiguous, FilterError, RunfolioError, did_you_mean, nearest
 
 _ALIASES = {"ls": "runs", "list": "runs"}
-"""Aliases of commands, which users know from other programs."""
+"""Names that users know from other programs, with the commands that they stand for."""
 
 
 class CommandTree(click.Group):
@@ -65,7 +65,7 @@ def _summary(command: click.Command) -> str:
 def _report(error: BaseException, *, debug: bool) -> int:
     """Print the error and return the exit status."""
     if isinstance(error, click.Abort):
-        print_failure("")  # the unanswered question has no newline
+        print_failure("")  # ends the line of the unanswered question
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return 130
     if isinstance(error, BrokenPipeError):
@@ -78,7 +78,7 @@ def _report(error: BaseException, *, debug: bool) -> int:
         return 2
     if debug:
         print_traceback(error)
-    if isinstance(error, (Ambiguous, FilterError)):  # these messages have several lines: a list of runs, or a caret
+    if isinstance(error, (Ambiguous, FilterError)):  # these messages have several lines
         print_failure(*f"error: {error}".rsplit("\n", 2 if isinstance(error, FilterError) else -1))
         return 2
     if isinstance(error, RunfolioError):

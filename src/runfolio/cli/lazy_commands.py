@@ -1,4 +1,5 @@
-"""Commands that are imported when they are used. A command then starts without importing the modules of all others."""
+"""Commands that are imported when they are used. Starting one command then does not import the modules of all
+others."""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ def limit_memory() -> None:
 
 
 def memory_message(error: MemoryError) -> str:
-    """Return a message for a command that ran out of memory. It names the file that was being read, and a remedy."""
+    """Return a message for a command that ran out of memory. The message names the file that was being read, and a
+    remedy."""
     path = _path_being_read(error.__traceback__)
     subject = "the command" if path is None else f"reading {path}"
     return (

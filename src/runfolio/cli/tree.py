@@ -25,8 +25,8 @@ def main(context: click.Context) -> None:
     runfolio runs                                    the recorded runs
     runfolio predict best photo.png                  the prediction of the best model
 
-    Name a run by its id, the start of its id, or its name; `last` is the newest run and `best` the best one. Runs are
-    plain files in ./runs, or in the folder that --store or RUNFOLIO_STORE names.
+    Name a run by its id, the start of its id, or its name; `last` is the newest run, and `best` is the best run. Runs
+    are plain files in ./runs, or in the folder that --store or RUNFOLIO_STORE names.
     """
     if context.invoked_subcommand in _READING:
         limit_memory()
@@ -43,7 +43,7 @@ _HEADINGS = {
     "House": ("du", "delete", "undelete", "trash", "purge", "doctor", "cache"),
 }
 _FUNCTIONS = {"runs": "list_runs", "sql": "run_sql"}
-"""Names of the functions of commands, if the function is not named like the command."""
+"""Names of the functions that implement a command, if they differ from the command's name."""
 
 main.headings = {heading: list(names) for heading, names in _HEADINGS.items()}
 main.commands = LazyCommands(

@@ -1,4 +1,4 @@
-"""Conversion of a run's log calls, media, config and results to event-file records."""
+"""Conversion of a run's log calls, media, config and results to records of TensorBoard event files."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _MESH_TYPES = {VERTEX: m.DT_FLOAT, FACE: m.DT_INT32, COLOR: m.DT_UINT8}
 
 
 class EventEncoder:
-    """Encoder for one run. Pass the run's log calls and media in the order of the record. Names become TensorBoard
+    """Encoder for one run. Pass log calls and media in the order in which they were recorded. Names become TensorBoard
     tags.
 
     Each tag belongs to one TensorBoard plugin. If two values have the same name but belong to different plugins, the
     tag of the later value gets a suffix, such as `name (image)`. A metric `CHART/LINE` that belongs to a chart is not
-    written to the file of the run. Instead, each line has its own file, and its tag is the chart's name, so that
-    TensorBoard draws all lines in one card.
+    written to the file of the run. Instead, each line has its own file, and all lines use the chart's name as their
+    tag. TensorBoard then draws them in one card.
     """
 
     def __init__(self, charts: Collection[str] = ()) -> None:
@@ -58,7 +58,7 @@ class EventEncoder:
 
         TensorBoard would show so many charts of system metrics that the other metrics would be hard to find.
         """
-        if is_system_metric(next(iter(call.values), "")):  # no call mixes system metrics with others
+        if is_system_metric(next(iter(call.values), "")):  # no call mixes system metrics with other metrics
             return b""
         if not self._charts:
             return self._scalars(call, call.values)
@@ -101,10 +101,11 @@ class EventEncoder:
     def medium(
         self, time_us: int, step: int, kind: str, name: str, content: Mapping[str, Any], file_content: bytes | None
     ) -> bytes:
-        """Encode one entry of the record's media lists (`docs/format.md`, Media) with the content of its file.
+        """Encode one media entry of the record (`docs/format.md`, Media) with the content of its file.
 
         Boxes are drawn on their image, since TensorBoard cannot display them separately. TensorBoard displays a video
-        only if it is an animated image, and a mesh only if it was logged as arrays. TensorBoard cannot display tables.
+        only if the video is an animated image, and a mesh only if it was logged as arrays. TensorBoard cannot display
+        tables.
         """
         time_s = time_us / 1e6
         if "file" in content:
@@ -120,7 +121,8 @@ class EventEncoder:
         return _summary(time_s, step, m.Value("custom_scalars__config__", _metadata("custom_scalars"), tensor=layout))
 
     def session_start(self, document: RunDocument) -> bytes:
-        """Encode the run's hyperparameters as one session. Return empty bytes if the run has no hyperparameters.
+        """Encode the run's hyperparameters as the start of a session, TensorBoard's term for a run. Return empty bytes
+        if the run has no hyperparameters.
 
         No `Experiment` message is written. TensorBoard would apply the first such message to all runs, and would hide
         hyperparameters and metrics that the message does not list. Without such a message, TensorBoard collects
@@ -170,10 +172,10 @@ class EventEncoder:
         if kind == "video":
             width, height = content.get("width", 0), content.get("height", 0)
         else:
-            width, height = struct.unpack_from(">II", file_content, 16)  # in the first chunk of a PNG
+            width, height = struct.unpack_from(">II", file_content, 16)  # a PNG's first chunk contains them
             if boxes := content.get("boxes"):
                 file_content = draw_boxes(file_content, boxes)
-        # 4: RGBA; TensorBoard passes the file to the browser unchanged
+        # The colour space 4 is RGBA. TensorBoard passes the file to the browser unchanged.
         image = m.Image(height, width, 4, file_content)
         return _summary(
             time_s, step, m.Value(self._tag(name, "images", kind), _metadata("images", caption), image=image)
@@ -204,7 +206,7 @@ class EventEncoder:
 
     def _histogram(self, time_s: float, step: int, name: str, content: Mapping[str, Any]) -> bytes:
         edges, counts = content["edges"], content["counts"]
-        if counts and content["min"] == content["max"]:  # equal numbers are one bin without a width
+        if counts and content["min"] == content["max"]:  # equal numbers form one bin of width 0
             edges, counts = [content["min"]] * 2, [sum(counts)]
         rows = [part for row in zip(edges[:-1], edges[1:], counts, strict=True) for part in row]
         packed = struct.pack(f"<{len(rows)}d", *rows)
@@ -253,7 +255,7 @@ def _hparam(value: Any) -> m.Hparam:
 
 
 def _graph(nodes: list[dict[str, Any]]) -> m.Graph:
-    return m.Graph([_node(node) for node in nodes], m.Versions(22))  # 22: as in torch's SummaryWriter
+    return m.Graph([_node(node) for node in nodes], m.Versions(22))  # torch's SummaryWriter also writes version 22
 
 
 def _node(node: Mapping[str, Any]) -> m.Node:

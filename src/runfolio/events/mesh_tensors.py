@@ -16,7 +16,7 @@ _HEADER = re.compile(
 
 
 class MeshTensor(NamedTuple):
-    """Tensor that contains the vertices, the faces or the vertex colors of a mesh."""
+    """Tensor that contains the vertices, the faces, or the colors of the vertices of a mesh."""
 
     kind: int
     rows: Any

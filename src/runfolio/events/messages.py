@@ -64,7 +64,7 @@ class Tensor(Message):
         if not self.tensor_content:
             values = self.float_val or self.double_val or self.int_val or self.int64_val or self.bool_val
             count = math.prod(self.tensor_shape.sizes) if self.tensor_shape else len(values)
-            # Elements that are missing at the end are equal to the last number.
+            # If elements are missing at the end, each of them equals the last number.
             return [*values, *values[-1:] * (count - len(values))] if count <= _MOST_NUMBERS else list(values)
         form = _FORMS.get(self.dtype)
         if form is None:
@@ -76,7 +76,7 @@ class Tensor(Message):
 
 
 _MOST_NUMBERS = 1 << 24
-"""Maximum number of elements in a tensor if missing elements must be filled in. Without this limit, a damaged shape
+"""Maximum number of elements in a tensor whose missing elements must be filled in. Without this limit, a damaged shape
 could exhaust the memory."""
 
 

@@ -1,7 +1,10 @@
-"""Writer of a run's event files from its record, for runs without event files and for resumed runs.
+"""Writer of TensorBoard event files from the record of a run that has no event files or was resumed.
 
-When a run resumes, this module is started as a program (`python -m runfolio.events.rebuild FOLDER`), so that the
-training process does not need Arrow.
+On a resume, this module runs as a separate program (`python -m runfolio.events.rebuild FOLDER`), because the training
+process should not load Arrow.
+
+An attempt is one start of a run. A resume starts a new attempt at a checkpoint and thereby abandons the points that
+were logged after it. The newest branch consists of the last attempt and the earlier attempts that it continues.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from runfolio.record.points.tails import LogCall
 
 
 def make_event_files(folder: Path) -> None:
-    """Write the event files of a run, one per attempt of the newest branch. No process may be writing to the run.
+    """Write the event files of the attempts on the run's newest branch. No process may be writing to the run.
 
     Raises:
         DamagedFile, NewerFormat, StoreError: As in `RunDocument.read` and `PointFiles`.
@@ -37,11 +40,11 @@ def make_event_files(folder: Path) -> None:
 
 
 def follow_branch(folder: Path) -> None:
-    """Remove abandoned points from the event files of earlier attempts. Call this function after a resume.
+    """Remove abandoned points from the event files of earlier attempts. Call this function after a run is resumed.
 
-    TensorBoard would show the abandoned points. Its own purge of points is based on steps, and works only if all
-    metrics of a run count the same steps. TensorBoard also uses the first hyperparameters and the first end of a
-    session that it reads for a run. Therefore the rewritten files contain neither of them.
+    TensorBoard would show the abandoned points. TensorBoard itself removes points by their steps, which works only if
+    all metrics of a run count the same steps. TensorBoard also uses the first hyperparameters and the first end of a
+    run that it reads. Therefore, the rewritten files contain neither of them.
 
     Raises:
         DamagedFile, NewerFormat, StoreError, OSError: As in `make_event_files`.
@@ -52,11 +55,11 @@ def follow_branch(folder: Path) -> None:
 
 def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None:
     """Write the files of the attempts on the newest branch, and remove the files of the other attempts."""
-    if not attempts:  # no attempt was recorded, or all are damaged
+    if not attempts:  # no attempt was recorded, or all attempts are damaged
         return
     newest = document.attempts[-1]
     written: set[RecordPath] = set()
-    # Only one attempt is encoded at a time, so that a long run is never completely in memory.
+    # Only one attempt is encoded at a time, because a long run may not fit into memory.
     for attempt in attempts:
         if attempt is newest or attempt.writer in newest.kept:
             files = _encode(_event_path(folder, attempt), document, attempt)
@@ -102,8 +105,8 @@ def _parts(folder: Path, document: RunDocument, attempt: Attempt) -> tuple[Itera
 
 
 def _medium(folder: Path, entry: MediaEntry, encoder: EventEncoder) -> bytes:
-    """Encode one media entry. Return empty bytes if its line or file is damaged, because readers of the record report
-    the damage."""
+    """Encode one media entry. Return empty bytes if its line or file is damaged. Readers of the record report the
+    damage."""
     try:
         content = None if entry.path is None else entry.read_bytes()
         return encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, content)

@@ -1,4 +1,5 @@
-"""Sink that writes the TensorBoard event files of an attempt during the run."""
+"""Writer of TensorBoard event files during a run. It is a sink, which receives a copy of all data that the run
+records."""
 
 from __future__ import annotations
 
@@ -67,8 +68,8 @@ class EventFileSink:
         self._document = document
         *earlier, newest = document.attempts
         now = time.time()
-        # The file's time must be later than the time of every earlier attempt, even if the attempt has no file (in a
-        # fork).
+        # The time in the file's name must be later than that of every earlier attempt, even if that attempt has no file
+        # (in a fork).
         second = next_event_second(self._folder, max([now, *(entry.started.timestamp() + 1 for entry in earlier)]))
         path = event_file(self._folder, newest.writer, second, hostname(), os.getpid())
         self._encoder = EventEncoder(document.charts)
@@ -76,7 +77,7 @@ class EventFileSink:
         self._file_name = path.name
         self._files = {path.parent: AppendFile(path, self._header)}
         if earlier:
-            with contextlib.suppress(OSError, RunfolioError):  # after an error, earlier files keep old points
+            with contextlib.suppress(OSError, RunfolioError):  # after an error, earlier files keep abandoned points
                 self._rebuild_earlier()
 
     def points(self, calls: Sequence[LogCall]) -> None:
@@ -110,7 +111,7 @@ class EventFileSink:
     def close(self) -> None:
         """Write the results and the run's end, close the file, and wait for the program that `open` started.
 
-        If the process was preempted or the run continues, this method does not wait, and the program ends on its own.
+        If the process was preempted or the run continues, this method does not wait for the program.
         """
         if self._files:
             ended = self._document.status.ended

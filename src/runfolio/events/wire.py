@@ -5,8 +5,8 @@
         height: int = part(1, INT, 0)
         tags: list[str] = parts(2, TEXT)
 
-A part with the default None is written whenever it is set (a `oneof`). Any other part is written if it differs from its
-default, as in proto3. Fields that a message does not declare are skipped.
+A field with the default None is written whenever it is set (a `oneof`). Any other field is written if it differs from
+its default, as in proto3. Fields that a message does not declare are skipped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Self, TypeAlias
 
 INT: Literal["int"] = "int"
-"""int32, int64, uint32 and enums below 2**63, as varints. Negative numbers are encoded in 64-bit two's complement."""
+"""Kind of the fields int32, int64, uint32 and enum, which are encoded as varints and must be below 2**63. Negative
+numbers are encoded in 64-bit two's complement."""
 BOOL: Literal["bool"] = "bool"
 FLOAT: Literal["float"] = "float"
 DOUBLE: Literal["double"] = "double"

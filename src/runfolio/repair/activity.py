@@ -1,4 +1,7 @@
-"""Heartbeats and recently modified files, which show whether a process still writes to a run."""
+"""Detection of processes that still write to a run, based on heartbeats and on recently modified files.
+
+A writer is a process that records a run. It updates its heartbeat, a small file, as long as it is alive.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from runfolio.record.liveness.process_exits import death_path
 
 
 def heartbeat_by_writer(folder: Path) -> dict[str, Heartbeat | None]:
-    """Return the heartbeat of each writer; None if the heartbeat file is invalid."""
+    """Return the heartbeat of each writer, or None for a writer whose heartbeat file is invalid."""
     names = [path.name for path in RecordPath(folder, ALIVE).files()]
     writers = [name.removesuffix(".json") for name in names if name.endswith(".json")]
     return {writer: Heartbeat.read(folder, writer) for writer in writers if is_writer_id(writer)}

@@ -1,4 +1,8 @@
-"""Census of the log calls in each file of a run. It reveals losses and prevents duplicates in repairs."""
+"""List of the log calls in each file of a run. It reveals lost calls and prevents duplicates in repairs.
+
+A writer is a process that logs to the run. Its newest points are in a tail, a file with one JSON line per log call.
+Sealing a tail moves its points to a segment, which is a Parquet file. A media list has one JSON line per media call.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from runfolio.repair.line_scan import Lines, is_media, is_tail, scan_media, scan
 from runfolio.repair.row_groups import SegmentScan, scan_segment
 
 _SCAN_ATTEMPTS = 5
-"""Maximum number of scans. A scan starts again if a file was sealed and deleted in the meantime."""
+"""Maximum number of scans. A scan starts again if a tail was sealed and deleted in the meantime."""
 ScanT = TypeVar("ScanT")
 
 
@@ -30,12 +34,12 @@ class Census:
     segments: list[SegmentScan] = field(default_factory=list)
     media: list[Lines] = field(default_factory=list)
     empty_files: list[RecordPath] = field(default_factory=list)
-    """Empty tails and media lists."""
+    """Tails and media lists without content."""
     unread: list[Finding] = field(default_factory=list)
     """Findings for files that this version cannot check."""
 
     def points(self, *excluded: Lines | SegmentScan) -> SeqRanges:
-        """Return the log calls with readable points in all files except the excluded ones."""
+        """Return the log calls whose points are readable in a file that is not in `excluded`."""
         ranges = [segment.ranges for segment in self.segments if segment.is_whole and segment not in excluded]
         return seq_ranges.merge(*ranges, *(lines.readable for lines in self.tails if lines not in excluded))
 
@@ -61,8 +65,8 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
         segments = [path for path in points if path.name.startswith("segment-") and path.suffix == ".parquet"]
         pictures = [path for path in RecordPath(folder, MEDIA).files() if is_media(path.name)]
         try:
-            # Tails are scanned first, so that the scan raises FileNotFoundError if a tail was sealed and deleted after
-            # the listing.
+            # Tails are scanned first. If a tail was sealed and deleted after the listing, the scan then raises
+            # FileNotFoundError.
             census.tails = _scan(census, tails, lambda path: scan_tail(path, attempts))
             census.segments = _scan(census, segments, scan_segment)
             census.media = _scan(census, pictures, lambda path: scan_media(path, attempts))
@@ -73,7 +77,7 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
 
 
 def noted_positions(folder: Path, document: RunDocument | None) -> dict[str, int]:
-    """Return each writer's highest sequence number that is recorded in a checkpoint or a resumed attempt."""
+    """Return the highest sequence number of each writer that a checkpoint or a resumed attempt refers to."""
     noted = [entry.kept for entry in document.attempts] if document is not None else []
     for name in manifests.names(folder):
         try:
@@ -118,7 +122,8 @@ def _scan(census: Census, paths: Iterable[RecordPath], scan: Callable[[RecordPat
 
 
 def covered_ranges(readable: SeqRanges, media: SeqRanges) -> SeqRanges:
-    """Return the ranges that a segment with the `readable` log calls covers, including media calls in between."""
+    """Return the ranges that a segment with the log calls `readable` covers. Media calls between two such calls are
+    included."""
     covered: SeqRanges = {}
     for writer, ranges in seq_ranges.merge(readable, {writer: media.get(writer, []) for writer in readable}).items():
         own = deque(seq_ranges.merge({writer: readable[writer]})[writer])

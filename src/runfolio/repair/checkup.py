@@ -32,7 +32,7 @@ class Checkup:
 
     folder: Path
     state: str
-    """State that readers report; `unknown` if `run.json` is unreadable."""
+    """State that readers report, or `unknown` if `run.json` is unreadable."""
     at_work: bool
     """True if a process may still be writing to the run."""
     findings: list[Finding] = field(default_factory=list)
@@ -63,7 +63,7 @@ _GONE = "is missing, and with it the run's name, config and results"
 
 
 def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
-    """Return a run's document if it is readable, and the document's problem if there is one."""
+    """Return the content of `run.json` if it is readable, and the problem with the file if there is one."""
     path = RecordPath(folder, RUN_FILE)
     try:
         document = RunDocument.read(folder)
@@ -96,7 +96,7 @@ def _findings(folder: Path, document: RunDocument | None, *, at_work: bool) -> I
         return
     yield from census.unread
     yield from _point_findings(folder, census)
-    if not at_work:  # a running process may not have written all its calls yet
+    if not at_work:  # a running process may not have written all its log calls yet
         reported = seq_ranges.merge(*(segment.ranges for segment in census.segments if segment.lost))
         waiting = [take_census(spool.folder, {}).all_calls() for spool in spools_of(folder)]
         lost = subtract(missing_calls(census, noted_positions(folder, document)), seq_ranges.merge(reported, *waiting))

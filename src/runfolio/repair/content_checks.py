@@ -1,5 +1,4 @@
-"""Checks of the files that do not contain points: media, checkpoints, artifacts, code, data listings, answers,
-edits."""
+"""Checks of all files other than points: media, checkpoints, artifacts, code, data listings, answers and edits."""
 
 from __future__ import annotations
 
@@ -49,7 +48,8 @@ def _answers(folder: Path) -> Iterator[Finding]:
 
 
 def _oversized(folder: Path) -> Iterator[Finding]:
-    """Yield a finding for each oversized file among the claims and console logs. No other check opens these files."""
+    """Yield a finding for each oversized console log or claim file. (A claim file names the process that owns an
+    attempt.) No other check opens these files."""
     for part, most_bytes in ((CLAIMS, file_bounds.JSON_DOCUMENT), (CONSOLE, file_bounds.CONSOLE)):
         for path in RecordPath(folder, part).files():
             try:
@@ -131,7 +131,7 @@ def _artifacts(folder: Path) -> Iterator[Finding]:
 
 
 def _digest_problem(path: RecordPath, digest: str) -> str | None:
-    """Return the problem with a file whose SHA-256 was recorded; None if the file is intact."""
+    """Return the problem with a file whose SHA-256 was recorded, or None if the file is intact."""
     try:
         intact = path.sha256(file_bounds.ARTIFACT) == digest
         return None if intact else "is damaged (its SHA-256 differs from the recorded one)"

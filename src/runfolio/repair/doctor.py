@@ -49,17 +49,18 @@ class Doctor:
         """Run folders, including those without `run.json`, and links to folders, which are not followed."""
         path = index_path(self.store)
         self.index_is_damaged = path is not None and is_damaged(path)
-        self._index = StoreIndex(self.store, fill=lambda index: None)  # only its heartbeats are used
+        self._index = StoreIndex(self.store, fill=lambda index: None)  # used only for the heartbeats that it stores
         self._history = HeartbeatHistory({} if self.index_is_damaged else self._index.read(read_beats))
 
     def strays(self) -> list[StoredSpool]:
-        """Return the spools on this machine that belong to runs of this store whose folders are missing."""
+        """Return the spools on this machine of runs that belong to this store but whose folders are missing. A spool
+        contains points of a run whose store was not available."""
         spool_folders = {spool.folder for folder in self.folders for spool in spools_of(folder)}
         of_store = [spool for spool in find_spools() if spool.run_folder.resolve().is_relative_to(self.store)]
         return [spool for spool in of_store if spool.folder not in spool_folders]
 
     def copies(self) -> dict[str, list[str]]:
-        """Return the folders of each run that is stored in several folders. Keys are run ids. The folder that readers
+        """Return the folders of each run that is stored in several folders, keyed by run id. The folder that readers
         use comes first."""
         documents: dict[str, RunDocument] = {}
         for folder in self.folders:
@@ -68,7 +69,7 @@ class Doctor:
         return copied_runs(documents)
 
     def select_folders(self, names: Sequence[str]) -> list[Path]:
-        """Return the folders of the runs with these ids, names or paths; all folders if `names` is empty.
+        """Return the folders of the runs with these ids, names or paths, or all folders if `names` is empty.
 
         Raises:
             NotFound, Ambiguous: As in `Folio.run`.
@@ -76,7 +77,7 @@ class Doctor:
         return [self._find_folder(name) for name in dict.fromkeys(names)] or self.folders
 
     def examine(self, folder: Path, *, repair: bool = False) -> Examination:
-        """Check a run. With `repair`, also repair it if it has findings and no process is writing to it.
+        """Check a run. If `repair` is True, also repair the run if it has findings and no process is writing to it.
 
         Raises:
             StoreError: A file cannot be written.

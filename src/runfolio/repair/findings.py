@@ -10,7 +10,7 @@ from runfolio.record.base.record_path import UnusableFile
 
 
 class Severity(StrEnum):
-    """Severity of a finding; a run is intact if it has only `LEFTOVER` findings."""
+    """Severity of a finding. A run is intact if all its findings are `LEFTOVER`."""
 
     LOST = "lost"
     """Recorded data is not in any readable file."""
@@ -19,7 +19,7 @@ class Severity(StrEnum):
     UNCHECKED = "unchecked"
     """A file could not be checked because it has a newer format or cannot be opened."""
     LEFTOVER = "leftover"
-    """A process that ended early left a file behind; no data is missing."""
+    """A process that ended early left a file behind. No data is missing."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Finding:
     """One problem with a file or folder of a run."""
 
     file: str
-    """Path relative to the run's folder, with `/` as separator; a folder if several files are affected."""
+    """Path relative to the run's folder, with `/` as separator. It names a folder if several files are affected."""
     severity: Severity
     message: str
     """Predicate of a sentence about the file, without a period, such as `is missing`."""

@@ -41,7 +41,8 @@ def findings(folder: Path, census: Census) -> Iterator[Finding]:
 def _torn_findings(folder: Path, census: Census) -> Iterator[Finding]:
     """Yield findings for incomplete last lines.
 
-    A killed process leaves an incomplete line. If the process ended normally, data was lost afterwards.
+    A process that is killed leaves an incomplete line. If the process ended normally, the rest of the line was lost
+    later.
     """
     ended = {
         writer for writer, beat in heartbeat_by_writer(folder).items() if beat is not None and beat.end is not None
@@ -57,7 +58,8 @@ def _torn_findings(folder: Path, census: Census) -> Iterator[Finding]:
 
 
 def sealable_tails(census: Census) -> list[RecordPath]:
-    """Return the tails that can be sealed into a segment."""
+    """Return the tails (JSON Lines files of new points) that can be sealed, which means converted to a Parquet
+    segment."""
     return [lines.path for lines in census.tails if lines.calls and lines.is_whole]
 
 
@@ -83,6 +85,6 @@ def _unnamed_tensors(folder: Path) -> list[str]:
         try:
             named.update(manifests.read(folder, name).file_names)
         except (RunfolioError, OSError):
-            return []  # the files of this checkpoint are unknown
+            return []  # it is unknown which files this checkpoint uses
     file_names = [path.name for path in RecordPath(folder, CHECKPOINTS).files() if path.name.endswith(".safetensors")]
     return sorted(name for name in file_names if not name.startswith(".") and name not in named)

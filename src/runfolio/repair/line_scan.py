@@ -1,4 +1,8 @@
-"""Scan JSON Lines files line by line to find their log calls and their damage."""
+"""Scan the JSON Lines files of a run to find their log calls and their damage.
+
+A writer is a process that logs to the run. Its newest points are in a tail, and its images and other media are named in
+a media list. Both files have one line per log call.
+"""
 
 from __future__ import annotations
 
@@ -32,16 +36,16 @@ class Lines:
     writer: str
     attempt: int
     header: str | None = None
-    """Problem with the first line, if any. The attempt then comes from other files."""
+    """Problem with the first line, if any. In this case, `attempt` comes from other files."""
     calls: int = 0
     damaged: int = 0
     """Number of invalid lines."""
     disordered: int = 0
-    """Number of lines with a sequence number that does not exceed that of the previous line."""
+    """Number of lines whose sequence number does not exceed that of the previous line."""
     torn: int = 0
     """Number of bytes after the last newline."""
     ranges: list[tuple[int, int]] = field(default_factory=list)
-    """Ranges of log calls in file order; consecutive calls form one range."""
+    """Ranges of log calls in file order. Consecutive calls form one range."""
 
     @property
     def is_whole(self) -> bool:
@@ -70,7 +74,7 @@ def is_media(name: str) -> bool:
 
 
 def scan_tail(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
-    """Return the content of a tail; None if the tail is empty.
+    """Return the content of a tail, or None if the tail is empty.
 
     Args:
         attempts: Attempt number of each writer, used if the first line of the tail is invalid.
@@ -83,7 +87,7 @@ def scan_tail(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
 
 
 def scan_media(path: RecordPath, attempts: Mapping[str, int]) -> Lines | None:
-    """Return the content of a media list; None if the list is empty. Raises the same errors as `scan_tail`."""
+    """Return the content of a media list, or None if the list is empty. Raise the same errors as `scan_tail`."""
     return _scan(path, _MEDIA_NAME, attempts, _media_decoder(path))
 
 
@@ -137,7 +141,7 @@ def _scan(
 
 
 def _header_problem(lines: Lines, first: bytes, attempts: Mapping[str, int]) -> str | None:
-    """Return the problem with a file's first line. If there is none, set the attempt of `lines`."""
+    """Return the problem with a file's first line. If the line is valid, set `lines.attempt` and return None."""
     try:
         writer, attempt = tails.read_header(first, lines.path)
     except DamagedFile:

@@ -39,7 +39,7 @@ from runfolio.repair.row_groups import SegmentScan, exclude_calls
 def mend(folder: Path, history: BeatHistory) -> list[str]:
     """Repair a run without losing a byte, and return one sentence per repair.
 
-    A run is not changed if a process may still be writing to it, or if its `run.json` could not be checked.
+    Do not change a run if a process may still be writing to it, or if its `run.json` could not be checked.
 
     Raises:
         StoreError: A file cannot be written. Repairs that were already made remain.
@@ -61,7 +61,7 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
         yield _rebuild_document(folder, census)
     elif document.damage:
         yield _rewrite_document(folder, document, census)
-    writer, number = new_id(), 0  # new segments are named after this id, which no other process uses
+    writer, number = new_id(), 0  # the names of new segments contain this id, which no other process uses
     for damaged in [segment for segment in census.segments if not segment.is_whole and not segment.is_partly_readable]:
         number += 1
         yield _save_segment(folder, damaged, census, segment_path(folder, writer, number))
@@ -83,7 +83,7 @@ def _mend(folder: Path, document: RunDocument | None) -> Iterator[str]:
 
 
 def _set_aside(path: RecordPath) -> str:
-    """Move a damaged file to `damaged/`; return its new path relative to the run's folder."""
+    """Move a damaged file to `damaged/`, and return its new path relative to the run's folder."""
     target = damaged_files.free_path(path)
     path.rename(target)
     return target.relative
@@ -133,7 +133,7 @@ def _save_tail(folder: Path, lines: Lines, census: Census, target: RecordPath) -
 
 
 def _rows(lines: Lines, elsewhere: SeqRanges, codes: Mapping[str, int]) -> Iterator[tuple]:
-    """Yield the points of a tail that no other file contains, as rows of `ROW`."""
+    """Yield the points of a tail that no other file contains, as arrays of dtype `ROW`."""
     existing = elsewhere.get(lines.writer, [])
     for call in tail_calls(lines):
         if not any(first <= call.seq <= last for first, last in existing):
@@ -149,7 +149,7 @@ def _describe_save(name: str, saved_calls: SeqRanges, target: RecordPath, new_pa
 
 
 def _save_media(folder: Path, lines: Lines) -> str:
-    """Copy the readable lines to a new media list, then move the damaged list away."""
+    """Copy the readable lines to a new media list, and move the damaged list away."""
     name = lines.path.relative
     target = _free_media(folder, lines.writer)
     header = tails.header(lines.writer, lines.attempt)
@@ -166,7 +166,7 @@ def _save_media(folder: Path, lines: Lines) -> str:
 
 
 def _free_media(folder: Path, writer: str) -> RecordPath:
-    number = 2  # the first list has no number in its name
+    number = 2  # the name of the first list contains no number
     while (path := media.index_path(folder, writer, number)).exists():
         number += 1
     return path
@@ -175,7 +175,7 @@ def _free_media(folder: Path, writer: str) -> RecordPath:
 def _rebuild_document(folder: Path, census: Census) -> str:
     """Rebuild a missing or unreadable `run.json` from the other files.
 
-    If the run was resumed, all its points are kept, because it is unknown which points the last attempt abandoned.
+    If the run was resumed, keep all its points, because it is unknown which points the last attempt abandoned.
     """
     path = RecordPath(folder, RUN_FILE)
     moved = f"; the damaged file is now {_set_aside(path)}" if path.exists() else ""

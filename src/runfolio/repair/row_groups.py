@@ -1,4 +1,5 @@
-"""Scan segments one row group at a time. A damaged page then affects only its own row group."""
+"""Scan segments, which are Parquet files of points. Row groups are read separately, so a damaged page affects only one
+row group."""
 
 from __future__ import annotations
 
@@ -33,13 +34,13 @@ class SegmentScan:
     problem: str | None = None
     """Description of the damage."""
     ranges: SeqRanges = field(default_factory=dict)
-    """Log calls that the segment covers according to its footer; empty if the footer is unreadable."""
+    """Log calls that the segment covers according to its footer. Empty if the footer is unreadable."""
     readable: SeqRanges = field(default_factory=dict)
     """Log calls with readable rows."""
     lost: list[str] = field(default_factory=list)
     """Descriptions of the unreadable row groups, based on the footer."""
     is_partly_readable: bool = False
-    """True if the steps, times and values of a row group are readable, but its log calls are not."""
+    """True if the steps, times and values of a row group are readable, but the identity of its log calls is not."""
 
     @property
     def is_whole(self) -> bool:
@@ -53,7 +54,7 @@ class SegmentScan:
             DamagedFile: Nothing is readable.
         """
         segment = Segment.open(self.path)
-        segment.damaged = True  # this makes `blocks` skip unreadable parts
+        segment.damaged = True  # makes `blocks` skip unreadable parts
         metrics, writers = segment.names(), sorted(self.ranges)
         return metrics, writers, segment.blocks(_codes(metrics), _codes(writers))
 
@@ -103,7 +104,7 @@ def scan_segment(path: RecordPath) -> SegmentScan:
 
 
 def calls_of(block: Block, writers: Sequence[str]) -> SeqRanges:
-    """Return the log calls with points in a block."""
+    """Return the log calls that have points in a block of rows."""
     return {str(writers[code]): _ranges(block["seq"][block["writer"] == code]) for code in np.unique(block["writer"])}
 
 
@@ -159,7 +160,7 @@ def _describe(parquet_file: pq.ParquetFile, number: int) -> str:
 
 
 def _names(parquet_file: pq.ParquetFile, number: int) -> tuple[str, str] | None:
-    """Return the first and last metric of a row group; None if the footer does not contain them."""
+    """Return the first and last metric of a row group, or None if the footer does not contain them."""
     group = parquet_file.metadata.row_group(number)
     columns = [group.column(index) for index in range(group.num_columns)]
     bounds = [parquet_bounds.bounds_of_texts(column) for column in columns if column.path_in_schema == "metric"]
@@ -167,7 +168,7 @@ def _names(parquet_file: pq.ParquetFile, number: int) -> tuple[str, str] | None:
 
 
 def _calls(rows: pa.Table) -> SeqRanges:
-    """Return the log calls with points in a table."""
+    """Return the log calls that have points in a table."""
     writers = rows["writer"].combine_chunks().dictionary_encode()
     codes, seqs = arrow_arrays.to_numpy(writers.indices), arrow_arrays.to_numpy(rows["seq"])
     return {writer: _ranges(seqs[codes == code]) for code, writer in enumerate(writers.dictionary.to_pylist())}
@@ -180,6 +181,7 @@ def _ranges(seqs: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def _agrees(scan: SegmentScan) -> bool:
-    """Return whether a segment contains exactly the log calls in its footer, apart from media calls in between."""
+    """Return whether a segment contains exactly the log calls that its footer lists, apart from media calls in
+    between."""
     ends = {writer: [(end, end) for pair in ranges for end in pair] for writer, ranges in scan.ranges.items()}
     return seq_ranges.contains(scan.ranges, scan.readable) and seq_ranges.contains(scan.readable, ends)

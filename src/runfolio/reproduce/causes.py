@@ -1,4 +1,5 @@
-"""Possible causes of a different result: differences between two runs, differences from today, and randomness."""
+"""Possible causes of a different result: differences between two runs, differences from today's state, and
+randomness."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ def find_causes(plan: Plan, original: RecordedRun, repeated: RecordedRun) -> lis
 
 
 def _seed_deviation(change: Change) -> Deviation:
-    """Describe a different seed, or a generator that started in a different state."""
+    """Describe random number generators that had different seeds or started in different states."""
     if str(change.before).startswith("state ") and str(change.after).startswith("state "):
         return Deviation("seeds", change.name, "one state", "a different state", "the generator was not seeded before")
     return Deviation("seeds", change.name, change.before, change.after, rank=0)
@@ -61,7 +62,7 @@ def _seed_deviation(change: Change) -> Deviation:
 def missing_seed_first(
     deviations: Sequence[Deviation], original: RecordedRun, repeated: RecordedRun
 ) -> list[Deviation]:
-    """Return the deviations, and move unseeded generators to the front unless there is a likelier cause."""
+    """Return the deviations sorted by likelihood. Unseeded generators come first unless there is a likelier cause."""
     if _was_seeded(original, repeated) or any(map(_is_likelier_than_chance, deviations)):
         return list(deviations)
     unseeded = [deviation for deviation in deviations if deviation.kind == "seeds" and deviation.name in _GENERATORS]
@@ -80,7 +81,7 @@ def _was_seeded(original: RecordedRun, repeated: RecordedRun) -> bool:
 
 
 def _is_likelier_than_chance(deviation: Deviation) -> bool:
-    """Return whether a deviation changes what the program does or reads, and thus explains a different result."""
+    """Return whether a deviation explains a different result because it changes what the program does or reads."""
     return (
         deviation.kind in ("flag", "setting", "data")
         or (deviation.kind == "code" and deviation.rank < 2)

@@ -71,7 +71,7 @@ def _check_out(plan: Plan) -> None:
             path = _target_path(plan, file.path)
             content = code.read_bytes(plan.run.folder, file.sha256)
             path.write_bytes(content)
-            if content.startswith(b"#!"):  # the record does not contain file modes
+            if content.startswith(b"#!"):  # file modes are not recorded
                 path.chmod(path.stat().st_mode | 0o111)
         for path, target in plan.links.items():
             _target_path(plan, path.relative_to(plan.tree).as_posix()).symlink_to(target)

@@ -28,10 +28,10 @@ class CodeSource:
 
 
 def is_inside_records(run: RecordedRun, path: Path, store: Path) -> bool:
-    """Return whether a path is inside the store or the run's folder. Their content may come from other people.
+    """Return whether a path is inside the store or the run's folder. These folders may contain files from other people.
 
-    The settings of a repository in these folders, such as `filter`, could make git execute programs. A file named
-    python could also be started.
+    There, a repository's settings, such as `filter`, could make git execute programs. A file named `python` could also
+    be started instead of the real interpreter.
     """
     folders = [folder.resolve() for folder in (store, run.folder)]
     paths = {Path(os.path.abspath(path)), path.resolve()}  # noqa: PTH100 - a link in such a folder counts as well
@@ -86,7 +86,7 @@ def _candidates(start: RecordedStart, repository: Path | None) -> Iterator[tuple
 
 
 def _paths(repository: Path, commit: str) -> frozenset[str] | None:
-    """Return the files of a commit; None if the folder is not a repository or does not contain the commit."""
+    """Return the files of a commit, or None if the folder is not a repository or does not contain the commit."""
     if not repository.is_dir():
         return None
     listing = git.run_git(repository, ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit], _LISTING_BYTES)

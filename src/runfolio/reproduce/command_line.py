@@ -26,10 +26,10 @@ class _Group(NamedTuple):
 
 
 def merge_arguments(recorded: Sequence[str], overrides: Sequence[str]) -> tuple[list[str], list[Deviation]]:
-    """Override recorded arguments, and return the new arguments and the deviations.
+    """Override recorded arguments. Return the new arguments, and the deviations from the record.
 
-    If a recorded flag is given again with n values, these values replace the first n recorded values. The rest may be
-    positional arguments. Other flags are appended.
+    If a recorded flag is given again with n values, these values replace the first n recorded values. The remaining
+    recorded values are kept, because they may be positional arguments. Flags that were not recorded are appended.
     """
     groups, changed = _groups(recorded), list[Deviation]()
     for new in _groups(overrides):

@@ -17,7 +17,7 @@ from runfolio.reproduce.recorded_start import RecordedStart
 
 _MAX_LINKS = 1_000
 _OUTPUT_FLAG = re.compile(r"-{1,2}(o|.*(out|output|save|log|dest|store|result|checkpoint).*)", re.IGNORECASE)
-"""Matches flags that name an output. Outputs are never linked, because the repeated run would overwrite the original
+"""Pattern of flags that name an output. Outputs are never linked, because the repeated run would overwrite the original
 results."""
 _DATA_ENDINGS = (
     *(".arrow", ".bin", ".csv", ".db", ".gz", ".h5", ".hdf5", ".jpg", ".json", ".jsonl", ".npy", ".npz", ".parquet"),
@@ -25,7 +25,7 @@ _DATA_ENDINGS = (
 )
 """Suffixes of data files. An argument with one of these suffixes is the name of a file that the script reads."""
 _SCHEME = re.compile(r"[a-z_0-9]{2,}:(?!//)")
-"""Matches the prefix of a data source, such as `folder:` in `folder:photos`."""
+"""Pattern of the prefix of a data source, such as `folder:` in `folder:photos`."""
 
 
 def find_links(
@@ -37,7 +37,7 @@ def find_links(
     required: Sequence[str],
     store: Path,
 ) -> dict[Path, Path]:
-    """Return the links to create and their targets.
+    """Return the links to create, with their targets.
 
     Args:
         tree: Folder for the code.

@@ -21,11 +21,11 @@ class Deviation:
     name: str
     """Name of a file, flag, package or image, or of a property of the machine."""
     before: Any
-    """Value in the original run; None if the original has no value."""
+    """Value in the original run, or None if it had no value."""
     after: Any
     remark: str = ""
     rank: int = 1
-    """Position among deviations of one kind; a lower rank means a likelier cause."""
+    """Position among deviations of one kind. A lower rank means a likelier cause."""
 
     @property
     def text(self) -> str:
@@ -38,7 +38,7 @@ class Deviation:
 
 
 def sort_deviations(deviations: Iterable[Deviation]) -> list[Deviation]:
-    """Remove duplicates, and sort the likeliest causes of a different result first."""
+    """Remove duplicates, and sort the deviations. The likeliest causes of a different result come first."""
     unique: dict[tuple[DeviationKind, str], Deviation] = {}
     for deviation in deviations:
         unique.setdefault((deviation.kind, deviation.name), deviation)

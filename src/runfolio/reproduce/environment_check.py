@@ -29,7 +29,8 @@ _SCHEME = re.compile(r"[a-z_0-9]{2,}:(?!//)")
 
 
 def find_deviations(plan: Plan) -> list[Deviation]:
-    """Return deviations in code (with `here`), flags, data, packages and machine, likeliest causes first.
+    """Return deviations in flags, data, packages and machine, likeliest causes first. Code is compared only if the plan
+    uses today's code.
 
     Raises:
         ConfigError: The interpreter of the plan cannot run this version of runfolio.
@@ -50,7 +51,7 @@ def find_deviations(plan: Plan) -> list[Deviation]:
 
 
 def _interpreter_info(plan: Plan) -> dict[str, Any]:
-    """Query the interpreter. The run's code is not executed, because the user has not agreed to that yet."""
+    """Query the interpreter without executing the run's code, because the user has not agreed to execute it yet."""
     path = plan.variables.get("PYTHONPATH", "")
     if os.fspath(plan.interpreter) == sys.executable:
         return interpreter_info(path)

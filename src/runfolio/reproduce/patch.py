@@ -28,7 +28,7 @@ class Patch(NamedTuple):
     added: frozenset[str]
     """Files of the patch that exist after the patch is applied."""
     binary: tuple[str, ...]
-    """Binary files. The patch states that they differ, but does not contain their content."""
+    """Binary files with changes. The patch names these files, but does not contain their content."""
 
 
 EMPTY = Patch(b"", frozenset(), ())
@@ -85,7 +85,8 @@ def _path(section: bytes) -> str | None:
 
 
 def _with_committed_secrets(section: bytes, repository: Path | None) -> bytes:
-    """Restore redacted lines in a section from the commit. Otherwise, git could not apply the section."""
+    """Restore lines from which secrets were removed, because git could not apply the section without them. The original
+    lines come from the commit."""
     blob = _BLOB.search(section)
     if REDACTED.encode() not in section or blob is None or repository is None:
         return section

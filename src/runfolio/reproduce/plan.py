@@ -42,7 +42,7 @@ class ReproduceOptions:
     links: Sequence[str] = ()
     """Additional files and folders that the script reads, relative to its start folder."""
     steps: int | None = None
-    """Last step to repeat; None repeats all steps."""
+    """Last step to repeat, or None to repeat all steps."""
     fresh_venv: bool = False
 
 
@@ -51,7 +51,7 @@ class Plan:
     start: RecordedStart
     source: CodeSource
     tree: Path
-    """Folder to write the code to. With `here`, it is the folder that already contains the code."""
+    """Folder to write the code to. If today's code is used, it is the folder that already contains this code."""
     folder: Path
     """Folder in which the command is started."""
     interpreter: Path
@@ -85,7 +85,7 @@ class Plan:
         return {name: value for name, value in variables.items() if name not in self.unset} | self.variables
 
     def as_recorded(self, text: str) -> str:
-        """Return a string in which the original paths replace the paths in the fresh folder."""
+        """Return the text with the original paths instead of the paths in the fresh folder."""
         return text.replace(os.fspath(self.tree), os.fspath(self.start.root))
 
 
@@ -122,7 +122,7 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
     python = interpreter if venv is None else venv / "bin" / "python"
     _refuse_secrets(start, arguments)
     taken = take_variables(start, tree)
-    # The results of a run that stops early do not count. An output folder is not a setting.
+    # Changed settings matter only for the results of a complete run. An output folder is not a setting.
     changed = [flag.name for flag in flags if options.steps is None and not data_links.is_output_flag(flag.name)]
     reproduction_of = Reproduction(run.id, run.name, store, tuple(changed))
     step_limit = {} if options.steps is None else {reproduction.STOP_AFTER: str(options.steps)}
@@ -214,7 +214,7 @@ def _start_folder(start: RecordedStart, tree: Path) -> Path:
 
 
 def _interpreter(start: RecordedStart, store: Path) -> tuple[Path, list[str]]:
-    """Return the interpreter, and remarks about the interpreter for the user.
+    """Return the interpreter, and remarks about it for the user.
 
     The interpreter is queried before the user has agreed to anything, so an interpreter inside the records is not used.
     """

@@ -1,4 +1,4 @@
-"""Read how a run was first started. A run that cannot be started again is rejected."""
+"""First start of a run, as read from its record. A run that no command can start again is rejected."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ UNCOMMITTED_LEFT_OUT = "the uncommitted diff"
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedStart:
-    """First start of a run. A repetition covers all attempts of a resumed run. A fork is repeated from its starting
-    checkpoint."""
+    """First start of a run. If the run was resumed, its repetition covers all attempts. A fork is repeated from the
+    checkpoint that it started from."""
 
     run: RecordedRun
     command: tuple[str, ...]
     """`sys.argv` without secrets."""
     existing: frozenset[str]
-    """Arguments that named an existing file or folder at the start; empty if the record lacks this information."""
+    """Arguments that named an existing file or folder at the start. Empty if the record lacks this information."""
     module: str | None
     """Module that was started with `python -m`, if any."""
     script: Path | None

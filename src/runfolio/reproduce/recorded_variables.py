@@ -1,7 +1,7 @@
 """Recorded environment variables that are set again for the repeated command.
 
-A record may come from another person. Variables can load libraries, start programs and open connections (`LD_PRELOAD`,
-`XLA_FLAGS`, `NCCL_NET_PLUGIN`), so only variables that control the computation are set again.
+A record may come from another person. Some variables load libraries, start programs or open connections (`LD_PRELOAD`,
+`XLA_FLAGS`, `NCCL_NET_PLUGIN`). Therefore, only variables that control the computation are set again.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def program_variables(values: Mapping[str, str]) -> dict[str, str]:
 def without_own_threads(
     environment: Environment, before: dict[str, str], after: dict[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the variables of a run and of its reproduction, without a thread count that `take_variables` added.
+    """Return the variables of a run and of its reproduction. A thread count that `take_variables` added is left out.
 
     Args:
         environment: Recorded environment of the run.
@@ -115,7 +115,8 @@ def take_variables(start: RecordedStart, tree: Path) -> TakenVariables:
 
 
 def _trusted_folder(entry: str, start: RecordedStart, tree: Path) -> str | None:
-    """Return the path that the command uses for an entry of the recorded `PYTHONPATH`; None if it is not trusted."""
+    """Return the path that the command uses for an entry of the recorded `PYTHONPATH`, or None if the entry is not
+    trusted."""
     if entry in os.environ.get(PYTHON_PATH, "").split(os.pathsep) and os.path.isabs(entry):  # noqa: PTH117 - a string
         return _moved(entry, start.root, tree)
     folder = os.path.normpath(start.folder / entry)

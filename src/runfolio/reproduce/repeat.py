@@ -80,7 +80,7 @@ def reproduce_run(
 
 
 def _any_beyond_seeds(deviations: Sequence[Deviation]) -> bool:
-    """Return whether anything other than seeds differs. The state of an unseeded generator always differs."""
+    """Return whether anything other than seeds differs. (The state of an unseeded generator always differs.)"""
     return any(deviation.kind != "seeds" for deviation in deviations)
 
 

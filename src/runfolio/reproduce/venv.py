@@ -17,18 +17,20 @@ from runfolio.tracking.environment.packages import packages
 _EDITABLE = " (editable)"
 _MAX_ERROR_LINES = 3
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
-"""Matches the name or version of a package. Any other string could be an option of pip."""
+"""Pattern of the name or version of a package. Any other string could be an option of pip."""
 _ORIGIN = re.compile(r"([!#%-~]+( \(editable\))?)?")
-"""Matches the origin of a package. pip would read words after a space as options, and expand `${NAME}`."""
+"""Pattern of the origin of a package. Spaces and `$` are excluded, because pip would read words after a space as
+options, and would expand `${NAME}`."""
 _TRUSTED_URL = re.compile(r"(https|git\+https|git\+ssh)://([A-Za-z0-9_.~%-]+@)?[A-Za-z0-9].*")
-"""Matches URLs of servers that are authenticated. ssh would read a host that begins with `-` as an option."""
+"""Pattern of URLs with an authenticated server. A host must not begin with `-`, because ssh would read it as an
+option."""
 
 
 def requirements_of(plan: Plan) -> list[str]:
     """Return the requirements for pip, one per recorded package, including the origin of the package.
 
-    Packages that are on the command's PYTHONPATH are omitted. A package of the run's own code is installed from the
-    fresh folder.
+    Packages that are on the command's PYTHONPATH are omitted. A package that belongs to the run's own code is installed
+    from the fresh folder.
 
     Raises:
         ConfigError: The origin of a package is missing or not trusted; the message names the package.

@@ -43,7 +43,7 @@ class ValueGap:
     metric: str
     step: int | None
     before: float | None
-    """Original value; None if the original does not have this point."""
+    """Original value, or None if the original does not have this point."""
     after: float | None
 
     @property
@@ -61,9 +61,10 @@ class ValueGap:
 class Verdict:
     word: VerdictWord
     first: ValueGap | None
-    """First difference. If the verdict is `parts`, it is the first difference beyond the tolerance."""
+    """First difference. If the runs part (differ by more than the tolerance), it is the first difference beyond the
+    tolerance."""
     largest: ValueGap | None
-    """Largest difference; None if all points are bit-equal."""
+    """Largest difference, or None if all points are bit-equal."""
     points: int
     """Number of compared points."""
     metrics: int
@@ -208,7 +209,8 @@ def _curve(run: RecordedRun, name: str) -> _CurvePoints:
 
 
 def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
-    """Return the time at which the original first logged a step after `steps`. Infinity means that it never did."""
+    """Return the time at which the original first logged a step after `steps`, or infinity if it logged no such
+    step."""
     later = [
         curve.times[curve.steps > steps].min()
         for name, curve in curves.items()
@@ -218,8 +220,8 @@ def _time_of_later_step(curves: dict[str, _CurvePoints], steps: int) -> float:
 
 
 def _points_until(curve: _CurvePoints, moment: float, after: _CurvePoints, *, prefix: bool) -> _CurvePoints:
-    """Return the points before `moment`. With `prefix`, return the first points, at most as many as `after`
-    contains."""
+    """Return the points before `moment`. If `prefix` is True, return the first points instead, at most as many as
+    `after` contains."""
     count = min(len(after.steps), len(curve.steps)) if prefix else int((curve.times < moment).sum())
     return _CurvePoints(curve.steps[:count], curve.times[:count], curve.values[:count])
 
@@ -230,13 +232,13 @@ def _compare_metric(
     """Compare one metric.
 
     Args:
-        open_end: Whether to accept additional points in the repeated run, because the original was cut short.
+        open_end: True to accept additional points in the repeated run, because the original was cut short.
     """
     shared = min(len(before.steps), len(after.steps))
     old, new = before.values[:shared], after.values[:shared]
     same_step = before.steps[:shared] == after.steps[:shared]
     same = same_step & ((old.view(np.int64) == new.view(np.int64)) | (np.isnan(old) & np.isnan(new)))
-    with np.errstate(over="ignore"):  # an overflow to infinity is beyond the tolerance as well
+    with np.errstate(over="ignore"):  # an overflow to infinity is also beyond the tolerance
         near = same_step & np.isclose(new, old, rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=True)
 
     def gap(index: int) -> tuple[float, ValueGap]:
@@ -265,7 +267,7 @@ def _compare_metric(
 
 
 def _tensor_comparison(weights_compared: weights.WeightComparison) -> _Comparison:
-    """Return the result for the checkpoints. Their differences count as later than all points."""
+    """Return the result for the checkpoints. Differences between checkpoints count as later than all points."""
     first, beyond = (
         None if gap is None else (math.inf, ValueGap(gap.name, gap.step, gap.before, gap.after))
         for gap in (weights_compared.first, weights_compared.first_beyond)
@@ -274,7 +276,7 @@ def _tensor_comparison(weights_compared: weights.WeightComparison) -> _Compariso
 
 
 def _earliest(gaps: Iterable[tuple[float, ValueGap] | None]) -> ValueGap | None:
-    """Return the earliest gap; ties are broken by the lower step."""
+    """Return the earliest gap. Ties are broken by the lower step."""
     present = [gap for gap in gaps if gap is not None]
     return (
         min(present, key=lambda gap: (gap[0], math.inf if gap[1].step is None else gap[1].step, gap[1].metric))[1]

@@ -67,7 +67,7 @@ def compare_weights(
 def _compare_checkpoints(
     comparison: WeightComparison, before: Checkpoint, after: Checkpoint, *, rtol: float, atol: float
 ) -> None:
-    import torch  # this import is only needed if there are tensors
+    import torch  # imported only if there are tensors to compare
 
     old, new = dict(_tensors(before)), dict(_tensors(after))
     for name in sorted(old.keys() | new.keys()):
@@ -88,7 +88,7 @@ def _tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
     for part in checkpoint.parts:
         for name, tensor in checkpoint.tensors(part).items():
             yield f"{part}/{name}", tensor
-    # The states of random number generators may differ although the program drew no numbers from them.
+    # The states of random number generators may differ even if the program never used these generators.
     state = {name: value for name, value in checkpoint.state.items() if name != GENERATORS}
     yield from _inside(STATE, state)
 

@@ -1,4 +1,4 @@
-"""Expansion of a series into runs, one for each combination of values in the grid."""
+"""Expansion of a series into runs: one run for each combination of values in the grid."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def expand(series: Series, settings: type[Settings]) -> list[PlannedRun]:
         varied = dict(zip(rows, values, strict=True))
         try:
             run_settings = build(settings, {**constant, **varied})
-        except ConfigError as error:  # each value is valid, but their combination is not
+        except ConfigError as error:  # the combination is not allowed, although each value is
             raise ConfigError(f"{error} (in the run with {_label(varied)})" if varied else str(error)) from None
         run_fingerprint = fingerprint(series.target.value, run_settings)
         planned.append(PlannedRun(settings=run_settings, varied=varied, fingerprint=run_fingerprint))

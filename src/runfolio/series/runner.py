@@ -28,10 +28,10 @@ class SeriesRunOutcome:
 
     plan: PlannedRun
     ending: Literal["finished", "resumed", "skipped", "busy", "failed"]
-    """`resumed`: continued and finished. `skipped`: already finished in the store. `busy`: trained by another
-    process."""
+    """`resumed`: continued and finished. `skipped`: already finished earlier. `busy`: another process trains the
+    run."""
     folder: Path | None
-    """Folder of the run; None if the run failed before its folder was created."""
+    """Folder of the run, or None if the run failed before its folder was created."""
     duration_s: float = 0.0
     reason: str | None = None
     """Reason for a failure, in one line."""
@@ -55,11 +55,11 @@ class SeriesReport:
     interrupted: bool = False
     """True if Ctrl-C stopped the series early."""
     conclude_error: str | None = None
-    """Error of the target's `conclude`, in one line; None if it succeeded or was not called."""
+    """Error of the target's `conclude`, in one line. None if `conclude` succeeded or was not called."""
 
     @property
     def is_settled(self) -> bool:
-        """Return whether no run is pending, so that the best run cannot change."""
+        """Return True if no run is pending. The best run can then no longer change."""
         return not self.interrupted and all(outcome.ending != "busy" for outcome in self.outcomes)
 
     @property
@@ -123,8 +123,8 @@ def execute(
 
 
 def _conclude(report: SeriesReport, target: Target, *, store: Path | None, progress: Progress) -> None:
-    """Call the target's `conclude` with the completed runs, unless runs are pending or this process repeats a single
-    run."""
+    """Call the target's `conclude` with the completed runs. Skip the call if runs are pending or this process repeats a
+    single run."""
     conclude = getattr(target, "conclude", None)
     completed = {outcome.folder: outcome.plan.settings for outcome in report.completed if outcome.folder}
     if conclude is None or not (report.is_settled and completed) or reproduction.requested_reproduction() is not None:
@@ -193,8 +193,7 @@ def _reason(error: Exception) -> str:
 
 
 def _can_resume(run: RecordedRun) -> bool:
-    """Return whether the run has an intact `last` checkpoint, or an intact checkpoint that can replace a damaged
-    `last`."""
+    """Return whether the run can continue from an intact checkpoint: `last`, or a replacement if `last` is damaged."""
     try:
         manifests.read_intact(run.folder, manifests.LAST, lambda message: None)
     except (NotFound, DamagedFile):

@@ -1,4 +1,4 @@
-"""Lookup of stored runs by fingerprint."""
+"""Lookup of stored runs by fingerprint, which is a digest of the settings that identify a run of a series."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runfolio.record.base.run_document import RunDocument
 
 
 class StoredRuns:
-    """Lookup of the runs of one experiment by fingerprint. It also finds runs that other processes added.
+    """Lookup of the runs of one experiment by fingerprint. The lookup includes runs that other processes added.
 
     Fingerprints never change, so each `run.json` is read only once. Only matching runs are opened.
     """
@@ -34,7 +34,7 @@ class StoredRuns:
         return [run for run in runs if (run.document.series or {}).get("fingerprint") == fingerprint]
 
     def _fingerprint(self, folder: Path) -> str | None:
-        """Return the fingerprint of a run. It is None if the run is unreadable, in a different experiment, or not in a
+        """Return the fingerprint of a run, or None if the run is unreadable, in a different experiment, or not in a
         series."""
         if folder not in self._fingerprints:
             try:

@@ -29,8 +29,8 @@ class Target(Protocol):
     starts. It raises a RunfolioError if the run is impossible, for example because a device is missing.
 
     A target may also have a method `conclude(runs, *, store, progress)` for work that only the best run needs, such as
-    a test. This method is called once after all runs have ended, unless the series was interrupted or another process
-    trains one of its runs. `runs` maps the folders of the finished runs to their settings.
+    a test. This method is called once after all runs have ended. It is not called if the series was interrupted or
+    another process trains one of the runs. `runs` maps the folders of the finished runs to their settings.
     """
 
     @property
@@ -55,7 +55,7 @@ class Target(Protocol):
             store: Folder of the store.
             experiment: Name of the experiment.
             series: Series that the run belongs to.
-            resume: Folder of a run to continue from its `last` checkpoint; None for a new run.
+            resume: Folder of a run to continue from its `last` checkpoint, or None for a new run.
             progress: Progress display for the series, to which the target may add a task.
         """
         ...

@@ -1,1 +1,2 @@
-"""Replacement for SummaryWriter that writes to runfolio's record, and a wrapper that runs TensorBoard's own server."""
+"""Use of runfolio with TensorBoard: a SummaryWriter that writes to runfolio's record, and a wrapper of TensorBoard's
+server."""

@@ -1,4 +1,4 @@
-"""TensorBoard's own server, which is run as a child process for one folder."""
+"""Wrapper that runs TensorBoard's own server as a child process for one folder."""
 
 from __future__ import annotations
 

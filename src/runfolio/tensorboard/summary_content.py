@@ -1,4 +1,4 @@
-"""Content that SummaryWriter's methods record: images, videos, sounds, meshes, curves, and array files."""
+"""Conversion of the arguments of SummaryWriter's methods to images, videos, sounds, meshes, curves and array files."""
 
 from __future__ import annotations
 

@@ -55,8 +55,8 @@ class SummaryWriter:
 
     Arguments have the same names, order and meaning as in torch. If no step is given, each tag counts its own steps.
     Histograms always have 64 bins of equal width. `new_style` and `double_precision` have no effect, since the record
-    always stores float64. Tensors, embeddings and precision-recall curves become artifacts. Values that cannot be
-    recorded are reported once and counted, as by `Run`.
+    always stores float64. Tensors, embeddings and precision-recall curves become artifacts. Like `Run`, this class
+    counts the values that cannot be recorded, and reports them once.
     """
 
     def __init__(self, run: Run) -> None:
@@ -96,7 +96,7 @@ class SummaryWriter:
         """Record the metrics `main_tag/key`. TensorBoard draws them as lines of one card named `main_tag`.
 
         As with torch's SummaryWriter, TensorBoard lists each line as a run. After 1,000 main tags, each additional
-        metric gets a card of its own.
+        metric gets its own card.
         """
         main_tag = text_of(main_tag, "main_tag")
         charts = self._open_run().recorder.document.charts
@@ -185,7 +185,7 @@ class SummaryWriter:
         run_name: str | None = None,
         global_step: int | None = None,
     ) -> None:
-        """Record settings and results in this run. (torch's SummaryWriter creates a separate run for them.)"""
+        """Record settings and results in this run. (torch's SummaryWriter creates a separate run for these values.)"""
         for values in (hparam_dict, metric_dict):
             if not isinstance(values, Mapping):
                 raise ConfigError(f"add_hparams takes two dicts, but one argument is a {type(values).__name__}")
@@ -406,9 +406,9 @@ class SummaryWriter:
         self.run.__exit__(kind, error, trace)
 
     def _open_run(self) -> Run:
-        """Return the run. If `close` or another `init` has ended the run, open a new attempt that keeps every point.
+        """Return the run. If `close` or another `init` has ended the run, resume the run and keep all its points.
 
-        If no attempt can be opened, the run remains closed.
+        If the run cannot be resumed, it remains closed.
         """
         if self._closed or self.run.recorder.is_replaced:
             self._closed = self.run.recorder.is_replaced = False

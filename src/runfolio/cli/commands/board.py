@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     "allowed_hosts",
     metavar="NAME",
     multiple=True,
-    help="Name under which the board may also be opened, such as the name of a proxy; repeatable.",
+    help="Additional host name of the board, such as the name of a proxy; repeatable.",
 )
-@click.option("--token/--no-token", default=True, show_default=True, help="Let only those in who have the link.")
+@click.option("--token/--no-token", default=True, show_default=True, help="Require the token that the link contains.")
 @click.option("--read-only", is_flag=True, help="Refuse all changes.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True)
 @store_option
@@ -46,9 +46,9 @@ def board(
 ) -> None:
     """Show the runs of the store in the browser, live.
 
-    The printed link contains a token, because every user of this machine can reach its ports. If a board of the store
-    already runs, this command opens it. On another machine, the command prints the line for your own computer that
-    makes the board reachable there. Ctrl-C stops the board.
+    The printed link contains a token, because every user of this machine can reach its ports. If the store already has
+    a running board, this command opens it. On a remote machine, it also prints an ssh command, which makes the board
+    reachable from your own computer. Ctrl-C stops the board.
 
     \b
     runfolio board
@@ -60,7 +60,7 @@ def board(
     folder = store_folder(store)
     options = BoardOptions(host=host, port=port, uds=uds, allowed_hosts=allowed_hosts, token=token, read_only=read_only)
     if options.is_usual and (running := find_board(folder.resolve())) is not None:
-        print_line(f"The board of {folder.resolve()} already runs (process {running.pid}).")
+        print_line(f"The board of {folder.resolve()} is already running (process {running.pid}).")
         _show(running, opens=opens)
         return
 

@@ -35,9 +35,9 @@ _CLEARABLE = [kind.name for kind in KINDS if kind.name != SPOOL]
 def cache(context: click.Context, budget: int | None, output: OutputFormat) -> None:
     """List the contents of the cache: image features, decoded pixels, fetched data, checksums and indexes.
 
-    Everything except the spool can be computed or fetched again. If features and pixels exceed the limit (10 GB, or
-    $RUNFOLIO_CACHE_BUDGET), the least recently used entries are deleted. Entries that a training process is using are
-    kept.
+    The cache also contains the spool: points of runs whose store was not available. Everything else can be computed or
+    fetched again. If features and pixels exceed the limit (10 GB, or $RUNFOLIO_CACHE_BUDGET), the least recently used
+    entries are deleted. Entries that a training process is using are kept.
 
     \b
     runfolio cache

@@ -53,12 +53,12 @@ def compare(
     """Compare the named runs, or all runs that match the filters.
 
     One row per run shows its results, and the settings in which the runs differ. A metric's column shows its value in
-    the summary. If the summary lacks the metric, the column shows the best value of the curve. The heading says which
-    value it is. If the last value of a curve is not the best, an additional column shows the last value. JSON and CSV
-    contain the last and the best value of every metric.
+    the summary. If the summary lacks the metric, the column shows the best value of the curve. The column's heading
+    names the kind of value. If the last value of a curve is not the best, an additional column shows the last value.
+    JSON and CSV contain the last and the best value of every metric.
 
     If all compared runs recorded answers to the same items (`run.log_answers`), McNemar's test shows whether their
-    accuracies differ by chance. Otherwise, repeat each run with several seeds and use --group-by -seed.
+    accuracies differ significantly. Otherwise, repeat each run with several seeds and use --group-by -seed.
 
     --group-by shows the results of groups of runs. For example, -seed combines runs that differ only in their seed.
     Settings that only name the output of a run, such as a folder, are not used for grouping. Reproductions and
@@ -86,7 +86,7 @@ def compare(
 
 
 def _what_to_type(folio: Folio) -> str:
-    """Return the message for a call without runs, with two commands that work in this store."""
+    """Return the message for a call without runs. It contains two commands that work in this store."""
     advice = "name the runs, or select them with --experiment, --state, --tag or --where"
     newest = folio.runs()[:2]
     if len(newest) < 2:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @run_filters
 @yes_option
 @click.option(
-    "--force", is_flag=True, help="Also delete runs that are being written; their scripts continue unrecorded."
+    "--force", is_flag=True, help="Also delete runs that are being written; their scripts continue without recording."
 )
 @store_option
 def delete(runs: tuple[str, ...], yes: bool, force: bool, store: Path | None, **filters: Unpack[RunFilters]) -> None:

@@ -87,7 +87,7 @@ def du(
 
 
 def _trash_text(folder: Path, store: Path | None) -> str:
-    """Return a text with the size of the trash and the command that empties it; empty if the trash is empty."""
+    """Return a note with the size of the trash and the command that empties it, or "" if the trash is empty."""
     trash = folder / TRASH
     if trash.is_symlink() or not trash.is_dir() or not any(trash.iterdir()):
         return ""

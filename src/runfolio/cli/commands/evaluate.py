@@ -70,8 +70,8 @@ def evaluate(
 
     Print accuracy with its 95 % interval, loss, top-k accuracy, calibration error, precision, recall and F1 per class,
     and the confusion matrix. With --out-dir, also draw the matrix, a reliability diagram and the most confident
-    mistakes. DATA names a data set with the model's classes; the default is the run's own data. The answer to each
-    image is added to the run; `RecordedRun.answers` reads it.
+    mistakes. DATA names a data set with the model's classes; the default is the run's own data. The model's answer for
+    each image is added to the run; `RecordedRun.answers` reads these answers.
 
     For a run of your own script, --module names the network. The script must have passed `classes` and `transform` to
     `run.checkpoint`.
@@ -115,7 +115,7 @@ def evaluate(
 
 
 def _record(run: RecordedRun, result: EvaluationResult, own_data: str | None) -> str | None:
-    """Add the answers to a run; return the problem if this fails, for example because the store is read-only."""
+    """Add the answers to a run. If this fails, for example because the store is read-only, return the problem."""
     from runfolio.vision.evaluation.recorded_evaluation import record_evaluation
 
     try:

@@ -65,11 +65,11 @@ def export(
     """Write runs and points as Parquet, CSV or JSON, for other programs.
 
     Without a RUN, all runs that match the filters are written. If --out is a folder, runs.FORMAT (one row per run) and
-    points.FORMAT (one row per point) are written to it. If it is stdout or a file name that ends in .FORMAT, one table
-    is written.
+    points.FORMAT (one row per point) are written to it. If --out is stdout (-) or a file name that ends in .FORMAT, one
+    table is written.
 
-    In CSV, strings that a spreadsheet would execute as a formula get a leading '. JSON has one object per line. Numbers
-    that JSON cannot represent become the strings "NaN", "Infinity" and "-Infinity".
+    In CSV, an apostrophe is put before strings that a spreadsheet would execute as a formula. JSON has one object per
+    line. Numbers that JSON cannot represent become the strings "NaN", "Infinity" and "-Infinity".
 
     \b
     runfolio export parquet --out exported

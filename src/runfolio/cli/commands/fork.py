@@ -14,7 +14,7 @@ from runfolio.record.checkpoints.manifests import LAST
 from runfolio.vision.settings import TrainSettings
 
 
-@click.command(cls=Command, context_settings={"show_default": False})  # settings default to the values of RUN
+@click.command(cls=Command, context_settings={"show_default": False})  # the default is the value of RUN
 @click.argument("run")
 @click.option(
     "--at",
@@ -40,7 +40,7 @@ def fork(
 
     The new run starts with RUN's curves up to the checkpoint. It uses RUN's settings, except the settings given as
     flags. RUN itself is not changed and may still be running. A fork cannot change the images, their split or the
-    network. RUN has checkpoints of its last steps and its best epoch. If it was started with `train --keep-every N`,
+    network. RUN has checkpoints of its last steps and its best epoch. If RUN was started with `train --keep-every N`,
     it also has a checkpoint for every N steps.
 
     \b

@@ -27,7 +27,7 @@ _KIND_OF_OPTION = {
     "look": "--histogram",
     "colour": "--scatter",
 }
-"""Options that apply to only one kind of plot, each mapped to this kind."""
+"""Options that apply to only one kind of plot, with the kind of each option."""
 _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": scatter_plot}
 
 
@@ -71,13 +71,13 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 def plot(ctx: click.Context, **arguments: Any) -> None:
     """Draw runs in the terminal, or to a file with --out.
 
-    Each name selects a metric or, if no metric has this name, a run. `best` and `last` (the newest) are runs, too.
-    Without a run, all runs that match the filters are drawn, except reproductions and duplicates. Several metrics are
-    drawn as separate small plots. The legend starts with the best run.
+    Each name selects a metric or, if no metric has this name, a run. `best` is the best run, and `last` is the newest
+    run. Without a run, all runs that match the filters are drawn, except reproductions and duplicates. Several metrics
+    are drawn as separate small plots. The legend starts with the best run.
 
-    --scatter, --color and --group-by take the columns of `runfolio runs`: lr is the setting, and metrics.lr is the
-    logged metric. A metric's value is taken from the run's summary. If the summary lacks the metric, it is the best
-    value of the curve. The label of the axis says which value it is.
+    --scatter, --color and --group-by take the columns of `runfolio runs`. For example, lr is the setting, and
+    metrics.lr is the logged metric. A metric's value is taken from the run's summary. If the summary lacks the metric,
+    the best value of the curve is used. The label of the axis names the kind of value.
 
     \b
     runfolio plot val/acc

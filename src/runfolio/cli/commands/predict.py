@@ -51,8 +51,8 @@ def predict(
     """Classify images, or all images of a folder, with a run's model.
 
     The model is loaded from the run's best checkpoint, without executing code from the checkpoint. The three most
-    probable classes are shown. If a parent folder of a file is named after a class, this class is assumed to be the
-    true class. Correct predictions are then counted.
+    probable classes are shown. If a parent folder of a file is named after a class, this class counts as the true
+    class. The output then includes the number of correct predictions.
 
     For a run of your own script, --module names the network. The script must have passed `classes` and `transform` to
     `run.checkpoint`.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from runfolio.query.store import Folio
 
 _UNDONE = 5
-"""Maximum number of runs in the printed command that restores checkpoints."""
+"""Maximum number of runs that the printed `undelete` command names."""
 
 
 @click.command(cls=Command, short_help="Move checkpoints of runs to the trash.")
@@ -65,8 +65,8 @@ def prune(
 ) -> None:
     """Move checkpoints of the named runs, or of all runs that match the filters, to the trash of the store.
 
-    The runs themselves are kept, with their curves, settings and results, but without checkpoints they cannot be
-    resumed and their models cannot be loaded. `undelete` restores the checkpoints, and `purge` frees their space.
+    The runs themselves are kept, with their curves, settings and results. A run without checkpoints cannot be resumed,
+    and its model cannot be loaded. `undelete` restores the checkpoints, and `purge` frees their space.
 
     Runs that are being written, and parents of such runs, are left out. `--keep best:N` ranks runs as `best` does.
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runfolio.settings import Settings
 
 TARGET = "runfolio.vision:experiment"
-"""Target of a series that names no target."""
+"""Default target, which trains each run of a series that names no target."""
 FLAGS = "runfolio.settings_flags"
 
 
@@ -67,9 +67,9 @@ def series(
 ) -> None:
     """Run every combination of settings, and show which run is best.
 
-    Every setting below accepts several values. Flags override the file. Finished runs in the store are not repeated,
-    and unfinished runs continue from their last checkpoint, so the same command continues an interrupted series. If a
-    run fails, the others are still trained, and the exit status is 1.
+    Every setting below accepts several values. Flags override the file. Runs that are already finished in the store are
+    not repeated, and unfinished runs continue from their last checkpoint. Therefore, the same command continues an
+    interrupted series. If a run fails, the others are still trained, and the exit status is 1.
 
     \b
     runfolio series series/digits.yaml
@@ -97,7 +97,7 @@ def with_repeats(description: Series, seeds: int | None, folds: int | None, sett
 
 
 def warn_of_val_fraction(keys: Collection[str], *, folded: bool) -> None:
-    """Print a message if `val-fraction` is given but has no effect because of cross-validation."""
+    """Print a warning if `val-fraction` is given, because it has no effect in cross-validation."""
     if folded and "val-fraction" in keys:
         print_error("val-fraction has no effect, because cross-validation validates on one fold and trains on the rest")
 

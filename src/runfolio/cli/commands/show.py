@@ -39,8 +39,8 @@ def show(
     """Show one run on one page.
 
     The page shows how the run ended, the settings that differ from their defaults, results, metrics, load, environment,
-    code and files. RUN is an id, the start of an id, a name, a run's folder, `best`, or `last` for the newest run,
-    which is the default.
+    code and files. RUN is an id, the start of an id, a name, a run's folder, `best` or `last`. `last` is the newest run
+    and the default.
 
     \b
     runfolio show

@@ -40,8 +40,8 @@ def run_sql(query: str, store: Path | None, output: OutputFormat, **filters: Unp
     metrics   run, name, best, count, last, min, max, mean and steps: one row per curve
     points    run, metric, step, time, value, attempt: one row per point
 
-    `run` is the id of a run. Times are in UTC. If a filter is given, the tables contain only the runs that match, else
-    all runs, including archived runs. `DESCRIBE points` lists the columns of the table `points`.
+    `run` is the id of a run. Times are in UTC. Without a filter, the tables contain all runs, including archived runs.
+    With a filter, they contain only the matching runs. `DESCRIBE points` lists the columns of the table `points`.
 
     \b
     runfolio sql "SELECT state, count(*) FROM runs GROUP BY ALL"

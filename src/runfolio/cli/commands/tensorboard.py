@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def tensorboard(port: int | None, host: str, store: Path | None) -> None:
     """Show the store in TensorBoard.
 
-    Runs are named after their folders. For ended runs without event files, event files are first written from the
+    Runs are named after their folders. If a run has ended and has no event files, they are first written from its
     record. Runs that are still running and have no event files are listed in a warning instead. Ctrl-C stops the
     server. With an address other than 127.0.0.1, other machines may be able to read the store.
 

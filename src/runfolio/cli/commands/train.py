@@ -34,7 +34,7 @@ class TrainCommand(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, list(args))  # click empties the list, so this is a copy
+            return super().parse_args(ctx, list(args))  # a copy, because click empties the list
         except click.UsageError as error:
             if "extra argument" not in error.message:
                 raise

@@ -42,9 +42,9 @@ def undelete(runs: tuple[str, ...], store: Path | None) -> None:
 def _restore_checkpoints(folio: Folio, run: TrashedRun) -> None:
     restored = folio.trash.restore_checkpoints(run)
     if restored:
-        print_line(f"{run.name} ({run.id}) has its checkpoints {', '.join(restored)} again")
+        print_line(f"restored the checkpoints {', '.join(restored)} of {run.name} ({run.id})")
     if remaining := sorted(set(run.checkpoints) - set(restored)):
         print_line(
-            f"{run.name} ({run.id}): {', '.join(remaining)} stay in the trash, because the run has new checkpoints"
-            " with these names, or they are damaged"
+            f"{run.name} ({run.id}): {', '.join(remaining)} stay in the trash, because they are damaged, or because"
+            " the run has new checkpoints with these names"
         )

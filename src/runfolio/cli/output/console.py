@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runfolio.query.selection.caption import Caption
 
 UNLIMITED_WIDTH = 10_000
-"""Width in characters of output that goes to a file or a pipe. Nothing is shortened there."""
+"""Width in characters of output to a file or a pipe. It is so large that nothing is shortened."""
 _FIELD_WIDTH = 8
 
 
@@ -55,8 +55,8 @@ def print_text(text: str) -> None:
 
 
 def print_caption(caption: Caption, *, explain: bool) -> None:
-    """Print the short sentences of a caption. If `explain` is True, print the details too, else a hint to use
-    `--explain`."""
+    """Print the short sentences of a caption. If `explain` is True, also print the details. Otherwise, print a hint to
+    use `--explain`."""
     if caption.short:
         print_text(" ".join(caption.short))
     if explain:
@@ -67,15 +67,16 @@ def print_caption(caption: Caption, *, explain: bool) -> None:
 
 
 def print_line(text: str, style: str | None = None, *, stderr: bool = False) -> None:
-    """Print a line without wrapping, so that a path or a command in the line can be copied."""
+    """Print a line without wrapping it, so that users can copy a path or a command from it."""
     console = stderr_console() if stderr else stdout_console()
     console.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def print_field(name: str, text: str, style: str | None = None, *, stderr: bool = False) -> None:
-    """Print a field on a line of its own.
+    """Print a field on a separate line.
 
-    On a terminal, a long value continues on indented lines. Therefore no line of it looks like a different field.
+    On a terminal, a long value continues on indented lines. The indentation distinguishes these lines from other
+    fields.
     """
     from rich.cells import chop_cells
 
@@ -120,7 +121,7 @@ def print_for_program(text: str) -> None:
 
 
 def program_stdout() -> IO[bytes]:
-    """Return stdout as a binary file, for long unescaped output that other programs read."""
+    """Return stdout as a binary file, for long output that other programs read. The output is not escaped."""
     return sys.stdout.buffer
 
 

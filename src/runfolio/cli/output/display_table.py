@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 OutputFormat = Literal["table", "json", "csv"]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _MIN_TEXT_WIDTH = 24
-"""Minimum width in characters that each column of strings must have before an optional column is shown."""
+"""Minimum width in characters of each column of strings. If a column would be narrower, optional columns are
+omitted."""
 _LEAST_TEXT_WIDTH = 8
 _LABEL_SHARE = 0.6
 """Maximum fraction of the width that the first column of a block may use."""
@@ -51,10 +52,11 @@ class Column:
     title: str
     """Title, which may have several lines. A name from a record must be escaped to one line."""
     formatter: Callable[[Sequence[Any]], list[str]]
-    """Function that formats all values of the column together. It can give them the same number of decimals."""
+    """Function that formats all values of the column together, for example with the same number of decimals."""
     number: bool = False
     optional: int = 0
-    """Order of omission on a narrow terminal, from high numbers to low. 0: the column is never omitted."""
+    """Priority of omission on a narrow terminal. The highest numbers are omitted first, and a column with 0 is never
+    omitted."""
     wraps: bool = False
     """Wrap long strings instead of shortening them."""
     style: Callable[[Any], str | None] = lambda value: None
@@ -67,7 +69,8 @@ class DisplayTable:
     best: int | None = None
     """Index of the highlighted row."""
     in_blocks: bool = False
-    """Print columns that are too wide for the terminal below the others, in blocks that repeat the first column.
+    """True to print columns that do not fit the terminal below the others. Each block of columns repeats the first
+    column.
 
     If False, long strings are shortened instead."""
 
@@ -121,7 +124,7 @@ def _rich_block(table: DisplayTable, columns: Sequence[Column], formatted: Mappi
 
     rich_table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
-        # If the table is still too wide, strings are shortened before numbers are. They then end in an ellipsis.
+        # If the table is still too wide, rich shortens strings before numbers. A shortened string ends in an ellipsis.
         side: Literal["left", "right"] = "right" if column.number else "left"
         title = Text(visible_text(column.title), no_wrap=True)
         rich_table.add_column(title, justify=side, no_wrap=column.number, vertical="bottom")
@@ -147,7 +150,8 @@ def _formatted_columns(table: DisplayTable) -> dict[str, list[str]]:
 
 
 def _fitting_columns(columns: Sequence[Column], formatted: Mapping[str, Sequence[str]], width: int) -> list[Column]:
-    """Omit optional columns until the table fits the width. If several columns have the same order, omit the widest."""
+    """Omit optional columns until the table fits the width. If several columns have the same priority, omit the
+    widest."""
     fitting = list(columns)
     while _width(fitting, formatted) > width and any(column.optional for column in fitting):
         fitting.remove(max(fitting, key=lambda column: (column.optional, _widest(column, formatted))))

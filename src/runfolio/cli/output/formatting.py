@@ -1,4 +1,4 @@
-"""Formatting of values for people. A formatter receives a whole column, so that the numbers in it line up."""
+"""Formatting of values for people. A formatter receives a whole column and can therefore align the column's numbers."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def elementwise(format_value: Callable[[Any], str]) -> Callable[[Sequence[Any]],
 def aligned_numbers(values: Sequence[Any], digits: int = 4) -> list[str]:
     """Format a column of measured numbers with the same number of decimals.
 
-    `digits` is the number of significant digits of the largest number. Integers are printed in full if the column
-    contains only integers. Only 0 is printed as 0: other numbers that would be rounded to 0 are printed with two
-    significant digits. If the largest number is below 0.001 or at least 1,000,000, scientific notation is used.
+    `digits` is the number of significant digits of the largest number. A column that contains only integers is printed
+    in full. If a number other than 0 would be rounded to 0, it is printed with two significant digits. If the largest
+    number is below 0.001 or at least 1,000,000, scientific notation is used.
     """
     if all(isinstance(value, int) for value in values if is_number(value)):
         return elementwise(lambda value: count(value) if is_number(value) else str(value))(values)
@@ -38,7 +38,7 @@ def aligned_numbers(values: Sequence[Any], digits: int = 4) -> list[str]:
     largest = max(magnitudes, default=1.0)
     if not 1e-3 <= largest < 1e6:
         return elementwise(lambda value: _power_of_ten(value) if is_number(value) else str(value))(values)
-    decimals = max(0, digits - math.ceil(math.log10(largest)))  # 1 gets as many decimals as 0.9
+    decimals = max(0, digits - math.ceil(math.log10(largest)))  # 1 is printed with as many decimals as 0.9
     return elementwise(lambda value: _fixed_point(value, decimals) if is_number(value) else str(value))(values)
 
 
@@ -61,7 +61,7 @@ def setting_value(value: Any) -> str:
 
 
 def significant_digits(value: float) -> str:
-    """Format a measured number that need not line up with other numbers."""
+    """Format a single measured number, which is not aligned with other numbers."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
@@ -108,5 +108,5 @@ def age(when: datetime) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """Return the first 8 characters of a digest, which are sufficient to distinguish digests."""
+    """Return the first 8 characters of a digest. They suffice to distinguish digests."""
     return text[:8]

@@ -22,7 +22,7 @@ def to_json_value(value: Any) -> Any:
     """Convert a value to JSON types. JSON cannot represent NaN and infinities, so they become strings such as "NaN"."""
     if isinstance(value, float):
         return number_to_json(value)
-    if hasattr(value, "_asdict"):  # a NamedTuple
+    if hasattr(value, "_asdict"):  # the value is a NamedTuple
         value = value._asdict()
     if isinstance(value, Mapping):
         return {str(key): to_json_value(entry) for key, entry in value.items()}

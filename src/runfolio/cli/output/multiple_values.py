@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"-[\d.]")
 
 
 def split_setting_flags(args: Sequence[str], own: Mapping[str, click.Option]) -> tuple[list[str], dict[str, list[str]]]:
-    """Split the arguments into a list for click and the values of all flags that are not in `own`.
+    """Split the arguments. Return the arguments for click, and the values of all flags that are not in `own`.
 
     The values of a flag are all words up to the next flag. A negative number is a value, not a flag.
     """

@@ -90,7 +90,7 @@ class FilteredRuns(NamedTuple):
 
 
 def has_filters(filters: RunFilters) -> bool:
-    """Return whether at least one option selects runs. `--archived` alone selects nothing."""
+    """Return whether at least one option selects runs. `--archived` selects nothing by itself."""
     return any((filters["experiment"], filters["state"], filters["tags"], filters["where"]))
 
 
@@ -144,7 +144,7 @@ explain_option = click.option(
 
 
 def store_flag(store: Path | None) -> str:
-    """Return the `--store` flag that makes a suggested command use the same store; empty if no flag is needed."""
+    """Return the `--store` flag that makes a suggested command use the same store, or "" if no flag is needed."""
     return "" if store is None else f" --store {shlex.quote(str(store))}"
 
 
@@ -163,7 +163,7 @@ def open_store(store: Path | None, *, refresh: bool = False) -> Folio:
 
 
 def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Folio | None) -> RecordedRun:
-    """Return the named run. `best` means the experiment's best run by `metric`, and `last` its newest run."""
+    """Return the named run. `best` means the experiment's best run by `metric`, and `last` means its newest run."""
     folio = open_store(store) if store is None or isinstance(store, Path) else store
     if run == BEST:
         return folio.best(metric, experiment=experiment)
@@ -173,7 +173,7 @@ def run_or_best(run: str, metric: str, experiment: str | None, store: Path | Fol
 
 
 def module_option(command: Decorated) -> Decorated:
-    """Add `--module`, which names the network class for a run that the user's own script recorded."""
+    """Add `--module`, which names the class of the network if the user's own script recorded the run."""
     return click.option(
         "--module",
         metavar="MODULE:NAME",

@@ -64,7 +64,7 @@ class AgeParamType(click.ParamType):
 
 
 class KeepParamType(click.ParamType):
-    """Rule that selects the runs which keep their checkpoints, such as `best:3`."""
+    """Rule for selecting the runs that keep their checkpoints, such as `best:3`."""
 
     name = "rule"
 

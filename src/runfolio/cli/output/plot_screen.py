@@ -1,4 +1,4 @@
-"""Size and colours of plots in the terminal."""
+"""Description of the terminal for plots: its size and whether it shows colours."""
 
 from __future__ import annotations
 

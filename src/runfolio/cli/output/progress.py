@@ -45,7 +45,7 @@ def progress_display() -> Progress:
         TextColumn("left"),
         console=console,
         expand=True,
-        speed_estimate_period=3600,  # one run of a series can take longer than rich's default period
+        speed_estimate_period=3600,  # seconds, because a run of a series takes longer than rich's default
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,

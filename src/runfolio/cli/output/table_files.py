@@ -28,9 +28,9 @@ def write_table(
 ) -> None:
     """Write batches to an open file.
 
-    A CSV file starts with a line of column names. Strings that a spreadsheet would execute as a formula get a leading
-    `'`. A JSON file is a list with one object per line. Numbers that JSON cannot represent become the strings "NaN",
-    "Infinity" and "-Infinity".
+    A CSV file starts with a line of column names. An apostrophe is put before strings that a spreadsheet would execute
+    as a formula. A JSON file is a list with one object per line. Numbers that JSON cannot represent become the strings
+    "NaN", "Infinity" and "-Infinity".
 
     Raises:
         OSError: The file cannot be written.

@@ -57,7 +57,8 @@ def state_style(state: Any) -> str | None:
 
 
 def runs_table(table: RunsTable, *, all_needed: bool) -> DisplayTable:
-    """Return a table with one row per run. If `all_needed`, the user chose the columns, so no column is omitted."""
+    """Return a table with one row per run. If `all_needed` is True, no column is omitted, because the user chose the
+    columns."""
     rows = [dict(zip(table.names, row, strict=True)) for row in table.rows]
     shown = list(table.columns)
     if not all_needed and len({row["experiment"] for row in rows}) == 1:
@@ -171,7 +172,8 @@ def leaderboard_table(board: Leaderboard) -> DisplayTable:
 def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
     """Return a table with one row per group of runs and metric.
 
-    In the table for people, `=` marks means that do not differ significantly from the mean of the first group.
+    In the printed table, the mark `=` is put after each mean that does not differ significantly from the mean of the
+    first group.
     """
     rows = [asdict(row) for row in groups.rows]
     if output != "table":
@@ -179,7 +181,7 @@ def seed_groups_table(groups: SeedGroups, output: OutputFormat) -> DisplayTable:
             columns=[Column(key=key, title=key, formatter=formatting.elementwise(str)) for key in rows[0]], rows=rows
         )
     tied = ["=" * row.tied for row in groups.rows]
-    # If all rows show the same kind of value, only the title names this kind. The labels then have more space.
+    # If all rows show the same kind of value, only the title names it. The labels then have more space.
     kinds = {row.figure for row in groups.rows}
     shared = next(iter(kinds)) if len(kinds) == 1 and kinds != {"best"} else ""
     columns = [
@@ -230,7 +232,7 @@ def _short_fingerprints(fingerprints: Mapping[str, str]) -> dict[str, str]:
 
 
 def best_finished_row(board: Leaderboard) -> Row | None:
-    """Return the first row of a leaderboard; None if that run has not finished or lacks the metric."""
+    """Return the first row of a leaderboard, or None if that run has not finished or lacks the metric."""
     first = board.rows[0]
     return first if first.state == "finished" and first.value is not None else None
 
@@ -283,10 +285,11 @@ def comparison_table(runs: Sequence[RecordedRun], columns: Sequence[RunsColumn])
 
 
 def comparison_data(comparison: Comparison) -> DisplayTable:
-    """Return a machine-readable table of the settings, data and results that differ, and of each metric's last and
-    best values.
+    """Return a table for other programs. It contains the settings, data and results that differ, and the last and best
+    values of each metric.
 
-    If the runs answered the same items, it also contains the accuracy of each run and the p value of McNemar's test.
+    If the runs answered the same items, the table also contains the accuracy of each run and the p value of McNemar's
+    test.
     """
     rows: list[dict[str, Any]] = [
         *({"what": "setting", "name": row.key, **row.values} for row in comparison.config),

@@ -16,7 +16,7 @@ _MB = 1e6
 
 
 def data_facts(run: RecordedRun) -> dict[str, Any]:
-    """Describe the run's data sets: size, fingerprint, source, and earlier fingerprints if the data changed."""
+    """Describe the run's data sets: size, source and fingerprint. If the data changed, add the earlier fingerprints."""
     return {name: ", ".join(_dataset_facts(facts, run)) for name, facts in run.data.items()}
 
 
@@ -36,7 +36,8 @@ def _dataset_facts(facts: DataFacts, run: RecordedRun) -> list[str]:
 
 
 def load_facts(run: RecordedRun) -> dict[str, Any]:
-    """Describe the mean and peak load, the fraction of time spent waiting for data, and the training speed."""
+    """Describe the mean and peak load of the machine, the share of time spent waiting for data, and the training
+    speed."""
     gpus = sorted({name.split("/")[1] for name in run.system_metrics if name.startswith(f"{SYSTEM}gpu")})
     formats: dict[str, tuple[str, Callable[[float], str]]] = {
         "CPU": ("cpu", _percent),

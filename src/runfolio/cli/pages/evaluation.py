@@ -50,7 +50,8 @@ def print_rivals(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
 
 
 def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult]) -> DisplayTable:
-    """Return a table with one row per model, best first. It shows results on the same images and the cost of use."""
+    """Return a table with one row per model, best first. It shows the results on the same images, and the cost of using
+    the model."""
     from runfolio.query.tables.run_labels import unique_labels
 
     rows: list[dict[str, Any]] = [
@@ -84,7 +85,7 @@ def rivals_table(runs: Sequence[RecordedRun], results: Sequence[EvaluationResult
 
 
 def _tied(results: Sequence[EvaluationResult]) -> list[bool]:
-    """Return for each result whether it does not differ significantly from the best result.
+    """Return True for each result that does not differ significantly from the best result, and False for the others.
 
     McNemar's test compares the images that only one of the two models classified correctly.
     """

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def origin_line(run: RecordedRun) -> str | None:
-    """Return a line that names the parent, such as `forked from net (k3f9x2ab) at step 120`; None without a parent."""
+    """Return a line that names the parent, such as `forked from net (k3f9x2ab) at step 120`, or None without a
+    parent."""
     if (lineage := run.document.lineage) is None:
         return None
     parent = f"{lineage.get('name')} ({lineage.get('run')})"
@@ -27,7 +28,7 @@ def origin_line(run: RecordedRun) -> str | None:
 
 
 def child_lines(children: Sequence[RecordedRun]) -> list[str]:
-    """Return a line that lists the run's forks, and a line that lists its reproductions. Empty lines are omitted."""
+    """Return up to two lines: one lists the run's forks, and the other lists its reproductions."""
     kinds = {FORK: "forks", REPRODUCTION: "reproductions"}
     return [
         f"{title}: {_child_names(of_kind)}"

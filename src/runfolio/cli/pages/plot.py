@@ -168,7 +168,8 @@ def parallel_plot(folio: Folio, options: PlotOptions) -> Plot:
 
 
 def _split_metrics_and_runs(folio: Folio, options: PlotOptions) -> tuple[list[str], list[str], list[str]]:
-    """Split the names into metrics and runs, and return both lists and a warning for each name that is both."""
+    """Split the names into metrics and runs. Return both lists, and a warning for each name that is both a metric and a
+    run."""
     stored = folio.runs(archived=True)
     metric_names = {
         name for run in stored for name in (*run.metric_summaries, *(run.flat_summary if options.parallel else ()))
@@ -198,7 +199,8 @@ def _check_run_name(folio: Folio, name: str, metrics: set[str]) -> None:
 
 
 def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tuple[list[RecordedRun], list[str]]:
-    """Return the named runs, or else the runs that match the filters, and a note about archived runs left out."""
+    """Return the named runs or, without names, the runs that match the filters. Also return a note about hidden
+    archived runs."""
     notes: list[str] = []
     if names:
         experiment = options.filters["experiment"]
@@ -211,7 +213,7 @@ def _select_runs(folio: Folio, names: Sequence[str], options: PlotOptions) -> tu
 
 
 def _print_parallel(shown: Parallel, title: str | None) -> None:
-    """Print one row per run, best first, with a bar that shows the run's position on the metric's axis."""
+    """Print one row per run, best first. A bar shows the position of the run's value on the metric's axis."""
     from runfolio.cli.output.tables import measured_heading
     from runfolio.query.plots.relations import heights
 

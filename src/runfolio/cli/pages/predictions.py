@@ -77,7 +77,7 @@ def _class_of(folders: Iterable[str], classifier: LoadedClassifier) -> str | Non
 
 
 def right_of(classified: Sequence[ClassifiedPicture]) -> str | None:
-    """Describe how many images with a known class were classified correctly; None if no class is known."""
+    """Describe how many images with a known class were classified correctly. Return None if no class is known."""
     rights = [picture.row["right"] for picture in classified if picture.labelled.truth is not None]
     return f"{sum(rights):,} of {len(rights):,} right" if rights else None
 
@@ -85,7 +85,7 @@ def right_of(classified: Sequence[ClassifiedPicture]) -> str | None:
 def classify(
     classifier: LoadedClassifier, pictures: Iterable[LabelledPicture]
 ) -> tuple[list[ClassifiedPicture], list[str]]:
-    """Return every readable image with its prediction, and an error message for each unreadable image."""
+    """Return each readable image with its prediction, and an error message for each unreadable image."""
     classified: list[ClassifiedPicture] = []
     errors: list[str] = []
     for labelled in pictures:

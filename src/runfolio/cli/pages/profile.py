@@ -40,7 +40,7 @@ class Profile(TypedDict, total=False):
 
 
 def read_profile(folder: Path) -> Profile | None:
-    """Return the summary of the run's profile (`docs/format.md`, Artifacts); None if it is missing or unreadable."""
+    """Return the summary of the run's profile (`docs/format.md`, Artifacts), or None if it is missing or unreadable."""
     try:
         content = (_profile_folder(folder) / "operators.json").read_bytes(file_bounds.JSON_DOCUMENT)
         return schema.decode(Profile, decode_json(content))[0]
@@ -49,7 +49,7 @@ def read_profile(folder: Path) -> Profile | None:
 
 
 def print_profile(folder: Path, profile: Profile) -> None:
-    """Print the operators that took the most time, the fraction of time spent waiting, and the path of the trace."""
+    """Print the operators that took the most time, the share of time spent waiting, and the path of the trace."""
     rows: list[dict[str, Any]] = [{**operator} for operator in profile["operators"][:_MAX_OPERATORS]]
     on_gpu = profile.get("device") == "cuda"
     times = {"self_cpu_ms": "CPU ms", **({"self_gpu_ms": "GPU ms"} if on_gpu else {})}

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def print_range_test(ctx: click.Context, test: RangeTest, store: Path | None) -> None:
-    """Print the curve, the suggested rate, the path of the figure, and the command that trains with the new rate."""
+    """Print the curve, the suggested rate, the path of the plot, and the command that trains with the suggested
+    rate."""
     _print_curve(test, store)
     print_text(test.sentence)
     run = open_store(store).run(test.folder)

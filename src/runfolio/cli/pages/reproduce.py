@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runfolio.reproduce.repeat import ReproduceResult
 
 _MAX_DIFFERENCES = 25
-"""Maximum number of differences that are printed, since hundreds of packages may differ."""
+"""Maximum number of printed differences. Without it, hundreds of packages could be listed."""
 _MAX_CAUSES = 5
 _STYLES = {"bit-equal": "bold green", "within tolerance": "bold yellow", "parts": "bold red"}
 
@@ -103,7 +103,7 @@ def _code(plan: Plan) -> str:
         "worktree": f"commit {commit}{changes}, in a fresh worktree",
         "clone": f"commit {commit}{changes}, in a fresh clone",
         "kept": "only the files stored with the run, in a fresh folder",
-        "here": "as it is today",
+        "here": "today's code, in its own folder",
     }[origin.kind]
 
 

@@ -45,9 +45,9 @@ ARCHITECTURE = "architecture"
 """Name of the logged text with the layers of a training run."""
 _LAST_WORDS = 5
 _MOST_RESULTS = 100
-"""Maximum number of results, and also of metrics, that are printed unless `--all` is given."""
+"""Maximum number of results and maximum number of metrics that are printed without `--all`."""
 _MOST_NAMES = 6
-"""Maximum number of names of one kind of media, and of splits with answers, that are printed."""
+"""Maximum number of names that are printed for one kind of media, or for the splits with answers."""
 _MOST_STEPS = 5
 """Maximum number of step checkpoints that are printed."""
 
@@ -155,12 +155,14 @@ def _print_head(run: RecordedRun, children: Sequence[RecordedRun]) -> None:
     if run.tags:
         print_line(f"tags: {', '.join(run.tags)}")
     if run.notes:
-        # Another person may have written the notes. The indentation shows that no line of them belongs to the page.
+        # Another person may have written the notes. Because of the indentation, no line of the notes looks like a line
+        # of the page.
         print_lines(textwrap.indent(run.notes, "  ", lambda line: True))
 
 
 def _progress_text(run: RecordedRun) -> str:
-    """Return the progress and the remaining time, such as `, 42% done, about 7 min 05 s left`; empty if unknown."""
+    """Return the progress and the remaining time, such as `, 42% done, about 7 min 05 s left`, or "" if both are
+    unknown."""
     if (share := run.progress) is None:
         return ""
     left = durations.seconds_left(run)
@@ -193,7 +195,7 @@ def _json_facts(run: RecordedRun) -> dict[str, Any]:
 
 
 def _print_writers(run: RecordedRun) -> None:
-    """Print the processes that wrote to the run if there were several, and the processes that disappeared."""
+    """Print the processes that wrote to the run if there were several. Also print processes that disappeared."""
     writers = recorded_writers.read_writers(run.folder)
     if description := recorded_writers.describe_writers(writers):
         print_line(description)
@@ -218,12 +220,12 @@ def _print_continuation(run: RecordedRun) -> None:
         print_line(f"runfolio resume {run.id}")
     else:
         command = continue_command(run.folder, run.document)
-        print_line(command or f"Call runfolio.init(resume={run.id!r}) in the script that made it.")
+        print_line(command or f"Call runfolio.init(resume={run.id!r}) in the script that started the run.")
         print_line("The script must load the checkpoint with `run.restore` if `run.resumed` is true.")
 
 
 def _print_layers(run: RecordedRun) -> None:
-    """Print the table of layers if the run recorded one. Runs of `runfolio train` record it."""
+    """Print the table of layers if the run recorded one, as runs of `runfolio train` do."""
     tables = [entry.content.get("text") for entry in run.media("text") if entry.name == ARCHITECTURE]
     if tables:
         print_heading("Layers")
@@ -326,7 +328,7 @@ def _answered_splits(folder: Path) -> dict[str, str]:
     """Return the names of the splits with answers."""
     if not RecordPath(folder, ANSWERS).entries():
         return {}
-    from runfolio.record.content.answer_files import list_answers  # imports Arrow, which most runs do not need
+    from runfolio.record.content.answer_files import list_answers  # imports Arrow, which few runs need
 
     return {"splits": _listed(dict.fromkeys((file.split for file in list_answers(folder)), 1))}
 
@@ -373,7 +375,8 @@ def _print_facts(title: str, facts: Mapping[str, Any]) -> None:
 
 
 def _side_by_side(cells: Sequence[str], width: int) -> list[str]:
-    """Arrange cells in up to three columns, which are read downwards. Files and long cells require one column."""
+    """Arrange cells in up to three columns, which are read downwards. Output to a file and long cells need one
+    column."""
     widest = max(map(len, cells)) + 3
     columns = min(3, width // widest) if sys.stdout.isatty() else 1
     if columns < 2:

@@ -1,4 +1,4 @@
-"""Print the outcome of a series: the leaderboard, the winner, and failed or unfinished runs."""
+"""Output for the end of a series: the leaderboard, the winner, and the failed or unfinished runs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def _print_winner(winners: Sequence[RecordedRun], board: Leaderboard, store: Pat
         mean = statistics.fmean(
             other.value for other in board.rows if other.value is not None and other.run_path in run_paths
         )
-        sentence = f"Of {len(winners)} runs with the best mean {board.metric}, {mean:.4f}, the best is {name}."
+        sentence = (
+            f"The best mean {board.metric} is {mean:.4f}, over {len(winners)} runs; the best of these runs is {name}."
+        )
     print_line("")
     print_line(sentence, "bold green")
     flag = store_flag(store)
@@ -80,7 +82,7 @@ def print_unfinished(report: SeriesReport) -> int:
         print_error(f"failed: {outcome.plan.label}: {outcome.reason}")
     if report.interrupted:
         progress = f"{len(report.completed)} of {report.run_count} runs are finished"
-        print_error(f"interrupted: {progress}; the same command continues with the others")
+        print_error(f"interrupted: {progress}; the same command continues with the other runs")
         return 130
     if not report.is_settled:
         print_error("another process is executing some of the runs; the winner will be known after they have finished")

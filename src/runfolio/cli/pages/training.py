@@ -41,7 +41,8 @@ def resume_hint_on_interrupt(store: Path | None) -> Iterator[None]:
 
 
 def print_recorded_sources(config: Mapping[str, Any]) -> None:
-    """Print the sources that a recorded run will read, on stderr, because the record may come from another person."""
+    """Print on stderr the files and addresses that a recorded run will read, because the record may come from another
+    person."""
     for name in _SOURCES:
         if value := config.get(name):
             print_field(name.replace("_", "-"), shlex.quote(str(value)), stderr=True)
@@ -78,7 +79,7 @@ def print_training_result(folder: Path, store: Path | None) -> None:
     if "test/acc" not in results:
         print_text("The series tests only the run that validation chooses; `runfolio evaluate` tests this run.")
     if run.document.status.reason:  # training stopped early
-        print_text(f"It {run.document.status.reason}.")
+        print_text(f"The run {run.document.status.reason}.")
     flag = store_flag(store)
     print_heading(f"run   {run.folder}")
     print_line(f"next  runfolio show {run.id}{flag}")
