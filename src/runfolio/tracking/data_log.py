@@ -162,9 +162,9 @@ def _measure_function(data: Any) -> Callable[[], Measurement]:
     elif callable(data) and not hasattr(data, "__getitem__"):
         return lambda: Measurement(_check_listing(data()), None)
     raise ConfigError(
-        "log_data takes a file, a folder, a list of files, arrays, tensors (also in dicts), a runfolio.Listing "
-        f"or a function that returns a Listing, but not a {type(data).__name__}. Pass the files or arrays that "
-        "it reads, or a Listing of (name, digest, label)"
+        "log_data takes a file, a folder, a list of files, arrays, tensors (also in dicts), a runfolio.Listing or"
+        " a function that returns a Listing. For a {type(data).__name__}, pass the files or arrays that it reads,"
+        " or a Listing of (name, digest, label)"
     )
 
 

@@ -12,7 +12,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def guarded(otherwise: object, call: str | None = None) -> Callable[[_Method], _Method]:
-    """Decorate a method so that its exceptions are passed to its object's `_note_failure(call, error)` (see
+    """Decorate a method. If the method raises an exception, `_note_failure(call, error)` of its object is called (see
     `Recorder.note_failure`).
 
     Interrupts, such as KeyboardInterrupt, are still raised. Python's TypeError for wrong arguments to the method is

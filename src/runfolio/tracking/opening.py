@@ -325,8 +325,8 @@ def refuse_in_reproduction(call: str) -> None:
     """
     if is_reproduction():
         raise ConfigError(
-            f"{call} continues a run, but `runfolio reproduce` repeats a run from its"
-            " start; make the script open a new run if it has none to resume"
+            f"{call} continues a run, but `runfolio reproduce` repeats a run from its start; make the script open"
+            " a new run in this case"
         )
 
 

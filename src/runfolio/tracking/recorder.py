@@ -351,8 +351,9 @@ class Recorder:
         if not self._is_joining_logged:
             self._is_joining_logged = True
             log.warning(
-                "run %s: process %d has joined it, and its log calls are recorded; config, summary, tags, notes, data,"
-                " answers and checkpoints are recorded only from the primary process (rank 0, which opened the run)",
+                "run %s: process %d has joined this run, and its log calls are recorded. Config, summary, tags,"
+                " notes, data, answers and checkpoints are recorded only from the primary process (rank 0, which"
+                " opened the run)",
                 self.id,
                 os.getpid(),
             )

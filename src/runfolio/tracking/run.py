@@ -55,7 +55,7 @@ class Run:
         self.folder = recorder.folder
         """Folder of the run's record."""
         self.config = document.config = LiveDict(document.config, recorder.note_change, self._failures_of("config"))
-        """Hyperparameters of the run. Changes are saved within a few seconds."""
+        """Hyperparameters of the run. Changes are saved within about a second."""
         self.summary = document.summary = LiveDict(document.summary, recorder.note_change, self._failures_of("summary"))
         """Results that tables of runs show, such as final values, sizes and times."""
         self._tags = document.tags = LiveTags(
@@ -193,7 +193,7 @@ class Run:
         masks: Any = None,
         classes: Any = None,
     ) -> None:
-        """Record an image. Boxes and masks, if they are passed, are drawn over the image.
+        """Record an image, together with boxes and masks if they are passed.
 
         Args:
             image: A Pillow image, an array or tensor (see `media_content.png`), or an image file as a path, a binary

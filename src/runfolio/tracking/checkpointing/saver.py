@@ -192,7 +192,8 @@ class Saver:
         loader: str | None,
         meta: Mapping[str, Any] | None,
     ) -> bool:
-        """Copy the state, and queue the copy to be written. Return False if the state cannot be copied."""
+        """Copy the state, and add the copy to the queue of the writing thread. Return False if the state cannot be
+        copied."""
         if names := [name for name in RESERVED if name in state]:
             raise ConfigError(f"{names[0]!r} is saved automatically; give your own state another name")
         modules, values = _parts(state)
@@ -383,8 +384,9 @@ class Saver:
         if not self._warned_behind and logged > 2 * (step + 1):
             self._warned_behind = True
             log.warning(
-                "run %s: checkpoint(step=%d), but the last logged step is %d. If the run is resumed, its curves jump"
-                " back to step %d; pass the step of the log calls to checkpoint, and the epoch as a part of the state",
+                "run %s: checkpoint(step=%d), but the last logged step is %d. If the run is resumed, its curves"
+                " jump back to step %d. Pass the step of the log calls to checkpoint, and the epoch as a part of"
+                " the state",
                 self._run.id,
                 step,
                 logged,

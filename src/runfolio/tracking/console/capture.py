@@ -180,7 +180,7 @@ class StreamTee:
         """Return the current `StreamTee` if it still works. Otherwise create and return a new one.
 
         Args:
-            open_: Those of the descriptors 1 and 2 that are open.
+            open_: Descriptors to redirect: 1 and 2, unless they are closed.
         Raises:
             OSError: A process, pipe or pseudo-terminal cannot be created.
             RuntimeError: A thread cannot be started.

@@ -305,7 +305,8 @@ def main(control: str, pid: str, pidfd: str, oom_kills: str, *streams: str) -> N
     early = []  # the forked child does not inherit signals that are pending here
     while info := signal.sigtimedwait(_HANDLED, 0):
         early.append(Sender.from_siginfo(info))
-    # The helper becomes a child of init, so that the training process neither waits for it nor kills it.
+    # After this fork, the helper is a child of init. The training process then neither waits for the helper nor kills
+    # it.
     if os.fork():
         os._exit(0)
     pairs = [tuple(map(int, stream.split(":"))) for stream in streams]

@@ -129,7 +129,7 @@ def _check_size(shape: tuple[int, ...]) -> None:
     if shape[0] > MOST_FRAMES or math.prod(shape) > MOST_VALUES:
         raise ConfigError(
             f"a video has {shape[0]:,} frames and {math.prod(shape):,} values, but the limits are {MOST_FRAMES:,} and"
-            f" {MOST_VALUES:,}; leave out frames, reduce their size, or pass an MP4 file"
+            f" {MOST_VALUES:,}; omit frames, reduce their size, or pass an MP4 file"
         )
     if max(shape[1:3]) > LONGEST_SIDE:
         raise ConfigError(f"a video has a side of {max(shape[1:3]):,} pixels, but the limit is {LONGEST_SIDE:,}")

@@ -51,8 +51,8 @@ _SPOOL_RETRY_S = 10.0
 _LOG_WAIT_S = 0.2
 """Maximum time for which `flush` and `close` wait until pending log messages are handled."""
 _END_MARGIN_S = 0.5
-"""Part of the time for a run's end that is reserved for writing a spool (a folder on a local disk) if the store does
-not respond."""
+"""Part of the time for a run's end that is reserved for writing a spool, a folder on a local disk. The spool is needed
+if the store does not respond."""
 
 
 class EncoderThread:

@@ -35,8 +35,8 @@ _CAPTURE_WAIT_S = 10.0
 """Maximum time for which the end of a run waits for background tasks. Examples are git on a slow disk and fingerprints
 of data."""
 _SMALL_BYTES = 4 * 1024 * 1024
-"""Maximum size in bytes of a run's only tail (a JSON file with points) that this process converts to Parquet at the end
-of the run. A larger tail is converted in a new process, which takes longer to start."""
+"""Maximum size in bytes of a run that this process converts to Parquet at the end. A larger run is converted in a new
+process, which takes longer to start."""
 
 
 class StoreWriter:

@@ -63,7 +63,7 @@ def _object_content(file: Any, what: str) -> bytes:
 
 
 def stored_unchanged(content: bytes, formats: Sequence[MediaFormat], what: str) -> StoredFile:
-    """Check the format of a file, and return the file to be stored unchanged.
+    """Check the format of a file, and return the content, which is stored unchanged.
 
     Raises:
         ConfigError: The file has none of the supported formats.

@@ -149,7 +149,7 @@ def _is_alive(folder: Path, document: RunDocument) -> bool:
 
 def _still_beats(folder: Path, document: RunDocument, first: Heartbeat, patience_s: float) -> bool:
     log.warning(
-        "run %s was last written by process %d on %s, which is not visible from this machine; watching its"
+        "run %s was last written by process %d on %s, which is not visible from this machine. Now watching its"
         " heartbeat for up to %.0f s (force=True takes over the run at once)",
         document.id,
         first.pid,

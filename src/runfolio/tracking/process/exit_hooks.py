@@ -32,7 +32,8 @@ from runfolio.tracking.process.outcome import RunOutcome, was_caught_at_prompt
 from runfolio.tracking.process.process_observer import Sender
 
 Ending = Literal["run", "process", "killed"]
-"""Reason for ending a run: only the run ends, the process ends, or the process is about to be killed."""
+"""Reason for ending a run: only the run ends, the process ends, or a signal has announced that the process will be
+killed."""
 _WAIT_S: dict[Ending, float] = {"run": 120.0, "process": 9.0, "killed": 5.0}
 """Maximum wait for the disk when a run ends. A store that hangs must not keep a process alive. The time between SIGTERM
 and SIGKILL is unknown, but clusters grant 5 to 30 s."""
@@ -119,7 +120,7 @@ _masks = _Masks()
 
 
 def register(run: OpenRun) -> None:
-    """Register a run to be ended with the process, unless it is unregistered earlier."""
+    """Register a run, which ends with the process unless it is unregistered earlier."""
     _hook()
     _end_with_multiprocessing()
     if run not in _open_runs:

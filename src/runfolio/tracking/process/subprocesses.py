@@ -47,7 +47,7 @@ def start_brief(arguments: list[str], **options: Any) -> subprocess.Popen:
 
     A shell delays the program until `subprocess` has returned. While `subprocess` forks, it blocks all signals in this
     thread. If the child ended during that time, the training thread would receive SIGCHLD. A write of that thread to a
-    full pipe could then return early. With PYTHONUNBUFFERED=1, Python would lose the rest of the output.
+    full pipe could then return early. If PYTHONUNBUFFERED=1 is set, Python would lose the rest of the output.
 
     Raises:
         OSError: The program cannot be started.
