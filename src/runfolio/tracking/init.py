@@ -49,9 +49,8 @@ def init(
 
     If the environment variable `RUNFOLIO_RUN_ID` is set, the run with that id is opened. The run is created if it does
     not exist, and joined if another process writes to it. If no process writes to it, rank 0 continues the run, and the
-    other ranks join. The run continues from its last checkpoint. A run without a checkpoint continues after the last
-    point (the values of one log call). A finished run is continued only with `resume="auto"`. Otherwise an error is
-    raised.
+    other ranks join. The run continues from its last checkpoint. A run without a checkpoint continues after its last
+    log call. A finished run is continued only with `resume="auto"`. Otherwise an error is raised.
 
     Args:
         name: Readable name. The name of the folder also contains the id. In a Hydra job, the default is the overrides,
@@ -73,7 +72,7 @@ def init(
         checkpoints: Policy that determines when `run.checkpoint` saves, and which checkpoints are kept. By default,
             each call saves, and the last, the previous and the best checkpoint are kept.
         strict: Make `log` raise ConfigError if a value cannot be stored. By default, the value is omitted and a warning
-            is logged. Each call then waits for values on a GPU.
+            is logged. If True, each call of `log` waits for values on a GPU.
         recording: Settings for console output, code, durability and write intervals, which rarely need to be changed.
         keep_others: Keep other open runs of this thread or asyncio task open. By default, runs that are not in a `with`
             block end now. The time of their last call is recorded as their end.

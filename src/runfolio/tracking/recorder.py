@@ -184,7 +184,7 @@ class Recorder:
             self.encoder_thread.start()
         except RuntimeError as error:
             with contextlib.suppress(OSError):
-                self.folder.rmdir()  # the folder of a resumed run is not empty and stays
+                self.folder.rmdir()  # the folder of a resumed run is not empty and is kept
             raise StoreError(
                 f"run {self.id} cannot start its writer thread ({error});"
                 " raise the limit on threads and processes (`ulimit -u`, or the limit of the container)"
@@ -197,7 +197,7 @@ class Recorder:
             self.store_writer.start_capture()
 
     def sleep(self) -> None:
-        """Wait with the start of the threads until the first item is logged."""
+        """Delay the start of the threads until the first item is logged."""
         self._wakers = iter((self._wake,))  # only one thread gets the element of an iterator, so no lock is needed
         self._enter(Phase.ASLEEP)
 
@@ -208,8 +208,8 @@ class Recorder:
         completes the record.
 
         Args:
-            at_last_call: Record the time of the last call as the end of the run. If `ends_as` is set, it then overrides
-                `outcome`.
+            at_last_call: Record the time of the last call as the end of the run. In this case, `ends_as` overrides
+                `outcome` unless `ends_as` is None.
         """
         if self._phase is Phase.CLOSED:
             return
@@ -306,8 +306,8 @@ class Recorder:
             self.save_document()
 
     def note_seeds(self, values: Mapping[str, Any]) -> None:
-        """Record the seeds that `seed_everything` has set. Other processes than the primary process do nothing, because
-        their seeds may differ."""
+        """Record the seeds that `seed_everything` has set. Only the primary process records seeds, because the seeds of
+        other ranks may differ."""
         if self.role == PRIMARY:
             self.document.seeds = {**self.document.seeds, **values, **seeds.torch_seed()}
             self.save_document()
@@ -596,6 +596,6 @@ def _origin(error: Exception) -> str:
 
 
 def _seconds_before(document: RunDocument, now: float) -> float:
-    """Return for how many seconds the run was active until `now`. Pauses between attempts do not count."""
+    """Return the number of seconds for which the run was active until `now`. Pauses between attempts do not count."""
     *earlier, newest = document.attempts
     return sum(entry.seconds or 0.0 for entry in earlier) + max(0.0, now - newest.started.timestamp())

@@ -507,8 +507,8 @@ class Run:
         are `grad_norm`, `weight_norm` and `update_ratio`, for the model and for each parameter
         (`grad_norm/conv.weight`). The update ratio is the norm of the change in one step divided by the norm of the
         weights. A usual value is about 0.001. `dead_units` is the proportion of units in ReLU layers whose output is
-        zero for the whole batch, for the model and for each layer. The histograms are `grad/conv.weight` and
-        `weight/conv.weight`. The first layer output or gradient that is not finite is logged once and recorded.
+        zero for the whole batch. It is recorded for the model and for each layer. The histograms are `grad/conv.weight`
+        and `weight/conv.weight`. The first layer output or gradient that is not finite is logged once and recorded.
 
         Args:
             model: The module, which may be compiled or wrapped for DDP. A second call for the same module replaces the
@@ -547,7 +547,7 @@ class Run:
             state: finished, failed, interrupted or preempted.
             reason: Explanation in one sentence.
         Raises:
-            ConfigError: `state` has a different value.
+            ConfigError: `state` is not one of the listed states.
         """
         if state not in ENDED:
             raise ConfigError(f"state is {state!r}; it must be one of {', '.join(ENDED)}")

@@ -47,7 +47,7 @@ _SUFFIX = "-fork"
 _PATIENCE_S = 20.0
 """Maximum time for retries if a running parent keeps replacing the checkpoint that must be copied."""
 _ABANDONED_S = 3600.0
-"""Age of an incomplete fork, in seconds, above which its process was certainly killed."""
+"""Age in seconds above which an incomplete fork is removed, because its process was certainly killed."""
 
 
 class Replaced(StoreError):  # noqa: N818 - named after the event, like all of runfolio's errors
@@ -284,10 +284,10 @@ def _fingerprinted_data(parent: RunDocument) -> dict[str, Any]:
 @contextlib.contextmanager
 def _complete_folder(folder: Path) -> Iterator[Path]:
     """Yield a hidden folder. At the end, flush the hidden folder to the disk and rename it to `folder`. After an error,
-    remove it.
+    remove the hidden folder.
 
     Raises:
-        FileExistsError: `folder` exists.
+        FileExistsError: `folder` already exists.
     """
     _sweep(folder.parent)
     fork_path = folder.parent / f"{HIDDEN}{new_id()}-{FORK}"

@@ -315,7 +315,7 @@ class Saver:
                     return None
             # The same thread can wait several times only in signal handlers that interrupted each other.
             if self._copying.count(threading.get_ident()) > _COPIES:
-                return "it interrupted calls that have not copied their state yet"
+                return "the call interrupted other calls that have not copied their state yet"
             with contextlib.suppress(queue.Empty):
                 self._copy_slots.get(timeout=_SLOT_POLL_S)
                 return None

@@ -7,17 +7,17 @@ becomes readable when the process ends, or `-` if there is none. OOM is a string
 reads an output stream from the descriptor IN and forwards it to the descriptor OUT. Each packet on the socket is one
 JSON object:
 
-    {"do": "attach", "folder": "...", "writer": "..."}        record into that run from now on
+    {"do": "attach", "folder": "...", "writer": "..."}        start to record the output in the log of that run
     {"do": "add", "folder": "...", "writer": "...",           add a line to the log of that run
      "line": "..."}
-    {"do": "detach", "folder": "...", "writer": "...",        stop recording after `mark` arrived on every stream
+    {"do": "detach", "folder": "...", "writer": "...",        stop recording when `mark` has arrived on every stream
      "number": 3, "mark": "...",                              "signal": the signal that ends the process, to find its
      "signal": null, "watch": false}                          sender; "watch": record a later exit status other than 0
-    {"ack": 3, "senders": [...]}                              answer: done, with the senders of the recent signals
-    {"broken": 3}                                             the output of descriptor 3 has lost its reader
+    {"ack": 3, "senders": [...]}                              answer to request 3; "senders" of the recent signals
+    {"broken": 3}                                             the destination of descriptor 3 was closed or is full
 
 The helper is a process instead of a thread, because it must survive a `kill -9` of the training process. In addition, C
-code may print while it holds the GIL. It would wait forever for a thread that needs the GIL to read the output.
+code may print while it holds the GIL. The code would wait forever for a thread that needs the GIL to read the output.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Facts about the user's git repository. The repository is only read. Git commands take no locks, show no prompts and
-do not use the network, and their time and output are limited."""
+do not use the network. Their time and output are limited."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _remote(folder: str, *options: str) -> str | None:
 
 def diff(root: Path, commit: str = "HEAD") -> bytes | None:
     """Return the staged and unstaged changes since a commit. The changes in each submodule since the submodule's own
-    commit follow.
+    commit are appended.
 
     Return None if git fails, or if the diff exceeds `DIFF_BYTES`.
     """

@@ -1,4 +1,5 @@
-"""Support for Hydra jobs. One process may run several jobs, and an exception in a job does not end the process."""
+"""Functions for runs in jobs of Hydra, a framework for configs. One process may run several jobs, and an exception in a
+job does not end the process."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def command() -> StartedCode:
 
 
 def _existing_paths(words: Sequence[str]) -> list[str]:
-    """Return the arguments, including values of `--flag=value`, that are existing files or folders."""
+    """Return the arguments that are existing files or folders. Values in arguments of the form `--flag=value` count
+    too."""
     values = (word.partition("=")[2] if word.startswith("-") else word for word in words)
     return [value for value in dict.fromkeys(values) if value and os.path.exists(value)]  # noqa: PTH110 - any text
 

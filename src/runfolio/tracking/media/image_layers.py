@@ -207,8 +207,8 @@ def _mask_png(name: str, mask: Any, width: int, height: int) -> bytes:
         raise ConfigError(f"mask {name!r} has the shape {numbers.shape}, but the image is [{height}, {width}]")
     if numbers.dtype.kind not in "biu" or numbers.min() < 0 or numbers.max() > _HIGHEST_CLASS:
         raise ConfigError(
-            f"mask {name!r} of {numbers.dtype} must contain class numbers from 0 to {_HIGHEST_CLASS:,}; for"
-            " scores, pass scores.argmax(0); replace a number that marks no class, such as -100, with 255"
+            f"mask {name!r} of {numbers.dtype} must contain class numbers from 0 to {_HIGHEST_CLASS:,}. For"
+            " scores, pass scores.argmax(0). Replace a number that marks no class, such as -100, with 255"
         )
     return png_bytes(Image.fromarray(numbers.astype(np.uint8 if numbers.max() <= 255 else np.uint16)))
 

@@ -61,8 +61,8 @@ class DeadUnits:
         self._active = False
 
     def shares(self) -> dict[str, Number]:
-        """Return the proportion of dead units in each layer and in the model. The forward passes since the last call of
-        `clear` count."""
+        """Return the proportion of dead units in each layer and in the model. The result covers the forward passes
+        since the last call of `clear`."""
         import torch
 
         counts: dict[str, list[Tensor]] = defaultdict(list)

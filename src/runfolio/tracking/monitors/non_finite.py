@@ -34,8 +34,8 @@ class _Call(NamedTuple):
 
 
 class _Flags(NamedTuple):
-    """Results of the checks in one forward pass that were not read yet. For each layer, the result is whether its
-    output was finite."""
+    """Results of the checks in one forward pass that were not read yet. For each layer, a flag says whether its output
+    was finite."""
 
     labels: list[str]
     batch: int

@@ -1,5 +1,5 @@
-"""Norms and histograms of tensors. A GPU computes these values, and a different thread reads them later, because
-training must not wait."""
+"""Norms and histograms of tensors. They are computed on the device of the tensors and read later by a different thread,
+because training must not wait for a GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Gradients, weights, updates and dead units of a model, read at the steps of its optimizers.
+"""Monitor of a model's gradients, weights, updates and dead units. They are read at the steps of the model's
+optimizers.
 
 At the time of a step, gradients are already summed over accumulated batches and unscaled by the scaler of torch.amp. A
 compiled model or a model wrapped for DDP has the same parameter objects as the original model. Steps that the scaler

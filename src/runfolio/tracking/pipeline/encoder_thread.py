@@ -108,7 +108,7 @@ class EncoderThread:
 
     @property
     def called_at(self) -> float | None:
-        """Time at which the newest item was appended, in seconds since 1970. Items logged `aside` do not count."""
+        """Time at which the newest item was appended, in seconds since 1970. Items with `aside=True` do not count."""
         return _newest_time(self.pending.copy()) or self._called_at
 
     def start(self, *, wait: bool = True) -> None:

@@ -106,7 +106,7 @@ def _count(numbers: Any) -> tuple[Any, Any]:
 
     low, high = float(numbers.min()), float(numbers.max())
     edges = bin_edges(low, high)
-    is_usual = len(edges) > 2 and math.isfinite(high - low)  # for a number of bins, NumPy counts without sorting
+    is_usual = len(edges) > 2 and math.isfinite(high - low)  # given a number of bins, NumPy need not sort
     return np.histogram(numbers, bins=BINS if is_usual else np.array(edges))
 
 

@@ -1,4 +1,4 @@
-"""Conversion of metric values and steps to plain numbers, and their checks."""
+"""Conversion of metric values and steps to plain numbers, with checks of names and values."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def count_numbers(value: Any) -> int | None:
 
 
 class NoNumber(NamedTuple):
-    """Replacement for a value that cannot be stored. It does not refer to the value, so memory and autograd graph of
-    the value can be freed."""
+    """Replacement for a value that cannot be stored. It does not refer to the value, so the memory and the autograd
+    graph of the value can be freed."""
 
     reason: str
 
@@ -178,7 +178,7 @@ def metric_value(value: Any) -> float:
 
 
 def named_number(value: Any, what: str) -> float:
-    """Convert a number to float64 as `metric_value` does. The number need not be a metric.
+    """Convert a number that is not a metric to float64. The rules of `metric_value` apply.
 
     Args:
         what: Name that the error message uses for the value.

@@ -19,8 +19,8 @@ class Scalars(NamedTuple):
     step: Any
     values: dict[str, Any]
     aside: bool = False
-    """True if the step is not a training step, such as the seconds of system metrics. The next automatic step then
-    ignores it."""
+    """True if the step is not a training step. The step of system metrics, for example, is in seconds. Such a step does
+    not change the next automatic step."""
 
 
 class Media(NamedTuple):

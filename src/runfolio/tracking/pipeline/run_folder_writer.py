@@ -50,7 +50,7 @@ class RunFolderWriter:
         self._tail: AppendFile | None = None
         self._tail_number = 0
         self._contiguous_id = 0
-        """Id of the contiguous sequence whose batches are in the open tail."""
+        """Id of the sequence of batches without gaps that the open tail contains."""
         self._media: AppendFile | None = None
         self._media_number = 1
         self._folder_synced = False

@@ -1,5 +1,5 @@
-"""Group of all sinks of a run. A sink receives a copy of the recorded data, such as a writer of TensorBoard event
-files."""
+"""Group of all sinks of a run. A sink, such as a writer of TensorBoard event files, receives a copy of the recorded
+data."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 class StartAgain:
     """Filter for log calls that detects whether a script restarts from an earlier step.
 
-    If the first logged step is not after the last recorded step, the earlier points at that step and at later steps are
-    dropped. A script that continues after `run.last_step` keeps every point. A script that restarts gets curves without
+    If the first logged step is not after the last recorded step, the points recorded at that step or later are dropped.
+    A script that continues after `run.last_step` keeps every point. A script that restarts gets curves without
     duplicate points.
     """
 

@@ -207,7 +207,7 @@ def _hook() -> None:
         _hook_exit()
         _hook_crashes()
     is_main = threading.current_thread() is threading.main_thread()
-    # torch handles signals of DataLoader workers in C++, and treats a worker that a signal kills as an error.
+    # torch handles signals of DataLoader workers in C++, and reports an error if a signal kills a worker.
     if _signals_to_hook and is_main and distributed.data_loader_worker() is None:
         _hook_signals()
 
