@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from google.protobuf import text_format
 from matplotlib import pyplot as plt
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 from tensorboard.plugins.mesh.metadata import parse_plugin_metadata
+from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig  # type: ignore[attr-defined]
 from tensorboard.util.tensor_util import make_ndarray
 from torch.utils import tensorboard
 from torch.utils.tensorboard import summary
@@ -195,13 +197,46 @@ def test_precision_and_recall_are_those_of_torch(writer: SummaryWriter):
     generator = np.random.default_rng(0)
     labels, predictions, weights = generator.integers(0, 2, 50), generator.random(50), generator.random(50)
     writer.add_pr_curve("pr", labels, predictions, 3, num_thresholds=11, weights=weights)
-    details, _ = kept(writer, "pr-3")
     names = ("true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall")
     expected = summary.compute_curve(labels, predictions, num_thresholds=11, weights=weights)
-    assert np.array([details[name] for name in names]) == pytest.approx(expected)
     columns = [values.reshape(-1, 1) for values in (labels, predictions, weights)]
     writer.add_pr_curve("pr", columns[0], columns[1], 4, num_thresholds=11, weights=columns[2])
-    assert kept(writer, "pr-4")[0] == {**details, "step": 4}
+    writer.add_pr_curve_raw("pr", *map(np.asarray, expected), 5, num_thresholds=11)  # type: ignore[call-arg]
+    run = recorded(writer)
+    entries = run.media("pr_curve")
+    assert [entry.step for entry in entries] == [3, 4, 5]
+    for entry in entries:
+        assert np.array([entry.content[name] for name in names]) == pytest.approx(expected)
+
+    (shown, *_) = EventAccumulator(str(run.folder)).Reload().Tensors("pr")
+    assert make_ndarray(shown.tensor_proto) == pytest.approx(expected.astype(np.float32))
+
+
+def test_embeddings_appear_in_the_projector(writer: SummaryWriter):
+    points, images = np.random.default_rng(0).random((5, 3)), np.random.default_rng(0).random((5, 3, 4, 6))
+    writer.add_embedding(points, [["a", "x"]] * 5, images, 2, "first", metadata_header=["label", "split"])
+    writer.add_embedding(points, tag='q"uote\n', global_step=3)
+    folder = Path(writer.log_dir)
+    config = text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
+    first, second = config.embeddings
+    assert (first.tensor_name, second.tensor_name) == ("first:00002", 'q"uote\n:00003')
+    assert np.loadtxt(folder / first.tensor_path) == pytest.approx(points)
+    assert (folder / first.metadata_path).read_text().splitlines() == ["label\tsplit", *["a\tx"] * 5]
+    assert list(first.sprite.single_image_dim) == [6, 4]
+    with Image.open(folder / first.sprite.image_path) as sprite:
+        assert sprite.size == (3 * 6, 3 * 4)
+
+
+def test_graph_that_torch_cannot_trace(writer: SummaryWriter, caplog: pytest.LogCaptureFixture):
+    model, wrong_size = torch.nn.Linear(3, 5), torch.rand(1, 9)
+    writer.add_graph(model, wrong_size)
+    assert "has only its layers" in caplog.text
+    SummaryWriter.strict = True
+    try:
+        with pytest.raises(RuntimeError):
+            writer.add_graph(model, wrong_size)
+    finally:
+        SummaryWriter.strict = False
 
 
 def test_sounds_are_wav_files(writer: SummaryWriter):

@@ -10,6 +10,7 @@ import platform
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from typing import Any, Self
 
 from runfolio.errors import ConfigError, RunfolioError, StoreError
 from runfolio.record.base.layout import make_store, slug, store_folder
-from runfolio.tensorboard import summary_content
+from runfolio.tensorboard import projector, summary_content
 from runfolio.tensorboard.file_writer import FileWriter
 from runfolio.tracking.guard import guarded
 from runfolio.tracking.init import init
@@ -68,11 +69,14 @@ class SummaryWriter:
 
     Arguments have the same names, order and meaning as in torch. If no step is given, each tag counts its own steps.
     Histograms always have 64 bins of equal width. `new_style` and `double_precision` have no effect, since the record
-    always stores float64. Tensors, embeddings and precision-recall curves become artifacts. Like `Run`, this class
+    always stores float64. Tensors and embeddings become artifacts. Like `Run`, this class
     counts the values that cannot be recorded, and reports them once.
 
     Source: https://docs.pytorch.org/docs/stable/tensorboard.html
     """
+
+    strict = False
+    """True if `add_graph` raises an error where torch's `add_graph` does."""
 
     def __init__(
         self,
@@ -233,10 +237,20 @@ class SummaryWriter:
         content = {"text": text_of(text_string, "text_string")}
         self._add("text", tag, lambda: content, global_step, walltime)
 
-    @guarded(None)
     def add_graph(
         self, model: Any, input_to_model: Any = None, verbose: bool = False, use_strict_trace: bool = True
     ) -> None:
+        """Record the structure of a network.
+
+        If the model fails on the input, its layers are recorded, and a warning is logged. If `SummaryWriter.strict` is
+        True, models that torch's `add_graph` cannot trace raise torch's error instead.
+        """
+        if self.strict:
+            import torch
+
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                torch.jit.trace(model, input_to_model, strict=use_strict_trace)
         self._open_run().log_graph(model, input_to_model)
 
     @guarded(None)
@@ -392,9 +406,21 @@ class SummaryWriter:
         tag: str = "default",
         metadata_header: Any = None,
     ) -> None:
-        """Record points with their metadata and images as an artifact."""
+        """Record points with their metadata and images as an artifact, which TensorBoard's projector shows."""
         details = {} if metadata is None else summary_content.table(metadata, metadata_header)
-        self._save_artifact("embedding", tag, global_step, details, points=mat, images=label_img)
+        header, rows = details.get("header"), details.get("metadata", [])
+        step = whole_step(self._step(text_of(tag, "tag"), global_step))
+        saved = self._save_artifact(
+            "embedding",
+            tag,
+            step,
+            details,
+            lambda folder: projector.write_projector_files(folder, mat, header, rows, label_img),
+            points=mat,
+            images=label_img,
+        )
+        if saved is not None:
+            projector.add_to_config(self.run.folder, f"{tag}:{step:05d}", saved)
 
     @guarded(None)
     def add_mesh(
@@ -430,11 +456,11 @@ class SummaryWriter:
         weights: Any = None,
         walltime: float | None = None,
     ) -> None:
-        """Record precision and recall for thresholds from 0 to 1 as an artifact."""
+        """Record precision and recall for thresholds from 0 to 1."""
         curves = summary_content.precision_recall(
             labels, predictions, round(named_number(num_thresholds, "num_thresholds")), weights
         )
-        self._save_artifact("pr_curve", tag, global_step, curves)
+        self._add("pr_curve", tag, lambda: curves, global_step, walltime)
 
     @guarded(None)
     def add_pr_curve_raw(
@@ -452,7 +478,8 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         counts = (true_positive_counts, false_positive_counts, true_negative_counts, false_negative_counts)
-        self._save_artifact("pr_curve", tag, global_step, summary_content.curves(*counts, precision, recall))
+        curves = summary_content.curves(*counts, precision, recall)
+        self._add("pr_curve", tag, lambda: curves, global_step, walltime)
 
     @guarded(None)
     def add_onnx_graph(self, prototxt: str | os.PathLike[str]) -> None:
@@ -516,15 +543,24 @@ class SummaryWriter:
         tag: str,
         step: int | None,
         details: Mapping[str, Any],
+        write_more: Callable[[Path], None] = lambda folder: None,
         **arrays: Any,
-    ) -> None:
-        """Store values that are not media as an artifact for a tag and a step (see `docs/format.md`, Artifacts)."""
+    ) -> Path | None:
+        """Store values that are not media as an artifact for a tag and a step (see `docs/format.md`, Artifacts).
+
+        Args:
+            write_more: Function that writes further files to the folder of the artifact.
+
+        Returns:
+            Folder of the artifact, or None if it could not be stored.
+        """
         tag = text_of(tag, "tag")
         step = whole_step(self._step(tag, step))
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             summary_content.write_files(folder, {"tag": tag, "step": step, **details}, arrays)
-            self._open_run().artifact(folder, summary_content.artifact_name(tag, step), type=kind)
+            write_more(folder)
+            return self._open_run().artifact(folder, summary_content.artifact_name(tag, step), type=kind)
 
     def _note_failure(self, call: str, error: Exception) -> None:
         self.run.recorder.note_failure(call, error)
