@@ -43,7 +43,7 @@ from runfolio.tracking.pipeline import background_log
 from runfolio.tracking.pipeline.config_values import config_defaults, plain_config
 from runfolio.tracking.pipeline.live_tags import plain_tags
 from runfolio.tracking.pipeline.plain_values import whole_step
-from runfolio.tracking.process import announcements, distributed, reproduction, run_context, subprocesses
+from runfolio.tracking.process import announcements, distributed, exit_hooks, reproduction, run_context, subprocesses
 from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.process.reproduction import Reproduction
 from runfolio.tracking.recorder import Recorder
@@ -173,6 +173,7 @@ def open_run(
     wanted_id = distributed.run_id_from_environment()
     try:
         named = None if reference is None else find_run(folder, reference)
+        _end_closed_writers()
         if not keep_others:
             _end_unattended_runs(wanted_id)
         opened = find(OpenRequest(folder, settings, wanted_id, recording.join_s, named))
@@ -211,6 +212,14 @@ def open_run(
             " choose a different store with store=..., --store or RUNFOLIO_STORE"
         ) from None
     return run
+
+
+def _end_closed_writers() -> None:
+    """End the runs whose SummaryWriter was closed. The time of the last call is recorded as their end."""
+    for entry in exit_hooks.open_runs():
+        run = entry.handle
+        if isinstance(run, Run) and run.recorder.is_writer_closed:
+            run.recorder.end(RunOutcome(), at_last_call=True)
 
 
 def _end_unattended_runs(joined_id: str | None) -> None:

@@ -116,6 +116,8 @@ class Recorder:
         """True if the run is in a `with` block, which will end the run."""
         self.is_replaced = False
         """True if a later call of `init` has ended the run."""
+        self.is_writer_closed = False
+        """True if the SummaryWriter of the run was closed. The run then ends when another run is opened."""
         self.ends_as: RunOutcome | None = None
         """Outcome of the run if it is not ended explicitly. If None, the end of the process determines the outcome."""
         self.is_idle = False
@@ -230,6 +232,11 @@ class Recorder:
             self._log_lost_points()
         if self.role == PRIMARY and self.config.announce:
             announcements.print_end(self.folder, self.document)
+
+    def abandon(self) -> None:
+        """End a run whose folder was deleted. Nothing is written to the folder, even if it exists again."""
+        self.store_writer.abandon()
+        self.end(RunOutcome())
 
     def reset_after_fork(self) -> None:
         """Reset this recorder in a forked child. The child joins the run as a separate process when it logs its first

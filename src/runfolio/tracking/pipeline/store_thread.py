@@ -160,6 +160,10 @@ class StoreWriter:
         records nothing more."""
         return self._lifecycle.is_superseded()
 
+    def abandon(self) -> None:
+        """Record nothing more, and drop the data that is not written yet."""
+        self._lifecycle.is_known_superseded = True
+
     def write(self, *, sync: bool = False) -> bool:
         """Write the outbox on the calling thread, and return whether all data is in the store.
 
