@@ -85,7 +85,8 @@ print(json.dumps(dict(sample=sample, batch=cost)))
 
 
 def repository(folder: Path, modules: int) -> list[str]:
-    """Create a git repository of modules, change some of them after the commit, and return the names of all modules."""
+    """Create a git repository of Python modules, change some modules after the commit, and return the names of all
+    modules."""
     names = [f"module_{number}" for number in range(modules)]
     for name in names:
         lines = [f"def function_{line}(x):\n    return x * {line}\n" for line in range(LINES // 3)]

@@ -42,7 +42,7 @@ def start_live_runs(store: Path, runs: int, shape: Shape, *, first: int = 0) -> 
     """Start runs that look like the runs of a sweep, with `shape.points` log calls each.
 
     Args:
-        first: Number of the first run, as for `generate`.
+        first: Number of the first run, as in `store_generator.generate`.
     """
     return [_start(store, shape, number) for number in range(first, first + runs)]
 

@@ -8,8 +8,8 @@ Blocks of a few steps with and without runfolio alternate in one process. They u
 images, so a pair differs only in tracking. The order changes from pair to pair. Each tracked block is a separate run
 with default settings, and runfolio does nothing during a bare block. `watch` records every 100 steps, and the steps of
 all tracked blocks are counted together. The time does not include `init`, `finish` and the first step of a block,
-because a real training run has only one of each. The time includes a flush at the end of the block, so that no block
-leaves work to the next one.
+because a real training run has only one of each. The time includes a flush at the end of the block. Otherwise, a block
+could leave work to the next block.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Size:
     steps: int
     """Number of timed steps of a block. The first step of a block is not timed."""
     watch: int
-    """Number of steps between two records of `watch`. Tracked blocks continue the count of earlier blocks."""
+    """Number of steps between two records of `watch`. The steps of all tracked blocks are counted together."""
 
     def first(self, pair: int) -> int:
         """Return the number of the first step of a tracked block. The numbers are chosen so that some blocks include a

@@ -79,7 +79,7 @@ def main() -> None:
         generate(stores["large"], 1, _LARGE, first=30_000)
         generate(stores["huge"], 1, HUGE, first=40_000)
         measurements = [*_tables(stores["sweep"]), *_commands(stores), *_curves(stores), *_queries(stores)]
-        measurements += _live_runs(stores["sweep"])  # last, since they change the store
+        measurements += _live_runs(stores["sweep"])  # measured last, because they change the store
     rows = [item.row for item in measurements]
     about = table(("machine", ""), list(machine.describe().items()), left=2)
     results = table(("what", "median", "target"), rows, left=1)

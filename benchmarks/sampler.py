@@ -31,8 +31,8 @@ PARTS = {
     "training, validation and test": ("runfolio/vision/",),
     "leaderboard": ("runfolio/query/",),
 }
-"""Parts of the program, and pieces of paths that identify them. A stack belongs to the first part that matches one of
-its frames."""
+"""Parts of the program. Each part is identified by pieces of paths. A stack belongs to the first part that matches one
+of its frames."""
 
 
 class Sampler:

@@ -261,7 +261,7 @@ def main() -> None:
 
 
 def _quick(folder: Path) -> tuple[Size, dict[str, str]]:
-    """Return the size of a smoke run, and the weights files by network."""
+    """Return the size of a smoke run, and the weights file of each network."""
     data = tuple(tiny_data(folder, share, pixels=40) for share in (1, 2))
     size = Size(data=data, epochs=(1, 2), pixels=32, repeats=1, projected=("efficientnet_b0",))
     return size, {name: random_weights(name, folder) for name in (REAL, *size.projected)}

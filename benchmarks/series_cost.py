@@ -74,7 +74,7 @@ def measure(
     """Run the series of all versions. Each round runs every series once.
 
     Args:
-        sources: Source folder of each version, keyed by name; None stands for the installed version.
+        sources: Source folder of each version, keyed by name. None stands for the installed version.
         report: Function that is called with a line about the progress.
     """
     versions = {name: Measured() for name in sources}

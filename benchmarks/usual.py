@@ -160,7 +160,7 @@ def series(
     Args:
         data: Zips with train/ and test/.
         nets: Weights file of each network.
-        only_epochs: Maximum number of epochs per cell. The time of the other epochs is projected.
+        only_epochs: Maximum number of epochs per cell. The time of the other epochs is estimated.
 
     Returns:
         Settings, total seconds and printed values of each cell.
