@@ -1,4 +1,4 @@
-"""Program behind `make docs`: regenerate the reference pages, or with `--check` list the stale pages."""
+"""Program behind `make docs`. It regenerates the reference pages, or lists the stale pages if `--check` is given."""
 
 from __future__ import annotations
 

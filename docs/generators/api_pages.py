@@ -84,7 +84,7 @@ NAMES: dict[Any, str] = {runfolio.open: "open"}
 
 
 class _Raw(str):
-    """Annotation that is shown as it is written."""
+    """Annotation whose `repr` is its text without quotes."""
 
     def __repr__(self) -> str:
         return str(self)

@@ -1,4 +1,4 @@
-"""Markdown elements that the generated pages consist of."""
+"""Functions that return the Markdown elements of the generated pages."""
 
 from __future__ import annotations
 

@@ -100,7 +100,8 @@ class Board:
 
 @pytest.fixture(scope="session")
 def shared_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    """Server of `board_store` that all tests of a worker share. It has looked at the store; tests only read from it."""
+    """Server of `board_store` that all tests of a worker share. The first scan of the store has ended, and tests only
+    read."""
     folder = tmp_path_factory.mktemp("shared-board")
     board = start_board(recorded_store, folder / "board.txt", "--read-only", env=_recording_env(folder))
     Client(board.url, board.token).wait_for_scan()
@@ -110,7 +111,7 @@ def shared_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def guarded_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    """Server that would accept changes of `board_store`. Tests share it and send it only what it must refuse."""
+    """Server that accepts changes of `board_store`. Tests share it, and only send requests that it must refuse."""
     folder = tmp_path_factory.mktemp("guarded-board")
     board = start_board(recorded_store, folder / "board.txt", env=_recording_env(folder))
     yield board
@@ -119,7 +120,7 @@ def guarded_board(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def reader(guarded_board: Board) -> Client:
-    """Program that knows the token of `guarded_board`, which has looked at the whole store."""
+    """Client that knows the token of `guarded_board`. The server has ended the first scan of the store."""
     return Client(*guarded_board.access).wait_for_scan()
 
 
@@ -154,7 +155,7 @@ def _stop(boards: Sequence[Board]) -> None:
 
 
 def _recording_env(folder: Path) -> dict[str, str]:
-    """Return variables for processes that record, with their consoles."""
+    """Return environment variables for processes that record runs and their console output."""
     env = {**os.environ, "RUNFOLIO_CACHE": str(folder / "cache"), "RUNFOLIO_QUIET": "1"}
     env.pop("RUNFOLIO_CONSOLE", None)
     env.pop("RUNFOLIO_STORE", None)

@@ -41,7 +41,7 @@ class Event(NamedTuple):
 
 
 class Client:
-    """Program that uses the API of one server with its token."""
+    """Client that uses the API of one server with its token."""
 
     def __init__(self, url: str, token: str | None) -> None:
         self.host = urlsplit(url).netloc
@@ -59,8 +59,8 @@ class Client:
         return f"runfolio-{self.port}={self._token}"
 
     def wait_for_scan(self) -> Client:
-        """Wait until the server has looked at all folders."""
-        wait_for(lambda: not self.get("/api/store").json["stale"], "the first look at the store")
+        """Wait until the server has scanned all folders."""
+        wait_for(lambda: not self.get("/api/store").json["stale"], "the first scan of the store")
         return self
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, **parameters: Any) -> Reply:
@@ -112,7 +112,7 @@ class Client:
             return Reply(response.status, response.headers, response.read())
 
     def request(self, path: str, headers: str = "", method: str = "GET", host: str | None = None) -> Reply:
-        """Send a request line and header lines as they are, with the token."""
+        """Send a request line and header lines unchanged, with the token."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host if host is None else host}"]
         lines += [self.authorization] if self._token else []
         text = "\r\n".join([*lines, "Connection: close", *headers.splitlines(), "", ""])
@@ -129,6 +129,6 @@ def wait_for(check: Callable[[], T | None], what: str, timeout_s: float = 30.0) 
 
 
 def address(host: str) -> tuple[str, int]:
-    """Return name and port of `HOST:PORT`."""
+    """Return the name and the port in `HOST:PORT`."""
     name, _, port = host.rpartition(":")
     return name.strip("[]"), int(port)

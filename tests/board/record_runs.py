@@ -1,7 +1,7 @@
 """Program that records the runs of the fixture `board_store`: python record_runs.py STORE PART.
 
-PART is `trained` (eight digits runs), `logged` (all other runs that end), or one of the parts that end on their own:
-`failed` and `killed`.
+PART is `trained` (eight runs on the digits data), `logged` (all other runs that end normally), or one of the runs with
+an abnormal end: `failed` and `killed`.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _record_naughty(store: Path) -> None:
 
 
 def _edit_document(folder: Path, **changes: Any) -> None:
-    """Change `run.json`, which may contain texts that `init` refuses if the record was received from somebody."""
+    """Change `run.json`. A run from another person may contain texts that `init` refuses."""
     path = folder / "run.json"
     document = json.loads(path.read_text(encoding="utf-8")) | changes
     path.with_name(".new").write_text(json.dumps(document), encoding="utf-8")

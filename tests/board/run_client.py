@@ -1,4 +1,4 @@
-"""Client for tests of the routes of one run. It calls the application in the process of the test."""
+"""Client for tests of the routes of one run. The client calls the application in the process of the test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runfolio.board.state import BoardState
 
 
 class RunClient:
-    """Reads what the board says about runs of a store that was scanned once."""
+    """Reader of the board's answers about the runs of a store that was scanned once."""
 
     def __init__(self, store: Path) -> None:
         self.board = BoardState(store)

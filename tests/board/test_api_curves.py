@@ -167,7 +167,7 @@ def test_unchanged_curves_are_not_sent_again(client):
         ({"metrics": "a", "smooth": "1"}, "smooth is 1"),
         ({"metrics": "a", "smooth": "nan"}, "smooth must be a number"),
         ({"metrics": "a", "from": "1e400"}, "from must be a number"),
-        ({"metrics": "a", "from": "2", "to": "1"}, "from is 2, which is above to (1)"),
+        ({"metrics": "a", "from": "2", "to": "1"}, "from is 2, which is greater than to (1)"),
         ({"metrics": "a", "log": "z"}, "log cannot be 'z'"),
         ({"metrics": "a", "limit": "1001"}, "limit must be an integer from 1 to 1,000"),
         ({"metrics": ",".join(map(str, range(51)))}, "metrics has 51 parts"),
@@ -176,8 +176,8 @@ def test_unchanged_curves_are_not_sent_again(client):
         ({"metrics": "a", "where": "lr = "}, "expected a column"),
         ({"metrics": "a", "experiment": "nope"}, "no experiment 'nope'"),
         ({"metrics": "val/acc", "group": "nope"}, "nope"),
-        ({"metrics": "a", "after": "1-2-00000000"}, "after has 1 part, but runs has 0"),
-        ({"metrics": "a", "points": "1"}, "there is no parameter 'points' here"),
+        ({"metrics": "a", "after": "1-2-00000000"}, "after has 1 cursor, but runs has 0"),
+        ({"metrics": "a", "points": "1"}, "unknown parameter 'points'"),
     ],
 )
 def test_bad_requests_are_refused_with_a_reason(client, parameters, text):

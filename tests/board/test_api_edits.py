@@ -1,4 +1,4 @@
-"""`/api/edits`, `/api/undo` and `/api/trash`: changes of runs, which the record then has."""
+"""`/api/edits`, `/api/undo` and `/api/trash`: changes of runs, which are then stored in their folders."""
 
 from __future__ import annotations
 

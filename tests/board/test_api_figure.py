@@ -1,4 +1,4 @@
-"""`/api/figure.*`: figures, values and the command that draws the same."""
+"""`/api/figure.*`: figures, CSV values, and the command that draws the same figure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's memory stays flat while eight runs are written and watched. Left to `make soak`."""
+"""Test that the server's memory does not grow while eight runs are written and watched. Only `make soak` runs it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(2 * 3600)]
 
 SOAK_S = 3600.0
 WARM_UP = 0.1
-"""Share of the time after which the memory is compared."""
+"""Fraction of the test's time after which the memory is compared."""
 GROWTH_MB = 20.0
-"""Memory that the server may need in addition, most of it for the points that were logged in the meantime."""
+"""Maximum growth of the server's memory in MB. Most of it is for the points that are logged during the test."""
 QUERIES = (
     "/api/store",
     "/api/runs?experiment=live",
@@ -46,7 +46,7 @@ def test_memory_of_the_server_is_flat_with_eight_live_runs(
 
 
 def _samples(client: Client, board: Board) -> Iterator[float]:
-    """Ask the server for everything once a second, and yield its memory in MB each time."""
+    """Send all requests of a page once a second, and yield the server's memory in MB each time."""
     deadline = time.monotonic() + SOAK_S
     while time.monotonic() < deadline:
         for query in QUERIES:

@@ -1,4 +1,4 @@
-"""The store of the board's tests contains what its description lists."""
+"""Test that the fixture `board_store` contains the runs that its docstring lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Hostile requests with the right token: nothing outside of the store is read or written, and nothing breaks."""
+"""Hostile requests with the correct token. They must not read or change files outside the store, or break the
+server."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ import runfolio.board
 WEB = Path(runfolio.board.__file__).parent / "web"
 SHELL = (WEB / "index.html").read_text()
 LAYERS = ("", "parts", "charts", "table", "pages", "frame", "main.js")
-"""Folders from the lowest to the highest; "" stands for the modules at the top level."""
+"""Folders from the lowest to the highest layer. "" stands for the modules at the top level."""
 LONGEST = 300
 BUDGET = 312_000
-"""Number of bytes that all modules may have together, without comments."""
+"""Maximum number of bytes of all modules together, without comments."""
 FORBIDDEN = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|dangerouslySetInnerHTML|document\.write|\beval\b|new Function|"
     r"set(?:Timeout|Interval)\(\s*['\"`]|https?://|\bstyle=\"|\bstyle='|cssText|setAttribute\(\s*['\"]style"
@@ -39,7 +39,7 @@ IMPORT_MAP = json.loads(re.search(r'<script type="importmap">(.*?)</script>', SH
 
 
 def imports(module: str, *, late: bool = True) -> list[str]:
-    """Return the modules that a module imports, as names from the top folder; with `late`, also by `import()`."""
+    """Return the modules that a module imports, as names from the top folder. `late` adds imports by `import()`."""
     matches = [match[1] or (match[2] if late else None) for match in IMPORT.finditer(MODULES[module])]
     return [_resolved(module, target) for target in matches if target]
 

@@ -67,7 +67,7 @@ def test_document_has_the_parameters_that_each_route_takes(path, method, changin
 
 
 def fuzzed() -> dict[str, Any]:
-    """Return the document without the stream that never ends, and without figures, which take a second each."""
+    """Return the document without the endless event stream and without figures, which each take a second."""
     document = copy.deepcopy(DOCUMENT)
     del document["paths"]["/api/live"]
     figure = document["paths"]["/api/figure.{ending}"]["get"]

@@ -1,4 +1,4 @@
-"""`/api/runs/KEY/console`, `code` and `files`: what a run printed, what it executed, and what is stored."""
+"""`/api/runs/KEY/console`, `code` and `files`: output of a run, its code, and the files in its folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def client(board_store):
 
 
 def write_log(store, *texts: str) -> RunClient:
-    """Record a run with one attempt per text, whose consoles have these texts."""
+    """Record a run with one attempt per text. The console of each attempt contains its text."""
     with runfolio.init("printed", store=store) as run:
         run.log({"loss": 1.0}, step=0)
         run.finish("interrupted")

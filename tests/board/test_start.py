@@ -1,4 +1,4 @@
-"""Start of the board: command, Python, notebooks, SSH, and a store that is shown already."""
+"""Start of the board: command, Python, notebooks, SSH, and a store whose board is already running."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def link_of(output: Path) -> str:
 
 @pytest.fixture
 def default_board(recorded_store, cache, tmp_path):
-    """Board that was started without options but the store; its output is in `first.txt`."""
+    """Board that was started with no option except the store. Its output is in `first.txt`."""
     with (tmp_path / "first.txt").open("w") as file:
         process = subprocess.Popen(board_command("--store", recorded_store), stdout=file, stderr=file)
     wait_for(lambda: link_of(tmp_path / "first.txt"), "the board")

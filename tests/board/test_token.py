@@ -1,4 +1,5 @@
-"""Token of the board: who has it may read and change the store; nobody else may do anything."""
+"""Token of the board. Programs and browsers with the token may read and change the store, and all others are
+refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The libraries of the web app are files as published, with their origin and licence."""
+"""Tests that the web app's libraries are unchanged published files, with their origin and licence."""
 
 from __future__ import annotations
 

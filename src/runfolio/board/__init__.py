@@ -1,1 +1,1 @@
-"""Board: a local web server and app that show the runs of a store, live."""
+"""Board: a local web server and a web app that show the recorded runs of a store, and follow runs while they train."""

@@ -1,4 +1,4 @@
-"""Table of all routes."""
+"""ASGI application of the board, with the table of all its routes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from runfolio.board.web_files import WebFiles
 from runfolio.errors import RunfolioError
 
 PAGES = ("/", "/all", "/e/{name:path}", "/r/{key}", "/trash")
-"""Addresses of pages. The server answers all of them with the same document, in which the web app shows the page."""
+"""Addresses of pages. The server sends the same HTML document for all of them. The web app in this document then shows
+the page."""
 
 
 API = (
@@ -47,7 +48,7 @@ API = (
 
 
 def create_app(board: BoardState, access: Access) -> ASGIApp:
-    """Return the application of a board."""
+    """Return the ASGI application of a board."""
     application = Starlette(
         routes=routes(),
         exception_handlers={
@@ -65,7 +66,7 @@ def create_app(board: BoardState, access: Access) -> ASGIApp:
 
 
 def routes() -> list[BaseRoute]:
-    """Return all routes."""
+    """Return the routes of all pages, files and API calls."""
     return [
         *(Route(path, page) for path in PAGES),
         Route("/web/{digest}/{name:path}", web_file),
@@ -74,10 +75,11 @@ def routes() -> list[BaseRoute]:
 
 
 def later(handler: str) -> replies.Handler:
-    """Return a handler that imports its module at its first request. The first page then does not wait for the import.
+    """Return a handler that imports its module at the first request. Therefore, the first page does not wait for the
+    import.
 
     Args:
-        handler: Module of this package and function in it, such as `runs:runs`.
+        handler: Module of this package and name of a function in it, such as `runs:runs`.
     """
     module, _, name = handler.partition(":")
     loaded: list[replies.Handler] = []
@@ -92,10 +94,10 @@ def later(handler: str) -> replies.Handler:
 
 
 async def page(request: Request) -> Response:
-    """Answer `GET` of any page."""
+    """Answer a `GET` request for any page."""
     return request.app.state.web.shell(request)
 
 
 async def web_file(request: Request) -> Response:
-    """Answer `GET /web/HASH/FILE`."""
+    """Answer `GET /web/HASH/FILE` with a file of the web app."""
     return request.app.state.web.file(request.path_params["digest"], request.path_params["name"])

@@ -1,4 +1,7 @@
-"""Files of a run: media, images in tables, artifacts and code. A file is looked up by digest in the run's own lists."""
+"""`/api/blobs`: files of a run, which are media, images in tables, artifacts and code.
+
+A request names a file by a digest. The server sends only files that the run lists.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from runfolio.record.content import artifacts, code, media
 from runfolio.record.content.media_types import HEAD_BYTES, IMAGE_FILES, recognise, type_of
 
 _SHOWN = re.compile(r"(image|audio|video)/")
-"""Types that a page shows. All other files are downloads of unknown type."""
+"""MIME types that a page can show. Files of all other types are sent as downloads of unknown type."""
 _UNKNOWN_TYPE = "application/octet-stream"
 _CHUNK_BYTES = 1 << 18
 _LONGEST_NAME = 120
@@ -46,13 +49,14 @@ class Blob:
     name: str
     """Name for a download."""
     media_type: str | None
-    """MIME type, if the file may be shown in a page."""
+    """MIME type, or None if pages must not show the file."""
     most_bytes: int
-    """Maximum size of a file of this kind."""
+    """Maximum number of bytes in a file of this kind."""
 
 
 async def blob(request: Request) -> Response:
-    """Answer `GET /api/blobs/KEY/SHA`. With `row` and `column`, the answer is an image in a cell of a table."""
+    """Answer `GET /api/blobs/KEY/SHA` with a file. The parameters `row` and `column` select an image in a cell of a
+    table."""
     args, digest = QueryArgs(request, ("row", "column")), request.path_params["sha"]
     row = args.integer("row", 0, 0, file_bounds.TABLE_ROWS)
     if "column" in args:
@@ -87,10 +91,10 @@ def _chunks(file: BufferedReader) -> Iterator[bytes]:
 
 
 def find_blob(run: RecordedRun, digest: str) -> Blob:
-    """Return the file of a run with a digest.
+    """Find a file of a run by its digest.
 
     Raises:
-        NotFound: None of the run's lists contains the digest.
+        NotFound: The run lists no file with this digest.
     """
     if (entry := visible_media(run).files.get(digest)) is not None:
         name = next(name for name in media.file_names(entry.content) if media_digest(name) == digest)
@@ -105,10 +109,10 @@ def find_blob(run: RecordedRun, digest: str) -> Blob:
 
 
 def file_headers(name: str, media_type: str | None) -> dict[str, str]:
-    """Return the headers of a file: its type, and whether it is shown or saved under `name` (RFC 6266).
+    """Return the headers of a file. They state its type and name, and whether the browser shows or saves it (RFC 6266).
 
     Args:
-        media_type: MIME type of a file that a page may show; None for a download.
+        media_type: MIME type of a file that a page may show, or None for a download.
     """
     clean = re.sub(r"[\x00-\x1f\x7f-\x9f/\\]+", "_", name.encode(errors="replace").decode())[-_LONGEST_NAME:]
     clean = clean.strip(". ") or "file"
@@ -136,7 +140,7 @@ def _artifact_file(run: RecordedRun, digest: str) -> Blob | None:
 
 
 def artifact_manifests(run: RecordedRun) -> list[RecordPath]:
-    """Return the manifests of a run's artifacts."""
+    """Return the manifest files of a run's artifacts."""
     return [
         path for path in RecordPath(run.folder, ARTIFACTS).files() if path.suffix == ".json" and path.name[0] != "."
     ]

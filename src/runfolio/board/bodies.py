@@ -1,4 +1,4 @@
-"""JSON in the body of a request, decoded with bounds. Unknown fields are refused."""
+"""Decoder for the JSON body of a request, with limits on its values. Requests with unknown fields are refused."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Body:
 
     def __init__(self, content: Any, known: Collection[str]) -> None:
         if not isinstance(content, dict):
-            raise RefusedRequest(400, "a JSON object is needed here", allowed=sorted(known))
+            raise RefusedRequest(400, "the content must be a JSON object", allowed=sorted(known))
         unknown = [name for name in content if name not in known]
         if unknown:
-            raise RefusedRequest(400, f"there is no field {unknown[0][:80]!r} here", allowed=sorted(known))
+            raise RefusedRequest(400, f"unknown field {unknown[0][:80]!r}", allowed=sorted(known))
         self._fields: dict[str, Any] = content
 
     @classmethod
@@ -44,38 +44,38 @@ class Body:
         return name in self._fields
 
     def fields(self, name: str, known: Collection[str]) -> Body:
-        """Return a nested object."""
+        """Return the nested object in a field."""
         return Body(self._fields.get(name), known)
 
     def text(self, name: str) -> str:
-        """Return a string."""
+        """Return the string in a field."""
         return self._typed(name, str, "a string")
 
     def flag(self, name: str) -> bool:
-        """Return true or false."""
+        """Return the boolean in a field."""
         return self._typed(name, bool, "true or false")
 
     def choice(self, name: str, allowed: Collection[str]) -> str:
-        """Return one of the allowed strings."""
+        """Return the string in a field, which must be one of `allowed`."""
         value = self.text(name)
         if value not in allowed:
             raise RefusedRequest(400, f"{name} cannot be {value[:80]!r}", allowed=list(allowed))
         return value
 
     def texts(self, name: str) -> list[str]:
-        """Return a list of strings; empty if it is absent."""
+        """Return the list of strings in a field, or an empty list if the field is absent."""
         values = self._fields.get(name, [])
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise RefusedRequest(400, f"{name} must be a list of strings")
         if len(values) > MAX_RUNS:
-            raise RefusedRequest(400, f"{name} has {len(values):,} parts", f"at most {MAX_RUNS:,} are possible")
+            raise RefusedRequest(400, f"{name} has {len(values):,} entries", f"at most {MAX_RUNS:,} are allowed")
         return values
 
     def keys(self, name: str = "runs") -> list[int]:
-        """Return the keys of at least one run, without duplicates."""
+        """Return the run keys in a field, without duplicates. The field must contain at least one key."""
         keys = list(dict.fromkeys(key_of(text) for text in self.texts(name)))
         if not keys:
-            raise RefusedRequest(400, f"{name} names no run")
+            raise RefusedRequest(400, f"{name} contains no run")
         return keys
 
     def _typed(self, name: str, kind: type, words: str) -> Any:

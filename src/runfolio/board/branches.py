@@ -1,7 +1,11 @@
-"""Curves of a run: the newest branch, and the branches that were abandoned when the run was resumed.
+"""Curves of a run: the points of a metric on the newest branch and on the abandoned branches of the run.
 
-A run that is being written often has new points. Its curves are extended in the cache, so that each request reads only
-the new points.
+A run that resumes from a checkpoint starts a new attempt. The points that an earlier attempt logged after this
+checkpoint are then abandoned, and end an abandoned branch. The newest branch ends with the points of the newest
+attempt. The position of a point is its value on the x axis.
+
+While a run trains, most requests find new points. The cache appends new points to its curves, so a request reads only
+these points.
 """
 
 from __future__ import annotations
@@ -26,12 +30,12 @@ from runfolio.record.points.reader import PointFiles
 
 Floats = NDArray[np.float64]
 _MAX_ABANDONED = 20
-"""Maximum number of abandoned branches of a run. Older ones are left out."""
+"""Maximum number of abandoned branches of a run. Older branches are left out."""
 _ENTRY_BYTES = 1_000
-"""Approximate size of an entry of the cache without its arrays."""
+"""Approximate number of bytes of a cache entry without its arrays."""
 _AXES_BYTES = 4_000_000
 _RELEASED_BYTES = 8_000_000
-"""Number of bytes that must be read before memory is released."""
+"""Minimum number of bytes that are read before freed memory is returned to the system."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -39,39 +43,39 @@ class BranchCurve:
     """Points of one metric on one branch of a run. Both arrays have the shape [n], and `x` is finite and ascending."""
 
     attempt: int
-    """Number of the attempt that the branch belongs to."""
+    """Number of the last attempt on the branch."""
     is_abandoned: bool
     x: Floats
     y: Floats
     """Logged values, including NaN and infinities."""
     shared: int
-    """Number of leading points that belong to another curve. That curve is the newest branch, or the parent's curve if
-    the run is a fork."""
+    """Number of leading points that another curve also contains. An abandoned branch shares points with the newest
+    branch, and the newest branch of a fork shares points with the parent run."""
     lost: int = 0
-    """Number of points without an x value."""
+    """Number of points that are left out because they have no x value."""
     parent: str | None = None
-    """Id of the run that logged the points that a fork inherited."""
+    """Id of the parent run whose points a fork inherited. None if the run is not a fork."""
     resumes: tuple[float, ...] = ()
-    """Position of the last point before each resume."""
+    """Position of the last point before each time that the run resumed."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RunCurves:
-    """Branches of one run and metric, as an entry of the cache."""
+    """Cache entry with the branches of one run for one metric."""
 
     newest: BranchCurve
     abandoned: tuple[BranchCurve, ...]
     signature: str
-    """Signature of the run before its points were read."""
+    """Result of `curve_signature` before the points were read."""
     cursor: str
-    """Cursor from which a reader continues."""
+    """Cursor after the last point that was read. The next read continues from it."""
     clock_offset: float | None
-    """Difference in seconds between the position and the time of a point of the newest attempt, if the x axis is
-    `time`. None if this attempt has no points yet."""
+    """Position of a point minus its clock time, in seconds. If the x axis is `time`, this difference converts the times
+    of new points to positions. None if the newest attempt has no points yet."""
 
     @property
     def branches(self) -> tuple[BranchCurve, ...]:
-        """All branches, the newest last."""
+        """Abandoned branches, followed by the newest branch."""
         return (*self.abandoned, self.newest)
 
     @property
@@ -81,7 +85,7 @@ class RunCurves:
 
 @dataclass(frozen=True)
 class _DefaultAxis:
-    """X axis that a run defined for a metric, as an entry of the cache."""
+    """Cache entry with the x axis that a run defined for a metric."""
 
     x: str
     signature: str
@@ -89,10 +93,10 @@ class _DefaultAxis:
 
 
 class BranchReader:
-    """Reader of branches, with a cache. If the cache has earlier points of a run, only newer points are read.
+    """Reader of curves, with a cache. If the cache has earlier points of a curve, only newer points are read.
 
     Args:
-        max_bytes: Maximum size of the cache.
+        max_bytes: Maximum number of bytes in the cache.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -109,16 +113,16 @@ class BranchReader:
         return axis.x
 
     def read(self, run: RunView, metrics: Iterable[str], x: str, signature: str) -> dict[str, RunCurves]:
-        """Return the curves of each metric that the run has.
+        """Return the curves of a run, keyed by metric. Metrics that the run does not have are left out.
 
         Args:
             run: Run whose files are read.
             metrics: Names of the metrics.
             x: X axis: `step`, `time`, `epoch` or any metric.
-            signature: Result of `curve_signature`, from before this call.
+            signature: Result of `curve_signature`, which must be called before this method.
 
         Raises:
-            NotFound: The run is gone.
+            NotFound: The folder of the run no longer exists.
             ConfigError: The run has no metric `x`.
         """
         files: PointFiles | None = None
@@ -139,13 +143,13 @@ class BranchReader:
         return curves
 
     def release_memory(self) -> None:
-        """Return freed memory to the system if much was read, since the allocators would keep it for later."""
+        """Return freed memory to the system if much was read. Otherwise, the memory allocators would keep it."""
         if self._unreleased >= _RELEASED_BYTES:
             self._unreleased = 0
             import pyarrow as pa
 
             pa.default_memory_pool().release_unused()
-            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
+            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has this function
             if trim is not None:
                 trim(0)
 
@@ -154,7 +158,7 @@ def curve_signature(run: RunView) -> str:
     """Return a string that changes if the points of a run change.
 
     Raises:
-        NotFound: The run is gone.
+        NotFound: The folder of the run no longer exists.
     """
     try:
         return signature_of(run.folder)
@@ -185,8 +189,7 @@ def _whole(run: RunView, files: PointFiles, metric: str, x: str, signature: str)
 
 
 def _extended(run: RunView, metric: str, x: str, entry: RunCurves, signature: str) -> RunCurves | None:
-    """Return the curves, extended by the points that were logged since the last read; None if all points must be read
-    again."""
+    """Append the points that were logged since the last read. Return None if all points must be read again."""
     if x not in BUILT_IN or entry.clock_offset is None:
         return None
     new = read_new_points(run.folder, run.document, [metric], entry.cursor)
@@ -235,7 +238,7 @@ def _sorted(positions: Floats, values: Floats, is_shared: NDArray[np.bool_]) -> 
 
 
 class _Arrays(TypedDict):
-    """Fields of `BranchCurve`."""
+    """Fields of `BranchCurve` that depend on its points."""
 
     x: Floats
     y: Floats

@@ -1,4 +1,7 @@
-"""Code of a run: its command, the captured files, and the uncommitted changes."""
+"""`/api/runs/KEY/code`: command, captured files and uncommitted changes of a run.
+
+Captured files are copies of source files that were recorded with the run.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,15 @@ from runfolio.record.base.visible_text import visible_text
 
 _MOST_LINES = 20_000
 _LONGEST = 4_000
-"""Maximum length of a line in a reply."""
+"""Maximum number of characters of a line in a reply."""
 
 
 async def code(request: Request) -> Response:
-    """Answer `GET /api/runs/KEY/code`. The answer contains the lists, the file with the digest `file`, or the
-    uncommitted changes (`diff`)."""
+    """Answer `GET /api/runs/KEY/code` with lists of files and packages.
+
+    If the parameter `file` is the digest of a file, answer with the text of this file instead. If `diff` is set, answer
+    with the uncommitted changes.
+    """
     args = QueryArgs(request, ("file", "diff"))
     if (digest := args.text("file")) is not None:
         return await run_reply(request, lambda run: captured_file(run, digest))
@@ -32,7 +38,7 @@ async def code(request: Request) -> Response:
 
 
 def code_lists(run: RecordedRun) -> dict[str, Any]:
-    """Return the run's command and git state, the captured files, and the installed packages."""
+    """Return the command and git state of a run, its captured files, and its installed packages."""
     captured = run.code.readable_capture
     return {
         "facts": {name: text for name, text in code_facts(run).items() if text},

@@ -1,4 +1,4 @@
-"""Names of columns: their spelling in a filter, and the panels to which metrics belong."""
+"""Functions for column names: the spelling of a name in a filter, and the panel (chart) that shows a metric."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from runfolio.query.selection.metric_names import guess_mode, split_and_quantity
 from runfolio.record.points.metric_summary import AXES
 
 _UNQUOTED = re.compile(r"[^\W\d](?:[\w@:/-]*\w)?")
-"""Part of a name that a filter accepts without quotes."""
+"""Pattern of names that a filter accepts without quotes."""
 
 
 def filter_name(name: str, group: str) -> str:
-    """Return the spelling of a column's name in a filter, with quotes if they are necessary."""
+    """Return the spelling of a column's name in a filter, with quotes if the filter needs them."""
     kind, _, rest = name.partition(".") if group in ("params", "summary", "tags") else ("", "", name)
     if _UNQUOTED.fullmatch(rest) is None:
         kind = kind or ("metrics" if group == "metrics" else "")
@@ -22,10 +22,11 @@ def filter_name(name: str, group: str) -> str:
 
 
 def panel_of(metric: str) -> dict[str, Any]:
-    """Return the properties that determine the panel and the line of a metric.
+    """Return the properties of a metric that determine its panel and the style of its line.
 
-    Metrics with the same `quantity` share a panel. `quantity` is None for axes, such as `epoch`. The `split` determines
-    the dash pattern. Panels with the same `prefix` form a group. `mode` is the metric's direction, or None if unknown.
+    Metrics with the same `quantity` share a panel. `quantity` is None for metrics that serve as x axes, such as
+    `epoch`. The `split` determines the dash pattern. Panels with the same `prefix` form a group. `mode` is `min` if
+    lower values are better, `max` if higher values are better, and None if this is unknown.
     """
     split, quantity = split_and_quantity(metric)
     return {

@@ -1,4 +1,7 @@
-"""Binary answers: a JSON head, followed by columns of float64 numbers (`docs/board-api.md`)."""
+"""Binary format of answers with many numbers: a JSON head, followed by columns of float64 values.
+
+The page `docs/board-api.md` describes the format.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ from numpy.typing import NDArray
 MEDIA_TYPE = "application/vnd.runfolio.columns"
 _LENGTH = struct.Struct("<I")
 _ALIGNMENT = 8
-"""Alignment of the numbers in bytes. A browser can use aligned numbers without copying them."""
+"""Alignment of the numbers, in bytes. A browser can use aligned numbers without copying them."""
 
 
 class Columns:
-    """Columns of one answer. The head refers to a column by its offset."""
+    """Columns of one binary answer. The JSON head refers to each column by its offset."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []

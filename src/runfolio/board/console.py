@@ -1,4 +1,7 @@
-"""Console of a run: pages of lines over all attempts, search, and the lines of the error that ended the run."""
+"""`/api/runs/KEY/console`: lines that a run printed, results of a search, and the rows of the error that ended the run.
+
+A run that was resumed has several attempts, and each attempt has its own log. The console joins these logs.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ class _Part:
     path: RecordPath
     lines: LogLines
     first: int
-    """Row of the first line. If there are several attempts, the row before it names the attempt."""
+    """Row of the first line. If there are several attempts, the row before the first line names the attempt."""
     count: int
 
 
@@ -52,7 +55,7 @@ async def console(request: Request) -> Response:
 
 
 async def console_text(request: Request) -> Response:
-    """Answer `GET /api/runs/KEY/console.txt` with all lines, as a file to save."""
+    """Answer `GET /api/runs/KEY/console.txt` with all lines, as a file for download."""
     QueryArgs(request, ())
     run, parts = await with_run(request, lambda run: (run, _parts(run)))
     if not parts:
@@ -69,11 +72,12 @@ def _chunks(paths: Sequence[RecordPath]) -> Iterator[bytes]:
 
 
 def console_page(run: RecordedRun, start: int, limit: int, search: str = "") -> dict[str, Any]:
-    """Return rows of a run's console. A row is a line or, if there are several attempts, the heading of an attempt.
+    """Return some rows of a run's console. A row is a line of output or, if there are several attempts, the heading of
+    an attempt.
 
     Args:
-        start: First row; a negative number counts from the end.
-        search: Text to search in all lines, ignoring case.
+        start: Number of the first row. A negative number counts from the end.
+        search: Text to search for in all lines, ignoring case.
     """
     parts = _parts(run)
     total = parts[-1].first + parts[-1].count if parts else 0
@@ -123,8 +127,10 @@ def _matches(parts: Sequence[_Part], search: str) -> dict[str, Any]:
 
 
 def _error(run: RecordedRun, newest: _Part) -> dict[str, int] | None:
-    """Return the first and the last row of the traceback or crash dump that ended the newest attempt; None if there is
-    no traceback or crash dump."""
+    """Return the first and the last row of the traceback or crash dump that ended the newest attempt.
+
+    Return None if there is neither a traceback nor a crash dump.
+    """
     if run.state in (RUNNING, "finished") or not run.document.attempts:
         return None
     if newest.attempt != run.document.attempts[-1].attempt:

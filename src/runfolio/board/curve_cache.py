@@ -17,10 +17,11 @@ Entry = TypeVar("Entry", bound=Sized)
 
 
 class CurveCache(Generic[Entry]):
-    """Cache of the entries that were used most recently. Several threads may use it.
+    """Cache of the entries that were used most recently. Several threads may use the cache.
 
     Args:
-        max_bytes: Maximum size of all entries together. The least recently used entries are removed.
+        max_bytes: Maximum number of bytes of all entries together. If the entries become larger, the least recently
+            used entries are removed.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -31,11 +32,11 @@ class CurveCache(Generic[Entry]):
 
     @property
     def nbytes(self) -> int:
-        """Number of bytes that all entries take."""
+        """Number of bytes of all entries together."""
         return self._bytes
 
     def get(self, key: Hashable) -> Entry | None:
-        """Return the entry of a key; None if there is none."""
+        """Return the entry for a key, or None if the cache does not contain the key."""
         with self._lock:
             if key not in self._entries:
                 return None

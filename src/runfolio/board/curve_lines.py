@@ -1,4 +1,9 @@
-"""Lines of a panel: curves that are smoothed over all points, cut to the visible range and thinned to its pixels."""
+"""Conversion of curves to the lines of a panel, which is a chart.
+
+A curve is smoothed over all its points, cut to the visible range, and thinned. Thinning keeps a few points in each
+pixel column, which is a strip of the chart that is one pixel wide. The position of a point is its value on the x axis.
+The module `branches` explains branches and attempts.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +29,9 @@ class View:
     columns: int
     """Number of pixel columns."""
     low: float | None = None
-    """Left end of the x axis; None for the first point of all curves."""
+    """Left end of the x axis, or None for the first point of all curves."""
     high: float | None = None
-    """Right end of the x axis; None for the last point of all curves."""
+    """Right end of the x axis, or None for the last point of all curves."""
     log: str = ""
     """Axes with a logarithmic scale: `x`, `y` or `xy`."""
     smooth: float = 0.0
@@ -35,7 +40,7 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class XRange:
-    """Visible range of the x axis, with both ends."""
+    """Visible range of the x axis, including both ends."""
 
     low: float
     high: float
@@ -44,7 +49,7 @@ class XRange:
 
     @classmethod
     def of(cls, curves: Sequence[BranchCurve], view: View) -> XRange:
-        """Return the visible range of several curves, which all have the same pixel columns."""
+        """Return the visible range that all curves of a panel share."""
         is_log = "x" in view.log
         positions = [x for curve in curves if len(x := curve.x[curve.x > 0] if is_log else curve.x)]
         first = min((float(x[0]) for x in positions), default=1.0)
@@ -56,20 +61,20 @@ class XRange:
 
     @property
     def span(self) -> tuple[float, float]:
-        """Both ends on the scale of the axis."""
+        """Both ends of the range, as logarithms if the axis is logarithmic."""
         low, high = self.scaled(np.array([self.low, self.high])).tolist()
         return low, high
 
     def scaled(self, x: Floats) -> Floats:
-        """Return positions on the scale of the axis, as logarithms if it is logarithmic."""
+        """Return the positions, as logarithms if the axis is logarithmic."""
         return np.log10(x) if self.is_log else x
 
     def inside(self, x: Floats) -> slice:
-        """Return the slice of the positions that are visible."""
+        """Return the slice of `x` that is visible."""
         return slice(int(np.searchsorted(x, self.low, "left")), int(np.searchsorted(x, self.high, "right")))
 
     def around(self, x: Floats) -> slice:
-        """Return the slice of the positions that are visible, and of the nearest position on each side."""
+        """Return the slice of `x` that is visible, extended by one point on each side."""
         inside = self.inside(x)
         return slice(max(0, inside.start - 1), min(len(x), inside.stop + 1))
 
@@ -93,13 +98,13 @@ class CurveLine:
     total: int
     """Number of points of the curve, or of all curves of a group."""
     within: int
-    """Number of these points in the visible range."""
+    """Number of points in the visible range, before thinning."""
     shown: int
     """Number of points in the visible range that the line shows. The mean line of a group shows all points."""
     broken: Sequence[tuple[float, float]] = ()
     """First and last x of each visible range in which all values are NaN or infinite."""
     resumes: Sequence[float] = ()
-    """Position of the last point before each resume."""
+    """Position of the last point before each time that the run resumed."""
     lost: int = 0
     """Number of points without an x value."""
     off_axis: int = 0
@@ -149,8 +154,8 @@ def branch_line(curve: BranchCurve, view: View, visible: XRange, *, with_raw: bo
 def mean_line(curves: Sequence[BranchCurve], view: View, visible: XRange, spread: Spread) -> CurveLine:
     """Return the mean line of a group of runs.
 
-    In each pixel column, the smoothed points of each run are averaged first, and then the runs. The band `minmax` shows
-    the lowest and the highest values of all smoothed points.
+    In each pixel column, the smoothed points of each run are averaged first. The line shows the mean of these averages.
+    The band `minmax` extends from the lowest to the highest of all smoothed points.
     """
     curve_columns: list[_ColumnStatistics] = []
     off_axis = 0
@@ -185,15 +190,16 @@ def mean_line(curves: Sequence[BranchCurve], view: View, visible: XRange, spread
 
 
 class _ColumnStatistics(NamedTuple):
-    """Statistics of one curve in each pixel column in which it has points. All arrays have the same shape.
+    """Statistics of one curve, for each pixel column that contains points of it. All arrays have the same shape.
 
-    Points outside of the visible range have a column of their own.
+    One additional column on each side is for points outside the visible range.
     """
 
     columns: NDArray[np.int64]
-    """Number of the column; -1 and the number of columns mean left and right of the visible range."""
+    """Index of the pixel column. It is -1 for points to the left of the visible range, and the number of pixel columns
+    for points to the right."""
     firsts: Floats
-    """Position of the first point."""
+    """Position of the first point in each column."""
     lasts: Floats
     means: Floats
     lows: Floats
@@ -201,7 +207,7 @@ class _ColumnStatistics(NamedTuple):
 
 
 def _column_statistics(x: Floats, y: Floats, visible: XRange) -> _ColumnStatistics:
-    """Return statistics of a curve that has at most one point on each side of the visible range."""
+    """Return the statistics of a curve. The curve must have at most one point on each side of the visible range."""
     inside = visible.inside(x)
     columns = np.full(len(x), -1)
     columns[inside] = pixel_columns(visible.scaled(x[inside]), visible.columns, visible.span)
@@ -216,14 +222,17 @@ def _column_statistics(x: Floats, y: Floats, visible: XRange) -> _ColumnStatisti
 
 
 def _column_middles(curves: Sequence[_ColumnStatistics], visible: XRange) -> list[Floats]:
-    """Return the positions of each curve's columns: the middle of all points in a column, which all curves share."""
+    """Return the position of each pixel column that contains points of a curve, for each curve.
+
+    A visible column has the same position for all curves: the middle of their points in this column.
+    """
     lows, highs = np.full(visible.columns, np.inf), np.full(visible.columns, -np.inf)
     for curve in curves:
         inside = (curve.columns >= 0) & (curve.columns < visible.columns)
         columns = curve.columns[inside]
         lows[columns] = np.minimum(lows[columns], curve.firsts[inside])
         highs[columns] = np.maximum(highs[columns], curve.lasts[inside])
-    with np.errstate(invalid="ignore"):  # columns without points
+    with np.errstate(invalid="ignore"):  # columns without points result in NaN
         middles = np.where(lows == highs, lows, (lows + highs) / 2)  # exact if there is only one position
     positions: list[Floats] = []
     for curve in curves:
@@ -253,7 +262,7 @@ def _visible_indices(x: Floats, values: Sequence[Floats], visible: XRange) -> ND
 
 
 def _broken_ranges(x: Floats, is_broken: NDArray[np.bool_], visible: XRange) -> list[tuple[float, float]]:
-    """Return the visible ranges without a finite value. Ranges that are less than a pixel apart are merged."""
+    """Return the visible ranges of `x` in which no value is finite. Ranges less than a pixel apart are merged."""
     if not is_broken.any():
         return []
     edges = np.flatnonzero(np.diff(np.pad(is_broken, 1)))

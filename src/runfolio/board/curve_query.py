@@ -1,4 +1,4 @@
-"""Parameters of requests for curves and figures, and the runs that they select."""
+"""Query for curves: the parameters of a request for curves or figures, and the runs that they select."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
 
 LINE_ARGS = ("runs", *SELECTION_ARGS, "metrics", "x", "from", "to", "px", "smooth", "log", "group", "spread", "limit")
-"""Parameters that select and form lines."""
+"""Parameters that select lines and determine how they are computed."""
 _MIN_PX, _MAX_PX, _PX = 50, 8_000, 1_000
 _MAX_METRICS = 50
 _RUNS = 100
-"""Number of runs that a filter selects if the request does not limit it."""
+"""Default for the maximum number of runs that a filter selects."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class CurveQuery:
     """Selection of runs, and options for their lines."""
 
     keys: Sequence[int] | None
-    """Keys of the runs in order; None if the conditions of `args` select them."""
+    """Keys of the runs in order, or None if a filter in `args` selects the runs."""
     args: QueryArgs
     limit: int
     options: LineOptions
@@ -49,7 +49,7 @@ class CurveQuery:
             raise RefusedRequest(400, "metrics is missing", "name one or more metrics, separated by commas")
         low, high = args.number("from", None), args.number("to", None)
         if low is not None and high is not None and low > high:
-            raise RefusedRequest(400, f"from is {low:g}, which is above to ({high:g})", "exchange them")
+            raise RefusedRequest(400, f"from is {low:g}, which is greater than to ({high:g})", "swap the two values")
         smooth = args.number("smooth", 0.0, 0, 1) or 0.0
         if smooth == 1:
             raise RefusedRequest(400, "smooth is 1; it must be at least 0 and below 1")

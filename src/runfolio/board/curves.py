@@ -20,7 +20,7 @@ from runfolio.record.base.plurals import counted
 
 _CACHE_BYTES = 32_000_000
 _MAX_NEW_POINTS = 200_000
-"""Maximum number of new points in an answer. A client that needs more new points reads thinned lines instead."""
+"""Maximum number of new points in an answer. A client that needs more new points must read thinned lines instead."""
 _COLUMNS = ("x", "y", "raw", "low", "high", "count")
 
 
@@ -66,16 +66,18 @@ def _answer(request: Request) -> Response:
         **part,
     }
     response = tagged(tag, columns.encode(head), MEDIA_TYPE)
-    response.background = BackgroundTask(reader.release_memory)  # after the answer was sent
+    response.background = BackgroundTask(reader.release_memory)  # runs after the answer is sent
     return response
 
 
 def _new_points(args: QueryArgs, query: CurveQuery, panel: PanelCurves, columns: Columns) -> dict[str, Any]:
-    """Return the part of the head for the points after the cursors of a request."""
+    """Return the fields of the answer's head that describe the points after the cursors of a request."""
     keys, cursors = query.keys or [], (args.text("after", "") or "").split(",")
     if len(keys) != len(cursors):
         raise RefusedRequest(
-            400, f"after has {counted(len(cursors), 'part')}, but runs has {len(keys)}", "give one for each run"
+            400,
+            f"after has {counted(len(cursors), 'cursor')}, but runs has {len(keys)}",
+            "give one cursor per run",
         )
     options = query.options
     counts = {
@@ -91,7 +93,7 @@ def _new_points(args: QueryArgs, query: CurveQuery, panel: PanelCurves, columns:
 
 
 def _described(drawn: PanelLine, columns: Columns) -> dict[str, Any]:
-    """Add the columns of a line, and return its description."""
+    """Add the columns of a line to the answer, and return a description of the line."""
     line = drawn.line
     arrays = {name: getattr(line, name) for name in _COLUMNS}
     return {

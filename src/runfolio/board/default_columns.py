@@ -1,4 +1,4 @@
-"""Columns of the table of runs for a request that names no columns."""
+"""Default columns of the table of runs, for requests that name no columns."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.grouping import naming_settings
 
 _SETTINGS = 6
-"""Maximum number of settings."""
+"""Maximum number of columns with settings."""
 _RESULTS = ("parameters", "epoch_seconds")
-"""Results that are shown if they were recorded."""
+"""Results that get a column if they were recorded."""
 _COMPARED, _SAMPLED = 1_000, 100
-"""Maximum number of newest runs whose settings are compared, and maximum number of these runs that are checked for
-settings that only name a run."""
+"""Maximum number of runs whose settings are compared, and maximum number of runs that are checked for settings that
+only name a run. The newest runs are used. An output folder, for example, only names a run."""
 _VARYING = """
     SELECT name FROM params JOIN names USING (name_id) WHERE run IN (SELECT value FROM json_each(?)) GROUP BY name_id
     HAVING count(*) < ? OR count(DISTINCT kind) > 1 OR count(DISTINCT number) > 1 OR count(DISTINCT text) > 1
@@ -25,18 +25,19 @@ _VARYING = """
 
 
 def default_columns(selected: SelectedRuns) -> list[str]:
-    """Return the settings that vary, the most frequent first, and the usual results."""
+    """Return the names of the default columns: the settings that vary, the most frequent first, and the usual
+    results."""
     settings = selected.once("varying", lambda: varying_settings(selected, newest=_COMPARED))
     results = [f"summary.{name}" for name in _RESULTS if name in selected.catalog.results]
     return [*(f"params.{name}" for name in settings[:_SETTINGS]), *results]
 
 
 def varying_settings(selected: SelectedRuns, newest: int | None = None) -> list[str]:
-    """Return the settings that vary, the most frequent first, without settings that only name a run.
+    """Return the settings that vary, the most frequent first. Settings that only name a run are left out.
 
     Args:
         selected: Runs to compare.
-        newest: Maximum number of runs to compare; the newest runs are used.
+        newest: Maximum number of runs to compare. The newest runs are used. Default: all runs.
     """
     rows = selected.rows(limit=newest)
     keys = orjson.dumps([row.key for row in rows]).decode()

@@ -1,4 +1,4 @@
-"""`/api/edits` and `/api/undo`: names, tags, notes and archiving."""
+"""`/api/edits` and `/api/undo`: changes to the names, tags and notes of runs, and archiving of runs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _undo(board: BoardState, word: str) -> dict[str, Any]:
 
 def _edit(board: BoardState, keys: list[int], change: Body) -> dict[str, Any]:
     if "name" in change and len(keys) > 1:
-        raise RefusedRequest(400, f"{len(keys):,} runs cannot get one name", "rename one run at a time")
+        raise RefusedRequest(400, f"{len(keys):,} runs cannot have the same name", "rename one run at a time")
     runs = board.runs(keys)
     values = {run.row.key: _changed(run, _new_values(run, change)) for run in runs}
     earlier = _write(board, {key: new for key, new in values.items() if new})
@@ -80,8 +80,8 @@ def _changed(run: RecordedRun, values: Values) -> Values:
 
 
 def _write(board: BoardState, values: Mapping[int, Values]) -> dict[int, Values]:
-    """Set values of runs, and return the previous values. If one run fails, the previous values of the others are
-    restored.
+    """Set values of runs, and return the previous values. If a run cannot be changed, the previous values of the other
+    runs are restored.
 
     Raises:
         StoreError: The store cannot be written to.
@@ -105,5 +105,5 @@ def _write(board: BoardState, values: Mapping[int, Values]) -> dict[int, Values]
 
 
 def _restore(board: BoardState, earlier: Mapping[int, Values]) -> int:
-    """Restore the values that runs had before an edit, and return the number of these runs."""
+    """Restore the values that runs had before an edit, and return the number of changed runs."""
     return len(_write(board, earlier))

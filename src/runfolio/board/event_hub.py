@@ -1,4 +1,4 @@
-"""Open event streams, and the changes that were not sent to their browsers yet."""
+"""Event streams that report changes to browsers, with queues of the changes that were not sent yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_STREAMS = 64
 
 
 class EventHub:
-    """Queue of changes, which the watcher's thread fills for the open streams.
+    """Distributor of changes to all open event streams. The thread that watches the store reports the changes.
 
     If a stream is slow, the changes that it missed are combined into one event.
     """
@@ -37,7 +37,7 @@ class EventHub:
         return stream
 
     def close_stream(self, stream: EventStream) -> None:
-        """Forget a stream that ended."""
+        """Remove a stream that ended."""
         self._streams.discard(stream)
 
     def note_changed(self, keys: Iterable[int]) -> None:
@@ -68,7 +68,7 @@ class EventHub:
 
 
 class EventStream:
-    """Changes that were not sent to one browser yet."""
+    """Event stream to one browser, with the changes that were not sent yet."""
 
     def __init__(self) -> None:
         self.changed: set[int] = set()

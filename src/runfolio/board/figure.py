@@ -1,4 +1,5 @@
-"""`/api/figure.*`: the lines of a panel as a figure, as values, or as the command that draws them."""
+"""`/api/figure.*`: the lines of a panel as a figure, as CSV, or as the command that draws them. A panel is a chart on
+the page."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from runfolio.errors import MissingExtra
 
 _FIGURE_ARGS = ("colours", "ylim", "width", "height", "title")
 _FIGURE_POINTS, _VALUES = 100_000, 200_000
-"""Approximate maximum number of points of a figure, and of rows of values. Longer curves are thinned."""
+"""Approximate maximum numbers of points in a figure and of rows in a CSV file. Longer curves are thinned."""
 _MEDIA_TYPES = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 _CSV, _TEXT = "text/csv; charset=utf-8", "text/plain; charset=utf-8"
 _SIZE = (760, 420)
@@ -110,10 +111,10 @@ def _seen(board: BoardState, query: CurveQuery, **bounds: int) -> SeenLines:
 
 
 def _colours(args: QueryArgs) -> list[int]:
-    """Return the index of the colour of each run or group, in the order of the lines; -1 means grey."""
+    """Return the colour index of each run or group, in the order of the lines. -1 means grey."""
     colours = args.names("colours")
     if not all(re.fullmatch(r"-1|[0-9]{1,6}", colour) for colour in colours):
-        raise RefusedRequest(400, "colours must be integers from -1, separated by commas")
+        raise RefusedRequest(400, "colours must be integers of at least -1, separated by commas")
     return [int(colour) for colour in colours]
 
 
@@ -123,7 +124,7 @@ def _limits(args: QueryArgs) -> tuple[float | None, float | None]:
         return None, None
     low, high = args.pair("ylim")
     if low is not None and high is not None and low >= high:
-        raise RefusedRequest(400, f"the limits of ylim are {low:g} and {high:g}", "give the lower one first")
+        raise RefusedRequest(400, f"the limits of ylim are {low:g} and {high:g}", "give the lower limit first")
     return low, high
 
 

@@ -1,7 +1,7 @@
-"""Drawing of figures in a child process with limited time and memory.
+"""Child process that draws figures with limited time and memory.
 
-matplotlib needs a second and 100 MB for a figure, and is not safe to use in threads. The child process receives the
-panel as binary columns, and writes the figure to its standard output.
+matplotlib needs about a second and 100 MB of memory for a figure, and it is not thread-safe. The child process reads a
+panel, which is a chart, as binary columns from its standard input. It writes the figure to its standard output.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from runfolio.query.plots.curve_panels import Line, Panel
 
 _TIME_S, _MEMORY_BYTES = 30, 1_500_000_000
 _WAIT_S = 20.0
-"""Maximum number of seconds that a request waits for other figures to be finished."""
+"""Maximum number of seconds that a request waits until other figures are finished."""
 _free = threading.BoundedSemaphore(2)
 """Semaphore that limits the number of child processes."""
 _ARRAYS = ("x", "y", "raw", "low", "high")
 _REFUSED = 3
-"""Exit status of a child that refuses the panel with a message."""
+"""Exit status of a child process that cannot draw the panel and prints the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +49,10 @@ class Drawing:
 
 
 def draw(panel: Panel, drawing: Drawing) -> bytes:
-    """Return a panel as a figure.
+    """Draw a panel in a child process, and return the content of the image file.
 
     Raises:
-        RefusedRequest: The panel cannot be drawn, or the child needs too much time or memory.
+        RefusedRequest: The panel cannot be drawn, or the child process needs too much time or memory.
     """
     if not _free.acquire(timeout=_WAIT_S):
         raise RefusedRequest(429, "too many figures at once", "ask again in a minute", headers={"Retry-After": "60"})
@@ -61,7 +61,7 @@ def draw(panel: Panel, drawing: Drawing) -> bytes:
         done = subprocess.run(command, input=_encode(panel, drawing), capture_output=True, timeout=_TIME_S)
     except subprocess.TimeoutExpired:
         raise RefusedRequest(
-            503, f"drawing took more than {_TIME_S} s", "draw fewer curves, or a part of them"
+            503, f"drawing took more than {_TIME_S} s", "draw fewer curves, or a smaller range of x"
         ) from None
     finally:
         _free.release()
@@ -96,7 +96,7 @@ def _decoded_line(fields: Mapping[str, Any], numbers: np.ndarray) -> Line:
 
 
 def main() -> int:
-    """Draw the panel of the standard input."""
+    """Draw the panel that the standard input describes."""
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (_TIME_S, _TIME_S))
     from runfolio.query.plots.curve_drawing import draw_curves

@@ -1,4 +1,4 @@
-"""Files of a run's folder, with their sizes."""
+"""`/api/runs/KEY/files`: files in the folder of a run, with their sizes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_ARTIFACT_FILES = 1_000
 _CONTENT = {
     "": "run.json and event files",
     layout.METRICS: "points of metrics",
-    layout.MEDIA: "images, figures, sounds, films, texts and tables",
+    layout.MEDIA: "images, figures, audio, videos, texts and tables",
     layout.CHECKPOINTS: "checkpoints (safetensors) and their manifests",
     layout.ARTIFACTS: "files that the script saved with the run",
     layout.CODE: "captured code and the uncommitted changes",
@@ -32,7 +32,7 @@ _CONTENT = {
     layout.ANSWERS: "predictions for individual items",
     layout.NOTES: "edits: name, tags, notes",
     layout.ALIVE: "heartbeats of the processes",
-    layout.CLAIMS: "claims of the attempts",
+    layout.CLAIMS: "files that reserve the numbers of attempts",
     layout.CHARTS: "event files of charts with several lines",
     layout.DAMAGED: "copies of damaged files",
 }
@@ -45,8 +45,8 @@ async def files(request: Request) -> Response:
 
 
 def list_files(run: RecordedRun) -> dict[str, Any]:
-    """Return the files of a run by folder, largest folder first. Also return its artifacts with the digests of their
-    files."""
+    """Return the files of a run by folder, largest folder first. Also return the artifacts of the run, with the digests
+    of their files."""
     groups: dict[str, dict[str, Any]] = {}
     for path in RecordPath(run.folder).walk():
         if any(part.startswith(".") for part in path.parts):

@@ -1,4 +1,7 @@
-"""Middleware that checks host, origin, token and size of every request, and adds headers to every answer."""
+"""Middleware that checks host, origin, token and size of every request, and adds headers to every answer.
+
+A token is the secret that opens the board. A ticket opens the board once, in place of the token.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ _SAFE = ("GET", "HEAD")
 _MAX_WRONG, _WRONG_S = 20, 60.0
 """Maximum number of wrong tokens in a period, and the length of this period in seconds."""
 _TICKET_S = 60.0
-"""Seconds for which a ticket is valid."""
+"""Number of seconds for which a ticket is valid."""
 _PLAIN_POLICY = "default-src 'none'; style-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -36,9 +39,9 @@ _HEADERS = {
     "Content-Security-Policy": _PLAIN_POLICY,
 }
 """Headers that every answer has unless its route sets them. Only pages and media need another policy."""
-_LOCKED = "this board needs its token"
+_LOCKED = "this board needs a token"
 _UNLOCK = (
-    "open the link that `runfolio board` printed, or start `runfolio board` again, which opens it;"
+    "open the link that `runfolio board` printed, or run `runfolio board` again to open it;"
     " programs send the token as `Authorization: Bearer TOKEN`"
 )
 
@@ -48,7 +51,7 @@ class Access:
     """Rules that determine who may use the board.
 
     Args:
-        token: Secret that a browser or program must know; None if everybody may use the board.
+        token: Secret that a browser or program must send, or None if everybody may use the board.
         allowed_hosts: Names under which the board may be reached, in addition to the names of this machine.
         read_only: Refuse all requests that change something.
     """
@@ -57,12 +60,12 @@ class Access:
     allowed_hosts: frozenset[str] = frozenset()
     read_only: bool = False
     cookie: str = "runfolio"
-    """Name of the cookie. It contains the port, since browsers send a cookie to all ports of a host."""
+    """Name of the cookie. The name contains the port, since browsers send a cookie to all ports of a host."""
     _wrong: list[float] = field(default_factory=list)
     _tickets: dict[str, float] = field(default_factory=dict)
 
     def new_ticket(self) -> str | None:
-        """Return a ticket that opens the board once, within a minute; None if the board needs no token."""
+        """Return a ticket that opens the board once, within a minute. Return None if the board needs no token."""
         if self.token is None:
             return None
         ticket, now = secrets.token_urlsafe(), time.monotonic()
@@ -75,7 +78,7 @@ class Access:
         return self._tickets.pop(ticket, 0.0) > time.monotonic()
 
     def knows(self, token: str | None) -> bool:
-        """Return whether a token is right. The comparison takes the same time for every wrong token."""
+        """Return whether a token is correct. The comparison takes the same time for every wrong token."""
         return self.token is None or (token is not None and hmac.compare_digest(token.encode(), self.token.encode()))
 
     def note_wrong_token(self) -> bool:
@@ -86,7 +89,7 @@ class Access:
 
 
 class Guard:
-    """Middleware around all routes."""
+    """ASGI middleware that checks each request before a route answers it."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -105,7 +108,7 @@ class Guard:
         await (self._app if answer is None else answer)(scope, receive, send)
 
     def _answer(self, scope: Scope) -> Response | None:
-        """Return an answer that ends the request; None if the routes may answer it.
+        """Return an answer that ends the request, or None if a route may answer the request.
 
         Raises:
             RefusedRequest: The request is not allowed.
@@ -120,9 +123,10 @@ class Guard:
         return answer
 
     def _checked_host(self, headers: Headers) -> str:
-        """Return the value of the Host header.
+        """Check the Host header, and return its value.
 
-        Another web page can make its own name point to this machine (DNS rebinding). Then the browser sends that name.
+        The owner of another web page can make its host name point to this machine (DNS rebinding). The browser then
+        sends that name in the Host header.
         """
         hosts = headers.getlist("host")
         name = _host_name(hosts[0]) if len(hosts) == 1 else None
@@ -161,7 +165,7 @@ class Guard:
         """Check a request that changes something.
 
         Raises:
-            RefusedRequest: The request could come from a form of another web page, or the board is read-only.
+            RefusedRequest: The request could come from a form on another web page, or the board is read-only.
         """
         if self._access.read_only:
             raise RefusedRequest(403, "this board is read-only", "start `runfolio board` without --read-only")
@@ -174,7 +178,7 @@ class Guard:
 
 
 def _host_name(host: str) -> str | None:
-    """Return the name in a Host header without its port; None if the header is malformed."""
+    """Return the name in a Host header without its port, or None if the header is malformed."""
     try:
         parts = urlsplit(f"//{host}")
         name, _ = parts.hostname, parts.port
@@ -198,7 +202,7 @@ def _too_large() -> RefusedRequest:
 
 
 def _check_origin(scope: Scope, headers: Headers, host: str) -> None:
-    """Refuse requests that another web page caused. However, another web page may link to a page of the board.
+    """Refuse requests that come from other web pages. However, other web pages may link to a page of the board.
 
     Raises:
         RefusedRequest: The request comes from another origin.
@@ -217,7 +221,8 @@ def _is_page(scope: Scope) -> bool:
 
 
 def _split_token(query: bytes, access: Access) -> tuple[str | None, str]:
-    """Return the token in a query, and the query without the token. A valid ticket counts as the token."""
+    """Return the token in a query string, and the query string without the token. A valid ticket counts as the
+    token."""
     parts = query.decode("latin-1").split("&")
     token = next((unquote(part.removeprefix("token=")) for part in parts if part.startswith("token=")), None)
     ticket = next((part.removeprefix("ticket=") for part in parts if part.startswith("ticket=")), None)
@@ -241,13 +246,13 @@ def _cookie(headers: Headers, name: str) -> str | None:
 
 
 def _hand_over(scope: Scope, query: str, cookie: str) -> Response:
-    """Return a page that stores the token in a cookie and leads to the same address without the token.
+    """Return a page that stores the token in a cookie and then loads the same address without the token.
 
-    It is a page rather than a redirect, because a browser that follows a link of another site does not send the new
-    cookie to the target of a redirect.
+    A redirect would not work after a click on a link of another site. The browser would not send the new cookie to the
+    target of the redirect.
     """
     if not _is_page(scope) or scope["method"] != "GET":
-        return error_reply(400, ErrorBody("the token belongs in a header here", _UNLOCK))
+        return error_reply(400, ErrorBody("the token must be in a header, not in the address", _UNLOCK))
     last_part = scope["raw_path"].decode("latin-1").rpartition("/")[2]
     target = _escaped(f"./{last_part}{f'?{query}' if query else ''}")
     page = f'<!doctype html><meta http-equiv="refresh" content="0;url={target}"><title>runfolio</title>'
@@ -260,20 +265,20 @@ def _escaped(text: str) -> str:
 
 _LOCKED_PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>runfolio: token needed</title>
-<h1>This board needs its token</h1>
-<p>Open the link that <code>runfolio board</code> printed, or run the command again, which opens it.</p>
-<p>If you came here by a link on another page, <a href="">open this page again</a>.</p>
+<h1>This board needs a token</h1>
+<p>Open the link that <code>runfolio board</code> printed, or run the command again to open the board.</p>
+<p>If you followed a link on another page, <a href="">open this page again</a>.</p>
 </html>"""
 
 
 async def _close(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a WebSocket; the board has none."""
+    """Refuse a WebSocket connection. The board does not use WebSockets."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
 
 
 def _with_headers(send: Send) -> Send:
-    """Return an ASGI `send` function that adds the headers of every answer."""
+    """Return an ASGI `send` function that adds the headers in `_HEADERS` to an answer."""
 
     async def add(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -286,8 +291,10 @@ def _with_headers(send: Send) -> Send:
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """Return an ASGI `receive` function that refuses a body that is too large. The client need not announce the body's
-    length."""
+    """Return an ASGI `receive` function that refuses bodies that are too large.
+
+    It counts the received bytes, because a client may omit the length of the body.
+    """
     received = 0
 
     async def bounded() -> Message:
@@ -302,6 +309,6 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
 
 
 def host_names(names: Iterable[str]) -> frozenset[str]:
-    """Return the names of hosts as the guard compares them: in lower case, IPv6 addresses in brackets."""
+    """Return host names in the form that the guard compares: in lower case, and with IPv6 addresses in brackets."""
     lowered = (name.strip().lower().strip("[]") for name in names)
     return frozenset(f"[{name}]" if ":" in name else name for name in lowered if name)

@@ -40,17 +40,17 @@ class BoardOptions:
 
     host: str = "127.0.0.1"
     port: int | None = None
-    """Port; 0 means any free port, None the first free port from 6280."""
+    """Port number. 0 means any free port, and None means the first free port from 6280."""
     uds: Path | None = None
     """Path of a Unix socket to listen on instead of a port."""
     allowed_hosts: Sequence[str] = ()
     token: bool = True
-    """Ask for a token."""
+    """True if browsers and programs must send a token."""
     read_only: bool = False
 
     @property
     def is_usual(self) -> bool:
-        """True if a running board of the same store can be used instead of a new board."""
+        """True if all options have their default values. A running board of the same store can then be used."""
         return self == BoardOptions()
 
 
@@ -64,7 +64,7 @@ def serve(
 
     Args:
         store: Folder of the store.
-        options: Options.
+        options: Options of the board.
         on_start: Function that is called once the server accepts connections.
         stop_when: Function that returns when the server must stop. It is called in a thread.
 
@@ -117,7 +117,7 @@ def _serve(
 
 
 def _watch(board: BoardState, stop: threading.Event) -> None:
-    from runfolio.board.watch import StoreWatcher  # the first answer needs none of its modules
+    from runfolio.board.watch import StoreWatcher  # imported here, since the first answer does not need it
 
     StoreWatcher(board, stop).run()
 
@@ -136,8 +136,10 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at Ctrl-C and SIGTERM. uvicorn raises the signal again afterwards; the board does not, because it ends
-        without a failure."""
+        """Stop the server at Ctrl-C and SIGTERM.
+
+        Unlike uvicorn, do not raise the signal again afterwards, because the board ends without an error.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -154,7 +156,7 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     def stop(self) -> None:
-        """Stop the server, from any thread."""
+        """Stop the server. Any thread may call this method."""
         self._on_stop()
         self.should_exit = True
 
@@ -179,7 +181,7 @@ def _config(app: Any) -> uvicorn.Config:
 def _check_address(options: BoardOptions) -> None:
     if options.uds is None and not options.token and not is_loopback(options.host):
         raise ConfigError(
-            f"everybody who can reach {options.host} could read the store; leave --no-token out, or listen on 127.0.0.1"
+            f"everybody who can reach {options.host} could read the store; omit --no-token, or listen on 127.0.0.1"
         )
 
 
@@ -194,7 +196,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _allowed_hosts(options: BoardOptions) -> frozenset[str]:
-    """Return the names under which the board may be opened, in addition to the names of this machine."""
+    """Return the host names under which browsers may open the board, in addition to the names of this machine."""
     own = () if is_loopback(options.host) or options.host in ("0.0.0.0", "::", "") else (options.host,)  # noqa: S104
     return host_names((*own, *options.allowed_hosts)) | (
         host_names([options.host]) if is_loopback(options.host) else frozenset()
@@ -203,7 +205,7 @@ def _allowed_hosts(options: BoardOptions) -> frozenset[str]:
 
 def _url(options: BoardOptions, port: int) -> str:
     if options.uds:
-        return f"http://localhost:{DEFAULT_PORT}"  # at the other end of an SSH tunnel
+        return f"http://localhost:{DEFAULT_PORT}"  # address at the user's end of an SSH tunnel
     host = options.host.strip("[]")
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"
@@ -246,7 +248,7 @@ def _listen_on_socket(path: Path) -> socket.socket:
 
 
 def ssh_line(board: RunningBoard) -> str | None:
-    """Return the command that makes the board reachable from the machine of an SSH client; None outside of SSH."""
+    """Return the `ssh` command that forwards the board to the user's own machine, or None outside of an SSH session."""
     connection = os.environ.get("SSH_CONNECTION", "").split()
     if len(connection) != 4:
         return None
@@ -264,7 +266,7 @@ def has_browser() -> bool:
 
 
 def open_browser(board: RunningBoard) -> bool:
-    """Open the board in the user's browser, and return whether that was possible."""
+    """Open the board in the user's browser, and return whether a browser was opened."""
     import webbrowser
 
     link = board.browser_link() if has_browser() else None

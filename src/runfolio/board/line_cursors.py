@@ -1,7 +1,7 @@
 """Cursors that let a client request only the points that were logged since its last request.
 
 The cursor of a run has one part per requested metric. A part contains the number of the attempt, the number of points,
-and a checksum of the last points. It is valid as long as new points only follow the points that the client has.
+and a checksum of the last points. A part is valid if all new points come after the points that the client has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PART = re.compile(r"(\d{1,9})-(\d{1,12})-([0-9a-f]{8})")
 
 
 def cursors_of(curves: Mapping[int, Mapping[str, RunCurves]], metrics: Sequence[str]) -> dict[int, str]:
-    """Return the cursor of each run after all points of its curves."""
+    """Return a cursor for each run. The cursor marks the end of the run's curves."""
     return {
         key: ".".join(_part(by_metric[metric].newest) if metric in by_metric else "" for metric in metrics)
         for key, by_metric in curves.items()
@@ -26,7 +26,10 @@ def cursors_of(curves: Mapping[int, Mapping[str, RunCurves]], metrics: Sequence[
 
 
 def points_after(cursor: str, curves: Mapping[str, RunCurves], metrics: Sequence[str]) -> dict[str, int] | None:
-    """Return the number of points of each metric that the client has; None if it must read all points again."""
+    """Return the number of points of each metric that the client has.
+
+    Return None if the client must read all points again.
+    """
     parts = cursor.split(".") if cursor else [""] * len(metrics)
     if len(parts) != len(metrics):
         return None

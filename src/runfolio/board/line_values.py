@@ -1,4 +1,4 @@
-"""Values of a panel's lines as CSV."""
+"""Values of the lines of a panel, which is a chart, as CSV."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from runfolio.record.base.visible_text import csv_text
 
 
 def values_csv(curves: PanelCurves, lines: Sequence[PanelLine], options: LineOptions) -> bytes:
-    """Return one row per visible point. A smoothed curve has its logged values and its smoothed values.
+    """Return a CSV file with one row per visible point. The rows of a smoothed curve contain logged and smoothed
+    values.
 
-    Strings that a spreadsheet would execute as a formula get a leading `'`.
+    A `'` is added in front of strings that a spreadsheet would execute as formulas.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -51,5 +52,5 @@ def _rows(line: PanelLine, options: LineOptions) -> Iterator[tuple[Any, ...]]:
 
 
 def _cell(number: float) -> float | int:
-    """Return an integer, such as a step, without a decimal point."""
+    """Return an int if the number is an integer, such as a step. The CSV file then shows no decimal point."""
     return int(number) if number.is_integer() else number

@@ -1,4 +1,8 @@
-"""Attempts of a run, and its relation to other runs, as data for a timeline."""
+"""Attempts of a run, its parent and its children, as data for the timeline of the run.
+
+A run that resumes from a checkpoint starts a new attempt. The points that an earlier attempt logged after this
+checkpoint are then abandoned. All other points form the newest branch.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,8 @@ _MOST_CHILDREN = 100
 
 
 def attempts(run: RecordedRun) -> list[dict[str, Any]]:
-    """Describe the attempts of a run: start, duration, state, start checkpoint, and seconds of abandoned work."""
+    """Describe the attempts of a run: start, duration, state, checkpoint from which the attempt continued, and seconds
+    of abandoned work."""
     recorded = run.document.attempts
     ends = {writer.writer: writer.state for writer in read_writers(run.folder) if writer.role == PRIMARY}
     times = _last_times(run.folder, len(recorded), _main_metric(run)) if len(recorded) > 1 else {}
@@ -55,7 +60,7 @@ def _seconds(run: RecordedRun, newest: Attempt, last: float) -> float | None:
 
 
 def _origin(run: RecordedRun, attempt: Attempt) -> dict[str, Any]:
-    """Return name and step of the checkpoint from which an attempt continued, if they are known."""
+    """Return the name and the step of the checkpoint from which an attempt continued. Both are None if unknown."""
     parents = {earlier.attempt: earlier for earlier in run.document.attempts}
     before = parents.get(attempt.parent or 0)
     if before is None or attempt.purpose == TEST:
@@ -71,17 +76,18 @@ def _origin(run: RecordedRun, attempt: Attempt) -> dict[str, Any]:
 
 
 def _main_metric(run: RecordedRun) -> str:
-    """Return the metric with the most points; empty if no metric was logged."""
+    """Return the metric with the most points, or an empty string if no metric was logged."""
     logged = {name: summary.count for name, summary in run.metrics.items() if not is_watched_metric(name)}
     return max(logged, key=lambda name: logged[name], default="")
 
 
 @lru_cache(maxsize=64)
 def _last_times(folder: Path, count: int, metric: str) -> dict[int, tuple[float, float]]:
-    """Return the time of the last point of each attempt, and the time of its last point on the newest branch.
+    """Return the time of the last point of each attempt, and the time of the attempt's last point on the newest branch.
 
     Args:
-        count: Number of attempts; a new attempt may abandon points of the earlier ones.
+        count: Number of attempts. It is part of the cache key, because a new attempt may abandon points of earlier
+            attempts.
     """
     try:
         files = open_points(folder)
@@ -98,7 +104,7 @@ def _last_times(folder: Path, count: int, metric: str) -> dict[int, tuple[float,
 
 
 def parent(board: BoardState, run: RecordedRun) -> dict[str, Any] | None:
-    """Return the run that this run forks or repeats. The key of the returned run is None if that run was deleted."""
+    """Describe the run that a run forks or reproduces. The field `key` is None if that run was deleted."""
     lineage = run.document.lineage
     if lineage is None:
         return None
@@ -117,7 +123,7 @@ def parent(board: BoardState, run: RecordedRun) -> dict[str, Any] | None:
 
 
 def children(board: BoardState, run: RecordedRun) -> list[dict[str, Any]]:
-    """Return the forks and reproductions of a run, newest first."""
+    """Describe the forks and reproductions of a run, newest first."""
     described = []
     for child in board.folio.children(run)[:_MOST_CHILDREN]:
         lineage = child.document.lineage or {}

@@ -15,16 +15,17 @@ from runfolio.board.replies import json_bytes
 from runfolio.board.state import BoardState, board_of
 
 MAX_NAMED = 200
-"""Maximum number of runs that an event names."""
+"""Maximum number of runs that an event lists."""
 _POINTS_S = 0.5
 """Minimum number of seconds between two events of one stream."""
 _COMMENT_S = 15.0
-"""Seconds after which a stream without events sends a comment, so that proxies keep it open."""
+"""Number of seconds without an event after which a stream sends a comment. Comments make proxies keep the stream
+open."""
 _RETRY_MS = 2000
 
 
 async def live(request: Request) -> Response:
-    """Answer `GET /api/live`."""
+    """Answer `GET /api/live` with a stream of events."""
     QueryArgs(request, ())
     board = board_of(request)
     stream = board.events.open_stream()

@@ -1,4 +1,4 @@
-"""Lines of a console log by number, without reading the whole log for each request."""
+"""Access to the lines of a console log by number, without reading the whole log for each request."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ _EVERY = 256
 """Number of lines between two stored offsets."""
 _CHUNK_BYTES = 1 << 20
 _SEARCHED_BYTES = 1 << 23
-"""Number of bytes at the end of a log in which the newest error is searched."""
+"""Number of bytes at the end of a log that are searched for the newest error."""
 _LONGEST = 4_000
-"""Maximum length of a line in a reply."""
+"""Maximum number of characters of a line in a reply."""
 _MOST_CACHED = 32
 _NEWLINE = ord("\n")
 
 
 class LogLines:
-    """Offsets of the lines of one log. They are extended when the log has grown."""
+    """Lines of one log. The offsets of some lines are stored, and new offsets are added when the log has grown."""
 
     def __init__(self, path: RecordPath) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._offsets = [0]
-        """Offset of each line whose number is a multiple of `_EVERY`."""
+        """Byte offset of each line whose number is a multiple of `_EVERY`."""
         self._complete = 0
         """Number of lines that end with a newline."""
         self._scanned = 0
 
     def count(self) -> int:
-        """Return the number of lines; a last line without a newline counts."""
+        """Return the number of lines, including a last line without a newline."""
         with self._lock, self._path.open(file_bounds.CONSOLE) as file:
             return self._extend(file)
 
     def read(self, start: int, count: int) -> list[str]:
-        """Return at most `count` lines, the first of which has the number `start`. Invisible characters are escaped."""
+        """Return at most `count` lines, beginning with line number `start`. Invisible characters are escaped."""
         with self._lock, self._path.open(file_bounds.CONSOLE) as file:
             total = self._extend(file)
             count = min(count, total - start)
@@ -51,7 +51,8 @@ class LogLines:
             return [_shown(file.readline()) for _ in range(count)]
 
     def search(self, text: str, most: int) -> tuple[int, list[int]]:
-        """Return the number of lines that contain `text`, ignoring case, and the numbers of the first of them."""
+        """Return the number of lines that contain `text`, ignoring case. Also return the numbers of the first `most`
+        lines."""
         wanted = text.lower()
         total, numbers, first = 0, [], 0
         with self._path.open(file_bounds.CONSOLE) as file:
@@ -68,7 +69,7 @@ class LogLines:
         """Return the number of the last line that contains `text`. Only the end of a long log is searched.
 
         Args:
-            before: Number of a line; only lines before it are searched.
+            before: Number of the line at which the search ends. Default: the end of the log.
         """
         with self._lock, self._path.open(file_bounds.CONSOLE) as file:
             self._extend(file)
@@ -79,7 +80,7 @@ class LogLines:
             return None if position < 0 else self._number_at(file, start + position)
 
     def _extend(self, file: BufferedReader) -> int:
-        """Read the offsets of new lines, and return the number of lines."""
+        """Store the offsets of new lines, and return the number of all lines."""
         size = file.seek(0, 2)
         if size < self._scanned:  # the log was replaced
             self._offsets, self._complete, self._scanned = [0], 0, 0

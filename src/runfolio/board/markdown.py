@@ -1,4 +1,4 @@
-"""Markdown as a tree of allowed elements, from which the browser builds nodes without HTML."""
+"""Conversion of Markdown to a tree of allowed elements. The browser builds the page from this tree without HTML."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from markdown_it.token import Token
 ELEMENTS = frozenset({"p", "h3", "h4", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "a", "br", "hr"})
 """Elements that a tree can contain."""
 MAX_LENGTH = 100_000
-"""Maximum length of a text that is parsed. A longer text is shown as one preformatted block."""
+"""Maximum number of characters of a text that is parsed. A longer text is shown as one preformatted block."""
 _MAX_DEPTH = 20
-"""Maximum depth of the tree of one paragraph, and of the paragraphs in lists and quotations."""
+"""Maximum depth of nested blocks, such as lists and quotations, and of nested elements in a paragraph."""
 _HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h4", "h4": "h4", "h5": "h4", "h6": "h4"}
-"""Heading for each level in a text, since the page itself has headings above it."""
+"""Element for each level of heading. Headings of a text get a lower level, since the page has headings above the
+text."""
 _PARSER = MarkdownIt("commonmark", {"html": False, "maxNesting": 20})
 
 Node = str | dict[str, Any]
-"""Text, or an element: `tag`, `children`, and `href` of a link."""
+"""Text, or an element with the fields `tag` and `children`. A link also has the field `href`."""
 
 
 def markdown_tree(text: str) -> list[Node]:
-    """Parse Markdown. HTML remains text, images are replaced with their descriptions, and only http links remain
-    links."""
+    """Return the tree of a Markdown text.
+
+    HTML remains text, images are replaced with their descriptions, and only links to http and https remain links.
+    """
     if len(text) > MAX_LENGTH:
         return [_element("pre", [text])]
     return _nodes(_PARSER.parse(text))

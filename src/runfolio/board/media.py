@@ -1,4 +1,8 @@
-"""Media of a run: names with their steps, and the images, figures, sounds, films, texts and tables at one step."""
+"""`/api/runs/KEY/media`: names of the media of a run, and the media at one step.
+
+Media are images, figures, videos, audio, texts, tables and meshes. The newest branch of a run contains everything that
+the run logged, except work that was abandoned when the run resumed from an earlier checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +34,11 @@ if TYPE_CHECKING:
     from runfolio.record.base.run_document import RunDocument
 
 SHOWN = ("image", "figure", "video", "audio", "text", "table", "mesh")
-"""Kinds of media that a page shows, in the order of the page."""
+"""Kinds of media that a page can show, in the order in which it shows them."""
 _MOST_NAMES = 48
-"""Maximum number of names in one reply with media."""
+"""Maximum number of names whose media one reply contains."""
 _MOST_AT_ONCE = 64
-"""Maximum number of media of one name and step in a reply."""
+"""Maximum number of media with the same name and step in a reply."""
 _MOST_STEPS = 10_000
 _MOST_ROWS = 200
 _LONGEST_TEXT = 20_000
@@ -43,19 +47,19 @@ _MOST_CACHED = 2
 _CACHE: dict[Path, tuple[object, VisibleMedia]] = {}
 _LOCK = threading.Lock()
 _DRAWN = ("caption", "frames", "width", "height", "fps", "sample_rate", "channels", "samples", "boxes_left_out", "rows")
-"""Fields of a medium that are sent unchanged if they are recorded."""
+"""Fields of a media item that are sent unchanged if they were recorded."""
 
 
 @dataclass(frozen=True)
 class VisibleMedia:
-    """Media of a run on its newest branch that a page can show."""
+    """Media on the newest branch of a run that a page can show."""
 
     entries: Mapping[tuple[str, str], Mapping[int, Sequence[MediaEntry]]]
-    """Media by kind and name, then by ascending step."""
+    """Media items by kind and name, and then by step in ascending order."""
     files: Mapping[str, MediaEntry]
-    """Medium to which each file belongs, by the digest of the file's name."""
+    """Media item to which each file belongs, keyed by the digest of the file's name."""
     hidden: Mapping[str, int]
-    """Number of media of other kinds."""
+    """Number of media items of each kind that a page cannot show."""
     problems: Sequence[str]
 
 
@@ -75,7 +79,7 @@ async def media_list(request: Request) -> Response:
 
 
 def media_names(run: RecordedRun) -> dict[str, Any]:
-    """Return the names of a run's media by kind, and all steps at which a medium was logged."""
+    """Return the kinds and names of a run's media, and the steps at which media were logged."""
     visible = visible_media(run)
     names = [
         {
@@ -100,8 +104,11 @@ def media_names(run: RecordedRun) -> dict[str, Any]:
 def media_at(
     run: RecordedRun, step: int, kind: str | None = None, name: str | None = None, *, start: int = 0, limit: int = 48
 ) -> dict[str, Any]:
-    """Return the media at `step`. For each name, these are the media of its last step up to `step`. If all its steps
-    are later, these are the media of its first step."""
+    """Return the media to show at `step`.
+
+    A name without media at this step shows the media of its latest earlier step. If there is no earlier step, it shows
+    the media of its first step.
+    """
     selected = [
         (key, by_step)
         for key, by_step in visible_media(run).entries.items()
@@ -136,7 +143,8 @@ def table_file(run: RecordedRun, digest: str) -> str:
 
 
 def visible_media(run: RecordedRun) -> VisibleMedia:
-    """Return the media of a run that a page can show. They are read again if a list of media or the branch changed."""
+    """Return the media of a run that a page can show. The lists of media are read again if they or the newest branch
+    have changed."""
     paths = [path for path in RecordPath(run.folder, MEDIA).files() if path.suffix == ".jsonl"]
     newest = run.document.attempts[-1] if run.document.attempts else None
     signature = (*((path.name, path.status().st_size) for path in paths), str(newest and (newest.attempt, newest.kept)))
@@ -166,12 +174,13 @@ def _read(folder: Path, document: RunDocument) -> VisibleMedia:
 
 
 def media_digest(name: str) -> str:
-    """Return the digest by which a file is requested: the SHA-256 of its name, since names are never reused."""
+    """Return the digest with which a browser requests a file. It is the SHA-256 of the file's name, since names are
+    never reused."""
     return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _described(entry: MediaEntry) -> dict[str, Any]:
-    """Return the fields of a medium for a page."""
+    """Return the fields of a media item for a page."""
     content = entry.content
     described = {name: content[name] for name in _DRAWN if content.get(name) is not None}
     described |= {"time": entry.time_us / 1e6, "attempt": entry.attempt}

@@ -1,4 +1,4 @@
-"""Logged tables of a run: rows as JSON, and the images in their cells."""
+"""Logged tables of a run: their rows as JSON, and the images in their cells."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _LONGEST_CELL = 2_000
 _MOST_CACHED_BYTES = 32_000_000
-"""Maximum size of a table that is kept in memory."""
+"""Maximum number of bytes of a table that is kept in memory."""
 
 
 def table_rows(folder: Path, name: str, start: int, limit: int) -> dict[str, Any]:
-    """Return some rows of a logged table as columns of JSON values. For a cell with an image, the value is true.
+    """Return some rows of a logged table as columns of JSON values. The value of a cell with an image is true.
 
     Raises:
         NotFound: The file is missing.
@@ -85,7 +85,7 @@ def _kind(data_type: pa.DataType) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """Return a value of a table for JSON: numbers and booleans, and text for everything else."""
+    """Return the value of a cell for JSON. Values that are neither numbers nor booleans become text."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, float):

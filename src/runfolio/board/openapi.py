@@ -1,4 +1,5 @@
-"""`/api/openapi.json`: description of the API for programs, which a test compares with the routes."""
+"""`/api/openapi.json`: description of the API in the OpenAPI format. A test compares the description with the
+routes."""
 
 from __future__ import annotations
 
@@ -36,11 +37,11 @@ def _list(items: Schema, most: int, least: int = 1) -> Schema:
 
 _SELECTION: dict[str, tuple[Schema, str]] = {
     "experiment": (_TEXT, "Only the runs of this experiment."),
-    "where": (_TEXT, "Filter, as in docs/filter.md."),
+    "where": (_TEXT, "Filter, as described in docs/filter.md."),
     "archived": (_FLAG, "Include archived runs."),
 }
 _LINES: dict[str, tuple[Schema, str]] = {
-    "runs": (_list(_KEY, MAX_RUNS), "Runs in order. Default: the best runs that the filter selects."),
+    "runs": (_list(_KEY, MAX_RUNS), "Keys of runs, in order. Default: the best runs that the filter selects."),
     **_SELECTION,
     "metrics": (_list(_TEXT, 50), "Names of metrics. Required."),
     "x": (_TEXT, "X axis: step, time, epoch or a metric. Default: the axis that the runs defined."),
@@ -49,7 +50,7 @@ _LINES: dict[str, tuple[Schema, str]] = {
     "px": (_integer(50, 8_000, 1_000), "Number of pixel columns."),
     "smooth": ({"type": "number", "minimum": 0, "exclusiveMaximum": 1}, "Smoothing weight, as in TensorBoard."),
     "log": (_choice("x", "y", "xy"), "Axes with a logarithmic scale."),
-    "group": (_list(_TEXT, 20), "Columns to group by; names with a leading - are left out of all settings."),
+    "group": (_list(_TEXT, 20), "Columns to group by. If names start with -, all settings except these are used."),
     "spread": (_choice("minmax", "std", "ci"), "Band around the mean of a group."),
     "limit": (_integer(1, MAX_RUNS, 100), "Maximum number of runs that a filter selects."),
 }
@@ -75,7 +76,7 @@ def _operation(
         "parameters": parameters,
         "responses": {
             "200": {"description": "The answer.", "content": {each: {"schema": {}} for each in media_types}},
-            "304": {"description": "The answer has not changed since the one with the ETag in If-None-Match."},
+            "304": {"description": "The ETag in If-None-Match is current: the answer has not changed."},
             "4XX": {"$ref": "#/components/responses/Error"},
             "501": {"$ref": "#/components/responses/Error"},
             "503": {"$ref": "#/components/responses/Error"},
@@ -100,24 +101,27 @@ _GET: dict[str, Schema] = {
         "One page of the table of runs or, with `group`, of groups of runs.",
         {
             **_SELECTION,
-            "sort": (_TEXT, "Column to sort by, with a leading - in descending order. Default: best first."),
+            "sort": (_TEXT, "Column to sort by. A leading - means descending order. Default: best run first."),
             "columns": (_list(_TEXT, 200), "Columns of the table. Default: the settings that vary."),
-            "group": (_TEXT, "Columns to group by, separated by commas; -seed groups by all settings but seed."),
+            "group": (_TEXT, "Columns to group by, separated by commas. -seed groups by all settings except seed."),
             "metric": (_TEXT, "Metric that ranks the runs."),
-            "mode": (_choice("min", "max"), "Direction of the metric."),
-            "offset": (_integer(0, 10**9, 0), "Number of runs before the page."),
-            "limit": (_integer(0, 500, 100), "Maximum number of runs of the page."),
+            "mode": (
+                _choice("min", "max"),
+                "Direction of the metric: min if lower is better, max if higher is better.",
+            ),
+            "offset": (_integer(0, 10**9, 0), "Number of runs to skip."),
+            "limit": (_integer(0, 500, 100), "Maximum number of runs on the page."),
         },
     ),
     "/api/runs/{key}": _operation("Everything that the overview of a run shows.", path=_RUN_PATH),
     "/api/runs/{key}/media": _operation(
-        "Names of the media of a run; with `step`, the media at a step; with `table`, rows of a table.",
+        "Names of the media of a run, the media at one `step`, or rows of a `table`.",
         {
             "kind": (_TEXT, "Only media of this kind."),
             "name": (_TEXT, "Only media of this name."),
             "step": (_integer(-_LARGEST_STEP, _LARGEST_STEP), "Step of the media."),
             "table": (_DIGEST, "Digest of a table."),
-            "from": (_integer(0, 10**9, 0), "Number of names or rows before the answer."),
+            "from": (_integer(0, 10**9, 0), "Number of names or rows to skip."),
             "limit": (_integer(1, 200, 48), "Maximum number of names or rows."),
         },
         _RUN_PATH,
@@ -125,9 +129,9 @@ _GET: dict[str, Schema] = {
     "/api/runs/{key}/console": _operation(
         "Rows of the console of a run.",
         {
-            "from": (_integer(-(10**9), 10**9, 0), "First row; a negative number counts from the end."),
+            "from": (_integer(-(10**9), 10**9, 0), "Number of the first row. A negative number counts from the end."),
             "limit": (_integer(0, 1_000, 300), "Maximum number of rows."),
-            "search": (_TEXT, "Text whose rows are listed."),
+            "search": (_TEXT, "Text to search for. The answer lists the rows that contain it."),
         },
         _RUN_PATH,
     ),
@@ -135,13 +139,13 @@ _GET: dict[str, Schema] = {
         "Console of a run as a file.", path=_RUN_PATH, media_type="application/octet-stream"
     ),
     "/api/runs/{key}/code": _operation(
-        "Captured files of a run; with `file`, the text of one; with `diff`, the uncommitted changes.",
+        "List of the captured files of a run, the text of one `file`, or the uncommitted changes (`diff`).",
         {"file": (_DIGEST, "Digest of a captured file."), "diff": (_FLAG, "Return the uncommitted changes.")},
         _RUN_PATH,
     ),
     "/api/runs/{key}/files": _operation("Files of a run.", path=_RUN_PATH),
     "/api/blobs/{key}/{sha}": _operation(
-        "File of a run; with `row` and `column`, the image in a cell of a table.",
+        "File of a run, or the image in the cell of a table that `row` and `column` select.",
         {
             "row": (_integer(0, 10_000), "Row of a table."),
             "column": (_integer(0, 100), "Column of a table."),
@@ -151,15 +155,18 @@ _GET: dict[str, Schema] = {
     ),
     "/api/curves": _operation(
         "Lines of curves or of groups, as binary columns (docs/board-api.md).",
-        {**_LINES, "after": (_TEXT, "Cursor of each run, separated by commas; only newer points are returned.")},
+        {
+            **_LINES,
+            "after": (_TEXT, "Cursor of each run, separated by commas. Only newer points are returned."),
+        },
         media_type=MEDIA_TYPE,
     ),
     "/api/figure.{ending}": _operation(
-        "The same lines as a figure, as values, or as the command that draws them.",
+        "Lines of curves or of groups, as a figure, as CSV, or as the command that draws them.",
         {
             **_LINES,
-            "colours": (_list(_integer(-1, 999_999), MAX_RUNS), "Index of the colour of each run or group; -1: grey."),
-            "ylim": (_TEXT, "Limits of the y axis, separated by a comma; either may be missing."),
+            "colours": (_list(_integer(-1, 999_999), MAX_RUNS), "Colour index of each run or group. -1 means grey."),
+            "ylim": (_TEXT, "Limits of the y axis, separated by a comma. Either limit may be missing."),
             "width": (_integer(200, 4_000, 760), "Width in CSS pixels."),
             "height": (_integer(200, 4_000, 420), "Height in CSS pixels."),
             "title": (_TEXT, "Title above the figure."),
@@ -194,7 +201,7 @@ _POST: dict[str, Schema] = {
     ),
     "/api/undo": _operation("Undo a change.", body=_object({"undo": _TEXT}, "undo")),
     "/api/trash": _operation(
-        "Delete runs, restore them, or remove them for ever.",
+        "Move runs to the trash, restore them, or remove them permanently.",
         body=_object(
             {"action": _choice("put", "restore", "purge"), "runs": _list(_KEY, MAX_RUNS), "confirm": _TEXT},
             "action",
@@ -205,9 +212,12 @@ _POST: dict[str, Schema] = {
 _ERROR: Schema = _object(
     {
         "what": {"type": "string", "description": "The problem."},
-        "remedy": {"type": ["string", "null"], "description": "What to do about it."},
+        "remedy": {"type": ["string", "null"], "description": "Advice that solves the problem."},
         "allowed": {"type": "array", "items": _TEXT, "description": "Values that are allowed instead."},
-        "position": {"type": ["integer", "null"], "description": "Index of the character in `where`."},
+        "position": {
+            "type": ["integer", "null"],
+            "description": "Index of the invalid character in `where`.",
+        },
     },
     "what",
     "remedy",
@@ -219,7 +229,7 @@ DOCUMENT: Schema = {
     "info": {
         "title": "runfolio board",
         "version": __version__,
-        "description": "API of `runfolio board`; docs/board-api.md explains it. It may change with each version.",
+        "description": "API of `runfolio board`. docs/board-api.md explains it. The API may change with each version.",
     },
     "security": [{"token": []}],
     "paths": {
@@ -239,7 +249,7 @@ DOCUMENT: Schema = {
         },
     },
 }
-"""OpenAPI document. Parts of a list in a query are separated by commas; a comma within a part is encoded as %2C."""
+"""OpenAPI document. Commas separate the parts of a list in a query. A comma within a part is encoded as %2C."""
 
 
 async def openapi(request: Request) -> Response:

@@ -1,4 +1,7 @@
-"""`runfolio.open_board`: the board from Python and notebooks, in a process that ends with its caller."""
+"""`runfolio.open_board`: function that opens the board from Python or a notebook.
+
+The server of the board is a child process, which ends with the process of the caller.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +25,21 @@ _STOP_S = 5.0
 
 
 class OpenedBoard:
-    """Board of a store. In a notebook, it is shown as a link.
+    """Opened board of a store. Notebooks display it as a link.
 
-    The server ends with this process, or when `close` is called. A server that ran before is not closed.
+    The server ends with this process, or when `close` is called. A server that was already running is not stopped.
     """
 
     def __init__(self, store: Path, link: str, process: subprocess.Popen[str] | None) -> None:
         self.store = store
         self.link = link
-        """Address that opens the board in a browser; it contains the token."""
+        """Address that opens the board in a browser. The address contains the token."""
         self._process = process
         if process is not None:
             atexit.register(self.close)
 
     def close(self) -> None:
-        """Stop the server, unless it ran before."""
+        """Stop the server, unless it was already running when the board was opened."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -61,23 +64,23 @@ class OpenedBoard:
         return f"<board of {self.store} at {self.link}>"
 
     def _repr_html_(self) -> str:
-        """Return a link that opens the board, which notebooks display."""
+        """Return an HTML link to the board, which notebooks display."""
         link, store = escaped(self.link), escaped(self.store)
         return f'<p>Board of {store}: <a href="{link}" target="_blank" rel="noopener noreferrer">open</a></p>'
 
 
 def open_board(store: str | os.PathLike[str] | None = None, *, browser: bool | None = None) -> OpenedBoard:
-    """Start the board of a store, or find its running board, and open the board in the browser.
+    """Start the board of a store, unless it is already running, and open it in the browser.
 
     Args:
-        store: Folder of the store. Default: `$RUNFOLIO_STORE`, else `./runs`.
-        browser: Open the browser. Default: yes, unless this is a notebook or there is no screen.
+        store: Folder of the store. Default: `$RUNFOLIO_STORE`, or `./runs` if the variable is not set.
+        browser: Open the board in the browser. Default: True, except in a notebook or on a machine without a screen.
 
     Returns:
         Opened board, with `link` and `close()`. It can be used in a `with` block.
 
     Raises:
-        StoreError: The server did not start; the message gives the reason.
+        StoreError: The server did not start. The message gives the reason.
     """
     folder = store_folder(store).resolve()
     running = find_board(folder)
@@ -110,7 +113,7 @@ def _start(folder: Path) -> OpenedBoard:
 
 
 def _drain(output: IO[str]) -> None:
-    """Read the later output of the server. Otherwise, the server would wait once the pipe is full."""
+    """Read and discard the later output of the server. Otherwise, the server would block when the pipe is full."""
     with output:
         for _ in output:
             pass

@@ -1,4 +1,7 @@
-"""Lines that a request selects, with their labels and the notes that explain them."""
+"""Lines of a panel, which is a chart: the curves that a request selects, with labels, and notes that explain them.
+
+The module `branches` explains branches and attempts.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
 
 MAX_POINTS = 2_000_000
-"""Maximum number of points in an answer. The more lines a request selects, the fewer pixel columns are used."""
+"""Maximum number of points in an answer. If a request selects many lines, fewer pixel columns are used."""
 _MIN_COLUMNS = 50
 _POINTS_PER_COLUMN = 4
 
@@ -34,7 +37,7 @@ class LineOptions:
     x: str | None = None
     """X axis: `step`, `time`, `epoch` or any metric. None selects the axis that the runs defined."""
     group_by: tuple[str, ...] = ()
-    """Columns to group by; see `grouping.group_runs`."""
+    """Columns to group by (see `grouping.group_runs`)."""
     spread: Spread = "minmax"
     view: View
 
@@ -52,7 +55,7 @@ class PanelLine:
     attempt: int = 0
     is_abandoned: bool = False
     parent: int | None = None
-    """Key of the run whose curve contains the first point of the line."""
+    """Key of the parent run, if the line of a fork starts at a point of the parent's curve."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,7 +67,7 @@ class PanelCurves:
     runs: list[RecordedRun]
     """Runs that have at least one of the metrics, in order."""
     by_run: dict[int, dict[str, RunCurves]]
-    """Curves by key of the run and metric."""
+    """Curves, keyed by run and then by metric."""
     notes: list[str]
     """Sentences about the x axis and about runs and metrics that were left out."""
 
@@ -75,8 +78,8 @@ def read_curves(
     """Read the curves of several runs.
 
     Args:
-        runs: Runs in order.
-        signatures: Signature of each run, by key.
+        runs: Runs in the order of the answer.
+        signatures: Result of `curve_signature` for each run, keyed by run.
         options: Options for the lines.
         reader: Reader of the curves.
 
@@ -96,13 +99,14 @@ def read_curves(
 def panel_lines(
     curves: PanelCurves, options: LineOptions, *, max_points: int = MAX_POINTS, max_raw: int = MAX_RAW
 ) -> tuple[list[PanelLine], list[str]]:
-    """Return the lines of the curves, ordered by run or group and then by metric, and sentences that explain them.
+    """Return the lines of the curves, ordered by run or group and then by metric. Also return notes about the lines.
 
     Args:
         curves: Curves to draw.
         options: Options for the lines.
         max_points: Approximate maximum number of points of all lines.
-        max_raw: Maximum number of smoothed lines of a metric that include the values before smoothing.
+        max_raw: Maximum number of lines of a metric. If there are more, they do not include the values before
+            smoothing.
 
     Raises:
         NotFound: A column to group by does not exist.
@@ -121,7 +125,7 @@ def panel_lines(
 
 
 def new_points(curves: PanelCurves, counts: Mapping[int, Mapping[str, int]], view: View) -> Iterator[PanelLine]:
-    """Yield all points of each curve after the first `counts[run][metric]` points."""
+    """Yield the new points of each curve, which are all points after the first `counts[run][metric]` points."""
     for run, label in zip(curves.runs, unique_labels(curves.runs), strict=True):
         for metric, count in counts[run.row.key].items():
             curve = curves.by_run[run.row.key][metric].newest
@@ -134,7 +138,7 @@ def new_points(curves: PanelCurves, counts: Mapping[int, Mapping[str, int]], vie
 
 
 def readable_runs(runs: Sequence[RecordedRun]) -> tuple[list[RecordedRun], dict[int, str]]:
-    """Return the runs whose folders exist, and the signature of each run by its key."""
+    """Return the runs whose folders exist, and the result of `curve_signature` for each of these runs, keyed by run."""
     signatures: dict[int, str] = {}
     for run in runs:
         try:
@@ -166,7 +170,7 @@ def _common_x(
 def _read(
     runs: Sequence[RecordedRun], signatures: Mapping[int, str], options: LineOptions, x: str, reader: BranchReader
 ) -> tuple[dict[int, dict[str, RunCurves]], list[str]]:
-    """Return the curves of the runs, and a note about runs that have none."""
+    """Return the curves of the runs, and a note about runs that were left out."""
     curves: dict[int, dict[str, RunCurves]] = {}
     problems: list[str] = []
     for run in runs:
@@ -193,7 +197,7 @@ def _unknown_metrics(runs: Sequence[RecordedRun], metrics: Sequence[str]) -> Ite
 
 
 def _columns(columns: int, lines: int, max_points: int) -> int:
-    """Return the number of pixel columns for a number of lines. This number limits the size of the answer."""
+    """Return the number of pixel columns. It is smaller for many lines, which limits the size of the answer."""
     return max(_MIN_COLUMNS, min(columns, max_points // (_POINTS_PER_COLUMN * max(lines, 1))))
 
 
@@ -234,7 +238,7 @@ def _group_lines(
 
 
 def _line_notes(lines: Sequence[PanelLine], options: LineOptions, x: str) -> Iterator[str]:
-    """Yield the sentences that `runfolio plot` prints below such curves."""
+    """Yield notes about the lines, in the words that `runfolio plot` prints below such lines."""
     curves = [line.line for line in lines]
     if lost := sum(line.lost for line in curves):
         yield f"Not shown: {counted(lost, 'point')} before the first {x}."

@@ -1,4 +1,4 @@
-"""`/api/columns`: columns that the runs have, for the picker of columns and for completion in the filter box."""
+"""`/api/columns`: columns that the selected runs have. The page offers them in its column picker and its filter box."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from runfolio.query.index.tables import BOOLEAN, NULL, NUMBER
 from runfolio.record.points.metric_summary import is_system_metric
 
 _COMMONEST = 20
-"""Maximum number of values that a column lists, the most frequent first."""
+"""Maximum number of values that are listed for a column. The most frequent values come first."""
 _MAX_COLUMNS = 5_000
 """Maximum number of columns per group. Columns that occur in the most runs come first."""
 _WORDS: tuple[LiteralString, ...] = (
@@ -37,11 +37,11 @@ _WORDS: tuple[LiteralString, ...] = (
     "commit",
     "notes",
 )
-"""Facts of a run that are strings."""
+"""Names of the columns that describe the run itself as text."""
 _KINDS = {NULL: "", NUMBER: "number", BOOLEAN: "boolean"}
-"""Words for kinds of values; all other kinds are strings."""
+"""Names of the kinds of values. All other kinds are strings."""
 _SAMPLED = 1_000
-"""Number of the newest runs whose values are counted."""
+"""Number of runs whose values are counted. The newest runs are used."""
 
 Column = dict[str, Any]
 
@@ -67,7 +67,7 @@ def _describe(selected: SelectedRuns) -> bytes:
         where = selected.condition(connection)
         names = dict(connection.execute("SELECT name_id, name FROM names"))
         (runs,) = connection.execute("SELECT count(*) FROM runs").fetchone()
-        # Reading whole tables is four times faster than looking up each row's run.
+        # Reading a whole table is four times faster than checking the run of each row.
         of_runs = sql("run IN (SELECT r.run FROM runs r WHERE {})", where) if selected.total < runs else sql("true")
         return [
             [*_facts(connection, where), *_tags(connection, where)],
@@ -83,7 +83,7 @@ def _describe(selected: SelectedRuns) -> bytes:
 
 
 def _facts(connection: sqlite3.Connection, where: Sql) -> Iterator[Column]:
-    """Yield the columns with facts about the runs themselves."""
+    """Yield the columns that describe the runs themselves, such as name, state and duration."""
     for name in _WORDS:
         values = connection.execute(
             f'SELECT r."{name}", count(*) FROM runs r WHERE {where.text}'  # noqa: S608 - names of our own
@@ -108,7 +108,8 @@ def _facts(connection: sqlite3.Connection, where: Sql) -> Iterator[Column]:
 
 
 def _tags(connection: sqlite3.Connection, where: Sql) -> list[Column]:
-    """Return a column for all tags together, and one for each tag. A tag `key=value` is a column with values."""
+    """Return a column for all tags together, and one for each tag. Tags of the form `key=value` share one column per
+    key."""
     counts = connection.execute(
         "SELECT tag, count(*) FROM tags JOIN runs r ON r.run = tags.run"  # noqa: S608 - the condition has parameters
         f" WHERE {where.text} GROUP BY tag ORDER BY 2 DESC",
@@ -164,7 +165,7 @@ def _settings(
 def _commonest(
     connection: sqlite3.Connection, of_runs: Sql, table: LiteralString
 ) -> defaultdict[int, list[tuple[Any, int]]]:
-    """Return the values of each name and their counts in the newest runs, the most frequent first."""
+    """Return the values of each setting or result, with their counts in the newest runs. Frequent values come first."""
     rows = connection.execute(
         f"SELECT name_id, kind, number, text, count(*) FROM {table}"  # noqa: S608 - names of our own
         f" WHERE run IN (SELECT run FROM runs WHERE {of_runs.text} ORDER BY created DESC LIMIT {_SAMPLED})"
@@ -178,7 +179,7 @@ def _commonest(
 
 
 def _kind_word(kinds: str) -> str:
-    """Return the kind of a column from the kinds of its values, which are separated by commas."""
+    """Return the kind of a column. The argument contains the kinds of its values, separated by commas."""
     words = {_KINDS.get(int(kind), "text") for kind in kinds.split(",")} - {""}
     return words.pop() if len(words) == 1 else "mixed" if words else "text"
 

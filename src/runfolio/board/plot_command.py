@@ -1,4 +1,4 @@
-"""The `runfolio plot` command that draws the same lines as a panel of the page."""
+"""Command `runfolio plot` that draws the same lines as a panel of the page. A panel is a chart."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def plot_command(
     x: str,
     y_range: tuple[float, float] | None,
 ) -> str:
-    """Return the command.
+    """Return the command that draws the lines of a panel.
 
     Args:
         store: Folder of the store.
-        query: Query of the lines.
+        query: Query that selected the lines.
         runs: Runs that are drawn.
         x: X axis of the lines.
-        y_range: Limits of the y axis; None for limits that fit the lines.
+        y_range: Limits of the y axis, or None for limits that fit the lines.
     """
     options, view = query.options, query.options.view
     words = ["runfolio", "plot", *options.metrics, *(run.id for run in runs)]
@@ -43,5 +43,5 @@ def plot_command(
 
 
 def _number(value: float) -> str:
-    """Return a number as text that is parsed to the same float."""
+    """Return a number as text, without loss of precision."""
     return repr(int(value) if value.is_integer() and abs(value) < 1e15 else value)

@@ -1,4 +1,4 @@
-"""Parameters in the query of a request, decoded with bounds. Unknown and repeated parameters are refused."""
+"""Decoder for the query string of a request, with limits on its values. Unknown and repeated parameters are refused."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class QueryArgs:
             name, _, value = part.partition("=")
             name = _decoded(name, "the query")
             if name not in known:
-                raise RefusedRequest(400, f"there is no parameter {name[:80]!r} here", allowed=sorted(known))
+                raise RefusedRequest(400, f"unknown parameter {name[:80]!r}", allowed=sorted(known))
             if name in self._raw:
                 raise RefusedRequest(400, f"the parameter {name} is given twice", "give it once")
             if len(value) > _LONGEST * (6 if name in ("runs", "columns", "metrics", "where") else 1):
@@ -50,7 +50,7 @@ class QueryArgs:
         return name in self._raw
 
     def text(self, name: str, default: str | None = None) -> str | None:
-        """Return a string; an empty string counts as absent."""
+        """Return the string in a parameter. An empty string counts as absent."""
         return _decoded(self._raw.get(name, ""), name) or default
 
     def flag(self, name: str) -> bool:
@@ -58,7 +58,7 @@ class QueryArgs:
         return self.choice(name, ("", "0", "1", "false", "true"), "") in ("1", "true")
 
     def choice(self, name: str, allowed: Collection[Choice], default: Choice) -> Choice:
-        """Return one of the allowed values."""
+        """Return the value of a parameter, which must be one of `allowed`."""
         value = _decoded(self._raw[name], name) if name in self._raw else default
         for choice in allowed:
             if choice == value:
@@ -66,13 +66,13 @@ class QueryArgs:
         raise RefusedRequest(400, f"{name} cannot be {value[:80]!r}", allowed=[text for text in allowed if text])
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
-        """Return an integer between two bounds."""
+        """Return the integer in a parameter, which must be from `low` to `high`."""
         return int(self.number(name, default, low, high, whole=True))  # type: ignore[arg-type]
 
     def number(
         self, name: str, default: float | None, low: float = -math.inf, high: float = math.inf, *, whole: bool = False
     ) -> float | None:
-        """Return a finite number between two bounds."""
+        """Return the finite number in a parameter, which must be from `low` to `high`."""
         text = self.text(name)
         if text is None:
             return default
@@ -87,7 +87,7 @@ class QueryArgs:
         return value
 
     def pair(self, name: str) -> tuple[float | None, float | None]:
-        """Return two finite numbers that are separated by a comma. Each of them may be left out."""
+        """Return two finite numbers that are separated by a comma. Either number may be left out."""
         texts = (self.text(name) or ",").split(",")
         try:
             low, high = (float(text) if text else None for text in texts)
@@ -95,36 +95,34 @@ class QueryArgs:
             low = math.nan
             high = None
         if not all(number is None or math.isfinite(number) for number in (low, high)):
-            raise RefusedRequest(
-                400, f"{name} must be two numbers with a comma between them, not {','.join(texts)[:40]!r}"
-            )
+            raise RefusedRequest(400, f"{name} must be two numbers separated by a comma, not {','.join(texts)[:40]!r}")
         return low, high
 
     def names(self, name: str, most: int = 1_000) -> list[str]:
-        """Return the parts of a list with commas. A comma within a part is encoded as `%2C`."""
+        """Return the parts of a list, which are separated by commas. A comma within a part is encoded as `%2C`."""
         parts = [_decoded(part, name) for part in self._raw.get(name, "").split(",") if part]
         if len(parts) > most:
-            raise RefusedRequest(400, f"{name} has {len(parts):,} parts", f"at most {most:,} are possible")
+            raise RefusedRequest(400, f"{name} has {len(parts):,} parts", f"at most {most:,} are allowed")
         return parts
 
     def keys(self, name: str = "runs") -> list[int]:
-        """Return the keys of runs, without duplicates."""
+        """Return the run keys in a parameter, without duplicates."""
         return list(dict.fromkeys(key_of(part) for part in self.names(name, MAX_RUNS)))
 
 
 def key_of(text: str) -> int:
-    """Return the index key that 16 hexadecimal digits represent.
+    """Return the key of a run in the index, given as 16 hexadecimal digits.
 
     Raises:
         RefusedRequest: The text is not a key.
     """
     if not isinstance(text, str) or _KEY.fullmatch(text) is None or int(text, 16) >= 2**63:
-        raise RefusedRequest(404, f"there is no run {str(text)[:40]!r}", "a run's key has 16 digits of 0-9a-f")
+        raise RefusedRequest(404, f"there is no run {str(text)[:40]!r}", "the key of a run has 16 hexadecimal digits")
     return int(text, 16)
 
 
 def key_text(key: int) -> str:
-    """Return the 16 hexadecimal digits that represent an index key."""
+    """Return the key of a run in the index as 16 hexadecimal digits."""
     return f"{key:016x}"
 
 

@@ -1,4 +1,4 @@
-"""Answers of the server: JSON, errors in one shape, and entity tags."""
+"""Functions for the answers of the server: JSON, errors in a common format, and entity tags (ETags)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from runfolio.errors import FilterError, MissingExtra, NotFound, RunfolioError, 
 Handler = Callable[[Request], Awaitable[Response]]
 JSON = "application/json"
 ALWAYS_ASK = {"Cache-Control": "no-cache"}
-"""Header that makes the browser validate a stored answer before it uses the answer."""
+"""Header that makes the browser ask the server before it uses a stored answer."""
 
 
 class RefusedRequest(Exception):  # noqa: N818 - an answer, not an error of the server
-    """Answer with an error status that ends the handling of a request.
+    """Exception that ends a request with an error answer.
 
     Args:
         status: HTTP status.
         what: Problem in one sentence.
-        remedy: Remedy for the user; None if there is none.
+        remedy: Advice that solves the problem, or None if there is no advice.
         allowed: Values that are allowed instead.
         headers: Further headers.
     """
@@ -44,7 +44,7 @@ class RefusedRequest(Exception):  # noqa: N818 - an answer, not an error of the 
         self.headers = headers or {}
 
     def reply(self) -> Response:
-        """Return the response."""
+        """Return the response with this error."""
         return error_reply(self.status, self.error, self.headers)
 
 
@@ -59,12 +59,12 @@ class ErrorBody(NamedTuple):
 
 
 def json_bytes(content: Any) -> bytes:
-    """Return JSON. NaN and infinity become null."""
+    """Encode a value as JSON. NaN and infinity become null."""
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
 
 
 def json_reply(content: Any, status: int = 200) -> Response:
-    """Return a response with JSON that is not cached."""
+    """Return a response with JSON, which the browser does not use again without asking the server."""
     return Response(json_bytes(content), status, media_type=JSON, headers=ALWAYS_ASK)
 
 
@@ -75,7 +75,7 @@ def error_reply(status: int, error: ErrorBody, headers: dict[str, str] | None = 
 
 
 def entity_tag(*parts: object) -> str:
-    """Return an entity tag that changes if a part changes."""
+    """Return an entity tag that changes if one of the parts changes."""
     digest = hashlib.blake2b("\0".join(map(str, parts)).encode(errors="replace"), digest_size=10)
     return f'"{digest.hexdigest()}"'
 
@@ -111,8 +111,8 @@ async def failed(request: Request, error: Exception) -> Response:
 
 
 async def broken(request: Request, error: Exception) -> Response:
-    """Return the response to an error in the server itself. Its traceback is printed where the server runs."""
-    what = f"the board failed at this request ({type(error).__name__})"
+    """Return the response to an unexpected error in the server. The terminal of the server shows the traceback."""
+    what = f"an error in the board prevented an answer ({type(error).__name__})"
     return error_reply(500, ErrorBody(what, "the terminal in which `runfolio board` runs shows the traceback"))
 
 
@@ -122,7 +122,7 @@ async def unknown(request: Request, error: Exception) -> Response:
     headers = dict(getattr(error, "headers", None) or {})
     if status == 405:
         allowed = [method.strip() for method in headers.get("Allow", "").split(",") if method.strip()]
-        return error_reply(405, ErrorBody(f"{request.method} is not possible here", allowed=allowed), headers)
+        return error_reply(405, ErrorBody(f"{request.method} is not allowed at this address", allowed=allowed), headers)
     return error_reply(status, ErrorBody("there is nothing at this address", "open the board's first page"), headers)
 
 

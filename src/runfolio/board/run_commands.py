@@ -1,4 +1,4 @@
-"""Commands that apply to a run, as lines to copy: resume, fork, reproduce and predict."""
+"""Commands that the page of a run shows for copying: resume, fork, reproduce and predict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.record.checkpoints.manifests import Checkpoint
 from runfolio.record.continue_command import continue_command
 
 _TRAINED = "vision"
-"""Loader of the checkpoints of `runfolio train`."""
+"""Name of the loader for checkpoints that `runfolio train` saved."""
 
 
 class RunCommand(TypedDict):
@@ -23,12 +23,12 @@ class RunCommand(TypedDict):
 
     name: str
     line: str
-    """Line to copy: a command, or Python code for a run of the user's own script."""
+    """Shell command, or Python code if the user's own script created the run."""
     does: str
 
 
 def run_commands(run: RecordedRun, store: Path) -> list[RunCommand]:
-    """Return the commands that apply to a run in its state."""
+    """Return the commands that are possible in the current state of a run."""
     newest = next(reversed(run.checkpoints), None)
     is_default = store_folder().resolve() == store
     flag = "" if is_default else f" --store {shlex.quote(str(store))}"
@@ -56,7 +56,7 @@ def _resume(run: RecordedRun, newest: Checkpoint, flag: str, argument: str) -> R
 
 
 def _fork(run: RecordedRun, newest: Checkpoint, flag: str, argument: str) -> RunCommand:
-    does = "Start a new run from a checkpoint of this one"
+    does = "Start a new run from a checkpoint of this run"
     if newest.loader != _TRAINED:
         return RunCommand(name="fork", line=f"runfolio.fork({run.id!r}{argument})", does=f"{does}, in a script")
     epochs = run.config.get("epochs")
@@ -80,7 +80,7 @@ def _predict(run: RecordedRun, flag: str) -> RunCommand | None:
     except (RunfolioError, OSError):
         return None
     step = "" if checkpoint.step is None else f" of step {checkpoint.step}"
-    does = f"Classify images with its checkpoint {checkpoint.name}{step}"
+    does = f"Classify images with the checkpoint {checkpoint.name}{step}"
     if checkpoint.loader == _TRAINED:
         return RunCommand(name="predict", line=f"runfolio predict {run.id} --sample 24{flag}", does=does)
     if "classifier" in checkpoint.meta:

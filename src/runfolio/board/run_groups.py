@@ -1,4 +1,5 @@
-"""Groups in the table of runs: mean, spread and interval of a metric over runs with the same settings."""
+"""Groups in the table of runs. A group shows the mean, spread and interval of a metric over runs with the same
+settings."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
     from runfolio.query.selection.columns import RunsColumn
 
-_NO_RESULT = "No run that ended without an error has a result to group by."
+_NO_RESULT = "No run has a result to group by. Runs that failed or crashed are not counted."
 _MAX_KEYS = 100
 """Maximum number of runs that a group lists."""
 
@@ -69,7 +70,8 @@ def _groups(selected: SelectedRuns, ranking: Ranking, group_by: str) -> tuple[li
 def _many_groups(
     selected: SelectedRuns, ranking: Ranking, metric: str, group_by: str
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the groups of many runs, which SQL computes. The groups are not compared, and list no runs."""
+    """Compute the groups of many runs with SQL. These groups are not compared with each other, and they list no
+    runs."""
     names = [name.strip() for name in group_by.split(",")]
     if all(name.startswith("-") for name in names):
         excluded = {name.removeprefix("-").removeprefix("params.") for name in names}
@@ -82,7 +84,7 @@ def _many_groups(
         experiment=selected.selection.experiment,
         where=selected.selection.where,
     )
-    note = f"Groups are compared with each other, and marked, if at most {MAX_RANKED:,} runs are selected."
+    note = f"Groups are compared with each other only if at most {MAX_RANKED:,} runs are selected."
     return [_counted_group(group, selected.selection.where) for group in groups], [note]
 
 
@@ -136,7 +138,7 @@ def _joined(conditions: Iterable[str | None], where: str | None) -> str:
 
 
 def _condition(column: str, value: Any) -> str | None:
-    """Return the condition that a column has a value; None if a filter cannot express it."""
+    """Return a filter for runs with the given value in a column, or None if a filter cannot express this condition."""
     kind, dot, name = column.partition(".")
     quoted = f'{kind}{dot}"{name.replace(chr(34), chr(34) * 2)}"' if dot else kind
     if value is None:

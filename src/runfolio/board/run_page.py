@@ -1,4 +1,5 @@
-"""Page of one run: name, state, attempts, parent, children, settings, results, data, and environment."""
+"""`/api/runs/KEY`: everything that the overview of one run shows, such as its state, settings, results and
+environment."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ from runfolio.record.points.metric_summary import MetricSummary, listed_metrics
 
 _LAST_LINES = 5
 _MOST_RESULTS = 2_000
-"""Maximum number of results, and also of metrics, in a reply."""
+"""Maximum number of results in a reply, and maximum number of metrics."""
 _LONGEST_VALUE = 2_000
 _LONGEST_TRACEBACK = 100_000
 
@@ -123,7 +124,7 @@ def _writers(run: RecordedRun) -> dict[str, Any]:
 
 
 def _settings(run: RecordedRun) -> list[dict[str, Any]]:
-    """Return the settings. Those that differ from their defaults come first."""
+    """Return the settings of a run. Settings that differ from their defaults come first."""
     described = [
         {
             "name": setting.name,
@@ -184,7 +185,7 @@ def _checkpoints(run: RecordedRun) -> list[dict[str, Any]]:
 
 
 def plain_value(value: Any) -> Any:
-    """Return a value for JSON. Numbers that are not finite, and integers that JavaScript would round, become text."""
+    """Return a value for JSON. Infinite numbers, NaN, and integers that JavaScript would round become text."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, int) and abs(value) > 2**53:

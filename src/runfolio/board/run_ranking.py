@@ -1,4 +1,5 @@
-"""Order of the selected runs by a metric, with marks, notes and a sentence about the leading run."""
+"""Ranking of the selected runs by a metric: their order, marks that compare them, notes, and a sentence about the best
+run."""
 
 from __future__ import annotations
 
@@ -25,28 +26,28 @@ if TYPE_CHECKING:
 MAX_RANKED = 1_000
 """Maximum number of runs that are compared with each other."""
 _FIRST = 50
-"""Number of runs that are searched for the best run that ended without an error."""
+"""Number of leading runs that are searched for a run that did not fail or crash."""
 
 
 @dataclass(frozen=True)
 class RankedFigure:
-    """Value of a run in the ranking metric, and its comparison with the best run."""
+    """Value of a run in the metric that ranks the runs, and a comparison with the best run."""
 
     value: float | None = None
     step: int | None = None
     low: float | None = None
-    """Lower end of the 95 % interval; None if the value is not a proportion of images."""
+    """Lower end of the 95 % interval, or None if the value is not a proportion of images."""
     high: float | None = None
     images: int | None = None
     rank: int | None = None
-    """Rank of the run, starting at 1; None if the run has no value or repeats another run."""
+    """Rank of the run, starting at 1. None if the run has no value or repeats another run."""
     mark: str = ""
-    """Marks of the run: `=` if it cannot be distinguished from the best run, and a mark for different data (see
+    """Mark `=` if the run cannot be distinguished from the best run, followed by a mark if its data differ (see
     `data_match.MARKS`)."""
     data: str = ""
-    """Relation between the data of the run and that of the best run (see `data_match.Relation`)."""
+    """Relation between the data of the run and the data of the best run (see `data_match.Relation`)."""
     label: str = ""
-    """Name of the run, with its differing settings if several runs have this name."""
+    """Name of the run. If several runs have this name, the label also contains the settings that differ."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ class Ranking:
     """Order of the selected runs."""
 
     metric: str | None
-    """Metric that orders the runs; None if no run has one."""
+    """Metric that orders the runs, or None if no run has a value."""
     mode: Mode | None
     heading: str
     keys: list[int] | None
-    """Keys of all runs, best first. None if there are too many runs to compare; SQL then sorts them."""
+    """Keys of all runs, best first. None if there are too many runs to compare. SQL then sorts the runs."""
     rows: dict[int, Row] = field(default_factory=dict)
     """Rows of the leaderboard, keyed by run."""
     sentence: Words = ()
@@ -67,12 +68,13 @@ class Ranking:
 
 
 def rank_runs(selected: SelectedRuns, metric: str | None, mode: str | None) -> Ranking:
-    """Return the order of the selected runs by a metric.
+    """Rank the selected runs by a metric.
 
     Args:
         selected: Runs to rank.
-        metric: Metric. Default: see `ranking.default_metric`.
-        mode: `min` or `max`. Default: guessed from the metric's name.
+        metric: Metric to rank by. Default: the result of `ranking.default_metric`.
+        mode: `min` if lower values are better, or `max` if higher values are better. Default: guessed from the metric's
+            name.
 
     Raises:
         RefusedRequest: The direction of the metric is unknown.
@@ -118,14 +120,14 @@ def _compare_all(selected: SelectedRuns, metric: str | None, mode: str | None) -
 
 
 def _find_best(selected: SelectedRuns, metric: str | None, mode: str | None) -> Ranking:
-    """Return a ranking of many runs. Only the best run is determined."""
+    """Return a ranking of many runs, in which only the best run is determined."""
     metric = metric or default_metric(selected.runs(limit=MAX_RANKED))
     direction = _direction(metric, mode)
     if metric not in selected.catalog.metrics and metric not in selected.catalog.results:
         return Ranking(None, None, "", None, sentence=describe_lead(None, selected.states()))
     first = selected.runs(selected.order_by_figure(metric, direction), limit=_FIRST)
     heading = figure_heading(first, metric, direction)
-    note = f"Runs are compared with the best one, and marked, if at most {MAX_RANKED:,} runs are selected."
+    note = f"Runs are compared with the best run only if at most {MAX_RANKED:,} runs are selected."
     best = next((run for run in first if run.state not in BROKEN), None)
     states = selected.states()
     if best is None:
@@ -145,7 +147,7 @@ def _find_best(selected: SelectedRuns, metric: str | None, mode: str | None) -> 
 
 
 def figures_of(ranking: Ranking, runs: Runs) -> list[RankedFigure]:
-    """Return the figures of the runs of one page."""
+    """Return the values of the runs on one page, with their comparisons."""
     positions = {key: position for position, key in enumerate(ranking.rows, start=1)}
     labels = name_labels(runs)
     return [_compare(ranking, run, positions.get(run.row.key), label) for run, label in zip(runs, labels, strict=True)]
@@ -164,7 +166,7 @@ def _compare(ranking: Ranking, run: RecordedRun, position: int | None, label: st
 
 
 def _measure(run: RecordedRun, metric: str, mode: Mode | None) -> RankedFigure:
-    """Return the figure of a run with its interval, but without a comparison."""
+    """Return the value of a run with its interval, but without a comparison."""
     figure = figure_of(run, metric, mode)
     if figure is None:
         return RankedFigure()
@@ -179,7 +181,7 @@ def _direction(metric: str, mode: str | None) -> Mode:
     except ConfigError:
         raise RefusedRequest(
             400,
-            f"the name {metric!r} does not show whether more or less is better",
+            f"the name {metric!r} does not show whether higher or lower values are better",
             "choose mode=min or mode=max",
             allowed=("min", "max"),
         ) from None

@@ -1,4 +1,4 @@
-"""Replies about one run."""
+"""Functions for routes that answer with data of one run."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ async def run_reply(request: Request, describe: Callable[[RecordedRun], object],
     """Return the result of `describe` for the requested run as a JSON response.
 
     Args:
-        heavy: True if the function may read large files. The number of such requests at a time is limited.
+        heavy: True if the function may read large files. The number of concurrent requests that do so is limited.
     """
     return json_reply(await with_run(request, describe, heavy=heavy))
 
 
 async def with_run(request: Request, function: Callable[[RecordedRun], Result], *, heavy: bool = False) -> Result:
-    """Call a function with the run of the request in a worker thread.
+    """Call a function in a worker thread, with the run that the request names.
 
     Raises:
         RefusedRequest: There is no such run.

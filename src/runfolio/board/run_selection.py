@@ -1,4 +1,7 @@
-"""Runs that a request selects, and the columns that it names."""
+"""Selection of the runs and columns that a request names.
+
+The index is a database with the main data of all runs in the store.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,9 @@ Result = TypeVar("Result")
 SELECTION_ARGS = ("experiment", "where", "archived")
 """Parameters that select runs."""
 TIMES: tuple[LiteralString, ...] = ("created", "ended")
-"""Facts that are times."""
+"""Names of the columns that contain times."""
 _FIELDS = {"duration": "duration_s"}
-"""Facts that have another name in the answers."""
+"""Alternative names of columns, mapped to the names that filters use."""
 
 
 class SelectedRuns:
@@ -55,7 +58,7 @@ class SelectedRuns:
         self.board = board
         self.selection = selection
         self.catalog = board.once(("names", selection.experiment), self._read_names)
-        """Names that the runs of the experiment use."""
+        """Names of the columns that the runs of the experiment have."""
         self.total = self.once("count", self._count)
         """Number of selected runs."""
 
@@ -68,11 +71,11 @@ class SelectedRuns:
         return cls(board, selection)
 
     def once(self, name: Hashable, compute: Callable[[], Result]) -> Result:
-        """Return the result of `compute` for this selection; it is computed once per generation."""
+        """Return the result of `compute` for this selection. The result is cached until the index changes."""
         return self.board.once((name, self.selection), compute)
 
     def rows(self, order: Sql = NEWEST_FIRST, *, limit: int | None = None, offset: int = 0) -> list[RunRow]:
-        """Return the rows of the runs, in the given order."""
+        """Return the rows of the selected runs in the index, in the given order."""
 
         def read(connection: sqlite3.Connection) -> list[RunRow]:
             return select_rows(connection, self.condition(connection), order, limit, offset)
@@ -80,11 +83,11 @@ class SelectedRuns:
         return self.board.folio.read_index(read)
 
     def runs(self, order: Sql = NEWEST_FIRST, *, limit: int | None = None, offset: int = 0) -> Runs:
-        """Return the runs, in the given order."""
+        """Return the selected runs, in the given order."""
         return self.board.folio.runs_of(self.rows(order, limit=limit, offset=offset))
 
     def states(self) -> dict[str, int]:
-        """Return the number of runs in each state."""
+        """Return the number of selected runs in each state."""
 
         def read(connection: sqlite3.Connection) -> dict[str, int]:
             query = sql("SELECT r.state, count(*) FROM runs r WHERE {} GROUP BY r.state", self.condition(connection))
@@ -93,19 +96,20 @@ class SelectedRuns:
         return self.board.folio.read_index(read)
 
     def condition(self, connection: sqlite3.Connection) -> Sql:
-        """Return the condition on a row `r` of the table `runs` that selects the runs."""
+        """Return the SQL condition that selects the runs. In this condition, `r` is a row of the table `runs`."""
         SQLITE.prepare(connection)
         if is_empty(connection):
             return sql("false")
         return self.selection.compile(self.catalog, datetime.now(UTC))
 
     def column(self, name: str, metric: str | None = None, mode: Mode | None = None) -> TableColumn:
-        """Return the column that a name refers to: a name of the filter language, or `METRIC.last`, `.min`, `.best` ...
+        """Return the column with a name, which is a name of the filter language or a value of a metric, such as
+        `loss.min`.
 
         Args:
             name: Name of the column.
-            metric: Metric whose direction the request gives.
-            mode: Direction of that metric.
+            metric: Metric to which `mode` applies.
+            mode: `min` if lower values of `metric` are better, or `max` if higher values are better.
 
         Raises:
             NotFound: The column does not exist, or the direction of the metric is unknown.
@@ -130,7 +134,7 @@ class SelectedRuns:
         return sql("{}, {}", SQLITE.ordered(value, descending=descending), NEWEST_FIRST)
 
     def order_by_figure(self, metric: str, mode: Mode, *, worst_first: bool = False) -> Sql:
-        """Return the terms of ORDER BY for the figures of a metric, best first; runs that failed or crashed come last.
+        """Return the terms of ORDER BY for the best values of a metric. Runs that failed or crashed come last.
 
         Raises:
             NotFound: No run has the metric.
@@ -169,7 +173,7 @@ class TableColumn:
 
     @property
     def heading(self) -> str:
-        """Readable name."""
+        """Name in the header of the table."""
         kind, _, bare = self.name.partition(".")
         name = bare if kind in ("params", "summary", "metrics", "tags") else self.name
         metric, dot, aggregate = name.rpartition(".")
@@ -182,7 +186,7 @@ class TableColumn:
         return self.column.kind == "fact" and self.column.name in TIMES
 
     def values(self, runs: Runs) -> list[Any]:
-        """Return the value of each run; None for runs without a value."""
+        """Return the value of each run, or None for runs without a value."""
         name, kind = self.column.name, self.column.kind
         if kind == "fact":
             return [_fact(name, run) for run in runs]
@@ -201,7 +205,7 @@ class TableColumn:
 
 
 def _tag(name: str, tags: Sequence[str]) -> str | bool | None:
-    """Return the value of a tag: true for `NAME`, and the rest for `NAME=rest`; None if the run lacks the tag."""
+    """Return `rest` for a tag `NAME=rest`, True for a tag `NAME`, and None if the run has neither."""
     spellings = (f"{name}=", f"{name}:")
     tag = next((tag for tag in tags if tag == name or tag.startswith(spellings)), None)
     return None if tag is None else True if tag == name else tag[len(name) + 1 :]

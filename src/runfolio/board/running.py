@@ -27,7 +27,7 @@ _ANSWER_S = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunningBoard:
-    """Server that shows a store."""
+    """Running server of a board."""
 
     url: str
     """Address of the first page, without the token and without a slash at the end."""
@@ -41,11 +41,11 @@ class RunningBoard:
 
     @property
     def link(self) -> str:
-        """Address that opens the board; it contains the token."""
+        """Address that opens the board. The address contains the token."""
         return f"{self.url}/?token={self.token}" if self.token else f"{self.url}/"
 
     def ask(self, path: str) -> Any:
-        """Return the JSON answer of the server; None if the server has stopped."""
+        """Return the JSON answer of the server, or None if the server does not answer the request."""
         try:
             with closing(self._connect()) as connection:
                 headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -56,9 +56,10 @@ class RunningBoard:
             return None
 
     def browser_link(self) -> str | None:
-        """Return an address without the token that opens the board once; None if the server has stopped.
+        """Return an address that opens the board once, or None if the server has stopped.
 
-        Other users of the machine can read the command line of a browser.
+        The address does not contain the token, because other users of the machine can read the command line of a
+        browser.
         """
         answer = self.ask("/api/ticket")
         if not isinstance(answer, dict) or answer.get("instance") != self.instance:
@@ -94,7 +95,7 @@ def note_board(store: Path, board: RunningBoard) -> Path | None:
 
 
 def find_board(store: Path) -> RunningBoard | None:
-    """Return the running board of a store; None if there is none."""
+    """Return the running board of a store, or None if no board is running."""
     path = _path(store)
     try:
         board = None if path is None else RunningBoard(**orjson.loads(path.read_bytes()))

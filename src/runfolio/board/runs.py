@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PAGE, _LARGEST_PAGE = 100, 500
 _MAX_COLUMNS = 200
 _BY_RANK = ("rank", "value", "")
-"""Values of `sort` that mean the order of the ranking."""
+"""Values of the parameter `sort` that select the order of the ranking."""
 
 
 async def runs(request: Request) -> Response:
@@ -74,12 +74,12 @@ class RunPage:
     selected: SelectedRuns
     ranking: Ranking
     sort: str
-    """Column to sort by, with a leading `-` in descending order; empty for the order of the ranking."""
+    """Column to sort by, with a leading `-` for descending order. An empty string means the order of the ranking."""
     offset: int
     limit: int
 
     def content(self, columns: Sequence[str]) -> dict[str, Any]:
-        """Return the part of the answer that describes the runs of the page.
+        """Return the part of the answer that describes the runs on the page.
 
         Raises:
             NotFound: A column does not exist.
@@ -107,7 +107,7 @@ class RunPage:
         }
 
     def _runs(self) -> Runs:
-        """Return the runs of the page, in the requested order."""
+        """Return the runs on the page, in the requested order."""
         selected, ranking = self.selected, self.ranking
         name, descending = self.sort.removeprefix("-"), self.sort.startswith("-")
         if name in _BY_RANK and ranking.keys is not None:
@@ -123,7 +123,7 @@ class RunPage:
 
 
 def _fields(board: BoardState, runs: Runs, figures: Sequence[RankedFigure]) -> dict[str, list[Any]]:
-    """Return the facts about the runs of a page, one list per fact."""
+    """Return the properties of the runs on a page, with one list per property."""
     rows = [run.row for run in runs]
     progress = [board.progress_of(row.key) for row in rows]
     return {

@@ -1,4 +1,7 @@
-"""Panel of `query.plots` that shows the same lines, limits, colours and order as a panel of the page."""
+"""Conversion of a panel, which is a chart on the page, to a panel of `query.plots` that looks the same.
+
+Both panels show the same lines, limits, colours and order.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from runfolio.query.plots.overlay import dashes_of
 from runfolio.query.selection.metric_names import guess_mode
 
 _MARGIN = 0.05
-"""Space beyond the points, as a share of their range."""
+"""Space above and below the points, as a fraction of their range."""
 
 
 def seen_panel(
@@ -25,8 +28,8 @@ def seen_panel(
         lines: Lines of the panel.
         notes: Sentences below the figure.
         options: Options of the lines.
-        colours: Index of the colour of each run or group, in the order of the lines. -1 means a
-            grey line in the background. Default: the order itself.
+        colours: Colour index of each run or group, in the order of the lines. -1 means a grey line in the background.
+            Default: the number of the run or group in this order.
     """
     metrics = list(dict.fromkeys(line.metric for line in lines))
     owners = {owner: index for index, owner in enumerate(dict.fromkeys(_owner(line) for line in lines))}
@@ -65,7 +68,7 @@ def seen_panel(
 
 
 def y_limits(panel: Panel, low: float | None, high: float | None) -> tuple[float, float] | None:
-    """Return both limits of the y axis; None if neither is given. A missing limit fits the points."""
+    """Return both limits of the y axis, or None if neither is given. A missing limit is computed from the points."""
     if low is None and high is None:
         return None
     values = np.concatenate([np.empty(0), *(line.y[np.isfinite(line.y)] for line in panel.lines)])
@@ -78,7 +81,7 @@ def y_limits(panel: Panel, low: float | None, high: float | None) -> tuple[float
 
 
 def _in_visible_range(panel: Panel, options: LineOptions) -> Panel:
-    """Return the panel with the requested range of x. A missing end is replaced with the end of the points."""
+    """Return the panel, cut to the requested range of x. A missing end is replaced with the end of the points."""
     view = options.view
     if view.low is None and view.high is None:
         return panel

@@ -1,4 +1,5 @@
-"""Sentence at the top of an experiment. It names the best run, its lead, and the number of runs that are as good."""
+"""Sentence at the top of an experiment's page. It names the best run, its lead, and the number of runs that are equally
+good."""
 
 from __future__ import annotations
 
@@ -28,20 +29,20 @@ class Lead:
     mode: Mode
     value: float
     images: int | None
-    """Number of images that the value was measured on; None if the value is not a proportion of images."""
+    """Number of images on which the value was measured. None if the value is not a proportion of images."""
     others: int | None
-    """Number of other runs that were compared with the best run; None if they were not compared."""
+    """Number of other runs that were compared with the best run, or None if no runs were compared."""
     tied: int
     """Number of other runs that cannot be distinguished from the best run."""
     second: tuple[str, float] | None
-    """Name and value of the next run."""
+    """Name and value of the second-best run."""
 
 
 def describe_lead(lead: Lead | None, states: Mapping[str, int]) -> Words:
-    """Return the sentence about the best run, and one about runs that are running or failed.
+    """Return a sentence about the best run, and a sentence about runs that are running or failed.
 
     Args:
-        lead: Best run; None if no run has a value.
+        lead: Best run, or None if no run has a value.
         states: Number of runs in each state.
     """
     leading = [] if lead is None else _leading(lead)
@@ -97,7 +98,7 @@ def _distance(lead: Lead) -> list[tuple[str, bool]]:
 
 
 def _states(counts: Mapping[str, int]) -> str:
-    """Return `One run is training, two failed.`; empty if no run is training or failed."""
+    """Return a sentence such as `One run is training, two failed.`, or an empty string if there are no such runs."""
     parts = []
     if running := counts.get(RUNNING, 0):
         parts.append(f"{_word(running)} {'run is' if running == 1 else 'runs are'} training")
@@ -114,11 +115,10 @@ def _word(count: int) -> str:
 
 
 def number(value: float, images: int | None = None) -> str:
-    """Return a value with as many digits as its measurement supports.
+    """Return the text of a value, with as many digits as the measurement supports.
 
     Args:
-        images: Number of images, if the value is a proportion of images. A difference of one image then changes the
-            result.
+        images: Number of images, if the value is a proportion of images. The text then shows a difference of one image.
     """
     if images is None or not 0 < value < 1:
         return f"{value:.{_DIGITS + 1}g}"

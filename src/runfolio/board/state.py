@@ -1,4 +1,8 @@
-"""State that all requests share: the store, the generation of its index, and the limits on concurrent work."""
+"""State that all requests share: the store, the generation of its index, and the limits on concurrent work.
+
+The index is a database with the main data of all runs. A scan compares the folders of the runs with the index and
+updates the index. The generation is a number that grows with each change.
+"""
 
 from __future__ import annotations
 
@@ -28,25 +32,25 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _LIGHT, _HEAVY = 6, 8
-"""Maximum numbers of light and heavy requests at a time. Further light requests wait; further heavy requests are
+"""Maximum numbers of concurrent light and heavy requests. Further light requests wait, and further heavy requests are
 refused."""
 _FIRST_RUNS_S = 5.0
 """Maximum number of seconds that a request waits for the runs of a store that has no index yet."""
 _SCAN_WAIT_S = 2.0
-"""Maximum number of seconds that a change waits for the end of a scan, which could otherwise overwrite it."""
+"""Maximum number of seconds that a request waits for the end of a scan, because the scan could overwrite its change."""
 _CACHED = 64
 """Maximum number of computed answers in the cache."""
 
 
 Sightings = dict[int, tuple[str, str, str | None]]
-"""Signature, state and reason of each run, keyed by run."""
+"""Signature, state and reason for the end of each run, keyed by run. A signature changes if files of the run change."""
 
 
 class Progress(TypedDict):
-    """Progress of a running run; a value is None if it is unknown."""
+    """Progress of a running run. Unknown values are None."""
 
     progress: float | None
-    """Fraction of the steps that is done, from 0 to 1."""
+    """Completed fraction of the steps, from 0 to 1."""
     seconds_left: float | None
     step: int | None
     total_steps: int | None
@@ -67,11 +71,11 @@ class BoardState:
         self.store = store.resolve()
         self.read_only = read_only
         self.instance = secrets.token_hex(4)
-        """Random id of this server, so that entity tags of an earlier server never match."""
+        """Random id of this server. Entity tags contain the id, so tags of an earlier server never match."""
         self.generation = 0
         """Number that grows each time the index changes."""
         self.is_scanned = False
-        """True once the folders were compared with the index."""
+        """True after the first scan of the folders."""
         self.problems: list[str] = []
         """One line for each run that the last scan of the folders could not read."""
         self.progress: dict[int, Progress] = {}
@@ -82,7 +86,8 @@ class BoardState:
         self.events = EventHub()
         """Open event streams."""
         self.each_new_folder: Callable[[list[str]], Iterable[str]] = iter
-        """Function that iterates over the folders of new runs while they are read."""
+        """Function that passes the folders of new runs to the scan one by one. The watcher uses it to publish runs
+        early."""
         self._sightings: Sightings = {}
         self._publishing = threading.Lock()
         self._scanning = threading.Lock()
@@ -95,10 +100,10 @@ class BoardState:
 
     @property
     def folio(self) -> IndexedFolio:
-        """Store, opened for reading. It is read from the index, without a scan of the folders."""
+        """Store, opened for reading. Its runs are read from the index, without a scan of the folders."""
         with self._lock:
             if self._folio is None:
-                from runfolio.query.store import IndexedFolio  # after the first answer, since it takes 0.1 s
+                from runfolio.query.store import IndexedFolio  # imported here, since the import takes 0.1 s
 
                 self._folio = IndexedFolio(self.store, self.each_new_folder)
             return self._folio
@@ -107,7 +112,7 @@ class BoardState:
         """Return the runs with the given keys, in the same order.
 
         Raises:
-            RefusedRequest: The index does not have one of the runs.
+            RefusedRequest: One of the runs is not in the index.
         """
         from runfolio.query.filter.select import select_rows
         from runfolio.query.filter.sql_text import bound, joined, sql
@@ -123,17 +128,17 @@ class BoardState:
         """Return the run with a key of 16 hexadecimal digits.
 
         Raises:
-            RefusedRequest: The key is invalid, or the index does not have the run.
+            RefusedRequest: The key is invalid, or the run is not in the index.
         """
         return self.runs([key_of(key)])[0]
 
     def wait_for_runs(self) -> None:
-        """Wait a few seconds at most, until a new index contains runs or the first scan has ended."""
+        """Wait until a new index contains runs or the first scan has ended, but only for a few seconds."""
         if not self.is_scanned and not self.generation:
             self._has_runs.wait(_FIRST_RUNS_S)
 
     def publish(self, *, has_news: bool = False) -> None:
-        """Start a new generation if runs changed in the index since the last generation, or if other data changed."""
+        """Start a new generation if runs changed in the index since the last generation, or if `has_news` is true."""
         with self._publishing:
             earlier, self._sightings = self._sightings, self.folio.read_index(_read_sightings)
             runs = earlier.keys() | self._sightings.keys()
@@ -155,7 +160,7 @@ class BoardState:
         return is_news
 
     def scan_runs(self, run_paths: Collection[str]) -> None:
-        """Update the index for the runs that a request changed, and publish them."""
+        """Update the index for the runs that a request changed, and publish the changes."""
         has_lock = self._scanning.acquire(timeout=_SCAN_WAIT_S)
         try:
             self.folio.scan_runs(run_paths)
@@ -183,7 +188,7 @@ class BoardState:
         return result
 
     def shared(self, name: str, create: Callable[[], Result]) -> Result:
-        """Return the object with a name that all requests share. It is created when it is first needed."""
+        """Return an object that all requests share, by its name. The object is created when it is first needed."""
         with self._lock:
             if name not in self._shared:
                 self._shared[name] = create()
@@ -192,16 +197,16 @@ class BoardState:
     async def in_thread(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
-        """Call a function that reads from the index in a worker thread."""
+        """Call a function in a worker thread. The function should read only from the index."""
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._light)
 
     async def in_heavy_thread(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
-        """Call a function that reads many files or draws in a worker thread.
+        """Call a function in a worker thread. The function may read many files or draw figures.
 
         Raises:
-            RefusedRequest: Too many such requests are being answered.
+            RefusedRequest: Too many such functions are running.
         """
         if self._heavy.borrowed_tokens >= _HEAVY:
             raise RefusedRequest(

@@ -56,7 +56,7 @@ def _describe(board: BoardState) -> dict[str, Any]:
 
 
 def _last_sign(board: BoardState, run_path: str) -> float | None:
-    """Return the time of the last heartbeat of a run that crashed; None if it has none."""
+    """Return the time of the last heartbeat of a run that crashed, or None if no heartbeat was recorded."""
     try:
         with os.scandir(board.store / run_path / ALIVE) as entries:
             return max((entry.stat(follow_symlinks=False).st_mtime for entry in entries), default=None)

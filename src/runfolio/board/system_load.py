@@ -11,7 +11,7 @@ from runfolio.record.points.metric_summary import SYSTEM, MetricSummary
 
 
 class LoadTitle(NamedTuple):
-    """Presentation of a measurement."""
+    """Group, title and unit under which the page shows a measurement."""
 
     group: str
     title: str
@@ -44,7 +44,7 @@ _GROUPS = ("Speed", "Processor", "GPU", "Memory", "Disk and network")
 
 
 def describe_load(metrics: Mapping[str, MetricSummary]) -> list[dict[str, Any]]:
-    """Return each measurement with its group, title and unit, and its mean and largest value."""
+    """Return each measurement with its group, title and unit, and with its last, mean and largest values."""
     described = []
     for name in sorted(metrics):
         title, summary = _title(name.removeprefix(SYSTEM)), metrics[name]

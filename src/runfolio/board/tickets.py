@@ -1,4 +1,4 @@
-"""`/api/ticket`: a ticket that opens the board once in a browser."""
+"""`/api/ticket`: ticket that opens the board once in a browser, in place of the secret token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runfolio.board.state import board_of
 
 
 async def ticket(request: Request) -> Response:
-    """Answer `GET /api/ticket`. The answer contains the id of the server, so that a later start can recognise the
-    server."""
+    """Answer `GET /api/ticket` with a ticket and the id of the server. The id lets a later `runfolio board` recognise
+    this server."""
     QueryArgs(request, ())
     return json_reply({"instance": board_of(request).instance, "ticket": request.app.state.access.new_ticket()})

@@ -1,4 +1,4 @@
-"""`/api/trash`: deleted runs, and pruned checkpoints."""
+"""`/api/trash`: deleted runs and pruned checkpoints, which can be restored or removed permanently."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _document(run: TrashedRun) -> RunDocument | None:
 
 
 def _put(board: BoardState, keys: Sequence[int], confirm: str) -> dict[str, Any]:
-    """Move runs to the trash, except those that are running or cannot be moved."""
+    """Move runs to the trash, except runs that are running or cannot be moved."""
     board.scan_runs([run.run_path for run in board.runs(list(keys))])  # a run may have started again
     runs = board.runs(list(keys))
     moved, refused = [], []
@@ -118,7 +118,7 @@ def _purge(board: BoardState, keys: Sequence[int], confirm: str) -> dict[str, An
     expected = runs[0].name if len(runs) == 1 else str(len(runs))
     if confirm != expected:
         what = "its name" if len(runs) == 1 else "the number of runs"
-        raise RefusedRequest(400, f"removing {expected!r} for ever must be confirmed", f"send {what} as confirm")
+        raise RefusedRequest(400, f"the permanent removal of {expected!r} must be confirmed", f"send {what} as confirm")
     freed = sum(board.folio.trash.purge(run) for run in runs)
     return {"undo": None, "changed": len(runs), "freed": freed}
 
@@ -131,7 +131,7 @@ _ACTIONS: Mapping[str, Callable[[BoardState, Sequence[int], str], dict[str, Any]
 
 
 def _trashed(board: BoardState, keys: Sequence[int]) -> list[TrashedRun]:
-    """Return runs in the trash.
+    """Return the runs in the trash that have the given keys.
 
     Raises:
         RefusedRequest: A run is not in the trash.

@@ -1,4 +1,4 @@
-"""Changes that can be undone."""
+"""History of changes that can be undone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEPT = 200
 
 
 class UndoHistory:
-    """Latest changes. Each has a function that undoes it."""
+    """Latest changes, each with a function that undoes the change."""
 
     def __init__(self) -> None:
         self._changes: OrderedDict[str, Change] = OrderedDict()

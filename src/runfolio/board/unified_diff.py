@@ -1,4 +1,7 @@
-"""Unified diffs as files, hunks and lines, in which the changed words are marked."""
+"""Parser of unified diffs, which returns files, hunks and lines. Changed words in the lines are marked.
+
+A hunk is a part of a file with changed lines and the lines around them.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,22 @@ from runfolio.record.base.visible_text import visible_line, visible_text
 MAX_LINES = 20_000
 """Maximum number of lines of a diff that are returned."""
 _LONGEST = 2_000
-"""Maximum length of a line in a reply."""
+"""Maximum number of characters of a line in a reply."""
 _LEAST_SIMILAR = 0.3
-"""Fraction of equal characters below which no words of two lines are marked."""
+"""Minimum fraction of equal characters in two lines. If fewer characters are equal, no words are marked."""
 _FILE = re.compile(r"^diff --git (?:\"?a/(?P<old>.*?)\"?) (?:\"?b/(?P<new>.*?)\"?)$")
 _HUNK = re.compile(r"^@@ -(?P<old>\d+)(?:,\d+)? \+(?P<new>\d+)(?:,\d+)? @@(?P<title>.*)$")
 _WORD = re.compile(r"\w+|\s+|.")
 _KINDS = {"new file mode": "added", "deleted file mode": "deleted", "rename from": "renamed", "Binary files": "binary"}
 
 Line = tuple[str, list[list[Any]]]
-"""Sign of a line (` `, `-` or `+`) and its pieces: text, and 1 if the piece was changed."""
+"""Sign of a line (` `, `-` or `+`), and the pieces of the line. Each piece contains a text, and 1 if the text was
+changed or else 0."""
 
 
 def parse_diff(text: str) -> dict[str, Any]:
-    """Return the files of a diff in the format of `git diff`: path, kind of change, counts, and hunks with lines."""
+    """Parse the output of `git diff`. Return the path, the kind of change, the counts of lines, and the hunks of each
+    file."""
     lines = text.removesuffix("\n").split("\n")
     files: list[dict[str, Any]] = []
     for line in islice(lines, MAX_LINES):
@@ -59,8 +64,7 @@ def _add_line(file: dict[str, Any], line: str) -> None:
 
 
 def _marked(lines: Sequence[tuple[str, str]]) -> Iterator[Line]:
-    """Yield the lines of a hunk. If a block of removed lines is followed by added lines, corresponding lines are
-    compared."""
+    """Yield the lines of a hunk. If added lines follow removed lines, corresponding lines are compared."""
     index = 0
     while index < len(lines):
         removed = _block(lines, index, "-")
@@ -90,7 +94,7 @@ def _block(lines: Sequence[tuple[str, str]], start: int, sign: str) -> list[str]
 def _compare(old: str, new: str) -> tuple[list[list[Any]], list[list[Any]]]:
     """Return the pieces of two lines. The words between their common start and their common end are marked.
 
-    A complete comparison of words takes minutes for some lines, which a stranger's record may contain.
+    A complete comparison of words would take minutes for some lines, and an untrusted run may contain such lines.
     """
     before, after = _WORD.findall(old), _WORD.findall(new)
     start = _common(before, after)
@@ -102,7 +106,7 @@ def _compare(old: str, new: str) -> tuple[list[list[Any]], list[list[Any]]]:
 
 
 def _common(before: Sequence[str], after: Sequence[str]) -> int:
-    """Return the number of words with which both lists start."""
+    """Return the number of equal words at the start of both lists."""
     pairs = zip(before, after, strict=False)
     return next((index for index, (old, new) in enumerate(pairs) if old != new), min(len(before), len(after)))
 

@@ -1,4 +1,7 @@
-"""Thread that watches the store for all browsers. It updates the index and reports changes."""
+"""Thread that watches the store for all browsers. It updates the index and reports changes.
+
+The index is a database with the main data of all runs. A scan updates the index from the folders of the runs.
+"""
 
 from __future__ import annotations
 
@@ -26,33 +29,34 @@ _MIN_SCAN_S, _MAX_SCAN_S = 2.0, 60.0
 _CPU_SHARE, _TIME_SHARE = 0.05, 0.25
 """Maximum share of processor time, and maximum share of elapsed time, that scans may take."""
 _FIRST_PAGE_S = 0.7
-"""Seconds before the first scan. The first page is answered in this time, since a scan slows down answers."""
+"""Number of seconds before the first scan. A scan slows down answers, so the first page is answered before it."""
 _SETTLED_NS = 3 * 10**9
-"""Age of a folder's modification time in nanoseconds, after which each further change results in a new time."""
+"""Minimum age of a folder's modification time, in nanoseconds. Later changes of the folder then result in a new
+time."""
 _PUBLISH_S = 1.0
-"""Seconds between two updates with the runs that a long scan has read so far."""
+"""Minimum number of seconds between two publications of the runs that a long scan has read so far."""
 _GROWING = (METRICS, CONSOLE, MEDIA)
 """Folders of a run that grow while it runs."""
 
 
 class StoreWatcher:
-    """Watcher of a store, which runs in a thread. It only reads the store, so runs never wait for it.
+    """Watcher of a store, which runs in a thread. The watcher only reads the store, so runs never wait for it.
 
     Args:
         board: Board whose store is watched.
-        stop: Event that ends the work.
+        stop: Event that stops the watcher.
     """
 
     def __init__(self, board: BoardState, stop: threading.Event) -> None:
         self._board = board
         self._stop = stop
         self._next_scan = 0.0
-        """Time of the next scan if no folder changes before."""
+        """Time of the next scan, if no folder changes before this time."""
         self._earliest_scan = 0.0
         self._folder_times: dict[str, int] = {}
         """Modification times of the folders that contain runs, as of the last scan."""
         self._published = 0.0
-        """Time of the last publication."""
+        """Time of the last publication of new runs."""
         self._folders: dict[int, Path] = {}
         """Folders of the running runs, keyed by run."""
         self._sizes: dict[int, dict[str, int]] = {}
@@ -61,7 +65,7 @@ class StoreWatcher:
 
     def run(self) -> None:
         """Watch the store until `stop` is set."""
-        self._board.publish()  # earlier commands may have left these runs in the index
+        self._board.publish()  # earlier commands may have added runs to the index
         if self._board.generation:
             self._stop.wait(_FIRST_PAGE_S)
         while not self._stop.is_set():
@@ -70,7 +74,7 @@ class StoreWatcher:
             except (RunfolioError, OSError) as error:
                 self._board.problems = [str(error)]
             except Exception:
-                logging.getLogger(__name__).exception("the board could not look at the store")
+                logging.getLogger(__name__).exception("the board could not check the store for changes")
             self._stop.wait(_LOOK_S)
 
     def _look(self) -> None:
@@ -86,7 +90,7 @@ class StoreWatcher:
 
     def _scan(self) -> None:
         start, start_cpu = steady(), time.thread_time()
-        is_first = not self._board.is_scanned  # it imports pyarrow, and reads what is not in the index yet
+        is_first = not self._board.is_scanned  # the first scan also imports pyarrow, and reads all new runs
         try:
             self._note_folders()
             has_news = self._board.scan()
@@ -98,9 +102,9 @@ class StoreWatcher:
             self._next_scan = steady() + _pause(is_first, seconds / _TIME_SHARE, cpu_seconds / _CPU_SHARE)
 
     def _note_folders(self) -> None:
-        """Note the modification times of the store and of the folders in it that contain runs.
+        """Store the modification times of the store and of the folders in it that contain runs.
 
-        Very new times are left out, since a change right after them can have the same time.
+        Very recent times are left out, since a later change can result in the same time.
         """
         rows = self._board.folio.read_index(lambda connection: connection.execute("SELECT folder FROM runs").fetchall())
         parents = {os.fsdecode(os.path.dirname(folder)) for (folder,) in rows}  # noqa: PTH120 - 10 times faster
@@ -110,7 +114,7 @@ class StoreWatcher:
         self._folder_times = {folder: moment if moment < newest_ns else -1 for folder, moment in times.items()}
 
     def _publishing(self, folders: list[str]) -> Iterator[str]:
-        """Yield the folders to read, and publish the runs that were read so far every second."""
+        """Yield the folders that a scan must read. Every second, publish the runs that were read so far."""
         for folder in folders:
             if self._stop.is_set():
                 return
@@ -144,13 +148,13 @@ class StoreWatcher:
 
 
 def _pause(is_first: bool, *costs_s: float) -> float:
-    """Return the seconds until the next scan. The costs of the first scan are ignored: later scans
-    have other costs."""
+    """Return the seconds until the next scan. The costs of the first scan are ignored, because later scans have other
+    costs."""
     return _MIN_SCAN_S if is_first else min(max(_MIN_SCAN_S, *costs_s), _MAX_SCAN_S)
 
 
 def _modified_ns(folder: str) -> int:
-    """Return the modification time of a folder; 0 if it does not exist."""
+    """Return the modification time of a folder, or 0 if the folder does not exist."""
     try:
         return os.lstat(folder).st_mtime_ns
     except OSError:

@@ -1,4 +1,4 @@
-"""Files of the web app. They are read once at the start and answered from memory."""
+"""Files of the web app, which are read once at the start and served from memory."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ _TYPES = {
     ".json": "application/json",
     ".txt": "text/plain; charset=utf-8",
 }
-"""Files with other suffixes are not served."""
+"""MIME type of each suffix. Files with other suffixes are not served."""
 _FIRST = ("main.js", "pages/experiment/page.js")
-"""Modules of the first page. Links in the shell make the browser load all imported modules at once."""
+"""JavaScript modules of the first page. Links in the HTML document make the browser load all imported modules at
+once."""
 _IMPORT = re.compile(r"""^\s*(?:import|export)\b(?:[^'"();]*?\bfrom)?\s*["']([^"']+)["']""", re.MULTILINE)
 _IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
 _POLICY = (
@@ -39,7 +40,7 @@ _POLICY = (
 
 
 class Shell(NamedTuple):
-    """HTML document for all pages whose addresses have the same depth."""
+    """HTML document for all pages whose addresses have the same number of slashes."""
 
     content: bytes
     policy: str
@@ -51,9 +52,9 @@ class WebFiles:
     """Files of the web app in memory.
 
     Args:
-        store: Folder of the store. The shell contains a digest of this path, so the browser stores preferences per
-            store.
-        folder: Folder of the files.
+        store: Folder of the store. The HTML document contains a digest of this path, so the browser can keep
+            preferences per store.
+        folder: Folder that contains the files.
     """
 
     def __init__(self, store: Path, folder: Path = _FOLDER) -> None:
@@ -74,7 +75,7 @@ class WebFiles:
         }
 
     def shell(self, request: Request) -> Response:
-        """Return the document of a page."""
+        """Return the HTML document of a page."""
         shell = self._shells["./" if request.scope["path"].count("/") == 1 else "../"]
         headers = {**ALWAYS_ASK, "Content-Security-Policy": shell.policy, "ETag": shell.tag}
         if is_current(request, shell.tag):
@@ -106,7 +107,7 @@ def _shell(template: str, root: str, modules: list[str]) -> Shell:
 
 
 def _import_map(template: str) -> dict[str, str]:
-    """Return the file of each bare name in the import map."""
+    """Return the import map, which contains the file of each module that is imported by name."""
     match = _IMPORT_MAP.search(template)
     pairs = re.findall(r'"([^"]+)"\s*:\s*"\{\{web\}\}/([^"]+)"', match[1]) if match else []
     return dict(pairs)

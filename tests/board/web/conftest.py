@@ -74,7 +74,7 @@ class CheckedPage:
             self._errors.append(f"{message.text} {message.location.get('url', '')}")
 
     def check(self) -> None:
-        """Assert what every page must satisfy: no errors, no other host, no serious axe finding, a sound layout."""
+        """Assert that a page has no errors, requests to other hosts, serious axe findings, or broken layout."""
         unexpected = [text for text in self._errors if not any(part in text for part in self.expected_errors)]
         assert unexpected == []
         assert self._hosts - {""} == {urlsplit(self._board.url).netloc}

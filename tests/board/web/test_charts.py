@@ -25,14 +25,14 @@ def panel(page: Page, quantity: str) -> Locator:
 
 
 def chart(page: Page, quantity: str) -> Locator:
-    """Return the drawing of a panel, once it has lines."""
+    """Wait until a panel has lines, and return its drawing."""
     drawing = panel(page, quantity).get_by_role("img")
     expect(drawing).to_have_attribute("aria-label", re.compile(r"\d lines?, from"), timeout=FIRST_ANSWER_MS)
     return drawing
 
 
 def plot_box(page: Page, quantity: str) -> dict[str, float]:
-    """Return the place of a plot on the page, without its axes."""
+    """Return the position of a plot on the page, without its axes."""
     chart(page, quantity).scroll_into_view_if_needed()
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     box = panel(page, quantity).locator(".u-over").bounding_box()
@@ -41,7 +41,7 @@ def plot_box(page: Page, quantity: str) -> dict[str, float]:
 
 
 def drag(page: Page, quantity: str, start: float, end: float) -> None:
-    """Drag over a plot, from one share of its width to another."""
+    """Drag over a plot, between two fractions of its width."""
     box = plot_box(page, quantity)
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + start * box["width"], middle)
@@ -51,7 +51,7 @@ def drag(page: Page, quantity: str, start: float, end: float) -> None:
 
 
 def view(page: Page) -> dict[str, str]:
-    """Return the view that the URL holds."""
+    """Return the view that is stored in the URL."""
     return {key: values[0] for key, values in parse_qs(urlsplit(page.url).query).items()}
 
 
@@ -209,7 +209,7 @@ def test_groups_have_a_mean_and_a_band(open_page: OpenPage) -> None:
     page = open_page("/e/digits?v=1&layout=charts&group=-seed")
 
     expect(chart(page, "acc")).to_have_attribute("aria-label", re.compile("^acc over epoch: 12 lines"))
-    expect(page.get_by_role("toolbar", name="Charts")).to_contain_text("Groups by -seed: 4 of 4 in colour.")
+    expect(page.get_by_role("toolbar", name="Charts")).to_contain_text("Groups by -seed: 4 of 4 are in colour.")
 
 
 def test_full_screen_and_wide_panels(open_page: OpenPage) -> None:

@@ -1,4 +1,4 @@
-"""Every page, in both themes and at both widths, over a store with texts that break careless pages."""
+"""Checks of every page in both themes and at both widths, with a store whose texts break careless pages."""
 
 from __future__ import annotations
 

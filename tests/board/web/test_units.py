@@ -1,4 +1,4 @@
-"""Unit tests of the web app's modules. They are modules themselves and run in the browser."""
+"""Unit tests of the web app's modules. The tests are JavaScript modules, which run in the browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RUN = """async (address) => {
 
 @pytest.fixture(scope="module")
 def modules(browser: Browser, shared_board: Board) -> Page:
-    """Page on which the unit tests are served beside the app's modules, as `/web/HASH/units/NAME.js`."""
+    """Page of a server that also serves the unit tests, as `/web/HASH/units/NAME.js`."""
     context = browser.new_context(base_url=shared_board.url)
     context.request.get(shared_board.link)
     page = context.new_page()

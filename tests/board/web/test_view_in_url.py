@@ -1,4 +1,4 @@
-"""The view is in the URL: links, back and forward, old links, and the last view of an experiment."""
+"""View in the URL: links, back and forward, old links, and the last view of an experiment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OLD_LINKS = (
     "/e/digits?v=1&show=0000000000000001&only=0000000000000002&baseline=0000000000000003&archived=1&theme=dark",
     "/e/digits?v=1&panels=%7B%22loss%22:%7B%22log%22:%22y%22,%22ylim%22:%5B0,1%5D%7D%7D&tab=x&unknown=1",
 )
-"""Links that people keep. None of them may be removed while `v=1` is read."""
+"""Links that users may have saved. Keep all of them as long as `v=1` is supported."""
 
 
 def test_back_and_forward_walk_through_the_views(open_page: OpenPage) -> None:

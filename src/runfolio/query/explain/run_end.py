@@ -105,7 +105,7 @@ def _crash_reason(run: EndedRun) -> str:
 
 def _killed(death: Death) -> str:
     if not death.oom_kills:
-        counted = "" if death.oom_kills is None else " (no out-of-memory kill was counted)"
+        counted = "" if death.oom_kills is None else " (the kernel reported no out-of-memory kill)"
         return f"killed by SIGKILL{counted}"
     held = f"; it used {death.memory_bytes / 1e6:,.0f} MB when last seen" if death.memory_bytes else ""
     return f"killed by the kernel's out-of-memory killer{held}"
