@@ -228,7 +228,7 @@ def _survival(results: Results) -> str:
         ]
         for name in _order(measured, "kill")
     ]
-    old = f"readable of points that are older than {peers.OLD_S} s"
+    old = f"readable of points that were older than {peers.OLD_S} s at the kill"
     return (
         "## Readable after kill -9\n\nEach process logs one scalar per millisecond, or as fast as it can, and gets a "
         f"SIGKILL after {results.effort.kill_s:g} s. Then the logger's own reader reads the points. W&B has no reader "

@@ -158,7 +158,7 @@ def render(results: Results) -> str:
 
 def _head(results: Results) -> str:
     size = results.size
-    data = ", ".join(f"`{Path(file).stem}`" for file in size.data)
+    data = " and ".join(f"`{Path(file).stem}`" for file in size.data)
     epochs = " and ".join(map(str, size.epochs))
     return f"""# The classic series
 
