@@ -93,7 +93,7 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
     """Make the plan for repeating a run.
 
     Args:
-        fresh_folder: Empty folder for all files to write; the folder need not exist yet.
+        fresh_folder: Empty folder for all files to write. The folder need not exist yet.
         store: Store of the repeated run.
     Raises:
         ConfigError: The run cannot be repeated, or needs additional options.
@@ -194,7 +194,7 @@ def is_inside_root(path: str) -> bool:
 
 
 def _fresh_path(path: Path, root: Path, tree: Path) -> Path:
-    """Return the corresponding path in the fresh folder. A path outside of the root is not changed."""
+    """Return the path in the fresh folder that corresponds to `path`. A path outside of the root is not changed."""
     return tree / path.relative_to(root) if path.is_relative_to(root) else path
 
 

@@ -44,7 +44,7 @@ def create_writer(
     file.
 
     Raises:
-        RunfolioError: For the same reasons as `runfolio.init`.
+        RunfolioError: As in `runfolio.init`.
     """
     name = model if extra is None else f"{model}-{extra}"
     return SummaryWriter(init(name, experiment=experiment, store=store, config=config, tensorboard=True))
