@@ -388,6 +388,13 @@ class TestLogFolder:
         assert "_lr_0.1" in runs[0].name
         assert runs[0].experiment == "default"
 
+    def test_deep_folders_of_the_store_name_the_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("RUNFOLIO_STORE", str(tmp_path / "runs"))
+        with SummaryWriter(tmp_path / "runs" / "2026-12-01" / "data_10" / "effnetb0" / "5_epochs"):
+            pass
+        (run,) = runfolio.open(tmp_path / "runs").runs()
+        assert (run.experiment, run.name) == ("2026-12-01", "data_10/effnetb0/5_epochs")
+
     def test_second_writer_of_a_folder_shares_the_run(self, tmp_path: Path):
         first, second = (SummaryWriter(tmp_path / "runs" / "net") for _ in range(2))
         assert first.run is second.run

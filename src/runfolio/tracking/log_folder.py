@@ -25,7 +25,7 @@ def open_log_folder(log_folder: str | os.PathLike[str], *, purge_step: int | Non
     """Open the run in a folder and start recording. The record and an event file are written to this folder.
 
     - If the folder has no run, a new run is created in it. The run is named after the folder, and its experiment after
-      the parent folder. A folder that is inside a run or contains runs is replaced by a folder of a similar name.
+      a parent folder. A folder that is inside a run or contains runs is replaced by a folder of a similar name.
     - If this process already records the run of the folder, that run is returned.
     - If another process records it, this process joins the run.
     - Otherwise, the run continues after its last point.
@@ -47,14 +47,15 @@ def open_log_folder(log_folder: str | os.PathLike[str], *, purge_step: int | Non
     if (run := _open_here(folder)) is not None:
         return run
 
-    new = NewRun.of(folder.name, _experiment(folder), (), "")
+    experiment, name = _names(folder)
+    new = NewRun.of(name, experiment, (), "")
 
     def find(request: OpenRequest) -> Opened:
         request = request._replace(wanted_id=None)
         if is_reproduction():
-            return new.describe(open_new(request, new.name, _experiment(folder)))
+            return new.describe(open_new(request, new.name, experiment))
         if not (folder / RUN_FILE).is_file():
-            return _create_in(folder, new)
+            return _create_in(folder, experiment, name)
         claimed = claims.newest_attempt(folder)
         document = RunDocument.read(folder)
         if distributed.find_writer(folder, document, claimed) is not None:
@@ -102,19 +103,25 @@ def _open_here(folder: Path) -> Run | None:
     return None
 
 
-def _create_in(folder: Path, new: NewRun) -> Opened:
+def _create_in(folder: Path, experiment: str, name: str) -> Opened:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
             f"cannot create the log folder {folder} ({error.strerror or error}); pass a different log_dir"
         ) from None
-    experiment = new.experiment or _EXPERIMENT
-    document = RunDocument(id=new_id(), name=new.name or folder.name, experiment=experiment, created=now())
+    document = RunDocument(id=new_id(), name=name, experiment=experiment, created=now())
     document.attempts = [Attempt(1, None, {}, new_id(), document.created)]
     return Opened(folder, document)
 
 
-def _experiment(folder: Path) -> str:
-    """Return the name of the experiment: the name of the parent folder, or `default` directly below the store."""
-    return _EXPERIMENT if folder.parent == store_folder().absolute() else folder.parent.name or _EXPERIMENT
+def _names(folder: Path) -> tuple[str, str]:
+    """Return the names of the experiment and of the run in a folder.
+
+    In the store, the first folder names the experiment, and the path below it names the run. Elsewhere, only the last
+    two folders are used.
+    """
+    store = store_folder().absolute()
+    parts = folder.relative_to(store).parts if folder.is_relative_to(store) else folder.parts[-2:]
+    experiment, *name = parts if len(parts) > 1 else (_EXPERIMENT, folder.name)
+    return experiment.strip(os.sep) or _EXPERIMENT, "/".join(name)
