@@ -326,7 +326,7 @@ os._exit(9)
 def test_run_that_cannot_be_resumed_is_explained(store: Path):
     with pytest.raises(NotFound, match=r"no run 'nowhere' in"):
         runfolio.init(store=store, resume="nowhere")
-    in_use = r"run \w+ is being written by process \d+ on .*; stop that process first"
+    in_use = r"run \w+ is being written by process \d+ on .*\. Stop that process first"
     with runfolio.init("net", store=store) as run, pytest.raises(StoreError, match=in_use):
         runfolio.init(resume=run.folder)
     with pytest.raises(NotFound, match=r"no checkpoint 'last' .*; it has none"):

@@ -1,4 +1,5 @@
-"""Logged media: images, figures, audio, video, tables, meshes, texts, histograms and graphs (`docs/format.md`, Media).
+"""Logged media: images, figures, audio, video, tables, meshes, texts, histograms, precision-recall curves and graphs
+(`docs/format.md`, Media).
 
 A media list is a file with one line per logged entry.
 """
@@ -136,6 +137,17 @@ class LoggedHistogram(TypedDict, total=False):
     inf: Required[Count]
 
 
+class LoggedPrCurve(TypedDict):
+    """Values of a binary classifier at evenly spaced thresholds from 0 to 1."""
+
+    true_positives: Required[list[Number]]
+    false_positives: Required[list[Number]]
+    true_negatives: Required[list[Number]]
+    false_negatives: Required[list[Number]]
+    precision: Required[list[Number]]
+    recall: Required[list[Number]]
+
+
 class GraphNode(TypedDict):
     name: Required[Line]
     op: Required[Line]
@@ -172,6 +184,7 @@ CONTENTS: dict[str, type] = {
     "mesh": LoggedMesh,
     "text": LoggedText,
     "histogram": LoggedHistogram,
+    "pr_curve": LoggedPrCurve,
     "graph": LoggedGraph,
     "layout": LoggedLayout,
 }
