@@ -145,8 +145,7 @@ class EventEncoder:
         """Encode each number in the summary as the scalar `summary/NAME`.
 
         The step of the scalar is the last step of the attempt. TensorBoard drops all earlier points of a tag when a
-        lower step follows. Therefore each result has its own tag, and its step is never lower than an earlier step of
-        that tag.
+        lower step follows. Therefore, each result has its own tag, whose steps never decrease.
         """
         numbers = {key: as_number(value) for key, value in _flat(document.summary).items()}
         values = [

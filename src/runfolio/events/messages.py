@@ -103,7 +103,8 @@ class Image(Message):
 
 @dataclass
 class Histogram(Message):
-    """Histogram of SummaryWriter: `bucket[i]` values are between `bucket_limit[i - 1]` and `bucket_limit[i]`."""
+    """Histogram of SummaryWriter: the number of values between `bucket_limit[i - 1]` and `bucket_limit[i]` is
+    `bucket[i]`."""
 
     min: float = part(1, DOUBLE, 0.0)
     max: float = part(2, DOUBLE, 0.0)

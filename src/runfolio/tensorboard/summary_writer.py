@@ -58,7 +58,7 @@ def create_writer(
         config: Hyperparameters, as in `runfolio.init`.
 
     Raises:
-        RunfolioError: For the same reasons as `runfolio.init`.
+        RunfolioError: As in `runfolio.init`.
     """
     name = model_name if extra is None else f"{model_name}-{extra}"
     return SummaryWriter.of_run(init(name, experiment=experiment_name, store=store, config=config, tensorboard=True))
