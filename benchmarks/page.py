@@ -1,4 +1,4 @@
-"""Rendering of the results as `docs/benchmarks.md`, which is never edited by hand."""
+"""Renderer of `docs/benchmarks.md`, the page with the results."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ falling losses with noise, in float32 precision. Each measurement ran in a fresh
 
 Each round measures every logger once, so that changes of the machine's speed affect all loggers alike. There were
 {effort.import_rounds} rounds of imports, {effort.rounds} rounds of first calls and of unpaced calls, and one round of
-the other measurements. Figures are medians over the rounds, and maxima are the largest value of all rounds. "x {US}" is
-the median of the ratios to {US} in the same round.
+the other measurements. Values are medians over the rounds, and maxima are the largest values of all rounds. The column
+"x {US}" shows the median of the ratios to {US} in the same round.
 
 `python -m benchmarks.checkpoint_cost` measures the cost of a checkpoint for the training thread, compared with a bare
 copy of the state and with torch.save.
@@ -117,7 +117,7 @@ def _targets(results: Results) -> str:
         add(f"bytes per point, {label}", "<= 6", _median(measured, kind, name, "bytes"), 6, "{:.2f}")
     many, large = results.alone.many_metrics, results.alone.many_steps
     reading = many["open"] + many["names"] + many["read"]
-    label = f"open a run of {many['metrics']:,.0f} metrics, list them, read one"
+    label = f"open a run of {many['metrics']:,.0f} metrics, list its metrics, and read one metric"
     add(label, "<= 150 ms", reading, 0.15, "{:.3f} s")
     label = f"growth of resident memory while {large['points']:,.0f} points are logged"
     add(label, "<= 200 MB", large["peak_mb"], 200, "{:.0f} MB")
@@ -125,7 +125,7 @@ def _targets(results: Results) -> str:
     if old is not None:
         lost = old - (_median(measured, "kill", US, "old_readable") or 0)
         add(f"points older than {peers.OLD_S} s that are lost after kill -9", "0", lost, 0, "{:.0f}")
-    return f"## {US} compared with its targets\n\n" + table(["figure", "target", "measured", "met"], rows, left=1)
+    return f"## {US} compared with its targets\n\n" + table(["measurement", "target", "measured", "met"], rows, left=1)
 
 
 def _opening(results: Results) -> str:
@@ -211,9 +211,9 @@ def _disk(results: Results) -> str:
     columns = ["", "one per call: bytes per point", "points", f"x {US}"]
     columns += ["ten per call: bytes per point", "points", f"x {US}"]
     return (
-        "## On disk\n\nTotal size of the files of the finished run, divided by the number of points. The run has "
-        f"100,000 points, or as many as were logged in {results.effort.disk_s:g} s. MLflow stores a batch like single "
-        "values. For runfolio + TensorBoard, the size includes the record and its event files.\n\n"
+        "## On disk\n\nBytes per point are the total size of a finished run's files, divided by its points. The run "
+        f"has 100,000 points, or as many as were logged in {results.effort.disk_s:g} s. MLflow stores a batch in the "
+        "same way as single values. For runfolio + TensorBoard, the size includes the record and its event files.\n\n"
         + table(columns, rows, left=1)
     )
 
@@ -228,12 +228,12 @@ def _survival(results: Results) -> str:
         ]
         for name in _order(measured, "kill")
     ]
-    old = f"readable of logged {peers.OLD_S} s before the kill"
+    old = f"readable of points that were older than {peers.OLD_S} s at the kill"
     return (
         "## Readable after kill -9\n\nEach process logs one scalar per millisecond, or as fast as it can, and gets a "
         f"SIGKILL after {results.effort.kill_s:g} s. Then the logger's own reader reads the points. W&B has no reader "
         "in Python, so its file is parsed. A point counts as logged if its call had returned.\n\n"
-        + table(["", "readable of logged", old], rows, left=1)
+        + table(["", "readable of all logged points", old], rows, left=1)
     )
 
 
@@ -251,8 +251,9 @@ def _encodings(figures: OwnFigures) -> str:
     for scalars in figures.encodings:
         columns += [f"{scalars} scalar(s): µs per call", "bytes per point"]
     return (
-        "## Encodings of points that are not sealed yet\n\nCPU time of the encoding alone, during which the interpreter"
-        " lock is held.\n\n" + table([*columns, "readable with `less`"], rows, left=1)
+        "## Encodings of points that are not sealed yet\n\nNew points are first appended to a file in one of these"
+        " encodings. Sealing later moves them to Parquet files. The CPU time is that of the encoding alone, during"
+        " which the interpreter lock is held.\n\n" + table([*columns, "readable with `less`"], rows, left=1)
     )
 
 
@@ -328,7 +329,7 @@ def _missing(results: Results) -> str:
     if not missing:
         return "## Left out\n\nNothing: every logger was installed, and every measurement was completed."
     return "## Left out\n\n" + table(
-        ["what", "why"], [[name, f"`{reason}`"] for name, reason in missing.items()], left=2
+        ["logger or measurement", "reason"], [[name, f"`{reason}`"] for name, reason in missing.items()], left=2
     )
 
 

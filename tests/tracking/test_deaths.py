@@ -233,7 +233,7 @@ def test_page_has_the_last_lines_of_the_console(store: Path, train: Callable):
         (None, "its process disappeared without reporting its end"),
         (Death(), "its process disappeared without reporting its end"),
         (Death(signal=9), "killed by SIGKILL"),
-        (Death(signal=9, oom_kills=0), "killed by SIGKILL (no out-of-memory kill was counted)"),
+        (Death(signal=9, oom_kills=0), "killed by SIGKILL (the kernel reported no out-of-memory kill)"),
         (Death(signal=9, oom_kills=1), "killed by the kernel's out-of-memory killer"),
         (
             Death(signal=9, oom_kills=2, memory_bytes=3_140_000_000),

@@ -64,8 +64,8 @@ def test_question_mark_lists_the_keys_and_escape_closes_the_list(open_page: Open
     expect(page.get_by_role("heading", name="digits")).to_be_visible()
 
     page.keyboard.press("?")
-    keys = page.get_by_role("dialog", name="Keys that work here")
-    expect(keys.get_by_text("Show the charts alone")).to_be_visible()
+    keys = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(keys.get_by_text("Show only the charts")).to_be_visible()
     page.keyboard.press("3")
     page.keyboard.press("Escape")
 
@@ -85,7 +85,7 @@ def test_jump_finds_experiments_runs_metrics_and_commands(open_page: OpenPage) -
 
     jump("train/l", "metric train/loss")
     expect(page).to_have_url(re.compile("metric=train/loss"))
-    jump("dark", "command Switch between light and dark")
+    jump("dark", "command Switch between light and dark theme")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     jump("med", "experiment media")
     expect(page).to_have_url(re.compile("/e/media"))
@@ -116,7 +116,7 @@ def test_rail_shows_a_live_run_and_then_why_it_ended(
     with pytest.raises(ValueError, match="bad batch"), run:
         raise ValueError("bad batch")
 
-    ended = page.get_by_role("navigation").locator("section", has_text="Since you looked")
+    ended = page.get_by_role("navigation").locator("section", has_text="Ended since your last visit")
     expect(ended.get_by_role("link", name=re.compile("live.*failed.*bad batch"))).to_be_visible(timeout=20_000)
 
 

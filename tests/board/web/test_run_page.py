@@ -82,7 +82,7 @@ def test_tabs_open_by_arrows_and_numbers_and_each_is_in_the_address(open_page: O
     timeline = region(page, "Attempts and related runs")
     expect(timeline.get_by_role("listitem")).to_have_count(3)
     expect(timeline.get_by_role("listitem").first).to_contain_text(
-        re.compile("interrupted .*the last .* s not continued")
+        re.compile("interrupted .*the last .* s were not continued")
     )
     expect(timeline.get_by_role("listitem").nth(1)).to_contain_text("of step 59")
     timeline.get_by_role("link", name="forked").click()
@@ -107,7 +107,7 @@ def test_media_follow_one_slider_over_the_steps(open_page: OpenPage, recorded_st
     assert samples.get_by_role("img").first.get_attribute("src") != newest
     samples.get_by_role("checkbox", name="boxes").uncheck()
     expect(samples.get_by_text("dog 0.9", exact=True).first).to_be_hidden()
-    page.get_by_label("Which media").select_option("table/errors")
+    page.get_by_label("Media to show").select_option("table/errors")
     expect(region(page, "Rows of errors").get_by_role("row", name="b.png NaN")).to_be_visible()
     expect(samples).to_have_count(0)
 

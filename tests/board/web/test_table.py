@@ -73,7 +73,7 @@ def test_columns_and_order_are_chosen_and_survive_a_reload(open_page: OpenPage) 
     page.get_by_role("button", name="val/loss best", exact=True).press("Enter")
     expect(grid(page).get_by_role("columnheader", name="val/loss best")).to_have_attribute("aria-sort", "ascending")
     menu = page.get_by_role("dialog", name="Column model")
-    for choice in ("Move left", "Keep at the left"):
+    for choice in ("Move left", "Pin to the left"):
         grid(page).get_by_role("columnheader", name="model").click(button="right")
         menu.get_by_role("button", name=choice).click()
         expect(menu).to_be_hidden()
@@ -109,14 +109,14 @@ def test_groups_have_means_and_open_to_their_runs(open_page: OpenPage) -> None:
     page = open_table(open_page, "/e/digits?layout=table")
 
     page.get_by_role("button", name="Group the runs").click()
-    page.get_by_role("button", name="All settings but the seed").click()
+    page.get_by_role("button", name="All settings except the seed").click()
     group = row(page, re.compile("model=tinyvgg lr=0.01"))
     expect(group).to_contain_text(re.compile(r"n=2.*±"))
     page.get_by_role("button", name="No groups").press("Escape")
     group.get_by_role("button", name=re.compile("^Open ")).click()
 
     expect(row(page, re.compile("tinyvgg-10pct-3ep"))).to_have_count(2)
-    expect(page.get_by_text("half of the 95 % interval of the mean")).to_be_visible()
+    expect(page.get_by_text("half the width of the 95 % interval of the mean")).to_be_visible()
     check_look(page)
     page.set_viewport_size({"width": NARROW, "height": 900})
     expect(group).to_contain_text(re.compile(r"n=2.*0\.150 ± "))

@@ -62,7 +62,7 @@ def test_filter_without_match_names_the_condition_that_excludes_most(open_page: 
     filter_box(page).press("Enter")
     expect(page.get_by_role("heading", name="No run matches the filter")).to_be_visible()
     expect(page.locator("main u")).to_have_text("seed > 5")
-    expect(page.get_by_text("Without the underlined condition: 4 runs.")).to_be_visible()
+    expect(page.get_by_text("Without the underlined condition, the filter matches 4 runs.")).to_be_visible()
 
     page.get_by_role("button", name="Remove the condition").click()
     expect(rows(page)).to_have_count(4)

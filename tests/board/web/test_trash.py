@@ -38,16 +38,16 @@ def test_run_is_removed_for_good_only_after_its_name_is_typed(
     folio.trash.put(folio.run("failed"), folio.run("killed"))
     page = open_page("/trash", width=NARROW, theme="dark", board=board_server(changing_store))
     page.get_by_role("row", name="failed").click()
-    page.get_by_role("button", name="Remove for good").click()
-    dialog = page.get_by_role("dialog", name="Remove this run for good?")
-    remove = dialog.get_by_role("button", name="Remove for good")
+    page.get_by_role("button", name="Remove permanently").click()
+    dialog = page.get_by_role("dialog", name="Remove this run permanently?")
+    remove = dialog.get_by_role("button", name="Remove permanently")
 
     dialog.get_by_label("Type the name of the run").fill("faile")
     expect(remove).to_be_disabled()
     dialog.get_by_label("Type the name of the run").fill("failed")
     remove.click()
 
-    expect(page.get_by_text("Removed 1 run for good")).to_be_visible()
+    expect(page.get_by_text("Permanently removed 1 run")).to_be_visible()
     expect(page.get_by_role("row", name="failed")).to_have_count(0)
     assert [run.name for run in runfolio.open(changing_store).trash.runs()] == ["killed"]
 
@@ -63,4 +63,4 @@ def test_read_only_board_offers_no_changes(
 
     expect(page.get_by_text("read only")).to_be_visible()
     expect(page.get_by_role("button", name="Restore")).to_be_disabled()
-    expect(page.get_by_role("button", name="Remove for good")).to_be_disabled()
+    expect(page.get_by_role("button", name="Remove permanently")).to_be_disabled()

@@ -9,7 +9,7 @@ const SPINNER_DELAY = 300;
 const REFRESH_INTERVAL = 1000;
 const RETRY_DELAY = 4000;
 
-/** Error that the server describes: what is wrong, the remedy, and the position in a filter. */
+/** Error that the server describes by a message, a remedy and, for a filter, the position of the mistake. */
 export class ApiError extends Error {
   /** @param {{what: string, remedy?: string | null, allowed?: string[], position?: number | null}} error @param {number} status */
   constructor({ what, remedy = null, allowed = [], position = null }, status) {
@@ -31,7 +31,7 @@ export function address(path) {
 }
 
 /**
- * Write query parameters; lists are joined by commas, and empty values are left out.
+ * Add query parameters to a path. Lists are joined by commas, and empty values are left out.
  * @param {string} path
  * @param {Record<string, any>} parameters
  */
@@ -92,20 +92,21 @@ export async function post(path, body) {
 
 /**
  * @typedef {object} Resource
- * @property {import("@preact/signals").Signal<any>} data the newest answer; it stays until the next one is here
- * @property {import("@preact/signals").Signal<ApiError | null>} error why the newest request failed
- * @property {import("@preact/signals").Signal<boolean>} stale true while `data` does not belong to the current path
+ * @property {import("@preact/signals").Signal<any>} data latest answer, kept until the next answer arrives
+ * @property {import("@preact/signals").Signal<ApiError | null>} error error of the latest finished request, or null
+ * @property {import("@preact/signals").Signal<boolean>} stale true if `data` belongs to an earlier path, or if the
+ *   latest request failed
  * @property {import("@preact/signals").Signal<boolean>} loading true when a request takes longer than 300 ms
  * @property {() => void} refresh
  * @property {() => void} dispose
  */
 
 /**
- * Follow a path of the server: fetch it, and fetch it again when the path or the store changes.
- * @param {() => string | null} path computes the path from signals; null fetches nothing
+ * Fetch a path of the server, and fetch it again whenever the path or the store changes.
+ * @param {() => string | null} path computes the path from signals, or returns null to fetch nothing
  * @param {{binary?: boolean, follow?: "runs" | "points" | null | ((event: {runs: Set<string> | null, points: Set<string>}) => boolean)}} [options]
- *   `follow` says which changes matter: of runs, of points, or those for which the function returns true
- *   (`runs` is null when any run may have changed)
+ *`follow` names the changes after which the path is fetched again: changes of runs, new points, or changes for which a
+ *   function returns true. Its `runs` is null if any run may have changed.
  * @returns {Resource}
  */
 export function resource(path, { binary = false, follow = "runs" } = {}) {
@@ -182,10 +183,10 @@ export function resource(path, { binary = false, follow = "runs" } = {}) {
 }
 
 /**
- * Return a resource that lives as long as the component.
+ * Return a resource that is disposed when the component is removed.
  * @param {() => string | null} path
  * @param {Parameters<typeof resource>[1]} [options]
- * @param {unknown[]} [inputs] values that the path depends on and that are not signals
+ * @param {unknown[]} [inputs] values other than signals on which the path depends
  */
 export function useResource(path, options, inputs = []) {
   const value = useMemo(() => resource(path, options), inputs);
@@ -234,5 +235,5 @@ async function readError(answer) {
 /** @param {any} failure */
 function asApiError(failure) {
   if (failure instanceof ApiError) return failure;
-  return new ApiError({ what: "The board's server does not answer.", remedy: "Start `runfolio board` again; this page then continues." }, 0);
+  return new ApiError({ what: "The board's server does not answer.", remedy: "Start `runfolio board` again to continue." }, 0);
 }

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Colours of runs. A run has an index, not a colour, so that it is recognised in both themes and on every page.
+ * Colours of runs. Each run has a colour index, which is the same on every page and in both themes.
  *
- * The eight colours differ by at least 9.4 (OKLab x 100) under normal and colour-blind vision. After eight runs they
- * repeat with dashes; after 32, runs are grey.
+ * The eight colours differ by at least 9.4 (OKLab x 100) under normal and colour-blind vision. From the ninth run on,
+ * the colours repeat with dashed lines. After 32 runs, all other runs are grey.
  */
 import { signal } from "@preact/signals";
 import { recall, remember } from "./preferences.js";
@@ -17,14 +17,14 @@ const DASHES = [[], [6, 3], [2, 2], [6, 3, 2, 3]];
 const SPLIT_DASHES = { val: 0, train: 1, test: 2 };
 const KEPT = 2000;
 
-/** Number of runs with a colour of their own. */
+/** Number of different colours. */
 export const COLOURS = PALETTE.light.length;
 
-/** Indices by the key of the run; a new map when one changes. */
+/** Colour index of each run, by the key of the run. Every change creates a new map. */
 export const assigned = signal(/** @type {Map<string, number>} */ (new Map(recall("colours", [], { ofStore: true }))));
 
 /**
- * Give every run an index: the one it had, or else the lowest that no other of these runs has.
+ * Give every run a colour index. A run keeps its index if possible, and other runs get the lowest free index.
  * @param {string[]} keys best run first
  */
 export function assign(keys) {
@@ -49,7 +49,7 @@ export function assign(keys) {
 }
 
 /**
- * Return the colour index of a run, or -1 for the grey of all others.
+ * Return the colour index of a run, or -1 for grey if it has none.
  * @param {string} key
  */
 export function colourIndex(key) {
@@ -67,7 +67,8 @@ export function stroke(index, theme) {
 }
 
 /**
- * Return the dashes of a line: those of its split, or those of its index after the first eight.
+ * Return the dash pattern of a line. Training and test lines have the pattern of their split. The pattern of other
+ * lines depends on their colour index.
  * @param {string | null} split "train", "val" or "test"
  * @param {number} index
  * @returns {number[]}

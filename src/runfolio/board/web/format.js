@@ -1,5 +1,5 @@
 // @ts-check
-/** Numbers, times and sizes as text. */
+/** Formats numbers, times and sizes as text. */
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
@@ -9,7 +9,7 @@ const dates = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyl
 const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 
 /**
- * Write an integer with commas between thousands: 29,354.
+ * Format an integer with commas between thousands, as in 29,354.
  * @param {number} value
  */
 export function integer(value) {
@@ -17,7 +17,7 @@ export function integer(value) {
 }
 
 /**
- * Write a step; a value that is not an integer keeps its digits.
+ * Format a step. A value that is not an integer has up to six significant digits.
  * @param {number} value
  */
 export function stepValue(value) {
@@ -25,7 +25,7 @@ export function stepValue(value) {
 }
 
 /**
- * Write a number with at most `digits` significant digits.
+ * Format a number with at most `digits` significant digits.
  * @param {number | string | null} value a string is "NaN", "Infinity" or "-Infinity"
  * @param {number} [digits]
  */
@@ -42,7 +42,7 @@ export function number(value, digits = 4) {
 }
 
 /**
- * Write the numbers of a column with the same digits, so that the decimal points line up.
+ * Format the numbers of a column with the same number of decimals, so that the decimal points line up.
  * @param {(number | string | null)[]} values
  * @param {number} [digits] significant digits of the largest value
  * @returns {string[]}
@@ -52,7 +52,7 @@ export function column(values, digits = 4) {
 }
 
 /**
- * Return the function that writes the numbers of a column, so that values which arrive later have the same digits.
+ * Return a function that formats the numbers of a column. Values that arrive later get the same number of decimals.
  * @param {(number | string | null)[]} values
  * @param {number} [digits] significant digits of the largest value
  * @returns {(value: number | string | null) => string}
@@ -68,7 +68,7 @@ export function columnFormat(values, digits = 4) {
 }
 
 /**
- * Write the time since a moment: "3 min ago".
+ * Format the time since a moment, as in "3 min ago".
  * @param {number} seconds seconds since 1970
  * @param {number} [now]
  */
@@ -83,7 +83,7 @@ export function ago(seconds, now = Date.now() / 1000) {
 }
 
 /**
- * Write a moment in full, for tips.
+ * Format a moment in full, for tooltips.
  * @param {number} seconds seconds since 1970
  */
 export function moment(seconds) {
@@ -91,7 +91,7 @@ export function moment(seconds) {
 }
 
 /**
- * Write a duration with its two largest units: "1 h 4 min", "12 s", "0.15 s".
+ * Format a duration with its two largest units, as in "1 h 4 min", "12 s" or "0.15 s".
  * @param {number | null} seconds
  */
 export function duration(seconds) {
@@ -105,7 +105,7 @@ export function duration(seconds) {
 }
 
 /**
- * Write a number of bytes: "1.4 MB".
+ * Format a number of bytes, as in "1.4 MB".
  * @param {number} size
  */
 export function bytes(size) {
@@ -120,7 +120,7 @@ export function bytes(size) {
 }
 
 /**
- * Write a share as a percentage: "62 %".
+ * Format a share as a percentage, as in "62 %".
  * @param {number} share
  */
 export function percent(share) {
@@ -128,7 +128,7 @@ export function percent(share) {
 }
 
 /**
- * Shorten a text in its middle, because names of runs differ at their ends.
+ * Shorten a text in its middle, since names of runs often differ only at the end.
  * @param {string} text
  * @param {number} length
  */
@@ -140,7 +140,7 @@ export function middle(text, length) {
 }
 
 /**
- * Write a count with its noun: "1 run", "24 runs".
+ * Format a count with its noun, as in "1 run" or "24 runs".
  * @param {number} count
  * @param {string} one
  * @param {string} [many]
@@ -150,7 +150,7 @@ export function plural(count, one, many = `${one}s`) {
 }
 
 /**
- * Write a message of the server as a sentence: with a capital letter and a full stop, unless it begins with a name.
+ * Return a message of the server as a sentence with a full stop. It gets a capital letter unless it begins with a name.
  * @param {string} message
  */
 export function sentence(message) {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Keyboard shortcuts: what they do, where they are active, and the list of those active now. */
+/** Keyboard shortcuts. Components bind them while they are shown, and the help dialog lists them. */
 import { signal } from "@preact/signals";
 import { useLayoutEffect } from "preact/hooks";
 
@@ -10,14 +10,14 @@ const SEQUENCE_TIME = 1200;
  * @typedef {{scope: string, keys: Record<string, Shortcut>, modal: boolean}} Binding
  */
 
-/** Bindings that are active now; later ones win. */
+/** All current bindings. If two bind the same key, the later binding is used. */
 export const bindings = signal(/** @type {Binding[]} */ ([]));
 
 /**
- * Bind shortcuts until the returned function is called.
+ * Bind shortcuts. The returned function removes them again.
  * @param {string} scope heading in the list of shortcuts
  * @param {Record<string, Shortcut>} keys names as in `Ctrl-K`, `?`, `Enter`, `ArrowLeft`, or a sequence as in `g r`
- * @param {{modal?: boolean}} [options] with `modal`, shortcuts that were bound before are inactive
+ * @param {{modal?: boolean}} [options] `modal` disables all shortcuts that were bound before
  */
 export function bind(scope, keys, { modal = false } = {}) {
   const binding = { scope, keys, modal };
@@ -32,10 +32,10 @@ export function bind(scope, keys, { modal = false } = {}) {
  * @param {string} scope
  * @param {Record<string, Shortcut>} keys
  * @param {{modal?: boolean}} [options]
- * @param {unknown[]} [inputs] values that the shortcuts use and that are not signals
+ * @param {unknown[]} [inputs] values other than signals that the shortcuts use
  */
 export function useKeys(scope, keys, options, inputs = []) {
-  // Bound before the first paint: what is seen can be used.
+  // The keys are bound before the first paint, so they work as soon as the component is visible.
   useLayoutEffect(() => bind(scope, keys, options), inputs);
 }
 
@@ -53,7 +53,7 @@ export function start() {
 }
 
 /**
- * Name the key of an event: `a`, `?`, `Ctrl-K`, `Shift-ArrowDown`, `Del`.
+ * Return the name of an event's key, such as `a`, `?`, `Ctrl-K`, `Shift-ArrowDown` or `Del`.
  * @param {KeyboardEvent} event
  */
 export function keyName(event) {
@@ -80,7 +80,7 @@ function lookUp(name, time) {
   return shortcut;
 }
 
-/** Return the bindings that act now, the newest first. */
+/** Return the bindings that no modal binding disables, newest first. */
 export function activeBindings() {
   const newestFirst = [...bindings.value].reverse();
   const modal = newestFirst.findIndex((binding) => binding.modal);

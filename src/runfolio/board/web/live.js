@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Changes of the store, pushed by the server.
+ * Changes of the store, as the server reports them.
  *
- * A browser keeps only six connections per host, and every tab counts. One tab, the leader, therefore holds the event
- * stream of the server and passes its events on to the other tabs.
+ * A browser allows only six connections per host for all its tabs. Only one tab, the leader, therefore holds the event
+ * stream of the server. It passes the events to the other tabs.
  */
 import { signal } from "@preact/signals";
 import { root } from "./url.js";
@@ -12,26 +12,26 @@ const RETRY_DELAY = 3000;
 const LOST_AFTER = 2500;
 const CHANNEL = `runfolio.live.${root.pathname}`;
 
-/** Newest generation of the store's index that the server reported. */
+/** Latest generation (version number) of the store's index that the server reported. */
 export const generation = signal(/** @type {number | null} */ (null));
 
 /**
- * Newest change: the keys of the changed runs, or null when any may have changed.
+ * Latest change. `runs` holds the keys of the changed runs, or null if any run may have changed.
  * @type {import("@preact/signals").Signal<{generation: number | null, runs: Set<string> | null}>}
  */
 export const changed = signal({ generation: null, runs: new Set() });
 
-/** Keys of the runs whose points grew last. */
+/** Keys of the runs in the latest event about new points. */
 export const points = signal(/** @type {Set<string>} */ (new Set()));
 
-/** False when the server has not been reachable for some seconds. */
+/** False if the server has not been reachable for some seconds. */
 export const connected = signal(true);
 
 const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);
 let leads = false;
 let lostTimer = 0;
 
-/** Connect: as the leader of this browser's tabs, or through it. */
+/** Connect to the server, either as the leader of this browser's tabs or through the leader. */
 export function start() {
   if (!channel || !navigator.locks) {
     lead();
@@ -62,7 +62,7 @@ function open() {
   source.onerror = () => {
     share({ type: "connected", value: false });
     if (source.readyState !== EventSource.CLOSED) return;
-    // The browser gives up after an answer such as 403; a server that was started again may let us in.
+    // The browser gives up after an answer such as 403. A restarted server may accept the connection, so try again.
     source.close();
     setTimeout(open, RETRY_DELAY);
   };
@@ -86,7 +86,8 @@ function receive(message) {
 }
 
 /**
- * Further failures must not start the timer again, since the browser retries before it ends.
+ * Record whether the server is reachable. A failure counts only after some seconds. Further failures do not extend this
+ * time.
  * @param {boolean} value
  */
 function setConnected(value) {

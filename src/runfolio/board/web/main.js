@@ -1,5 +1,5 @@
 // @ts-check
-/** Start of the app: what listens, and what is shown at which address. */
+/** Start of the app. It starts all listeners and draws the frame with the page that the address names. */
 import { render } from "preact";
 import { Frame } from "./frame/frame.js";
 import * as keys from "./keys.js";
@@ -8,7 +8,7 @@ import { html } from "./parts/html.js";
 import * as toast from "./parts/toast.js";
 import * as url from "./url.js";
 
-/** Pages by the name in the view; each is loaded when it is opened first. */
+/** Pages by their name in the view, the state in the URL. A page is loaded when it is first opened. */
 const PAGES = {
   experiment: () => import("./pages/experiment/page.js"),
   run: () => import("./pages/run/page.js"),

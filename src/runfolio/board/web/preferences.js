@@ -1,15 +1,15 @@
 // @ts-check
-/** Preferences of the person: kept in this browser, never part of a link. */
+/** Preferences of the user. They are stored in the browser and are not part of links. */
 import { computed, effect, signal } from "@preact/signals";
 
 const STORE = document.documentElement.dataset.store ?? "";
 
 /**
- * Read a JSON value that this browser keeps, or return the default.
+ * Return a JSON value that is stored in the browser, or the default.
  * @template T
  * @param {string} name
  * @param {T} fallback
- * @param {{ofStore?: boolean}} [options] with `ofStore`, every store has a value of its own
+ * @param {{ofStore?: boolean}} [options] with `ofStore`, each store has a separate value
  * @returns {T}
  */
 export function recall(name, fallback, { ofStore = false } = {}) {
@@ -22,7 +22,7 @@ export function recall(name, fallback, { ofStore = false } = {}) {
 }
 
 /**
- * Keep a JSON value in this browser; a full or forbidden storage loses it silently.
+ * Store a JSON value in the browser. If its storage is full or forbidden, the value is not stored.
  * @param {string} name
  * @param {unknown} value
  * @param {{ofStore?: boolean}} [options]
@@ -31,7 +31,7 @@ export function remember(name, value, { ofStore = false } = {}) {
   try {
     localStorage.setItem(address(name, ofStore), JSON.stringify(value));
   } catch {
-    // Private windows may refuse; the page then starts with its defaults next time.
+    // Private windows may refuse to store values. The page then starts with its defaults next time.
   }
 }
 
@@ -58,17 +58,17 @@ export const themeChoice = preference("theme", "system");
 /** "normal" or "compact" rows. */
 export const density = preference("density", "normal");
 export const railFolded = preference("rail", false);
-/** Share of the height that the charts take in the split layout. */
+/** Share of the height that the charts have in the split layout. */
 export const splitShare = preference("split", 0.49);
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const systemTheme = signal(dark.matches ? "dark" : "light");
 dark.addEventListener("change", () => (systemTheme.value = dark.matches ? "dark" : "light"));
 
-/** Theme that a link asks for with `?theme=`; it counts more than the preference. */
+/** Theme that a link sets by `?theme=`. It overrides the preference. */
 export const forcedTheme = signal("");
 
-/** Theme of the page at the moment: "light" or "dark". */
+/** Current theme of the page: "light" or "dark". */
 export const theme = computed(() => {
   if (forcedTheme.value) return forcedTheme.value;
   return themeChoice.value === "system" ? systemTheme.value : themeChoice.value;
@@ -81,7 +81,10 @@ effect(() => {
   document.documentElement.dataset.density = density.value;
 });
 
-/** Switch between light and dark; the system's choice is followed again when it is chosen. */
+/**
+ * Switch between light and dark. If the new theme is that of the system, later changes of the system's theme are
+ * followed.
+ */
 export function toggleTheme() {
   const next = theme.value === "dark" ? "light" : "dark";
   themeChoice.value = next === systemTheme.value ? "system" : next;

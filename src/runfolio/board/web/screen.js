@@ -1,11 +1,11 @@
 // @ts-check
-/** Facts about the screen that change what is shown. */
+/** Properties of the screen that affect the layout. */
 import { signal } from "@preact/signals";
 
-/** True on a narrow page, such as a phone's. Style sheets use the same width. */
+/** True on a narrow page, as on a phone. Style sheets use the same width. */
 export const narrow = follow("(max-width: 760px)");
 
-/** True if the person wants no motion. */
+/** True if the user prefers no motion. */
 export const still = follow("(prefers-reduced-motion: reduce)");
 
 /** @param {string} query */

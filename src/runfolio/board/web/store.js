@@ -1,5 +1,5 @@
 // @ts-check
-/** Facts about the store that every page shows, and the changes that every page makes. */
+/** State of the store and edits of runs, shared by all pages. */
 import { computed } from "@preact/signals";
 import { post, resource } from "./api.js";
 import { recall, remember } from "./preferences.js";
@@ -8,7 +8,7 @@ const SAME_VISIT = 30 * 60;
 const FIRST_VISIT = 24 * 60 * 60;
 const GRAVE = ["crashed", "failed", "preempted", "interrupted", "finished"];
 
-/** Answer of `/api/store`: experiments, running and ended runs, problems. */
+/** Answer of `/api/store`: experiments, running and ended runs, and problems. */
 export const store = resource(() => "api/store");
 
 /** True if the server accepts no changes. */
@@ -16,7 +16,7 @@ export const readOnly = computed(() => store.data.value?.read_only ?? true);
 
 const visitStart = beginVisit();
 
-/** Runs that ended since the last visit: failed ones first, then the newest. */
+/** Runs that ended since the last visit. Failed runs come first, then the most recent ones. */
 export const endedSinceVisit = computed(() => {
   const ended = store.data.value?.ended ?? [];
   return ended
@@ -25,7 +25,7 @@ export const endedSinceVisit = computed(() => {
 });
 
 /**
- * Change runs.
+ * Change names, notes, tags or the archive state of runs.
  * @param {string[]} runs keys
  * @param {{name?: string, notes?: string, add_tags?: string[], remove_tags?: string[], archived?: boolean}} set
  * @returns {Promise<{changed: number, undo: () => Promise<unknown>}>}
@@ -36,7 +36,8 @@ export async function edit(runs, set) {
 }
 
 /**
- * Return the time since which ended runs are news. A reload within half an hour belongs to the same visit.
+ * Return the time of the last visit. Only runs that ended later are listed as new. A reload within half an hour belongs
+ * to the same visit.
  * @returns {number}
  */
 function beginVisit() {

@@ -1,5 +1,5 @@
 // @ts-check
-/** The view, bound to the URL. This is the only module that touches `location` and `history`. */
+/** The view is the state of the page that the URL holds. This is the only module that uses `location` and `history`. */
 import { batch, effect, signal } from "@preact/signals";
 import { forcedTheme, recall, remember } from "./preferences.js";
 import { DEFAULTS, PLACE, format, parse, readQuery, same, writeQuery } from "./view_format.js";
@@ -10,7 +10,7 @@ const REPLACE_DELAY = 120;
 export const root = new URL("../../", import.meta.url);
 
 /**
- * Signals of the view, one per key of the URL. Read them anywhere; change them only with `patch`.
+ * Signals of the view, one per key of the URL. Change them only by `patch`.
  * @type {Record<string, import("@preact/signals").Signal<any>>}
  */
 export const view = Object.fromEntries(Object.entries(DEFAULTS).map(([key, value]) => [key, signal(value)]));
@@ -18,8 +18,8 @@ export const view = Object.fromEntries(Object.entries(DEFAULTS).map(([key, value
 /**
  * Change the view and its URL.
  *
- * A change of `page`, `experiment` or `run` goes to another place, where every key that is not named has its last
- * value in that experiment, or its default.
+ * A change of `page`, `experiment` or `run` opens another page. All other keys then get the values that they last had
+ * in that experiment, or their defaults.
  * @param {Record<string, any>} changes
  * @param {{replace?: boolean}} [options] `replace` changes the current entry of the history instead of adding one
  */
@@ -28,19 +28,19 @@ export function patch(changes, { replace = false } = {}) {
 }
 
 /**
- * Return the address of the view with changes, for links.
+ * Return the address of the view with changes, for use in links.
  * @param {Record<string, any>} changes
  */
 export function href(changes) {
   return root.pathname + format(changed(changes));
 }
 
-/** Set everything but the place to its default. */
+/** Set all keys of the query to their defaults. */
 export function reset() {
   go({ ...DEFAULTS, ...pick(current(), Object.keys(PLACE)) }, false);
 }
 
-/** Read the address, follow back and forward, and take over clicks on links of the board. */
+/** Read the address, and listen to the back and forward buttons and to clicks on links of the board. */
 export function start() {
   show(read(new URL(location.href)));
   history.replaceState(null, "", root.pathname + format(current()));
@@ -56,7 +56,7 @@ export function start() {
 }
 
 /**
- * Read a view from an address; without a query, the last view of the experiment comes back.
+ * Read a view from an address. If it has no query, the last view of the experiment is restored.
  * @param {URL} address
  */
 function read(address) {
@@ -71,7 +71,7 @@ function go(next, replace) {
   if (target === format(current())) return;
   show(next);
   if (replace) {
-    // Browsers refuse more than some 100 changes in 30 seconds, and a slider makes as many in two.
+    // Browsers refuse more than about 100 changes of the URL in 30 seconds. A slider makes as many in two seconds.
     pending ||= window.setTimeout(flushReplace, REPLACE_DELAY);
   } else {
     cancelReplace();

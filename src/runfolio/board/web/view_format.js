@@ -1,15 +1,15 @@
 // @ts-check
 /**
- * The text form of a view: path and query.
+ * The text form of a view, the state of the page in its URL: path and query.
  *
- * The path names the page: `/all`, `/e/NAME`, `/r/KEY`, `/trash`. The query holds the rest of the view, without
- * defaults, and `v=1`, so that a later version of the board still reads it.
+ * The path names the page: `/all`, `/e/NAME`, `/r/KEY`, `/trash`. The query holds all other values that differ from
+ * their defaults. It also holds `v=1`, so that a later version of the board can still read it.
  */
 
 const VERSION = "1";
 
 /**
- * Keys of the query: the default, and how a value is read and written.
+ * Keys of the query. Each key has a default, a function that reads its value and a function that writes it.
  * @type {Record<string, {empty: any, read: (raw: string) => any, write: (value: any) => string}>}
  */
 const QUERY = {
@@ -37,17 +37,17 @@ const QUERY = {
   theme: choice("", ["", "light", "dark"]),
 };
 
-/** Keys of the path. */
+/** Keys of the path and their defaults. */
 export const PLACE = { page: "experiment", experiment: /** @type {string | null} */ (null), run: /** @type {string | null} */ (null) };
 
-/** The view of an address without a query. @type {Record<string, any>} */
+/** Default values of all keys. @type {Record<string, any>} */
 export const DEFAULTS = {
   ...PLACE,
   ...Object.fromEntries(Object.entries(QUERY).map(([key, { empty }]) => [key, empty])),
 };
 
 /**
- * Read path and query, relative to the board's address.
+ * Parse a path and a query into a view. The path is relative to the board's address.
  * @param {string} path
  * @param {string} search
  */
@@ -56,7 +56,7 @@ export function parse(path, search) {
 }
 
 /**
- * Write a view as path and query, relative to the board's address.
+ * Return the path and query of a view, relative to the board's address.
  * @param {Record<string, any>} state
  */
 export function format(state) {
@@ -80,7 +80,7 @@ function writePath({ page, experiment, run }) {
 }
 
 /**
- * Read the keys that a query has; unknown ones are ignored.
+ * Read the keys in a query. Unknown keys are ignored.
  * @param {string} search
  */
 export function readQuery(search) {
@@ -125,7 +125,7 @@ function decode(raw) {
   return decodePath(raw.replace(/\+/g, " "));
 }
 
-/** Percent-encode what a query must not hold, and leave the rest readable. @param {string} value */
+/** Percent-encode characters that a query must not contain, and leave the others readable. @param {string} value */
 function encode(value) {
   return encodeURIComponent(value).replace(/%20/g, "+").replace(/%(2F|3A|40)/g, decodeURIComponent);
 }

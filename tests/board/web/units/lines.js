@@ -48,7 +48,7 @@ export const tests = {
   },
   "the status says how many points are shown"() {
     const [line] = read([1]);
-    equal(countText([{ ...line, shown: 1800, within: 1e6, total: 1e6 }]), "1,800 of 1,000,000 points; zoom for all");
+    equal(countText([{ ...line, shown: 1800, within: 1e6, total: 1e6 }]), "1,800 of 1,000,000 points; zoom in to see all");
     equal(countText([{ ...line, shown: 320, within: 320, total: 900 }]), "All 320 points of this range");
     equal(countText([{ ...line, shown: 1, within: 1, total: 1 }]), "1 point");
   },

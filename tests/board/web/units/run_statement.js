@@ -19,7 +19,7 @@ export const tests = {
   "relations count own attempts, forks and reproductions"() {
     const attempts = [{ ...ATTEMPT, inherited: "k3f9x2ab" }, ATTEMPT, ATTEMPT, { ...ATTEMPT, purpose: "test" }];
     const children = [{ kind: "fork" }, { kind: "reproduction" }, { kind: "fork" }];
-    equal(relationTexts({ ...RUN, attempts, children, series: "lr" }), ["2 attempts", "tested in an attempt of its own", "2 forks", "1 reproduction", "series lr"]);
+    equal(relationTexts({ ...RUN, attempts, children, series: "lr" }), ["2 attempts", "tested in a separate attempt", "2 forks", "1 reproduction", "series lr"]);
     equal(relationTexts({ ...RUN, attempts: [ATTEMPT] }), []);
   },
   "attempts follow each other on the time of work, with short gaps"() {

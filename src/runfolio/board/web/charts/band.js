@@ -1,11 +1,11 @@
 // @ts-check
-/** Bands of groups, and the number of their runs along x. */
+/** Draws the band of a group of runs, and the number of its runs at each x. */
 import { indexesInView, toPixel } from "./strip.js";
 
 /** @typedef {import("./strip.js").View} View */
 
 /**
- * Fill the area between two limits. A limit that is not finite is a gap.
+ * Fill the area between the low and high limits of a band. It has a gap wherever a limit is not finite.
  * @param {CanvasRenderingContext2D} context
  * @param {import("./strip.js").Strip & {low: Float64Array, high: Float64Array}} band
  * @param {View} view
@@ -21,7 +21,7 @@ export function drawBand(context, band, view, fill, alpha = 0.16) {
 }
 
 /**
- * Return the ranges of indexes in view without a gap.
+ * Return the index ranges that are in view and contain no gap.
  * @param {import("./strip.js").Strip & {low: Float64Array, high: Float64Array}} band
  * @param {View} view
  * @returns {[number, number][]}
@@ -62,12 +62,12 @@ function fillStretch(context, band, view, start, end) {
 }
 
 /**
- * Draw how many runs a group has along x: the more runs, the stronger the strip.
+ * Draw a strip that shows how many runs a group has at each x. The strip is more opaque where there are more runs.
  * @param {CanvasRenderingContext2D} context
  * @param {import("./strip.js").Strip & {count: Float64Array}} group
  * @param {View} view
  * @param {string} fill
- * @param {{left: number, top: number, height: number}} place In device pixels.
+ * @param {{left: number, top: number, height: number}} place Position and height in device pixels.
  */
 export function drawCounts(context, group, view, fill, place) {
   const [first, last] = indexesInView(group, view.x.min, view.x.max);

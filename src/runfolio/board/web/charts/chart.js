@@ -1,5 +1,5 @@
 // @ts-check
-/** A chart of many lines: it fits the axes, draws in order, and follows the cursor and the shared x axis. */
+/** A chart of many lines. It fits its axes to the lines, draws them, and follows the shared x axis and its cursor. */
 import { effect } from "@preact/signals";
 import { dash, stroke } from "../colours.js";
 import { drawBand, drawCounts } from "./band.js";
@@ -17,22 +17,24 @@ import { niceLimits } from "./ticks.js";
  * @typedef {import("./strip.js").View} View
  *
  * @typedef {object} Content
- * @property {string} name Name of the chart among those that share the x axis.
- * @property {readonly Line[]} lines Best first.
- * @property {(key: string) => number} colour Index of the colour of a run or group; -1 for grey.
+ * @property {string} name Name of the chart, unique among the charts that share its x axis.
+ * @property {readonly Line[]} lines Lines from best to worst.
+ * @property {(key: string) => number} colour Returns the colour index of a run or group, or -1 for grey.
  * @property {string} log
- * @property {readonly [number | null, number | null] | null} ylim Typed limits; null fits the lines.
- * @property {boolean} time The x axis is in seconds.
- * @property {boolean} whole The x axis has only whole numbers.
+ * @property {readonly [number | null, number | null] | null} ylim Limits that the user typed. Null fits the axis to the
+ *   lines.
+ * @property {boolean} time True if the x axis is in seconds.
+ * @property {boolean} whole True if the x axis has only whole numbers.
  * @property {(x: number) => string} xText
  *
  * @typedef {object} Place Position of the cursor.
  * @property {number} x
- * @property {number} left CSS pixels of the plot area.
+ * @property {number} left Distance from the left edge of the plot area, in CSS pixels.
  * @property {number} top
  *
  * @typedef {object} Events
- * @property {(place: Place | null, key: string | null) => void} hover The cursor moved, and the line under it.
+ * @property {(place: Place | null, key: string | null) => void} hover Called with the position of the cursor and the
+ *   key of the line under it.
  * @property {(x: number) => void} pin
  * @property {() => void} release
  * @property {(view: View) => void} drawn
@@ -98,7 +100,7 @@ export class Chart {
     inNextFrame(this.#refit);
   }
 
-  /** @param {string | null} key Run or group whose lines are drawn on top, with the others pale. */
+  /** @param {string | null} key Run or group whose lines are drawn on top while the other lines are pale. */
   emphasise(key) {
     if (key === this.#emphasised) return;
     this.#emphasised = key;
@@ -149,7 +151,7 @@ export class Chart {
     return low < to ? [low, to] : niceLimits(low, low, { log });
   }
 
-  /** Move along x and keep y, while something moves. */
+  /** Show the current range of x with the old y axis while the user zooms or pans. */
   #showRange = () => {
     const { x, y } = this.frame.axes;
     const [min, max] = this.#xLimits(this.axis.range.peek(), x.log, x.min);
@@ -274,7 +276,7 @@ export class Chart {
     });
   }
 
-  /** One line of each group, for the number of its runs along x. */
+  /** Return one line for each group whose number of runs is drawn. */
   #groupsWithCounts() {
     const lines = new Map(this.#content.lines.filter(hasCount).reverse().map((line) => [line.key, line]));
     return [...lines.values()].reverse().slice(0, MOST_COUNT_STRIPS);

@@ -3,7 +3,7 @@ import { html } from "../parts/html.js";
 import { Menu, MenuItem } from "../parts/menu.js";
 
 /**
- * Word that opens a menu of choices, and closes it when one is taken.
+ * Button that opens a menu of choices. The menu closes when the user takes a choice.
  * @param {{label: string, title: string, align?: string, class?: string, options: [value: string, text: string][], value: string, choose: (value: string) => void}} props
  */
 export function ChoiceMenu({ label, title, align, class: extra, options, value, choose }) {

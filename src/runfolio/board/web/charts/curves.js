@@ -1,16 +1,16 @@
 // @ts-check
-/** Curves of a panel: all of them, the zoomed part in full detail, and the points that are recorded meanwhile. */
+/** Fetches the curves of a panel: the whole curves, the zoomed range in full detail, and newly recorded points. */
 import { computed, effect, signal } from "@preact/signals";
 import { getBinary, resource, withQuery } from "../api.js";
 import { points } from "../live.js";
 import { extendLines, extent, readLines } from "./lines.js";
 
-/** After so many added points, the server thins the lines again. */
+/** Number of added points after which the lines are fetched again. The server then thins all their points. */
 const MOST_ADDED = 4000;
 
 /**
  * @typedef {object} CurveQuery
- * @property {string[]} [runs] Keys of runs; without them, those of `experiment` and `where`.
+ * @property {string[]} [runs] Keys of runs. By default, the runs that `experiment` and `where` select.
  * @property {string | null} [experiment]
  * @property {string} [where]
  * @property {boolean} [archived]
@@ -25,7 +25,7 @@ const MOST_ADDED = 4000;
  */
 
 /**
- * Return the address of curves, or of a figure of them.
+ * Return the path of a request for curves, or for an exported file of them.
  * @param {Partial<CurveQuery> & Record<string, any>} query
  * @param {string} [path]
  */
@@ -35,7 +35,7 @@ export function curvesPath(query, path = "api/curves") {
 
 /**
  * Follow the curves of a panel. Nothing is fetched while the panel is out of sight.
- * @param {() => CurveQuery | null} query Uses signals.
+ * @param {() => CurveQuery | null} query Reads signals; the curves follow their changes.
  * @param {import("./x_axis.js").SharedAxes} axes
  * @param {import("@preact/signals").Signal<boolean>} visible
  * @param {() => ReadonlyMap<string, string | null>} splits Split of each metric.
@@ -46,7 +46,7 @@ export function followCurves(query, axes, visible, splits) {
     binary: true,
     follow: (event) => visible.peek() && mustRefetch(needed.peek(), event),
   });
-  // Without an x in the query, the server chooses the one that the runs defined.
+  // If the query names no x, the server chooses the x axis that the runs define.
   const x = computed(() => /** @type {string} */ (whole.data.value?.head.x || needed.value?.x || "step"));
   const range = computed(() => axes.of(x.value).settled.value);
   const detail = resource(
@@ -85,7 +85,7 @@ export function followCurves(query, axes, visible, splits) {
 }
 
 /**
- * Return the query while the panel is visible, and the last one while it is not.
+ * Return a signal of the query. It keeps its last value while the panel is out of sight.
  * @param {import("@preact/signals").Signal<boolean>} visible
  * @param {() => CurveQuery | null} query
  */
@@ -99,7 +99,7 @@ function whileVisible(visible, query) {
   });
 }
 
-/** Return true for curves to which new points cannot simply be added. @param {CurveQuery} query */
+/** Return true if new points cannot simply be appended to the curves. @param {CurveQuery} query */
 function isDerived({ smooth, group, x }) {
   return smooth > 0 || group !== "" || !["", "step", "epoch", "time"].includes(x);
 }
@@ -157,7 +157,7 @@ function extendLive(needed, visible, whole, wholeLines, extended, splits) {
       if (answer.head.reset || countPoints(next) > countPoints(basis) + MOST_ADDED) whole.refresh();
       else extended.value = next;
     } catch {
-      for (const key of runs) grown.add(key); // asked again with the next points
+      for (const key of runs) grown.add(key); // fetched together with the next points
     } finally {
       isBusy = false;
     }

@@ -1,5 +1,5 @@
 // @ts-check
-/** What can be taken out of a panel: its values, figures of it, and the command that draws the same. */
+/** Menu that saves the values of a panel or a figure of it, and shows the command that draws this figure. */
 import { useEffect, useState } from "preact/hooks";
 import { address, getText } from "../api.js";
 import { Copy } from "../parts/copy.js";
@@ -11,7 +11,7 @@ const FIGURES = ["SVG", "PDF", "PNG"];
 
 /**
  * @typedef {object} Exports
- * @property {() => Record<string, any>} query Query of what is seen.
+ * @property {() => Record<string, any>} query Returns the query for the visible curves.
  * @property {boolean} canDraw False if the server cannot draw figures.
  */
 
@@ -35,7 +35,7 @@ function Choices({ exports }) {
   </div>`;
 }
 
-/** The command line that draws the same figure. @param {{query: Record<string, any>}} props */
+/** Command that draws the same figure. @param {{query: Record<string, any>}} props */
 function PlotCommand({ query }) {
   const [command, setCommand] = useState("");
   const path = curvesPath(query, "api/figure.txt");
@@ -49,5 +49,5 @@ function PlotCommand({ query }) {
       isWanted = false;
     };
   }, [path]);
-  return command && html`<p class="small soft">The same from the command line:</p><${Copy} text=${command} label="plot command" />`;
+  return command && html`<p class="small soft">Command that draws this figure:</p><${Copy} text=${command} label="plot command" />`;
 }

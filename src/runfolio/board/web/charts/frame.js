@@ -1,5 +1,5 @@
 // @ts-check
-/** The frame of a chart: uPlot draws its axes, cursor and selection; the pens draw on two canvases over it. */
+/** The frame of a chart. uPlot draws axes, cursor and selection. Lines are drawn on two canvases above the plot. */
 import uPlot from "uplot";
 import { projection } from "./strip.js";
 import { tickTexts, ticks } from "./ticks.js";
@@ -14,7 +14,8 @@ import { tickTexts, ticks } from "./ticks.js";
  *
  * @typedef {object} Handlers
  * @property {(context: CanvasRenderingContext2D, view: import("./strip.js").View) => void} paint Draws the lines.
- * @property {(context: CanvasRenderingContext2D, view: import("./strip.js").View) => void} emphasise Draws on top.
+ * @property {(context: CanvasRenderingContext2D, view: import("./strip.js").View) => void} emphasise Draws the
+ *   emphasised lines on top.
  * @property {(context: CanvasRenderingContext2D, view: import("./strip.js").View, place: {left: number, top: number})
  *   => void} under Draws between the plot and the labels of the x axis.
  * @property {(place: {x: number, left: number, top: number} | null) => void} cursor
@@ -27,7 +28,7 @@ const FONT = "11px Inter, system-ui, sans-serif";
 const LABEL_HEIGHT = 24;
 const GAP = 6;
 const NARROWEST_LABELS = 34;
-/** The canvases are larger than the plot by so many CSS pixels, so that no point at its edge is cut. */
+/** Margin of the canvases around the plot, in CSS pixels. Points at the edge of the plot are then drawn whole. */
 const EDGE = 4;
 
 /** @param {string} name */
@@ -127,11 +128,11 @@ export class Frame {
     ctx.font = FONT;
     const widths = (texts ?? []).map((text) => ctx.measureText(text).width);
     ctx.restore();
-    // Steps of 8 pixels, so that a live axis rarely moves the plot.
+    // The width is a multiple of 8 pixels, so that growing labels rarely move the plot.
     return Math.max(NARROWEST_LABELS, Math.ceil((Math.max(0, ...widths) + 10) / 8) * 8);
   }
 
-  /** @param {{x: Axis, y: Axis}} axes @param {number} [space] Height in CSS pixels to keep free under the plot. */
+  /** @param {{x: Axis, y: Axis}} axes @param {number} [space] Free height under the plot, in CSS pixels. */
   show(axes, space = this.#space) {
     this.axes = axes;
     this.#space = space;
@@ -159,13 +160,14 @@ export class Frame {
       x: projection(x.min, x.max, 0, bbox.width, x.log),
       y: projection(y.min, y.max, bbox.height, 0, y.log),
     };
-    if (!this.lines) return; // first draw, inside the constructor of uPlot
+    // The constructor of uPlot draws before the canvases exist.
+    if (!this.lines) return;
     for (const canvas of [this.lines, this.overlay]) fit(canvas, bbox.width, bbox.height, EDGE * devicePixelRatio);
     this.handlers.under(ctx, this.view, { left: bbox.left, top: bbox.top + bbox.height });
     this.repaint();
   }
 
-  /** Draw the lines again, on the same axes. */
+  /** Draw the lines again on the same axes. */
   repaint() {
     paint(this.lines, this.view, this.handlers.paint);
     this.emphasise();
@@ -176,18 +178,18 @@ export class Frame {
     paint(this.overlay, this.view, this.handlers.emphasise);
   }
 
-  /** @param {number} left CSS pixel of the plot area. */
+  /** @param {number} left Distance from the left edge of the plot area, in CSS pixels. */
   xAt(left) {
     const value = this.plot.posToVal(left, "x");
     return this.axes.x.log ? 10 ** value : value;
   }
 
-  /** @param {number} x @returns {number} CSS pixel of the plot area. */
+  /** @param {number} x @returns {number} Distance from the left edge of the plot area, in CSS pixels. */
   leftOf(x) {
     return this.plot.valToPos(forward(this.axes.x, x), "x");
   }
 
-  /** Show the cursor at an x, without an event. @param {number | null} x */
+  /** Show the cursor at a value of x without calling the cursor handler. @param {number | null} x */
   setCursor(x) {
     const left = x === null ? -10 : this.leftOf(x);
     this.plot.setCursor({ left: Number.isFinite(left) ? left : -10, top: -10 }, false);

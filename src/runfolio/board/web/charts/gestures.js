@@ -1,13 +1,17 @@
 // @ts-check
-/** Zoom and pan by wheel, touch and pinch, along x. Shares run from 0 (left edge of the plot) to 1. */
+/**
+ * Zooms and pans a chart along x by wheel, touch and pinch. A share is a position in the plot, from 0 (left) to 1
+ * (right).
+ */
 
 /**
  * @typedef {object} Moves
- * @property {(factor: number, share: number) => void} zoom Factor below 1: zoom in, around a share of the width.
+ * @property {(factor: number, share: number) => void} zoom Zooms around a share of the width. A factor below 1 zooms
+ *   in.
  * @property {(share: number) => boolean} pan Returns false if there is nothing to pan.
- * @property {(share: number) => void} inspect A finger moves over a chart that is not zoomed.
+ * @property {(share: number) => void} inspect Called when a finger moves over a chart that is not zoomed.
  * @property {(share: number) => void} click
- * @property {() => void} release Double click.
+ * @property {() => void} release Called on a double click.
  */
 
 const WHEEL = 0.0025;
@@ -79,7 +83,7 @@ function listenToClicks(over, moves) {
 }
 
 /**
- * Return a range after a zoom, on a linear or logarithmic axis.
+ * Return the range of an axis after a zoom. The axis may be logarithmic.
  * @param {{min: number, max: number, log: boolean}} axis
  * @param {number} factor
  * @param {number} share
@@ -93,7 +97,7 @@ export function zoomed(axis, factor, share) {
 }
 
 /**
- * Return a range after a pan by a share of its width.
+ * Return the range of an axis after a pan by a share of its width.
  * @param {{min: number, max: number, log: boolean}} axis
  * @param {number} share
  * @returns {[number, number]}

@@ -5,18 +5,18 @@ import { isSorted } from "./strip.js";
 
 /**
  * @typedef {object} Line
- * @property {string} id Run or group, metric and attempt.
+ * @property {string} id Text made of the run or group, the metric and the attempt.
  * @property {string} key Key of the run, or `group:` and the text of the group.
  * @property {string | null} run
  * @property {string | null} group
  * @property {string} label
  * @property {string} metric
  * @property {string | null} split
- * @property {boolean} abandoned
+ * @property {boolean} abandoned True if a later attempt resumed from a step before these points.
  * @property {string | null} parent
  * @property {number} total Number of recorded points.
- * @property {number} within Number of recorded points in the range that was asked for.
- * @property {number} shown Number of points of that range that were sent.
+ * @property {number} within Number of recorded points in the requested range.
+ * @property {number} shown Number of points in the requested range that the server sent.
  * @property {Float64Array} x
  * @property {Float64Array} y
  * @property {Float64Array | null} raw Values before smoothing.
@@ -24,12 +24,12 @@ import { isSorted } from "./strip.js";
  * @property {Float64Array | null} high
  * @property {Float64Array | null} count Number of runs of a group.
  * @property {[number, number][]} broken Ranges of values that are not finite.
- * @property {number[]} resumes
+ * @property {number[]} resumes Values of x at which an attempt was resumed.
  * @property {boolean} sorted
  */
 
 /**
- * Return the key under which a group has its colour.
+ * Return the key by which the colour of a group is looked up.
  * @param {string} group
  */
 export function groupKey(group) {
@@ -37,7 +37,7 @@ export function groupKey(group) {
 }
 
 /**
- * Read the lines of an answer.
+ * Return the lines in an answer of the server.
  * @param {{head: any, data: Float64Array}} answer
  * @param {ReadonlyMap<string, string | null>} splits Split of each metric.
  * @returns {Line[]}
@@ -75,7 +75,7 @@ export function readLines({ head, data }, splits) {
 }
 
 /**
- * Return lines with newly recorded points at their ends. A line that is not among them yet is added.
+ * Return the lines with newly recorded points appended to them. New lines are added at the end.
  * @param {readonly Line[]} lines
  * @param {readonly Line[]} news
  * @returns {Line[]}
@@ -114,7 +114,7 @@ function concatenated(a, b) {
 }
 
 /**
- * Return the smallest and largest finite x and y of lines, with y within a range of x.
+ * Return the smallest and largest finite x and y of lines. For y, only points with an x in `range` count.
  * @param {readonly Line[]} lines
  * @param {{range?: readonly [number, number] | null, logX?: boolean, logY?: boolean}} [options] On a logarithmic axis,
  * only positive values count.
@@ -146,7 +146,7 @@ function includeValues(limits, line, i, log) {
 }
 
 /**
- * Return how many points a logarithmic axis cannot show.
+ * Return the number of points that a logarithmic axis cannot show.
  * @param {readonly Line[]} lines
  * @param {string} log
  */
@@ -161,13 +161,13 @@ export function countNotPositive(lines, log) {
 }
 
 /**
- * Describe how many points are shown.
+ * Return a text that says how many points are shown.
  * @param {readonly Line[]} lines
  */
 export function countText(lines) {
   const sum = (/** @type {"total" | "within" | "shown"} */ name) => lines.reduce((count, line) => count + line[name], 0);
   const [total, within, shown] = [sum("total"), sum("within"), sum("shown")];
-  if (shown < within) return `${integer(shown)} of ${integer(within)} points; zoom for all`;
+  if (shown < within) return `${integer(shown)} of ${integer(within)} points; zoom in to see all`;
   const points = within === 1 ? "1 point" : `${integer(within)} points`;
   return within < total ? `All ${points} of this range` : points;
 }

@@ -1,5 +1,7 @@
 // @ts-check
-/** Marks on lines: values that are not finite, resumes, and forks. */
+/**
+ * Draws marks on lines for values that are not finite, for resumed attempts, and for runs that forked from another run.
+ */
 import { nearestIndex, toPixel } from "./strip.js";
 
 /**
@@ -12,12 +14,12 @@ const TICK = 7;
 const FONT = "11px Inter, system-ui, sans-serif";
 
 /**
- * Draw a tick at the axis for every range of values that are not finite, and name the first of them.
+ * Draw a tick at the x axis for each range of values that are not finite. A label names the first range.
  * @param {CanvasRenderingContext2D} context
  * @param {readonly [number, number][]} ranges
  * @param {View} view
  * @param {string} colour
- * @param {(x: number) => string} text Text of a step.
+ * @param {(x: number) => string} text Returns the text of a value of x.
  */
 export function drawBroken(context, ranges, view, colour, text) {
   const inView = ranges.filter(([from, to]) => to >= view.x.min && from <= view.x.max);
@@ -33,7 +35,7 @@ export function drawBroken(context, ranges, view, colour, text) {
   }
   const first = Math.min(...inView.map(([from]) => from));
   const starts = new Set(inView.map(([from]) => from)).size;
-  label(context, view, first, `NaN at ${text(first)}${starts > 1 ? `, + ${starts - 1}` : ""}`, colour);
+  label(context, view, first, `NaN at ${text(first)}${starts > 1 ? ` and ${starts - 1} more` : ""}`, colour);
   context.restore();
 }
 
@@ -77,7 +79,8 @@ export function drawResumes(context, strip, resumes, view, colour) {
 }
 
 /**
- * Draw a hollow node where a fork leaves its parent's line, and the way from there to its first point.
+ * Draw a hollow node where a fork leaves the line of its parent run. A line joins the node to the first point of the
+ * fork.
  * @param {CanvasRenderingContext2D} context
  * @param {Strip} strip
  * @param {Strip | null} parent
@@ -116,7 +119,7 @@ function lastBefore(strip, x) {
 }
 
 /**
- * Return how many finite points lie above and below typed limits.
+ * Return the numbers of finite points above and below the limits that the user typed.
  * @param {readonly Strip[]} strips
  * @param {View} view
  */

@@ -1,5 +1,5 @@
 // @ts-check
-/** A panel: the curves of one quantity with their settings, status and data table. */
+/** A panel shows the curves of one quantity, with settings, a status line and a data table. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { duration, integer, stepValue } from "../format.js";
@@ -18,7 +18,7 @@ const WIDTH_STEP = 200;
 /**
  * @typedef {import("./lines.js").Line} Line
  *
- * @typedef {object} Source Which curves: of runs by key, or of groups of the runs that match.
+ * @typedef {object} Source Selection of curves: those of runs given by key, or those of groups of matching runs.
  * @property {string[]} [runs]
  * @property {string | null} [experiment]
  * @property {string} [where]
@@ -28,20 +28,21 @@ const WIDTH_STEP = 200;
  * @typedef {object} Props
  * @property {string} title
  * @property {{name: string, split: string | null}[]} metrics
- * @property {"min" | "max" | null} mode Direction of the quantity that is better.
+ * @property {"min" | "max" | null} mode "min" if smaller values of the quantity are better, "max" if larger values are.
  * @property {Source} source
  * @property {import("./panel_header.js").Settings} settings
  * @property {(change: Partial<import("./panel_header.js").Settings>) => void} change
  * @property {[string, string][]} xChoices
  * @property {import("./x_axis.js").SharedAxes} axes
  * @property {(key: string) => number} colour
- * @property {ReadonlyMap<string, {name: string, detail: string}>} names Names of runs, and their settings that differ.
+ * @property {ReadonlyMap<string, {name: string, detail: string}>} names Names of runs, and the settings in which they
+ *   differ.
  * @property {import("@preact/signals").Signal<string | null>} hovered
- * @property {{name: string, at: number} | null} pinned Name and value of the pinned x.
+ * @property {{name: string, at: number} | null} pinned Name of an x axis, and the value that is pinned on it.
  * @property {(name: string, at: number | null) => void} pin
  * @property {boolean} isFull
  * @property {() => void} toggleFull
- * @property {any} [legend] Names of the colours, shown above the drawing.
+ * @property {any} [legend] Legend of the colours, shown above the drawing.
  * @property {boolean} canDraw
  * @property {(isVisible: boolean) => void} [seen] Called when the panel enters or leaves the screen.
  * @property {(name: string) => void} [foundX] Called with the x that the server chose.
@@ -88,7 +89,7 @@ export function Panel(props) {
 function Drawing({ props, axis, view, isVisible, curves }) {
   if (curves.error.value?.status === 0 && !view.lines.length) return html`<div class="chart soft small">Waiting for the server …</div>`;
   if (curves.error.value && !view.lines.length) return html`<${Failure} error=${curves.error.value} retry=${curves.retry} />`;
-  // A chart out of sight keeps its place, but no canvas.
+  // A chart out of sight keeps its space on the page but has no canvas.
   if (!isVisible || curves.lines.value === null) return html`<div class="chart soft small">${curves.loading.value && "Loading …"}</div>`;
   const { log, ylim } = props.settings;
   const pinned = props.pinned?.name === view.xName ? props.pinned?.at ?? null : null;
@@ -139,7 +140,7 @@ function useVisibility(root, seen) {
   return { visible, width };
 }
 
-/** Width in device pixels, in coarse steps, so that a small change of size fetches nothing. @param {HTMLElement} element */
+/** Return the width in device pixels, rounded up to coarse steps. A small change of size then fetches nothing. @param {HTMLElement} element */
 function roundedWidth(element) {
   return Math.min(8000, Math.ceil((element.clientWidth * devicePixelRatio) / WIDTH_STEP) * WIDTH_STEP);
 }
@@ -153,7 +154,7 @@ function queryOf({ source, metrics, settings }, px) {
 
 /** @param {{name: string, split: string | null}[]} metrics */
 function splitsOf(metrics) {
-  // One metric alone needs no dashes.
+  // A single metric needs no dashes.
   return new Map(metrics.map(({ name, split }) => [name, metrics.length > 1 ? split : null]));
 }
 
@@ -174,7 +175,7 @@ function useCurves(query, axes, visible, splits) {
 }
 
 /**
- * Prepare what the drawing and the table of a panel show.
+ * Return the content of the drawing and of the data table.
  * @param {Props} props
  * @param {any} curves
  * @param {Line[]} lines
@@ -191,7 +192,7 @@ function describe(props, curves, lines, summaries) {
     lines,
     xName: x,
     xText,
-    // Nobody zooms to a part of a step.
+    // Three digits are enough to name a zoomed range.
     rangeText: (/** @type {number} */ value) => xText(Number(value.toPrecision(3))),
     name,
     summaries,
@@ -207,7 +208,7 @@ function describe(props, curves, lines, summaries) {
 const NONE = [];
 
 /**
- * Return the query of a figure with the same lines, limits, colours and order.
+ * Return the query for a figure with the same lines, limits, colours and order as the panel.
  * @param {ReturnType<typeof queryOf>} query
  * @param {Props} props
  * @param {import("./x_axis.js").SharedAxis} axis

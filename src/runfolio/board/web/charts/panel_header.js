@@ -1,5 +1,5 @@
 // @ts-check
-/** The head of a panel: its name, and its settings as words that open what changes them. */
+/** The header of a panel: its name, and one button per setting that opens a menu. */
 import { useState } from "preact/hooks";
 import { Button } from "../parts/button.js";
 import { Field } from "../parts/field.js";
@@ -55,7 +55,7 @@ export function PanelHeader({ title, splits, settings, change, xChoices, xName, 
         ${(/** @type {() => void} */ close) => html`<${Limits} ylim=${ylim} change=${change} close=${close} />`}
       </${Menu}>
       <${Button} quiet class="panel-size" aria-pressed=${size === "wide"} aria-label=${`Wide ${title}`} onClick=${() => change({ size: size ? "" : "wide" })}>${size ? "narrow" : "wide"}</${Button}>
-      <${Button} quiet aria-pressed=${isFull} aria-label=${`Full screen ${title}`} title="f" onClick=${toggleFull}>${isFull ? "close" : "full"}</${Button}>
+      <${Button} quiet aria-pressed=${isFull} aria-label=${`Full screen ${title}`} title="Key: f" onClick=${toggleFull}>${isFull ? "close" : "full"}</${Button}>
       <${ExportMenu} title=${title} exports=${exports} />
     </div>
   </header>`;
@@ -95,7 +95,7 @@ function Limits({ ylim, change, close }) {
 }
 
 /**
- * Return what is wrong with typed limits, or an empty text.
+ * Return an error message about limits that the user typed, or an empty text if they are valid.
  * @param {string} low
  * @param {string} high
  */

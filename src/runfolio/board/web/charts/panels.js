@@ -1,5 +1,8 @@
 // @ts-check
-/** Panels of metrics: one per quantity, in groups by prefix. */
+/**
+ * Builds one panel per quantity, grouped by the prefix of its metrics. The metrics of a quantity differ only in their
+ * split.
+ */
 
 /**
  * @typedef {object} PanelOf
@@ -15,9 +18,9 @@ const SPLITS = { train: "train", validation: "val", test: "test" };
 const ORDER = Object.values(SPLITS);
 
 /**
- * Return the panels of metrics. The quantity of the main metric comes first, then the loss; groups are in the order of
- * their first panel.
- * @param {any[]} columns Columns of the server, of which the metrics count; one without a quantity is an x axis.
+ * Return the panels of metrics in groups. The panel of the main metric comes first, then that of the loss. Groups are
+ * in the order of their first panels.
+ * @param {any[]} columns Columns from the server. Only metrics are used; a metric without a quantity is an x axis.
  * @param {string} main Name of the main metric.
  * @returns {PanelGroup[]}
  */
@@ -62,7 +65,7 @@ function compareNames(a, b) {
 }
 
 /**
- * Return the groups with the panels whose quantity or metrics contain all words of a text.
+ * Return the groups, reduced to the panels whose quantity or metric names contain every word of a text.
  * @param {PanelGroup[]} groups
  * @param {string} text
  */

@@ -1,5 +1,5 @@
 // @ts-check
-/** The vertical line of a pinned x, with its text. */
+/** The vertical line at a pinned value of x, with a label. */
 
 export class PinLine {
   /** @type {number | null} */
@@ -23,7 +23,7 @@ export class PinLine {
     this.place();
   }
 
-  /** Move the line to its x, after the axis has changed. */
+  /** Move the line to the position of its x on the current axis. */
   place() {
     const left = this.x === null ? NaN : this.frame.leftOf(this.x);
     const width = this.frame.over.clientWidth;

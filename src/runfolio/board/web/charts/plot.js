@@ -1,5 +1,5 @@
 // @ts-check
-/** The drawing of a panel as a component: chart, tip, pin, and counts of points outside typed limits. */
+/** The drawing of a panel: its chart, tooltip, pinned line, and counts of points outside the limits of y. */
 import { effect, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { integer } from "../format.js";
@@ -110,7 +110,7 @@ function sizeOf(element) {
 function events(latest, chart, tip, outside, pinLine) {
   /** @type {import("./chart.js").Place | null} */
   let place = null;
-  /** @type {number | null} Pin before the first click of a double click. */
+  /** @type {number | null} Pinned x before the first click of a double click. */
   let before = null;
   const showTip = () => {
     const { lines, hovered } = latest.current;

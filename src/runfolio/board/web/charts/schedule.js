@@ -1,5 +1,5 @@
 // @ts-check
-/** Order of drawing: once a frame while something moves, and one chart per task when all is still. */
+/** Schedules drawing: once per frame while a chart changes, and one chart per task after all changes have ended. */
 
 const STILL_MS = 160;
 /** @type {Set<() => void>} */
@@ -10,7 +10,7 @@ let frame = 0;
 let timer = 0;
 
 /**
- * Call a function in the next frame, however often it is asked for.
+ * Call a function once in the next frame, even if this is requested several times.
  * @param {() => void} draw
  */
 export function inNextFrame(draw) {
@@ -24,7 +24,7 @@ export function inNextFrame(draw) {
 }
 
 /**
- * Call a function when nothing was asked for during a moment; one function per task.
+ * Call a function after a short time without further requests. Each task calls only one function.
  * @param {() => void} draw
  */
 export function onceStill(draw) {
@@ -41,7 +41,7 @@ function runNext() {
   if (whenStill.size) timer = window.setTimeout(runNext, 0);
 }
 
-/** Forget a function. @param {() => void} draw */
+/** Cancel the pending calls of a function. @param {() => void} draw */
 export function cancel(draw) {
   nextFrame.delete(draw);
   whenStill.delete(draw);

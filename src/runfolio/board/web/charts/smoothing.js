@@ -4,7 +4,7 @@ import { html } from "../parts/html.js";
 const STEPS = [0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.99];
 
 /**
- * Return the next stronger or weaker smoothing.
+ * Return the next preset of smoothing above or below a value.
  * @param {number} value
  * @param {1 | -1} direction
  */
@@ -27,5 +27,5 @@ export function SmoothingSlider({ value, change, explained = false }) {
       <output class="smoothing-value">${value ? value : "off"}</output>
     </label>
     ${explained &&
-    html`<p class="small soft">Debiased exponential average, weight ${value || "s"} on the average before. It is taken over all points before they are thinned; the raw values stay behind it, pale.</p>`}`;
+    html`<p class="small soft">Debiased exponential moving average over all recorded points. The slider sets the weight of the previous average. The raw values stay visible as a pale line.</p>`}`;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** The curve of a metric in a row of the table: 64 values, without axes. */
+/** A small curve of a metric in a row of the table. It has 64 values and no axes. */
 import { useMemo } from "preact/hooks";
 import { html } from "../parts/html.js";
 
@@ -18,8 +18,8 @@ export function decodeSpark(text) {
 }
 
 /**
- * Return the path of a sparkline in an SVG of 96 x 20. A value that is not finite is a gap, unless most are missing
- * because the curve has few points.
+ * Return the path of a sparkline in an SVG of 96 x 20 pixels. Values that are not finite leave gaps. If most values are
+ * missing because the curve has few points, the gaps are bridged.
  * @param {ArrayLike<number>} values
  * @returns {string}
  */

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The pen: it draws many lines, each with its own x, through the projections of a view. It also finds the line under
- * the cursor.
+ * Draws lines on a canvas and finds the line under the cursor. A strip is the data of one line. A view is the plot
+ * area, with a projection for each axis.
  */
 
 /**
@@ -31,9 +31,9 @@
  * @property {number} [alpha]
  */
 
-/** Number of segments of a panel above which lines are drawn one device pixel wide. */
+/** If a panel has more segments than this, its lines are one device pixel wide. */
 export const CROWDED = 20_000;
-/** Wide lines are stroked in chunks of this many segments, which is up to five times as fast in software. */
+/** Wide lines are stroked in chunks of this many segments. Without a GPU, this is up to five times as fast. */
 const CHUNK = 16;
 /** Radius of a point between gaps, in CSS pixels. */
 const DOT = 1.75;
@@ -91,7 +91,7 @@ export function lowerBound(x, value) {
  * @param {Strip} strip
  * @param {number} min
  * @param {number} max
- * @returns {[number, number]} First index, and the one after the last.
+ * @returns {[number, number]} First index, and the index after the last.
  */
 export function indexesInView(strip, min, max) {
   const { x } = strip;
@@ -120,7 +120,7 @@ export function drawStrip(context, strip, view, ink) {
   context.lineWidth = width;
   context.lineJoin = "round";
   context.setLineDash(dash);
-  // Chunks of a transparent line would show where they meet.
+  // A transparent line is drawn in one piece, since the joints of its chunks would be visible.
   const chunk = width > 1 && context.globalAlpha === 1 ? CHUNK : Infinity;
   const dots = trace(context, strip, view, first, last, chunk, dash.length > 0);
   for (let i = 0; i < dots.length; i += 2) {
@@ -139,7 +139,7 @@ export function drawStrip(context, strip, view, ink) {
  * @param {number} last
  * @param {number} chunk Number of segments after which the path is stroked.
  * @param {boolean} dashed
- * @returns {number[]} Pixels of points between gaps: x, y, x, y.
+ * @returns {number[]} Pixels of points between gaps, as x, y, x, y and so on.
  */
 function trace(context, strip, view, first, last, chunk, dashed) {
   const { x, y } = strip;
@@ -183,7 +183,7 @@ function trace(context, strip, view, first, last, chunk, dashed) {
 }
 
 /**
- * Return the index of the finite point nearest to an x, or -1.
+ * Return the index of the finite point nearest to a value of x, or -1 if no point is finite.
  * @param {Strip} strip
  * @param {number} x
  */
@@ -208,11 +208,11 @@ export function nearestIndex(strip, x) {
 }
 
 /**
- * Return the line under the cursor.
+ * Return the line nearest to the cursor, or null if no line is within reach.
  * @template {Strip} S
  * @param {readonly S[]} strips
  * @param {View} view
- * @param {number} pixelX Device pixels of the plot area.
+ * @param {number} pixelX Position in device pixels of the plot area.
  * @param {number} pixelY
  * @param {number} reach Largest distance in device pixels.
  * @returns {{strip: S, distance: number} | null}

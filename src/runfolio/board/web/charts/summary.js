@@ -1,5 +1,5 @@
 // @ts-check
-/** A chart in words and as a table, for readers who cannot see it. */
+/** Describes a chart by a sentence and by a table, for users who cannot see it. */
 import { css } from "../colours.js";
 import { column, integer, number } from "../format.js";
 import { html } from "../parts/html.js";
@@ -10,7 +10,7 @@ import { html } from "../parts/html.js";
  */
 
 /**
- * Summarise lines; one without a finite value is left out.
+ * Return summaries of lines. Abandoned lines and lines without a finite value are left out.
  * @param {readonly Line[]} lines
  * @returns {LineSummary[]}
  */
@@ -34,7 +34,7 @@ function summaryOf(line) {
 }
 
 /**
- * Describe a chart in a sentence: its lines, their range, and the line that ends highest or lowest.
+ * Return a text about a chart: the number of its lines, their range of values, and the line with the best last value.
  * @param {string} title
  * @param {string} xName
  * @param {readonly LineSummary[]} summaries

@@ -1,5 +1,5 @@
 // @ts-check
-/** Limits and ticks of axes. */
+/** Computes limits and ticks of axes. */
 
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 const DAY = 86400;
@@ -25,7 +25,7 @@ function timeStep(span, parts) {
 }
 
 /**
- * Return the limits of an axis that fit values.
+ * Return limits of an axis that include all values from `low` to `high`.
  * @param {number} low
  * @param {number} high
  * @param {{log?: boolean, parts?: number}} options
@@ -50,8 +50,8 @@ export function niceLimits(low, high, { log = false, parts = 5 } = {}) {
  * Return the ticks of an axis.
  * @param {number} min
  * @param {number} max
- * @param {{parts: number, log?: boolean, time?: boolean, whole?: boolean}} options `whole`: only whole numbers.
- * @returns {{at: number[], step: number}} Step 0: the ticks are logarithmic.
+ * @param {{parts: number, log?: boolean, time?: boolean, whole?: boolean}} options `whole` allows only whole numbers.
+ * @returns {{at: number[], step: number}} A step of 0 marks logarithmic ticks.
  */
 export function ticks(min, max, { parts, log = false, time = false, whole = false }) {
   if (log && max / min >= 10) return { at: logTicks(min, max, parts), step: 0 };
@@ -82,7 +82,7 @@ function logTicks(min, max, parts) {
 }
 
 /**
- * Return the texts of ticks, with as many decimals as their step has.
+ * Return the texts of ticks, with as many decimals as their step needs.
  * @param {readonly number[]} at
  * @param {number} step
  * @param {boolean} [time] Values are seconds.

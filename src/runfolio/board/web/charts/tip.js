@@ -1,5 +1,5 @@
 // @ts-check
-/** The table beside the cursor: values of the lines at an x, largest first. */
+/** The tooltip of a chart: a table next to the cursor with the values of the lines at one x. */
 import { css } from "../colours.js";
 import { column, stepValue } from "../format.js";
 import { html } from "../parts/html.js";
@@ -14,7 +14,7 @@ const OFFSET = 14;
  */
 
 /**
- * Return the values of lines at an x, largest first; the line under the cursor is always among them.
+ * Return the values of lines at one x, largest first. The line under the cursor is always included.
  * @param {readonly Line[]} lines
  * @param {number} x
  * @param {{key: string | null, reach: number}} options Points further away than `reach` are left out.
@@ -34,7 +34,7 @@ export function tipRows(lines, x, { key, reach }) {
   return { rows: shown, more: rows.length - shown.length };
 }
 
-/** Return true if a point is near x, or x lies between two points. @param {Line} line @param {number} index @param {number} x @param {number} reach */
+/** Return true if a point is within reach of x, or if x is within the range of its line. @param {Line} line @param {number} index @param {number} x @param {number} reach */
 function isNear(line, index, x, reach) {
   return Math.abs(line.x[index] - x) <= reach || (line.sorted && line.x[0] <= x && x <= line.x[line.x.length - 1]);
 }
@@ -47,7 +47,7 @@ function isNear(line, index, x, reach) {
  *   detail: (line: Line) => string,
  *   xText: (x: number) => string,
  *   xName: string,
- * }} props Place in CSS pixels of the window.
+ * }} props `left` and `top` are CSS pixels of the window.
  */
 export function Tip({ tip, colour, name, detail, xText, xName }) {
   const texts = column(tip.rows.map((row) => row.y));
@@ -72,7 +72,7 @@ export function Tip({ tip, colour, name, detail, xText, xName }) {
         )}
       </tbody>
     </table>
-    ${tip.more > 0 && html`<div class="soft">+ ${tip.more}</div>`}
+    ${tip.more > 0 && html`<div class="soft">and ${tip.more} more</div>`}
   </div>`;
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** The x axis that charts share if they have the same x: its extent, its zoom and its cursor. */
+/** The x axis of all charts with the same x. They share its extent, its zoom and its cursor. */
 import { effect, signal } from "@preact/signals";
 
 const SETTLE_MS = 180;
@@ -7,13 +7,13 @@ const SETTLE_MS = 180;
 /** @typedef {[number, number] | null} Range */
 
 export class SharedAxis {
-  /** Range of x while it moves; null shows everything. */
+  /** Visible range of x, also in the middle of a zoom or pan. Null shows everything. */
   range = signal(/** @type {Range} */ (null));
-  /** Range of x after the movement, for which the server is asked. */
+  /** Range of x after a zoom or pan has ended. The curves of this range are fetched in full detail. */
   settled = signal(/** @type {Range} */ (null));
-  /** Position of the cursor and the chart that has it. */
+  /** Position of the cursor, and the chart under it. */
   cursor = signal(/** @type {{x: number, source: object} | null} */ (null));
-  /** Smallest and largest x of all charts, so that the same x is at the same place in each. */
+  /** Smallest and largest x of all charts. Every chart shows this extent, so positions along x agree. */
   extent = signal(/** @type {Range} */ (null));
   /** @type {Map<string, [number, number]>} */
   #extents = new Map();
@@ -28,13 +28,13 @@ export class SharedAxis {
     if (String(union) !== String(this.extent.peek())) this.extent.value = union;
   }
 
-  /** Forget the extents of charts that are out of sight; those in sight include theirs again. */
+  /** Forget the extents of all charts. Charts in sight add their extents again. */
   forget() {
     this.#extents.clear();
     this.extent.value = null;
   }
 
-  /** @param {Range} range @param {{now?: boolean}} [options] `now`: the movement is over. */
+  /** @param {Range} range @param {{now?: boolean}} [options] `now` means that the zoom or pan has ended. */
   zoom(range, { now = false } = {}) {
     this.range.value = range;
     clearTimeout(this.#timer);
@@ -47,8 +47,8 @@ export class SharedAxis {
   }
 
   /**
-   * Keep the settled range in another place, such as the view of the URL.
-   * @param {() => Range} read Uses signals.
+   * Keep the settled range equal to a range that is stored elsewhere, such as in the URL.
+   * @param {() => Range} read Reads the stored range from signals.
    * @param {(range: Range) => void} write
    */
   bind(read, write) {
@@ -82,7 +82,7 @@ export class SharedAxes {
     return axis;
   }
 
-  /** Forget the extents of charts that are out of sight, because they will show other runs. */
+  /** Forget the extents of all charts, because the charts will show other runs. */
   forget() {
     for (const axis of this.#axes.values()) axis.forget();
   }

@@ -1,5 +1,7 @@
 // @ts-check
-/** What surrounds every page: header, rail, dialogs, toasts, and the keys that work everywhere. */
+/**
+ * The frame around every page: header, sidebar, dialogs, short messages (toasts), and the keys that work everywhere.
+ */
 import { effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { useKeys } from "../keys.js";
@@ -18,25 +20,25 @@ import { Jump } from "./jump.js";
 import { Page } from "./page.js";
 import { Rail } from "./rail.js";
 
-/** Dialog that is open: "jump", "help", "rail" (on narrow pages), or none. */
+/** Name of the open dialog: "jump", "help", or on narrow pages "rail" (the sidebar). It is empty if none is open. */
 const open = signal("");
 const close = () => (open.value = "");
 
-// The first page shows the newest experiment; its address then says so.
+// The home page opens the newest experiment, and the address changes to that of the experiment.
 effect(() => {
   const newest = store.data.value?.experiments[0];
   if (view.page.value === "home" && newest) patch({ page: "experiment", experiment: newest.name }, { replace: true });
 });
 
 /**
- * The whole page.
+ * The whole app: the frame with the current page.
  * @param {{pages: Record<string, () => Promise<any>>}} properties
  */
 export function Frame({ pages }) {
   useKeys("Everywhere", {
     "Ctrl-K": { does: "Jump to a run, a metric or a command", run: () => (open.value = "jump") },
-    "[": { does: "Fold the rail", run: foldRail },
-    t: { does: "Switch between light and dark", run: changeTheme },
+    "[": { does: "Show or hide the sidebar", run: foldRail },
+    t: { does: "Switch between light and dark theme", run: changeTheme },
     d: { does: "Switch between normal and compact rows", run: toggleDensity },
     "g r": { does: "Go to all runs", run: () => patch({ page: "experiment", experiment: null, run: null }) },
     "g t": { does: "Go to the trash", run: () => patch({ page: "trash", experiment: null, run: null }) },
@@ -50,7 +52,7 @@ export function Frame({ pages }) {
   return html`<div class=${`frame ${folded ? "folded" : ""}`}>
     <${Header} narrow=${narrow.value} show=${(/** @type {string} */ name) => (open.value = name)} foldRail=${foldRail} changeTheme=${changeTheme} />
     <div class="banners">${!connected.value && html`<${ConnectionLost} />`}</div>
-    ${!folded && html`<nav class="rail" aria-label="Experiments and runs"><${ErrorBoundary} name="The rail"><${Rail} /></${ErrorBoundary}></nav>`}
+    ${!folded && html`<nav class="rail" aria-label="Experiments and runs"><${ErrorBoundary} name="The sidebar"><${Rail} /></${ErrorBoundary}></nav>`}
     <main class="main" tabindex="-1"><${ErrorBoundary} name="This page" key=${view.page.value}><${Page} pages=${pages} /></${ErrorBoundary}></main>
     ${open.value === "jump" && html`<${Jump} close=${close} />`}
     ${open.value === "help" && html`<${Help} close=${close} />`}
@@ -61,8 +63,7 @@ export function Frame({ pages }) {
 
 function ConnectionLost() {
   return html`<p class="banner" role="status">
-    <strong>The board's server does not answer.</strong> This page may be out of date. Start <code>runfolio board</code> again, and the page
-    continues.
+    <strong>The board's server does not answer.</strong> This page may be out of date. Start <code>runfolio board</code> again to continue.
   </p>`;
 }
 

@@ -12,7 +12,7 @@ import { href } from "../url.js";
 export function Header({ narrow, show, foldRail, changeTheme }) {
   const { name, folder, read_only: readOnly } = store.data.value ?? {};
   return html`<header class="header">
-    <a class="skip" href="#main" onClick=${focusMain}>Skip to the page</a>
+    <a class="skip" href="#main" onClick=${focusMain}>Skip to the content</a>
     ${narrow && html`<${Button} quiet onClick=${foldRail} aria-haspopup="dialog">Menu</${Button}>`}
     <a class="wordmark" href=${href({ page: "home", experiment: null, run: null })}>run<span>folio</span></a>
     ${name && html`<span class="store-name soft one-line" title=${folder}>${name}</span>`}

@@ -4,11 +4,11 @@ import { Dialog } from "../parts/dialog.js";
 import { html } from "../parts/html.js";
 
 /**
- * Keys that work here.
+ * Dialog that lists the keyboard shortcuts of the current page.
  * @param {{close: () => void}} properties
  */
 export function Help({ close }) {
-  return html`<${Dialog} title="Keys that work here" close=${close} class="help">
+  return html`<${Dialog} title="Keyboard shortcuts" close=${close} class="help">
     <div class="help-groups">
       ${[...groups()].map(
         ([scope, keys]) => html`<section key=${scope}>
@@ -26,7 +26,7 @@ export function Help({ close }) {
 function groups() {
   const scopes = new Map();
   for (const { scope, keys, modal } of bindings.value) {
-    if (modal) continue;
+    if (modal || !Object.keys(keys).length) continue;
     if (!scopes.has(scope)) scopes.set(scope, []);
     for (const [name, { does }] of Object.entries(keys)) scopes.get(scope).push([name, does]);
   }

@@ -1,5 +1,7 @@
 // @ts-check
-/** Jump (Ctrl-K): go to any experiment, run or metric, or do what a key does, by typing a part of its name. */
+/**
+ * The jump dialog (Ctrl-K). The user types part of a name to go to an experiment, run or metric, or to run a command.
+ */
 import { useEffect, useState } from "preact/hooks";
 import { get, withQuery } from "../api.js";
 import { bindings } from "../keys.js";
@@ -14,7 +16,7 @@ const MOST = 8;
 /** @typedef {{kind: string, name: string, detail?: string, go: () => void}} Target */
 
 /**
- * Dialog with a field and what matches it.
+ * Dialog with a text field and a list of matches.
  * @param {{close: () => void}} properties
  */
 export function Jump({ close }) {
@@ -50,7 +52,7 @@ export function Jump({ close }) {
         </li>`,
       )}
     </ul>
-    ${targets.length === 0 && html`<p class="soft">Nothing has “${text}” in its name.</p>`}
+    ${targets.length === 0 && html`<p class="soft">No name contains “${text}”.</p>`}
   </${Dialog}>`;
 }
 
@@ -84,7 +86,7 @@ function match(targets, text) {
   return targets.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word))).slice(0, words.length ? MOST : 2 * MOST);
 }
 
-/** Return runs and metrics that the server finds. @param {string} text @returns {Target[]} */
+/** Return the runs and metrics whose names contain a text, as found by the server. @param {string} text @returns {Target[]} */
 function useServer(text) {
   const [found, setFound] = useState(/** @type {Target[]} */ ([]));
   useEffect(() => {
@@ -121,7 +123,7 @@ async function search(word, signal) {
       detail: runs.fields.experiment[row],
       go: () => patch({ page: "run", run: key, experiment: null }),
     })),
-    ...match(metrics.map((/** @type {any} */ { name }) => ({ kind: "metric", name, detail: "rank the runs by it", go: () => rankBy(name) })), word),
+    ...match(metrics.map((/** @type {any} */ { name }) => ({ kind: "metric", name, detail: "rank runs by this metric", go: () => rankBy(name) })), word),
   ];
 }
 

@@ -7,7 +7,7 @@ const LINES = `import runfolio
 run = runfolio.init("first", experiment="my-experiment", config={"lr": 0.1})
 run.log({"train/loss": 0.5}, step=0)`;
 
-/** A store without runs: how to record the first one. */
+/** Page of an empty store. It explains how to record the first run. */
 export function NoRuns() {
   const folder = store.data.value?.folder;
   const code = [
@@ -16,6 +16,6 @@ export function NoRuns() {
   ];
   return html`<${Empty} title="No runs yet" code=${code}>
     ${folder && html`<p>The store <code>${folder}</code> is empty. </p>`}
-    <p>Add three lines to a training script, or train a small classifier with one command. The run appears here at its first step.</p>
+    <p>Add three lines to a training script, or train a small classifier with one command. The run appears here after its first step.</p>
   </${Empty}>`;
 }

@@ -7,7 +7,7 @@ import { view } from "../url.js";
 import { NoRuns } from "./no_runs.js";
 
 /**
- * The page of the view.
+ * The page that the view names. The view is the state of the page in the URL.
  * @param {{pages: Record<string, () => Promise<any>>}} properties
  */
 export function Page({ pages }) {
@@ -15,7 +15,7 @@ export function Page({ pages }) {
   return load ? html`<${Later} load=${load} name="Page" />` : html`<${Home} />`;
 }
 
-/** First page, until the newest experiment is known. */
+/** Home page, shown until the newest experiment is known. */
 function Home() {
   if (store.error.value && !store.data.value) return html`<${Failure} error=${store.error.value} retry=${store.refresh} />`;
   return store.data.value?.experiments.length === 0 ? html`<${NoRuns} />` : null;

@@ -1,5 +1,5 @@
 // @ts-check
-/** Left rail: experiments, running runs, runs that ended since the last visit. */
+/** The rail, a sidebar at the left: experiments, running runs, and runs that ended since the last visit. */
 import { Button } from "../parts/button.js";
 import { html } from "../parts/html.js";
 import { Middle } from "../parts/middle.js";
@@ -11,7 +11,7 @@ import { href, view } from "../url.js";
 const SHOWN = 8;
 
 /**
- * Content of the rail; on narrow pages it also holds the buttons of the header.
+ * Content of the rail. On narrow pages it also has the buttons of the header.
  * @param {{changeTheme?: () => void, showHelp?: () => void}} properties
  */
 export function Rail({ changeTheme, showHelp }) {
@@ -53,7 +53,7 @@ function Entry({ name, experiment, runs, running = 0 }) {
 /** @param {{runs: any[]}} properties */
 function Now({ runs }) {
   return html`<section>
-    <h3>Now</h3>
+    <h3>Running now</h3>
     <ul>
       ${runs.slice(0, SHOWN).map(
         (run) => html`<li key=${run.key}>
@@ -73,7 +73,7 @@ function Now({ runs }) {
 /** @param {{runs: any[]}} properties */
 function Ended({ runs }) {
   return html`<section>
-    <h3>Since you looked</h3>
+    <h3>Ended since your last visit</h3>
     <ul>
       ${runs.slice(0, SHOWN).map(
         (run) => html`<li key=${run.key}>

@@ -2,7 +2,7 @@
 import { html } from "./html.js";
 
 /**
- * Button with a word on it; `acts` is for the one that does what a page or dialog is for.
+ * Button with a text. `acts` marks the main action of a page or dialog.
  * @param {{children?: any, acts?: boolean, danger?: boolean, quiet?: boolean, class?: string} & Record<string, any>} properties
  */
 export function Button({ children, acts = false, danger = false, quiet = false, class: extra = "", ...rest }) {

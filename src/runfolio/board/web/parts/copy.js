@@ -28,7 +28,7 @@ export function CopyButton({ text, label, children = "Copy" }) {
 }
 
 /**
- * Copy a text; return true if that worked.
+ * Copy a text, and return true on success.
  * @param {string} text
  */
 export async function copyText(text) {
@@ -40,7 +40,7 @@ export async function copyText(text) {
   }
 }
 
-/** Copy where the clipboard is closed, as on a plain HTTP address of another host. @param {string} text */
+/** Copy a text if the browser denies access to the clipboard, for example on a plain HTTP address of another host. @param {string} text */
 function copyBySelection(text) {
   const field = document.createElement("textarea");
   field.value = text;

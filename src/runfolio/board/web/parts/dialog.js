@@ -4,7 +4,7 @@ import { bind } from "../keys.js";
 import { html } from "./html.js";
 
 /**
- * Modal dialog; it has the focus while it is shown, and gives it back.
+ * Modal dialog. It has the focus while it is shown, and returns the focus when it is closed.
  * @param {{title: string, close: () => void, children?: any, class?: string, titleHidden?: boolean}} properties
  */
 export function Dialog({ title, close, children, class: extra = "", titleHidden = false }) {

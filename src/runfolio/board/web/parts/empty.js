@@ -3,7 +3,7 @@ import { Copy } from "./copy.js";
 import { html } from "./html.js";
 
 /**
- * Empty place that says what would fill it, with code or commands to copy.
+ * Message for an empty part of a page. It says what would fill the part, with code or commands to copy.
  * @param {{title: string, children?: any, code?: {text: string, label: string}[]}} properties
  */
 export function Empty({ title, children, code = [] }) {

@@ -5,7 +5,7 @@ import { Button } from "./button.js";
 import { html } from "./html.js";
 
 /**
- * Part of a page whose failure leaves the rest of the page standing.
+ * Part of a page. If it fails, an error replaces it, and the rest of the page still works.
  * @extends {Component<{name: string, children?: any}, {error: Error | null}>}
  */
 export class ErrorBoundary extends Component {
@@ -33,11 +33,11 @@ export class ErrorBoundary extends Component {
 }
 
 /**
- * Error of a request: what is wrong, and the remedy.
+ * Error of a request, with its remedy.
  * @param {{error: {what: string, remedy?: string | null, status?: number} | null, retry?: () => void}} properties
  */
 export function Failure({ error, retry }) {
-  // The banner of the page says it when the server does not answer.
+  // If the server does not answer, the banner of the page says so.
   if (!error || error.status === 0) return null;
   return html`<div class="failure" role="alert">
     <p><strong>${sentence(error.what)}</strong> ${error.remedy && sentence(error.remedy)}</p>

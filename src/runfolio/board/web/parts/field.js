@@ -3,7 +3,7 @@ import { useId } from "preact/hooks";
 import { html } from "./html.js";
 
 /**
- * Text field with its label above, and an error or hint below.
+ * Text field with a label above it, and an error or hint below it.
  * @param {{label: string, hint?: any, error?: any, input?: (text: string) => void, labelHidden?: boolean, class?: string} & Record<string, any>} properties
  */
 export function Field({ label, hint, error, input, labelHidden = false, class: extra = "", ...rest }) {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Templates: `html` builds Preact nodes from a tagged template, so that no build step is needed. */
+/** Templates. `html` builds Preact nodes from a tagged template, without a build step. */
 import { h } from "preact";
 import htm from "htm";
 

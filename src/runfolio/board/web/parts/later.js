@@ -3,12 +3,12 @@ import { useEffect, useState } from "preact/hooks";
 import { Failure } from "./error_boundary.js";
 import { html } from "./html.js";
 
-const FAILED = { what: "This part could not be loaded.", remedy: "Reload the page: the board may have been started again with other files." };
+const FAILED = { what: "This part could not be loaded.", remedy: "Reload the page. The board may have been restarted with other files." };
 
 /**
- * Component of a module that is loaded when it is shown first.
- * @param {{load: () => Promise<any>, name: string}} properties `load` must be the same function each time; `name` is
- *   that of the export
+ * Component of a module that is loaded when the component is first shown.
+ * @param {{load: () => Promise<any>, name: string}} properties `load` must be the same function in every call. `name`
+ *   is the exported name of the component.
  */
 export function Later({ load, name }) {
   const [loaded, setLoaded] = useState(/** @type {{load: any, Part: any}} */ ({ load: null, Part: null }));

@@ -4,9 +4,9 @@ import { Button } from "./button.js";
 import { html } from "./html.js";
 
 /**
- * Button that opens a panel below itself: a menu of choices or a small form.
+ * Button that opens a menu of choices or a small form below it.
  * @param {{label: any, title?: string, children: any, align?: "left" | "right", class?: string, quiet?: boolean}} properties
- *   `children` is a function of `close`, or nodes
+ *   `children` are nodes, or a function that takes `close` and returns nodes
  */
 export function Menu({ label, title, children, align = "left", class: extra = "", quiet = true }) {
   const [open, setOpen] = useState(false);

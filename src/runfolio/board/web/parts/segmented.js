@@ -2,7 +2,7 @@
 import { html } from "./html.js";
 
 /**
- * Choice of one of a few words, such as `table | split | charts`.
+ * Row of buttons that choose one of a few options, such as `table | split | charts`.
  * @param {{label: string, options: [value: string, text: string][], value: string, choose: (value: string) => void, class?: string}} properties
  */
 export function Segmented({ label, options, value, choose, class: extra = "" }) {

@@ -6,7 +6,7 @@ const STEP = 0.04;
 const SMALLEST = 0.12;
 
 /**
- * Two panes above each other with a divider that is dragged or moved with the arrow keys.
+ * Two panes, one above the other. The divider between them can be dragged or moved with the arrow keys.
  * @param {{label: string, share: import("@preact/signals").Signal<number>, top: any, bottom: any}} properties
  */
 export function Split({ label, share, top, bottom }) {

@@ -4,7 +4,7 @@ import { html } from "./html.js";
 const KINDS = { running: "good", failed: "bad", crashed: "bad" };
 
 /**
- * State of a run: a word, with a dot for what needs a look.
+ * State of a run: a word, with a dot for states that need attention.
  * @param {{state: string}} properties
  */
 export function State({ state }) {

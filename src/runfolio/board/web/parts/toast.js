@@ -15,7 +15,7 @@ const undoable = [];
 let lastId = 0;
 
 /**
- * Say for ten seconds what was done; with `undo`, offer to take it back, as Ctrl-Z does.
+ * Show a message (toast) for ten seconds. With `undo`, it has a button that undoes the change, as Ctrl-Z does.
  * @param {string} text
  * @param {{undo?: () => Promise<unknown>, bad?: boolean}} [options]
  */
@@ -27,14 +27,14 @@ export function say(text, { undo, bad = false } = {}) {
 }
 
 /**
- * Say what went wrong.
+ * Show an error and its remedy.
  * @param {{what?: string, remedy?: string | null, message?: string}} error
  */
 export function sayError(error) {
   say([error.what ?? error.message, error.remedy].map((text) => sentence(text ?? "")).join(" ").trim(), { bad: true });
 }
 
-/** Toasts at the foot of the page; place it once. */
+/** Toasts at the bottom of the page. This component is used once. */
 export function Toasts() {
   return html`<div class="toasts" role="status" aria-live="polite">
     ${toasts.value.map(
@@ -47,7 +47,7 @@ export function Toasts() {
   </div>`;
 }
 
-/** Bind Ctrl-Z to the newest change that can be undone. */
+/** Bind Ctrl-Z, which undoes the latest change that can be undone. */
 export function start() {
   bind("Everywhere", { "Ctrl-Z": { does: "Undo the last change", run: () => undoable.length && undo(undoable[undoable.length - 1]) } });
 }

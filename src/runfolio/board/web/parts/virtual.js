@@ -4,13 +4,13 @@ import { useEffect, useState } from "preact/hooks";
 const SPARE = 6;
 
 /**
- * Return the range of items that a scroller shows, with some spare ones around, so that only they are rendered.
+ * Return the range of items to render: those in view of a scroller, and some spare items around them.
  * @param {number} count number of items
  * @param {number} size height of an item in pixels
  * @param {{current: HTMLElement | null}} scroller element that scrolls
  * @param {{offset?: number, axis?: "x" | "y"}} [options] `offset` is the distance of the first item from the start
- * @returns {{first: number, last: number, before: number, after: number}} `last` is exclusive; `before` and `after` are
- *   the pixels that the items before and after the range take
+ * @returns {{first: number, last: number, before: number, after: number}} `last` is exclusive. `before` and `after` are
+ *   the heights of the items before and after the range in pixels.
  */
 export function useWindow(count, size, scroller, { offset = 0, axis = "y" } = {}) {
   const [range, setRange] = useState({ first: 0, last: Math.min(count, 40) });
@@ -38,7 +38,8 @@ export function useWindow(count, size, scroller, { offset = 0, axis = "y" } = {}
 }
 
 /**
- * Return the items in view and the spare ones around them; the first is even, so that few scroll steps render anew.
+ * Return the range of items in view and of the spare items around them. Its ends are even, so that fewer scroll steps
+ * change the range.
  * @param {number} count
  * @param {number} size
  * @param {number} start

@@ -10,28 +10,28 @@ import { tagCondition } from "./filter_text.js";
 import { Interval } from "./interval.js";
 
 /**
- * @typedef {object} Scale Parts of the first reply that all rows share.
+ * @typedef {object} Scale Properties of the first reply that all rows share.
  * @property {[number, number] | null} axis
  * @property {[number, number] | null} band
- * @property {string} aggregate Kind of its values, such as `best`.
- * @property {Record<string, (value: any) => string>} formats Formats of the columns of numbers, by name.
+ * @property {string} aggregate Kind of the values of the main metric, such as `best`.
+ * @property {Record<string, (value: any) => string>} formats Formats of the numeric columns, by name.
  */
 
 /**
  * @typedef {object} Context
  * @property {Scale} scale
  * @property {number} height Height of a row in pixels.
- * @property {number} colour Index of the run's colour; -1 for grey.
+ * @property {number} colour Colour index of the run, or -1 for grey.
  * @property {Record<string, number> | null} atStep Values at the pinned step.
- * @property {(condition: string) => void} filterBy Add a condition to the filter.
+ * @property {(condition: string) => void} filterBy Adds a condition to the filter.
  */
 
-/** Marks after a figure, in words. */
+/** Meaning of the marks after a value. */
 export const MARKS = {
   "=": "cannot be distinguished from the best",
-  "!": "was measured on other data than the best",
+  "!": "was measured on different data than the best",
   "~": "was measured on another share or split of the data",
-  "?": "was perhaps measured on other data: a run did not record its data",
+  "?": "may have been measured on different data, since a run did not record its data",
 };
 
 /** @type {Record<string, (row: any, column: any, context: Context) => any>} */
@@ -65,7 +65,7 @@ export function cell(row, column, context) {
 }
 
 /**
- * Return the text of a cell, for cells without a look of their own, for copies and for the sheet of a row.
+ * Return the text of a cell. It is used for cells without special content, for copies and for the sheet of a row.
  * @param {any} row
  * @param {import("./columns.js").Column} column
  * @param {Scale} scale
@@ -145,14 +145,14 @@ function StateCell({ row }) {
   return html`<${State} state=${row.state} />${row.state === "running" && row.progress != null && html`<span class="soft"> ${percent(row.progress)}</span>`}`;
 }
 
-/** Return the part of a label that tells runs of one name apart. @param {any} row */
+/** Return the part of a label that distinguishes runs with the same name. @param {any} row */
 export function distinction({ name, label }) {
   return label && label !== name ? label.replace(`${name} `, "") : "";
 }
 
-/** Return why a run ended, or how far it is. @param {any} row */
+/** Return the reason why a run ended, or the progress of a running run. @param {any} row */
 export function whyText(row) {
-  // The column before says the state already.
+  // The state is already shown in another column.
   if (row.state !== "running") return row.ended_text === row.state ? "" : (row.ended_text ?? "").replace(`${row.state}: `, "");
   const done = row.progress == null ? "" : `${percent(row.progress)} done`;
   const left = row.seconds_left == null ? "" : `${duration(row.seconds_left)} left`;

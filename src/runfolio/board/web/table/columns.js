@@ -1,21 +1,22 @@
 // @ts-check
-/** Columns of the runs table: names, widths and pins in the URL, defaults, order. */
+/** Columns of the runs table: their default order and widths, and their text form in the URL. */
 
 /**
  * @typedef {object} Column
- * @property {string} name Name in the filter language; or `@value`, `@interval`, `@spark`, `@why`, `@at METRIC`.
+ * @property {string} name Name in the filter language, or the name of a special column such as `@value`, `@interval` or
+ *   `@at METRIC`.
  * @property {string} heading
- * @property {string} kind `number`, `text`, `boolean`, `time`, `mixed`, or what a special column shows.
+ * @property {string} kind `number`, `text`, `boolean`, `time`, `mixed`, or the kind of a special column.
  * @property {number} width In pixels.
- * @property {number} natural Width in pixels unless the person sets another one.
+ * @property {number} natural Default width in pixels.
  * @property {boolean} pinned True if the column stays at the left edge.
- * @property {string | null} sort Name for `sort=`; null if the table cannot be sorted by the column.
+ * @property {string | null} sort Name for `sort=`, or null if the table cannot be sorted by the column.
  * @property {string | null} metric Metric whose values the column shows.
- * @property {string | null} aggregate Kind of these values, such as `best`.
+ * @property {string | null} aggregate Kind of the values, such as `best`.
  */
 
 /**
- * @typedef {object} Reply First page of `/api/runs`, as far as the columns depend on it.
+ * @typedef {object} Reply Parts of the first page of `/api/runs` on which the columns depend.
  * @property {string | null} [metric]
  * @property {[number, number] | null} [band]
  * @property {unknown[]} [groups]
@@ -27,7 +28,7 @@
 /** @typedef {{name: string, width: number | null, pinned: boolean}} Entry */
 /** @typedef {{heading: string, kind: string, natural: number}} Look */
 
-/** Columns whose values are in the fields of every reply, so the server is not asked for them. @type {Record<string, Look>} */
+/** Columns whose values are in the fields of every reply. They are not requested from the server. @type {Record<string, Look>} */
 const FIELDS = {
   name: { heading: "Run", kind: "name", natural: 224 },
   state: { heading: "State", kind: "state", natural: 108 },
@@ -54,7 +55,7 @@ const SPECIAL = {
   "@highest": { heading: "Highest", kind: "figure", natural: 84 },
 };
 /**
- * Return the heading of a column that the table has a look of its own for, or else the given one.
+ * Return the heading that the table defines for a column, or else the given heading.
  * @param {string} name
  * @param {string} heading
  */
@@ -62,7 +63,7 @@ export function headingOf(name, heading) {
   return (FIELDS[name] ?? SPECIAL[name])?.heading || heading;
 }
 
-/** Order of the ranking, which is the order of a table that is not sorted otherwise. */
+/** Name of the order by rank, from best to worst. It is the default order of the table. */
 export const RANK = "rank";
 const UNSORTABLE = new Set(["tags", "lineage", "archived"]);
 /** @type {Record<string, number>} */
@@ -70,11 +71,12 @@ const NATURAL = { number: 76, boolean: 72, time: 112, text: 112, mixed: 96 };
 const NARROWEST = 48;
 const WIDEST = 800;
 
-/** Aggregates of a metric that the menus offer, the usual ones first. */
+/** Aggregates of a metric that the menus offer, the most common first. */
 export const AGGREGATES = ["best", "last", "min", "max", "mean"];
 
 /**
- * Read one entry of `view.columns`: `NAME`, or `NAME~` with a width in pixels and `p` for pinned.
+ * Parse one entry of `view.columns`: `NAME`, or `NAME~` followed by a width in pixels and by `p` if the column is
+ * pinned.
  * @param {string} text
  * @returns {Entry}
  */
@@ -84,7 +86,7 @@ export function decode(text) {
 }
 
 /**
- * Write one entry of `view.columns`.
+ * Return the text of one entry of `view.columns`.
  * @param {Entry} entry
  * @returns {string}
  */
@@ -94,7 +96,7 @@ export function encode({ name, width, pinned }) {
 }
 
 /**
- * Return the names that the server is asked for; null for its default columns.
+ * Return the names of the columns to request from the server, or null for its default columns.
  * @param {string[]} texts Entries of `view.columns`.
  * @returns {string[] | null}
  */
@@ -104,8 +106,8 @@ export function asked(texts) {
 }
 
 /**
- * Return the columns of the table; pinned ones come first.
- * @param {string[]} texts Entries of `view.columns`; empty for the default.
+ * Return the columns of the table. Pinned columns come first.
+ * @param {string[]} texts Entries of `view.columns`. Without entries, the table has its default columns.
  * @param {Reply} reply
  * @param {string[]} [atMetrics] Metrics that have a value at the pinned step.
  * @returns {Column[]}
@@ -119,7 +121,7 @@ export function tableColumns(texts, reply, atMetrics = []) {
 }
 
 /**
- * Return the columns of a narrow page: the run with its state, the main metric, and its interval. The figure of a group
+ * Return the columns of a narrow page: the run with its state, the main metric, and its interval. The value of a group
  * is written below its name.
  * @param {Column[]} columns
  * @param {number} width Width of the table in pixels.
@@ -212,11 +214,12 @@ function atStep(metric) {
  */
 function column(name, look, pinned, sort = UNSORTABLE.has(name) ? null : name) {
   const heading = look.heading || name;
-  const natural = Math.max(look.natural, Math.min(200, Math.ceil(heading.length * 6.6) + 40)); // longer headings get an ellipsis
+  // Longer headings get an ellipsis.
+  const natural = Math.max(look.natural, Math.min(200, Math.ceil(heading.length * 6.6) + 40));
   return { name, heading, kind: look.kind, natural, width: natural, pinned, sort, metric: null, aggregate: null };
 }
 
-/** Insert a new column after the main figure, where it is seen. @param {Entry[]} entries @param {string} name */
+/** Insert a new column after the columns of the main metric, where it is visible. @param {Entry[]} entries @param {string} name */
 function insert(entries, name) {
   const figure = entries.findLastIndex((entry) => ["name", "state", "@value", "@interval", "@spark"].includes(entry.name));
   entries.splice(figure + 1, 0, { name, width: null, pinned: false });

@@ -1,11 +1,11 @@
 // @ts-check
-/** Completion of filters: names, operators, values with their counts, and connectives. */
+/** Completion of filters. It offers names, operators, values with their counts, and the words AND and OR. */
 import { keyword, quotedValue, tokens } from "./filter_text.js";
 
 /**
- * @typedef {object} Listed Column of `/api/columns`.
+ * @typedef {object} Listed Column in the answer of `/api/columns`.
  * @property {string} name
- * @property {string} [filter] Name as a filter spells it, with quotes if it needs them.
+ * @property {string} [filter] Name as it is written in a filter, with quotes if needed.
  * @property {string} heading
  * @property {"run"|"params"|"metrics"|"summary"|"tags"} group
  * @property {"number"|"text"|"boolean"|"time"|"mixed"} kind
@@ -38,7 +38,7 @@ const OPERATORS = {
   "<=": "at most",
   ">": "greater than",
   ">=": "at least",
-  BETWEEN: "from … to, both included",
+  BETWEEN: "from … to …, inclusive",
   IN: "one of a list",
   LIKE: "matches a pattern with % and _",
   "IS NULL": "has no value",
@@ -57,11 +57,11 @@ const TIMES = ["hour", "day", "week"].map((unit) => ({
 }));
 
 /**
- * Return completions for the word before the caret, the best first.
+ * Return completions for the word before the caret, best first.
  * @param {string} filter
  * @param {number} caret
  * @param {Listed[]} listed
- * @returns {{from: number, to: number, options: Option[]}} Options replace the text in the range.
+ * @returns {{from: number, to: number, options: Option[]}} An option replaces the text from `from` to `to`.
  */
 export function complete(filter, caret, listed) {
   const before = tokens(filter.slice(0, caret));
@@ -72,7 +72,7 @@ export function complete(filter, caret, listed) {
 }
 
 /**
- * Return the word that is being typed; it is empty after a space.
+ * Return the word that the user is typing. After a space, it is empty.
  * @param {import("./filter_text.js").Token[]} before
  * @param {string} text Filter up to the caret.
  */
@@ -84,7 +84,7 @@ function wordAt(before, text) {
 }
 
 /**
- * Return the part of the grammar that comes after some tokens, and the column that a value would belong to.
+ * Return the part of the grammar that is expected after some tokens, and the column of an expected value.
  * @param {import("./filter_text.js").Token[]} before
  * @returns {{part: "column"|"operator"|"value"|"connective"|"null"|"list"|"separator", column: string | null}}
  */
@@ -136,11 +136,11 @@ function optionsAt(place, word, listed) {
     case "value":
       return matching(values(column), word.text);
     case "list":
-      return matching([{ text: "(", detail: "values between parentheses" }], word.text);
+      return matching([{ text: "(", detail: "list of values in parentheses" }], word.text);
     case "null":
       return matching([{ text: "NULL", detail: "no value" }, { text: "NOT NULL", detail: "any value" }], word.text);
     case "connective":
-      return matching([{ text: "AND", detail: "both" }, { text: "OR", detail: "one of both" }], word.text);
+      return matching([{ text: "AND", detail: "both conditions" }, { text: "OR", detail: "at least one condition" }], word.text);
     default:
       return [];
   }
@@ -159,7 +159,10 @@ function names(typed, listed) {
   return found.map(({ column }) => ({ text: column.filter ?? column.name, detail: describe(column) }));
 }
 
-/** Order of a name among the matches: its beginning, the beginning of a part, or any place. */
+/**
+ * Return the rank of a name among the matches. A match at the start of the name ranks before a match at the start of a
+ * part.
+ */
 function rank(/** @type {string} */ name, /** @type {string} */ typed) {
   const [low, part] = [name.toLowerCase(), typed.toLowerCase()];
   if (low.startsWith(part)) return 0;

@@ -1,5 +1,5 @@
 // @ts-check
-/** Tables as text for a paper, a spreadsheet or an issue. */
+/** Writes tables as text for a paper, a spreadsheet or an issue. */
 
 /**
  * @typedef {object} Copied
@@ -8,7 +8,7 @@
  * @property {string[][]} rows
  */
 
-/** Return a number as programs read it, with a hyphen and without commas. @param {string} text */
+/** Return a number in a form that programs can read, with a hyphen as minus sign and without commas. @param {string} text */
 function plainNumber(text) {
   return text.replace(/^−/, "-").replace(/,(?=\d{3})/g, "");
 }
@@ -31,7 +31,8 @@ export function asCsv({ headings, numeric, rows }) {
   return `${lines.map((cells) => cells.join(",")).join("\r\n")}\r\n`;
 
   /**
-   * Quote a cell if needed. A leading `=`, `+`, `-` or `@` would be run as a formula by spreadsheets.
+   * Quote a cell if needed. Spreadsheets would run a leading `=`, `+`, `-` or `@` as a formula, so an apostrophe is
+   * added.
    * @param {string} cell
    * @param {boolean} isNumber
    */

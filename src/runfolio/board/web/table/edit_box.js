@@ -1,5 +1,5 @@
 // @ts-check
-/** Small form above the table that renames a run, or changes its tags or its note. */
+/** Small form that renames a run, or changes the tags or the note of runs. */
 import { useState } from "preact/hooks";
 import { Button } from "../parts/button.js";
 import { html } from "../parts/html.js";
@@ -11,7 +11,7 @@ const TITLES = { name: "Rename", tags: "Tags", notes: "Note" };
 /**
  * @typedef {object} Edit
  * @property {"name"|"tags"|"notes"} field
- * @property {any[]} rows Runs that are changed.
+ * @property {any[]} rows Runs to change.
  * @property {{left: number, top: number, bottom: number}} place
  */
 
@@ -69,7 +69,7 @@ function Tags({ rows, known, done, close }) {
     ${kept.length > 0 && html`<p class="tags">${kept.map((tag) => html`<${Tag} key=${tag} name=${counts.get(tag) < rows.length ? `${tag} (${counts.get(tag)})` : tag} remove=${() => setRemoved([...removed, tag])} />`)}</p>`}
     <input class="input" aria-label="New tag" placeholder="New tag" list="known-tags" value=${text} onInput=${(/** @type {any} */ event) => setText(event.currentTarget.value)} />
     <datalist id="known-tags">${known.filter((tag) => !counts.has(tag)).map((tag) => html`<option key=${tag} value=${tag} />`)}</datalist>
-    <${Foot} close=${close} hint="Commas separate tags" />
+    <${Foot} close=${close} hint="Separate tags with commas" />
   </form>`;
 }
 

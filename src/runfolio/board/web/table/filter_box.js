@@ -1,5 +1,5 @@
 // @ts-check
-/** Filter with completion, and a caret under the place of a mistake. */
+/** Filter field with completion. A mistake in the filter is underlined. */
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { bind } from "../keys.js";
 import { html } from "../parts/html.js";
@@ -7,7 +7,7 @@ import { complete } from "./completion.js";
 
 /**
  * @param {{where: string, apply: (where: string) => void, error: any, listed: import("./completion.js").Listed[],
- *   wanted: () => void}} props `wanted` is called when completions are needed for the first time.
+ *   wanted: () => void}} props `wanted` is called when the field gets the focus, before completions are needed.
  */
 export function FilterBox({ where, apply, error, listed, wanted }) {
   const [text, setText] = useState(where);
@@ -17,7 +17,7 @@ export function FilterBox({ where, apply, error, listed, wanted }) {
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const list = useId();
   useEffect(() => setText(where), [where]);
-  useEffect(() => bind("Table", { "/": { does: "Filter", run: () => input.current?.select() } }), []);
+  useEffect(() => bind("Table", { "/": { does: "Filter the runs", run: () => input.current?.select() } }), []);
   useEffect(() => {
     list && document.getElementById(`${list}-${chosen}`)?.scrollIntoView({ block: "nearest" });
   }, [chosen]);
@@ -103,7 +103,7 @@ export function FilterBox({ where, apply, error, listed, wanted }) {
           }}
         ><span class="mono one-line">${option.text}</span><span class="soft one-line">${option.detail}</span></div>`,
       )}
-      <p class="hint soft small" role="presentation">Enter applies the filter, Tab completes.</p>
+      <p class="hint soft small" role="presentation">Enter applies the filter. Tab completes the word.</p>
     </div>
     <div id=${`${list}-error`} class="filter-error small bad" role="alert">
       ${error && text === where && [isWrong && html`<${Caret} text=${where} position=${error.position} />`, error.what, error.remedy && html` <span class="soft">${error.remedy}</span>`]}
@@ -111,7 +111,7 @@ export function FilterBox({ where, apply, error, listed, wanted }) {
   </div>`;
 }
 
-/** Part of the filter around a mistake, with a mark under it. @param {{text: string, position: number}} props */
+/** Part of the filter around a mistake, which is underlined. @param {{text: string, position: number}} props */
 function Caret({ text, position }) {
   const start = Math.max(0, position - 24);
   const before = `${start ? "…" : ""}${text.slice(start, position)}`;

@@ -1,5 +1,8 @@
 // @ts-check
-/** Text of a filter: tokens, quoting, and its conditions. The grammar is in docs/filter.md; the server parses. */
+/**
+ * Functions on the text of a filter: its tokens, quoting and conditions. The server parses filters; docs/filter.md
+ * describes the grammar.
+ */
 
 /**
  * @typedef {object} Token
@@ -29,7 +32,7 @@ const KEYWORDS = new Set(
 );
 
 /**
- * Split a filter into tokens. Anything is accepted, since the person is still typing.
+ * Split a filter into tokens. Any text is accepted, since the user may still be typing.
  * @param {string} filter
  * @returns {Token[]}
  */
@@ -53,7 +56,7 @@ function isClosed(text) {
 }
 
 /**
- * Return the keyword of a token in capitals; empty if the token is not a keyword.
+ * Return the keyword of a token in capitals, or an empty text if the token is not a keyword.
  * @param {Token | undefined} token
  */
 export function keyword(token) {
@@ -61,7 +64,7 @@ export function keyword(token) {
 }
 
 /**
- * Write a value of a column.
+ * Return a value as it is written in a filter.
  * @param {unknown} value
  */
 export function quotedValue(value) {
@@ -70,7 +73,7 @@ export function quotedValue(value) {
 }
 
 /**
- * Return the conditions that are joined by AND at the top level; one if the filter has an OR there.
+ * Return the conditions that are joined by AND at the top level. A filter with OR at this level is one condition.
  * @param {string} filter
  * @returns {{from: number, to: number, text: string}[]}
  */
@@ -128,7 +131,7 @@ export function and(filter, condition) {
 }
 
 /**
- * Return the condition that a run has a tag.
+ * Return the filter condition for runs with a tag.
  * @param {string} tag `baseline`, or `team=vision`
  */
 export function tagCondition(tag) {

@@ -1,25 +1,26 @@
 // @ts-check
-/** Choice of the settings by which runs are grouped. */
+/** Menu of the settings by which runs are grouped. */
 import { html } from "../parts/html.js";
 import { Menu, MenuItem } from "../parts/menu.js";
 
 const ALL_BUT_SEED = "-seed";
 
 /**
- * @param {{group: string, settings: string[], choose: (group: string) => void}} props `settings` are those that vary.
+ * @param {{group: string, settings: string[], choose: (group: string) => void}} props `settings` are the names of
+ *   settings that vary.
  */
 export function GroupMenu({ group, settings, choose }) {
   const label = group === "" ? "Group" : html`Group: <span class="one-line">${group === ALL_BUT_SEED ? "all but seed" : group.replaceAll("params.", "").replaceAll(",", ", ")}</span>`;
   return html`<${Menu} label=${label} title="Group the runs" align="right">
     <${MenuItem} chosen=${group === ""} onClick=${() => choose("")}>No groups</${MenuItem}>
-    <${MenuItem} chosen=${group === ALL_BUT_SEED} hint="repeats" onClick=${() => choose(ALL_BUT_SEED)}>All settings but the seed</${MenuItem}>
+    <${MenuItem} chosen=${group === ALL_BUT_SEED} hint="repeats" onClick=${() => choose(ALL_BUT_SEED)}>All settings except the seed</${MenuItem}>
     ${settings.length > 0 && html`<p class="menu-heading soft small">One group per value of</p>`}
     ${settings.map((name) => html`<${MenuItem} key=${name} chosen=${names(group).includes(name)} onClick=${() => choose(toggled(group, name))}>${name.replace(/^params\./, "")}</${MenuItem}>`)}
   </${Menu}>`;
 }
 
 /**
- * Return the value of `group=` after a setting was added or taken out.
+ * Return the value of `group=` with a setting added or, if it was included, removed.
  * @param {string} group
  * @param {string} name
  */

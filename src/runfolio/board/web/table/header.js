@@ -1,5 +1,5 @@
 // @ts-check
-/** Header of the table: sorting, the menu of a column, its width and its place. */
+/** Header cells of the table. They sort by a column, open its menu, and change its width and position. */
 import { useState } from "preact/hooks";
 import { html } from "../parts/html.js";
 import { MenuItem } from "../parts/menu.js";
@@ -22,8 +22,8 @@ export function isNumeric(column) {
 /**
  * @param {{column: Column, place: number, left: number | null, sort: string, axis: string[] | null, suffix: string,
  *   sortBy: (sort: string) => void, change: (change: any, sort?: string) => void, first: "" | "-", children?: any}} props
- *   `place` is the index among all columns; `left` the distance from the left edge of a pinned column; `first` the
- *   direction of the first click; `children` stand before the heading.
+ *   `place` is the index among all columns. `left` is the distance of a pinned column from the left edge. `first` is
+ *   the direction of the first click. `children` appear before the heading.
  */
 export function HeaderCell({ column, place, left, sort, axis, suffix, sortBy, change, first, children }) {
   const [menu, setMenu] = useState(/** @type {DOMRect | null} */ (null));
@@ -59,7 +59,8 @@ export function HeaderCell({ column, place, left, sort, axis, suffix, sortBy, ch
 }
 
 /**
- * Return the order after a click on a header: the natural direction, the other one, and the order of the ranking.
+ * Return the order after a click on a header. Clicks sort first in the `first` direction, then in the other direction,
+ * then by rank.
  * @param {string} sort
  * @param {Column} column
  * @param {"" | "-"} first
@@ -95,13 +96,13 @@ function ColumnMenu({ column, place, sort, first, sortBy, change, close }) {
       item("Move right", () => change({ move: [name, 1] })),
       item("Wider", () => change({ width: [name, width + 40] })),
       item("Narrower", () => change({ width: [name, width - 40] })),
-      item(pinned ? "Release" : "Keep at the left", () => change({ pin: [name, !pinned] })),
+      item(pinned ? "Unpin" : "Pin to the left", () => change({ pin: [name, !pinned] })),
       name !== "name" && item("Hide", () => change({ remove: name })),
     ]}
   </${Popover}>`;
 }
 
-/** Orders by a column, with their names. @param {Column} column @returns {[string, string][]} */
+/** Return the orders by a column, as pairs of a text and a value of `sort=`. @param {Column} column @returns {[string, string][]} */
 function orders({ sort, kind }) {
   if (sort === null) return [];
   if (sort === RANK) return [["Best first", ""], ["Worst first", `-${RANK}`]];
@@ -109,7 +110,7 @@ function orders({ sort, kind }) {
   return [[low, sort], [high, `-${sort}`]];
 }
 
-/** Choices of a metric's column: which of its values is shown, and with the main metric also sorted by. @param {Column} column */
+/** Return the menu items that choose an aggregate of a metric. For the main metric, they also sort by this aggregate. @param {Column} column */
 function aggregates({ name, metric, aggregate: now, kind }) {
   if (!metric) return [];
   return AGGREGATES.filter((aggregate) => kind !== "value" || aggregate !== "best").map((aggregate) => ({

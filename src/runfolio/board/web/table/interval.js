@@ -1,11 +1,14 @@
 // @ts-check
-/** Interval of a figure, drawn in its row on one scale for all rows, with the leader's interval as a band behind. */
+/**
+ * Draws the interval of a value in its row. All rows have the same scale. A band behind it shows the interval of the
+ * best run.
+ */
 import { html } from "../parts/html.js";
 
 const PADDING = 10;
 
 /**
- * Return the function that places a value in the column.
+ * Return a function that maps a value to its pixel in the column.
  * @param {[number, number]} axis Lowest and highest value of the scale.
  * @param {number} width Width of the column in pixels.
  * @returns {(value: number) => number}

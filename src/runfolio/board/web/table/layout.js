@@ -1,10 +1,10 @@
 // @ts-check
-/** Parts of the table that are on screen: rows of one height, columns of different widths, opened groups. */
+/** Computes the rows and columns that are on screen, and the widths of columns. */
 
 /** @typedef {{first: number, end: number}} Range Indexes from `first` up to, but without, `end`. */
 
 /**
- * Return the rows to draw. The range moves in blocks, so that scrolling by one row seldom draws anything.
+ * Return the rows to draw. The range moves in blocks, so that scrolling by one row rarely changes it.
  * @param {number} top Scrolled distance in pixels.
  * @param {number} height Height of the visible part in pixels.
  * @param {number} row Height of a row in pixels.
@@ -22,7 +22,7 @@ export function rowRange(top, height, row, total, block = 4) {
  * Return the columns to draw after the pinned ones, and the widths of the gaps at both sides.
  * @param {number[]} widths Widths of the columns that are not pinned.
  * @param {number} left Scrolled distance in pixels.
- * @param {number} width Width in pixels that the pinned columns leave.
+ * @param {number} width Width in pixels without the pinned columns.
  * @returns {Range & {before: number, after: number}}
  */
 export function columnRange(widths, left, width) {
@@ -41,8 +41,8 @@ export function columnRange(widths, left, width) {
 const NARROWEST_TEXT = 160;
 
 /**
- * Let the reason of the end, or else the interval, take the space that is left, so that rows end at the right edge. The
- * reason also gives some of its width if the columns are a little too wide.
+ * Return the columns, stretched to the width of the table. The column that says why a run ended, or else the interval,
+ * gets the free space. If the columns are a little too wide, the column that says why a run ended shrinks.
  * @template {{width: number, natural: number, kind: string}} C
  * @param {C[]} columns
  * @param {number} width Width of the table in pixels.
@@ -58,8 +58,8 @@ export function stretched(columns, width) {
 }
 
 /**
- * Find the row at a place of the table when groups are opened.
- * @param {number} place Index among all rows, the runs of opened groups included.
+ * Find the group and run at a place (row number) of the table if groups are opened.
+ * @param {number} place Index among all rows, including the runs of opened groups.
  * @param {Map<number, number>} opened Number of runs shown below a group, by the group's index.
  * @returns {{group: number, child: number}} `child` is -1 for the row of the group itself.
  */

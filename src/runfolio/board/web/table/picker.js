@@ -1,5 +1,5 @@
 // @ts-check
-/** Choice of columns: search, groups, order, and those that do not vary hidden. */
+/** Menu that shows and hides columns. It has a search field. Columns that do not vary are hidden by default. */
 import { useRef, useState } from "preact/hooks";
 import { Button } from "../parts/button.js";
 import { html } from "../parts/html.js";
@@ -9,7 +9,7 @@ import { describe } from "./completion.js";
 const GROUPS = [["run", "Run"], ["params", "Settings"], ["metrics", "Metrics"], ["summary", "Results"]];
 const MOST = 200;
 
-/** Columns that the table draws itself, as the picker lists them. */
+/** Entries for columns that the server does not list. */
 const OWN = ["@value", "@interval", "@spark", "@why"].map((name) => ({
   name,
   heading: headingOf(name, "Main metric"),
@@ -45,14 +45,14 @@ export function Picker({ listed, shown, change, reset }) {
         return members.length > 0 && html`<fieldset key=${group}>
           <legend>${heading}</legend>
           ${members.slice(0, MOST).map((column) => html`<${Choice} key=${column.name} column=${column} change=${change} />`)}
-          ${members.length > MOST && html`<p class="soft small">${members.length - MOST} more; type a part of the name.</p>`}
+          ${members.length > MOST && html`<p class="soft small">${members.length - MOST} more. Type part of a name to find them.</p>`}
         </fieldset>`;
       })}
-      ${!found.length && html`<p class="soft">No column has “${typed}” in its name.</p>`}
+      ${!found.length && html`<p class="soft">No column name contains “${typed}”.</p>`}
     </div>
     <div class="picker-foot">
-      <label class="soft"><input type="checkbox" checked=${all} onChange=${() => setAll(!all)} /> also those that do not vary (${hidden})</label>
-      <${Button} quiet onClick=${reset}>Default</${Button}>
+      <label class="soft"><input type="checkbox" checked=${all} onChange=${() => setAll(!all)} /> also columns that do not vary (${hidden})</label>
+      <${Button} quiet onClick=${reset}>Reset</${Button}>
     </div>
   </div>`;
 }
@@ -70,7 +70,7 @@ function Choice({ column, change }) {
   </div>`;
 }
 
-/** Add the name of the shown column; a metric is shown by any of its aggregates. @param {any} column @param {Map<string, any>} names */
+/** Add the name of the shown column to an entry. A metric may be shown by any of its aggregates. @param {any} column @param {Map<string, any>} names */
 function withShown(column, names) {
   const aggregate = column.group === "metrics" ? `${column.name}.${column.mode ? "best" : "last"}` : column.name;
   const shown = [...names.keys()].find((name) => name === column.name || (column.group === "metrics" && name.startsWith(`${column.name}.`)));

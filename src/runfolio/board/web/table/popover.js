@@ -1,12 +1,12 @@
 // @ts-check
-/** Panel above the page at a place of the table, which may scroll below it. */
+/** Panel above the page, next to an element of the table. */
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { bind } from "../keys.js";
 import { html } from "../parts/html.js";
 
 /**
  * @param {{label: string, place: {left: number, top: number, bottom: number}, close: () => void, children?: any, class?: string}} props
- *   `place` is the rectangle that the panel belongs to, relative to the window.
+ *   `place` is the rectangle of the element next to which the panel appears, relative to the window.
  */
 export function Popover({ label, place, close, children, class: extra = "" }) {
   const element = useRef(/** @type {HTMLElement | null} */ (null));

@@ -11,7 +11,7 @@ const VALUE = /** @type {any} */ ({ kind: "value", name: "@value" });
 const STATE = /** @type {any} */ ({ kind: "state", name: "state" });
 
 /**
- * @typedef {object} Shared Signals and actions that all rows share; the object stays the same.
+ * @typedef {object} Shared Signals and actions that all rows share.
  * @property {import("@preact/signals").ReadonlySignal<import("./selection.js").Selection>} selection
  * @property {import("@preact/signals").Signal<string | null>} hovered
  * @property {import("@preact/signals").ReadonlySignal<Set<string>>} drawn
@@ -22,7 +22,7 @@ const STATE = /** @type {any} */ ({ kind: "state", name: "state" });
  * @property {(key: string) => void} toggleDrawn
  * @property {(condition: string) => void} filterBy
  * @property {(index: number, row: any, event: any) => void} select
- * @property {(index: number) => void} open Open or close a group, or show a run on a narrow page.
+ * @property {(index: number) => void} open Opens or closes a group, or shows a run on a narrow page.
  */
 
 /**
@@ -91,7 +91,7 @@ function NameCell({ row, index, shared, selected, opened, narrow, context }) {
       tabindex="-1"
       aria-pressed=${isDrawn.value}
       aria-label=${`Draw ${name}`}
-      title=${isDrawn.value ? "Drawn in the charts; click to leave it out" : "Not drawn; click to draw it"}
+      title=${isDrawn.value ? "Drawn in the charts. Click to remove it." : "Not drawn. Click to draw it in the charts."}
       onClick=${() => shared.toggleDrawn(row.key)}
     ></button>
     ${narrow

@@ -1,5 +1,5 @@
 // @ts-check
-/** All values of one run, for pages that are too narrow for the whole table. */
+/** Dialog with all values of one run, for pages that are too narrow for the whole table. */
 import { Dialog } from "../parts/dialog.js";
 import { html } from "../parts/html.js";
 import { cellText, marksText } from "./cells.js";

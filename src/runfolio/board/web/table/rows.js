@@ -1,5 +1,8 @@
 // @ts-check
-/** Rows of the table, loaded page by page while one scrolls; a bounded number of pages is kept. */
+/**
+ * Rows of the table. They are loaded page by page while the user scrolls. Only a limited number of pages stays in
+ * memory.
+ */
 import { signal } from "@preact/signals";
 
 /**
@@ -27,14 +30,14 @@ export class Rows {
     this.total = signal(0);
   }
 
-  /** Forget all rows, because the next ones answer another question. */
+  /** Forget all rows, for example because the filter has changed. */
   clear() {
     this.#abort();
     this.#pages.clear();
   }
 
   /**
-   * Take the first page. Other pages stay on screen, and are loaded again when they are wanted.
+   * Store the first page. Other pages stay on screen, and are loaded again when they are next needed.
    * @param {Reply} reply
    */
   start(reply) {
@@ -55,12 +58,13 @@ export class Rows {
       if (kept?.age !== this.#age && !this.#loading.has(page)) this.#loadPage(page);
     }
     for (const [page, abort] of this.#loading) {
-      if ((page + 1) * SIZE <= first - SIZE || page * SIZE >= end + SIZE) abort.abort(); // scrolled past
+      // Pages that the user has scrolled past are not needed.
+      if ((page + 1) * SIZE <= first - SIZE || page * SIZE >= end + SIZE) abort.abort();
     }
   }
 
   /**
-   * Return a row; null if it is not loaded.
+   * Return a row, or null if it is not loaded.
    * @param {number} index
    * @returns {Row | null}
    */
@@ -68,13 +72,13 @@ export class Rows {
     return this.#pages.get(Math.floor(index / SIZE))?.rows[index % SIZE] ?? null;
   }
 
-  /** Rows that are loaded, in their order. */
+  /** Return the loaded rows in their order. */
   loaded() {
     return [...this.#pages].sort(([a], [b]) => a - b).flatMap(([, { rows }]) => rows);
   }
 
   /**
-   * Return the rows of a range, loading those that are missing.
+   * Return the rows of a range, and load missing rows.
    * @param {number} first
    * @param {number} end
    * @returns {Promise<Row[]>}
@@ -98,7 +102,8 @@ export class Rows {
       const reply = await this.load(page * SIZE, SIZE, abort.signal);
       if (age === this.#age) this.#keep(page, reply);
     } catch {
-      // The table asks again for what is still on screen; that the server is away is said elsewhere.
+      // After a failure, a new version makes the table request the visible pages again. A banner of the frame reports
+      // that the server does not answer.
       if (!abort.signal.aborted) setTimeout(() => (this.version.value += 1), RETRY_DELAY);
     } finally {
       if (this.#loading.get(page) === abort) this.#loading.delete(page);
@@ -107,7 +112,8 @@ export class Rows {
 
   /** @param {number} page @param {Reply} reply */
   #keep(page, reply) {
-    this.#pages.delete(page); // the newest page is the last of the map
+    // The newest page must be the last in the map.
+    this.#pages.delete(page);
     this.#pages.set(page, { rows: rowsOf(reply), age: this.#age });
     for (const oldest of this.#pages.keys()) {
       if (this.#pages.size <= MOST_PAGES) break;
@@ -124,7 +130,7 @@ export class Rows {
 }
 
 /**
- * Return the rows of a reply of `/api/runs`: runs or groups.
+ * Return the rows in a reply of `/api/runs`, which are runs or groups.
  * @param {Reply} reply
  * @returns {Row[]}
  */

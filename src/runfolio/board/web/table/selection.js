@@ -1,10 +1,10 @@
 // @ts-check
-/** Selection of rows: the row with the cursor, where a range began, and the keys of the selected runs. */
+/** Selection of rows: the row with the cursor, the row where a range starts, and the keys of the selected runs. */
 
 /**
  * @typedef {object} Selection
- * @property {number} cursor Index of the row that keys act on; -1 if none.
- * @property {number} anchor Index of the row where a range begins; -1 if none.
+ * @property {number} cursor Index of the row on which keys act, or -1.
+ * @property {number} anchor Index of the row where a range starts, or -1.
  * @property {ReadonlySet<string>} keys
  */
 
@@ -12,7 +12,7 @@
 export const NOTHING = { cursor: -1, anchor: -1, keys: new Set() };
 
 /**
- * Move the cursor by some rows; it stays in the table. The first move goes to the first row.
+ * Move the cursor by some rows within the table. The first move goes to the first row.
  * @param {Selection} selection
  * @param {number} by
  * @param {number} total Number of rows.
@@ -35,7 +35,7 @@ export function at(selection, cursor) {
 }
 
 /**
- * Select the row, or take it out of the selection; a range with shift begins there.
+ * Select a row, or deselect it if it was selected. The next range selected with Shift starts at this row.
  * @param {Selection} selection
  * @param {number} index
  * @param {string[]} keys Key of the run, or keys of the group's runs.
@@ -48,7 +48,7 @@ export function toggled(selection, index, keys) {
 }
 
 /**
- * Return the rows of the range that ends at a row; both ends are part of it.
+ * Return the first and last row of the range that ends at a row. Both are part of the range.
  * @param {Selection} selection
  * @param {number} index
  * @returns {[number, number]}
@@ -59,9 +59,9 @@ export function range(selection, index) {
 }
 
 /**
- * Add the runs of a range.
+ * Add the runs of a range to the selection.
  * @param {Selection} selection
- * @param {number} index Row where the range ends.
+ * @param {number} index Row at which the range ends.
  * @param {Iterable<string>} keys
  * @returns {Selection}
  */
@@ -71,7 +71,7 @@ export function extended(selection, index, keys) {
 }
 
 /**
- * Select exactly these runs.
+ * Select only these runs.
  * @param {Selection} selection
  * @param {Iterable<string>} keys
  * @returns {Selection}

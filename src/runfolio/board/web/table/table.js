@@ -1,5 +1,5 @@
 // @ts-check
-/** Table of runs of which only the visible rows and columns are drawn. */
+/** Table of runs. Only the visible rows and columns are drawn. */
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../parts/html.js";
 import { HeaderCell } from "./header.js";
@@ -10,23 +10,23 @@ import { useViewport } from "./viewport.js";
  * @typedef {object} TableProps
  * @property {import("./columns.js").Column[]} columns
  * @property {number} total Number of rows.
- * @property {(index: number) => any} rowAt Row at a place; null if it is not loaded.
+ * @property {(index: number) => any} rowAt Returns the row at an index, or null if it is not loaded.
  * @property {(first: number, end: number) => void} want Called with the rows on screen.
  * @property {number} version Changes when rows change.
  * @property {number} height Height of a row in pixels.
  * @property {import("./cells.js").Scale} scale
  * @property {string} sort
  * @property {(sort: string) => void} sortBy
- * @property {(change: any) => void} change Change the columns.
+ * @property {(change: any) => void} change Changes the columns.
  * @property {(column: import("./columns.js").Column) => "" | "-"} firstDirection
  * @property {import("./row.js").Shared} shared
- * @property {(index: number) => boolean} isOpened True if the group at a place is opened.
+ * @property {(index: number) => boolean} isOpened Returns true if the group at an index is opened.
  * @property {boolean} narrow
  * @property {boolean} busy True while other rows are loaded.
  * @property {string} label
  * @property {{current: HTMLElement | null}} scroller
  * @property {(event: KeyboardEvent) => void} onKeyDown
- * @property {any} selectAll Box before the heading of the names.
+ * @property {any} selectAll Checkbox before the heading of the names.
  * @property {any} [suffixes] Texts after the headings, by column.
  */
 
@@ -108,7 +108,7 @@ function col({ name, width }) {
   return html`<col key=${name} style=${{ width: `${width}px` }} />`;
 }
 
-/** Row that takes the place of all rows above or below those that are drawn. @param {string} key @param {number} height */
+/** Empty row with the height of all rows above or below the drawn rows. @param {string} key @param {number} height */
 function gapRow(key, height) {
   return html`<tr class="gap" aria-hidden="true" key=${key}><td style=${{ height: `${Math.max(0, height)}px` }}></td></tr>`;
 }
@@ -124,7 +124,7 @@ function sum(columns) {
 }
 
 /**
- * Return the last value that was equal, so that rows with equal properties are not drawn again.
+ * Return the previous object if it equals the value. Rows with equal properties are then not drawn again.
  * @template T
  * @param {T} value
  * @returns {T}

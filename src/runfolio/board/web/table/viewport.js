@@ -1,5 +1,5 @@
 // @ts-check
-/** Parts of a scroller that are on screen, followed while it scrolls and changes its size. */
+/** Follows the visible part of a scroller while the user scrolls or resizes it. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { columnRange, rowRange } from "./layout.js";
 
@@ -13,7 +13,7 @@ import { columnRange, rowRange } from "./layout.js";
  */
 
 /**
- * Return the rows and columns to draw. The component is drawn again only when they change.
+ * Return the rows and columns to draw. The component is drawn again only if they change.
  * @param {{current: HTMLElement | null}} scroller
  * @param {Shape} shape
  */

@@ -10,7 +10,8 @@ import { patch, view } from "../../url.js";
  *   current: {current: string | null},
  *   isActive: boolean,
  *   axis: import("../../charts/x_axis.js").SharedAxis,
- * }} charts `current` is the panel under the pointer or with the focus; `isActive` is true while there is one.
+ * }} charts `current` is the panel under the pointer or with the focus. `isActive` is true if the pointer or the focus
+ *   is in the charts.
  */
 export function useChartKeys({ full, current, isActive, axis }) {
   const smooth = (/** @type {1 | -1} */ direction) => () => patch({ smooth: nextSmoothing(view.smooth.peek(), direction) }, { replace: true });
@@ -18,7 +19,7 @@ export function useChartKeys({ full, current, isActive, axis }) {
     s: { does: "Smooth more", run: smooth(1) },
     S: { does: "Smooth less", run: smooth(-1) },
     l: { does: "Logarithmic y axis", run: () => toggleLog("y") },
-    f: { does: "Full screen of the chart under the pointer", run: () => (full.value = full.peek() ? null : current.current) },
+    f: { does: "Show the chart under the pointer in full screen", run: () => (full.value = full.peek() ? null : current.current) },
   });
   const inCharts = {
     x: { does: "Logarithmic x axis", run: () => toggleLog("x") },
@@ -31,7 +32,7 @@ export function useChartKeys({ full, current, isActive, axis }) {
     else if (axis.range.peek()) axis.zoom(null, { now: true });
     else patch({ at: null });
   };
-  useKeys("Charts", isHeld ? { Escape: { does: "Close full screen, show all steps, unpin", run: release } } : {}, {}, [isHeld]);
+  useKeys("Charts", isHeld ? { Escape: { does: "Close full screen, show all steps, or unpin", run: release } } : {}, {}, [isHeld]);
 }
 
 /** @param {"x" | "y"} axis */

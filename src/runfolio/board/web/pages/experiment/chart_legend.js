@@ -1,5 +1,5 @@
 // @ts-check
-/** Names of the runs or groups in colour. The table shows the same, so this is for charts without it. */
+/** Legend with the names of the coloured runs or groups. It is shown with charts that appear without the table. */
 import { groupKey } from "../../charts/lines.js";
 import { COLOURS, colourIndex, css } from "../../colours.js";
 import { html } from "../../parts/html.js";
@@ -20,7 +20,7 @@ export function ChartLegend() {
         ${link ? html`<a href=${link} onFocus=${point(key)} onBlur=${point(null)}>${swatch}${name}</a>` : html`<span>${swatch}${name}</span>`}
       </li>`;
     })}
-    ${entries.length > MOST_NAMES && html`<li class="soft">+ ${entries.length - MOST_NAMES}</li>`}
+    ${entries.length > MOST_NAMES && html`<li class="soft">and ${entries.length - MOST_NAMES} more</li>`}
   </ul>`;
 }
 

@@ -1,5 +1,7 @@
 // @ts-check
-/** Tool bar above the charts: search, x, smoothing and scales of all panels, and which runs are drawn. */
+/**
+ * Toolbar above the charts. It sets the search, x axis, smoothing and scales of all panels, and names the drawn runs.
+ */
 import { ChoiceMenu } from "../../charts/choice_menu.js";
 import { LOG_CHOICES, logText } from "../../charts/panel_header.js";
 import { SmoothingSlider } from "../../charts/smoothing.js";
@@ -21,7 +23,7 @@ const X_CHOICES = [
 const MOST_METRICS = 100;
 
 /**
- * Return what x can be: step, epoch, time, or a metric.
+ * Return the choices for the x axis: step, epoch, time, and the metrics.
  * @param {any[]} columns
  * @returns {[string, string][]}
  */
@@ -46,22 +48,22 @@ export function ChartToolbar({ search, x, columns }) {
   </div>`;
 }
 
-/** Sentence that says which runs are drawn, and in colour. */
+/** Sentence that says which runs are drawn and which of them have a colour. */
 function DrawnRuns() {
   return html`<p class="chart-drawn small soft">
     <span>${drawnText()}</span>
-    ${view.show.value.length > 0 && html`<${Button} quiet onClick=${() => patch({ show: [] })}>Best ${COLOURS} again</${Button}>`}
+    ${view.show.value.length > 0 && html`<${Button} quiet onClick=${() => patch({ show: [] })}>Draw the best ${COLOURS}</${Button}>`}
     ${pinned.value && html`<${Button} quiet onClick=${() => patch({ at: null })}>Unpin</${Button}>`}
   </p>`;
 }
 
 function drawnText() {
   const { total = 0, keys = [], groups } = runs.data.value ?? {};
-  if (groups) return `Groups by ${view.group.value}: ${integer(Math.min(groups.length, COLOURS))} of ${integer(total)} in colour.`;
+  if (groups) return `Groups by ${view.group.value}: ${integer(Math.min(groups.length, COLOURS))} of ${integer(total)} are in colour.`;
   const coloured = drawn.value.length;
-  if (view.show.value.length) return `${integer(coloured)} chosen ${coloured === 1 ? "run" : "runs"} of ${integer(total)}.`;
+  if (view.show.value.length) return `${integer(coloured)} chosen ${coloured === 1 ? "run" : "runs"} of ${integer(total)} drawn.`;
   const grey = new Set([...keys, ...drawn.value]).size - coloured;
   if (!grey) return `${integer(coloured)} ${coloured === 1 ? "run" : "runs"}.`;
   const rest = total - coloured - grey;
-  return `The best ${integer(coloured)} of ${integer(total)} runs are in colour, ${rest > 0 ? `the next ${integer(grey)} grey, the others not drawn` : "the others grey"}.`;
+  return `The best ${integer(coloured)} of ${integer(total)} runs are in colour, ${rest > 0 ? `the next ${integer(grey)} are grey, and the others are not drawn` : "and the others are grey"}.`;
 }

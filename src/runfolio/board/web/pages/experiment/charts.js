@@ -1,5 +1,5 @@
 // @ts-check
-/** Charts of an experiment: a tool bar, and one panel per quantity in groups that can be folded. */
+/** Charts of an experiment: a toolbar, and groups of panels that can be folded. Each panel shows one quantity. */
 import { signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useResource, withQuery } from "../../api.js";
@@ -25,9 +25,9 @@ const THREE_LINES = `run = runfolio.init(experiment="digits")
 for step, loss in enumerate(losses):
     run.log({"train/loss": loss}, step=step)`;
 
-/** Folded and opened groups, by experiment and prefix. */
+/** State of each group of panels (true if open), by experiment and prefix. */
 const folds = preference("chart-groups", /** @type {Record<string, boolean>} */ ({}));
-/** Name of x in the first panel, to which the zoom and the pin of the URL refer if the view names no x. */
+/** Name of the x axis of the first panel. The zoom and the pin in the URL refer to it if the URL names no x axis. */
 const firstX = signal("step");
 
 /** Charts of the drawn runs. */
@@ -47,7 +47,7 @@ export function ExperimentCharts() {
   useChartKeys({ full, current, isActive, axis });
   if (columns.error.value && !columns.data.value) return html`<${Failure} error=${columns.error.value} retry=${columns.refresh} />`;
   if (!columns.data.value || !runs.data.value) return null;
-  if (!groups.length) return html`<${Empty} title="No curves yet" code=${[{ text: THREE_LINES, label: "example" }]}>Metrics that a run logs appear here, live.</${Empty}>`;
+  if (!groups.length) return html`<${Empty} title="No curves yet" code=${[{ text: THREE_LINES, label: "example" }]}>Metrics appear here as soon as a run logs them.</${Empty}>`;
   const note = (/** @type {Event} */ event) => {
     const panel = /** @type {Element} */ (event.target).closest("[data-panel]");
     current.current = panel instanceof HTMLElement ? panel.dataset.panel ?? null : null;
@@ -102,7 +102,7 @@ function Groups({ groups, search, columns, full, seen, axes }) {
 }
 
 /**
- * Return what all panels have in common.
+ * Return the properties that all panels share.
  * @param {any[]} columns
  * @param {import("@preact/signals").Signal<string | null>} full
  * @param {import("@preact/signals").Signal<ReadonlySet<string>>} seen
@@ -126,7 +126,7 @@ function useCommon(columns, full, seen, axes) {
   return { source, names, colour, xChoices: xChoicesOf(columns), full, seen, axes };
 }
 
-/** Return keys in the order of before if they are the same: a change of ranks alone fetches nothing. @param {string[]} keys */
+/** Return the previous array if it has the same keys. A change of their order alone then fetches nothing. @param {string[]} keys */
 function useSameOrder(keys) {
   const before = useRef(keys);
   if (before.current.length !== keys.length || !keys.every((key) => before.current.includes(key))) before.current = keys;

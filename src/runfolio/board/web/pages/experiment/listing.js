@@ -1,5 +1,5 @@
 // @ts-check
-/** Columns that the runs of the experiment have, for completion and for the choice of columns. */
+/** Columns of the experiment's runs, used by completion and by the menu of columns. */
 import { computed, signal } from "@preact/signals";
 import { resource, withQuery } from "../../api.js";
 import { view } from "../../url.js";
@@ -14,7 +14,7 @@ const listing = resource(() => {
 /** @type {import("@preact/signals").ReadonlySignal<any[]>} */
 export const listed = computed(() => listing.data.value?.columns ?? []);
 
-/** Ask for the columns; the first page of the table does not need them. */
+/** Fetch the columns. They are fetched only on request, since the first page of the table does not need them. */
 export function wantListing() {
   wanted.value = true;
 }

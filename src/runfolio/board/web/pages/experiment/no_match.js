@@ -11,7 +11,10 @@ import { runsPath } from "./state.js";
 
 const MOST = 6;
 
-/** Filter that no run matches: the condition that excludes most runs, and the ways out. */
+/**
+ * Message for a filter that no run matches. It underlines the condition that excludes most runs and offers to remove
+ * it.
+ */
 export function NoMatch() {
   const where = view.where.value;
   const parts = conditions(where);
@@ -25,16 +28,16 @@ export function NoMatch() {
   const text = parts.map((part, index) => html`${index > 0 && " AND "}${known && index === worst.index ? html`<u>${part.text}</u>` : part.text}`);
   return html`<${Empty} title="No run matches the filter">
     <p><code class="mistake">${text}</code></p>
-    ${known && html`<p>Without the underlined condition: ${plural(worst.total, "run")}.</p>`}
+    ${known && html`<p>Without the underlined condition, the filter matches ${plural(worst.total, "run")}.</p>`}
     <p class="empty-buttons">
       ${known && parts.length > 1 && html`<${Button} onClick=${() => patch({ where: without(where, worst.index) })}>Remove the condition</${Button}>`}
       <${Button} acts onClick=${() => patch({ where: "" })}>Clear the filter</${Button}>
-      ${!view.archived.value && html`<${Button} onClick=${() => patch({ archived: true })}>Look in the archive</${Button}>`}
+      ${!view.archived.value && html`<${Button} onClick=${() => patch({ archived: true })}>Include archived runs</${Button}>`}
     </p>
   </${Empty}>`;
 }
 
-/** Find the condition without which most runs match. @param {string} where @param {AbortSignal} signal */
+/** Find the condition whose removal makes the most runs match. @param {string} where @param {AbortSignal} signal */
 async function findWorst(where, signal) {
   const count = Math.min(MOST, conditions(where).length);
   const paths = Array.from({ length: count }, (_, index) => runsPath(0, 0, { where: without(where, index), group: "" }));

@@ -1,5 +1,5 @@
 // @ts-check
-/** Page of an experiment: who leads, the charts, and the table of its runs. */
+/** Page of an experiment: a sentence about the best run, the charts, and the table of runs. */
 import { useEffect } from "preact/hooks";
 import { useKeys } from "../../keys.js";
 import { Empty } from "../../parts/empty.js";
@@ -22,16 +22,16 @@ const LAYOUTS = [
   ["charts", "Charts"],
 ];
 
-/** The charts are a third of the modules, and the table does not wait for them. */
+/** Load the charts separately. They are a third of the modules, and the table does not need them. */
 const loadCharts = () => import("./charts.js");
 
-/** The page. */
+/** The page of the experiment that the view names, or of all runs. */
 export function Page() {
   const name = view.experiment.value ?? "All runs";
   useKeys("Experiment", {
-    1: { does: "Show the table alone", run: () => patch({ layout: "table" }) },
+    1: { does: "Show only the table", run: () => patch({ layout: "table" }) },
     2: { does: "Show charts and table", run: () => patch({ layout: "split" }) },
-    3: { does: "Show the charts alone", run: () => patch({ layout: "charts" }) },
+    3: { does: "Show only the charts", run: () => patch({ layout: "charts" }) },
   });
   useEffect(() => {
     document.title = `${name} · runfolio`;
@@ -53,7 +53,7 @@ function Head({ name }) {
   </div>`;
 }
 
-/** Sentence that says which run leads and which others cannot be distinguished from it. */
+/** Sentence that names the best run, and the runs that cannot be distinguished from it. */
 function Sentence() {
   const data = runs.data.value;
   if (!data) return html`<p class="sentence soft">${runs.loading.value ? "Loading the runs …" : " "}</p>`;
@@ -75,10 +75,10 @@ function Body() {
   return html`<${Split} label="Height of the charts" share=${splitShare} top=${html`<section class="pane charts" aria-label="Charts">${charts}</section>`} bottom=${html`<section class="pane" aria-label="Runs">${table}</section>`} />`;
 }
 
-/** An experiment without runs. */
+/** Message for an experiment without runs. */
 function NoRunsHere() {
   const name = view.experiment.value;
-  if (name === null) return html`<${Empty} title="No runs yet">Runs appear here at their first step.</${Empty}>`;
+  if (name === null) return html`<${Empty} title="No runs yet">Runs appear here after their first step.</${Empty}>`;
   const code = [{ text: `import runfolio\nrun = runfolio.init(experiment=${JSON.stringify(name)}, config={"lr": 0.1})\nrun.log({"train/loss": 0.5}, step=0)`, label: "three lines of Python" }];
-  return html`<${Empty} title=${`No runs in ${name}`} code=${code}>Its runs were moved to the trash, archived, or have another name now. These lines record one.</${Empty}>`;
+  return html`<${Empty} title=${`No runs in ${name}`} code=${code}>Its runs may have been archived, renamed or moved to the trash. These lines record a new run.</${Empty}>`;
 }

@@ -13,9 +13,9 @@ const MOST_METRICS = 12;
 const NO_SPLITS = new Map();
 
 /**
- * Set `pinned` to the values at the pinned x, of the metrics in sight.
+ * Set `pinned` to the values of the visible metrics at the pinned x.
  * @param {import("../../charts/panels.js").PanelGroup[]} groups
- * @param {import("@preact/signals").Signal<ReadonlySet<string>>} seen Quantities in sight.
+ * @param {import("@preact/signals").Signal<ReadonlySet<string>>} seen Visible quantities.
  */
 export function usePinnedValues(groups, seen) {
   const all = useSignal(groups);
@@ -42,7 +42,7 @@ function path(groups, seen) {
 }
 
 /**
- * Return the value of each metric nearest to an x, by run.
+ * Return, for each run, the value of each metric at the recorded point nearest to `x`.
  * @param {{head: any, data: Float64Array}} answer
  * @param {number} x
  */

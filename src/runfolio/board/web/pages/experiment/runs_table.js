@@ -1,5 +1,5 @@
 // @ts-check
-/** Table of the runs of an experiment, with everything one does there. */
+/** Table of the runs of an experiment, with its toolbar, keys and forms. */
 import { computed } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { colourIndex } from "../../colours.js";
@@ -30,7 +30,7 @@ import { CopyMenu, Toolbar, changeColumns } from "./table_toolbar.js";
 /** Height of a row in pixels, by density. @type {Record<string, number>} */
 const HEIGHTS = { normal: 30, compact: 24, narrow: 48 };
 
-/** What all rows share; rows are drawn again only when a signal in it changes for them. */
+/** Properties that all rows share. A row is drawn again only if one of the signals changes for this row. */
 const shared = {
   selection,
   hovered,
@@ -111,13 +111,13 @@ function Grid({ scroller, showRow }) {
   />`;
 }
 
-/** Box in the header that selects all runs, or none. */
+/** Checkbox in the header that selects all runs or none. */
 function SelectAll() {
   const some = selection.value.keys.size > 0;
   return html`<label class="check"><input type="checkbox" checked=${some} indeterminate=${some} aria-label="Select all runs" onClick=${selectAll} /></label>`;
 }
 
-/** On a narrow page, a row opens a sheet with all its values. @param {(row: any) => void} showRow */
+/** Return the shared properties for a narrow page, where opening a row shows a sheet with all its values. @param {(row: any) => void} showRow */
 function narrowShared(showRow) {
   sheets.open = (/** @type {number} */ place) => (rowAt(place)?.members ? open(place) : showRow(rowAt(place)));
   return sheets;
@@ -127,7 +127,8 @@ const sheets = { ...shared };
 
 /** @param {{scroller: {current: HTMLElement | null}}} props */
 function Bulk({ scroller }) {
-  rows.version.value; // the states of the selected runs
+  // Reading the version draws the bar again when the states of the selected runs change.
+  rows.version.value;
   const count = selection.value.keys.size;
   const chosen = targets();
   const act = (/** @type {string} */ action, /** @type {any} */ event) => {
@@ -140,7 +141,10 @@ function Bulk({ scroller }) {
   return html`<${BulkBar} count=${count} archivedOnly=${chosen.every(({ archived }) => archived)} readOnly=${readOnly.value} only=${view.show.value.length > 0} act=${act}><${CopyMenu} /></${BulkBar}>`;
 }
 
-/** Direction of the first click on a header: best, newest and highest first; texts and settings from their beginning. */
+/**
+ * Return the direction of the first sort by a column. The best, newest or highest values come first. Texts and settings
+ * ascend.
+ */
 function firstDirection(/** @type {import("../../table/columns.js").Column} */ column) {
   if (column.kind === "value") return runs.data.value?.mode === "min" ? "" : "-";
   if (column.kind === "text" || column.kind === "name" || column.kind === "state" || column.kind === "why") return "";
@@ -156,7 +160,7 @@ function toggleKey(key) {
   selection.value = replaced(selection.value, keys);
 }
 
-/** Marks on the first page. @param {any} reply @returns {Set<string>} */
+/** Return the marks of the rows on the first page. @param {any} reply @returns {Set<string>} */
 function marksOf(reply) {
   const marks = reply.groups ? reply.groups.map((/** @type {any} */ group) => group.mark) : reply.fields.mark;
   return new Set((marks ?? []).flatMap((/** @type {string} */ mark) => [...(mark ?? "")]));

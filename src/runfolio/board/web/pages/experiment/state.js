@@ -7,11 +7,11 @@ import { asked } from "../../table/columns.js";
 import { view } from "../../url.js";
 
 const FIRST_PAGE = 100;
-/** The same array as long as its keys are the same. @type {string[]} */
+/** Latest value of `drawn`, which is reused while its keys stay the same. @type {string[]} */
 let lastDrawn = [];
 
 /**
- * Return the path of a part of the table that the view asks for.
+ * Return the path of a request for some rows of the table that the view describes.
  * @param {number} offset
  * @param {number} limit
  * @param {Record<string, any>} [changes] parameters that differ from the view
@@ -31,12 +31,17 @@ export function runsPath(offset, limit, changes = {}) {
   });
 }
 
-/** First rows of the table, with the sentence. Points of a run in these rows change its figures. */
+/**
+ * First rows of the table, and the sentence above it. They are fetched again when runs change or when a run in these
+ * rows records new points.
+ */
 export const runs = resource(() => (view.page.value === "experiment" ? runsPath(0, FIRST_PAGE) : null), {
   follow: ({ runs: changed, points }) => changed === null || changed.size > 0 || [...points].some((key) => runs.data.peek()?.keys?.includes(key)),
 });
 
-/** Keys of the runs whose curves are drawn: those that the view names, or the best eight, and the selected ones. */
+/**
+ * Keys of the runs whose curves are drawn: the selected runs, and the runs that the view names or else the best eight.
+ */
 export const drawn = computed(() => {
   const keys = view.show.value.length ? view.show.value : (runs.data.value?.keys ?? []).slice(0, COLOURS);
   const next = /** @type {string[]} */ ([...new Set([...keys, ...view.only.value])]);
@@ -48,7 +53,7 @@ export const drawn = computed(() => {
 export const hovered = signal(/** @type {string | null} */ (null));
 
 /**
- * Step (or other x) that is pinned in the charts, and the values of the drawn runs there.
+ * Value of x that is pinned in the charts, and the values of the drawn runs at this x.
  * @type {import("@preact/signals").Signal<{x: number, values: Map<string, Record<string, number>>} | null>}
  */
 export const pinned = signal(null);

@@ -1,5 +1,5 @@
 // @ts-check
-/** Changes of runs from the table: names, tags, notes, archive, trash; and copies of the table. */
+/** Actions of the table. They change names, tags and notes, archive and delete runs, and copy the table. */
 import { signal } from "@preact/signals";
 import { post } from "../../api.js";
 import { bytes, plural } from "../../format.js";
@@ -18,16 +18,16 @@ const MOST_COPIED = 500;
 const MOST_SELECTED = 1000;
 const FORMATS = { Markdown: asMarkdown, CSV: asCsv, LaTeX: asLatex };
 
-/** Form that is open above the table. @type {import("@preact/signals").Signal<import("../../table/edit_box.js").Edit | null>} */
+/** Open form that edits runs, or null. @type {import("@preact/signals").Signal<import("../../table/edit_box.js").Edit | null>} */
 export const editing = signal(null);
 
-/** Rows that are loaded, with those of opened groups. */
+/** Return the loaded rows, including the runs of opened groups. */
 function loaded() {
   return [...rows.loaded(), ...[...opened.peek().values()].flat()];
 }
 
 /**
- * Return the runs that an action is for: the selected ones, or else those of a row.
+ * Return the runs to which an action applies: the selected runs, or else the runs of a row.
  * @param {any} [row]
  * @returns {any[]}
  */
@@ -38,7 +38,7 @@ export function targets(row) {
 }
 
 /**
- * Change runs, and say so with an undo.
+ * Change runs, and show a message that offers to undo the change.
  * @param {any[]} changedRows
  * @param {Record<string, any>} set
  */
@@ -54,7 +54,7 @@ export async function save(changedRows, set) {
 }
 
 /**
- * Move runs to the trash; the server refuses those that are running.
+ * Move runs to the trash. The server refuses to move running runs.
  * @param {any[]} chosen
  */
 export async function trash(chosen) {
@@ -62,7 +62,7 @@ export async function trash(chosen) {
     const { undo, moved, refused } = await post("api/trash", { action: "put", runs: chosen.map(({ key }) => key) });
     selection.value = replaced(selection.peek(), []);
     refresh();
-    const left = refused.length ? ` ${plural(refused.length, "running run")} stayed.` : "";
+    const left = refused.length ? ` ${plural(refused.length, "running run was", "running runs were")} not moved.` : "";
     const size = moved.reduce((/** @type {number} */ sum, /** @type {any} */ entry) => sum + entry.bytes, 0);
     say(`Moved ${nameOf(chosen, moved.length)} to the trash (${bytes(size)}).${left}`, { undo: () => post("api/undo", { undo }).then(refresh) });
   } catch (error) {
@@ -71,7 +71,7 @@ export async function trash(chosen) {
 }
 
 /**
- * Copy the selected runs, or else the first rows of the table, in the shown columns.
+ * Copy the shown columns of the selected runs or, without a selection, of the first rows.
  * @param {keyof typeof FORMATS} format
  */
 export async function copyTable(format) {
@@ -84,10 +84,10 @@ export async function copyTable(format) {
   });
   const isCopied = await copyText(text);
   const of = chosen.length < total.peek() && !selection.peek().keys.size ? ` of ${plural(total.peek(), "row")}` : "";
-  say(isCopied ? `Copied ${plural(chosen.length, "row")}${of} as ${format}.` : "The browser does not let this page copy.", { bad: !isCopied });
+  say(isCopied ? `Copied ${plural(chosen.length, "row")}${of} as ${format}.` : "The browser does not allow this page to copy.", { bad: !isCopied });
 }
 
-/** Select all runs that the filter selects, as far as they are not too many; or none. */
+/** Select all runs of the table, up to a limit. If runs are already selected, clear the selection. */
 export async function selectAll() {
   if (selection.peek().keys.size) {
     selection.value = replaced(selection.peek(), []);
@@ -99,7 +99,7 @@ export async function selectAll() {
 }
 
 /**
- * Draw a run in the charts, or leave it out.
+ * Draw a run in the charts, or remove it from the charts.
  * @param {string} key
  */
 export function toggleDrawn(key) {
@@ -125,7 +125,7 @@ function refresh() {
 }
 
 /**
- * Remove runs from the selection, since an action must not reach a run that the table does not show.
+ * Remove runs from the selection. An action must not affect a run that the table does not show.
  * @param {any[]} removed
  */
 function deselect(removed) {
@@ -136,8 +136,8 @@ function deselect(removed) {
 /** @param {Record<string, any>} set */
 function described(set) {
   if ("name" in set) return "Renamed";
-  if ("notes" in set) return set.notes ? "Wrote the note of" : "Removed the note of";
-  if ("archived" in set) return set.archived ? "Archived" : "Took out of the archive";
+  if ("notes" in set) return set.notes ? "Saved the note of" : "Removed the note of";
+  if ("archived" in set) return set.archived ? "Archived" : "Unarchived";
   return set.add_tags ? `Tagged with ${set.add_tags.join(", ")}:` : `Removed ${set.remove_tags.join(", ")} from`;
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** Keys of the runs table: rows, cells, selection, and actions on runs. */
+/** Keys of the runs table. They move the cursor, select rows and change runs. */
 import { useKeys } from "../../keys.js";
 import { readOnly } from "../../store.js";
 import { at, extended, moved, range, replaced, toggled } from "../../table/selection.js";
@@ -21,17 +21,17 @@ export function useTableKeys(scroller) {
     x: { does: "Select the row", run: () => toggle(selection.peek().cursor) },
     X: { does: "Select from the last selected row to here", run: () => selectTo(selection.peek().cursor) },
     Enter: { does: "Open the run or group", run: () => open(selection.peek().cursor) },
-    e: { does: "Change the tags", run: () => startEdit("tags", targets(current()), scroller) },
-    n: { does: "Write the note", run: () => startEdit("notes", targets(current()), scroller) },
+    e: { does: "Edit the tags", run: () => startEdit("tags", targets(current()), scroller) },
+    n: { does: "Edit the note", run: () => startEdit("notes", targets(current()), scroller) },
     F2: { does: "Rename the run", run: () => startEdit("name", targets(current()).slice(0, 1), scroller) },
-    a: { does: "Archive, or take out of the archive", run: () => archive(targets(current())) },
+    a: { does: "Archive or unarchive", run: () => archive(targets(current())) },
     Del: { does: "Move to the trash", run: () => !readOnly.peek() && targets(current()).length && trash(targets(current())) },
-    Escape: { does: "Select nothing", run: () => (selection.value = replaced(selection.peek(), [])) },
+    Escape: { does: "Clear the selection", run: () => (selection.value = replaced(selection.peek(), [])) },
   });
 }
 
 /**
- * Keys of the grid while it has the focus.
+ * Handle a key while the table has the focus.
  * @param {KeyboardEvent} event
  * @param {{current: HTMLElement | null}} scroller
  */
@@ -64,7 +64,7 @@ function moveColumn(key, scroller) {
   return true;
 }
 
-/** Move the cursor, and scroll until its row is seen. @param {number} by @param {{current: HTMLElement | null}} scroller */
+/** Move the cursor, and scroll until its row is visible. @param {number} by @param {{current: HTMLElement | null}} scroller */
 function go(by, scroller) {
   selection.value = moved(selection.peek(), by, total.peek());
   const element = scroller.current;
@@ -112,7 +112,7 @@ export function archive(chosen) {
 }
 
 /**
- * Open the form for one field, at the row with the cursor or at an element.
+ * Open the form that edits one field. It appears at the row with the cursor or at another element.
  * @param {"name"|"tags"|"notes"} field
  * @param {any[]} chosen
  * @param {{current: HTMLElement | null}} scroller

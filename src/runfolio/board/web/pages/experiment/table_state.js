@@ -13,7 +13,7 @@ import { pinned, runs, runsPath } from "./state.js";
 
 const GROUP_COLUMNS = ["name~320p", "@runs", "@value~168", "@interval", "@std", "@lowest", "@highest", "@why"];
 const MOST_CHILDREN = 100;
-/** Selected runs that the URL holds, and whose curves are drawn. */
+/** Maximum number of selected runs that are stored in the URL and drawn in the charts. */
 const MOST_IN_URL = 50;
 const MOST_AT_STEP = 4;
 
@@ -22,16 +22,16 @@ export const rows = new Rows((offset, limit, abort) => get(runsPath(offset, limi
 /** @type {import("@preact/signals").Signal<import("../../table/selection.js").Selection>} */
 export const selection = signal(replaced(NOTHING, view.only.peek()));
 
-/** Column with the cursor. */
+/** Index of the column with the cursor. */
 export const activeColumn = signal(0);
 
-/** Runs of the opened groups, by the filter that selects them. */
+/** Runs of each opened group, by the filter that selects them. */
 export const opened = signal(/** @type {Map<string, any[]>} */ (new Map()));
 
-/** Counts the questions: filter, order and grouping. The table then begins at its first row. */
+/** Number of changes of the filter, the order or the grouping. After each change, the table starts at its first row. */
 export const question = signal(0);
 
-/** Columns of the table, in their order. */
+/** Columns of the table in their order. */
 export const columns = computed(() => {
   const reply = runs.data.value ?? {};
   const entries = reply.groups ? GROUP_COLUMNS : view.columns.value;
@@ -45,7 +45,7 @@ export const scale = computed(() => {
   return { axis, band, aggregate: heading.replace(`${metric} `, ""), formats: { ...formatsOf(reply), ...formatsAtStep() } };
 });
 
-/** Number of runs that are shown below each opened group, by its place. */
+/** Number of runs that are shown below each opened group, by the row number of the group. */
 const childCounts = computed(() => {
   rows.version.value;
   const counts = new Map();
@@ -60,7 +60,7 @@ const childCounts = computed(() => {
 export const total = computed(() => [...childCounts.value.values()].reduce((sum, count) => sum + count, rows.total.value));
 
 /**
- * Return the row at a place of the table; null if it is not loaded.
+ * Return the row at a place (row number) of the table, or null if it is not loaded.
  * @param {number} place
  */
 export function rowAt(place) {
@@ -96,7 +96,7 @@ export async function toggleGroup(group) {
 }
 
 /**
- * Return the keys of the runs in a row: one, or all of a group.
+ * Return the keys of the runs in a row. A row is one run or a group of runs.
  * @param {any} row
  * @returns {string[]}
  */
@@ -114,13 +114,13 @@ function formatsOf(reply) {
   return { ...Object.fromEntries(own), "@value": columnFormat(values), "@axis": (/** @type {number} */ value) => number(value, 2) };
 }
 
-/** Formats of the values at the pinned step. */
+/** Return the formats of the values at the pinned step. */
 function formatsAtStep() {
   const values = [...(pinned.value?.values.values() ?? [])];
   return Object.fromEntries(atMetrics().map((metric) => [`@at ${metric}`, columnFormat(values.map((of) => of[metric] ?? null))]));
 }
 
-/** Metrics that have a value at the pinned step, the main one first. */
+/** Return the metrics that have a value at the pinned step, the main metric first. */
 function atMetrics() {
   const main = runs.data.value?.metric;
   const metrics = [...new Set([...(pinned.value?.values.values() ?? [])].flatMap((values) => Object.keys(values)))];
@@ -148,7 +148,7 @@ function begin() {
   question.value += 1;
 }
 
-/** The URL holds the first selected runs, so that a link shows them too. */
+/** Keep the first selected runs in the URL, so that a link selects them too. */
 effect(() => {
   const keys = [...selection.value.keys].slice(0, MOST_IN_URL);
   untracked(() => patch({ only: keys }, { replace: true }));

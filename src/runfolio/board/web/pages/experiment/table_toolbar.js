@@ -1,5 +1,5 @@
 // @ts-check
-/** Tools above the table: count, drawn runs, archive, groups, columns, copies. */
+/** Toolbar above the table. It shows the number of runs, and has menus for groups, columns and copies. */
 import { plural } from "../../format.js";
 import { Button } from "../../parts/button.js";
 import { html } from "../../parts/html.js";
@@ -30,7 +30,7 @@ export function Toolbar({ narrow }) {
   </div>`;
 }
 
-/** Choice of the format in which the table is copied. */
+/** Menu of the formats in which the table can be copied. */
 export function CopyMenu() {
   return html`<${Menu} label="Copy" title="Copy the table" align="right">
     ${(/** @type {() => void} */ close) =>
@@ -41,7 +41,7 @@ export function CopyMenu() {
 }
 
 /**
- * Change the columns of the view, and its order with them.
+ * Change the columns of the view and, if given, the order of its rows.
  * @param {Parameters<typeof changed>[1]} change
  * @param {string} [sort]
  */
@@ -49,14 +49,14 @@ export function changeColumns(change, sort = view.sort.peek()) {
   patch({ columns: changed(columns.peek(), change), sort }, { replace: Boolean(change.width) });
 }
 
-/** Number of runs whose curves are drawn, and the way back to the best ones. */
+/** Number of runs whose curves are drawn, and a button that draws the best runs again. */
 function Drawn() {
   const count = drawn.value.length;
-  if (!view.show.value.length) return count > 0 && rows.total.value > count && html`<span class="soft">the best ${count} drawn</span>`;
-  return html`<span class="soft">${count} drawn</span><${Button} quiet onClick=${() => patch({ show: [] })}>Draw the best</${Button}>`;
+  if (!view.show.value.length) return count > 0 && rows.total.value > count && html`<span class="soft">the best ${count} are drawn</span>`;
+  return html`<span class="soft">${count} drawn</span><${Button} quiet onClick=${() => patch({ show: [] })}>Draw the best runs</${Button}>`;
 }
 
-/** Settings that vary, the grouped ones included. */
+/** Return the settings that vary, including those by which runs are grouped. */
 function settings() {
   const names = listed.value.filter((/** @type {any} */ column) => column.group === "params" && column.varies).map((/** @type {any} */ column) => column.name);
   const grouped = view.group.value && !view.group.value.startsWith("-") ? view.group.value.split(",") : [];

@@ -1,12 +1,12 @@
 // @ts-check
-/** Building blocks of the run page: sections, tables, and parts that are loaded. */
+/** Building blocks of the run page: sections, tables, and parts with data from the server. */
 import { useResource } from "../../api.js";
 import { Copy } from "../../parts/copy.js";
 import { Failure } from "../../parts/error_boundary.js";
 import { html } from "../../parts/html.js";
 
 /**
- * Part of a page with a heading, and what stands beside the heading.
+ * Part of a page with a heading. `beside` is shown next to the heading.
  * @param {{title: string, beside?: any, class?: string, children?: any}} properties
  */
 export function Section({ title, beside, class: extra, children }) {
@@ -17,7 +17,7 @@ export function Section({ title, beside, class: extra, children }) {
 }
 
 /**
- * Names and values.
+ * Table of names and values.
  * @param {{rows: [name: string, value: any][]}} properties
  */
 export function Facts({ rows }) {
@@ -25,7 +25,7 @@ export function Facts({ rows }) {
 }
 
 /**
- * Columns of a table: a title, a function that returns the cell of an entry, and classes.
+ * Columns of a table. A column has a title, a function that returns the cell of an entry, and class names.
  * @typedef {(false | [title: string, cell: (entry: any, index: number) => any, classes?: string])[]} Columns
  */
 
@@ -42,7 +42,7 @@ export function List({ columns, entries, label }) {
 }
 
 /**
- * Lines of Python that would fill an empty place.
+ * Text for an empty section, with a line of Python that would fill it.
  * @param {{text: string, line: string}} properties
  */
 export function Lesson({ text, line }) {
@@ -50,7 +50,7 @@ export function Lesson({ text, line }) {
 }
 
 /**
- * Part that needs an answer of the server.
+ * Part that is drawn from an answer of the server.
  * @param {{path: string, follow?: any, children: (data: any) => any}} properties
  */
 export function Loaded({ path, follow = null, children }) {

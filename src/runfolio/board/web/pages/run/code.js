@@ -1,5 +1,5 @@
 // @ts-check
-/** Code of a run: how it was started, its files, and the changes that were not committed. */
+/** Code tab of a run: the command that started it, its files, and its uncommitted changes. */
 import { bytes, integer, plural } from "../../format.js";
 import { Copy } from "../../parts/copy.js";
 import { Empty } from "../../parts/empty.js";
@@ -10,7 +10,7 @@ import { Diff } from "./diff.js";
 import { Lines } from "./lines.js";
 import { blobAddress, runPath } from "./state.js";
 
-/** The tab. */
+/** Content of the tab. */
 export function Tab() {
   return html`<${Loaded} path=${runPath("code")}>${(/** @type {any} */ data) => html`<${Code} data=${data} />`}</${Loaded}>`;
 }
@@ -31,7 +31,7 @@ function Code({ data: { facts, files, diff, left_out: leftOut, packages, problem
     </div>
     ${chosen
       ? html`<div class="code-body"><${FileList} entries=${entries} chosen=${chosen} leftOut=${leftOut} /><${Content} file=${chosen} key=${chosen.path} /></div>`
-      : html`<${Empty} title="No code was captured">Runs that start from a script keep the script, its modules and the changes that git does not have. Notebooks keep their cells.</${Empty}>`}
+      : html`<${Empty} title="No code was captured">A run that starts from a script records the script, its modules and the uncommitted changes. A run in a notebook records the cells.</${Empty}>`}
   </div>`;
 }
 
@@ -53,5 +53,5 @@ function Content({ file: { path, title = path, sha, isDiff = false } }) {
 
 /** @param {{path: string, answer: any}} properties */
 function Text({ path, answer: { lines, left_out: leftOut } }) {
-  return html`${leftOut > 0 && html`<p class="soft">The first ${integer(lines.length)} lines; ${integer(leftOut)} more are in the file.</p>`}<${Lines} label=${path} count=${lines.length} line=${(/** @type {number} */ index) => lines[index]} />`;
+  return html`${leftOut > 0 && html`<p class="soft">The first ${integer(lines.length)} lines are shown. The file has ${integer(leftOut)} more.</p>`}<${Lines} label=${path} count=${lines.length} line=${(/** @type {number} */ index) => lines[index]} />`;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** Console of a run: what it printed, live, with search and a jump to the error. */
+/** Console tab of a run: its printed output, updated live, with a search and a button that jumps to the error. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { address, get, useResource } from "../../api.js";
@@ -25,7 +25,7 @@ export function Tab({ run }) {
   if (lines.rows.value > 0) return html`<${Console} lines=${lines} run=${run} />`;
   return run.state === "running"
     ? html`<${Empty} title="Nothing printed yet">Output appears here within a second.</${Empty}>`
-    : html`<${Empty} title="No console" code=${[{ text: 'print("epoch", epoch, "loss", loss)', label: "line of Python" }]}>The run printed nothing, or recording was off (RUNFOLIO_CONSOLE=off). Everything that a script prints is recorded, and progress bars in their last state.</${Empty}>`;
+    : html`<${Empty} title="No console" code=${[{ text: 'print("epoch", epoch, "loss", loss)', label: "line of Python" }]}>The run printed nothing, or recording was off (RUNFOLIO_CONSOLE=off). Printed output is recorded, with only the last state of each progress bar.</${Empty}>`;
 }
 
 /** @param {{lines: ConsoleLines, run: any}} properties */
@@ -43,7 +43,8 @@ function Console({ lines, run }) {
     if (view.item.value === "error" && error) jump(error.row);
     else if (current >= 0) setTarget({ index: current });
   }, [view.item.value]);
-  lines.version.value; // a line that arrives is drawn
+  // Reading the version draws the console again when lines arrive.
+  lines.version.value;
   const text = (/** @type {number} */ row) => {
     const attempt = lines.attempts.value.get(row);
     if (attempt) return `Attempt ${attempt.attempt}, started ${moment(attempt.started)}`;

@@ -1,5 +1,7 @@
 // @ts-check
-/** Lines of a console that are loaded in blocks when they come into view, and that grow while the run prints. */
+/**
+ * Lines of a console. They are loaded in blocks when they come into view, and new lines are added while the run prints.
+ */
 import { signal } from "@preact/signals";
 
 const BLOCK = 500;
@@ -22,7 +24,7 @@ export class ConsoleLines {
     this.error = signal(/** @type {{row: number, end: number} | null} */ (null));
     this.attempts = signal(/** @type {Map<number, {attempt: number, started: number}>} */ (new Map()));
     this.loaded = signal(false);
-    /** Grows with every line that arrives. */
+    /** Increases each time lines arrive. */
     this.version = signal(0);
     /** @type {Map<number, string[]>} */
     this.blocks = new Map();
@@ -30,7 +32,7 @@ export class ConsoleLines {
     this.asked = new Set();
   }
 
-  /** Ask for the lines after the last known one; the first time, only for their number. */
+  /** Fetch the lines after the last known line. The first call fetches only the number of lines. */
   async poll() {
     const page = await this.fetchPage(this.rows.peek(), this.loaded.peek() ? BLOCK : 0);
     if (page.rows < this.rows.peek()) this.blocks.clear();
@@ -38,7 +40,7 @@ export class ConsoleLines {
   }
 
   /**
-   * Load the lines from `first` to `last` that are not there yet.
+   * Load the missing lines from `first` to `last`.
    * @param {number} first
    * @param {number} last exclusive
    */

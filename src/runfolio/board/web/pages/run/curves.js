@@ -1,5 +1,5 @@
 // @ts-check
-/** Curves of a run: one panel per quantity. */
+/** Curves tab of a run: one panel per quantity. */
 import { useMemo } from "preact/hooks";
 import { withQuery } from "../../api.js";
 import { panelGroups, searchPanels } from "../../charts/panels.js";
@@ -15,7 +15,7 @@ import { Loaded } from "./blocks.js";
 import { RunPanels } from "./run_panels.js";
 import { runChanged } from "./state.js";
 
-/** Number of groups of panels that are open at first. */
+/** Number of groups of panels that are initially open. */
 const MOST_OPEN = 2;
 
 /** @param {{run: any}} properties */
@@ -29,7 +29,7 @@ function Curves({ run, columns }) {
   const axes = useMemo(() => new SharedAxes(), []);
   const all = panelGroups(columns, "").filter(({ prefix }) => prefix !== "system");
   const groups = searchPanels(all, view.item.value);
-  if (!all.length) return html`<${Empty} title="No curves yet" code=${[{ text: 'run.log({"train/loss": loss}, step=step)', label: "line of Python" }]}>Metrics that the run logs appear here, live.</${Empty}>`;
+  if (!all.length) return html`<${Empty} title="No curves yet" code=${[{ text: 'run.log({"train/loss": loss}, step=step)', label: "line of Python" }]}>Metrics appear here as soon as the run logs them.</${Empty}>`;
   return html`<div class="chart-toolbar" role="toolbar" aria-label="Charts">
       <${Field} label="Find a chart" labelHidden type="search" class="chart-search" placeholder="Find a chart" value=${view.item.value} input=${(/** @type {string} */ item) => patch({ item }, { replace: true })} />
       <${Segmented} label="x axis" options=${[["", "step"], ["epoch", "epoch"], ["time", "time"]]} value=${view.x.value} choose=${(/** @type {string} */ x) => patch({ x, at: null })} />

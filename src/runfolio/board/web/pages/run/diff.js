@@ -2,12 +2,12 @@
 import { integer, plural } from "../../format.js";
 import { html } from "../../parts/html.js";
 
-/** Number of lines after which files are folded. */
+/** Number of lines after which the remaining files of a diff are folded. */
 const MOST_OPEN = 1_000;
 const SIGNS = /** @type {Record<string, [tag: string, said: string]>} */ ({ "+": ["ins", "added: "], "-": ["del", "removed: "] });
 
 /**
- * Changes of files. Signs, words and underlines say what changed, not colour alone.
+ * Diff of files. Changes are marked by signs, words and underlines in addition to colour.
  * @param {{diff: any}} properties
  */
 export function Diff({ diff }) {

@@ -5,7 +5,7 @@ import { say, sayError } from "../../parts/toast.js";
 import { edit } from "../../store.js";
 
 /**
- * Field in which a value of the run is edited: Enter saves (Ctrl-Enter if there are several lines), Escape leaves it.
+ * Field that edits a value of the run. Enter saves it (Ctrl-Enter in a field with several lines), and Escape cancels.
  * @param {{label: string, value: string, lines?: boolean, save: (text: string) => void, leave: () => void}} properties
  */
 export function EditField({ label, value, lines = false, save, leave }) {
@@ -28,7 +28,7 @@ export function EditField({ label, value, lines = false, save, leave }) {
 }
 
 /**
- * Change the run, and offer to take it back.
+ * Change the run, and show a message that offers to undo the change.
  * @param {any} run
  * @param {Parameters<typeof edit>[1]} set
  * @param {string} said

@@ -9,7 +9,7 @@ import { Lesson, List, Section } from "./blocks.js";
 const FEW = 16;
 
 /**
- * Settings of the run; those that differ from their defaults come first.
+ * Settings of the run. Settings that differ from their defaults come first.
  * @param {{run: any}} properties
  */
 export function Settings({ run: { settings } }) {
@@ -26,7 +26,7 @@ export function Settings({ run: { settings } }) {
     [settings.slice(changed.length), "at their defaults"],
   ]);
   return html`<${Section} title="Settings">
-    ${!settings.length && html`<${Lesson} text="Give the settings to the run, and tables, filters and comparisons have them:" line=${'run = runfolio.init(config={"lr": 0.1, "epochs": 10})'} />`}
+    ${!settings.length && html`<${Lesson} text="Pass the settings to the run to use them in tables, filters and comparisons:" line=${'run = runfolio.init(config={"lr": 0.1, "epochs": 10})'} />`}
     ${changed.length > 0 && html`<${List} label="Settings" columns=${columns} entries=${changed.slice(0, FEW)} />`}
     ${rest.map(([entries, words]) => entries.length > 0 && html`<details key=${words}><summary>${integer(entries.length)} ${words}</summary><${List} label=${`Settings ${words}`} columns=${columns} entries=${entries} /></details>`)}
   </${Section}>`;
@@ -46,7 +46,7 @@ export function Metrics({ run: { metrics } }) {
     ["Points", ({ points }) => integer(points), "number soft"],
   ];
   return html`<${Section} title="Metrics">
-    ${metrics.length ? html`<${List} label="Metrics" columns=${columns} entries=${metrics} />` : html`<${Lesson} text="Nothing was logged. Log values, and curves appear while the run trains:" line=${'run.log({"train/loss": loss}, step=step)'} />`}
+    ${metrics.length ? html`<${List} label="Metrics" columns=${columns} entries=${metrics} />` : html`<${Lesson} text="No metrics were logged. Log values to see curves while the run trains:" line=${'run.log({"train/loss": loss}, step=step)'} />`}
   </${Section}>`;
 }
 
@@ -60,7 +60,7 @@ export function Results({ run: { results } }) {
 }
 
 /**
- * Checkpoints with their sizes, the newest first.
+ * Checkpoints with their sizes, newest first.
  * @param {{run: any}} properties
  */
 export function Checkpoints({ run }) {
@@ -76,11 +76,11 @@ export function Checkpoints({ run }) {
     ["Saved", ({ saved }) => html`<span title=${moment(saved)}>${ago(saved)}</span>`, "soft"],
   ];
   return html`<${Section} title="Checkpoints">
-    ${newestFirst.length ? html`<${List} label="Checkpoints" columns=${columns} entries=${newestFirst} />` : html`<${Lesson} text="None. With checkpoints, a run can be resumed and forked:" line="run.checkpoint(model=model, optimizer=optimizer, step=step)" />`}
+    ${newestFirst.length ? html`<${List} label="Checkpoints" columns=${columns} entries=${newestFirst} />` : html`<${Lesson} text="No checkpoints were saved. A run with checkpoints can be resumed and forked:" line="run.checkpoint(model=model, optimizer=optimizer, step=step)" />`}
   </${Section}>`;
 }
 
-/** Write a value in full, as a person would. @param {any} value */
+/** Return the full text of a value. @param {any} value */
 function valueText(value) {
   if (value === null) return "none";
   return typeof value === "object" ? JSON.stringify(value) : String(value);

@@ -1,12 +1,12 @@
 // @ts-check
-/** Files of a run: what is stored, how large it is, and the artifacts. */
+/** Files tab of a run: its artifacts, and all stored files with their sizes. */
 import { ago, bytes, integer, moment, plural } from "../../format.js";
 import { CopyButton } from "../../parts/copy.js";
 import { html } from "../../parts/html.js";
 import { Lesson, List, Loaded, Section } from "./blocks.js";
 import { blobAddress, runChanged, runPath } from "./state.js";
 
-/** The tab. */
+/** Content of the tab. */
 export function Tab() {
   return html`<${Loaded} path=${runPath("files")} follow=${runChanged}>${files}</${Loaded}>`;
 }
@@ -16,7 +16,7 @@ function files({ folder, artifacts, groups, bytes: total }) {
   return html`<div class="files">
     <p class="files-folder"><span class="mono wrap">${folder}</span><${CopyButton} text=${folder} label="path of the folder" /></p>
     <${Section} title="Artifacts">
-      ${artifacts.length ? artifacts.map((/** @type {any} */ artifact) => html`<${Artifact} artifact=${artifact} key=${artifact.name} />`) : html`<${Lesson} text="Files that belong to the run, such as a report or an exported model, are kept with it:" line=${'run.artifact("report.html")'} />`}
+      ${artifacts.length ? artifacts.map((/** @type {any} */ artifact) => html`<${Artifact} artifact=${artifact} key=${artifact.name} />`) : html`<${Lesson} text="Store files that belong to the run, such as a report or an exported model:" line=${'run.artifact("report.html")'} />`}
     </${Section}>
     <${Section} title="Stored files" beside=${html`<span class="soft">${bytes(total)}</span>`}>${groups.map((/** @type {any} */ group) => html`<${Group} group=${group} key=${group.name} />`)}</${Section}>
   </div>`;

@@ -12,7 +12,7 @@ import { EditField, change } from "./edit_field.js";
 import { afterState, relationTexts } from "./statement.js";
 
 /**
- * Name, state and end of the run, its relations, and its tags.
+ * Name, state and tags of the run, the reason why it ended, and its relations to other runs.
  * @param {{run: any}} properties
  */
 export function Head({ run }) {
@@ -32,14 +32,14 @@ export function Head({ run }) {
   </header>`;
 }
 
-/** Address of the lines of the console that show the end. */
+/** Return the address of the console lines that show the error. */
 export const errorLink = () => href({ tab: "console", item: "error", find: "", line: null });
 
 /** @param {{run: any}} properties */
 function Reason({ run }) {
   if (!run.reason) return run.exit_code ? `: exit status ${run.exit_code}` : "";
   if (["finished", "running"].includes(run.state) || !run.has_console) return html`: <span class="wrap">${run.reason}</span>`;
-  return html`: <a class="wrap" href=${errorLink()} title="Show where the console says so">${run.reason}</a>`;
+  return html`: <a class="wrap" href=${errorLink()} title="Show the error in the console">${run.reason}</a>`;
 }
 
 /** @param {{parent: any}} properties */
@@ -72,6 +72,6 @@ function Tags({ run }) {
   if (readOnly.value && !run.tags.length) return null;
   return html`<div class="run-tags">
     ${run.tags.map((/** @type {string} */ tag) => html`<${Tag} name=${tag} remove=${!readOnly.value && remove(tag)} key=${tag} />`)}
-    ${isEdited ? html`<${EditField} label="New tags, with commas between them" value="" save=${add} leave=${() => setEdited(false)} />` : !readOnly.value && html`<${Button} quiet onClick=${begin}>Add tag</${Button}>`}
+    ${isEdited ? html`<${EditField} label="New tags, separated by commas" value="" save=${add} leave=${() => setEdited(false)} />` : !readOnly.value && html`<${Button} quiet onClick=${begin}>Add tag</${Button}>`}
   </div>`;
 }

@@ -3,12 +3,12 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../../parts/html.js";
 import { useWindow } from "../../parts/virtual.js";
 
-/** Height of a line in pixels; the style sheet has the same. */
+/** Height of a line in pixels. The style sheet sets the same height. */
 const SIZE = 18;
 const AT_END = 4;
 
 /**
- * Numbered lines of text, of which only those in view are rendered.
+ * Numbered lines of text. Only the lines in view are rendered.
  * @param {{
  *   label: string,
  *   count: number,
@@ -19,8 +19,8 @@ const AT_END = 4;
  *   follow?: boolean,
  *   onFollow?: (follow: boolean) => void,
  *   first?: number,
- * }} properties `target` is a line to bring into view; a new object does it again. With `follow`, the last line stays in
- *   view. `first` is the number of the first line.
+ * }} properties `target` is a line to scroll to; a new object scrolls again. `follow` keeps the last line in view.
+ *   `first` is the number of the first line.
  */
 export function Lines({ label, count, line, need, classOf, target = null, follow = false, onFollow, first: firstNumber = 1 }) {
   const scroller = useRef(/** @type {HTMLElement | null} */ (null));
@@ -54,7 +54,7 @@ function setSizes(body, { before, after, digits }) {
 }
 
 /**
- * Split a text at the places where another one occurs, ignoring case.
+ * Split a text at each occurrence of `wanted`, ignoring case.
  * @param {string} text
  * @param {string} wanted
  * @returns {{text: string, found: boolean}[]}
@@ -63,7 +63,7 @@ export function occurrences(text, wanted) {
   const pieces = [];
   const [lower, lowerWanted] = [text.toLowerCase(), wanted.toLowerCase()];
   let start = 0;
-  // Some letters change their length in lower case; then no place in it is a place in the text.
+  // Some letters have another length in lower case. Positions in the two texts then differ, so nothing is marked.
   if (wanted && lower.length === text.length) {
     for (let at = lower.indexOf(lowerWanted); at >= 0; at = lower.indexOf(lowerWanted, start)) {
       if (at > start) pieces.push({ text: text.slice(start, at), found: false });

@@ -2,11 +2,11 @@
 import { html } from "../../parts/html.js";
 import { h } from "preact";
 
-/** Elements that a tree of the server may contain. */
+/** Elements that may be drawn. */
 const ELEMENTS = new Set(["p", "h3", "h4", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "a", "br", "hr"]);
 
 /**
- * Text that was written in Markdown. The server parsed it; only allowed elements become nodes.
+ * Text that was written in Markdown. The server parses it into a tree. Only allowed elements are drawn.
  * @param {{tree: any[]}} properties
  */
 export function Markdown({ tree }) {

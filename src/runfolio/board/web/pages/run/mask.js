@@ -8,7 +8,7 @@ const ALPHA = 128;
 const MOST_PIXELS = 16_000_000;
 
 /**
- * Mask over an image: its pixels are class numbers, which are drawn in the colours of the classes; 0 stays clear.
+ * Mask over an image. Its pixels are class numbers and are drawn in the colours of the classes. Class 0 is transparent.
  * @param {{source: string}} properties
  */
 export function Mask({ source }) {
@@ -38,7 +38,7 @@ function draw(canvas, image, palette) {
 }
 
 /**
- * Replace class numbers, which are grey values, by colours.
+ * Replace class numbers, stored as grey values, by colours.
  * @param {Uint8ClampedArray} data RGBA
  * @param {[number, number, number][]} colours
  */

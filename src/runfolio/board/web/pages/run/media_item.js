@@ -9,7 +9,7 @@ const VIEWS = /** @type {Record<string, any>} */ ({ image: Picture, figure: Pict
 
 /**
  * Media of one name at one step.
- * @param {{item: any, at: number, link: string | false}} properties `at` is the step that was asked for
+ * @param {{item: any, at: number, link: string | false}} properties `at` is the requested step
  */
 export function MediaItem({ item: { kind, name, step, entries, left_out: leftOut }, at, link }) {
   const View = VIEWS[kind];

@@ -9,7 +9,7 @@ import { blobAddress, runPath } from "./state.js";
 const PAGE = 50;
 
 /**
- * Logged table, a page of rows at a time.
+ * Logged table, shown one page of rows at a time.
  * @param {{entry: any, name: string}} properties
  */
 export function MediaTable({ entry: { sha, caption }, name }) {
@@ -17,16 +17,16 @@ export function MediaTable({ entry: { sha, caption }, name }) {
   return html`<${Loaded} path=${runPath("media", { table: sha, from, limit: PAGE })}>${(/** @type {any} */ data) => {
     const count = data.columns[0]?.values.length ?? 0;
     const columns = data.columns.map((/** @type {any} */ field, /** @type {number} */ index) => [field.name, cellOf(field, index, sha, from), field.kind === "number" ? "number" : "wrap"]);
-    const pages = data.rows > PAGE && html`<${Button} quiet disabled=${from === 0} onClick=${() => setFrom(Math.max(0, from - PAGE))}>Back</${Button}>rows ${integer(from + 1)} to ${integer(from + count)} of <${Button} quiet disabled=${from + count >= data.rows} onClick=${() => setFrom(from + PAGE)}>Next</${Button}>`;
+    const pages = data.rows > PAGE && html`<${Button} quiet disabled=${from === 0} onClick=${() => setFrom(Math.max(0, from - PAGE))}>Back</${Button}>rows ${integer(from + 1)} to ${integer(from + count)} of ${integer(data.rows)}<${Button} quiet disabled=${from + count >= data.rows} onClick=${() => setFrom(from + PAGE)}>Next</${Button}>`;
     return html`<figure class="media-table">
       <${List} label=${`Rows of ${name}`} columns=${columns} entries=${Array(count).fill(null)} />
-      <figcaption class="soft small">${caption} ${pages} ${plural(data.rows, "row")}</figcaption>
+      <figcaption class="soft small">${caption} ${pages || plural(data.rows, "row")}</figcaption>
     </figure>`;
   }}</${Loaded}>`;
 }
 
 /**
- * Return the function that draws the cells of a column.
+ * Return a function that draws the cells of a column.
  * @param {any} field
  * @param {number} place
  * @param {string} sha

@@ -1,5 +1,5 @@
 // @ts-check
-/** Overview of a run: why it stopped, attempts, settings, results, data, checkpoints and environment. */
+/** Overview tab of a run: why it ended, its attempts, settings, results, data, checkpoints and environment. */
 import { useState } from "preact/hooks";
 import { bytes, integer } from "../../format.js";
 import { useKeys } from "../../keys.js";
@@ -33,7 +33,7 @@ export function Tab({ run }) {
   </div>`;
 }
 
-/** Traceback, or the last lines of the console, of a run that did not finish. @param {{run: any}} properties */
+/** Traceback of a run that did not finish, or else the last lines of its console. @param {{run: any}} properties */
 function End({ run }) {
   const text = run.traceback ?? run.last_lines.join("\n");
   if (!text || ["finished", "running"].includes(run.state)) return null;
@@ -52,7 +52,7 @@ function Commands({ run }) {
 /** @param {{run: any}} properties */
 function Data({ run }) {
   return html`<${Section} title="Data">
-    ${run.data.length ? html`<${Facts} rows=${run.data.map((/** @type {any} */ data) => [data.name, html`<${DataFacts} data=${data} run=${run} />`])} />` : html`<${Lesson} text="Log the data once, and runs say whether they were measured on the same items:" line=${'run.log_data("train", dataset)'} />`}
+    ${run.data.length ? html`<${Facts} rows=${run.data.map((/** @type {any} */ data) => [data.name, html`<${DataFacts} data=${data} run=${run} />`])} />` : html`<${Lesson} text="Log the data to see whether runs were measured on the same items:" line=${'run.log_data("train", dataset)'} />`}
   </${Section}>`;
 }
 
@@ -63,7 +63,7 @@ function DataFacts({ data, run }) {
   return html`${data.items !== null && html`<div>${integer(data.items)} items${data.bytes !== null && ` (${bytes(data.bytes)})`}</div>`}
     <div class="soft">${data.fingerprint ? html`<span class="mono" title=${data.fingerprint}>${data.fingerprint.slice(0, 8)}</span>` : `no fingerprint: ${missing}`}</div>
     <div class="soft">${data.source}</div>
-    ${earlier.length > 0 && html`<div class="warn">changed at attempt ${data.attempt}; before that ${earlier.join(", ")}</div>`}`;
+    ${earlier.length > 0 && html`<div class="warn">changed in attempt ${data.attempt}, previously ${earlier.join(", ")}</div>`}`;
 }
 
 /** Notes of the run, written in Markdown. @param {{run: any}} properties */
@@ -77,5 +77,5 @@ function Notes({ run }) {
     return html`<${Section} title="Notes"><${EditField} lines label="Notes in Markdown" value=${run.notes} save=${save} leave=${() => setEdited(false)} /></${Section}>`;
   }
   const button = !readOnly.value && html`<${Button} quiet onClick=${begin} aria-keyshortcuts="n">${run.notes ? "Edit" : "Write a note"}</${Button}>`;
-  return html`<${Section} title="Notes" beside=${button}>${run.notes ? html`<${Markdown} tree=${run.notes_tree} />` : html`<p class="soft">What was tried, and what came of it. Markdown works.</p>`}</${Section}>`;
+  return html`<${Section} title="Notes" beside=${button}>${run.notes ? html`<${Markdown} tree=${run.notes_tree} />` : html`<p class="soft">Describe what you tried and what you found. You can use Markdown.</p>`}</${Section}>`;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** Page of a run: what it is and why it ended, and tabs for everything that was recorded. */
+/** Page of a run: its name, its state and why it ended, and tabs for everything that was recorded. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useKeys } from "../../keys.js";
 import { ErrorBoundary, Failure } from "../../parts/error_boundary.js";
@@ -19,7 +19,7 @@ const TABS = [
   ["files", "Files", () => import("./files.js")],
 ];
 
-/** The page. */
+/** The page of the run that the view names. */
 export function Page() {
   const data = run.value;
   const tab = Math.max(0, TABS.findIndex(([name]) => name === view.tab.value));
@@ -68,7 +68,7 @@ function openTab(index) {
   patch(opened(inCircle(index)));
 }
 
-/** Changes of the view that open a tab as if it had not been used. @param {number} index */
+/** Return the changes of the view that open a tab in its initial state. @param {number} index */
 function opened(index) {
   return { tab: TABS[index][0], item: "", find: "", line: null, at: null };
 }

@@ -7,7 +7,7 @@ import { Mask } from "./mask.js";
 import { blobAddress } from "./state.js";
 
 const SMALL = 160;
-/** Number of boxes that are written on the image and in the caption. */
+/** Maximum number of box labels on the image and in the caption. */
 const MOST_LABELS = 40;
 
 /**

@@ -16,7 +16,7 @@ const hovered = signal(/** @type {string | null} */ (null));
 /**
  * Panels with the curves of one run.
  * @param {{run: any, panels: import("../../charts/panels.js").PanelOf[], axes: import("../../charts/x_axis.js").SharedAxes, x?: string}} properties
- *   `x` is the axis if the view names none
+ *   `x` is the x axis if the view names none
  */
 export function RunPanels({ run, panels, axes, x: firstX = "" }) {
   const full = useSignal(/** @type {string | null} */ (null));
@@ -24,9 +24,9 @@ export function RunPanels({ run, panels, axes, x: firstX = "" }) {
   const names = new Map([[run.key, { name: run.name, detail: "" }]]);
   const x = view.x.value || firstX;
   useKeys("Charts", {
-    Escape: { does: "Leave the full screen", run: () => (full.value = null) },
-    l: { does: "Log y on or off", run: () => patch({ log: view.log.value ? "" : "y" }) },
-    s: { does: "Stronger smoothing", run: () => patch({ smooth: nextSmoothing(view.smooth.value, 1) }) },
+    Escape: { does: "Close full screen", run: () => (full.value = null) },
+    l: { does: "Logarithmic y axis", run: () => patch({ log: view.log.value ? "" : "y" }) },
+    s: { does: "Smooth more", run: () => patch({ smooth: nextSmoothing(view.smooth.value, 1) }) },
   });
   return html`<div class="chart-grid">${panels.map(({ quantity, metrics, mode }) => {
     const own = view.panels.value[quantity] ?? {};

@@ -9,7 +9,7 @@ const shown = () => (view.page.value === "run" ? view.run.value : null);
 /** Answer of `/api/runs/KEY`. */
 export const answer = resource(() => shown() && runPath(), { follow: runOrPointsChanged });
 
-/** The run of the view; null until it is here, since an answer about the run before would mislead. */
+/** Run that the view names, or null until its data arrives. The data of the previous run is not shown. */
 export const run = computed(() => (answer.data.value?.key === shown() ? answer.data.value : null));
 
 /**
@@ -31,7 +31,7 @@ export function blobAddress(sha, parameters = {}) {
 }
 
 /**
- * Return whether a change of the store may be one of this run.
+ * Return whether a change of the store may concern this run.
  * @param {{runs: Set<string> | null}} event
  */
 export function runChanged({ runs }) {
@@ -39,7 +39,7 @@ export function runChanged({ runs }) {
 }
 
 /**
- * Return whether a change of the store may be one of this run, or of its points.
+ * Return whether a change of the store may concern this run or its points.
  * @param {{runs: Set<string> | null, points: Set<string>}} event
  */
 export function runOrPointsChanged(event) {

@@ -1,12 +1,12 @@
 // @ts-check
-/** What a run does or how it ended, in words. */
+/** Texts about the state of a run and its relations to other runs, and the rows of its timeline. */
 import { duration, integer, percent, plural, stepValue } from "../../format.js";
 
 /** Fraction of the timeline that a pause takes. */
 const GAP = 0.03;
 
 /**
- * Return what follows the word of the state: " in 3 min 20 s", or the progress of a running run.
+ * Return the text after the word of the state, such as " in 3 min 20 s". For a running run, it includes the progress.
  * @param {any} run answer of `/api/runs/KEY`
  */
 export function afterState({ state, duration_s: seconds, step, total_steps: total, progress, seconds_left: left }) {
@@ -17,7 +17,7 @@ export function afterState({ state, duration_s: seconds, step, total_steps: tota
 }
 
 /**
- * Return where the run stands among others: its attempts, forks and reproductions, and its series.
+ * Return texts about the attempts of the run, its forks, its reproductions and its series.
  * @param {any} run
  */
 export function relationTexts({ attempts, children, series }) {
@@ -26,7 +26,7 @@ export function relationTexts({ attempts, children, series }) {
   const [forks, repeats] = ["fork", "reproduction"].map((kind) => children.filter((/** @type {any} */ child) => child.kind === kind).length);
   return [
     own.length - tests > 1 && plural(own.length - tests, "attempt"),
-    tests > 0 && "tested in an attempt of its own",
+    tests > 0 && "tested in a separate attempt",
     forks > 0 && plural(forks, "fork"),
     repeats > 0 && plural(repeats, "reproduction"),
     series && `series ${series}`,
@@ -34,12 +34,12 @@ export function relationTexts({ attempts, children, series }) {
 }
 
 /**
- * Return rows of the timeline: one per attempt, and one per related run that began from it. The axis is the time of
- * work; pauses between attempts have the same short length.
+ * Return rows of the timeline: one per attempt, and one per fork or reproduction of the run. The axis shows the working
+ * time. All pauses between attempts are drawn with the same short length.
  * @param {any} run
  * @returns {{kind: "inherited" | "attempt" | "child", attempt?: any, child?: any, from: number, lost: number, to: number, pause: number}[]}
- *   `from`, `lost` and `to` are fractions of the axis; the part between `lost` and `to` was abandoned; `pause` is the
- *   number of seconds before an attempt
+ *   `from`, `lost` and `to` are fractions of the axis. The work between `lost` and `to` was abandoned. `pause` is
+ *   the number of seconds before an attempt.
  */
 export function timelineRows({ attempts, children }) {
   const lengths = attempts.map((/** @type {any} */ { seconds }) => Math.max(seconds ?? 0, 1e-3));

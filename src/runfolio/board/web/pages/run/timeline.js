@@ -7,7 +7,7 @@ import { Section } from "./blocks.js";
 import { timelineRows } from "./statement.js";
 
 /**
- * Attempts of the run, and the runs that began from it, on an axis of time.
+ * Attempts, forks and reproductions of the run on a time axis.
  * @param {{run: any}} properties
  */
 export function Timeline({ run }) {
@@ -24,17 +24,17 @@ export function Timeline({ run }) {
 
 /** @param {any} attempt @param {any} run */
 function attemptName({ attempt, inherited }, { parent }) {
-  return inherited === null ? `Attempt ${attempt}` : html`<span class="soft">Attempt ${attempt}, of ${parent?.id === inherited ? parent.name : inherited}</span>`;
+  return inherited === null ? `Attempt ${attempt}` : html`<span class="soft">Attempt ${attempt} of ${parent?.id === inherited ? parent.name : inherited}</span>`;
 }
 
 /** @param {any} attempt @param {number} pause */
 function attemptText({ seconds, lost_s: lost, purpose, checkpoint, step }, pause) {
   return [
     seconds !== null && `after ${duration(seconds)}`,
-    pause >= 1 && `after a pause of ${duration(Math.round(pause))}`,
+    pause >= 1 && `started after a pause of ${duration(Math.round(pause))}`,
     purpose === "test" && "test only",
     checkpoint && `from checkpoint ${checkpoint}${step === null ? "" : ` of step ${stepValue(step)}`}`,
-    lost > 0 && `the last ${duration(lost)} not continued`,
+    lost > 0 && `the last ${duration(lost)} were not continued`,
   ].filter(Boolean).join(", ");
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** Page of the trash: what was deleted, and how to get it back or remove it for good. */
+/** Page of the trash. It lists deleted runs, and can restore them or remove them permanently. */
 import { useEffect, useState } from "preact/hooks";
 import { post, useResource } from "../../api.js";
 import { ago, bytes, moment, plural } from "../../format.js";
@@ -12,7 +12,7 @@ import { say, sayError } from "../../parts/toast.js";
 import { readOnly } from "../../store.js";
 import { PurgeDialog } from "./purge_dialog.js";
 
-/** The page. */
+/** The page of the trash. */
 export function Page() {
   const trash = useResource(() => "api/trash");
   const [chosen, setChosen] = useState(/** @type {Set<string>} */ (new Set()));
@@ -33,10 +33,10 @@ export function Page() {
     <${Failure} error=${trash.error.value} retry=${trash.refresh} />
     ${trash.data.value && runs.length === 0 && html`<${NothingDeleted} />`}
     ${runs.length > 0 &&
-    html`<p class="soft text">${plural(runs.length, "deleted run")}, ${bytes(trash.data.value.total_bytes)}. They can be restored until they are removed for good.</p>
+    html`<p class="soft text">${plural(runs.length, "deleted run")}, ${bytes(trash.data.value.total_bytes)}. They can be restored until they are permanently removed.</p>
       <div class="trash-tools">
         <${Button} acts disabled=${!selected.length || readOnly.value} onClick=${() => restore(selected).then(forget)}>Restore</${Button}>
-        <${Button} danger disabled=${!selected.length || readOnly.value} onClick=${() => setPurging(selected)}>Remove for good …</${Button}>
+        <${Button} danger disabled=${!selected.length || readOnly.value} onClick=${() => setPurging(selected)}>Remove permanently …</${Button}>
         <span class="soft small">${selected.length ? `${plural(selected.length, "run")} selected` : "Select runs first."}</span>
       </div>
       <${DeletedRuns} runs=${runs} chosen=${chosen} toggle=${toggle} toggleAll=${() => setChosen(new Set(selected.length < runs.length ? runs.map((/** @type {any} */ run) => run.id) : []))} />`}
@@ -46,7 +46,7 @@ export function Page() {
 
 function NothingDeleted() {
   return html`<${Empty} title="The trash is empty" code=${[{ text: `runfolio delete --where "state = 'failed'"`, label: "command that moves the failed runs to the trash" }]}>
-    Deleted runs are kept here until they are removed for good. On the page of an experiment, select runs and press Del.
+    Deleted runs are kept here until they are permanently removed. To delete runs, select them on the page of an experiment and press Del.
   </${Empty}>`;
 }
 

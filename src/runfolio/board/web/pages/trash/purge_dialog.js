@@ -9,7 +9,7 @@ import { html } from "../../parts/html.js";
 import { say, sayError } from "../../parts/toast.js";
 
 /**
- * Dialog that removes runs for good after their name, or their number, was typed.
+ * Dialog that permanently removes runs. The user must first type the name of the run or the number of runs.
  * @param {{runs: any[], close: () => void, purged: () => void}} properties
  */
 export function PurgeDialog({ runs, close, purged }) {
@@ -21,7 +21,7 @@ export function PurgeDialog({ runs, close, purged }) {
     setBusy(true);
     try {
       const { freed } = await post("api/trash", { action: "purge", runs: runs.map(({ id }) => id), confirm });
-      say(`Removed ${plural(runs.length, "run")} for good; ${bytes(freed ?? size)} freed.`);
+      say(`Permanently removed ${plural(runs.length, "run")} and freed ${bytes(freed ?? size)}.`);
       purged();
     } catch (error) {
       sayError(/** @type {any} */ (error));
@@ -30,12 +30,12 @@ export function PurgeDialog({ runs, close, purged }) {
   };
   const isConfirmed = typed === confirm && !busy;
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && isConfirmed && purge();
-  return html`<${Dialog} title=${runs.length === 1 ? "Remove this run for good?" : `Remove ${runs.length} runs for good?`} close=${close}>
+  return html`<${Dialog} title=${runs.length === 1 ? "Remove this run permanently?" : `Remove ${runs.length} runs permanently?`} close=${close}>
     <p>This frees ${bytes(size)}. It cannot be undone.</p>
     <${Field} label=${runs.length === 1 ? html`Type the name of the run: <code>${confirm}</code>` : html`Type the number of runs: <code>${confirm}</code>`} value=${typed} input=${setTyped} autofocus onKeyDown=${onKeyDown} />
     <div class="dialog-buttons">
       <${Button} onClick=${close}>Cancel</${Button}>
-      <${Button} danger disabled=${!isConfirmed} onClick=${purge}>Remove for good</${Button}>
+      <${Button} danger disabled=${!isConfirmed} onClick=${purge}>Remove permanently</${Button}>
     </div>
   </${Dialog}>`;
 }
