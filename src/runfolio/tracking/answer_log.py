@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AnswerLog:
-    """Recorder that writes the answers of one attempt to the folder `answers/`.
+    """Recorder that writes the answers of one attempt (one execution of the script) to the folder `answers/`.
 
     The training thread calls `add`, separate threads call `pack`, and the store thread calls `save`.
     """

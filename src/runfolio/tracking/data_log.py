@@ -31,7 +31,7 @@ class Measurement(NamedTuple):
 
 
 class DataLog:
-    """Recorder that fills the section `data` of a run's document, and the folder `data/`.
+    """Recorder that fills the section `data` of the run document (`run.json`), and the folder `data/`.
 
     The training thread calls `add`, separate threads call `measure`, and the store thread calls `save`.
     """

@@ -468,7 +468,7 @@ def _end_of_run(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
 
 def _record_duration(folder: Path, document: RunDocument) -> None:
     """Record the duration of the last attempt. If its process was killed, the duration is calculated from the number of
-    heartbeats.
+    heartbeats, which a process writes at a fixed interval.
 
     The recorded duration may be slightly too long, but it is never too short. The steps of system metrics, which count
     seconds, therefore never decrease.

@@ -68,7 +68,9 @@ class Phase(enum.IntEnum):
 
 class Recorder:
     """Recorder of one run in this process. It owns the run's threads and monitors, saves checkpoints, and ends with the
-    process."""
+    process.
+
+    An attempt is one execution of the training script. A resumed run has several attempts."""
 
     append: Callable[[Item], None]
     """Function that queues one item for the record. `_route` replaces the function when the phase changes, so that
@@ -95,7 +97,8 @@ class Recorder:
             last_step: Step after which the steps of calls without a step continue.
             sinks: Receivers of a copy of the points and media that were written to the record.
             strict: Raise an error if a logged value cannot be stored.
-            role: Role of this process in the run. Only the primary process records more than log calls.
+            role: Role of this process in the run. Only the primary process, which opened the run, records more than log
+                calls.
             stop_after: End the process at the first log call with a step after this one (see
                 `reproduction.stop_after`).
             policy: Policy that determines when `checkpoint` saves, and which checkpoints are kept.
@@ -503,7 +506,8 @@ class Recorder:
             self._enter(Phase.CLOSED)
 
     def _connect(self, last_step: int, sinks: Sequence[Sink] = ()) -> None:
-        """Create the heartbeat and the threads of this process. The threads are not started."""
+        """Create the threads of this process without starting them. Also create the heartbeat, a file that this process
+        updates periodically."""
         writer = self._attempt.writer if self.role == PRIMARY else new_id()
         self._heartbeat = Heartbeat.of_this_process(
             writer, self._attempt.attempt, self.config.heartbeat_s, self.role, distributed.rank()
@@ -543,7 +547,7 @@ class Recorder:
             self._environment.collect()
 
     def _capture_changes(self) -> None:
-        """Record changes to the environment, data and answers. The store thread calls this method at each heartbeat."""
+        """Record changes to the environment, data and answers. The store thread calls this method periodically."""
         if self._environment is not None:
             self._environment.refresh()
         if self._data is not None:

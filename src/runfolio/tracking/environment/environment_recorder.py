@@ -1,5 +1,5 @@
-"""Recording of a run's environment in its document. Facts that can be read quickly are recorded at once. Other facts
-are recorded later, and again if they change."""
+"""Recording of a run's environment in the run document (`run.json`). Facts that can be read quickly are recorded at
+once. Other facts are recorded later, and again if they change."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def keep_code(code: bool | None) -> bool:
 
 
 class EnvironmentRecorder:
-    """Recorder that fills the sections `code`, `environment` and `seeds` of a document, and the folder `code/`.
+    """Recorder that fills the sections `code`, `environment` and `seeds` of the run document, and the folder `code/`.
 
     The training thread calls `begin`, a separate thread calls `collect` once, and the store thread calls `refresh`.
     """

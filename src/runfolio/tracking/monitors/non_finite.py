@@ -54,7 +54,7 @@ class FirstNonFinite:
             sampled: Function that returns whether the current forward pass on a GPU must be checked.
             report: Function that is called at most once, with a sentence about the first non-finite value. The training
                 thread or the thread that reads the results calls it.
-            batches_done: Number of batches in earlier attempts, if training is resumed.
+            batches_done: Number of batches in earlier executions of the script, if training is resumed.
         """
         self._model = model
         self._sampled = sampled

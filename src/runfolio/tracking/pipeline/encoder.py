@@ -42,7 +42,7 @@ class EncodedPoints:
 
 @dataclass
 class EncodedMedia:
-    """Line of the media index, and the media files that the line names."""
+    """Line of the media index (a file that lists the media), and the media files that the line names."""
 
     line: bytes
     files: dict[str, bytes] = field(default_factory=dict)

@@ -1,4 +1,5 @@
-"""Thread that encodes the items that `Run` appends, and passes them to the store thread.
+"""Thread that encodes the items that `Run` appends. It passes the encoded batches to the store thread through a queue,
+the outbox.
 
 Items are encoded in the order of their arrival, and no error is raised in the training thread. The encoder holds the
 interpreter lock, so items are encoded in short slices. The training thread can run in the pauses between slices. There

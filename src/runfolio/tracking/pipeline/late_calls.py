@@ -56,8 +56,8 @@ class LateCalls:
             self._thread.join(_EXIT_WAIT_S)
 
     def _save(self) -> None:
-        """Wait until the process exits, and add the counts to `refused` in the run document. Do nothing if a newer
-        attempt was opened."""
+        """Wait until the process exits, and add the counts to `refused` in the run document. Do nothing if the run was
+        resumed in the meantime."""
         self._is_exiting.wait()
         with contextlib.suppress(OSError, RunfolioError):
             document = RunDocument.read(self._folder)

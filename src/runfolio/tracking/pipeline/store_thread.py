@@ -59,8 +59,8 @@ class StoreWriter:
         Args:
             capture: Function that records facts about the environment. Collecting the facts takes long, so the function
                 is called once, on its own thread.
-            capture_changes: Function that records facts that may have changed. It is called at each heartbeat and
-                before the end.
+            capture_changes: Function that records facts that may have changed. It is called periodically and before the
+                end.
             sinks: Receivers of a copy of the data that was written to the record.
             sync: Flush each write to the physical disk before the written data is removed from the outbox.
         """
@@ -156,7 +156,8 @@ class StoreWriter:
         self._lifecycle.mark_changed()
 
     def is_superseded(self) -> bool:
-        """Return whether another process has opened the next attempt. If so, this process records nothing more."""
+        """Return whether another process has opened the next attempt (execution of the script). If so, this process
+        records nothing more."""
         return self._lifecycle.is_superseded()
 
     def abandon(self) -> None:

@@ -97,8 +97,8 @@ def refuse_if_written(folder: Path, document: RunDocument, claimed: int, patienc
     if (heartbeat := find_writer(folder, document, claimed, patience_s)) is not None:
         raise StoreError(
             f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host}"
-            f" (last heartbeat {heartbeat.age_s(folder):.0f} s ago);"
-            " stop that process first, start a new run, or take over this run with runfolio.resume(run, force=True)"
+            f" (last heartbeat {heartbeat.age_s(folder):.0f} s ago)."
+            " Stop that process first, start a new run, or take over this run with runfolio.resume(run, force=True)"
         )
 
 
