@@ -1,1 +1,1 @@
-"""Benchmarks of runfolio and its peers; `make bench` writes the results to `docs/benchmarks.md`."""
+"""Benchmarks of runfolio and of other trackers, its peers. `make bench` writes the results to `docs/benchmarks.md`."""

@@ -1,4 +1,4 @@
-"""Program behind `make bench`: measure runfolio and its peers in one run, and write `docs/benchmarks.md`.
+"""Program behind `make bench`. It measures runfolio and its peers in one run, and writes `docs/benchmarks.md`.
 
 python -m benchmarks                                 everything; takes about twelve minutes
 python -m benchmarks --quick                         a smoke run that only prints; its results are not reliable
@@ -22,12 +22,14 @@ from benchmarks.parts import PAGE, replace_part
 from benchmarks.venvs import InstallError
 
 QUICK_LOGGERS = ("floor", "runfolio", "runfolio-sealing", "tensorboardx", "trackio")
-"""Loggers that start quickly."""
+"""Loggers of a smoke run, which start quickly."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="do a smoke run of less than a minute")
+    parser.add_argument(
+        "--quick", action="store_true", help="do a smoke run of less than a minute, with unreliable results"
+    )
     parser.add_argument(
         "--loggers", nargs="+", choices=LOGGERS, metavar="NAME", help=f"loggers to measure: {', '.join(LOGGERS)}"
     )

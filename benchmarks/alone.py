@@ -1,4 +1,4 @@
-"""Measurements of runfolio alone."""
+"""Measurements of runfolio without other trackers."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ METRICS_A_STEP = 10
 
 @dataclass
 class OwnFigures:
-    """Results of the measurements of runfolio alone."""
+    """Results of the measurements of runfolio without other trackers."""
 
     size: Size
     beside_list: dict[int, dict[str, float]] = field(default_factory=dict)
-    """Seconds per call of `run.log` and of `list.append`, by scalars per call."""
+    """Seconds per call of `run.log` and of `list.append`, keyed by the number of scalars per call."""
     visible_s: float = 0.0
     many_steps: dict[str, Any] = field(default_factory=dict)
     many_metrics: dict[str, float] = field(default_factory=dict)
     encodings: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    """Results keyed by scalars per call, then by encoding."""
+    """Results keyed by the number of scalars per call, then by encoding."""
     init: InitCost = field(default_factory=lambda: InitCost({}, {}))
 
 
@@ -77,7 +77,7 @@ def measure(size: Size, msgpack: str | None, report: Callable[[str], None]) -> O
 
     Args:
         size: Amount of work.
-        msgpack: Folder that msgpack can be imported from. If None, msgpack is not measured.
+        msgpack: Folder with the package msgpack. If None, msgpack is not measured.
         report: Function that is called with a description of each activity.
     """
     figures = OwnFigures(size)
@@ -109,12 +109,13 @@ def measure(size: Size, msgpack: str | None, report: Callable[[str], None]) -> O
 
 
 def steps(size: Size) -> int:
-    """Return the number of progress reports of `measure`."""
+    """Return how often `measure` calls `report`."""
     return 7 + size.init_rounds * len(size.kinds)
 
 
 def _until_visible() -> float:
-    """Return the seconds from the start of `runfolio.init`, including its imports, until a reader finds the run."""
+    """Return the seconds from the start of `runfolio.init` until a reader finds the run. The time includes the
+    imports."""
     with processes.fresh_workplace() as workplace:
         began, sightings = workplace.folder / "began", list[float]()
 

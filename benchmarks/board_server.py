@@ -1,4 +1,4 @@
-"""Started server of the board, for measurements."""
+"""Server of the board in a separate process, for measurements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _START_S = 60.0
 
 
 class BoardServer:
-    """Server that runs within a `with` block.
+    """Server that runs until the end of a `with` block.
 
     Args:
         store: Folder of the store.
@@ -46,7 +46,7 @@ class BoardServer:
         self._process.wait(20)
 
     def get(self, path: str) -> Any:
-        """Return the JSON of an answer."""
+        """Return the JSON answer to a GET request."""
         with urllib.request.urlopen(self.url + path) as answer:
             return json.loads(answer.read())
 
@@ -58,17 +58,17 @@ class BoardServer:
         return time.perf_counter() - start
 
     def wait_for_scan(self) -> Self:
-        """Wait until the server has looked at all folders."""
+        """Wait until the server has scanned all run folders."""
         while self.get("/api/store")["stale"]:
             time.sleep(0.05)
         return self
 
     def keys(self, experiment: str, count: int) -> list[str]:
-        """Return the keys of runs of an experiment."""
+        """Return the keys of the runs of an experiment."""
         return self.get(f"/api/runs?experiment={experiment}&limit={count}")["keys"]
 
     def memory_mb(self) -> float:
-        """Return the resident memory of the process."""
+        """Return the resident memory of the server's process."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         lines = dict(line.split(":", 1) for line in status.splitlines())
         return int(lines["VmRSS"].split()[0]) / 1024

@@ -3,7 +3,7 @@
     python -m benchmarks.checkpoint_cost
 
 The state has the size of a ResNet-18 with Adam, 140 MB: 11.7 million weights, and two moments for each weight. Between
-two checkpoints, the loop trains a small network for a while. "step" is the median time of these training steps, and
+two checkpoints, the loop trains a small network for a while. "step" is the median time of these training steps.
 "slowest step" is their maximum, which shows how much writing a checkpoint slows down training.
 """
 
@@ -41,7 +41,8 @@ def tensors(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[to
 
 
 def measured(save: Callable[[int], object], rounds: int, pause_s: float) -> tuple[list[float], float, float]:
-    """Return the seconds of each save, and the median and maximum seconds of the training steps between saves."""
+    """Return the seconds of each save. Also return the median and maximum seconds of the training steps between
+    saves."""
     small = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1))
     images = torch.randn(32, 64)
     costs, steps = [], []

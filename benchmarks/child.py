@@ -1,4 +1,4 @@
-"""Program that runs one measurement in a fresh process: `python -m benchmarks.child MODULE:FUNCTION ARGUMENTS RESULT`.
+"""Program that runs one measurement in a fresh process (`python -m benchmarks.child MODULE:FUNCTION ARGUMENTS RESULT`).
 
 The arguments and the result are JSON. The result is written to a file, since loggers may print anything.
 """

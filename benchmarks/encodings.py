@@ -1,4 +1,5 @@
-"""Encodings of log calls that are not sealed yet, compared by cost and by readability for humans."""
+"""Comparison of encodings for new log calls, before they are sealed (converted to Parquet files). The criteria are cost
+and readability for humans."""
 
 from __future__ import annotations
 
@@ -17,17 +18,18 @@ from runfolio.tracking.pipeline.encoder import EncodedPoints, Encoder
 from runfolio.tracking.pipeline.queue_items import Plain
 
 _FLUSH = 500
-"""Number of calls that are encoded at once. At 1,000 calls per second, this corresponds to half a second."""
+"""Number of calls that are encoded together. A script with 1,000 calls per second makes this many calls in half a
+second."""
 _ROUNDS = 5
 
 Encode = Callable[[list[Plain]], bytes]
 
 
 def measure(scalars: int, calls: int, msgpack: str | None) -> dict[str, dict[str, Any]]:
-    """Return µs per call and bytes per point of each encoding. Encoding holds the interpreter lock throughout.
+    """Return µs per call and bytes per point of each encoding. Each encoder holds the interpreter lock all the time.
 
     Args:
-        msgpack: Folder that msgpack can be imported from. If None, msgpack is not measured.
+        msgpack: Folder with the package msgpack. If None, msgpack is not measured.
     """
     logged: list[Plain] = [(1.7e9 + 0.001003 * n, n, values) for n, values in enumerate(losses(scalars, calls))]
     encodings: dict[str, Encode] = {

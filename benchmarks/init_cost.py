@@ -1,10 +1,10 @@
-"""Cost of `runfolio.init` in a git repository with modules and a diff, and cost of the background work.
+"""Cost of `runfolio.init` in a git repository with uncommitted changes, and cost of the background work.
 
 Each measurement runs in a fresh Python process that has imported torch, like a training script. "imports" is the time
 of the imports that the first `init` needs, and "init" is the time of the call itself. Each kind of measurement records
-more than the previous kind. "pause" is the longest interruption of a busy loop in the second after the call. "usual" is
-the longest interruption in the half second before the call. "kept" is the time until all code was on disk. The
-background work consists of sampling the machine's load and timing a DataLoader step.
+more than the previous kind. "pause" is the longest interruption of a busy loop in the second after the call. For
+comparison, "usual" is the longest interruption in the half second before the call. "kept" is the time until all code
+was on disk. The background work consists of sampling the machine's load and timing a DataLoader step.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ print(json.dumps(dict(sample=sample, batch=cost)))
 
 
 def repository(folder: Path, modules: int) -> list[str]:
-    """Create a git repository of modules, change some of them after the commit, and return the names of all modules."""
+    """Create a git repository of Python modules, change some modules after the commit, and return the names of all
+    modules."""
     names = [f"module_{number}" for number in range(modules)]
     for name in names:
         lines = [f"def function_{line}(x):\n    return x * {line}\n" for line in range(LINES // 3)]
@@ -121,7 +122,7 @@ def measure(rounds: int, modules: int, kinds: Sequence[str], report: Callable[[s
         names = ", ".join(repository(folder, modules))
         measured: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
         for number in range(rounds):
-            for kind in kinds:  # in turn, so that changes of the machine's speed affect all kinds alike
+            for kind in kinds:  # in each round, so changes of the machine's speed affect all kinds alike
                 report(f"init, round {number + 1}: {kind}")
                 measured[kind].append(child(CHILD.format(modules=names, options=KINDS[kind]), folder, store))
         return InitCost(measured, child(BESIDE, folder, store))

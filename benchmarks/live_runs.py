@@ -1,4 +1,4 @@
-"""Runs that this process keeps writing, for measuring how fast a reader follows them."""
+"""Runs to which this process adds points, for measuring how fast a reader finds new points."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runfolio.record.points.tails import LogCall
 
 @dataclass
 class LiveRun:
-    """Running run with one tail."""
+    """Run in progress. Its points are in one tail, a file with one JSON line per log call."""
 
     tail: Path
     metrics: list[str]
@@ -42,7 +42,7 @@ def start_live_runs(store: Path, runs: int, shape: Shape, *, first: int = 0) -> 
     """Start runs that look like the runs of a sweep, with `shape.points` log calls each.
 
     Args:
-        first: Number of the first run, as for `generate`.
+        first: Number of the first run, as in `store_generator.generate`.
     """
     return [_start(store, shape, number) for number in range(first, first + runs)]
 

@@ -1,8 +1,8 @@
-"""One adapter per logger: open a run in a folder, log, wait until points are durable, end the run, read a metric.
+"""Adapters for the measured loggers. An adapter opens a run, logs, waits until points are durable, ends the run, and
+reads a metric.
 
-Each adapter runs in the environment of its logger, in which neither runfolio nor other loggers are installed, so
-imports are inside the methods. `log` is the logger's own method if its signature fits, so that no additional call is
-measured.
+Each adapter runs in the environment of its logger, in which no other logger is installed. Therefore, imports are inside
+the methods. `log` is the logger's own method if its signature fits. No additional call is then measured.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Logger:
     how: ClassVar[str]
     """Description of how the logger is used, for the results page."""
     environment: ClassVar[str | None] = None
-    """Name of the logger's virtual environment; None: the current environment."""
+    """Name of the logger's virtual environment, or None for the current environment."""
     imports: ClassVar[str]
     """Import statement that users of the logger write."""
     usual_imports: ClassVar[str] = ""
-    """Import statement of packages that a training script has imported anyway."""
+    """Import statement for packages that a training script imports even without the logger."""
     package: ClassVar[str] = ""
     """Distribution whose version is reported."""
     log: Callable[[dict[str, float], int], object]
@@ -56,7 +56,7 @@ class Logger:
 class Floor(Logger):
     title = "list.append"
     how = (
-        "`kept.append((time.time(), step, dict(values)))`, the minimum that a logger has to do; nothing reaches "
+        "`kept.append((time.time(), step, dict(values)))`, the minimum that a logger has to do; nothing is written to "
         "the disk."
     )
     imports = ""
@@ -283,8 +283,8 @@ class Aim(Logger):
         from aim import Run  # pyright: ignore[reportMissingImports]
         from aim.storage.context import Context  # pyright: ignore[reportMissingImports]
 
-        # A run that is opened for reading shows nothing until a server has indexed it, so the run is opened for
-        # writing.
+        # The run is opened for writing, because a run that is opened for reading shows nothing until a server has
+        # indexed it.
         (run_hash,) = (path.name for path in (folder / ".aim/meta/chunks").iterdir())
         run = Run(run_hash, repo=str(folder), system_tracking_interval=None)
         metric = run.get_metric(METRIC, Context({}))
@@ -327,8 +327,8 @@ class WandB(Logger):
 
 
 def _leveldb_records(data: bytes) -> list[bytes]:
-    """Return the complete records of a `.wandb` file, which is a LevelDB log after a 7-byte header. wandb has no Python
-    reader."""
+    """Return the complete records of a `.wandb` file, because wandb has no Python reader. The file is a LevelDB log
+    after a 7-byte header."""
     records, partial, offset = [], b"", 7
     while offset + 7 <= len(data):
         room = 32768 - offset % 32768

@@ -1,4 +1,5 @@
-"""Measurements of one logger, in a fresh process of its environment. Only the standard library is imported."""
+"""Measurements of one logger. They run in a fresh process of the logger's environment, so this module imports only the
+standard library."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from benchmarks.loggers import LOGGERS, METRIC
 WARM_UP = 100
 """Number of calls before the clock starts, since the first calls import modules and open files."""
 ACKNOWLEDGED = struct.Struct("<qd")
-"""Binary format of a record: the number of a step whose log call has returned, and the time of the return."""
+"""Binary format of a record. It contains the number of a step whose log call has returned, and the time of the
+return."""
 
 
 def losses(scalars: int, calls: int) -> list[dict[str, float]]:
@@ -36,7 +38,7 @@ def version(logger: str) -> str:
 
 
 def first(logger: str, folder: str) -> dict[str, float]:
-    """Measure the seconds from the start of the logger's import until its first log call has returned."""
+    """Measure the seconds from the start of the logger's import until the first log call has returned."""
     began = time.perf_counter()
     run = LOGGERS[logger](Path(folder))
     run.log({METRIC: 1.0}, 0)
@@ -50,7 +52,7 @@ def burst(logger: str, folder: str, scalars: int, calls: int, limit_s: float) ->
     """Measure consecutive log calls, and the time until all points are durable.
 
     At most `calls` calls are made, for at most `limit_s` seconds. The time of a call is the time between two readings
-    of the clock, so that it includes the time that the logger's threads take from the training thread.
+    of the clock. It includes the time that the logger's threads take from the training thread.
     """
     values = losses(scalars, calls + WARM_UP)
     run = LOGGERS[logger](Path(folder))
@@ -108,7 +110,8 @@ def paced(logger: str, folder: str, rate: int, seconds: float) -> dict[str, floa
 
 
 def log_until_killed(logger: str, folder: str, acknowledged: str) -> None:
-    """Log one point per millisecond, or as fast as possible, and acknowledge each step once its call has returned."""
+    """Log one point per millisecond, or as fast as possible if the logger is slower. Record each step whose call has
+    returned."""
     run = LOGGERS[logger](Path(folder))
     descriptor = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     began, step = time.perf_counter(), 0

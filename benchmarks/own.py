@@ -1,4 +1,5 @@
-"""Measurements of runfolio alone, in a fresh process: a call compared with a bare list, a long run, many metrics."""
+"""Measurements of runfolio in a fresh process: a log call compared with `list.append`, a long run, and a run with many
+metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ import runfolio
 from benchmarks.measure import losses
 
 _DIFFERENT = 1000
-"""Number of different dicts of values that are logged repeatedly, so that creating values takes no time."""
+"""Number of dicts of values. They are created once and logged repeatedly, so creating values takes no time."""
 
 
 def call_beside_list(folder: str, scalars: int, calls: int) -> dict[str, float]:
@@ -43,7 +44,7 @@ def call_beside_list(folder: str, scalars: int, calls: int) -> dict[str, float]:
 
 
 def open_run(folder: str, began: str) -> None:
-    """Create the file `began`, open a run, and wait to be killed."""
+    """Create the file `began`, open a run, and wait until this process is killed."""
     Path(began).touch()
     runfolio.init("bench", store=folder)
     time.sleep(60)

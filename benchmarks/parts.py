@@ -32,7 +32,7 @@ def replace_part(page: Path, part: str) -> None:
 
 
 def wrapped(part: str) -> str:
-    """Return the part with its prose wrapped at 100 columns; tables and headings stay as they are."""
+    """Return the part with its prose wrapped at 100 columns. Tables and headings are not wrapped."""
     blocks = part.split("\n\n")
     return "\n\n".join(block if block.startswith(("|", "#")) else textwrap.fill(block, 100) for block in blocks)
 
@@ -40,7 +40,9 @@ def wrapped(part: str) -> str:
 def arguments(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options that all measuring commands share."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="do a smoke run, which only prints meaningless results")
+    parser.add_argument(
+        "--quick", action="store_true", help="do a smoke run, which only prints and whose results are not reliable"
+    )
     parser.add_argument("--page", type=Path, help=f"file for the results; default: {PAGE.name}, for complete runs")
     return parser
 

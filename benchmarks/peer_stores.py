@@ -1,7 +1,7 @@
-"""Stores of runfolio and its peers: how runs are added, and how a table of runs and curves are read.
+"""Stores of runfolio and its peers. Each store adds runs, and reads a table of runs and curves.
 
-Each class is used in the environment of its tracker, in which no other tracker is installed, so imports are inside the
-methods.
+Each class is used in the environment of its tracker, in which no other tracker is installed. Therefore, imports are
+inside the methods.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from benchmarks.run_file import FileRun, read_runs
 
 METRIC = "val/acc"
-"""Metric that sorts the table, and whose curves are read."""
+"""Metric by which the table is sorted, and whose curves are read."""
 PAGE = 100
 """Number of runs per page of the table."""
 
@@ -28,7 +28,7 @@ class PeerStore(ABC):
     how: ClassVar[str]
     """Description of the calls, for the results page."""
     environment: ClassVar[str | None]
-    """Name of the tracker's virtual environment; None: the current environment."""
+    """Name of the tracker's virtual environment, or None for the current environment."""
 
     @abstractmethod
     def __init__(self, folder: Path) -> None:
@@ -40,11 +40,12 @@ class PeerStore(ABC):
 
     @abstractmethod
     def page(self) -> list[str]:
-        """Return the keys of the 100 runs with the highest last value of `METRIC`, and read their settings."""
+        """Read the settings of the 100 runs with the highest last value of `METRIC`, and return the keys of these
+        runs."""
 
     @abstractmethod
     def curve(self, run: str) -> list[float]:
-        """Return the values of `METRIC` of the run with a key that `page` returned."""
+        """Return the values of `METRIC` of a run, given its key from `page`."""
 
 
 class Runfolio(PeerStore):
@@ -173,7 +174,8 @@ class Aim(PeerStore):
             aim_run.track(values, step=step)
         run_hash = aim_run.hash
         aim_run.close()
-        RepoIndexManager.get_index_manager(self._repo).index(run_hash)  # as `aim up` does; queries skip other runs
+        # Queries skip runs without an index. `aim up` also adds one.
+        RepoIndexManager.get_index_manager(self._repo).index(run_hash)
 
     def page(self) -> list[str]:
         last = {}

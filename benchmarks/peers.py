@@ -1,4 +1,5 @@
-"""Measurements of all loggers in turn. Changes of the machine's speed therefore affect all loggers alike."""
+"""Measurements of all loggers. Each round measures every logger once, so changes of the machine's speed affect all
+loggers alike."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from benchmarks.measure import ACKNOWLEDGED
 from benchmarks.processes import MeasurementError, Workplace
 
 OLD_S = 0.5
-"""Minimum age at the time of a kill, in seconds, of the points that must be readable afterwards."""
+"""Age in seconds. Points that are at least this old when the process is killed must be readable afterwards."""
 SEALING = "runfolio-sealing"
 
 
@@ -26,7 +27,7 @@ class Effort:
     limit_s: float
     """Maximum number of seconds for one burst."""
     disk_s: float
-    """Maximum number of seconds for logging `calls` points whose size on disk is measured."""
+    """Maximum number of seconds for logging the points whose size on disk is measured."""
     paced_s: float
     sealing_s: float
     kill_s: float
@@ -40,7 +41,7 @@ QUICK = Effort(rounds=1, import_rounds=1, calls=2_000, limit_s=0.3, disk_s=0.3, 
 
 @dataclass
 class PeerFigures:
-    """Results keyed by measurement and logger, with one dict per round, and the reasons for missing results."""
+    """Results keyed by measurement and logger, with one dict per round. Reasons for missing results are also stored."""
 
     figures: dict[str, dict[str, list[dict[str, float]]]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -63,8 +64,8 @@ Measurement = Callable[[Path, str, Effort], dict[str, float]]
 
 
 def imports(python: Path, logger: str, effort: Effort) -> dict[str, float]:
-    """Measure the import time in seconds, without the start of Python. `over` also excludes packages that scripts
-    import anyway."""
+    """Measure the import time in seconds, without the start of Python. `over` also excludes packages that training
+    scripts import even without the logger."""
     kind = LOGGERS[logger]
     bare, total = processes.wall(python, "pass"), processes.wall(python, kind.imports)
     with_usual_imports = processes.wall(python, kind.usual_imports) if kind.usual_imports else bare
@@ -104,7 +105,8 @@ def paced(python: Path, logger: str, effort: Effort) -> dict[str, float]:
 
 
 def survival(python: Path, logger: str, effort: Effort) -> dict[str, float]:
-    """Count the logged and the readable points after SIGKILL, and how many of both are older than `OLD_S` seconds."""
+    """Count the logged points and the readable points after SIGKILL. Also count the points of each kind that are older
+    than `OLD_S` seconds."""
     with processes.fresh_workplace() as workplace:
         acknowledged = workplace.folder / "acknowledged"
         arguments = {"logger": logger, "folder": str(workplace.record), "acknowledged": str(acknowledged)}
@@ -171,5 +173,5 @@ def measure(pythons: dict[str, Path], effort: Effort, report: Callable[[str], No
 
 
 def steps(pythons: dict[str, Path], effort: Effort) -> int:
-    """Return the number of progress reports of `measure`."""
+    """Return how often `measure` calls `report`."""
     return sum(rounds_of(kind, effort) for kind in KINDS for logger in pythons if takes_part(kind, logger))

@@ -22,7 +22,7 @@ _MODULE = "benchmarks.child"
 
 
 class MeasurementError(Exception):
-    """Raised if a measurement ended with an error; the message is the last line of its output."""
+    """Raised if a measurement ended with an error. The message is the last line of its output."""
 
 
 @dataclass
@@ -67,11 +67,11 @@ def call(
 
 @dataclass(frozen=True)
 class ProcessCost:
-    """Time that a process took from its start to its end."""
+    """Cost of a process from its start to its end."""
 
     wall_s: float
     cpu_s: float
-    """CPU time, including the CPU time of the child processes that it waited for."""
+    """CPU time of the process and of the child processes that it waited for."""
 
 
 def measure_command(command: Sequence[str], workplace: Workplace) -> ProcessCost:
@@ -90,7 +90,8 @@ def measure_command(command: Sequence[str], workplace: Workplace) -> ProcessCost
 
 
 def measure_function(function: str, workplace: Workplace, **arguments: Any) -> tuple[ProcessCost, Any]:
-    """Call `MODULE:FUNCTION` of benchmarks like `measure_command`, and return its cost and its result.
+    """Call `MODULE:FUNCTION` of benchmarks in a fresh process, as `measure_command` does. Return its cost and its
+    result.
 
     Raises:
         MeasurementError: The function ended with an error.
@@ -110,7 +111,7 @@ def kill(
 ) -> float:
     """Start `function`, wait for `ready_file`, kill the process after `seconds`, and return the time of the kill.
 
-    Child processes of the killed process may still be writing, so they get `linger_s` more seconds.
+    Child processes of the killed process may still be writing, so they are killed only `linger_s` seconds later.
 
     Raises:
         MeasurementError: The process ended before it was killed.
@@ -186,10 +187,10 @@ def wall(python: Path, statement: str) -> float:
 
 
 def _environment(workplace: Workplace) -> dict[str, str]:
-    """Return environment variables that make this package importable, keep caches in the workplace and disable
+    """Return environment variables that make this package importable, move caches to the workplace, and disable
     telemetry.
 
-    Bytecode may be written, since users also have bytecode of runfolio and of all other installed packages.
+    Bytecode may be written, because users also have bytecode of their installed packages.
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {

@@ -1,4 +1,4 @@
-"""File with runs, which programs of all environments can read. Only the standard library is imported."""
+"""File with runs. Programs of all environments can read it, because this module imports only the standard library."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Sampling profiler for a `runfolio` command: `python -m benchmarks.sampler RESULT COMMAND ...`.
+"""Sampling profiler for a `runfolio` command (`python -m benchmarks.sampler RESULT COMMAND ...`).
 
 A thread reads the stack of the main thread a hundred times per second. The profiled code needs no change and hardly
-slows down. RESULT is a JSON file of seconds by part, and by the innermost function of runfolio, in descending order.
+slows down. RESULT is a JSON file. It contains the seconds of each part and of each innermost function of runfolio, in
+descending order.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ PARTS = {
     "training, validation and test": ("runfolio/vision/",),
     "leaderboard": ("runfolio/query/",),
 }
-"""Parts of the program, and pieces of paths that identify them. A stack belongs to the first part that one of its
-frames matches."""
+"""Parts of the program. Each part is identified by pieces of paths. A stack belongs to the first part that matches one
+of its frames."""
 
 
 class Sampler:
@@ -80,7 +81,7 @@ def main() -> None:
     result, *command = sys.argv[1:]
     sampler = Sampler(threading.get_ident())
     try:
-        from runfolio.cli import main as runfolio  # the time of this import counts
+        from runfolio.cli import main as runfolio  # imported here because the time of this import counts
 
         sys.argv = ["runfolio", *command]
         runfolio()

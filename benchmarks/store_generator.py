@@ -1,4 +1,5 @@
-"""Generator of a store with many varied runs, for measuring how fast stores are read. It writes with `runfolio.record`.
+"""Generator of a store with many varied runs, for measuring how fast stores are read. It writes the runs with
+`runfolio.record`.
 
 python -m benchmarks.store_generator FOLDER --runs 10000
 """
@@ -41,7 +42,7 @@ MODELS = ("tinyvgg", "resnet18", "resnet50", "efficientnet_b0", "vit_b_16", "mob
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _CHUNK = 100
-"""Number of runs that one process writes at a time."""
+"""Number of runs that a process receives as one piece of work."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""Usual training loop, as tutorials teach it and learners write it, which `benchmarks.series` compares with runfolio.
+"""Usual training loop, as tutorials teach it. `benchmarks.series` compares it with runfolio.
 
 The loop uses plain PyTorch, torchvision and SummaryWriter. It keeps common habits that cost time, quality or both. The
-frozen backbone is in training mode, so that BatchNorm uses and updates batch statistics. Every image is decoded and
-passed through the whole network in every epoch. `.item()` waits for each batch, and accuracy is the mean of batch
-means. Each epoch evaluates the test set and traces the graph. One value is added: the number of
-correctly predicted test images, which is precise and costs nothing.
+frozen backbone is in training mode, so BatchNorm uses and updates batch statistics. Every image is decoded and passed
+through the whole network in every epoch. The loop waits for each batch because of `.item()`. It reports the mean of the
+batch accuracies, and evaluates the test set and traces the graph in every epoch. This version also counts the correctly
+predicted test images, which costs nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined] - it is there
 
-from runfolio.vision._torchvision import datasets, models  # before torchvision, for any build of torchvision
+# Some builds of torchvision require that this module is imported first.
+from runfolio.vision._torchvision import datasets, models
 
 # isort: split
 from torchvision import transforms
@@ -34,7 +35,7 @@ HEADS = {"mobilenet_v2": (0.2, 1280), "efficientnet_b0": (0.2, 1280), "efficient
 
 @dataclass
 class TrainingCurves:
-    """Values that the loop prints, one entry per epoch; `right` is the number of correctly predicted test images."""
+    """Values that the loop prints, one entry per epoch. `right` is the number of correctly predicted test images."""
 
     train_loss: list[float] = field(default_factory=list)
     train_acc: list[float] = field(default_factory=list)
@@ -94,7 +95,7 @@ def train(
     pixels: int = 224,
     truly_frozen: bool = False,
 ) -> TrainingCurves:
-    """Train a network; `truly_frozen` keeps the backbone in eval mode, which the usual loop does not do."""
+    """Train a network. Unlike the usual loop, `truly_frozen` keeps the backbone in eval mode."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
@@ -153,12 +154,13 @@ def series(
     *,
     only_epochs: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Train every cell of the grid, one after the other, in one folder. All cells use the test images of the first zip.
+    """Train every cell (combination of settings) of the grid, one after another, in one folder. All cells use the test
+    images of the first zip.
 
     Args:
         data: Zips with train/ and test/.
         nets: Weights file of each network.
-        only_epochs: Maximum number of epochs per cell. The time of the other epochs is projected.
+        only_epochs: Maximum number of epochs per cell. The time of the other epochs is estimated.
 
     Returns:
         Settings, total seconds and printed values of each cell.
@@ -192,7 +194,7 @@ def series(
 
 
 def accuracy(data: str, weights: str, seed: int, epochs: int, pixels: int, *, truly_frozen: bool) -> dict[str, Any]:
-    """Train mobilenet_v2 on unpacked data; return its curves and the number of test images."""
+    """Train mobilenet_v2 on unpacked data, and return its curves and the number of test images."""
     folder = Path(data)
     batches, test_batches, classes = loaders(folder / "train", folder / "test", pixels)
     model = network("mobilenet_v2", weights, len(classes), seed)

@@ -20,7 +20,7 @@ PINS: dict[str, list[str]] = {
     "dvclive": ["dvclive==3.49.1"],
     "encodings": ["msgpack==1.2.4"],
 }
-"""Packages that pip installs, by environment. Only this table contains the versions of the peers."""
+"""Packages that pip installs, keyed by environment. Only this table contains the versions of the peers."""
 
 
 _ADDRESS = re.compile(r"[a-z]+://\S+|host='[^']*'")
@@ -28,11 +28,12 @@ _ADDRESS = re.compile(r"[a-z]+://\S+|host='[^']*'")
 
 
 class InstallError(Exception):
-    """Raised if pip could not create an environment; the message is pip's last error."""
+    """Raised if pip could not create an environment. The message is pip's last error."""
 
 
 def python(environment: str | None) -> Path:
-    """Return the interpreter of an environment, which is created if necessary; None stands for the current environment.
+    """Return the interpreter of an environment, and create the environment if necessary. None stands for the current
+    environment.
 
     Raises:
         InstallError: pip failed.
@@ -50,7 +51,7 @@ def python(environment: str | None) -> Path:
 
 
 def packages(environment: str) -> Path:
-    """Return the folder of installed packages of an environment, which is created if necessary.
+    """Return the folder of installed packages of an environment, and create the environment if necessary.
 
     Raises:
         InstallError: pip failed.

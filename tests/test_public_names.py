@@ -23,6 +23,7 @@ PUBLIC_NAMES = [
     "Run",
     "RunfolioError",
     "StoreError",
+    "SummaryWriter",
     "__version__",
     "create_writer",
     "current",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from runfolio.query.store import open_folio as open  # noqa: A004 - runfolio.open is the name
     from runfolio.record.checkpoints.retention import CheckpointPolicy
     from runfolio.record.content.data_listings import Listing
-    from runfolio.tensorboard.summary_writer import create_writer
+    from runfolio.tensorboard.summary_writer import SummaryWriter, create_writer
     from runfolio.tracking.checkpointing.batch_order import BatchOrder
     from runfolio.tracking.checkpointing.seeding import seed_everything
     from runfolio.tracking.current import current, log
@@ -62,6 +62,7 @@ _HOMES = {
     "Run": "runfolio.tracking.run",
     "RunfolioError": "runfolio.errors",
     "StoreError": "runfolio.errors",
+    "SummaryWriter": "runfolio.tensorboard.summary_writer",
     "create_writer": "runfolio.tensorboard.summary_writer",
     "current": "runfolio.tracking.current",
     "fork": "runfolio.tracking.fork",
@@ -89,6 +90,7 @@ __all__ = [
     "Run",
     "RunfolioError",
     "StoreError",
+    "SummaryWriter",
     "__version__",
     "create_writer",
     "current",

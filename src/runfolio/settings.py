@@ -1,7 +1,7 @@
 """Typed settings: one frozen dataclass defines the Python arguments, the YAML keys and the flags.
 
-A settings class defines its fields with `setting(default, help, group=...)`. From these fields, `fields_of` derives
-the flags, `read_yaml` and `build` read YAML with line numbers, and `Settings.__post_init__` checks each value.
+A settings class defines its fields with `setting(default, help, group=...)`. `fields_of` derives the flags from these
+fields. `read_yaml` and `build` read YAML with line numbers, and `Settings.__post_init__` checks each value.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False,
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """Definition of one setting. It determines the flag, the YAML key and the validation of the setting."""
+    """Definition of one setting, which determines its flag, its YAML key and its validation."""
 
     name: str
     kind: type

@@ -186,7 +186,7 @@ def test_doctor_names_the_folders_of_a_copied_run(runfolio, repeated):
     said = " ".join(runfolio("doctor").stdout.split())
 
     place = repeated.relative_to(repeated.parents[1])
-    assert f"is stored 2 times, in {place} and in backup/again: only {place} is used in means" in said
+    assert f"is stored 2 times, in {place} and in backup/again. Only {place} is used in means" in said
     assert list(json.loads(runfolio("doctor", "--json").stdout)["copies"].values()) == [[str(place), "backup/again"]]
 
 

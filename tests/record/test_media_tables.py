@@ -45,8 +45,8 @@ def test_plain_parquet_of_any_writer_is_read(version: str):
         ),
         (parquet(pa.table({str(n): [1] for n in range(2001)})), "it has 2,001 columns"),
         (parquet(TEXTS, compression="gzip"), "compressed with GZIP"),
-        (parquet(TEXTS)[:-20], "is not a table of a record"),
-        (b"PAR1", "is not a table of a record"),
+        (parquet(TEXTS)[:-20], "is not a table that runfolio wrote"),
+        (b"PAR1", "is not a table that runfolio wrote"),
     ],
     ids=["dictionary", "delta", "lists", "wide", "rows", "columns", "gzip", "cut off", "empty"],
 )

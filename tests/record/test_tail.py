@@ -167,5 +167,5 @@ def test_a_file_that_is_no_tail_is_named(tmp_path: Path):
 def test_a_tail_of_a_newer_format_is_refused_by_name(tmp_path: Path):
     path = tmp_path / "tail.jsonl"
     path.write_bytes(b'{"runfolio":7,"writer":"w","attempt":1}\n')
-    with pytest.raises(NewerFormat, match=r"format 7, this one reads up to 0.*upgrade"):
+    with pytest.raises(NewerFormat, match=r"format 7; this version reads up to format 0.*upgrade"):
         Tail.open(record_path(path))

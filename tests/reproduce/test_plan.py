@@ -200,7 +200,7 @@ def test_a_run_that_was_resumed_is_repeated_from_its_first_start(project: Projec
     subprocess.run([sys.executable, "-c", resume, run.id], env=project.environment, cwd=project.folder, check=True)
     plan = planned(runfolio.open(project.store).run(run.id))
     assert plan.command[1:] == [str(project.temporary / "project" / "train.py"), "--seed", "7"]
-    assert plan.remarks == ["the run was resumed (2 attempts); all of it is repeated, from its first start"]
+    assert plan.remarks == ["the run was resumed (2 attempts); the whole run is repeated, from its first start"]
 
 
 def test_data_that_changed_between_two_attempts_is_said(
@@ -208,7 +208,9 @@ def test_data_that_changed_between_two_attempts_is_said(
 ):
     run = edited()
     run = edited(data={"train": {"fingerprint": run.data["train"].fingerprint, "earlier": [{"fingerprint": "0" * 32}]}})
-    assert planned(run).remarks == ["its train data changed between attempts; today's data is used from the start"]
+    assert planned(run).remarks == [
+        "the train data changed between attempts of the run; today's data is used from the start"
+    ]
 
 
 def test_only_paths_below_the_root_are_laid():

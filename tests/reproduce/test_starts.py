@@ -180,3 +180,16 @@ def test_fork_is_reproduced_from_the_same_checkpoint(project: Project):
     assert "at step 5, but this checkpoint is now at step 7" in typed(project, fork.id, "--yes").stderr
     manifest.unlink()
     assert "is a fork, and its checkpoint is not available" in typed(project, fork.id, "--yes").stderr
+
+
+def test_a_script_with_a_summary_writer(project: Project):
+    script = SCRIPT.replace("import runfolio\n", "from runfolio import SummaryWriter\n")
+    script = script.replace(
+        'with runfolio.init("net", experiment="e", config=vars(flags)) as run:',
+        f"with SummaryWriter({str(project.store / 'logs' / 'net')!r}) as writer:\n    run = writer.run",
+    )
+    (project.folder / "train.py").write_text(script)
+    run = project.start("train.py", "--seed", "7")
+    again = reproduced(project, run)
+    assert again.word == "bit-equal"
+    assert again.said["id"] != run.id

@@ -116,7 +116,9 @@ def test_mismatched_state_is_named_and_nothing_is_changed(store: Path, caplog: p
             ConfigError, match=r"does not fit model: of a different shape: weight \(1x2 instead of 1x3\)"
         ):
             run.restore(model=other)
-        with pytest.raises(ConfigError, match=r"keys of the module start with '0\.', .* load it into `module\.0`"):
+        with pytest.raises(
+            ConfigError, match=r"keys of the module start with '0\.', .* load the checkpoint into `module\.0`"
+        ):
             run.restore(model=torch.nn.Sequential(model))
         with pytest.raises(NotFound, match=r"has no 'scheduler'; known: count, model, optimizer"):
             run.restore(scheduler=torch.optim.SGD(model.parameters(), lr=1))
@@ -324,7 +326,7 @@ os._exit(9)
 def test_run_that_cannot_be_resumed_is_explained(store: Path):
     with pytest.raises(NotFound, match=r"no run 'nowhere' in"):
         runfolio.init(store=store, resume="nowhere")
-    in_use = r"run \w+ is being written by process \d+ on .*; stop that process first"
+    in_use = r"run \w+ is being written by process \d+ on .*\. Stop that process first"
     with runfolio.init("net", store=store) as run, pytest.raises(StoreError, match=in_use):
         runfolio.init(resume=run.folder)
     with pytest.raises(NotFound, match=r"no checkpoint 'last' .*; it has none"):

@@ -112,7 +112,7 @@ def test_opening_and_resuming_a_run_claim_its_attempts(store: Path):
 
 
 def test_live_run_is_refused_with_host_process_and_heartbeat_age(store: Path, training: Training):
-    message = rf"is being written by process {training.process.pid} on .* \(last heartbeat \d+ s ago\);.* force=True"
+    message = rf"is being written by process {training.process.pid} on .* \(last heartbeat \d+ s ago\)\..* force=True"
     with pytest.raises(StoreError, match=message):
         runfolio.init(resume=training.run, store=store)
     training.process.kill()

@@ -229,7 +229,7 @@ def run_all(run: Run, value: Any) -> None:
         warnings.simplefilter("ignore")
         for call in calls(run, value):
             call()
-        for call in writer_calls(SummaryWriter(run), value):
+        for call in writer_calls(SummaryWriter.of_run(run), value):
             call()
     run.flush()
 
@@ -293,7 +293,7 @@ def test_strict_run_raises_the_error(store: Path):
         with pytest.raises(ConfigError, match="a tag must have 1 to 100 characters"):
             run.tags.append("")
         with pytest.raises(ConfigError, match="not an array of numbers"):
-            SummaryWriter(run).add_tensor("tag", "text")
+            SummaryWriter.of_run(run).add_tensor("tag", "text")
     assert refused(run) == {}
 
 

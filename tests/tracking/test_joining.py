@@ -143,7 +143,7 @@ assert run.checkpoint(step=1) is False
             done = python(child, env={**os.environ, **run.env})
             assert done.returncode == 0, done.stderr
             assert done.stderr.count("\n") == 1
-            assert "has joined it" in done.stderr
+            assert "has joined this run" in done.stderr
         (recorded,) = runfolio.open(store).runs()
         assert recorded.metric("score").values.tolist() == [5.0]
         assert (recorded.config, recorded.summary) == ({"lr": 1}, {})

@@ -82,7 +82,7 @@ def test_resumed_run_keeps_its_name(tmp_path: Path) -> None:
 def test_summary_writer_run_without_name_gets_a_unique_one(tmp_path: Path) -> None:
     names = set()
     for _ in range(2):
-        writer = SummaryWriter(runfolio.init(store=tmp_path, tensorboard=True))
+        writer = SummaryWriter.of_run(runfolio.init(store=tmp_path, tensorboard=True))
         names.add(writer.run.name)
         writer.close()
     assert len(names) == 2

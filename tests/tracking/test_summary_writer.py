@@ -5,6 +5,10 @@ from __future__ import annotations
 import inspect
 import io
 import json
+import os
+import shutil
+import subprocess
+import sys
 import wave
 from pathlib import Path
 from typing import Any
@@ -12,11 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from google.protobuf import text_format
 from matplotlib import pyplot as plt
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 from tensorboard.plugins.mesh.metadata import parse_plugin_metadata
+from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig  # type: ignore[attr-defined]
 from tensorboard.util.tensor_util import make_ndarray
 from torch.utils import tensorboard
 from torch.utils.tensorboard import summary
@@ -67,7 +73,16 @@ def test_extra_can_be_omitted(store: Path):
 def test_every_method_exists_with_the_same_arguments(method: str):
     ours = inspect.signature(getattr(SummaryWriter, method))
     theirs = inspect.signature(getattr(tensorboard.SummaryWriter, method))
-    assert list(ours.parameters) == list(theirs.parameters)
+    assert _arguments(ours) == _arguments(theirs)
+
+
+def test_the_constructor_has_the_same_arguments():
+    ours, theirs = inspect.signature(SummaryWriter), inspect.signature(tensorboard.SummaryWriter)
+    assert _arguments(ours) == _arguments(theirs)
+
+
+def _arguments(signature: inspect.Signature) -> list[tuple[str, Any]]:
+    return [(name, parameter.default) for name, parameter in signature.parameters.items()]
 
 
 def test_scalars_are_recorded_singly_and_in_groups(writer: SummaryWriter):
@@ -126,7 +141,7 @@ def test_figures_texts_histograms_and_graphs_are_recorded(writer: SummaryWriter)
     assert [node["op"] for node in entries[3].content["nodes"]] == ["Input", "Linear", "Output"]
 
 
-def test_hyperparameters_and_results_belong_to_this_run(writer: SummaryWriter, store: Path, caplog):
+def test_first_trial_belongs_to_this_run(writer: SummaryWriter, store: Path, caplog):
     writer.add_hparams({"lr": 0.1, "bsize": 32}, {"hparam/accuracy": torch.tensor(0.5)})
     run = recorded(writer)
     assert (run.flat_config, run.summary) == ({"lr": 0.1, "bsize": 32}, {"hparam/accuracy": 0.5})
@@ -182,13 +197,46 @@ def test_precision_and_recall_are_those_of_torch(writer: SummaryWriter):
     generator = np.random.default_rng(0)
     labels, predictions, weights = generator.integers(0, 2, 50), generator.random(50), generator.random(50)
     writer.add_pr_curve("pr", labels, predictions, 3, num_thresholds=11, weights=weights)
-    details, _ = kept(writer, "pr-3")
     names = ("true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall")
     expected = summary.compute_curve(labels, predictions, num_thresholds=11, weights=weights)
-    assert np.array([details[name] for name in names]) == pytest.approx(expected)
     columns = [values.reshape(-1, 1) for values in (labels, predictions, weights)]
     writer.add_pr_curve("pr", columns[0], columns[1], 4, num_thresholds=11, weights=columns[2])
-    assert kept(writer, "pr-4")[0] == {**details, "step": 4}
+    writer.add_pr_curve_raw("pr", *map(np.asarray, expected), 5, num_thresholds=11)  # type: ignore[call-arg]
+    run = recorded(writer)
+    entries = run.media("pr_curve")
+    assert [entry.step for entry in entries] == [3, 4, 5]
+    for entry in entries:
+        assert np.array([entry.content[name] for name in names]) == pytest.approx(expected)
+
+    (shown, *_) = EventAccumulator(str(run.folder)).Reload().Tensors("pr")
+    assert make_ndarray(shown.tensor_proto) == pytest.approx(expected.astype(np.float32))
+
+
+def test_embeddings_appear_in_the_projector(writer: SummaryWriter):
+    points, images = np.random.default_rng(0).random((5, 3)), np.random.default_rng(0).random((5, 3, 4, 6))
+    writer.add_embedding(points, [["a", "x"]] * 5, images, 2, "first", metadata_header=["label", "split"])
+    writer.add_embedding(points, tag='q"uote\n', global_step=3)
+    folder = Path(writer.log_dir)
+    config = text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
+    first, second = config.embeddings
+    assert (first.tensor_name, second.tensor_name) == ("first:00002", 'q"uote\n:00003')
+    assert np.loadtxt(folder / first.tensor_path) == pytest.approx(points)
+    assert (folder / first.metadata_path).read_text().splitlines() == ["label\tsplit", *["a\tx"] * 5]
+    assert list(first.sprite.single_image_dim) == [6, 4]
+    with Image.open(folder / first.sprite.image_path) as sprite:
+        assert sprite.size == (3 * 6, 3 * 4)
+
+
+def test_graph_that_torch_cannot_trace(writer: SummaryWriter, caplog: pytest.LogCaptureFixture):
+    model, wrong_size = torch.nn.Linear(3, 5), torch.rand(1, 9)
+    writer.add_graph(model, wrong_size)
+    assert "has only its layers" in caplog.text
+    SummaryWriter.strict = True
+    try:
+        with pytest.raises(RuntimeError):
+            writer.add_graph(model, wrong_size)
+    finally:
+        SummaryWriter.strict = False
 
 
 def test_sounds_are_wav_files(writer: SummaryWriter):
@@ -262,27 +310,165 @@ def test_exception_ends_the_run_as_failed(store: Path):
     assert recorded(writer).state == "failed"
 
 
-def test_close_ends_the_run(store: Path):
-    writer = runfolio.create_writer("data", "net", store=store)
-    writer.close()
-    assert recorded(writer).state == "finished"
+class TestClose:
+    """`close` ends nothing by itself, because many scripts call it in each epoch."""
 
+    def test_run_ends_when_another_writer_is_opened(self, tmp_path: Path):
+        first = SummaryWriter(tmp_path / "runs" / "first")
+        first.add_scalar("loss", 0.5, 0)
+        first.close()
+        assert recorded(first).state == "running"
 
-def test_writer_closed_in_every_epoch_continues_its_run(store: Path):
-    writer = runfolio.create_writer("data", "net", store=store)
-    for epoch in range(3):
-        writer.add_scalars("Loss", {"train": epoch + 0.5, "test": epoch + 1.5}, epoch)
+        SummaryWriter(tmp_path / "runs" / "second").close()
+
+        run = runfolio.open(tmp_path / "runs").run("first")
+        assert run.state == "finished"
+        assert run.metric("loss").values.tolist() == [0.5]
+
+    def test_writer_closed_in_every_epoch_keeps_its_attempt(self, tmp_path: Path):
+        writer = SummaryWriter(tmp_path / "runs" / "net")
+        for epoch in range(3):
+            writer.add_scalar("loss", epoch + 0.5, epoch)
+            writer.close()
+            assert (writer.file_writer, writer.all_writers) == (None, None)
+        run = recorded(writer)
+        assert len(run.document.attempts) == len(event_files(run.folder)) == 1
+        assert run.metric("loss").values.tolist() == [0.5, 1.5, 2.5]
+        assert shown_scalars(run.folder)["."] == {"loss": [(0, 0.5), (1, 1.5), (2, 2.5)]}
+
+    def test_writer_of_an_ended_run_opens_the_next_attempt(self, tmp_path: Path):
+        writer = SummaryWriter(tmp_path / "runs" / "net")
+        writer.add_scalar("loss", 0.5)
         writer.close()
-    writer.add_hparams({"lr": 0.1}, {"accuracy": 0.9})
-    writer.close()
-    assert [run.id for run in runfolio.open(store).runs()] == [writer.run.id]
-    run = recorded(writer)
-    assert (run.state, run.config, run.summary["accuracy"]) == ("finished", {"lr": 0.1}, 0.9)
-    assert run.metric("Loss/test").values.tolist() == [1.5, 2.5, 3.5]
-    events = EventAccumulator(writer.log_dir).Reload()
-    assert events.Tags()["scalars"] == ["summary/accuracy"]
-    lines = shown_scalars(run.folder)
-    assert lines["charts/Loss_train"] == {"Loss": [(0, 0.5), (1, 1.5), (2, 2.5)]}
+        SummaryWriter(tmp_path / "runs" / "other")
+
+        writer.add_scalar("loss", 1.5)
+
+        run = recorded(writer)
+        assert len(run.document.attempts) == 2
+        assert run.metric("loss").values.tolist() == [0.5, 1.5]
+        assert writer.file_writer is not None
+
+    def test_deleted_folder_is_recorded_again(self, tmp_path: Path):
+        writer = SummaryWriter(tmp_path / "runs" / "net")
+        writer.add_scalar("loss", 0.5)
+        writer.close()
+        shutil.rmtree(writer.log_dir)
+
+        writer.add_scalar("loss", 1.5)
+
+        assert recorded(writer).metric("loss").values.tolist() == [1.5]
+
+    def test_with_block_ends_the_run(self, tmp_path: Path):
+        with SummaryWriter(tmp_path / "runs" / "net") as writer:
+            writer.add_scalar("loss", 0.5)
+        assert writer.file_writer is None
+        assert recorded(writer).state == "finished"
+
+
+class TestLogFolder:
+    """`log_dir` is the folder of the run."""
+
+    def test_record_and_event_file_are_in_the_folder(self, tmp_path: Path):
+        folder = tmp_path / "logs" / "resnet" / "lr=0.1"
+        with SummaryWriter(str(folder)) as writer:
+            writer.add_scalar("loss", 0.5, 3)
+        (run,) = runfolio.open(tmp_path / "logs").runs()
+        assert (run.folder, run.experiment, run.name) == (folder, "resnet", "lr=0.1")
+        assert writer.log_dir == writer.get_logdir() == str(folder)
+        assert shown_scalars(tmp_path / "logs") == {"resnet/lr=0.1": {"loss": [(3, 0.5)]}}
+
+    def test_default_is_a_folder_in_the_store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("RUNFOLIO_STORE", raising=False)
+        with SummaryWriter(comment="_lr_0.1") as first, SummaryWriter(comment="_lr_0.1") as second:
+            pass
+        runs = runfolio.open("runs").runs()
+        assert {run.folder for run in runs} == {Path(first.log_dir).absolute(), Path(second.log_dir).absolute()}
+        assert "_lr_0.1" in runs[0].name
+        assert runs[0].experiment == "default"
+
+    def test_deep_folders_of_the_store_name_the_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("RUNFOLIO_STORE", str(tmp_path / "runs"))
+        with SummaryWriter(tmp_path / "runs" / "2026-12-01" / "data_10" / "effnetb0" / "5_epochs"):
+            pass
+        (run,) = runfolio.open(tmp_path / "runs").runs()
+        assert (run.experiment, run.name) == ("2026-12-01", "data_10/effnetb0/5_epochs")
+
+    def test_second_writer_of_a_folder_shares_the_run(self, tmp_path: Path):
+        first, second = (SummaryWriter(tmp_path / "runs" / "net") for _ in range(2))
+        assert first.run is second.run
+
+    def test_run_of_another_process_is_joined(self, tmp_path: Path):
+        with SummaryWriter(tmp_path / "runs" / "net") as writer:
+            writer.add_scalar("main", 1.0, 0)
+            writer.flush()
+            child = (
+                "import sys; from runfolio import SummaryWriter\n"
+                "with SummaryWriter(sys.argv[1]) as writer: writer.add_scalar('child', 2.0, 0)"
+            )
+            subprocess.run([sys.executable, "-c", child, os.fspath(writer.log_dir)], check=True)
+        run = recorded(writer)
+        assert (len(run.document.attempts), list(run.metrics)) == (1, ["child", "main"])
+
+    def test_earlier_run_continues_after_its_last_point(self, tmp_path: Path):
+        with SummaryWriter(tmp_path / "runs" / "net") as writer:
+            writer.add_scalar("loss", 0.5, 0)
+        with SummaryWriter(tmp_path / "runs" / "net") as writer:
+            writer.add_scalar("loss", 1.5, 1)
+        run = recorded(writer)
+        assert run.metric("loss").values.tolist() == [0.5, 1.5]
+
+    def test_purge_step_removes_later_points(self, tmp_path: Path):
+        with SummaryWriter(tmp_path / "runs" / "net") as writer:
+            for step in range(4):
+                writer.add_scalar("loss", 1.0, step)
+        with SummaryWriter(tmp_path / "runs" / "net", purge_step=2) as writer:
+            writer.add_scalar("loss", 2.0, 2)
+        run = recorded(writer)
+        assert run.metric("loss").values.tolist() == [1.0, 1.0, 2.0]
+        assert shown_scalars(run.folder)["."] == {"loss": [(0, 1.0), (1, 1.0), (2, 2.0)]}
+
+    def test_deleted_folder_belongs_to_the_next_writer(self, tmp_path: Path):
+        first = SummaryWriter(tmp_path / "runs" / "net")
+        first.add_scalar("old", 1.0)
+        first.flush()
+        shutil.rmtree(first.log_dir)
+
+        with SummaryWriter(tmp_path / "runs" / "net") as writer:
+            writer.add_scalar("new", 1.0)
+
+        assert writer.run.id != first.run.id
+        assert list(recorded(writer).metrics) == ["new"]
+
+    def test_runs_are_never_inside_each_other(self, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+        folder = tmp_path / "runs" / "net"
+        for log_dir in (folder, folder / "val", folder / "val", tmp_path / "runs"):
+            with SummaryWriter(log_dir) as writer:
+                writer.add_scalar("loss", 1.0)
+        runs = runfolio.open(tmp_path / "runs").runs()
+        assert sorted(run.name for run in runs) == ["net", "net-val", "runs"]
+        assert "is inside the run" in caplog.text
+        assert "is a folder of runs" in caplog.text
+
+    def test_remote_folders_are_refused(self):
+        with pytest.raises(runfolio.ConfigError, match="local folder"):
+            SummaryWriter("s3://bucket/runs")
+
+
+def test_further_trials_are_runs_of_their_own(tmp_path: Path):
+    with SummaryWriter(tmp_path / "runs" / "net") as writer:
+        for lr in (0.1, 0.2, 0.3):
+            writer.add_hparams({"lr": lr}, {"accuracy": lr / 2})
+        writer.add_hparams({"lr": 0.2}, {"accuracy": 0.9})
+        writer.add_hparams({"lr": 0.4}, {"accuracy": 0.4}, run_name="last")
+    runs = runfolio.open(tmp_path / "runs").runs()
+    assert {run.name: (run.config["lr"], run.summary["accuracy"]) for run in runs} == {
+        "net": (0.1, 0.05),
+        "net-trial-2": (0.2, 0.9),
+        "net-trial-3": (0.3, 0.15),
+        "net-last": (0.4, 0.4),
+    }
 
 
 class TestScalarsTogether:
@@ -338,18 +524,10 @@ class TestScalarsTogether:
             writer.add_scalars("Abandoned", {"train": -1.0}, 1)
 
         with runfolio.resume(writer.run, store=store) as run:
-            SummaryWriter(run).add_scalars("Loss", {"train": 2.0}, 1)
+            SummaryWriter.of_run(run).add_scalars("Loss", {"train": 2.0}, 1)
 
         shown = {name: cards for name, cards in shown_scalars(run.folder).items() if cards}
         assert shown == {"charts/Loss_train": {"Loss": [(0, 1.0), (1, 2.0)]}}
-
-
-def test_logging_to_a_closed_writer_of_a_deleted_run_only_warns(store: Path, caplog: pytest.LogCaptureFixture):
-    writer = runfolio.create_writer("data", "net", store=store)
-    writer.close()
-    writer.run.folder.rename(store / "elsewhere")
-    writer.add_scalar("loss", 0.5)
-    assert "cannot be opened again after close()" in caplog.text
 
 
 def test_two_writers_can_be_used_in_turn(store: Path):

@@ -283,7 +283,7 @@ def test_last_of_two_keys_of_one_name_counts_with_a_warning(run: Run, caplog):
     run.log({1: 3.0, "1": 4.0})  # type: ignore[dict-item]
     assert (stored(run, "a/b"), stored(run, "1")) == ([2.0, 1.0], [4.0])
     assert refused(run) == {"a/b": 2, "1": 1}
-    assert "metric 'a/b' is given twice in one call, and the last value counts" in caplog.text
+    assert "metric 'a/b' is given twice in one call, and only the last value is stored" in caplog.text
 
 
 class Unspeakable:

@@ -135,9 +135,11 @@ def test_prefixed_checkpoint_of_an_earlier_version_loads(tmp_path: Path, store: 
 def test_error_names_the_prefix_in_which_all_keys_differ(store: Path):
     model = plain()
     holder = nn.ModuleDict({"net": model})
-    with pytest.raises(ConfigError, match=r"its keys start with 'net\.', those of the module do not"):
+    with pytest.raises(ConfigError, match=r"the saved keys start with 'net\.', but the keys of the module do not"):
         restored(saved(store, model=holder), plain())
-    with pytest.raises(ConfigError, match=r"keys of the module start with 'net\.', .* load it into `module\.net`"):
+    with pytest.raises(
+        ConfigError, match=r"keys of the module start with 'net\.', .* load the checkpoint into `module\.net`"
+    ):
         restored(saved(store, model=model), holder)
 
 

@@ -123,7 +123,7 @@ def test_split_without_validation_images_of_a_class_is_refused():
 
     assert str(refusal.value) == (
         "class 'a' has 1 image at data-fraction 0.001; val-fraction 0.2 leaves none for validation; "
-        "increase one of them, or set val-fraction to 0"
+        "increase one fraction, or set val-fraction to 0"
     )
 
 

@@ -225,7 +225,7 @@ def test_resumed_run_ignores_new_validation_images(store: Path, settings, food: 
 def test_run_with_missing_images_is_not_resumed(stopped: RecordedRun, food: Path, store: Path):
     remove(food)
 
-    with pytest.raises(ConfigError, match=r"images it was started with: train/spam/0.png missing in"):
+    with pytest.raises(ConfigError, match=r"does not contain all of its images: train/spam/0.png"):
         run_experiment(resume=stopped.id, store=store, changed_data=True)
 
 
@@ -241,7 +241,7 @@ def test_changed_images_are_refused_without_the_listing(stopped: RecordedRun, fo
     shutil.rmtree(stopped.folder / "data")
     edit(food)
 
-    with pytest.raises(ConfigError, match="it is not known which ones"):
+    with pytest.raises(ConfigError, match="but the changes are unknown"):
         run_experiment(resume=stopped.id, store=store, changed_data=True)
 
 

@@ -328,7 +328,7 @@ def test_download_ends_when_its_time_is_up(site, fetch):
     site.faults = [site.cut_after(count) for count in range(1, 1000)]
     site.takes_ranges = False
 
-    with pytest.raises(DownloadFailed, match=r"it is not complete after 0\.0002\d* hours; download the file by hand"):
+    with pytest.raises(DownloadFailed, match=r"the file is not complete after 0\.0002\d* hours; download it by hand"):
         fetch(patience=replace(HURRIED, total_s=1, first_wait_s=0.05))
 
 
@@ -344,7 +344,7 @@ def answering(head: str, content: bytes = CONTENT) -> Callable[[BaseHTTPRequestH
     ("head", "said"),
     [
         (f"HTTP/1.1 200 OK\nContent-Length: {'9' * 5000}", "states an invalid length, 9999"),
-        ("HTTP/1.1 200 OK\nContent-Length: -1", "states an invalid length, -1; download it by hand"),
+        ("HTTP/1.1 200 OK\nContent-Length: -1", "states an invalid length, -1; download the file by hand"),
         ("HTTP/1.1 200 OK\nContent-Length: \xb2", "states an invalid length, \xb2"),
         (f"HTTP/1.1 206 OK\nContent-Range: bytes {'0' * 5000}-1/2", "an unknown part of the file"),
         ("HTTP/1.1 206 OK\nContent-Range: bytes 5-1/9", "an unknown part of the file"),

@@ -170,7 +170,7 @@ def test_a_missing_part_is_named_with_the_remedy(tmp_path):
 def test_class_too_small_for_a_test_is_named(tmp_path):
     fill(tmp_path, {"pizza": 10, "sushi": 1})
 
-    with pytest.raises(ConfigError, match=r"class 'sushi' of .* has too few images to split off any for test"):
+    with pytest.raises(ConfigError, match=r"class 'sushi' of .* has too few images to split off a test image"):
         load(tmp_path)
 
 

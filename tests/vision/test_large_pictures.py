@@ -37,7 +37,7 @@ def png(path: Path, width: int, height: int, depth: int, kind: int) -> Path:
         (9_400, 9_400, 16, 0, "claims 9,400 x 9,400 pixels of mode I;16, which take 530,160,000 bytes to decode"),
         (6_000, 6_000, 8, 6, "claims 6,000 x 6,000 pixels of mode RGBA, which take 288,000,000 bytes to decode"),
         (1, 70_000_000, 8, 2, "claims 1 x 70,000,000 pixels of mode RGB, which take 280,000,000 bytes to decode"),
-        (50_000, 50_000, 8, 2, "declares too many pixels to be decoded"),
+        (50_000, 50_000, 8, 2, "has too many pixels to decode"),
     ],
 )
 def test_picture_of_too_many_bytes_is_refused_by_its_header(tmp_path, width, height, depth, kind, said):
@@ -104,7 +104,7 @@ def test_tall_picture_is_refused_before_it_is_resized(tmp_path):
     path = png(tmp_path / "tall.png", 1, 65_000, 8, 0)
     transform = ImageTransform(channels=1, height=224, width=224, mean=(0.5,), std=(0.5,), resize=256)
 
-    with pytest.raises(DamagedFile, match="1 x 65,000 pixels need 17,039,360,000 bytes to be resized"):
+    with pytest.raises(DamagedFile, match=r"resizing 1 x 65,000 pixels to .* needs 17,039,360,000 bytes"):
         transform(read_picture(path))
     assert transform.pixels(Image.new("L", (4000, 3000))).shape == (1, 224, 224)
 

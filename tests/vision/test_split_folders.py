@@ -92,7 +92,7 @@ def test_without_a_test_folder_a_fifth_of_training_is_kept(tmp_path):
 
     assert sizes(source) == (16, 4, 4)
     assert all(source.test.reference(index).startswith("train/") for index in range(4))
-    assert source.notices[1] == "no test folder: 4 images of train/ test, the same in each run"
+    assert source.notices[1] == "no test folder: 4 images of train/ are the test images of every run"
 
 
 def test_a_validation_folder_of_other_classes_is_named(tmp_path):
@@ -135,7 +135,7 @@ def test_empty_classes_and_loose_images_are_named(tmp_path):
 def test_parts_without_class_folders_are_refused(tmp_path):
     fill(tmp_path, {"Train": 5, "Test": 5})
 
-    with pytest.raises(ConfigError, match=r"Test/ and Train/ of .* have images but no class folders; put the"):
+    with pytest.raises(ConfigError, match=r"Test/ and Train/ of .* have images but no class folders; inside them"):
         load(tmp_path)
 
 

@@ -23,6 +23,9 @@ from runfolio.record.points.tails import LogCall
 
 _NULL = m.Tensor(m.DT_FLOAT, m.TensorShape.of(0))
 """Placeholder tensor for a value that consists only of metadata."""
+_PR_CURVE_ROWS = (
+    "true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall"
+)  # fmt: skip
 _MESH_PARTS = {VERTEX: "VERTEX", FACE: "FACE", COLOR: "COLOR"}
 _MESH_TYPES = {VERTEX: m.DT_FLOAT, FACE: m.DT_INT32, COLOR: m.DT_UINT8}
 
@@ -112,6 +115,8 @@ class EventEncoder:
             return b"" if file_content is None else self._file(time_s, step, kind, name, content, file_content)
         if kind == "histogram":
             return self._histogram(time_s, step, name, content)
+        if kind == "pr_curve":
+            return self._pr_curve(time_s, step, name, content)
         if kind == "text":
             tag = self._tag(name, "text", kind)
             return _summary(time_s, step, m.Value(tag, _metadata("text"), tensor=_text(content["text"].encode())))
@@ -140,8 +145,7 @@ class EventEncoder:
         """Encode each number in the summary as the scalar `summary/NAME`.
 
         The step of the scalar is the last step of the attempt. TensorBoard drops all earlier points of a tag when a
-        lower step follows. Therefore each result has its own tag, and its step is never lower than an earlier step of
-        that tag.
+        lower step follows. Therefore, each result has its own tag, whose steps never decrease.
         """
         numbers = {key: as_number(value) for key, value in _flat(document.summary).items()}
         values = [
@@ -213,6 +217,14 @@ class EventEncoder:
         tensor = m.Tensor(m.DT_DOUBLE, m.TensorShape.of(len(counts), 3), packed)
         tag = self._tag(name, "histograms", "histogram")
         return _summary(time_s, step, m.Value(tag, _metadata("histograms"), tensor=tensor))
+
+    def _pr_curve(self, time_s: float, step: int, name: str, content: Mapping[str, Any]) -> bytes:
+        count = min(len(content[row]) for row in _PR_CURVE_ROWS)
+        packed = b"".join(wire.float32(value) for row in _PR_CURVE_ROWS for value in content[row][:count])
+        data = m.PrCurveData(num_thresholds=count).encode()
+        tensor = m.Tensor(m.DT_FLOAT, m.TensorShape.of(len(_PR_CURVE_ROWS), count), packed)
+        tag = self._tag(name, "pr_curves", "pr_curve")
+        return _summary(time_s, step, m.Value(tag, m.Metadata(m.PluginData("pr_curves", data)), tensor=tensor))
 
     def _tag(self, name: str, plugin: str, kind: str) -> str:
         return name if self._plugins.setdefault(name, plugin) == plugin else f"{name} ({kind})"

@@ -18,7 +18,7 @@ _FRAME = _LENGTH.size + _CHECKSUM.size
 _LARGEST = 2**31
 """Maximum size of a protobuf message in bytes."""
 _PLAUSIBLE_LENGTH = re.compile(rb"(?=(?!\0{4}).{4}\0{4})", re.DOTALL)
-"""Pattern of eight bytes that encode a length between 1 byte and 4 GiB."""
+"""Pattern of the eight bytes of a length that is between 1 byte and 4 GiB."""
 
 
 def frame(data: bytes) -> bytes:

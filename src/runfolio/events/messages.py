@@ -2,7 +2,7 @@
 
 Sources, all in the package `tensorboard`: compat/proto/{event, summary, tensor, tensor_shape, types, histogram, graph,
 node_def, attr_value}.proto, plugins/hparams/{plugin_data, api}.proto, plugins/custom_scalar/layout.proto,
-plugins/{audio, mesh}/plugin_data.proto. `Hparam` comes from struct.proto, which is part of protobuf itself.
+plugins/{audio, mesh, pr_curve}/plugin_data.proto. `Hparam` comes from struct.proto, which is part of protobuf itself.
 """
 
 # ruff: noqa: RUF009 - `part` and `parts` are `dataclasses.field`
@@ -103,7 +103,8 @@ class Image(Message):
 
 @dataclass
 class Histogram(Message):
-    """Histogram of SummaryWriter: `bucket[i]` values are between `bucket_limit[i - 1]` and `bucket_limit[i]`."""
+    """Histogram of SummaryWriter: the number of values between `bucket_limit[i - 1]` and `bucket_limit[i]` is
+    `bucket[i]`."""
 
     min: float = part(1, DOUBLE, 0.0)
     max: float = part(2, DOUBLE, 0.0)
@@ -130,6 +131,12 @@ AUDIO_WAV = 11
 @dataclass
 class AudioData(Message):
     encoding: int = part(2, INT, 0)
+
+
+@dataclass
+class PrCurveData(Message):
+    version: int = part(1, INT, 0)
+    num_thresholds: int = part(2, INT, 0)
 
 
 @dataclass

@@ -95,7 +95,7 @@ def _encode(path: RecordPath, document: RunDocument, attempt: Attempt) -> dict[R
 
 
 def _parts(folder: Path, document: RunDocument, attempt: Attempt) -> tuple[Iterator[LogCall], Iterator[MediaEntry]]:
-    """Return an attempt's log calls and media, each in the order of their sequence numbers."""
+    """Return an attempt's log calls and media, both sorted by sequence number."""
     last = document.attempts[-1].kept.get(attempt.writer, sys.maxsize)
     entries, _ = media.read(folder)
     return (

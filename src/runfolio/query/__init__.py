@@ -1,1 +1,1 @@
-"""Everything that reads recorded runs: stores, runs, selection, tables, comparisons and plots."""
+"""Package that reads recorded runs: stores, runs, selection, tables, comparisons and plots."""

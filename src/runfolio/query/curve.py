@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Curve(ArrowFrame):
-    """Points of one metric on the newest branch of a run, in order of arrival. All arrays have the shape [n]."""
+    """Current points of one metric of a run, in order of arrival. Points that a resumed run has replaced are left out.
+    All arrays have the shape [n]."""
 
     metric: str
     steps: NDArray[np.int64]
@@ -24,7 +25,7 @@ class Curve(ArrowFrame):
     values: NDArray[np.float64]
     """Logged values, including NaN and infinities."""
     x: NDArray[np.float64]
-    """Position on the x axis; NaN if unknown."""
+    """Position of each point on the x axis, or NaN if unknown."""
     x_name: str
     """Name of the x axis: `step`, `time` (seconds since the start, without pauses), or a metric."""
 
@@ -43,7 +44,7 @@ class Curve(ArrowFrame):
         return pa.table({"step": numbers[0], "time": times, "x": numbers[1], "value": numbers[2]})
 
     def thinned(self, columns: int) -> Curve:
-        """Return the points that a plot with this many pixel columns can show, ordered by x.
+        """Return the points that are visible in a plot with the given number of pixel columns, ordered by x.
 
         The result contains the first, last, lowest and highest points of each pixel column (the M4 algorithm).
         Therefore every spike remains visible. Points without an x value are left out.

@@ -8,7 +8,7 @@ from runfolio.record.points.metric_summary import is_watched_metric
 
 
 def inherited_s(run: RunView) -> float:
-    """Return the seconds of work that a fork inherited from its parent; 0 for any other run."""
+    """Return the seconds of work that a fork inherited from its parent. Return 0 for any other run."""
     return sum(attempt.seconds or 0.0 for attempt in run.document.attempts if attempt.inherited is not None)
 
 
@@ -25,7 +25,8 @@ def progress(run: RunView) -> float | None:
 
 
 def seconds_left(run: RunView) -> float | None:
-    """Estimate the remaining seconds of a running run from the speed of its newest attempt; None if unknown.
+    """Estimate the remaining seconds of a run from the speed of its newest attempt. Return None if the speed is
+    unknown.
 
     Raises:
         NotFound: The run's folder no longer exists.
@@ -43,7 +44,7 @@ def seconds_left(run: RunView) -> float | None:
 
 
 def most_advanced_metric(run: RunView) -> str | None:
-    """Return the metric with the largest last step; None if no metric was logged."""
+    """Return the metric with the largest last step, or None if no metric was logged."""
     return max(_training_metrics(run), key=lambda name: run.metrics[name].last_step, default=None)
 
 

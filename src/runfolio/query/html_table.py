@@ -18,7 +18,7 @@ def html_table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int) 
 
     Args:
         names: Column headings.
-        rows: Values by row and column; None produces an empty cell.
+        rows: Values by row and column. None produces an empty cell.
         total: Total number of rows.
     """
     shown = rows[:HTML_ROWS]
@@ -29,7 +29,7 @@ def html_table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int) 
 
 
 def html_fields(fields: Iterable[tuple[str, Any]]) -> str:
-    """Return names and values as an HTML table with two columns; empty values are left out."""
+    """Return names and values as an HTML table with two columns. Empty values are left out."""
     rows = "".join(
         f"<tr><th>{escaped(name)}</th><td>{escaped(value)}</td></tr>"
         for name, value in fields

@@ -1,7 +1,7 @@
-"""Functions that load a run's model, either with the loader named by its checkpoint or into a module of the user.
+"""Functions that load a run's model. The model is built by the loader that the checkpoint names, or by the user.
 
-A record never names code to import. Therefore a copied run cannot execute code. `loader` is a name in the entry point
-group `runfolio.loaders`, which only installed packages provide.
+A record never names code to import, so a copied run cannot execute code. The checkpoint's `loader` is the name of an
+entry point in the group `runfolio.loaders`. Only installed packages provide such entry points.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GROUP = "runfolio.loaders"
 _CLASSIFIERS = "vision"
 """Name of the loader for image classifiers. It is also used for classifiers that the user's scripts saved."""
 _OWN_SCRIPT = """\
-this checkpoint does not contain how its model is built, since your own script saved it; pass the class: \
+this checkpoint does not describe how its model is built, since your own script saved it; pass the class: \
 `load_model(MyNet)`, or --module my_module:MyNet if `run.checkpoint` was given classes and transform. In Python:
     import runfolio, torch
     from my_module import MyNet, transform
@@ -40,10 +40,11 @@ def load_classifier(checkpoint: Checkpoint, module: Module | Callable[[], Module
     """Return the classifier of a checkpoint: an object with `.model` and `.predict(images)`.
 
     Args:
-        module: Module to fill, if the user's script saved the checkpoint (see `RecordedRun.load_model`).
+        module: Module that the tensors are copied to, if the user's script saved the checkpoint (see
+            `RecordedRun.load_model`).
 
     Raises:
-        ConfigError: The checkpoint names no loader and `module` is missing, or it names a loader and `module` is given.
+        ConfigError: The checkpoint names no loader and `module` is missing, or both the loader and `module` are given.
     """
     if module is None:
         return installed_loader(checkpoint)
@@ -78,7 +79,7 @@ def _load_entry(name: str) -> Callable[..., Any]:
     try:
         return entry.load()
     except ModuleNotFoundError as error:
-        if entry.value.startswith("runfolio."):  # runfolio's own loaders are named after their extra
+        if entry.value.startswith("runfolio."):  # a loader of runfolio has the same name as its extra
             raise MissingExtra(f"the package {error.name}", entry.name, "loading this model") from None
         raise ConfigError(f"the model loader {entry.name!r} needs the package {error.name}; install it") from None
 
@@ -105,7 +106,7 @@ def _build(module: Callable[[], Module]) -> Module:
         name = getattr(module, "__name__", repr(module))
         raise ConfigError(
             f"{name} needs arguments ({error}); pass a function that builds the model, such as `lambda: {name}(...)`;"
-            " for --module, name a function of your script without arguments"
+            " for --module, name a function of your script that needs no arguments"
         ) from None
     except ValueError:  # no signature is known, as for some classes in C
         pass

@@ -26,7 +26,7 @@ class Removal:
 def kept_runs(
     runs: Sequence[RecordedRun], *, best: int, newest: int, metric: str | None = None, mode: str | None = None
 ) -> set[str]:
-    """Return the run paths of the best and the newest runs, which keep their checkpoints.
+    """Return the best and the newest runs, which keep their checkpoints, as folders relative to the store.
 
     Args:
         runs: Candidates.
@@ -45,7 +45,8 @@ def kept_runs(
 
 
 def reasons_to_skip(runs: Iterable[RecordedRun], live_runs: Iterable[RecordedRun]) -> dict[str, str]:
-    """Return the reasons why checkpoints of some runs must not be pruned now, keyed by run path.
+    """Return the reasons why checkpoints of some runs must not be pruned now, keyed by the run's folder relative to the
+    store.
 
     Args:
         runs: Runs to check.
@@ -62,7 +63,7 @@ def reasons_to_skip(runs: Iterable[RecordedRun], live_runs: Iterable[RecordedRun
 
 
 def removal(run: RecordedRun, wanted: Collection[str] = ()) -> Removal | None:
-    """Return the checkpoints of a run that can be pruned; None if there are none.
+    """Return the checkpoints of a run that can be pruned, or None if there are none.
 
     Args:
         run: Run that has the checkpoints.

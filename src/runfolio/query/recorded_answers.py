@@ -1,4 +1,4 @@
-"""Recorded answers that a model gave to the items of a split."""
+"""Recorded answers, which are the predictions of a model for the items of a data split."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers(ArrowFrame):
-    """Answers that a model gave to the items of a split. Arrays have one entry or row per item, in logging order."""
+    """Answers of a model to the items of a data split. Arrays have one entry or row per item, in logging order."""
 
     split: str
     attempt: int
     """Attempt of the run that logged the answers."""
     source: str | None
-    """Name of the data if `runfolio evaluate` logged the answers; None otherwise."""
+    """Name of the data that `runfolio evaluate` used, or None if the run itself logged the answers."""
     names: Sequence[str]
     """Names of the items. For `runfolio train`, they are the names in `RecordedRun.data[split].listing()`."""
     digests: Sequence[str] | None
-    """Digest of each item's content, as in the listing; None if the script did not log digests."""
+    """Digest of each item's content, as in the listing, or None if the script did not log digests."""
     classes: Sequence[str] | None
-    """Names of the classes; None for regression."""
+    """Names of the classes, or None for regression."""
     truths: NDArray[Any]
-    """True classes as int32 indices into `classes`, or true values (float64) for regression; shape [n]."""
+    """True classes as int32 indices into `classes`, or true values (float64) for regression. The shape is [n]."""
     predictions: NDArray[Any]
-    """Most probable classes as int32 indices into `classes`, or values (float64) for regression; shape [n]."""
+    """Most probable classes as int32 indices into `classes`, or values (float64) for regression. The shape is [n]."""
     top: NDArray[np.int32] | None
-    """Most probable classes, best first, shape [n, k] with k at most 5; None for regression."""
+    """Most probable classes, best first, or None for regression. The shape is [n, k], with k at most 5."""
     probabilities: NDArray[np.float32] | None
-    """Probabilities of the classes in `top`, shape [n, k]; None for regression."""
+    """Probabilities of the classes in `top`, shape [n, k], or None for regression."""
     losses: NDArray[np.float32] | None
-    """Cross-entropy of each item, shape [n]; None for regression."""
+    """Cross-entropy of each item, shape [n], or None for regression."""
     errors: NDArray[np.float64] | None
-    """Predicted value minus true value for regression, shape [n]; None for classification."""
+    """Predicted value minus true value for regression, shape [n], or None for classification."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -54,14 +54,15 @@ class Answers(ArrowFrame):
 
     @property
     def accuracy(self) -> float | None:
-        """Fraction of the items whose most probable class is the true class; None for regression."""
+        """Fraction of the items whose most probable class is the true class, or None for regression."""
         return None if self.classes is None else float((self.predictions == self.truths).mean())
 
     def to_arrow(self) -> pa.Table:
         """Return a table with one row per item. Class names are dictionary-encoded strings.
 
-        The columns are `name`, `digest` (if logged), `truth`, `class_1` ... `class_5`, `probability_1` ...
-        `probability_5` and `loss`. For regression, they are `name`, `digest` (if logged), `truth`, `value` and `error`.
+        The columns are `name`, `digest` (if logged), `truth`, `class_1` to `class_5`, `probability_1` to
+        `probability_5`, and `loss`. For regression, they are `name`, `digest` (if logged), `truth`, `value` and
+        `error`.
         """
         import pyarrow as pa
 

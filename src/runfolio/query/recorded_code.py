@@ -1,4 +1,4 @@
-"""Recorded code of a run."""
+"""Recorded code of a run: command, git commit and captured files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RecordedCode:
 
     @cached_property
     def capture(self) -> Code | None:
-        """List of captured and omitted files; None if no code was captured.
+        """List of captured and omitted files, or None if no code was captured.
 
         Raises:
             DamagedFile: The list cannot be read.
@@ -34,7 +34,7 @@ class RecordedCode:
 
     @property
     def readable_capture(self) -> Code | None:
-        """Same list as `capture`, or None if it cannot be read; `problem` states the reason."""
+        """Same list as `capture`, or None if the list cannot be read. `problem` states the reason."""
         try:
             return self.capture
         except RunfolioError:
@@ -42,7 +42,7 @@ class RecordedCode:
 
     @property
     def problem(self) -> str | None:
-        """Reason why captured files cannot be read, in one line; None if there is no problem."""
+        """Reason why captured files cannot be read, in one line, or None if there is no problem."""
         try:
             damage = [] if self.capture is None else self.capture.damage
         except RunfolioError as error:
@@ -61,7 +61,7 @@ class RecordedCode:
             path: Path of one of the `files`.
 
         Raises:
-            NotFound: The file was not captured; the message lists the most similar names.
+            NotFound: The file was not captured. The message lists the most similar names.
             DamagedFile: The stored text does not match its checksum.
         """
         for file in self.files:
@@ -72,7 +72,7 @@ class RecordedCode:
 
     @property
     def diff(self) -> str:
-        """Uncommitted changes in the format of `git diff`, with secrets removed; "" if there were none.
+        """Uncommitted changes in the format of `git diff`, with secrets removed, or "" if there were none.
 
         Raises:
             DamagedFile: The stored text does not match its checksum.

@@ -1,4 +1,4 @@
-"""Recorded data of runs."""
+"""Facts about the data that runs used, as recorded in `run.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DataFacts:
 
     name: str
     fingerprint: str | None
-    """Digest that is the same for the same data. It is None if the run ended too early, or for the reason in
+    """Digest of the data. Equal data have the same digest. It is None if the run ended too early, or for the reason in
     `trouble`."""
     items: int | None
     """Number of files, images or arrays."""
@@ -52,7 +52,7 @@ class DataFacts:
         if self.fingerprint is None:
             raise NotFound(f"data {self.name!r} has no fingerprint" + (f": {self.trouble}" if self.trouble else ""))
         if (self.items or 0) > LISTED_AT_MOST:
-            raise NotFound(f"data {self.name!r} has {self.items:,} items, too many to be listed in the record")
+            raise NotFound(f"data {self.name!r} has {self.items:,} items, which are too many for a list in the record")
         return _read(self.folder, self.fingerprint)
 
 

@@ -17,7 +17,7 @@ class RecordedWriter:
     """Id of the process in the record."""
     attempt: int
     role: Role
-    """`primary`, `rank`, `worker` (of a DataLoader) or `process` (any other)."""
+    """Role of the process: `primary`, `rank`, `worker` (of a DataLoader) or `process` (any other)."""
     rank: int | None
     worker: int | None
     """Number of the worker within its DataLoader."""
@@ -28,8 +28,8 @@ class RecordedWriter:
 
 
 def read_writers(folder: Path) -> list[RecordedWriter]:
-    """Return the processes that wrote to a run, ordered by attempt. In each attempt, the primary process comes first;
-    the others are ordered by rank and worker."""
+    """Return the processes that wrote to a run, ordered by attempt. In each attempt, the primary process comes first.
+    The others are ordered by rank and worker."""
     return [
         RecordedWriter(
             heartbeat.writer,
@@ -46,7 +46,8 @@ def read_writers(folder: Path) -> list[RecordedWriter]:
 
 
 def describe_writers(writers: list[RecordedWriter]) -> str | None:
-    """Describe how many processes wrote to a run and whose metrics are shown; None if only primary processes wrote."""
+    """Describe how many processes wrote to a run and whose metrics are shown. Return None if only primary processes
+    wrote."""
     joined = [writer for writer in writers if writer.role != PRIMARY]
     if not joined:
         return None

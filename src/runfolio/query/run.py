@@ -1,4 +1,4 @@
-"""Recorded runs."""
+"""Recorded run of a store, with its settings, results, curves, media and checkpoints."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ else:
 
 
 class RecordedRun(ArrowFrame):
-    """Run in its state at the last scan of the store. Curves, media and checkpoints are read on access."""
+    """State of a run at the last scan of the store. Curves, media and checkpoints are read on access."""
 
     def __init__(self, store: Path, row: RunRow, columns: RunColumns) -> None:
         self._store = store
         self.row = row
-        """Row that the index has for the run."""
+        """Row of the run in the index, which is the database with the results of the last scan."""
         self._columns = columns
         self.run_path = os.fsdecode(row.folder)
         """Folder of the run, relative to the store. The path is unique."""
@@ -70,7 +70,7 @@ class RecordedRun(ArrowFrame):
 
     @property
     def document(self) -> RunDocument:
-        """Content of `run.json` (`docs/format.md`): status, attempts, environment, seeds, lineage, series."""
+        """Content of `run.json` (`docs/format.md`): status, attempts, environment, seeds, lineage and series."""
         return self._entry.document
 
     @property
@@ -80,7 +80,7 @@ class RecordedRun(ArrowFrame):
 
     @cached_property
     def metrics(self) -> Mapping[str, MetricSummary]:
-        """Summary of each metric: last value, lowest and highest value, number of points."""
+        """Summary of each metric: last, lowest and highest value, and number of points."""
         return self._summaries(lambda name: not is_system_metric(name))
 
     @cached_property
@@ -90,7 +90,7 @@ class RecordedRun(ArrowFrame):
 
     @cached_property
     def metric_summaries(self) -> Mapping[str, MetricSummary]:
-        """Summary of each metric that `metric()` can read, in `metrics` or `system_metrics`."""
+        """Summary of each metric in `metrics` and `system_metrics`. `metric()` reads the points of such a metric."""
         return self._summaries(None)
 
     @cached_property
@@ -110,7 +110,7 @@ class RecordedRun(ArrowFrame):
 
     @property
     def name(self) -> str:
-        """Current name, which the script or an edit set."""
+        """Current name, as set by the script or by a later edit."""
         return self.edits.current_name if self._is_edited else self.row.name
 
     @property
@@ -142,7 +142,7 @@ class RecordedRun(ArrowFrame):
 
     @property
     def _is_edited(self) -> bool:
-        """True if `edits` was used, so that the name or other values may differ from the index."""
+        """True if `edits` was used. The name or other values may then differ from the index."""
         return "edits" in self.__dict__
 
     @property
@@ -152,7 +152,7 @@ class RecordedRun(ArrowFrame):
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds of work, without the pauses between attempts. A running run is counted up to now.
+        """Seconds of work, without the pauses between attempts. The work of a running run is counted up to now.
 
         Seconds that a fork inherited from its parent are not included. The value is None for a crashed run, because its
         end is unknown.
@@ -163,17 +163,17 @@ class RecordedRun(ArrowFrame):
 
     @property
     def progress(self) -> float | None:
-        """Fraction of `run.total_steps` that is done, from 0 to 1; None if the script did not set `total_steps`."""
+        """Fraction of `run.total_steps` that is done, from 0 to 1, or None if the script did not set `total_steps`."""
         return durations.progress(self)
 
     @property
     def reason(self) -> str | None:
-        """Reason why the run ended; None if no reason is known. The text does not include the state."""
+        """Reason why the run ended, or None if no reason is known. The text does not include the state."""
         return self.row.reason
 
     @property
     def ending(self) -> str:
-        """State, with the reason why the run ended, such as `failed: ValueError: bad shape in train.py line 41`."""
+        """State and reason of the end, such as `failed: ValueError: bad shape in train.py line 41`."""
         return f"{self.state}: {self.reason}" if self.reason else self.state
 
     @cached_property
@@ -198,7 +198,7 @@ class RecordedRun(ArrowFrame):
 
     @cached_property
     def data(self) -> dict[str, DataFacts]:
-        """Facts about the data, keyed by name (`train`, `val`, `test`, ...): fingerprint, source, items."""
+        """Facts about the data, keyed by name (such as `train`, `val` and `test`): fingerprint, source and items."""
         given = self._columns.by_name(self.row.key, "data", lambda: self.document.data)
         return {name: DataFacts.of(self.folder, name, value) for name, value in given.items()}
 
@@ -213,7 +213,7 @@ class RecordedRun(ArrowFrame):
                 that process did not log the metric, the points of all processes are read.
 
         Raises:
-            NotFound: The metric or the rank does not exist; the message names similar metrics.
+            NotFound: The metric or the rank does not exist. The message names similar metrics.
             ConfigError: The run has no metric `x`.
         """
         from runfolio.query.frames import x_axis  # imports NumPy, which tables of runs do not need
@@ -226,7 +226,8 @@ class RecordedRun(ArrowFrame):
         return Curve(name, points.steps, points.times_us / 1e6, points.values, positions, x_name)
 
     def sparkline(self, metric: str) -> bytes | None:
-        """Return an outline of a metric's curve from the index (see `Runs.sparklines`); None if there is none."""
+        """Return a small version of a metric's curve from the index (see `Runs.sparklines`), or None if there is
+        none."""
         return self._columns.column("sparklines", metric).get(self.row.key)
 
     def media(self, kind: str | None = None) -> list[MediaEntry]:
@@ -245,10 +246,11 @@ class RecordedRun(ArrowFrame):
         return [entry for entry in entries if kind in (None, entry.kind)]
 
     def answers(self, split: str = "test") -> Answers:
-        """Return predictions, probabilities and losses for the items of a split, from the newest attempt that has them.
+        """Return predictions, probabilities and losses for the items of a split. They are from the newest attempt that
+        logged them.
 
         Raises:
-            NotFound: The run has no answers to the split; the message lists the splits that have answers.
+            NotFound: The run has no answers to the split. The message lists the splits that have answers.
             DamagedFile: The file with the answers is damaged.
             NewerFormat: A newer version of runfolio wrote the file.
         """
@@ -258,7 +260,7 @@ class RecordedRun(ArrowFrame):
 
     @property
     def checkpoints(self) -> CheckpointList:
-        """Readable checkpoints, oldest first. One checkpoint can have several names.
+        """Readable checkpoints, oldest first. A checkpoint with several names appears once per name.
 
         A checkpoint has `name`, `step`, `metric`, `saved`, `size_bytes`, and `verify()` to check its files.
         """
@@ -270,11 +272,11 @@ class RecordedRun(ArrowFrame):
         return readable
 
     def checkpoint(self, name: str = "best") -> Checkpoint:
-        """Return a checkpoint by name. If there is no `best`, because no metric was given, return `last` instead.
+        """Return a checkpoint by name. If `best` does not exist, because no metric was given, return `last` instead.
 
         Raises:
             NotFound: The checkpoint does not exist.
-            DamagedFile: One of its files does not match its manifest.
+            DamagedFile: A file of the checkpoint does not match the checkpoint's manifest.
         """
         try:
             return manifests.read(self.folder, name)
@@ -287,12 +289,13 @@ class RecordedRun(ArrowFrame):
         """Return the model of the best checkpoint, in eval mode.
 
         Args:
-            module: Module that the checkpoint's tensors are copied to. A class or function is called without arguments
-                to create the module. Default: the loader that the checkpoint names builds the module.
+            module: Module that the checkpoint's tensors are copied to. If a class or a function is given, it is called
+                without arguments and must return the module. By default, the loader of the checkpoint builds the
+                module.
 
         Raises:
-            ConfigError: The checkpoint names no installed loader, `module` is not a module, or the tensors do not fit;
-                the message lists missing and unexpected tensors.
+            ConfigError: The checkpoint names no installed loader, `module` is not a module, or the tensors do not fit.
+                In the last case, the message lists missing and unexpected tensors.
             DamagedFile: The checkpoint cannot be read.
             NotFound: The run has no checkpoint.
         """
@@ -303,7 +306,8 @@ class RecordedRun(ArrowFrame):
 
         Args:
             images: Input of the model. For image classifiers: paths, bytes, PIL images, arrays or tensors.
-            module: Module as in `load_model`, for a run whose script passed `classes` and `transform` to `checkpoint`.
+            module: Module as in `load_model`. It can be given if the script passed `classes` and `transform` to
+                `checkpoint`.
 
         Returns:
             Output of the model. For image classifiers: a list of predictions.
@@ -316,7 +320,8 @@ class RecordedRun(ArrowFrame):
         return model_loading.load_classifier(self.checkpoint(), module).predict(images)
 
     def points(self, *metrics: str, **options: Any) -> PointFrame:
-        """Return the points of some or all metrics as a table. Arguments and errors are the same as for `Runs.points`.
+        """Return the points of some or all metrics as a table. The arguments and errors are the same as for
+        `Runs.points`.
 
         By default, the table has the columns `metric`, `step`, `time` (UTC) and `value`.
         """
@@ -329,7 +334,7 @@ class RecordedRun(ArrowFrame):
         return self.points().to_arrow()
 
     def _repr_html_(self) -> str:
-        """Return HTML with the state, settings, results and a small plot of the run, which notebooks display."""
+        """Return HTML for notebooks, with the state, settings, results and a small plot of the run."""
         from runfolio.query.tables.notebook_pages import run_page
 
         return run_page(self)

@@ -1,4 +1,4 @@
-"""Edits of a recorded run: name, tags, notes, archiving, verdict."""
+"""Edits of a recorded run: name, tags, notes, archiving, and the verdict, which is the result of a reproduction."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class RunEdits:
 
     @property
     def verdict(self) -> VerdictEntry | None:
-        """Result of a reproduction: `word`, `sentence`, `causes` ... (`docs/format.md`, Lineage)."""
+        """Result of a reproduction, with entries such as `word`, `sentence` and `causes` (`docs/format.md`,
+        Lineage)."""
         return self._values.get("verdict")
 
     def rename(self, name: str) -> None:
@@ -70,11 +71,11 @@ class RunEdits:
         self._write(notes=text)
 
     def archive(self, archived: bool = True) -> None:
-        """Exclude the run from tables, selections and plots; `False` includes the run again."""
+        """Exclude the run from tables, selections and plots. `False` includes the run again."""
         self._write(archived=archived)
 
     def set_verdict(self, verdict: VerdictEntry) -> None:
-        """Set the verdict of a reproduction."""
+        """Set the result of a reproduction."""
         self._write(verdict=verdict)
 
     def _write(self, **values: Any) -> None:

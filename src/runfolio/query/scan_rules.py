@@ -1,4 +1,4 @@
-"""Functions with which a scan derives facts from the content of a run."""
+"""Rules of a scan: functions that derive facts from the content of a run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from runfolio.query.selection.metric_names import main_metrics
 
 
 def _reason(run: ScannedRun) -> str | None:
-    from runfolio.query.explain.run_end import reason  # only for changed runs
+    from runfolio.query.explain.run_end import reason  # needed only for changed runs
 
     return reason(run)
 
 
 def scan_rules() -> ScanRules:
-    """Return the functions for the scans of one store. They keep the overviews of running runs in memory."""
+    """Return the functions for the scans of one store. They keep summaries of running runs in memory."""
     return ScanRules(_reason, OverviewReader(main_metrics).read)

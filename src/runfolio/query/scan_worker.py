@@ -1,6 +1,7 @@
 """Program that reads some runs of a store and writes them to separate databases (see `index.parallel_scan`).
 
-python -m runfolio.query.scan_worker STORE FOLDER PROCESSES < folders of the runs, separated by NUL
+Usage: `python -m runfolio.query.scan_worker STORE FOLDER PROCESSES < RUNS`. The input contains the folders of the runs,
+separated by NUL.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def main() -> None:
 
 
 def _share_memory_limit(processes: int) -> None:
-    """Divide a memory limit that the command line has set by the number of processes."""
+    """Give this process its share of the memory limit that the command line has set."""
     if resource is not None:
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if soft != resource.RLIM_INFINITY:

@@ -13,11 +13,11 @@ _COLOUR = "#0072b2"
 
 
 def sparkline(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    """Return a curve as an SVG element; empty if the curve has no finite value.
+    """Return a curve as an SVG element, or an empty string if the curve has no finite value.
 
     Args:
         x: Positions, ascending and finite, shape [n].
-        y: Values, shape [n]; values that are not finite appear as gaps.
+        y: Values, shape [n]. Values that are not finite appear as gaps.
     """
     finite = np.isfinite(y)
     if not finite.any():
@@ -29,7 +29,7 @@ def sparkline(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
     path, pen_is_down = [], False
     for column, row, is_finite in points:
         if is_finite:
-            # A line to the current position draws a dot, so that a point between two gaps is visible.
+            # A line to the current position draws a dot. It makes a point between two gaps visible.
             path.append(f"{'L' if pen_is_down else 'M'}{column:.1f} {row:.1f}" + ("" if pen_is_down else "h0"))
         pen_is_down = is_finite
     return (
@@ -39,7 +39,7 @@ def sparkline(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
 
 
 def _scaled(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Scale values to the range from 0 to `size`; if all values are equal, return the middle of the range."""
+    """Scale values to the range from 0 to `size`. If all values are equal, return the middle of the range."""
     low, high = np.nanmin(values), np.nanmax(values)
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = (values - low) / (high - low) * size if high > low else np.where(np.isnan(values), np.nan, size / 2)

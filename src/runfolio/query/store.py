@@ -44,9 +44,10 @@ if TYPE_CHECKING:
 
 STATES = (RUNNING, *ENDED, CRASHED)
 _NAMED = 20
-"""Maximum number of runs that the representation of a list names."""
+"""Maximum number of runs that the `repr` of a list names."""
 _FULL_SCAN_S = 60.0
-"""Minimum seconds between two scans that compare all files, since network disks can report folder times late."""
+"""Minimum seconds between two scans that compare all files. These scans are needed because network disks can report
+folder times late."""
 
 
 class Runs(Sequence[RecordedRun], ArrowFrame):
@@ -94,16 +95,16 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
     ) -> Figure:
         """Draw the curves of metrics as a matplotlib figure with one panel per metric.
 
-        Reproductions and copies of a run are left out. A note in the figure says how many.
+        Reproductions and copies of a run are left out. A note in the figure states their number.
 
         Args:
             metrics: Names of the metrics.
             title: Title of the figure.
             size: Width and height in inches.
-            options: Fields of `plots.curve_panels.CurveOptions`: `x`, `smooth`, `log`, `group_by`, `spread`.
+            options: Fields of `plots.curve_panels.CurveOptions`: `x`, `smooth`, `log`, `group_by` and `spread`.
 
         Raises:
-            NotFound: No run has the metric; the message lists the most similar names.
+            NotFound: No run has the metric. The message lists the most similar names.
             ConfigError: An option has an invalid value.
             MissingExtra: matplotlib is not installed.
         """
@@ -115,18 +116,19 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         return draw_curves(panels, log=curve_options.log, title=title, size=size)
 
     def points(self, *metrics: str, **options: Any) -> PointFrame:
-        """Return the points of some or all metrics of all runs as a table: `to_arrow()`, `to_pandas()`, `to_polars()`.
+        """Return the points of some or all metrics of all runs. Convert the result with `to_arrow()`, `to_pandas()` or
+        `to_polars()`.
 
         By default, the columns are `id`, `name`, `metric`, `step`, `time` (UTC) and `value`, with one row per point.
         `batches()` reads the points in batches. For the options, see `docs/frames.md`.
 
         Args:
             metrics: Names of the metrics. Default: all metrics.
-            options: Fields of `histories.point_frame.PointOptions`: `x`, `wide`, `every`, `group_by`, `spread`,
+            options: Fields of `histories.point_frame.PointOptions`: `x`, `wide`, `every`, `group_by`, `spread` and
                 `system`.
 
         Raises:
-            NotFound: No run has the metric; the message lists the most similar names.
+            NotFound: No run has the metric. The message lists the most similar names.
             ConfigError: An option has an invalid value.
         """
         from runfolio.query.histories.point_frame import PointFrame, PointOptions
@@ -134,7 +136,8 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
         return PointFrame(self, metrics, PointOptions(**options))
 
     def sparklines(self, metric: str) -> list[bytes | None]:
-        """Return an outline of a metric's curve for each run, in order; None if a run has no sparkline of the metric.
+        """Return one sparkline, a small version of a metric's curve, per run. The entry of a run without a sparkline is
+        None.
 
         The index has sparklines of up to four main metrics per run, such as `val/acc` and `train/loss`. A sparkline
         consists of 64 little-endian float32 numbers. Each number belongs to one of 64 equal parts of the range of
@@ -149,16 +152,16 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
     def to_arrow(self) -> pa.Table:
         """Return a table with one row per run, in order. `to_pandas()` and `to_polars()` return it as a data frame.
 
-        The columns are `id`, `name`, `experiment`, `state`, `created` (UTC) and `duration_s`; `lineage`, such as
-        `reproduction of net (k3f9x2ab)`, if a run is a fork or a reproduction; `params.lr` for each config value;
-        `metrics.val/acc` for the last value of each metric; `metrics.val/acc.best` for its best value, if its name
-        shows the direction; and `summary.x` for each result. If the values of a column have several types, it becomes a
-        column of strings.
+        The columns are `id`, `name`, `experiment`, `state`, `created` (UTC), `duration_s`, and one column per setting,
+        metric and result. Examples are `params.lr` for a setting, `metrics.val/acc` for the last value of a metric, and
+        `summary.x` for a result. `metrics.val/acc.best` is the best value of a metric whose name shows the direction.
+        The column `lineage` contains the origin of forks and reproductions. A column with values of several types
+        becomes a column of strings.
         """
         return runs_frame(self)
 
     def _repr_html_(self) -> str:
-        """Return an HTML table of the runs, which notebooks display."""
+        """Return an HTML table of the runs for notebooks."""
         return table(self).as_html()
 
 
@@ -191,7 +194,7 @@ class Folio:
         self.store = store
         self.trash = Trash(store)
         self._unread: dict[str, str] | None = None
-        """Problem of each run that the last scan could not read, keyed by folder; None before the first scan."""
+        """Problem of each run that the last scan could not read, keyed by folder, or None before the first scan."""
         self._progress = progress
         self._rules = scan_rules()
         self._next_full_scan = -math.inf
@@ -234,7 +237,7 @@ class Folio:
             archived: Include archived runs.
 
         Raises:
-            NotFound: The experiment or the column `sort` does not exist; the message lists the most similar names. In
+            NotFound: The experiment or the column `sort` does not exist. The message lists the most similar names. In
                 an empty store, this error is not raised.
             ConfigError: The state does not exist, `where` is not a valid filter, or it names an unknown column.
         """
@@ -253,10 +256,11 @@ class Folio:
         experiment: str | None = None,
         where: str | None = None,
     ) -> list[RunGroup]:
-        """Return groups of runs that have the same values, with the mean of a metric and its interval, best first.
+        """Return groups of runs with the mean of a metric and its interval, best first. The runs of a group have the
+        same values in `group_by`.
 
-        The mean is over the values that tables show. Failed, crashed and archived runs are excluded. Reproductions are
-        excluded too.
+        The mean is computed from the values that tables show. Failed, crashed and archived runs are excluded.
+        Reproductions are excluded too.
 
         Args:
             group_by: Names of columns, as a list or separated by commas, such as `model,lr`.
@@ -266,7 +270,7 @@ class Folio:
             where: Only the runs that match this filter (`docs/filter.md`).
 
         Raises:
-            NotFound: A column or the metric does not exist; the message lists the most similar names.
+            NotFound: A column or the metric does not exist. The message lists the most similar names.
             ConfigError: The mode cannot be guessed, or `where` is not a valid filter.
         """
         names = [name.strip() for name in (group_by.split(",") if isinstance(group_by, str) else group_by)]
@@ -280,14 +284,14 @@ class Folio:
         A full match takes precedence over an id prefix. `last` means the newest run, unless a run has this name.
 
         Raises:
-            NotFound: No run matches; the message lists the most similar names.
-            Ambiguous: Several runs match; the message lists the newest of them.
+            NotFound: No run matches. The message lists the most similar names.
+            Ambiguous: Several runs match. The message lists the newest of them.
         """
         self._scan()
         return self._find(os.fspath(name))
 
     def _find(self, spelling: str) -> RecordedRun:
-        """Return the run that `spelling` names. The result is based on the last scan."""
+        """Return the run with the name, id or folder `spelling`, without a new scan."""
         run_paths = list(_possible_run_paths(self.store, spelling))
         runs = self._named(spelling, run_paths)
         run = find_by_name(spelling, runs, run_paths, _differences)
@@ -343,8 +347,8 @@ class Folio:
     def sql(self, query: str, runs: Runs | None = None) -> QueryResult:
         """Run one SELECT in DuckDB's SQL dialect. Convert the result with `to_arrow()`, `to_pandas()` or `to_polars()`.
 
-        The tables are `runs`, `params`, `summary`, `metrics` and `points` (`docs/frames.md`). The record cannot be
-        changed, and only files of the store can be read.
+        The tables are `runs`, `params`, `summary`, `metrics` and `points` (`docs/frames.md`). A query cannot change the
+        runs, and it can only read files of the store.
 
         Args:
             query: One SELECT, or EXPLAIN followed by a SELECT.
@@ -359,13 +363,13 @@ class Folio:
         return run_query(query, self.runs(archived=True) if runs is None else runs, self.store)
 
     def _repr_html_(self) -> str:
-        """Return an HTML table of the experiments and the number of their runs, which notebooks display."""
+        """Return an HTML table for notebooks, with the experiments and the number of their runs."""
         from runfolio.query.tables.notebook_pages import folio_page
 
         return folio_page(str(self.store), self.runs(archived=True))
 
     def _selection(self, experiment: str | None, state: str | None, **conditions: Any) -> Selection:
-        """Scan the store, and return the conditions that select runs of it.
+        """Scan the store, and return the conditions that select its runs.
 
         Raises:
             NotFound: The experiment does not exist.
@@ -434,7 +438,7 @@ class IndexedFolio(Folio):
     read the folders.
 
     Args:
-        store: Folder of the store, which need not exist yet.
+        store: Folder of the store. It need not exist yet.
         progress: Function that iterates over the folders of new runs while they are read.
     """
 
@@ -442,7 +446,7 @@ class IndexedFolio(Folio):
         self._open(store.resolve(), progress, fill_first=False)
 
     def scan(self) -> None:
-        """Bring the index up to date with the folders. Only changed runs are read.
+        """Update the index from the folders. Only changed runs are read.
 
         Raises:
             NotFound: The folder of the store does not exist.
@@ -450,7 +454,7 @@ class IndexedFolio(Folio):
         super()._scan()
 
     def scan_runs(self, run_paths: Iterable[str]) -> None:
-        """Bring the index up to date for some runs only. `run_paths` are folders relative to the store."""
+        """Update the index for some runs only. `run_paths` are folders relative to the store."""
         self._index.use(lambda database: scan_runs(database, self.store, run_paths, self._rules))
 
     def read_index(self, action: Action[Result]) -> Result:
@@ -458,11 +462,11 @@ class IndexedFolio(Folio):
         return self._index.read(action)
 
     def runs_of(self, rows: Sequence[RunRow]) -> Runs:
-        """Return the runs in rows of the index, in the same order."""
+        """Return the runs that belong to rows of the index, in the same order."""
         return Runs(self.store, self._index, rows)
 
     def _scan(self) -> None:
-        """Leave the index as it is."""
+        """Do nothing, because only `scan` and `scan_runs` read the folders."""
 
 
 def open_folio(store: str | os.PathLike[str] | None = None) -> Folio:
@@ -486,12 +490,12 @@ def check_store(store: Path) -> None:
     if not store.is_dir():
         raise NotFound(
             f"there is no store at {store}; `runfolio train` or `runfolio.init()` creates one,"
-            " --store or RUNFOLIO_STORE selects another"
+            " and --store or RUNFOLIO_STORE selects another"
         )
 
 
 def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
-    """Yield the run paths that `spelling` refers to if it is a path relative to the store or to the working folder."""
+    """Yield the folders that `spelling` can mean as a path relative to the store or to the working folder."""
     yield posixpath.normpath(spelling)  # not resolved, since a run can be a link to a folder outside of the store
     for path in (store / spelling, expand_home(spelling)):
         try:
@@ -503,7 +507,7 @@ def _possible_run_paths(store: Path, spelling: str) -> Iterator[str]:
 
 
 def _differences(runs: Sequence[RecordedRun]) -> list[str]:
-    """Describe each of several runs with the same name by its differing settings, state and start."""
+    """Describe each of several runs with the same name by the run's differing settings, state and start."""
     labels = [label.removeprefix(run.name).strip() for label, run in zip(unique_labels(runs), runs, strict=True)]
     settings = [f"{label}, " if "=" in label else "" for label in labels]
     return [f"{text}{run.state}, {run.created:%Y-%m-%d %H:%M} UTC" for text, run in zip(settings, runs, strict=True)]

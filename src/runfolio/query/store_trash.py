@@ -1,4 +1,4 @@
-"""Trash that contains deleted runs and pruned checkpoints."""
+"""Trash of a store: deleted runs and pruned checkpoints, which can be restored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runfolio.record.content import run_edits
 
 @dataclass(frozen=True)
 class TrashedRun:
-    """Run that is in the trash, or that has pruned checkpoints in the trash, or both."""
+    """Run that was deleted or has pruned checkpoints in the trash."""
 
     id: str
     name: str
@@ -48,7 +48,8 @@ class Trash:
         self._store = store
 
     def runs(self) -> list[TrashedRun]:
-        """Return the runs that are in the trash or have pruned checkpoints in it, the most recently deleted first."""
+        """Return the runs that are in the trash or have pruned checkpoints there. The most recently deleted run comes
+        first."""
         run_paths = dict.fromkeys([*trash.run_paths(self._store), *pruned.run_paths(self._store)])
         trashed = [_trashed(self._store, run_path) for run_path in run_paths]
         return sorted((run for run in trashed if run is not None), key=lambda run: run.deleted, reverse=True)
@@ -57,8 +58,8 @@ class Trash:
         """Return the run with a given id, id prefix, name, or former folder (relative to the store).
 
         Raises:
-            NotFound: No run matches; the message lists the most similar names.
-            Ambiguous: Several runs match; the message lists their folders.
+            NotFound: No run matches. The message lists the most similar names.
+            Ambiguous: Several runs match. The message lists their folders.
         """
         runs = self.runs()
         match = find_by_name(name, runs, [name], _describe)
@@ -74,8 +75,8 @@ class Trash:
             force: Also delete runs that are being written to. Their scripts continue and log one warning.
 
         Raises:
-            NotFound: A run no longer exists. The preceding runs have been deleted.
-            StoreError: A run is being written to (then no run is deleted), or a run cannot be moved.
+            NotFound: A run no longer exists. All runs before it have already been deleted.
+            StoreError: A run cannot be moved, or a run is being written to. In the second case, no run is deleted.
         """
         for run in runs:
             if run.state == RUNNING and not force:
@@ -87,7 +88,7 @@ class Trash:
         """Move checkpoints of a run to the trash, and return their names. Damaged checkpoints are not moved.
 
         Raises:
-            NotFound: The run is gone.
+            NotFound: The run no longer exists.
             StoreError: The run is being written to, or a checkpoint cannot be moved.
         """
         if run.state == RUNNING:
@@ -109,7 +110,7 @@ class Trash:
         If the run has a different checkpoint with the same name, the pruned checkpoint remains in the trash.
 
         Raises:
-            NotFound: The run is gone, or none of its checkpoints is in the trash.
+            NotFound: The run no longer exists, or none of its checkpoints is in the trash.
             StoreError: A checkpoint cannot be moved.
         """
         return pruned.restore(self._store, run.run_path)
@@ -135,7 +136,7 @@ class Trash:
 
 
 def _trashed(store: Path, run_path: str) -> TrashedRun | None:
-    """Read a run in the trash; return None if the run was removed in the meantime."""
+    """Read a run in the trash. Return None if the run was removed in the meantime."""
     folder, pruned_folder = store / TRASH / run_path, pruned.folder(store, run_path)
     parts = pruned_parts(pruned_folder)
     is_deleted = folder.is_dir()

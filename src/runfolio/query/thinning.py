@@ -23,8 +23,8 @@ def thinned_indices(
         x: Positions, ascending and finite, shape [n].
         y: Values, shape [n].
         columns: Number of pixel columns.
-        span: Positions of the left and the right edge of the plot. All points must lie between these edges. Default:
-            the first and the last position.
+        span: Positions of the left and the right edge of the plot. All points must be between these edges. Default: the
+            first and the last position.
 
     Source: Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", PVLDB 7(10), 2014.
     """
@@ -46,7 +46,8 @@ def thinned_indices(
 
 
 def pixel_columns(x: NDArray[np.float64], columns: int, span: tuple[float, float]) -> NDArray[np.int64]:
-    """Return the index of the pixel column that contains each position. Arguments are as in `thinned_indices`."""
+    """Return the index of the pixel column that contains each position. The arguments are the same as for
+    `thinned_indices`."""
     left, right = span
     if left == right:
         return np.zeros(len(x), np.int64)
@@ -61,7 +62,7 @@ def _column_starts(x: NDArray[np.float64], columns: int, span: tuple[float, floa
 
 
 def _first_extreme(values: NDArray[np.float64], extreme: np.ufunc, starts: Indices, stops: Indices) -> Indices:
-    """Return the index of the first point in each column that has the extreme value."""
+    """Return the index of the first point with the extreme value in each column."""
     reached = np.flatnonzero(values == np.repeat(extreme.reduceat(values, starts), stops - starts))
     return reached[np.searchsorted(reached, starts)]
 

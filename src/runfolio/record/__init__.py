@@ -1,1 +1,4 @@
-"""The record: run folders as specified in `docs/format.md`. Training and tables are in other packages."""
+"""Code that writes and reads the records of runs. A record is a run folder as specified in `docs/format.md`.
+
+Other packages contain the code for training and for tables.
+"""

@@ -12,9 +12,9 @@ from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS, MEDIA, METRICS
 from runfolio.record.base.record_path import MOST_LEVELS
 
 BLOCK = 512
-"""Bytes per block in `st_blocks`."""
+"""Size in bytes of one block. The field `st_blocks` counts blocks of this size."""
 _PARTS = {CHECKPOINTS: "checkpoints", MEDIA: "media", METRICS: "points", ARTIFACTS: "artifacts"}
-"""Field of `DiskUse` for each folder of a run."""
+"""Fields of `DiskUse`, by the name of the folder whose size the field contains."""
 _OTHER = "other"
 
 
@@ -46,7 +46,7 @@ class DiskUseCounter:
         use = dict.fromkeys((*_PARTS.values(), _OTHER), 0)
         top = f"{folder}{os.sep}"
         for parent, _, names in walk(folder):
-            use[_OTHER] += self._allocated(parent)  # an empty folder is not a part of the run
+            use[_OTHER] += self._allocated(parent)  # the blocks of folders themselves count as `other`
             for name in names:
                 path = os.path.join(parent, name)  # noqa: PTH118 - a run may hold thousands of files
                 part = _PARTS.get(path.removeprefix(top).partition(os.sep)[0], _OTHER)
@@ -72,7 +72,10 @@ def size(folder: Path) -> int:
 
 
 def walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Walk a folder as `os.walk` does, but only the first `MOST_LEVELS` levels, since `os.walk` may be recursive."""
+    """Walk a folder like `os.walk`, but only down to `MOST_LEVELS` levels.
+
+    Some versions of `os.walk` are recursive, so a deep folder could exceed the recursion limit.
+    """
     for parent, folders, names in os.walk(top):
         if parent.count(os.sep) - str(top).count(os.sep) >= MOST_LEVELS:
             folders.clear()
@@ -80,7 +83,7 @@ def walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def status_of(path: str) -> os.stat_result | None:
-    """Return the status of a path without following links; None if it cannot be read."""
+    """Return the status of a path without following links, or None if it cannot be read."""
     try:
         return os.lstat(path)
     except OSError:

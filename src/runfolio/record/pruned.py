@@ -1,8 +1,8 @@
 """Pruned checkpoints in the trash of a store (`docs/format.md`, Trash).
 
 Each time a run is pruned, a folder `.trash/.pruned/<run_path>/<id>` with the layout of a run folder is created.
-Checkpoints are moved to this folder and back with hard links, so a checkpoint exists in both folders until its old
-manifest is removed. Thus a manifest never names a missing file, even if the process is killed.
+Checkpoints are moved to this folder and back with hard links. A checkpoint exists in both folders until its old
+manifest is removed. Therefore, a manifest never names a missing file, even if the process is killed.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _move(source: Path, target: Path, names: Iterable[str]) -> list[str]:
 
 
 def _link_tensors(checkpoint: Checkpoint, target: Path) -> None:
-    """Link the tensor files of a checkpoint into another folder.
+    """Create hard links to the tensor files of a checkpoint in another folder.
 
     Raises:
         UnusableFile: A tensor file is not a regular file.
@@ -134,14 +134,16 @@ def _link_tensors(checkpoint: Checkpoint, target: Path) -> None:
 
 
 def _link_manifest(checkpoint: Checkpoint, target: Path) -> bool:
-    """Link the manifest of a checkpoint into another folder. Return False if this folder has a different checkpoint of
-    the same name."""
+    """Create a hard link to the manifest of a checkpoint in another folder.
+
+    Return False if this folder has a different checkpoint of the same name.
+    """
     path = manifests.manifest_path(target, checkpoint.name)
     if not path.exists():
         with contextlib.suppress(FileExistsError):
             manifests.manifest_path(checkpoint.folder, checkpoint.name).link(path)
             return True
-    try:  # the manifests are equal if a process was killed before it removed the old one
+    try:  # if a process was killed before it removed the old manifest, both manifests are equal
         return manifests.manifest_of(target, checkpoint.name) == manifests.manifest_of(
             checkpoint.folder, checkpoint.name
         )

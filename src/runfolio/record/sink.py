@@ -16,22 +16,24 @@ class Sink(Protocol):
     A sink receives only data that is already in the record, so its output can be rebuilt from the record at any time.
 
     - Threads: every method is called on the thread that writes the record, never on the training thread. The record is
-      not written until the method returns, so a sink that waits for a network needs its own thread.
-    - Order: `open` is called first and `close` last, each once. In between, points and media arrive in the order of
-    writing, each at most once. No method is called after `close`.
-    - Failure: an exception affects only the sink. The exception is logged once and the sink is closed; the run and its
-      record continue. A `RunfolioError` is logged without a traceback, any other exception with one.
+      not written until the method returns. Therefore, a sink that waits for a network needs a separate thread.
+    - Order: `open` is called once at the start, and `close` is called once at the end. Between these calls, points and
+      media arrive in the order in which they were written. None of them arrives twice. No method is called after
+      `close`.
+    - Failure: an exception affects only the sink. The exception is logged once, and the sink is closed. The run and its
+      record continue. A `RunfolioError` is logged without a traceback. Any other exception is logged with its
+      traceback.
     """
 
     def open(self, document: RunDocument, last_steps: Callable[[], Mapping[str, int]]) -> None:
         """Start the sink, after the first files of the attempt have been written.
 
         Args:
-            document: Run document without secrets, as in the record. The last entry of `attempts` is the attempt that
-                is being recorded.
-            last_steps: Function that returns the last step of every metric and of every media name that a resumed run
-                keeps. The sink can continue from these steps. The result is empty for a new run. The function reads all
-                points, so call it only if needed, and only in `open`.
+            document: Run document, which is the content of `run.json`. Secrets are removed, as in the record. The last
+                entry of `attempts` describes the attempt that is being recorded. An attempt is one start of the run.
+            last_steps: Function that returns the last step of each metric and of each media name. If the run is
+                resumed, the steps that it discards are ignored. The sink can continue from these steps. The result is
+                empty for a new run. The function reads all points, so call it only if needed, and only in `open`.
         """
         ...
 
@@ -57,5 +59,8 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the sink. Unless the sink has failed, `document` has already been called with the end of the run."""
+        """Close the sink.
+
+        Before this call, the method `document` has received the final run document, unless the sink has failed.
+        """
         ...

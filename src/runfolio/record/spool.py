@@ -1,8 +1,8 @@
 """Spool: storage of a writer's points and media on a local disk while the store cannot be written to.
 
 A spool is a folder in the user's cache with the layout of a run folder (`docs/format.md`, Spool). The run folder has no
-files with the same names, so each file can be copied there under its own name. If a log call is stored twice, readers
-return it only once, since (writer, seq) identifies each call.
+files with the same names, so each file can be copied to the run folder without renaming it. Readers return a log call
+only once even if it is stored twice. Readers identify a call by its writer and its sequence number (seq).
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _ABOUT = "spool.json"
 
 
 class Spool:
-    """Points and media that a writer spools during one outage of the store. The first write creates the folder."""
+    """Points and media that a writer spools during one outage of the store.
+
+    The first write creates the folder of the spool.
+    """
 
     def __init__(
         self, run_folder: Path, run_id: str, writer: str, attempt: int, numbers: Iterator[int], most_bytes: int
@@ -43,7 +46,7 @@ class Spool:
         """
         cache = cache_folder()
         self.folder = cache / "spool" / f"{run_id}-{writer}-{next(numbers)}" if cache is not None else None
-        """Folder of the spool; None if there is no cache folder."""
+        """Folder of the spool, or None if there is no cache folder."""
         self._run_folder = run_folder
         self._run_id = run_id
         self._writer = writer
@@ -55,7 +58,7 @@ class Spool:
         self._media: AppendFile | None = None
 
     def write_points(self, lines: bytes) -> None:
-        """Append complete lines to a tail.
+        """Append complete lines to a tail, which is a file with the newest points.
 
         Raises:
             OSError: Not all of the lines were written.
@@ -78,7 +81,7 @@ class Spool:
             media.file_path(folder, name).write_bytes(content)
             self._bytes += len(content)
         if self._media is None:
-            number = next(self._numbers) + 1  # number 1 is the list in the run folder
+            number = next(self._numbers) + 1  # the media list in the run folder has the number 1
             self._media = AppendFile(media.index_path(folder, self._writer, number), self._header)
         self._append(self._media, line)
 
@@ -137,7 +140,7 @@ class Spool:
 
 @dataclass(frozen=True)
 class StoredSpool:
-    """Existing spool on this machine, with the run and the writer that its data belongs to."""
+    """Spool that exists on this machine. The fields state the run and the writer to which its data belongs."""
 
     folder: Path
     run_folder: Path
@@ -159,8 +162,10 @@ def find_spools() -> Iterator[StoredSpool]:
 
 
 def spools_of(folder: Path) -> list[StoredSpool]:
-    """Return the spools of a run on this machine. If the run was moved, its spools are found by the run id in the
-    folder name."""
+    """Return the spools of a run on this machine.
+
+    If the run was moved, its spools are found by their run id, which the folder name of the run contains.
+    """
     spools = list(find_spools())
     matching = [spool for spool in spools if spool.run_folder.resolve() == folder.resolve()]
     moved = [spool for spool in spools if folder.name.endswith(f"-{spool.run_id}") and not spool.run_folder.exists()]

@@ -30,7 +30,7 @@ def free_path(top: Path, run_path: str) -> Path:
     """Return the unused path `run_path` below `top`, and create its missing parent folders.
 
     Raises:
-        StoreError: The path is taken or contains a link, or a parent folder cannot be created.
+        StoreError: The path exists or contains a link, or a parent folder cannot be created.
     """
     folder = top
     for part in ("", *PurePosixPath(run_path).parts[:-1]):
@@ -73,7 +73,7 @@ def remove_empty(folder: Path, top: Path) -> None:
 
 
 def is_real(folder: Path) -> bool:
-    """Return whether a path is a folder and not a link to one."""
+    """Return whether a path is a folder, and not a link to a folder."""
     return folder.is_dir() and not folder.is_symlink()
 
 

@@ -1,7 +1,7 @@
 """Trash of a store, which contains deleted runs. A single rename deletes or restores a run (`docs/format.md`, Trash).
 
-Run paths are relative to the store and use `/`. Links are never followed, so that a link in the store or in its trash
-cannot cause changes outside the store.
+Run paths are relative to the store and use `/`. Links are never followed. Therefore, a link in the store or in its
+trash cannot cause changes outside the store.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def put(store: Path, run_path: str) -> Path:
 
     Raises:
         NotFound: The run does not exist.
-        StoreError: The run cannot be moved, the trash already has a run with the same path, or the path contains a
-            link.
+        StoreError: The run cannot be moved, its path contains a link, or the trash already has a run with the same
+            path.
     """
     source = store_folders.checked_folder(store, run_path)
     target = store_folders.free_path(store / TRASH, run_path)
@@ -44,7 +44,7 @@ def restore(store: Path, run_path: str) -> Path:
 
     Raises:
         NotFound: The run is not in the trash.
-        StoreError: The run cannot be moved, its original path is taken, or the path contains a link.
+        StoreError: The run cannot be moved, its original path exists again, or the path contains a link.
     """
     source = store_folders.checked_folder(store / TRASH, run_path)
     target = store_folders.free_path(store, run_path)

@@ -1,6 +1,7 @@
 """Detection of processes that still write to a run, based on heartbeats and on recently modified files.
 
-A writer is a process that records a run. It updates its heartbeat, a small file, as long as it is alive.
+A writer is a process that records a run. While the process is alive, it keeps updating its heartbeat, which is a small
+file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Check a run folder by reading every file in it."""
+"""Check a run folder by reading every file in it. Points may also be in a spool, a folder on this machine for points of
+runs whose store was not available."""
 
 from __future__ import annotations
 

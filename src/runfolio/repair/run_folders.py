@@ -14,7 +14,7 @@ _RUN_FILE_PATTERN = re.compile(rf"({ALIVE}/[0-9a-z]+\.json|{METRICS}/(tail|segme
 
 
 def find_folders(store: Path) -> tuple[list[Path], list[Path]]:
-    """Return the run folders of a store, and links to folders; each list is sorted."""
+    """Return the run folders of a store and the links to folders, both sorted."""
     runs: list[Path] = []
     links: list[Path] = []
     pending = [store]

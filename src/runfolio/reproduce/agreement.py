@@ -1,4 +1,4 @@
-"""Fields of a plan that the user must agree to. They list everything that will be started, set or written."""
+"""Fields of a plan that the user must agree to. These fields list everything that will be started, set or written."""
 
 from __future__ import annotations
 

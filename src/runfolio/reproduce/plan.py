@@ -93,7 +93,7 @@ def make_plan(run: RecordedRun, options: ReproduceOptions, *, fresh_folder: Path
     """Make the plan for repeating a run.
 
     Args:
-        fresh_folder: Empty folder for all files to write; the folder need not exist yet.
+        fresh_folder: Empty folder for all files to write. The folder need not exist yet.
         store: Store of the repeated run.
     Raises:
         ConfigError: The run cannot be repeated, or needs additional options.
@@ -194,7 +194,7 @@ def is_inside_root(path: str) -> bool:
 
 
 def _fresh_path(path: Path, root: Path, tree: Path) -> Path:
-    """Return the corresponding path in the fresh folder. A path outside of the root is not changed."""
+    """Return the path in the fresh folder that corresponds to `path`. A path outside of the root is not changed."""
     return tree / path.relative_to(root) if path.is_relative_to(root) else path
 
 
@@ -290,10 +290,10 @@ def _variable_remarks(taken: TakenVariables) -> Iterator[str]:
 def _remarks(start: RecordedStart, source: CodeSource) -> Iterator[str]:
     """Yield remarks on the run and on the source of its code."""
     if (attempts := sum(attempt.purpose != TEST for attempt in own_attempts(start.run))) > 1:
-        yield f"the run was resumed ({attempts} attempts); all of it is repeated, from its first start"
+        yield f"the run was resumed ({attempts} attempts); the whole run is repeated, from its first start"
     for name, data in start.run.data.items():
         if data.earlier:
-            yield f"its {name} data changed between attempts; today's data is used from the start"
+            yield f"the {name} data changed between attempts of the run; today's data is used from the start"
     if start.run.document.series:
         yield f"the run belongs to the series {start.run.document.series.get('name')}; only this run is repeated"
     if source.kind == "kept" and start.commit:
@@ -331,7 +331,7 @@ def _missing_files(
         if not is_inside_root(file.path):
             yield f"{file.path} is outside of the code's folder; its current version is used"
         elif file.path not in source.paths and REDACTED in code.read_text(start.run.folder, file.sha256):
-            yield f"{file.path}: secrets were removed when it was captured"
+            yield f"{file.path}: secrets were removed from the captured file"
 
 
 def _missing_binary(

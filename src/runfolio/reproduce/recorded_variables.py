@@ -136,6 +136,6 @@ def _editable_package_folders(start: RecordedStart, tree: Path) -> Iterable[str]
 
 
 def _moved(folder: str, root: Path, tree: Path) -> str:
-    """Return the corresponding path in the fresh folder. A path outside of the root is not changed."""
+    """Return the path in the fresh folder that corresponds to `folder`. A path outside of the root is not changed."""
     path = Path(folder)
     return os.fspath(tree / path.relative_to(root) if path.is_relative_to(root) else path)

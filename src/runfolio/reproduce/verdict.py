@@ -129,7 +129,7 @@ def compare_runs(
 
     Args:
         ignore: Patterns of metrics that are not compared, in addition to `TIME_METRICS`.
-        steps: Last step of the repeated run; later points of the original are ignored.
+        steps: Last step of the repeated run. Later points of the original are ignored.
     Raises:
         NotFound: There is nothing to compare.
         DamagedFile: A record cannot be read.

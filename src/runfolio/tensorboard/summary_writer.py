@@ -2,75 +2,142 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
+import platform
 import sys
 import tempfile
+import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from runfolio.errors import ConfigError, RunfolioError
-from runfolio.tensorboard import summary_content
+from runfolio.errors import ConfigError, RunfolioError, StoreError
+from runfolio.record.base.layout import make_store, slug, store_folder
+from runfolio.tensorboard import projector, summary_content
+from runfolio.tensorboard.file_writer import FileWriter
 from runfolio.tracking.guard import guarded
 from runfolio.tracking.init import init
+from runfolio.tracking.log_folder import open_log_folder
 from runfolio.tracking.media import audio, image_layers, meshes, video
+from runfolio.tracking.name_hints import hint_at
 from runfolio.tracking.pipeline import figure_image, media_content
 from runfolio.tracking.pipeline.config_values import plain_config
 from runfolio.tracking.pipeline.plain_texts import shorten, text_of
 from runfolio.tracking.pipeline.plain_values import detach_value, metric_value, named_number, whole_step
 from runfolio.tracking.pipeline.queue_items import Media, Scalars
 from runfolio.tracking.pipeline.stored_file import StoredFile
-from runfolio.tracking.resume import resume
 from runfolio.tracking.run import Run
 
 log = logging.getLogger("runfolio")
 _MOST_CHARTS = 1000
+_MOST_WRITERS = 10_000
 _LAST_MOMENT = 2**63 / 1e6
 """Seconds since 1970 beyond which a time in microseconds exceeds 64 bits."""
 
 
+@hint_at({"experiment": "experiment_name=...", "model": "model_name=..."})
 def create_writer(
-    experiment: str,
-    model: str,
+    experiment_name: str,
+    model_name: str,
     extra: str | None = None,
     *,
     store: str | os.PathLike[str] | None = None,
     config: Any = None,
 ) -> SummaryWriter:
-    """Start a run named `model` or `model-extra`, and return a SummaryWriter for it. The run has a TensorBoard event
-    file.
+    """Start a run named `model_name` or `model_name-extra`, and return a SummaryWriter for it. The run has a
+    TensorBoard event file.
+
+    Args:
+        experiment_name: Experiment of the run.
+        store: Folder of all runs, as in `runfolio.init`.
+        config: Hyperparameters, as in `runfolio.init`.
 
     Raises:
-        RunfolioError: For the same reasons as `runfolio.init`.
+        RunfolioError: As in `runfolio.init`.
     """
-    name = model if extra is None else f"{model}-{extra}"
-    return SummaryWriter(init(name, experiment=experiment, store=store, config=config, tensorboard=True))
+    name = model_name if extra is None else f"{model_name}-{extra}"
+    return SummaryWriter.of_run(init(name, experiment=experiment_name, store=store, config=config, tensorboard=True))
 
 
 class SummaryWriter:
-    """Writer with the methods of torch's SummaryWriter. The methods record to `run`.
+    """Writer with the constructor and the methods of torch's SummaryWriter. It records to a run.
 
     Arguments have the same names, order and meaning as in torch. If no step is given, each tag counts its own steps.
     Histograms always have 64 bins of equal width. `new_style` and `double_precision` have no effect, since the record
-    always stores float64. Tensors, embeddings and precision-recall curves become artifacts. Like `Run`, this class
+    always stores float64. Tensors and embeddings become artifacts. Like `Run`, this class
     counts the values that cannot be recorded, and reports them once.
+
+    Source: https://docs.pytorch.org/docs/stable/tensorboard.html
     """
 
-    def __init__(self, run: Run) -> None:
+    strict = False
+    """True if `add_graph` raises an error where torch's `add_graph` does."""
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] | None = None,
+        comment: str = "",
+        purge_step: int | None = None,
+        max_queue: int = 10,
+        flush_secs: int = 120,
+        filename_suffix: str = "",
+    ) -> None:
+        """Open the run in `log_dir`, and write its record and an event file there.
+
+        A run that is already in the folder continues after its last point. The run ends with the process, or with the
+        next writer or run that is opened after `close`.
+
+        Args:
+            log_dir: Folder of the run. Default: a new folder in the store (`$RUNFOLIO_STORE` or `./runs`), named after
+                the time and the host.
+            comment: End of the name of the default folder.
+            purge_step: Remove the points of this step and later steps from the curves of an existing run.
+            max_queue: Without effect, because points are written in the background.
+            flush_secs: Without effect, because points are written every second.
+            filename_suffix: Without effect.
+
+        Raises:
+            ConfigError: `log_dir` is not a local path.
+            StoreError: The folder cannot be written.
+        """
+        self.log_dir: str | os.PathLike[str] = log_dir or _default_folder(comment)
+        self.purge_step = purge_step
+        self.max_queue = max_queue
+        self.flush_secs = flush_secs
+        self.filename_suffix = filename_suffix
+        self._set_up(open_log_folder(self.log_dir, purge_step=purge_step))
+
+    @classmethod
+    def of_run(cls, run: Run) -> Self:
+        """Return a writer that records to an open run, such as the result of `runfolio.init`."""
+        writer = cls.__new__(cls)
+        writer.log_dir = os.fspath(run.folder)
+        writer._set_up(run)
+        return writer
+
+    def _set_up(self, run: Run) -> None:
         self.run = run
+        """Run that the methods record to."""
+        self.file_writer: FileWriter | None = FileWriter(self)
+        """Writer of the event file; None after `close`."""
         self._closed = False
         self._step_counts: dict[str, int] = {}
+        self._trials: dict[str, Path] = {}
+        """Folder of the run of each trial that `add_hparams` recorded, keyed by its hyperparameters."""
 
     @property
-    def log_dir(self) -> str:
-        """Folder of the run."""
-        return str(self.run.folder)
+    def all_writers(self) -> dict[str, FileWriter] | None:
+        """Writer of the event file, keyed by its folder; None after `close`."""
+        return None if self.file_writer is None else {self.file_writer.get_logdir(): self.file_writer}
 
     def get_logdir(self) -> str:
-        return self.log_dir
+        """Return the folder of the run as it was passed."""
+        return os.fspath(self.log_dir)
 
     @guarded(None)
     def add_scalar(
@@ -170,10 +237,20 @@ class SummaryWriter:
         content = {"text": text_of(text_string, "text_string")}
         self._add("text", tag, lambda: content, global_step, walltime)
 
-    @guarded(None)
     def add_graph(
         self, model: Any, input_to_model: Any = None, verbose: bool = False, use_strict_trace: bool = True
     ) -> None:
+        """Record the structure of a network.
+
+        If the model fails on the input, its layers are recorded, and a warning is logged. If `SummaryWriter.strict` is
+        True, models that torch's `add_graph` cannot trace raise torch's error instead.
+        """
+        if self.strict:
+            import torch
+
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                torch.jit.trace(model, input_to_model, strict=use_strict_trace)
         self._open_run().log_graph(model, input_to_model)
 
     @guarded(None)
@@ -185,13 +262,22 @@ class SummaryWriter:
         run_name: str | None = None,
         global_step: int | None = None,
     ) -> None:
-        """Record settings and results in this run. (torch's SummaryWriter creates a separate run for these values.)"""
+        """Record the hyperparameters and results of a trial.
+
+        The first trial belongs to this run. A call with other hyperparameters records a separate run, in a folder next
+        to this run. The folder is named after this run and `run_name`, or after this run and the number of the trial.
+        """
         for values in (hparam_dict, metric_dict):
             if not isinstance(values, Mapping):
                 raise ConfigError(f"add_hparams takes two dicts, but one argument is a {type(values).__name__}")
-        run = self._open_run()
+        own = self._open_run()
+        trial = json.dumps(plain_config(hparam_dict), sort_keys=True)
+        folder = self._trials.setdefault(trial, self._trial_folder(own, run_name))
+        run = own if folder == own.folder else open_log_folder(folder)
         run.config.update(hparam_dict)
         run.summary.update(metric_dict)
+        if run is not own:
+            run.finish()
 
     @guarded(None)
     def add_custom_scalars(self, layout: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
@@ -320,9 +406,21 @@ class SummaryWriter:
         tag: str = "default",
         metadata_header: Any = None,
     ) -> None:
-        """Record points with their metadata and images as an artifact."""
+        """Record points with their metadata and images as an artifact, which TensorBoard's projector shows."""
         details = {} if metadata is None else summary_content.table(metadata, metadata_header)
-        self._save_artifact("embedding", tag, global_step, details, points=mat, images=label_img)
+        header, rows = details.get("header"), details.get("metadata", [])
+        step = whole_step(self._step(text_of(tag, "tag"), global_step))
+        saved = self._save_artifact(
+            "embedding",
+            tag,
+            step,
+            details,
+            lambda folder: projector.write_projector_files(folder, mat, header, rows, label_img),
+            points=mat,
+            images=label_img,
+        )
+        if saved is not None:
+            projector.add_to_config(self.run.folder, f"{tag}:{step:05d}", saved)
 
     @guarded(None)
     def add_mesh(
@@ -358,11 +456,11 @@ class SummaryWriter:
         weights: Any = None,
         walltime: float | None = None,
     ) -> None:
-        """Record precision and recall for thresholds from 0 to 1 as an artifact."""
+        """Record precision and recall for thresholds from 0 to 1."""
         curves = summary_content.precision_recall(
             labels, predictions, round(named_number(num_thresholds, "num_thresholds")), weights
         )
-        self._save_artifact("pr_curve", tag, global_step, curves)
+        self._add("pr_curve", tag, lambda: curves, global_step, walltime)
 
     @guarded(None)
     def add_pr_curve_raw(
@@ -380,7 +478,8 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         counts = (true_positive_counts, false_positive_counts, true_negative_counts, false_negative_counts)
-        self._save_artifact("pr_curve", tag, global_step, summary_content.curves(*counts, precision, recall))
+        curves = summary_content.curves(*counts, precision, recall)
+        self._add("pr_curve", tag, lambda: curves, global_step, walltime)
 
     @guarded(None)
     def add_onnx_graph(self, prototxt: str | os.PathLike[str]) -> None:
@@ -388,13 +487,16 @@ class SummaryWriter:
         self._open_run().artifact(prototxt, type="onnx")
 
     def flush(self) -> None:
+        """Wait until all values are written to the record and to the event file."""
         self.run.flush()
 
     def close(self) -> None:
-        """End the run. Later calls of other methods open the run again, because many scripts close their writer in each
-        epoch."""
-        self.run.finish()
-        self._closed = True
+        """Write all values. Later calls of other methods continue the run, because many scripts close their writer in
+        each epoch. If there are none, the time of this call is recorded as the end of the run."""
+        if not self.run.recorder.has_ended:
+            self.run.flush()
+            self.run.recorder.is_writer_closed = True
+        self._closed, self.file_writer = True, None
 
     def __enter__(self) -> Self:
         self.run.__enter__()
@@ -404,20 +506,30 @@ class SummaryWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.run.__exit__(kind, error, trace)
+        self._closed, self.file_writer = True, None
 
     def _open_run(self) -> Run:
-        """Return the run. If `close` or another `init` has ended the run, resume the run and keep all its points.
+        """Return the run. If the writer was closed or the run has ended, continue the run first.
 
-        If the run cannot be resumed, it remains closed.
+        A run whose folder was deleted is recorded again as a new run. If the run cannot be opened, it remains closed.
         """
         if self._closed or self.run.recorder.is_replaced:
             self._closed = self.run.recorder.is_replaced = False
             try:
-                self.run = resume(self.run.folder, checkpoint=None, keep_others=True)
+                self.run = open_log_folder(self.run.folder)
             except RunfolioError as error:
                 log.error("run %s cannot be opened again after close(): %s", self.run.id, error)
+            self.run.recorder.is_writer_closed = False
+            self.file_writer = FileWriter(self)
         self.run.recorder.note_call()
         return self.run
+
+    def _trial_folder(self, own: Run, run_name: str | None) -> Path:
+        """Return the folder for a trial with new hyperparameters."""
+        if not self._trials:
+            return own.folder
+        name = text_of(run_name, "run_name") if run_name else f"trial-{len(self._trials) + 1}"
+        return own.folder.with_name(f"{own.folder.name}-{slug(name)}")
 
     def _add_scalars(self, values: Mapping[str, Any], counter: str, step: int | None, walltime: float | None) -> None:
         copied = {name: detach_value(value) for name, value in values.items()}
@@ -431,15 +543,24 @@ class SummaryWriter:
         tag: str,
         step: int | None,
         details: Mapping[str, Any],
+        write_more: Callable[[Path], None] = lambda folder: None,
         **arrays: Any,
-    ) -> None:
-        """Store values that are not media as an artifact for a tag and a step (see `docs/format.md`, Artifacts)."""
+    ) -> Path | None:
+        """Store values that are not media as an artifact for a tag and a step (see `docs/format.md`, Artifacts).
+
+        Args:
+            write_more: Function that writes further files to the folder of the artifact.
+
+        Returns:
+            Folder of the artifact, or None if it could not be stored.
+        """
         tag = text_of(tag, "tag")
         step = whole_step(self._step(tag, step))
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             summary_content.write_files(folder, {"tag": tag, "step": step, **details}, arrays)
-            self._open_run().artifact(folder, summary_content.artifact_name(tag, step), type=kind)
+            write_more(folder)
+            return self._open_run().artifact(folder, summary_content.artifact_name(tag, step), type=kind)
 
     def _note_failure(self, call: str, error: Exception) -> None:
         self.run.recorder.note_failure(call, error)
@@ -461,6 +582,20 @@ class SummaryWriter:
         step_count = self._step_counts.get(tag, 0)
         self._step_counts[tag] = step_count + 1
         return step_count if step is None else step if type(step) is int else detach_value(step)
+
+
+def _default_folder(comment: str) -> Path:
+    """Return a new folder in the store, with the name that torch would give it."""
+    store = store_folder()
+    try:
+        make_store(store)
+    except OSError as error:
+        raise StoreError(
+            f"cannot create the store {store} ({error.strerror or error}); pass log_dir, or set RUNFOLIO_STORE"
+        ) from None
+    name = slug(f"{time.strftime('%b%d_%H-%M-%S')}_{platform.node()}{comment}")
+    names = [name, *(f"{name}-{number}" for number in range(2, _MOST_WRITERS))]
+    return next((store / unused for unused in names if not (store / unused).exists()), store / name)
 
 
 def _moment(walltime: float) -> float:

@@ -1,4 +1,5 @@
-"""Recording of a run's answers (`run.log_answers`). A background thread ranks and packs the answers."""
+"""Recording of a model's answers to the items of a data set (`run.log_answers`). A background thread ranks the answers
+and compresses them into a file."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AnswerLog:
-    """Recorder that writes the answers of one attempt to the folder `answers/`.
+    """Recorder that writes the answers of one attempt (one execution of the script) to the folder `answers/`.
 
     The training thread calls `add`, separate threads call `pack`, and the store thread calls `save`.
     """
@@ -24,19 +25,20 @@ class AnswerLog:
         """Create a recorder.
 
         Args:
-            report: Function that is called with the split and the error if answers cannot be packed.
+            report: Function that is called with the split and the error if the answers cannot be compressed.
         """
         self._folder = folder
         self._attempt = attempt
         self._report = report
         self._lock = threading.Lock()
         self._waiting: dict[str, tuple[datetime, Callable[[], AnswerTable]]] = {}
-        """Answers to pack, keyed by split. Newer answers replace waiting answers, which limits memory use."""
+        """Answers that are not compressed yet, keyed by split. Newer answers replace waiting answers, which limits
+        memory use."""
         self._packed: dict[str, bytes] = {}
         """Contents of the files to write, keyed by split."""
 
     def add(self, split: str, moment: datetime, table: Callable[[], AnswerTable]) -> None:
-        """Add answers. `pack` packs them later.
+        """Add the answers to a split. `pack` compresses them later.
 
         Args:
             moment: Time of the call.
@@ -44,10 +46,10 @@ class AnswerLog:
         self._waiting[split] = moment, table
 
     def pack(self) -> None:
-        """Pack all waiting answers."""
+        """Compress all waiting answers."""
         from runfolio.record.content.answer_files import AnswersHeader, pack
 
-        with self._lock:  # the lock ensures that newer answers are packed after older ones
+        with self._lock:  # the lock ensures that newer answers are compressed after older ones
             while self._waiting:
                 split, (moment, make_table) = self._waiting.popitem()
                 try:
@@ -58,10 +60,10 @@ class AnswerLog:
                     self._report(split, error)
 
     def save(self) -> None:
-        """Write the packed answers to the record.
+        """Write the compressed answers to the record.
 
         Raises:
-            OSError: The store cannot be written; call this method again later.
+            OSError: The store cannot be written. The caller must try again later.
         """
         while self._packed:
             split, content = self._packed.popitem()
@@ -70,6 +72,6 @@ class AnswerLog:
                 path.parent.mkdir()
                 path.write_bytes(content, sync=True)
             except OSError:
-                # Answers that were packed in the meantime are newer, so they are not replaced.
+                # Answers that were compressed in the meantime are newer, so they are not replaced.
                 self._packed.setdefault(split, content)
                 raise

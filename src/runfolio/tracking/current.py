@@ -1,4 +1,4 @@
-"""Current run, to which `runfolio.log` writes."""
+"""Functions that find the current run and write to it (`runfolio.log`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _is_ambiguity_logged = False
 
 
 def current() -> Run:
-    """Return the open run that this thread or asyncio task opened last. If there is none, return the only open run.
+    """Return the open run that this thread or asyncio task opened last. If it has opened none, return the only open
+    run.
 
     Raises:
         ConfigError: No run is open, or several runs are open and none of them belongs to this thread or task.
@@ -33,7 +34,7 @@ def current() -> Run:
 def log(values: Mapping[str, Any], step: int | None = None) -> None:
     """Call `Run.log` on the current run (see `current`).
 
-    If the run of this thread or task has ended, nothing is written and one warning is logged. The same applies if
+    If the run of this thread or task has ended, nothing is written and one warning is logged. The same happens if
     several runs are open and none of them belongs to this thread or task.
 
     Raises:
@@ -49,11 +50,11 @@ def log(values: Mapping[str, Any], step: int | None = None) -> None:
 
 
 def _find() -> Run | None:
-    """Return the run of this context, even if it has ended. Otherwise return the only open run, or None if several runs
-    are open.
+    """Return the last run of this thread or task, even if the run has ended. Otherwise return the only open run, or
+    None if several runs are open.
 
     Raises:
-        ConfigError: No run is open, and this context never had a run.
+        ConfigError: No run is open, and this thread or task never had a run.
     """
     run = run_context.current_run()
     if run is None:

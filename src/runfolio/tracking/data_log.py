@@ -1,4 +1,4 @@
-"""Recording of a run's data (`run.log_data`). Fingerprints are computed during training."""
+"""Recording of the data sets that a run uses (`run.log_data`). Their fingerprints are computed during training."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _HISTORY_AT_MOST = 100
 
 
 class Measurement(NamedTuple):
-    """Listing and size of a data set."""
+    """List of the items of a data set, and its size in bytes if the size is known."""
 
     listing: Listing
     bytes: int | None
 
 
 class DataLog:
-    """Recorder that fills the section `data` of a run's document, and the folder `data/`.
+    """Recorder that fills the section `data` of the run document (`run.json`), and the folder `data/`.
 
     The training thread calls `add`, separate threads call `measure`, and the store thread calls `save`.
     """
@@ -46,7 +46,7 @@ class DataLog:
         self._document = document
         self._changed = changed
         self._last_measured = {name: entry for name, entry in document.data.items() if entry.get("fingerprint")}
-        """Last entry with a fingerprint for each name."""
+        """Last entry that has a fingerprint, keyed by the name of the data set."""
         self._waiting: deque[tuple[str, GivenData, Callable[[], Measurement]]] = deque()
         self._lock = threading.Lock()
         self._measured: deque[tuple[str, GivenData, Listing | None]] = deque()
@@ -81,7 +81,7 @@ class DataLog:
         self._changed()
 
     def measure(self) -> None:
-        """Compute the fingerprint of the data set that was added first."""
+        """Compute the fingerprint of the first data set in the queue."""
         with self._lock:
             name, waiting, measured = self._waiting.popleft()
             entry: GivenData = {**waiting, "earlier": _history(self._last_measured.get(name))}
@@ -99,7 +99,7 @@ class DataLog:
         """Write the new fingerprints to the record.
 
         Raises:
-            OSError: The store cannot be written; call this method again later.
+            OSError: The store cannot be written. The caller must try again later.
         """
         while self._measured:
             name, entry, listing = self._measured[0]
@@ -110,7 +110,7 @@ class DataLog:
             self._changed()
 
     def _with_history(self, name: str, entry: GivenData, listing: Listing) -> GivenData:
-        """Return the entry with its history. If the data is unchanged, no new version is added."""
+        """Return the entry of a data set with its earlier versions. Unchanged data does not count as a new version."""
         earlier = entry.get("earlier", [])
         before = earlier[-1] if earlier else None
         if before is None:
@@ -133,7 +133,8 @@ class DataLog:
 
 
 def _history(before: GivenData | None) -> list[GivenData]:
-    """Return the versions of an entry so far, newest last. Versions without a fingerprint are left out."""
+    """Return the versions of a data set up to and including the entry `before`, newest last. Omit versions without a
+    fingerprint."""
     if before is None:
         return []
     earlier = list(before.get("earlier") or ())
@@ -144,8 +145,8 @@ def _history(before: GivenData | None) -> list[GivenData]:
 
 
 def _measure_function(data: Any) -> Callable[[], Measurement]:
-    """Return a function that computes the fingerprint when another thread calls it. Arrays may change later, so they
-    are hashed during this call."""
+    """Return a function that another thread calls to compute the fingerprint. Arrays may change later, so this call
+    hashes them."""
     if isinstance(data, Listing):
         return lambda: Measurement(data, None)
     if isinstance(data, (str, os.PathLike)):
@@ -161,9 +162,9 @@ def _measure_function(data: Any) -> Callable[[], Measurement]:
     elif callable(data) and not hasattr(data, "__getitem__"):
         return lambda: Measurement(_check_listing(data()), None)
     raise ConfigError(
-        f"log_data takes a file, a folder, a list of files, arrays, tensors (also in dicts), a runfolio.Listing or a"
-        f" function that returns one, not a {type(data).__name__}, whose items would have to be read one by one: pass"
-        " the files or arrays that it reads, or a Listing of (name, digest, label)"
+        "log_data takes a file, a folder, a list of files, arrays, tensors (also in dicts), a runfolio.Listing or"
+        " a function that returns a Listing. For a {type(data).__name__}, pass the files or arrays that it reads,"
+        " or a Listing of (name, digest, label)"
     )
 
 

@@ -1,4 +1,4 @@
-"""`fork`: starts a new run from a checkpoint of an existing run."""
+"""Function `fork`, which starts a new run from a checkpoint of an existing run."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def fork(
 ) -> Run:
     """Start a new run from a checkpoint of an existing run. The existing run is not changed, and it may be running.
 
-    The new run contains all points up to the checkpoint, and `run.restore("last", ...)` restores the state of the
-    checkpoint.
+    The new run contains all points (logged values) up to the checkpoint. `run.restore("last", ...)` restores the state
+    of the checkpoint.
 
     Args:
         run: Run to fork: its id, a prefix of its id, its name, its folder, or a `Run` or `RecordedRun`.
         checkpoint: Name of the checkpoint to start from.
-        step: Start from the checkpoint saved at exactly this step instead of a named checkpoint.
+        step: Start from the checkpoint that was saved at exactly this step, instead of from a named checkpoint.
         name: Name of the new run. Default: the name of the forked run with `-fork` appended.
         experiment: Experiment of the new run. Default: the experiment of the forked run.
         options: `config` (overrides individual settings), `store`, `tensorboard`, `checkpoints`, `strict`,
@@ -41,7 +41,7 @@ def fork(
         NotFound: The run or the checkpoint does not exist.
         DamagedFile: The checkpoint cannot be read.
         StoreError: The store cannot be written.
-        Ambiguous: Several runs match.
+        Ambiguous: Several runs match `run`.
         ConfigError: An argument is invalid.
     """
     new = NewRun.of(name, experiment, tags, notes)

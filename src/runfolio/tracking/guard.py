@@ -1,4 +1,4 @@
-"""Decorator for recording methods. If a value, a file, a library or the store causes an error, training continues."""
+"""Decorator for methods that record data. If such a method fails, the error is reported and training continues."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def guarded(otherwise: object, call: str | None = None) -> Callable[[_Method], _Method]:
-    """Make a method report its exceptions to `_note_failure(call, error)` of its object (see `Recorder.note_failure`).
+    """Decorate a method. If the method raises an exception, `_note_failure(call, error)` of its object is called (see
+    `Recorder.note_failure`).
 
-    Interrupts are still raised. Python's TypeError about wrong arguments to the method is raised too.
+    Interrupts, such as KeyboardInterrupt, are still raised. Python's TypeError for wrong arguments to the method is
+    raised too.
 
     Args:
-        otherwise: Result of the method if it fails.
+        otherwise: Result of the decorated method if it fails.
         call: Name of the method in the report. Default: the method's own name.
     """
 
@@ -44,9 +46,9 @@ def _is_wrong_call(error: Exception) -> bool:
 
 
 def is_interrupt(error: Exception) -> bool:
-    """Return whether the error was raised by a signal handler instead of the interrupted call.
+    """Return whether a signal handler raised the error, instead of the call that the signal interrupted.
 
-    Examples are handlers for time limits, and torch's handler that reports a killed DataLoader worker.
+    Examples are signal handlers for time limits, and torch's handler that reports a killed DataLoader worker.
     """
     handlers = map(signal.getsignal, signal.valid_signals())
     codes = {getattr(handler, "__code__", None) for handler in handlers}

@@ -48,9 +48,9 @@ def init(
     """Open a run and start recording.
 
     If the environment variable `RUNFOLIO_RUN_ID` is set, the run with that id is opened. The run is created if it does
-    not exist, and joined if another process writes to it. Otherwise, rank 0 continues the run, and the other ranks
-    join. The run continues from its last checkpoint. A run without a checkpoint continues after its last point. A
-    finished run is continued only with `resume="auto"`; otherwise an error is raised.
+    not exist, and joined if another process writes to it. If no process writes to it, rank 0 continues the run, and the
+    other ranks join. The run continues from its last checkpoint. A run without a checkpoint continues after its last
+    log call. A finished run is continued only with `resume="auto"`. Otherwise an error is raised.
 
     Args:
         name: Readable name. The name of the folder also contains the id. In a Hydra job, the default is the overrides,
@@ -60,28 +60,29 @@ def init(
         config: Hyperparameters: a dict, argparse.Namespace, dataclass or OmegaConf config. A resumed run keeps earlier
             settings that are not passed again.
         store: Folder of all runs. Default: `$RUNFOLIO_STORE` if it is set, or else `./runs`.
-        series: Name and fingerprint of the series that the run belongs to.
+        series: Name and fingerprint of the series (a planned set of runs) that the run belongs to.
         resume: Run to continue from its `last` checkpoint: its id, a prefix of its id, its name, its folder, or a `Run`
             or `RecordedRun`. The run keeps its name, experiment, tags and notes. `"auto"` is for scripts that a cluster
             restarts. It continues the newest matching run, or opens a new run if none matches. A run matches if its
-            experiment, name (if given), script and arguments are the same. It must also have a checkpoint, must not
-            have finished, and must not be written by another process. `run.resumed` reports whether a run was
-            continued. `runfolio.resume` continues from a different checkpoint or step.
-        tensorboard: Also write a TensorBoard event file. This is always on for a resumed run that has such a file.
+            experiment, name (if given), script and arguments are the same. The run must also have a checkpoint and must
+            not have finished. No other process may be writing to it. `run.resumed` reports whether a run was continued.
+            `runfolio.resume` continues from a different checkpoint or step.
+        tensorboard: Also write a TensorBoard event file. A resumed run that has such a file always continues to write
+            one.
         checkpoints: Policy that determines when `run.checkpoint` saves, and which checkpoints are kept. By default,
             each call saves, and the last, the previous and the best checkpoint are kept.
-        strict: Raise ConfigError from `log` if a value cannot be stored, instead of omitting the value and logging a
-            warning. Each call then waits for values on a GPU.
-        recording: Rarely changed settings for the console, the code, durability, and write intervals.
+        strict: Make `log` raise ConfigError if a value cannot be stored. By default, the value is omitted and a warning
+            is logged. If True, each call of `log` waits for values on a GPU.
+        recording: Settings for console output, code, durability and write intervals, which rarely need to be changed.
         keep_others: Keep other open runs of this thread or asyncio task open. By default, runs that are not in a `with`
-            block end now, and the time of their last call is recorded as their end.
+            block end now. The time of their last call is recorded as their end.
     Returns:
         The run. `runfolio.log` of this thread or task writes to it until it ends.
     Raises:
         StoreError: The store cannot be written, another process writes to the run, or the run has finished.
         TypeError: An argument has a different name in runfolio, such as `project`.
-        ConfigError: `config` has an unsupported type, a name or tag exceeds its limits (`docs/limits.md`), or `resume`
-            is used in a process that `runfolio reproduce` started.
+        ConfigError: `config` has an unsupported type, or a name or tag exceeds its limits (`docs/limits.md`). The error
+            is also raised if `resume` is used in a process that `runfolio reproduce` started.
         Ambiguous: Several runs match `resume`.
         NotFound: The run to resume does not exist, or has no checkpoint.
     """

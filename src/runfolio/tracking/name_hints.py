@@ -59,14 +59,14 @@ MODULE_NAMES: Mapping[str, str] = {
     "sweep": "the command `runfolio series`",
     "watch": "runfolio.current().watch(model)",
 }
-"""Replacements for names of other trackers that the package `runfolio` does not have."""
+"""Replacements for functions and classes of other trackers that the package `runfolio` does not have."""
 
 
 def hint_at(hints: Mapping[str, str]) -> Callable[[_Function], _Function]:
     """Make the TypeError for an unknown argument mention the correct name.
 
     Args:
-        hints: Correct spelling for each unsupported argument.
+        hints: Text that replaces each unsupported argument, such as `store=...` for `dir`.
     """
 
     def decorate(function: _Function) -> _Function:

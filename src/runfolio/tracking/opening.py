@@ -43,7 +43,7 @@ from runfolio.tracking.pipeline import background_log
 from runfolio.tracking.pipeline.config_values import config_defaults, plain_config
 from runfolio.tracking.pipeline.live_tags import plain_tags
 from runfolio.tracking.pipeline.plain_values import whole_step
-from runfolio.tracking.process import announcements, distributed, reproduction, run_context, subprocesses
+from runfolio.tracking.process import announcements, distributed, exit_hooks, reproduction, run_context, subprocesses
 from runfolio.tracking.process.outcome import RunOutcome
 from runfolio.tracking.process.reproduction import Reproduction
 from runfolio.tracking.recorder import Recorder
@@ -69,17 +69,20 @@ class RunOptions(TypedDict, total=False):
 
 
 class Opened(NamedTuple):
-    """Folder and document of an opened run, and the attempt that this process writes to."""
+    """Folder and document of an opened run, and the attempt that this process writes to.
+
+    The document is the content of the run's `run.json`. An attempt is one execution of the training script. A resumed
+    run has several attempts."""
 
     folder: Path
     document: RunDocument
     last_step: int = -1
-    """Last step of the points that remain from earlier attempts."""
+    """Last step of the points from earlier attempts that the run still contains."""
     role: Role = PRIMARY
     checkpoint: Checkpoint | None = None
     """Checkpoint from which the run continues."""
     restarts: bool = False
-    """True if the run continues without a checkpoint. In this case, the script may start from the beginning."""
+    """True if the run continues without a checkpoint. The script may then start from the beginning."""
 
 
 class OpenRequest(NamedTuple):
@@ -123,7 +126,8 @@ class NewRun:
             ConfigError: A name or tag cannot be recorded.
         """
         repeated = reproduction.requested_reproduction()
-        if repeated is not None:  # the names differ, so that the repeated run can still be found by its name
+        # The new run gets a different name, so that the old name still identifies the repeated run.
+        if repeated is not None:
             name = f"{(name or repeated.name)[: run_edits.NAME_LENGTH - len(_REPRODUCED)]}{_REPRODUCED}"
         for text in filter(None, (name, experiment)):
             run_edits.check_name(text)
@@ -155,7 +159,7 @@ def open_run(
     """Open the run that `find` returns, start recording, and make the run current in this thread or task.
 
     Args:
-        reference: Reference to an earlier run, which is looked up before other runs are ended.
+        reference: Reference to an earlier run. The run is looked up before other runs are ended.
     Raises:
         StoreError: The store cannot be written.
         NotFound, Ambiguous: `reference` does not match exactly one run.
@@ -163,12 +167,13 @@ def open_run(
     """
     repeated = reproduction.requested_reproduction()
     recording = recording or RecordingConfig()
-    keep_code(recording.code)  # an invalid RUNFOLIO_CODE is reported before anything is opened
+    keep_code(recording.code)  # this raises an error for an invalid RUNFOLIO_CODE before anything is opened
     folder = repeated.store if repeated is not None else store_folder(store)
     settings = plain_config(config) if config is not None else {}
     wanted_id = distributed.run_id_from_environment()
     try:
         named = None if reference is None else find_run(folder, reference)
+        _end_closed_writers()
         if not keep_others:
             _end_unattended_runs(wanted_id)
         opened = find(OpenRequest(folder, settings, wanted_id, recording.join_s, named))
@@ -209,6 +214,14 @@ def open_run(
     return run
 
 
+def _end_closed_writers() -> None:
+    """End the runs whose SummaryWriter was closed. The time of the last call is recorded as their end."""
+    for entry in exit_hooks.open_runs():
+        run = entry.handle
+        if isinstance(run, Run) and run.recorder.is_writer_closed:
+            run.recorder.end(RunOutcome(), at_last_call=True)
+
+
 def _end_unattended_runs(joined_id: str | None) -> None:
     """End the open runs of this thread or task that are not in a `with` block. Only the first run that is ended in this
     way is logged.
@@ -237,9 +250,8 @@ def open_new(request: OpenRequest, name: str | None, experiment: str, *, continu
         continues_finished: Continue the run even if it has finished.
     """
     make_store(request.store)
-    if (
-        request.wanted_id is not None
-    ):  # the folder has the same name in every process, so only one process can create it
+    # The folder has the same name in every process, so only one process can create it.
+    if request.wanted_id is not None:
         return _open_shared(request, request.wanted_id, name or request.wanted_id, experiment, continues_finished)
     name = name or claim_name(request.store, program_name())
     while True:
@@ -279,17 +291,18 @@ def open_earlier(
     force: bool = False,
     purpose: str | None = None,
 ) -> Opened:
-    """Open a new attempt of a run. If `RUNFOLIO_RUN_ID` is the run's id and another rank has opened the attempt, join
-    that attempt.
+    """Open a new attempt of a run. If `RUNFOLIO_RUN_ID` is the run's id and another rank has already opened the new
+    attempt, join that attempt.
 
     Args:
         checkpoint: Name of the checkpoint to continue from. If None, the run continues after its last point.
         step: Continue after this step instead of from a checkpoint.
         force: Take over the run from a process that still writes to it.
-        purpose: See `Attempt.purpose`.
+        purpose: Purpose of the attempt (see `Attempt.purpose`).
     """
-    # The newest claim is read once, before the document. Processes that start at the same time then claim the same
-    # attempt.
+    # A process claims an attempt by creating a file with the attempt's number, which only one process can do. The
+    # newest claim is read once, before the document. Processes that start at the same time then claim the same attempt,
+    # and only one of them succeeds.
     claimed = claims.newest_attempt(folder)
     document = RunDocument.read(folder)
     if request.wanted_id == document.id and (opened := _join_resumed(folder, document, request.wait_s)):
@@ -315,14 +328,14 @@ def refuse_in_reproduction(call: str) -> None:
     """Raise an error if this process was started to repeat a run.
 
     Args:
-        call: Call that would continue a run, as written by the user.
+        call: Call in the user's script that would continue a run, such as `runfolio.resume('3f2a')`.
     Raises:
         ConfigError: The process was started to repeat a run.
     """
     if is_reproduction():
         raise ConfigError(
-            f"{call} continues a run, but `runfolio reproduce` repeats a run from its"
-            " start; make the script open a new run if it has none to resume"
+            f"{call} continues a run, but `runfolio reproduce` repeats a run from its start; make the script open"
+            " a new run in this case"
         )
 
 
@@ -335,7 +348,7 @@ def _sinks(folder: Path, *, tensorboard: bool) -> list[Sink]:
 
 
 def _monitors(recording: RecordingConfig) -> list[Monitor]:
-    """Return the monitors in starting order. They stop in reverse order."""
+    """Return the monitors in the order in which they start. They stop in reverse order."""
     monitors: list[Monitor] = []
     if recording.console and os.environ.get("RUNFOLIO_CONSOLE", "").lower() != "off":
         monitors.append(Console())
@@ -359,8 +372,8 @@ def _create(store: Path, name: str, experiment: str, run_id: str) -> Opened:
 
 
 def _open_shared(request: OpenRequest, run_id: str, name: str, experiment: str, continues_finished: bool) -> Opened:
-    """Join or continue the run with the id in `RUNFOLIO_RUN_ID`. Rank 0 or a process without a rank may also create the
-    run.
+    """Join or continue the run with the id in `RUNFOLIO_RUN_ID`. Rank 0, or a process without a rank, may also create
+    the run.
 
     Other ranks wait for rank 0 for a limited time, because rank 0 may never start.
     """
@@ -390,8 +403,8 @@ def _joined(folder: Path, document: RunDocument, rank: int | None) -> Opened:
 
 
 def _continue(request: OpenRequest, folder: Path, document: RunDocument, continues_finished: bool) -> Opened:
-    """Continue a run that no process writes to, starting at its last checkpoint. A run without a checkpoint continues
-    after its last point.
+    """Continue a run that no process writes to. The run continues from its last checkpoint, or after its last point if
+    it has no checkpoint.
 
     Rank 0 opens the attempt, and the other ranks join.
     """
@@ -400,7 +413,8 @@ def _continue(request: OpenRequest, folder: Path, document: RunDocument, continu
             f"run {document.id} ({distributed.RUN_ID}) in {folder} has finished; set {distributed.RUN_ID}"
             f' to another id for a new run, or continue this run with init(resume="auto")'
         )
-    # If the checkpoints were pruned, the error says how to restore them.
+    # If the checkpoints were deleted with `runfolio prune`, this call raises an error that explains how to restore
+    # them.
     has_checkpoint = bool(manifests.names(folder) or manifests.pruned_names(folder))
     opened = open_earlier(request, folder, LAST if has_checkpoint else None)
     return opened._replace(restarts=not has_checkpoint)
@@ -422,15 +436,17 @@ def _checkpoint(folder: Path, document: RunDocument, name: str) -> Checkpoint:
         return manifests.read_intact(folder, name, lambda text: log.warning("run %s: %s", document.id, text))
     except NotFound as error:
         raise NotFound(
-            f"{error}; runfolio.resume(run, checkpoint=None) continues after the run's last point, step=-1 from its"
-            " beginning"
+            f"{error}; runfolio.resume(run, checkpoint=None) continues after the run's last point, and step=-1"
+            " continues from its beginning"
         ) from None
 
 
 def _branch_end(
     folder: Path, document: RunDocument, checkpoint: Checkpoint | None, step: int | None
 ) -> tuple[int, dict[str, int], int]:
-    """Return the attempt to continue, the last sequence number to keep of each writer, and the last step to keep."""
+    """Return the attempt to continue, the last sequence number to keep for each writer, and the last step to keep.
+
+    Each process that writes to the run (a writer) numbers its log calls with sequence numbers."""
     if step is not None:
         from runfolio.record.checkpoints import resume_points  # imports Arrow, which few resumes need
 
@@ -451,11 +467,11 @@ def _end_of_run(folder: Path, document: RunDocument) -> tuple[int, dict[str, int
 
 
 def _record_duration(folder: Path, document: RunDocument) -> None:
-    """Record the duration of the last attempt. If the attempt's process was killed, the duration is derived from the
-    heartbeats.
+    """Record the duration of the last attempt. If its process was killed, the duration is calculated from the number of
+    heartbeats, which a process writes at a fixed interval.
 
-    The recorded duration may be slightly too long, but it is never too short. Counts based on it therefore never
-    decrease.
+    The recorded duration may be slightly too long, but it is never too short. The steps of system metrics, which count
+    seconds, therefore never decrease.
     """
     if document.attempts and (last := document.attempts[-1]).seconds is None:
         heartbeat = heartbeats.Heartbeat.read(folder, last.writer)

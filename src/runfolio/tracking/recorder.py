@@ -1,4 +1,4 @@
-"""`Recorder`: the life cycle of a run in this process, and the interface of `Run` to other modules."""
+"""Class `Recorder`, which controls the life cycle of a run in this process and connects `Run` with other modules."""
 
 from __future__ import annotations
 
@@ -51,26 +51,30 @@ _BRAKE_S = 0.0005
 
 
 class Phase(enum.IntEnum):
-    """Phase of a recorder. Phases only advance, but a forked child starts again with `OPENING`."""
+    """Phase in the life of a recorder. The phase only advances, except in a forked child, which starts again with
+    `OPENING`."""
 
     OPENING = enum.auto()
-    """Items are queued, because the threads have not been started."""
+    """The threads have not been started, so items are queued."""
     ASLEEP = enum.auto()
-    """The first item will start the threads; until then the store has no trace of this process."""
+    """The first item will start the threads. Until then, this process has not written anything to the store."""
     RECORDING = enum.auto()
     STOPPING = enum.auto()
-    """The monitors are being stopped; their last items are still accepted."""
+    """The monitors are being stopped, and their last items are still accepted."""
     CLOSING = enum.auto()
-    """New items are refused; queued items are written."""
+    """New items are refused, and queued items are written."""
     CLOSED = enum.auto()
 
 
 class Recorder:
-    """Recorder of one run in this process. It owns the threads, monitors and checkpoints, and ends with the process."""
+    """Recorder of one run in this process. It owns the run's threads and monitors, saves checkpoints, and ends with the
+    process.
+
+    An attempt is one execution of the training script. A resumed run has several attempts."""
 
     append: Callable[[Item], None]
-    """Function that appends one item to the record. `_route` replaces it when the phase changes, so that `Run.log` does
-    not have to check the phase."""
+    """Function that queues one item for the record. `_route` replaces the function when the phase changes, so that
+    `Run.log` does not have to check the phase."""
 
     def __init__(
         self,
@@ -87,13 +91,14 @@ class Recorder:
         resumed: Checkpoint | None = None,
         restarts: bool = False,
     ) -> None:
-        """Prepare the recorder; call `start` or `sleep` next.
+        """Prepare the recorder. Call `start` or `sleep` next.
 
         Args:
-            last_step: Step after which automatic steps continue.
-            sinks: Receivers of the points and media that were written to the record.
+            last_step: Step after which the steps of calls without a step continue.
+            sinks: Receivers of a copy of the points and media that were written to the record.
             strict: Raise an error if a logged value cannot be stored.
-            role: Role of this process in the run; only the primary process records more than log calls.
+            role: Role of this process in the run. Only the primary process, which opened the run, records more than log
+                calls.
             stop_after: End the process at the first log call with a step after this one (see
                 `reproduction.stop_after`).
             policy: Policy that determines when `checkpoint` saves, and which checkpoints are kept.
@@ -108,18 +113,20 @@ class Recorder:
         self.handle: object = None
         """`Run` object that was returned to the user."""
         self.is_in_with = False
-        """True inside the run's `with` block, which ends the run."""
+        """True if the run is in a `with` block, which will end the run."""
         self.is_replaced = False
         """True if a later call of `init` has ended the run."""
+        self.is_writer_closed = False
+        """True if the SummaryWriter of the run was closed. The run then ends when another run is opened."""
         self.ends_as: RunOutcome | None = None
-        """Outcome of a run that is not ended explicitly. If None, the end of the process determines the outcome."""
+        """Outcome of the run if it is not ended explicitly. If None, the end of the process determines the outcome."""
         self.is_idle = False
         """True if no cell of the notebook is running. A signal then does not change the run's outcome."""
         self.monitors: list[Monitor] = []
         self.add_console_lines: Callable[[str], None] = lambda text: None
         self.clock = Clock()
         self._called_at: float | None = None
-        """Time of the last call that used the run without queueing an item."""
+        """Time of the last call that used the run but queued no item."""
         self.restarts = restarts
         """True if the run continues without a checkpoint. Its script may then start from the beginning."""
         self._stop_after = stop_after
@@ -129,7 +136,7 @@ class Recorder:
         self._is_overloaded = False
         """True if items are logged faster than they are encoded."""
         self._is_started = False
-        """True once the start of the threads has begun."""
+        """True once the threads are being started or have been started."""
         self._is_refusal_logged = False
         self._is_joining_logged = False
         self._data: DataLog | None = None
@@ -161,12 +168,12 @@ class Recorder:
 
     @property
     def last_step(self) -> int:
-        """Step of the last call of `Run.log` that was encoded; -1 before the first."""
+        """Step of the last call of `Run.log` that the encoder thread has processed, or -1 before the first call."""
         return self.encoder_thread.last_step
 
     @property
     def has_ended(self) -> bool:
-        """True once the end of the run has begun."""
+        """True if the run is ending or has ended."""
         return self._phase >= Phase.STOPPING
 
     # The life cycle
@@ -182,7 +189,7 @@ class Recorder:
             self.encoder_thread.start()
         except RuntimeError as error:
             with contextlib.suppress(OSError):
-                self.folder.rmdir()  # this fails for a resumed run, whose folder is not empty
+                self.folder.rmdir()  # the folder of a resumed run is not empty and is kept
             raise StoreError(
                 f"run {self.id} cannot start its writer thread ({error});"
                 " raise the limit on threads and processes (`ulimit -u`, or the limit of the container)"
@@ -195,18 +202,19 @@ class Recorder:
             self.store_writer.start_capture()
 
     def sleep(self) -> None:
-        """Defer the start of the threads until the first item."""
-        self._wakers = iter((self._wake,))  # an iterator gives each element to one thread only, without a lock
+        """Delay the start of the threads until the first item is logged."""
+        self._wakers = iter((self._wake,))  # only one thread gets the element of an iterator, so no lock is needed
         self._enter(Phase.ASLEEP)
 
     def end(self, outcome: RunOutcome, *, ending: exit_hooks.Ending = "run", at_last_call: bool = False) -> None:
-        """Close the record with an outcome; see `exit_hooks`.
+        """End the run, and record its outcome (see `exit_hooks`).
 
-        The run stays registered until the record is closed. If this call is interrupted, the process closes the record
-        when it ends.
+        The run stays registered until its record is complete. If this call is interrupted, the end of the process
+        completes the record.
 
         Args:
-            at_last_call: Record the time of the last call as the end of the run; `ends_as` then overrides the outcome.
+            at_last_call: Record the time of the last call as the end of the run. In this case, `ends_as` overrides
+                `outcome` unless `ends_as` is None.
         """
         if self._phase is Phase.CLOSED:
             return
@@ -225,11 +233,16 @@ class Recorder:
         if self.role == PRIMARY and self.config.announce:
             announcements.print_end(self.folder, self.document)
 
+    def abandon(self) -> None:
+        """End a run whose folder was deleted. Nothing is written to the folder, even if it exists again."""
+        self.store_writer.abandon()
+        self.end(RunOutcome())
+
     def reset_after_fork(self) -> None:
         """Reset this recorder in a forked child. The child joins the run as a separate process when it logs its first
         item.
 
-        The parent's queue is not touched, because only the parent writes the items in it.
+        The items in the parent's queue are not written here, because the parent writes them.
         """
         has_ended = self.has_ended  # another thread of the parent may have ended the run
         self.monitors = []
@@ -244,11 +257,11 @@ class Recorder:
             self.sleep()
 
     def checkpoint_wait_s(self) -> float:
-        """Return the maximum wait for the next checkpoint after a request to stop, in seconds; see `exit_hooks`."""
+        """Return how long a process that must stop may wait for its next checkpoint, in seconds (see `exit_hooks`)."""
         return 0.0 if self.saver is None or self.has_ended else self.saver.checkpoint_wait_s()
 
     def note_preemption(self) -> None:
-        """Write all data and the request to stop to the store; see `exit_hooks`."""
+        """Write all data and the expected outcome to the store after a request to stop (see `exit_hooks`)."""
         outcome = exit_hooks.preemption_outcome()
         if outcome is not None and self.role == PRIMARY and not self.has_ended:
             self.store_writer.do(lambda: self._set_status(outcome))
@@ -257,7 +270,7 @@ class Recorder:
             self.encoder_thread.flush(_PREEMPTION_WAIT_S, sync=True)
 
     def flush(self) -> bool:
-        """Wait until all logged values and checkpoints are written; return False if the store cannot be written."""
+        """Wait until all logged values and checkpoints are written. Return False if the store cannot be written."""
         self.note_call()
         is_saved = self.saver is None or self.saver.wait(_FLUSH_WAIT_S)
         return is_saved and (not self._is_started or self.encoder_thread.flush(_FLUSH_WAIT_S))
@@ -270,11 +283,11 @@ class Recorder:
         return self.clock.now()
 
     def record(self, item: Item) -> None:
-        """Append an item to the record."""
+        """Queue an item for the record."""
         self.append(item)
 
     def note_failure(self, call: str, error: Exception) -> None:
-        """Count a call that recorded nothing, and report it once per cause; see `guard.py`.
+        """Count a call that failed and recorded nothing. Log one warning per cause (see `guard`).
 
         Raises:
             Exception: The error itself, if the run is strict or the error is an interrupt.
@@ -288,72 +301,75 @@ class Recorder:
         self.append(FailedCall(f"({call})", f"{call} {_origin(error)}", message))
 
     def log_system(self, values: Mapping[str, float]) -> None:
-        """Record system metrics (`system/...`), with the run's working time in seconds as the step."""
+        """Record system metrics (`system/...`). Their step is the time in seconds for which the run was active."""
         seconds = int(self._seconds_before + self.clock.elapsed_s())
-        # A sample taken while the run ends may be lost without a warning, so the item is not passed to `append`.
+        # The item is not passed to `append`, which would log a warning if the run has just ended.
         self.encoder_thread.pending.append(Scalars(self.now(), seconds, dict(values), aside=True))
 
     def note_trouble(self, text: str) -> None:
-        """Record the first problem in training itself, such as the layer in which NaN first occurred.
+        """Record the first problem that training has, such as the layer in which NaN first occurred.
 
-        Later problems are not recorded. `runfolio show` prints the problem, regardless of how the run ends.
+        Later problems are not recorded. `runfolio show` prints the problem, even if the run finishes successfully.
         """
         if self.document.status.trouble is None:
             self.document.status.trouble = str(text)
             self.save_document()
 
     def note_seeds(self, values: Mapping[str, Any]) -> None:
-        """Record the seeds that `seed_everything` has set. Only the primary process does so, because other ranks may
-        have different seeds."""
+        """Record the seeds that `seed_everything` has set. Only the primary process records seeds, because the seeds of
+        other ranks may differ."""
         if self.role == PRIMARY:
             self.document.seeds = {**self.document.seeds, **values, **seeds.torch_seed()}
             self.save_document()
 
     def add_monitor(self, monitor: Monitor) -> None:
-        """Start a monitor, which is stopped at the run's end. A failure is logged and does not affect training."""
+        """Start a monitor, which is stopped at the run's end. If the start fails, a warning is logged and training
+        continues."""
         if not self.has_ended and self._guard(monitor, lambda monitor: monitor.start(self)):
             self.monitors.append(monitor)
 
     # Parts of `Run`
 
     def save_document(self) -> None:
-        """Schedule saving the document. A process that has joined the run logs that it cannot change the document."""
+        """Save the document with the next write. A process that has joined the run cannot change the document and logs
+        a warning."""
         if self.role != PRIMARY:
             self.log_joining()
         self.store_writer.save_document()
 
     def note_change(self) -> None:
-        """Schedule saving a change made by the user."""
+        """Save the document with the next write, after a change by the user."""
         self.note_call()
         self.save_document()
 
     def note_edit(self, key: str) -> None:
-        """Record the time of an edit, because the later of two conflicting edits applies (`run_edits`)."""
+        """Record the time of an edit. If two edits conflict, the later edit applies (see `run_edits`)."""
         self.document.edited[key] = self.clock.moment()
         self.note_change()
 
     def note_call(self) -> None:
-        """Record that a call has used the run now. `called_at` also considers logged items."""
+        """Record the current time as the time of the run's last use."""
         self._called_at = self.clock.now()
 
     def called_at(self) -> float | None:
-        """Return the time of the run's last use, in seconds since 1970; None if it was never used."""
+        """Return the time of the run's last use, in seconds since 1970. Return None if it was never used."""
         moments = [moment for moment in (self._called_at, self.encoder_thread.called_at) if moment is not None]
-        return min(max(moments), self.now()) if moments else None  # SummaryWriter also accepts times in the future
+        return min(max(moments), self.now()) if moments else None  # a time passed to SummaryWriter may be in the future
 
     def log_joining(self) -> None:
-        """Log once that this process has only joined the run."""
+        """Log a warning once that this process has only joined the run."""
         if not self._is_joining_logged:
             self._is_joining_logged = True
             log.warning(
-                "run %s: process %d has joined it, and its log calls are recorded; config, summary, tags, notes, data,"
-                " answers and checkpoints are recorded only from the primary process (rank 0, which opened the run)",
+                "run %s: process %d has joined this run, and its log calls are recorded. Config, summary, tags,"
+                " notes, data, answers and checkpoints are recorded only from the primary process (rank 0, which"
+                " opened the run)",
                 self.id,
                 os.getpid(),
             )
 
     def add_data(self, name: str, data: Any, source: str | None) -> None:
-        """Record a fingerprint of data, computed by a separate thread; see `Run.log_data`."""
+        """Record a fingerprint of data, which a separate thread computes (see `Run.log_data`)."""
         from runfolio.tracking.data_log import DataLog
 
         if not self._takes_files():
@@ -371,7 +387,7 @@ class Recorder:
             log.warning("run %s: data %r has no fingerprint (%s)", self.id, name, error)
 
     def add_answers(self, split: str, table: Callable[[], AnswerTable]) -> None:
-        """Record the answers to a split. A separate thread computes the table; see `Run.log_answers`."""
+        """Record a model's answers to a split. A separate thread computes the table (see `Run.log_answers`)."""
         from runfolio.tracking.answer_log import AnswerLog
 
         if not self._takes_files():
@@ -394,8 +410,8 @@ class Recorder:
             log.warning("run %s: answers to %r are not recorded (%s)", self.id, split, error)
 
     def _note_lost_answers(self, split: str, error: Exception) -> None:
-        """Count and report answers that could not be packed. The encoder thread, which counts other losses, may have
-        ended."""
+        """Count answers that could not be stored, and log a warning. The encoder thread, which counts other losses, may
+        have ended."""
         self.document.count_refused("(log_answers)")
         self.save_document()
         log.warning("run %s: the answers to %r were left out: %s", self.id, split, describe_error(error))
@@ -412,7 +428,7 @@ class Recorder:
         return True
 
     def find_checkpoint(self, name: str) -> Checkpoint:
-        """Wait for pending checkpoints and return the checkpoint called `name`; see `Run.restore`."""
+        """Wait for pending checkpoints, and return the checkpoint called `name` (see `Run.restore`)."""
         self.note_call()
         if self.saver is not None:
             self.saver.wait()
@@ -423,14 +439,14 @@ class Recorder:
     # Private
 
     def _enter(self, phase: Phase) -> None:
-        """Advance to a phase. Keep the current phase if a signal handler that interrupted `end` has advanced
-        further."""
+        """Advance to `phase`. A signal handler that interrupted `end` may have advanced further. The current phase is
+        then kept."""
         self._phase = max(self._phase, phase)
         self._route()
 
     def _route(self) -> None:
-        """Set `append` for the current phase and load. Repeat this if another thread or a signal handler changed the
-        phase or load."""
+        """Set `append` for the current phase and load. If another thread or a signal handler changed phase or load in
+        the meantime, repeat this."""
         while True:
             state = self._phase, self._is_overloaded
             self.append = self._append_function(*state)
@@ -445,7 +461,7 @@ class Recorder:
         return self._take_slowly if is_overloaded else self._take
 
     def _set_overloaded(self, is_overloaded: bool) -> None:
-        """Slow down logging if the encoder is overloaded; called by the encoder thread."""
+        """Slow down logging if the encoder is overloaded. The encoder thread calls this method."""
         self._is_overloaded = is_overloaded
         self._route()
 
@@ -454,7 +470,7 @@ class Recorder:
         time.sleep(_BRAKE_S)
 
     def _take_checked(self, item: Item) -> None:
-        """Append an item of a strict run; raise an error if it cannot be stored."""
+        """Queue an item of a strict run. Raise an error if the item cannot be stored."""
         if not isinstance(item, Mark) and item[1] is not None:
             whole_step(item[1])
         if isinstance(item, Media):
@@ -490,7 +506,8 @@ class Recorder:
             self._enter(Phase.CLOSED)
 
     def _connect(self, last_step: int, sinks: Sequence[Sink] = ()) -> None:
-        """Create the heartbeat and the threads of this process without starting the threads."""
+        """Create the threads of this process without starting them. Also create the heartbeat, a file that this process
+        updates periodically."""
         writer = self._attempt.writer if self.role == PRIMARY else new_id()
         self._heartbeat = Heartbeat.of_this_process(
             writer, self._attempt.attempt, self.config.heartbeat_s, self.role, distributed.rank()
@@ -517,7 +534,8 @@ class Recorder:
         self._route()
 
     def _drop_points_from(self, step: int) -> None:
-        """Remove the points that earlier attempts logged at `step` or later from the newest branch."""
+        """Drop the points that earlier attempts logged at `step` or later. The points stay stored, but no longer belong
+        to the run's curves."""
         from runfolio.record.checkpoints import resume_points  # imports Arrow, which few runs need here
 
         earlier = replace(self.document, attempts=self.document.attempts[:-1])
@@ -529,7 +547,7 @@ class Recorder:
             self._environment.collect()
 
     def _capture_changes(self) -> None:
-        """Record changes to the environment, data and answers. The store thread calls this at each heartbeat."""
+        """Record changes to the environment, data and answers. The store thread calls this method periodically."""
         if self._environment is not None:
             self._environment.refresh()
         if self._data is not None:
@@ -538,7 +556,7 @@ class Recorder:
             self._answers.save()
 
     def _close(self, outcome: RunOutcome, ending: exit_hooks.Ending, at_last_call: bool) -> bool:
-        """Write all queued items; return False if an item could not be written."""
+        """Write all queued items. Return False if an item could not be written."""
         if self.saver is not None:
             self.saver.close(ending)
         run_outcome, preempted = self.ends_as if at_last_call else None, exit_hooks.preemption_outcome()
@@ -555,8 +573,8 @@ class Recorder:
         log.error("run %s: the last points could not be written to %s%s", self.id, self.folder, hint)
 
     def _set_status(self, outcome: RunOutcome, ended_at: float | None = None) -> None:
-        """Set the run's status. The store thread calls this method and then writes the status. The end time defaults to
-        now."""
+        """Set the run's status. The store thread calls this method and then writes the status. If `ended_at` is None,
+        the run ends now."""
         self.document.status = Status(
             outcome.state,
             self.clock.moment(ended_at),
@@ -570,7 +588,8 @@ class Recorder:
         self.document.seeds.update(seeds.torch_seed())
 
     def _guard(self, monitor: Monitor, task: Callable[[Monitor], None]) -> bool:
-        """Run a task of a monitor. Return False if the task failed, because a failure must not stop training."""
+        """Execute a task of a monitor. Log a warning and return False if the task fails, because training must
+        continue."""
         try:
             task(monitor)
         except Exception as error:
@@ -588,6 +607,6 @@ def _origin(error: Exception) -> str:
 
 
 def _seconds_before(document: RunDocument, now: float) -> float:
-    """Return the seconds from the run's start to `now` (in seconds since 1970), without the pauses between attempts."""
+    """Return the number of seconds for which the run was active until `now`. Pauses between attempts do not count."""
     *earlier, newest = document.attempts
     return sum(entry.seconds or 0.0 for entry in earlier) + max(0.0, now - newest.started.timestamp())

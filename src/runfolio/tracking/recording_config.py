@@ -11,15 +11,15 @@ from runfolio.tracking.pipeline.writer_config import WriterConfig
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingConfig(WriterConfig):
-    """Sources, durability and intervals of a recording.
+    """Settings for what a run records, how durable the record is, and how often it is written.
 
     Raises:
         ConfigError: `durability` is not `normal` or `full`.
     """
 
     console: bool = True
-    """Record the output of the process, of its children and of notebook cells.
-    `RUNFOLIO_CONSOLE=off` turns this off for all runs."""
+    """Record the output of the process, its children and notebook cells. `RUNFOLIO_CONSOLE=off` turns this off for all
+    runs."""
     announce: bool = True
     """Print one line to stderr when the run starts, and one line when it ends in a state other than finished.
     `RUNFOLIO_QUIET=1` turns this off for all runs."""
@@ -27,9 +27,9 @@ class RecordingConfig(WriterConfig):
     """Record the code of the run: the script, your own modules and uncommitted changes. Default: True, unless
     `RUNFOLIO_CODE` is off. Commit, branch and command are always recorded."""
     durability: Literal["normal", "full"] = "normal"
-    """Failures that a flushed point survives. With `normal`, a point survives if the process is killed. The point also
-    survives a crash of the machine if it was sealed, or if a checkpoint or the run's end was recorded after it. With
-    `full`, a point survives a crash of the machine at any time."""
+    """Failures that do not lose written points. With `normal`, no written point is lost if the process is killed. If
+    the machine crashes, points logged after the last checkpoint may be lost. With `full`, no written point is lost even
+    if the machine crashes."""
 
     def __post_init__(self) -> None:
         if self.durability not in ("normal", "full"):

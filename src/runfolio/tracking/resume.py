@@ -1,4 +1,5 @@
-"""`resume`: continuation of an earlier run, and the search for the run that `init(resume="auto")` continues."""
+"""Function `resume`, which continues an earlier run, and the search for the run that `init(resume="auto")`
+continues."""
 
 from __future__ import annotations
 
@@ -28,16 +29,18 @@ def resume(
     purpose: Literal["test"] | None = None,
     **options: Unpack[RunOptions],
 ) -> Run:
-    """Continue a run with a new attempt. The run's name, experiment, tags and notes stay unchanged.
+    """Continue a run with a new attempt (one more execution of its script). The run's name, experiment, tags and notes
+    stay unchanged.
 
     Args:
         run: Run to continue: its id, the start of its id, its name, its folder, or a `Run` or `RecordedRun`.
-        checkpoint: Name of the checkpoint to continue from. Points logged after the checkpoint was saved become an
-            abandoned branch. If `last` is damaged, the newest intact checkpoint is used instead. If None, the run keeps
-            every point and continues after the last point.
-        step: Continue after this step instead of from a checkpoint; -1 continues from the beginning.
+        checkpoint: Name of the checkpoint to continue from. Points that were logged after the checkpoint was saved stay
+            stored, but no longer belong to the run's curves. If `last` is damaged, the newest intact checkpoint is used
+            instead. If None, the run keeps every point and continues after the last point.
+        step: Continue after this step instead of from a checkpoint. The value -1 continues from the beginning.
         force: Take over the run from a process that still writes to it. That process stops recording.
-        purpose: "test" if this attempt does not train. Such an attempt does not count as a continuation of training.
+        purpose: Pass "test" if this attempt does not train. Such an attempt does not count as a continuation of
+            training.
         options: `config` (overrides individual settings), `store`, `tensorboard`, `checkpoints`, `strict`,
             `recording` and `keep_others`, as in `init`.
     Returns:
@@ -45,7 +48,7 @@ def resume(
     Raises:
         NotFound: The run or checkpoint does not exist.
         StoreError: The store cannot be written, or another process writes to the run.
-        Ambiguous: Several runs match.
+        Ambiguous: Several runs match `run`.
         ConfigError: An argument is invalid, or `runfolio reproduce` started this process.
     """
     if purpose not in (None, TEST):
@@ -61,12 +64,12 @@ def resume(
 
 
 def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path | None:
-    """Return the folder of the run that `init(resume="auto")` continues; None if that call opens a new run.
+    """Return the folder of the run that `init(resume="auto")` continues, or None if that call opens a new run.
 
-    This is the newest run of the experiment that
+    The result is the newest run of the experiment that
     - has the given name, if a name is given,
     - was last written by the same program (script or module) with the same arguments,
-    - did not finish: it crashed, failed, was interrupted or preempted,
+    - did not finish, because it crashed, failed, was interrupted or was preempted,
     - has a checkpoint, and
     - is not being written by another process.
     """
@@ -87,7 +90,8 @@ def find_unfinished_run(store: Path, experiment: str, name: str | None) -> Path 
 
 
 def _program(code: StartedCode) -> tuple[Any, ...] | None:
-    """Return the script, module and arguments in a document's section `code`; None for code without a file."""
+    """Return the script, module and arguments in the section `code` of a run document. Return None if the code has no
+    file."""
     command = code.get("command") or [""]
     script = code.get("script") or command[0]
     return None if script in ("", "-", "-c") else (script, code.get("module"), *command[1:])

@@ -39,24 +39,25 @@ if TYPE_CHECKING:
     from runfolio.tracking.monitors.watch import Logged
 
 _EXACT = 2**53
-"""Largest absolute value up to which float64 represents all integers exactly."""
+"""Largest absolute value for which float64 represents all integers exactly."""
 _MOST_AXES = 1000
 
 
 class Run:
-    """Run that is being recorded, until `finish` is called, its `with` block ends, or the process ends."""
+    """Run that is being recorded. Recording ends when `finish` is called, the `with` block of the run ends, or the
+    process ends."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        """Internal: interface for monitors and other writers of the record."""
+        """Internal interface for monitors and other code that writes to the record."""
         self._clock_offset = recorder.clock.offset
         document = recorder.document
         self.folder = recorder.folder
         """Folder of the run's record."""
         self.config = document.config = LiveDict(document.config, recorder.note_change, self._failures_of("config"))
-        """Hyperparameters; changes are saved within the flush interval."""
+        """Hyperparameters of the run. Changes are saved within about a second."""
         self.summary = document.summary = LiveDict(document.summary, recorder.note_change, self._failures_of("summary"))
-        """Results to show in tables, such as final values, sizes and times."""
+        """Results that tables of runs show, such as final values, sizes and times."""
         self._tags = document.tags = LiveTags(
             document.tags, lambda: recorder.note_edit("tags"), self._failures_of("tags")
         )
@@ -84,12 +85,12 @@ class Run:
 
     @property
     def last_step(self) -> int:
-        """Step of the last call to `log` that was encoded; -1 before the first call."""
+        """Step of the last call to `log` that a background thread has processed, or -1 before the first call."""
         return self.recorder.last_step
 
     @property
     def total_steps(self) -> int | None:
-        """Step at which training will end, in the units of the logged steps; None if it is unknown.
+        """Step at which training will end, in the units of the logged steps. The value is None if it is unknown.
 
         If it is set, `runfolio show` prints the completed fraction and the remaining time. A resumed run keeps the
         value.
@@ -107,9 +108,9 @@ class Run:
 
     @property
     def resumed(self) -> bool:
-        """True if the run continues an earlier attempt, or the run that it was forked from.
+        """True if the run continues an earlier execution of the script, or the run from which it was forked.
 
-        False if `RUNFOLIO_RUN_ID` named a run without a checkpoint, because there is no state to restore.
+        The value is False if `RUNFOLIO_RUN_ID` named a run without a checkpoint, because there is no state to restore.
         """
         return self.recorder.document.attempts[-1].parent is not None and not self.recorder.restarts
 
@@ -142,8 +143,8 @@ class Run:
                 stored.
             step: Value of the x axis: an integer. Default: one more than the step of the previous call.
         Raises:
-            ConfigError: Only with `init(strict=True)`: `values` is not a dict, a value cannot be stored, or the step
-                is not an integer; the whole call is then omitted.
+            ConfigError: Only with `init(strict=True)`: `values` is not a dict, a value cannot be stored, or the step is
+                not an integer. The whole call is then omitted.
         """
         moment = steady() + self._clock_offset
         try:
@@ -154,7 +155,7 @@ class Run:
             if step is not None and step.__class__ is not int:
                 return self.recorder.append(_scalars(moment, step, copied))
             return self.recorder.append((moment, step, copied))
-        except Exception as error:  # this does the same as `guarded`, whose wrapper would slow down each call
+        except Exception as error:  # like `guarded`, but without its wrapper, which would slow down each call
             self._note_failure("log", error if issubclass(type(values), Mapping) else _no_dict(values))
 
     @guarded(None)
@@ -166,7 +167,7 @@ class Run:
                 applies.
             x: Name of another metric, "step", or "time" (since the start, without pauses). The value of another metric
                 comes from the same log call. If that call does not contain the metric, the value comes from the last
-                earlier call with the metric.
+                earlier call that contains it.
         Raises:
             ConfigError: Only with `init(strict=True)`: an argument is not a valid metric name, or more than 1,000
                 patterns are defined.
@@ -192,18 +193,19 @@ class Run:
         masks: Any = None,
         classes: Any = None,
     ) -> None:
-        """Record an image, and boxes and masks over it if they are passed.
+        """Record an image, together with boxes and masks if they are passed.
 
         Args:
             image: A Pillow image, an array or tensor (see `media_content.png`), or an image file as a path, a binary
                 file object or bytes.
-            boxes: A dict with `boxes` [number, 4], `labels` and `scores`, as returned by torchvision's detection
-                models; an array or tensor [number, 4]; or a list of dicts with `box`, `label` and `score`. To record
-                several groups, pass a dict of groups by name: `{"truth": ..., "predicted": ...}`. Numbers are left,
-                top, right and bottom in pixels. The entry `format` of a dict can be "xyxy", "xywh" or "cxcywh"; with
-                `"relative": True`, numbers are fractions of the image's width and height. Other entries are ignored.
-            masks: Class numbers [height, width] as an array, tensor or Pillow image; or a dict of several masks, keyed
-                by name.
+            boxes: A dict with `boxes` [number, 4], `labels` and `scores`, as torchvision's detection models return it.
+                Alternatively, an array or tensor [number, 4], or a list of dicts with `box`, `label` and `score`.
+                Several groups are passed as a dict keyed by name, such as `{"truth": ..., "predicted": ...}`. The four
+                numbers are left, top, right and bottom in pixels. The entry `format` of a dict can be "xyxy", "xywh" or
+                "cxcywh". With `"relative": True`, numbers are fractions of the image's width and height. Other entries
+                are ignored.
+            masks: Class numbers [height, width] as an array, tensor or Pillow image. Several masks are passed as a dict
+                keyed by name.
             classes: Names of the classes in labels and masks: a list, or a dict keyed by number.
         """
         copied, layers = media_content.image_copy(image), image_layers.layers_copy(boxes, masks, classes)
@@ -223,10 +225,10 @@ class Run:
         """Record audio.
 
         Args:
-            audio: Samples as an array or tensor [samples] or [channels, samples], as floats from -1 to 1 or int16. The
-                samples are stored as 16-bit WAV. Alternatively, a WAV, FLAC, OGG or MP3 file as a path, a binary file
-                object or bytes, which is stored unchanged.
-            sample_rate: Samples per second; required for an array. A file contains its own rate.
+            audio: Array or tensor [samples] or [channels, samples] of floats from -1 to 1, or of int16. The samples are
+                stored as 16-bit WAV. Alternatively, a WAV, FLAC, OGG or MP3 file as a path, a binary file object or
+                bytes. A file is stored unchanged.
+            sample_rate: Samples per second. The rate is required for an array and not used for a file.
         """
         from runfolio.tracking.media import audio as audio_content
 
@@ -240,10 +242,10 @@ class Run:
         """Record a video.
 
         Args:
-            frames: A list of images of the same size; or an array or tensor with values as in `log_image`, of shape
+            frames: A list of images of the same size, or an array or tensor with values as in `log_image`. The shape is
                 [frames, channels, height, width], [frames, height, width, channels] or [frames, height, width]. The
                 frames are stored as an animated WebP. Alternatively, an MP4, WebM, WebP or GIF file as a path, a binary
-                file object or bytes, which is stored unchanged.
+                file object or bytes. A file is stored unchanged.
             fps: Frames per second of an array or list.
         """
         from runfolio.tracking.media import video as video_content
@@ -268,8 +270,8 @@ class Run:
         warning.
 
         Args:
-            table: A pandas or Polars frame or an Arrow table; a list of dicts; a dict of columns (lists, arrays,
-                tensors); or, with `columns`, rows as a list of lists or an array.
+            table: A pandas or Polars frame, an Arrow table, a list of dicts, or a dict of columns (lists, arrays,
+                tensors). With `columns`, rows can be passed as a list of lists or an array.
             columns: Column names, if rows are passed.
         """
         from runfolio.tracking.media.table_cells import table_copy
@@ -292,7 +294,7 @@ class Run:
 
         Args:
             vertices: Positions as an array or tensor [vertices, 3], which are stored as binary PLY. Alternatively, a
-                PLY, GLB, STL or OBJ file as a path, a binary file object or bytes, which is stored unchanged.
+                PLY, GLB, STL or OBJ file as a path, a binary file object or bytes. A file is stored unchanged.
             faces: Vertex indices of each triangle: [faces, 3].
             colors: Red, green and blue of each vertex [vertices, 3], as floats from 0 to 1 or integers from 0 to 255.
         """
@@ -316,7 +318,7 @@ class Run:
 
     @guarded(None)
     def log_text(self, name: str, text: str, step: int | None = None) -> None:
-        """Record text."""
+        """Record a text, such as a generated sample."""
         content = {"text": text_of(text, "the text")}
         self._record_media(step, "text", name, lambda: content)
 
@@ -330,8 +332,8 @@ class Run:
     def log_graph(self, model: Module, example: Any = None, step: int | None = None) -> None:
         """Record the structure of a network: its layers, their connections and the shapes of their outputs.
 
-        The model runs once on `example` in eval mode; the model and the random generators are not changed. Without an
-        example, or if the model fails on the example, only the layers are recorded.
+        The model runs once on `example` in eval mode. This does not change the model or the random generators. Without
+        an example, or if the model fails on the example, only the layers are recorded.
 
         Args:
             example: Input of the model: a tensor, a list or tuple of arguments, or a dict of keyword arguments.
@@ -344,18 +346,18 @@ class Run:
 
     @guarded(None)
     def log_data(self, name: str, data: Any, *, source: str | None = None) -> None:
-        """Record the data of the run: a fingerprint of its content, and the list of its items.
+        """Record a data set that the run uses: a fingerprint of its content, and the list of its items.
 
-        Fingerprints distinguish runs that used different data. A run that is resumed on different data logs a warning.
-        A separate thread reads the files one after another during training, except files that an earlier run has read.
-        Arrays, which may change later, are read before this call returns.
+        Fingerprints distinguish runs that used different data. If a run is resumed with different data, a warning is
+        logged. A separate thread reads the files during training, except files that an earlier run has read. Arrays,
+        which may change later, are read before this call returns.
 
         Args:
-            name: Name for the use of the data, such as `train`, `val` or `test`. Metrics `val/...` belong to the data
-                `val`.
+            name: Name that describes how the data is used, such as `train`, `val` or `test`. Metrics `val/...` belong
+                to the data `val`.
             data: A file or folder (hidden files are skipped), a list of files, an array or tensor, nested dicts of
-                them, or a `runfolio.Listing`. A function that returns a `Listing` is called on the separate thread. For
-                a torch dataset, pass the data that it reads.
+                arrays or tensors, or a `runfolio.Listing`. A function that returns a `Listing` is called on the
+                separate thread. For a torch dataset, pass the data that it reads.
             source: Description of the data's origin. Default: the path, or the array's shape.
         """
         self.recorder.add_data(name, data, source)
@@ -372,22 +374,22 @@ class Run:
         classes: Sequence[str] | None = None,
         digests: Sequence[str] | Callable[[], Sequence[str] | None] | None = None,
     ) -> None:
-        """Record the model's answers to the items of a split, one row per item, so that mistakes can be found and
+        """Record the model's answers to the items of a split, one row per item. Mistakes can then be found and
         compared.
 
-        The arrays are copied during the call. A background thread ranks the scores and packs the file. A second call
-        for the same split replaces the first. `RecordedRun.answers` reads the answers.
+        The arrays are copied during the call. A background thread ranks the scores and creates the file. A second call
+        for the same split replaces the answers of the first call. `RecordedRun.answers` reads the answers.
 
         Args:
             split: Name of the split, such as `test`: letters, digits, `.`, `_` and `-`.
             names: Name of each item, such as its path. If None, the names are the indices from 0.
-            truths: True classes as indices from 0, shape [n]; for regression, true values, shape [n].
-            scores: Logits, shape [n, classes]; the five most probable classes are stored. For regression, one value per
+            truths: True classes as indices from 0, shape [n]. For regression, true values, shape [n].
+            scores: Logits, shape [n, classes]. The five most probable classes are stored. For regression, one value per
                 item, shape [n].
             probabilities: True if the scores are probabilities from 0 to 1 instead of logits.
             classes: Names of the classes, in the order of the scores. Default: their indices.
-            digests: Digest of each item's content, as in `log_data`, or a function that returns the digests and is
-                called on the background thread.
+            digests: Digest of each item's content, as in `log_data`. If a function is passed, the background thread
+                calls the function, which must return the digests.
         """
         content = answer_content.answers_of(
             names, truths, scores, probabilities=probabilities, classes=classes, digests=digests
@@ -404,7 +406,7 @@ class Run:
         """Store a copy of a file or folder with the run. The copy replaces an earlier artifact with the same name.
 
         Returns:
-            Folder of the copy; None if the copy could not be made.
+            Folder of the copy, or None if the copy could not be made.
         """
         self.recorder.note_call()
         source = path_of(path)
@@ -427,10 +429,10 @@ class Run:
         """Save the training state as checkpoint `last`, and also as `best` if `metric` is the best so far.
 
         The method may be called at every step, because `init(checkpoints=CheckpointPolicy(...))` determines which calls
-        save. The state is copied during the call and written in the background; `flush` and the end of the run wait
-        until it is written. A crash during the write leaves the earlier checkpoints intact. The checkpoint also
-        contains the record's position and, as `generators`, the states of all random generators. A resumed run
-        therefore continues exactly at this point.
+        save. The state is copied during the call and written in the background. `flush` and the end of the run wait
+        until the state is written. A crash during the write leaves the earlier checkpoints intact. The checkpoint also
+        contains the position in the record and the states of all random generators (under the name `generators`). A
+        resumed run therefore continues exactly at this point.
 
         If the process was asked to stop (by SIGTERM or a similar signal), the call saves the state and waits for the
         disk. Then the signal ends the process.
@@ -438,7 +440,7 @@ class Run:
         Args:
             step: Last step that was logged before this state. A resumed run continues after this step. If log calls
                 count batches, pass the number of batches and store the epoch in the state, as `epoch=epoch`.
-            metric: Quality of this state; NaN is never the best.
+            metric: Quality of this state. NaN is never the best.
             mode: "max" if a higher metric is better, "min" if a lower metric is better.
             loader: Name of the installed loader that can rebuild the model from `meta` and the tensors.
             meta: Plain data that the loader receives.
@@ -450,9 +452,9 @@ class Run:
             state: Named parts: modules, objects with a `state_dict`, tensors, arrays, numbers, strings, and lists,
                 tuples and dicts of these values.
         Returns:
-            True if this checkpoint is the best so far; False if an object in the state cannot be saved. An invalid
-            `step`, `metric` or `meta` is omitted. If the store cannot be written, a warning is logged and the
-            checkpoint no longer counts as the best.
+            True if this checkpoint is the best so far. False if it is not, or if an object in the state cannot be
+            saved. An invalid `step`, `metric` or `meta` is omitted. If the store cannot be written, an error is logged
+            and the checkpoint no longer counts as the best.
         """
         if self.recorder.saver is None:
             self.recorder.log_joining()
@@ -479,8 +481,8 @@ class Run:
                 targets are passed, all random generators are restored too.
         Raises:
             NotFound: The checkpoint does not exist, or has no state with the name of a target.
-            ConfigError: A target has no `load_state_dict`, or the saved state does not fit the target; the message says
-                where.
+            ConfigError: A target has no `load_state_dict`, or the saved state does not fit the target. The message says
+                where the two differ.
             DamagedFile: The checkpoint cannot be read.
         """
         checkpoint = self.recorder.find_checkpoint(name)
@@ -500,16 +502,16 @@ class Run:
     ) -> None:
         """Record a model's gradients, weights, updates and dead units, and the origin of the first NaN.
 
-        These values are read at every `every`-th step of each optimizer of the model's parameters, after accumulation
-        and unscaling. Their `step` counts optimizer steps from 0. The metrics are `grad_norm`, `weight_norm` and
-        `update_ratio`, for the model and for each parameter (`grad_norm/conv.weight`). The update ratio is the norm of
-        the change in a step, divided by the norm of the weights; about 0.001 is usual. `dead_units`, for the model and
-        for each layer, is the proportion of units of ReLU layers whose output is zero for the whole batch. The
-        histograms are `grad/conv.weight` and `weight/conv.weight`. The first layer output or gradient that is not
-        finite is logged once and recorded.
+        The values are read at every `every`-th step of each optimizer that updates the model. They are read after
+        gradients were accumulated and unscaled. The `step` of these metrics counts optimizer steps from 0. The metrics
+        are `grad_norm`, `weight_norm` and `update_ratio`, for the model and for each parameter
+        (`grad_norm/conv.weight`). The update ratio is the norm of the change in one step divided by the norm of the
+        weights. A usual value is about 0.001. `dead_units` is the proportion of units in ReLU layers whose output is
+        zero for the whole batch. It is recorded for the model and for each layer. The histograms are `grad/conv.weight`
+        and `weight/conv.weight`. The first layer output or gradient that is not finite is logged once and recorded.
 
         Args:
-            model: The module; it may be compiled or wrapped for DDP. A second call for the same module replaces the
+            model: The module, which may be compiled or wrapped for DDP. A second call for the same module replaces the
                 first call.
             every: Number of optimizer steps between two readings.
             log: "all", "gradients" or "weights" (with the update ratios).
@@ -525,7 +527,7 @@ class Run:
 
     @guarded(None)
     def unwatch(self, model: Module) -> None:
-        """Stop watching a model; do nothing if it is not watched."""
+        """Stop watching a model. If the model is not watched, do nothing."""
         from runfolio.tracking.monitors.watch import Watch, unwrap
 
         model = unwrap(model)
@@ -535,7 +537,7 @@ class Run:
                 self.recorder.monitors.remove(watch)
 
     def flush(self) -> bool:
-        """Wait until all logged values and checkpoints are written; return False if the store cannot be written."""
+        """Wait until all logged values and checkpoints are written. Return False if the store cannot be written."""
         return self.recorder.flush()
 
     def finish(self, state: str = "finished", reason: str | None = None) -> None:
@@ -545,7 +547,7 @@ class Run:
             state: finished, failed, interrupted or preempted.
             reason: Explanation in one sentence.
         Raises:
-            ConfigError: `state` is not one of these states.
+            ConfigError: `state` is not one of the listed states.
         """
         if state not in ENDED:
             raise ConfigError(f"state is {state!r}; it must be one of {', '.join(ENDED)}")
@@ -563,7 +565,7 @@ class Run:
     def __repr__(self) -> str:
         return f"<Run {self.experiment}/{self.name} {self.id}>"
 
-    if not TYPE_CHECKING:  # type checkers would accept any attribute
+    if not TYPE_CHECKING:  # with `__getattr__`, type checkers would accept any attribute
 
         def __getattr__(self, name: str) -> Any:
             raise missing_name(self, "'Run' object", name, RUN_NAMES)
@@ -594,7 +596,8 @@ class Run:
 
     @guarded(None, call="checkpoint metadata")
     def _checkpoint_detail(self, read: Callable[[Any], Any], value: Any) -> Any:
-        """Return a checkpoint's step, metric or metadata as plain data. Return None if `value` is None or invalid."""
+        """Return `value` (a checkpoint's step, metric or metadata) as plain data. Return None if `value` is None or
+        invalid."""
         return None if value is None else read(value)
 
     def _failures_of(self, part: str) -> Callable[[str, Exception], None]:
@@ -609,7 +612,7 @@ def _no_dict(values: object) -> ConfigError:
 
 
 def _scalars(moment: float, step: Any, values: dict[str, Any]) -> Item:
-    """Return the item of a call with values that are not floats. The values are converted to floats here if the
+    """Return the queue item of a log call whose values are not all floats. Values are converted to floats here if the
     conversion is exact."""
     is_plain = True
     for name, value in values.items():

@@ -72,7 +72,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Experiment:
-    """Target of a series, named `runfolio.vision:experiment`."""
+    """Experiment that a series can run under the name `runfolio.vision:experiment`."""
 
     settings = TrainSettings
 
@@ -80,7 +80,7 @@ class _Experiment:
         """Check that a run with these settings can start.
 
         Raises:
-            RunfolioError: The model, data set, weights or device cannot be found or cannot be used together.
+            RunfolioError: The model, data set, weights or device cannot be found, or they do not fit together.
         """
         with vision_extra("training"):
             from runfolio.vision.prepare import prepare

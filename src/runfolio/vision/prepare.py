@@ -36,8 +36,8 @@ Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 _checked: WeakKeyDictionary[Weights, set[tuple[ModelSpec, tuple[str, ...]]]] = WeakKeyDictionary()
-"""Networks and classes that fit each set of weights, as found by earlier checks. The second preparation of a run skips
-the check."""
+"""Networks and classes that fit each set of weights. Earlier checks have found them, so the second preparation of a run
+skips the check."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +49,13 @@ class Preparation:
     train: NDArray[np.int64]
     """Indices into `source.train`."""
     val: NDArray[np.int64]
-    """Indices into `source.train`; empty if there are no validation images."""
+    """Indices into `source.train`, or empty if there are no validation images."""
     test: NDArray[np.int64]
     """Indices into `source.test`."""
     transform: ImageTransform
     spec: ModelSpec
     weights: Weights | None
-    """Initial weights. None: random weights, or the weights of the checkpoint if a run is continued."""
+    """Initial weights. None means random weights, or the weights of the checkpoint if a run is continued."""
     device: str
 
     @property
@@ -76,7 +76,7 @@ class Preparation:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """Checkpoint metadata that suffice to rebuild the classifier."""
+        """Checkpoint metadata from which the classifier can be rebuilt."""
         return ClassifierDescription(
             spec=self.spec,
             transform=self.transform,
@@ -119,8 +119,8 @@ def prepare(
 
     Args:
         store: Store of the run that `weights` names.
-        description: Classifier of a run to continue. It determines the network and the transform. If given, initial
-            weights are not loaded.
+        description: Classifier of a run to continue. If given, it determines the network and the transform, and no
+            initial weights are loaded.
         progress: Progress display for downloads and for reading many images.
 
     Raises:
@@ -188,8 +188,8 @@ def _spec(settings: TrainSettings, source: ImageSource, transform: ImageTransfor
 
 
 def _transform(settings: TrainSettings, source: ImageSource, weights: Weights | None) -> ImageTransform:
-    """Return the transform of the weights if it is known, or else the transform of the data. The settings modify the
-    transform."""
+    """Return the transform of the weights, or the transform of the data if the weights have none. The settings modify
+    the transform."""
     weights_transform = weights.transform if weights else None
     transform = replace(weights_transform or ImageTransform.for_source(source), value_range=source.value_range)
     if weights_transform is None and (published := published_transform(settings.model)):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
 
 _RECORDING = runfolio.RecordingConfig(announce=False)
-"""Recording without an announcement on the terminal, since the caller reports the folder."""
+"""Recording that does not announce the run on the terminal, since the caller reports the folder."""
 _BEFORE_FIRST_POINT = -1
 """Step before the first point. A run without a checkpoint resumes from this step, so it is trained from the start."""
 
@@ -64,13 +64,14 @@ def run_experiment(
         settings: Settings of a new run. They are ignored if `resume` or `fork` is given. A resumed run uses its
             recorded settings, and a fork has its own settings.
         store: Folder of the store.
-        experiment: Name of the experiment. Default: a short name of the data, such as `digits`.
-        name: Name of the run. Default: model, fraction of the data and number of epochs, such as `tinyvgg-20pct-5ep`.
-        series: Series that the run belongs to, as `run.json` stores it.
-        resume: Id, prefix of the id, name or folder of a run to resume. It continues from its `last` checkpoint, or
-            from its first step if it has no checkpoint.
-        force: With `resume`: take over the run from a process that is still writing to it.
-        changed_data: With `resume` or `fork`: continue even if the images have changed. Each image stays in its
+        experiment: Name of the experiment. The default is a short name of the data, such as `digits`.
+        name: Name of the run. The default consists of the model, the fraction of the data and the number of epochs,
+            such as `tinyvgg-20pct-5ep`.
+        series: Series that the run belongs to, in the format of `run.json`.
+        resume: Id, prefix of the id, name or folder of a run to resume. The run continues from its `last` checkpoint,
+            or from its first step if it has no checkpoint.
+        force: If true, `resume` takes over the run from a process that is still writing to it.
+        changed_data: If true, `resume` and `fork` continue even if the images have changed. Each image stays in its
             recorded part (training, validation or test), and new images are ignored.
         fork: Fork to train, as returned by `Fork.plan`.
         progress: Progress display for the run.
@@ -131,7 +132,7 @@ def _resume(
     # bit-identical.
     step = None if checkpoint else _BEFORE_FIRST_POINT
     policy = _checkpoint_policy(settings)
-    # This call records the seed; the random states of the checkpoint are restored later.
+    # This call records the seed. The random states of the checkpoint are restored later.
     runfolio.seed_everything(settings.seed)
     with (
         deterministic_algorithms(settings.deterministic),

@@ -1,5 +1,5 @@
-"""Records of a training run in addition to its metrics. They describe network and data at the start, and results at the
-end."""
+"""Records of a training run in addition to its metrics. They describe the network and the data at the start, and the
+results at the end."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def record_results(
 def _restore_best(run: Run, state: TrainState, notices: Notices) -> tuple[int, dict[str, float]]:
     """Load the best weights, and return the number and the metrics of the best epoch.
 
-    If the best checkpoint cannot be read, the last epoch is used. A failed save then does not lose the results.
+    If the best checkpoint cannot be read, the last epoch is used. The results are then not lost after a failed save.
     """
     try:
         best = run.restore(BEST, model=state.predicting)

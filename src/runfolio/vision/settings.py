@@ -19,9 +19,10 @@ from runfolio.vision.folds import Fold
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"
 AUTO = "auto"
-"""Value of `batch_size`. With this value, the batch size is measured and chosen before training."""
+"""Value of `batch_size`. Training then starts with measurements that choose the batch size."""
 LOADER = "vision"
-"""Name of the loader for the checkpoints of these runs in the entry point group `runfolio.loaders`."""
+"""Name of the loader that reads the checkpoints of these runs. The loader belongs to the entry point group
+`runfolio.loaders`."""
 RANGE_TEST = "lr_finder"
 """Additional key in the config of a learning rate range test."""
 _UNNAMED_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})
@@ -32,13 +33,13 @@ _NAME_LENGTH = 80
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Settings):
-    """Images, split, batches and augmentation."""
+    """Settings for images, split, batches and augmentation."""
 
     data: str = setting(
         "digits",
         "Images: digits (1,797 images from scikit-learn, no download), pizza_steak_sushi, "
         "pizza_steak_sushi_20_percent, torchvision:NAME, folder:PATH or zip:PATH_OR_URL. A folder or zip contains one "
-        "folder per class, or train/, test/ and optionally val/ with one folder per class each.",
+        "folder per class, or folders train/, test/ and optionally val/ that contain the class folders.",
         group=COMMON,
     )
     test_data: str | None = setting(
@@ -59,7 +60,7 @@ class DataConfig(Settings):
     )
     val_fraction: float | None = setting(
         None,
-        "Fraction of the training images used for validation, which determines the best epoch. 0 trains on all "
+        "Fraction of the training images used for validation. Validation determines the best epoch. 0 trains on all "
         "images. none uses the validation folder of the data. Without such a folder, the fraction is 0.2.",
         group=_DATA,
         at_least=0,
@@ -164,7 +165,7 @@ class DataConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Settings):
-    """Network, initial weights, frozen backbone and cache."""
+    """Settings for the network, initial weights, a frozen backbone and the cache."""
 
     model: str = setting(
         "tinyvgg", "Network: `tinyvgg`, `mlp`, a torchvision classification model, or timm:NAME.", group=COMMON
@@ -188,7 +189,7 @@ class ModelConfig(Settings):
         "the weights are random.",
         group=COMMON,
     )
-    freeze_backbone: bool = setting(False, "Train only the last layer; the other weights do not change.", group=COMMON)
+    freeze_backbone: bool = setting(False, "Train only the last layer. The other weights do not change.", group=COMMON)
     unfreeze_after: int | None = setting(
         None,
         "With freeze-backbone: number of epochs after which the backbone is trained as well. If none, the backbone is "
@@ -198,14 +199,14 @@ class ModelConfig(Settings):
     )
     cache: bool = setting(
         True,
-        "Use a disk cache for later epochs and runs. It contains the features of a frozen backbone if images are not "
-        "augmented, and decoded and resized pixels otherwise.",
+        "Use a disk cache for later epochs and runs. With a frozen backbone and images that are not augmented, the "
+        "cache contains features. Otherwise, it contains decoded and resized pixels.",
         group=_MODEL,
     )
     cached_views: int = setting(
         0,
-        "With a frozen backbone: number of augmented views of each training image whose features are cached. Epochs "
-        "use the views in turn. 0: augment again in each epoch, without a feature cache.",
+        "With a frozen backbone: number of augmented versions (views) of each training image. Their features are "
+        "cached, and epochs alternate between the views. 0 augments again in each epoch, without a feature cache.",
         group=_MODEL,
         at_least=0,
     )
@@ -226,10 +227,10 @@ class ModelConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig(Settings):
-    """Optimizer, learning rates, and averaging of gradients and weights."""
+    """Settings for the optimizer, learning rates, and averaging of gradients and weights."""
 
     optimizer: str = setting("adam", "Optimizer.", group=COMMON, choices=("sgd", "adam", "adamw"))
-    lr: float = setting(3e-3, "Learning rate; the highest rate of a schedule.", group=COMMON, above=0)
+    lr: float = setting(3e-3, "Learning rate. A schedule uses it as the highest rate.", group=COMMON, above=0)
     layer_decay: float | None = setting(
         None,
         "Ratio of the learning rate of each backbone stage to that of the next stage. The head uses lr. With 1, all "
@@ -239,8 +240,8 @@ class OptimConfig(Settings):
         at_most=1,
     )
     weight_decay: float = setting(0.0, "Weight decay (decoupled with adamw).", group=_OPTIMISATION, at_least=0)
-    momentum: float = setting(0.0, "Momentum; only for sgd.", group=_OPTIMISATION, at_least=0, below=1)
-    nesterov: bool = setting(False, "Nesterov momentum; needs sgd and a momentum above 0.", group=_OPTIMISATION)
+    momentum: float = setting(0.0, "Momentum of sgd.", group=_OPTIMISATION, at_least=0, below=1)
+    nesterov: bool = setting(False, "Nesterov momentum. It needs sgd and a momentum above 0.", group=_OPTIMISATION)
     accumulate: int = setting(
         1,
         "Number of batches whose gradients are accumulated for one optimizer step.",
@@ -255,7 +256,7 @@ class OptimConfig(Settings):
     )
     ema: float | None = setting(
         None,
-        "Decay per step of a moving average of the weights, which is used to validate, test and predict. 0.99 "
+        "Decay per step of a moving average of the weights. The average is used to validate, test and predict. 0.99 "
         "averages about 100 steps, and 0.999 about 1,000. If none, there is no average.",
         group=_OPTIMISATION,
         above=0,
@@ -282,7 +283,7 @@ class OptimConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig(Settings):
-    """Learning rate schedule, number of epochs and early stopping."""
+    """Settings for the learning rate schedule, the number of epochs and early stopping."""
 
     schedule: str = setting(
         "cosine",
@@ -328,7 +329,7 @@ class ScheduleConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeConfig(Settings):
-    """Seed, device, precision and compilation."""
+    """Settings for seed, device, precision and compilation."""
 
     seed: int = setting(
         42,
@@ -339,7 +340,7 @@ class ComputeConfig(Settings):
     )
     deterministic: bool = setting(
         False,
-        "Use only deterministic algorithms, so that repeated runs are bit-identical. This is slower on a GPU.",
+        "Use only deterministic algorithms. Repeated runs are then bit-identical. This is slower on a GPU.",
         group=_RUN,
     )
     device: str = setting(
@@ -347,8 +348,8 @@ class ComputeConfig(Settings):
     )
     precision: str = setting(
         "32",
-        "Precision of the network: 32 bits, or mixed precision with bfloat16 (bf16) or, on a GPU, with float16 and "
-        "scaled gradients (fp16).",
+        "Precision of the network. 32 uses 32 bits. bf16 is mixed precision with bfloat16. fp16 is mixed precision "
+        "with float16 and scaled gradients, and needs a GPU.",
         group=_RUN,
         choices=("32", "bf16", "fp16"),
     )
@@ -362,12 +363,12 @@ class ComputeConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingConfig(Settings):
-    """Time of the test, and optional records in addition to the metrics."""
+    """Settings for the time of the test, and for optional records in addition to the metrics."""
 
     test_at: str = setting(
         "chosen",
-        "When to test. end: at the end of each run. epoch: also after each epoch. chosen: at the end of a run, but in "
-        "a series only the run with the best validation result, with all its seeds and folds.",
+        "When to test. end tests each run at its end. epoch also tests after each epoch. chosen tests a single run at "
+        "its end. In a series, it tests only the run with the best validation result, with all its seeds and folds.",
         group=_RUN,
         choices=("chosen", "end", "epoch"),
     )
@@ -389,7 +390,7 @@ class TrackingConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointConfig(Settings):
-    """Frequency and retention of checkpoints."""
+    """Settings for the frequency and retention of checkpoints."""
 
     checkpoint_minutes: float = setting(
         10.0,
@@ -436,8 +437,8 @@ class TrainSettings(
         super().__post_init__()
         if self.unfreeze_after is not None and self.unfreeze_after >= self.epochs:
             raise ConfigError(
-                f"unfreeze-after is {self.unfreeze_after} of {self.epochs} epochs; it must be smaller than epochs, so"
-                " that the backbone trains"
+                f"unfreeze-after is {self.unfreeze_after} of {self.epochs} epochs; it must be smaller than epochs, or"
+                " the backbone never trains"
             )
         if self.freeze_backbone and self.unfreeze_after is None and self.layer_decay is not None:
             raise ConfigError(
@@ -456,7 +457,7 @@ class TrainSettings(
         if self.cached_views and not all(requirements.values()):
             needed = next(name for name, is_met in requirements.items() if not is_met)
             raise ConfigError(
-                f"cached-views is {self.cached_views} but needs {needed}; change that, or set cached-views to 0"
+                f"cached-views is {self.cached_views} but needs {needed}; change that setting, or set cached-views to 0"
             )
 
     def identity(self) -> dict[str, Any]:

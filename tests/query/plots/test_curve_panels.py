@@ -218,7 +218,7 @@ def test_log_axis_without_positive_values_is_refused(store, write):
     [
         ({"smooth": 1.0}, "smooth is 1; it must be at least 0 and below 1"),
         ({"smooth": math.nan}, "smooth is nan"),
-        ({"log": "z"}, "the log axes are 'z'; it must be x, y or xy"),
+        ({"log": "z"}, "the log axes are 'z'; allowed are x, y and xy"),
         ({"spread": "range"}, "the spread is 'range'; it must be one of minmax, std"),
     ],
 )

@@ -72,10 +72,13 @@ def test_run_on_silently_changed_data_is_marked_and_explained(write, store: Path
 
     assert marks(store) == {"best": ("", "", False), "near": ("!", "!", False)}
     caption = leaderboard(list(runs(store).values())).caption
-    assert caption.short[1] == "val/acc: 1 run (marked !) had changed data, so do not compare with the first run."
+    assert caption.short[1] == "val/acc: 1 run (marked !) had changed data and cannot be compared with the first run."
     assert caption.details[-2:] == (
-        "val/acc: 1 run (marked !) had changed data (1 changed (cat/0.jpg)), so do not compare with the first run.",
-        "test/acc: 1 run (marked !) had changed data (1 changed (test/0.jpg)), so do not compare with the first run.",
+        "val/acc: 1 run (marked !) had changed data (1 changed (cat/0.jpg)) and cannot be compared with the first run.",
+        (
+            "test/acc: 1 run (marked !) had changed data (1 changed (test/0.jpg))"
+            " and cannot be compared with the first run."
+        ),
     )
     assert "val/acc: 1 run had changed data" in choose(runs(store).values(), "val/acc").caption.short[1]
 
@@ -139,9 +142,9 @@ def test_compare_has_no_winner_on_changed_data(write, store: Path):
 
     assert [row.key for row in comparison.data] == ["val"]
     assert [row.winner for row in comparison.metrics if row.metric == "val/acc"] == [None]
-    assert comparison.caption.short[0] == "val: 1 run had changed data, so do not compare with the first run."
+    assert comparison.caption.short[0] == "val: 1 run had changed data and cannot be compared with the first run."
     assert comparison.caption.details == (
-        "val: 1 run had changed data (1 changed (cat/0.jpg)), so do not compare with the first run.",
+        "val: 1 run had changed data (1 changed (cat/0.jpg)) and cannot be compared with the first run.",
     )
 
 

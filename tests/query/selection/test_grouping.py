@@ -85,5 +85,5 @@ def test_groups_of_one_run_are_reported_with_the_remedy(runs_of):
     runs = runs_of([{"lr": 0.1 * (seed + 1), "seed": seed} for seed in range(3)])
 
     assert group_runs(runs, ["-seed"]).notes == [
-        "Each group has one run, since lr differs in each run; --group-by -seed,-lr ignores that."
+        "Each group has one run, since lr differs in each run; give --group-by -seed,-lr."
     ]

@@ -124,7 +124,7 @@ def test_runs_without_answers_are_told_how_to_see_what_is_chance(store, write):
     for name, seed in (("a", 1), ("b", 1)):
         write(name, config={"lr": ord(name), "seed": seed}, points={"val/acc": [0.5]})
     runs = list(runfolio.open(store).runs())
-    advice = "With one run per setting, a difference may be chance: repeat with several seeds and use --group-by -seed."
+    advice = "With one run per setting, a difference may be due to chance; add more seeds and use --group-by -seed."
     assert compare(runs).caption.short[0] == advice
 
     write("c", config={"lr": ord("a"), "seed": 2}, points={"val/acc": [0.6]})

@@ -20,11 +20,11 @@ def test_best_run_has_the_best_point_of_all_curves(store, write):
     assert choice.caption.short == (
         f"early ({choice.run.id}) has the best val/acc of 2 runs: 0.9 at step 1 (higher is better).",
         (
-            "Measured on the validation data, in one run: repeat it with several seeds to check its lead "
+            "Measured on the validation data in one run; repeat it with several seeds to check if it stays best "
             "(`runfolio compare --group-by -seed`)."
         ),
     )
-    assert choice.caption.details == ("Whether higher or lower is better was guessed from the metric's name.",)
+    assert choice.caption.details == ("The direction (higher or lower is better) was guessed from the metric's name.",)
 
 
 def test_repeated_best_run_needs_no_advice_about_chance(store, write):

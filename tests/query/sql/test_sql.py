@@ -109,7 +109,7 @@ def test_errors_are_one_line_with_a_remedy(folio):
         folio.sql("SELECT lrr FROM params")
     assert "\n" not in str(error.value)
     assert str(error.value).endswith(
-        "the tables are runs, params, summary, metrics, points; `DESCRIBE points` lists the columns of one"
+        "the tables are runs, params, summary, metrics, points; `DESCRIBE points` lists the columns of a table"
     )
     with pytest.raises(ConfigError, match=r"^the SQL cannot be run: .* at or near \"selec\"; only one SELECT"):
         folio.sql("selec 1")

@@ -61,12 +61,12 @@ def test_caption_explains_the_leaderboard(series):
         "Measured on the validation data.",
     )
     assert caption.details == (
-        "Whether higher or lower is better was guessed from the metric's name.",
+        "The direction (higher or lower is better) was guessed from the metric's name.",
         "The 95 % interval of the metric (Wilson) is based on 270 images.",
         "The mark = is based on Newcombe's interval, with Holm's procedure for an overall error rate of 5 %.",
         "All runs were tested; the interval of test/acc is based on 360 test images.",
-        "The best of several test figures is too optimistic, so do not choose a run by it.",
-        "1 of 4 runs failed, for the reasons in the table.",
+        "The best of several test results is too optimistic, so do not choose a run by it.",
+        "1 of 4 runs failed; the table shows the reasons.",
     )
 
 

@@ -60,8 +60,8 @@ def clear(kinds: tuple[str, ...], yes: bool) -> None:
     """Clear the given kinds of cached data, or all kinds.
 
     The kinds are features, pixels, images, digests, data and index. Files that a training process is using are kept.
-    The spool is also kept, because it contains points of runs whose store was not available (`runfolio doctor --repair`
-    moves them to the store).
+    The spool is also kept, because it contains points of runs whose store was not available. `runfolio doctor --repair`
+    moves these points to the store.
 
     \b
     runfolio cache clear features pixels

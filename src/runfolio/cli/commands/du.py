@@ -50,7 +50,7 @@ def du(
 
     Without names and filters, all runs that are not archived are measured. The sizes are the space that the files
     occupy on disk. A file that several runs share, such as a fork's checkpoint, is counted for the oldest run.
-    The table shows the 20 largest runs; JSON and CSV contain all runs unless --limit is given.
+    The table shows the 20 largest runs. JSON and CSV contain all runs unless --limit is given.
 
     \b
     runfolio du

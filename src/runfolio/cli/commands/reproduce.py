@@ -64,10 +64,10 @@ def reproduce(
 
     The recorded commit, uncommitted changes and untracked files are written to a fresh worktree. After you confirm,
     the recorded command is executed there with the recorded interpreter and variables. Then metrics are compared point
-    by point and checkpoints tensor by tensor. Measurements of time are not compared. The verdict is `bit-equal`,
-    `within tolerance` or `parts at step N` (the first step with a larger difference). Known differences between the
-    runs follow, the likeliest cause first. The exit status is 1 if the results differ by more than the tolerance, 2 if
-    the run could not be repeated, and otherwise 0. The repeated run is stored in the same store.
+    by point, and checkpoints are compared tensor by tensor. Measurements of time are not compared. The verdict is
+    `bit-equal`, `within tolerance` or `parts at step N` (the first step with a larger difference). Known differences
+    between the runs follow, the likeliest cause first. The exit status is 1 if the results differ by more than the
+    tolerance, 2 if the run could not be repeated, and otherwise 0. The repeated run is stored in the same store.
 
     Arguments after -- are added to the command. If the command already contains a flag, the new values replace its
     values.

@@ -63,15 +63,15 @@ def list_runs(
     """List the runs of the store, newest first.
 
     A column is a fact or a name from your runs. The facts are id, name, experiment, state, created, duration_s, ended,
-    reason, tags, notes, archived, series, lineage, host, device, commit, folder, and data.val (the fingerprint of the
-    data named val). A name selects the first match among settings, results and metrics. params.lr, summary.val/acc,
-    metrics.lr (the last value) and metrics.val/acc.best are unambiguous. A metric's column shows its value in the
-    summary, or else the best value of its curve. If it is unknown whether higher or lower is better, the column shows
-    the last value. The column's heading names the kind of value.
+    reason, tags, notes, archived, series, lineage, host, device, commit, folder, and data.val. (data.val is the
+    fingerprint of the data named val.) A name selects the first match among settings, results and metrics. params.lr,
+    summary.val/acc, metrics.lr (the last value) and metrics.val/acc.best are unambiguous. A metric's column shows its
+    value in the summary, or else the best value of its curve. If it is unknown whether higher or lower is better, the
+    column shows the last value. The column's heading names the kind of value.
 
-    Without --columns, the table shows differing settings and up to three results, if they fit. JSON and CSV contain
-    all runs and columns unless --limit or --columns is given. JSON cannot represent NaN and infinity, so these values
-    become the strings "NaN", "Infinity" and "-Infinity".
+    Without --columns, the table shows the settings that differ, and up to three results if the terminal is wide enough.
+    JSON and CSV contain all runs and columns unless --limit or --columns is given. JSON cannot represent NaN and
+    infinity, so these values become the strings "NaN", "Infinity" and "-Infinity".
 
     \b
     runfolio runs

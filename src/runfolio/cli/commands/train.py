@@ -61,8 +61,8 @@ class TrainCommand(Command):
 @click.option(
     "--find-lr",
     is_flag=True,
-    help="Find a learning rate instead of training: take about 100 steps at rates from 1e-7 to 10, plot the loss at"
-    " each rate, and suggest a rate. With --unfreeze-after, the rate is for the head.",
+    help="Find a learning rate instead of training: plot the loss of about 100 steps at rates from 1e-7 to 10,"
+    " and suggest a rate. With --unfreeze-after, the rate is for the head.",
 )
 @click.option("--layers", is_flag=True, help="Print every layer of the network first.")
 @explain_option

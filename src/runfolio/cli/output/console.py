@@ -116,7 +116,7 @@ def print_log(text: str) -> None:
 
 
 def print_for_program(text: str) -> None:
-    """Print output for programs on stdout without escaping: JSON, CSV or a patch."""
+    """Print output for other programs, such as JSON, CSV or a patch, on stdout without escaping it."""
     click.echo(text, nl=False, color=True)
 
 

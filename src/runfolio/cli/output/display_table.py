@@ -180,8 +180,8 @@ def _shortened_texts(
 ) -> dict[str, Sequence[str]]:
     """Shorten the strings of the columns so that the table fits the width. The middles of long strings are removed.
 
-    A column that wraps is not shortened. The first column, which names the rows, is not shortened either if two of its
-    strings would become equal.
+    A column that wraps is not shortened. The first column names the rows. It is not shortened if two of its strings
+    would become equal.
     """
     texts = sorted((column for column in columns if not column.number), key=lambda column: _widest(column, formatted))
     room = width - _GAP * (len(columns) - 1) - sum(_widest(column, formatted) for column in columns if column.number)

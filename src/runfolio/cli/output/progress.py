@@ -54,7 +54,7 @@ def progress_display() -> Progress:
 
 
 def _plain_description(description: str) -> Text:
-    """Return a task's description without markup, because it may contain a run's name, which is untrusted."""
+    """Return a task's description without markup. The description may contain a run's name, which is untrusted."""
     from rich.errors import MarkupError
     from rich.text import Text
 

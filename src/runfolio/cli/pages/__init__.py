@@ -1,1 +1,1 @@
-"""Pages of text that describe one run, data set, evaluation or reproduction, and other command output."""
+"""Text output of commands, such as the pages that describe a run, a data set, an evaluation or a reproduction."""

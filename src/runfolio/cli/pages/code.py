@@ -1,4 +1,4 @@
-"""Print a run's captured code, and the differences between what two runs recorded at their start."""
+"""Print the captured code of a run, and the differences between two runs at their start."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def print_captured_files(run: RecordedRun) -> None:
 
 
 def print_uncommitted_diff(run: RecordedRun) -> None:
-    """Print the uncommitted changes. They have colours on a terminal, but not in a pipe, such as to `git apply`."""
+    """Print the uncommitted changes. The output has colours on a terminal, but not in a pipe, such as to `git
+    apply`."""
     diff = run.code.diff
     if not diff:
         print_warnings([f"no uncommitted changes were stored when {run.name} ({run.id}) started"])

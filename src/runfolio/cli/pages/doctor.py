@@ -53,8 +53,8 @@ def _copies(copies: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for run_id, (first, *others) in copies.items():
         folders = ", ".join(others)
         yield (
-            f"Run {run_id} is stored {len(others) + 1} times, in {first} and in {folders}: only {first} is used in"
-            " means, choices and plots; move the others out of the store"
+            f"Run {run_id} is stored {len(others) + 1} times, in {first} and in {folders}. Only {first} is used in"
+            " means, choices and plots; move the other folders out of the store"
         )
 
 

@@ -44,7 +44,7 @@ def _child_names(children: Iterable[RecordedRun]) -> str:
 
 
 def _verdict(run: RecordedRun, part: str) -> str:
-    """Return `: VERDICT` for a reproduction that has a verdict, or an empty string."""
+    """Return a colon and the verdict for a reproduction that has a verdict, or an empty string."""
     text = (run.edits.verdict or {}).get(part)
     return f": {text}" if text else ""
 

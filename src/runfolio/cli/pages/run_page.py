@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from runfolio.record.points.metric_summary import MetricSummary
 
 ARCHITECTURE = "architecture"
-"""Name of the logged text with the layers of a training run."""
+"""Name of the logged text that lists the layers of the network."""
 _LAST_WORDS = 5
 _MOST_RESULTS = 100
 """Maximum number of results and maximum number of metrics that are printed without `--all`."""
@@ -313,12 +313,12 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _media_names(folder: Path) -> dict[str, str]:
-    """Return the names of the logged media and their numbers, keyed by kind."""
+    """Return the names of the logged media as a string for each kind."""
     return {kind: _listed(names) for kind, names in media.count_names(folder).items()}
 
 
 def _listed(names: Mapping[str, int]) -> str:
-    """Return names with the number of entries if there are several, such as `batch (12), sample and 3 more`."""
+    """List names, with the number of entries of names that have several, such as `batch (12), sample and 3 more`."""
     shown = [name if names[name] == 1 else f"{name} ({names[name]:,})" for name in list(names)[:_MOST_NAMES]]
     more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
     return ", ".join(shown) + more

@@ -15,7 +15,7 @@ _MB = 1e6
 
 
 def environment_facts(run: RunView) -> dict[str, Any]:
-    """Describe Python, packages, machine, device, torch settings and seeds; unknown facts are None or empty."""
+    """Describe Python, packages, machine, device, torch settings and seeds. Unknown facts are None or empty."""
     recorded = run.document.environment
     packages = recorded.get("packages") or {}
     versions = [f"{name} {packages[name]}" for name in _KEY_PACKAGES if name in packages]
@@ -87,7 +87,7 @@ def _switches(torch: Torch) -> list[str]:
 
 
 def _seeds(seeds: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return the seeds to show. Digests of generator states and switches that are off are left out."""
+    """Return the seeds to show. Digests of generator states are left out, and so are switches that are off."""
     return [
         (name, seed)
         for name, seed in seeds.items()

@@ -28,7 +28,7 @@ def refusal_reasons(run: RunView, start: StartedCode) -> Iterator[str]:
     if notebook or any(name in program for name in _NOTEBOOK_PROGRAMS):
         yield "it was started in a notebook, which has no command; `runfolio show RUN --code` lists the captured code"
     if command[0] in ("", "-", "-c"):
-        yield "it was started at Python's prompt or by `python -c`; put the code into a script and run that instead"
+        yield "it was started at Python's prompt or by `python -c`; put the code into a script and run the script"
     size = str((run.document.environment.get("variables") or {}).get("WORLD_SIZE", "1"))
     ranks = {writer.rank for writer in read_writers(run.folder) if writer.rank is not None}
     if len(ranks) > 1 or (size.isdecimal() and int(size) > 1):

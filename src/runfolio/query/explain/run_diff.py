@@ -16,7 +16,7 @@ from runfolio.record.content.data_listings import ListingDifference
 
 UNCOMMITTED = "uncommitted changes"
 _MAX_LINES = 20_000
-"""Maximum number of lines of a file for which a diff is computed. For longer files, this would take minutes."""
+"""Maximum number of lines of a file for which a diff is computed. A diff of a longer file would take minutes."""
 _NOT_COMPARED = ("packages", "installed_from", "disk_free_mb")
 _DATA_SETTING = re.compile(r"(test_)?data(set)?([_/].*)?$")
 """Pattern for the names of settings that specify the data."""
@@ -33,9 +33,9 @@ class Change:
     kind: Kind
     """Direction of the change, from the first run to the second."""
     before: Any
-    """Value in the first run; None if the value was added."""
+    """Value in the first run, or None if the value was added."""
     after: Any
-    """Value in the second run; None if the value was removed."""
+    """Value in the second run, or None if the value was removed."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class DataChange:
     sentence: str
     """Sentence with the number of differing items and the first names, or a note that the items are unknown."""
     items: dict[str, Any]
-    """`count` and `first` (the first names) for each kind: added, removed, changed, relabelled, renamed."""
+    """Number (`count`) and first names (`first`) of the items of each kind: added, removed, changed, relabelled and
+    renamed."""
 
     @classmethod
     def of(cls, name: str, difference: ListingDifference | None) -> DataChange:
@@ -76,7 +77,7 @@ class RunDiff:
     code: list[Change]
     """Git state: remote, commit, branch, and whether there were uncommitted changes."""
     files: list[FileChange]
-    """Captured files. The uncommitted changes are listed as another file."""
+    """Differing captured files. Differing uncommitted changes are listed as one more file."""
     files_known: bool
     """True if the code of both runs was captured."""
     packages: list[Change]

@@ -30,7 +30,8 @@ _SIGNALS = {
     signal.SIGABRT: "aborted by its own C code (SIGABRT)",
 }
 _CRASH_LINES = 400
-"""Number of lines at the end of the console log to search for a crash dump. A dump lists all threads, so it is long."""
+"""Number of lines at the end of the console log that are searched for a crash dump. A dump lists all threads, so it is
+long."""
 _FRAME = re.compile(r'^ +File "(?P<path>.+)", line (?P<line>\d+),? in (?P<name>.+)$', re.MULTILINE)
 _CELL = re.compile(r" in cell \d+(, line \d+)?$")
 """Pattern for the suffix of a reason that was recorded in a notebook, such as ` in cell 3, line 2`."""
@@ -40,7 +41,7 @@ _LIBRARY_PATH = re.compile(
 
 
 class EndedRun(Protocol):
-    """Recorded or scanned run with an end that can be explained."""
+    """Interface of a recorded or scanned run whose end can be explained."""
 
     @property
     def folder(self) -> Path: ...
@@ -57,18 +58,18 @@ def reason(run: ScannedRun) -> str | None:
 
 
 def exit_code(run: EndedRun) -> int | None:
-    """Return the exit status of the run's process; None if unknown."""
+    """Return the exit status of the run's process, or None if unknown."""
     death = death_of(run) if run.state != run.document.status.state else None
     return run.document.status.exit_code if death is None else death.exit_code
 
 
 def death_of(run: EndedRun) -> Death | None:
-    """Return the observations of another process about the end of the newest attempt; None if there are none."""
+    """Return the end of the newest attempt as another process observed it, or None if no process observed it."""
     return Death.read(run.folder, run.document.attempts[-1].writer) if run.document.attempts else None
 
 
 def last_output(run: EndedRun, count: int) -> list[str]:
-    """Return the last console lines of a run that ended without finishing; empty for other runs."""
+    """Return the last console lines of a run that ended before it was finished. Return an empty list for other runs."""
     if run.state in (RUNNING, "finished") or not run.document.attempts:
         return []
     return last_lines(log_path(run.folder, run.document.attempts[-1].writer), count)
@@ -112,8 +113,8 @@ def _killed(death: Death) -> str:
 
 
 def _crash(run: EndedRun) -> str:
-    """Return the location of a crash in C code, as text. It is taken from the dump that Python printed; empty without
-    a dump."""
+    """Return the location of a crash in C code, as text. It is taken from the dump that Python printed. The text is
+    empty if there is no dump."""
     log = (
         "\n".join(last_lines(log_path(run.folder, run.document.attempts[-1].writer), _CRASH_LINES))
         if run.document.attempts

@@ -24,10 +24,10 @@ AGGREGATES: dict[str, LiteralString] = {
     "count": "count",
     "step": "last_step",
 }
-"""Columns of `metrics`, keyed by the last word of a name in a filter."""
+"""Columns of `metrics`, keyed by the last word of a name in a filter, such as `max` in `metrics.loss.max`."""
 EXTREMES: dict[Mode | None, LiteralString] = {"min": "min", "max": "max"}
 _BARE = ("params", "summary", "metrics")
-"""Prefixes of full names. For a bare name, the prefixes are tried in this order."""
+"""Prefixes of full names. For a name without a prefix, these prefixes are tried in this order."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,20 @@ class IndexColumn:
     name: str
     """Name in that table, or the name of the fact or tag."""
     aggregate: LiteralString = ""
-    """Column of `metrics` with the value of a metric or figure; empty for other kinds."""
+    """Column of `metrics` that contains the value of a metric. It is empty for kinds that do not use `metrics`."""
 
 
 def find_column(name: str, catalog: Catalog) -> IndexColumn:
     """Return the column that a name refers to.
 
-    A bare name is looked up in this order: basic facts, settings, other facts, results and metrics. If a result and a
-    metric have the same name, the name refers to both: a run's value is its result or, if the result is missing, the
-    best or last value of its curve.
-    These full names are unambiguous: `params.NAME` (or `config.NAME`), `summary.NAME`, `metrics.NAME`,
-    `metrics.NAME.best` and `data.NAME`. `metrics.NAME` is the last value, or the highest for `epoch` and `samples`.
+    A name without a prefix is looked up in this order: basic facts, settings, other facts, results and metrics. If a
+    result and a metric have the same name, the name refers to both. In this case, the value of a run is its result.
+    Without a result, the value is the best or last value of the run's curve. The full names `params.NAME` (or
+    `config.NAME`), `summary.NAME`, `metrics.NAME`, `metrics.NAME.best` and `data.NAME` are unambiguous. `metrics.NAME`
+    is the last value, but for `epoch` and `samples` it is the highest value.
 
     Raises:
-        NotFound: The column does not exist; the message lists the most similar names.
+        NotFound: The column does not exist. The message lists the most similar names.
     """
     if column := _lookup(name, catalog):
         return column
@@ -61,16 +61,16 @@ def find_column(name: str, catalog: Catalog) -> IndexColumn:
 
 
 def find_figure(metric: str, catalog: Catalog, mode: Mode | None) -> IndexColumn:
-    """Return the column that contains the figures of a metric (see `figures.figure_of`).
+    """Return the column that contains the representative values of a metric (see `figures.figure_of`).
 
     Args:
-        metric: Name of the metric. `summary.NAME` selects only the result; `metrics.NAME` and `metrics.NAME.best`
-            select only the curve.
+        metric: Name of the metric. `summary.NAME` means only the result. `metrics.NAME` and `metrics.NAME.best` mean
+            only the curve.
         catalog: Names that exist.
-        mode: Direction of the metric; None if it has none.
+        mode: Direction of the metric, or None if the metric has no direction.
 
     Raises:
-        NotFound: No result or metric has this name; the message lists the most similar names.
+        NotFound: No result or metric has this name. The message lists the most similar names.
     """
     part, name = "", metric
     if metric not in catalog.results and not _is_metric(metric, catalog):
@@ -93,7 +93,7 @@ def column_of(name: Name, catalog: Catalog, text: str) -> IndexColumn:
         text: Text of the filter, which error messages quote.
 
     Raises:
-        FilterError: The column does not exist; the message lists the most similar names.
+        FilterError: The column does not exist. The message lists the most similar names.
     """
     if len(name.parts) == 1:
         return _first(name, [_ALIASES.get(name.parts[0], name.parts[0])], catalog, text)
@@ -118,7 +118,7 @@ def _first(name: Name, spellings: Sequence[str], catalog: Catalog, text: str) ->
 
 def _lookup(name: str, catalog: Catalog) -> IndexColumn | None:
     full_name = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
-    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # flags have - instead of _
+    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # options have - for _
         is_shadowed = spelling in MORE_FACTS and spelling in catalog.params
         if not is_shadowed and (column := _full(spelling, catalog)):
             return column
@@ -132,7 +132,8 @@ def _no_column(name: str, catalog: Catalog) -> str:
 
 
 def _has_aggregate(name: Name, catalog: Catalog) -> bool:
-    """Return whether the last part of a name is an aggregate, rather than part of a metric name such as `loss.max`."""
+    """Return whether the last part of a name is an aggregate such as `max`. It can also be part of the name of a
+    metric."""
     kind, *rest = name.parts
     if kind != "metrics" or len(rest) < 2 or rest[-1] not in AGGREGATES or name.is_quoted[-1]:
         return False
@@ -155,7 +156,7 @@ def _is_metric(name: str, catalog: Catalog) -> bool:
 
 
 def _full(full_name: str, catalog: Catalog) -> IndexColumn | None:
-    """Return the column of a fact or a full name; None if there is no such column."""
+    """Return the column of a fact or a full name, or None if there is no such column."""
     if full_name in FACTS or full_name in MORE_FACTS:
         return IndexColumn("fact", full_name)
     kind, _, name = full_name.partition(".")
@@ -180,7 +181,7 @@ def _last(metric: str) -> LiteralString:
 
 
 def _bare(name: str, meanings: Sequence[IndexColumn]) -> IndexColumn:
-    """Return the column of a bare name that can have several meanings."""
+    """Return the column of a name without a prefix, which can have several meanings."""
     first, last = meanings[0], meanings[-1]
     if last.kind != "metrics" or last.name != name or first.kind == "params":
         return first

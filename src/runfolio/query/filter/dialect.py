@@ -15,23 +15,28 @@ class Dialect(Protocol):
     """SQL of one kind of database. All expressions refer to a row `r` of the table `runs`."""
 
     def like(self, text: Sql, pattern: str, *, ignores_case: bool) -> Sql:
-        """Return SQL that tests if a string matches a pattern (see `tree.Like`); the result is NULL for NULL."""
+        """Return SQL that tests if a string matches a pattern (see `tree.Like`). The result is NULL if the string is
+        NULL."""
         ...
 
     def time(self, text: Sql) -> Sql:
-        """Return SQL that converts an ISO 8601 string to microseconds since 1970 UTC; NULL if it is not a time."""
+        """Return SQL that converts an ISO 8601 string to microseconds since 1970 UTC. The result is NULL if the string
+        is not a time."""
         ...
 
     def tags(self) -> Sql:
-        """Return SQL for the tags as one string, such as `baseline, team=vision`; NULL if the run has no tags."""
+        """Return SQL for the tags as one string, such as `baseline, team=vision`. The result is NULL if the run has no
+        tags."""
         ...
 
     def tag(self, name: str) -> Sql:
-        """Return SQL for the first tag that equals `name` or begins with `name=` or `name:`; NULL if there is none."""
+        """Return SQL for the first tag that equals `name` or begins with `name=` or `name:`. The result is NULL if the
+        run has no such tag."""
         ...
 
     def ordered(self, value: Sql, *, descending: bool) -> Sql:
-        """Return a term for ORDER BY: numbers before strings (after them if `descending`), and NULL always last."""
+        """Return a term for ORDER BY. Numbers come before strings, or after strings if `descending`. NULL always comes
+        last."""
         ...
 
     def once(self, query: Sql) -> Sql:
@@ -40,7 +45,7 @@ class Dialect(Protocol):
 
 
 class Sqlite:
-    """SQL of SQLite. Its LIKE ignores case only for ASCII letters, so strings are matched by Python functions."""
+    """SQL of SQLite. LIKE of SQLite ignores case only for ASCII letters, so Python functions match the strings."""
 
     def prepare(self, connection: sqlite3.Connection) -> None:
         """Register the Python functions that the expressions call."""
@@ -61,11 +66,11 @@ class Sqlite:
         return sql("(SELECT value FROM json_each(r.tags) WHERE {} ORDER BY key LIMIT 1)", is_tag)
 
     def ordered(self, value: Sql, *, descending: bool) -> Sql:
-        # SQLite sorts NULL before numbers, texts and blobs, in this order.
+        # SQLite sorts NULL first, then numbers, then texts, and then blobs.
         return sql("{} DESC", value) if descending else sql("coalesce({}, x'')", value)
 
     def once(self, query: Sql) -> Sql:
-        return sql("{} LIMIT -1", query)  # a query with a limit is not merged into the outer one
+        return sql("{} LIMIT -1", query)  # a query with a limit is not merged into the outer query
 
 
 SQLITE = Sqlite()

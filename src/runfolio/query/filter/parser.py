@@ -1,4 +1,5 @@
-"""Parser for filters. A regular expression splits the filter into tokens; recursive descent builds the tree."""
+"""Parser for filters. A regular expression splits the filter into tokens, and recursive descent builds the syntax
+tree."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ from runfolio.query.filter.tree import (
 LONGEST = 10_000
 """Maximum length of a filter, in characters."""
 DEEPEST = 20
-"""Maximum nesting depth of parentheses and NOTs; a deeper filter would exceed the stack of SQLite's parser."""
+"""Maximum nesting depth of parentheses and NOTs. A deeper filter would exceed the stack of SQLite's parser."""
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+)
@@ -120,7 +121,7 @@ class _Parser:
         return token
 
     def accept(self, text: str) -> bool:
-        """Consume the next token if it is the given keyword or mark, and return whether it is."""
+        """Return whether the next token is the given keyword or mark. If so, consume the token."""
         is_next = self.token.kind in ("keyword", "mark") and self.token.text.lower() == text
         self.index += is_next
         return is_next

@@ -1,4 +1,5 @@
-"""Search for quoted numbers in a filter. For example, `lr = '0.2'` never matches, because a string equals no number."""
+"""Search for quoted numbers in a filter. For example, `lr = '0.2'` never matches, because a string never equals a
+number."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from runfolio.query.filter.tree import Condition, Constant, Operand
 
 
 def quoted_numbers(condition: Condition) -> Iterator[Constant]:
-    """Yield the quoted numbers that a filter compares with, in the order of the text."""
+    """Yield the quoted numbers in the comparisons of a filter, in the order of the text."""
     match condition:
         case tree.Or(conditions) | tree.And(conditions):
             for inner in conditions:
@@ -43,7 +44,7 @@ def without_quotes(condition: Condition) -> Condition:
 
 
 def _unquoted(operand: Operand) -> Constant | None:
-    """Return a quoted number as a number; None for any other operand."""
+    """Return a quoted number as a number, or None for any other operand."""
     if not isinstance(operand, Constant) or not isinstance(operand.value, str):
         return None
     try:

@@ -102,7 +102,8 @@ def select_rows(
     limit: int | None = None,
     offset: int = 0,
 ) -> list[RunRow]:
-    """Return at most `limit` rows `r` of the table `runs` that meet a condition, in the given order, after `offset`."""
+    """Return the rows `r` of the table `runs` that meet a condition, in the given order. The first `offset` rows are
+    skipped, and at most `limit` rows are returned."""
     SQLITE.prepare(connection)
     columns = Sql(ROW_COLUMNS)
     most = bound(-1 if limit is None else limit)

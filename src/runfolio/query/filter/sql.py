@@ -1,4 +1,4 @@
-"""Translation of filters to SQL. If a value is missing or types differ, a comparison is NULL, as usual in SQL."""
+"""Translation of filters to SQL. If a value is missing or the types differ, a comparison yields NULL."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def compile_filter(where: str, catalog: Catalog, dialect: Dialect, *, now: datet
         where: Text of the filter (`docs/filter.md`).
         catalog: Names that the filter may use.
         dialect: SQL of the database.
-        now: Current time: the value of `now()`, and the end of the duration of running runs.
+        now: Current time, which is the value of `now()`. Durations of running runs are measured up to this time.
 
     Raises:
         FilterError: The text is not a valid filter, or it names a column that is not in the catalog.
@@ -126,7 +126,7 @@ class _Compiler:
         return sql("({})", joined(" OR ", terms if all(pairs) else [*terms, _UNKNOWN]))
 
     def _pairs(self, left: TypedSql, right: TypedSql) -> list[tuple[Sql, Sql]]:
-        """Return both values for each type that they share. To compare a string with a time, the string is parsed."""
+        """Return both values for each type that they share. A string that is compared with a time is parsed."""
         if ("time" in left.types) != ("time" in right.types):
             times = [self._as_time(value) for value in (left, right)]
             return [(times[0], times[1])] if times[0] and times[1] else []

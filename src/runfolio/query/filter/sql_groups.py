@@ -26,24 +26,24 @@ def compile_groups(
     where: Sql,
     now: datetime,
 ) -> Sql:
-    """Return a query with one row per group. Runs without a finite figure of the metric are not counted.
+    """Return a query with one row per group. Runs without a finite value of the metric are not counted.
 
-    A row starts with the kind and the value of each column of `group_by`. The kind is `tables.NULL` ... `tables.JSON`,
-    or None if the column is neither a setting nor a result. The next column is the number of runs. The last columns are
-    the mean, the sum of squared deviations from the mean, the minimum and the maximum of the metric. Values are
-    compared as in `flat_names.identity`. However, integers that exceed 64 bits are compared as floats.
+    A row starts with the kind and the value of each column of `group_by`. The kind is a constant from `tables`, such as
+    `tables.NUMBER`, or None if the column is neither a setting nor a result. The next column is the number of runs. The
+    last columns are the mean, the sum of squared deviations from the mean, the minimum and the maximum of the metric.
+    Values are compared as in `flat_names.identity`. However, integers that exceed 64 bits are compared as floats.
 
     Args:
-        group_by: Columns as in `find_column`.
+        group_by: Names of columns (see `find_column`).
         metric: Name of the metric, as in `figures.figure_of`.
-        mode: Direction of the metric; None if it has none.
+        mode: Direction of the metric, or None if the metric has no direction.
         catalog: Names that exist.
         dialect: SQL of the database.
         where: Condition on a row `r` of the table `runs`.
         now: Current time. Durations of running runs are measured up to this time.
 
     Raises:
-        NotFound: A column or the metric is not in the catalog; the message lists the most similar names.
+        NotFound: A column or the metric is not in the catalog. The message lists the most similar names.
     """
     values = Values(catalog, dialect, now)
     columns = [values.of(find_column(name, catalog)) for name in group_by]

@@ -21,14 +21,14 @@ def compile_order(sort: str | None, catalog: Catalog, dialect: Dialect, *, now: 
     by creation, newest first.
 
     Args:
-        sort: Column to sort by in ascending order; the prefix `-` means descending order. Default: newest first.
+        sort: Column to sort by in ascending order. The prefix `-` means descending order. Default: newest first.
         catalog: Names that `sort` may use.
         dialect: SQL of the database.
         now: Current time. Durations of running runs are measured up to this time.
         reverse: Reverse the order. Runs without a value still come last.
 
     Raises:
-        NotFound: The column is not in the catalog; the message lists the most similar names.
+        NotFound: The column is not in the catalog. The message lists the most similar names.
     """
     if sort is None:
         return OLDEST_FIRST if reverse else NEWEST_FIRST

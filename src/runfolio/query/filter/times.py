@@ -10,7 +10,7 @@ from runfolio.query.index.rows import microseconds
 
 @lru_cache(maxsize=10_000)
 def time_of_text(text: str | None) -> int | None:
-    """Parse an ISO 8601 string to a time, in UTC unless the string has an offset; None if the string is not a time."""
+    """Parse an ISO 8601 string, in UTC unless the string has an offset. Return None if the string is not a time."""
     if text is None:
         return None
     try:

@@ -66,7 +66,8 @@ class In:
 
 @dataclass(frozen=True)
 class Like:
-    """Match of a string with a pattern: `%` matches any string, `_` any character; `\\` quotes the next character."""
+    """Match of a string with a pattern. `%` matches any string, and `_` matches any character. `\\` quotes the next
+    character."""
 
     operand: Name
     pattern: str

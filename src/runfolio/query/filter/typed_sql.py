@@ -40,11 +40,12 @@ class TypedSql:
     """Value as SQL."""
 
     present: Sql
-    """Value of any type; NULL if it is missing or NaN. Booleans are 0 and 1, times are microseconds since 1970 UTC."""
+    """Value of any type, or NULL if it is missing or NaN. Booleans are 0 or 1, and times are microseconds since 1970
+    UTC."""
     types: dict[Type, Sql]
-    """Value for each type that the value can have; NULL if the actual type is different."""
+    """One expression per type that the value can have. An expression yields NULL if the actual type is different."""
     kind: Sql = _NO_KIND
-    """Kind of a setting or result (`tables.NULL` ... `tables.JSON`); NULL for other columns."""
+    """Kind of a setting or result, such as `tables.NUMBER`, or NULL for other columns."""
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ class NewPoints(NamedTuple):
     """Points of some metrics of a run."""
 
     points: dict[str, Points]
-    """Points of each metric, in order of arrival. Metrics without such points are left out."""
+    """Points of each metric, in order of arrival. Metrics without points are left out."""
     cursor: str
-    """Cursor for the next call: at most 2,048 URL-safe characters."""
+    """Cursor for the next call, which marks the end of these points. It has at most 2,048 URL-safe characters."""
     is_complete: bool
     """True if `points` contains all points of the metrics, so the caller must discard its earlier points. False if
     `points` contains only points that follow the caller's earlier points."""
@@ -31,14 +31,14 @@ def read_new_points(
     """Return the points of a run that were logged after a cursor.
 
     All points are returned if there is no cursor, or if the caller cannot continue from it. The caller cannot continue
-    if files of points were sealed, merged, restored or replaced, or if another attempt has started. If processes other
+    if another attempt has started, or if files of points were closed, merged, restored or replaced. If processes other
     than the primary process logged points, all points are returned whenever there are new points.
 
     Args:
         folder: Folder of the run.
-        document: Document from an earlier scan, as for `open_points`.
+        document: Content of `run.json` from an earlier scan, as for `open_points`.
         metrics: Names of the metrics, as in the calls that returned the cursor.
-        cursor: Cursor that an earlier call returned for this run. An invalid cursor has the effect of None.
+        cursor: Cursor that an earlier call returned for this run. An invalid cursor is treated like None.
 
     Raises:
         NotFound: The folder no longer exists.

@@ -1,4 +1,4 @@
-"""Current points of runs, as record batches of bounded size."""
+"""Current points of runs, as record batches of bounded size. Points that a resumed run has replaced are left out."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 131_072
 """Minimum number of rows per batch, except in the last batch. Small runs therefore share a batch."""
 _WHOLE_METRICS = 500_000
-"""Maximum number of points of a run whose metrics are read whole, one after the other. This is fastest; runs with more
-points are read in blocks."""
+"""Maximum number of points for reading the metrics of a run one after the other, which is the fastest way. Runs with
+more points are read in blocks."""
 
 
 def open_points(folder: Path, document: RunDocument | None = None) -> PointFiles:
     """Open the point files of a run folder.
 
     Args:
-        document: Document that an earlier scan read. It is used unless the run may have continued since that scan.
+        document: Content of `run.json` from an earlier scan. It is used unless the run may have continued since that
+            scan.
 
     Raises:
         NotFound: The folder no longer exists.
@@ -42,7 +43,7 @@ def open_points(folder: Path, document: RunDocument | None = None) -> PointFiles
 
 
 def current_document(folder: Path, document: RunDocument | None) -> RunDocument:
-    """Return the given document if it is still current, or else read the document of a run.
+    """Return the given content of `run.json` if it is still current, or else read the file.
 
     Raises:
         NotFound: The folder no longer exists.
@@ -54,7 +55,8 @@ def current_document(folder: Path, document: RunDocument | None) -> RunDocument:
 
 
 def _is_current(folder: Path, document: RunDocument) -> bool:
-    """Return whether the document of an ended run is still current. It is current until another attempt starts."""
+    """Return whether the content of an ended run's `run.json` is still current. It is current until another attempt
+    starts."""
     if document.status.state == RUNNING:
         return False
     newest = max((attempt.attempt for attempt in document.attempts), default=0)
@@ -99,8 +101,8 @@ def point_batches(
 
     Args:
         runs: Runs in the order of the rows.
-        metrics: Names of the metrics; empty for all metrics.
-        system: Include `system/...` metrics. Used only if `metrics` is empty.
+        metrics: Names of the metrics. An empty collection means all metrics.
+        system: Include `system/...` metrics. This option is ignored if `metrics` is not empty.
     """
     held: list[_PointBlock] = []
     rows = 0

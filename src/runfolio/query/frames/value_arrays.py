@@ -19,7 +19,7 @@ _LARGEST_INT = 2**63
 def value_array(values: Sequence[Any]) -> pa.Array:
     """Return values as an array of one type: booleans, integers, floats, times, or else strings. None becomes null.
 
-    In an array of strings, all other values are written as JSON.
+    In an array of strings, values that are not strings are written as JSON.
     """
     import pyarrow as pa
 
@@ -43,7 +43,7 @@ def value_text(value: Any) -> str:
 
 
 def _floats(values: Sequence[Any]) -> list[float | None] | None:
-    """Return numbers as floats; None if an integer is too large for a float."""
+    """Return numbers as floats, or None if an integer is too large for a float."""
     try:
         return [None if value is None else float(value) for value in values]
     except OverflowError:

@@ -29,9 +29,9 @@ def along(
     """Return the position of each point on the x axis, shape [n].
 
     `time` means the seconds since the start, without the pauses between attempts. If `x` is a metric, the position is
-    its value from the same log call. If that call has no value, the previous value of the same writer is used, or NaN
-    if there is none. If `x` is `epoch` but not the defined axis, and some log calls have no epoch, the epoch is
-    interpolated from the steps.
+    its value from the same log call. If that call has no value, the previous value that the same process logged is
+    used, or NaN if there is none. If `x` is `epoch` but not the defined axis, and some log calls have no epoch, the
+    epoch is interpolated from the steps.
 
     Args:
         run: Run of the points.
@@ -41,7 +41,7 @@ def along(
         x: `step`, `time`, or a metric. If there is no metric `epoch`, `epoch` means the shortest name that ends in
             `/epoch`.
         rank: Rank whose points were read. None has the same meaning as in `RecordedRun.metric`.
-        branch: Branch whose points were read.
+        branch: Branch whose points were read (see `Branch` in `record.points.reader`).
 
     Raises:
         ConfigError: The run has no metric `x`.

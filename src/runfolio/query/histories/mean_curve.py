@@ -43,7 +43,7 @@ def mean(curves: Sequence[tuple[Floats, Floats]], spread: Spread) -> Mean:
 
     Curves are interpolated linearly between their points and are not extrapolated. If a curve has several points at the
     same x, their mean is used. For the spread `minmax`, each of these points counts. Values that are not finite are
-    ignored. The memory for arrays over all positions does not grow with the number of curves.
+    ignored. The arrays over all positions need the same memory for any number of curves.
     """
     finite = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in curves]
     finite = [(x, y) for x, y in finite if len(x)]

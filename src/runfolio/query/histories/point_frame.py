@@ -47,7 +47,7 @@ class PointOptions:
     spread: Spread = "ci"
     """Meaning of the columns `low` and `high` of a group: `minmax`, `std` or `ci` (95 % interval of the mean)."""
     system: bool = False
-    """True to include machine load and training speed (`system/...`). Used only if no metrics are named."""
+    """True to include machine load and training speed (`system/...`). This option is ignored if metrics are named."""
 
     def __post_init__(self) -> None:
         if self.every is not None and not 0 < self.every < math.inf:

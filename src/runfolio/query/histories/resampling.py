@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 
 class Bins(NamedTuple):
-    """Statistics of a curve's points in each bin. All arrays have the shape [n]; empty bins are omitted."""
+    """Statistics of a curve's points in each bin. All arrays have the shape [n]. Empty bins are omitted."""
 
     x: NDArray[Any]
     """Start of each bin, ascending."""
     mean: NDArray[np.float64]
-    """Mean of the values that are not NaN; NaN if all values are NaN. `min` and `max` treat NaN in the same way."""
+    """Mean of the values that are not NaN, or NaN if all values are NaN. `min` and `max` treat NaN in the same way."""
     min: NDArray[np.float64]
     max: NDArray[np.float64]
     points: NDArray[np.int64]

@@ -25,7 +25,8 @@ class MetricSeries:
     x: NDArray[Any]
     """Positions in ascending order, shape [n]."""
     columns: dict[str, NDArray[Any]]
-    """Columns by name, each of shape [n]. The first contains the metric's values; the others describe these values."""
+    """Columns by name, each of shape [n]. The first column contains the metric's values, and the other columns describe
+    these values."""
 
 
 def long_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str) -> pa.Table:
@@ -52,8 +53,8 @@ def wide_table(series: Sequence[MetricSeries], labels: Sequence[str], axis: str)
     """Return a table with one row per run (or group) and position.
 
     Its columns are the labels, the position and the columns of each metric. The first column of a metric is named after
-    the metric; the others are named `NAME.COLUMN`. If a metric has no value at a position, its columns are null there.
-    If a metric has several values at a position, the last value is used.
+    the metric. The other columns are named `NAME.COLUMN`. If a metric has no value at a position, its columns are null
+    there. If a metric has several values at a position, the last value is used.
 
     Args:
         labels: Names of the columns that contain the labels.

@@ -1,1 +1,1 @@
-"""Index of a store, and the scan that updates it."""
+"""Index of a store, which is a database with the facts of all runs. A scan of the store updates the index."""

@@ -1,4 +1,4 @@
-"""SQLite database of an index: connections, version, and replacement of a file that cannot be used."""
+"""SQLite database of an index: connections, transactions, and the check of the version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runfolio.record.base.cache_folder import create_folder, store_cache
 from runfolio.record.base.layout import FORMAT
 
 BUSY_S = 10.0
-"""Maximum seconds to wait while another process writes; after that, an index in memory is used."""
+"""Maximum seconds to wait while another process writes. After that, an index in memory is used."""
 _VERSION = zlib.crc32(repr((__version__, FORMAT, TABLES)).encode()) & 0x7FFFFFFF or 1
 """Digest of the table definitions and the runfolio version, stored in the file as `user_version`."""
 _CACHE_KIB = 16_384
@@ -28,7 +28,7 @@ Action = Callable[[sqlite3.Connection], Result]
 
 
 class UnusableIndex(Exception):  # noqa: N818 - not an error: the index is created again
-    """Raised if the file is damaged or is not an index of this version."""
+    """Exception for a file that is damaged or is not an index of this version."""
 
 
 class IndexDatabase:
@@ -41,7 +41,7 @@ class IndexDatabase:
         """Open the index, or create it.
 
         Args:
-            path: File of the index; None for an index in memory.
+            path: File of the index, or None for an index in memory.
 
         Raises:
             UnusableIndex: The file belongs to another program.
@@ -108,7 +108,7 @@ class IndexDatabase:
             return
         assert self._path is not None
         owner = (os.getpid(), _inode(self._path))
-        # If the owners differ, this is the first use, or the process was forked, or the file was replaced.
+        # The owners differ at the first use, after a fork, and after the file was replaced.
         if getattr(self._local, "owner", None) != owner:
             self._local.connection = self._connect(self._path)
             self._local.owner = (os.getpid(), _inode(self._path))
@@ -122,9 +122,9 @@ class IndexDatabase:
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
-    # Transactions start with an explicit BEGIN. WAL mode is not used: its shared memory fails on network disks, and
-    # SQLite before 3.51.3 can lose commits in this mode. fsync is turned off, since it takes seconds on a busy disk; a
-    # damaged index is detected and created again.
+    # Transactions start with an explicit BEGIN. WAL mode is not used. Its shared memory fails on network disks, and
+    # SQLite before 3.51.3 can lose commits in this mode. Calls of fsync are turned off, since they take seconds on a
+    # busy disk. A damaged index is detected and created again.
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -148,7 +148,7 @@ def _version_of(connection: sqlite3.Connection, schema: str = "main") -> int:
 
 
 def _create(connection: sqlite3.Connection) -> bool:
-    """Create the tables; return False if another process has already created them."""
+    """Create the tables. Return False if another process has already created them."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _version_of(connection) == _VERSION:

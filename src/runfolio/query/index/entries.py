@@ -1,4 +1,4 @@
-"""Content of a run that a scan reads, and results of earlier scans."""
+"""Content of a run, as a scan reads it, and results of earlier scans."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Entry:
     """Edited values, which take precedence over the document (see `run_edits`)."""
     metrics: dict[str, MetricSummary] = field(default_factory=dict)
     sparklines: dict[str, bytes] = field(default_factory=dict)
-    """Sparklines of the main metrics, keyed by metric (see `tables`)."""
+    """Sparklines (small versions of the curves) of the main metrics, keyed by metric (see `tables`)."""
     problems: tuple[str, ...] = ()
     """Descriptions of unreadable parts, one line each."""
 
@@ -56,7 +56,7 @@ class Sighting(NamedTuple):
 
 
 class SeenHeartbeat(NamedTuple):
-    """Heartbeat that a reader on this machine saw."""
+    """Heartbeat of a process that writes to a run, as a reader on this machine saw it."""
 
     beat: int
     seen_at: float

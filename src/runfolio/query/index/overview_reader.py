@@ -1,4 +1,4 @@
-"""Reader of the summaries and sparklines that the index stores for each run."""
+"""Reader of overviews. An overview contains the summaries and sparklines of a run's metrics, which the index stores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Followed(NamedTuple):
 
 
 class OverviewReader:
-    """Reader that follows running runs. If a run was read before, only its new points are read.
+    """Reader that follows runs while they are being written. If a run was read before, only its new points are read.
 
     Args:
         main_metrics: Function that selects the metrics that get a sparkline.
@@ -66,7 +66,8 @@ class OverviewReader:
 
 
 def _extended(folder: Path, document: RunDocument, earlier: _Followed) -> _Followed | None:
-    """Add the points after the cursor to an overview; return None if all points must be read again."""
+    """Add the points that were logged since the last read to an overview. Return None if all points must be read
+    again."""
     from runfolio.record.points.point_cursor import open_after
     from runfolio.record.points.reader import PointFiles
 

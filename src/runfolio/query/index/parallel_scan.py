@@ -1,4 +1,5 @@
-"""Scan of many new runs in several processes. Each process fills databases of its own, which are then merged."""
+"""Scan of many new runs in several processes. Each process fills its own databases, which are then merged into the
+index."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ class Report(TypedDict):
     read: list[str]
     """Processed runs, as folders relative to the store. Runs that cannot be read are included."""
     part: str | None
-    """Database with the runs that the process has read since its last complete database; None if this database is not
-    complete yet."""
+    """Database with the runs that the process has read since its last complete database. It is None if this database is
+    not complete yet."""
 
 
 def process_count() -> int:
@@ -67,7 +68,8 @@ def _start(store: Path, folder: Path, count: int, run_paths: Iterable[str]) -> s
 
 
 def _reports(workers: Sequence[subprocess.Popen[bytes]]) -> Iterator[Report]:
-    """Yield the reports of all processes. Reports are read in turns, because each process reads equally many runs."""
+    """Yield the reports of all processes. Each round reads one report per process, because all processes read equally
+    many runs."""
     active = [worker.stdout for worker in workers if worker.stdout is not None]
     while active:
         lines = [(stdout, stdout.readline()) for stdout in active]

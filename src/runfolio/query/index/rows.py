@@ -34,7 +34,7 @@ class RunRows:
     key: int
     run: Row
     tables: Mapping[str, list[Row]]
-    """Rows of all tables with names: the name, followed by the columns after `run`."""
+    """Rows of all tables with names. A row contains a name, followed by the columns after `run`."""
     tags: list[str]
 
     def names(self) -> Iterator[str]:
@@ -49,7 +49,7 @@ class RunRows:
 
 
 def rows_of(run: ScannedRun) -> RunRows:
-    """Return the rows of a run in all tables but `documents`."""
+    """Return the rows of a run in all tables except `documents`."""
     document, key = run.entry.document, run_key(run.run_path)
     tags = run.entry.edits.get("tags", document.tags)
     tables = {
@@ -65,7 +65,7 @@ def rows_of(run: ScannedRun) -> RunRows:
 
 
 def run_key(run_path: str) -> int:
-    """Return the key of a run: 63 bits of the digest of its folder's path relative to the store."""
+    """Return the key of a run: 63 bits of a digest of the run's path relative to the store."""
     return int.from_bytes(hashlib.blake2b(os.fsencode(run_path), digest_size=8).digest(), "big") >> 1
 
 
@@ -80,7 +80,7 @@ def microseconds(moment: datetime) -> int:
 
 
 def moment_of(time_us: int) -> datetime:
-    """Return the UTC time that is `time_us` microseconds after 1970."""
+    """Return the UTC time for a number of microseconds since 1970."""
     return _EPOCH + time_us * _MICROSECOND
 
 
@@ -133,12 +133,12 @@ def _origin(lineage: Lineage | None) -> str | None:
 
 
 def _work(document: RunDocument, state: str) -> tuple[float | None, int | None]:
-    """Return the seconds worked so far, and the time since which the run is working, in microseconds since 1970."""
+    """Return the seconds of completed work, and the start of a run's current work in microseconds since 1970."""
     ended = document.status.ended
     if ended is None and state != RUNNING:
         return None, None
     own = [attempt for attempt in document.attempts if attempt.inherited is None]
-    if document.attempts and not own:  # the run is a fork without an attempt of its own
+    if document.attempts and not own:  # the run is a fork without its own attempt
         return 0.0, None
     earlier = sum(attempt.seconds or 0.0 for attempt in own[:-1])
     if own and own[-1].seconds is not None:
@@ -183,7 +183,8 @@ def _without_nan(number: float) -> float | None:
 
 
 def is_encodable(text: str) -> bool:
-    """Return whether a string can be looked up in the index: it must not contain an unpaired surrogate."""
+    """Return whether a string can be looked up in the index. A string with an unpaired surrogate cannot be looked
+    up."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -21,7 +21,7 @@ NamedTable = Literal["params", "results", "metrics", "sparklines", "data"]
 _FEW = 20
 """Maximum number of runs that are read completely. For more runs, only the required columns are read."""
 _MANY = 1_000
-"""Maximum number of runs for which a column is read separately. For more runs, the whole column is read."""
+"""Maximum number of runs whose values are selected from a column. For more runs, the whole column is read."""
 _MISSING: Any = object()
 _COLUMNS: dict[NamedTable, str] = {
     "params": "kind, number, text",
@@ -66,7 +66,7 @@ class RunRow(NamedTuple):
 
 
 class RunFacts(NamedTuple):
-    """Facts of a run for tables; None if unknown."""
+    """Facts of a run that tables show. Unknown facts are None."""
 
     ended: datetime | None
     """Time of the end, in UTC."""

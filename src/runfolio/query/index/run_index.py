@@ -1,7 +1,8 @@
 """Index of a store. It stores the results of the last scan in SQLite. Tables and filters read the index, not the runs.
 
-The index is only a cache of the run folders. If its file is damaged, foreign or of another version, it is deleted and
-filled again. If no file can be used, the index is kept in memory. The user is not informed.
+The index is only a cache of the run folders. If its file is damaged, has another version or belongs to another program,
+the file is deleted and filled again. If no file can be used, the index is kept in memory. The user sees no message in
+these cases.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ _NAMES_OF_EXPERIMENT = "SELECT DISTINCT name_id FROM runs JOIN {0} USING (run) W
 
 
 class StoreIndex(Generic[Filled]):
-    """Access to the index of one store. A damaged file is created again; if that fails, the index is kept in memory.
+    """Access to the index of one store. A damaged file is created again. If that fails, the index is kept in memory.
 
     Args:
         store: Folder of the store.
         fill: Function that scans the store and fills an empty index.
-        fill_first: Fill an empty index before it is read. If False, it has no runs until `scan` is called.
+        fill_first: Fill an empty index before it is read. If False, an empty index has no runs until `scan` is called.
     """
 
     def __init__(self, store: Path, fill: Callable[[IndexDatabase], Filled], *, fill_first: bool = True) -> None:
@@ -65,7 +66,7 @@ class StoreIndex(Generic[Filled]):
         return self.use(lambda index: index.read(action))
 
     def scan(self) -> Filled:
-        """Scan the store into the index, and return what `fill` returns."""
+        """Scan the store, update the index, and return the result of `fill`."""
         return self._retry(self._filled)
 
     def use(self, action: Callable[[IndexDatabase], Result]) -> Result:
@@ -99,7 +100,7 @@ class StoreIndex(Generic[Filled]):
         return self._attempt(action)
 
     def clear(self) -> None:
-        """Delete the index, so that all runs are read again at the next use."""
+        """Delete the index. All runs are then read again at the next use."""
         self._database = None
         if self._path is not None and not self._is_in_memory:
             with suppress(OSError):
@@ -120,7 +121,7 @@ def read_sightings(connection: sqlite3.Connection) -> dict[str, Sighting]:
 
 
 def read_beats(connection: sqlite3.Connection) -> dict[str, SeenHeartbeat]:
-    """Return the last known heartbeat of each writer, keyed by writer.
+    """Return the last known heartbeat of each process that writes to a run, keyed by the id of this writer.
 
     Raises:
         UnusableIndex: A heartbeat is not a number.
@@ -133,7 +134,7 @@ def read_beats(connection: sqlite3.Connection) -> dict[str, SeenHeartbeat]:
 
 
 def read_catalog(connection: sqlite3.Connection, experiment: str | None = None) -> Catalog:
-    """Return the names that the runs of the store, or of one experiment, use."""
+    """Return the names of settings, results, metrics and data that the runs of the store or of one experiment use."""
     names = dict(connection.execute("SELECT name_id, name FROM names"))
     query, parameters = (_NAMES_OF_STORE, []) if experiment is None else (_NAMES_OF_EXPERIMENT, [experiment])
     return Catalog(
@@ -148,7 +149,7 @@ def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
     """Return the content of one run.
 
     Raises:
-        NotFound: The index has no such run any more.
+        NotFound: The index no longer has this run.
         UnusableIndex: The rows of the run were changed, for example by a damaged disk.
     """
     row = connection.execute(
@@ -175,7 +176,7 @@ def read_entry(connection: sqlite3.Connection, key: int) -> Entry:
 
 
 def summary_of(*numbers: Any) -> MetricSummary:
-    """Return the metric summary in a row of `metrics`. NULL stands for NaN."""
+    """Return the metric summary in a row of `metrics`. NULL means NaN."""
     return MetricSummary(*map(_with_nan, numbers)) if None in numbers else MetricSummary(*numbers)
 
 

@@ -27,13 +27,13 @@ from runfolio.record.content import run_edits
 from runfolio.record.liveness.heartbeats import derive_state
 
 _SETTLED_S = 10.0
-"""Seconds after the last change of an ended run. During this time, a scan also compares the run's files, since file
-times can be coarse and another program may still be copying the folder into the store."""
+"""Seconds after the last change of an ended run. During this time, a scan also compares the run's files. File times can
+be coarse, and another program may still be copying the folder into the store."""
 _BATCH = 500
-"""Number of runs per write. If a scan is interrupted, the next one only reads the runs that were not written yet."""
+"""Number of runs per write. If a scan is interrupted, the next scan only reads the runs that were not written yet."""
 
 PARALLEL_RUNS = 1_000
-"""Minimum number of new runs that several processes read, since a process needs half a second to start."""
+"""Minimum number of new runs for a scan in several processes. A process needs half a second to start."""
 
 Progress = Callable[[list[str]], Iterable[str]]
 """Function that yields the folders to read and can, for example, show a progress bar."""
@@ -99,7 +99,7 @@ def _scan_in_processes(database: IndexDatabase, store: Path, unknown: list[str],
 
 
 def scan_runs(database: IndexDatabase, store: Path, run_paths: Iterable[str], rules: ScanRules) -> None:
-    """Update the index for some runs only, which may be new, changed or removed.
+    """Update the index for some runs only. These runs may be new, changed or removed.
 
     Args:
         database: Index to update.
@@ -163,7 +163,7 @@ class _Updates:
             self._batch = []
 
     def write(self, removed: Collection[str], beats: dict[str, SeenHeartbeat] | None) -> None:
-        """Write the runs that were read, remove others, and replace the heartbeats unless they are None."""
+        """Write the runs that were read, delete the removed runs, and replace the heartbeats unless they are None."""
         if self._batch or removed or beats is not None:
             write_scan(self._database, self._batch, removed, beats)
 
@@ -191,14 +191,15 @@ def signature_of(folder: Path) -> str:
                         status = entry.stat(follow_symlinks=False)
                         parts.append(f"{part} {entry.name} {status.st_mtime_ns} {status.st_size}")
         except FileNotFoundError:
-            continue  # the folder is missing, or a tail was sealed in the meantime, which the next scan notices
+            continue  # the folder is missing, or a file was replaced just now; the next scan notices such a change
         except UnusableFile as error:
             parts.append(str(error))
     return hashlib.blake2b("\n".join(sorted(parts)).encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 class HeartbeatHistory:
-    """Known heartbeats. A later command compares them to detect that a run on another machine crashed."""
+    """Known heartbeats of writing processes. A later command compares them to detect that a run on another machine
+    crashed."""
 
     def __init__(self, earlier: dict[str, SeenHeartbeat]) -> None:
         self._earlier = earlier
@@ -249,7 +250,7 @@ def _look(
     history: HeartbeatHistory,
     rules: ScanRules,
 ) -> ScannedRun | None:
-    """Return a run that must be written to the index; None if the index is up to date."""
+    """Return a run that must be written to the index, or None if the index is up to date."""
     signature = signature_of(folder)
     is_unchanged = sighting is not None and sighting.signature == signature
     if sighting is not None and is_unchanged and sighting.stamp == stamp.text:

@@ -1,7 +1,8 @@
 """Tables of the index, and the names stored in them.
 
-`runs` has a narrow row per run. Settings, results and metrics are in entity-attribute-value tables: a sort or filter by
-any of them reads one index range. A wide table would need one column per name, and JSON is 10 to 20 times slower.
+`runs` has one row with few columns per run. Settings, results and metrics are in other tables, with one row per name
+and run. A sort or filter by one name then reads neighbouring rows only. A wide table would need one column per name,
+and JSON is 10 to 20 times slower.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Literal
 from runfolio.record.points.metric_summary import MetricSummary
 
 ValueTable = Literal["params", "results", "metrics", "data"]
-"""Tables with one row per name and run. `params` are flattened settings; `results` is the flattened summary."""
+"""Tables with one row per name and run. `params` contains the flattened settings, and `results` contains the flattened
+summary."""
 
 NULL, NUMBER, TEXT, BOOLEAN, JSON = range(5)
-"""Values of `kind` in `params` and `results`. NUMBER and BOOLEAN (0 or 1) are in `number`, TEXT and JSON (lists and
-empty mappings) in `text`. A NaN is a `NUMBER` whose `number` is NULL, since SQLite has no NaN. An integer
-that exceeds 64 bits is a `NUMBER` whose digits are also in `text`."""
+"""Values of `kind` in `params` and `results`. NUMBER and BOOLEAN (0 or 1) are stored in `number`. TEXT and JSON (lists
+and empty mappings) are stored in `text`. A NaN is a `NUMBER` whose `number` is NULL, since SQLite has no NaN. An
+integer that exceeds 64 bits is a `NUMBER` whose digits are also in `text`."""
 
 TABLES_OF_RUN = ("params", "results", "metrics", "sparklines", "data", "tags")
 """Tables that have rows for a run, in addition to `runs` and `documents`."""
@@ -49,12 +51,12 @@ _RUN_COLUMNS = {
 }
 RUN_COLUMNS = list(_RUN_COLUMNS)
 
-# `sparklines` has a few main metrics per run, separately from `metrics`, so that sorting by a metric reads fewer bytes.
-# `buckets` are 64 little-endian float32 numbers, one for each of 64 equal parts of the metric's range of steps. A
-# number is the last finite value in its part, or NaN if there is none.
+# `sparklines` contains small versions of the curves of a few main metrics per run. It is separate from `metrics`,
+# because sorting by a metric then reads fewer bytes. `buckets` are 64 little-endian float32 numbers, one for each of 64
+# equal parts of the metric's range of steps. A number is the last finite value in its part, or NaN if there is none.
 #
-# A run's key is a digest of its folder, so a new index has the same keys. Folders are stored as bytes, since file
-# names need not be UTF-8. Times are stored as integers, in microseconds since 1970 UTC.
+# A run's key is a digest of its folder's path, so a new index has the same keys. Folders are stored as bytes, since
+# file names need not be UTF-8. Times are stored as integers, in microseconds since 1970 UTC.
 TABLES = (
     f"""CREATE TABLE runs ({", ".join(f'"{name}" {kind}' for name, kind in _RUN_COLUMNS.items())})""",
     "CREATE INDEX runs_by_creation ON runs (created, folder)",

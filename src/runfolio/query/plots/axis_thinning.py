@@ -1,4 +1,4 @@
-"""Thinning of curves to the width of the axis on which they are drawn."""
+"""Thinning of curves: selection of the points that are visible on an axis of a given width."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runfolio.query.thinning import thinned_indices
 def drawn_indices(
     x: NDArray[np.float64], y: NDArray[np.float64], columns: int, *, log: bool = False
 ) -> NDArray[np.intp]:
-    """Return the indices of the points to draw. `x`, `y` and `columns` are the same as in `thinned_indices`.
+    """Return the indices of the points to draw. `x`, `y` and `columns` have the same meaning as in `thinned_indices`.
 
     Args:
         log: True if the x axis is logarithmic. Points at 0 or below are then left out.

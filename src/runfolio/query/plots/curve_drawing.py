@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_COLOURED, COLOURED_OF_MANY = 24, 8
-"""Maximum number of lines that all have a colour. If there are more lines, only `COLOURED_OF_MANY` have a colour."""
+"""Maximum number of lines for which every line has a colour. If there are more lines, only `COLOURED_OF_MANY` lines
+have a colour."""
 _MAX_MARKED_POINTS = 40
-"""Maximum number of points in a curve for which every point gets a marker."""
+"""Maximum number of points of a curve that has a marker at every point."""
 _COLUMNS = 1000
-"""Assumed width of an axis in pixel columns. Longer curves are thinned to this width."""
+"""Assumed width of an axis in pixel columns. Curves with more points are thinned to this width."""
 _MAX_BROKEN = 4000
-"""Maximum number of ranges of non-finite values that are marked per curve."""
+"""Maximum number of marked ranges per curve. A marked range contains values that are not finite."""
 _LEGEND_LINE_INCHES = 0.24
 _GREY = -1
 """Index of the colour of grey lines."""
@@ -47,7 +48,7 @@ def draw_curves(
     legend: Legend = "beside",
     y_range: tuple[float, float] | None = None,
 ) -> Figure:
-    """Draw panels with a common legend. The best curves come first.
+    """Draw panels with a common legend. The best curves come first in the legend.
 
     NaN and infinite values appear as gaps, which are marked at the bottom. A point between two gaps is drawn as a dot.
     Panels that show the same kind of metric have the same y range.
@@ -105,7 +106,7 @@ def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
 
 
 def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
-    """Return one curve per position, sorted by position. The keys are the labels of the curves in the legend."""
+    """Return one line per position, keyed by the line's label in the legend. The lines are sorted by position."""
     first = {line.position: line for panel in reversed(panels) for line in panel.lines if not line.is_pale}
     numbers = {first[position].label: number for number, position in enumerate(sorted(first), start=1)}
     return {_legend_label(first[position], panels, numbers): first[position] for position in sorted(first)}
@@ -166,7 +167,7 @@ def _scale_axes(axes: Axes, panel: Panel, log: str) -> None:
 
 
 def _visible_limits(lines: Sequence[Line], x_range: tuple[float, float], *, is_log: bool) -> tuple[float, float] | None:
-    """Return limits of the y axis that fit the points in a range of x; None if there are no such points."""
+    """Return limits of the y axis that fit the points in a range of x, or None if there are no such points."""
     visible: list[np.ndarray] = []
     for line in lines:
         inside = (line.x >= x_range[0]) & (line.x <= x_range[1])
@@ -250,7 +251,7 @@ def _mark_non_finite(axes: Axes, lines: Sequence[Line]) -> None:
 def _legend(
     figure: Figure, first_axes: Axes, panels: Sequence[Panel], entries: dict[str, Line], position: Legend
 ) -> None:
-    """Draw the legend, with a heading that explains the numbers in it."""
+    """Draw the legend. Its heading explains the numbers in the labels."""
     from matplotlib.lines import Line2D
 
     shown = list(entries.items())

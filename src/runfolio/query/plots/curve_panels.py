@@ -45,13 +45,14 @@ class CurveOptions:
     spread: Spread = "minmax"
     """Kind of the band around the mean of a group."""
     x_range: tuple[float, float] | None = None
-    """Visible range of the x axis, in seconds if the axis is `time`. Default: all points. Curves are smoothed first."""
+    """Visible range of the x axis, in seconds if the axis is `time`. Default: all points. Curves are smoothed before
+    they are limited to this range."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.smooth < 1:
             raise ConfigError(f"smooth is {self.smooth:g}; it must be at least 0 and below 1")
         if self.log not in ("", "x", "y", "xy"):
-            raise ConfigError(f"the log axes are {self.log!r}; it must be x, y or xy")
+            raise ConfigError(f"the log axes are {self.log!r}; allowed are x, y and xy")
         if self.spread not in SPREADS:
             raise ConfigError(f"the spread is {self.spread!r}; it must be one of {', '.join(SPREADS)}")
         if self.x_range is not None and not -math.inf < self.x_range[0] < self.x_range[1] < math.inf:
@@ -66,7 +67,7 @@ class Line:
     position: int = 0
     """Position in the order of all lines, best first."""
     colour: int | None = None
-    """Index of the line's colour in every panel; -1 means grey. Default: the position."""
+    """Index of the line's colour in every panel. The index -1 means grey. Default: the position."""
     dash: int | None = None
     """Index of the line's dash pattern. Default: solid until all colours are in use."""
     is_pale: bool = False
@@ -82,7 +83,7 @@ class Line:
     broken: Sequence[tuple[float, float]] = ()
     """First and last x of each range where all values are NaN or infinite."""
     best: float | None = None
-    """Best value of the curve, or mean of the best values of a group; None if the direction is unknown."""
+    """Best value of the curve, or mean of a group's best values. It is None if the direction is unknown."""
     lost: int = 0
     """Number of points without an x value."""
     same_as: str | None = None
@@ -97,11 +98,12 @@ class Panel:
     x_label: str
     lines: Sequence[Line]
     heading: str | None
-    """Description of `Line.best`; None if the best values are unknown."""
+    """Description of `Line.best`, or None if the best values are unknown."""
     notes: Sequence[str]
     """Explanations of the curves, one sentence each."""
     shades: Sequence[str]
-    """Explanations of raw curves and bands, one sentence each. Plots without raw curves or bands omit them."""
+    """Explanations of raw curves and bands, one sentence each. A plot that does not draw raw curves or bands omits
+    these sentences."""
     x_range: tuple[float, float] | None = None
     """Visible range of the x axis. Default: all points."""
 
@@ -113,16 +115,18 @@ def curve_panels(
     *,
     named: bool = False,
 ) -> list[Panel]:
-    """Return one panel per metric with the runs that logged the metric. Runs are ordered by the first metric.
+    """Return one panel per metric. A panel contains the runs that logged its metric. Runs are ordered by the first
+    metric.
 
     Args:
         metrics: Names of the metrics.
         runs: Runs to draw.
         options: Options for the curves.
-        named: True if the user named each run. Then reproductions and copies are drawn too, but not included in means.
+        named: True if the user named each run. In this case, reproductions and copies are drawn too, but means do not
+            include them.
 
     Raises:
-        NotFound: No run has a metric, or a column does not exist; the message lists the most similar names.
+        NotFound: No run has a metric, or a column does not exist. The message lists the most similar names.
         ConfigError: A log axis has no positive value, or a run lacks the metric of the x axis.
     """
     metrics = [_metric_name(metric, runs) for metric in metrics]
@@ -199,7 +203,8 @@ def _panel(metric: str, ordered: Sequence[tuple[str, list[RunView]]], options: C
 
 
 def _with_coincident(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines, with `same_as` set if a line coincides with another line or with the start of a longer line."""
+    """Return the lines. `same_as` is set in a line that coincides with another line or with the start of a longer
+    line."""
     marked: list[Line] = []
     for index, line in enumerate(lines):
         longer = [other for other in lines if len(other.x) > len(line.x)]
@@ -265,7 +270,7 @@ def _sorted_points(run: RunView, metric: str, x_name: str) -> tuple[Floats, Floa
 
 
 def in_range(panel: Panel, x_range: tuple[float, float]) -> Panel:
-    """Return the visible part of a panel. The nearest point on each side of the range is included in each line."""
+    """Return the visible part of a panel. Each line also includes the nearest point on each side of the range."""
     low, high = x_range
     lines: list[Line] = []
     for line in panel.lines:
@@ -278,7 +283,7 @@ def in_range(panel: Panel, x_range: tuple[float, float]) -> Panel:
 
 
 def in_one_unit(panels: Sequence[Panel]) -> list[Panel]:
-    """Convert a time axis in seconds to a suitable unit for all panels: s, min, h or days."""
+    """Convert the time axes of all panels from seconds to one suitable unit: s, min, h or days."""
     timed = [panel for panel in panels if panel.x_label == "time"]
     longest = max((line.x.max() for panel in timed for line in panel.lines if len(line.x)), default=0.0)
     scale, unit = next((candidate for candidate in _UNITS if longest >= 2 * candidate[0]), (1.0, "s"))
@@ -339,7 +344,7 @@ def _best_first(members: dict[str, list[RunView]], metric: str) -> list[tuple[st
 
 
 def mean_best(runs: Sequence[RunView], metric: str) -> float | None:
-    """Return the mean of the best values of several runs; None if none of them has a best value."""
+    """Return the mean of the best values of several runs, or None if no run has a best value."""
     bests = [best for run in runs if (best := best_in_curve(run, metric)) is not None]
     finite = [best for best in bests if np.isfinite(best)]
     return float(np.mean(finite)) if finite else bests[0] if bests else None

@@ -33,15 +33,15 @@ class Distribution:
     steps: NDArray[np.int64]
     """Steps, shape [n]."""
     edges: Sequence[NDArray[np.float64]]
-    """Ascending bin edges for each step, as n arrays. An array is empty if no value was finite."""
+    """Arrays of ascending bin edges, one array per step. An array is empty if no value was finite."""
     counts: Sequence[NDArray[np.float64]]
-    """Bin counts for each step, as n arrays. Each array is one element shorter than the array of edges."""
+    """Arrays of bin counts, one array per step. Each array is one element shorter than the array of edges."""
     broken: NDArray[np.int64]
     """Number of NaN or infinite values at each step, shape [n]."""
 
     @property
     def notes(self) -> list[str]:
-        """Sentence about values that are not finite, if there are any."""
+        """List with one sentence about values that are not finite. It is empty if all values are finite."""
         bad = int((self.broken > 0).sum())
         return [f"Left out: NaN or infinite values in {bad:,} of {len(self.steps):,} steps."] if bad else []
 
@@ -58,10 +58,10 @@ class Distribution:
 
 
 def distribution(run: RunView, name: str) -> Distribution:
-    """Return the histograms that a run logged under a name. If a step was logged twice, the later one is used.
+    """Return the histograms that a run logged under a name. If a step was logged twice, the later histogram is used.
 
     Raises:
-        NotFound: The run has no histogram with this name; the message lists the most similar names.
+        NotFound: The run has no histogram with this name. The message lists the most similar names.
         DamagedFile: No histogram can be read.
     """
     entries = run.media("histogram")
@@ -121,8 +121,9 @@ def draw_distribution(
 
     Args:
         shown: Distribution to draw.
-        kind: `ridgeline` draws one curve per step, the latest in front; its height is the logarithm of the counts.
-            `heatmap` draws steps from left to right and values from bottom to top; higher counts are darker.
+        kind: `ridgeline` draws one curve per step, with the latest in front. The height of a curve is the logarithm of
+            the counts. `heatmap` draws steps from left to right and values from bottom to top. Higher counts are
+            darker.
         title: Title of the figure. Default: the name of the histograms and the run.
         size: Width and height in inches.
 
@@ -179,7 +180,7 @@ def _draw_heatmap(figure: Figure, axes: Axes, shown: Distribution) -> None:
     edges = common_edges(shown, _HEATMAP_BINS)
     rows = on_common_edges(shown, edges)
     filled = rows[rows > 0]
-    # Counts below 1 are fractions of the counts of divided bins.
+    # A count below 1 is a part of the count of a divided bin.
     norm = LogNorm(vmin=min(1.0, filled.max() / 10), vmax=filled.max()) if len(filled) else None
     mesh = axes.pcolormesh(
         _borders(shown.steps), edges, np.ma.masked_equal(rows.T, 0.0), cmap=f"{style.SCALE}_r", norm=norm
@@ -199,7 +200,7 @@ def _borders(steps: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _numbers(entry: MediaEntry) -> tuple[NDArray[np.float64], NDArray[np.float64], int] | None:
-    """Return edges, counts, and the number of values that are not finite; None if the entry is damaged."""
+    """Return edges, counts, and the number of values that are not finite. Return None if the entry is damaged."""
     content: dict[str, Any] = entry.content
     try:
         edges = np.array(content["edges"], dtype=np.float64)

@@ -11,14 +11,14 @@ from runfolio.query.plots.curve_panels import Panel
 from runfolio.query.selection.metric_names import Split, split_and_quantity
 
 _DASHES: dict[Split, int] = {"train": 1, "test": 2}
-"""Index of the dash pattern of each split; validation has solid lines."""
+"""Index of the dash pattern of each split. Validation has solid lines."""
 
 
 def overlay(panels: Sequence[Panel]) -> Panel:
     """Merge several panels into one panel that has one line per run and metric.
 
-    If the metrics are one quantity on different data splits, lines of the same run have the same colour: lines of the
-    training split are dashed, lines of the test split are dotted.
+    If the metrics are one quantity on different data splits, lines of the same run have the same colour. Lines of the
+    training split are dashed, and lines of the test split are dotted.
 
     Raises:
         ConfigError: The panels have different x axes.
@@ -52,7 +52,7 @@ def overlay(panels: Sequence[Panel]) -> Panel:
 
 
 def dashes_of(metrics: Sequence[str]) -> dict[str, int | None] | None:
-    """Return the dash pattern of each metric; None unless the metrics are the same quantity on different data splits.
+    """Return the dash pattern of each metric. Return None unless the metrics are one quantity on different data splits.
 
     The pattern of a metric is None if the line's colour index determines its dash pattern.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MARKERS = "os^DvP*X"
 _MAX_VALUE_TICKS = 6
-"""Maximum number of distinct values for which every value gets a tick."""
+"""Maximum number of distinct values on an axis that has a tick at every value."""
 _MAX_NAMED_POINTS = 5
 """Maximum number of points that are labelled with the names of their runs. More labels would overlap."""
 
@@ -72,7 +72,7 @@ def draw_parallel(shown: Parallel, *, title: str | None = None, size: tuple[floa
     axes.set_xlim(-0.1, len(parallel_axes) - 0.4)
     axes.set_ylim(_MISSING - 0.05, 1.05)
     axes.set_axis_off()
-    best = f"Thick: {style.short(shown.labels[0])}, the best." if len(shown.labels) > 1 else shown.labels[0]
+    best = f"Thick line: {style.short(shown.labels[0])}, the best run." if len(shown.labels) > 1 else shown.labels[0]
     style.notes_below(figure, [best, *shown.notes])
     style.heading(figure, title)
     return figure
@@ -103,7 +103,7 @@ def _draw_axis(axes: Axes, position: int, axis: Axis) -> None:
 
 
 def _ticks(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:
-    """Return the positions of the ticks, in the units of `shown`, and the labels of the ticks."""
+    """Return the position and the label of each tick. Positions are in the units of `Axis.shown`."""
     if axis.categories is not None:
         return [(float(position), style.short(name)) for position, name in enumerate(axis.categories)]
     values = np.unique(axis.positions[~np.isnan(axis.positions)])

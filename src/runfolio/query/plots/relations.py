@@ -1,4 +1,4 @@
-"""Content of scatter plots and parallel-coordinates plots of settings and results."""
+"""Data for scatter plots and parallel-coordinates plots of settings and results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from runfolio.query.tables.run_labels import name_labels, unique_labels
 from runfolio.record.base.flat_names import as_number
 
 _DECADES = 100.0
-"""Minimum ratio of the largest to the smallest number for an axis to be logarithmic."""
+"""Minimum ratio of the largest to the smallest number on a logarithmic axis."""
 MOST_SETTINGS = 10
 """Maximum number of settings in a parallel-coordinates plot."""
 
@@ -35,23 +35,23 @@ class Axis:
     name: str
     """Readable name, such as `val/acc best`."""
     values: Sequence[Any]
-    """Recorded value of each run; None if the run has no value."""
+    """Recorded value of each run, or None if the run has no value."""
     positions: NDArray[np.float64]
-    """Number or category index of each run, shape [runs]; NaN if the value is missing or not finite."""
+    """Number or category index of each run, shape [runs]. NaN means that the value is missing or not finite."""
     categories: Sequence[str] | None
-    """Names of the categories; None for numbers."""
+    """Names of the categories, or None for numbers."""
     log: bool
     """True if the axis is logarithmic."""
 
     @property
     def shown(self) -> NDArray[np.float64]:
-        """Positions as they are drawn. On a logarithmic axis, these are base-10 logarithms."""
+        """Positions at which the values are drawn. On a logarithmic axis, these are base-10 logarithms."""
         return np.log10(self.positions) if self.log else self.positions
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """Correlation between two columns; NaN if a column is constant."""
+    """Correlation between two columns, or NaN if a column is constant."""
 
     pearson: float
     """Pearson correlation of the positions on the axes."""
@@ -77,14 +77,14 @@ class Scatter:
     y: Axis
     colour: Axis | None
     correlation: Correlation | None
-    """Correlation between x and y; None for categories or fewer than three runs."""
+    """Correlation between x and y, or None for categories or fewer than three runs."""
     notes: Sequence[str]
     """Explanations of the plot, one sentence each. The correlation comes first."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Parallel:
-    """Parallel-coordinates plot. Each run is a line from its settings to the metric; the best run comes first."""
+    """Parallel-coordinates plot. Each run is a line from its settings to the metric. The best run comes first."""
 
     labels: Sequence[str]
     settings: Sequence[Axis]
@@ -94,7 +94,7 @@ class Parallel:
 
 
 def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) -> Scatter:
-    """Return two columns of the runs as a scatter plot. Reproductions and copies are left out.
+    """Return a scatter plot of two columns of the runs. Reproductions and copies are left out.
 
     Args:
         runs: Runs to plot.
@@ -128,7 +128,7 @@ def scatter(runs: Sequence[RunView], x: str, y: str, colour: str | None = None) 
 
 
 def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
-    """Return the differing settings of the runs and a metric as a parallel-coordinates plot.
+    """Return a parallel-coordinates plot of a metric and the settings that differ between the runs.
 
     Settings that only name a run, such as an output folder, are not included. Reproductions and copies are left out.
 
@@ -150,7 +150,7 @@ def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
     numbers = [math.nan if (number := as_number(_value(run, column))) is None else number for run in usable]
     notes = [shares_sentence(explained_shares(usable, names, numbers))]
     if naming:
-        notes.append(f"Not drawn, since they only name a run: {', '.join(naming)}.")
+        notes.append(f"Settings that only name a run are not drawn: {', '.join(naming)}.")
     if len(settings) > MOST_SETTINGS:
         notes.append(f"{len(settings) - MOST_SETTINGS} more settings differ; the first {MOST_SETTINGS} are shown.")
     if left_out := len(distinct.runs) - len(usable):
@@ -166,7 +166,8 @@ def parallel(runs: Sequence[RunView], metric: str) -> Parallel:
 
 
 def correlation(first: Axis, second: Axis) -> Correlation | None:
-    """Return the correlation over the runs that have numbers on both axes; None for categories or too few runs."""
+    """Return the correlation over the runs that have numbers on both axes. Return None for categories or too few
+    runs."""
     if first.categories is not None or second.categories is not None:
         return None
     complete = np.isfinite(first.shown) & np.isfinite(second.shown)
@@ -177,13 +178,13 @@ def correlation(first: Axis, second: Axis) -> Correlation | None:
 
 
 def heights(axis: Axis) -> NDArray[np.float64]:
-    """Return the height of each run on the axis, from 0 (low end) to 1 (high end); NaN if a run has no value."""
+    """Return the height of each run on the axis, from 0 (low end) to 1 (high end), or NaN if a run has no value."""
     low, high = ends(axis)
     return (axis.shown - low) / (high - low)
 
 
 def ends(axis: Axis) -> tuple[float, float]:
-    """Return the two ends of an axis in the units of `shown`. The ends always differ."""
+    """Return the two ends of an axis in the units of `Axis.shown`. The ends always differ."""
     present = axis.shown[~np.isnan(axis.shown)]
     low, high = (float(present.min()), float(present.max())) if len(present) else (0.0, 1.0)
     return (low, high) if low < high else (low - 0.5, high + 0.5)

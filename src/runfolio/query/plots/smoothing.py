@@ -1,4 +1,4 @@
-"""Exponential smoothing, which gives the same result as in TensorBoard."""
+"""Exponential smoothing of curves, with the same results as in TensorBoard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _NEGLIGIBLE = 1e-17
 
 
 def exponential_smoothing(values: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
-    """Return the debiased exponential moving average. Values that are not finite are kept, but not averaged.
+    """Return the debiased exponential moving average. Values that are not finite are returned unchanged and are not
+    averaged.
 
     Args:
         values: Values to smooth, shape [n].

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#285BBE", "#A43C58", "#008C96", "#906C00", "#BD6AD6", "#839B67", "#733022", "#443E79")
-"""Colours of runs, the same as on the board. Colour-blind readers can distinguish any two of them: they differ by at
-least 9.4 in OKLab (x 100) under protanopia, deuteranopia and tritanopia. Their contrast on white is at least 3."""
+"""Colours of runs, the same as on the board. Colour-blind readers can distinguish any two of these colours. They differ
+by at least 9.4 in OKLab (x 100) under protanopia, deuteranopia and tritanopia. Their contrast on white is at least
+3."""
 BAD = "#B3261E"
 """Colour of marks for values that are not finite."""
 STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
@@ -23,7 +24,7 @@ STYLES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
 COINCIDENT: Any = (0, (3, 3))
 """Dash pattern for a curve that coincides with another curve. The other curve remains visible in the gaps."""
 SCALE = "viridis"
-"""Colour scale from low to high, also suitable for colour-blind readers and in greyscale."""
+"""Colour scale from low to high, also suitable for colour-blind readers and for greyscale."""
 INK, FAINT, GRID, OTHERS = "#333333", "#777777", "#E6E6E6", "#C4C4C4"
 ENDINGS = (".png", ".svg", ".pdf")
 _LABEL_LENGTH = 60
@@ -56,7 +57,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def plain_axes(axes: Axes, x_label: str | None = None, y_label: str | None = None) -> None:
-    """Style axes with few lines and muted colours, so that the data stand out."""
+    """Style axes with few lines and muted colours. This style makes the data stand out."""
     if x_label is not None:
         axes.set_xlabel(literal(x_label), color=INK)
     if y_label is not None:

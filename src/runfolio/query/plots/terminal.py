@@ -68,7 +68,7 @@ def curves_text(
         panels: Panels to draw.
         screen: Size and colours of the terminal.
         log: Axes with a logarithmic scale: `x`, `y` or `xy`.
-        title: Title, which is the first line.
+        title: Title, printed as the first line.
         y_range: Lower and upper limits of the y axis in all panels. Default: limits that fit the curves.
         has_legend: Include the legend and the notes.
 
@@ -176,7 +176,7 @@ def heatmap_text(shown: Distribution, screen: Screen, *, title: str | None = Non
 
 
 def _visible(panel: Panel) -> Panel:
-    """Return a panel without the points outside of its range of x. A terminal cannot clip these points."""
+    """Return a panel without the points outside its range of x. A terminal cannot clip these points."""
     if panel.x_range is None:
         return panel
     low, high = panel.x_range
@@ -192,7 +192,7 @@ def _panel_text(panel: Panel, marks: dict[int, _Mark], screen: Screen, log: str,
     """Return one panel as text.
 
     Args:
-        shown: Values that determine the y range. Points outside of this range are not drawn.
+        shown: Values that determine the y range. Points outside this range are not drawn.
     """
     canvas = _Canvas(screen, panel.x_label, panel.metric)
     curves = [(line, *_on_axes(line, log, screen.width)) for line in panel.lines]
@@ -288,7 +288,7 @@ class _Canvas:
 
 
 def _mark(number: int, screen: Screen, *, line: bool = True) -> _Mark:
-    """Return the mark for the curve or group with a given number. Colours are used up before letters."""
+    """Return the mark for the curve or group with a given number. Colours are used before letters."""
     if number >= len(_LETTERS):
         return _Mark("·", _GREY)
     default = "braille" if line else "●"

@@ -1,1 +1,2 @@
-"""Selection of the best run: ranking, seed groups, and the statistics that show how reliable the selection is."""
+"""Selection of the best run: ranking, groups of runs that differ only in the seed, and statistics that show how
+reliable the selection is."""

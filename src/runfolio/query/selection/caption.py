@@ -13,13 +13,13 @@ class Caption:
     """Sentences about a table or a choice."""
 
     short: tuple[str, ...] = ()
-    """Short sentences that a reader must know. There are at most two, the most important first."""
+    """Short sentences for every reader. There are at most two, and the most important one comes first."""
     details: tuple[str, ...] = ()
     """All other sentences, such as methods, counts, and the number of runs that were left out."""
 
     @classmethod
     def of(cls, short: Iterable[str], details: Iterable[str] = ()) -> Caption:
-        """Return a caption with the first two of the short sentences; the others become details.
+        """Return a caption with the first two of the short sentences. The other sentences become details.
 
         Empty and repeated sentences are omitted.
         """

@@ -38,11 +38,12 @@ MORE_FACTS: dict[str, Callable[[RunView], Any]] = {
 }
 _LINEAGE = "lineage"
 _MEANINGS = {"params": "setting", "summary": "result", "metrics": "metric"}
-"""Words for the kinds of values. For a bare name, the kinds are tried in this order."""
+"""Words that messages use for the kinds of values. A name without a prefix is looked up among these kinds, in this
+order."""
 
 Kind = Literal["fact", "data", "params", "summary", "metrics", "best", "figure"]
-"""Kind of a column. `metrics` means the last value of a curve, `best` the best value of a curve, and `figure` the value
-of `figures.figure_of`."""
+"""Kind of a column. `metrics` means the last value of a curve, and `best` means the best value. `figure` means the
+representative value of a metric (see `figures.figure_of`)."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ class RunsColumn:
 
     kind: Kind
     name: str
-    """Bare name, which is `full_name` without its prefix."""
+    """Name without the prefix of `full_name`, such as `lr` for `params.lr`."""
     heading: str = ""
-    """Readable name. For results it includes the kind of figure, such as `val/acc best`."""
+    """Readable name. For a metric, it includes the kind of value, such as `best` in `val/acc best`."""
     shadowed: tuple[str, ...] = ()
-    """Full names of other columns that have the same bare name."""
+    """Full names of other columns that have the same name after the prefix."""
 
     @property
     def full_name(self) -> str:
@@ -70,7 +71,7 @@ class RunsColumn:
         return self.kind in ("summary", "metrics", "best", "figure")
 
     def value(self, run: RunView) -> Any:
-        """Return the value for one run; None if the run has no value."""
+        """Return the value for one run, or None if the run has no value."""
         if self.kind == "fact":
             return (FACTS.get(self.name) or MORE_FACTS[self.name])(run)
         if self.kind == "data":
@@ -89,13 +90,13 @@ class RunsColumn:
 def find_column(name: str, runs: Sequence[RunView]) -> RunsColumn:
     """Return the column that a name refers to.
 
-    A bare name is looked up in this order: `FACTS`, settings, other facts, results and metrics. Results and metrics
-    show the figure of each run (see `figures.figure_of`). These full names are unambiguous: `params.NAME` (or
-    `config.NAME`), `summary.NAME`, `metrics.NAME`, `metrics.NAME.best` and `data.NAME`. `metrics.NAME` is the last
-    value, or the highest for `epoch` and `samples`.
+    A name without a prefix is looked up in this order: `FACTS`, settings, other facts, results and metrics. A column of
+    a result or a metric contains the representative value of each run (see `figures.figure_of`). The full names
+    `params.NAME` (or `config.NAME`), `summary.NAME`, `metrics.NAME`, `metrics.NAME.best` and `data.NAME` are
+    unambiguous. `metrics.NAME` is the last value, but for `epoch` and `samples` it is the highest value.
 
     Raises:
-        NotFound: The column does not exist; the message lists the most similar names.
+        NotFound: The column does not exist. The message lists the most similar names.
     """
     return _find(name, runs, every_column(runs))
 
@@ -104,7 +105,7 @@ def find_metric(name: str, runs: Sequence[RunView]) -> RunsColumn:
     """Return the result or metric that a name refers to. Unlike `find_column`, this function ignores settings.
 
     Raises:
-        NotFound: No result or metric has this name; the message lists the most similar names.
+        NotFound: No result or metric has this name. The message lists the most similar names.
     """
     return _find(name, runs, [column for column in every_column(runs) if column.startswith(("summary.", "metrics."))])
 
@@ -113,7 +114,7 @@ def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColu
     """Return the columns that several names refer to (see `find_column`).
 
     Raises:
-        NotFound: A column does not exist; the message lists the most similar names.
+        NotFound: A column does not exist. The message lists the most similar names.
     """
     available = every_column(runs)
     return [_find(name, runs, available) for name in names]
@@ -121,7 +122,7 @@ def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColu
 
 def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsColumn:
     full_name = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
-    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # flags have - instead of _
+    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # options have - for _
         is_shadowed = spelling in MORE_FACTS and f"params.{spelling}" in available
         if spelling in available and not is_shadowed:
             return _column(spelling, runs)
@@ -133,7 +134,7 @@ def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsC
 
 
 def choice_note(columns: Iterable[RunsColumn]) -> str:
-    """Return a sentence that explains ambiguous bare names; empty if no name is ambiguous."""
+    """Return a sentence that explains ambiguous names, or an empty string if no name is ambiguous."""
     choices = [
         f"{column.name} is the {_MEANINGS[column.kind]} (not {' or '.join(column.shadowed)})"
         for column in dict.fromkeys(columns)
@@ -143,7 +144,8 @@ def choice_note(columns: Iterable[RunsColumn]) -> str:
 
 
 def every_column(runs: Iterable[RunView]) -> list[str]:
-    """Return the full names of all columns for which at least one run has a value, in the order of a wide table."""
+    """Return the full names of all columns for which at least one run has a value. They are in this order: facts, data,
+    settings, metrics and results."""
     names_of: dict[str, dict[str, None]] = {"params": {}, "metrics": {}, "summary": {}}
     for run in runs:
         for kind, names in (("params", run.flat_config), ("metrics", run.metrics), ("summary", run.flat_summary)):
@@ -162,7 +164,7 @@ def runs_frame(runs: Sequence[RunView]) -> pa.Table:
     """Return a table with one row per run and all columns (see `Runs.to_arrow`)."""
     import pyarrow as pa
 
-    # A mean must not count a run twice, so the table shows which runs repeat or continue another run.
+    # The lineage shows which runs repeat or continue another run. A mean should not count such runs twice.
     left_out = MORE_FACTS.keys() - ({_LINEAGE} if any(run.facts.lineage for run in runs) else set())
     columns = [RunsColumn(*_parts(name, runs)) for name in every_column(runs) if name not in left_out]
     return pa.table({column.full_name: value_array([column.value(run) for run in runs]) for column in columns})
@@ -187,7 +189,7 @@ def _column(full_name: str, runs: Sequence[RunView], shadowed: Sequence[str] = (
 
 
 def _column_of_bare_name(name: str, full_names: Sequence[str], runs: Sequence[RunView]) -> RunsColumn:
-    """Return the column for a bare name that can stand for several full names."""
+    """Return the column for a name without a prefix that matches several full names."""
     if full_names[0].startswith("params."):
         return _column(full_names[0], runs, full_names[1:])
     mode = guess_mode(name)

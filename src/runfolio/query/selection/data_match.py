@@ -1,4 +1,4 @@
-"""Comparison of the data on which the figures of two runs were measured."""
+"""Comparison of the data on which the metrics of two runs were measured."""
 
 from __future__ import annotations
 
@@ -17,25 +17,30 @@ from runfolio.record.content.data_listings import Listing, ListingDifference, co
 Relation = Literal["same", "unsaid", "unknown", "divided", "share", "other"]
 """Relation between the data of two runs.
 
-`unsaid`: neither run recorded its data. `unknown`: only one run recorded its data. `divided`: the images for training
-and validation are the same, but a different seed split them differently. `share`: items were added or removed, but no
-item changed. `other`: an item changed.
+- `same`: the data are the same.
+- `unsaid`: neither run recorded its data.
+- `unknown`: only one run recorded its data.
+- `divided`: the images for training and validation are the same, but they were split differently, for example with a
+  different seed.
+- `share`: items were added or removed, but no item changed.
+- `other`: an item changed.
 """
 
 MARKS: Mapping[str, str] = {"other": "!", "divided": "~", "share": "~", "unknown": "?"}
-"""Marks for figures that are not comparable with the figure of the first row."""
+"""Marks in tables for values that are not comparable with the value in the first row."""
 
 _MAX_NAMED = 10
-"""Maximum number of added and removed items that are listed by name; `runfolio diff` lists all."""
+"""Maximum number of added and removed items that are listed by name. `runfolio diff` lists all items."""
 
 
 @dataclass(frozen=True)
 class DataMatch:
-    """Relation between the data of a run and the data of another run."""
+    """Relation between the data of two runs, with the differing items."""
 
     relation: Relation
     difference: str = ""
-    """Number and first names of the differing items, for `share` and `other`; empty if unknown."""
+    """Number and first names of the differing items, for `share` and `other`. The string is empty if the items are
+    unknown."""
 
     @property
     def mark(self) -> str:
@@ -51,7 +56,8 @@ SAME, UNSAID = DataMatch("same"), DataMatch("unsaid")
 
 
 def data_of(run: RunView, metric: str) -> DataFacts | None:
-    """Return the data that a metric was measured on, such as `val` for `val/acc`; None if unknown."""
+    """Return the data that a metric was measured on, such as `val` for `val/acc`. Return None if the data are
+    unknown."""
     if not run.data:
         return None
     prefix = metric.partition("/")[0]
@@ -63,12 +69,13 @@ def data_of(run: RunView, metric: str) -> DataFacts | None:
 
 
 def match_data(first: RunView, run: RunView, metric: str) -> DataMatch:
-    """Compare the data on which a metric was measured in two runs."""
+    """Compare the data that two runs used to measure a metric."""
     return match_all(first, [run], metric)[0]
 
 
 def match_all(first: RunView, runs: Iterable[RunView], metric: str) -> list[DataMatch]:
-    """Compare the data on which a metric was measured in the first run with the data of each of the other runs."""
+    """Compare the data of the first run with the data of each other run. Only data that a metric was measured on are
+    compared."""
     before = data_of(first, metric)
     return [_match(first, before, run, data_of(run, metric)) for run in runs]
 
@@ -91,7 +98,7 @@ def _with_split_parts(run: RunView, facts: DataFacts) -> tuple[DataFacts, ...]:
 
 @lru_cache(maxsize=256)  # many metrics of a run were measured on the same data
 def _compare(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> DataMatch:
-    """Compare the items of differing data; each argument contains the data of one run."""
+    """Compare the items of data that have different fingerprints. Each argument contains the data of one run."""
     try:
         old, new = (Listing.union(part.listing() for part in parts) for parts in (before, after))
     except RunfolioError:
@@ -108,7 +115,7 @@ def _compare(before: tuple[DataFacts, ...], after: tuple[DataFacts, ...]) -> Dat
 def describe_matches(
     matches: Iterable[DataMatch], metric: str, *, marked: bool = False, brief: bool = False
 ) -> list[str]:
-    """Return sentences about the runs whose figures are not comparable with the figure of the first run.
+    """Return sentences about the runs whose values are not comparable with the value of the first run.
 
     Args:
         matches: Comparisons with the first run.
@@ -122,7 +129,7 @@ def describe_matches(
     matches = list(matches)
     counts = Counter(match.relation for match in matches)
     texts = {
-        "other": f"changed data{_first_difference(matches, 'other')}, so do not compare with the first run",
+        "other": f"changed data{_first_difference(matches, 'other')} and cannot be compared with the first run",
         "divided": "the same data in a different split, as with a different seed or fold",
         "share": f"more, fewer or different items{_first_difference(matches, 'share')}",
         "unknown": "possibly different data, since not all runs recorded their data",
@@ -146,7 +153,8 @@ def fingerprints(run: RunView) -> dict[str, str]:
 
 
 def changes(first: RunView, second: RunView) -> dict[str, ListingDifference | None]:
-    """Compare the items of two runs' data. The result is keyed by the name of the data; None means unknown items."""
+    """Compare the items of two runs' data. The result is keyed by the name of the data. None means that the items are
+    unknown."""
     differences: dict[str, ListingDifference | None] = {}
     for name in sorted(first.data.keys() & second.data.keys()):
         before, after = first.data[name], second.data[name]

@@ -1,4 +1,4 @@
-"""Detection of reproductions and copied run folders."""
+"""Detection of duplicates: runs that reproduce another run, and copied run folders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DistinctRuns(Generic[RunT]):
 
     @property
     def sentence(self) -> str:
-        """Sentence that states how many runs were left out; empty if no run was left out."""
+        """Sentence that states how many runs were left out, or an empty string if no run was left out."""
         parts = [counted(self.reproductions, "reproduction")] if self.reproductions else []
         if self.copies:
             parts.append("1 copy of a run" if self.copies == 1 else f"{self.copies} copies of runs")

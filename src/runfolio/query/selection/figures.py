@@ -1,4 +1,7 @@
-"""Figure of a run: the number that represents a metric in tables, selections and plots."""
+"""Representative value of a metric: the number that stands for a run in tables, selections and plots.
+
+The code calls this number a figure.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from runfolio.record.base.flat_names import as_number
 from runfolio.record.points.metric_summary import AXES, MetricSummary
 
 Kind = Literal["at the chosen epoch", "as reported", "best", "last"]
-"""Kind of a figure. `best` and `last` come from the curve; the other kinds come from the summary. The kind is `at the
-chosen epoch` if the summary states which metric chose the epoch, else `as reported`."""
+"""Kind of a representative value. `best` and `last` are taken from the curve, and the other kinds from the summary. The
+kind is `at the chosen epoch` if the summary names the metric that chose the epoch, and `as reported` otherwise."""
 
 _KINDS: tuple[Kind, ...] = ("best", "last", "as reported", "at the chosen epoch")
 CHOSEN_BY = "chosen_by"
-"""Name of the result that states which metric chose the epoch."""
+"""Name of the result that contains the name of the metric by which the epoch was chosen."""
 BEST = ".best"
 """Suffix of columns that contain the best value of a curve, such as `metrics.val/acc.best`."""
 _EPOCH_PREFIXES = ("train/", "val/", "test/")
@@ -26,32 +29,33 @@ _EPOCH_PREFIXES = ("train/", "val/", "test/")
 
 @dataclass(frozen=True)
 class Figure:
-    """Number that represents one metric of a run."""
+    """Representative value of one metric of a run."""
 
     value: float
     step: int | None
-    """Step at which the value was logged; None if unknown."""
+    """Step at which the value was logged, or None if unknown."""
     kind: Kind
 
 
 def figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
-    """Return the figure of a run; None if the run has no figure or the figure is not finite.
+    """Return the representative value of a metric of a run, or None if there is no finite value.
 
-    The figure is the number in the summary, which the run reports for its chosen model. If the summary has no such
-    number, the figure is the best value of the curve or, for a metric without direction, the last value.
+    The value is the number in the run's summary, which describes the model that the run chose. If the summary has no
+    such number, the value is the best value of the curve. If the metric has no direction, the last value of the curve
+    is used instead.
 
     Args:
         run: Run that reported or logged the metric.
-        metric: Name of the metric. `summary.NAME` selects only the summary; `metrics.NAME` and `metrics.NAME.best`
-            select only the curve.
-        mode: Direction of the metric; None if the metric has no direction.
+        metric: Name of the metric. `summary.NAME` means only the summary. `metrics.NAME` and `metrics.NAME.best` mean
+            only the curve.
+        mode: Direction of the metric, or None if the metric has no direction.
     """
     figure = any_figure_of(run, metric, mode)
     return figure if figure is not None and math.isfinite(figure.value) else None
 
 
 def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None:
-    """Return the figure of a run like `figure_of`, even if the figure is NaN or infinite."""
+    """Return the representative value like `figure_of`, even if it is NaN or infinite."""
     reported, summary, name = as_number(run.flat_summary.get(metric)), run.metrics.get(metric), metric
     if reported is None and summary is None:
         part, name = split_name(run, metric)
@@ -62,7 +66,8 @@ def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None
     if summary is None:
         return None
     if mode is None:
-        # A test after training logs the epoch of the tested model, so an axis can end with a smaller value.
+        # A test after training logs the epoch of the tested model. The last value of `epoch` can therefore be too
+        # small.
         value, step = (summary.max, summary.max_step) if name in AXES else (summary.last, summary.last_step)
         return Figure(value, step, "last")
     value, step = (summary.max, summary.max_step) if mode == "max" else (summary.min, summary.min_step)
@@ -70,7 +75,8 @@ def any_figure_of(run: RunView, metric: str, mode: Mode | None) -> Figure | None
 
 
 def split_name(run: RunView, metric: str) -> tuple[Literal["summary", "metrics", ""], str]:
-    """Split a name such as `summary.x` into its source and the bare name; the source is empty if the name has none."""
+    """Split a name such as `summary.x` into its source, `summary`, and the name `x`. The source is empty if the name
+    has no such prefix."""
     if metric not in run.metrics and metric not in run.flat_summary:
         if metric.startswith("metrics."):
             name = metric.removeprefix("metrics.")
@@ -87,7 +93,7 @@ def has_metric(run: RunView, metric: str) -> bool:
 
 
 def kinds_text(kinds: Iterable[Kind]) -> str:
-    """Return kinds of figures in words, such as `best or at the chosen epoch`."""
+    """Return the kinds of representative values in words, such as `best or at the chosen epoch`."""
     present = set(kinds)
     return " or ".join(kind for kind in _KINDS if kind in present)
 
@@ -102,7 +108,7 @@ def figure_heading(runs: Iterable[RunView], metric: str, mode: Mode | None) -> s
 
 
 def heading_of(figures: Iterable[Figure | None], runs: Sequence[RunView], metric: str) -> str:
-    """Return the same heading as `figure_heading`, for figures that `any_figure_of` has returned."""
+    """Return the same heading as `figure_heading`, for values that `any_figure_of` has returned."""
     name = split_name(runs[0], metric)[1] if runs else metric
     if name in AXES or not any(name in run.metrics for run in runs):
         return name
@@ -110,7 +116,7 @@ def heading_of(figures: Iterable[Figure | None], runs: Sequence[RunView], metric
 
 
 def best_in_curve(run: RunView, metric: str) -> float | None:
-    """Return the best value of a curve; None if there is no curve or the metric's direction is unknown."""
+    """Return the best value of a curve, or None if there is no curve or the metric's direction is unknown."""
     summary, mode = run.metrics.get(metric), guess_mode(metric)
     if summary is None or mode is None:
         return None

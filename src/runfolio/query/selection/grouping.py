@@ -18,7 +18,7 @@ _OUTPUT_WORDS = """
     out output outputs outdir log logs logdir logfile save saved savedir result results workdir run runs id uuid guid
     job jobid slurm pid port exp experiment expname trial time timestamp date started hydra wandb tensorboard
     """
-"""Words in the names of settings that only name a run or its output and do not affect the result."""
+"""Words in the names of settings that only identify a run or its output. Such settings do not affect the result."""
 _NEUTRAL_WORDS = "dir directory folder path file name work checkpoint checkpoints ckpt ckpts"
 """Additional words that may occur in the name of an output setting. A name with only these words may refer to an
 input."""
@@ -47,7 +47,7 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
 
     Raises:
         ConfigError: Some names start with `-` and others do not.
-        NotFound: A column does not exist; the message lists the most similar names.
+        NotFound: A column does not exist. The message lists the most similar names.
     """
     parts = group_by.split(",") if isinstance(group_by, str) else group_by
     names = [name for part in parts if (name := part.strip())]
@@ -73,13 +73,13 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
 
 
 def repeated_settings(runs: Sequence[RunView]) -> list[str]:
-    """Return a value of `group_by` that ignores the settings that differ between repetitions, such as the seed."""
+    """Return a value for `group_by`. It excludes the settings that differ between repetitions, such as the seed."""
     settings = {name for run in runs for name in run.flat_config}
     return [f"-{name}" for name in REPEATING if name in settings]
 
 
 def is_repeated(run: RunView, runs: Sequence[RunView]) -> bool:
-    """Return whether another of the runs has the same settings except seed, fold, test time and names of outputs.
+    """Return whether another run has the same settings. Seed, fold, test time and names of outputs may differ.
 
     A run without settings is not repeated, since its settings are unknown.
     """
@@ -100,9 +100,9 @@ def differing_settings(runs: Sequence[RunView]) -> list[str]:
 
 
 def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ("seed", "fold")) -> list[str]:
-    """Return the settings that only name a run. Their values are folders or names, and differ in each run.
+    """Return the settings that only name a run, such as an output folder. Their values differ in each run.
 
-    Runs with the same values of `repeating` may also share the value, since such runs repeat each other.
+    Runs with equal values of the settings in `repeating` may have the same value, since such runs repeat each other.
 
     Args:
         runs: Runs to compare.
@@ -135,7 +135,8 @@ def _only_names(runs: Sequence[RunView], name: str, repeating: Sequence[str]) ->
 
 
 def _contains_seed(runs: Sequence[RunView], name: str, repeating: Sequence[str]) -> bool:
-    """Return whether the value of a setting contains the run's seed in each run, such as `lr0.1-s3`."""
+    """Return whether the value of a setting contains the seed in each run. For example, `lr0.1-s3` contains the seed
+    3."""
     present = [other for other in repeating if len(_values(runs, other)) > 1]
     return bool(present) and all(
         str(run.flat_config.get(other)) in re.findall(r"[0-9]+|[^0-9]+", str(run.flat_config.get(name)))
@@ -154,14 +155,15 @@ def _ignored(naming: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def _single_runs(runs: Sequence[RunView], columns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return a sentence that explains why each group has one run, and names the option that produces larger groups."""
+    """Return a sentence that explains why each group has one run. The sentence also names the option that produces
+    larger groups."""
     repeated = any(len(_values(runs, name.removeprefix("-"))) > 1 for name in names)
     unique = [name for name in columns if repeated and len(_values(runs, name)) == len(runs)]
     if not unique:
         return ["Each group has one run."]
     subject = f"{' and '.join(unique)} {'differs' if len(unique) == 1 else 'differ'}"
     remedy = ",".join([*names, *(f"-{name}" for name in unique)])
-    return [f"Each group has one run, since {subject} in each run; --group-by {remedy} ignores that."]
+    return [f"Each group has one run, since {subject} in each run; give --group-by {remedy}."]
 
 
 def _values(runs: Sequence[RunView], name: str) -> set[str]:

@@ -14,8 +14,8 @@ def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: S
     """Return the fraction of the variance that each setting explains alone, largest first.
 
     The fraction is epsilon squared, which is the correlation ratio corrected for chance. For a setting without
-    influence, the fraction is about 0, regardless of the number of values. The fractions need not add up to 1. A
-    setting is omitted if it has fewer than two runs per value on average.
+    influence, the fraction is about 0, no matter how many different values the setting has. The fractions need not add
+    up to 1. A setting is omitted if it has fewer than two runs per value on average.
 
     Args:
         runs: Runs to analyse.
@@ -42,6 +42,6 @@ def explained_shares(runs: Sequence[RunView], settings: Sequence[str], values: S
 
 
 def shares_sentence(shares: Mapping[str, float]) -> str:
-    """Return a sentence that lists the explained fractions; empty if there are none."""
+    """Return a sentence that lists the explained fractions, or an empty string if there are none."""
     listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     return f"Share of the variance that each setting explains alone: {listed}." if listed else ""

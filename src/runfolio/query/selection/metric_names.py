@@ -42,7 +42,7 @@ _SPLITS: dict[str, Split] = {
     "holdout": "test",
 }
 _FAMILIAR = ("val/acc", "test/acc", "val/loss", "train/acc", "train/loss")
-"""Names that tables list first, the most important first."""
+"""Names that tables list first, in order of importance."""
 _SPLITS_BY_IMPORTANCE: tuple[Split, ...] = ("validation", "unknown", "test", "train")
 _MAIN_METRICS = 4
 
@@ -80,7 +80,8 @@ def mode_of(metric: str, mode: str | None = None) -> Mode:
     """Return the given mode, or else the mode that is guessed from the metric's name.
 
     Raises:
-        ConfigError: The given mode is neither min nor max, or no mode is given and it cannot be guessed.
+        ConfigError: The given mode is neither min nor max, or no mode is given and the name does not show the
+            direction.
     """
     if mode == "min" or mode == "max":
         return mode
@@ -105,9 +106,9 @@ def split_of(metric: str) -> Split:
 
 
 def split_and_quantity(metric: str) -> tuple[Split | None, str]:
-    """Return the data split in the name of a metric, and the name without it: `val/acc` is `acc` on `validation`.
+    """Return the data split in the name of a metric, and the rest of the name, which is the measured quantity.
 
-    Metrics with the same quantity share a panel.
+    For `val/acc`, these are `validation` and `acc`. Metrics with the same quantity share a panel.
     """
     split = split_of(metric)
     if split == "unknown":
@@ -122,12 +123,13 @@ def split_and_quantity(metric: str) -> tuple[Split | None, str]:
 
 
 def is_about_the_process(metric: str) -> bool:
-    """Return whether a metric describes the process (a norm, a rate, a time or a size) instead of a result."""
+    """Return whether a metric describes the training process (a norm, a rate, a time or a size) instead of a result."""
     return not set(_PROCESS_WORDS.split()).isdisjoint(words(metric))
 
 
 def main_metrics(names: Iterable[str]) -> list[str]:
-    """Return up to four results with a known direction, such as `val/acc`, the most important first."""
+    """Return the names of up to four metrics with a known direction, such as `val/acc`. The most important comes
+    first."""
     return sorted(filter(_is_main, listed_metrics(names)), key=_importance)[:_MAIN_METRICS]
 
 
@@ -142,10 +144,10 @@ def _importance(metric: str) -> tuple[int, int, str]:
 
 
 def familiarity(name: str) -> int:
-    """Return the rank of a name in the list of names that tables show first; all other names rank last."""
+    """Return the rank of a name in the list of names that tables show first. All other names rank last."""
     return _FAMILIAR.index(name) if name in _FAMILIAR else len(_FAMILIAR)
 
 
 def _meaning(word: str) -> Mode | None:
-    # Words such as f1 and r2 are found with their number; map50 and acc1 are looked up without the number.
+    # Words such as f1 and r2 are in the list with their number. Words such as map50 and acc1 are looked up without it.
     return _MEANING.get(word) or _MEANING.get(word.rstrip("0123456789"))

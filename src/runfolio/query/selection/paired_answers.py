@@ -1,4 +1,4 @@
-"""Paired comparison of classifiers by their recorded answers to the same items."""
+"""Paired comparison of classifiers by their answers, which are the recorded predictions, to the same items."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _FIRST_SPLITS = ("val", "test")
 
 @dataclass(frozen=True)
 class PairedResult:
-    """Accuracies of several runs on the items that all of them answered, with McNemar's test against the best run."""
+    """Accuracies of several runs on the items that all of these runs answered. McNemar's test compares each run with
+    the best run."""
 
     split: str
     items: int
@@ -32,16 +33,18 @@ class PairedResult:
     accuracies: list[float]
     """Accuracy of each run on these items."""
     ps: list[float]
-    """P value of each run's difference from the best run; 1 for the best run itself."""
+    """P value of the difference between each run and the best run. It is 1 for the best run itself."""
 
     @property
     def best(self) -> int:
-        """Index of the run with the highest accuracy. If several runs share it, the index of the first."""
+        """Index of the run with the highest accuracy. If several runs share this accuracy, the first of them is
+        used."""
         return self.accuracies.index(max(self.accuracies))
 
     @property
     def tied(self) -> list[bool]:
-        """True for each other run that does not differ significantly from the best run (Holm's procedure)."""
+        """One value per run: True for a run that is not the best but does not differ significantly from it (Holm's
+        procedure)."""
         rivals = [index for index in range(len(self.ps)) if index != self.best]
         differing = dict(zip(rivals, holm([self.ps[index] for index in rivals]), strict=True))
         return [not differing.get(index, True) for index in range(len(self.ps))]
@@ -69,11 +72,11 @@ class PairedResult:
 
 
 def compare_answers(runs: Sequence[RunView]) -> list[PairedResult]:
-    """Compare the runs on each split for which all of them have recorded answers (`Run.log_answers`).
+    """Compare the runs on each split for which all runs have recorded answers (`Run.log_answers`).
 
-    Items are matched by name. A split is left out if its names are not unique, or if the answers are values instead of
-    classes. It is also left out if an item has different true classes or contents in two runs. More than `_MOST_RUNS`
-    runs are not compared.
+    Items are matched by name. A split is left out if the names of its items are not unique, or if the answers are
+    values instead of classes. It is also left out if an item has different true classes or contents in two runs. More
+    than `_MOST_RUNS` runs are not compared.
 
     Returns:
         One result per split, validation and test first.
@@ -114,7 +117,7 @@ class _Answer:
 
 
 def _by_name(answers: Answers) -> dict[str, _Answer] | None:
-    """Return the answers keyed by item; None if names are not unique or the answers are not classes."""
+    """Return the answers keyed by item. Return None if the names are not unique or the answers are not classes."""
     classes = answers.classes
     if classes is None or len(set(answers.names)) < len(answers):
         return None
@@ -128,14 +131,15 @@ def _by_name(answers: Answers) -> dict[str, _Answer] | None:
 
 
 def _same_item(answers: Iterable[_Answer]) -> bool:
-    """Return whether the answers can belong to one item. Their true classes must be equal, and known digests too."""
+    """Return whether the answers can belong to one item. Their true classes must be equal, and their known digests must
+    be equal."""
     listed = list(answers)
     digests = {answer.digest for answer in listed if answer.digest is not None}
     return len({answer.truth for answer in listed}) == 1 and len(digests) <= 1
 
 
 def _test(split: str, correct: NDArray[Any]) -> PairedResult:
-    """Apply McNemar's test to a table that is True for each right answer, shape [runs, items]."""
+    """Apply McNemar's test to an array of shape [runs, items] that is True for each correct answer."""
     accuracies = [float(row.mean()) for row in correct]
     best = correct[accuracies.index(max(accuracies))]
     ps = [mcnemar_p(int((best & ~row).sum()), int((row & ~best).sum())) for row in correct]

@@ -32,11 +32,11 @@ BROKEN = ("failed", CRASHED)
 PARAMETERS = "parameters"
 """Name of the result that contains the number of network parameters."""
 
-GUESSED = "Whether higher or lower is better was guessed from the metric's name."
+GUESSED = "The direction (higher or lower is better) was guessed from the metric's name."
 """Caption sentence for a guessed direction."""
 
 _ACCURACIES = ("acc", "accuracy")
-"""Last parts of the names of metrics that are proportions of images."""
+"""Last part of the name of a metric that is a proportion of images, such as `acc` in `val/acc`."""
 _MOST_LISTED = 6
 """Maximum number of metrics that an error message lists."""
 _USUAL = ("val/acc", "val/loss", "test/acc", "test/loss", "train/acc", "train/loss")
@@ -50,7 +50,7 @@ class Choice(Generic[RunT]):
     metric: str
     value: float
     step: int | None
-    """Step at which the value was logged; None if the value was only reported in the summary."""
+    """Step at which the value was logged, or None if the value was only reported in the summary."""
     kind: Kind
     """Kind of the value (see `figures.Kind`)."""
     mode: Mode
@@ -63,7 +63,7 @@ class Choice(Generic[RunT]):
     left_out: int
     """Number of runs that did not compete because they failed or crashed."""
     duplicates: str = ""
-    """Sentence about reproductions and copies that were left out; empty if there are none."""
+    """Sentence about reproductions and copies that were left out, or an empty string if there are none."""
     equals: int = 0
     """Number of other runs with the same value."""
     decided_by: str = "age"
@@ -76,7 +76,7 @@ class Choice(Generic[RunT]):
 
     @property
     def caption(self) -> Caption:
-        """Readable description of the selected run and the selection."""
+        """Readable description of the selected run and of its selection."""
         at_step = f" at step {self.step}" if self.step is not None else ""
         kind = "" if self.kind == "best" else f", {self.kind}"
         alone = "has" if not self.equals else f"and {_count(self.equals, 'other')} have"
@@ -103,11 +103,13 @@ class Choice(Generic[RunT]):
 
     @property
     def _chance(self) -> str:
-        """Sentence for a best run that was not repeated. It is empty if the run was repeated or had no competitor."""
+        """Advice for a best run that was not repeated. The text is empty if the run was repeated or had no
+        competitor."""
         if len(self.competing) < 2 or is_repeated(self.run, self.competing):
             return ""
-        measured = "Measured on the validation data, in one run" if self.split == "validation" else "This is one run"
-        return f"{measured}: repeat it with several seeds to check its lead (`runfolio compare --group-by -seed`)."
+        measured = "Measured on the validation data in one run" if self.split == "validation" else "This is one run"
+        advice = "repeat it with several seeds to check if it stays best"
+        return f"{measured}; {advice} (`runfolio compare --group-by -seed`)."
 
     @property
     def _tie(self) -> str:
@@ -123,8 +125,9 @@ class Choice(Generic[RunT]):
 def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice[RunT]:
     """Return the run with the best value of a metric.
 
-    Runs are compared by their figure (see `figures.figure_of`), which must be finite. Runs that failed or crashed only
-    compete if no other run has the metric. Reproductions and copies never compete. `ranking_key` breaks ties.
+    Runs are compared by their representative value (see `figures.figure_of`), which must be finite. Runs that failed or
+    crashed only compete if no other run has the metric. Reproductions and copies never compete. `ranking_key` breaks
+    ties.
 
     Args:
         runs: Candidates.
@@ -132,7 +135,7 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
         mode: `min` or `max`. Default: guessed from the name.
 
     Raises:
-        NotFound: No run has the metric; the message lists the most similar names.
+        NotFound: No run has the metric. The message lists the most similar names.
         ConfigError: The mode cannot be guessed.
     """
     distinct, direction, figures, competing = _compete(runs, metric, mode)
@@ -158,7 +161,8 @@ def choose(runs: Iterable[RunT], metric: str, mode: str | None = None) -> Choice
 
 
 def ranked(runs: Iterable[RunT], metric: str, mode: str | None = None) -> list[RunT]:
-    """Return the runs that compete for the best value of a metric, best first. Arguments are the same as for `choose`.
+    """Return the runs that compete for the best value of a metric, best first. The arguments are the same as for
+    `choose`.
 
     Raises:
         NotFound, ConfigError: For the same reasons as `choose`.
@@ -171,7 +175,7 @@ class _Competition(NamedTuple, Generic[RunT]):
     distinct: DistinctRuns[RunT]
     mode: Mode
     figures: list[tuple[RunT, Figure]]
-    """Runs that have a finite figure."""
+    """Runs that have a finite value of the metric, each with this value."""
     competing: list[tuple[RunT, Figure]]
 
 
@@ -222,7 +226,8 @@ def _is_setting(runs: Sequence[RunView], name: str) -> bool:
 
 
 def _metrics_listed(names: Collection[str]) -> str:
-    """List the metrics that can select a best run because their direction is known. Usual metrics come first."""
+    """Return text that lists the metrics with a known direction, which can select a best run. Usual metrics come
+    first."""
     usable = [name for name in sorted(names) if guess_mode(name) and not is_about_the_process(name)]
     listed = sorted(usable, key=lambda name: _USUAL.index(name) if name in _USUAL else len(_USUAL))
     more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
@@ -242,7 +247,8 @@ def _decided_by(equals: Sequence[RunView], metric: str, mode: Mode) -> str:
 
 
 def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float, float, float, datetime]:
-    """Return the sort key of a run, or of a group from the means over its runs. The smallest key is the best.
+    """Return the sort key of a run or a group of runs. For a group, means over its runs are used. The smallest key is
+    the best.
 
     Ties are broken by the lower loss on the same data, then by fewer parameters, then by age. A run without a value for
     one of these criteria comes after runs that have a value.
@@ -260,7 +266,10 @@ def ranking_key(runs: Sequence[RunView], metric: str, mode: Mode) -> tuple[float
 
 
 def paired_loss(metric: str, mode: Mode) -> str | None:
-    """Return the loss measured on the same data as a score, such as `val/loss` for `val/acc`; None if unknown."""
+    """Return the name of the loss that is measured on the same data as a score, such as `val/loss` for `val/acc`.
+
+    Return None if the name of the score does not show the data, or if lower scores are better.
+    """
     data, slash, _ = metric.rpartition("/")
     return f"{data}/loss" if slash and mode == "max" else None
 
@@ -279,8 +288,8 @@ def selection_split_sentence(metric: str) -> str:
     """Return a sentence about the data that a metric was measured on, with a warning if this data is unsuitable."""
     return {
         "validation": "Measured on the validation data.",
-        "train": "Measured on the training data: it shows how well a model fits data it has seen, not new data.",
-        "test": "Measured on the test data, so the best is too optimistic; choose by a validation metric instead.",
+        "train": "Measured on the training data, so it does not show how well the model works on new data.",
+        "test": "Measured on the test data, so the best value is too optimistic; choose by a validation metric.",
         "unknown": "The name of the metric does not show which data it was measured on.",
     }[split_of(metric)]
 
@@ -295,7 +304,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def default_metric(runs: Sequence[RunView]) -> str:
-    """Return the metric to rank runs by: the metric that chose the runs' epochs, or else the first usual metric.
+    """Return the metric by which runs are ranked. It is the metric that chose the runs' epochs, or else the first usual
+    metric.
 
     Raises:
         NotFound: There are no runs.
@@ -314,7 +324,10 @@ def default_metric(runs: Sequence[RunView]) -> str:
 
 
 def images_of(run: RunView, metric: str, value: float | None) -> int | None:
-    """Return the number of images that an accuracy was measured on (`val/images` for `val/acc`); None if unknown."""
+    """Return the number of images that an accuracy was measured on, such as `val/images` for `val/acc`.
+
+    Return None if the number is unknown or the metric is not an accuracy.
+    """
     data, _, name = metric.rpartition("/")
     images = as_number(run.flat_summary.get(f"{data}/images"))
     if name not in _ACCURACIES or value is None or images is None or not (0 <= value <= 1 and images >= 1):

@@ -25,7 +25,7 @@ POOLED = ", pooled"
 _REPORTED: dict[str, Mode] = {"val/acc": "max", "val/loss": "min", "test/acc": "max", "test/loss": "min"}
 
 Measured = Sequence[tuple[RunView, Figure]]
-"""Runs of a group that have a metric, each with its figure."""
+"""Runs of a group that have a metric, each with its value of the metric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class SeedGroup:
     """Label of the group, such as `model=mlp lr=0.1`."""
     metric: str
     figure: str
-    """Kind of the runs' figures, such as `best` (see `figures.Kind`)."""
+    """Kind of the runs' values, such as `best` (see `figures.Kind`)."""
     runs: int
     """Number of runs that have the metric."""
     mean: float
@@ -49,7 +49,8 @@ class SeedGroup:
     high: float | None
     """Upper end of the 95 % interval for the mean."""
     images: int | None = None
-    """Number of images that a pooled accuracy was computed on; `low` and `high` are then Wilson's interval."""
+    """Number of images that a pooled accuracy was computed on. In this case, `low` and `high` are the ends of Wilson's
+    interval."""
     tied: bool
     """True if the mean does not differ significantly from the mean of the first group (t test, Holm's procedure).
     False if either group has a single run."""
@@ -87,14 +88,15 @@ def group_by_seed(
 ) -> SeedGroups:
     """Return groups of runs, ordered by the mean of a metric, with their validation and test metrics.
 
-    Each run is represented by its figure (see `figures.figure_of`). Failed and crashed runs, reproductions and copies
-    are left out.
+    Each run contributes its representative value of the metric (see `figures.figure_of`). Failed and crashed runs,
+    reproductions and copies are left out.
 
     Args:
         runs: Runs to group.
-        metric: Metric that orders the groups. Default: as for the leaderboard.
+        metric: Metric that orders the groups. Default: the same metric as for the leaderboard.
         mode: `min` or `max`. Default: guessed from the name of the metric.
-        group_by: Columns as in `grouping.group_runs`. Default: all settings except seed, fold and test time.
+        group_by: Columns to group by (see `grouping.group_runs`). Default: all settings except seed, fold and test
+            time.
 
     Raises:
         NotFound: There are no runs, no run has the metric, or a column does not exist.
@@ -143,15 +145,15 @@ def group_by_seed(
 
 
 def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None = None) -> list[RunT]:
-    """Return the runs of the group with the best mean. A run that was not repeated forms a group of its own.
+    """Return the runs of the group with the best mean. A run that was not repeated is a group with one run.
 
     Args:
         runs: Candidates.
-        metric: Metric to compare by. Default: as for the leaderboard.
+        metric: Metric by which the groups are compared. Default: the same metric as for the leaderboard.
         mode: `min` or `max`. Default: guessed from the name of the metric.
 
     Returns:
-        Runs of the best group; empty if every run failed, crashed or lacks the metric.
+        Runs of the best group. The list is empty if every run failed, crashed or lacks the metric.
 
     Raises:
         ConfigError: The mode cannot be guessed.
@@ -168,14 +170,15 @@ def best_group(runs: Sequence[RunT], metric: str | None = None, mode: str | None
 
 
 def _other_data(runs: Sequence[RunView], metric: str, *, brief: bool = False) -> list[str]:
-    """Return warnings about runs that used different data. Different splits are expected, as seeds and folds differ."""
+    """Return warnings about runs that used different data. Different splits are expected, because seeds and folds
+    differ."""
     first, *later = sorted(runs, key=lambda run: run.created)
     matches = [match_data(first, run, metric) for run in later]
     return describe_matches([match for match in matches if match.relation != "divided"], metric, brief=brief)
 
 
 def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, Measured]:
-    """Return the runs' figures of the given metric and of the usual validation and test metrics, keyed by metric."""
+    """Return the runs' values of the given metric and of the usual validation and test metrics, keyed by metric."""
     modes: dict[str, Mode] = {metric: mode}
     modes.update({name: direction for name, direction in _REPORTED.items() if name != metric})
     figures = {
@@ -186,14 +189,15 @@ def _figures(runs: Sequence[RunView], metric: str, mode: Mode) -> dict[str, Meas
 
 
 def _pooled(group: str, members: Sequence[RunView], measured: Measured, metric: str) -> list[SeedGroup]:
-    """Return a row with the accuracy over the images of all folds, if every seed has each fold exactly once."""
+    """Return a row with the accuracy over the images of all folds. Return no row unless every seed has each fold
+    exactly once."""
     counts = [(figure.value, images_of(run, metric, figure.value)) for run, figure in measured]
     seeds = _complete_seeds(members)
     if not seeds or any(images is None for _, images in counts) or len(counts) < len(members):
         return []
     correct = sum(value * (images or 0) for value, images in counts)
     predictions = sum(images or 0 for _, images in counts)
-    # Several seeds predict the same images, so they do not add independent trials.
+    # Runs with different seeds predict the same images, so additional seeds do not add independent trials.
     images = round(predictions / seeds)
     interval = wilson(correct / predictions, images)
     return [
@@ -234,7 +238,8 @@ def _paired_metrics(figures: Sequence[dict[str, Measured]]) -> set[str]:
 
 
 def _are_paired(groups: Sequence[Measured]) -> bool:
-    """Return whether there are several groups and all have the same seeds and folds, with one run for each."""
+    """Return whether there are several groups and all have the same seeds and folds, with one run for each
+    combination."""
     if len(groups) < 2:
         return False
     repetitions = [[_repetition(run) for run, _ in measured] for measured in groups]
@@ -247,13 +252,13 @@ def _repetition(run: RunView) -> tuple[str, ...]:
 
 
 def _values(measured: Measured, *, paired: bool) -> list[float]:
-    """Return the values; paired values are in the order of the seeds."""
+    """Return the values. Paired values are in the order of the seeds."""
     ordered = sorted(measured, key=lambda pair: _repetition(pair[0])) if paired else measured
     return [figure.value for _, figure in ordered]
 
 
 def _tied(figures: Sequence[dict[str, Measured]], paired: AbstractSet[str]) -> list[set[str]]:
-    """Return for each group the metrics whose mean does not differ significantly from the mean of the first group.
+    """Return one set per group: the metrics whose mean does not differ significantly from the first group's mean.
 
     Groups with a single run are not compared.
     """
@@ -292,7 +297,7 @@ def _row(group: str, metric: str, measured: Measured, *, tied: bool) -> SeedGrou
 
 
 def _best_of_test(figures: Iterable[dict[str, Measured]]) -> list[str]:
-    """Return a warning for each test metric whose figure is the best of several steps."""
+    """Return a warning for each test metric whose value is the best of several steps."""
     chosen = {
         name
         for group in figures
@@ -307,7 +312,8 @@ def _best_of_test(figures: Iterable[dict[str, Measured]]) -> list[str]:
 
 
 def _best_first(rows: Sequence[SeedGroup], metric: str, mode: Mode) -> str:
-    """Return a sentence that explains the order of the groups and the mark; empty if there is only one group."""
+    """Return a sentence that explains the order of the groups and the mark `=`. It is empty if there is only one
+    group."""
     if len({row.group for row in rows}) < 2:
         return ""
     tie = "; means marked = do not differ significantly from the first" if any(row.tied for row in rows) else ""
@@ -315,14 +321,16 @@ def _best_first(rows: Sequence[SeedGroup], metric: str, mode: Mode) -> str:
 
 
 def _why_unmarked(rows: Sequence[SeedGroup]) -> str:
-    """Return the reason why no group is compared with the first, although other groups have several runs."""
+    """Return a sentence if the first group has a single run and is therefore not compared with groups of several
+    runs."""
     first = max(row.runs for row in rows if row.group == rows[0].group)
     others = [row.runs for row in rows if row.group != rows[0].group]
     return "No mean is marked =, since the first group has only one run." if first == 1 < max(others, default=1) else ""
 
 
 def _shared_seeds(groups: Mapping[str, Sequence[RunView]]) -> str:
-    """Return a warning if a group has several runs with the same seed and fold; empty if there is no such group."""
+    """Return a warning if a group has several runs with the same seed and fold, or an empty string if there is no such
+    group."""
     seeded = {label: [run for run in members if "seed" in run.flat_config] for label, members in groups.items()}
     seeds = {label: len(set(map(_repetition, members))) for label, members in seeded.items()}
     shared = [label for label, members in seeded.items() if seeds[label] < len(members)]

@@ -16,10 +16,10 @@ LEVEL = 0.05
 _LARGEST_Z = 40.0
 """Number of standard deviations beyond which p is too small for a float."""
 _ROUNDING = 10 * sys.float_info.epsilon
-"""Maximum standard error of values that count as constant, as a fraction of the largest value, as in R's `t.test`."""
+"""Maximum standard error of values that count as constant, relative to the largest value. R's `t.test` uses the same
+limit."""
 _MAX_TERMS, _TOLERANCE = 1000, 1e-15
-"""Maximum number of terms of a continued fraction, and the relative change below which a fraction or sum has
-converged."""
+"""Maximum number of terms of a continued fraction, and the relative change below which a result has converged."""
 
 
 class Interval(NamedTuple):
@@ -32,7 +32,8 @@ class Interval(NamedTuple):
 def wilson(share: float, count: int, z: float = Z_95) -> Interval:
     """Return Wilson's score interval for a proportion of independent trials.
 
-    Unlike `share` +- 2 standard errors, this interval stays inside [0, 1] and has a width above 0 at the ends.
+    Unlike `share` +- 2 standard errors, this interval stays inside [0, 1]. Its width is above 0 even if `share` is 0 or
+    1.
 
     Args:
         share: Observed proportion, 0 to 1.
@@ -48,15 +49,16 @@ def wilson(share: float, count: int, z: float = Z_95) -> Interval:
     z2 = z * z
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = z / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count))
-    # At 0 and 1, one bound equals the share; a rounding error must not exclude the share from the interval.
+    # If the share is 0 or 1, one bound equals the share. A rounding error must not exclude the share from the interval.
     return Interval(min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share))
 
 
 def shares_p(first: float, first_count: int, second: float, second_count: int) -> float:
     """Return the two-sided p value of the difference between two proportions, based on Newcombe's interval.
 
-    It is the smallest p at which the interval excludes 0. The proportions are assumed to be independent. Two models
-    often fail on the same images, so p tends to be too high. If the individual predictions are known, use `mcnemar_p`.
+    The p value is the smallest significance level at which the interval excludes 0. The proportions are assumed to be
+    independent. Two models often fail on the same images, so the p value is often too high. If the individual
+    predictions are known, use `mcnemar_p`.
 
     Source: R. G. Newcombe, Interval estimation for the difference between independent proportions: method 10,
         Statistics in Medicine 17 (1998), 873-890, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I
@@ -77,10 +79,11 @@ def _shares_differ(first: float, first_count: int, second: float, second_count: 
 
 
 def holm_shares(first: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
-    """Return for each of `others` whether it differs significantly from the first proportion.
+    """Return one value per proportion in `others`: True if it differs significantly from the first proportion.
 
     The result equals the result of `holm` for the p values of `shares_p`. No p values are computed, so the function is
-    fast for thousands of proportions. If m candidates remain, each candidate with p below 5 % / m is significant.
+    fast for thousands of proportions. The function works in rounds. If m proportions are undecided, each of them with p
+    below 5 % / m is significant.
 
     Args:
         first: Proportion and its number of trials.
@@ -111,7 +114,8 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
         (1998), doi:10.1162/089976698300017197
     """
     differing, fewer = only_first + only_second, min(only_first, only_second)
-    term = tail = 1.0  # each term is relative to the largest, and terms below the rounding error do not change the sum
+    # Each term is divided by the largest term. Terms below the rounding error do not change the sum.
+    term = tail = 1.0
     for count in range(fewer, 0, -1):
         term *= count / (differing - count + 1)
         tail += term
@@ -122,7 +126,7 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
 
 def holm(ps: Sequence[float]) -> list[bool]:
-    """Return for each comparison whether it is significant. The family-wise error rate is at most 5 %.
+    """Return one value per comparison: True if it is significant. The family-wise error rate is at most 5 %.
 
     Source: S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6
         (1979), 65-70, https://www.jstor.org/stable/4615733
@@ -136,7 +140,7 @@ def holm(ps: Sequence[float]) -> list[bool]:
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
-    """Return the 95 % interval for the mean; None for fewer than two values.
+    """Return the 95 % interval for the mean, or None for fewer than two values.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
     """
@@ -148,7 +152,9 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 
 
 def means_p(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the two-sided p value of the difference between two means (Welch's t test); 1 for fewer than two values.
+    """Return the two-sided p value of the difference between two means (Welch's t test).
+
+    The p value is 1 if one side has fewer than two values.
 
     If all values on each side are equal, Student's t is not defined. A few equal values do not prove that the spread is
     zero, so the exact permutation test is used. Its p value depends on the number of ways to divide the values into two
@@ -171,10 +177,12 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the two-sided p value of the mean difference between pairs (paired t test); 1 for fewer than two pairs.
+    """Return the two-sided p value of the mean difference between pairs (paired t test).
 
-    If all differences are equal, Student's t is not defined, and a few equal differences do not prove that their spread
-    is zero. The values are then compared without their pairs (`means_p`), which needs a larger difference.
+    The p value is 1 for fewer than two pairs.
+
+    If all differences are equal, Student's t is not defined. A few equal differences do not prove that their spread is
+    zero. The values are then compared without their pairs (`means_p`), which needs a larger difference.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908), doi:10.2307/2331554
     """
@@ -221,8 +229,8 @@ def _squared_error(values: Sequence[float]) -> float:
 def _two_sided_p(t: float, freedom: float) -> float:
     """Return the probability that the absolute value of Student's t exceeds `t`, which is at least 0.
 
-    The probability equals the regularized incomplete beta function at freedom / (freedom + t^2), which is computed as a
-    continued fraction.
+    The probability equals the regularized incomplete beta function at freedom / (freedom + t^2). This function is
+    computed as a continued fraction.
     Source: https://dlmf.nist.gov/8.17.E22, evaluated by Lentz's algorithm (https://dlmf.nist.gov/3.10#iii)
     """
     a, b, x, complement = freedom / 2, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t)

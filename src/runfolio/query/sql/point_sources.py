@@ -24,8 +24,8 @@ _SCHEMA = pa.schema(
     ]
 )
 _GLOB = frozenset("*?[")
-"""Glob characters. If a path contains one of these characters, DuckDB would also match other files, so runfolio reads
-the points itself."""
+"""Glob characters. DuckDB treats a path with such a character as a pattern for several files, so runfolio reads the
+points itself."""
 
 
 class PointStream:
@@ -76,7 +76,8 @@ def quote(text: str) -> str:
 
 
 def _only_segment(run: RunView) -> str | None:
-    """Return the path of a run's only point file; None if the run is damaged or has several attempts or processes."""
+    """Return the path of a run's only point file. Return None if the run is damaged or has several attempts or
+    processes."""
     attempts = run.document.attempts
     if run.problems or len(attempts) != 1 or not _GLOB.isdisjoint(str(run.folder)):
         return None

@@ -37,7 +37,7 @@ _CONFIG = {
 
 
 class QueryResult(ArrowFrame):
-    """Result of a query. Convert it with `to_arrow()`, `to_pandas()` or `to_polars()`; notebooks show it as a table."""
+    """Result of a query. Convert it with `to_arrow()`, `to_pandas()` or `to_polars()`. Notebooks show it as a table."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
@@ -117,7 +117,7 @@ def _remedy(error: Exception, duckdb: Any) -> str:
         return "a query can read only the store"
     if isinstance(error, (duckdb.IOException, duckdb.InvalidInputException)):
         return "`runfolio doctor` checks the files"
-    return f"the tables are {', '.join((*VIEWS, _POINTS))}; `DESCRIBE {_POINTS}` lists the columns of one"
+    return f"the tables are {', '.join((*VIEWS, _POINTS))}; `DESCRIBE {_POINTS}` lists the columns of a table"
 
 
 def _plain_columns(table: pa.Table) -> pa.Table:

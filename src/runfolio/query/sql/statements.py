@@ -12,14 +12,15 @@ _ONLY_READING = "only one SELECT or EXPLAIN SELECT is allowed, since the record 
 
 
 _READING = ("DESCRIBE", "EXPLAIN", "FROM", "PIVOT", "SELECT", "SHOW", "SUMMARIZE", "TABLE", "VALUES", "WITH", "(")
-"""Beginnings of statements that may be a SELECT."""
+"""First words of statements that may be a SELECT."""
 
 
 def check_query(query: str, duckdb: Any) -> None:
     """Check that a query is exactly one SELECT or EXPLAIN SELECT.
 
-    All other statements are rejected, since DuckDB can write files in the folders that it is allowed to read (`COPY ...
-    TO`, `ATTACH`, `EXPORT`). `EXPLAIN ANALYZE` executes the explained statement, so that statement is checked too.
+    All other statements are rejected, since DuckDB can write files in the folders that it is allowed to read (`COPY`,
+    `ATTACH` and `EXPORT`). `EXPLAIN ANALYZE` executes the explained statement. Therefore, the explained statement is
+    checked too.
 
     Raises:
         ConfigError: The query is a different statement, has several statements, or cannot be parsed.

@@ -33,7 +33,7 @@ def summary_view(runs: Sequence[RunView]) -> pa.Table:
 
 
 def metrics_view(runs: Sequence[RunView]) -> pa.Table:
-    """Return a table with one row per run and metric, which contains the summary of the curve."""
+    """Return a table with one row per run and metric. A row contains the summary of the metric's curve."""
     summaries = [(run, name, summary) for run in runs for name, summary in run.metrics.items()]
     numbers = {field.name: pa.float64() if field.type == "float" else pa.int64() for field in fields(MetricSummary)}
     rows = [asdict(summary) for _, _, summary in summaries]
@@ -60,7 +60,7 @@ def _values(runs: Sequence[RunView], values_of: Callable[[RunView], Mapping[str,
 
 
 def _number(value: Any) -> float | None:
-    """Return a number as a float; None for other values and for integers that are too large."""
+    """Return a number as a float. Return None for other values and for integers that are too large."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     try:

@@ -40,14 +40,14 @@ class MetricRow:
 
     metric: str
     mode: Mode | None
-    """Direction of the metric; None if unknown."""
+    """Direction of the metric, or None if unknown."""
     last: dict[str, float]
     """Last values by run label."""
     best: dict[str, float]
-    """Best values by run label; empty if the mode is unknown."""
+    """Best values by run label. The mapping is empty if the mode is unknown."""
     winner: str | None
-    """Label of the run with the best value; None if the mode is unknown, several runs share the value, or the data
-    differ (see `data_match`)."""
+    """Label of the run with the best value. It is None if the mode is unknown, several runs share the value, or the
+    data differ (see `data_match`)."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,10 @@ class ComparedColumns:
     """Columns of a comparison table with one row per run."""
 
     columns: list[RunsColumn]
-    """Differing settings and data, the figure of each metric, and the last value if it differs from the figure."""
+    """Columns of differing settings and data, and the representative value of each metric. The last value of a metric
+    is added if it differs from the representative value."""
     naming: list[str]
-    """Settings without a column, because they only name a run, such as an output folder."""
+    """Settings that have no column because they only name a run, such as an output folder."""
     hidden: int
     """Number of results and metrics without a column."""
 
@@ -136,7 +137,8 @@ def _differ(last: Any, figure: Any) -> bool:
 
 
 def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int, chance: Sequence[str]) -> Caption:
-    """Return warnings about data that differ from the first run's data, `chance`, and the number of equal settings."""
+    """Return warnings about data that differ from the first run's data, the sentences `chance`, and the number of equal
+    settings."""
     by_data = {row.key: [match_data(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
     brief, full = (
         [sentence for name, matches in by_data.items() for sentence in describe_matches(matches, name, brief=brief)]
@@ -147,12 +149,13 @@ def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int, cha
 
 
 def _about_chance(runs: Sequence[RunView], rows: Sequence[MetricRow]) -> str:
-    """Return advice on checking if the runs differ by chance; empty if no metric has a known direction."""
+    """Return advice on how to find out if the runs differ by chance, or an empty string if no metric has a known
+    direction."""
     if not any(len(row.best) > 1 for row in rows):
         return ""
     if any(is_repeated(run, runs) for run in runs):
         return "Some runs differ only in the seed: --group-by -seed compares their means."
-    return "With one run per setting, a difference may be chance: repeat with several seeds and use --group-by -seed."
+    return "With one run per setting, a difference may be due to chance; add more seeds and use --group-by -seed."
 
 
 def _single_results(run: RunView) -> dict[str, Any]:

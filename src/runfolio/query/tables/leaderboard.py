@@ -41,11 +41,11 @@ class Row(NamedTuple):
     """Folder relative to the store."""
     state: str
     reason: str | None
-    """Reason why the run ended; None if unknown."""
+    """Reason why the run ended, or None if unknown."""
     value: float | None
     """Value of the metric that orders the leaderboard."""
     low: float | None
-    """Lower end of the 95 % Wilson interval for `value`; None if `value` is not a proportion of `images`."""
+    """Lower end of the 95 % Wilson interval for `value`, or None if `value` is not a proportion of `images`."""
     high: float | None
     images: int | None
     """Number of images that `value` was measured on."""
@@ -54,7 +54,7 @@ class Row(NamedTuple):
     data: DataMatch
     """Comparison of the data that `value` was measured on with the data of the first row."""
     test: float | None
-    """Test accuracy, 0 to 1; None if the run was not tested."""
+    """Test accuracy from 0 to 1, or None if the run was not tested."""
     test_low: float | None
     """Lower end of the 95 % Wilson interval for `test`."""
     test_high: float | None
@@ -78,16 +78,16 @@ class Leaderboard:
     columns: list[str]
     """Fields of `Row` that have a value in at least one row."""
     rows: list[Row]
-    """Rows in this order: runs with the metric (best first), runs without the metric, failed and crashed runs."""
+    """Rows in this order: runs with the metric (best first), runs without the metric, and failed or crashed runs."""
     caption: Caption
     """Sentences that explain the order, the intervals and the marks."""
 
 
 def leaderboard(runs: Sequence[RunView], metric: str | None = None, mode: str | None = None) -> Leaderboard:
-    """Return the runs, ordered by their figures for a metric (see `figures.figure_of`).
+    """Return the runs, ordered by their representative values of a metric (see `figures.figure_of`).
 
-    The other columns are results from the summary: `test/acc`, `parameters`, `size_mb`, `epoch_seconds`, `predict_ms`.
-    Reproductions and copies of a run are left out.
+    The other columns are results from the summary: `test/acc`, `parameters`, `size_mb`, `epoch_seconds` and
+    `predict_ms`. Reproductions and copies of a run are left out.
 
     Args:
         runs: Runs to order.
@@ -137,7 +137,8 @@ _FIGURES = ("value", "test", "parameters", "size_mb", "epoch_seconds", "predict_
 
 
 def _rows(runs: Sequence[RunView], labels: Sequence[str], values: Sequence[float | None], metric: str) -> list[Row]:
-    """Return the rows of ordered runs. A row that has a figure is compared with the data of the first row."""
+    """Return the rows of ordered runs. The data of each row that has a value are compared with the data of the first
+    row."""
     tests = [as_number(run.flat_summary.get(TEST)) for run in runs]
     data = _matches(runs, values, values, metric)
     test_data = _matches(runs, values, tests, TEST)
@@ -216,7 +217,8 @@ def _sort_keys(
 
 
 def _count_range(counts: Iterable[int | None]) -> str:
-    """Return `45`, or `45 to 90` if the counts differ; empty if there are none."""
+    """Return the range of the counts as text: `45`, or `45 to 90` if the counts differ. The text is empty if there are
+    no counts."""
     distinct = sorted({count for count in counts if count})
     return " to ".join(f"{count:,}" for count in dict.fromkeys((distinct[0], distinct[-1]))) if distinct else ""
 
@@ -237,7 +239,7 @@ def _test_sentences(rows: Sequence[Row], metric: str) -> list[str]:
     subject = "All" if len(tested) == len(sound) else f"{len(tested)} of the {len(sound)}"
     return [
         f"{subject} runs were tested{interval}.",
-        "The best of several test figures is too optimistic, so do not choose a run by it.",
+        "The best of several test results is too optimistic, so do not choose a run by it.",
     ]
 
 
@@ -267,10 +269,10 @@ def _with_ties(rows: list[Row]) -> list[Row]:
 
 
 def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[float, int]]) -> list[bool]:
-    """Return for each of `others` whether it does not differ significantly from the best proportion.
+    """Return one value per proportion in `others`: True if it does not differ significantly from the best proportion.
 
-    Each comparison adds a chance of a false positive; Holm's procedure limits the total to 5 %. The proportions are
-    assumed to be independent, so models that were tested on the same images are marked too often.
+    Each comparison adds a chance of a false positive. Holm's procedure limits the total chance to 5 %. The proportions
+    are assumed to be independent, so models that were tested on the same images are marked too often.
 
     Args:
         best: Best proportion and its number of images.
@@ -311,4 +313,4 @@ def _methods(rows: Sequence[Row], *, guessed: bool) -> list[str]:
 
 def _failure_sentences(rows: Sequence[Row]) -> list[str]:
     broken = sum(row.state in BROKEN for row in rows)
-    return [f"{broken} of {len(rows)} runs failed, for the reasons in the table."] if broken else []
+    return [f"{broken} of {len(rows)} runs failed; the table shows the reasons."] if broken else []

@@ -14,7 +14,7 @@ from runfolio.query.tables.runs_table import usual_results
 from runfolio.record.points.metric_summary import listed_metrics
 
 _SHOWN_FIELDS = 20
-"""Maximum number of settings on the page of a run; the number of results has the same limit."""
+"""Maximum number of settings and maximum number of results on the page of a run."""
 
 
 def folio_page(store: str, runs: Sequence[RunView]) -> str:
@@ -65,7 +65,7 @@ def _section(title: str, fields: Sequence[tuple[str, object]], total: int) -> st
 
 
 def _main_curve(run: RunView, results: Sequence[str]) -> str:
-    """Return a plot of the first metric in `results` that has a curve; empty if there is no curve."""
+    """Return a plot of the first metric in `results` that has a curve, or an empty string if there is no curve."""
     listed = set(listed_metrics(run.metrics))
     metric = next((name for name in results if name in listed), None)
     if metric is None:

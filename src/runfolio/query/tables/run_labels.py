@@ -12,7 +12,7 @@ from runfolio.record.base.flat_names import identity, short_texts
 
 _MAX_SETTINGS = 4
 _NUMBERED = re.compile(r"(?P<stem>.+)-\d+")
-"""Name with a number at its end, such as a default name (`run_names.claim_name`)."""
+"""Pattern of a name with a number at its end, such as a default name (`run_names.claim_name`)."""
 
 
 def unique_labels(runs: Sequence[RunView]) -> list[str]:
@@ -38,8 +38,8 @@ def name_labels(runs: Sequence[RunView]) -> list[str]:
 
 
 def legend_labels(runs: Sequence[RunView]) -> list[str]:
-    """Return labels for the legend of a plot. They are those of `unique_labels`, but numbered names are followed by the
-    differing settings.
+    """Return labels for the legend of a plot. Unlike in `unique_labels`, the differing settings are added to names that
+    end with a number.
 
     The numbers of default names, such as `train-1` and `train-2`, say nothing about the runs.
     """
@@ -56,7 +56,7 @@ def legend_labels(runs: Sequence[RunView]) -> list[str]:
 
 
 def _settings_labels(name: str, runs: Sequence[RunView]) -> list[str]:
-    """Return labels for runs that have the same name. Ids are used for labels that the settings do not make unique."""
+    """Return labels for runs that have the same name. If the settings do not make a label unique, the id is added."""
     texts = _settings_texts(runs)
     if not any(texts):
         return [f"{name} ({run.id})" for run in runs]
@@ -66,7 +66,8 @@ def _settings_labels(name: str, runs: Sequence[RunView]) -> list[str]:
 
 
 def _settings_texts(runs: Sequence[RunView]) -> list[str]:
-    """Return the settings of each run that differ, such as `lr=0.1`; empty strings if none or too many differ."""
+    """Return the differing settings of each run as text, such as `lr=0.1`. The texts are empty if none or too many
+    differ."""
     naming = naming_settings(runs)
     differing = [key for key in differing_settings(runs) if key not in naming]
     if not 1 <= len(differing) <= _MAX_SETTINGS:

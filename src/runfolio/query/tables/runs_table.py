@@ -27,7 +27,7 @@ class Table:
 
     columns: list[RunsColumn]
     rows: list[list[Any]]
-    """Values by run and column; None if a run has no value in the column."""
+    """Values by run and column, or None if a run has no value in the column."""
     notes: list[str]
     """Explanations of the columns, one sentence each."""
 
@@ -52,15 +52,13 @@ def table(
 
     Args:
         runs: Runs of the table.
-        columns: `id`, `name`, `experiment`, `state`, `created`, `duration_s`, `ended`, `reason`, `tags`, `notes`,
-            `archived`, `series`, `lineage`, `host`, `device`, `commit`, `folder`, `data.val` (a fingerprint), or
-            a setting, result or metric (see `columns.find_column`), such as `lr`, `val/acc` or `metrics.lr`.
-            Default: basic facts, differing settings, and up to three common results.
+        columns: Names of facts, settings, results, metrics or data, such as `state`, `lr`, `val/acc` or `data.val` (see
+            `columns.find_column`). Default: basic facts, differing settings, and up to three common results.
         sorted_by: Column by which the runs are sorted. If its name is ambiguous, a note says which column was used.
         others: Runs without a row in the table. Their columns can be named too.
 
     Raises:
-        NotFound: No run has the column; the message lists the most similar names.
+        NotFound: No run has the column. The message lists the most similar names.
     """
     chosen = _find(columns, runs, others) if columns is not None else _default_columns(runs)
     named = [*(chosen if columns is not None else []), *_find([sorted_by] if sorted_by else [], runs, others)]

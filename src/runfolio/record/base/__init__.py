@@ -1,1 +1,1 @@
-"""Files and names that every part of the record builds on."""
+"""Files and names that all other parts of the record use."""

@@ -26,11 +26,11 @@ class AppendFile:
 
     @property
     def is_lost(self) -> bool:
-        """Return whether the file can no longer be used.
+        """Return whether the file is lost and cannot be used any more.
 
         A file that was deleted while it was open is lost, because its data disappears when the file is closed. A file
-        is also lost if its creation failed, but a file with this name now exists. A network disk may have created the
-        file without sending a response.
+        is also lost if its creation failed, but a file with this name now exists. In that case, a network disk may have
+        created the file without sending a response.
         """
         if self._descriptor is None:
             return self.path.exists()
@@ -54,7 +54,7 @@ class AppendFile:
             del self._waiting[:written]
 
     def sync(self) -> None:
-        """Flush all written data and the file's name to the physical disk.
+        """Flush all written data to the physical disk, and also the folder entry with the file's name.
 
         Raises:
             OSError: The data may not be on the disk.

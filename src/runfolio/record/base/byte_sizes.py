@@ -1,4 +1,4 @@
-"""Numbers of bytes with a unit, for messages."""
+"""Formatting of numbers of bytes with a unit, for messages."""
 
 from __future__ import annotations
 

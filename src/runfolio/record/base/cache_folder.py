@@ -1,6 +1,7 @@
 """Cache folder and its entries. The data of the entries can be computed or downloaded again.
 
-The spool is an exception: it contains points that must be moved into their runs (`spool.py`).
+The spool is an exception. The spool contains points that were recorded while the store was unavailable. These points
+must be moved into their runs (`spool.py`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def cache_folder() -> Path | None:
 
 
 def store_cache(store: Path) -> Path | None:
-    """Return the cache folder of a store, whose path must be absolute; None if there is no cache folder."""
+    """Return the cache folder of a store, whose path must be absolute. Return None if there is no cache folder."""
     cache = cache_folder()
     return None if cache is None else cache / hashlib.sha256(os.fsencode(store)).hexdigest()[:32]
 

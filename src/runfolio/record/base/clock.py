@@ -12,13 +12,13 @@ if hasattr(time, "CLOCK_BOOTTIME"):
 else:
     steady = time.monotonic
 """Function that returns the seconds since a fixed moment. All processes of the machine share this moment. If the system
-supports it, the seconds include the time during which the machine was asleep."""
+has such a clock, the seconds include the time during which the machine was asleep."""
 
 
 class Clock:
     """Clock that reads the wall clock once, at its creation, and then advances with the steady clock.
 
-    Therefore the times of one process never decrease, even if the wall clock is changed in the meantime.
+    Therefore, the times of one process never decrease, even if the wall clock is changed in the meantime.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Clock:
         return steady() + self.offset
 
     def moment(self, at: float | None = None) -> datetime:
-        """Return a time, given in seconds since 1970, as a datetime. Default: the current time."""
+        """Return a time, given in seconds since 1970, as a datetime. The default is the current time."""
         return datetime.fromtimestamp(self.now() if at is None else at, UTC)
 
     def elapsed_s(self, at: float | None = None) -> float:

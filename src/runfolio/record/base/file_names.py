@@ -1,6 +1,7 @@
 """Valid names of files in a record (`docs/format.md`, Names of files).
 
-A record may come from other people, so each name is checked when it is decoded, before it becomes part of a path.
+A record may come from other people. Therefore, each name is checked when it is decoded, before it becomes part of a
+path.
 """
 
 from __future__ import annotations

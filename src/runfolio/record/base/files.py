@@ -1,4 +1,4 @@
-"""Functions that replace files atomically, and read and write JSON."""
+"""Functions that replace files atomically, and functions that read and write JSON."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def number_to_json(value: float) -> float | str:
-    """Return the number, or its name if JSON cannot represent it."""
+    """Return a number unchanged, or return its name if JSON cannot represent it."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def number_from_json(value: Any) -> float:
-    """Return the number that `number_to_json` converted.
+    """Return the number that `number_to_json` converted to a JSON value.
 
     Raises:
         KeyError, TypeError: The value is not a number.
@@ -58,7 +58,10 @@ def plain_json(value: Any) -> Any:
 
 
 def _unicode(text: str) -> str:
-    """Return the string with invalid Unicode (bytes of a file name that are not UTF-8) escaped, as in `\\udcff`."""
+    """Return the string with escaped invalid Unicode, such as `\\udcff`.
+
+    Invalid Unicode comes from bytes of a file name that are not UTF-8.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -134,7 +137,7 @@ def decode_json(data: bytes) -> Any:
 
 
 def _excess(data: bytes) -> str | None:
-    """Return a description of the limit that a document exceeds; None if it exceeds no limit.
+    """Return a description of the limit that a document exceeds, or None if it exceeds no limit.
 
     The limits are needed because a decoded document may take many times as much memory as its encoded form.
     """
@@ -153,7 +156,7 @@ def _containers(data: bytes) -> int:
 def is_deep(data: bytes, value: Any) -> bool:
     """Return whether a JSON document, given both encoded and decoded, is nested too deeply.
 
-    The limit protects recursive functions; the decoder itself accepts a depth of up to about 1,000.
+    The limit protects recursive functions. The decoder itself accepts a depth of up to about 1,000.
     """
     if _containers(data) <= _MAX_DEPTH:
         return False
@@ -172,7 +175,7 @@ def check_format(value: dict[str, Any], path: RecordPath) -> None:
         raise DamagedFile(f"{path} is not a runfolio file (it contains no format version)")
     if version > FORMAT:
         raise NewerFormat(
-            f"{path} was written by a newer runfolio (format {version}, this one reads up to {FORMAT});"
+            f"{path} was written by a newer runfolio (format {version}; this version reads up to format {FORMAT});"
             " upgrade with `pip install -U runfolio`"
         )
 

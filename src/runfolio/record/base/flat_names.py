@@ -15,7 +15,7 @@ number."""
 
 
 def encode_numbers(value: Any) -> Any:
-    """Replace numbers that JSON cannot represent with their names (`docs/format.md`, run.json).
+    """Replace each number that JSON cannot represent with its name (`docs/format.md`, run.json).
 
     Another thread may change the dicts at the same time.
     """
@@ -29,7 +29,7 @@ def encode_numbers(value: Any) -> Any:
 
 
 def decode_numbers(value: Any) -> Any:
-    """Restore the tree that `encode_numbers` converted."""
+    """Restore the tree of values that `encode_numbers` converted."""
     kind = type(value)  # the JSON decoder never returns subclasses
     if kind is str:
         return NAMED_NUMBERS.get(value, value)
@@ -46,8 +46,8 @@ def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten nested mappings: `{"optimizer": {"lr": 0.1}}` becomes `{"optimizer/lr": 0.1}`. Lists and empty mappings
     remain values.
 
-    Two values could get the same name, such as the value of `"a/b"` and the value of `"b"` inside `"a"`. In this case,
-    each `/` inside a key is written as `\\/`.
+    Two values could get the same name. For example, the value of `"a/b"` and the value of `"b"` inside `"a"` would both
+    be named `a/b`. In this case, each `/` inside a key is written as `\\/`.
     """
     leaves = list(_leaves(nested, ()))
     flat = {"/".join(keys): value for keys, value in leaves}
@@ -65,7 +65,7 @@ def _leaves(nested: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[tuple[
 
 
 def identity(value: Any) -> str:
-    """Return a string that is the same for two settings only if they are equal.
+    """Return a string that is equal for two settings only if the settings are equal.
 
     Here, 1 equals 1.0, and NaN equals NaN, but true differs from 1 and from "true".
     """
@@ -96,5 +96,5 @@ def short_texts(values: Iterable[Any]) -> dict[str, str]:
 
 
 def as_number(value: Any) -> float | None:
-    """Return a value as a number, or None if it is not a number. Booleans do not count as numbers."""
+    """Return a value as a number, or None if the value is not a number. Booleans do not count as numbers."""
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

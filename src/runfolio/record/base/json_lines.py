@@ -8,11 +8,11 @@ from typing import BinaryIO
 from runfolio.record.base import file_bounds
 
 _TOO_LONG = b"\0"
-"""Replacement for a line that is too long. It is not valid JSON."""
+"""Invalid line that replaces a line that is too long."""
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a file with their newlines. The last line may lack a newline.
+    """Yield the lines of a file. Each line includes its newline. The last line may have no newline.
 
     A line that exceeds the limit is replaced with a single byte, which no decoder accepts.
     """
@@ -25,9 +25,9 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def read_slices(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Yield the complete lines of a file in slices of about `size` bytes, each with the file position after the slice.
+    """Yield the complete lines of a file in slices of about `size` bytes.
 
-    Long lines are replaced as in `read_lines`.
+    Each slice is yielded with the position in the file after it. Long lines are replaced as in `read_lines`.
     """
     while block := file.read(size):
         end = b"" if block.endswith(b"\n") else file.readline(file_bounds.JSON_LINE)
@@ -45,7 +45,7 @@ def _is_cut(line: bytes) -> bool:
 
 
 def _skip_line(file: BinaryIO) -> bytes:
-    """Skip the rest of a line, and return its newline if there is one."""
+    """Skip the rest of a line. Return the newline at its end, or empty bytes if there is none."""
     while _is_cut(line := file.readline(file_bounds.JSON_LINE)):
         pass
     return line[-1:] if line.endswith(b"\n") else b""

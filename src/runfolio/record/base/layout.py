@@ -77,9 +77,9 @@ def new_id() -> str:
 def slug(text: str) -> str:
     """Convert `text` to a safe file name, which is never empty or hidden.
 
-    The name contains letters and digits of any script, `.`, `_` and `-`. It has at most 80 characters and 120 bytes, so
-    that common file systems accept it with an id appended. Letters are in composed form (NFC), because file systems
-    treat decomposed letters differently.
+    The name contains letters and digits of any script, `.`, `_` and `-`. It has at most 80 characters and 120 bytes.
+    Common file systems accept such a name even with an id at its end. Letters are in composed form (NFC),
+    because file systems treat decomposed letters differently.
     """
     safe = (char if is_allowed(char) else " " for char in unicodedata.normalize("NFC", text))
     name = re.sub(r" +", "-", "".join(safe)).strip(".-")[:_SLUG_LENGTH]
@@ -103,30 +103,36 @@ def answers_path(folder: Path, split: str, attempt: int, writer: str | None = No
     """Return the path of an answer file.
 
     Args:
-        writer: Id of the process, if it is not the primary writer of the attempt.
+        writer: Id of the process that writes the file, unless this process started or resumed the run.
     """
     return RecordPath(folder, ANSWERS) / f"{split}-{attempt}{f'.{writer}' if writer else ''}.parquet"
 
 
 def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -> RecordPath:
-    """Return the event file of one writer. TensorBoard reads the files of a run in the order of their names, so
-    `started_s` must increase from file to file."""
+    """Return the TensorBoard event file of one writer.
+
+    TensorBoard reads the files of a run in the order of their names. Therefore, `started_s` must increase from file to
+    file.
+    """
     return RecordPath(folder) / f"{_EVENT_FILES}{started_s:010d}.{slug(host)}.{pid}.{writer}"
 
 
 def event_files(folder: Path) -> dict[str, RecordPath]:
-    """Return the event files of a run by writer, in the order in which TensorBoard reads them."""
+    """Return the event files of a run, by writer. They are sorted in the order in which TensorBoard reads them."""
     paths = [path for path in RecordPath(folder).entries() if path.name.startswith(_EVENT_FILES)]
     return {event_writer(path): path for path in paths}
 
 
 def event_writer(path: RecordPath) -> str:
-    """Return the writer id in the name of an event file."""
+    """Return the writer id that is part of the name of a TensorBoard event file."""
     return path.name.rpartition(".")[2]
 
 
 def line_folder(folder: Path, chart: str, line: str) -> RecordPath:
-    """Return the folder for the event files of one line of a chart. TensorBoard shows this folder as a run."""
+    """Return the folder for the event files of one line of a chart with several lines.
+
+    TensorBoard shows this folder as a run.
+    """
     name = f"{chart}_{line}".replace("/", "_")  # torch's SummaryWriter would use this name
     safe = slug(name)
     digest = "" if safe == name else f"-{hashlib.blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
@@ -140,13 +146,18 @@ def line_event_files(folder: Path) -> list[RecordPath]:
 
 
 def next_event_second(folder: Path, now_s: float) -> int:
-    """Return `started_s` for a new event file. It is larger than the `started_s` of every existing event file."""
+    """Return the argument `started_s` of `event_file` for a new event file.
+
+    The value is larger than the `started_s` of every existing event file of the run.
+    """
     starts = (path.name.removeprefix(_EVENT_FILES).partition(".")[0] for path in event_files(folder).values())
     return max([int(now_s), *(int(start) + 1 for start in starts if start.isdecimal())])
 
 
 def find_pruned(folder: Path) -> tuple[str, list[Path]]:
-    """Find the pruned checkpoints of a run in the trash of its store. The store is one of the parents of `folder`.
+    """Find the pruned checkpoints of a run in the trash of its store.
+
+    The store is one of the parent folders of `folder`.
 
     Returns:
         The folder of the run relative to the store, and the result of `pruned_parts`.
@@ -159,8 +170,10 @@ def find_pruned(folder: Path) -> tuple[str, list[Path]]:
 
 
 def pruned_parts(pruned: Path) -> list[Path]:
-    """Return the folders in `pruned`, newest first. Each of them contains the checkpoints that were pruned at one
-    time."""
+    """Return the folders in `pruned`, newest first.
+
+    Each folder contains the checkpoints that were pruned at one time.
+    """
     try:
         parts = [path for path in pruned.iterdir() if not path.is_symlink() and (path / CHECKPOINTS).is_dir()]
         return sorted(parts, key=lambda path: path.lstat().st_mtime_ns, reverse=True)
@@ -171,13 +184,17 @@ def pruned_parts(pruned: Path) -> list[Path]:
 def find_runs(store: Path) -> Iterator[Path]:
     """Yield every folder of the store that contains a `run.json`, in no particular order. Hidden folders are skipped.
 
-    Folders that disappear in the meantime or cannot be listed are skipped, as are links that lead out of the store.
+    Folders that disappear in the meantime or cannot be listed are skipped. Links that lead out of the store are skipped
+    too.
     """
     return (Path(folder) for folder, *_ in find_run_files(store))
 
 
 def find_run_files(store: Path) -> Iterator[tuple[str, os.stat_result, os.stat_result]]:
-    """Yield each folder that `find_runs` yields, with the status of the folder and the status of its `run.json`."""
+    """Yield each folder that `find_runs` yields.
+
+    Also yield the status of the folder and the status of its `run.json`.
+    """
     real_store = os.path.realpath(store)
     pending = [str(store)]
     visited: set[tuple[int, int]] = set()
@@ -236,7 +253,7 @@ def make_experiment_folder(store: Path, experiment: str) -> Path:
 
 
 def _run_file_status(folder: str) -> os.stat_result | None:
-    """Return the status of the `run.json` in a folder; None if it is missing or is itself a folder.
+    """Return the status of the `run.json` in a folder, or None if it is missing or is itself a folder.
 
     Readers report a `run.json` that is not a regular file.
     """

@@ -1,4 +1,4 @@
-"""Lookup of a run by a user's reference: its id, a prefix of its id, its name, or its folder."""
+"""Lookup of the run that a user refers to by its id, a prefix of its id, its name, or its folder."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def find_by_name(
 
     Args:
         runs: Runs, newest first.
-        run_paths: Folders relative to the store that `name` could refer to, most likely first.
+        run_paths: Folders that `name` could refer to, relative to the store. The most likely folder comes first.
         describe: Function that returns a string for each run, to distinguish runs with the same name.
     Raises:
-        Ambiguous: Several runs match; the message lists the newest of them, one per line.
+        Ambiguous: Several runs match. The message lists the newest of them, one per line.
     """
     for matches in (
         *([run for run in runs if run.run_path == run_path] for run_path in run_paths),

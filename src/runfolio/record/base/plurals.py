@@ -1,4 +1,4 @@
-"""Numbers with singular or plural nouns, for messages."""
+"""Formatting of numbers with singular or plural nouns, for messages."""
 
 from __future__ import annotations
 

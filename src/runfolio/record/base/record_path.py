@@ -1,8 +1,8 @@
-"""Paths inside a record that may come from other people. All access stays within the run's folder.
+"""Access to the files of a record, which may come from other people. All access stays within the run's folder.
 
-The run's folder itself is trusted, because the user named it or it is in the store. Everything below it is opened one
-component at a time, through descriptors of the folders and without following links. Only regular files within the size
-limit for their kind are read.
+The run's folder itself is trusted, because the user named it or it is in the store. Everything below the run's folder
+is opened one path component at a time. The access uses descriptors of the folders and does not follow links. Only
+regular files within the size limit for their kind are read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HIDDEN = ".tmp-"
 """Prefix of the names of files that are not yet part of the record."""
 
 MOST_LEVELS = 100
-"""Maximum depth of a search in a run's folder. It is limited because some searches are recursive."""
+"""Maximum depth of a search in a run's folder. The depth is limited because some searches are recursive."""
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -74,7 +74,7 @@ class RecordPath:
 
         Args:
             root: The run's folder.
-            parts: Components of the path below the root. They must be constants or come from a directory listing; use
+            parts: Components of the path below the root. They must be constants or come from a directory listing. Use
                 the `/` operator for names that are read from a record.
         """
         self.root = str(root)
@@ -162,7 +162,7 @@ class RecordPath:
         return os.fdopen(self._open_checked(most_bytes)[0], "rb")
 
     def read_bytes(self, most_bytes: int) -> bytes:
-        """Return the content of a file. Arguments and errors are those of `open`."""
+        """Return the content of a file. The arguments and errors are those of `open`."""
         descriptor, size = self._open_checked(most_bytes)
         try:
             data = os.read(descriptor, size)
@@ -173,7 +173,7 @@ class RecordPath:
         return data
 
     def sha256(self, most_bytes: int) -> str:
-        """Return the SHA-256 digest of a file in hex. Arguments and errors are those of `open`."""
+        """Return the SHA-256 digest of a file in hex. The arguments and errors are those of `open`."""
         with self.open(most_bytes) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -188,10 +188,10 @@ class RecordPath:
             return os.open(self._name_in(folder), _CREATE, 0o666, dir_fd=folder)
 
     def replace(self, write: Callable[[Path], object], *, sync: bool = False, label: str | None = None) -> None:
-        """Replace the file by writing a hidden file and renaming it, so that readers never see an incomplete file.
+        """Replace the file by writing a hidden file and renaming it. Readers therefore never see an incomplete file.
 
         Args:
-            write: Function that creates the hidden file at the path that it receives. The path refers
+            write: Function that creates the hidden file. Its argument is the path of the hidden file. This path refers
                 to the folder by an open file descriptor.
             sync: Also flush the file and the folder to the disk, so that the file survives a power failure.
             label: Suffix of the hidden file's name. Default: the file's name.
@@ -274,7 +274,7 @@ class RecordPath:
             return os.stat(self._name_in(folder), dir_fd=folder, follow_symlinks=False)
 
     def kind(self) -> str:
-        """Return a readable description of the kind of entry, such as `a file` or `a link, which is not followed`."""
+        """Return a description of the kind of entry, such as `a file` or `a link, which is not followed`."""
         return _KINDS.get(stat.S_IFMT(self.status().st_mode), "something else")
 
     def exists(self) -> bool:
@@ -298,7 +298,7 @@ class RecordPath:
             os.mkdir(self._name_in(folder), dir_fd=folder)
 
     def mkdir(self) -> None:
-        """Create a folder if it is missing. Its parents are not created, so that a deleted run does not reappear.
+        """Create a folder if it is missing. Parent folders are not created, so that a deleted run does not reappear.
 
         Raises:
             FileNotFoundError: The parent folder does not exist.
@@ -318,7 +318,7 @@ class RecordPath:
         return [entry for entry in self.all_entries() if not entry.name.startswith(".")]
 
     def all_entries(self) -> list[RecordPath]:
-        """Return the sorted entries of a folder, including hidden ones. Errors are those of `entries`."""
+        """Return the sorted entries of a folder, including hidden ones. The errors are those of `entries`."""
         try:
             with self.opened() as (_, path):
                 names = sorted(os.listdir(path))  # noqa: PTH208 - stores hold thousands of runs, and Path is 3x slower
@@ -347,10 +347,10 @@ class RecordPath:
         return [RecordPath(self.root, *self.parts, name) for name in names]
 
     def walk(self) -> Iterator[RecordPath]:
-        """Yield all entries below a folder, including hidden ones, but not the folders themselves. Unreadable folders
-        are skipped.
+        """Yield all entries below a folder, including hidden entries. Folders themselves are not yielded.
 
-        A folder at the maximum depth `MOST_LEVELS` is yielded instead of searched.
+        Unreadable folders are skipped. As an exception, a folder at the maximum depth `MOST_LEVELS` is yielded and not
+        searched.
         """
         try:
             with self.scan() as entries:
@@ -366,7 +366,9 @@ class RecordPath:
 
     @contextmanager
     def opened(self) -> Iterator[tuple[int, Path]]:
-        """Keep a folder open, and yield its descriptor and a path for libraries. The path goes through the descriptor.
+        """Keep a folder open, and yield its descriptor and a path that libraries can use.
+
+        The path goes through the descriptor.
 
         Raises:
             FileNotFoundError: The folder does not exist.
@@ -406,8 +408,10 @@ class RecordPath:
 
     @contextmanager
     def _folder(self) -> Iterator[int | None]:
-        """Keep the parent folder open, and yield its descriptor. Yield None if the parent is the run's folder, which is
-        trusted."""
+        """Keep the parent folder open, and yield its descriptor.
+
+        Yield None if the parent is the run's folder, because this folder is trusted.
+        """
         if len(self.parts) <= 1:
             yield None
             return
@@ -448,7 +452,7 @@ class RecordPath:
 
 
 def descriptor_path(descriptor: int, path: str) -> Path:
-    """Return a path that goes through a descriptor, or the plain path if the system does not support such paths."""
+    """Return a path that goes through a descriptor, or the plain path if the system does not support this."""
     return Path(f"{_DESCRIPTORS}/{descriptor}" if _HAS_DESCRIPTORS else path)
 
 

@@ -1,7 +1,7 @@
 """Redaction of secrets before anything is written (`docs/format.md`, Secrets).
 
-A secret is detected by its name (`api_key`, `--token`) or its form (`ghp_...`, a private key, a webhook URL). It is
-also detected by its position in a URL or a cookie. If an environment variable has the name of a secret, its value is
+A secret is detected by its name (`api_key`, `--token`) or its form (`ghp_...`, a private key, a webhook URL). A secret
+is also detected by its position in a URL or a cookie. If an environment variable has the name of a secret, its value is
 treated as a secret everywhere. For names that are often harmless (`pad_token`, `image_key`), the value is a secret only
 if it looks random.
 """
@@ -91,8 +91,10 @@ def strength_of(name: str) -> Strength:
 
 
 def _has_secret_qualifier(words: Sequence[str], *, is_upper: bool) -> bool:
-    """Return whether the word `key`, `token` or `pass` in a name indicates a secret. In names of environment variables,
-    it usually does."""
+    """Return whether the word `key`, `token` or `pass` in a name indicates a secret.
+
+    These words usually indicate a secret in names of environment variables.
+    """
     last, previous = words[-1], words[-2] if len(words) > 1 else ""
     if "token" in words and previous not in _TOKENIZER_QUALIFIERS and (last == "token" or is_upper):
         return True
@@ -120,8 +122,10 @@ def _names_a_secret(name: str) -> bool:
 
 
 def _looks_random(value: str) -> bool:
-    """Return whether a value contains 16 consecutive letters and digits, of which at least two are digits. Ordinary
-    names do not contain such a sequence."""
+    """Return whether a value contains 16 consecutive letters and digits, of which at least two are digits.
+
+    Ordinary names contain no such sequence.
+    """
     runs = re.findall(r"[A-Za-z0-9]{16,}", value)
     return any(not run.isdigit() and sum(map(str.isdigit, run)) >= 2 for run in runs)
 
@@ -234,8 +238,8 @@ def redact_text(text: str) -> str:
     """Return `text` without secrets. The text may be console output, a traceback, code, a diff, a command line or a
     URL.
 
-    A call takes about 25 us, mostly to read the environment, so pass many lines at once. A private key is removed
-    completely only if its first and last lines are in the same string.
+    A call takes about 25 us, mostly to read the environment. Therefore, pass many lines at once. A private key is
+    removed completely only if its first and last lines are in the same string.
     """
     return _redact(text, _environment_pattern())
 
@@ -276,8 +280,10 @@ def _replace_value(match: re.Match[str]) -> str:
 
 
 def _is_assignment(match: re.Match[str], value: str) -> bool:
-    """Return whether the match is an assignment (`name=value`), and not just a name next to a value in a sentence or a
-    list."""
+    """Return whether the match is an assignment (`name=value`).
+
+    Otherwise, it is just a name next to a value in a sentence or a list.
+    """
     if match["space"]:
         return match["name"].startswith("--") and any(map(str.isdigit, value))
     if match["sign"].strip() == ",":  # os.environ.get("TOKEN", "...")
@@ -304,7 +310,8 @@ def _is_expression(match: re.Match[str], value: str) -> bool:
         return True  # the value is a variable whose name also looks like a secret, such as `token2`
     if not _WORD.match(value):
         return False
-    # A plain word is a string only in places that are not code: `NAME=word`, or `name: word` at the end of a line.
+    # A plain word counts as a string only in places that are not code. Such places are `NAME=word`, or `name: word` at
+    # the end of a line.
     alone = following in ("", "\r") or (match["sign"] == "=" and following in (" ", "&", ";", "\t"))
     return not alone or (match["sign"] != "=" and match["sign"].strip() != ":")
 

@@ -1,4 +1,4 @@
-"""`run.json`: identity, config and final status of a run."""
+"""Content of `run.json`: identity, config and final status of a run."""
 
 from __future__ import annotations
 
@@ -41,17 +41,19 @@ from runfolio.record.base.schema import (
 State = Literal["running", "finished", "failed", "interrupted", "preempted"]
 RUNNING: State = "running"
 ENDED: tuple[State, ...] = ("finished", "failed", "interrupted", "preempted")
-"""Recorded final states of a run. Readers derive one more state, `crashed` (see `heartbeats.derive_state`)."""
+"""Final states of a run that are recorded in `run.json`. Readers derive one more state, `crashed`, from the heartbeats
+(see `heartbeats.derive_state`)."""
 FORK = "fork"
-"""Lineage kind of a run that started from a checkpoint of another run."""
+"""Kind of parent for a run that started from a checkpoint of another run."""
 REPRODUCTION = "reproduction"
-"""Lineage kind of a run that repeats another run."""
+"""Kind of parent for a run that repeats another run."""
 TEST = "test"
 """Purpose of an attempt that only tests an existing model."""
 _PREFIX = "prefix"
-"""Obsolete lineage kind, which is read as a fork and no longer written."""
+"""Obsolete kind of parent. It is read as a fork and no longer written."""
 STEPS, OTHERS = "(steps)", "(others)"
-"""Keys of `refused`. The first counts invalid steps, and the second counts the values of all names beyond the limit."""
+"""Keys of `refused`. The first key counts invalid steps. The second key counts the values of all names beyond the
+limit."""
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 """Replacement for a damaged time."""
 _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
@@ -91,11 +93,11 @@ class Attempt:
     writer: Writer
     started: Moment = field(metadata=damaged_as(_UNKNOWN, "`created`"))
     seconds: Seconds | None = None
-    """Duration in seconds, measured with a steady clock; None if it is unknown."""
+    """Duration in seconds, measured with a steady clock, or None if it is unknown."""
     inherited: Id | None = None
     """Id of the run that this attempt originally belonged to, if a fork inherited it."""
     purpose: Line | None = None
-    """`TEST` if the attempt only tested the model that earlier attempts trained; otherwise None."""
+    """`TEST` if the attempt only tested the model that earlier attempts trained. Otherwise, the value is None."""
 
 
 @dataclass
@@ -112,8 +114,8 @@ class RunDocument:
     tags: Tags = field(default_factory=list)
     notes: Prose = ""
     edited: dict[str, Moment] = field(default_factory=dict)
-    """Times at which the run itself last changed its tags and notes, by key. The times are compared with those of edits
-    by people."""
+    """Times at which the run itself last changed its tags and notes, by key. The times are compared with the times of
+    edits by people."""
     series: SeriesEntry | None = None
     code: StartedCode = field(default_factory=StartedCode)
     environment: Environment = field(default_factory=Environment)
@@ -129,14 +131,15 @@ class RunDocument:
     """X axes of metrics. Each entry has a `metric` (a name or a pattern) and an `x`. The last matching entry
     applies."""
     charts: list[Line] = field(default_factory=list)
-    """Names of charts with several lines. Each line is a metric `CHART/LINE`. The list is extended in place, so that
-    sinks see changes immediately."""
+    """Names of charts with several lines. Each line is a metric with a name of the form `CHART/LINE`. The list is
+    extended in place, so receivers of the record (sinks) see changes immediately."""
     refused: Annotated[dict[str, Count], Most(1_000)] = field(default_factory=dict)
     """Number of values that could not be stored, by the name under which they were logged (`docs/format.md`)."""
     unknown: dict[str, Any] = field(default_factory=dict, metadata=NOT_IN_FILE)
     """Unknown keys of the file. They are written back unchanged."""
     damage: list[str] = field(default_factory=list, metadata=NOT_IN_FILE, compare=False)
-    """Damaged fields of the file, which were skipped. Before `write` replaces a damaged file, it saves a copy."""
+    """Damaged fields of the file, which were skipped. `write` saves a copy of a damaged file before it replaces the
+    file."""
 
     @classmethod
     def read(cls, folder: Path) -> RunDocument:
@@ -144,7 +147,7 @@ class RunDocument:
 
         Raises:
             FileNotFoundError: The folder has no `run.json`.
-            DamagedFile: The file is not a JSON object of the record.
+            DamagedFile: The file is not a valid `run.json`.
             NewerFormat: A newer version of runfolio wrote the file.
         """
         return cls.from_json(files.read_json(RecordPath(folder, RUN_FILE)), folder)
@@ -173,7 +176,7 @@ class RunDocument:
 
     @property
     def problem(self) -> str | None:
-        """One line that lists the damaged fields; None if no field is damaged."""
+        """One line that lists the damaged fields, or None if no field is damaged."""
         return f"{RUN_FILE}: {schema.shorten_damage(self.damage)}; left out" if self.damage else None
 
     def axis_of(self, metric: str) -> str:
@@ -229,8 +232,10 @@ def _matches(name: str, pattern: str) -> bool:
 
 @functools.lru_cache(1_000)
 def _compiled(pattern: str) -> Callable[[str], re.Match[str] | None]:
-    """Return the match function of a pattern. `fnmatch` has a smaller cache, and compiling a pattern takes
-    milliseconds."""
+    """Return the match function of a pattern.
+
+    `fnmatch` has a smaller cache, and each compilation of a pattern takes milliseconds.
+    """
     return re.compile(fnmatch.translate(pattern)).match
 
 

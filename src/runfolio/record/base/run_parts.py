@@ -23,7 +23,7 @@ from runfolio.record.base.schema import (
 
 
 class SeriesEntry(TypedDict, total=False):
-    """Series that a run belongs to."""
+    """Series of runs that a run belongs to."""
 
     name: Line
     fingerprint: Line | None
@@ -41,7 +41,7 @@ class Lineage(TypedDict, total=False):
     checkpoint: Line | None
     step: Integer | None
     changed: Annotated[list[Line], Most(1_000)]
-    """Flags that have different values in a reproduction than in the original run."""
+    """Command-line flags whose values differ between the reproduction and the original run."""
 
 
 class StartedCode(TypedDict, total=False):

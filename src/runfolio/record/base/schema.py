@@ -1,8 +1,8 @@
 """Decoder of JSON documents from untrusted sources. The fields of a class declare the content of a document.
 
-A document is a dataclass or a `TypedDict` of annotated fields. An invalid value damages only its own field: the field
-gets its default or is left out, and the damage is reported. A dataclass is created from a JSON object; a `TypedDict`
-stays a dict and keeps unknown keys.
+A document is a dataclass or a `TypedDict` with annotated fields. An invalid value damages only the field that
+contains it. The field gets its default or is left out, and the damage is reported. A dataclass is created from a JSON
+object. A `TypedDict` stays a dict and keeps unknown keys.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class ValueKind(NamedTuple):
     words: str
     """Readable description of the type and its bounds."""
     decode: Callable[[Any, list[str]], Any]
-    """Function that returns the decoded value and adds descriptions of damaged parts to the list. It raises ValueError
-    for a value of a different kind."""
+    """Function that returns the decoded value and adds descriptions of damaged parts to the list. The function raises
+    ValueError for a value of a different kind."""
     is_leaf: bool = True
     """True if `decode` never adds to the list."""
 
@@ -49,12 +49,13 @@ class Most:
 MANY = 100_000
 """Maximum number of entries in a list or an object that is not annotated with `Most`."""
 _MOST_NAMED = 1_000
-"""Maximum number of damaged parts that are reported for one value. Each enclosing object adds its key to every
-report."""
+"""Maximum number of damaged parts that are reported for one value. Each enclosing object adds its key to every report,
+so the number of reports is limited."""
 KEY_LENGTH = 1_000
 """Maximum length of a key in characters."""
 NOT_IN_FILE = {"in file": False}
-"""Metadata of the fields `unknown` (keys without a field) and `damage`, which are not part of the document."""
+"""Metadata of the fields `unknown` and `damage`, which are not part of the document. The field `unknown` contains keys
+without a field."""
 
 
 def damaged_as(value: Any, words: str | None = None) -> dict[str, Any]:
@@ -131,8 +132,10 @@ def time_from_text(moment_text: str) -> datetime:
 
 
 def finite(value: Any) -> float:
-    """Return a value if it is a finite number; otherwise raise ValueError. Functions passed to `checked` use this
-    function."""
+    """Return a value if it is a finite number. Otherwise, raise ValueError.
+
+    This function is for checks that are passed to `checked`.
+    """
     if type(value) not in (float, int) or not -sys.float_info.max <= value <= sys.float_info.max:
         raise ValueError
     return value
@@ -212,7 +215,7 @@ def decode_whole(document: type[Document], value: Any) -> Document:
 
 
 def shorten_damage(damage: list[str] | tuple[str, ...]) -> str:
-    """Return the first descriptions of damage in a document, and the number of the other descriptions."""
+    """Return the first descriptions of damage in a document, and how many more there are."""
     more = len(damage) - 3
     return ", ".join(damage[:3]) + (f", and {more:,} more" if more > 0 else "")
 
@@ -224,8 +227,8 @@ class FieldDescription(NamedTuple):
     words: str
     """Readable description of the type and its bounds."""
     default: str
-    """Replacement for a missing or damaged value, as JSON or in words; `required` or `left out` if there is no
-    replacement."""
+    """Replacement for a missing or damaged value, as JSON or in words. The text is `required` or `left out` if there is
+    no replacement."""
 
 
 def describe(document: type) -> list[FieldDescription]:
@@ -239,7 +242,7 @@ class _Member(NamedTuple):
     default: str
     """Description of the replacement, as in `FieldDescription`."""
     fallback: Any
-    """Replacement for a missing or damaged value, or one of the two markers below."""
+    """Replacement for a missing or damaged value, or one of the markers `_REQUIRED` and `_DEFAULT`."""
 
 
 _REQUIRED: Any = object()

@@ -1,4 +1,4 @@
-"""Folder in which a program was started. Relative paths of stores are relative to this folder."""
+"""Folder in which a program was started. Relative paths of stores start at this folder."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 
 def hydra_setting(name: str) -> str | None:
-    """Return one of Hydra's own settings for the current job. `name` is the dotted name of the setting.
+    """Return the value of one of Hydra's own settings for the current job. `name` is the dotted name of the setting.
 
-    Return None if there is no job, if this version of Hydra does not have the setting, or if the setting has no value.
+    Return None if there is no job or the setting has no value. Also return None if this version of Hydra does not have
+    the setting.
     """
     module = sys.modules.get("hydra.core.hydra_config")
     try:

@@ -1,8 +1,8 @@
-r"""Functions that escape hidden and harmful characters in text from a record, so that the text is safe to print.
+r"""Functions that escape hidden and harmful characters in text from a record. The escaped text is safe to print.
 
 A record may come from other people. Escape sequences can move the cursor, change colours and open links. Bidirectional
-controls can display a line in a different order from the stored one. Invisible characters can hide a part of a line.
-All of these characters are replaced with Python's escapes, such as `\x1b` and `\u202e`.
+controls can show the characters of a line in a different order. Invisible characters can hide a part of a line. All of
+these characters are replaced with Python's escapes, such as `\x1b` and `\u202e`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ _HIDDEN = (
     r"\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # invisible
 )
 _STRAY_JOINER = r"(?<![^\x00-\u058f\u2000-\u206f])[\u200c\u200d]"
-"""Pattern of a joiner without effect. Emoji and many scripts need joiners between characters. After any other
-character, a joiner is just an invisible character."""
+"""Pattern of a joiner without effect. A joiner is an invisible character that changes how its neighbours are drawn.
+Emoji and many scripts need joiners between characters. After any other character, a joiner is just an invisible
+character."""
 HIDDEN_CHARACTER = re.compile(rf"[{_HIDDEN}]|{_STRAY_JOINER}")
 """Characters to escape in text of several lines."""
 HIDDEN_IN_LINE = re.compile(rf"[\t\n{_HIDDEN}]|{_STRAY_JOINER}")
@@ -31,7 +32,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def visible_line(text: str) -> str:
-    """Escape text for a single line. A newline becomes `\\n`, so that the text cannot add lines."""
+    """Escape text for a single line. A newline becomes `\\n`, so the text cannot add lines."""
     return HIDDEN_IN_LINE.sub(_escape, text)
 
 
@@ -46,7 +47,7 @@ def csv_text(text: str) -> str:
 
 
 def visible_drawing(text: str) -> str:
-    """Escape text of several lines, but keep the sequences that set colours."""
+    """Escape text of several lines, but keep the escape sequences that set colours."""
     shown, end = [], 0
     for colour in _COLOUR.finditer(text):
         shown += [visible_text(text[end : colour.start()]), colour[0]]

@@ -64,10 +64,10 @@ _PACKAGE = "torchvision.transforms"
 
 
 def plain_steps(transform: Any) -> list[dict[str, Any]]:
-    """Convert a transform, or a `Compose` of several, to JSON values: the name and the arguments of each step.
+    """Convert a transform, or a `Compose` of several, to JSON values.
 
-    Transforms from `torchvision.transforms.v2` get the prefix `v2.`, because they round differently from the older
-    transforms.
+    Each step is stored as its name and its arguments. Transforms from `torchvision.transforms.v2` get the prefix `v2.`,
+    because they round differently from the older transforms.
 
     Raises:
         ConfigError: A step is random, is defined by the user, or cannot be stored for another reason.

@@ -36,10 +36,12 @@ def fill(module: Module, entries: Mapping[str, Any], subject: str) -> None:
 
 
 def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> Any:
-    """Return entries for `module.load_state_dict`. They have the keys of the module and are sharded like its state.
+    """Return entries for `module.load_state_dict`.
+
+    The entries have the keys of the module and are sharded like the state of the module.
 
     Raises:
-        ConfigError: As in `fill`.
+        ConfigError: `fill` raises this error in the same cases.
     """
     current: Any = module.state_dict()
     keys = {key: plain_key(module, key) for key in current}
@@ -64,13 +66,13 @@ def compare(expected: Mapping[str, Any], tensors: Mapping[str, Any], subject: st
     """
     if prefix := common_prefix(tensors, expected):
         raise ConfigError(
-            f"{subject}: its keys start with {prefix!r}, those of the module do not; load it into the module that"
-            f" contains this one as `{prefix.rstrip('.')}`"
+            f"{subject}: the saved keys start with {prefix!r}, but the keys of the module do not; load the checkpoint"
+            f" into the module that contains this module as `{prefix.rstrip('.')}`"
         )
     if prefix := common_prefix(expected, tensors):
         raise ConfigError(
-            f"{subject}: the keys of the module start with {prefix!r}, the saved ones do not; load it into"
-            f" `module.{prefix.rstrip('.')}`"
+            f"{subject}: the keys of the module start with {prefix!r}, but the saved keys do not; load the checkpoint"
+            f" into `module.{prefix.rstrip('.')}`"
         )
     refuse_mismatches(
         subject,

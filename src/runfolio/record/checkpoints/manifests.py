@@ -1,6 +1,7 @@
-"""Checkpoints. Each checkpoint consists of tensor files and a manifest (`docs/format.md`, Checkpoints).
+"""Saved checkpoints of a run. Each checkpoint consists of a manifest and tensor files (`docs/format.md`, Checkpoints).
 
-The manifest contains the digests of the tensor files and is written last.
+Each tensor file contains one part: a module, or the part `state` for everything else. The manifest contains the digests
+of the tensor files and is written last.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 LAST = "last"
 PREVIOUS = "previous"
-"""Name of the checkpoint saved before `last`."""
+"""Name of the checkpoint that was called `last` before the current `last` was saved."""
 BEST = "best"
 STATE = "state"
 """Name of the part with the tensors that do not belong to a module."""
@@ -74,12 +75,12 @@ class Checkpoint:
     saved: datetime
     attempt: int
     position: dict[str, int]
-    """Sequence number of each writer's last log call at the time of saving. Writers that had joined the attempt are
-    omitted."""
+    """Sequence number of each writer's last log call at the time of saving. Other processes that had joined the
+    attempt, such as other ranks, are omitted."""
     position_us: int
     """Time at which the state was captured, in microseconds since 1970 UTC."""
     loader: str | None
-    """Name of the installed loader that can rebuild the model, if the run specified one."""
+    """Name of the installed loader that can rebuild the model, if the run named a loader."""
     meta: dict[str, Any]
     _state: dict[str, Any]
     _files: dict[str, TensorFile]
@@ -125,7 +126,8 @@ class Checkpoint:
         """Return the shape and dtype of each tensor in a module's `state_dict` without reading the tensors.
 
         Raises:
-            NotFound, DamagedFile: As in `tensors`, except that the SHA-256 of the file is not checked.
+            NotFound, DamagedFile: `tensors` raises these errors in the same cases, except that the SHA-256 of the file
+                is not checked.
         """
         entry = self._entry(part)
         with _opened(self.folder, entry) as (path, shown):
@@ -152,7 +154,7 @@ class Checkpoint:
         If the part was saved as a `state_dict`, return the entries of this `state_dict`.
 
         Raises:
-            NotFound, DamagedFile: As in `tensors`.
+            NotFound, DamagedFile: `tensors` raises these errors in the same cases.
         """
         if part not in self._files and isinstance(state_dict := self.state.get(part), Mapping):
             return dict(state_dict)
@@ -167,11 +169,11 @@ class Checkpoint:
     def state(self) -> dict[str, Any]:
         """Saved state of everything except modules, such as the optimizer, the scheduler and counters.
 
-        Enum members and namedtuples defined by the user are returned as plain values; `restore` converts them to their
+        Enum members and namedtuples defined by the user are returned as plain values. `restore` converts them to their
         original types.
 
         Raises:
-            DamagedFile: As in `tensors`.
+            DamagedFile: `tensors` raises this error in the same cases.
         """
         return self.unpack_state({})[0]
 
@@ -182,7 +184,7 @@ class Checkpoint:
         Args:
             types: Enums and namedtuples defined by the user, by name.
         Raises:
-            DamagedFile: As in `tensors`.
+            DamagedFile: `tensors` raises this error in the same cases.
         """
         tensors = self._read(STATE) if STATE in self._files else {}
         unpackers = {name: Unpacker(tensors, types) for name in self._state}
@@ -196,7 +198,7 @@ class Checkpoint:
 
 
 class CheckpointList(list[Checkpoint]):
-    """List of a run's checkpoints. Its `repr` shows only the newest ones."""
+    """List of a run's checkpoints. The `repr` of the list shows only the newest checkpoints."""
 
     def __repr__(self) -> str:
         older = len(self) - _MOST_PRINTED
@@ -230,7 +232,7 @@ class ManifestFields:
     state: dict[str, Any]
     files: Annotated[dict[str, TensorFile], Most(10_000)]
     position_us: Integer | None = None
-    """None in records of earlier versions, for which `saved` is used instead."""
+    """The value is None in records of earlier versions. The time `saved` is used instead."""
 
 
 Manifest = dict[str, Any]
@@ -239,12 +241,12 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Training state that is ready to be written: plain values as JSON, and tensors by part."""
+    """Training state in the form in which it is written: plain values as JSON, and tensors by part."""
 
     tree: dict[str, Any]
     tensors: Mapping[str, Mapping[str, torch.Tensor]]
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Wrappers and wrapper keys of each module, by part."""
+    """Wrappers of each module and the keys that belong to them, by the name of the module."""
 
     @classmethod
     def capture(
@@ -254,14 +256,14 @@ class Snapshot:
 
         Args:
             modules: State of each module.
-            state: All other state; see `state_codec.Packer` for the supported types.
+            state: All other state. `state_codec.Packer` lists the supported types.
             restorable: Names of the entries of `state` that come from objects with a `load_state_dict`.
         Raises:
             ConfigError: A value cannot be restored unchanged, or a part has an invalid name.
             MissingExtra: There are tensors, but the safetensors library is not installed.
         """
         if STATE in modules:
-            raise ConfigError(f"{STATE!r} is not a name for a module; choose another")
+            raise ConfigError(f"{STATE!r} cannot be the name of a module; choose another name")
         packer = Packer()
         tree: dict[str, Any] = {}
         for key, value in state.items():
@@ -284,10 +286,10 @@ class Snapshot:
         return cls(tree, parts, notes)
 
     def copy(self, spare: Snapshot | None = None) -> Snapshot:
-        """Return a copy with tensors in host memory, which further training does not change.
+        """Return a copy with tensors in host memory. Further training does not change the copy.
 
         Args:
-            spare: Earlier copy that is no longer needed. Its memory is reused.
+            spare: Earlier copy that is no longer needed. The memory of this copy is reused.
         Raises:
             MemoryError, RuntimeError: There is not enough memory.
         """
@@ -316,10 +318,10 @@ def save(
         stem: Beginning of the names of the tensor files. The names must be new in this run.
         snapshot: Result of `Snapshot.copy`.
         about: Values of step, metric, attempt, position, position_us, loader and meta for the manifest.
-        renamed: Manifests of earlier checkpoints by new name. They are renamed in this order, before the new checkpoint
-            gets its names.
-        is_ours: Function that returns whether this process may still write to the run. It is called after the tensors
-            are written and before anything is deleted.
+        renamed: Manifests of earlier checkpoints by new name. These checkpoints are renamed in the given order, before
+            the new checkpoint gets its names.
+        is_ours: Function that returns whether this process may still write to the run. The function is called after the
+            tensors are written and before anything is deleted.
     Returns:
         The manifest, or None if another process has taken over the run.
     Raises:
@@ -345,7 +347,7 @@ def save(
         with contextlib.suppress(OSError):
             if is_ours():
                 prune(folder)
-            else:  # the process that took over may have written the files without a name
+            else:  # another process that took over the run may have written the files that no name refers to
                 for part in snapshot.tensors:
                     _tensor_path(checkpoint_folder, stem, part).unlink(missing_ok=True)
 
@@ -410,7 +412,7 @@ def _write_part(path: RecordPath, tensors: Mapping[str, torch.Tensor]) -> dict[s
 
 
 def prune(folder: Path) -> None:
-    """Delete tensor files that no manifest refers to, including incomplete files of killed processes.
+    """Delete tensor files that no manifest refers to. Incomplete files of killed processes are deleted too.
 
     Files that are older than a damaged manifest are kept, because the manifest may have referred to them. Files that
     cannot be deleted are skipped.
@@ -449,10 +451,10 @@ def pruned_names(folder: Path) -> list[str]:
 
 
 def manifest_of(folder: Path, name: str) -> Manifest:
-    """Return the JSON of a manifest without its name.
+    """Return the JSON object of a manifest without the name of the checkpoint.
 
     Raises:
-        DamagedFile, NotFound, NewerFormat: As in `read`.
+        DamagedFile, NotFound, NewerFormat: `read` raises these errors in the same cases.
     """
     value = _content(folder, name)
     _checkpoint(folder, name, value)  # this raises an error if the manifest is damaged
@@ -468,7 +470,7 @@ def read_intact(folder: Path, name: str, warn: Callable[[str], object]) -> Check
             damaged file and the returned checkpoint.
     Raises:
         NotFound: The run has no such checkpoint.
-        DamagedFile: The checkpoint is damaged; the message lists the intact checkpoints. For `last`, this error means
+        DamagedFile: The checkpoint is damaged. The message lists the intact checkpoints. For `last`, this error means
             that no checkpoint is intact.
         NewerFormat: A newer version of runfolio wrote the file.
     """
@@ -503,8 +505,10 @@ def _read_if_intact(folder: Path, name: str) -> Checkpoint | None:
 
 
 def _fallback_names(folder: Path, name: str) -> list[str]:
-    """Return the names of the other readable checkpoints, newest first, with the checkpoints of abandoned branches at
-    the end."""
+    """Return the names of the other readable checkpoints, newest first.
+
+    Checkpoints that a later resume has discarded are at the end.
+    """
     checkpoints: list[Checkpoint] = []
     for other in names(folder):
         with contextlib.suppress(RunfolioError, OSError):
@@ -520,7 +524,11 @@ def _fallback_names(folder: Path, name: str) -> list[str]:
 
 
 def _last_seqs(folder: Path) -> dict[str, float]:
-    """Return the last seq of each writer on the newest branch, or an empty dict if `run.json` is unreadable."""
+    """Return the last sequence number (seq) of each writer on the newest branch.
+
+    Return an empty dict if `run.json` is unreadable. The newest branch consists of the log calls that no resume has
+    discarded.
+    """
     with contextlib.suppress(RunfolioError, OSError):
         if attempts := RunDocument.read(folder).attempts:
             return {**attempts[-1].kept, attempts[-1].writer: math.inf}

@@ -1,4 +1,8 @@
-"""Search for the last log call that each writer keeps when a run resumes (`docs/format.md`, Attempts)."""
+"""Search for the last log call of each writer that remains valid when a run resumes (`docs/format.md`, Attempts).
+
+A writer is a process that writes to the run. Each writer numbers its log calls, and the number of a call is called seq.
+The newest branch consists of the log calls that no resume has discarded. An attempt is one start of the run.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +24,10 @@ _COLUMNS: list[str] = ["attempt", "seq", "step", "time_us"]
 
 @dataclass(frozen=True)
 class _Calls:
-    """Log calls of one writer in order of seq, without calls for `system/` metrics. Each array has one int64 per
-    call."""
+    """Log calls of one writer, sorted by seq, without calls for `system/` metrics.
+
+    Each array has one int64 per call.
+    """
 
     attempt: int
     seqs: NDArray[np.int64]
@@ -39,11 +45,11 @@ def last_seqs_at_step(folder: Path, document: RunDocument, step: int) -> tuple[d
 
     For each writer, all calls before its first call with a later step are kept.
 
-    If a writer logs both batch numbers and epoch numbers as steps, its calls are kept until the larger number exceeds
-    `step`.
+    If a writer logs both batch numbers and epoch numbers as steps, the first number of either kind above `step` ends
+    the kept calls.
 
     Returns:
-        The last kept seq of each writer, and the last kept step (-1 if nothing is kept).
+        The seq of the last kept call of each writer, and the last kept step (-1 if nothing is kept).
     """
     seqs: dict[str, int] = {}
     last_step = -1
@@ -55,7 +61,7 @@ def last_seqs_at_step(folder: Path, document: RunDocument, step: int) -> tuple[d
 
 
 def last_seqs(folder: Path, document: RunDocument) -> dict[str, int]:
-    """Return the last seq of each writer on the newest branch, including media."""
+    """Return the seq of the last log call of each writer on the newest branch, including media."""
     seqs = PointFiles(folder, document).last_seqs()
     for entry in media.read(folder)[0]:
         if media.is_on_newest_branch(entry, document):
@@ -64,7 +70,7 @@ def last_seqs(folder: Path, document: RunDocument) -> dict[str, int]:
 
 
 def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
-    """Return the last step of every metric and of every name of media on the newest branch."""
+    """Return the last step of each metric and of each media name on the newest branch."""
     steps = {name: summary.last_step for name, summary in PointFiles(folder, document).summaries().items()}
     for entry in media.read(folder)[0]:
         if media.is_on_newest_branch(entry, document):
@@ -73,10 +79,11 @@ def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
 
 
 def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
-    """Return the last seq to keep for each writer that had joined the attempt of `checkpoint`.
+    """Return the seq of the last call to keep for each writer that had joined the attempt of `checkpoint`.
 
-    The calls of a writer are kept up to the time of the checkpoint. Ranks reach a step at slightly different times. If
-    the run's ranks count the same steps, their calls are therefore kept up to the checkpoint's step.
+    The calls of such a writer, for example another rank, are kept up to the time of the checkpoint. Ranks reach a step
+    at slightly different times. If the run's ranks count the same steps, their calls are therefore kept up to the
+    checkpoint's step.
     """
     roles = {heartbeat.writer: heartbeat.role for heartbeat in joined_heartbeats(folder, document)}
     calls = _calls(folder, document, "all")
@@ -94,7 +101,7 @@ def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint
 
 
 def _last_steps(calls: dict[str, _Calls], checkpoint: Checkpoint) -> set[int]:
-    """Return the last step of each writer in the checkpoint's position."""
+    """Return the last step that each writer had logged when the checkpoint was saved."""
     counts = {
         writer: calls[writer].count_until(calls[writer].seqs, seq)
         for writer, seq in checkpoint.position.items()

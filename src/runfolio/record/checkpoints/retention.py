@@ -1,4 +1,4 @@
-"""Retention policy of a run's checkpoints. It determines which checkpoints are kept, and under which names."""
+"""Retention policy, which determines which checkpoints of a run are kept, and under which names."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _MB = 1_000_000
 class CheckpointPolicy:
     """Policy that determines when `run.checkpoint` saves, and which checkpoints are kept.
 
-    By default, each call saves. With `every_steps` or `every_minutes`, a call saves only if it is due, if it has a
-    metric, or if the process was asked to stop.
+    By default, each call saves a checkpoint. If `every_steps` or `every_minutes` is set, a call saves only in three
+    cases. The call is due, it has a metric, or the process was asked to stop.
     """
 
     every_steps: int | None = None
@@ -33,13 +33,13 @@ class CheckpointPolicy:
     every_minutes: float | None = None
     """A call is due if this number of minutes has passed since the previous checkpoint."""
     keep_best: int = 1
-    """Number of checkpoints with the best metrics to keep. Their names are `best`, `best-2`, `best-3` ..."""
+    """Number of checkpoints with the best metrics to keep. Their names are `best`, `best-2`, `best-3` and so on."""
     keep_every: int | None = None
     """Number of steps between permanent checkpoints. Their names are `step-<step>`."""
     budget_mb: float | None = None
     """Maximum total size of all checkpoints in megabytes (1 MB = 1,000,000 bytes). If the limit is exceeded, the oldest
-    `step-...` is removed first, then the worst of `best-2`, `best-3` ..., then `previous`. `last` and `best` are always
-    kept."""
+    `step-...` is removed first. The worst of `best-2`, `best-3` and so on is removed next, and `previous` last. `last`
+    and `best` are always kept."""
 
     def __post_init__(self) -> None:
         for name in ("every_steps", "every_minutes", "keep_best", "keep_every", "budget_mb"):
@@ -50,7 +50,7 @@ class CheckpointPolicy:
 
 
 def is_better(value: float, than: float | None, mode: Mode) -> bool:
-    """Return whether `value` is better than `than`. NaN is never better; any number is better than None."""
+    """Return whether `value` is better than `than`. NaN is never better. Any number is better than None."""
     if value != value:
         return False
     return than is None or (value > than if mode == "max" else value < than)
@@ -62,7 +62,7 @@ def step_name(step: int) -> str:
 
 
 class CheckpointRetention:
-    """Manager of a run's checkpoints, used by the process that writes them. Not thread-safe."""
+    """Manager of a run's checkpoints in the process that writes these checkpoints. The class is not thread-safe."""
 
     def __init__(
         self, folder: Path, policy: CheckpointPolicy, resumed: Checkpoint | None, last_seqs: Mapping[str, float]
@@ -71,7 +71,8 @@ class CheckpointRetention:
 
         Args:
             resumed: Checkpoint from which the run continues.
-            last_seqs: Last seq of each writer on the newest branch. Later checkpoints belong to an abandoned branch.
+            last_seqs: Sequence number (seq) of the last log call of each writer that no resume has discarded.
+                Checkpoints with later log calls were discarded by a resume.
         """
         self._folder = folder
         self._policy = policy
@@ -80,7 +81,7 @@ class CheckpointRetention:
         self._best: list[Manifest] = []
         """Checkpoints with the best metrics, best first."""
         self._named_best: dict[str, Manifest] = {}
-        """Manifests of `best`, `best-2` ... as they are on the disk."""
+        """Manifests of `best`, `best-2` and so on, with the content that they have on the disk."""
         self._sizes: dict[str, dict[str, int]] = {}
         """Sizes in bytes of the tensor files of each checkpoint."""
         self._is_current = True
@@ -116,7 +117,7 @@ class CheckpointRetention:
 
     @property
     def last_kept_step(self) -> int:
-        """Step of the last permanent checkpoint; 0 if there is none."""
+        """Step of the last permanent checkpoint, or 0 if there is none."""
         return max((_step(name) or 0 for name in self._sizes), default=0)
 
     def save(
@@ -129,22 +130,23 @@ class CheckpointRetention:
         permanent_name: str | None,
         is_ours: Callable[[], bool],
     ) -> list[str]:
-        """Save a checkpoint as `last` and under its other names; see `manifests.save`.
+        """Save a checkpoint as `last` and under its other names. The function `manifests.save` writes the files.
 
         Args:
-            mode: `max` if a higher metric is better, `min` if a lower one is better.
+            mode: `max` if a higher metric is better, or `min` if a lower metric is better.
             permanent_name: Additional name under which the checkpoint is kept permanently.
         Returns:
-            Names that were removed to stay within the budget.
+            The names that were removed to stay within the budget.
         Raises:
-            OSError: As in `manifests.save`.
+            OSError: `manifests.save` raises this error in the same cases.
         """
         if not self._is_current:
             self._read_names()
         best, rank = self._insert_by_metric(about["metric"], mode)
         names = [permanent_name] if permanent_name else []
         renamed: dict[str, Manifest] = {}
-        # Rename from last to first, so that if the process is killed, a checkpoint has two names rather than none.
+        # Checkpoints are renamed from last to first. If the process is killed, a checkpoint then has two names rather
+        # than none.
         for index, other in reversed(list(enumerate(best))):
             if index == rank:
                 names.append(_best_name(index))
@@ -179,9 +181,10 @@ class CheckpointRetention:
         return over_budget
 
     def _insert_by_metric(self, metric: float | None, mode: Mode) -> tuple[list[Manifest], int | None]:
-        """Return the best checkpoints and the rank of the new checkpoint among them (None if it is not one of them).
+        """Return the best checkpoints, and the rank of the new checkpoint among them.
 
-        The new checkpoint is represented by an empty manifest.
+        The rank is None if the new checkpoint is not among the best checkpoints. The new checkpoint is represented by
+        an empty manifest.
         """
         if metric is None or metric != metric:
             return self._best, None
@@ -190,8 +193,10 @@ class CheckpointRetention:
         return (best, rank) if rank < len(best) else (self._best, None)
 
     def _names_over_budget(self) -> list[str]:
-        """Return the names to remove, so that the remaining checkpoints fit into the budget. `last` and `best` are
-        always kept."""
+        """Return the names to remove so that the remaining checkpoints fit into the budget.
+
+        `last` and `best` are always kept.
+        """
         if self._policy.budget_mb is None:
             return []
         remaining = dict(self._sizes)
@@ -227,8 +232,10 @@ def _best_name(rank: int) -> str:
 
 
 def _best_rank(name: str) -> int | None:
-    """Return the rank that the name of a checkpoint expresses: 0 for `best`, 1 for `best-2`, and so on. Return None for
-    other names."""
+    """Return the rank that the name of a checkpoint expresses, such as 0 for `best` and 1 for `best-2`.
+
+    Return None for other names.
+    """
     if name == BEST:
         return 0
     rank = name.removeprefix(f"{BEST}-")

@@ -2,7 +2,7 @@
 
 The format is specified in `docs/format.md`.
 
-The list of types is fixed, so that a file cannot cause any other type to be imported or called.
+The list of types is fixed. Therefore, a file cannot cause any other type to be imported or called.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class StandardType(NamedTuple):
 
     mark: str
     parts: Callable[[Any], list[Any] | None]
-    """Function that splits a value into plain values and values of standard types. It returns None if this is
-    impossible."""
+    """Function that splits a value into plain values and values of standard types. The function returns None if the
+    value cannot be split."""
     build: Callable[[list[Any]], Any]
-    """Function that builds the value from its parts. It raises TypeError, ValueError or KeyError if they are
-    invalid."""
+    """Function that builds the value from its parts. The function raises TypeError, ValueError or KeyError if the parts
+    are invalid."""
 
 
 def standard_type(value: Any) -> StandardType | None:

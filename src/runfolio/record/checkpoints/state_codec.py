@@ -29,7 +29,7 @@ JSON file may have."""
 
 
 class Packer:
-    """Converter from state to JSON. It collects the tensors in `tensors`, without duplicates."""
+    """Converter from state to JSON. The converter collects the tensors in `tensors`, without duplicates."""
 
     def __init__(self, prefix: str = "state") -> None:
         self.tensors: dict[str, torch.Tensor] = {}
@@ -80,7 +80,7 @@ class Packer:
         ]
 
     def _parts(self, value: Any, key_path: str) -> tuple[str, list[Any]] | None:
-        """Return the marker and the parts of a value of a standard or user-defined type; None for other values."""
+        """Return the marker and the parts of a value of a standard or user-defined type, or None for other values."""
         if isinstance(value, Enum) or user_types.is_namedtuple(value):
             return self._user_parts(value, key_path)
         if (kind := standard_type(value)) is None or (parts := kind.parts(value)) is None:
@@ -124,13 +124,14 @@ class Packer:
                 if _is_storable(tensor):
                     return {"$array": self._store(tensor)}
         raise ConfigError(
-            f"checkpoint entry {key_path} is a {_describe(value)}; a checkpoint can contain dense tensors, arrays,"
-            f" numbers, strings, None, lists, tuples and dicts (or objects with a state_dict of these){_remedy(value)}"
+            f"checkpoint entry {key_path} is a {_describe(value)}; a checkpoint supports dense tensors, arrays,"
+            " numbers, strings, None, lists, tuples, dicts, and objects whose state_dict consists of these"
+            f"{_remedy(value)}"
         )
 
     def _store(self, tensor: torch.Tensor) -> str:
         tensor = _materialize(tensor)
-        # An empty tensor has no address of its own.
+        # An empty tensor has no memory, so its address does not identify it.
         identity = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()) if tensor.numel() else (object(),)
         if identity not in self._keys:
             key = f"{self._prefix}.{len(self.tensors)}"
@@ -142,8 +143,8 @@ class Packer:
 def _check_depth(key_path: str, depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise ConfigError(
-            f"checkpoint entry {key_path[:80]}... is nested in more than {_MAX_DEPTH} lists, tuples and dicts,"
-            " or one of them contains itself; a checkpoint cannot be nested so deeply"
+            f"checkpoint entry {key_path[:80]}... is nested in more than {_MAX_DEPTH} lists, tuples and dicts;"
+            " use fewer levels, and no list or dict that contains itself"
         )
 
 
@@ -156,7 +157,10 @@ def _check_text(text: str, key_path: str) -> str:
 
 
 def _remedy(value: Any) -> str:
-    """Return a hint on how to convert a value to its built-in base type. The hint is empty if there is no such type."""
+    """Return a hint that explains how to convert a value to its built-in base type.
+
+    The hint is empty if there is no such type.
+    """
     base = next((base for base in (dict, list, tuple, set, str, int, float) if isinstance(value, base)), None)
     return "" if base is None else f"; convert it with {base.__name__}(...)"
 
@@ -288,7 +292,7 @@ def host_copies(
     """Return contiguous copies in host memory that are independent of the originals, for any device and layout.
 
     Args:
-        spare: Earlier copies that are no longer needed. A copy with the same shape and dtype is overwritten, which is
+        spare: Earlier copies that are no longer needed. A copy with the same shape and dtype is overwritten. This is
             several times faster than allocating memory.
     """
     return {key: _host_copy(tensor, (spare or {}).get(key)) for key, tensor in tensors.items()}
@@ -336,7 +340,7 @@ def read_tensor_headers(path: Path, shown: object = None) -> dict[str, StoredTen
     Args:
         shown: Name of the file in error messages. Default: `path`.
     Raises:
-        DamagedFile: As in `read_tensors`, or a tensor extends beyond the end of the file.
+        DamagedFile: The file is not a complete safetensors file, or a tensor extends beyond the end of the file.
     """
     with _translated_errors(path, shown or path):
         from safetensors import safe_open
@@ -381,7 +385,7 @@ def _translated_errors(path: Path, shown: object) -> Iterator[None]:
 
 
 def unsafe_format(path: Path) -> str | None:
-    """Return the type of a file that may execute code when loaded; None for other files. The file is not loaded."""
+    """Return the type of a file that may execute code when loaded, or None for other files. The file is not loaded."""
     import zipfile
 
     try:
@@ -397,17 +401,17 @@ def unsafe_format(path: Path) -> str | None:
         if start[:1] == b"\x80" and b"\x02" <= start[1:2] <= b"\x05":
             with path.open("rb") as file:
                 return f"a pickle{_describe_imports(file.read(_PICKLE_SCAN_BYTES))}"
-    except Exception:  # a malicious archive may cause any error in its reader
+    except Exception:  # a malicious archive may cause any error while it is read
         return None
     return None
 
 
 _PICKLE_SCAN_BYTES = 1 << 20
-"""Maximum number of bytes to read from a pickle. A small archive may unpack to more data than fits into memory."""
+"""Maximum number of bytes to read from a pickle. A small archive may unpack to more data than the memory can hold."""
 
 
 def _describe_imports(data: bytes) -> str:
-    """Describe the imports of a pickle as part of a sentence. Its opcodes are only read, not executed."""
+    """Describe the imports of a pickle as part of a sentence. The opcodes of the pickle are only read, not executed."""
     import pickletools
 
     strings: list[str] = []

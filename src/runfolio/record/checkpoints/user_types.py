@@ -1,7 +1,7 @@
-"""Enums and namedtuples defined by the user in a training state.
+"""Support for enums and namedtuples that the user defined and stored in a training state.
 
-A record contains only the names of these types, which are never imported. If the state of the restored object has a
-type with the same name, the stored values get this type. Otherwise, they become plain values.
+A record contains only the names of these types. The types are never imported. If the object being restored uses a type
+with the same name in its state, the stored values get this type. Otherwise, they become plain values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def is_namedtuple(value: Any) -> bool:
 
 
 def user_types(state: Any) -> dict[str, type]:
-    """Return the types of all enum members and namedtuples in a state, by their qualified names."""
+    """Return the types of all enum members and namedtuples in a state, by the qualified name of the type."""
     types: dict[str, type] = {}
     _collect(state, types, set())
     return types
@@ -37,13 +37,16 @@ def _collect(state: Any, types: dict[str, type], visited: set[int]) -> None:
 
 
 def build_member(types: Mapping[str, type], type_name: str, name: str, value: Any) -> tuple[Any, bool]:
-    """Return the enum member with a name (or else its plain value), and whether the member was found."""
+    """Return the enum member with a name and True. If there is no such member, return `value` and False."""
     members = getattr(types.get(type_name), "__members__", {})
     return (members[name], True) if name in members else (value, False)
 
 
 def build_namedtuple(types: Mapping[str, type], type_name: str, *fields: Any) -> tuple[Any, bool]:
-    """Build a namedtuple (or else a tuple) from (name, value) pairs, and return whether it is a namedtuple."""
+    """Build a namedtuple from (name, value) pairs, and return it with True.
+
+    If the type is unknown or has different fields, return a tuple of the values and False.
+    """
     names, values = tuple(name for name, _ in fields), [value for _, value in fields]
     kind: Any = types.get(type_name)
     return (kind._make(values), True) if getattr(kind, "_fields", None) == names else (tuple(values), False)

@@ -1,8 +1,8 @@
-"""Wrappers of modules (torch.compile, DataParallel, DDP, FSDP, averages). Recorded keys do not contain the prefixes
-that wrappers add.
+"""Removal of wrappers around modules (torch.compile, DataParallel, DDP, FSDP and AveragedModel).
 
-A wrapper is recognised by its type and its position in the model, so a layer that is called `module` keeps its name. If
-there is no model, as for records of earlier versions, prefixes are recognised by name.
+Recorded keys do not contain the prefixes that wrappers add. A wrapper is recognised by its type and its position in the
+model, so a layer that is called `module` keeps its name. Records of earlier versions contain no description of the
+wrappers. For these records, prefixes are recognised by name.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _INNER = {
     "FullyShardedDataParallel": "_fsdp_wrapped_module",
     "CheckpointWrapper": "_checkpoint_wrapped_module",
 }
-"""Types of wrappers in torch, with the attribute that contains the wrapped module."""
+"""Types of wrappers in torch, with the name of the attribute that contains the wrapped module."""
 _SHARDED = "FSDPModule"
 """Type of a module that FSDP2 shards in place, without a prefix in its keys."""
 _OWN = "n_averaged"
-"""Entry that `AveragedModel` adds to the entries of the module."""
+"""Entry that `AveragedModel` adds to the entries of its module."""
 
 
 class ModuleState(NamedTuple):
@@ -50,7 +50,8 @@ def module_state(module: Module, name: str) -> ModuleState:
         name: Name of the module in the checkpoint, for error messages.
 
     Raises:
-        ConfigError: The module is sharded over several processes, or two of its keys are equal without prefixes.
+        ConfigError: The module is sharded over several processes, or two of its keys become equal when prefixes are
+            removed.
     """
     wrappers = _wrappers(module)
     if _is_sharded_over_processes(module):
@@ -61,7 +62,8 @@ def module_state(module: Module, name: str) -> ModuleState:
         plain = plain_key(module, key)
         if plain.key in entries:
             raise ConfigError(
-                f"checkpoint entry {name} has two entries {plain.key}, one from a wrapper; rename the other one"
+                f"checkpoint entry {name} contains the key {plain.key} twice, once from a wrapper;"
+                " rename the key that is not from the wrapper"
             )
         entries[plain.key] = whole_tensor(value, f"{name}.{plain.key}")
         if plain.is_of_wrapper:
@@ -91,7 +93,7 @@ def _plain_names(module: Any, names: Sequence[str]) -> tuple[list[str], bool]:
             return _plain_names(module._modules[inner], names[1:])
         if names[0] in module._buffers or names[0] in module._parameters:
             return list(names), True
-        return _plain_names(module._modules[inner], names)  # FSDP omits its own prefix
+        return _plain_names(module._modules[inner], names)  # FSDP omits the prefix that it adds
     child = module._modules.get(names[0]) if len(names) > 1 else None
     if child is None:
         return list(names), False
@@ -119,7 +121,7 @@ def _wrappers(module: Module) -> dict[str, list[str]]:
 def _is_sharded_over_processes(module: Module) -> bool:
     """Return whether a module is sharded over several processes.
 
-    All processes would have to gather its state together, so a single process would wait forever.
+    To gather the state, all processes would have to take part. A single process would wait forever.
     """
     distributed: Any = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
@@ -130,7 +132,7 @@ def _is_sharded_over_processes(module: Module) -> bool:
 
 def _sharded_message(name: str) -> str:
     return (
-        f"checkpoint entry {name} is sharded over several processes; gather it in all processes by calling"
+        f"checkpoint entry {name} is sharded over several processes; in all processes, call"
         " torch.distributed.checkpoint.state_dict.get_state_dict with full_state_dict=True, and save the result"
     )
 
@@ -145,7 +147,10 @@ def whole_tensor(value: Any, name: str) -> Any:
 
 
 def sharded_like(value: torch.Tensor, current: Any) -> Any:
-    """Return a tensor that is sharded in the same way as the current tensor, if the current tensor is sharded."""
+    """Shard a tensor in the same way as the current tensor.
+
+    If the current tensor is not sharded, return the tensor unchanged.
+    """
     if not hasattr(current, "full_tensor"):
         return value
     from torch.distributed.tensor import distribute_tensor
@@ -171,7 +176,10 @@ def _without_prefixes(key: str) -> str:
 
 
 def common_prefix(keys: Iterable[str], bare_keys: Iterable[str]) -> str | None:
-    """Return the prefix if `keys` differ from `bare_keys` only by a common prefix, else None."""
+    """Return the prefix that all `keys` have in addition to `bare_keys`.
+
+    Return None if the keys differ in another way.
+    """
     keys, bare_keys = set(keys), set(bare_keys)
     shortest = min(bare_keys, key=len, default="")
     prefixes = {key.removesuffix(shortest) for key in keys if key.endswith(f".{shortest}")}

@@ -1,4 +1,7 @@
-"""Parquet files with the answers of a model, one file per split and attempt (`docs/format.md`, Answers)."""
+"""Parquet files with the answers of a model for the items of a split (`docs/format.md`, Answers).
+
+There is one file per split and attempt. An attempt is one start of a run.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ from runfolio.record.content.answer_table import MOST_ITEMS, AnswerTable, column
 from runfolio.record.points import arrow_arrays, parquet_bounds
 
 GROUP_ROWS = 65_536
-"""Number of rows in a row group. With this number, even the longest strings fit into `parquet_bounds.COLUMN_BYTES`."""
+"""Number of rows in a row group. With this number of rows, even the longest strings fit into
+`parquet_bounds.COLUMN_BYTES`."""
 _NAME = re.compile(r"(?P<split>.+)-(?P<attempt>\d{1,9})(?:\.(?P<writer>[0-9a-z]{8}))?\.parquet", re.DOTALL)
 _METADATA_KEY = "runfolio"
 _LARGEST_HEADER = file_bounds.SEGMENT_FOOTER // 2
@@ -41,13 +45,13 @@ class AnswersHeader:
 
     saved: Moment
     classes: Annotated[list[Line], Most(1_000_000)] | None = None
-    """Names of the classes in the order of the model's outputs; None for regression."""
+    """Names of the classes in the order of the model's outputs, or None for regression."""
     source: Prose | None = None
     """Name of the data, if the data was chosen for an evaluation after training."""
 
 
 class AnswersPath(NamedTuple):
-    """Path of an answer file, with the split and the attempt that its name contains."""
+    """Path of an answer file, with the split and the attempt that are part of its name."""
 
     path: RecordPath
     split: str
@@ -111,11 +115,13 @@ def read(path: RecordPath) -> tuple[AnswersHeader, AnswerTable]:
 
 
 def find_newest(folder: Path, split: str) -> AnswersPath | None:
-    """Return the newest answer file for a split, from the newest attempt with such a file. Return None if no attempt
-    has one.
+    """Return the newest answer file for a split. The file comes from the newest attempt with such a file.
+
+    Return None if there is no answer file for the split.
 
     Raises:
-        DamagedFile, NewerFormat: As in `read`. Files are read only if the attempt has several of them.
+        DamagedFile, NewerFormat: `read` raises these errors in the same cases. Files are read only if the attempt has
+            several of them.
     """
     candidates = [file for file in list_answers(folder) if file.split == split]
     newest = max((file.attempt for file in candidates), default=0)
@@ -132,7 +138,7 @@ def _read_header(path: RecordPath) -> AnswersHeader:
 
 @contextmanager
 def _damage_named(path: RecordPath) -> Iterator[None]:
-    """Convert errors of Arrow and the decoders to DamagedFile."""
+    """Convert errors of Arrow and its decoders to `DamagedFile`."""
     try:
         yield
     except (FileNotFoundError, DamagedFile, NewerFormat):
@@ -165,7 +171,7 @@ def _read_table(source: pa.OSFile, parquet_file: pq.ParquetFile, header: Answers
     texts = [name for name in _TEXTS if name == "name" or name in in_file]
     expected = {**dict.fromkeys(texts, _TEXT), **{name: _ARROW_TYPES[kind] for name, kind in types.items()}}
     if wrong := [name for name, kind in expected.items() if in_file.get(name) != kind]:
-        raise pa.ArrowInvalid(f"it lacks {', '.join(wrong)}, or the type is unexpected")
+        raise pa.ArrowInvalid(f"it lacks {', '.join(wrong)}, or these columns have an unexpected type")
     parts: dict[str, list[Any]] = {name: [] for name in expected}
     for group in _groups(source, parquet_file, list(expected)):
         for name in texts:

@@ -15,22 +15,26 @@ TOP = 5
 """Maximum number of ranked classes that are stored for each item."""
 MOST_ITEMS = 10_000_000
 LONGEST_TEXT = 1_000
-"""Maximum length of an item's name, an item's digest and a class name, in characters."""
+"""Maximum number of characters in an item's name, an item's digest or a class name."""
 _BLOCK_SCORES = 1 << 20
-"""Maximum number of scores that are ranked at once. It determines the memory needed for ranking."""
+"""Maximum number of scores that are ranked at once. This number determines the memory needed for ranking."""
 TOLERANCE = 1e-3
-"""Maximum rounding error of probabilities in half precision. It applies to each probability and to the sum of a row."""
+"""Maximum rounding error of probabilities that are stored in half precision. The limit applies to each probability and
+to the sum of the probabilities of an item."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerTable:
-    """Table with one row per item. It has columns of strings and columns of numbers (`docs/format.md`, Answers)."""
+    """Table with one row per item.
+
+    The table has columns of strings and columns of numbers (`docs/format.md`, Answers).
+    """
 
     names: Sequence[str]
     digests: Sequence[str] | None
-    """Digests of the contents of the items; None if the digests are unknown."""
+    """Digests of the contents of the items, or None if the digests are unknown."""
     classes: Sequence[str] | None
-    """Names of the classes; None for regression."""
+    """Names of the classes, or None for regression."""
     columns: dict[str, NDArray[Any]]
     """Columns of numbers by name, each with one number per item. `column_types` returns their names and types."""
 
@@ -110,10 +114,9 @@ def _rank_probabilities(
 
 
 def _highest(scores: NDArray[np.float32], places: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the indices and values of the highest scores of each row, as arrays [places, n]. The function changes
-    `scores`.
+    """Return the indices and values of the highest scores of each row, as arrays of shape [places, n].
 
-    A few passes of `argmax` are several times faster than sorting or `argpartition`.
+    The function changes `scores`. A few passes of `argmax` are several times faster than sorting or `argpartition`.
     """
     rows = np.arange(len(scores))
     indices = np.empty((places, len(scores)), np.int32)

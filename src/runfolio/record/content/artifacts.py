@@ -40,12 +40,12 @@ class Artifact:
 
 
 def save(folder: Path, source: Path, name: str, kind: str) -> Path:
-    """Copy a file or a folder into a run's record, replacing an earlier artifact of the same name.
+    """Copy a file or a folder into a run's record. An earlier artifact of the same name is replaced.
 
     Args:
         folder: Folder of the run.
         name: Name of the artifact, made of letters, digits, `.`, `_` and `-`.
-        kind: Kind of the artifact, such as `dataset` or `report`. It is only displayed.
+        kind: Kind of the artifact, such as `dataset` or `report`. The kind is only shown to users.
     Returns:
         Folder of the copy.
     Raises:
@@ -68,7 +68,7 @@ def save(folder: Path, source: Path, name: str, kind: str) -> Path:
         earlier = find(folder, name)
         target = _new_folder(manifest.parent, name)
         entries = _copy(source, target)
-        if earlier is not None:  # the new copies must be on the disk before the earlier ones are removed
+        if earlier is not None:  # the new copies must be on the disk before the earlier copies are removed
             _sync(target)
         files.write_json(manifest, _description(target, name, kind, entries), sync=True)
     except BaseException as error:
@@ -88,7 +88,7 @@ def read(manifest: RecordPath) -> Artifact:
     Raises:
         FileNotFoundError: The manifest does not exist.
         DamagedFile: The file is not a manifest, or it names a file or a folder outside the artifact.
-        NewerFormat, StoreError: As in `files.read_json`.
+        NewerFormat, StoreError: `files.read_json` raises these errors in the same cases.
     """
     try:
         artifact = schema.decode_whole(Artifact, files.read_json(manifest))
@@ -105,7 +105,7 @@ def files_folder(manifest: RecordPath, artifact: Artifact) -> RecordPath:
 
 
 def find(folder: Path, name: str) -> RecordPath | None:
-    """Return the folder of an artifact's files; None if there is no readable artifact."""
+    """Return the folder of an artifact's files, or None if there is no readable artifact."""
     try:
         manifest = RecordPath(folder, ARTIFACTS) / f"{name}.json"
         return files_folder(manifest, read(manifest))

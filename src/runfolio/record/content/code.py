@@ -1,4 +1,7 @@
-"""Source code with which a run was started. Files with the same content are stored once (`docs/format.md`, Code)."""
+"""Source code of the user that a run used at its start.
+
+Files with the same content are stored once (`docs/format.md`, Code).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from runfolio.record.base.schema import NOT_IN_FILE, Count, Line, PathText, Sha2
 
 @dataclass(frozen=True)
 class SourceFile:
-    """Text file of the user, as it was at the start of the run."""
+    """Text file of the user with its content at the start of the run."""
 
     path: PathText
     """Path relative to the root, with `/` as the separator. If the file is outside the root, the path is absolute."""
@@ -43,7 +46,7 @@ class Code:
     root: PathText
     """Folder of the repository, or of the script if there is no repository."""
     diff: Sha256 | None = None
-    """Digest of the uncommitted changes; None if nothing was changed."""
+    """Digest of the uncommitted changes, or None if nothing was changed."""
     diff_bytes: Count = 0
     files: list[SourceFile] = field(default_factory=list)
     left_out: list[OmittedFile] = field(default_factory=list)
@@ -84,12 +87,12 @@ def _make_folders(folder: Path) -> None:
 
 
 def delete_content(folder: Path, digest: str) -> None:
-    """Remove stored content that was replaced."""
+    """Delete stored content that the run no longer uses."""
     content_path(folder, digest).unlink(missing_ok=True)
 
 
 def read(folder: Path, writers: Sequence[str]) -> Code | None:
-    """Return the code of the last writer that recorded code; None if no writer did.
+    """Return the code of the last writer that recorded code, or None if no writer did.
 
     Raises:
         DamagedFile, NewerFormat, StoreError: The newest code file cannot be read.
@@ -107,7 +110,7 @@ def read(folder: Path, writers: Sequence[str]) -> Code | None:
 
 
 def read_text(folder: Path, digest: str) -> str:
-    """Return stored content as text, with the same errors as `read_bytes`."""
+    """Return stored content as text. The errors are those of `read_bytes`."""
     return read_bytes(folder, digest).decode(errors="replace")
 
 
@@ -116,7 +119,7 @@ def read_bytes(folder: Path, digest: str) -> bytes:
 
     Raises:
         NotFound: The record does not contain the content.
-        DamagedFile: The content does not match its digest.
+        DamagedFile: The content does not match its digest, so it was changed later.
         StoreError: The content cannot be read.
     """
     path = content_path(folder, digest)

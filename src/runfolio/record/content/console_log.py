@@ -19,7 +19,7 @@ _LINE_LENGTH = 100_000
 """Maximum length in characters of a line that `last_lines` returns. Longer lines are cut, since a log may consist of a
 single line."""
 _LINE_BYTES = 200
-"""Estimated bytes per line. If lines are longer, more of the file is read."""
+"""Estimated bytes per line. If lines are longer on average, more of the file is read."""
 
 
 def log_path(folder: Path, writer: str) -> RecordPath:
@@ -27,7 +27,7 @@ def log_path(folder: Path, writer: str) -> RecordPath:
 
 
 class ConsoleLog:
-    """Log that is being written. If output cannot be written or exceeds the size limit, only its newest part stays in
+    """Log of a running process. If output cannot be written or exceeds the size limit, only the newest output stays in
     memory."""
 
     def __init__(self, path: RecordPath, largest: int = LARGEST, newest: int = NEWEST) -> None:
@@ -57,7 +57,7 @@ class ConsoleLog:
             self._descriptor = None
 
     def _append(self, size: int) -> None:
-        """Write the first `size` pending bytes, or as many of them as the disk accepts."""
+        """Write the first `size` pending bytes. If the disk is full, write only a part of them."""
         try:
             if self._descriptor is None:
                 self._path.parent.mkdir()
@@ -102,7 +102,7 @@ class Transcript:
             self._write(self._screens[stream].feed(data, now))
 
     def add(self, path: RecordPath, line: str) -> None:
-        """Add a line to one log without printing it."""
+        """Add a line to one log, but do not print the line."""
         if log := self._logs.get(path):
             log.write(redact_text(line) + "\n")
 

@@ -1,8 +1,8 @@
 """Conversion of a console stream to readable text. If a line was redrawn, only its last state is kept.
 
-`ConsoleScreen` works like a small terminal. It stores the newest rows, follows the cursor, and outputs a row some time
-after the cursor has left it. Progress bars (`\\r`, tqdm) and tables that are drawn repeatedly (rich's Live) are
-therefore stored in their last state.
+`ConsoleScreen` works like a small terminal. The class stores the newest rows and follows the cursor. A row is output
+some time after the cursor has left it. Progress bars (`\\r`, tqdm) and tables that are drawn repeatedly (rich's Live)
+are therefore stored in their last state.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class _Row:
     touched: float
     text: str = ""
     redrawn: float | None = None
-    """Time of the first redraw, or of the last snapshot if there was one; None if the row was never redrawn."""
+    """Time of the last snapshot, or of the first redraw if there was no snapshot. The value is None if the row was
+    never redrawn."""
     shown: str | None = None
 
     def final(self) -> str:
@@ -64,7 +65,7 @@ class ConsoleScreen:
         self._lines: list[str] = []
 
     def feed(self, data: bytes, now: float) -> list[str]:
-        """Process new output, and return the lines that have become final."""
+        """Process new output, and return the lines that can no longer be redrawn."""
         self._now = now
         text = self._unfinished + self._decoder.decode(data)
         unfinished = _UNFINISHED.search(text, max(0, len(text) - _LONGEST_ESCAPE - 8))
@@ -74,7 +75,10 @@ class ConsoleScreen:
         return self._take_lines()
 
     def flush_due(self, now: float) -> list[str]:
-        """Return the lines that now count as final and, at intervals, the current state of running progress bars."""
+        """Return the lines that are old enough to count as final.
+
+        At intervals, also return the current state of running progress bars.
+        """
         while self._row > 0 and now - self._rows[0].touched >= self._hold_s:
             self._drop_first()
             self._hold_s = _HOLD_S
@@ -123,7 +127,7 @@ class ConsoleScreen:
         first, *lines = text.split("\n")
         self._put(first)
         if len(lines) > _ROWS and self._row == len(self._rows) - 1:
-            # Lines that enter and leave the window within this call are output directly.
+            # Rows that do not remain among the newest rows at the end of this call are output directly.
             self._lines += [row.final() for row in self._rows]
             passing = len(lines) - _ROWS - 1
             self._lines += [_Row(0.0, line[: LINE_LENGTH + 1]).final() for line in lines[:passing]]
@@ -142,7 +146,7 @@ class ConsoleScreen:
                 self._drop_first()
 
     def _put(self, text: str) -> None:
-        """Write `text`, which has no newlines, over the current row at the cursor."""
+        """Write `text` over the current row at the cursor. The text must not contain newlines."""
         if not text:
             return
         row, column = self._rows[self._row], self._column
@@ -166,7 +170,8 @@ class ConsoleScreen:
     def _up(self, rows: int | None) -> None:
         rows = rows or 1
         if rows > self._row:
-            # The program redraws rows that were already output. Since it draws slowly, the next rows are kept longer.
+            # The program redraws rows that were already output. Since the program draws slowly, the next rows are kept
+            # longer.
             self._hold_s = _SNAPSHOT_S
         self._row = max(0, self._row - rows)
 
@@ -183,7 +188,7 @@ class ConsoleScreen:
         self._column = min(LINE_LENGTH, max(1, column or 1) - 1)
 
     def _home(self, row: int | None) -> None:
-        """Move to the oldest row that can still be redrawn, since the top of the real screen is unknown."""
+        """Move the cursor to the oldest row that can still be redrawn. The top of the real screen is not known here."""
         self._row = self._column = 0
 
     def _erase_in_line(self, mode: int | None) -> None:
@@ -216,5 +221,5 @@ _MOVES: dict[str, Callable[[ConsoleScreen, int | None], None]] = {
     "J": ConsoleScreen._erase_below,
     "K": ConsoleScreen._erase_in_line,
 }
-"""Functions that move the cursor or erase text, by the final letter of a control sequence (ECMA-48). Other sequences do
-not affect the text."""
+"""Functions that move the cursor or erase text. Each key is the final letter of a control sequence (ECMA-48). Other
+sequences do not affect the text."""

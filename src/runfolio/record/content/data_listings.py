@@ -1,4 +1,7 @@
-"""Listings of a run's data, their fingerprints, and the differences between two listings (`docs/format.md`, Data)."""
+"""Listings of a run's data, their fingerprints, and the differences between two listings (`docs/format.md`, Data).
+
+A listing contains the name and the digest of each item of the data. A fingerprint is a digest of a listing.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 
 
 class Item(NamedTuple):
-    """Item of a data set: a file, an image or an array."""
+    """Item of a data set, such as a file, an image or an array."""
 
     name: str
     """Name that does not depend on the location of the data. Example: a path relative to the data folder, with `/` as
@@ -39,7 +42,7 @@ class Item(NamedTuple):
 
 
 class Listing:
-    """Unordered items of a data set. Listings with the same items are equal and have the same fingerprint."""
+    """Items of a data set, without an order. Listings with the same items are equal and have the same fingerprint."""
 
     def __init__(self, items: Iterable[tuple[str, str] | tuple[str, str, str | None]] = ()) -> None:
         """Create a listing.
@@ -87,7 +90,7 @@ class Listing:
         return f"<Listing of {len(self)}, {self.fingerprint}>"
 
     def items_missing_from(self, other: Listing) -> list[Item]:
-        """Return the items that are missing from `other`, sorted by name."""
+        """Return the items of this listing that are missing from `other`, sorted by name."""
         missing = Counter(self._lines) - Counter(other._lines)
         return [Item(*orjson.loads(line)) for line in missing.elements()]
 
@@ -186,22 +189,25 @@ def _check(entry: Any) -> None:
 
 @dataclass(frozen=True)
 class ListingDifference:
-    """Differences between a listing and an earlier one. Names are sorted."""
+    """Differences between a listing and an earlier listing. Names are sorted."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     """Names of items whose content differs."""
     relabelled: tuple[str, ...] = ()
-    """Names of items with the same content but a different label. The entry is `before -> after` if the name differs
-    too."""
+    """Names of items with the same content but a different label. An entry has the form `before -> after` if the name
+    differs too."""
     renamed: tuple[str, ...] = ()
-    """Names of items with the same content and label but a different name, as `before -> after`."""
+    """Names of items with the same content and label but a different name. Each entry has the form
+    `before -> after`."""
 
     @property
     def sentence(self) -> str:
-        """Counts and first names, such as `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`. The sentence may be
-        empty."""
+        """Counts and first names, such as `1 changed (pizza/12.jpg), 2 added (a.jpg, b.jpg)`.
+
+        The text is empty if the listings are equal.
+        """
         return ", ".join(f"{len(names):,} {kind} ({_first(names)})" for kind, names in vars(self).items() if names)
 
     def counts_and_names(self, most: int = 20) -> dict[str, Any]:
@@ -230,7 +236,10 @@ def compare_listings(before: Listing, after: Listing) -> ListingDifference:
 def _match_items(
     removed: list[Item], added: list[Item], field: str, changes: dict[str, list[str]]
 ) -> tuple[list[Item], list[Item]]:
-    """Pair items with the same `field`, add each pair to `changes`, and return the unpaired items of both lists."""
+    """Find items of both lists with the same `field`, and add each such pair to `changes`.
+
+    Return the remaining items of both lists.
+    """
     candidates: dict[str, list[Item]] = defaultdict(list)
     for item in reversed(removed):
         candidates[getattr(item, field)].append(item)

@@ -1,7 +1,7 @@
-"""Cached results of file checks, keyed by path and valid as long as the file is unchanged.
+"""Cached results of file checks.
 
-If the same files are checked again, only `stat` is called for each unchanged file. If the cache is lost, all files are
-read again.
+A result is found by the path of its file, and is valid as long as the file is unchanged. If the same files are checked
+again, only `stat` is called for each unchanged file. If the cache is lost, all files are read again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runfolio.record.base.files import replace
 
 
 class CachedResult(Protocol):
-    """Named tuple of plain values, including the state of the file when it was checked."""
+    """Named tuple of plain values. One of the values describes the state of the file when it was checked."""
 
     @property
     def as_of(self) -> Sequence[int]:
@@ -89,7 +89,7 @@ def is_current(result: CachedResult | None, path: Path) -> bool:
 def stamp(status: os.stat_result) -> tuple[int, int, int, int]:
     """Return values that differ if a file was changed, replaced or renamed.
 
-    Size and mtime are not sufficient, because files from one archive often have the same values, and some tools reset
+    Size and mtime are not sufficient. Files from one archive often have the same size and mtime, and some tools reset
     mtime.
     """
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino

@@ -17,7 +17,7 @@ from runfolio.record.content.file_cache import FileCache, is_current, stamp
 
 _FOLDER, _ALGORITHM = "digests", "BLAKE2b-128"
 _SAVE_EVERY_S = 10.0
-"""Seconds between two saves of the cache, to limit the work that is lost if the process is killed."""
+"""Seconds between two saves of the cache. Regular saves limit the work that is lost if the process is killed."""
 _ATTEMPTS = 3
 
 
@@ -93,7 +93,7 @@ def digest(path: Path) -> Digest:
     """Return the digest of a file. If the file changes while it is read, read it again.
 
     Raises:
-        NotFound, DamagedFile, StoreError: As in `digests`.
+        NotFound, DamagedFile, StoreError: `digests` raises these errors in the same cases.
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -116,7 +116,7 @@ def items(root: Path, names: list[str]) -> tuple[list[Item], int]:
     """Return the files as items of a listing, and their total size in bytes.
 
     Raises:
-        NotFound, DamagedFile, StoreError: As in `digests`.
+        NotFound, DamagedFile, StoreError: `digests` raises these errors in the same cases.
     """
     file_digests = list(digests(root, names))
     size = sum(file_digest.as_of[0] for file_digest in file_digests)

@@ -1,4 +1,8 @@
-"""Media: images, figures, audio, video, tables, meshes, texts, histograms and graphs (`docs/format.md`, Media)."""
+"""Logged media: images, figures, audio, video, tables, meshes, texts, histograms, precision-recall curves and graphs
+(`docs/format.md`, Media).
+
+A media list is a file with one line per logged entry.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +127,7 @@ class LoggedText(TypedDict):
 
 class LoggedHistogram(TypedDict, total=False):
     edges: Required[list[Number]]
-    """Bin edges in ascending order: one more edge than counts, or no edges if there are no counts."""
+    """Bin edges in ascending order. There is one more edge than counts, or no edge if there are no counts."""
     counts: Required[list[Number]]
     mean: AnyNumber | None
     std: AnyNumber | None
@@ -131,6 +135,17 @@ class LoggedHistogram(TypedDict, total=False):
     max: AnyNumber | None
     nan: Required[Count]
     inf: Required[Count]
+
+
+class LoggedPrCurve(TypedDict):
+    """Values of a binary classifier at evenly spaced thresholds from 0 to 1."""
+
+    true_positives: Required[list[Number]]
+    false_positives: Required[list[Number]]
+    true_negatives: Required[list[Number]]
+    false_negatives: Required[list[Number]]
+    precision: Required[list[Number]]
+    recall: Required[list[Number]]
 
 
 class GraphNode(TypedDict):
@@ -169,10 +184,11 @@ CONTENTS: dict[str, type] = {
     "mesh": LoggedMesh,
     "text": LoggedText,
     "histogram": LoggedHistogram,
+    "pr_curve": LoggedPrCurve,
     "graph": LoggedGraph,
     "layout": LoggedLayout,
 }
-"""Class that declares the additional fields of a line in a media list, by kind of media."""
+"""Classes that declare the additional fields of a line in a media list, by kind of media."""
 KINDS = tuple(CONTENTS)
 
 
@@ -200,11 +216,14 @@ class MediaEntry:
     content: dict[str, Any] = field(default_factory=dict)
     """Values that depend on the kind (`docs/format.md`, Media)."""
     path: Path | None = None
-    """Path of the media file; None if this kind of media is not stored in a file."""
+    """Path of the media file, or None if this kind of media is not stored in a file."""
 
     @property
     def media_type(self) -> str | None:
-        """MIME type of the file, such as `audio/wav`; None if there is no file or its suffix is unknown."""
+        """MIME type of the file, such as `audio/wav`.
+
+        The value is None if there is no file or its suffix is unknown.
+        """
         return None if self.path is None else media_types.type_of(self.path.name)
 
     @property
@@ -250,7 +269,7 @@ class MediaEntry:
 
         Raises:
             NotFound: The entry is not a table, or its file was deleted.
-            DamagedFile: The file is not a table of a record, or exceeds its limits.
+            DamagedFile: The file is not a table that runfolio wrote, or it exceeds the limits of a table.
         """
         if self.kind != "table":
             raise NotFound(f"{self.name!r} is not a table but a {self.kind}")
@@ -264,7 +283,11 @@ class MediaEntry:
 
 
 def index_path(folder: Path, writer: str, number: int = 1) -> RecordPath:
-    """Return the path of a writer's media list. Lists with numbers above 1 contain lines from a spool."""
+    """Return the path of a writer's media list.
+
+    Lists with numbers above 1 contain lines from a spool. A spool stores data on a local disk during an outage of the
+    store.
+    """
     return RecordPath(folder, MEDIA) / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
 
 
@@ -274,13 +297,15 @@ def file_path(folder: Path, name: str) -> RecordPath:
 
 
 def file_names(content: Mapping[str, Any]) -> list[str]:
-    """Return the names of all files of a media entry. The first is the main file."""
+    """Return the names of all files of a media entry. The first name is that of the main file."""
     return [content["file"], *content.get("masks", {}).values()] if "file" in content else []
 
 
 def file_name(name: str, step: int, writer: str, seq: int, ending: str) -> str:
-    """Return a unique name for a file below `media/files/`. Each combination of writer, seq and ending occurs only
-    once."""
+    """Return a unique name for a file below `media/files/`.
+
+    Each combination of writer, sequence number (seq) and ending occurs only once.
+    """
     return f"{slug(name)}-{step}-{writer}-{seq}{ending}"
 
 
@@ -323,7 +348,10 @@ def read(folder: Path) -> tuple[list[MediaEntry], list[str]]:
 
 
 def is_on_newest_branch(entry: MediaEntry, document: RunDocument) -> bool:
-    """Return whether the newest attempt logged an entry itself, or continued the run after the entry."""
+    """Return whether no resume has discarded an entry.
+
+    This is the case if the newest attempt logged the entry itself or continued the run after it.
+    """
     if len(document.attempts) <= 1:
         return True
     newest = document.attempts[-1]

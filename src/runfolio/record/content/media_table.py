@@ -1,8 +1,8 @@
 """Encoding and decoding of logged tables as Parquet files within size limits (`docs/format.md`, Tables).
 
 A column with images has the same type as `Image` in Hugging Face `datasets`: a struct of `bytes` and `path`. The
-metadata of the file lists these columns in the same way as `datasets`, so that `datasets` and other tools show the
-images. Source: https://huggingface.co/docs/datasets/about_dataset_features and `datasets/features/image.py`.
+metadata of the file lists these columns in the form that `datasets` uses. As a result, `datasets` and other tools show
+the images. Source: https://huggingface.co/docs/datasets/about_dataset_features and `datasets/features/image.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _METADATA_KEY = "huggingface"
 
 
 def encode(columns: Mapping[str, Any], images: Collection[str]) -> bytes:
-    """Return columns of plain values and images as a Parquet file without dictionaries.
+    """Return columns of plain values and images as a Parquet file. The file does not use dictionary encoding.
 
     Args:
         columns: Arrow arrays by name.
@@ -51,7 +51,7 @@ def read(content: bytes, source: str) -> pa.Table:
     Args:
         source: Name of the file in error messages.
     Raises:
-        DamagedFile: The file is not a table of a record, or exceeds a limit.
+        DamagedFile: The file is not a table that runfolio wrote, or it exceeds a limit.
     """
     try:
         file = pa.BufferReader(content)
@@ -61,7 +61,7 @@ def read(content: bytes, source: str) -> pa.Table:
             parquet_bounds.check_plain(file, parquet.metadata, file_bounds.TABLE_UNPACKED)
             return parquet.read(use_threads=False)
     except (*parquet_bounds.PAGE_ERRORS, ValueError) as error:
-        raise DamagedFile(f"{source} is not a table of a record: {error}") from None
+        raise DamagedFile(f"{source} is not a table that runfolio wrote: {error}") from None
 
 
 def _check_size(metadata: pq.FileMetaData) -> None:
@@ -71,5 +71,5 @@ def _check_size(metadata: pq.FileMetaData) -> None:
         raise pa.ArrowInvalid(f"it has {rows:,} rows; at most {file_bounds.TABLE_ROWS:,} are allowed")
     if (
         columns > 2 * file_bounds.TABLE_COLUMNS or rows * columns > 2 * file_bounds.TABLE_CELLS
-    ):  # an image column counts twice
-        raise pa.ArrowInvalid(f"it has {columns:,} columns of {rows:,} rows")
+    ):  # a column with images consists of two Parquet columns
+        raise pa.ArrowInvalid(f"it has {columns:,} columns of {rows:,} rows, which exceeds a limit")

@@ -30,7 +30,10 @@ def _fits(pattern: bytes) -> Callable[[bytes, int], bool]:
 
 
 def _is_stl(head: bytes, size: int) -> bool:
-    """Return whether a file is text STL, or binary STL: 80 bytes, a triangle count, and 50 bytes per triangle."""
+    """Return whether a file is in text STL or binary STL format.
+
+    A binary STL file consists of an 80-byte header, a triangle count, and 50 bytes per triangle.
+    """
     if re.match(rb"solid\b[^\n]*\n\s*(facet|endsolid)\b", head):
         return True
     return len(head) >= 84 and 84 + 50 * int.from_bytes(head[80:84], "little") == size
@@ -41,7 +44,7 @@ AUDIO = (
     MediaFormat(".wav", "audio/wav", _fits(rb"RIFF.{4}WAVE")),
     MediaFormat(".flac", "audio/flac", _begins(b"fLaC")),
     MediaFormat(".ogg", "audio/ogg", _begins(b"OggS")),
-    # An ID3 tag, or the header of a Layer III frame.
+    # An MP3 file starts with an ID3 tag or with the header of a Layer III frame.
     MediaFormat(".mp3", "audio/mpeg", _fits(rb"ID3|\xff[\xfa\xfb\xf2\xf3\xe2\xe3]")),
 )
 VIDEO = (
@@ -67,16 +70,16 @@ _BY_SUFFIX = {known.suffix: known for known in (*PICTURES, *AUDIO, *VIDEO, *MESH
 
 
 def recognise(head: bytes, size: int, formats: Sequence[MediaFormat]) -> MediaFormat | None:
-    """Return the first of `formats` that matches a file; None if no format matches."""
+    """Return the first of `formats` that matches a file, or None if no format matches."""
     return next((known for known in formats if known.matches(head, size)), None)
 
 
 def type_of(name: str) -> str | None:
-    """Return the MIME type for a file name; None if no media format has the suffix."""
+    """Return the MIME type for a file name, or None if no media format has the suffix."""
     known = format_of(PurePath(name).suffix)
     return None if known is None else known.media_type
 
 
 def format_of(suffix: str) -> MediaFormat | None:
-    """Return the format of media files with a suffix such as `.wav`; None if no format has the suffix."""
+    """Return the format of media files with a suffix such as `.wav`, or None if no format has the suffix."""
     return _BY_SUFFIX.get(suffix)

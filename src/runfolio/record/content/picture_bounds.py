@@ -13,7 +13,7 @@ claims."""
 MAX_DECODED_BYTES = 256 * 1024 * 1024
 
 _BYTES_A_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
-"""Bytes per pixel by Pillow mode; all other modes take four."""
+"""Bytes per pixel by Pillow mode. All other modes take four bytes."""
 _DECODER_BYTES = {"WEBP": 12, "TIFF": 3}
 """Additional bytes per pixel for decoders that decode a whole image or strip at once."""
 _COLOR_BYTES = 4
@@ -21,24 +21,23 @@ _ORIENTATION = 0x0112
 
 
 def excess(picture: Image.Image) -> str | None:
-    """Return the reason why a picture is too large to decode, as the end of a sentence. Return None if it is small
-    enough.
+    """Return the reason why a picture is too large to decode, or None if it is small enough.
 
-    The picture must be open. Its pixels may already be decoded.
+    The reason is worded as the end of a sentence. The picture must be open, and its pixels may already be decoded.
     """
     needed = decoded_bytes(picture)
     if needed <= MAX_DECODED_BYTES:
         return None
     return (
         f"claims {picture.width:,} x {picture.height:,} pixels of mode {picture.mode}, which take {needed:,} bytes"
-        f" to decode and convert; the limit is {MAX_DECODED_BYTES:,}, so scale it down first"
+        f" to decode; the limit is {MAX_DECODED_BYTES:,} bytes, so scale it down first"
     )
 
 
 def decoded_bytes(picture: Image.Image) -> int:
     """Return the memory in bytes for the decoded pixels of a picture and for a rotated or converted copy.
 
-    The coefficients of a progressive JPEG are all in memory during decoding, and take two bytes each.
+    During decoding, all coefficients of a progressive JPEG are in memory. Each coefficient takes two bytes.
     """
     pixels = picture.width * picture.height
     bytes_a_pixel = _BYTES_A_PIXEL.get(picture.mode, 4) + _DECODER_BYTES.get(picture.format or "", 0)

@@ -1,6 +1,6 @@
 """Edits that people make to a run: name, tags, notes, archiving and verdict. Each edit is one file.
 
-Edit files are never changed, so any number of people may edit one run, even while it is being written
+Edit files are never changed, so any number of people may edit a run, even while the run is being written
 (`docs/format.md`, Notes).
 """
 
@@ -59,7 +59,10 @@ class Edits(NamedTuple):
 
 
 def read(folder: Path, document: RunDocument) -> Edits:
-    """Return the last value of each edited key, without keys that the run itself set later (`edited` in `run.json`)."""
+    """Return the last value of each edited key.
+
+    If the run itself set a key later (`edited` in `run.json`), the key is left out.
+    """
     edits = Edits(EditedValues(), [])
     try:
         edit_files = _files(folder)
@@ -133,7 +136,7 @@ def check_name(name: str) -> None:
     if not isinstance(name, str):
         raise ConfigError(f"a name must be a string of 1 to {NAME_LENGTH} characters, not {type(name).__name__}")
     if not _is_line(name, NAME_LENGTH):
-        raise ConfigError(f"a name must have 1 to {NAME_LENGTH} characters on one line, not {name[:40]!r}")
+        raise ConfigError(f"a name must have 1 to {NAME_LENGTH} characters on one line; {name[:40]!r} is invalid")
 
 
 def check_tag(tag: str) -> None:
@@ -143,7 +146,9 @@ def check_tag(tag: str) -> None:
         ConfigError: The tag is empty, is longer than 100 characters, or contains a comma or a newline.
     """
     if not _is_line(tag, _TAG_LENGTH) or "," in tag:
-        raise ConfigError(f"a tag must have 1 to {_TAG_LENGTH} characters on one line and no comma, not {tag[:40]!r}")
+        raise ConfigError(
+            f"a tag must have 1 to {_TAG_LENGTH} characters on one line and no comma; {tag[:40]!r} is invalid"
+        )
 
 
 def _is_line(text: str, longest: int) -> bool:
@@ -151,7 +156,7 @@ def _is_line(text: str, longest: int) -> bool:
 
 
 def _files(folder: Path) -> list[tuple[int, RecordPath]]:
-    """Return the edit files of a run and their times in microseconds since 1970, in order of time."""
+    """Return the edit files of a run with their times, sorted by time. Times are in microseconds since 1970."""
     paths = RecordPath(folder, NOTES).entries()
     return [(int(match[1]), path) for path in paths if (match := _FILE_NAME.fullmatch(path.name))]
 
@@ -168,7 +173,10 @@ def _values(path: RecordPath) -> EditedValues:
 
 
 def _edited_us(document: RunDocument, key: str) -> int:
-    """Return the time (microseconds since 1970) at which the run last changed `key` after its start, or 0."""
+    """Return the time at which the run last changed `key` after its start, in microseconds since 1970.
+
+    Return 0 if the run never changed it.
+    """
     edited = document.edited.get(key)
     return (edited - _EPOCH) // _MICROSECOND if edited else 0
 

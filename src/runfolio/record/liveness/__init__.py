@@ -1,2 +1,4 @@
-"""Heartbeats, claims and process exits. They show which processes write to a run, and whether these processes are
-alive."""
+"""Heartbeats, claims and process exits of the processes that write to a run.
+
+These files show which processes write to the run, and whether the processes are alive.
+"""

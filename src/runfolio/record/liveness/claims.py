@@ -1,4 +1,7 @@
-"""Claims of attempts. The first process that creates the claim file of an attempt owns the attempt."""
+"""Claims of attempts. An attempt is one start of a run, and a claim is a file that names the process of the attempt.
+
+The first process that creates the claim file of an attempt owns the attempt.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +42,13 @@ class AttemptTaken(StoreError):  # noqa: N818 - like all errors of runfolio, nam
     def __init__(self, folder: Path, claim: Claim) -> None:
         self.claim = claim
         super().__init__(
-            f"attempt {claim.attempt} of the run in {folder} has just been opened by process {claim.pid} on"
-            f" {claim.host}{_last_beat(folder, claim.writer)}; only one process can resume a run;"
-            " stop that process first"
+            f"the run in {folder} was just opened by process {claim.pid} on {claim.host}"
+            f"{_last_beat(folder, claim.writer)}; stop that process first, since only one process can resume a run"
         )
 
 
 def acquire(folder: Path, heartbeat: Heartbeat) -> None:
-    """Claim an attempt for the process of `heartbeat`. The heartbeat must already be written.
+    """Claim an attempt for the process of `heartbeat`. The heartbeat file must already exist.
 
     Raises:
         AttemptTaken: Another process has claimed the attempt.
@@ -69,7 +71,7 @@ def acquire(folder: Path, heartbeat: Heartbeat) -> None:
 
 
 def read(folder: Path, attempt: int) -> Claim | None:
-    """Return the claim of an attempt; None if no process has claimed it."""
+    """Return the claim of an attempt, or None if no process has claimed it."""
     deadline = time.monotonic() + _WHOLE_AFTER_S
     while True:
         try:
@@ -83,7 +85,7 @@ def read(folder: Path, attempt: int) -> Claim | None:
 
 
 def newest_attempt(folder: Path) -> int:
-    """Return the highest number of a claimed attempt; 0 if no attempt was claimed."""
+    """Return the highest number of a claimed attempt, or 0 if no attempt was claimed."""
     paths = RecordPath(folder, CLAIMS).entries()
     matches = (re.fullmatch(r"attempt-(\d{1,9})\.json", path.name) for path in paths)
     return max((int(match[1]) for match in matches if match), default=0)
@@ -94,7 +96,7 @@ def _path(folder: Path, attempt: int) -> RecordPath:
 
 
 def _unknown_claim(attempt: int) -> Claim:
-    """Return a claim of an unknown process. It is used if a claim file is invalid."""
+    """Return a claim of an unknown process. This claim is used if a claim file is invalid."""
     return Claim(attempt, "unknown", "an unknown host", 0)
 
 

@@ -1,4 +1,7 @@
-"""Heartbeats of the processes that write to a run, and the resulting state of the run."""
+"""Heartbeats of the processes that write to a run, and the state of the run that follows from them.
+
+A heartbeat is a small file that its process rewrites regularly.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ from runfolio.record.base.schema import AttemptNumber, Count, Line, Pid, Seconds
 from runfolio.record.liveness.process_exits import Death
 
 Role = Literal["primary", "rank", "worker", "process"]
-"""Role of a writer in its run. `primary`: the process that opened the attempt and owns `run.json`. `rank`: another
-rank of the same job. `worker`: a DataLoader worker. `process`: any other process that joined the run."""
+"""Role of a writer in its run. `primary`: the process that opened the attempt and owns `run.json`. `rank`: a process
+with another rank in the same job. `worker`: a DataLoader worker. `process`: any other process that joined the run."""
 End = Literal["finished", "failed", "interrupted", "preempted"]
 PRIMARY: Role = "primary"
 CRASHED = "crashed"
 SILENT_S = 60.0
-"""Seconds without a new heartbeat, by the reader's own clock, after which a writer counts as dead."""
+"""Seconds without a new heartbeat after which a writer counts as dead. The time is measured with the reader's clock."""
 
 
 @dataclass
@@ -41,17 +44,17 @@ class Heartbeat:
     pid_namespace: Line
     pid: Pid
     pid_started: Seconds
-    """Start time of the process in seconds after boot. It distinguishes the process from a later process with the same
-    pid."""
+    """Start time of the process in seconds after boot. The start time distinguishes the process from a later process
+    with the same pid."""
     every_s: Seconds
     beat: Count = 0
     end: End | None = None
-    """State in which the process ended; None while it runs."""
+    """State in which the process ended, or None while it runs."""
     role: Role = PRIMARY
     rank: Small | None = None
-    """Rank in a distributed job; None for other processes."""
+    """Rank in a distributed job, or None for other processes."""
     worker: Small | None = None
-    """Number of a DataLoader worker; None for other processes."""
+    """Number of a DataLoader worker, or None for other processes."""
 
     @classmethod
     def of_this_process(
@@ -72,7 +75,7 @@ class Heartbeat:
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Heartbeat | None:
-        """Return the heartbeat of a writer; None if the writer has no valid heartbeat."""
+        """Return the heartbeat of a writer, or None if the writer has no valid heartbeat."""
         try:
             heartbeat = schema.decode_whole(cls, files.read_json(_path(folder, writer)))
         except (FileNotFoundError, ValueError, RunfolioError):
@@ -83,18 +86,21 @@ class Heartbeat:
         files.write_json(_path(folder, self.writer), {"runfolio": FORMAT, **dataclasses.asdict(self)})
 
     def remove(self, folder: Path) -> None:
-        """Remove the heartbeat. It is removed if this process does not write to the run after all."""
+        """Remove the heartbeat of a process that does not write to the run after all."""
         _path(folder, self.writer).unlink(missing_ok=True)
 
     def age_s(self, folder: Path) -> float:
-        """Return the seconds since the heartbeat was written, by this machine's clock and the file's timestamp."""
+        """Return the seconds since the heartbeat was written.
+
+        This time is the difference between the clock of this machine and the timestamp of the file.
+        """
         try:
             return max(0.0, time.time() - _path(folder, self.writer).status().st_mtime)
         except OSError:
             return 0.0
 
     def process_is_gone(self) -> bool | None:
-        """Return whether the process has ended; None if its pid is not visible to this process."""
+        """Return whether the process has ended, or None if its pid is not visible to this process."""
         if (self.host, self.boot, self.pid_namespace) != (hostname(), _boot(), _pid_namespace()):
             return None
         started = process_started(self.pid)
@@ -102,7 +108,7 @@ class Heartbeat:
 
 
 def heartbeats(folder: Path) -> list[Heartbeat]:
-    """Return every readable heartbeat of a run, one per writer, sorted by attempt, rank and worker."""
+    """Return all readable heartbeats of a run, sorted by attempt, rank and worker. Each writer has one heartbeat."""
     paths = RecordPath(folder, ALIVE).files()
     names = [path.stem for path in paths if path.suffix == ".json" and is_writer_id(path.stem)]
     readable = [heartbeat for name in names if (heartbeat := Heartbeat.read(folder, name)) is not None]
@@ -123,22 +129,27 @@ def _order(heartbeat: Heartbeat) -> tuple[int, bool, bool, int, bool, int]:
 
 
 class BeatHistory(Protocol):
-    """History of the heartbeats that a reader has seen."""
+    """History of the heartbeats that one reader has seen."""
 
     def seen_at(self, key: str, beat: int) -> float:
-        """Return the `clock.steady` time at which this reader first saw the number `beat` for `key`."""
+        """Return the time, by `clock.steady`, at which this reader first saw the number `beat` for `key`."""
         ...
 
 
 def is_over(folder: Path, writer: str) -> bool:
-    """Return whether a writer has certainly ended. If the writer ran on a different machine, only its last heartbeat
-    can show this."""
+    """Return whether a writer has certainly ended.
+
+    If the writer ran on a different machine, only its final heartbeat can prove this.
+    """
     heartbeat = Heartbeat.read(folder, writer)
     return heartbeat is not None and (heartbeat.end is not None or heartbeat.process_is_gone() is True)
 
 
 def derive_state(folder: Path, document: RunDocument, history: BeatHistory) -> str:
-    """Return the state in `run.json`, corrected with the run's heartbeats and deaths (`docs/format.md`, alive)."""
+    """Return the state in `run.json`, corrected with the heartbeats and the recorded process exits of the run.
+
+    The rules are specified in `docs/format.md`, alive.
+    """
     state = document.status.state
     if not document.attempts or state not in (RUNNING, "finished"):
         return state
@@ -154,8 +165,10 @@ def derive_state(folder: Path, document: RunDocument, history: BeatHistory) -> s
 
 
 def is_gone(folder: Path, heartbeat: Heartbeat, history: BeatHistory) -> bool:
-    """Return whether a writer that did not report its end is dead: its process is gone, or its last heartbeat is too
-    old."""
+    """Return whether a writer that did not report its end is dead.
+
+    A writer is dead if its process is gone or its last heartbeat is too old.
+    """
     is_dead = heartbeat.process_is_gone()
     if is_dead is None:
         key = f"{folder}:{heartbeat.writer}:{_boot()}"  # the reader's steady clock restarts with each boot
@@ -190,7 +203,10 @@ def _pid_namespace() -> str:
 
 
 def process_started(pid: int) -> float | None:
-    """Return the start time of a process in seconds after boot; None if the process does not exist or is a zombie."""
+    """Return the start time of a process in seconds after boot.
+
+    Return None if the process does not exist or is a zombie.
+    """
     import psutil
 
     try:

@@ -1,4 +1,7 @@
-"""Records of how a process ended, if its run states no end or a wrong end (`docs/format.md`, Deaths)."""
+"""Records of how a process ended.
+
+A record is written if the run itself states no end or a wrong end (`docs/format.md`, Deaths).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from runfolio.record.base.schema import Count, Small
 
 @dataclass(frozen=True, kw_only=True)
 class Death:
-    """Content of `alive/<writer>.death.json`. Unknown facts are None."""
+    """Content of `alive/<writer>.death.json`. A field is None if the fact is unknown."""
 
     signal: Small | None = None
     exit_code: Small | None = None
@@ -26,7 +29,7 @@ class Death:
 
     @classmethod
     def read(cls, folder: Path, writer: str) -> Death | None:
-        """Return the recorded facts about a writer's death; None if there is no valid file."""
+        """Return the recorded facts about a writer's death, or None if there is no valid file."""
         try:
             return schema.decode(cls, files.read_json(death_path(folder, writer)))[0]
         except (FileNotFoundError, RunfolioError):

@@ -1,1 +1,1 @@
-"""Points of metrics: tails, segments, merging, compaction and the reader."""
+"""Points of metrics: files with points (tails and segments), their merging and compaction, and the reader."""

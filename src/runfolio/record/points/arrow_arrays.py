@@ -1,4 +1,4 @@
-"""Conversion between NumPy and Arrow without pandas.
+"""Conversion between NumPy and Arrow without loading pandas.
 
 Arrow's own functions (`pa.array`, `to_numpy`, comparisons) import pandas to check whether it is installed. This check
 takes longer than all other work of a reader.
@@ -32,7 +32,7 @@ def from_numpy(numbers: NDArray[Any]) -> pa.Array:
 
 
 def with_missing(numbers: NDArray[Any], present: NDArray[np.bool_]) -> pa.Array:
-    """Convert a NumPy array [n] of numbers to Arrow, with nulls where `present`, [n], is false."""
+    """Convert a NumPy array [n] of numbers to Arrow. An entry becomes null where `present`, [n], is false."""
     bits = pa.py_buffer(np.packbits(present, bitorder="little"))
     return pa.Array.from_buffers(_TYPES[numbers.dtype.str[1:]], len(numbers), [bits, pa.py_buffer(numbers)])
 

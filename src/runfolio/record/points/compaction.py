@@ -1,11 +1,16 @@
-"""Sealing and compaction: tails become Parquet segments, segments are merged, and covered files are removed.
+"""Sealing and compaction of files with points.
 
-If the module is started as a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), it
-seals or compacts, and then sweeps. A training process starts this program to seal long tails. Therefore, the training
-process itself does not load Arrow, use additional memory, or wait for the interpreter lock.
+A tail is a text file with the newest points, and a segment is a Parquet file with sorted points. Sealing converts a
+tail to a segment, and compaction merges segments. Sweeping deletes a file if segments cover the file. A segment covers
+a log call if it contains all points of the call.
+
+As a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), the module seals or
+compacts, and then sweeps. A training process starts this program to seal long tails. The training process itself
+therefore does not load Arrow, use additional memory, or wait for the interpreter lock.
 
 If the process is killed at any moment, every log call is still in an intact file. A file is deleted only after the
-segment that covers it was synced and renamed, and the folder was synced.
+segment that covers it is safe on the disk. For this purpose, the segment is synced and renamed, and then the folder is
+synced.
 """
 
 from __future__ import annotations
@@ -50,12 +55,11 @@ _SMALLEST_BLOCK = 8192
 _BUSY_NICE = 10
 T = TypeVar("T")
 TailCoverage = dict[RecordPath, SeqRanges]
-"""Ranges of log calls that each tail contains. A tail with a damaged line gets no ranges, so that the tail is not
-deleted."""
+"""Ranges of log calls that each tail contains. A tail with a damaged line gets no ranges, so it is not deleted."""
 
 
 def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
-    """Write the closed tail `number` of `writer` as a segment with the same number.
+    """Write the closed tail `number` of `writer` as a segment (Parquet file) with the same number.
 
     The tail is kept until `sweep` deletes it. The segment does not contain the damaged lines of the tail.
     """
@@ -69,9 +73,9 @@ def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
 def compact(folder: Path, writer: str, number: int) -> TailCoverage:
     """Merge all readable points of the run's segments and closed tails into segment `number` of `writer`.
 
-    Tails that other writers may still extend are skipped. The tails of `writer` must be flushed. A damaged file is
-    neither changed nor covered, so that it can be repaired later. If one segment cannot hold all points, each tail
-    becomes a segment of its own.
+    Tails that other writers may still extend are skipped. The tails of `writer` must be flushed. A damaged file is not
+    changed. A damaged file does not count as covered, so it can be repaired later. If one segment cannot hold all
+    points, each tail becomes a separate segment.
     """
     damaged: set[RecordPath] = set()
     while True:
@@ -101,20 +105,21 @@ def _seal_each(folder: Path, writer: str, number: int) -> TailCoverage:
 
 
 def _closed_tails(folder: Path, writer: str) -> Iterator[Tail]:
-    """Return the tails (files that are not sealed) of `writer` and of all writers that have ended."""
+    """Return the tails of `writer` and of all writers that have ended."""
     return (tail for tail in _tails(folder) if tail.writer == writer or is_over(folder, tail.writer))
 
 
 def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage | None = None) -> int:
     """Delete the tails and segments that other segments cover completely, and return the number of deleted files.
 
-    Tails that may still be written to are kept. Files are also kept if only a segment with unreadable pages covers
-    them. Files that cannot be deleted are kept too, which is harmless. Temporary files of killed processes are also
+    Tails that may still be written to are kept. A file is also kept if the only segment that covers it has unreadable
+    pages. Files that cannot be deleted stay in the folder and do no harm. Temporary files of killed processes are also
     deleted.
 
     Args:
-        after_s: Minimum age of a covering segment in seconds. Default: 0 on a local disk, `STALE_VIEW_S` elsewhere.
-        coverage: Result of sealing or compacting. With this result, the tails are not read again.
+        after_s: Minimum age of a covering segment in seconds. The default is 0 on a local disk and `STALE_VIEW_S` on
+            other disks.
+        coverage: Result of sealing or compacting. If it is passed, the tails are not read again.
     """
     if after_s is None:
         after_s = 0.0 if disk.is_local(folder) else STALE_VIEW_S
@@ -208,7 +213,10 @@ class _SortedTailRows:
                 self._spill()
 
     def streams(self, metrics: Mapping[str, int], writers: Mapping[str, int], size: int) -> list[Iterator[Rows]]:
-        """Return one stream per chunk. A stream yields ordered rows with the given codes, in blocks of `size` rows."""
+        """Return one stream per chunk.
+
+        Each stream yields sorted rows with the given codes, in blocks of `size` rows.
+        """
         translate = lookup_codes(self.metrics, metrics), lookup_codes(self._writers, writers)
         last = np.concatenate([empty_rows(), *self._rows])
         self._rows = []
@@ -226,8 +234,8 @@ class _SortedTailRows:
         self._rows = []
         order = _ranks(self.metrics), _ranks(self._writers)
         rows = sort_rows(_translate_codes(rows, *order))
-        # Rows are stored with codes instead of ranks. Later names change the ranks, but not the relative order of
-        # earlier names.
+        # Rows are stored with the codes of names instead of the positions of the names in sorted order. Later names
+        # change the sorted positions, but not the relative order of earlier names.
         rows = _translate_codes(rows, *(np.argsort(ranks).astype(np.int32) for ranks in order))
         rows.tofile(self._file)
         self._chunk_bounds.append(self._chunk_bounds[-1] + len(rows))
@@ -241,19 +249,19 @@ class _SortedTailRows:
 
 
 def _ranks(names: Mapping[str, int]) -> NDArray[np.int32]:
-    """Return the rank of each name in sorted order, by code."""
+    """Return the position of each name in sorted order, by the code of the name."""
     return lookup_codes(names, {name: rank for rank, name in enumerate(sorted(names))})
 
 
 def _translate_codes(rows: Rows, metrics: NDArray[np.int32], writers: NDArray[np.int32]) -> Rows:
-    """Translate the codes of rows in place."""
+    """Replace the codes in the rows with new codes, in place."""
     rows["metric"] = metrics[rows["metric"]]
     rows["writer"] = writers[rows["writer"]]
     return rows
 
 
 def _free_path(folder: Path, writer: str, number: int, ranges: SeqRanges) -> RecordPath | None:
-    """Return an unused path for a segment that covers `ranges`; None if no segment has to be written."""
+    """Return an unused path for a segment that covers `ranges`, or None if no segment has to be written."""
     while (path := segment_path(folder, writer, number)).exists():
         segment = _open_readable(Segment.open, path)
         if segment is not None and seq_ranges.contains(segment.ranges, ranges):
@@ -287,8 +295,10 @@ def _open_readable(open_file: Callable[[RecordPath], T | None], path: RecordPath
 
 
 def _complete_ranges(tail: Tail, ranges: SeqRanges) -> SeqRanges:
-    """Return the ranges of a tail. Return no ranges if `ranges` does not contain all of them, or if a line is
-    damaged."""
+    """Return the ranges of log calls that a tail contains.
+
+    Return no ranges if `ranges` does not contain all of them, or if a line is damaged.
+    """
     try:
         for _ in tail.slices():
             if tail.damaged or not seq_ranges.contains(ranges, tail.ranges):
@@ -299,7 +309,7 @@ def _complete_ranges(tail: Tail, ranges: SeqRanges) -> SeqRanges:
 
 
 def _is_held(ranges: SeqRanges, segments: Sequence[Segment]) -> bool:
-    """Return whether fully readable segments contain all log calls of `ranges`."""
+    """Return whether segments without unreadable pages contain all log calls of `ranges`."""
     overlapping = [segment for segment in segments if seq_ranges.overlap(segment.ranges, ranges)]
     return (
         bool(ranges)
@@ -345,7 +355,7 @@ def _unlink(path: RecordPath) -> int:
 
 
 if __name__ == "__main__":
-    os.nice(_BUSY_NICE)  # training has priority
+    os.nice(_BUSY_NICE)  # training has priority over this program
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     task, folder, writer, number = sys.argv[1:]

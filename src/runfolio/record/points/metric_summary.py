@@ -1,4 +1,7 @@
-"""Summary of a metric, in a module that does not import Arrow. Tables of runs therefore do not need to load Arrow."""
+"""Summaries of metrics, with values such as the minimum and the mean.
+
+The module does not import Arrow, so tables of runs can use it without loading Arrow.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SYSTEM = "system/"
-"""Prefix of the metrics that runfolio measures during training. Their steps are seconds."""
+"""Prefix of the metrics that runfolio measures during training. The steps of these metrics are seconds."""
 _SYSTEM_METRIC = re.compile(
     rf"{SYSTEM}(?:cpu|process_cpu|memory|memory_mb|cgroup_memory_mb|disk_free_gb|(?:disk_(?:read|write)|network_(?:in|out))"
     r"_mb_per_s|gpu\d+/(?:use|memory_mb|power_w|temperature_c)|data_wait|(?:batches|samples|steps)_per_s)"
 )
 PER_PARAMETER = ("grad_norm/", "weight_norm/", "update_ratio/", "dead_units/")
-"""Prefixes of the metrics that a watched model logs per parameter or layer. There are too many of these metrics for a
-table."""
+"""Prefixes of the metrics that a watched model logs per parameter or layer. A table does not list these metrics,
+because there are too many of them."""
 WATCHED = frozenset(prefix.rstrip("/") for prefix in PER_PARAMETER)
 """Metrics that a watched model logs for the whole model."""
 AXES = frozenset({"epoch", "samples"})
-"""Metrics that describe training progress. They serve as x axes, and tables do not list them as results."""
+"""Metrics that describe training progress. These metrics serve as x axes. Tables do not list them as results."""
 
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """Summary of one metric. `min`, `max` and `mean` ignore NaN. They are NaN if all values are NaN."""
+    """Values that summarize one metric. `min`, `max` and `mean` ignore NaN.
+
+    These three fields are NaN if all values are NaN.
+    """
 
     count: int
     first_step: int
@@ -50,5 +56,8 @@ def is_watched_metric(name: str) -> bool:
 
 
 def listed_metrics(names: Iterable[str]) -> list[str]:
-    """Return the metrics that a table lists, in the given order, without axes and metrics per parameter or layer."""
+    """Return the metrics that a table lists, in the given order.
+
+    X axes and metrics per parameter or layer are left out.
+    """
     return [name for name in names if name not in AXES and not name.startswith(PER_PARAMETER)]

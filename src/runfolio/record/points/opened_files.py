@@ -1,4 +1,4 @@
-"""Files that contain the points of one run, opened together."""
+"""Files with the points of one run, opened together: tails (newest points, JSON lines) and segments (Parquet files)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runfolio.record.points.tail_columns import CallColumns, Tail
 
 T = TypeVar("T")
 _LIST_ATTEMPTS = 5
-"""Maximum number of attempts to list and open the files, since a tail may be deleted after it was listed."""
+"""Maximum number of attempts to list and open the files. An attempt fails if a file is deleted after it was listed."""
 
 
 @dataclass
@@ -53,7 +53,8 @@ class OpenedFiles:
     @classmethod
     def _open_listed(cls, folder: RecordPath, paths: list[RecordPath]) -> OpenedFiles:
         files = cls()
-        # Tails are opened first. If a tail was sealed and deleted after the listing, FileNotFoundError is raised.
+        # Tails are opened first. If a tail was converted to a segment and deleted after the listing, FileNotFoundError
+        # is raised.
         files.tails = files._load(filter(is_tail, paths), _load_tail)
         files.segments = files._load(filter(is_segment, paths), Segment.open)
         for tail, _ in files.tails:

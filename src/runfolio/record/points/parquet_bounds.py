@@ -1,8 +1,8 @@
-"""Limits of Parquet files. They are checked before Arrow decodes a file, since a small file may request a huge amount
-of memory.
+"""Limits of Parquet files, which are checked before Arrow decodes a file.
 
-Arrow allocates as much memory as the footer and the page headers request. This module checks both against the size of
-the file and the limits of a segment.
+The limits are needed because a small file may request a huge amount of memory. Arrow allocates as much memory as the
+footer and the page headers request. This module compares the requested memory with the size of the file and the limits
+of a segment.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _PAGE_KIND, _DATA_ENCODING, _DATA_2_ENCODING = (1,), (5, 2), (8, 4)
 """Paths of fields in a page header: the kind of the page, and the encoding of a data page (version 1 and version 2)."""
 _DATA_KINDS = {0: _DATA_ENCODING, 3: _DATA_2_ENCODING}
 _PLAIN_ENCODINGS = (0, 3)
-"""Codes of the encodings PLAIN and RLE; RLE is used only for booleans. Other encodings can repeat long strings in a
+"""Codes of the encodings PLAIN and RLE. RLE is allowed only for booleans. Other encodings can repeat long strings in a
 few bytes."""
 _PLAIN_TYPES = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE", "BYTE_ARRAY")
 """Column types whose missing values take at most 8 bytes each."""
@@ -117,7 +117,7 @@ def check_footer(file: pa.NativeFile) -> None:
 
 
 def check_plain(file: pa.NativeFile, metadata: pq.FileMetaData, most_bytes: int) -> None:
-    """Check page by page that a file has only plain values, and that they unpack to at most `most_bytes`.
+    """Check page by page that a file has only plain values, and that these values unpack to at most `most_bytes`.
 
     Raises:
         ArrowInvalid: The file has lists, unsupported types or encodings, or too many bytes.
@@ -177,7 +177,7 @@ def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns:
 
 
 def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
-    """Return the first and last string in a column of one row group; None if the footer does not contain them."""
+    """Return the first and last string in a column of one row group, or None if the footer does not contain them."""
     statistics = column.statistics
     if statistics is None or not statistics.has_min_max:
         return None
@@ -188,7 +188,7 @@ def bounds_of_texts(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
 
 
 def _pages(file: pa.NativeFile, column: pq.ColumnChunkMetaData) -> Iterator[dict[tuple[int, ...], int]]:
-    """Yield the integers in the header of each page of a column, by the path of their field."""
+    """Yield the integers in the header of each page of a column, as a dict by the path of the field."""
     starts = [column.data_page_offset]
     if column.has_dictionary_page and column.dictionary_page_offset:
         starts.append(column.dictionary_page_offset)
@@ -212,7 +212,10 @@ def _count_structs(footer: bytes) -> int:
 
 
 def _count(data: bytes, position: int, kind: int, *, in_list: bool = False) -> tuple[int, int]:
-    """Return the number of structs in a value, and the end of the value. In a list, a boolean takes one byte."""
+    """Return the number of structs in a value, and the position at which the value ends.
+
+    In a list, a boolean takes one byte.
+    """
     if kind == _STRUCT:
         count = 1
         while head := data[position]:
@@ -263,7 +266,7 @@ def _struct(data: bytes, position: int) -> tuple[dict[tuple[int, ...], int], int
 
 
 def _value(data: bytes, position: int, kind: int) -> tuple[int | None, int]:
-    """Return a value if it is an integer, and the position of the next field."""
+    """Return a value and the position after it. The value is None if it is not an integer."""
     if kind in _INTEGERS:
         return _integer(data, position)
     if kind == _BINARY:

@@ -1,9 +1,10 @@
 """Cursors that let a reader continue to read the points of a run that is being written.
 
-A cursor is an opaque string of at most 2 KB. It contains a digest of the run's attempts and files of points, and a
-position in each tail. A cursor becomes unusable if a file of points was added, removed or replaced. This happens when a
-tail is sealed or the run is compacted. A cursor also becomes unusable if a tail was rewritten or another attempt
-started. A cursor may come from anybody, so it contains no names, and each position is checked against the file.
+A cursor is an opaque string of at most 2 KB. A cursor contains a digest of the run's attempts and files of points, and
+a position in each tail. A cursor becomes unusable if a file of points was added, removed or replaced. This happens when
+a tail (file with the newest points) is converted to a segment, or when the run is compacted. A cursor also becomes
+unusable if a tail was rewritten or another attempt started. A cursor may come from anybody, so it contains no names,
+and each position is checked against the file.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class _Cursor(NamedTuple):
     positions: list[TailPosition]
     """Position in each tail, ordered by the names of the tails."""
     is_shared: bool
-    """True if a writer other than the primary writers of the attempts wrote to the run."""
+    """True if some points come from a process that neither started nor resumed the run, such as another rank."""
 
     def encode(self) -> str:
         packed = b"".join(_POSITION.pack(*position) for position in self.positions)
@@ -73,7 +74,7 @@ def cursor_of(files: OpenedFiles, document: RunDocument) -> str:
 def open_after(folder: Path, document: RunDocument, cursor: str) -> tuple[OpenedFiles, str] | None:
     """Return the lines that were added to a run's tails after a cursor, and a cursor after these lines.
 
-    The result is None if the reader cannot continue from the cursor and has to read all points again.
+    Return None if the reader cannot continue from the cursor and has to read all points again.
     """
     start = _Cursor.decode(cursor)
     if start is None:
@@ -88,7 +89,7 @@ def open_after(folder: Path, document: RunDocument, cursor: str) -> tuple[Opened
             if tail is None:
                 return None
             files.tails.append((tail, list(tail.slices())))
-            if tail.damaged:  # a reader of all points reports the damage
+            if tail.damaged:  # a reader of all points reports this damage
                 return None
     except (RunfolioError, OSError, ValueError):  # a file is gone or damaged, or the number of positions is wrong
         return None

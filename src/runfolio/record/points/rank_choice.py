@@ -27,7 +27,7 @@ class WriterChoice(NamedTuple):
 
     @classmethod
     def for_rank(cls, folder: Path, document: RunDocument, rank: int | None, writers: Mapping[str, int]) -> Self | None:
-        """Return the choice for a rank, or the default choice if `rank` is None. Return None if every point is shown.
+        """Return the choice for a rank, or the default choice if `rank` is None. Return None if all points are shown.
 
         Raises:
             NotFound: No process of the rank wrote to the run.
@@ -59,7 +59,10 @@ class WriterChoice(NamedTuple):
         )
 
     def primary_keys(self, blocks: Iterable[Rows]) -> NDArray[np.int64]:
-        """Return the `_key` of each (metric, attempt) pair that a writer in `first` logged."""
+        """Return the keys of the (metric, attempt) pairs that a writer in `first` logged.
+
+        The function `_key` computes each key.
+        """
         keys = [np.unique(_key(rows[np.isin(rows["writer"], self.first)])) for rows in blocks]
         return np.unique(np.concatenate([np.empty(0, np.int64), *keys]))
 

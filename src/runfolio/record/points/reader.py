@@ -1,4 +1,9 @@
-"""Reader of a run's points. It returns every log call exactly once, even if several files contain the call."""
+"""Reader of a run's points. The points are stored in tails (newest points, JSON lines) and segments (Parquet files).
+
+The reader returns every log call exactly once, even if several files contain the call. The newest branch consists of
+the log calls that no resume has discarded. An attempt is one start of the run, and a writer is a process that writes to
+it.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +44,8 @@ from runfolio.record.points.tail_columns import CallColumns, Tail
 from runfolio.record.points.tails import LogCall
 
 Branch = Literal["newest", "all"] | int
-"""Newest branch, all points, or the branch that was the newest during the attempt with this number."""
+"""Points to read: the newest branch, all points, or the branch that was the newest during the attempt with this
+number."""
 T = TypeVar("T")
 CURVE = ("step", "time_us", "value", "attempt")
 """Columns that `Points` contains."""
@@ -52,13 +58,13 @@ class Points:
     """Points of one metric of a run in order of arrival. Each array has one element per point."""
 
     steps: np.ndarray
-    """int64."""
+    """Steps as int64."""
     times_us: np.ndarray
-    """int64, microseconds since 1970 UTC."""
+    """Times as int64, in microseconds since 1970 UTC."""
     values: np.ndarray
-    """float64, including NaN and infinities."""
+    """Values as float64, including NaN and infinities."""
     attempts: np.ndarray
-    """int32, number of the attempt that logged each point."""
+    """Numbers of the attempts that logged the points, as int32."""
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -98,12 +104,12 @@ class PointFiles:
         return self._retry_damaged(lambda: _names(*self._needed_files()))
 
     def read(self, metric: str, branch: Branch = "newest", rank: int | None = None) -> Points:
-        """Return one metric's points in order of arrival.
+        """Return the points of one metric in order of arrival.
 
         Args:
             rank: Rank whose points are returned, if several processes wrote to the run. By default, the points of the
-                primary process of each attempt are returned. If it did not log the metric in an attempt, the points of
-                all processes are returned for this attempt.
+                primary process of each attempt are returned. If this process did not log the metric in an attempt, the
+                points of all processes are returned for this attempt.
         Raises:
             NotFound: The run has no such metric, or no process of that rank.
         """
@@ -127,8 +133,8 @@ class PointFiles:
         """Yield the points that `read` returns for several metrics, in blocks of bounded size.
 
         Returns:
-            For each block, a list of (metric, number of points) pairs in order, and the points. A metric may continue
-            in the next block.
+            For each block, a list of (metric, number of points) pairs, and the points in the same order. A metric may
+            continue in the next block.
         """
         choice = self._choice(None)
         last: tuple[str, Key] | None = None
@@ -156,8 +162,10 @@ class PointFiles:
         return self._document.attempts
 
     def is_kept(self, metric: str, attempt: int) -> np.ndarray:
-        """Return an array of bools, one for each point that `read` returns for the branch of an attempt. A value is
-        True if the point is also on the newest branch.
+        """Return an array of bools.
+
+        The array has one entry for each point that `read` returns for the branch of an attempt. An entry is True if its
+        point is also on the newest branch.
         """
         rows = self._retry_damaged(lambda: self._rows_of(metric, attempt, self._choice(None)))
         return self._is_on(rows, "newest")
@@ -168,9 +176,9 @@ class PointFiles:
         """Return the value of another metric at each point that `read` returns.
 
         Returns:
-            Two arrays of shape [n]. The first (float64) contains the value of `other` in the same log call. If the call
-            did not log `other`, it contains the last earlier value of the same writer, or NaN. The second (bool) is
-            True if the value is from the same log call.
+            Two arrays of shape [n]. The first array (float64) contains the value of `other` in the same log call. If
+            the call did not log `other`, the array contains the last earlier value of the same writer, or NaN. The
+            second array (bool) is True if the value is from the same log call.
         """
         shown = self._choice(rank)
         rows = self._retry_damaged(lambda: self._rows_of(metric, branch, shown))
@@ -227,7 +235,10 @@ class PointFiles:
             yield LogCall(seq, time_us, step, {names[metric]: value for *_, metric, value in points})
 
     def calls(self, branch: Branch = "newest") -> dict[str, Rows]:
-        """Return the points of each writer, sorted by `seq`, without the system metrics that runfolio measures."""
+        """Return the points of each writer, sorted by the sequence number (`seq`) of their log call.
+
+        System metrics that runfolio measures are left out.
+        """
 
         def compute() -> Rows:
             names, blocks = self._stream(branch)
@@ -239,7 +250,7 @@ class PointFiles:
         return {writer: rows[rows["writer"] == index] for writer, index in self._writers.items()}
 
     def last_seqs(self) -> dict[str, int]:
-        """Return, for each writer, the highest `seq` that has points on the newest branch."""
+        """Return the highest sequence number (`seq`) of each writer that has points on the newest branch."""
 
         def compute() -> NDArray[np.int64]:
             last = np.zeros(len(self._writers), np.int64)
@@ -251,8 +262,9 @@ class PointFiles:
         return {writer: int(last[index]) for writer, index in self._writers.items() if last[index]}
 
     def copy(self, path: RecordPath, last: Mapping[str, int]) -> None:
-        """Write a segment with each writer's log calls up to its `seq` in `last`. If there are no such calls, write
-        nothing.
+        """Write a segment (Parquet file) with the log calls of each writer up to its sequence number in `last`.
+
+        If there are no such calls, write nothing.
 
         Raises:
             OSError: The segment cannot be written.
@@ -267,7 +279,7 @@ class PointFiles:
             held = np.zeros(len(self._writers), np.int64)
             for rows in copied_rows()[1]:
                 np.maximum.at(held, rows["writer"], rows["seq"])
-            # Each covered range must end with an existing log call.
+            # The last call of each covered range must exist.
             ranges = seq_ranges.truncate(self._ranges, dict(zip(self._writers, held.tolist(), strict=True)))
             if ranges:
                 names, blocks = copied_rows()
@@ -279,8 +291,8 @@ class PointFiles:
         """Return the result of `compute`. If a segment turns out to be damaged, add the damage to `problems` and repeat
         the computation.
 
-        Each damaged segment raises an error only once. Afterwards, the segment no longer covers other files, and copies
-        of its points are read from these files.
+        Each damaged segment raises an error only once. After this error, the segment no longer covers other files.
+        Points that it shares with these files are then read from them.
         """
         while True:
             try:
@@ -289,8 +301,11 @@ class PointFiles:
                 self.problems.append(str(error))
 
     def _needed_files(self) -> tuple[list[Segment], list[tuple[Tail, list[CallColumns]]]]:
-        """Return the files that other files do not cover completely. Files that overlap partly still contain duplicate
-        points."""
+        """Return the files that other files do not cover completely.
+
+        A file covers another if it contains all log calls of the other file. Files that overlap partly still contain
+        duplicate points.
+        """
         segments, covered = segment_files.select_needed(self._files.segments)
         return segments, [entry for entry in self._files.tails if not seq_ranges.contains(covered, entry[0].ranges)]
 
@@ -298,7 +313,7 @@ class PointFiles:
         return WriterChoice.for_rank(self._folder, self._document, rank, self._writers)
 
     def _only_segment(self, branch: Branch) -> Segment | None:
-        """Return the only segment of a branch, as in a finished run. Return None if other files must be read too."""
+        """Return the segment of a branch if no other file must be read, as in a finished run. Return None otherwise."""
         segments, tails = self._needed_files()
         return segments[0] if len(segments) == 1 and not tails and self._is_whole(branch) else None
 
@@ -312,7 +327,7 @@ class PointFiles:
         return rows if choice is None else choice.select_rows(rows, choice.primary_keys([rows]))
 
     def _stream(self, branch: Branch, metrics: Collection[str] | None = None) -> tuple[list[str], Iterator[Rows]]:
-        """Return the names of all metrics, and ordered blocks of rows. In a row, `metric` is an index into the names.
+        """Return the names of all metrics, and sorted rows in blocks. In a row, `metric` is an index into the names.
 
         Args:
             metrics: Names of the metrics whose rows are returned. Default: all metrics.

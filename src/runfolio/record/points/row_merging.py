@@ -18,10 +18,10 @@ ROW = np.dtype(
         ("value", np.float64),
     ]
 )
-"""One point. `metric` and `writer` are indices into sorted lists of names. Rows sorted by these indices are therefore
-sorted by name."""
+"""Data type of one point. `metric` and `writer` are indices into sorted lists of names. Rows sorted by these indices
+are therefore sorted by name."""
 KEYS = ("metric", "attempt", "writer", "seq")
-"""Columns by which rows are sorted. They identify a point, so two rows with the same key are duplicates."""
+"""Columns by which rows are sorted. The key columns identify a point, so two rows with the same key are duplicates."""
 
 Rows = NDArray[np.void]
 """Array [n] of `ROW`."""
@@ -33,7 +33,7 @@ def empty_rows() -> Rows:
 
 
 def sort_rows(rows: Rows) -> Rows:
-    """Return the rows sorted by `KEYS`. Of several duplicates, only the first is returned."""
+    """Return the rows sorted by their keys (`KEYS`). If rows are duplicates, only the first of them is returned."""
     if is_ordered(rows):
         return rows
     rows = rows[np.lexsort([rows[key] for key in reversed(KEYS)])]
@@ -59,7 +59,7 @@ def key_of(row: np.void) -> Key:
 
 
 def merge_rows(streams: Iterable[Iterator[Rows]]) -> Iterator[Rows]:
-    """Merge several ordered streams of rows into one, without duplicates.
+    """Merge several ordered streams of rows into one stream without duplicates.
 
     Only one block of each stream is in memory at a time. Blocks that do not overlap with other streams are not copied.
     """
@@ -87,7 +87,7 @@ def _next(stream: Iterator[Rows]) -> Rows | None:
 
 
 def count_up_to(block: Rows, bound: Key) -> int:
-    """Count the rows of an ordered block with keys up to `bound`."""
+    """Count the rows of an ordered block whose keys are at most `bound`."""
     if not len(block) or key_of(block[0]) > bound:
         return 0
     start, stop = 0, len(block)
@@ -98,7 +98,10 @@ def count_up_to(block: Rows, bound: Key) -> int:
 
 
 def find_spans(codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the start and the stop of each span of equal codes, as two arrays [number of spans]."""
+    """Return the start and the end of each span of equal codes, as two arrays [number of spans].
+
+    The end is exclusive.
+    """
     if len(codes) == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     changes = np.flatnonzero(codes[1:] != codes[:-1]) + 1
@@ -106,5 +109,5 @@ def find_spans(codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def lookup_codes(names: Iterable[str], codes: Mapping[str, int]) -> NDArray[np.int32]:
-    """Return the code of each name in `names`, as an array that translates indices into `names` to codes."""
+    """Return the code of each name in `names`, as an array. The array translates an index into `names` to a code."""
     return np.fromiter((codes[name] for name in names), np.int32)

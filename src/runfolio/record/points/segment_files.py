@@ -50,27 +50,28 @@ SCHEMA = pa.schema(
 )
 _METADATA_KEY = "runfolio"
 OWN_GROUP_POINTS = 10_000
-"""Minimum number of points for a metric to get its own row groups."""
+"""Minimum number of points of a metric that is stored in separate row groups."""
 LARGEST_GROUP = 131_072
-"""Maximum number of rows in a row group. It determines the memory needed for writing."""
+"""Maximum number of rows in a row group. This number determines the memory needed for writing."""
 BLOCK_ROWS = 65_536
 """Default number of rows to read at once."""
 
 
 class LargeFooterError(Exception):
-    """Raised if a segment was not written, because its footer would be larger than readers accept."""
+    """Raised if a segment was not written because its footer would be larger than readers accept."""
 
 
 def write(
     path: RecordPath, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges
 ) -> None:
-    """Write a segment atomically: sync a temporary file, rename it, and sync the folder.
+    """Write a segment atomically: write and sync a temporary file, rename it, and sync the folder.
 
     Args:
-        blocks: Rows, ordered within and across blocks. Blocks are consumed one by one, so that memory is bounded.
+        blocks: Blocks of rows. The rows are sorted within and across blocks. The blocks are consumed one by one, so
+            only a limited amount of memory is used.
         metrics: Names of all metrics, sorted.
         writers: Ids of all writers, sorted.
-        ranges: Ranges of log calls. The rows contain all points of these calls.
+        ranges: Ranges of log calls that the segment covers. The rows contain all points of these calls.
 
     Raises:
         LargeFooterError: The rows need more row groups than one segment can have.
@@ -80,7 +81,7 @@ def write(
 
 
 def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges) -> None:
-    """Write a segment to a temporary path. The other arguments are those of `write`."""
+    """Write a segment to a temporary path. The other arguments are the same as for `write`."""
     with pq.ParquetWriter(
         path,
         SCHEMA,
@@ -116,7 +117,10 @@ def _add_checksum(path: Path) -> None:
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
-    """Yield the rows of each row group. A large metric has its own groups, and adjacent small metrics share a group."""
+    """Yield the rows of each row group.
+
+    A metric with many points gets separate groups. Adjacent metrics with few points share a group.
+    """
     held: list[Rows] = []
     large = -1
     for block in blocks:
@@ -132,10 +136,12 @@ def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
 
 
 def _cut_row_groups(rows: Rows, large: int, *, at_end: bool) -> tuple[list[int], int]:
-    """Return the end of each complete row group. Rows after the last end wait for more rows, unless `at_end` is True.
+    """Return the end of each complete row group.
+
+    The rows after the last end belong to an incomplete group, unless `at_end` is True.
 
     Args:
-        large: Metric that already has a row group of its own, or -1. The updated value is returned too.
+        large: Index of the metric that already has separate row groups, or -1. The updated value is returned too.
     """
     stops = [0]
     for start, stop in zip(*(bounds.tolist() for bounds in find_spans(rows["metric"])), strict=True):
@@ -170,14 +176,14 @@ def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
 
 @dataclass
 class Segment:
-    """Open segment, whose rows are read on demand."""
+    """Open segment. The rows are read on demand."""
 
     path: RecordPath
     ranges: SeqRanges
     _file: pq.ParquetFile
     _source: pa.OSFile
     damaged: bool = False
-    """True once a damaged page has been found. From then on, damaged parts are skipped without an error."""
+    """True once a damaged page has been found. After that, damaged parts are skipped without an error."""
 
     @classmethod
     def open(cls, path: RecordPath) -> Segment:
@@ -210,7 +216,7 @@ class Segment:
         files.check_format(about, path)
         column_types = {entry.name: entry.type for entry in parquet_file.schema_arrow}
         if mismatched := [entry.name for entry in SCHEMA if column_types.get(entry.name) != entry.type]:
-            raise DamagedFile(f"{path} is damaged ({', '.join(mismatched)}: missing, or of an unexpected type)")
+            raise DamagedFile(f"{path} is damaged (missing or of an unexpected type: {', '.join(mismatched)})")
         return cls(path, ranges, parquet_file, source)
 
     def names(self) -> list[str]:
@@ -228,8 +234,9 @@ class Segment:
         return sorted(names)
 
     def rows_of(self, metric: str, columns: Sequence[str], writers: Mapping[str, int]) -> Rows:
-        """Return the rows of one metric, ordered. The metric has the index 0, and columns that were not requested are 0
-        too.
+        """Return the sorted rows of one metric. The metric has the index 0 in these rows.
+
+        Columns that were not requested are also 0.
 
         Raises:
             DamagedFile: A page fails its checksum or cannot be decoded. This error is raised only once per segment.
@@ -246,9 +253,9 @@ class Segment:
         return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
 
     def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
-        """Return numeric columns of one metric as arrays. This is the fastest method if the run has a single file.
+        """Return numeric columns of one metric as arrays. If the run has a single file, this is the fastest method.
 
-        The result is None if the metric is missing or a page cannot be read. In this case, use `rows_of`.
+        Return None if the metric is missing or a page cannot be read. In this case, use `rows_of`.
         """
         groups, alone = [], True
         for group, lowest, highest in self._extent:
@@ -274,10 +281,10 @@ class Segment:
         return [np.concatenate([arrow_arrays.to_numpy(part.column(name)) for part in parts]) for name in columns]
 
     def overview(self, choose: ChooseMetrics) -> Overview | None:
-        """Return the summary of each metric, and sparklines of the chosen metrics. This is the fastest method if the
-        run has a single file.
+        """Return the summary of each metric, and sparklines of the chosen metrics.
 
-        The result is None if the segment is large or a page cannot be read. In this case, use `blocks`.
+        If the run has a single file, this is the fastest method. Return None if the segment is large or a page cannot
+        be read. In this case, use `blocks`.
         """
         metadata, columns = self._file.metadata, ["metric", "step", "value"]
         if metadata.num_rows > LARGEST_GROUP:
@@ -311,13 +318,14 @@ class Segment:
         size: int = BLOCK_ROWS,
         chosen: Collection[str] | None = None,
     ) -> Iterator[Rows]:
-        """Yield all rows, ordered, in blocks of at most `size`.
+        """Yield all rows, sorted, in blocks of at most `size` rows.
 
         Args:
             metrics: Index of each metric in the rows. `writers` contains the index of each writer.
             chosen: Metrics that are needed. Row groups that certainly have no such metric are skipped.
         Raises:
-            DamagedFile: A page is damaged, as in `rows_of`, or the rows are not ordered.
+            DamagedFile: A page is damaged, or the rows are not sorted. A damaged page raises this error only once per
+                segment.
         """
         last: Key | None = None
 
@@ -335,7 +343,7 @@ class Segment:
 
     @cached_property
     def is_whole(self) -> bool:
-        """True if every page can be read. All pages are read to find out."""
+        """True if every page can be read. To find out, all pages are read."""
         try:
             for group, _, _ in self._extent:
                 for _ in self._batches(group, SCHEMA.names, len):
@@ -346,7 +354,7 @@ class Segment:
 
     @cached_property
     def _extent(self) -> list[tuple[int, str | None, str | None]]:
-        """Number, first metric and last metric of each row group. A metric is None if the file does not state it."""
+        """Number of each row group, with its first and last metric. A metric is None if the file does not state it."""
         metadata = self._file.metadata
         index = next(
             column for column in range(metadata.num_columns) if metadata.schema.column(column).path == "metric"
@@ -371,7 +379,7 @@ class Segment:
                 missing -= batch.num_rows
                 if batch.num_rows:
                     yield convert(batch)
-            if missing:  # Arrow may return an empty page for a damaged one
+            if missing:  # Arrow may return an empty page instead of a damaged page
                 raise pa.ArrowInvalid(f"{missing:,} points are missing")
         except parquet_bounds.PAGE_ERRORS as error:
             if not self.damaged:
@@ -421,16 +429,18 @@ def _first_line(error: BaseException) -> str:
 
 
 def widest_first(segments: Iterable[Segment]) -> list[Segment]:
-    """Return the segments in descending order of the number of log calls that they cover.
+    """Return the segments sorted by the number of log calls that they cover, in descending order.
 
-    Therefore a compacted segment comes before the segments that were merged into it.
+    Therefore, a merged segment comes before the segments from which it was made.
     """
     return sorted(segments, key=lambda segment: (-seq_ranges.size(segment.ranges), segment.path.name))
 
 
 def select_needed(segments: Iterable[Segment]) -> tuple[list[Segment], SeqRanges]:
-    """Return the segments that other segments do not cover completely, and the union of the covered ranges. A damaged
-    segment covers nothing."""
+    """Return the segments that are needed, and the union of the ranges of log calls that they cover.
+
+    A segment is not needed if the others cover all of its log calls. A damaged segment covers nothing.
+    """
     chosen: list[Segment] = []
     covered: SeqRanges = {}
     for segment in widest_first(segments):

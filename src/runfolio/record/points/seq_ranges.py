@@ -1,5 +1,7 @@
-"""Ranges of sequence numbers (`seq`) per writer. They state which log calls a file contains (`docs/format.md`,
-Points)."""
+"""Ranges of the sequence numbers (`seq`) with which each writer numbers its log calls.
+
+The ranges state which log calls a file contains (`docs/format.md`, Points).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from collections.abc import Mapping
 from operator import itemgetter
 
 SeqRanges = dict[str, list[tuple[int, int]]]
-"""Closed, ascending, disjoint ranges of `seq` by writer."""
+"""Closed ranges of `seq` by writer. The ranges of a writer are in ascending order and do not overlap."""
 
 
 def merge(*several: SeqRanges) -> SeqRanges:
@@ -26,7 +28,10 @@ def merge(*several: SeqRanges) -> SeqRanges:
 
 
 def truncate(ranges: SeqRanges, last: Mapping[str, int]) -> SeqRanges:
-    """Return the ranges up to each writer's `seq` in `last`. Writers that are not in `last` are left out."""
+    """Return the part of the ranges up to the sequence number in `last` for each writer.
+
+    Writers that are not in `last` are left out.
+    """
     cut = {
         writer: [(first, min(end, last[writer])) for first, end in pairs if first <= last[writer]]
         for writer, pairs in ranges.items()

@@ -16,8 +16,11 @@ _FINE_BUCKETS = 32 * BUCKETS
 
 @dataclass
 class SparklineBuckets:
-    """Sparkline of a metric: the last finite value in each of 64 equal parts of the range of steps. The points arrive
-    in blocks."""
+    """Sparkline of a metric.
+
+    The range of steps is divided into 64 equal parts (buckets), and the sparkline contains the last finite value of
+    each part. The points arrive in blocks.
+    """
 
     _low: float = np.inf
     _high: float = -np.inf
@@ -35,7 +38,8 @@ class SparklineBuckets:
         self._steps = np.concatenate((self._steps, later._steps))
         self._values = np.concatenate((self._values, later._values))
         if len(self._steps) > _HELD_POINTS:
-            # The width is a power of two. Wider buckets of later calls therefore consist of whole earlier buckets.
+            # The width is a power of two. Therefore, each wider bucket of a later call consists of whole earlier
+            # buckets.
             last = self._last_positions(2 ** np.ceil(np.log2(self._range / _FINE_BUCKETS)), _FINE_BUCKETS)
             kept = np.sort(last[last >= 0])
             self._steps, self._values = self._steps[kept], self._values[kept]

@@ -25,7 +25,10 @@ class Overview(NamedTuple):
     sparklines: dict[str, SparklineBuckets]
 
     def extend(self, later: Overview) -> None:
-        """Add later points. The overview must have all sparklines of `later`."""
+        """Add the overview of later points.
+
+        Every metric with a sparkline in `later` must already have a sparkline here.
+        """
         for name, summary in later.summaries.items():
             add_later(self.summaries, name, summary)
         for name, buckets in later.sparklines.items():
@@ -36,7 +39,7 @@ def summarize(blocks: Iterable[Rows], sparklines: Mapping[int, SparklineBuckets]
     """Return the summary of each metric by the index of the metric, in ascending order.
 
     Args:
-        blocks: Rows, ordered within and across blocks.
+        blocks: Blocks of rows. The rows are sorted within and across blocks.
         sparklines: Sparklines by the index of the metric. The points are added to them.
     """
     summaries: dict[int, MetricSummary] = {}
@@ -62,7 +65,7 @@ def add_to_sparklines(
 
 
 def add_later(summaries: dict[Name, MetricSummary], metric: Name, summary: MetricSummary) -> None:
-    """Add the summary of a metric's later points to the summary of its earlier points, if there are any."""
+    """Combine the summary of a metric's earlier points, if there are any, with the summary of its later points."""
     before = summaries.get(metric)
     summaries[metric] = summary if before is None else _combine(before, summary)
 
@@ -99,7 +102,10 @@ def summarize_columns(
 def _extreme_positions(
     values: NDArray[np.float64], extreme: np.ufunc, nan: NDArray[np.bool_], starts: Positions, stops: Positions
 ) -> Positions:
-    """Return the position at which each metric first reaches its extreme, or its first point if all values are NaN."""
+    """Return the position at which each metric first reaches its extreme.
+
+    If all values are NaN, return the position of the first point.
+    """
     reached = np.flatnonzero((values == np.repeat(extreme.reduceat(values, starts), stops - starts)) & ~nan)
     positions = np.append(reached, len(values))[np.searchsorted(reached, starts)]
     return np.where(positions < stops, positions, starts)

@@ -1,4 +1,8 @@
-"""Bulk decoding of tails into columns, in slices of bounded size."""
+"""Decoding of tails into columns, in slices of bounded size.
+
+A tail is a file with the newest points, one line per log call. Sealing replaces a tail with a segment (Parquet file). A
+range is an interval of sequence numbers in which no log call is missing.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ SLICE_BYTES = 1 << 18
 
 
 _CHECKED_BYTES = 256
-"""Number of bytes before a position that its checksum covers."""
+"""Number of bytes before a position that the position's checksum covers."""
 
 
 class TailPosition(NamedTuple):
@@ -34,11 +38,11 @@ class TailPosition(NamedTuple):
     offset: int
     """Number of bytes before the position."""
     checksum: int
-    """CRC-32 of the last bytes before the position. It differs if the tail was replaced."""
+    """CRC-32 of the last bytes before the position. The checksum differs if the tail was replaced."""
 
     @classmethod
     def at(cls, file: BinaryIO, offset: int) -> TailPosition:
-        """Return the position at an offset. The position in `file` changes."""
+        """Return the position at an offset. This method moves the read position of `file`."""
         start = max(0, offset - _CHECKED_BYTES)
         file.seek(start)
         return cls(offset, zlib.crc32(file.read(offset - start)))
@@ -46,10 +50,10 @@ class TailPosition(NamedTuple):
 
 @dataclass(frozen=True)
 class CallColumns:
-    """Log calls of one tail as columns."""
+    """Log calls of one tail, as one array per column."""
 
     seqs: NDArray[np.int64]
-    """Array [calls], like the next three fields."""
+    """Array [calls] of sequence numbers. The next three fields have the same shape."""
     times_us: NDArray[np.int64]
     steps: NDArray[np.int64]
     counts: NDArray[np.int64]
@@ -57,7 +61,7 @@ class CallColumns:
     codes: NDArray[np.int32]
     """Array [points] in the order of the calls: index of each point's metric in `Tail.names`."""
     values: NDArray[np.float64]
-    """Array [points]."""
+    """Array [points] of the values."""
 
 
 @dataclass
@@ -68,15 +72,15 @@ class Tail:
     writer: str
     attempt: int
     position: TailPosition
-    """Position after the last complete line. Until all `slices` have been read, it is the position at which they
-    start."""
+    """Position after the last complete line. Until all `slices` have been read, the value is the position at which the
+    slices start."""
     names: dict[str, int] = field(default_factory=dict)
     """Code of each metric, in order of appearance."""
     damaged: int = 0
     """Number of unreadable lines, which were skipped."""
     _contiguous: list[tuple[int, int]] = field(default_factory=list)
     _is_after_gap: bool = True
-    """True if the next line starts a range, because it is the first line or follows a damaged line."""
+    """True if the next line starts a range of calls, because it is the first line or follows a damaged line."""
     _known_codes: dict[tuple[str, ...], NDArray[np.int32]] = field(default_factory=dict)
 
     @classmethod
@@ -85,7 +89,7 @@ class Tail:
 
         Raises:
             FileNotFoundError: The tail was sealed and deleted in the meantime.
-            DamagedFile: The first line is not a header.
+            DamagedFile: The first line is not valid.
             NewerFormat: A newer version of runfolio wrote the tail.
         """
         with path.open(file_bounds.JSON_LINES) as file:
@@ -97,9 +101,9 @@ class Tail:
 
     @classmethod
     def open_at(cls, path: RecordPath, position: TailPosition) -> Tail | None:
-        """Return a tail whose `slices` start at a position. Return None if this is not a position of the tail.
+        """Return a tail whose `slices` start at a position. Return None if the file does not match the position.
 
-        Errors are those of `open`.
+        The errors are those of `open`.
         """
         tail = cls.open(path)
         if tail is None or position.offset < tail.position.offset:
@@ -112,7 +116,7 @@ class Tail:
 
     @property
     def ranges(self) -> SeqRanges:
-        """Ranges of log calls that the tail certainly contains: no call is missing between consecutive lines."""
+        """Ranges of log calls that the tail contains without a gap."""
         return seq_ranges.merge({self.writer: self._contiguous}) if self._contiguous else {}
 
     def slices(self) -> Iterator[CallColumns]:
@@ -130,7 +134,7 @@ class Tail:
             self.position = TailPosition.at(file, stop)
 
     def rows(self, calls: CallColumns, metrics: NDArray[np.int32], writer: int) -> Rows:
-        """Return calls as rows, unsorted.
+        """Return log calls as unsorted rows.
 
         Args:
             metrics: Index of each metric in `names` among all metrics.
@@ -207,7 +211,7 @@ class Tail:
         return CallColumns(codes=np.concatenate([np.empty(0, np.int32), *codes]), **columns)
 
     def _codes(self, names: tuple[str, ...]) -> NDArray[np.int32]:
-        """Return the codes of one call's metrics. They are cached, since most calls log the same metrics."""
+        """Return the codes of one call's metrics. The codes are cached, since most calls log the same metrics."""
         codes = self._known_codes.get(names)
         if codes is None:
             code_by_name = self.names
@@ -220,7 +224,7 @@ class Tail:
         """Record which calls follow each other without a gap.
 
         Args:
-            broken: Array [calls]. It is True for calls that follow a damaged line or come first in the file.
+            broken: Array [calls]. An entry is True if its call follows a damaged line or is the first in the file.
         """
         if len(seqs) == 0:
             return

@@ -1,4 +1,7 @@
-"""Tails: files that contain the newest points of a run, with one JSON line per log call."""
+"""Tails: text files with the newest points of a run, as one JSON line per log call.
+
+Sealing replaces a tail with a segment (Parquet file). Each line contains the sequence number (seq) of its log call.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def encode(calls: Iterable[LogCall]) -> bytes:
 
 
 class TailRow(TypedDict):
-    """Line of a tail."""
+    """Content of one line of a tail."""
 
     seq: int
     time_us: int
@@ -59,14 +62,15 @@ def encode_rows(rows: list[TailRow]) -> bytes | None:
 def _encode_one(call: LogCall) -> bytes:
     line = {"seq": call.seq, "time_us": call.time_us, "step": call.step, "values": call.values}
     encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-    if b":null" in encoded:  # orjson writes NaN and infinities as null; they are rare, so this is checked afterwards
+    # orjson writes NaN and infinities as null; since they are rare, they are only detected afterwards
+    if b":null" in encoded:
         line["values"] = {name: files.number_to_json(value) for name, value in call.values.items()}
         encoded = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
     return encoded
 
 
 def decode(lines: bytes) -> list[LogCall]:
-    """Decode lines that `encode` or `encode_rows` produced and that are certainly not damaged."""
+    """Decode lines that `encode` or `encode_rows` produced. The lines must not be damaged."""
     rows = orjson.loads(b"[" + lines[:-1].replace(b"\n", b",") + b"]")  # there is no newline inside a line of JSON
     return [LogCall(row["seq"], row["time_us"], row["step"], _numbers(row["values"])) for row in rows]
 
@@ -78,10 +82,10 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
 
 
 def read_header(line: bytes, path: RecordPath) -> tuple[str, int]:
-    """Return writer and attempt from the first line of a `.jsonl` file.
+    """Return the writer and the attempt from the first line of a `.jsonl` file.
 
     Raises:
-        DamagedFile: The line is not a header.
+        DamagedFile: The line is not a valid first line.
         NewerFormat: A newer version of runfolio wrote the file.
     """
     value = decode_object(line)

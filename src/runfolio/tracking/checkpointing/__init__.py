@@ -1,1 +1,1 @@
-"""Saving and restoring of the training state, including random generators and batch order."""
+"""Modules that save and restore the training state, including random generators and batch order."""

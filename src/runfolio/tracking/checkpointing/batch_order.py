@@ -1,4 +1,4 @@
-"""Order of the training data. The order depends only on the seed and the epoch, so training can continue at any
+"""Random order of the training data. The order depends only on the seed and the epoch, so training can continue at any
 position."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LARGEST_SEED = 2**32 - 1
 
 
 def epoch_order(length: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Return the indices 0 to `length` - 1 in the order of one epoch. Epochs are counted from 0."""
+    """Return the indices 0 to `length` - 1 in the order of the epoch `epoch`, counted from 0."""
     import numpy as np
 
     return np.random.RandomState([seed, epoch]).permutation(length)
@@ -26,9 +26,9 @@ class BatchOrder:
     """Batch sampler for torch's DataLoader that yields shuffled batches of indices and can continue at any step.
 
     Each iteration yields one epoch in a new order. The first iteration after a call to `at` yields the rest of an
-    epoch. The order is the same on every machine and with any number of workers, and is independent of other random
-    numbers. Also pass the DataLoader its own `generator=torch.Generator()`, because otherwise each iteration draws from
-    the global generator.
+    epoch. The order is the same on every machine and with any number of workers. It does not depend on other random
+    numbers. Also pass `generator=torch.Generator()` to the DataLoader. Otherwise each iteration draws from the global
+    generator.
     """
 
     def __init__(self, length: int, batch_size: int, *, seed: int, drop_last: bool = False) -> None:
@@ -38,7 +38,7 @@ class BatchOrder:
             length: Number of items in the data.
             drop_last: Omit the last batch of an epoch if it is incomplete.
         Raises:
-            ConfigError: There are fewer items than one batch needs, or the seed is not between 0 and 2^32 - 1.
+            ConfigError: The data has fewer items than one batch, or the seed is not between 0 and 2^32 - 1.
         """
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}; it must be at least 1")

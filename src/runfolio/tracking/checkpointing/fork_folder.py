@@ -1,8 +1,9 @@
-"""Creation of forks. A fork is a new run that starts with a copy of another run's points up to a checkpoint
-(`docs/format.md`, Lineage).
+"""Creation of forks. A fork is a new run that starts from a checkpoint of another run, its parent (`docs/format.md`,
+Lineage). A fork contains a copy of the parent's points up to the checkpoint.
 
 A fork is created in a hidden folder, which is renamed when the fork is complete. The result is a run that ended at the
-checkpoint and can be resumed like any other. The parent run is only read; it may be running, and may be deleted later.
+checkpoint and can be resumed like any other run. The parent is only read. It may still be running, and it may be
+deleted later.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ from runfolio.tracking.pipeline.plain_values import whole_step
 
 _SUFFIX = "-fork"
 _PATIENCE_S = 20.0
-"""Maximum time spent on retrying to copy a checkpoint that a running parent keeps replacing."""
+"""Maximum time for retries if a running parent keeps replacing the checkpoint that must be copied."""
 _ABANDONED_S = 3600.0
-"""Age above which an incomplete fork is assumed to have been left by a killed process."""
+"""Age in seconds above which an incomplete fork is removed, because its process was certainly killed."""
 
 
 class Replaced(StoreError):  # noqa: N818 - named after the event, like all of runfolio's errors
@@ -74,13 +75,13 @@ def make_fork_folder(
     Args:
         parent_path: Folder of the run to fork.
         checkpoint: Name of the checkpoint to start from.
-        step: Start from the checkpoint saved at exactly this step instead of a named checkpoint.
+        step: Start from the checkpoint that was saved at exactly this step, instead of from a named checkpoint.
         name: Name of the fork. Default: the parent's name with `-fork` appended.
-        config: Settings that override the parent's.
+        config: Settings that override those of the parent.
         run_id: Id of the new run.
     Raises:
         ConfigError: Neither checkpoint nor step is given, or the step is not an integer.
-        NotFound: The checkpoint does not exist; the message lists the existing checkpoints.
+        NotFound: The checkpoint does not exist. The message lists the existing checkpoints.
         DamagedFile: The checkpoint cannot be read. No other checkpoint is used instead, because the fork would then
             start from a different state.
         FileExistsError: A run with this id already exists.
@@ -109,7 +110,8 @@ def make_fork_folder(
 
 
 def find_fork_checkpoint(folder: Path, name: str | None, step: int | None) -> Checkpoint:
-    """Return the checkpoint called `name`, or the checkpoint saved at exactly the step `step`.
+    """Return the checkpoint called `name`. If `step` is passed, return the checkpoint that was saved at exactly this
+    step.
 
     Raises:
         ConfigError, NotFound, DamagedFile: As in `make_fork_folder`.
@@ -124,9 +126,8 @@ def find_fork_checkpoint(folder: Path, name: str | None, step: int | None) -> Ch
 def _fill(fork_path: Path, parent_path: Path, parent: RunDocument, checkpoint: Checkpoint) -> None:
     """Write all files of a fork except its `run.json`."""
     position = position_at(parent_path, parent, checkpoint)
-    _copy_checkpoint(
-        checkpoint, LAST, fork_path
-    )  # this comes first, because a running parent deletes files that it replaces
+    # The checkpoint is copied first, because a running parent deletes files that it replaces.
+    _copy_checkpoint(checkpoint, LAST, fork_path)
     if (best := _best(checkpoint, position)) is not None:
         _copy_checkpoint(best, BEST, fork_path)
     _copy_points(parent_path, parent, position, fork_path)
@@ -177,7 +178,8 @@ def _document(parent: RunDocument, checkpoint: Checkpoint, run_id: str, name: st
 
 
 def _attempts(parent: RunDocument, checkpoint: Checkpoint) -> list[Attempt]:
-    """Return the attempts that led to the checkpoint. The last attempt ends at the checkpoint."""
+    """Return the attempts of the parent that led to the checkpoint. An attempt is one execution of the script. The last
+    attempt ends at the checkpoint."""
     by_number = {entry.attempt: entry for entry in parent.attempts}
     attempts: list[Attempt] = []
     number: int | None = checkpoint.attempt
@@ -216,7 +218,7 @@ def _copy_media(parent_path: Path, position: Mapping[str, int], into: Path) -> N
         written = lines.setdefault(path, [header(entry.writer, entry.attempt)])
         written.append(media.encode(entry.seq, entry.time_us, entry.step, entry.kind, entry.name, entry.content))
         for name in media.file_names(entry.content):
-            # The file is also missing in the parent, or two lines name the same file.
+            # Errors are expected if the file is missing in the parent too, or if two lines name the same file.
             with contextlib.suppress(FileNotFoundError, FileExistsError, UnusableFile):
                 media.file_path(parent_path, name).link(media.file_path(into, name))
     for path, written in lines.items():
@@ -243,8 +245,8 @@ def _copy_checkpoint(checkpoint: Checkpoint, name: str, into: Path) -> None:
 
 
 def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | None:
-    """Return the best checkpoint that the parent saved before `checkpoint`. If there is none, return `checkpoint`
-    itself, or None if it has no metric."""
+    """Return the best checkpoint that the parent saved before `checkpoint`. If there is none, return `checkpoint`, or
+    None if `checkpoint` has no metric."""
     ranked = [name for name in manifests.names(checkpoint.folder) if name.startswith(BEST)]
     for name in sorted(ranked, key=lambda name: (len(name), name)):  # the order is best, best-2, ... best-10
         with contextlib.suppress(DamagedFile, NotFound):
@@ -255,7 +257,9 @@ def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | N
 
 
 def _copy_heartbeats(parent_path: Path, position: Mapping[str, int], into: Path) -> None:
-    """Copy the heartbeats of the inherited writers, and mark them as ended."""
+    """Copy the heartbeats of the processes whose points are copied, and mark the heartbeats as ended.
+
+    A heartbeat is a file that a process updates while it writes to a run."""
     RecordPath(into, ALIVE).mkdir()
     for heartbeat in heartbeats.heartbeats(parent_path):
         if heartbeat.writer in position:
@@ -263,27 +267,27 @@ def _copy_heartbeats(parent_path: Path, position: Mapping[str, int], into: Path)
 
 
 def _copy_listings(parent_path: Path, parent: RunDocument, into: Path) -> None:
-    """Create links to the listings of the data that the parent was trained on."""
+    """Create links to the lists of items of the data sets that the parent used."""
     RecordPath(into, DATA).mkdir()
     for fingerprint in {entry["fingerprint"] for entry in _fingerprinted_data(parent).values()}:
-        with contextlib.suppress(
-            FileNotFoundError, UnusableFile
-        ):  # the listing was too long to be stored, or is missing in the parent
+        # The list may have been too long to be stored, or may be missing in the parent.
+        with contextlib.suppress(FileNotFoundError, UnusableFile):
             listing_path(parent_path, fingerprint).link(listing_path(into, fingerprint))
 
 
 def _fingerprinted_data(parent: RunDocument) -> dict[str, Any]:
-    """Return the recorded data sets that have a fingerprint. The parent was still reading the other data sets."""
+    """Return the recorded data sets that have a fingerprint. The parent has not finished reading the other data
+    sets."""
     return {name: entry for name, entry in parent.data.items() if is_fingerprint(entry.get("fingerprint"))}
 
 
 @contextlib.contextmanager
 def _complete_folder(folder: Path) -> Iterator[Path]:
-    """Yield a hidden folder. At the end, the hidden folder is synced and renamed to `folder`. After an error, the
-    hidden folder is removed.
+    """Yield a hidden folder. At the end, flush the hidden folder to the disk and rename it to `folder`. After an error,
+    remove the hidden folder.
 
     Raises:
-        FileExistsError: `folder` exists.
+        FileExistsError: `folder` already exists.
     """
     _sweep(folder.parent)
     fork_path = folder.parent / f"{HIDDEN}{new_id()}-{FORK}"
@@ -307,7 +311,7 @@ def _complete_folder(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(experiment_path: Path) -> None:
-    """Remove incomplete forks of killed processes."""
+    """Remove incomplete forks that killed processes have left."""
     for leftover in experiment_path.glob(f"{HIDDEN}????????-{FORK}"):
         with contextlib.suppress(OSError):
             if time.time() - leftover.stat().st_mtime > _ABANDONED_S:

@@ -70,8 +70,8 @@ def _restore(saved: Mapping[str, Any]) -> None:
             torch.cuda.set_rng_state_all(saved["cuda"])
         elif "cuda" in saved:
             log.warning(
-                "the checkpoint has the random generators of %d GPUs, but this machine has %d GPUs: random numbers"
-                " drawn on a GPU will differ",
+                "the checkpoint has the random generators of %d GPUs, but this machine has %d GPUs, so random"
+                " numbers drawn on a GPU will differ",
                 len(saved["cuda"]),
                 torch.cuda.device_count(),
             )

@@ -18,15 +18,16 @@ log = logging.getLogger("runfolio")
 
 
 def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
-    """Load into each target the state that was saved under its name, then restore the random generators.
+    """Load the saved state into each target, and then restore the random generators. Targets are keyed by the name of
+    their state.
 
     Raises:
-        NotFound, ConfigError, DamagedFile: As in `Run.restore`; if a module does not fit, nothing was changed.
+        NotFound, ConfigError, DamagedFile: As in `Run.restore`. If a module does not fit, nothing was changed.
     """
     subject = f"checkpoint {checkpoint.name!r} of {checkpoint.folder}"
     objects = {name: target for name, target in targets.items() if name not in checkpoint.parts}
     state, lost_types = checkpoint.unpack_state({})
-    if any(lost_types.values()):  # `state_dict` of some batch iterators starts workers, so it is rarely called
+    if any(lost_types.values()):  # `state_dict` of some batch iterators starts workers, so it is called only if needed
         types = user_types([target.state_dict() for target in objects.values() if hasattr(target, "state_dict")])
         state, lost_types = checkpoint.unpack_state(types)
     for name, target in targets.items():
@@ -60,7 +61,7 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
 def _load(target: Any, state: Any, subject: str) -> None:
     try:
         target.load_state_dict(state)
-    except Exception as error:  # each class of object raises its own errors
+    except Exception as error:  # each class raises different errors
         raise ConfigError(f"{subject}: {str(error) or type(error).__name__}") from error
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(target, torch.optim.Optimizer):
@@ -68,7 +69,8 @@ def _load(target: Any, state: Any, subject: str) -> None:
 
 
 def _shard_optimizer(optimizer: Any) -> None:
-    """Shard the state of an optimizer, which was saved unsharded, in the same way as its parameters."""
+    """Shard the state of an optimizer in the same way as its parameters. Checkpoints contain the state without
+    sharding."""
     for parameter, values in optimizer.state.items():
         for name, value in values.items():
             if getattr(value, "shape", None) == parameter.shape and not hasattr(value, "full_tensor"):

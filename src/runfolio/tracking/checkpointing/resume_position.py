@@ -1,4 +1,4 @@
-"""Position at which a run continues, determined from a checkpoint and the points in the run folder."""
+"""Functions that determine the position in the record at which a run continues."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from runfolio.record.liveness import heartbeats
 
 
 def bring_back_spools(folder: Path) -> None:
-    """Move points that are spooled on this machine into the run. `position_at` then includes these points."""
+    """Move points from spools on this machine into the run. A spool is a folder on a local disk that stores points
+    while the run's folder cannot be written. `position_at` then includes these points."""
     for waiting in spool.spools_of(folder):
         if heartbeats.is_over(folder, waiting.writer):
             spool.bring_back(waiting)
 
 
 def position_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
-    """Return the last sequence number of each writer on the checkpoint's branch."""
+    """Return the last sequence number of each writer that belongs to the checkpoint. A writer is a process that writes
+    to the run and numbers its log calls."""
     if not heartbeats.joined_heartbeats(folder, document):
         return checkpoint.position
     from runfolio.record.checkpoints import resume_points  # imports Arrow, which few runs need

@@ -1,8 +1,8 @@
 """Implementation of `Run.checkpoint`. The saver decides which calls save a checkpoint, copies the state, and writes the
 copy on a separate thread.
 
-The training thread waits only until the state is copied in memory. It waits neither for the disk nor for earlier log
-calls; the encoder thread counts these calls later.
+The training thread waits only until the state is copied in memory. The thread does not wait for the disk. The encoder
+thread determines later which log calls come before the checkpoint.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ from runfolio.tracking.process import exit_hooks
 from runfolio.tracking.process.exit_hooks import Ending
 
 _COPIES = 2
-"""Maximum number of copies of the state: one being written and one queued. Their memory is reused."""
+"""Maximum number of copies of the state: one that is being written and one that is queued. The memory of the copies is
+reused."""
 _FLUSH_WAIT_S = 30.0
 _SLOT_POLL_S = 0.05
 _POLL_S = 0.002
 _LOG_WAIT_S = 0.2
 _SLOWEST_BYTES_PER_S = 20e6
-"""Assumed minimum write speed of a disk, which determines how long the end of a run waits for checkpoints."""
+"""Minimum write speed of a disk. The end of a run waits for checkpoints as long as this speed requires."""
 
 
 class SavedRun(Protocol):
@@ -55,31 +56,31 @@ class SavedRun(Protocol):
     def id(self) -> str: ...
 
     def now(self) -> float:
-        """Return the run's time, in seconds since 1970."""
+        """Return the current time by the run's clock, in seconds since 1970."""
         ...
 
     def note_call(self) -> None:
-        """Record that the run was used."""
+        """Record that the user has called the run."""
         ...
 
 
 @dataclass
 class _Job:
-    """Captured state that is waiting to be written."""
+    """Copy of the state that must be written to a checkpoint."""
 
     stem: str
     snapshot: Snapshot
     mark: Mark
-    """Position in the record at which the state was captured."""
+    """Marker in the queue of log calls. Calls before the marker belong to the checkpoint."""
     details: dict[str, Any]
     mode: Mode
     permanent_name: str | None
     is_best: bool
     is_one_of_the_best: bool
-    """True if the checkpoint may be one of the best, according to its metric."""
+    """True if the checkpoint may be among the best checkpoints, which are all kept."""
 
     def is_replaced_by(self, newer_is_best: bool) -> bool:
-        """Return whether a newer checkpoint may be written instead of this one."""
+        """Return whether this checkpoint can be skipped because a newer checkpoint is queued."""
         return self.permanent_name is None and not self.is_one_of_the_best and (newer_is_best or not self.is_best)
 
     @property
@@ -88,7 +89,7 @@ class _Job:
 
 
 class Saver:
-    """Saver of a run's checkpoints. The training thread calls its methods; a separate thread writes the files."""
+    """Saver of a run's checkpoints. The training thread calls its methods, and a separate thread writes the files."""
 
     def __init__(
         self,
@@ -113,13 +114,13 @@ class Saver:
             run.folder, self._policy, resumed, {**attempt.kept, attempt.writer: math.inf}
         )
         self._best = self._retention.best
-        """Best metric so far, including queued checkpoints."""
+        """Best metric so far. Queued checkpoints count too."""
         self._calls = self._retention.last_kept_step
-        """Number of calls so far. A resumed run continues the count. Otherwise it would replace permanent
-        checkpoints."""
+        """Number of calls so far. A resumed run continues the count, so that new permanent checkpoints get new
+        names."""
         self._saved = 0
         self._saved_step = self._calls if resumed is None or resumed.step is None else resumed.step
-        """Step of the previous checkpoint. If a later call had a lower step, the lower step is stored."""
+        """Step of the previous checkpoint. If a later call passed a lower step, the value is the lower step."""
         self._saved_at = time.monotonic()
         self._called_at = math.nan
         self._gap_s = math.nan
@@ -127,20 +128,21 @@ class Saver:
         self._warned_budget = False
         self._warned_end = False
         self._warned_behind = False
-        # A queue is used instead of a lock, because a signal handler that ends the run may have interrupted a call.
+        # A queue is used instead of a lock. A signal handler that ends the run may have interrupted a call that would
+        # hold the lock.
         self._copy_slots: queue.SimpleQueue[None] = queue.SimpleQueue()
-        """Queue with one entry for each further copy of the state that may be made."""
+        """Queue with one entry for each additional copy of the state that may be made now."""
         for _ in range(_COPIES):
             self._copy_slots.put(None)
         self._copying: list[int] = []
-        """Ids of the threads that are copying the state or waiting to copy it. An id is repeated if a call in a signal
-        handler interrupted another call."""
+        """Ids of the threads that copy the state or wait to copy it. If a call in a signal handler interrupted another
+        call, the id is listed twice."""
         self._spare: Snapshot | None = None
-        """Last written snapshot, whose memory is reused by the next copy."""
+        """Last copy of the state that was written. The next copy reuses its memory."""
         self._waiting: deque[_Job] = deque()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._busy: _Job | bool = False
-        """Job that is being written; True for a moment while a job is dequeued."""
+        """Job that is being written, or True while a job is being taken from the queue."""
         self._is_closed = False
         self._thread: threading.Thread | None = None
 
@@ -190,7 +192,8 @@ class Saver:
         loader: str | None,
         meta: Mapping[str, Any] | None,
     ) -> bool:
-        """Copy the state and queue the copy. Return False if that fails."""
+        """Copy the state, and add the copy to the queue of the writing thread. Return False if the state cannot be
+        copied."""
         if names := [name for name in RESERVED if name in state]:
             raise ConfigError(f"{names[0]!r} is saved automatically; give your own state another name")
         modules, values = _parts(state)
@@ -219,7 +222,7 @@ class Saver:
         try:
             spare, self._spare = self._spare, None
             snapshot = snapshot.copy(spare)
-        except (MemoryError, RuntimeError) as error:  # torch raises RuntimeError
+        except (MemoryError, RuntimeError) as error:  # torch raises RuntimeError if memory is full
             self._copy_slots.put(None)
             self._log_failure(step, f"no memory for a copy: {error}")
             return False
@@ -259,8 +262,8 @@ class Saver:
         return True
 
     def close(self, ending: Ending) -> None:
-        """Refuse new checkpoints and wait for the pending ones. Unless the process is being killed, the time limit
-        allows for a slow disk.
+        """Refuse new checkpoints, and wait for pending checkpoints. The time limit suffices for a slow disk, unless the
+        process is being killed.
 
         A signal handler that interrupts this method may call the method again.
         """
@@ -278,8 +281,8 @@ class Saver:
         self._wake.put(None)
 
     def checkpoint_wait_s(self) -> float:
-        """Return the maximum wait for the next checkpoint call after a request to stop, in seconds. The wait is 0 if no
-        call is expected in time.
+        """Return how long a process that must stop may wait for its next checkpoint call, in seconds. The result is 0
+        if no call is expected in time.
 
         The estimate is based on the time between the last two calls.
         """
@@ -301,19 +304,18 @@ class Saver:
         return minutes is not None and time.monotonic() - self._saved_at >= minutes * 60
 
     def _take_copy_slot(self, is_best: bool) -> str | None:
-        """Wait until another copy of the state may be made. Return None, or the reason why no copy may be made."""
+        """Wait until another copy of the state may be made. If no copy may be made, return the reason."""
         while True:
             with contextlib.suppress(queue.Empty):
                 self._copy_slots.get_nowait()
                 return None
-            with contextlib.suppress(IndexError):  # the thread has dequeued the job in the meantime
+            with contextlib.suppress(IndexError):  # the thread has taken the job in the meantime
                 if self._waiting[-1].is_replaced_by(is_best):
                     self._spare = self._waiting.pop().snapshot
                     return None
-            if (
-                self._copying.count(threading.get_ident()) > _COPIES
-            ):  # the calls are in signal handlers that interrupted each other
-                return "it interrupted calls that have not copied their state yet"
+            # The same thread can wait several times only in signal handlers that interrupted each other.
+            if self._copying.count(threading.get_ident()) > _COPIES:
+                return "the call interrupted other calls that have not copied their state yet"
             with contextlib.suppress(queue.Empty):
                 self._copy_slots.get(timeout=_SLOT_POLL_S)
                 return None
@@ -336,8 +338,8 @@ class Saver:
         self._spare = None
 
     def _work_once(self) -> None:
-        self._busy = True  # this comes before the job is dequeued, so that `wait` always sees it
-        with contextlib.suppress(IndexError):  # a newer job has replaced it
+        self._busy = True  # set before the job leaves the queue, so that `wait` does not miss the job
+        with contextlib.suppress(IndexError):  # a newer job has replaced the job
             self._busy = job = self._waiting.popleft()
             self._write(job)
             self._spare, self._busy = job.snapshot, True
@@ -376,14 +378,15 @@ class Saver:
         )
 
     def _warn_if_behind(self, step: int) -> None:
-        """Log a warning once if the checkpoint's step is far below the last logged step. A usual cause is that
-        checkpoints count epochs, but log calls count batches."""
+        """Log a warning once if the checkpoint's step is far below the last logged step. Usually, the checkpoint's step
+        counts epochs, but the step of log calls counts batches."""
         logged = self._writer.last_step
         if not self._warned_behind and logged > 2 * (step + 1):
             self._warned_behind = True
             log.warning(
-                "run %s: checkpoint(step=%d), but the last logged step is %d. If the run is resumed, its curves jump"
-                " back to step %d; pass the step of the log calls to checkpoint, and the epoch as a part of the state",
+                "run %s: checkpoint(step=%d), but the last logged step is %d. If the run is resumed, its curves"
+                " jump back to step %d. Pass the step of the log calls to checkpoint, and the epoch as a part of"
+                " the state",
                 self._run.id,
                 step,
                 logged,
@@ -421,7 +424,7 @@ def checkpoint_metric(metric: Any) -> float:
 
 
 def _parts(state: Mapping[str, Any]) -> tuple[dict[str, ModuleState], dict[str, Any]]:
-    """Split the state into the states of modules and all other values."""
+    """Return the states of the modules in `state`, and all other values."""
     torch = sys.modules.get("torch")
     modules: dict[str, ModuleState] = {}
     values: dict[str, Any] = {}

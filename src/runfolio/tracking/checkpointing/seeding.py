@@ -1,4 +1,4 @@
-"""One seed for all random generators, and the settings that make torch's results bit-identical.
+"""Function `seed_everything`, which seeds all random generators, and settings that make torch's results bit-identical.
 
 Source: https://pytorch.org/docs/stable/notes/randomness.html
 """
@@ -29,17 +29,18 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
 
     If no run is open, the next run that this thread or task opens records the seed.
 
-    NumPy and torch are imported if they are installed, so that their later use is seeded too. DataLoader workers and
-    new modules draw from torch's generator. The order in which Python iterates over sets of strings cannot be changed
-    after the process has started. The environment variable `PYTHONHASHSEED=0` fixes this order, and the variable is
-    recorded with the seeds. This call also works around a bug on CPUs. The bug can reduce the accuracy of the first
-    results of some torch functions to four digits.
+    If NumPy and torch are installed, they are imported now, so that their generators are seeded too. DataLoader workers
+    and new modules draw from torch's generator. The order in which Python iterates over sets of strings cannot be
+    changed after the process has started. The environment variable `PYTHONHASHSEED=0` fixes this order. The variable is
+    recorded with the seeds. The call also works around a bug of torch on CPUs. Because of this bug, the first results
+    of some torch functions can be accurate to only four digits.
 
     Args:
-        seed: 0 to 2^32 - 1.
-        deterministic: Restrict torch to algorithms whose results are bit-identical. These algorithms are slower on a
-            GPU, and torch raises an error if an operation has no such algorithm. Call the function before a GPU is
-            used, because cuBLAS reads its environment variable only once. False leaves existing settings unchanged.
+        seed: Integer from 0 to 2^32 - 1.
+        deterministic: If True, restrict torch to algorithms whose results are bit-identical. These algorithms are
+            slower on a GPU, and torch raises an error if an operation has no such algorithm. Call the function before a
+            GPU is used, because cuBLAS reads its environment variable only once. If False, existing settings stay
+            unchanged.
     Raises:
         ConfigError: `seed` is invalid.
     """
@@ -61,8 +62,8 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
 
 @contextmanager
 def deterministic_algorithms(enabled: bool) -> Iterator[None]:
-    """Apply the settings of `seed_everything(deterministic=True)` if `enabled`, and restore the previous settings at
-    the end."""
+    """Apply the settings of `seed_everything(deterministic=True)` in the block, and restore the previous settings at
+    the end. Do nothing if `enabled` is False."""
     if not enabled:
         yield
         return
@@ -94,8 +95,8 @@ def _note(values: dict[str, Any]) -> None:
 
 
 def _read_setting(ask: Callable[[Any], Any], torch: Any) -> Any:
-    """Return a setting; None if torch cannot read the setting, because it was set through two conflicting
-    interfaces."""
+    """Return the value of a setting. Return None if torch cannot read the setting because two conflicting interfaces
+    changed it."""
     try:
         return ask(torch)
     except RuntimeError:
@@ -106,8 +107,8 @@ def _select_kernels(torch: Any) -> None:
     """Make Intel's MKL select its kernels while only one thread calls the library.
 
     MKL selects a kernel at the first call of each function. For a tensor of a few thousand numbers, several threads
-    make this call at the same time. One of the threads may then get a kernel that is accurate to only four digits. In
-    this case, the first training step differs between runs. Some releases of MKL that torch includes are affected.
+    make this call at the same time. One of the threads may then get a kernel that is accurate to only four digits. The
+    first training step then differs between runs. Some of the MKL releases that torch includes are affected.
     Source: https://github.com/pytorch/pytorch/issues/188792
     """
     for kind in (torch.float32, torch.float64):
@@ -150,7 +151,7 @@ _SETTINGS: tuple[tuple[Callable[[Any], Any], Callable[[Any, Any], None], Any], .
     (*_attribute("backends.cudnn.deterministic"), True),
     (*_attribute("backends.cudnn.benchmark"), False),
     (*_attribute("backends.cudnn.allow_tf32"), False),
-    (  # TF32 in matrix products, for every backend
+    (  # use of TF32 in matrix products, for every backend
         lambda torch: torch.get_float32_matmul_precision(),
         lambda torch, value: torch.set_float32_matmul_precision(value),
         "highest",

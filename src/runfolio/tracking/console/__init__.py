@@ -1,1 +1,1 @@
-"""Capture of a run's console output, and the helper program that forwards this output."""
+"""Modules that capture the console output of a run, and a helper program that forwards the output."""

@@ -1,4 +1,4 @@
-"""Capture of the console output of a process, including the output of C code and child processes.
+"""Monitor that records the console output of a process, including the output of C code and child processes.
 
 File descriptors 1 and 2 are redirected to a helper process (`helper_program`), which forwards the output and writes the
 log. A descriptor that is a terminal is replaced with a pseudo-terminal, because many programs print progress bars and
@@ -37,7 +37,7 @@ _END_WAIT_S: dict[exit_hooks.Ending, float] = {"run": 2.0, "process": 2.0, "kill
 _NOT_HELD_BACK = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
 _READ_BYTES = 65536
 _ADDED_CHARACTERS = 4000
-"""Maximum length of a line added to a log. Without this limit, a message longer than `_READ_BYTES` would be lost."""
+"""Maximum length of a line that is added to a log. A request that is longer than `_READ_BYTES` would be lost."""
 _Identity = tuple[int, int, int]
 
 
@@ -76,16 +76,17 @@ class Console:
 
 @dataclass(eq=False)
 class _Stream:
-    """One output destination, and the redirection of the descriptors that write to it."""
+    """Redirection of the file descriptors that write to one destination."""
 
     replaced: list[int]
-    """Descriptor 1, descriptor 2, or both if they share a destination. In this case, a single redirection preserves the
+    """Descriptor 1, descriptor 2, or both if they share a destination. A single redirection for both preserves the
     order of the output."""
     original: int
     entrance: int
-    """Replacement for the original descriptor: the write end of a pipe, or the slave of a pseudo-terminal."""
+    """Descriptor that replaces the original descriptor: the write end of a pipe, or the slave of a pseudo-terminal."""
     exit: int
-    """Read end. It stays open in this process, so that printing does not raise SIGPIPE if the helper dies."""
+    """Read end of the pipe, or master of the pseudo-terminal. It stays open in this process, so that printing does not
+    raise SIGPIPE if the helper dies."""
 
     def redirect(self) -> None:
         for descriptor in self.replaced:
@@ -108,15 +109,16 @@ class _Stream:
                 os.close(descriptor)
 
     def mark(self, mark: bytes, deadline: float) -> None:
-        """Write a marker into the stream, unless the pipe stays full until the deadline."""
+        """Write a marker into the stream, which shows the helper that all earlier output has arrived. Do nothing if the
+        pipe stays full until the deadline."""
         poll = select.poll()
         poll.register(self.entrance, select.POLLOUT)
         if poll.poll(max(0.0, 1000 * (deadline - time.monotonic()))):
             os.write(self.entrance, mark)
 
     def forward(self, *, to_the_end: bool) -> None:
-        """Forward the output that the helper did not read. With `to_the_end`, wait until all children have closed the
-        stream."""
+        """Forward the output that the helper did not read. If `to_the_end` is True, wait until all children have closed
+        the stream."""
         os.set_blocking(self.exit, to_the_end)
         with contextlib.suppress(OSError):  # this error is also raised if no output is available
             while data := os.read(self.exit, _READ_BYTES):
@@ -148,7 +150,8 @@ class _CellStream(_Stream):
 
 
 class StreamTee:
-    """Redirection of this process's output through a helper process while at least one run records it."""
+    """Redirection of this process's output through a helper process. The output is redirected while at least one run
+    records it."""
 
     changing = threading.RLock()
     """Lock that is held while streams are redirected, because runs may start and end in several threads at once."""
@@ -174,10 +177,10 @@ class StreamTee:
 
     @classmethod
     def of_this_process(cls, open_: list[int]) -> StreamTee:
-        """Return the current tee if it still works, or else a new one.
+        """Return the current `StreamTee` if it still works. Otherwise create and return a new one.
 
         Args:
-            open_: Open descriptors among 1 and 2.
+            open_: Descriptors to redirect: 1 and 2, unless they are closed.
         Raises:
             OSError: A process, pipe or pseudo-terminal cannot be created.
             RuntimeError: A thread cannot be started.
@@ -205,7 +208,7 @@ class StreamTee:
             self._send({"do": "add", "folder": run[0], "writer": run[1], "line": line[:_ADDED_CHARACTERS]})
 
     def detach(self, run: tuple[str, str], ending: exit_hooks.Ending) -> None:
-        """Complete the log of a run. After the end of the last run, restore the streams."""
+        """Complete the log of a run. If no other run records the output, restore the streams."""
         if run not in self._attached:
             return
         _flush()
@@ -217,12 +220,12 @@ class StreamTee:
             if not self._attached:
                 for stream in self._streams:
                     stream.restore()
-                if StreamTee._current is not self:  # a new tee replaced this one
+                if StreamTee._current is not self:  # a new `StreamTee` has replaced this one
                     self._disconnect()
 
     def forget_in_child(self) -> None:
-        """Drop the tee in a forked child. The child still prints into the redirection, but must not control the
-        helper."""
+        """Forget the redirection in a forked child. The child still prints into the redirected streams, but must not
+        control the helper."""
         StreamTee._current = None
         StreamTee.changing = threading.RLock()
         self._close()
@@ -253,8 +256,9 @@ class StreamTee:
             self._control.send(json.dumps(message).encode(), socket.MSG_NOSIGNAL)
 
     def _listen(self) -> None:
-        """Receive messages from the helper, and forward the output if the helper dies. Runs on its own thread."""
-        self._helper.wait()  # the helper process has forked and continues as a grandchild
+        """Receive messages from the helper, and forward the output if the helper dies. This method runs on a separate
+        thread."""
+        self._helper.wait()  # the started process has forked and ended, and its child is the helper
         while packet := self._packet():
             answer = json.loads(packet)
             if "broken" in answer:
@@ -264,12 +268,12 @@ class StreamTee:
                 self._answered = max(self._answered, answer["ack"])
         self._ended = True
         for stream in self._streams:
-            stream.forward(to_the_end=False)  # this output must come before output that bypasses the redirection
+            stream.forward(to_the_end=False)  # forward this output before new output bypasses the redirection
             stream.restore()
             os.close(stream.entrance)
             stream.entrance = -1  # other code may reuse this descriptor number
         if self._attached:
-            log.warning("the console is no longer recorded: its helper process ended; training continues")
+            log.warning("the console is no longer recorded, because its helper process ended; training continues")
         self._control.close()
         for stream in self._streams[1:]:
             threading.Thread(target=stream.forward_and_close, daemon=True).start()
@@ -277,7 +281,7 @@ class StreamTee:
             self._streams[0].forward_and_close()
 
     def _disconnect(self) -> None:
-        """Close the connection to the helper. `_listen` then cleans up."""
+        """Close the connection to the helper. `_listen` then closes the streams."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
 
@@ -288,7 +292,7 @@ class StreamTee:
             return b""
 
     def _drop_stream(self, exit_: int) -> None:
-        """Restore a stream whose destination was closed, so that the printing code gets the error itself."""
+        """Restore a stream whose destination was closed. The code that prints then gets the error."""
         for stream in [stream for stream in self._streams if stream.exit == exit_]:
             stream.restore()
             self._streams = [other for other in self._streams if other is not stream]
@@ -334,16 +338,15 @@ def _start_helper(control: int, streams: list[_Stream]) -> subprocess.Popen[str]
     """
     shared = [control, *(number for stream in streams for number in (stream.exit, stream.original))]
     mine = [control]
-    with contextlib.suppress(
-        OSError
-    ):  # this fails on old kernels; it is opened here because the process may end before the helper starts
+    # This call fails on old kernels. It is made here, because the process may end before the helper starts.
+    with contextlib.suppress(OSError):
         mine.append(_move_up(os.pidfd_open(os.getpid())))
         shared.append(mine[-1])
     pidfd = str(mine[1]) if len(mine) > 1 else "-"
     # The count of out-of-memory kills starts here, because the kernel may kill processes before the helper has started.
     oom = str(OomKills.of_this_process() or "-")
     pairs = [f"{stream.exit}:{stream.original}" for stream in streams]
-    # Signals that are blocked here stay blocked in the helper, so that Ctrl-C cannot end the helper before it handles
+    # Signals that are blocked here stay blocked in the helper. Ctrl-C then cannot end the helper before it handles
     # signals.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_HELD_BACK)
     try:
@@ -384,8 +387,8 @@ def _identity(descriptor: int) -> _Identity:
 
 
 def _move_up(descriptor: int) -> int:
-    """Return the descriptor, moved to a number above 2 if necessary. A new descriptor may have the number of a closed
-    stdout or stderr."""
+    """Return the descriptor, or a copy with a number above 2 if its number is lower. A new descriptor may have got the
+    number of a closed stdout or stderr."""
     if descriptor > 2:
         return descriptor
     higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
@@ -394,7 +397,8 @@ def _move_up(descriptor: int) -> int:
 
 
 def _flush() -> None:
-    """Flush Python's buffers. A stream may be any object, may be closed, and may be in the middle of a write."""
+    """Flush Python's output buffers. Errors are ignored, because `sys.stdout` may be any object, may be closed, or may
+    be in the middle of a write."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

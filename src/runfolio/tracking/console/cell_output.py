@@ -1,4 +1,5 @@
-"""Output of notebook cells, which the kernel sends to the notebook instead of writing it to descriptors 1 and 2."""
+"""Copying of the output of notebook cells. A notebook kernel sends this output to the notebook instead of writing it to
+descriptors 1 and 2."""
 
 from __future__ import annotations
 
@@ -15,11 +16,11 @@ Write = Callable[[str], int]
 
 
 class CellOutput:
-    """Copies text that is written to the streams of a notebook kernel into a file descriptor."""
+    """Object that copies text into a file descriptor when the text is written to the streams of a notebook kernel."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor: int | None = descriptor
-        """Descriptor that receives the copied text; None if copying has stopped."""
+        """Descriptor that receives the copied text, or None if copying has stopped."""
         self._replaced: list[tuple[Any, Write, Write]] = []
         """Patched streams, each with the new and the original `write` function."""
 
@@ -36,7 +37,7 @@ class CellOutput:
 
     def stop(self) -> None:
         """Undo `start`."""
-        with contextlib.suppress(ValueError):  # not started
+        with contextlib.suppress(ValueError):  # `start` was not called
             ipython_shell().events.unregister("pre_run_cell", self._replace)
         for stream, write, original in self._replaced:
             if stream.write is write:
@@ -56,7 +57,8 @@ class CellOutput:
         """Return a `write` function that also copies the text.
 
         Args:
-            echo: Thread of the kernel that prints the output of descriptors 1 and 2. This output is already recorded.
+            echo: Thread of the kernel that prints the output of descriptors 1 and 2. Its text is not copied, because
+                this output is already recorded.
         """
 
         def write(text: str) -> int:

@@ -1,22 +1,23 @@
-"""Helper program that forwards the output of a training process, writes its console log and records how the process
-ends.
+"""Helper program that forwards the console output of a training process, writes the console log, and records how the
+process ends.
 
-`python -m runfolio.tracking.console.helper_program CONTROL PID PIDFD OOM IN:OUT ...`. CONTROL is the descriptor of the
-socket to the process. PIDFD is the descriptor of the process's pidfd, or `-` if there is none. OOM is the string for
-`OomKills.parse`. IN and OUT are the descriptors that a stream is read from and forwarded to. Each packet is one JSON
-object:
+The command is `python -m runfolio.tracking.console.helper_program CONTROL PID PIDFD OOM IN:OUT ...`. CONTROL is the
+descriptor of the socket to the training process, and PID is the id of that process. PIDFD is a file descriptor that
+becomes readable when the process ends, or `-` if there is none. OOM is a string that `OomKills.parse` reads. The helper
+reads an output stream from the descriptor IN and forwards it to the descriptor OUT. Each packet on the socket is one
+JSON object:
 
-    {"do": "attach", "folder": "...", "writer": "..."}        record into that run from now on
+    {"do": "attach", "folder": "...", "writer": "..."}        start to record the output in the log of that run
     {"do": "add", "folder": "...", "writer": "...",           add a line to the log of that run
      "line": "..."}
-    {"do": "detach", "folder": "...", "writer": "...",        stop recording after `mark` arrived on every stream
+    {"do": "detach", "folder": "...", "writer": "...",        stop recording when `mark` has arrived on every stream
      "number": 3, "mark": "...",                              "signal": the signal that ends the process, to find its
      "signal": null, "watch": false}                          sender; "watch": record a later exit status other than 0
-    {"ack": 3, "senders": [...]}                              answer: done, with the senders of the recent signals
-    {"broken": 3}                                             the output of descriptor 3 has lost its reader
+    {"ack": 3, "senders": [...]}                              answer to request 3; "senders" of the recent signals
+    {"broken": 3}                                             the destination of descriptor 3 was closed or is full
 
-The helper is a process instead of a thread because it must survive a `kill -9` of the training process. In addition, C
-code that prints while it holds the GIL would wait forever for a thread that needs the GIL to read.
+The helper is a process instead of a thread, because it must survive a `kill -9` of the training process. In addition, C
+code may print while it holds the GIL. The code would wait forever for a thread that needs the GIL to read the output.
 """
 
 from __future__ import annotations
@@ -46,17 +47,19 @@ from runfolio.tracking.process.process_observer import OomKills, ProcessObserver
 _READ_BYTES = 65536
 _TICK_S = 0.25
 _SAMPLE_S = 2.0
-"""Interval between samples of the process's memory."""
+"""Interval between two measurements of the process's memory, in seconds."""
 _MARK_WAIT_S = 1.5
 _DRAIN_S = 2.0
-"""Maximum time spent on reading the output of a dead process before its log is closed. The children of the process may
-print forever."""
+"""Maximum time for which the output of a dead process is read before its log is closed. Children of the process may
+continue to print forever."""
 _SENDER_S = 10.0
 """Maximum age of a signal that may have caused the process to end."""
 _SENDER_WAIT_S = 0.1
-"""Time to wait for a signal to the process group, because the signal may reach this process slightly later."""
+"""Time to wait for a signal that was sent to the whole process group. The signal may reach this process slightly later
+than the training process."""
 _UNREAD = 120
-"""Exit status of Python if the last output could not be written (`| head`), which is not a failure of training."""
+"""Exit status of Python if the last output could not be written, as with `| head`. This is not a failure of
+training."""
 _HANDLED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH}
 """Signals that this process handles. The signals are blocked from the start of the process (see `capture`)."""
 
@@ -68,17 +71,18 @@ class Stream:
         self.source = source
         self._target: int | None = target
         self._marks: list[bytes] = []
-        """Expected markers, one for each run that is ending, because several threads may end runs at once."""
+        """Markers that are expected in the stream. The training process writes one marker for each run that ends, and
+        several runs may end at once."""
         self._held = b""
         os.set_blocking(source, False)
 
     def read(self) -> bytes | None:
-        """Return the available output, possibly empty; None at the end."""
+        """Return the available output, which may be empty. Return None at the end of the stream."""
         try:
             return os.read(self.source, _READ_BYTES) or None
         except BlockingIOError:
             return b""
-        except OSError:  # no process has the pseudo-terminal open for writing
+        except OSError:  # no process can write to the pseudo-terminal any more
             return None
 
     def expect(self, mark: bytes) -> None:
@@ -88,12 +92,12 @@ class Stream:
         return mark in self._marks
 
     def stop_expecting(self, mark: bytes) -> bytes:
-        """Stop waiting for a marker, and return the bytes that were held back as the possible start of the marker."""
+        """Stop waiting for a marker. Return bytes that were held back because they could be the start of the marker."""
         self._marks.remove(mark)
         return self.without_marks(b"")
 
     def without_marks(self, data: bytes) -> bytes:
-        """Return the data without the expected markers, which may arrive in pieces and in any order."""
+        """Return the data without the expected markers. Markers may arrive in pieces and in any order."""
         if not self._marks:
             held, self._held = self._held, b""
             return held + data
@@ -120,7 +124,7 @@ class Stream:
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise
-                self._target = None  # the terminal was closed: the training and the log continue
+                self._target = None  # the terminal was closed, but training and log continue
 
     def follow_window(self) -> None:
         if self._target is not None:
@@ -141,7 +145,7 @@ class Relay:
         """Folder and writer id of each run that is being recorded."""
         self._watched: list[tuple[str, str]] = []
         self._detaching: list[tuple[dict[str, Any], float]] = []
-        """Detach requests, each with the deadline for its marker."""
+        """Requests of type `detach`, each with the deadline for its marker."""
         self._signals = [(time.monotonic(), sender) for sender in senders]
         self._drain_until: float | None = None
         self._next_sample = 0.0
@@ -178,8 +182,7 @@ class Relay:
         try:
             stream.forward(data)
         except OSError:
-            # The training process itself must get the error for a closed pipe or a full disk, as it would without the
-            # helper.
+            # A closed pipe or a full disk must raise an error in the training process, as it would without the helper.
             self._close(stream)
             self._send({"broken": stream.source})
         self._transcript.feed(stream.source, data, time.monotonic())
@@ -249,12 +252,13 @@ class Relay:
             return True
         if self._control is None and not (self._runs or self._watched):
             return True  # no run needs the exit status of the process
-        if self._observer.descriptor is None:  # the socket is the fallback, although children may hold it open
+        # Without a pidfd, the closed socket shows the end of the process, unless children hold the socket open.
+        if self._observer.descriptor is None:
             return self._control is None
         return self._observer.descriptor in ready
 
     def _is_drained(self, busy: list[Stream]) -> bool:
-        """Return whether all output of the dead process has been read. If so, record how the process ended."""
+        """Return whether all output of the dead process has been read. If it has, record how the process ended."""
         if self._drain_until is None:
             self._drain_until = time.monotonic() + _DRAIN_S
         if busy and time.monotonic() < self._drain_until:
@@ -286,7 +290,8 @@ class Relay:
             self._observer.sample_memory()
 
     def _take_signals(self) -> None:
-        """Handle signals. Ctrl-C and SIGTERM do not terminate the helper, which exits after all output is forwarded."""
+        """Receive signals, so that Ctrl-C and SIGTERM do not terminate the helper. The helper exits after all output is
+        forwarded."""
         while True:
             info = signal.sigwaitinfo(_HANDLED)
             if info.si_signo == signal.SIGWINCH:
@@ -297,10 +302,11 @@ class Relay:
 
 
 def main(control: str, pid: str, pidfd: str, oom_kills: str, *streams: str) -> None:
-    early = []  # the child does not inherit pending signals
+    early = []  # the forked child does not inherit signals that are pending here
     while info := signal.sigtimedwait(_HANDLED, 0):
         early.append(Sender.from_siginfo(info))
-    # The helper becomes a child of init, so that the training process neither waits for it nor kills it.
+    # After this fork, the helper is a child of init. The training process then neither waits for the helper nor kills
+    # it.
     if os.fork():
         os._exit(0)
     pairs = [tuple(map(int, stream.split(":"))) for stream in streams]

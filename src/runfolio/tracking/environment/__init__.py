@@ -1,2 +1,2 @@
-"""Environment of a run: command, code, machine, libraries and seeds, captured without changes to the training
-script."""
+"""Modules that record the environment of a run: command, code, machine, libraries and seeds. The training script needs
+no changes."""

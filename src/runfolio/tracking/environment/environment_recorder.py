@@ -1,5 +1,5 @@
-"""Recording of a run's environment in its document. Facts that can be read quickly are recorded at once. Other facts
-are recorded later, and again if they change."""
+"""Recording of a run's environment in the run document (`run.json`). Facts that can be read quickly are recorded at
+once. Other facts are recorded later, and again if they change."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from runfolio.record.base.redaction import redact_text
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.base.run_parts import Environment, StartedCode
 
-# Imported before the thread starts. If Ctrl-C arrives while the thread defines a class (dataclasses use `exec`), Python
-# loses the interrupt and exits with status 1.
+# Imported before the thread starts. If Ctrl-C arrives while a thread defines a class, Python loses the interrupt and
+# exits with status 1.
 from runfolio.tracking.environment import git, libraries, machine, packages, program, seeds, variables
 from runfolio.tracking.environment.sources import Sources
 
@@ -26,7 +26,7 @@ _OFF, _ON = ("0", "false", "no", "off"), ("", "1", "true", "yes", "on")
 
 def keep_code(code: bool | None) -> bool:
     """Return whether the contents of code files are recorded. The argument `code` takes precedence over
-    `RUNFOLIO_CODE`, and the default is True.
+    `RUNFOLIO_CODE`. The default is True.
 
     Raises:
         ConfigError: `RUNFOLIO_CODE` is neither on nor off.
@@ -40,9 +40,9 @@ def keep_code(code: bool | None) -> bool:
 
 
 class EnvironmentRecorder:
-    """Recorder that fills the sections `code`, `environment` and `seeds` of a document, and the folder `code/`.
+    """Recorder that fills the sections `code`, `environment` and `seeds` of the run document, and the folder `code/`.
 
-    The training thread calls `begin`, a separate thread calls `collect` once, and the writer thread calls `refresh`.
+    The training thread calls `begin`, a separate thread calls `collect` once, and the store thread calls `refresh`.
     """
 
     def __init__(self, folder: Path, document: RunDocument, changed: Callable[[], None], *, contents: bool) -> None:
@@ -50,7 +50,7 @@ class EnvironmentRecorder:
 
         Args:
             changed: Function that is called when the document must be saved.
-            contents: Also record the contents of code files.
+            contents: If True, also record the contents of code files.
         """
         self._folder = folder
         self._document = document
@@ -58,7 +58,7 @@ class EnvironmentRecorder:
         self._contents = contents
         self._repository: git.Repository | None = None
         self._sources: Sources | None = None
-        """Recorded code; None until code is collected for the first time."""
+        """Recorded code, or None until code is collected for the first time."""
         self._is_collected = False
         self._threads: int | None = None
         """Number of threads that PyTorch uses in the training thread."""
@@ -82,14 +82,13 @@ class EnvironmentRecorder:
             self._repository = self._find_repository()
             self._document.environment = self._environment()
             self._changed()
-            with suppress(OSError):  # the writer thread tries again, and logs a failure
+            with suppress(OSError):  # the store thread tries again later, and logs an error if that fails
                 self._keep_code()
         finally:
             self._is_collected = True
 
     def refresh(self) -> None:
-        """Record facts that may have changed: whether torch is imported, its settings, the GPU in use, and imported
-        modules.
+        """Record facts that may have changed: torch and its settings, the GPU in use, and imported modules.
 
         Raises:
             OSError: The code cannot be written to the store.
@@ -98,7 +97,7 @@ class EnvironmentRecorder:
             return
         self._keep_code()
         now = {"torch": libraries.torch_info(self._threads), "device": libraries.device()}
-        # Near its end, a run may no longer use the GPU that it used before.
+        # Near its end, a run may no longer use the GPU that it used before. The earlier value is then kept.
         changes = {name: value for name, value in now.items() if value not in (None, "cpu")}
         environment = self._document.environment
         if environment and any(environment.get(name) != value for name, value in changes.items()):
@@ -128,7 +127,7 @@ class EnvironmentRecorder:
         return None
 
     def _root(self, repository: git.Repository | None) -> Path | None:
-        """Return the base folder for the paths of code files; None if it is unknown."""
+        """Return the base folder for the paths of code files, or None if it is unknown."""
         if repository is not None:
             return repository.root
         folder = _parent(self._document.code.get("script")) or self._document.code.get("folder")

@@ -1,5 +1,5 @@
 """Facts about the user's git repository. The repository is only read. Git commands take no locks, show no prompts and
-do not use the network, and their time and output are limited."""
+do not use the network. Their time and output are limited."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ repository use these options."""
 
 @dataclass(frozen=True)
 class Repository:
-    """Work tree and its commit. Unknown facts are None."""
+    """Work tree of a git repository, and its commit. Attributes that are unknown are None."""
 
     root: Path
     commit: str | None
@@ -45,11 +45,12 @@ class Repository:
     """True if tracked files differ from the commit, including files of submodules."""
     remote: str | None
     problem: str | None = None
-    """Reason why git does not read the work tree, and the remedy."""
+    """Reason why git did not read the uncommitted changes, and what the user can do."""
 
 
 def repository(folder: str) -> Repository | None:
-    """Return the repository that contains a folder; None if there is no repository, or if git is not installed."""
+    """Return the repository that contains a folder. Return None if there is no repository, or if git is not
+    installed."""
     root = _text(folder, "rev-parse", "--show-toplevel")
     if not root:
         return _foreign_repository(folder)
@@ -90,8 +91,8 @@ def _remote(folder: str, *options: str) -> str | None:
 
 
 def diff(root: Path, commit: str = "HEAD") -> bytes | None:
-    """Return staged and unstaged changes since a commit, followed by the changes in each submodule since the
-    submodule's own commit.
+    """Return the staged and unstaged changes since a commit. The changes in each submodule since the submodule's own
+    commit are appended.
 
     Return None if git fails, or if the diff exceeds `DIFF_BYTES`.
     """
@@ -119,7 +120,7 @@ def untracked_files(root: Path, *, staged: bool) -> list[str]:
     too long.
 
     Args:
-        staged: Also include staged files.
+        staged: If True, include staged files.
     """
     options = ["--cached"] if staged else []
     command = ["ls-files", "--others", *options, "--exclude-standard", "-z"]
@@ -133,16 +134,16 @@ def _text(folder: str, *arguments: str) -> str | None:
 
 
 def run_git(folder: str | Path, arguments: Sequence[str], limit: int, *, cut: bool = False) -> bytes | None:
-    """Return the output of git; None if git fails, takes too long, or prints more than `limit` bytes.
+    """Return the output of git. Return None if git fails, takes too long, or prints more than `limit` bytes.
 
     Args:
-        cut: Return the output that was read so far instead of None.
+        cut: If True, return the incomplete output instead of None.
     """
     # Without `diff.autoRefreshIndex=false`, `git diff` would write the index if only modification times have changed.
     settings = ("-c", "core.fsmonitor=false", "-c", "diff.autoRefreshIndex=false")
     command = ["git", "--no-optional-locks", *settings, "-C", os.fspath(folder), *arguments]
     try:
-        # In a separate session, git does not receive Ctrl-C, and git can be killed together with its children.
+        # A process in a separate session does not receive Ctrl-C, and can be killed together with its children.
         process = subprocesses.start_brief(
             command,
             stdout=subprocess.PIPE,

@@ -1,4 +1,5 @@
-"""Support for Hydra jobs. One process may run several jobs, and an exception in a job does not end the process."""
+"""Functions for runs in jobs of Hydra, a framework for configs. One process may run several jobs, and an exception in a
+job does not end the process."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ class _Run(Protocol):
 
 
 def job_name() -> str | None:
-    """Return the overrides of the current job, such as `lr=0.1,wd=0.01`; None if the job has no overrides."""
+    """Return the overrides of the current job, such as `lr=0.1,wd=0.01`. Return None if the job has no overrides."""
     return (hydra_setting("job.override_dirname") or "")[:NAME_LENGTH] or None
 
 
@@ -31,7 +32,7 @@ def end_with_job(run: _Run) -> None:
 
 
 class _JobEnd:
-    """Hydra callback for the end of a job. The callback removes itself afterwards."""
+    """Hydra callback for the end of a job. The callback removes itself after it was called."""
 
     def __init__(self, run: _Run, callbacks: list[Any]) -> None:
         self._run = run
@@ -46,7 +47,8 @@ class _JobEnd:
 
 
 def _callbacks() -> list[Any] | None:
-    """Return the callbacks of `run_job` from the call stack of this thread, because no other object refers to them.
+    """Return the callbacks of Hydra's `run_job`. They are read from the call stack of this thread, because no other
+    object refers to them.
 
     Hydra supports callbacks since version 1.1.
     """

@@ -9,8 +9,8 @@ from typing import Any
 
 
 def device() -> str:
-    """Return the name of the GPU in use, or `cpu`. CUDA is not initialised, because children forked later could not use
-    it."""
+    """Return the name of the GPU in use, or `cpu`. CUDA is not initialised here, because child processes forked later
+    could not use CUDA."""
     torch: Any = sys.modules.get("torch")
     try:
         return torch.cuda.get_device_name() if torch.cuda.is_initialized() else "cpu"
@@ -38,7 +38,7 @@ _TORCH_PROPERTIES: dict[str, Callable[[Any], Any]] = {
 
 
 def threads() -> int | None:
-    """Return the number of threads that PyTorch uses in the calling thread; None if PyTorch is not (fully) imported.
+    """Return the number of threads that PyTorch uses in the calling thread, or None if PyTorch is not (fully) imported.
 
     Each thread keeps the number that was set when the thread first ran a computation.
     """
@@ -47,7 +47,7 @@ def threads() -> int | None:
 
 
 def torch_info(threads: int | None = None) -> dict[str, Any] | None:
-    """Return the version and settings of PyTorch; None if PyTorch is not (fully) imported.
+    """Return the version and settings of PyTorch, or None if PyTorch is not (fully) imported.
 
     Args:
         threads: Number of threads that PyTorch uses in the training thread. Default: the number for the calling thread.
@@ -59,7 +59,7 @@ def torch_info(threads: int | None = None) -> dict[str, Any] | None:
     for name, ask in _TORCH_PROPERTIES.items():
         try:
             info[name] = ask(torch)
-        except Exception:  # torch has another version, or its settings were changed through two interfaces
+        except Exception:  # this version has no such setting, or two interfaces changed the setting
             info[name] = None
     return info if threads is None else {**info, "threads": threads}
 

@@ -1,4 +1,4 @@
-"""Facts about the machine: processor, memory, disk, GPUs and container, and the limits that apply to this process."""
+"""Facts about the machine: processor, memory, disk, GPUs, container, and the limits that apply to this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MB = 1_000_000
 
 
 def machine(store: Path) -> dict[str, Any]:
-    """Return facts that stay constant during the process, and the free disk space."""
+    """Return facts that do not change while the process runs, and the free disk space."""
     return {**_machine(), "disk_free_mb": disk_free_mb(store)}
 
 
@@ -28,7 +28,7 @@ def _machine() -> dict[str, Any]:
 
     gpus, driver = _gpus()
     return {
-        # platform.platform() is not used, because it runs `uname`, and a worker forked at that moment would inherit the
+        # platform.platform() is not used, because it runs `uname`. A worker forked at that moment would inherit the
         # pipe (see `subprocesses`).
         "system": "-".join((platform.system(), platform.release(), platform.machine())),
         "host": hostname(),
@@ -68,13 +68,13 @@ def usable_cpus() -> float | None:
 
 
 def memory_limit() -> int | None:
-    """Return the memory limit of the control group in bytes; None if there is no limit."""
+    """Return the memory limit of the control group in bytes, or None if there is no limit."""
     limits = [_first(name, int) for name in ("memory.max", "memory/memory.limit_in_bytes")]
     return min((limit for limit in limits if limit is not None and limit < 1 << 60), default=None)
 
 
 def memory_used() -> int | None:
-    """Return the memory used by the control group in bytes, including file caches; None if there is no group."""
+    """Return the memory used by the control group in bytes, including file caches. Return None if there is no group."""
     used = [_first(name, int) for name in ("memory.current", "memory/memory.usage_in_bytes")]
     return next((size for size in used if size is not None), None)
 
@@ -88,12 +88,12 @@ def _quota_v1(text: str) -> float:
     quota = int(text)
     if quota <= 0:
         raise ValueError(text)
-    return quota / 100_000  # this assumes the default period, which is rarely changed
+    return quota / 100_000  # the file has no period, so the default period is assumed
 
 
 def _first(name: str, read: Callable[[str], Any]) -> Any:
-    """Return the result of `read` for the file with this name. Use the innermost control group in which the file is
-    valid."""
+    """Return the result of `read` for the content of the file with this name. The file is read from the innermost
+    control group in which its content is valid."""
     for folder in _groups():
         with suppress(OSError, ValueError):
             return read((folder / name).read_text(encoding="ascii"))
@@ -123,12 +123,12 @@ def _cpu_model() -> str | None:
 def _user() -> str | None:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # the user id may have no name in a container
+    except (OSError, KeyError):  # in a container, the user may have no name
         return str(os.getuid()) if hasattr(os, "getuid") else None
 
 
 def _container() -> dict[str, str] | None:
-    """Return the kind of container in which the process runs, and the container's id if it is visible."""
+    """Return the kind of container that the process runs in, and the container's id if the id is visible."""
     kinds = {
         "kubernetes": "KUBERNETES_SERVICE_HOST" in os.environ,
         "podman": Path("/run/.containerenv").exists(),

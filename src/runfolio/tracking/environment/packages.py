@@ -1,7 +1,7 @@
-"""Installed packages, determined from folder names.
+"""Installed packages and their versions, determined from the names of metadata folders.
 
-`importlib.metadata` parses one file per package and holds the GIL for about a millisecond each time. The names of
-metadata folders also contain the package name and version (PyPA, Recording installed projects).
+`importlib.metadata` parses one file per package and holds the GIL for about a millisecond each time. The name of a
+metadata folder contains the package name and version too (PyPA, Recording installed projects).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def packages(path: Sequence[str] | None = None) -> tuple[dict[str, str], dict[st
 
 
 def _stamp(folder: str) -> tuple[str, int] | None:
-    """Return a folder and its modification time, which changes with every installation."""
+    """Return a folder and its modification time, which changes whenever a package is installed."""
     try:
         return folder, os.stat(folder).st_mtime_ns  # noqa: PTH116 - `sys.path` contains strings
     except OSError:
@@ -48,7 +48,7 @@ def _packages(folders: tuple[tuple[str, int], ...]) -> tuple[dict[str, str], dic
         for path in _metadata_folders(Path(folder)):
             match = _METADATA.fullmatch(path.name)
             name = re.sub(r"[-_.]+", "-", match["name"]).lower() if match else ""
-            if match is None or name in versions:  # the first match on the path is imported
+            if match is None or name in versions:  # Python imports the first match on the path
                 continue
             versions[name] = match["version"]
             if (origin := _origin(path)) is not None:
@@ -64,7 +64,7 @@ def _metadata_folders(folder: Path) -> list[Path]:
 
 
 def _origin(metadata: Path) -> str | None:
-    """Return the origin of a package as recorded by PEP 610; None for packages that were installed from an index."""
+    """Return the origin of a package as recorded by PEP 610, or None for packages that were installed from an index."""
     try:
         direct: dict[str, Any] = orjson.loads((metadata / "direct_url.json").read_bytes())
         commit = direct.get("vcs_info", {}).get("commit_id")

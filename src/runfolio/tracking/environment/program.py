@@ -1,4 +1,4 @@
-"""Facts about the running program: its script, its start folder, and loaded modules that belong to the user."""
+"""Facts about the running program: its script, its start folder, and the user's loaded modules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _MODULE_VARIABLES: Any = vars(ModuleType)["__dict__"]
 
 
 def command() -> StartedCode:
-    """Return the command and the folder in which it was started. The call is fast enough for the training thread."""
+    """Return the command and the folder in which the command was started. The call is fast enough for the training
+    thread."""
     words = redact_command(sys.argv)
     return {
         "command": words,
@@ -32,7 +33,8 @@ def command() -> StartedCode:
 
 
 def _existing_paths(words: Sequence[str]) -> list[str]:
-    """Return the arguments, including values of `--flag=value`, that are existing files or folders."""
+    """Return the arguments that are existing files or folders. Values in arguments of the form `--flag=value` count
+    too."""
     values = (word.partition("=")[2] if word.startswith("-") else word for word in words)
     return [value for value in dict.fromkeys(values) if value and os.path.exists(value)]  # noqa: PTH110 - any text
 
@@ -46,7 +48,8 @@ def current_folder() -> str | None:
 
 
 def script() -> str | None:
-    """Return the user's script that is running; None for an installed program, a notebook or an interactive prompt."""
+    """Return the path of the user's script that is running. Return None for an installed program, a notebook or a
+    prompt."""
     path = _file_of(sys.modules.get("__main__"))
     return path if path is not None and is_own(path) else None
 
@@ -54,7 +57,7 @@ def script() -> str | None:
 def program_name() -> str:
     """Return the name of the running script, module, program or notebook, or `python` for code without a file.
 
-    The name comes from `sys.argv`, which processes started with `multiprocessing` inherit.
+    The name is read from `sys.argv`, which processes started with `multiprocessing` inherit.
     """
     path = PurePath(sys.argv[0] if sys.argv else "")
     if path.stem.endswith("kernel_launcher"):  # Jupyter and Colab set this variable to the notebook's path
@@ -75,7 +78,7 @@ def own_modules() -> dict[str, str]:
     """Return the names of the user's loaded modules, keyed by file. Installed modules and modules of Python and
     runfolio are left out."""
     names = {}
-    for name, module in sys.modules.copy().items():  # `copy` is atomic even while other threads import, unlike `tuple`
+    for name, module in sys.modules.copy().items():  # unlike `tuple`, `copy` is safe while other threads import modules
         path = _file_of(module)
         if name != "__main__" and path is not None and path not in names and is_own(path):
             names[path] = name

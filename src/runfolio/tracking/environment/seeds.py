@@ -1,4 +1,4 @@
-"""Seeds of random generators, read without importing libraries or changing states."""
+"""Seeds of random generators. They are read without importing libraries or changing the generators' states."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 _pending: ContextVar[Mapping[str, Any]] = ContextVar("runfolio_seeds", default=MappingProxyType({}))
-"""Seeds that were set while this thread or task had no open run. The next run of the thread or task records these
-seeds."""
+"""Seeds that were set while this thread or asyncio task had no open run. The next run of the thread or task records
+these seeds."""
 
 
 def keep_for_next_run(values: Mapping[str, Any]) -> None:
@@ -22,15 +22,15 @@ def keep_for_next_run(values: Mapping[str, Any]) -> None:
 
 
 def _take_pending() -> Mapping[str, Any]:
-    """Return and clear the stored seeds, which apply to one run only."""
+    """Return the stored seeds and clear them, because they apply to one run only."""
     values = _pending.get()
     _pending.set({})
     return values
 
 
 def seeds() -> dict[str, Any]:
-    """Return the seeds set with `seed_everything`, `PYTHONHASHSEED` and torch, and digests of the states of `random`
-    and NumPy.
+    """Return the known seeds: those of `seed_everything`, `PYTHONHASHSEED` and torch. Add digests of the states of
+    `random` and NumPy.
 
     The generators of `random` and NumPy do not store their seed, but equal seeds result in equal digests.
     """
@@ -55,7 +55,7 @@ def torch_seed() -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Convert the state of a generator to lists and numbers, including all values of arrays."""
+    """Convert the state of a generator to lists and numbers. Arrays become lists of all their values."""
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     return value.tolist() if hasattr(value, "tolist") else value

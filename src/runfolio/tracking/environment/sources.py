@@ -32,7 +32,7 @@ _SECRET_FILES = (".env", ".env.*", ".netrc", ".npmrc", ".pgpass", ".pypirc", "*.
 
 
 class Sources:
-    """Recorded code of a run. Not thread-safe."""
+    """Recorded code of a run. This class is not thread-safe."""
 
     def __init__(self, folder: Path, writer: str, root: Path, repository: git.Repository | None) -> None:
         """Create an empty record.
@@ -47,7 +47,7 @@ class Sources:
         self._code = Code(os.fspath(root))
         self._root = os.path.join(self._code.root, "")  # noqa: PTH118 - compared as a string thousands of times
         self._visited: set[str] = set()
-        """Paths that have been handled."""
+        """Paths of files that were recorded or omitted."""
         self._modules = 0
         """Number of loaded modules at the last check."""
         self._executed = b""
@@ -60,7 +60,7 @@ class Sources:
         """Number of omitted files that are not listed."""
 
     def begin(self, script: str | None) -> None:
-        """Record the script, the loaded modules, the diff and the untracked files.
+        """Record the script, the loaded modules, the uncommitted changes and the untracked files.
 
         Raises:
             OSError: The store cannot be written.
@@ -153,7 +153,7 @@ class Sources:
         return source
 
     def _omission_reason(self, path: str, why: str) -> tuple[int | None, str | None]:
-        """Return the size of a file and the reason for leaving it out. The reason is None if the file is to be
+        """Return the size of a file and the reason for omitting the file. The reason is None if the file must be
         recorded."""
         try:
             status = os.stat(path)  # noqa: PTH116 - there may be thousands
@@ -194,12 +194,13 @@ class Sources:
             self._code.files.remove(before)
             self._bytes -= before.bytes
             self._write()
-            if before.sha256 != self._cells.sha256:  # the contents are equal if only a redacted secret changed
+            # Secrets are removed, so the stored content may be the same although the cells differ.
+            if before.sha256 != self._cells.sha256:
                 code.delete_content(self._folder, before.sha256)
 
 
 def _executed_cells() -> bytes:
-    """Return the cells that were executed in IPython or Jupyter; empty in other programs."""
+    """Return the cells that were executed in IPython or Jupyter. Return an empty result in other programs."""
     ipython: Any = sys.modules.get("IPython")
     try:
         shell = ipython.get_ipython()

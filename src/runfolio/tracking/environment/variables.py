@@ -1,4 +1,5 @@
-"""Environment variables that affect training, selected with an allow list (`docs/format.md`, Environment)."""
+"""Environment variables that affect training. Only variables in a fixed list are recorded (`docs/format.md`,
+Environment)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audio in its stored form: 16-bit WAV, or the user's file."""
+"""Conversion of audio to a file: 16-bit WAV, or the unchanged file that the user passed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runfolio.tracking.pipeline.stored_file import StoredFile
 from runfolio.tracking.pipeline.user_files import file_content, stored_unchanged
 
 MOST_SAMPLES = 100_000_000
-"""Maximum number of samples in all channels; each sample takes two bytes."""
+"""Maximum number of samples in all channels together. Each sample takes two bytes."""
 MOST_CHANNELS = 8
 HIGHEST_RATE = 1_000_000
 """Highest sample rate in Hz."""
@@ -24,7 +24,7 @@ _NOT_FINITE = "has samples that are not finite: NaN is stored as 0, infinities a
 
 
 def audio_copy(audio: Any) -> Any:
-    """Return a copy of audio that later changes do not affect: the bytes of a file, or samples [channels, samples].
+    """Return a copy of audio, which later changes do not affect: the bytes of a file, or samples [channels, samples].
 
     Raises:
         ConfigError: The file cannot be read, or the shape of the array is not valid for audio.
@@ -52,7 +52,7 @@ def audio_copy(audio: Any) -> Any:
 
 
 def whole_rate(sample_rate: Any) -> int | None:
-    """Return the sample rate in Hz; None if no rate is given.
+    """Return the sample rate in Hz, or None if no rate is given.
 
     Raises:
         ConfigError: The rate is not a number from 1 to 1,000,000.

@@ -1,5 +1,5 @@
-"""Boxes and masks over images in their stored form: boxes in pixels, and masks as PNG files with the size of the
-image."""
+"""Conversion of boxes and masks that are drawn over an image. Boxes are stored in pixels, and masks as PNG files of the
+image's size."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Layers(NamedTuple):
 
 
 def layers_copy(boxes: Any, masks: Any, classes: Any) -> Layers:
-    """Return copies of boxes and masks that later changes do not affect; `Run.log_image` lists the accepted forms.
+    """Return copies of boxes and masks, which later changes do not affect. `Run.log_image` lists the accepted forms.
 
     Raises:
         ConfigError: The boxes or masks do not have an accepted form.
@@ -63,11 +63,11 @@ def layers_copy(boxes: Any, masks: Any, classes: Any) -> Layers:
 
 
 def with_layers(image: StoredFile, layers: Layers) -> StoredFile:
-    """Return an image with the boxes and masks in its notes and files.
+    """Return an image together with its boxes and masks. Boxes are added to the recorded data, and masks to the files.
 
     Raises:
-        ConfigError: A mask has a different size than the image, a mask contains numbers that are not classes, or a box
-            is invalid.
+        ConfigError: A mask differs from the image in size, a mask contains numbers that are not classes, or a box is
+            invalid.
     """
     width, height = struct.unpack_from(">II", image.content, 16)  # the first chunk of a PNG file contains the size
     notes, warnings = dict(image.notes), image.warnings
@@ -207,8 +207,8 @@ def _mask_png(name: str, mask: Any, width: int, height: int) -> bytes:
         raise ConfigError(f"mask {name!r} has the shape {numbers.shape}, but the image is [{height}, {width}]")
     if numbers.dtype.kind not in "biu" or numbers.min() < 0 or numbers.max() > _HIGHEST_CLASS:
         raise ConfigError(
-            f"mask {name!r} of {numbers.dtype} must contain class numbers from 0 to {_HIGHEST_CLASS:,}; for"
-            " scores, pass scores.argmax(0); replace a number that marks no class, such as -100, with 255"
+            f"mask {name!r} of {numbers.dtype} must contain class numbers from 0 to {_HIGHEST_CLASS:,}. For"
+            " scores, pass scores.argmax(0). Replace a number that marks no class, such as -100, with 255"
         )
     return png_bytes(Image.fromarray(numbers.astype(np.uint8 if numbers.max() <= 255 else np.uint16)))
 

@@ -1,4 +1,4 @@
-"""Meshes and point clouds in their stored form: binary PLY, or the user's file."""
+"""Conversion of meshes and point clouds to a file: binary PLY, or the unchanged file that the user passed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _NOT_FINITE = "has vertices that are not finite; they are stored as 0"
 
 
 def mesh_copy(vertices: Any, faces: Any, colors: Any) -> bytes | tuple[Any, Any, Any]:
-    """Return a copy of a mesh: the bytes of a file, or vertices, faces and colors. Missing parts are None.
+    """Return a copy of a mesh: the bytes of a file, or a tuple of vertices, faces and colors. Missing faces or colors
+    are None.
 
     Raises:
         ConfigError: The file cannot be read, the shape of an array is wrong, or the mesh exceeds the limits.
@@ -40,8 +41,8 @@ def mesh_copy(vertices: Any, faces: Any, colors: Any) -> bytes | tuple[Any, Any,
 def stored_mesh(copied: bytes | tuple[Any, Any, Any]) -> StoredFile:
     """Return the file unchanged, or vertices, faces and colors as binary PLY.
 
-    Positions are float32, colors are 8-bit red, green and blue, and faces are lists of three int32. Viewers of meshes
-    and point clouds, such as MeshLab, Blender, Open3D and three.js, read this form.
+    Positions are float32, colors are 8-bit red, green and blue, and faces are lists of three int32. Viewers such as
+    MeshLab, Blender, Open3D and three.js can read this format.
 
     Raises:
         ConfigError: The file is not a mesh, or the values are not valid positions, colors or faces.

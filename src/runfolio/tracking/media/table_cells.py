@@ -24,7 +24,7 @@ class ImageCell(NamedTuple):
 
 
 class CopiedTable(NamedTuple):
-    """Columns of a table that later changes do not affect."""
+    """Copy of the columns of a table. Later changes to the user's table do not affect it."""
 
     columns: dict[str, Any]
     """Columns by name: lists of cells (None, numbers, strings, times and `ImageCell`), or Arrow or pandas arrays."""
@@ -33,7 +33,7 @@ class CopiedTable(NamedTuple):
 
 
 def table_copy(table: Any, columns: Sequence[Any] | None) -> CopiedTable:
-    """Return the first rows of a table, within the limits; `Run.log_table` lists the accepted forms.
+    """Return the first rows of a table, up to the limits. `Run.log_table` lists the accepted forms.
 
     Raises:
         ConfigError: The table does not have an accepted form, or has rows of different lengths, or too many columns.
@@ -104,7 +104,8 @@ def _cells(values: Any) -> list[Any]:
 
 
 def _column(values: Any) -> Any:
-    """Return a column of a dict: an Arrow, NumPy or pandas array if its cells are plain, or else a list of cells."""
+    """Return a column of a dict. If its cells are plain, the result is an Arrow, NumPy or pandas array. Otherwise it is
+    a list of cells."""
     if issubclass(type(values), range):
         return values
     if is_instance(values, "pandas", "Series"):
@@ -144,8 +145,8 @@ def _arrow_columns(table: Any) -> dict[str, Any]:
 
 
 def _first_rows(column: Any, rows: int) -> Any:
-    """Return the first rows of an array. The rows are copied, unless the array is an Arrow array, which never
-    changes."""
+    """Return the first rows of an array. The rows are copied. Only an Arrow array is not copied, because it cannot
+    change."""
     if hasattr(column, "iloc"):
         return column.iloc[:rows].copy()
     if hasattr(column, "to_pylist"):
@@ -156,7 +157,8 @@ def _first_rows(column: Any, rows: int) -> Any:
 
 
 def _copied_cells(columns: Mapping[str, Sequence[Any]], rows: int) -> dict[str, list[Any]]:
-    """Return copies of the first rows. The copy ends early if the images in the rows exceed their total size limit."""
+    """Return copies of the first rows. The result has fewer rows if the images in the rows exceed their limit on the
+    total size."""
     copied: dict[str, list[Any]] = {name: [] for name in columns}
     image_bytes = 0
     for row in zip(*(itertools.islice(column, rows) for column in columns.values()), strict=True):
@@ -193,7 +195,7 @@ def _cell(value: Any) -> Any:
 
 
 def _scalar(value: Any) -> Any:
-    """Convert an array or tensor without axes to a number or string; return a NumPy time unchanged, because Arrow can
+    """Convert an array or tensor without axes to a number or string. Return a NumPy time unchanged, because Arrow can
     store it."""
     if getattr(value.dtype, "kind", "") in ("m", "M"):
         return value

@@ -1,4 +1,4 @@
-"""Tables in their stored form: Parquet, with images in cells as PNG."""
+"""Conversion of tables to Parquet. Images in cells become PNG."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def _image_array(name: str, column: Sequence[Any]) -> Any:
 
 
 def _cell_array(column: Sequence[Any]) -> Any:
-    """Return cells as an array. If the cells have several types, or numbers have more than 64 bits, the cells become
-    strings."""
+    """Return cells as an Arrow array. If the cells have several types, or a number has more than 64 bits, all cells
+    become strings."""
     import pyarrow as pa
 
     try:

@@ -1,4 +1,4 @@
-"""Video in its stored form: an animated WebP, or the user's file."""
+"""Conversion of video to a file: an animated WebP, or the unchanged file that the user passed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runfolio.tracking.pipeline.user_files import file_content, stored_unchanged
 
 MOST_FRAMES = 10_000
 MOST_VALUES = 512 * 1024 * 1024
-"""Maximum product of frames, height, width and channels; each value takes one byte before compression."""
+"""Maximum product of frames, height, width and channels. Each value takes one byte before compression."""
 LONGEST_SIDE = 16_383
 """Maximum length of a frame's side in pixels, which is the limit of WebP."""
 MOST_FPS = 1_000
@@ -28,7 +28,7 @@ _AXES = "[frames, channels, height, width], [frames, height, width, channels] wi
 
 
 def video_copy(frames: Any) -> Any:
-    """Return a copy of a video: the bytes of a file, or an array or tensor [frames, height, width, channels].
+    """Return a copy of a video: the bytes of a file, or an array or tensor of shape [frames, height, width, channels].
 
     Raises:
         ConfigError: The file cannot be read, the shape of the array is not valid for video, or the video exceeds the
@@ -58,8 +58,8 @@ def frame_rate(fps: Any) -> float:
 def stored_video(copied: Any, fps: float) -> StoredFile:
     """Return the file unchanged, or frames [frames, height, width, channels] as an animated WebP.
 
-    Frames are compressed with or without loss, whichever is smaller. Browsers show WebP like any other image, in 24-bit
-    colour. A GIF has only 256 colours and takes 20 times as long to encode.
+    Frames are compressed with or without loss, whichever is smaller. Browsers show an animated WebP like any other
+    image, in 24-bit colour. A GIF has only 256 colours and takes 20 times as long to encode.
 
     Raises:
         ConfigError: The file is not a video, or the values are complex.
@@ -111,7 +111,8 @@ def _with_channels_last(array: Any, *, is_first: bool) -> Any:
     """Return a view [frames, height, width, channels] of an array or tensor.
 
     Args:
-        is_first: Use the second axis for channels if its length allows this, as is usual for tensors.
+        is_first: If True, the channels are the second axis, as is usual for tensors, unless the length of this axis
+            does not fit.
     """
     shape = tuple(array.shape)
     if len(shape) == 3:
@@ -128,7 +129,7 @@ def _check_size(shape: tuple[int, ...]) -> None:
     if shape[0] > MOST_FRAMES or math.prod(shape) > MOST_VALUES:
         raise ConfigError(
             f"a video has {shape[0]:,} frames and {math.prod(shape):,} values, but the limits are {MOST_FRAMES:,} and"
-            f" {MOST_VALUES:,}; leave out frames, reduce their size, or pass an MP4 file"
+            f" {MOST_VALUES:,}; omit frames, reduce their size, or pass an MP4 file"
         )
     if max(shape[1:3]) > LONGEST_SIDE:
         raise ConfigError(f"a video has a side of {max(shape[1:3]):,} pixels, but the limit is {LONGEST_SIDE:,}")

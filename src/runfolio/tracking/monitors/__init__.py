@@ -1,1 +1,1 @@
-"""Monitors that record machine load, throughput, gradients and non-finite values during training."""
+"""Monitors that record machine load, training speed, gradients and non-finite values during training."""

@@ -1,5 +1,5 @@
-"""Proportion of dead units. A unit of a ReLU-like layer is dead if its output is zero for every item of a watched
-step."""
+"""Proportion of dead units in a model. A unit of a ReLU-like layer is dead if its output is zero for every item of a
+watched step."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ log = logging.getLogger("runfolio")
 class DeadUnits:
     """Watcher of a model's ReLU-like layers during the forward passes of watched steps.
 
-    A unit is a channel, which is dimension 1 of the output. After a `Linear` or `LayerNorm` layer, a unit is a feature,
-    which is the last dimension of the output. Functions such as `torch.relu` are not layers and are not watched.
+    A unit is a channel (an index along dimension 1 of the output). After a `Linear` or `LayerNorm` layer, a unit is a
+    feature (an index along the last dimension). Functions such as `torch.relu` are not layers and are not watched.
     """
 
     def __init__(self, model: Module, sampled: Callable[[], bool]) -> None:
@@ -35,7 +35,7 @@ class DeadUnits:
         self._sampled = sampled
         self._hooks: list[Any] = []
         self._calls: defaultdict[str, int] = defaultdict(int)
-        """Number of calls in the current forward pass, keyed by layer."""
+        """Number of calls of each layer in the current forward pass."""
         self._peaks: dict[tuple[str, int], Tensor] = {}
         """Largest magnitude of each unit, keyed by layer and call number. Dead units have a magnitude of 0."""
         self._active = False
@@ -56,12 +56,13 @@ class DeadUnits:
         self.clear()
 
     def clear(self) -> None:
-        """Discard the forward passes so far, because their optimizer step has ended."""
+        """Discard the results of the earlier forward passes, because their optimizer step has ended."""
         self._peaks = {}
         self._active = False
 
     def shares(self) -> dict[str, Number]:
-        """Return the proportion of dead units in each layer and in the model, over the forward passes since `clear`."""
+        """Return the proportion of dead units in each layer and in the model. The result covers the forward passes
+        since the last call of `clear`."""
         import torch
 
         counts: dict[str, list[Tensor]] = defaultdict(list)
@@ -110,16 +111,17 @@ class DeadUnits:
             return
         magnitudes = output.abs() if has_negatives else output
         others = [index for index in range(output.ndim) if index != dimension % output.ndim]
-        peaks = magnitudes.amax(dim=others)  # this is many times faster than a norm or a count
+        peaks = magnitudes.amax(dim=others)  # the maximum is many times faster than a norm or a count
         key = name, self._calls[name]
         self._calls[name] += 1
         earlier = self._peaks.get(key)
-        # With several forward passes, such as accumulated batches, a unit is dead if its output is zero in all passes.
+        # If a step has several forward passes, as with accumulated batches, a unit is dead if its output is zero in all
+        # passes.
         self._peaks[key] = peaks if earlier is None or earlier.shape != peaks.shape else torch.maximum(earlier, peaks)
 
 
 def _relu_layers(model: Module) -> Iterator[tuple[str, Module, int]]:
-    """Yield the name, the module and the dimension of units of each ReLU-like layer."""
+    """Yield each ReLU-like layer: its name, its module and the dimension of its units."""
     from torch import nn
 
     before: Module | None = None

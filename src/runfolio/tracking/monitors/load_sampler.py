@@ -15,14 +15,14 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 log = logging.getLogger("runfolio")
 _FIRST_S = 1.0
-"""Delay before the first sample. The delay is brief, because even short runs should have a sample."""
+"""Delay before the first sample, in seconds. The delay is short, so that even short runs have a sample."""
 _SHORTEST_S = 0.5
-"""Minimum interval for which percentages and rates are meaningful."""
+"""Minimum interval between two samples, in seconds. Percentages and rates are not meaningful for shorter intervals."""
 _END_WAIT_S = 1.0
 
 
 class Gauge(Protocol):
-    """Source of metrics that is read periodically."""
+    """Source of system metrics, which is read periodically."""
 
     def read(self, elapsed_s: float) -> dict[str, float]:
         """Return metrics by name for the `elapsed_s` seconds since the last reading."""
@@ -32,7 +32,8 @@ class Gauge(Protocol):
 
 
 class LoadSampler:
-    """Sampler that reads several gauges at a fixed interval, and once more at the end of the run."""
+    """Monitor that reads all gauges at a fixed interval, and once more at the end of the run. A gauge is a source of
+    system metrics."""
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
@@ -55,10 +56,8 @@ class LoadSampler:
             self._thread.join(_END_WAIT_S)
 
     def _sample(self, run: MonitoredRun) -> None:
-        from runfolio.tracking.monitors.machine_load import (  # psutil and NVML would delay the training thread
-            GpuGauge,
-            MachineGauge,
-        )
+        # An import of psutil and NVML on the training thread would delay training.
+        from runfolio.tracking.monitors.machine_load import GpuGauge, MachineGauge
 
         gauges: list[Gauge] = [self._throughput]
         for make in (lambda: MachineGauge(run.folder), GpuGauge):
@@ -79,7 +78,7 @@ class LoadSampler:
 
 
 def _read(run: MonitoredRun, gauges: list[Gauge], elapsed_s: float) -> dict[str, float]:
-    """Return the metrics of all gauges; drop a gauge that fails."""
+    """Return the metrics of all gauges. A gauge that fails is removed from the list."""
     readings: dict[str, float] = {}
     for gauge in tuple(gauges):
         gauges.remove(gauge)
@@ -93,5 +92,5 @@ def _read(run: MonitoredRun, gauges: list[Gauge], elapsed_s: float) -> dict[str,
 def _log_failures(run: MonitoredRun) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # drivers and the /proc of a container can raise any error; training continues
+    except Exception as error:  # drivers and the /proc of a container can raise any error, but training must continue
         log.warning("run %s: part of the machine's load is not recorded (%s)", run.id, error)

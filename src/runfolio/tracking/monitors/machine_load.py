@@ -10,21 +10,23 @@ import psutil
 
 from runfolio.tracking.environment.machine import MB, disk_free_mb, memory_used, nvml, visible_gpus
 
-_GB = 1000  # MB
+_GB = 1000  # in MB
 
 
 class MachineGauge:
-    """Gauge of processor, memory, disk and network load, for the machine and for the process and its children."""
+    """Gauge of the load of processor, memory, disk and network. CPU and memory are also measured for the process and
+    its children."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
         self._processes: dict[int, psutil.Process] = {}
         self._byte_counts = self._bytes_moved()
-        psutil.cpu_percent()  # this call starts the first interval
+        psutil.cpu_percent()  # the next call returns the CPU use since this call
         self._tree()
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return metrics. Rates and percentages of CPU time cover the `elapsed_s` seconds since the last reading."""
+        """Return the current metrics. Rates and percentages of CPU time cover the `elapsed_s` seconds since the last
+        call."""
         process_cpu, memory = self._tree()
         metrics = {
             "cpu": psutil.cpu_percent(),
@@ -45,10 +47,11 @@ class MachineGauge:
         return {f"system/{name}": value for name, value in (metrics | rates).items()}
 
     def close(self) -> None:
-        """Do nothing, because no resource is held open."""
+        """Do nothing, because this gauge holds no resources."""
 
     def _tree(self) -> tuple[float, int]:
-        """Return the CPU use since the last call in percent of one processor, and the resident memory in bytes."""
+        """Return CPU use and resident memory of the process and its children. CPU use is the percentage of one
+        processor since the last call. Memory is in bytes."""
         process = psutil.Process()
         processes = {child.pid: child for child in (process, *process.children(recursive=True))}
         # psutil computes the CPU use between two calls of the same object.
@@ -61,8 +64,8 @@ class MachineGauge:
         return cpu, memory
 
     def _bytes_moved(self) -> dict[str, int]:
-        """Return the bytes read, written, received and sent since the machine started, excluding the loopback
-        interface."""
+        """Return the numbers of bytes that were read, written, received and sent since the machine started. The
+        loopback interface does not count."""
         moved = {}
         if (disk := psutil.disk_io_counters()) is not None:
             moved |= {"disk_read_mb_per_s": disk.read_bytes, "disk_write_mb_per_s": disk.write_bytes}
@@ -80,7 +83,7 @@ class GpuGauge:
         self._library: Any = self._opened.enter_context(nvml())
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return the current values, except values that a GPU does not report."""
+        """Return the current metrics of each GPU. Metrics that a GPU does not report are missing."""
         if self._library is None:
             return {}
         metrics: dict[str, float] = {}

@@ -1,7 +1,7 @@
-"""Graph of a network, traced by running the network once. The graph has a node for each layer and each function between
-layers.
+"""Graph of a network, which is recorded while the network runs once. The graph has a node for each layer and for each
+torch function between layers.
 
-Tensors are tracked from creation to use, so Python control flow is supported. The graph shows only the path taken for
+The graph follows the tensors, so Python control flow is supported. It contains only the path that the network takes for
 the example.
 """
 
@@ -26,13 +26,13 @@ Node = dict[str, Any]
 def graph_of(model: nn.Module, example: Any) -> list[Node]:
     """Return the graph's nodes (see `docs/format.md`, Media) in call order.
 
-    The model runs in eval mode and without gradients. The model's mode and statistics, and the states of the random
-    generators, are preserved. If the model fails on the example, the graph contains only the layers, and a warning is
+    The model runs in eval mode and without gradients. The model's mode and statistics do not change, nor do the states
+    of the random generators. If the model fails on the example, the graph contains only the layers, and a warning is
     logged.
 
     Args:
-        example: Input of the model: a single argument, such as a tensor or a `PackedSequence`; a list or tuple of
-            arguments; a dict of keyword arguments; or None if unknown.
+        example: Input of the model. Pass a single argument (such as a tensor or a `PackedSequence`), a list or tuple of
+            arguments, or a dict of keyword arguments. Pass None if the input is unknown.
     """
     if example is not None:
         try:
@@ -48,7 +48,8 @@ def graph_of(model: nn.Module, example: Any) -> list[Node]:
 
 def _trace(model: nn.Module, example: Any) -> list[Node]:
     recorder = _Recorder()
-    is_single = not isinstance(example, (list, tuple, Mapping)) or hasattr(example, "_fields")  # named tuple
+    # A named tuple is one argument.
+    is_single = not isinstance(example, (list, tuple, Mapping)) or hasattr(example, "_fields")
     arguments = (example,) if is_single else () if isinstance(example, Mapping) else example
     named = example if isinstance(example, Mapping) else {}
     for tensor in tensors([*arguments, *named.values()]):
@@ -72,8 +73,8 @@ class _Recorder(TorchFunctionMode):
         self.nodes: list[Node] = []
         self._names: set[str] = set()
         self._makers: dict[int, tuple[str, Tensor]] = {}
-        """Node that created each tensor, keyed by the id of the tensor. The tensor is also stored; otherwise its id
-        could be reused."""
+        """Name of the node that created each tensor, keyed by the id of the tensor. The tensor is stored too, so that
+        its id is not reused."""
         self._scope: list[str] = []
         self._in_layer = 0
 
@@ -116,7 +117,7 @@ class _Recorder(TorchFunctionMode):
         self._makers.update({id(tensor): (name, tensor) for tensor in outputs})
 
     def _unique(self, name: str) -> str:
-        """Return the name. For repeated calls, append a suffix `_1`, `_2` ... to the name."""
+        """Return `name`. If the name is already used, append `_1`, `_2` and so on."""
         number, unique = 0, name
         while unique in self._names:
             number += 1
@@ -127,7 +128,8 @@ class _Recorder(TorchFunctionMode):
 
 @contextmanager
 def _preserve_state(model: nn.Module) -> Iterator[None]:
-    """Switch to eval mode, and afterwards restore the mode of every module and all random generators."""
+    """Switch the model to eval mode. At the end, restore the mode of every module and the states of all random
+    generators."""
     modes = {module: module.training for module in model.modules()}
     devices = {parameter.device.index for parameter in model.parameters() if parameter.device.type == "cuda"}
     try:

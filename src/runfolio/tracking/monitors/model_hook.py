@@ -1,4 +1,4 @@
-"""Hook of a watched module."""
+"""Hook that watches a module of a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 
 class ModelHook:
-    """Hook of a module. It does nothing in a copy of the model (such as averaged weights) or in a saved model."""
+    """Hook of a module. In a copy of the model (such as averaged weights) or in a saved model, the hook does
+    nothing."""
 
     def __init__(self, act: Callable[..., None] | None = None) -> None:
         self._act = act

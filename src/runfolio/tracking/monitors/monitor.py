@@ -1,4 +1,4 @@
-"""`Monitor`: interface of objects that record something during training, such as the console or the machine's load."""
+"""Interface of monitors, which record something during training, such as the console output or the machine's load."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MonitoredRun(Protocol):
 
     @property
     def last_step(self) -> int:
-        """Step of the last encoded call of `Run.log`; -1 before the first call."""
+        """Step of the last call of `Run.log` that the encoder thread has processed, or -1 before the first call."""
         ...
 
     def now(self) -> float:
@@ -35,7 +35,7 @@ class MonitoredRun(Protocol):
         ...
 
     def record(self, item: Item) -> None:
-        """Append an item to the record."""
+        """Queue an item for the record."""
         ...
 
     def log_system(self, values: Mapping[str, float]) -> None:
@@ -43,7 +43,7 @@ class MonitoredRun(Protocol):
         ...
 
     def note_trouble(self, text: str) -> None:
-        """Record the first problem in training itself, such as the layer in which NaN first occurred."""
+        """Record the first problem that training has, such as the layer in which NaN first occurred."""
         ...
 
 
@@ -51,10 +51,10 @@ class Monitor(Protocol):
     """Interface of a monitor, which records something while a run is open."""
 
     def start(self, run: MonitoredRun) -> None:
-        """Start monitoring. The training thread calls this method once, after the run's folder was created; it must be
-        fast."""
+        """Start monitoring. The training thread calls this method once, after the run's folder was created. The method
+        must be fast."""
         ...
 
     def stop(self, ending: Ending) -> None:
-        """Log the remaining values and stop within about a second. If the process is being killed, stop at once."""
+        """Record the remaining values, and stop within about a second. If the process is being killed, stop at once."""
         ...

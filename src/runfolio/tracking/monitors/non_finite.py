@@ -1,8 +1,8 @@
-"""Search for the layer and the batch where NaN or infinity first occurs.
+"""Search for the layer and the batch in which NaN or infinity first occurs.
 
 On a CPU, the output of the model is checked after each forward pass. If the output is not finite, the layers are
 checked in call order. On a GPU, such a check would have to wait for the device. Therefore layers are checked only in
-some forward passes, and the writer thread reads the results later.
+some forward passes, and the encoder thread reads the results later.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class _Call(NamedTuple):
 
 
 class _Flags(NamedTuple):
-    """Unread results of the checks in one forward pass: whether the output of each layer was finite."""
+    """Results of the checks in one forward pass that were not read yet. For each layer, a flag says whether its output
+    was finite."""
 
     labels: list[str]
     batch: int
@@ -50,10 +51,10 @@ class FirstNonFinite:
         """Create a watcher.
 
         Args:
-            sampled: Function that returns whether to check the current forward pass on a GPU.
-            report: Function that is called at most once with a sentence, on the training thread or on the thread that
-                reads the results.
-            batches_done: Number of batches before the first watched batch, if training is resumed.
+            sampled: Function that returns whether the current forward pass on a GPU must be checked.
+            report: Function that is called at most once, with a sentence about the first non-finite value. The training
+                thread or the thread that reads the results calls it.
+            batches_done: Number of batches in earlier executions of the script, if training is resumed.
         """
         self._model = model
         self._sampled = sampled
@@ -72,7 +73,8 @@ class FirstNonFinite:
         self._hooks = [
             self._model.register_forward_pre_hook(ModelHook(self._begin)),
             *(module.register_forward_hook(ModelHook(self._note_call(name))) for name, module in leaves),
-            # This hook must follow the model's own hook if the model is a leaf.
+            # If the model has no submodules, this hook must come after the hook that notes the call of the model
+            # itself.
             self._model.register_forward_hook(ModelHook(self._end), always_call=True),
         ]
 
@@ -83,14 +85,14 @@ class FirstNonFinite:
         self._calls = []
 
     def report_once(self, text: str) -> None:
-        """Report the finding, unless a finding has been reported before."""
+        """Report the first non-finite value. Do nothing if one was reported before."""
         if not self._is_reported:
             self._is_reported = True
             self._report(f"first non-finite: {text}")
 
     def take_unread(self) -> Callable[[], None]:
-        """Return a function that reads the pending results of a GPU. The returned function may be called on a different
-        thread."""
+        """Return a function that reads the pending results of a GPU and reports a non-finite output. Any thread may
+        call the returned function."""
         unread, self._unread = self._unread, []
 
         def read() -> None:
@@ -108,7 +110,7 @@ class FirstNonFinite:
         self._active = False
         if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
             return
-        # A different thread sets this flag, because it must not remove hooks during a forward pass.
+        # The flag may have been set by a different thread, which must not remove hooks during a forward pass.
         if self._is_reported:
             self.stop()
         elif torch.is_grad_enabled() and model.training:
@@ -134,7 +136,7 @@ class FirstNonFinite:
         try:
             with torch.no_grad():
                 self._check_forward(calls, output)
-        except Exception as error:  # the kind of tensor is not supported
+        except Exception as error:  # this kind of tensor is not supported
             log.warning("the search for the origin of NaN was stopped by an error: %s", error)
             self.stop()
 
@@ -159,7 +161,8 @@ class FirstNonFinite:
             self._unread.append(_Flags([label for label, _ in labelled], self._batch, DeferredValues(flags)))
 
     def _describe_origin(self, calls: list[_Call], output: Any) -> str | None:
-        """Describe the first non-finite output. Return None for masked scores, which are infinite on purpose."""
+        """Describe the first non-finite output of a layer. Return None if only the model's output contains -infinity,
+        as in masked scores."""
         for call in calls:
             if not _finite(call.output):
                 return f"output of {_label(call)} at batch {self._batch}{_why(call)}"
@@ -179,10 +182,11 @@ def _why(call: _Call) -> str:
 
 
 def _finite(value: Any) -> bool:
-    # The sum is faster to compute. It may overflow, so a non-finite sum requires the full check.
+    # A sum is faster than a check of all elements. The sum may overflow, so all elements are checked if it is not
+    # finite.
     return all(math.isfinite(tensor.sum().item()) or bool(tensor.isfinite().all()) for tensor in _floats(value))
 
 
 def _floats(value: Any) -> Iterator[Tensor]:
-    """Return the floating-point tensors in the inputs or outputs of a module."""
+    """Return the floating-point tensors in `value`, which holds the inputs or outputs of a module."""
     return (tensor for tensor in tensors(value) if tensor.is_floating_point())

@@ -1,5 +1,5 @@
-"""Norms and histograms of tensors. They are computed on the device and read later, because training must not wait for a
-GPU."""
+"""Norms and histograms of tensors. They are computed on the device of the tensors and read later by a different thread,
+because training must not wait for a GPU."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class DeferredValues:
 
 @dataclass(frozen=True)
 class Number:
-    """One of the deferred values, logged as a metric. The encoder thread calls `item()`, as for an array with one
-    element."""
+    """One of the values of a `DeferredValues`, which is logged as a metric. The encoder thread calls `item()`, as for
+    an array with one element."""
 
     deferred: DeferredValues
     index: int
@@ -47,8 +47,8 @@ class Number:
 
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the 2-norm of each tensor as float64, shape [n], on the device of the first tensor. Float64 sums do not
-    overflow."""
+    """Return the 2-norm of each tensor as float64, shape [n], on the device of the first tensor. With float64, the sums
+    do not overflow."""
     import torch
 
     tensors = [torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor for tensor in tensors]
@@ -80,7 +80,7 @@ def count_values(tensor: Tensor) -> Tensor:
 
 
 def _count_finite(numbers: Tensor, lowest: float, highest: float) -> Tensor:
-    """Count finite numbers whose minimum and maximum are known. The known bounds save passes over the data."""
+    """Count finite numbers per bin. Minimum and maximum are passed, because the caller has already computed them."""
     import torch
 
     parts = [part.histc(BINS, lowest, highest).double() for part in numbers.split(_FLOAT32_EXACT)]
@@ -93,14 +93,14 @@ _FLOAT32_EXACT = 2**24
 
 
 def _count_on_device(numbers: Tensor) -> Tensor:
-    """Count numbers without reading any value on the CPU, because reading a value would wait for the GPU."""
+    """Count numbers per bin. No value is read on the CPU, because reading would wait for the GPU."""
     import torch
 
     finite = numbers.isfinite()
     lowest, highest = numbers.where(finite, math.inf).amin(), numbers.where(finite, -math.inf).amax()
     numbers_or_0 = numbers.where(finite, 0)
-    # The positions are computed in float64, because the tensor's dtype may be unable to represent the range or the
-    # width of a bin.
+    # The bin of each number is computed in float64. The tensor's dtype may be too small for the range or for the width
+    # of a bin.
     share = (numbers_or_0.double() - lowest.double()) / (highest.double() - lowest.double())
     bins = (share * BINS).nan_to_num_(0).long().clamp_(0, BINS - 1)
     counts = torch.zeros(BINS, dtype=torch.int64, device=numbers.device).scatter_add_(0, bins, finite.long())

@@ -1,4 +1,4 @@
-"""Search for the tensors in nested values."""
+"""Function that finds the tensors in nested values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
-    """Yield all tensors in a value, in order. The value may be a tensor, or nested lists, tuples, dicts and
+    """Yield all tensors in a value, in order. The value may be a tensor, or consist of nested lists, tuples, dicts and
     dataclasses."""
     import torch
 

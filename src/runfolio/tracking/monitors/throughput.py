@@ -1,7 +1,8 @@
-"""Training speed and the fraction of time spent waiting for data, measured without changes to the training script.
+"""Measurement of the training speed and of the fraction of time that training waits for data. The training script needs
+no changes.
 
-While a run is open, `__next__` of torch's DataLoader iterators is timed. Only the outermost loader in this process is
-counted. Wrappers that other code adds around `__next__` are preserved.
+While a run is open, each call of `__next__` of torch's DataLoader iterators is timed. If a loader uses another loader,
+only the outer loader counts. If other code has wrapped `__next__`, the wrapper is kept.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 _LOADER = "torch.utils.data.dataloader"
 _ITERATOR = "_BaseDataLoaderIter"
 _DEPTH = 4
-"""Maximum nesting depth of lists and dicts that are searched for the first tensor of a batch."""
+"""Maximum depth of nested lists and dicts in which the first tensor of a batch is searched."""
 
 
 class _Totals:
@@ -28,18 +29,18 @@ class _Totals:
         self.batches = 0
         self.samples = 0
         self.inside = False
-        """True while a loader is being timed. Loaders that this loader uses are not counted."""
+        """True while a call of a loader is being timed. Loaders that this loader uses are not counted."""
         self.readers = 0
-        """Number of open runs. Nothing is timed while no run is open."""
+        """Number of open runs that read the totals. Nothing is timed while no run is open."""
 
 
 _totals = _Totals()
 _timed: Callable[[Any], Any] | None = None
-"""Replacement for `__next__` of the iterators; None while it is not installed."""
+"""Replacement for `__next__` of the iterators, or None while it is not installed."""
 
 
 class Throughput:
-    """Gauge of the training speed since the last reading."""
+    """Gauge that returns the training speed since it was last read."""
 
     def __init__(self, step: Callable[[], int]) -> None:
         """Start measuring.
@@ -53,7 +54,8 @@ class Throughput:
         _time_loaders()
 
     def read(self, elapsed_s: float) -> dict[str, float]:
-        """Return `system/...` metrics for the last `elapsed_s` seconds; empty if nothing was loaded or logged."""
+        """Return `system/...` metrics for the last `elapsed_s` seconds. The dict is empty if nothing was loaded or
+        logged."""
         _time_loaders()  # torch may have been imported in the meantime
         before, self._before = self._before, self._now()
         waited_s, batches, samples, steps = (now - then for now, then in zip(self._before, before, strict=True))
@@ -77,7 +79,8 @@ class Throughput:
 
 
 def _time_loaders() -> None:
-    """Install the timed `__next__` if torch is imported, unless it is installed already."""
+    """Replace `__next__` of the iterators with a timed version, if torch is imported and `__next__` is not replaced
+    yet."""
     global _timed
     iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
     if _timed is None and hasattr(iterator, "__next__"):
@@ -86,8 +89,8 @@ def _time_loaders() -> None:
 
 
 def _restore_loaders() -> None:
-    """Restore the original `__next__`. If other code has wrapped the replacement, the replacement stays installed and
-    only calls the original."""
+    """Restore the original `__next__`. If other code has wrapped the replacement, the replacement stays and only calls
+    the original."""
     global _timed
     iterator: Any = getattr(sys.modules.get(_LOADER), _ITERATOR, None)
     if _timed is not None and vars(iterator).get("__next__") is _timed:
@@ -117,7 +120,7 @@ def _time_calls(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def samples_in(batch: Any) -> int:
-    """Return the length of a batch's first tensor; 0 if the batch has no tensor."""
+    """Return the length of a batch's first tensor, or 0 if the batch has no tensor."""
     for _ in range(_DEPTH):
         shape = getattr(batch, "shape", None)
         if shape is not None:

@@ -1,7 +1,9 @@
-"""Gradients, weights, updates and dead units of a model, read at the steps of its optimizers.
+"""Monitor of a model's gradients, weights, updates and dead units. They are read at the steps of the model's
+optimizers.
 
-Before a step, gradients are summed over accumulated batches and unscaled by AMP's scaler. The parameters are the same
-objects whether the model is compiled, wrapped for DDP, or plain. Steps that a scaler skips are not recorded.
+At the time of a step, gradients are already summed over accumulated batches and unscaled by the scaler of torch.amp. A
+compiled model or a model wrapped for DDP has the same parameter objects as the original model. Steps that the scaler
+skips are not recorded.
 """
 
 from __future__ import annotations
@@ -37,10 +39,10 @@ _KINDS: dict[str, tuple[str, ...]] = {"all": ("grad", "weight"), "gradients": ("
 
 
 class Watch:
-    """Monitor of one watched model."""
+    """Monitor that records the values of one watched model."""
 
     def __init__(self, model: Module, every: int, logged: Logged, histograms: bool, step: int) -> None:
-        """Check the arguments; raise ConfigError if one of them is invalid."""
+        """Create a monitor. Raise ConfigError if an argument is invalid."""
         if type(every) is not int or every < 1:
             raise ConfigError(f"every is {shorten(every)}; it must be a number of optimizer steps, at least 1")
         if type(logged) is not str or logged not in _KINDS:
@@ -93,7 +95,7 @@ class Watch:
                 self._next_step = max(self._next_step, state.step)
                 if self._dead_units is not None:
                     self._dead_units.clear()
-        except Exception:  # a model may have unsupported properties; training must continue
+        except Exception:  # a model may have unsupported properties, but training must continue
             log.exception("run %s: watching ended; training continues", self._run.id)
             self.stop()
 
@@ -103,7 +105,7 @@ class Watch:
             return
         try:
             self._log_update(state, state.update)
-        except Exception:  # as in `_before_step`
+        except Exception:  # for the same reason as in `_before_step`
             log.exception("run %s: watching ended; training continues", self._run.id)
             self.stop()
         finally:
@@ -126,13 +128,14 @@ class Watch:
             known_state.is_relevant, known_state.groups = is_relevant, len(optimizer.param_groups)
             return known_state
         other_count = sum(state.is_relevant for state in self._optimizers.values())
-        # If the earlier optimizers are gone, a new optimizer continues their step count. Otherwise, the new optimizer
-        # has a separate count.
+        # If the earlier optimizers no longer exist, a new optimizer continues their step count. Otherwise, the new
+        # optimizer has a separate count.
         step, suffix = (self._first_step, f"/optimizer_{other_count + 1}") if other_count else (self._next_step, "")
         return _OptimizerState(is_relevant, len(optimizer.param_groups), step, suffix)
 
     def _is_sampled_next(self) -> bool:
-        """Return whether the next step may be sampled; the first step is always sampled."""
+        """Return whether the values of the next step may be recorded. The values of the first step are always
+        recorded."""
         steps = [state.step for state in self._optimizers.values() if state.is_relevant]
         return not steps or any(step % self._every == 0 for step in steps)
 
@@ -148,7 +151,7 @@ class Watch:
                     values |= self._norms(kind, tensors, state)
                     if self._histograms:
                         self._log_histograms(moment, kind, tensors, state.step)
-                    if kind == "weight":  # this comes last, so that the copies exist only briefly
+                    if kind == "weight":  # the weights are copied last, so that the copies exist only briefly
                         update = WeightUpdate(list(tensors.values()))
                         state.update = _SampledUpdate(moment, state.step, list(tensors), update)
             if self._dead_units is not None:
@@ -163,7 +166,7 @@ class Watch:
         check = self._check(list(tensors), state.step) if kind == "grad" else None
         later = DeferredValues(torch.cat([tensor_norms, total[None]]), check)
         if tensor_norms.device.type == "cpu":
-            _ = later.values  # report non-finite values at once
+            _ = later.values  # reading the values reports non-finite values at once
         named = {f"{kind}_norm/{name}": Number(later, index) for index, name in enumerate(tensors)}
         return {**named, f"{kind}_norm{state.suffix}": Number(later, len(tensors))}
 
@@ -201,7 +204,7 @@ class Watch:
         return {self._names[id(parameter)]: parameter.detach() for parameter in self._parameters(optimizer)}
 
     def _parameters(self, optimizer: Optimizer) -> list[Tensor]:
-        """Return the parameters of the model that the optimizer updates, in the model's order."""
+        """Return the parameters that the optimizer updates and that belong to the model, in the model's order."""
         every = itertools.chain.from_iterable(group["params"] for group in optimizer.param_groups)
         optimized = {id(parameter): parameter for parameter in every}
         return [optimized[key] for key in self._names if key in optimized]
@@ -212,7 +215,7 @@ class Watch:
 
 
 class _SampledUpdate(NamedTuple):
-    """Optimizer step whose update is being measured."""
+    """Optimizer step in which the change of the weights is being measured."""
 
     moment: float
     step: int
@@ -223,7 +226,7 @@ class _SampledUpdate(NamedTuple):
 
 @dataclass
 class _OptimizerState:
-    """State of an optimizer that has stepped."""
+    """State of an optimizer that has taken a step."""
 
     is_relevant: bool
     """True if the optimizer has parameters of the model."""
@@ -232,9 +235,9 @@ class _OptimizerState:
     step: int
     """Number of steps that the optimizer has taken."""
     suffix: str
-    """Suffix that distinguishes the totals of this optimizer from those of the first optimizer."""
+    """Suffix of the metrics for all parameters of this optimizer. The suffix is empty for the first optimizer."""
     update: _SampledUpdate | None = None
-    """Measurement of the current step."""
+    """Measurement of the current step, or None if the step is not measured."""
 
 
 def unwrap(model: Module) -> Module:
@@ -255,10 +258,10 @@ def unwrap(model: Module) -> Module:
 
 
 def _skipped(optimizer: Optimizer, *, sampled: bool) -> bool:
-    """Return whether AMP's scaler makes a fused optimizer skip this step.
+    """Return whether the scaler of torch.amp makes a fused optimizer skip this step.
 
-    On a GPU, the scaler's flag can be read only after the device has computed it. Therefore the flag is read only if a
-    sample depends on it.
+    On a GPU, reading the scaler's flag waits for the device. Therefore the flag is read only at steps whose values are
+    recorded.
     """
     found_inf = getattr(optimizer, "found_inf", None)
     return found_inf is not None and (sampled or found_inf.device.type == "cpu") and bool(found_inf)

@@ -1,4 +1,4 @@
-"""Update-to-weight ratios: the size of one optimizer step relative to the size of the weights."""
+"""Update ratios: the norm of the change of the weights in one optimizer step, relative to the norm of the weights."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOST_COPIED = 1 << 18
-"""Maximum number of values that are copied from one tensor. For a larger tensor, evenly spaced slices are measured."""
+"""Maximum number of values that are copied from one tensor. If a tensor has more values, only evenly spaced slices are
+measured."""
 
 
 class WeightUpdate:
-    """Measurement of one optimizer step. It copies the weights before the step and compares them after the step."""
+    """Measurement of one optimizer step. The weights are copied before the step, and the copies are compared with the
+    weights after the step."""
 
     def __init__(self, weights: Sequence[Tensor]) -> None:
-        """Copy the weights. The object must be created before the step."""
+        """Copy the weights. Create the object before the step."""
         self._slices = [_spaced_slices(weight) for weight in weights]
-        """Views of the weights."""
+        """Views of the measured parts of the weights."""
         self._before = [part.clone() for part in self._slices]
         self._scales = [
             (weight.numel() / max(1, part.numel())) ** 0.5 for weight, part in zip(weights, self._slices, strict=True)
@@ -44,7 +46,7 @@ class WeightUpdate:
 
 
 def _spaced_slices(weight: Tensor) -> Tensor:
-    """Return the weight, or every n-th slice along the longest dimension of a large weight."""
+    """Return the weight. For a large weight, return every n-th slice along its longest dimension."""
     stride = -(-weight.numel() // MOST_COPIED)
     if stride <= 1:
         return weight

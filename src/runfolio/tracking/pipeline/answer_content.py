@@ -1,4 +1,5 @@
-"""Answers that users log. They are checked and copied during the call, and ranked later on a different thread."""
+"""Checks of the answers that users log with `Run.log_answers`. The answers are copied during the call, and ranked later
+on a different thread."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from runfolio.record.content.answer_table import AnswerTable
 
 _CHECKED_ROWS = 1_000
-"""Maximum number of rows that are checked to find out whether scores are probabilities."""
+"""Maximum number of rows that are checked to determine whether scores are probabilities."""
 
 
 def split_name(split: Any) -> str:
@@ -34,7 +35,7 @@ def split_name(split: Any) -> str:
 def answers_of(
     names: Any, truths: Any, scores: Any, *, probabilities: bool, classes: Any, digests: Any
 ) -> Callable[[], AnswerTable]:
-    """Check and copy answers; return a function that computes their table (see `Run.log_answers`).
+    """Check and copy answers, and return a function that computes the table of these answers (see `Run.log_answers`).
 
     Raises:
         ConfigError: The shapes or values of the arguments do not match, or an argument is not an array of numbers.
@@ -50,7 +51,9 @@ def answers_of(
         raise ConfigError(f"scores have the shape {scores.shape}; pass [items, classes], or one value per item")
     count = len(scores)
     if truths.shape not in ((count,), (count, 1)):
-        raise ConfigError(f"truths have the shape {truths.shape}; pass one for each of the {count:,} rows of scores")
+        raise ConfigError(
+            f"truths have the shape {truths.shape}; pass one value for each of the {count:,} rows of scores"
+        )
     if not 0 < count <= MOST_ITEMS:
         raise ConfigError(f"there are {count:,} items; pass 1 to {MOST_ITEMS:,}")
     names = [str(index) for index in range(count)] if names is None else _texts(names, "names", count)
@@ -61,7 +64,7 @@ def answers_of(
     if scores.ndim == 1:
         if classes is not None or probabilities:
             raise ConfigError("one score per item means regression; for classification, pass a score for each class")
-        columns = value_columns(truths, scores)  # copies
+        columns = value_columns(truths, scores)  # the result is a copy
         return lambda: AnswerTable(
             names=plain_json(names), digests=_digests(digests(), count), classes=None, columns=columns
         )
@@ -69,7 +72,7 @@ def answers_of(
     if truths.dtype.kind not in "bui" or truths.min() < 0 or truths.max() >= len(labels):
         raise ConfigError(f"truths must be indices of the {len(labels):,} classes of scores: integers from 0")
     if not probabilities and _are_probabilities(scores[:_CHECKED_ROWS]):
-        raise ConfigError("each row of scores sums to 1, as probabilities do; pass probabilities=True")
+        raise ConfigError("the scores in each row add up to 1, like probabilities; pass probabilities=True")
     truths = truths.astype(np.int64)
     scores = np.array(scores, dtype=scores.dtype if scores.dtype.kind == "f" else np.float64)
     return lambda: AnswerTable(

@@ -1,4 +1,4 @@
-"""Arrays and tensors as items of a listing. Each item is identified by a digest of dtype, shape and bytes."""
+"""Digests of arrays and tensors, which identify the items of a data set. A digest covers dtype, shape and bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runfolio.record.content.data_listings import Item
 from runfolio.tracking.pipeline.plain_texts import text_of
 
 SINGLE = "array"
-"""Name of an array that is not in a dict."""
+"""Name of the item if `data` is a single array."""
 
 
 def is_array(value: Any) -> bool:
@@ -29,8 +29,8 @@ def _is(value: Any, package: str, kind: str) -> bool:
 def items(data: Any) -> tuple[list[Item], int]:
     """Return an item for each array in `data`, and the total size of the arrays in bytes.
 
-    Equal arrays result in equal items. The type (NumPy array or torch tensor), memory layout, byte order and device of
-    the arrays do not matter.
+    Equal arrays result in equal items. The items do not depend on the type (NumPy array or torch tensor), memory
+    layout, byte order or device of the arrays.
 
     Args:
         data: An array, a tensor, or nested dicts of arrays and tensors.
@@ -45,10 +45,10 @@ def items(data: Any) -> tuple[list[Item], int]:
 
 
 def digest(value: Any, name: str = SINGLE) -> str:
-    """Return the digest of an array's or tensor's dtype, shape and values (`docs/format.md`, Data).
+    """Return the digest of an array or tensor. It covers dtype, shape and values (`docs/format.md`, Data).
 
     Raises:
-        ConfigError: The elements of `value` cannot be read; the message contains `name`.
+        ConfigError: The elements of `value` cannot be read. The message contains `name`.
     """
     array, kind = _plain(value, name)
     content = hashlib.blake2b(orjson.dumps([kind, list(value.shape)]) + b"\n", digest_size=16)

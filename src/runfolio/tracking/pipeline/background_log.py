@@ -1,7 +1,8 @@
-"""Logger for the writing threads. A separate thread handles its messages, so that no writing thread waits for handlers.
+"""Logger for the threads that write the record. A separate thread handles its messages, so the writing threads never
+wait for logging handlers.
 
 A logging handler holds a lock while it writes. A signal handler that ends the process may have interrupted the training
-thread while that thread held the lock. A writing thread that waited for the lock could then not write the last points.
+thread while that thread held the lock. If a writing thread waited for this lock, it could not write the last points.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _logger = logging.getLogger("runfolio")
 
 
 def _escape_controls(record: logging.LogRecord) -> bool:
-    """Escape control characters in a message and its traceback. Both may contain names of runs, files and metrics."""
+    """Escape control characters in a message and its traceback, because both may contain names that a user chose."""
     record.msg, record.args = visible_line(record.getMessage()), None
     if record.exc_info and record.exc_info[1] is not None:
         record.exc_text = visible_traceback(record.exc_info[1]).removesuffix("\n")
@@ -74,8 +75,8 @@ class BackgroundLogger:
                 tasks.get()()
 
     def _reset(self) -> None:
-        """Create an empty queue. A forked child does so too, because the parent handles the messages that were queued
-        earlier."""
+        """Create an empty queue. A forked child also creates an empty queue, because the parent handles the messages
+        that were queued earlier."""
         self._tasks: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._has_thread = False
 

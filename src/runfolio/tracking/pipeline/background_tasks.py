@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 
 class BackgroundTasks:
-    """Threads that capture the environment of a run and do other slow tasks for its record."""
+    """Threads that capture the environment of a run and execute other slow tasks for the run's record."""
 
     def __init__(self, guard: Callable[[Callable[[], object]], None], capture: Callable[[], None]) -> None:
-        """Prepare the tasks.
+        """Prepare the threads without starting any.
 
         Args:
-            guard: Function that calls a task and catches its exceptions.
+            guard: Function that executes a task and catches the task's exceptions.
             capture: Task that `start_capture` starts.
         """
         self._guard = guard
@@ -38,7 +38,7 @@ class BackgroundTasks:
         self._threads.append(thread)
 
     def wait(self, timeout_s: float, is_hurried: Callable[[], bool]) -> None:
-        """Wait for all tasks until the timeout, or until `is_hurried` returns True."""
+        """Wait until all tasks have ended, the timeout has passed, or `is_hurried` returns True."""
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             while thread.is_alive() and not is_hurried() and time.monotonic() < deadline:

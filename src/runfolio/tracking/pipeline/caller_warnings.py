@@ -1,4 +1,5 @@
-"""Warnings of the libraries that runfolio calls, reported at the line of the user's code that called runfolio."""
+"""Redirection of warnings that libraries issue while runfolio calls them. They are reported at the line of the user's
+code that called runfolio."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 @contextmanager
 def warnings_at_caller() -> Iterator[None]:
-    """Collect the warnings that the block raises, then issue them at the line of the user's code that called this
+    """Collect the warnings that the block issues, and then issue them at the line of the user's code that called this
     package."""
     caller = _caller()
     with warnings.catch_warnings(record=True) as collected:

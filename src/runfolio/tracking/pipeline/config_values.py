@@ -1,7 +1,7 @@
-"""Configs and summaries as plain data (`docs/limits.md`, Config).
+"""Conversion of configs and summaries to plain data (`docs/limits.md`, Config).
 
-Equal values have the same form in every process, because memory addresses are removed. Different values have different
-forms, because nothing is abbreviated.
+Equal values are stored equally in every process, because memory addresses are removed. Different values are stored
+differently, because long values are replaced with digests instead of being cut off.
 """
 
 from __future__ import annotations
@@ -37,18 +37,19 @@ from runfolio.tracking.pipeline.plain_texts import describe_error
 from runfolio.tracking.pipeline.plain_values import count_numbers
 
 MOST_NUMBERS = 1000
-"""Maximum number of elements in an array that is stored as lists. A larger array is stored as shape, dtype and
-digest."""
+"""Maximum number of elements in an array that is stored as lists. Only shape, dtype and digest of a larger array are
+stored."""
 MOST_VALUES = 100
-"""Maximum number of values that are stored for an object. An object with more values is stored as type and digest."""
+"""Maximum number of values that are stored for an object. Only type and digest of an object with more values are
+stored."""
 MOST_VISITED = 10_000
 """Maximum number of containers and objects that are read to describe one object."""
 UNREADABLE = "[unreadable]"
-"""Placeholder for a value that raises an error when it is read. (OmegaConf values are stored as written instead.)"""
+"""Placeholder for a value that raises an error when it is read. An OmegaConf value is stored as written instead."""
 _MAX_DEPTH = 100
 """Maximum nesting depth of dicts and lists."""
 _TYPE, _TYPE_IF_TAKEN = "type", "__class__"
-"""Keys under which the type of an object is stored. The second is used if the object has an attribute `type`."""
+"""Keys under which the type of an object is stored. The second key is used if the object has an attribute `type`."""
 
 log = logging.getLogger("runfolio")
 
@@ -57,7 +58,7 @@ def plain_config(config: Any) -> dict[str, Any]:
     """Return a config as nested dicts of JSON values.
 
     Raises:
-        ConfigError: The config has no named values, two keys have the same string form, or the config is nested too
+        ConfigError: The config has no named values, two keys result in the same string, or the config is nested too
             deeply.
     """
     if not _is_omegaconf(config) and _named_values(config) is None:
@@ -72,7 +73,8 @@ def plain_config(config: Any) -> dict[str, Any]:
 
 
 def config_defaults(config: Any) -> dict[str, Any]:
-    """Return the default values that a dataclass config and its nested dataclasses declare; empty for other configs.
+    """Return the default values that a dataclass config and its nested dataclasses declare. Return an empty dict for
+    other configs.
 
     Default factories are not called, because they may draw random numbers.
     """
@@ -89,13 +91,13 @@ def config_defaults(config: Any) -> dict[str, Any]:
 
 
 def plain_value(value: Any, declared: Any = None) -> Any:
-    """Return one value of a config or summary as JSON. Unreadable values are stored as written, and one warning is
-    logged.
+    """Return one value of a config or summary as JSON. Values that raise an error when they are read are stored as
+    written, and one warning is logged.
 
     Args:
         declared: Expected type. The type of the value is recorded only if it differs from this type.
     Raises:
-        ConfigError: Dicts and lists are nested too deeply or contain themselves, or two keys have the same string form.
+        ConfigError: Dicts and lists are nested too deeply or contain themselves, or two keys result in the same string.
     """
     reader = _Reader()
     plain = reader.read(value, (), declared)
@@ -106,7 +108,7 @@ def plain_value(value: Any, declared: Any = None) -> Any:
 
 
 class _Reader:
-    """Reader of one config or value that also collects the names of unreadable values."""
+    """Reader of one config or value. It also collects the names of values that raise an error when they are read."""
 
     def __init__(self) -> None:
         self.unreadable: list[str] = []
@@ -145,7 +147,8 @@ class _Reader:
     def _check_size(self, path: tuple[str, ...]) -> None:
         if len(path) >= _MAX_DEPTH:
             raise ConfigError(
-                f"config or summary: dicts and lists are nested deeper than {_MAX_DEPTH} levels, or contain themselves"
+                f"config or summary: dicts and lists are nested more than {_MAX_DEPTH} levels deep, or contain"
+                " themselves"
             )
         if self._open:
             self._visited += 1
@@ -217,7 +220,8 @@ class _Reader:
         if getattr(array.dtype, "kind", "") in ("m", "M"):
             array = array.astype(str)  # `tolist` converts some datetime values to integers
         numbers = array.tolist()
-        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)  # a long double is one number
+        # `tolist` does not convert a long double, so the result may still be a NumPy number.
+        return str(numbers) if count_numbers(numbers) == 1 else self.read(numbers, path)
 
     def _other(self, value: Any, path: tuple[str, ...]) -> Any:
         kind = type(value)
@@ -236,8 +240,8 @@ class _Reader:
         return self._object(value, path)
 
     def _function(self, function: Any, path: tuple[str, ...]) -> str:
-        """Return a function's full name; for a local function or a lambda, add a digest of its code and the values that
-        it uses."""
+        """Return a function's full name. For a local function or a lambda, add a digest of its code and of the values
+        that it uses."""
         name = type_name(function)
         code = getattr(function, "__code__", None)
         if code is None or "<" not in name:
@@ -247,7 +251,7 @@ class _Reader:
         return f"{name} {_digest([code_content(code), plain])}"
 
     def _object(self, value: Any, path: tuple[str, ...]) -> Any:
-        """Return the type and attributes of an object, or the string form of an object without attributes (see
+        """Return the type and attributes of an object. Return the string form of an object without attributes (see
         `own_text`)."""
         kind = type_name(type(value))
         try:
@@ -287,7 +291,7 @@ class _Reader:
 
 
 def _named_values(value: Any) -> Mapping[Any, Any] | None:
-    """Return the values of a mapping, namespace or record by name; None for other values."""
+    """Return the values of a mapping, namespace or record by name. Return None for other values."""
     kind: Any = type(value)
     if issubclass(kind, Mapping):
         return value

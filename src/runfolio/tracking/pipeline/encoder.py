@@ -1,6 +1,7 @@
-"""Encoding of logged items as lines of the record.
+"""Encoding of logged items as lines of a run's record.
 
-Each call should receive only a few items, because encoding holds the interpreter lock.
+Encoding holds the interpreter lock (GIL), so each call should receive only a few items. Each log call gets a sequence
+number, which counts the stored log calls of the process.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _STEPS = 2**63
 
 @dataclass
 class EncodedPoints:
-    """Log calls, encoded as complete lines of a tail."""
+    """Log calls, encoded as complete lines of a tail (a JSON file with points)."""
 
     lines: bytes
     count: int
@@ -41,7 +42,7 @@ class EncodedPoints:
 
 @dataclass
 class EncodedMedia:
-    """Line of the media index, and the files to which the line refers."""
+    """Line of the media index (a file that lists the media), and the media files that the line names."""
 
     line: bytes
     files: dict[str, bytes] = field(default_factory=dict)
@@ -61,7 +62,7 @@ class Encoder:
     """Encoder that assigns sequence numbers and steps to log calls, and counts values that cannot be stored."""
 
     document: RunDocument
-    """Run document, which counts the refused values."""
+    """Run document, which also counts the values that could not be stored."""
     changed: Callable[[], None]
     """Function that is called when the document must be saved."""
     writer: str
@@ -70,11 +71,11 @@ class Encoder:
     seq: int = 0
     """Last assigned sequence number. A log call gets a sequence number only if at least one of its values is stored."""
     _reported: set[str] = field(default_factory=set)
-    """Causes of refusals that have been reported."""
+    """Causes for which a warning was logged. Each cause is reported once."""
     _checked_names: set[str] = field(default_factory=set)
     """Metric names that were checked and are valid."""
     _media_warnings: set[str] = field(default_factory=set)
-    """Kinds of media conversions that were reported."""
+    """Kinds of media conversions for which a warning was logged."""
 
     def encode(self, items: Iterable[Item]) -> list[EncodedBatch]:
         """Encode items in order."""
@@ -159,7 +160,7 @@ class Encoder:
         return EncodedMedia(line, files)
 
     def _file_content(self, item: Media, stored: StoredFile, step: int) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """Return the fields of a medium's line, and the medium's files.
+        """Return the fields of a medium's line in the index, and the medium's files.
 
         Raises:
             ConfigError: A file is too large.
@@ -199,7 +200,7 @@ class Encoder:
         return numbers
 
     def _refuse(self, name: str, message: str, cause: str | None = None) -> None:
-        """Count a value that cannot be stored; warn once per name or cause."""
+        """Count a value that cannot be stored, and log one warning per name or cause."""
         key = self.document.count_refused(name)
         self.changed()
         if (cause or key) not in self._reported:

@@ -1,8 +1,9 @@
-"""Thread that encodes the items that `Run` appends, and passes them to the store thread.
+"""Thread that encodes the items that `Run` appends. It passes the encoded batches to the store thread through a queue,
+the outbox.
 
-Items are encoded in the order of their arrival, and no error is raised in the training thread. Items are encoded in
-short slices, and the training thread can run in the pauses between slices. There are no pauses while a different thread
-waits for the encoder or too many items are queued.
+Items are encoded in the order of their arrival, and no error is raised in the training thread. The encoder holds the
+interpreter lock, so items are encoded in short slices. The training thread can run in the pauses between slices. There
+are no pauses while a different thread waits for the encoder or too many items are queued.
 """
 
 from __future__ import annotations
@@ -27,30 +28,32 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 _POLL_S = 0.1
 _SLICE = 64
-"""Number of items that are encoded without a pause. Encoding these items takes about 50 µs, which is the longest delay
-of the training thread."""
+"""Number of items that are encoded without a pause. Encoding these items takes about 50 µs and delays the training
+thread by at most this time."""
 _PAUSES = 4.0
 """Length of the pause after a slice, relative to the time that encoding the slice took."""
 _LONG_QUEUE = 20_000
-"""Queue length above which items are encoded in large slices, without waiting for the next flush. A thread that logs
-this fast releases the interpreter lock only every 5 ms (`sys.getswitchinterval`), so small slices could not keep up."""
+"""Queue length above which items are encoded in large slices, without waiting for the next flush. A thread that logs so
+often releases the interpreter lock only every 5 ms (`sys.getswitchinterval`). Small slices could not keep up."""
 _LARGE_SLICE = 256
 _LARGE_SLICES_S = 0.002
 """Maximum time for which large slices are encoded without a pause."""
 _SHORT_PAUSE_S = 0.0005
 _HURRY_BYTES = 50_000_000
-"""Estimated queue size above which items are encoded without pauses."""
+"""Estimated size of the queue, in bytes, above which items are encoded without pauses."""
 _BRAKE_BYTES = 80_000_000
-"""Estimated queue size above which every append waits briefly. The wait limits memory use without dropping items."""
+"""Estimated size of the queue, in bytes, above which every append waits briefly. The wait limits memory use without
+dropping items."""
 _ITEM_BYTES = 200
 _BYTES_PER_LINE_BYTE = 1.9
-"""Upper bound on the memory that an item occupies, relative to the length of its line."""
+"""Maximum ratio of the memory that an item occupies to the length of its encoded line."""
 _WRITE_BYTES = 1024 * 1024
 _SPOOL_RETRY_S = 10.0
 _LOG_WAIT_S = 0.2
 """Maximum time for which `flush` and `close` wait until pending log messages are handled."""
 _END_MARGIN_S = 0.5
-"""Part of the time for a run's end that is reserved for writing a spool if the store does not respond."""
+"""Part of the time for a run's end that is reserved for writing a spool, a folder on a local disk. The spool is needed
+if the store does not respond."""
 
 
 class EncoderThread:
@@ -66,14 +69,14 @@ class EncoderThread:
         *,
         set_overloaded: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        """Prepare the thread; nothing is encoded before `start`.
+        """Prepare the thread. Nothing is encoded before `start`.
 
         Args:
-            store_writer: Writer of the encoded batches, which this thread starts and ends.
+            store_writer: Writer of the encoded batches. This object starts and ends the writer.
             writer: Id of this process in the record.
-            last_step: Step after which automatic steps continue.
+            last_step: Step after which the steps of calls without a step continue.
             set_overloaded: Function that is called with True when items are logged faster than they are encoded, and
-                with False when this is no longer the case.
+                with False when the encoder has caught up.
         """
         self.pending: deque[Item] = deque()
         self.store_writer = store_writer
@@ -85,14 +88,15 @@ class EncoderThread:
         self._item_bytes = 2.0 * _ITEM_BYTES
         """Estimated size of a recent item."""
         self._deadline = math.inf
-        """Time at which the run's end must be complete."""
+        """Time of the monotonic clock at which the run's end must be complete."""
         self._spool: Spool | None = None
-        """Spool that receives all batches while the store cannot be written."""
+        """Spool that receives the batches while the store cannot be written."""
         self._next_spool = 0.0
         """Time of the next attempt to create a spool."""
         self._warned_no_spool = False
         self._in_order = True
-        """True if the next batch for the outbox directly follows the last batch put into the outbox."""
+        """True if the next batch for the outbox directly follows the last batch in the outbox. False if batches in
+        between were spooled or lost."""
         self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._called_at: float | None = None
         self._closed = False
@@ -105,7 +109,7 @@ class EncoderThread:
 
     @property
     def called_at(self) -> float | None:
-        """Time at which the newest item was appended, in seconds since 1970. Items logged `aside` do not count."""
+        """Time at which the newest item was appended, in seconds since 1970. Items with `aside=True` do not count."""
         return _newest_time(self.pending.copy()) or self._called_at
 
     def start(self, *, wait: bool = True) -> None:
@@ -113,7 +117,7 @@ class EncoderThread:
 
         Raises:
             OSError: The store cannot be written.
-            RuntimeError: No thread can be started; nothing was written.
+            RuntimeError: No thread can be started. Nothing was written.
         """
         self._thread.start()
         try:
@@ -123,10 +127,10 @@ class EncoderThread:
             raise
 
     def flush(self, timeout_s: float, *, sync: bool = False) -> bool:
-        """Wait until all appended items are in the store; return False if the store does not accept them in time.
+        """Wait until all appended items are in the store. Return False if the store does not accept them in time.
 
         Args:
-            sync: Also flush to the physical disk.
+            sync: Also flush the data to the physical disk.
         """
         answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._commands.put(lambda: self._flush(answer, sync))
@@ -141,7 +145,8 @@ class EncoderThread:
         return self.store_writer.is_complete
 
     def close(self, set_status: Callable[[RunDocument], None], ending: Ending, timeout_s: float) -> bool:
-        """Write all items and the run's end, then seal the points. Return whether everything was written in time.
+        """Write all items and the run's end, then convert the points to Parquet. Return whether all data was written in
+        time.
 
         A signal handler that interrupts this call may call it again. Both calls then wait, and the status of the first
         call applies.
@@ -150,8 +155,8 @@ class EncoderThread:
         self._deadline = min(self._deadline, deadline - _END_MARGIN_S)
         self.store_writer.ending = ending
         self._commands.put(lambda: self._close(set_status))
-        # Poll instead of waiting for a lock, because a signal handler may interrupt this thread and wait for the same
-        # lock.
+        # The loop polls instead of waiting for a lock, because a signal handler may interrupt this thread and wait for
+        # the same lock.
         while not self._closed and time.monotonic() < deadline:
             time.sleep(0.002)
         log.wait(_LOG_WAIT_S)
@@ -228,7 +233,8 @@ class EncoderThread:
                 outbox.put(batch)
 
     def _wait_for_store(self) -> None:
-        """Wait until the store has caught up. The caller of `flush` or `close` waits anyway, so no spool is needed."""
+        """Wait until the store thread has written most of the outbox. The caller of `flush` or `close` waits anyway, so
+        no spool is needed."""
         outbox = self.store_writer.outbox
         while (
             outbox.waiting_bytes > self._config.memory_bytes // 2
@@ -246,7 +252,8 @@ class EncoderThread:
         )
 
     def _close_gap(self) -> None:
-        """Start new files if calls were stored elsewhere since the last batch, because a tail must not have gaps."""
+        """Start new files if log calls were spooled or lost since the last batch. The sequence numbers in a file must
+        not have gaps."""
         if not self._in_order:
             self._in_order = True
             self.store_writer.outbox.mark_gap()
@@ -306,7 +313,7 @@ class EncoderThread:
         self.store_writer.do(lambda: self._continue_flush(self.store_writer.write(sync=sync), answer, sync))
 
     def _continue_flush(self, written: bool, answer: queue.SimpleQueue[bool], sync: bool) -> None:
-        """Continue a flush on the store thread, after an attempt to write the points in memory."""
+        """Continue a flush on the store thread, after the points in memory were written or could not be written."""
         if written and self._spool is not None:
             self._commands.put(lambda: self._flush_spool(answer, sync))
         else:

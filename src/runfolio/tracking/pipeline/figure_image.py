@@ -1,4 +1,5 @@
-"""Matplotlib figures as PNG. They are drawn on the calling thread, because matplotlib is not thread-safe."""
+"""Conversion of matplotlib figures to PNG. A figure is drawn on the calling thread, because matplotlib is not
+thread-safe."""
 
 from __future__ import annotations
 
@@ -16,8 +17,7 @@ _LONGEST_SIDE, _MOST_PIXELS = 8_000, 16_000_000
 """Maximum side length and maximum area of the image, in pixels. A larger figure is drawn with fewer dots per inch."""
 _PAD_INCHES = 0.1
 _NEAR = 1.0
-"""Maximum distance between the figure and outside content that is still shown, relative to the figure's width or
-height."""
+"""Maximum distance of content outside the figure that is still shown, relative to the figure's width or height."""
 
 
 def figure_png(figure: Any) -> bytes:
@@ -44,7 +44,7 @@ def _figure_of(value: Any) -> Any:
     if value is pyplot and pyplot is not None:
         return pyplot.gcf()
     candidate = value if hasattr(value, "savefig") else getattr(value, "figure", None)
-    for figure in (candidate, getattr(candidate, "figure", None)):  # seaborn objects have a figure
+    for figure in (candidate, getattr(candidate, "figure", None)):  # objects of seaborn have the attribute `figure`
         if module is not None and isinstance(figure, module.Figure):
             return figure
     raise ConfigError(f"log_figure takes a matplotlib figure, not a {type(value).__name__}")
@@ -52,7 +52,7 @@ def _figure_of(value: Any) -> Any:
 
 @contextmanager
 def _bounded_dpi(figure: Any) -> Iterator[None]:
-    """Limit a figure's dots per inch to those of the stored image, because every drawing needs memory for all
+    """Limit a figure's dots per inch to the resolution of the stored image, because drawing needs memory for all
     pixels."""
     own = figure.dpi
     figure.dpi = min(own, _largest_dpi(*figure.get_size_inches()))
@@ -68,7 +68,7 @@ def _largest_dpi(width: float, height: float) -> float:
 
 @contextmanager
 def _hide_far_texts(figure: Any) -> Iterator[None]:
-    """Hide text far outside the figure, because matplotlib fails to draw such text even if the text is cropped away."""
+    """Hide text far outside the figure. Matplotlib cannot draw such text, even if the text is cropped afterwards."""
     from matplotlib.text import Text
 
     width, height = figure.bbox.width, figure.bbox.height
@@ -85,7 +85,7 @@ def _hide_far_texts(figure: Any) -> Iterator[None]:
 
 
 def _bounded_box(figure: Any) -> Any:
-    """Return the area to draw, in inches. Content that is far outside the figure is cropped at the figure's edge."""
+    """Return the area to draw, in inches. If content is far outside the figure, the area ends at the figure's edge."""
     from matplotlib.transforms import Bbox
 
     drawn = figure.get_tightbbox()

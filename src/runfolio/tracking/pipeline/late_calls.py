@@ -1,4 +1,4 @@
-"""Calls on a run that has ended. They are counted, and the counts are added to the record when the process exits."""
+"""Counter of calls on a run that has ended. The counts are added to the record when the process exits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXIT_WAIT_S = 5.0
 
 
 class LateCalls:
-    """Counter of calls after a run's end, per metric name or media name.
+    """Counter of calls after a run's end. Calls are counted per metric name or media name.
 
     A separate thread saves the counts, because the store may hang. Python cannot start threads while it exits, so the
     thread starts at the first call after the run's end.
@@ -31,7 +31,7 @@ class LateCalls:
         self._pid = os.getpid()
         self._counts: Counter[str] = Counter()
         self._is_exiting = threading.Event()
-        self._first_call = threading.Lock()  # acquired once and never released; no thread waits for it
+        self._first_call = threading.Lock()  # the first call acquires this lock, and no thread waits for it
         self._thread = threading.Thread(target=self._save, name="runfolio-late-calls", daemon=True)
 
     def count(self, item: Item) -> None:
@@ -49,14 +49,15 @@ class LateCalls:
         self._counts.update(names)
 
     def _exit(self) -> None:
-        """Let the thread save the counts, and wait for the thread. A forked child does nothing, because it does not
-        have the thread."""
+        """Let the thread save the counts, and wait for the thread. A forked child does nothing, because the thread runs
+        only in the parent."""
         if os.getpid() == self._pid:
             self._is_exiting.set()
             self._thread.join(_EXIT_WAIT_S)
 
     def _save(self) -> None:
-        """Add the counts to `refused` in the run document when the process exits, unless a newer attempt was opened."""
+        """Wait until the process exits, and add the counts to `refused` in the run document. Do nothing if the run was
+        resumed in the meantime."""
         self._is_exiting.wait()
         with contextlib.suppress(OSError, RunfolioError):
             document = RunDocument.read(self._folder)

@@ -14,7 +14,7 @@ class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] 
     """Dict of plain values that reports its changes. Values that cannot be stored are reported and omitted.
 
     This class is a subclass of dict, because `json.dumps` accepts no other mappings. Nested dicts have the same class.
-    Every change is made by `__setitem__` or `__delitem__`, because the methods of MutableMapping take precedence.
+    MutableMapping comes first in the bases, so every change is made by `__setitem__` or `__delitem__`.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] 
         return dict.__repr__(self)
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
-        """Turn copies and pickles into plain dicts, because a copy does not belong to a run."""
+        """Make copies and pickles plain dicts, because a copy does not belong to a run."""
         return dict, ({**self},)
 
     def _live(self, value: Any) -> Any:

@@ -36,7 +36,7 @@ class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - in the 
         return list.__len__(self)
 
     def __reduce__(self) -> tuple[type[list[str]], tuple[list[str]]]:
-        """Turn copies and pickles into plain lists, because a copy does not belong to a run."""
+        """Make copies and pickles plain lists, because a copy does not belong to a run."""
         return list, ([*self],)
 
     @guarded(None)
@@ -51,7 +51,7 @@ class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - in the 
 
 
 def plain_tags(tags: Iterable[str]) -> list[str]:
-    """Return tags as they are recorded; a single string is one tag.
+    """Return tags in the form in which they are recorded. A single string is one tag.
 
     Raises:
         ConfigError: A value is not a valid tag.

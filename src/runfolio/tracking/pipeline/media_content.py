@@ -1,4 +1,4 @@
-"""Images and histograms in their stored form: PNG files, and counts per bin."""
+"""Conversion of images to PNG files, and of arrays to histograms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
 def own_copy(value: Any) -> Any:
-    """Return a copy of an array that later in-place changes do not affect.
+    """Return a copy of an array, which later in-place changes of the array do not affect.
 
     Raises:
         ConfigError: `value` is not an array of numbers.
@@ -33,7 +33,7 @@ def own_copy(value: Any) -> Any:
 
 
 def image_copy(image: Any) -> Any:
-    """Return a copy of an image that later changes do not affect. For an image file, return its bytes.
+    """Return a copy of an image, which later changes of the image do not affect. For an image file, return its bytes.
 
     Raises:
         ConfigError: The file cannot be read.
@@ -48,8 +48,9 @@ def png(image: Any) -> StoredFile:
     """Return an image as PNG.
 
     Args:
-        image: A Pillow image, the bytes of an image file, or an array or tensor: [height, width],
-            [height, width, 1|3|4] or [1|3|4, height, width]; `docs/limits.md`, Images, describes the values.
+        image: A Pillow image, the bytes of an image file, or an array or tensor. The shape of an array is [height,
+            width], [height, width, 1|3|4] or [1|3|4, height, width]. The section Images of `docs/limits.md` describes
+            the values.
     Raises:
         ConfigError: `image` is not a valid image.
     """
@@ -105,7 +106,7 @@ def _count(numbers: Any) -> tuple[Any, Any]:
 
     low, high = float(numbers.min()), float(numbers.max())
     edges = bin_edges(low, high)
-    is_usual = len(edges) > 2 and math.isfinite(high - low)  # NumPy then counts without sorting
+    is_usual = len(edges) > 2 and math.isfinite(high - low)  # given a number of bins, NumPy need not sort
     return np.histogram(numbers, bins=BINS if is_usual else np.array(edges))
 
 
@@ -121,7 +122,7 @@ def _histogram(values: Any) -> dict[str, Any]:
     import numpy as np
 
     numbers = as_numbers(values)
-    if numbers.dtype.kind == "c":  # count both parts, as for a watched model
+    if numbers.dtype.kind == "c":  # count real and imaginary parts, as for a watched model
         numbers = np.stack([numbers.real, numbers.imag])
     numbers = np.asarray(numbers, dtype=np.float64).ravel()
     finite = numbers[np.isfinite(numbers)]
@@ -140,7 +141,7 @@ def _histogram(values: Any) -> dict[str, Any]:
 
 
 def as_numbers(values: Any) -> Any:
-    """Return an array or tensor as a NumPy array with unchanged numbers.
+    """Return an array or tensor as a NumPy array. The numbers stay the same.
 
     Raises:
         ConfigError: `values` does not contain numbers, or is a masked array.
@@ -151,7 +152,7 @@ def as_numbers(values: Any) -> Any:
         raise ConfigError("a masked array cannot be stored; pass array.compressed() or array.filled(...)")
     if is_tensor(values):
         tensor = values.detach().cpu().resolve_conj().resolve_neg()
-        # NumPy has no bfloat16 and no float8; float32 represents them exactly.
+        # NumPy has no bfloat16 and no float8. Float32 represents all values of these types exactly.
         is_narrow = tensor.is_floating_point() and tensor.dtype.itemsize < 4
         return (tensor.float() if is_narrow else tensor).numpy()
     try:

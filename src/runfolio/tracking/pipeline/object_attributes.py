@@ -1,4 +1,5 @@
-"""Types and attributes of objects in a stable form. Equal objects have the same form in every process."""
+"""Functions that read types and attributes of objects in a stable form. Equal objects have the same form in every
+process."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any
 
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 _TEXT_PACKAGES = sys.stdlib_module_names | {"numpy", "torch"}
-"""Packages whose types have a descriptive string form, which is created without running user code."""
+"""Packages whose objects have a useful string form. Creating the string does not run user code."""
 _ARRAY_PACKAGES = ("jax", "jaxlib", "tensorflow", "cupy")
 _FUNCTIONS = (
     *(types.FunctionType, types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType),
@@ -25,7 +26,7 @@ def type_name(value: Any) -> str:
     """Return the full name of a type or function, `module.qualname`. The main script is named after its file."""
     qualname = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or type(value).__qualname__
     module = getattr(value, "__module__", None) or type(getattr(value, "__self__", value)).__module__
-    if module in ("__main__", "__mp_main__"):  # `__mp_main__` in a process spawned by multiprocessing
+    if module in ("__main__", "__mp_main__"):  # a process spawned by multiprocessing uses `__mp_main__`
         main = sys.modules["__main__"]
         spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
         module = spec.name if spec is not None else Path(file).stem if file else module
@@ -33,13 +34,14 @@ def type_name(value: Any) -> str:
 
 
 def is_instance(value: Any, package: str, kind: str) -> bool:
-    """Return whether a value is an instance of a package's class `kind`; False if the package is not imported."""
+    """Return whether a value is an instance of a package's class `kind`. Return False if the package is not
+    imported."""
     base = getattr(sys.modules.get(package), kind, None)
     return base is not None and issubclass(type(value), base)
 
 
 def generator_state(value: Any) -> Any:
-    """Return the state of a random generator of Python, NumPy or torch; None for any other value."""
+    """Return the state of a random generator of Python, NumPy or torch. Return None for any other value."""
     if is_instance(value, "random", "Random"):
         with contextlib.suppress(NotImplementedError):  # raised by `SystemRandom`
             return value.getstate()
@@ -95,7 +97,8 @@ def present_attributes(value: Any, names: Iterable[str]) -> dict[str, Any]:
 
 
 def attributes_of(value: Any) -> Mapping[str, Any]:
-    """Return the attributes of an object by name; for a network, without the values of its weights."""
+    """Return the attributes of an object by name. For a network, return dtype and shape of each weight instead of its
+    values."""
     if _package(type(value)) == "pandas" and hasattr(value, "to_dict"):
         frame = value if hasattr(value, "columns") else value.to_frame()
         return frame.to_dict("split")
@@ -134,7 +137,7 @@ def _slots(kind: type) -> Iterable[str]:
 def own_text(value: Any) -> str | None:
     """Return the string form of an object of the standard library, NumPy or torch.
 
-    Return None for other objects, if the type does not define a string form, or if the string form contains a memory
+    Return None for other objects. Also return None if the type has no string form, or if the string contains a memory
     address.
     """
     kind = type(value)

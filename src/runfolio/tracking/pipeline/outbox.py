@@ -8,8 +8,8 @@ from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, Encod
 
 
 class Outbox:
-    """Encoded batches that are not in the store yet. One thread adds batches, another thread removes them, and both
-    threads may read the outbox."""
+    """Queue of encoded batches that are not in the store yet. The encoder thread adds batches, and the store thread
+    removes them. Both threads may read the queue."""
 
     def __init__(self) -> None:
         self._batches: deque[tuple[int, EncodedBatch]] = deque()
@@ -26,16 +26,17 @@ class Outbox:
         self._put_bytes += batch.size
 
     def mark_gap(self) -> None:
-        """Mark a gap before the next batch, because the calls in between were stored elsewhere or were lost.
+        """Mark a gap before the next batch. The log calls in the gap were stored elsewhere or were lost.
 
-        Later batches are then written to a new tail, because a tail must not have gaps.
+        Later batches are then written to a new file, because the sequence numbers in a file must not have gaps.
         """
         self._contiguous_id += 1
 
     def front(self, most_bytes: int) -> tuple[int, list[EncodedBatch]]:
-        """Return the id of the first contiguous sequence, and its first batches that can be written together.
+        """Return the first batches that can be written together, and the id of the sequence without gaps that contains
+        them.
 
-        The list contains either a single medium, or points without a gap. It is empty if the outbox is empty.
+        The list contains either a single medium, or points without a gap. The list is empty if the outbox is empty.
         """
         batches: list[EncodedBatch] = []
         size, contiguous_id = 0, 0

@@ -1,5 +1,4 @@
-"""Conversion of pixels to PNG. Values that PNG does not support are scaled or converted, and the record notes the
-change."""
+"""Conversion of pixels to PNG. Values that PNG does not support are scaled or converted, and the change is recorded."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 _UNCHANGED = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 """Pillow modes that PNG supports."""
 _CONVERTED = {"PA": "RGBA", "RGBa": "RGBA", "La": "LA"}
-"""Target mode of each unsupported mode that is not converted to RGB."""
+"""Mode to which each unsupported mode is converted. Other unsupported modes are converted to RGB."""
 _HALF_LEVEL = 0.5 / 255
 _SCALED = "has values outside of 0 to 1 (floats) or 0 to 255, so it is scaled; its `range` is stored in the record"
 _NOT_FINITE = "has pixels that are not finite: NaN is stored as black, and infinities as the ends of the range"
@@ -30,7 +29,7 @@ class Levels(NamedTuple):
     low: float
     """Value that is stored as 0."""
     high: float | None
-    """Value that is stored as the highest level; None if the values are levels already."""
+    """Value that is stored as the highest level, or None if the values are stored unchanged."""
     notes: dict[str, Any]
     warnings: tuple[str, ...]
 
@@ -55,7 +54,7 @@ def stored_picture(picture: Image.Image) -> StoredFile:
 
 
 def stored_pixels(array: Any) -> StoredFile:
-    """Return an array of booleans, integers or floats as PNG: [height, width] or [height, width, 3|4].
+    """Return an array of booleans, integers or floats as PNG. Its shape is [height, width] or [height, width, 3|4].
 
     Integers from 0 to 255 are stored unchanged. If there is only one channel, integers up to 65,535 are also stored
     unchanged. Floats from 0 to 1 are stored as 256 levels. Other values are scaled from their range to 256 levels, or
@@ -68,7 +67,7 @@ def stored_pixels(array: Any) -> StoredFile:
 
 
 def levels_of(arrays: Sequence[Any], *, is_single: bool) -> Levels:
-    """Return the levels that represent the values of all arrays, which have the same dtype.
+    """Return one mapping to pixel levels for the values of all arrays. The arrays have the same dtype.
 
     Args:
         is_single: True if the arrays have one channel, which may be stored with 16 bits.
@@ -112,7 +111,7 @@ def _scaled(arrays: Sequence[Any], *, is_single: bool) -> Levels:
 
 
 def to_levels(array: Any, levels: Levels) -> Any:
-    """Convert the values of an array to the pixel values of an image."""
+    """Convert the values of an array to pixel levels."""
     import numpy as np
 
     low, high = levels.low, levels.high

@@ -1,5 +1,5 @@
-"""Strings for user values, created without running user code, because a user's `__str__` may raise an error or never
-return."""
+"""Functions that convert user values to strings without running user code. A user's `__str__` may raise an error or
+never return."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def is_tensor(value: Any) -> bool:
 
 
 def text_of(value: Any, what: str) -> str:
-    """Return a string, or the string form of a plain value.
+    """Return a string unchanged, or convert a plain value to a string.
 
     Args:
         what: Name that the error message uses for the value.
@@ -54,18 +54,19 @@ def text_of(value: Any, what: str) -> str:
 
 
 def path_of(value: Any) -> Path:
-    """Return the path that a string or an object with `__fspath__` represents; `~` stands for the home folder."""
+    """Return the path that a string or an object with `__fspath__` represents. A leading `~` stands for the home
+    folder."""
     return expand_home(str.__str__(value) if issubclass(type(value), str) else os.fspath(value))
 
 
 def type_or_text(value: Any) -> str:
-    """Return a plain value as a string; for any other object, return the name of its type."""
+    """Return a plain value as a string. For any other object, return the name of its type."""
     return str(value) if is_plain(value) else f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def shorten(value: Any, length: int = 40) -> str:
-    """Describe a value for a message. A plain value takes at most `length` characters; any other value is described by
-    its type."""
+    """Describe a value for a message. A plain value is shortened to `length` characters. Any other value is described
+    by its type."""
     try:
         text = repr(value) if is_plain(value) else ""
     except ValueError:  # Python does not convert an integer with more than 4,300 digits
@@ -74,7 +75,7 @@ def shorten(value: Any, length: int = 40) -> str:
 
 
 def exact_number(value: Any) -> Any:
-    """Convert an instance of a subclass of int or float to int or float; return other values unchanged."""
+    """Convert an instance of a subclass of int or float to int or float. Return other values unchanged."""
     if issubclass(type(value), int):
         return int.__int__(value)
     return float.__float__(value) if issubclass(type(value), float) else value

@@ -1,4 +1,4 @@
-"""Values of metrics and steps as plain data."""
+"""Conversion of metric values and steps to plain numbers, with checks of names and values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST_STEP = 2 ** (_STEP_BITS - 1) - 1
 
 
 def count_numbers(value: Any) -> int | None:
-    """Return how many numbers a NumPy or torch value contains; None for other values."""
+    """Return how many numbers a NumPy or torch value contains. Return None for other values."""
     if not hasattr(value, "item"):
         return None
     count = value.numel() if hasattr(value, "numel") else getattr(value, "size", None)
@@ -28,8 +28,8 @@ def count_numbers(value: Any) -> int | None:
 
 
 class NoNumber(NamedTuple):
-    """Replacement for a refused value. It does not refer to the value, whose memory and autograd graph can be
-    released."""
+    """Replacement for a value that cannot be stored. It does not refer to the value, so the memory and the autograd
+    graph of the value can be freed."""
 
     reason: str
 
@@ -39,11 +39,11 @@ class Refusal(NamedTuple):
 
     name: str
     reason: str
-    """Reason for the refusal, which completes a sentence that starts with `metric 'name'`."""
+    """Reason why the value is not stored. The text completes a sentence that starts with `metric 'name'`."""
 
 
 def detach_value(value: Any) -> Any:
-    """Return the current value as a number that is independent of later changes and of the autograd graph.
+    """Return a value as a number that does not change later and does not hold the autograd graph.
 
     A GPU tensor is copied on the GPU and read later by the encoder thread. The call therefore does not wait for the
     GPU. Dicts are copied. A value that is not a number, or that raises an error, becomes a `NoNumber`.
@@ -79,7 +79,8 @@ def _detach(value: Any, ancestors: tuple[int, ...]) -> Any:
 
 
 def _to_number(value: Any) -> float | NoNumber:
-    """Convert an object to a number now, because it may change later and a background thread must not run user code."""
+    """Convert an object to a number during the call. The object may change later, and a background thread must not run
+    user code."""
     try:
         return metric_value(value)
     except ConfigError as error:
@@ -87,10 +88,10 @@ def _to_number(value: Any) -> float | NoNumber:
 
 
 def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Refusal]]:
-    """Return the valid numbers of a log call by flat name, and the refused values.
+    """Return the valid numbers of a log call by name, and the values that cannot be stored.
 
-    The keys of nested dicts are joined, such as `a/b`. If several keys result in the same name, the last value is
-    stored and the others are refused.
+    The keys of nested dicts are joined, as in `a/b`. If several keys result in the same name, only the last value is
+    stored.
     """
     numbers: dict[str, float] = {}
     refused: list[Refusal] = []
@@ -102,16 +103,17 @@ def metric_numbers(values: Mapping[Any, Any]) -> tuple[dict[str, float], list[Re
             refused.append(Refusal(name, str(error)))
             continue
         if name in numbers:
-            refused.append(Refusal(name, "is given twice in one call, and the last value counts"))
+            refused.append(Refusal(name, "is given twice in one call, and only the last value is stored"))
         numbers[name] = number
     return numbers, refused
 
 
 def check_numbers(values: Mapping[Any, Any]) -> dict[str, float]:
-    """Return the numbers of a log call that must not contain refused values. The function waits for GPU tensors.
+    """Return the numbers of a log call, and raise an error if a value cannot be stored. The function waits for GPU
+    tensors.
 
     Raises:
-        ConfigError: A value is refused; the message names the metric.
+        ConfigError: A value cannot be stored. The message contains the name of the metric.
     """
     numbers, refused = metric_numbers(values)
     if refused:
@@ -123,7 +125,7 @@ def _flatten(values: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]
     for key, value in values.items():
         try:
             name = prefix + text_of(key, "a key")
-        except (ConfigError, ValueError):  # ValueError for an integer with more than 4,300 digits
+        except (ConfigError, ValueError):  # an integer with more than 4,300 digits raises ValueError
             yield f"{prefix}<{type(key).__name__}>", NoNumber("has a key that cannot be converted to a string")
             continue
         if isinstance(value, Mapping):
@@ -153,7 +155,7 @@ def metric_value(value: Any) -> float:
     """Return a metric's value as float64. Integers are converted exactly, and other numbers are rounded.
 
     Raises:
-        ConfigError: The value is not one number, or float64 cannot represent it.
+        ConfigError: The value is not one number, or float64 cannot represent the number.
     """
     if value.__class__ is float:
         return value
@@ -176,12 +178,12 @@ def metric_value(value: Any) -> float:
 
 
 def named_number(value: Any, what: str) -> float:
-    """Convert a number that is not a metric to float64, in the same way as `metric_value`.
+    """Convert a number that is not a metric to float64. The rules of `metric_value` apply.
 
     Args:
         what: Name that the error message uses for the value.
     Raises:
-        ConfigError: As in `metric_value`.
+        ConfigError: The value is not one number, or float64 cannot represent the number.
     """
     try:
         return metric_value(value)
@@ -210,7 +212,7 @@ def _integer(step: Any) -> int | None:
         exact = step.item() if hasattr(step, "item") else step
         with contextlib.suppress(TypeError):
             return operator.index(exact)
-        if is_plain(exact) and int(exact) == exact:  # False for a string
+        if is_plain(exact) and int(exact) == exact:  # a string never equals an integer
             return int(exact)
     return None
 
@@ -221,8 +223,7 @@ def short(name: str) -> str:
 
 
 def _describe(value: Any) -> str:
-    """Describe a value that is not a number. A string is described by its content, any other value by its type and
-    shape."""
+    """Describe a value that is not a number: a string by its content, and any other value by its type and shape."""
     kind = type(value)
     if kind in (str, bytes, type(None)):
         return shorten(value)

@@ -19,11 +19,12 @@ class Scalars(NamedTuple):
     step: Any
     values: dict[str, Any]
     aside: bool = False
-    """True if the step does not count log calls, and therefore does not affect the next automatic step."""
+    """True if the step is not a training step. The step of system metrics, for example, is in seconds. Such a step does
+    not change the next automatic step."""
 
 
 class Media(NamedTuple):
-    """Logged medium, such as an image. The encoder thread calls `content` to compute the stored form."""
+    """Logged medium, such as an image. The encoder thread calls `content`, which returns the data to store."""
 
     time: float
     step: Any
@@ -34,20 +35,20 @@ class Media(NamedTuple):
 
 
 class Mark:
-    """Position in the queue. When the encoder thread reaches this position, it sets `seq` to the last assigned sequence
-    number."""
+    """Marker for a position in the queue. When the encoder thread reaches the marker, it sets `seq` to the last
+    sequence number. Log calls are numbered with sequence numbers."""
 
     seq: int | None = None
 
 
 @dataclass
 class FailedCall(Mark):
-    """Call that recorded nothing. The encoder counts and reports it."""
+    """Call that failed and recorded nothing. The encoder thread counts the call and logs a warning."""
 
     name: str
     """Name under which the call is counted."""
     cause: str
-    """Key that identifies the cause, because each cause is reported only once."""
+    """Key that identifies the cause. Only the first call with the same cause is reported."""
     message: str
 
 

@@ -1,4 +1,8 @@
-"""Files with the points and media that one process writes to a run."""
+"""Writer of the files with the points and media of one process.
+
+A point is the values of one log call. Points are written as JSON lines to a tail, a file with the newest points. A full
+tail is sealed: a separate process converts it to a segment, which is a Parquet file. Media are files, and each file has
+a line in a media index."""
 
 from __future__ import annotations
 
@@ -17,11 +21,11 @@ from runfolio.tracking.pipeline.outbox import Outbox
 
 _ONE_WRITE_BYTES = 4 * 1024 * 1024
 _MEDIA_BYTES = 1024**3
-"""Size of a media index above which a new index is started."""
+"""Size in bytes above which a media index is full and a new index is started."""
 
 
 class RunFolderWriter:
-    """Writer that moves batches from the outbox to tails and media files.
+    """Writer that moves encoded batches from the outbox (the queue of the store thread) to tails and media files.
 
     A batch is removed from the outbox after it was written.
     """
@@ -29,13 +33,13 @@ class RunFolderWriter:
     def __init__(
         self, folder: Path, writer: str, attempt: int, tail_numbers: Iterator[int], seal_bytes: int, *, sync: bool
     ) -> None:
-        """Prepare the files; nothing is created before the first batch.
+        """Prepare the writer. No file is created before the first batch.
 
         Args:
             writer: Id of this process in the record.
-            tail_numbers: Unused numbers for new tails of this writer.
-            seal_bytes: Size at which a tail is full.
-            sync: Flush every write to the physical disk before its batches are removed from the outbox.
+            tail_numbers: Numbers for new tails. No tail of this process has these numbers yet.
+            seal_bytes: Size in bytes at which a tail is full.
+            sync: Flush each write to the physical disk before the written batches are removed from the outbox.
         """
         self._folder = folder
         self._writer = writer
@@ -46,16 +50,16 @@ class RunFolderWriter:
         self._tail: AppendFile | None = None
         self._tail_number = 0
         self._contiguous_id = 0
-        """Id of the contiguous sequence whose batches are in the open tail."""
+        """Id of the sequence of batches without gaps that the open tail contains."""
         self._media: AppendFile | None = None
         self._media_number = 1
         self._folder_synced = False
         self._accepted = 0
-        """Number of batches in the outbox that were passed to an open file, although some bytes are not written yet."""
+        """Number of batches in the outbox that were passed to an open file, but are not completely written yet."""
 
     @property
     def tail_size(self) -> int | None:
-        """Size of the open tail in bytes; None if no tail is open."""
+        """Size of the open tail in bytes, or None if no tail is open."""
         return None if self._tail is None else self._tail.size
 
     def has_points(self) -> bool:
@@ -63,7 +67,8 @@ class RunFolderWriter:
         return bool(RecordPath(self._folder, METRICS).all_entries())
 
     def write_front(self, outbox: Outbox) -> list[EncodedBatch]:
-        """Write the first batches in the outbox to a file and return them. The list is empty if the outbox is empty.
+        """Write the first batches in the outbox to a file and return these batches. The list is empty if the outbox is
+        empty.
 
         Raises:
             OSError: The batches were not written completely. They remain in the outbox for the next call.
@@ -85,9 +90,10 @@ class RunFolderWriter:
         self._accepted = 0
 
     def close_full_tail(self) -> int | None:
-        """Close the tail if it is full, and return its number for sealing.
+        """Close the tail if the tail is full, and return the number of the closed tail, which must be sealed.
 
-        The tail is not synced, because that may be slow. The segment is synced before the tail is removed.
+        The tail is not flushed to the physical disk, because that may be slow. The segment is flushed before the tail
+        is deleted.
         """
         if self._tail is None or self._tail.size < self._seal_bytes:
             return None
@@ -106,24 +112,25 @@ class RunFolderWriter:
         self.sync_folder()
 
     def sync_folder(self) -> None:
-        """Flush the run's folder and its parents to the disk, because a power failure may also lose file names."""
+        """Flush the run's folder and its parent folders to the physical disk. Otherwise a power failure may lose the
+        names of new files."""
         if not self._folder_synced:
             for folder in (self._folder, self._folder.parent, self._folder.parent.parent):
                 files.sync_file(folder)
             self._folder_synced = True
 
     def close_tail(self) -> None:
-        """Close and sync the open tail at the run's end."""
+        """Close the open tail at the run's end, and flush it to the physical disk."""
         if self._tail is not None:
             self._tail.close(sync=True)
 
     def close_media(self) -> None:
-        """Close and sync the open media index at the run's end."""
+        """Close the open media index at the run's end, and flush it to the physical disk."""
         if self._media is not None:
             self._media.close(sync=True)
 
     def _write_points(self, contiguous_id: int, batches: list[EncodedPoints]) -> int:
-        """Append batches to the tail; return the number of batches that are now in the tail."""
+        """Append batches to the tail, and return the number of batches that were appended."""
         if self._tail is not None and self._tail.is_lost:
             self._leave_tail()
         if self._accepted:
@@ -150,7 +157,7 @@ class RunFolderWriter:
         self._append(self._media, [medium.line])
 
     def _append(self, file: AppendFile, lines: list[bytes]) -> None:
-        """Append the lines of batches. After a failure, `file` still holds the lines in memory, and the next call
+        """Append the lines of batches to a file. After a failure, `file` keeps the lines in memory, and the next call
         writes only the rest."""
         if not self._accepted:
             self._accepted = len(lines)
@@ -162,14 +169,14 @@ class RunFolderWriter:
             self.sync_folder()
 
     def _leave_tail(self) -> None:
-        """Close the open tail permanently. Lines that were passed to the file but not written are still in the
-        outbox."""
+        """Close the open tail, and do not append to it again. Lines that were passed to the file but not written are
+        still in the outbox."""
         file, self._tail, self._accepted = self._tail, None, 0
         if file is not None:
             file.close(sync=False)
 
     def _leave_media(self) -> None:
-        """Close the media index permanently, as in `_leave_tail`."""
+        """Close the open media index, and do not append to it again (see `_leave_tail`)."""
         file, self._media, self._accepted = self._media, None, 0
         self._media_number = next(self._tail_numbers) + 1
         if file is not None:

@@ -1,4 +1,4 @@
-"""Run document, heartbeat and claim of this process."""
+"""Writer of the files that record which process writes to a run, and how the run ended."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from runfolio.tracking.pipeline.background_log import log
 
 
 class RunLifecycle:
-    """Writer of the claim, the heartbeat and the run document. These files record which process writes to the run, and
-    how the run ended."""
+    """Writer of the claim, the heartbeat and the run document of this process.
+
+    An attempt is one execution of the training script. A claim is a file that only one process can create for each
+    attempt. The heartbeat is a file that this process updates periodically. The run document is the content of
+    `run.json`."""
 
     def __init__(self, folder: Path, document: RunDocument, heartbeat: Heartbeat, *, sync: bool) -> None:
         self.is_primary = heartbeat.role == PRIMARY
-        """False if this process has joined the run; another process then writes `run.json` and compacts the points."""
+        """False if this process has joined the run. Another process then writes `run.json`, and merges the files with
+        the points at the end."""
         self.is_known_superseded = False
-        """Last result of `is_superseded`."""
+        """True if an earlier call of `is_superseded` returned True."""
         self._folder = folder
         self._document = document
         self._heartbeat = heartbeat
@@ -31,7 +35,7 @@ class RunLifecycle:
         self._document_changed = False
 
     def mark_changed(self) -> None:
-        """Schedule saving the document with the next write. Any thread may call this method."""
+        """Mark the document as changed, so that the next write saves the document. Any thread may call this method."""
         self._document_changed = True
 
     def create_files(self) -> None:
@@ -50,16 +54,16 @@ class RunLifecycle:
             self._open_attempt()
 
     def reserve_space(self) -> None:
-        """Reserve space on the disk for the run's end."""
+        """Reserve disk space for the files that are written at the run's end."""
         disk.reserve(self._folder, self._heartbeat.writer)
 
     def release_space(self) -> None:
         disk.release(self._folder, self._heartbeat.writer)
 
     def is_superseded(self) -> bool:
-        """Return whether another process has opened the next attempt; if so, this process records nothing more.
+        """Return whether another process has opened the next attempt. If so, this process records nothing more.
 
-        The takeover is logged once, as an error.
+        The first call that returns True also logs an error.
         """
         if (
             not self.is_known_superseded
@@ -67,8 +71,8 @@ class RunLifecycle:
         ):
             self.is_known_superseded = True
             log.error(
-                "run %s was taken over by process %d on %s; this process (%d) records nothing more; its earlier points"
-                " remain readable, and training continues",
+                "run %s was taken over by process %d on %s; this process (%d) records nothing more, but its"
+                " earlier points remain readable and training continues",
                 self._document.id,
                 claim.pid,
                 claim.host,
@@ -77,7 +81,8 @@ class RunLifecycle:
         return self.is_known_superseded
 
     def beat(self) -> bool:
-        """Write the next heartbeat. If the process was superseded, mark its heartbeat as ended and return False."""
+        """Write the next heartbeat and return True. If another process has opened the next attempt, mark this heartbeat
+        as ended and return False."""
         if self.is_superseded():
             if self._heartbeat.end is None:
                 self._heartbeat.end = "interrupted"
@@ -95,7 +100,8 @@ class RunLifecycle:
         if self._document_changed and self.is_primary and not self.is_superseded():
             self._document_changed = False
             try:
-                self._save(sync=True)  # after a power failure, an incomplete file would hide the run
+                # A power failure must not leave an incomplete file, because readers would then not find the run.
+                self._save(sync=True)
             except BaseException:
                 self._document_changed = True
                 raise

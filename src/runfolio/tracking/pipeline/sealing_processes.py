@@ -1,4 +1,5 @@
-"""Helper processes that seal tails into segments."""
+"""Helper processes that convert tails (JSON files with the newest points) to segments (Parquet files). This is called
+sealing."""
 
 from __future__ import annotations
 
@@ -11,10 +12,9 @@ from runfolio.tracking.process import subprocesses
 
 
 class SealingProcesses:
-    """Sealer of one writer's tails. The sealer uses separate processes, because sealing would slow down the training
-    process.
+    """Group of processes that seal the tails of one process. Sealing in the training process would slow down training.
 
-    A failure is harmless, because the tails remain and are readable.
+    A failure is harmless, because the tail is kept and can still be read.
     """
 
     def __init__(self, folder: Path, writer: str) -> None:
@@ -23,15 +23,15 @@ class SealingProcesses:
         self._processes: list[subprocess.Popen[str]] = []
 
     def start_seal(self, number: int) -> None:
-        """Start to seal one tail."""
+        """Start a process that seals one tail."""
         self._start("seal", number)
 
     def start_compact(self, number: int) -> None:
-        """Start to seal all points into the single segment `number`."""
+        """Start a process that merges all points of the run into the single segment `number`."""
         self._start("compact", number)
 
     def compact_here(self, number: int) -> None:
-        """Compact in this process. For a small run, this is faster than starting another process."""
+        """Merge all points in this process. For a small run, this is faster than starting another process."""
         from runfolio.record.points import compaction  # imports Arrow; training has ended here
 
         compaction.compact(self._folder, self._writer, number)

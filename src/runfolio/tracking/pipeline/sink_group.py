@@ -1,4 +1,5 @@
-"""Group of all sinks of a run."""
+"""Group of all sinks of a run. A sink, such as a writer of TensorBoard event files, receives a copy of the recorded
+data."""
 
 from __future__ import annotations
 
@@ -17,10 +18,10 @@ from runfolio.tracking.pipeline.encoder import EncodedBatch, EncodedMedia, Encod
 
 
 class SinkGroup:
-    """Group that passes all data written to the record to each sink, and drops a sink that fails.
+    """Group that passes written data to each sink, and removes a sink that fails.
 
-    It calls the sinks as `Sink` specifies. All methods are called on the thread that writes the record, and no method
-    raises an error.
+    The group calls the sinks as `Sink` specifies. All methods are called on the thread that writes the record, and no
+    method raises an error.
     """
 
     def __init__(self, sinks: Iterable[Sink], folder: Path, document: RunDocument, heartbeat: Heartbeat) -> None:
@@ -33,7 +34,7 @@ class SinkGroup:
         self._call_each(lambda sink: sink.open(self._document.without_secrets(), self._last_steps))
 
     def write(self, batches: Iterable[EncodedBatch]) -> None:
-        """Pass on batches that were written to the record.
+        """Pass batches that were written to the record to the sinks.
 
         The batches are decoded from their lines. A sink therefore receives the same data as a reader of the record.
         Runs without sinks skip the decoding.
@@ -47,11 +48,11 @@ class SinkGroup:
                 self._write_media(batch)
 
     def save_document(self) -> None:
-        """Pass on the run document. This method is called after every write to the record."""
+        """Pass the run document to the sinks. This method is called after every write to the record."""
         self._call_each(lambda sink: sink.document(self._document.without_secrets()))
 
     def report_loss(self, reason: str) -> None:
-        """Report that a part of the record was not passed on."""
+        """Report to the sinks that they did not receive a part of the record."""
         self._call_each(lambda sink: sink.lost(reason))
 
     def close(self) -> None:

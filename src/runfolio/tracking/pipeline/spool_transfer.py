@@ -1,4 +1,5 @@
-"""Spools of a running process, and the count of log calls that were lost."""
+"""Manager of the spools of a running process. A spool is a folder on a local disk that stores points while the run's
+folder cannot be written. The outbox is the queue of data that is not in the store yet."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ _SPOOL_BYTES = 1_000_000_000
 
 
 class SpoolTransfer:
-    """Manager of spools. It creates a spool if the store cannot be written, and moves the spool into the run later."""
+    """Manager that creates spools, moves their data into the run later, and counts log calls that were lost."""
 
     def __init__(self, folder: Path, run_id: str, writer: str, attempt: int, tail_numbers: Iterator[int]) -> None:
         self.lost = 0
@@ -24,7 +25,7 @@ class SpoolTransfer:
         self._attempt = attempt
         self._tail_numbers = tail_numbers
         self._spools: list[Spool] = []
-        """Spools that have not been moved into the run yet."""
+        """Spools whose data has not been moved into the run yet."""
 
     @property
     def folders(self) -> list[Path]:
@@ -36,14 +37,14 @@ class SpoolTransfer:
         return Spool(self._folder, self._run_id, self._writer, self._attempt, self._tail_numbers, _SPOOL_BYTES)
 
     def add(self, spool: Spool) -> None:
-        """Schedule the move of a closed spool into the run."""
+        """Add a closed spool, whose data `return_next` moves into the run."""
         self._spools.append(spool)
 
     def return_next(self) -> bool:
-        """Move the next spool into the run; return False if no spool is left.
+        """Move the data of the next spool into the run. Return False if no spool is left.
 
         Raises:
-            OSError: A part of the data remains in the spool.
+            OSError: Some of the data could not be moved and remains in the spool.
         """
         if not self._spools:
             return False
@@ -52,9 +53,9 @@ class SpoolTransfer:
         return True
 
     def save_waiting(self, outbox: Outbox) -> None:
-        """Copy the rest of the outbox to a spool, at the end of a run whose store cannot be written.
+        """Copy the rest of the outbox to a spool at the end of a run, if the store cannot be written.
 
-        This method is called on the store thread, or on a different thread if the store thread hangs. If both threads
+        The store thread calls this method. If the store thread hangs, a different thread calls it. If both threads
         write a batch, readers still return the batch only once.
 
         Raises:

@@ -10,15 +10,15 @@ from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media
 
 
 class StartAgain:
-    """Filter that detects whether a script restarts from an earlier step.
+    """Filter for log calls that detects whether a script restarts from an earlier step.
 
-    If the first logged step is not after the last recorded step, the earlier points at that step and at later steps are
-    dropped. A script that continues after `run.last_step` keeps every point. A script that restarts gets curves without
+    If the first logged step is not after the last recorded step, the points recorded at that step or later are dropped.
+    A script that continues after `run.last_step` keeps every point. A script that restarts gets curves without
     duplicate points.
     """
 
     def __init__(self, last_step: int, take: Callable[[Item], None], drop_from: Callable[[int], None]) -> None:
-        """Create a filter.
+        """Create a filter for a run whose last recorded step is `last_step`.
 
         Args:
             drop_from: Function that removes the earlier points at a given step and at later steps.

@@ -1,4 +1,5 @@
-"""Filter that ends a run and its process after a number of steps. `runfolio reproduce RUN --steps K` requests this."""
+"""Filter for log calls that ends a run and its process after a number of steps, as `runfolio reproduce RUN --steps K`
+requests."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ class _Run(Protocol):
 class StopAfter:
     """Filter that ends the run at the first log call with a step after `last`. That call is not recorded.
 
-    Steps are counted as in `Run.log`; items logged `aside` have separate steps.
+    Steps are counted as in `Run.log`. Items with `aside=True`, such as system metrics, have separate steps and are
+    ignored.
     """
 
     def __init__(self, last: int, take: Callable[[Item], None], run: _Run) -> None:
@@ -45,5 +47,5 @@ class StopAfter:
         if threading.current_thread() is not threading.main_thread():
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(0)  # an exception would end only this thread
+            os._exit(0)  # an exception would end only this thread, not the process
         raise SystemExit(0)

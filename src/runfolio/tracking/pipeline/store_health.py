@@ -1,4 +1,4 @@
-"""State of the store for the thread that writes to it: working, failing or hanging."""
+"""State of the store, as seen by the thread that writes to the store: working, failing or hanging."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class StoreHealth:
     """Monitor of the store's availability. The monitor records when the store began to fail or hang, and logs failures
     and recoveries.
 
-    The store thread updates this object; any thread may read it.
+    Only the store thread updates this object, but any thread may read it.
     """
 
     def __init__(self, folder: Path, run_id: str, patience_s: float) -> None:
@@ -31,7 +31,7 @@ class StoreHealth:
 
     @property
     def unavailable_s(self) -> float:
-        """Seconds since the store began to fail or hang; 0 if the store works."""
+        """Seconds since the store began to fail or hang. The value is 0 if the store works."""
         since = [moment for moment in (self._busy_since, self._failing_since) if moment is not None]
         return time.monotonic() - min(since) if since else 0.0
 
@@ -43,7 +43,7 @@ class StoreHealth:
         return "it does not respond" if self.unavailable_s > self._patience_s else "writing is slower than logging"
 
     def note_progress(self) -> None:
-        """Record that the store thread has started a task or made progress, which shows that it does not hang."""
+        """Record that the store thread has started a task or made progress, and therefore does not hang."""
         self._busy_since = time.monotonic()
 
     def note_idle(self) -> None:
@@ -72,7 +72,7 @@ class StoreHealth:
         )
 
     def note_success(self, lost: int) -> None:
-        """Record that everything is written, except `lost` log calls."""
+        """Record that all data is written, except `lost` log calls."""
         if self._failing_since is not None:
             self._failing_since = None
             log.warning(

@@ -1,8 +1,9 @@
 """Thread that writes to the run's folder.
 
-Only this thread accesses the store, except for checkpoints and artifacts, which their callers write. A store that
-hangs, is full or is missing therefore does not delay other threads. Batches wait in the outbox, and the encoder thread
-writes the excess to a spool. No error is raised in the training thread.
+The store is the folder of all runs, which may be on a network disk. Only this thread accesses the store, except for
+checkpoints and artifacts. A store that hangs, is full or is missing therefore does not delay other threads. Encoded
+data waits in a queue, the outbox. If the outbox is full, the encoder thread writes data to a spool, a folder on a local
+disk. No error is raised in the training thread.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ from runfolio.tracking.pipeline.writer_config import WriterConfig
 from runfolio.tracking.process.exit_hooks import Ending
 
 _CAPTURE_WAIT_S = 10.0
-"""Maximum time for which the end of a run waits for background tasks, such as git on a slow disk or data
-fingerprints."""
+"""Maximum time for which the end of a run waits for background tasks. Examples are git on a slow disk and fingerprints
+of data."""
 _SMALL_BYTES = 4 * 1024 * 1024
-"""Maximum size of a tail that is sealed in this process at the end of the run, if it is the run's only tail. Larger
-tails are sealed in a new process, whose start takes longer."""
+"""Maximum size in bytes of a run that this process converts to Parquet at the end. A larger run is converted in a new
+process, which takes longer to start."""
 
 
 class StoreWriter:
-    """Writer to the store. It executes commands one after another, and writes the outbox in between."""
+    """Writer to the store. Its thread executes commands one after another, and writes the outbox between commands."""
 
     def __init__(
         self,
@@ -53,24 +54,24 @@ class StoreWriter:
         *,
         sync: bool = False,
     ) -> None:
-        """Prepare the writer; nothing is written before `start`.
+        """Prepare the writer. Nothing is written before `start`.
 
         Args:
             capture: Function that records facts about the environment. Collecting the facts takes long, so the function
                 is called once, on its own thread.
-            capture_changes: Function that records facts that may have changed. It is called at each heartbeat and
-                before the end.
-            sinks: Receivers of the data that was written to the record.
-            sync: Flush every write to the physical disk before its batches are removed from the outbox.
+            capture_changes: Function that records facts that may have changed. It is called periodically and before the
+                end.
+            sinks: Receivers of a copy of the data that was written to the record.
+            sync: Flush each write to the physical disk before the written data is removed from the outbox.
         """
         self.folder = folder
         self.outbox = Outbox()
         self.closed = False
         """True once the run's end has been written, or could not be written."""
         self.is_complete = False
-        """True once everything is in the store."""
+        """True once all data is in the store."""
         self.ending: Ending = "run"
-        """Scope of the end; valid once the end has begun."""
+        """Reason for ending the run (see `exit_hooks`). The value is valid once the end has begun."""
         self._document = document
         self._config = config
         self._capture_changes = capture_changes
@@ -83,7 +84,8 @@ class StoreWriter:
         self._health = StoreHealth(folder, document.id, config.patience_s)
         self._sinks = SinkGroup(sinks, folder, document, heartbeat)
         self._tasks = BackgroundTasks(self._guard, capture)
-        # A signal handler that interrupted `put` may call it again. `SimpleQueue` allows this; a lock would deadlock.
+        # A signal handler may interrupt `put` and call `put` again. `SimpleQueue` allows this, but a lock would
+        # deadlock.
         self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"runfolio-store-{document.id}", daemon=True)
 
@@ -94,7 +96,7 @@ class StoreWriter:
 
     @property
     def unavailable_s(self) -> float:
-        """Seconds since the store began to fail or hang; 0 if the store works."""
+        """Seconds since the store began to fail or hang. The value is 0 if the store works."""
         return self._health.unavailable_s
 
     @property
@@ -111,10 +113,10 @@ class StoreWriter:
         """Write the first files and start the thread.
 
         Args:
-            wait: False for a process that joins the run. Its first file is then written in the background.
+            wait: False for a process that joins the run. The first file of such a process is written in the background.
         Raises:
             OSError: The store cannot be written.
-            RuntimeError: No thread can be started; nothing was written.
+            RuntimeError: No thread can be started. Nothing was written.
         """
         self._thread.start()
         if wait:
@@ -132,8 +134,8 @@ class StoreWriter:
     def start_capture(self) -> None:
         """Start to capture the environment of the run. Call this after the monitors have started.
 
-        The capture starts programs with pipes. Their file descriptors must not get the numbers of the streams that the
-        console monitor records.
+        The capture starts programs with pipes. The file descriptors of the pipes must not get the numbers of the
+        streams that the console monitor records.
         """
         self._tasks.start_capture()
 
@@ -146,28 +148,33 @@ class StoreWriter:
         self._tasks.start(task)
 
     def do(self, command: Callable[[], object]) -> None:
-        """Schedule a command on the store thread, after all earlier commands."""
+        """Queue a command for the store thread. The commands are executed in order."""
         self._commands.put(command)
 
     def save_document(self) -> None:
-        """Schedule saving the changed document with the next write."""
+        """Save the changed document with the next write."""
         self._lifecycle.mark_changed()
 
     def is_superseded(self) -> bool:
-        """Return whether another process has opened the next attempt; if so, this process records nothing more."""
+        """Return whether another process has opened the next attempt (execution of the script). If so, this process
+        records nothing more."""
         return self._lifecycle.is_superseded()
 
+    def abandon(self) -> None:
+        """Record nothing more, and drop the data that is not written yet."""
+        self._lifecycle.is_known_superseded = True
+
     def write(self, *, sync: bool = False) -> bool:
-        """Write the outbox on this thread; return whether everything is in the store.
+        """Write the outbox on the calling thread, and return whether all data is in the store.
 
         Args:
-            sync: Also flush to the physical disk.
+            sync: Also flush the data to the physical disk.
         """
         try:
             self._write_outbox()
             self._lifecycle.save_changes()
             if self._health.is_failing:
-                # The heartbeat fails if the folder was deleted; open files may still accept writes.
+                # This write fails if the folder was deleted, while open files may still accept data.
                 self._lifecycle.write_heartbeat()
             while self._spools.return_next():
                 self._sinks.report_loss("points from the spool were not passed on")
@@ -185,7 +192,7 @@ class StoreWriter:
         return self._spools.new_spool()
 
     def bring_back(self, spool: Spool) -> None:
-        """Move a closed spool into the run as soon as possible."""
+        """Move the data of a closed spool into the run as soon as possible."""
         self._spools.add(spool)
         self.do(self.write)
 
@@ -194,9 +201,9 @@ class StoreWriter:
         self._spools.lost += calls
 
     def spool_waiting(self) -> None:
-        """Copy the rest of the outbox to a spool if the store cannot be written at the end.
+        """Copy the rest of the outbox to a spool when the run ends and the store cannot be written.
 
-        This method is called on the store thread, or on a different thread if the store thread hangs.
+        The store thread calls this method. If the store thread hangs, a different thread calls it.
         """
         try:
             self._spools.save_waiting(self.outbox)
@@ -205,7 +212,7 @@ class StoreWriter:
             self._health.last_failure = reason
 
     def end(self, set_status: Callable[[RunDocument], None]) -> None:
-        """Write all data and the run's end, seal the points into one segment, and then set `closed`."""
+        """Write all data and the run's end, merge all points into one Parquet file, and then set `closed`."""
         self.do(lambda: self._end(set_status))
 
     def _run(self) -> None:
@@ -264,7 +271,7 @@ class StoreWriter:
                 self._lifecycle.end_heartbeat,
             ):
                 self._guard(task)
-            self.is_complete = written and not self.lost  # this comes before the sinks are closed, which may be slow
+            self.is_complete = written and not self.lost  # set before the sinks are closed, which may be slow
             self._sinks.save_document()
             self._sinks.close()
             if written:
@@ -273,13 +280,14 @@ class StoreWriter:
             self._stop()
 
     def _compact(self) -> None:
-        """Seal the run into one segment.
+        """Merge all points of the run into one segment (a Parquet file).
 
-        A small run is sealed in this process, unless the interpreter is ending, because Arrow cannot start then.
+        A small run is merged in this process. If the interpreter is ending, a new process is used, because Arrow can no
+        longer start here.
         """
         if self.ending == "killed" or not self._lifecycle.is_primary or self._lifecycle.is_known_superseded:
             return
-        self._sealing.wait()  # the compaction then includes the segments of these processes
+        self._sealing.wait()  # the merged segment must include the segments that these processes write
         if not self._files.has_points():
             return
         number, tail_size = next(self._tail_numbers), self._files.tail_size

@@ -1,4 +1,4 @@
-"""Media files in their stored form."""
+"""Result type of the functions that convert media to files."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 
 class StoredFile(NamedTuple):
-    """File of a medium, and notes for the record (`docs/format.md`, Media)."""
+    """Content of a medium's file, and additional data for the record (`docs/format.md`, Media)."""
 
     content: bytes
     notes: dict[str, Any]
     """Fields of the medium's line in the index."""
     warnings: tuple[str, ...]
-    """Descriptions of the changes. Each one completes a sentence that starts with the medium's name."""
+    """Descriptions of changes that were needed to store the medium. Each text completes a sentence that starts with the
+    medium's name."""
     suffix: str = ".png"
     masks: Mapping[str, bytes] = MappingProxyType({})
     """PNG masks of an image, keyed by name."""

@@ -1,4 +1,5 @@
-"""Media files that the user passes. They are read during the call, limited in size, and recognised by their content."""
+"""Functions that read media files that the user passes. The files are read during the call, and their format is
+recognised by their content."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from runfolio.tracking.pipeline.stored_file import StoredFile
 
 
 def file_content(value: Any, what: str) -> bytes | None:
-    """Return the content of a file given as bytes, a path or a binary file object; None for any other value.
+    """Return the content of a file, which is passed as bytes, a path or a binary file object. Return None for any other
+    value.
 
     Args:
         what: Name that messages use for the file, including the article, such as `an image`.
@@ -40,14 +42,14 @@ def _path_content(path: str | Path, what: str) -> bytes:
 
 
 def _checked(content: bytes | None, what: str) -> bytes:
-    """Return the content of a file. If `content` is None, the file was too large to be read."""
+    """Check the content of a file and return it. The argument None stands for a file that was too large."""
     if content is None or len(content) > file_bounds.MEDIUM:
         raise ConfigError(f"{what} file has more than {file_bounds.MEDIUM:,} bytes; store it as an artifact")
     return content
 
 
 def _object_content(file: Any, what: str) -> bytes:
-    """Return all bytes of a binary file and restore its position."""
+    """Return all bytes of a binary file object, and restore the position in the file."""
     if file.seekable() is True:
         position = file.tell()
         file.seek(0)
@@ -61,10 +63,10 @@ def _object_content(file: Any, what: str) -> bytes:
 
 
 def stored_unchanged(content: bytes, formats: Sequence[MediaFormat], what: str) -> StoredFile:
-    """Return a file that is stored unchanged.
+    """Check the format of a file, and return the content, which is stored unchanged.
 
     Raises:
-        ConfigError: The file has none of the formats.
+        ConfigError: The file has none of the supported formats.
     """
     known = recognise(content[:HEAD_BYTES], len(content), formats)
     if known is None:

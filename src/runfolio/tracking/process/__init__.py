@@ -1,1 +1,1 @@
-"""Processes of a run: exit hooks, signals, ranks and subprocesses, and the outcome of each process."""
+"""Modules for the processes of a run: exit hooks, signals, ranks, subprocesses, and the outcome of each process."""

@@ -30,7 +30,7 @@ def print_end(folder: Path, document: RunDocument) -> None:
 
 
 def _continue_hint(folder: Path, document: RunDocument) -> str:
-    """Return a hint on how to continue the run; empty if the run has no checkpoint."""
+    """Return a hint on how to continue the run. Return an empty string if the run has no checkpoint."""
     if not manifests.names(folder):
         return ""
     command = continue_command(folder, document)
@@ -42,8 +42,8 @@ def _label(document: RunDocument) -> str:
 
 
 def _short(folder: Path) -> str:
-    """Return the path of `folder` relative to the current folder, or the absolute path if `folder` is outside the
-    current folder."""
+    """Return the path of `folder` relative to the current folder. If `folder` is outside the current folder, return its
+    absolute path."""
     with contextlib.suppress(OSError):
         if folder.is_relative_to(Path.cwd()):
             return os.fspath(folder.relative_to(Path.cwd()))

@@ -1,5 +1,5 @@
-"""Runs of several processes. The functions determine which run this process joins, and whether another process writes
-to a run."""
+"""Runs that several processes share. The functions determine which run this process joins, and whether another process
+writes to a run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from runfolio.record.liveness.heartbeats import SILENT_S, Heartbeat, process_sta
 log = logging.getLogger("runfolio")
 RUN_ID = RUN_ID_VARIABLE
 _SAME_LAUNCH = timedelta(seconds=30)
-"""Maximum time between the starts of a job's ranks."""
+"""Maximum time between the starts of the first and the last rank of a job."""
 _RETRY_S = 0.05
 
 
 def run_id_from_environment() -> str | None:
-    """Return the id of the run that this process belongs to, as set in `RUNFOLIO_RUN_ID`; None if it is not set.
+    """Return the id of the run that this process belongs to, as set in `RUNFOLIO_RUN_ID`. Return None if it is not set.
 
     Raises:
         ConfigError: The variable does not contain a valid id.
@@ -37,7 +37,7 @@ def run_id_from_environment() -> str | None:
 
 
 def rank() -> int | None:
-    """Return the rank of this process, as set by torchrun, Slurm or Open MPI; None if it has no rank."""
+    """Return the rank of this process, as set by torchrun, Slurm or Open MPI. Return None if it has no rank."""
     for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
         if (value := os.environ.get(name, "")).isdecimal():
             return int(value)
@@ -45,14 +45,14 @@ def rank() -> int | None:
 
 
 def data_loader_worker() -> int | None:
-    """Return this process's number among a DataLoader's workers; None if it is not a worker."""
+    """Return this process's number among a DataLoader's workers, or None if it is not a worker."""
     data = sys.modules.get("torch.utils.data")
     info = data.get_worker_info() if data is not None else None
     return None if info is None else info.id
 
 
 def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
-    """Return the folder and document of the run with the id `run_id`; None if the store does not contain the run.
+    """Return the folder and document of the run with the id `run_id`, or None if the store does not contain the run.
 
     Raises:
         ConfigError: Several runs have the id.
@@ -74,11 +74,11 @@ def find_run(store: Path, run_id: str) -> tuple[Path, RunDocument] | None:
 
 
 def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: bool = False) -> bool:
-    """Return whether this process can join the newest attempt. The attempt must be in progress, or belong to this
-    rank's job.
+    """Return whether this process can join the newest attempt of a run. An attempt is one execution of the training
+    script. The newest attempt must be in progress, or belong to the same job as this rank.
 
-    A rank that starts late joins an attempt that began after the rank's job, even if the other ranks have already ended
-    the attempt. If `resumes` is True, the attempt must also continue an earlier attempt.
+    A rank that starts late may therefore join an attempt that the other ranks of its job have already ended. If
+    `resumes` is True, the attempt must also continue an earlier attempt.
     """
     newest = document.attempts[-1]
     if document.status.state == RUNNING:
@@ -89,7 +89,7 @@ def can_join(folder: Path, document: RunDocument, rank: int | None, *, resumes: 
 
 
 def refuse_if_written(folder: Path, document: RunDocument, claimed: int, patience_s: float = SILENT_S) -> None:
-    """Check that no other process writes to the run; see `find_writer`.
+    """Check that no other process writes to the run (see `find_writer`).
 
     Raises:
         StoreError: Another process writes to the run.
@@ -97,18 +97,19 @@ def refuse_if_written(folder: Path, document: RunDocument, claimed: int, patienc
     if (heartbeat := find_writer(folder, document, claimed, patience_s)) is not None:
         raise StoreError(
             f"run {document.id} is being written by process {heartbeat.pid} on {heartbeat.host}"
-            f" (last heartbeat {heartbeat.age_s(folder):.0f} s ago);"
-            " stop that process first, start a new run, or take over this run with runfolio.resume(run, force=True)"
+            f" (last heartbeat {heartbeat.age_s(folder):.0f} s ago)."
+            " Stop that process first, start a new run, or take over this run with runfolio.resume(run, force=True)"
         )
 
 
 def find_writer(folder: Path, document: RunDocument, claimed: int, patience_s: float = SILENT_S) -> Heartbeat | None:
-    """Return the heartbeat of the process that writes to the run; None if no process does.
+    """Return the heartbeat of the process that writes to the run, or None if no process does.
 
-    The heartbeat of a process on a different machine is watched for `patience_s` seconds.
+    A heartbeat is a file that a process updates while it writes to a run. If the process is on a different machine, its
+    heartbeat is watched for up to `patience_s` seconds.
 
     Args:
-        claimed: Number of the newest claimed attempt, read before `document`.
+        claimed: Number of the newest attempt that any process has started. It must be read before `document`.
     """
     heartbeat = _newest_heartbeat(folder, document, claimed)
     if heartbeat is None or heartbeat.end is not None:
@@ -120,7 +121,7 @@ def find_writer(folder: Path, document: RunDocument, claimed: int, patience_s: f
 
 
 def _newest_heartbeat(folder: Path, document: RunDocument, claimed: int) -> Heartbeat | None:
-    """Return the heartbeat of the process that opened the newest attempt. The file run.json may not list the attempt
+    """Return the heartbeat of the process that opened the newest attempt, even if run.json does not list that attempt
     yet."""
     last = document.attempts[-1] if document.attempts else None
     if claimed > (last.attempt if last is not None else 0) and (claim := claims.read(folder, claimed)) is not None:
@@ -131,8 +132,8 @@ def _newest_heartbeat(folder: Path, document: RunDocument, claimed: int) -> Hear
 def _is_alive(folder: Path, document: RunDocument) -> bool:
     """Return whether a process still writes to the newest attempt.
 
-    If the attempt belongs to this job, a fresh heartbeat from a different machine suffices. Otherwise, that heartbeat
-    is watched for changes.
+    If the process is on a different machine, only its heartbeat is visible. A recent heartbeat is enough if the attempt
+    belongs to this job. Otherwise, the heartbeat is watched for changes.
     """
     newest = document.attempts[-1]
     heartbeat = Heartbeat.read(folder, newest.writer)
@@ -148,8 +149,8 @@ def _is_alive(folder: Path, document: RunDocument) -> bool:
 
 def _still_beats(folder: Path, document: RunDocument, first: Heartbeat, patience_s: float) -> bool:
     log.warning(
-        "run %s was last written by process %d on %s, which is not visible from this machine: watching its heartbeat"
-        " for up to %.0f s (force=True takes over the run at once)",
+        "run %s was last written by process %d on %s, which is not visible from this machine. Now watching its"
+        " heartbeat for up to %.0f s (force=True takes over the run at once)",
         document.id,
         first.pid,
         first.host,
@@ -167,7 +168,7 @@ def _still_beats(folder: Path, document: RunDocument, first: Heartbeat, patience
 
 
 def wait_for_retry(deadline: float) -> bool:
-    """Wait briefly; return False if the monotonic clock has passed `deadline`."""
+    """Wait briefly and return True. If the monotonic clock has passed `deadline`, return False at once."""
     if time.monotonic() >= deadline:
         return False
     time.sleep(_RETRY_S)
@@ -177,14 +178,14 @@ def wait_for_retry(deadline: float) -> bool:
 def _job_started() -> datetime:
     """Return the start time of this process's job.
 
-    This is the start time of the launcher, but not more than 30 s before the start of this process.
+    The result is the start time of the launcher, but at most 30 s before the start of this process.
     """
     own, launcher = (_started(pid) for pid in (os.getpid(), os.getppid()))
     return max(own - _SAME_LAUNCH, launcher)
 
 
 def _started(pid: int) -> datetime:
-    """Return the start time of a process; 1970 if it is unknown."""
+    """Return the start time of a process, or 1970 if it is unknown."""
     import psutil
 
     seconds = process_started(pid)

@@ -8,8 +8,8 @@ If the training script calls `run.checkpoint` often, the first of these signals 
 points and the expected outcome are saved, and the process continues until its next checkpoint or the end of the grace
 period.
 
-In a forked child, these signals keep their default effect until the child logs something. From then on, they are hooked
-in the child too.
+In a forked child, these signals keep their default effect until the child logs something. Then they are hooked in the
+child too.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ from runfolio.tracking.process.outcome import RunOutcome, was_caught_at_prompt
 from runfolio.tracking.process.process_observer import Sender
 
 Ending = Literal["run", "process", "killed"]
-"""Scope of an end: only the run, the process, or a process that is about to be killed."""
+"""Reason for ending a run: only the run ends, the process ends, or a signal has announced that the process will be
+killed."""
 _WAIT_S: dict[Ending, float] = {"run": 120.0, "process": 9.0, "killed": 5.0}
-"""Maximum wait for the disk when a run ends. A store that hangs must not keep a process alive. The time left after
-SIGTERM is unknown: clusters grant 5 to 30 s."""
+"""Maximum wait for the disk when a run ends. A store that hangs must not keep a process alive. The time between SIGTERM
+and SIGKILL is unknown, but clusters grant 5 to 30 s."""
 _LEAST_WAIT_S = 0.5
 _SAME_REQUEST_S = 1.0
-"""Interval within which signals count as one request, because senders often signal the process and then its whole
+"""Interval within which several signals count as one request. Senders often signal the process and then its whole
 group."""
 _ONCE_MORE_S = 1.5
-"""Maximum wait after a second Ctrl-C. Half a second of this time is reserved for writing a spool if the store does not
-respond."""
+"""Maximum wait after a second Ctrl-C. Half a second of this time is reserved in case the store does not respond. The
+last points are then written to a file on a local disk (a spool)."""
 
 
 class OpenRun(Protocol):
@@ -60,7 +61,7 @@ class OpenRun(Protocol):
         ...
 
     def end(self, outcome: RunOutcome, *, ending: Ending = "run", at_last_call: bool = False) -> None:
-        """End the run. If `at_last_call` is set, the recorded end is the time of the last call that used the run."""
+        """End the run. If `at_last_call` is True, the recorded end is the time of the last call that used the run."""
         ...
 
     @property
@@ -76,7 +77,7 @@ class OpenRun(Protocol):
         ...
 
     def note_preemption(self) -> None:
-        """Save the data and the expected outcome to the store; the process continues for a while."""
+        """Save the data and the expected outcome to the store, while the process continues to its next checkpoint."""
         ...
 
 
@@ -96,7 +97,7 @@ _stop_signal: signal.Signals | None = None
 """Signal that asked this process to stop, even if another handler ignores it."""
 _senders: Sequence[Sender] = ()
 _end_started_at: dict[Ending, float] = {}
-"""Time at which the process began to end its runs, keyed by the scope of the end."""
+"""Time at which the process began to end its runs, keyed by the reason."""
 _finalized = 0
 """Id of this process if it is a child of `multiprocessing` that ends its runs in a finalizer."""
 _stop_request: _StopRequest | None = None
@@ -119,7 +120,7 @@ _masks = _Masks()
 
 
 def register(run: OpenRun) -> None:
-    """Register a run to be ended with the process, unless it is unregistered earlier."""
+    """Register a run, which ends with the process unless it is unregistered earlier."""
     _hook()
     _end_with_multiprocessing()
     if run not in _open_runs:
@@ -143,7 +144,7 @@ def stop_signal() -> int | None:
 
 
 def preemption_outcome() -> RunOutcome | None:
-    """Return the outcome of a process that the stop signal ends; None if no such signal has arrived."""
+    """Return the outcome that the stop signal causes, or None if no such signal has arrived."""
     return None if _stop_signal is None else RunOutcome.from_signal(_stop_signal, _senders)
 
 
@@ -158,8 +159,8 @@ def grace_left_s() -> float:
 
 
 def send_stop_signal() -> None:
-    """End the process with the signal that asked it to stop. Outside the main thread, a call returns before the process
-    ends."""
+    """End the process with the signal that asked it to stop. Outside the main thread, this function returns before the
+    process ends."""
     if _stop_request is not None and _stop_signal is not None:
         _stop_request.is_over = True
         os.kill(os.getpid(), _stop_signal)
@@ -177,15 +178,16 @@ def is_successful() -> bool:
 
 
 def seconds_left(ending: Ending) -> float:
-    """Return the maximum time in seconds that the end of a run may wait for the disk. All runs of an ending process
-    share this time."""
+    """Return the maximum time, in seconds, for which the end of a run may wait for the disk. All runs of an ending
+    process share this time."""
     if ending == "run":
         return _WAIT_S["run"]
     return max(_LEAST_WAIT_S, _end_started_at.setdefault(ending, time.monotonic()) + _WAIT_S[ending] - time.monotonic())
 
 
 def extend_deadline(ending: Ending, by_s: float) -> None:
-    """Extend the deadline by the time spent on a checkpoint, because that time depends on the checkpoint's size."""
+    """Extend the deadline by the time spent on a checkpoint. A large checkpoint takes longer and must not use up the
+    time for the points."""
     if ending in _end_started_at:
         _end_started_at[ending] += by_s
 
@@ -205,7 +207,7 @@ def _hook() -> None:
         _hook_exit()
         _hook_crashes()
     is_main = threading.current_thread() is threading.main_thread()
-    # torch handles signals of DataLoader workers in C++, and treats a worker that a signal kills as an error.
+    # torch handles signals of DataLoader workers in C++, and reports an error if a signal kills a worker.
     if _signals_to_hook and is_main and distributed.data_loader_worker() is None:
         _hook_signals()
 
@@ -213,7 +215,7 @@ def _hook() -> None:
 def _hook_crashes() -> None:
     if not faulthandler.is_enabled():
         with contextlib.suppress(Exception):  # stderr may be closed, or not a file, as in a notebook
-            faulthandler.enable(all_threads=False)  # traces of runfolio's threads would only distract
+            faulthandler.enable(all_threads=False)  # the tracebacks of runfolio's own threads do not help the user
 
 
 def _hook_exceptions() -> None:
@@ -228,7 +230,7 @@ def _hook_exceptions() -> None:
 
 
 class _Exit(SystemExit):
-    """Exception that our `sys.exit` raises. The exception detects whether it ends the process or is caught."""
+    """Exception that the replacement for `sys.exit` raises. If other code catches it, the recorded outcome is reset."""
 
     outcome = RunOutcome()
 
@@ -239,8 +241,8 @@ class _Exit(SystemExit):
 
 
 def _exit(code: Any, outcome: RunOutcome) -> _Exit:
-    # The exception is created in a separate function. In `note`, its traceback and the frame would refer to each other
-    # and delay the deletion.
+    # The exception is created in a separate function. In `note`, the traceback and the frame would refer to each other,
+    # which would delay the deletion of the exception.
     error = _Exit() if code is None else _Exit(code)
     error.outcome = outcome
     return error
@@ -295,8 +297,8 @@ def _hook_signal(number: signal.Signals) -> None:
 
 
 def _is_same_request() -> bool:
-    """Return whether another signal only repeats the request. This is the case if the process is already ending, or if
-    the first signal has just arrived.
+    """Return whether another signal only repeats the request to stop. This is true if the process is already ending, or
+    if the first signal has just arrived.
     """
     return _stop_request is None or not (
         _stop_request.is_over or time.monotonic() - _stop_request.requested_at > _SAME_REQUEST_S
@@ -304,7 +306,7 @@ def _is_same_request() -> bool:
 
 
 def _grant_grace() -> bool:
-    """Save all data and return True if the process may continue to its next checkpoint; return False otherwise."""
+    """Save all data and return True if the process may continue to its next checkpoint. Otherwise return False."""
     global _stop_request
     wait_s = max((run.checkpoint_wait_s() for run in _open_runs), default=0.0)
     if not wait_s:
@@ -341,7 +343,7 @@ def _end_all(ending: Ending = "process") -> None:
     for run in list(_open_runs):
         try:
             run.end(outcome, ending=ending, at_last_call=True)
-        except KeyboardInterrupt:  # a second Ctrl-C: the end has about one more second
+        except KeyboardInterrupt:  # after a second Ctrl-C, about one second remains
             _end_started_at[ending] = time.monotonic() - _WAIT_S[ending] + _ONCE_MORE_S
             run.end(outcome, ending=ending, at_last_call=True)
 
@@ -357,9 +359,9 @@ def hold_signals() -> Iterator[None]:
 
 
 def _before_fork() -> None:
-    """Block signals, because Python drops a signal that arrives during a fork.
+    """Block the signals that end the process, before a fork. Python drops a signal that arrives during a fork.
 
-    Right after the fork, a signal would end the run in the child.
+    A signal that arrives right after the fork would end the run in the child.
     """
     _masks.before_fork.append(signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_SIGNALS))
 
@@ -392,14 +394,14 @@ def _unhook_signals() -> None:
 
 
 def _multiprocessing() -> ModuleType | None:
-    """Return `multiprocessing.util` in a child of `multiprocessing`; None in any other process."""
+    """Return `multiprocessing.util` in a child of `multiprocessing`, or None in any other process."""
     process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
     return util if process and process.parent_process() is not None else None
 
 
 def _end_with_multiprocessing() -> None:
-    """Register a finalizer in a child of `multiprocessing`, because such a child calls its finalizers and then
-    `os._exit`."""
+    """Register a finalizer in a child of `multiprocessing`. Such a child calls its finalizers and then `os._exit`,
+    which skips `atexit`."""
     global _finalized
     util = _multiprocessing()
     if util is not None and _finalized != os.getpid():

@@ -24,13 +24,15 @@ class _CellError(NamedTuple):
 class CellWatcher:
     """Watcher that tracks the outcomes of cells while a run is open.
 
-    A run ends with the outcome of the last cell that used it. Errors of later cells count too, until a cell succeeds.
+    A run ends with the outcome of the last cell that used the run. Errors of later cells also count, until a later cell
+    succeeds.
     """
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._started_at: dict[OpenRun, float] = {}
-        """Start time of the current cell according to the clock of each run that was open at that time."""
+        """Start time of the current cell, keyed by the run whose clock measured it. Runs that were opened later are
+        missing."""
         self._errors: dict[OpenRun, _CellError] = {}
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
@@ -68,7 +70,8 @@ class CellWatcher:
         return replace(outcome, reason=f"{outcome.reason} in {cell}", exit_code=None)
 
     def _line(self, trace: TracebackType | None) -> int | None:
-        """Return the last line number in a traceback that is in the cell itself, not in functions of other cells."""
+        """Return the number of the last line in a traceback that belongs to the cell itself. Lines in functions of
+        other cells do not count."""
         path = line = None
         while trace is not None:
             code = trace.tb_frame.f_code

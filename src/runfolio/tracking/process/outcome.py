@@ -28,7 +28,7 @@ _AT_LIMIT_S = 5.0
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """Outcome of a run; the fields are those of the record's status."""
+    """Outcome of a run. It has the same fields as the status in the run's record."""
 
     state: State = "finished"
     reason: str | None = None
@@ -38,7 +38,7 @@ class RunOutcome:
 
     @classmethod
     def from_exception(cls, error: BaseException | None) -> RunOutcome:
-        """Return the outcome of a run that an exception has ended; the run succeeded if `error` is None."""
+        """Return the outcome of a run that an exception has ended. If `error` is None, the run succeeded."""
         if error is None or isinstance(error, GeneratorExit):
             return cls()
         if isinstance(error, SystemExit):
@@ -47,7 +47,7 @@ class RunOutcome:
             if isinstance(error, KeyboardInterrupt):
                 return cls("interrupted", "interrupted from the keyboard (Ctrl-C)", 130, _text(error), "interrupt")
             return cls("failed", _first_line(error), 1, _text(error), cause_of(error))
-        except MemoryError:  # the memory does not suffice for a description
+        except MemoryError:  # there may be too little memory for the description
             return cls("failed", type(error).__name__, 1, None, "out-of-memory")
 
     @classmethod
@@ -60,7 +60,7 @@ class RunOutcome:
         return cls("failed", f"exited with message: {_message(code)}", 1, cause="exit")
 
     def with_last_error(self) -> RunOutcome:
-        """Return the outcome of the exception in `sys.last_value` if that exception ended the process; otherwise return
+        """Return the outcome of the exception in `sys.last_value` if that exception ended the process. Otherwise return
         this outcome.
 
         IPython and pytest catch the exception of a script and store it in `sys.last_value`. The exception counts only
@@ -81,10 +81,12 @@ class RunOutcome:
 
 
 def was_caught_at_prompt(error: BaseException) -> bool:
-    """Return whether code typed at a prompt inside a program raised an exception. The program continues afterwards.
+    """Return whether an exception was raised by code that a user typed at a prompt inside a program.
 
-    `code.interact` passes such errors to `sys.excepthook`, as if they ended the process. An IPython cell is such code
-    only if the shell has ended (`IPython.embed`). In IPython itself, the cells are the program.
+    The program continues after such an exception.
+
+    `code.interact` passes the exception to `sys.excepthook`, as if it ended the process. With `IPython.embed`, the
+    shell has ended by then, so a cell counts as code typed at a prompt. In IPython itself, the cells are the program.
     """
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     if "<console>" in files:
@@ -94,7 +96,8 @@ def was_caught_at_prompt(error: BaseException) -> bool:
 
 
 def cause_of(error: BaseException) -> str:
-    """Return the root cause in an exception's chain: lack of memory, a full disk, or the exception itself."""
+    """Return the cause of an exception in one word: lack of memory, a full disk, or "exception". The exceptions that
+    led to it are searched too."""
     for link in _chain(error):
         message = _message(link)
         if _NO_GPU_MEMORY.search(message) or any(kind.__name__ == "OutOfMemoryError" for kind in type(link).__mro__):
@@ -127,7 +130,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _describe_origin(number: signal.Signals, senders: Sequence[Sender]) -> str:
-    """Describe the sender of a signal and the job or pod of this process, as far as they are known."""
+    """Describe the sender of a signal, and the Slurm job or Kubernetes pod of this process, if they are known."""
     return _describe_sender(number, senders) + _describe_scheduler(os.environ, time.time())
 
 

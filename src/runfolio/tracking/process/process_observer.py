@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PIDFD_GET_INFO = 0xC040FF0B
-"""_IOWR(0xFF, 11, struct pidfd_info), 64 bytes: linux/pidfd.h, since Linux 6.13."""
+"""Value of `_IOWR(0xFF, 11, struct pidfd_info)` in linux/pidfd.h, which exists since Linux 6.13. The structure has 64
+bytes."""
 _PIDFD_INFO_EXIT = 1 << 3
-"""Flag that requests the exit status of a process after `waitpid` has returned for the process; since Linux 6.15."""
+"""Flag that requests the exit status of a process after `waitpid` has returned for the process. It exists since Linux
+6.15."""
 _STATUS_TRIES = 20
 _STATUS_FIELD = 51
-"""Index (from 0) of the `waitpid` status in /proc/PID/stat. The field is set until `waitpid` has returned for the
+"""Index (from 0) of the `waitpid` status in /proc/PID/stat. The field is valid until `waitpid` has returned for the
 process."""
 
 
@@ -28,8 +30,8 @@ class Sender:
 
     signal: int
     pid: int
-    """Id of the sender; 0 stands for the kernel (after a key press or a hang-up) or a process outside this
-    container."""
+    """Id of the sending process. The value 0 stands for the kernel (after a key press or a hang-up) or a process
+    outside this container."""
     name: str | None
     user: str | None
 
@@ -47,14 +49,14 @@ class Sender:
 
 @dataclass(frozen=True)
 class OomKills:
-    """Number of out-of-memory kills in a control group since counting started. `parse` reads the string form."""
+    """Counter of the out-of-memory kills in a control group. `parse` reads the form that `str` returns."""
 
     counter: Path
     before: int
 
     @classmethod
     def of_this_process(cls) -> OomKills | None:
-        """Start to count the kills in this process's control group; return None if the kernel does not count such
+        """Start to count the kills in this process's control group. Return None if the kernel does not count such
         kills."""
         for counter in _counter_paths():
             if (count := _read_count(counter)) is not None:
@@ -81,8 +83,8 @@ class ProcessObserver:
         """Create an observer.
 
         Args:
-            descriptor: pidfd of the process, readable once the process has ended; None if the kernel does not support
-                pidfds.
+            descriptor: File descriptor of the process (a pidfd), which becomes readable when the process ends. Pass
+                None if the kernel does not support pidfds.
             oom_kills: Number of out-of-memory kills in the control group since the process started.
         """
         self._pid = pid
@@ -98,11 +100,12 @@ class ProcessObserver:
                 self.memory_bytes = pages * os.sysconf("SC_PAGE_SIZE")
 
     def oom_kills(self) -> int | None:
-        """Return the number of out-of-memory kills in the process's control group; None if the number is unknown."""
+        """Return the number of out-of-memory kills in the process's control group, or None if the number is unknown."""
         return None if self._oom_kills is None else self._oom_kills.since()
 
     def exit_code(self) -> int | None:
-        """Return the exit status, or the negative number of the signal that killed the process; None if unknown."""
+        """Return the exit status, or the negative number of the signal that killed the process. Return None if the
+        status is unknown."""
         for _ in range(_STATUS_TRIES):
             status = self._status_before_wait()
             status = self._status_after_wait() if status is None else status
@@ -154,6 +157,6 @@ def _counter_paths() -> list[Path]:
             if not controllers:
                 paths.append(Path("/sys/fs/cgroup", relative_path, "memory.events"))
             elif "memory" in controllers.split(","):
-                # In a container, the mount often shows the container's own group as the root.
+                # In a container, the control group of the container is often mounted as the root.
                 paths += [Path("/sys/fs/cgroup/memory", part, "memory.oom_control") for part in (relative_path, "")]
     return paths

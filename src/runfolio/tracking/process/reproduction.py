@@ -1,6 +1,6 @@
 """Environment variables that `runfolio reproduce` sets for the program that it starts.
 
-The variables take precedence over the program's arguments, because the new run must be in the store of the run that it
+The variables take precedence over the program's arguments. The new run must be in the same store as the run that it
 repeats.
 """
 
@@ -27,7 +27,7 @@ class Reproduction(NamedTuple):
     store: Path
     """Absolute path of the store for the new run."""
     changed: tuple[str, ...] = ()
-    """Flags whose values differ from those in the repeated run."""
+    """Flags that have a different value than in the repeated run."""
 
     @property
     def lineage(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Reproduction(NamedTuple):
 
 
 def requested_reproduction() -> Reproduction | None:
-    """Return the run that this process repeats; None if `runfolio reproduce` did not start it.
+    """Return the run that this process repeats, or None if `runfolio reproduce` did not start it.
 
     Raises:
         ConfigError: The variables name a run, but not the absolute path of a store.
@@ -59,7 +59,7 @@ def requested_reproduction() -> Reproduction | None:
 
 
 def stop_after() -> int | None:
-    """Return the last step to record; None if the run is not limited.
+    """Return the last step to record, or None if the run is not limited.
 
     Raises:
         ConfigError: The variable is not an integer.

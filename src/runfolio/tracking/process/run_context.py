@@ -1,8 +1,8 @@
-"""Current run of a thread or asyncio task, which is the run that the thread or task opened last.
+"""Current run of a thread or asyncio task: the run that the thread or task opened last.
 
-The run is stored in a context variable. Threads therefore have separate runs, and a task starts with the run of its
-creator. A notebook executes each cell in a new task and discards the context of cells with `await`. Therefore all cells
-of a notebook share one list of runs.
+The run is stored in a context variable. Threads therefore have separate runs, and a new task inherits the run of the
+task that created it. A notebook executes each cell in a new task and discards the context of cells with `await`.
+Therefore all cells of a notebook share one list of runs.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _context_entries() -> tuple[_Entry, ...]:
 
 
 def ipython_shell() -> Any:
-    """Return the shell that runs the cells of this process; None outside of notebooks and IPython."""
+    """Return the shell that runs the cells of this process, or None outside of notebooks and IPython."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return None if get_ipython is None else get_ipython()
 
@@ -97,7 +97,8 @@ def _owner() -> object:
 
 
 def _is_cell() -> bool:
-    """Return whether a cell of a notebook or of IPython is running, rather than a task that a cell created."""
+    """Return whether the calling code is a cell of a notebook or of IPython. Return False in a task that a cell
+    created."""
     if ipython_shell() is None or threading.current_thread() is not threading.main_thread():
         return False
     task = _current_task()

@@ -2,8 +2,8 @@
 
 Python runs a signal handler between two instructions of the main thread. If a signal arrives just before the thread
 starts to wait, its handler runs only after that wait. For example, a worker of a `multiprocessing.Pool` may be
-terminated while it waits for its next task. Without this module, the worker would never end, and the terminating
-process would wait forever.
+terminated while it waits for its next task. Without this module, the worker would never end, and the process that
+terminates it would wait forever.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from collections.abc import Callable, Container
 
 _RETRY_S = 0.05
 _pipe: tuple[int, int] | None = None
-"""Pipe (read end and write end). Python writes the numbers of arriving signals to it."""
+"""Read end and write end of a pipe. Python writes the numbers of arriving signals to the pipe."""
 
 
 def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:
     """Interrupt waits of the main thread if one of these signals arrives. Call this function in the main thread.
 
-    This has no effect if other code, such as asyncio, already receives the signals, because such code wakes up the main
+    The call has no effect if other code, such as asyncio, already receives the signals. Such code wakes up the main
     thread itself.
     """
     global _pipe
@@ -43,7 +43,7 @@ def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:
 
 
 def stop() -> None:
-    """Stop interrupting. This function is also called in a forked child, which hooks its own signals."""
+    """Undo `start`. This function is also called in a forked child, which hooks its own signals."""
     global _pipe
     if _pipe is None:
         return

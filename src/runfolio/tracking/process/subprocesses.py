@@ -1,7 +1,7 @@
 """Functions that start programs on a background thread while the training thread may fork.
 
 `subprocess` opens pipes between parent and child. A DataLoader worker that is forked at that moment would inherit the
-pipes, and the thread that starts the program would wait until the worker ends. Therefore forks are blocked while a
+pipes. The thread that starts the program would then wait until the worker ends. Therefore forks are blocked while a
 program is being started.
 """
 
@@ -29,7 +29,7 @@ def start(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
 
 
 def start_module(module: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start a module as a separate program, which uses no memory or time of the training process.
+    """Start a module as a separate program. The program does not use the memory or the time of the training process.
 
     Raises:
         OSError: The program cannot be started.
@@ -46,8 +46,8 @@ def start_brief(arguments: list[str], **options: Any) -> subprocess.Popen:
     """Start a program that may end within a millisecond. If the program is missing, the exit status is 127.
 
     A shell delays the program until `subprocess` has returned. While `subprocess` forks, it blocks all signals in this
-    thread. If the child ended during that time, the training thread would receive SIGCHLD, and its write to a full pipe
-    could return early. Unbuffered Python (PYTHONUNBUFFERED=1) would then lose the rest of its output.
+    thread. If the child ended during that time, the training thread would receive SIGCHLD. A write of that thread to a
+    full pipe could then return early. If PYTHONUNBUFFERED=1 is set, Python would lose the rest of the output.
 
     Raises:
         OSError: The program cannot be started.

@@ -13,8 +13,8 @@ from runfolio.vision._torchvision import v2
 
 AUGMENTATIONS = ("none", "trivial", "randaugment", "flip-crop")
 _PADDED_SHARE = 8
-"""Ratio of the image size to the padding on each side, for flip-crop. He et al., arXiv:1512.03385, add 4 pixels to each
-side of images of 32 pixels."""
+"""Ratio of the image size to the padding that `flip-crop` adds on each side. He et al., arXiv:1512.03385, pad images of
+32 pixels with 4 pixels on each side."""
 
 
 class Augmentation:

@@ -1,4 +1,5 @@
-"""Disk budget for cached features and pixels. The least recently used folders are removed first."""
+"""Limit on the disk space for cached features and pixels. If more space is needed, the least recently used folders are
+removed first."""
 
 from __future__ import annotations
 
@@ -85,8 +86,8 @@ def set_budget(size: int) -> None:
 
 
 def evict_to_fit(requested: int) -> int:
-    """Remove the least recently used folders if this frees enough space. Return the number of requested bytes that
-    fit."""
+    """Remove the least recently used folders if this frees enough space for `requested` bytes. Return how many of these
+    bytes fit."""
     entries = sorted(_entries())
     used_bytes = sum(entry.size for entry in entries)
     limit = min(cache_budget(), used_bytes + _free_bytes() - RESERVED_BYTES)
@@ -100,10 +101,10 @@ def evict_to_fit(requested: int) -> int:
 
 
 def open_row_store(kind: str, description: Mapping[str, Any], row_bytes: int) -> RowStore:
-    """Open the cache folder for the rows that `description` describes.
+    """Open the cache folder for the values that `description` describes.
 
     Raises:
-        CacheUnavailable: The cache folder is unknown, or cannot be created or read.
+        CacheUnavailable: There is no cache folder, or it cannot be created or read.
     """
     cache = cache_folder()
     if cache is None:

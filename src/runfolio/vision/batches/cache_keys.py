@@ -1,4 +1,4 @@
-"""Keys of cached rows: ids of image contents, and digests of everything that affects the cached values."""
+"""Keys of cached values: ids of images, and digests of everything else that affects the values."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def image_ids(images: ImageSet, chosen: Iterable[int], progress: Progress | None
 
 
 def view_ids(ids: Sequence[bytes], indices: Iterable[int], view: int) -> list[bytes]:
-    """Return the id of one augmented view of each image. Like the augmentation, the id depends on the index."""
+    """Return the ids of one augmented version (view) of each image. An id depends on the index of the image, because
+    the augmentation does."""
     return [
         bytes.fromhex(digest_of(row_id, index.to_bytes(8, "little"), view.to_bytes(8, "little")))
         for row_id, index in zip(ids, indices, strict=True)

@@ -1,10 +1,12 @@
-"""Folder of rows that have the same size and are keyed by id. Several processes can read and add rows at the same time.
+"""Store of rows in a folder. A row holds the cached values of one image and has an id. All rows of a store have the
+same size.
 
-Each process that adds rows appends to its own pair of files. `<time>-<name>.rows` holds the rows. `.index` holds one
-little-endian entry of 32 bytes per row. The entry consists of the id (16 bytes), the position (uint64), the CRC-32C of
-the row, and the CRC-32C of the first 28 bytes. The entry is written after its row, so a killed process leaves only
-complete rows. If an id occurs twice, the row of the later pair replaces the earlier row, which may be damaged. Readers
-and writers hold a shared lock on `.lock`; removing the folder needs an exclusive lock.
+Several processes can read and add rows at the same time. Each process that adds rows appends to its own pair of files,
+called a shard. The file `<time>-<name>.rows` holds the rows. The file `<time>-<name>.index` holds one little-endian
+entry of 32 bytes per row. The entry consists of the id (16 bytes), the position (uint64), the CRC-32C of the row, and
+the CRC-32C of the first 28 bytes. The entry is written after its row, so a killed process leaves only complete rows. If
+an id occurs twice, the row in the later file is used, because the earlier row may be damaged. Readers and writers hold
+a shared lock on `.lock`. Removing the folder requires an exclusive lock.
 """
 
 from __future__ import annotations
@@ -48,16 +50,16 @@ class RowAddress(NamedTuple):
 
 
 class RowStore:
-    """Store for the rows of one folder. It can be forked, or pickled for a worker process. The worker opens the files
-    again."""
+    """Store for the rows of one folder. Forked worker processes can use it. It can also be pickled for a worker
+    process, which then opens the files again."""
 
     def __init__(self, folder: Path, row_bytes: int, shard_names: Sequence[str] = ()) -> None:
-        """Open the folder; create it if necessary.
+        """Open the folder, and create it if necessary.
 
         Args:
             row_bytes: Size of each row in bytes.
-            shard_names: Names of the file pairs in the order of another process. The addresses of that process are then
-                valid here, too.
+            shard_names: Names of the shards, in the order that another process uses. Row addresses from that process
+                are then valid in this process, too.
 
         Raises:
             OSError: The folder cannot be created or read.
@@ -113,7 +115,8 @@ class RowStore:
             self.refresh()
 
     def addresses_of(self, ids: Iterable[bytes]) -> NDArray[np.int64]:
-        """Return the address (shard, row) of each id, [n, 2], for `gather`. All ids must be in the store."""
+        """Return the shard and row number of each id, [n, 2], as addresses for `gather`. All ids must be in the
+        store."""
         return np.array([self._addresses[row_id][:2] for row_id in ids], dtype=np.int64).reshape(-1, 2)
 
     def gather(self, addresses: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -140,17 +143,17 @@ class RowStore:
         return None
 
     def drop_damaged(self, ids: Iterable[bytes]) -> int:
-        """Verify rows, drop damaged rows so that they can be added again, and return the number of dropped rows."""
+        """Verify rows, and drop damaged rows, which can then be added again. Return the number of dropped rows."""
         return sum(row_id in self._addresses and self.read(row_id) is None for row_id in ids)
 
     def close(self) -> None:
-        """Release the lock, so that other processes can remove the folder."""
+        """Release the lock. Other processes can then remove the folder."""
         self._writer = None
         self._release()
 
 
 class _Shard:
-    """Reader of one pair of files."""
+    """Reader of one shard."""
 
     def __init__(self, path: Path, row_bytes: int) -> None:
         self.path = path
@@ -184,10 +187,10 @@ class _Shard:
 
 
 class _Writer:
-    """Pair of files that this process appends to."""
+    """Shard that this process appends to."""
 
     def __init__(self, folder: Path) -> None:
-        # The time comes first, so that names sort by creation time.
+        # Each name starts with the time, so names sort by creation time.
         name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
         self.process = os.getpid()
         self._paths = [folder / f"{name}.rows", folder / f"{name}.index"]
@@ -254,7 +257,7 @@ def _open_lock(path: Path) -> int:
     except OSError:
         if not path.exists():  # the folder is new and not writable
             raise
-        return os.open(path, os.O_RDONLY)  # a read-only cache
+        return os.open(path, os.O_RDONLY)  # the cache is read-only
 
 
 def _is_unused(descriptor: int) -> bool:

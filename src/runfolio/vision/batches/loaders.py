@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 MEMORY_CACHE_BYTES = 256 * 1024 * 1024
-"""Maximum size of the resized pixels that are cached in memory, in bytes. If the pixels of a data set fit, only the
-first epoch decodes its images."""
+"""Maximum size of the resized pixels that are cached in memory, in bytes. If the pixels of a data set fit into this
+space, only the first epoch decodes its images."""
 
 _GPU_WORKERS, _CPU_WORKERS = 8, 4
-"""Maximum default numbers of workers. A GPU does not need more. On a CPU, more workers would compete with training for
-cores."""
+"""Maximum default number of workers on a GPU and on a CPU. A GPU does not need more workers. On a CPU, more workers
+would compete with training for cores."""
 _BATCHES_AHEAD = 4
 """Number of batches that each worker prepares in advance."""
 
@@ -36,8 +36,8 @@ Labelled = tuple[torch.Tensor, int]
 """Input and label. The input is either pixels (uint8, [c, h, w]) or features ([size])."""
 
 _pixels_by_set: WeakKeyDictionary[ImageSet, tuple[ImageTransform, dict[int, torch.Tensor]]] = WeakKeyDictionary()
-"""Last transform used for each set, and the resulting pixels by image index. All runs of the process share these
-pixels."""
+"""Last transform that was used for each image set, and the resulting pixels by image index. All runs of the process
+share these pixels."""
 
 
 class PreparedImages(Dataset[Labelled]):
@@ -102,8 +102,8 @@ class PreparedImages(Dataset[Labelled]):
 
 
 def _shared_pixels(images: ImageSet, transform: ImageTransform) -> dict[int, torch.Tensor]:
-    """Return the shared pixels of a set. If the set is large, or consists of files, which may change, return a new
-    dict."""
+    """Return the shared dict of a set's pixels, or a new dict if the set is large or consists of files. Files may
+    change."""
     if images.in_files or len(images) * transform.size_bytes > MEMORY_CACHE_BYTES:
         return {}
     cached_transform, pixels = _pixels_by_set.get(images, (None, {}))
@@ -165,7 +165,7 @@ def default_workers(device: str, *, are_ready: bool) -> int:
 
     Args:
         device: `cuda` or `cpu`. On a CPU, one core is left to the training process.
-        are_ready: Whether the items need not be decoded in each epoch. If true, no workers are needed.
+        are_ready: If true, images are not decoded in every epoch, so no workers are needed.
     """
     if are_ready:
         return 0
@@ -185,11 +185,11 @@ def batch_loader(
     """Return a loader of [b, c, h, w] uint8 pixels and [b] int64 labels. The last batch may be smaller.
 
     Args:
-        images: Data set to load, indexed by `SampleRef` if `order` is given, else by position.
+        images: Data set to load. Its index is a `SampleRef` if `order` is given, or a position otherwise.
         batch_size: Number of images per batch. It is ignored if `order` is given, because `order` has its own batch
             size.
-        order: Order of the images. Default: the order of `images`.
-        pin_memory: Whether to use page-locked memory, from which a GPU can copy while it computes.
+        order: Order of the images. The default is the order of `images`.
+        pin_memory: If true, batches are in page-locked memory. A GPU can copy from this memory while it computes.
     """
     # Without its own generator, a loader would draw from torch's global generator, which would change dropout.
     return DataLoader(

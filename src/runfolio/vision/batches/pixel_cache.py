@@ -33,7 +33,7 @@ class CachedPixels:
         """Open the cache without decoding images.
 
         Args:
-            chosen: Indices of the requested images. Default: all.
+            chosen: Indices of the requested images. The default is all images.
             progress: Progress display for reading new files.
 
         Raises:
@@ -79,6 +79,5 @@ class CachedPixels:
         return pixels
 
     def _has_room_for(self, row_id: bytes) -> bool:
-        """Return whether an image is one of those that fit into the cache. The choice depends only on the id, so all
-        processes agree."""
+        """Return whether the cache has room for an image. The answer depends only on the id, so all processes agree."""
         return int.from_bytes(row_id[:8], "little") < self.share * _IDS

@@ -1,4 +1,4 @@
-"""Forks of training runs: the settings that a fork may change, and the initial state of a fork."""
+"""Forks of training runs. A fork is a new run that starts at a checkpoint of an earlier run, with changed settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FIXED: Mapping[str, str] = {
     **dict.fromkeys(("image_size", "normalize"), _PREPROCESSING),
     "weights": "it starts with the weights of the checkpoint",
 }
-"""Settings that a fork cannot change, with the reason."""
+"""Settings that a fork cannot change, and the reasons."""
 _check_state = holding(
     {
         "training": holding(
@@ -49,12 +49,12 @@ _check_state = holding(
         ),
     }
 )
-"""Checks the values that a fork reads directly from a checkpoint's state. `Run.restore` checks the other values."""
+"""Check for the values that a fork reads directly from a checkpoint's state. `Run.restore` checks the other values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fork:
-    """Fork of a run of `runfolio train`: the run, one of its checkpoints, and the new settings."""
+    """Fork of a run that `runfolio train` made: the run, one of its checkpoints, and the new settings."""
 
     run: RecordedRun
     checkpoint: Checkpoint
@@ -103,7 +103,7 @@ class Fork:
 
     @classmethod
     def of_inherited(cls, run: RecordedRun, checkpoint: Checkpoint, settings: TrainSettings) -> Self | None:
-        """Return `run` as a fork if it stopped before it saved its first own checkpoint. Otherwise, return None.
+        """Return a `Fork` if `run` is a fork that stopped before it saved a checkpoint. Otherwise, return None.
 
         Args:
             checkpoint: Checkpoint that the run resumes from.
@@ -116,7 +116,7 @@ class Fork:
 
     @property
     def description(self) -> ClassifierDescription:
-        """Classifier of the checkpoint with the dropout from the new settings."""
+        """Classifier of the checkpoint, with the dropout from the new settings."""
         description = describe(self.checkpoint)
         return replace(description, spec=replace(description.spec, dropout=self.settings.dropout))
 
@@ -126,7 +126,7 @@ class Fork:
         The new settings define the learning rate schedule, which continues at the checkpoint's step.
 
         Returns:
-            One sentence for each part that could not be restored.
+            One sentence for each part of the checkpoint that could not be restored.
         """
         # The settings of the parent and of the checkpoint may differ, since the parent may be a fork itself.
         saved = self.checkpoint.state["training"]["settings"]

@@ -29,9 +29,9 @@ def match_recorded_images(
     Parts of the data that are not in the record are not compared.
 
     Args:
-        classes: Classes of the run's network; None if the run starts with a new network.
-        changed_data: Whether to continue although images have changed. Each image stays in its recorded part. If false,
-            changes raise an error.
+        classes: Classes of the run's network, or None if the run starts with a new network.
+        changed_data: If true, the run continues although images have changed, and each image stays in its recorded
+            part. If false, changes raise an error.
 
     Returns:
         The preparation to continue with, and a description of the changes, if any.
@@ -50,14 +50,14 @@ def match_recorded_images(
         listings = {part: data.listing() for part, data in facts.items()}
     except RunfolioError as error:
         raise ConfigError(
-            f"the images of {label} changed since it was started, and it is not known which ones ({error});"
+            f"the images of {label} changed since it was started, but the changes are unknown ({error});"
             " train a new run on them"
         ) from None
     changes = _describe_changes(preparation, listings)
     if not changed_data:
         raise ConfigError(
-            f"the images of {label} changed since it was started: {changes}; undo the changes, train a new run,"
-            " or give --changed-data to continue with the changed images, each in its recorded part"
+            f"the images of {label} changed since it was started: {changes}; undo the changes or train a new run"
+            " (--changed-data continues with the changed images)"
         )
     if (
         classes is not None and tuple(classes) != preparation.source.classes
@@ -82,8 +82,8 @@ class _Pool:
 def _pools(source: ImageSource) -> list[_Pool]:
     """Return the images from which each part is selected.
 
-    If one folder contains both training and test images, its images form one pool. The content of the folder decides
-    the split.
+    If one folder contains both training and test images, its images form one pool, because their split depends on the
+    whole folder.
     """
     train, test = source.train, source.test
     if isinstance(train, ImageFiles) and isinstance(test, ImageFiles) and train.root == test.root:
@@ -151,7 +151,7 @@ def _find(items: Sequence[Item], pool: _Pool, source: ImageSource, label: str) -
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise ConfigError(
-            f"{label} cannot continue without images it was started with: {missing[0]}{more} missing in {source.name};"
-            " put them back, or train a new run"
+            f"{label} cannot continue, because {source.name} does not contain all of its images: {missing[0]}{more};"
+            " put the missing images back, or train a new run"
         )
     return pool.images.only(np.array(indices, dtype=np.int64))

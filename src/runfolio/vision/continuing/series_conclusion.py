@@ -50,7 +50,7 @@ def conclude(
 
 
 def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | None) -> None:
-    """Test the weights of a finished run's best epoch, in a new attempt of the run."""
+    """Resume a finished run, and test the weights of its best epoch."""
     settings = build(TrainSettings, recorded.config)
     description = describe(read_intact(recorded.folder, BEST, lambda reason: None))
     preparation, _ = match_recorded_images(
@@ -59,7 +59,7 @@ def _test(recorded: RecordedRun, store: Path | str | None, progress: Progress | 
         classes=description.classes,
         changed_data=False,
     )
-    runfolio.seed_everything(settings.seed)  # the recorded seed stays the same
+    runfolio.seed_everything(settings.seed)  # the run keeps its recorded seed
     with (
         deterministic_algorithms(settings.deterministic),
         runfolio.resume(

@@ -12,7 +12,7 @@ from PIL.Image import Image
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Mean and standard deviation of each channel, as torchvision's pretrained networks expect them.
+"""Mean and standard deviation of each channel, as expected by torchvision's pretrained networks.
 
 Source: https://pytorch.org/vision/stable/models.html
 """
@@ -48,7 +48,7 @@ class ImageSet(Protocol):
         ...
 
     def digests(self) -> Sequence[str]:
-        """Return the digest of each image. It covers the file, or the pixels if the image is not a file."""
+        """Return the digest of each image. A digest covers the file, or the pixels if the image is not a file."""
         ...
 
 
@@ -70,19 +70,19 @@ class ImageSource:
     train: ImageSet
     test: ImageSet
     val: NDArray[np.int64] | None = None
-    """Indices of the validation images in `train`; None if there is no validation folder."""
+    """Indices of the validation images in `train`, or None if there is no validation folder."""
     value_range: tuple[float, float] | None = None
-    """Lowest and highest value of training images with more than 8 bits per channel; None if there are no such
+    """Lowest and highest value of training images with more than 8 bits per channel, or None if there are no such
     images."""
     notices: tuple[str, ...] = ()
-    """Remarks on the interpretation of folders, on ignored files and on unusual images, one line each."""
+    """Remarks about the interpretation of folders, ignored files and unusual images. Each remark is one line."""
     bad_images: tuple[str, ...] = ()
-    """Images that are left out because they cannot be read. Each line contains the file and the reason."""
+    """Images that are left out because they cannot be read. Each entry names the file and the reason."""
 
 
 @dataclass(frozen=True, eq=False)
 class RelabelledImages:
-    """Images of an existing set with new labels, for a source that has the same classes in a different order."""
+    """Existing images with new labels, for a source that has the same classes in a different order."""
 
     images: ImageSet
     labels: NDArray[np.int64]

@@ -33,9 +33,9 @@ class SharedImage(NamedTuple):
     """Test image that is byte for byte identical to a training or validation image."""
 
     train: str
-    """Reference of the first identical training or validation image."""
+    """Readable name of the first identical training or validation image."""
     test: str
-    """Reference of the test image."""
+    """Readable name of the test image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class SplitDescription:
     modes: dict[str, int]
     """Number of images by Pillow mode (`RGB`, `L`, `RGBA`, ...), most frequent first."""
     duplicates: tuple[tuple[str, ...], ...]
-    """Groups of identical images, as references."""
+    """Groups of identical images, by their readable names."""
     fingerprint: str
     """Digest of names, contents and classes. A run that uses this data records the same digest."""
 
@@ -66,14 +66,14 @@ class DataDescription:
     """Default size of images for training, (height, width) in pixels."""
     train: SplitDescription
     val: SplitDescription | None
-    """Images of the validation folder; None if there is no such folder."""
+    """Images of the validation folder, or None if there is no such folder."""
     test: SplitDescription
     shared: tuple[SharedImage, ...]
-    """Test images that are also training or validation images. Such images make the test result too optimistic."""
+    """Test images that are also training or validation images. They make the test result too optimistic."""
     notices: tuple[str, ...]
-    """Remarks on the interpretation of folders, on ignored files and on unusual images, one line each."""
+    """Remarks about the interpretation of folders, ignored files and unusual images. Each remark is one line."""
     bad_images: tuple[str, ...]
-    """Files that cannot be read and are not counted, one line each."""
+    """Files that cannot be read and are not counted. Each entry is one line."""
 
 
 class _ImageSummary(NamedTuple):

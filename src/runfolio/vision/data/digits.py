@@ -21,7 +21,7 @@ from runfolio.vision.data.split import split_off
 
 _BRIGHTEST = 16.0
 _TEST_FRACTION = 0.2
-_TEST_SEED = 0  # the seed of the run is not used, so that all runs are tested on the same images
+_TEST_SEED = 0  # all runs are tested on the same images, so the seed of the run is not used
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class DigitImages:
 
 @cache  # the images are part of an installed package and do not change
 def digits() -> ImageSource:
-    """Return the digits, stratified into 80 % training images and 20 % test images."""
+    """Return the digits as a stratified split into 80 % training images and 20 % test images."""
     bunch: Any = load_digits()
     pixels = np.rint(bunch.images * (255 / _BRIGHTEST)).astype(np.uint8)
     labels = bunch.target.astype(np.int64)

@@ -118,11 +118,11 @@ class _ServerResponse(NamedTuple):
     """Values from the headers of a response."""
 
     start: int
-    """Position in the file of the first byte of the response."""
+    """Position of the response's first byte in the file."""
     total: int | None
-    """Size of the whole file in bytes; None if the server does not state it."""
+    """Size of the whole file in bytes, or None if the server does not state the size."""
     validator: str
-    """ETag or date that identifies this version of the file; empty if the server sends none."""
+    """ETag or date that identifies this version of the file, or an empty string if the server sends neither."""
 
 
 class _Download:
@@ -135,7 +135,7 @@ class _Download:
         self._path = path
         self._part = path.with_name(f"{path.name}.part")
         self._note = path.with_name(f"{path.name}.part.json")
-        """File with the validator of the partial file."""
+        """File that stores the validator (ETag or date) of the partial file."""
         self._retries = retries
         self._progress = progress
         self._task = task
@@ -170,7 +170,7 @@ class _Download:
             except _TransferFailed:
                 if watch.verdict == TOO_LONG:
                     raise _TransferRefused(
-                        f"it is not complete after {self._retries.total_s / 3600:.3g} hours; download the file by "
+                        f"the file is not complete after {self._retries.total_s / 3600:.3g} hours; download it by "
                         "hand, and give its path"
                     ) from None
                 if watch.verdict == TOO_SLOW:
@@ -196,7 +196,7 @@ class _Download:
         except (http.client.HTTPException, OSError) as error:
             raise _unreachable(error, urlsplit(self._url).hostname) from None
         except ValueError as error:  # the path or the host is not valid in a request
-            raise _TransferRefused(f"the address cannot be requested ({_reason(error)}); check it") from None
+            raise _TransferRefused(f"the address cannot be requested ({_reason(error)}); check the address") from None
         with response:
             answer = _read_response(response)
             if answer.start not in (0, self._received_bytes):
@@ -245,13 +245,13 @@ class _Download:
     def _full(self, size: str) -> StoreError:
         return StoreError(
             f"{redacted_url(self._url)} has {size} bytes, but only {self._free_bytes():,} are free in"
-            f" {self._path.parent}; free some, or set RUNFOLIO_CACHE to a folder on a larger disk"
+            f" {self._path.parent}; free some space, or set RUNFOLIO_CACHE to a folder on a larger disk"
         )
 
     def _receive(self, response: http.client.HTTPResponse, answer: _ServerResponse, watch: TransferWatch) -> None:
         received = answer.start
         max_size = received + self._free_bytes() // 2  # the size of the file is unknown
-        with self._part.open("ab", buffering=0) as file:  # received data survives a kill of this process
+        with self._part.open("ab", buffering=0) as file:  # received data is kept if this process is killed
             while chunk := self._chunk(response):
                 file.write(chunk)
                 received += len(chunk)
@@ -283,12 +283,12 @@ def _read_response(response: http.client.HTTPResponse) -> _ServerResponse:
         validator = ""
     length = headers.get("Content-Length")
     if length is not None and not _SIZE.fullmatch(length):
-        raise _TransferRefused(f"the server states an invalid length, {_one_line(length)}; download it by hand")
+        raise _TransferRefused(f"the server states an invalid length, {_one_line(length)}; download the file by hand")
     start, total = 0, None if length is None else int(length)
     if response.status == http.HTTPStatus.PARTIAL_CONTENT:
         sent = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
         if sent is None or int(sent[1]) > int(sent[2]) or (sent[3] != "*" and int(sent[2]) >= int(sent[3])):
-            raise _TransferRefused("the server sent an unknown part of the file; download it by hand")
+            raise _TransferRefused("the server sent an unknown part of the file; download the file by hand")
         start, total = int(sent[1]), None if sent[3] == "*" else int(sent[3])
     return _ServerResponse(start, total, validator)
 
@@ -312,7 +312,7 @@ def _reason(error: object) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return a server's text, shortened, with unprintable characters escaped."""
+    """Shorten a server's text, escape unprintable characters, and return it."""
     escaped = visible_line(text[:_MAX_TEXT])
     return escaped if len(escaped) <= _MAX_TEXT and len(text) <= _MAX_TEXT else f"{escaped[:_MAX_TEXT]}..."
 
@@ -340,12 +340,12 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        _ = urlsplit(newurl).port  # raises a ValueError for an invalid port
+        _ = urlsplit(newurl).port  # this raises a ValueError if the port is invalid
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _web_only_opener(watch: TransferWatch) -> urllib.request.OpenerDirector:
-    """Return an opener without support for `file:` and `ftp:`, to which a server could redirect."""
+    """Return an opener that does not support `file:` and `ftp:` addresses, since a server could redirect to them."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),

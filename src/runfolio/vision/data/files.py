@@ -25,7 +25,7 @@ class ImageFiles:
     labels: NDArray[np.int64]
     """Class indices, [n]."""
     contents: tuple[str, ...] = ()
-    """Digest of each file; empty until the files are inspected (see `inspection`)."""
+    """Digest of each file, or empty until the files are inspected (see `inspection`)."""
 
     @property
     def in_files(self) -> bool:

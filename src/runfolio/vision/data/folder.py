@@ -1,8 +1,8 @@
 """Data `folder:PATH`: image files in one folder per class.
 
 The class folders can be inside folders for training, validation and test. `split_folders` recognises the names of such
-folders. Without them, a fixed fifth of the images is used for testing. `notices` explain the interpretation of the
-folders.
+folders. Without such folders, a fixed fifth of the images is used for testing. The field `notices` explains how the
+folders were interpreted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from runfolio.vision.data.split_folders import Split
 PHOTO_SIZE = (224, 224)
 
 _TEST_FRACTION = 0.2
-_TEST_SEED = 0  # the seed of the run is not used, so that all runs are tested on the same images
+_TEST_SEED = 0  # all runs are tested on the same images, so the seed of the run is not used
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +40,11 @@ class ImageFolder:
     val: ImageFiles | None
     test: ImageFiles | None
     undivided: ImageFiles | None
-    """All images if there are no folders for training and test, else None."""
+    """All images, or None if there are folders for training and test."""
     folders: Mapping[Split, str]
     """Name of the folder of each part, such as `train/`."""
     notices: tuple[str, ...]
-    """Remarks on the interpretation of ambiguous names and on ignored files."""
+    """Remarks about the interpretation of ambiguous names, and about ignored files."""
 
     def source(self, *, with_validation: bool = False) -> ImageSource:
         """Return the training and test images of the folder.
@@ -53,7 +53,7 @@ class ImageFolder:
         fifth is taken from the training images. Otherwise, it is taken from all images.
 
         Args:
-            with_validation: Whether to add the images of the validation folder to the training set. The field `val`
+            with_validation: If true, the images of the validation folder are added to the training set. The field `val`
                 contains their indices.
 
         Raises:
@@ -67,7 +67,7 @@ class ImageFolder:
             self._check_each_class_is_tested(test)
             if self.undivided is None:
                 train_folder = self.folders["train"]
-                notices = [f"no test folder: {len(test):,} images of {train_folder} test, the same in each run"]
+                notices = [f"no test folder: {len(test):,} images of {train_folder} are the test images of every run"]
         else:
             test = self.all_for_test()
             self._check_same_classes(train, test)
@@ -105,7 +105,7 @@ class ImageFolder:
         return images
 
     def all_for_test(self) -> ImageFiles:
-        """Return the images of the test folder, or all undivided images. They test a model that was trained on
+        """Return the images of the test folder, or all undivided images. These images test a model that was trained on
         different data.
 
         Raises:
@@ -134,7 +134,7 @@ class ImageFolder:
     def _check_each_class_is_tested(self, test: ImageFiles) -> None:
         for label in np.setdiff1d(np.arange(len(self.classes)), test.labels):
             raise ConfigError(
-                f"class {self.classes[label]!r} of {self.root} has too few images to split off any for test; "
+                f"class {self.classes[label]!r} of {self.root} has too few images to split off a test image; "
                 "add images, or give test images with --test-data"
             )
 
@@ -167,7 +167,7 @@ def open_folder(path: str | Path, *, name: str | None = None) -> ImageFolder:
 
     Args:
         path: Path of the folder.
-        name: Name of the data. Default: `folder:` and the absolute path.
+        name: Name of the data. The default is `folder:` and the absolute path.
 
     Raises:
         NotFound: The folder does not exist.
@@ -191,7 +191,7 @@ def _scan_folder(name: str, root: Path) -> ImageFolder:
     if len(classes) < 2:
         raise ConfigError(
             f"{root} has {_class_count(classes)}; give a folder with two or more folders of images"
-            f" ({', '.join(ENDINGS)}), or with train/ and test/ that have such folders"
+            f" ({', '.join(ENDINGS)}), or a folder with such folders in train/ and test/"
         )
     files = {split: _labelled(root, images, classes) for split, images in layout.parts.items()}
     return ImageFolder(

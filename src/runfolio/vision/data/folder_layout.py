@@ -1,4 +1,5 @@
-"""Layout of a folder of images: its parts, its classes and its ignored files."""
+"""Layout of a folder of images: its parts, its classes and its ignored files. A folder is divided if it contains
+folders for the parts of the data, such as `train` and `test`."""
 
 from __future__ import annotations
 
@@ -29,13 +30,13 @@ class FolderLayout:
     """Images of a folder by part and class."""
 
     parts: Mapping[Split, ClassImages]
-    """Images by part and class; empty if the folder is not divided."""
+    """Images by part and class, or empty if the folder is not divided."""
     undivided: ClassImages
     """All images by class, if the folder is not divided."""
     folders: Mapping[Split, str]
     """Name of the folder of each part, such as `train/`."""
     notices: tuple[str, ...]
-    """Remarks on the interpretation of ambiguous names and on ignored files."""
+    """Remarks about the interpretation of ambiguous names, and about ignored files."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -107,7 +108,7 @@ def _doubts(folders: Sequence[Folder], root: Path) -> list[str]:
     if len(named) == len(folders) > 1:
         raise ConfigError(
             f"{' and '.join(f'{name}/' for name in named)} of {root} have images but no class folders;"
-            " put the images of each class into a folder named after it, inside these folders"
+            " inside them, create one folder of images per class"
         )
     if named:
         return [f"folders used as classes, although they have the names of data splits: {_named(named)}"]

@@ -18,7 +18,7 @@ _IGNORED_FOLDERS = ("__MACOSX",)
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """Folder with its images."""
+    """Folder and its images."""
 
     name: str
     path: Path
@@ -43,7 +43,7 @@ def read_folder(path: Path, *, name: str | None = None) -> Folder:
 
     Args:
         path: Path of the folder.
-        name: Name of the result. Default: the name of the folder.
+        name: Name of the result. The default is the name of the folder.
     """
     by_folder: dict[str, list[str]] = {}
     outer = _Visit(os.fspath(path), os.path.realpath(path), None)

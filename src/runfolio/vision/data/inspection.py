@@ -1,4 +1,4 @@
-"""Inspection of image files: decodability, size and digest.
+"""Inspection of image files. It finds damaged files, and measures sizes and digests.
 
 The cached results are keyed by path, size, inode and modification times, so a file is inspected again only after a
 change.
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
 _FOLDER = "images"
 MIN_LEVELS = 8
-"""Minimum number of levels of an ordinary image. An image with fewer levels is probably a mask or a drawing, or its
-values have an unexpected range."""
+"""Minimum number of levels (distinct values or colours) of an ordinary image. An image with fewer levels is probably a
+mask or a drawing, or its values have an unexpected range."""
 _CACHE_VERSION = f"runfolio {__version__} (3), Pillow {PIL.__version__}"
 """Version of the cached results. Inspections with other package versions may have different results. The number in
 parentheses is increased when the fields change."""
 _MIN_DECODED_PIXELS = 2048
-"""Minimum length in pixels of each side of a JPEG that is scaled down while decoding (see `read_picture`)."""
+"""Minimum length of each side, in pixels, when a JPEG is scaled down while decoding (see `read_picture`)."""
 _CHUNK_FILES = 1024
 """Maximum number of files that are submitted to the threads at once. The limit shortens the reaction time to Ctrl-C."""
 
 
 class ImageInspection(NamedTuple):
-    """Result of the inspection of one file."""
+    """Result of inspecting one file."""
 
     as_of: Sequence[int]
-    """Stamp of the file (see `file_cache.stamp`); empty if the file cannot be read."""
+    """Stamp of the file (see `file_cache.stamp`), or an empty string if the file cannot be read."""
     digest: str
     """BLAKE2 digest of the file."""
     width: int = 0
@@ -54,7 +54,7 @@ class ImageInspection(NamedTuple):
     mode: str = ""
     """Pillow mode: `RGB`, `L`, `RGBA`, ..."""
     problem: str = ""
-    """Reason why the file is not usable; empty if the file is usable."""
+    """Reason why the file is not usable, or an empty string if it is usable."""
     levels: int = MIN_LEVELS
     """Number of distinct values or colours, counted up to `MIN_LEVELS`."""
     low: float = 0.0
@@ -112,7 +112,7 @@ def _inspect_file(path: Path) -> ImageInspection:
     except (DamagedFile, NotFound) as error:
         return ImageInspection(stamp(status), digest, problem=printable(str(error)))
     if not is_deep(picture.mode):
-        colors = picture.getcolors(MIN_LEVELS - 1)  # None if there are more colours
+        colors = picture.getcolors(MIN_LEVELS - 1)  # getcolors returns None if there are more colours
         levels = MIN_LEVELS if colors is None else len(colors)
         return ImageInspection(stamp(status), digest, width, height, picture.mode, levels=levels)
     levels, low, high = _levels_and_range(picture)
@@ -131,7 +131,8 @@ def _inspect_file(path: Path) -> ImageInspection:
 
 
 def _levels_and_range(picture: Image) -> tuple[int, float, float]:
-    """Return the number of levels (at most `MIN_LEVELS`), the lowest value and the highest value of a deep picture."""
+    """Return the number of levels (at most `MIN_LEVELS`), the lowest value and the highest value of a picture with more
+    than 8 bits."""
     levels: set[float] = set()
     low, high = math.inf, -math.inf
     for values in value_bands(picture):

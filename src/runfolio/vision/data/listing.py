@@ -1,4 +1,4 @@
-"""Listing of images that a run records as its data."""
+"""Listing of the images that a run uses. The run records this listing."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def digests(images: ImageSet, chosen: Iterable[int]) -> list[str]:
 
 
 def _name(images: ImageSet, index: int) -> str:
-    """Return the name of an image. Unlike `images.reference(index)`, it preserves bytes that are not UTF-8."""
+    """Return the name of an image. Unlike `images.reference(index)`, this name preserves bytes that are not UTF-8."""
     return plain_json(images.names[index]) if isinstance(images, ImageFiles) else images.reference(index)

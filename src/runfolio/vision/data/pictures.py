@@ -1,4 +1,5 @@
-"""Read image files, and convert pictures to the channels of a model. This module does not need torch."""
+"""Read image files, and convert pictures to the channels of a model. A deep picture has more than 8 bits per channel.
+This module does not need torch."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ def read_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
     Args:
         path: Path of the file.
         at_least: Minimum size of each side in pixels. To save time, a JPEG is scaled down by 2, 4 or 8 while decoding,
-            if both sides remain at least this long. None: no scaling.
+            if both sides remain at least this long. If None, pictures are not scaled.
 
     Raises:
         NotFound: The file does not exist.
@@ -97,7 +98,7 @@ def _translated(read: Callable[[], _Read], name: str) -> _Read:
     except UnidentifiedImageError:
         raise DamagedFile(f"{name} is not an image of a known format; give {_either(FORMATS)}") from None
     except Image.DecompressionBombError:
-        raise DamagedFile(f"{name} declares too many pixels to be decoded; scale it down first") from None
+        raise DamagedFile(f"{name} has too many pixels to decode; scale it down first") from None
     except MemoryError:
         raise
     except Exception as error:  # damaged bytes cause errors of many types: OSError, SyntaxError, ...
@@ -123,9 +124,9 @@ def to_channels(picture: Image.Image, channels: int, value_range: ValueRange | N
 
     Args:
         picture: Picture of any mode.
-        channels: 1 or 3.
-        value_range: Values of a deep picture that become black and white; values outside this range are clipped.
-            Default: 0 and 65,535 for 16 bits, else 0 and 255.
+        channels: 1 for grey, or 3 for colour.
+        value_range: Values of a deep picture that become black and white. Values outside this range are clipped. The
+            default is 0 and 65,535 for 16 bits, and 0 and 255 otherwise.
     """
     mode = _MODE_OF_CHANNELS[channels]
     if picture.mode == mode:
@@ -146,7 +147,7 @@ def check_resize(size: tuple[int, int], target: int | tuple[int, int]) -> None:
         target: New (width, height), or new length of the shorter side if the aspect ratio is kept.
 
     Raises:
-        DamagedFile: Resizing needs too much memory; the message does not name the picture.
+        DamagedFile: Resizing needs too much memory. The message does not name the picture.
     """
     width, height = size
     if isinstance(target, int):
@@ -154,8 +155,8 @@ def check_resize(size: tuple[int, int], target: int | tuple[int, int]) -> None:
     needed = _COLOR_BYTES * target[0] * max(height, target[1])  # Pillow first resizes all rows, then all columns
     if needed > MAX_DECODED_BYTES:
         raise DamagedFile(
-            f"{width:,} x {height:,} pixels need {needed:,} bytes to be resized to {target[0]:,} x {target[1]:,}"
-            f" (at most {MAX_DECODED_BYTES:,}); crop the picture to a less extreme aspect ratio first"
+            f"resizing {width:,} x {height:,} pixels to {target[0]:,} x {target[1]:,} needs {needed:,} bytes"
+            f" (at most {MAX_DECODED_BYTES:,}); first crop the picture to a less extreme aspect ratio"
         )
 
 
@@ -224,7 +225,7 @@ def _decode(file: Path | io.BytesIO, name: str, at_least: int | None) -> Image.I
         picture.load()
         _check_size(picture, name)  # the orientation of a PNG can be at the end of the file
         ImageOps.exif_transpose(picture, in_place=True)
-        return picture.copy() if picture.readonly else picture  # read-only pixels are mapped from the file
+        return picture.copy() if picture.readonly else picture  # Pillow maps read-only pixels from the file
 
 
 def _upright_size(path: Path) -> tuple[int, int]:

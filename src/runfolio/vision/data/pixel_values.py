@@ -1,4 +1,4 @@
-"""Unusual pixel values of a data set: more than 8 bits, or few levels."""
+"""Unusual pixel values of a data set: more than 8 bits, or few levels (distinct values)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runfolio.vision.data.pictures import ValueRange, is_deep
 
 
 def find_value_range(inspections: Sequence[ImageInspection]) -> ValueRange | None:
-    """Return the lowest and highest value of images with more than 8 bits per channel; None if there are no such
+    """Return the lowest and highest value of images with more than 8 bits per channel, or None if there are no such
     images."""
     deep = [entry for entry in inspections if is_deep(entry.mode)]
     return (min(entry.low for entry in deep), max(entry.high for entry in deep)) if deep else None
@@ -27,15 +27,15 @@ def pixel_notices(inspections: Sequence[tuple[str, ImageInspection]], value_rang
     if value_range is not None and deep:
         low, high = value_range
         notices.append(
-            f"{deep:,} of {len(inspections):,} images have more than 8 bits; their values are scaled to 8 bits from the"
-            f" range of the training images, {low:.6g} to {high:.6g}"
+            f"{deep:,} of {len(inspections):,} images have more than 8 bits; the range of the"
+            f" training images, {low:.6g} to {high:.6g}, is scaled to 8 bits"
         )
     levels = [(name, count) for name, entry in inspections if (count := _levels(entry, value_range)) < MIN_LEVELS]
     if levels:
         name, count = levels[0]
         notices.append(
             f"{len(levels):,} of {len(inspections):,} images have fewer than {MIN_LEVELS} levels, such as {name}"
-            f" ({count}); they may be masks or drawings, or have values in an unexpected range"
+            f" ({count}); they may be masks, drawings, or images with unexpected values"
         )
     return notices
 

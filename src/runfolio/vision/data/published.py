@@ -37,7 +37,7 @@ _Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _DatasetArguments:
-    """Arguments that select the training part and the test part of a torchvision data set."""
+    """Arguments that select the training part or the test part of a torchvision data set."""
 
     train: _Arguments = field(default_factory=lambda: MappingProxyType({"split": "train"}))
     test: _Arguments = field(default_factory=lambda: MappingProxyType({"split": "test"}))

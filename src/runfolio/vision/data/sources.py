@@ -39,7 +39,7 @@ OpenedData = ImageSource | ImageFolder
 
 
 def _open_digits(_: Progress | None) -> ImageSource:
-    # Imported lazily, since scikit-learn and torchvision take seconds to import.
+    # This module is imported lazily, since scikit-learn and torchvision take seconds to import.
     with vision_extra("the data digits"):
         from runfolio.vision.data.digits import digits
     return digits()
@@ -73,12 +73,12 @@ def load_data(
     """Load data by name, and check that each file can be decoded.
 
     Args:
-        name: Name of the data, as in the setting `data`: `digits`, `folder:PATH`, `zip:PATH_OR_URL`, ...
+        name: Name of the data, such as `digits`, `folder:PATH` or `zip:PATH_OR_URL` (see the setting `data`).
         test_data: Name of a different data set that provides the test images. If it is not divided, all its images are
             used.
-        with_validation: Whether to add the images of a validation folder to the training set. The field `val` contains
-            their indices.
-        skip_bad_images: Whether to leave out unreadable files and list them in `bad_images`. If false, such files raise
+        with_validation: If true, the images of a validation folder are added to the training set. The field `val`
+            contains their indices.
+        skip_bad_images: If true, unreadable files are left out and listed in `bad_images`. If false, such files raise
             an error.
         progress: Progress display for downloads and for reading many files.
 
@@ -111,7 +111,8 @@ def _open(name: str, progress: Progress | None) -> OpenedData:
 
 
 def _with_test_data(data: OpenedData, test_data: str, opened: OpenedData, *, with_validation: bool) -> ImageSource:
-    """Return the training images of `data` with the test images of `opened`, which is the data named `test_data`."""
+    """Return the training images of `data`, with the test images of `opened`. The name of the opened data is
+    `test_data`."""
     test = opened.all_for_test() if isinstance(opened, ImageFolder) else opened.test
     if differing := differing_classes(set(data.classes), data.name, set(opened.classes), opened.name):
         raise ConfigError(f"the classes of data and test-data differ, {differing}; they must be the same")
@@ -166,7 +167,7 @@ class _InspectedImages:
 
     images: ImageSet
     inspections: Sequence[ImageInspection]
-    """Inspection result of each file; empty if the images are not files."""
+    """Inspection result of each file, or empty if the images are not files."""
 
     @classmethod
     def of(cls, images: ImageSet, progress: Progress | None) -> Self:
@@ -174,7 +175,7 @@ class _InspectedImages:
 
     @property
     def named(self) -> Iterator[tuple[str, ImageInspection]]:
-        """Reference and inspection of each readable file."""
+        """Readable name and inspection result of each readable file."""
         for index, inspection in enumerate(self.inspections):
             if not inspection.problem:
                 yield self.images.reference(index), inspection

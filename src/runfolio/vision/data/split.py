@@ -1,8 +1,8 @@
 """Stratified, seeded splits of labelled images. A larger selection contains every smaller selection.
 
-Each class has one seeded order. A selection is a prefix of this order, and the position of an image in the order
-decides whether the image is used for validation. Therefore, the training images of a selection are also training images
-of each larger selection. The same applies to validation images.
+Each class has one seeded order. A selection is a prefix of this order. The position of an image in the order decides
+whether the image is used for validation. Therefore, the training images of a selection are also training images of each
+larger selection. The same applies to validation images.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def split_fold(labels: IntArray, indices: IntArray, *, fold: Fold, seed: int) ->
     """Split the images at `indices` into stratified folds. Return the sorted indices of the images in the other folds
     and in this fold.
 
-    With the same seed, each image is in exactly one fold. The sizes of two folds differ by at most one image, in total
-    and in each class.
+    If the seed is the same for all folds, each image is in exactly one fold. The sizes of two folds differ by at most
+    one image, in total and in each class.
     """
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[indices] = True
-    # Images are assigned to the folds in turn, across all classes. Otherwise, one fold would get the surplus image of
-    # each class.
+    # Images are assigned to the folds one after another, without a restart at each class. Otherwise, the first folds
+    # would get the surplus images of every class.
     ordered = np.concatenate([order[chosen[order]] for order in _class_orders(labels, seed)])
     in_fold = np.arange(len(ordered)) % fold.total == fold.number - 1
     return np.sort(ordered[~in_fold]), np.sort(ordered[in_fold])
@@ -105,15 +105,15 @@ def train_and_validation(
             count = int((labels[chosen] == index).sum())
             raise ConfigError(
                 f"class {classes[index]!r} has {count} image{'s' * (count != 1)} at data-fraction {data_fraction:g}; "
-                f"val-fraction {val_fraction:g} leaves none for validation; increase one of them, or set val-fraction "
+                f"val-fraction {val_fraction:g} leaves none for validation; increase one fraction, or set val-fraction "
                 "to 0"
             )
     return train, val
 
 
 def _split_count(images: int, fraction: float) -> int:
-    # Each additional image increases the count by 0 or 1, and one image always remains. Therefore, the parts of a
-    # larger selection contain the parts of a smaller selection.
+    # Each additional image increases the number of split-off images by 0 or 1, and one image always remains. Therefore,
+    # the parts of a larger selection contain the parts of a smaller selection.
     return min(math.floor(images * fraction + 0.5), max(images - 1, 0))
 
 

@@ -29,7 +29,7 @@ def split_of(name: str) -> Split | None:
 
 
 def is_split_name(name: str) -> bool:
-    """Return whether the name consists of a single word, and this word names a part."""
+    """Return whether the name is a single word that names a part."""
     return len(_words(name)) == 1 and split_of(name) is not None
 
 
@@ -57,8 +57,8 @@ def recognise_splits(folders: Sequence[Folder]) -> dict[Split, Folder]:
 
 
 def splits_inside_classes(folders: Sequence[Folder]) -> dict[Split, dict[str, list[str]]]:
-    """Return the images by part and class, if each class folder has folders for training and another part. Otherwise,
-    return an empty dict."""
+    """Return the images by part and class, if each class folder contains a folder for training and a folder for another
+    part. Otherwise, return an empty dict."""
     parts: dict[Split, dict[str, list[str]]] = {}
     for folder in folders:
         inside = {name: split_of(name) for name in folder.class_images}
@@ -72,8 +72,8 @@ def splits_inside_classes(folders: Sequence[Folder]) -> dict[Split, dict[str, li
 
 
 def _unwrapped(folder: Folder) -> Folder:
-    """Return the only subfolder if its name means the same part, as in `training_set/training_set/cat`. Otherwise,
-    return the folder."""
+    """Return the only subfolder if its name means the same part as the folder's name, as in
+    `training_set/training_set/cat`. Otherwise, return the folder."""
     if len(folder.by_folder) == 1 and not folder.loose:
         (name,) = folder.by_folder
         if split_of(name) is not None and split_of(name) == split_of(folder.name):
@@ -86,6 +86,7 @@ def _words(name: str) -> list[str]:
 
 
 def _rank(name: str) -> tuple[int, int, str]:
-    """Return the sort key of folders for the same part: plain names first, then frequent spellings."""
+    """Return the sort key for folders of the same part. Names with fewer words come first. Among these, more frequent
+    spellings come first."""
     words, spellings = _words(name), [word for words in _SPELLINGS.values() for word in words]
     return len(words), min(spellings.index(word) for word in words if word in spellings), name.swapcase()

@@ -21,7 +21,7 @@ class TransferWatch:
     """Context manager for one attempt. A watchdog thread can close connections that were opened with `connect`."""
 
     def __init__(self, window_s: float, window_bytes: int, ends: float) -> None:
-        """Create the watchdog; entering the context starts it.
+        """Create the watchdog. Entering the context starts it.
 
         Args:
             window_s: Seconds in which `window_bytes` must arrive.
@@ -29,7 +29,8 @@ class TransferWatch:
             ends: Value of `time.monotonic()` at which the attempt must end.
         """
         self.verdict: str | None = None
-        """Reason why the connections were closed, `TOO_SLOW` or `TOO_LONG`. None if the watchdog did not close them."""
+        """Reason why the watchdog closed the connections (`TOO_SLOW` or `TOO_LONG`), or None if it did not close
+        them."""
         self._window_s = window_s
         self._window_bytes = window_bytes
         self._ends = ends

@@ -1,4 +1,5 @@
-"""Transform from a picture to the input tensor of a network, stored as JSON in the metadata of checkpoints."""
+"""Transform of a picture into the input tensor of a network. Checkpoints store the transform as JSON in their
+metadata."""
 
 from __future__ import annotations
 
@@ -39,12 +40,12 @@ class ImageTransform:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     resize: int | None = None
-    """Length of the shorter side after resizing and before cropping the centre. None: resize without keeping the aspect
-    ratio."""
+    """Length of the shorter side after resizing and before cropping the centre. If None, the aspect ratio is not
+    kept."""
     interpolation: str = "bilinear"
     reducing_gap: float | None = None
     """Minimum ratio of the decoded size to the resized size. A JPEG is scaled down to this ratio while decoding. A
-    ratio of 2 has no visible effect. None: no reduction. Source: Pillow's `Image.thumbnail`"""
+    ratio of 2 has no visible effect. If None, JPEGs are decoded in full size. Source: Pillow's `Image.thumbnail`"""
     value_range: tuple[float, float] | None = None
     """Values that become black and white in pictures with more than 8 bits per channel (see `to_channels`)."""
 
@@ -62,7 +63,7 @@ class ImageTransform:
         )
 
     def as_meta(self) -> dict[str, Any]:
-        """Return the transform as JSON values. `value_range` is omitted if it is None, so that older caches stay
+        """Return the transform as JSON values. `value_range` is omitted if it is None, which keeps older caches
         valid."""
         meta = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
         value_range = meta.pop("value_range")
@@ -162,7 +163,8 @@ def check_transform(meta: Any) -> ImageTransform:
 
 @lru_cache(maxsize=64)
 def _by_channel(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
-    """Return values as a [c, 1, 1] float32 tensor. It is cached, since each copy to a GPU waits for pending work."""
+    """Return values as a [c, 1, 1] float32 tensor. The tensor is cached, since each copy to a GPU waits for pending
+    work."""
     return torch.tensor(values, device=device)[:, None, None]
 
 

@@ -29,9 +29,9 @@ MAX_MEMBERS = 250_000
 MAX_DEPTH = 64
 """Maximum depth of nested folders."""
 MAX_RATIO = 200
-"""Maximum compression ratio. Photographs are hardly compressible."""
+"""Maximum compression ratio. Photographs can hardly be compressed."""
 SMALL_BYTES = 64 * 1024 * 1024
-"""Maximum unpacked size in bytes up to which any compression ratio is allowed."""
+"""Maximum unpacked size, in bytes, of zips that may have any compression ratio."""
 
 _MAX_DIRECTORY_BYTES = 128 * MAX_MEMBERS
 _MEMBER_MARK = b"PK\x01\x02"
@@ -47,7 +47,7 @@ def extract(archive: Path, folder: Path, *, label: str | None = None, progress: 
     Args:
         archive: Path of the zip.
         folder: Folder to create.
-        label: Name of the zip in messages. Default: its path.
+        label: Name of the zip in messages. The default is its path.
         progress: Progress display for unpacking.
 
     Raises:
@@ -156,7 +156,8 @@ def _missing_folders(parts: Sequence[str], existing: Container[str]) -> list[str
 
 
 def _reason_unsafe(member: zipfile.ZipInfo) -> str:
-    """Return the reason why a member cannot be unpacked, such as `is a link`; empty if it can be unpacked."""
+    """Return the reason why a member cannot be unpacked, such as `is a link`, or an empty string if it can be
+    unpacked."""
     name = member.orig_filename  # zipfile cuts off `filename` at a NUL byte
     kind = stat.S_IFMT(member.external_attr >> 16)
     checks = {
@@ -174,7 +175,7 @@ def _reason_unsafe(member: zipfile.ZipInfo) -> str:
 
 
 def _check_size(name: str, members: Sequence[zipfile.ZipInfo], packed: int, disk: Path) -> None:
-    unpacked = sum(member.file_size for member in members)  # zipfile never writes more than declared
+    unpacked = sum(member.file_size for member in members)  # zipfile never writes more bytes than declared
     if unpacked > SMALL_BYTES and unpacked > packed * MAX_RATIO:
         largest = max(members, key=lambda member: member.file_size)
         raise DamagedFile(
@@ -184,8 +185,8 @@ def _check_size(name: str, members: Sequence[zipfile.ZipInfo], packed: int, disk
     free = shutil.disk_usage(disk).free
     if unpacked > free // 2:
         raise StoreError(
-            f"{name} unpacks to {unpacked:,} bytes, more than half of the {free:,} that are free in {disk}; "
-            "free some, or set RUNFOLIO_CACHE to a folder on a larger disk"
+            f"{name} unpacks to {unpacked:,} bytes, more than half of the {free:,} free bytes in {disk}; "
+            "free some space, or set RUNFOLIO_CACHE to a folder on a larger disk"
         )
 
 

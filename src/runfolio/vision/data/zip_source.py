@@ -70,7 +70,7 @@ class _Zip:
     location: str
     """URL or absolute path."""
     digest: str
-    """Required SHA-256 digest in hex; empty if any digest is accepted."""
+    """Required SHA-256 digest in hex, or an empty string if any digest is accepted."""
     remote: bool
 
     @classmethod

@@ -25,7 +25,7 @@ _MAX_PIXELS = 600
 """Maximum length of each side of a drawn image, in pixels. Larger images are scaled down, since a cell cannot show more
 pixels and drawing them would be slow."""
 _SHARP_PIXELS = 64
-"""Maximum length of each side of an image that is drawn without interpolation, in pixels."""
+"""Maximum length of each side, in pixels, of images that are drawn without interpolation."""
 _GREY_MODES = ("1", "L", "LA")
 
 
@@ -52,7 +52,8 @@ def draw_predictions(
     Correct predictions are green. Wrong predictions are red and show the true class. Images of unknown class are grey.
 
     Args:
-        truths: True class of each image, or None for an image of unknown class; None if all classes are unknown.
+        truths: True class of each image. An unknown class is None. Pass None instead of a list if all classes are
+            unknown.
         path: File to write. The suffix selects the format. If there is no suffix, `.png` is added.
 
     Raises:
@@ -102,8 +103,8 @@ def show_picture(axes: Axes, picture: Image.Image, value_range: ValueRange | Non
     """Draw a picture of any mode and size into a cell of a grid. The picture is converted like a network input.
 
     Args:
-        value_range: Values that become black and white in pictures with more than 8 bits per channel. Default: the
-            lowest and highest value of the picture.
+        value_range: Values that become black and white in pictures with more than 8 bits per channel. The default is
+            the lowest and highest value of the picture.
     """
     if value_range is None and is_deep(picture.mode) and (bands := [(v.min(), v.max()) for v in value_bands(picture)]):
         value_range = float(min(low for low, _ in bands)), float(max(high for _, high in bands))
@@ -122,13 +123,13 @@ def _headline(predictions: Sequence[ShownPrediction], truths: Sequence[str | Non
     if truths is None or not labelled:
         return f"{count} prediction{'s' * (count != 1)}"
     right = sum(prediction.label == truth for prediction, truth in zip(predictions, truths, strict=True))
-    return f"{right} of {labelled} right" + (f", {count - labelled} of unknown truth" if labelled < count else "")
+    return f"{right} of {labelled} right" + (f", {count - labelled} of unknown class" if labelled < count else "")
 
 
 def _percent(probability: float) -> str:
-    if math.isnan(probability):  # NaN if training has diverged
+    if math.isnan(probability):  # the probability is NaN if training has diverged
         return "nan"
-    # Rounded down, so that 99.96 % does not look like certainty.
+    # The value is rounded down, since 99.96 % must not look like certainty.
     return f"{math.floor(probability * 1000) / 10:.1f} %"
 
 

@@ -23,7 +23,7 @@ _INK = "#3d4451"
 
 @dataclass(frozen=True)
 class BatchPictures:
-    """Training images, taken from each class in turn."""
+    """Training images that alternate between the classes."""
 
     classes: list[str]
     """Class of each image."""
@@ -58,7 +58,7 @@ def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictu
 
 
 def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES) -> Path:
-    """Draw the result of `batch_pictures` as a grid with one row per stage, and return the path.
+    """Draw the result of `batch_pictures` as a grid with one row per processing stage, and return the path.
 
     Raises:
         StoreError: The figure cannot be written.
@@ -84,8 +84,8 @@ def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES)
 
 
 def _positions_by_class(preparation: Preparation, count: int) -> list[int]:
-    """Return positions of training images: the first of each class in a seeded order, then the second of each class,
-    ..."""
+    """Return positions of training images in a seeded order: the first image of each class, then the second image of
+    each class, and so on."""
     labels = preparation.source.train.labels[preparation.train]
     order = np.random.RandomState(preparation.settings.seed).permutation(len(labels))
     rank = np.empty(len(labels), dtype=np.int64)

@@ -18,15 +18,15 @@ _BAR: dict[str, Any] = {"align": "edge", "edgecolor": "white", "linewidth": 0.8}
 
 
 class CalibrationBin(NamedTuple):
-    """Bin of the images whose probability is above `low` and at most `high`."""
+    """Bin for the images whose probability is above `low` and at most `high`."""
 
     low: float
     high: float
     images: int
     confidence: float | None
-    """Mean probability of the predicted classes; None if the bin is empty."""
+    """Mean probability of the predicted classes, or None if the bin is empty."""
     accuracy: float | None
-    """Fraction of correct predictions; None if the bin is empty."""
+    """Fraction of correct predictions, or None if the bin is empty."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ def calibration(probabilities: torch.Tensor, correct: torch.Tensor, bins: int = 
     """Compare probabilities with accuracies in bins of equal width.
 
     Args:
-        probabilities: Probability of the predicted class of each image, [n]; NaN makes the error NaN.
-        correct: Whether each prediction is correct, [n] bool.
+        probabilities: Probability of the predicted class of each image, [n]. If one is NaN, the error is NaN.
+        correct: True for each correct prediction, [n] bool.
         bins: Number of bins.
 
     Source: Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, ICML 2017, arXiv:1706.04599
     """
     probabilities, correct = probabilities.double(), correct.double()
     bounds = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-    bin_index = torch.bucketize(probabilities, bounds[1:-1])  # a value on a bound belongs to the lower bin
+    bin_index = torch.bucketize(probabilities, bounds[1:-1])  # a value on a boundary belongs to the lower bin
     counts = torch.bincount(bin_index, minlength=bins)
     confidence_sums, correct_counts = (
         torch.zeros(bins, dtype=torch.float64).index_add_(0, bin_index, values) for values in (probabilities, correct)

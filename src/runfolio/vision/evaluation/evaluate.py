@@ -61,7 +61,7 @@ class EvaluationResult:
     interval: Interval
     """95 % interval of `accuracy` (Wilson)."""
     loss: float
-    """Mean cross-entropy per image; NaN or infinite if an output of the model is NaN or infinite."""
+    """Mean cross-entropy per image. It is NaN or infinite if an output of the model is NaN or infinite."""
     top_k: dict[int, float]
     """Fraction of the images whose true class is among the k most probable classes, for k from 1 to at most 5."""
     per_class: list[ClassMetrics]
@@ -71,10 +71,10 @@ class EvaluationResult:
     mistakes: list[Mistake]
     """All wrong predictions, sorted by decreasing confidence."""
     answers: AnswerTable
-    """Answer to each image, in the order of the split."""
+    """Answer of the classifier (its prediction) for each image, in the order of the split."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the results as values that JSON can represent, without the answers to individual images."""
+        """Return the results, without `answers`, as values that JSON can represent."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "answers"}
         return values | {
             "mistakes": [asdict(mistake) for mistake in self.mistakes],
@@ -169,7 +169,7 @@ def _inputs(classifier: LoadedClassifier, images: ImageSet, device: torch.device
 def _with_progress(
     batches: Iterable[torch.Tensor], images: int, label: str, progress: Progress | None
 ) -> Iterable[torch.Tensor]:
-    """Yield the batches. The progress display counts the images of a batch after the batch has been used."""
+    """Yield the batches. The progress display counts the images of a batch after the caller has used the batch."""
     task = progress.add_task(f"evaluating on {label}", total=images) if progress else None
     try:
         for batch in batches:
@@ -184,7 +184,8 @@ def _with_progress(
 def _result(
     logits: torch.Tensor, labels: torch.Tensor, images: ImageSet, *, classes: tuple[str, ...], data: str, split: Split
 ) -> EvaluationResult:
-    # A stable sort ranks the first of equal logits first, like argmax, so top-1 equals the accuracy during training.
+    # A stable sort keeps the order of equal logits, and argmax returns the first of them. Therefore, top-1 equals the
+    # accuracy that training computes.
     ranked = logits.argsort(dim=1, descending=True, stable=True)
     true_rank = (ranked == labels[:, None]).int().argmax(dim=1)
     predicted, correct = ranked[:, 0], true_rank == 0

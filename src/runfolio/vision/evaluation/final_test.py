@@ -36,8 +36,8 @@ def is_tested_at_end(settings: TrackingConfig, series: Mapping[str, Any] | None)
 
 
 def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:
-    """Test the network or its weight average. Record metrics, a confusion matrix, a class table, and the answer to each
-    image.
+    """Test the network or its weight average. Record metrics, a confusion matrix, a class table, and the prediction for
+    each image.
 
     Args:
         run: Run to record in.
@@ -51,13 +51,14 @@ def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation:
         tested = evaluate(state, batches.test, logits.append)
     metrics = tested.result.metrics("test")
     run.summary.update(metrics)
-    if preparation.settings.test_at != "epoch":  # otherwise, the curve already has this point
+    if preparation.settings.test_at != "epoch":  # otherwise, the curve already contains this point
         run.log({**metrics, "epoch": epoch}, step=epoch)
     classes = preparation.source.classes
     matrix = class_report.confusion_matrix(tested.predicted, tested.labels, len(classes))
     title = f"{run.name}: {tested.result.accuracy:.1%} of {tested.result.images:,} test images"
     figure = class_report.confusion_figure(matrix, classes, title)
-    figure.set_layout_engine("none")  # this saves a third of the drawing time; logged figures are cropped anyway
+    # Without a layout, drawing takes a third less time. Logged figures are cropped anyway.
+    figure.set_layout_engine("none")
     run.log_figure("confusion", figure, step=epoch)
     rows = class_report.class_metrics(tested.predicted, tested.labels, classes)
     run.log_text("classes", class_report.class_table(rows), step=epoch)

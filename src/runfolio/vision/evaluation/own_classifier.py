@@ -1,4 +1,4 @@
-"""Classifiers of user scripts. The script provides the network; the checkpoint provides the classes and the
+"""Classifiers of user scripts. The script provides the network, and the checkpoint provides the classes and the
 transform."""
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class StoredTransform:
     channels: int
     """Number of channels of the converted picture before the first step."""
     shorter_side: int | None
-    """Maximum length in pixels to which a step resizes the shorter side. None if no step keeps the aspect ratio."""
+    """Maximum length, in pixels, to which a step resizes the shorter side, or None if no step keeps the aspect
+    ratio."""
     at_least: None = None
     value_range: None = None
 
@@ -58,7 +59,7 @@ def own_classifier(checkpoint: Checkpoint, model: nn.Module) -> LoadedClassifier
 
     Raises:
         ConfigError: The script did not pass classes or a transform to `run.checkpoint`.
-        DamagedFile: A value has the wrong type or is out of bounds, or the steps do not fit together.
+        DamagedFile: A value has the wrong type or is out of bounds, or the steps of the transform do not fit together.
     """
     label = checkpoint_label(checkpoint)
     stored = checkpoint.meta.get("classifier") or {}
@@ -98,7 +99,8 @@ def _shorter_side(size: int | tuple[int, ...] | None) -> int | None:
 
 
 def _channels(steps: Sequence[TransformStep], model: nn.Module) -> int:
-    """Return 1 if the normalisation or the first convolution shows that the network takes grey images, else 3."""
+    """Return 1 if the normalisation or the first convolution shows that the network takes grey images. Otherwise,
+    return 3."""
     if any(step.name in ("Grayscale", "RGB") for step in steps):
         return 3
     means = [len(step.arguments["mean"]) for step in steps if step.name == "Normalize"]

@@ -19,8 +19,8 @@ from runfolio.vision.data import load_data
 from runfolio.vision.data.pictures import ValueRange, read_bytes, read_picture, upright
 
 Picture = str | Path | bytes | Image.Image | NDArray[Any] | torch.Tensor
-"""Input picture: a path, the bytes of a file, a Pillow image, an array, or a tensor. Arrays are [h, w] or [h, w, 3];
-tensors are [h, w] or [1 or 3, h, w].
+"""Input picture: a path, the bytes of a file, a Pillow image, an array, or a tensor. Arrays are [h, w] or [h, w, 3].
+Tensors are [h, w] or [1 or 3, h, w].
 
 Pixels are uint8, or floats from 0 to 1. If the classifier was trained on images with more than 8 bits per channel, grey
 pixels have the same values as in files.
@@ -37,7 +37,7 @@ class PictureTransform(Protocol):
 
     @property
     def value_range(self) -> ValueRange | None:
-        """Values that become black and white in deep pictures (see `to_channels`)."""
+        """Values that become black and white in pictures with more than 8 bits per channel (see `to_channels`)."""
         ...
 
     def __call__(self, picture: Image.Image) -> torch.Tensor: ...
@@ -80,9 +80,9 @@ class LoadedClassifier:
     classes: tuple[str, ...]
     transform: PictureTransform
     data: str | None
-    """Name of the training data; None for the model of a user script."""
+    """Name of the training data, or None for the model of a user script."""
     test_data: str | None = None
-    """Name of the data with the test images; None: the same as `data`."""
+    """Name of the data with the test images. If None, `data` provides the test images."""
 
     def predict(self, images: Picture | Iterable[Picture]) -> list[Prediction]:
         """Return a prediction for each picture, in order.
@@ -92,7 +92,7 @@ class LoadedClassifier:
 
         Raises:
             NotFound: A file does not exist.
-            DamagedFile: A file cannot be read as an image; the message contains the file and the reason.
+            DamagedFile: A file cannot be read as an image. The message contains the file and the reason.
             ConfigError: A picture has an unknown type, or the network does not accept it.
         """
         return [self._predict_one(picture, number) for number, picture in enumerate(_as_pictures(images), start=1)]
@@ -141,7 +141,7 @@ def open_picture(
         picture: Picture to convert.
         at_least: Minimum size of the decoded picture (see `read_picture`).
         name: Name that error messages use for a picture without a path.
-        is_deep: Whether to keep grey values with more than 8 bits.
+        is_deep: If true, grey values with more than 8 bits are kept.
 
     Raises:
         NotFound: The file does not exist.
@@ -166,13 +166,13 @@ def open_picture(
     if pixels is not None:
         kind = f"{'tensor' if isinstance(picture, torch.Tensor) else 'array'} of {pixels.dtype} {pixels.shape}"
     raise ConfigError(
-        f"not a picture: {kind}; give a path, a file's bytes, a Pillow image, an array [h, w] or [h, w, 3], or a tensor"
-        " [1 or 3, h, w], with uint8 values or floats from 0 to 1"
+        f"not a picture: {kind}; give a path, bytes, a Pillow image, an array [h, w] or [h, w, 3], or a tensor"
+        " [1 or 3, h, w] (uint8, or floats from 0 to 1)"
     )
 
 
 def _as_array(picture: Any) -> NDArray[Any] | None:
-    """Return the pixels of an array or tensor, [h, w] or [h, w, c]; None for other types."""
+    """Return the pixels of an array or tensor, [h, w] or [h, w, c]. Return None for other types."""
     if isinstance(picture, torch.Tensor):
         pixels = picture.detach().cpu()
         pixels = (pixels.float() if pixels.is_floating_point() else pixels).numpy()

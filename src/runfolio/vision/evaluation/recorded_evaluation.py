@@ -1,4 +1,5 @@
-"""Record an evaluation after training, as a file of answers in the evaluated run."""
+"""Record an evaluation after training. The evaluated run gets a file with the answers of the classifier, which are its
+predictions."""
 
 from __future__ import annotations
 
@@ -14,17 +15,17 @@ if TYPE_CHECKING:
     from runfolio.vision.evaluation.evaluate import EvaluationResult
 
 _DATA_NAME = 60
-"""Maximum number of characters of a data set's name in the name of a split."""
+"""Maximum length, in characters, of a data set's name within the name of a split."""
 
 
 def record_evaluation(run: RecordedRun, result: EvaluationResult, own_data: str | None) -> str:
     """Add the answers of an evaluation to a run, and return the name of their split. The run may be finished.
 
-    The file name contains a new writer id, so the file never replaces a file of the run or of another evaluation. If
-    the run was trained on different data, the answers form a separate split. It is named after the evaluated data.
+    The file name contains a new random id, so the file never replaces an existing file. If the run was trained on
+    different data, the answers form a separate split, which is named after the evaluated data.
 
     Args:
-        own_data: Name of the data that the run was trained on; None if it is unknown.
+        own_data: Name of the data that the run was trained on, or None if it is unknown.
     Raises:
         OSError: The store cannot be written, or the run no longer exists.
         ConfigError: The names of the classes are too long for a file.

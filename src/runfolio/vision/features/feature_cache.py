@@ -1,4 +1,5 @@
-"""Disk cache of the features that a frozen backbone computes, shared by all runs with the same backbone."""
+"""Disk cache of the features that a frozen backbone computes. Features are the inputs of the layers that train. All
+runs with the same backbone share the cache."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _BATCH = 32
-"""Number of rows per four threads that are computed before the rows of other processes are read again."""
+"""Number of rows that each group of four threads computes before the process reads the new rows of other processes."""
 _BATCHES_AHEAD = 2
 """Number of batches that are decoded while one batch is computed."""
 _FILL_LOCK = ".filling"
@@ -43,7 +44,7 @@ _cuts: dict[tuple[ModelSpec, str, str, str], NetworkCut] = {}
 
 @dataclass(frozen=True, kw_only=True)
 class Views:
-    """Augmented views of each image. View v equals the augmented image of epoch v."""
+    """Augmented versions (views) of each image. View v equals the augmented image of epoch v."""
 
     count: int
     augment: str
@@ -53,7 +54,7 @@ class Views:
 class CachedFeatures(Dataset[Labelled]):
     """Dataset of features, [size] per image, with labels.
 
-    Items are indexed by position or by a `SampleRef`. The epochs use the views in turn.
+    The index of an item is a position or a `SampleRef`. Epoch e uses view e modulo the number of views.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class FeatureCache:
     """Feature cache for one frozen backbone and one transform.
 
     Attributes:
-        cut: Position between backbone and head. `cut.head_alone(model)` makes the model accept features.
+        cut: Position of the cut between backbone and head. `cut.head_alone(model)` makes the model accept features.
     """
 
     def __init__(
@@ -106,8 +107,8 @@ class FeatureCache:
 
         Args:
             model: Network with a frozen backbone (`freeze_backbone`), on its device.
-            precision: Setting `precision`.
-            views: Augmented views; None: images are not augmented.
+            precision: Value of the setting `precision`.
+            views: Augmented views, or None if images are not augmented.
             progress: Progress display for the computation of features.
 
         Raises:
@@ -236,7 +237,8 @@ class FeatureCache:
 
 
 def _cut_once(model: nn.Module, spec: ModelSpec, weights: str, precision: str) -> NetworkCut:
-    """Cut the network. All runs of this process with the same frozen part share the result."""
+    """Cut the network between backbone and head, or return an earlier cut. All runs of this process with the same
+    frozen part share one cut."""
     key = (spec, weights, precision, next(model.parameters()).device.type)
     if key not in _cuts:
         if len(_cuts) == _MAX_CUTS:

@@ -58,13 +58,14 @@ def _padded(batch: torch.Tensor, size: int) -> torch.Tensor:
 
 @contextmanager
 def _batch_threads(device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """Yield a thread pool. It has one thread for a GPU, or as many threads as torch uses for a CPU. Each thread
-    computes whole batches."""
+    """Yield a thread pool. It has one thread if the device is a GPU. Otherwise, it has as many threads as torch uses.
+    Each thread computes whole batches."""
     if device.type != "cpu":
         with ThreadPoolExecutor(1) as threads:
             yield threads
         return
-    with one_torch_thread() as count, ThreadPoolExecutor(count) as threads:  # new threads inherit torch's setting
+    # New threads inherit torch's number of threads.
+    with one_torch_thread() as count, ThreadPoolExecutor(count) as threads:
         yield threads
 
 

@@ -1,4 +1,4 @@
-"""Data sets of features. They replace the images during training."""
+"""Data sets of features, which replace the images during training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureDatasets:
-    """Features of all images of a run, and the cut of the run's network."""
+    """Features of all images of a run, and the position at which the run's network is cut into backbone and head."""
 
     train: CachedFeatures
     val: CachedFeatures

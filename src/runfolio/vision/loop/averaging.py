@@ -1,4 +1,4 @@
-"""Moving average of a network's weights. It often predicts better than the last weights."""
+"""Moving average of a network's weights. The average often predicts better than the last weights."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class EarlyStopping:
         """Start the counter at 0.
 
         Args:
-            patience: Number of epochs without improvement before training stops. None: no limit.
+            patience: Number of epochs without improvement before training stops. If None, there is no limit.
         """
         self._patience = patience
         self._best: float | None = None

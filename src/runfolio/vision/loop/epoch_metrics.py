@@ -17,7 +17,7 @@ class EpochResult(NamedTuple):
     """Loss, accuracy, size and duration of one pass."""
 
     loss: float
-    """Mean cross-entropy per image; NaN or infinite if the loss of any batch is NaN or infinite."""
+    """Mean cross-entropy per image. It is NaN or infinite if the loss of any batch is NaN or infinite."""
     accuracy: float
     """Fraction of the images that were predicted correctly. The true class of a mixed image is the class with the
     largest share."""
@@ -47,12 +47,12 @@ class EpochMetrics:
         self._images += images
 
     def start(self) -> None:
-        """Restart the clock, without counting the time since the last start or load."""
+        """Restart the clock. The time since the last start or load is not counted."""
         self._start = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Seconds spent on the pass so far, summed over all attempts."""
+        """Seconds spent on the pass so far, including the time before the run was resumed."""
         return self._seconds + time.perf_counter() - self._start
 
     def result(self) -> EpochResult:

@@ -117,8 +117,8 @@ class InputPipeline:
             return
         if share < 1:
             yield (
-                "decodes some images in each epoch: the cache budget (`runfolio cache --budget`) or the disk only "
-                f"has room for the pixels of {share:.0%} of the images that are not cached yet"
+                "decodes some images in each epoch: the cache budget (`runfolio cache --budget`) or the disk has "
+                f"room for only {share:.0%} of the uncached images"
             )
 
     def _open_features(self, state: TrainState, progress: Progress | None, parts: Container[Part]) -> None:

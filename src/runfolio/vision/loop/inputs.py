@@ -8,7 +8,7 @@ from runfolio.vision.data.transform import ImageTransform
 
 
 class Inputs:
-    """Converter of batches to network inputs. The conversion runs on the device of the batch. It is fast on a GPU."""
+    """Converter of batches to network inputs. The conversion runs on the device of the batch, and is fast on a GPU."""
 
     def __init__(self, transform: ImageTransform) -> None:
         self._transform = transform

@@ -8,8 +8,8 @@ from runfolio.vision._torchvision import v2
 from runfolio.vision.batches.augment import seeded_generator
 
 _STREAM = 1
-"""Number of the random stream for mixing. It makes the random numbers for a batch differ from those for augmenting the
-image with the same number."""
+"""Number of the random stream for mixing. The stream differs from the stream for augmentation, so batch i and image i
+use different random numbers."""
 
 
 class Mixing:
@@ -23,8 +23,8 @@ class Mixing:
         """Set up the mixing.
 
         Args:
-            mixup: Parameter alpha of the Beta distribution from which mixup draws the proportion. 0: mixup is off.
-            cutmix: The same parameter for CutMix. 0: CutMix is off.
+            mixup: Parameter alpha of the Beta distribution from which mixup draws the proportion. If 0, mixup is off.
+            cutmix: The same parameter for CutMix. If 0, CutMix is off.
         """
         alphas = ((v2.MixUp, mixup), (v2.CutMix, cutmix))
         self._transforms = [transform(alpha=float(alpha), num_classes=classes) for transform, alpha in alphas if alpha]

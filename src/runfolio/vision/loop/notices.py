@@ -25,7 +25,7 @@ class Notices:
         """Create an empty collection of notices.
 
         Args:
-            progress: Progress display to print notices on. Default: notices are issued as Python warnings.
+            progress: Progress display on which notices are printed. By default, notices are issued as Python warnings.
         """
         self._run = run
         self._progress = progress

@@ -48,8 +48,8 @@ def _optimizer(groups: list[dict[str, Any]], settings: OptimConfig) -> Optimizer
 def _groups(model: nn.Module, lr: float, rate_decay: float) -> list[dict[str, Any]]:
     """Return one parameter group, or one group per stage if the stages have different rates. The head comes first.
 
-    Source: discriminative fine-tuning, ULMFiT, Howard and Ruder, arXiv:1801.06146, section 3.1; layer-wise learning
-    rate decay, BEiT, Bao et al., arXiv:2106.08254, as in timm's `param_groups_layer_decay`
+    Sources: discriminative fine-tuning in ULMFiT (Howard and Ruder, arXiv:1801.06146, section 3.1), and layer-wise
+    learning rate decay in BEiT (Bao et al., arXiv:2106.08254). See also timm's `param_groups_layer_decay`.
     """
     if rate_decay == 1:
         return [{"params": _trainable(model.parameters())}]
@@ -69,7 +69,7 @@ def make_scheduler(
     """Return a scheduler whose `step` must be called after each optimizer step.
 
     Args:
-        factor: Function that returns the factor of the learning rates at a step. Steps are counted from 0. Default: the
+        factor: Function that returns the factor of the learning rates at a step, counted from 0. The default is the
             schedule of the settings.
     """
     return LambdaLR(optimizer, factor or RateFactor.of(settings, steps_per_epoch).at)
@@ -77,7 +77,7 @@ def make_scheduler(
 
 @dataclass(frozen=True, kw_only=True)
 class RateFactor:
-    """Schedule of the factor of the learning rate at each step. Steps are counted from 0.
+    """Factor of the learning rate as a function of the step. Steps are counted from 0.
 
     Warm-up is linear and reaches 1 at step `warmup_steps`. The schedule then runs for the remaining steps. The
     one-cycle schedule rises during the warm-up steps, or by default for 30 % of all steps. The values equal those of

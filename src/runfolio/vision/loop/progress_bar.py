@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 class EpochProgressBar:
-    """Task that counts the steps of all epochs. It is removed from the display on exit. Without a display, nothing is
-    shown."""
+    """Task of a rich display that counts the steps of all epochs. The task is removed on exit. If there is no display,
+    nothing is shown."""
 
     def __init__(
         self,
@@ -30,9 +30,9 @@ class EpochProgressBar:
         """Add the task to the display.
 
         Args:
-            log_line: Function that logs the result line of an epoch if this line is not printed.
+            log_line: Function that logs the result line of an epoch if the line is not printed.
             steps: Number of steps per epoch.
-            completed: Number of steps completed by earlier attempts.
+            completed: Number of steps that the run completed before it was resumed.
         """
         self._progress = progress
         self._name = escape(name)
@@ -40,8 +40,7 @@ class EpochProgressBar:
         self._log_line = log_line
         self._metrics = ""
         self._epoch = 0
-        # A series already has a task in the display, and prints one line per run. Therefore, the lines of epochs are
-        # only logged.
+        # A series already shows a task and prints one line per run. Therefore, the lines of epochs are only logged.
         self._prints_epochs = progress is not None and not progress.tasks
         if progress is not None:
             self._task = progress.add_task(self._name, total=epochs * steps, completed=completed)

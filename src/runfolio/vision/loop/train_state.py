@@ -55,8 +55,8 @@ class TrainState:
         """Build the network and its optimizer.
 
         Args:
-            schedule: Function that returns the factor of the learning rate at a step. Default: the schedule of the
-                settings.
+            schedule: Function that returns the factor of the learning rate at a step. The default is the schedule of
+                the settings.
         """
         settings = preparation.settings
         self.settings = settings
@@ -86,7 +86,8 @@ class TrainState:
         self.metrics = EpochMetrics(self.device)
 
     def _forward(self, model: nn.Module) -> Network:
-        """Return a function that calls `model` with the precision of the settings, compiled if requested."""
+        """Return a function that calls `model` with the precision of the settings. The function is compiled if the
+        settings request it."""
         network = mixed_precision(model, self.device, self.settings.precision)
         return compile_network(network, self.settings.resolved_batch_size) if self.settings.compile else network
 
@@ -110,7 +111,8 @@ class TrainState:
 
     @property
     def progress(self) -> dict[str, float]:
-        """Fractional number of epochs (`epoch`) and number of images trained on (`samples`)."""
+        """Number of epochs (`epoch`) and number of images trained on (`samples`). The number of epochs includes the
+        fraction of the current epoch."""
         epochs, steps = divmod(self.step, self.steps_per_epoch)
         samples_per_step = self.settings.accumulate * self.settings.resolved_batch_size
         return {
@@ -139,7 +141,7 @@ class TrainState:
 
     @property
     def predicting(self) -> nn.Module:
-        """Network to predict with. This is the weight average if there is one, and `model` otherwise."""
+        """Network to predict with: the weight average if there is one, and `model` otherwise."""
         return self.model if self._average is None else self._average.model
 
     def rate(self, step: int, stage: int = 0) -> float:

@@ -34,7 +34,7 @@ _OWN: dict[str, Callable[[ModelSpec], nn.Module]] = {
 
 
 class _Zoo(Protocol):
-    """Package of architectures with published weights. Model names have no prefix here."""
+    """Package of architectures with published weights. Its functions take model names without the prefix `timm:`."""
 
     def build(self, name: str, spec: ModelSpec) -> nn.Module: ...
     def transform(self, name: str) -> ImageTransform: ...
@@ -79,7 +79,7 @@ def build_model(spec: ModelSpec) -> nn.Module:
 
 
 def published_transform(name: str) -> ImageTransform | None:
-    """Return the transform of a model's published weights. None means that there are no published weights."""
+    """Return the transform of a model's published weights, or None if there are no published weights."""
     if name in _OWN:
         return None
     zoo, own_name = _zoo_of(name)

@@ -1,5 +1,5 @@
-"""JSON description of a classifier in the metadata of a checkpoint. Together with the weights, it suffices to rebuild
-the classifier."""
+"""JSON description of a classifier in the metadata of a checkpoint. The classifier can be rebuilt from this description
+and the weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ClassifierDescription:
     data: str
     """Name of the training data."""
     test_data: str | None = None
-    """Name of the data with the test images. None: the same as `data`."""
+    """Name of the data with the test images. If None, `data` provides the test images."""
 
     def as_meta(self) -> dict[str, Any]:
         return {

@@ -22,7 +22,7 @@ def load_initial_weights(model: nn.Module, tensors: Tensors, message: str, *, fr
         model: Model to load into.
         tensors: Weights by key.
         message: Start of the error message.
-        fresh_head: Whether to keep the random initial weights of the head.
+        fresh_head: If true, the head keeps its random initial weights.
 
     Raises:
         ConfigError: A tensor outside the head is missing, unexpected, or has the wrong shape.

@@ -21,10 +21,8 @@ def to_channels_last(model: nn.Module) -> nn.Module:
 
 
 def keep_state_layout(optimizer: Optimizer) -> None:
-    """Make an optimizer arrange a loaded state in the memory order of its weights, as before saving.
-
-    A different order could lead to different rounding.
-    """
+    """Make an optimizer store a loaded state in the memory order of its weights. A state has this order before it is
+    saved, and a different order could lead to different rounding."""
     optimizer.register_load_state_dict_post_hook(_arrange_state)
 
 

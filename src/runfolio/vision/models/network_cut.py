@@ -1,5 +1,5 @@
-"""Division of a network into two parts. The frozen part computes features, and the other part trains on these
-features."""
+"""Division of a network into two parts. The frozen part computes features, and the other part trains on these features.
+A tape (see `tape`) is the recorded computation of the other part."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class NetworkCut:
         """
         sizes = [math.prod(shape) for shape in self.shapes]
         parts = [
-            part.reshape(-1, *shape).clone(memory_format=order)  # copied, since dropout may work in place
+            part.reshape(-1, *shape).clone(memory_format=order)  # copied, since dropout may modify its input
             for part, shape, order in zip(features.split(sizes, dim=1), self.shapes, self.formats, strict=True)
         ]
         return (self._training if model.training else self._evaluating).replay(model, parts)
@@ -104,7 +104,7 @@ def cut_network(model: nn.Module, image_shape: tuple[int, int, int]) -> NetworkC
         evaluating, _ = record_tape(model, images[:2], training.points)
         evaluation_logits, inputs = _run(model, training.points, images)
         _check_tape(evaluating, model, inputs, evaluation_logits, "in evaluation")
-        # Features are computed with this memory layout.
+        # The cached features are computed with this memory layout.
         fewer = images[:2].contiguous(memory_format=torch.channels_last)
         _check_batch_independence(inputs, _run(model, training.points, fewer)[1])
 
@@ -134,7 +134,7 @@ def _check_batch_independence(inputs: list[torch.Tensor], with_fewer: list[torch
 
 
 def _check_tape(tape: Tape, model: nn.Module, inputs: list[torch.Tensor], logits: torch.Tensor, when: str) -> None:
-    """Check that the tape returns the correct logits for a batch of a different size than the recorded batch."""
+    """Check that the tape returns the correct logits for a batch whose size differs from the recorded batch."""
     try:
         replayed = tape.replay(model, [part.clone() for part in inputs])
     except (RuntimeError, ValueError, IndexError) as error:  # the shapes do not fit

@@ -1,4 +1,4 @@
-"""Mixed precision. torch computes a layer in 16 bits if this is safe. Weights stay in 32 bits."""
+"""Mixed precision: torch computes a layer in 16 bits if this is safe, and weights stay in 32 bits."""
 
 from __future__ import annotations
 

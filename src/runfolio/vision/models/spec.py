@@ -24,11 +24,11 @@ class ModelSpec:
     classes: int
     hidden_units: int
     dropout: float | None = None
-    """Dropout probability before the last layer. None: the architecture determines it."""
+    """Dropout probability before the last layer. If None, the architecture determines the probability."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width)."""
+        """Shape of the input images, (channels, height, width)."""
         return self.channels, self.height, self.width
 
     def as_meta(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Division of a network into stages, from the head to the first layer."""
+"""Division of a network into stages, from the head to the first layer. Each stage can have its own learning rate."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ _MAX_STAGE_SHARE = 0.5
 def stages(model: nn.Module) -> list[list[nn.Parameter]]:
     """Return all parameters by stage. The head is first, followed by the stages of the backbone from last to first.
 
-    The backbone is divided into modules at the first level of nesting where every module has at most half of the
-    layers. A weight with two or more dimensions counts as a layer. A module without layers, such as a norm, belongs to
-    the previous stage. Parameters of divided modules, such as a class token, belong to the first stage. The stages of
-    tinyvgg are its two blocks. The stages of a ResNet are conv1 and layer1 to layer4. The stages of mobilenet_v2 are
-    its 19 features. The stages of a vision transformer are the patch embedding and the blocks.
+    The backbone is divided into its modules at one level of nesting. This is the first level at which no module
+    contains more than half of the layers. A weight with two or more dimensions counts as a layer. A module without
+    layers, such as a norm, belongs to the previous stage. Parameters that belong directly to a divided module, such as
+    a class token, are part of the first stage. The stages of tinyvgg are its two blocks. The stages of a ResNet are
+    conv1 and layer1 to layer4. The stages of mobilenet_v2 are its 19 features. The stages of a vision transformer are
+    the patch embedding and the blocks.
     """
     in_head = {id(parameter) for module in head_modules(model) for parameter in module.parameters()}
     by_module: dict[_Path, list[nn.Parameter]] = {}

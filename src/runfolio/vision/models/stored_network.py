@@ -1,4 +1,5 @@
-"""Comparison of a described network with its stored tensors, before memory is allocated for them."""
+"""Check that the tensors of a checkpoint fit the described network. The check runs before memory is allocated for the
+tensors or the network."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A tape is a list of calls of modules and torch functions. It stores modules by name. A replay uses the current weights,
 modes and hooks of the modules. A replay repeats all decisions of Python code that were made during the recording, such
-as branches on tensor shapes. Therefore, `network_cut.py` tests a tape on different images before it is used.
+as branches on tensor shapes. Therefore, `network_cut.py` tests each tape on different images before the tape is used.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Weight(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """One recorded call."""
+    """Recorded call of a module or a torch function."""
 
     target: str | Callable[..., Any]
     """Name of a module, or a function."""
@@ -63,7 +63,8 @@ class Tape:
     """Recorded computation from the features to the output."""
 
     points: tuple[str, ...]
-    """Modules whose inputs, before any dropout, are the inputs of the tape."""
+    """Modules whose inputs are the inputs of the tape. If a dropout precedes such a module, the tape starts before the
+    dropout."""
     inputs: tuple[int, ...]
     """Numbers of the input tensors."""
     calls: tuple[_Call, ...]
@@ -71,8 +72,8 @@ class Tape:
     """Number of the output tensor."""
 
     def replay(self, model: nn.Module, features: list[torch.Tensor]) -> torch.Tensor:
-        """Return the output of `model` for `features`. These are the inputs of the modules at `points`, [b, ...]
-        each."""
+        """Return the output of `model` for `features`, which contains the input of each module in `points`, [b,
+        ...]."""
         values = dict(zip(self.inputs, features, strict=True))
 
         def actual(value: Any) -> Any:
@@ -100,8 +101,8 @@ def record_tape(
     Args:
         model: Model to run.
         images: Images, [b, c, h, w].
-        points: Modules whose inputs are the features. Default: the layers that train, or the dropouts before these
-            layers.
+        points: Modules whose inputs are the features. The default is the layers that train, or the dropouts before
+            these layers.
 
     Raises:
         CutUnavailable: The computation needs more than the features, or cannot be recorded.
@@ -130,7 +131,7 @@ def _trains(module: nn.Module) -> bool:
 
 
 class _ObservedCall(NamedTuple):
-    """Observed call with its actual tensors."""
+    """Observed call, with its tensors instead of placeholders."""
 
     target: str | Callable[..., Any]
     args: Any
@@ -152,10 +153,10 @@ class _Recorder(TorchFunctionMode):
         self._points: list[str] = []
         self._inputs: list[int] = []
         self._calls: list[_Call] = []
-        self._values: list[torch.Tensor] = []  # this keeps tensors alive, so that their ids stay unique
+        self._values: list[torch.Tensor] = []  # ids stay unique, because this list keeps all tensors alive
         self._numbers: dict[int, int] = {}
         self._dropout_calls: dict[int, list[_ObservedCall]] = {}
-        """Sequences of calls before the tape that begin with a dropout, keyed by the id of the last result."""
+        """Sequences of calls that begin with a dropout and precede the tape, keyed by the id of the last result."""
 
     def tape(self, output: object) -> Tape:
         """Return the recording of a forward pass with this output."""
@@ -173,7 +174,7 @@ class _Recorder(TorchFunctionMode):
         return result
 
     def hooks(self, name: str) -> tuple[Callable[..., None], Callable[..., None]]:
-        """Return the hooks before and after a call of a module."""
+        """Return the hooks that run before and after each call of a module."""
 
         def before(module: nn.Module, args: Any) -> None:
             self._depth += 1
@@ -254,7 +255,7 @@ def _weight(model: nn.Module, name: str) -> torch.Tensor:
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Apply `change` to the entries of nested tuples, lists and dicts. A placeholder is one entry."""
+    """Apply `change` to the entries of nested tuples, lists and dicts. A placeholder counts as one entry."""
     if isinstance(value, (_Value, _Weight)):
         return change(value)
     if isinstance(value, Mapping):

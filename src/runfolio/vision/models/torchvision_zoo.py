@@ -98,7 +98,7 @@ def download(name: str) -> Tensors:
             _fetch(weights.url, cached)
         except (DownloadFailed, OSError) as error:
             raise NotFound(
-                f"the weights of {name} are not at {cached} and cannot be downloaded from {weights.url}"
+                f"cannot download the weights of {name} from {weights.url} to {cached}"
                 f" ({_reason(error)}); go online, put the file there, or give a different file with --weights FILE"
             ) from None
     try:

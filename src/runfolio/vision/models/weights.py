@@ -37,12 +37,12 @@ class Weights:
     """Weights of an earlier training run. Several runs share the tensors, so the tensors must not be changed."""
 
     origin: str
-    """Readable description of the origin."""
+    """Readable description of the origin of the weights."""
     tensors: Tensors
     transform: ImageTransform | None
-    """Transform of the earlier run; None if it is unknown."""
+    """Transform of the earlier run, or None if it is unknown."""
     classes: tuple[str, ...] | None = None
-    """Classes of the outputs; None if they are unknown."""
+    """Classes of the outputs, or None if they are unknown."""
 
     def put_into(self, model: nn.Module, name: str, classes: tuple[str, ...]) -> None:
         """Load the weights into `model`. If the classes differ, the weights of the head are not loaded.
@@ -55,7 +55,7 @@ class Weights:
 
 
 def find_weights(name: str, model: str, store: Path | str | None) -> Weights:
-    """Return the weights that the setting names.
+    """Return the weights that the setting `weights` names.
 
     Args:
         name: `DEFAULT`, a file, or a run in the store. The best checkpoint of a run is used.
@@ -125,7 +125,7 @@ def _unwrapped(content: Any) -> Any:
 def _tensors_only(path: Path, content: Any) -> Tensors:
     if not isinstance(content, Mapping) or not content:
         raise DamagedFile(
-            f"{path} contains a {type(content).__name__}; weights must be a `state_dict`, tensors by name"
+            f"{path} contains a {type(content).__name__}; weights must be a `state_dict` of tensors by name"
         )
     for key, value in content.items():
         if not (isinstance(key, str) and isinstance(value, torch.Tensor) and value.layout == torch.strided):

@@ -40,8 +40,8 @@ _DEPENDS_ON = (
 _measurements: dict[tuple[object, ...], tuple[int, str]] = {}
 """Chosen size and reason, keyed by device, tried sizes and settings."""
 _AS_FAST = 0.95
-"""Minimum speed that counts as equally fast, as a fraction of the highest speed. Among equally fast sizes, the smallest
-is chosen, since it allows more steps."""
+"""Minimum speed of a fast batch size, as a fraction of the highest speed. The smallest fast size is chosen, since it
+allows more steps."""
 
 
 class _Trial(NamedTuple):
@@ -127,7 +127,8 @@ def fastest(speeds: Mapping[int, float]) -> int:
 
 
 def _trials(preparation: Preparation, sizes: list[int], progress: Progress | None) -> Iterator[tuple[int, _Trial]]:
-    """Yield trials in ascending order of size. Stop at a size that does not fit into memory or, on a CPU, is slower."""
+    """Yield trials in ascending order of size. Stop at a size that does not fit into memory. On a CPU, also stop at a
+    slower size."""
     on_gpu = preparation.device == "cuda"
     free = (torch.cuda.mem_get_info()[0] if on_gpu else _free_memory()) * _SHARE_OF_MEMORY[preparation.device]
     best = 0.0
@@ -149,8 +150,8 @@ def _trials(preparation: Preparation, sizes: list[int], progress: Progress | Non
 
 
 def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Trial:
-    """Train a few steps on the first batch, and discard the network. If the backbone ever trains, it is unfrozen
-    here."""
+    """Train a few steps on the first batch, and discard the network. If training will unfreeze the backbone later, the
+    backbone is already unfrozen in these steps."""
     settings = replace(preparation.settings, batch_size=size, accumulate=1, workers=0)
     if settings.unfreeze_after is not None:
         settings = replace(settings, unfreeze_after=None, freeze_backbone=False)
@@ -177,7 +178,7 @@ def _try(preparation: Preparation, size: int, progress: Progress | None) -> _Tri
         train_epoch(state, itertools.repeat(first_batch, steps), on_step)
     times = [end - start for start, end in itertools.pairwise(ends)]
     peak = torch.cuda.max_memory_allocated() if state.on_gpu else saved.total // steps
-    return _Trial(size / min(times), peak)  # other processes can only slow steps down, so the minimum counts
+    return _Trial(size / min(times), peak)  # other processes can only slow down steps, so the fastest step is used
 
 
 class _SavedBytes:

@@ -49,19 +49,19 @@ class RangeTest:
     folder: Path
     """Folder of the run that records the test."""
     rates: NDArray[np.float64]
-    """Learning rates, [steps], which rise by a constant factor."""
+    """Learning rates, [steps]. Each rate is the previous rate times a constant factor."""
     losses: NDArray[np.float64]
     """Loss of each step, [steps], up to the end of the test."""
     smoothed: NDArray[np.float64]
     """Smoothed losses: weighted means of neighbouring losses, [steps]."""
     steepest: float | None
-    """Rate at which the loss falls fastest; None if the loss does not fall."""
+    """Rate at which the loss falls fastest, or None if the loss does not fall."""
     safe: float | None
-    """One tenth of the rate with the lowest loss; None if the loss does not fall."""
+    """One tenth of the rate with the lowest loss, or None if the loss does not fall."""
 
     @property
     def suggested(self) -> float | None:
-        """Minimum of `steepest` and `safe`; None if the loss does not fall."""
+        """Minimum of `steepest` and `safe`, or None if the loss does not fall."""
         return None if self.steepest is None or self.safe is None else min(self.steepest, self.safe)
 
     @property
@@ -73,7 +73,7 @@ class RangeTest:
             )
         return (
             f"The loss falls fastest at lr {self.steepest:.2g}; a tenth of the rate with the lowest loss is"
-            f" {self.safe:.2g}. Start with the lower one, {self.suggested:.2g}."
+            f" {self.safe:.2g}. Start with the lower rate, {self.suggested:.2g}."
         )
 
 
@@ -185,7 +185,7 @@ def analyze(folder: Path, rates: list[float], losses: list[float]) -> RangeTest:
     Args:
         folder: Run folder of the test.
         rates: Learning rate of each step.
-        losses: Loss of each step; the last loss may be NaN or infinite.
+        losses: Loss of each step. The last loss may be NaN or infinite.
     """
     lr, loss = np.array(rates), np.array(losses)
     smooth = _smooth(loss)

@@ -38,7 +38,7 @@ def train_epoch_with_profile(
     Args:
         notify: Function that reports why no profile can be made or stored.
     """
-    if (run.folder / ARTIFACTS / f"{PROFILE}.json").exists():  # an earlier epoch or attempt has saved it
+    if (run.folder / ARTIFACTS / f"{PROFILE}.json").exists():  # an earlier epoch has saved the profile
         return train_epoch(state, batches, on_step)
     if state.steps_left < _FEWEST:
         notify(f"an epoch of fewer than {_FEWEST} steps is not profiled; a smaller --batch-size makes more steps")
@@ -56,7 +56,7 @@ def train_epoch_with_profile(
 class StepProfiler:
     """Context manager that profiles a few steps of an epoch, and stores the profile with the run.
 
-    The results of training stay bit-identical. See `docs/format.md`, Artifacts.
+    The results of training stay bit-identical. The section "Artifacts" of `docs/format.md` describes the profile.
     """
 
     def __init__(self, run: Run, *, steps: int, on_gpu: bool, notify: Callable[[str], None]) -> None:
