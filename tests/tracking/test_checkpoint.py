@@ -116,7 +116,9 @@ def test_mismatched_state_is_named_and_nothing_is_changed(store: Path, caplog: p
             ConfigError, match=r"does not fit model: of a different shape: weight \(1x2 instead of 1x3\)"
         ):
             run.restore(model=other)
-        with pytest.raises(ConfigError, match=r"keys of the module start with '0\.', .* load it into `module\.0`"):
+        with pytest.raises(
+            ConfigError, match=r"keys of the module start with '0\.', .* load the checkpoint into `module\.0`"
+        ):
             run.restore(model=torch.nn.Sequential(model))
         with pytest.raises(NotFound, match=r"has no 'scheduler'; known: count, model, optimizer"):
             run.restore(scheduler=torch.optim.SGD(model.parameters(), lr=1))

@@ -137,7 +137,9 @@ def test_error_names_the_prefix_in_which_all_keys_differ(store: Path):
     holder = nn.ModuleDict({"net": model})
     with pytest.raises(ConfigError, match=r"the saved keys start with 'net\.', but the keys of the module do not"):
         restored(saved(store, model=holder), plain())
-    with pytest.raises(ConfigError, match=r"keys of the module start with 'net\.', .* load it into `module\.net`"):
+    with pytest.raises(
+        ConfigError, match=r"keys of the module start with 'net\.', .* load the checkpoint into `module\.net`"
+    ):
         restored(saved(store, model=model), holder)
 
 

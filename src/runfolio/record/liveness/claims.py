@@ -42,8 +42,8 @@ class AttemptTaken(StoreError):  # noqa: N818 - like all errors of runfolio, nam
     def __init__(self, folder: Path, claim: Claim) -> None:
         self.claim = claim
         super().__init__(
-            f"process {claim.pid} on {claim.host}{_last_beat(folder, claim.writer)} has just opened attempt"
-            f" {claim.attempt} of the run in {folder}; only one process can resume a run, so stop that process first"
+            f"the run in {folder} was just opened by process {claim.pid} on {claim.host}"
+            f"{_last_beat(folder, claim.writer)}; stop that process first, since only one process can resume a run"
         )
 
 
