@@ -77,7 +77,7 @@ def measure(size: Size, msgpack: str | None, report: Callable[[str], None]) -> O
 
     Args:
         size: Amount of work.
-        msgpack: Folder that msgpack can be imported from. If None, msgpack is not measured.
+        msgpack: Folder with the package msgpack. If None, msgpack is not measured.
         report: Function that is called with a description of each activity.
     """
     figures = OwnFigures(size)

@@ -46,7 +46,7 @@ class BoardServer:
         self._process.wait(20)
 
     def get(self, path: str) -> Any:
-        """Return the answer to a GET request, which is JSON."""
+        """Return the JSON answer to a GET request."""
         with urllib.request.urlopen(self.url + path) as answer:
             return json.loads(answer.read())
 

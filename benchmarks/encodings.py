@@ -18,7 +18,8 @@ from runfolio.tracking.pipeline.encoder import EncodedPoints, Encoder
 from runfolio.tracking.pipeline.queue_items import Plain
 
 _FLUSH = 500
-"""Number of calls that are encoded together. It equals half a second of a script that makes 1,000 calls per second."""
+"""Number of calls that are encoded together. A script with 1,000 calls per second makes this many calls in half a
+second."""
 _ROUNDS = 5
 
 Encode = Callable[[list[Plain]], bytes]
@@ -28,7 +29,7 @@ def measure(scalars: int, calls: int, msgpack: str | None) -> dict[str, dict[str
     """Return µs per call and bytes per point of each encoding. Each encoder holds the interpreter lock all the time.
 
     Args:
-        msgpack: Folder that msgpack can be imported from. If None, msgpack is not measured.
+        msgpack: Folder with the package msgpack. If None, msgpack is not measured.
     """
     logged: list[Plain] = [(1.7e9 + 0.001003 * n, n, values) for n, values in enumerate(losses(scalars, calls))]
     encodings: dict[str, Encode] = {

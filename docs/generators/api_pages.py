@@ -39,6 +39,7 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
             runfolio.CheckpointPolicy,
             runfolio.RecordingConfig,
             runfolio.Listing,
+            runfolio.SummaryWriter,
             runfolio.create_writer,
         ],
     ),
@@ -76,7 +77,13 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
 }
 """Title and contents of each page: all public names, and the types that their methods return."""
 
-CONSTRUCTED = {runfolio.BatchOrder, runfolio.CheckpointPolicy, runfolio.RecordingConfig, runfolio.Listing}
+CONSTRUCTED = {
+    runfolio.BatchOrder,
+    runfolio.CheckpointPolicy,
+    runfolio.RecordingConfig,
+    runfolio.Listing,
+    runfolio.SummaryWriter,
+}
 """Classes that users instantiate. Functions and methods return the objects of the other classes."""
 
 NAMES: dict[Any, str] = {runfolio.open: "open"}

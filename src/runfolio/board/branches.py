@@ -1,8 +1,8 @@
 """Curves of a run: the points of a metric on the newest branch and on the abandoned branches of the run.
 
 A run that resumes from a checkpoint starts a new attempt. The points that an earlier attempt logged after this
-checkpoint are then abandoned, and end an abandoned branch. The newest branch ends with the points of the newest
-attempt. The position of a point is its value on the x axis.
+checkpoint are then abandoned. They form the end of an abandoned branch. The newest branch ends with the points of the
+newest attempt. The position of a point is its value on the x axis.
 
 While a run trains, most requests find new points. The cache appends new points to its curves, so a request reads only
 these points.

@@ -20,8 +20,8 @@ class CurveCache(Generic[Entry]):
     """Cache of the entries that were used most recently. Several threads may use the cache.
 
     Args:
-        max_bytes: Maximum number of bytes of all entries together. If the entries become larger, the least recently
-            used entries are removed.
+        max_bytes: Maximum number of bytes of all entries together. If this limit is exceeded, the least recently used
+            entries are removed.
     """
 
     def __init__(self, max_bytes: int) -> None:

@@ -190,7 +190,7 @@ def mean_line(curves: Sequence[BranchCurve], view: View, visible: XRange, spread
 
 
 class _ColumnStatistics(NamedTuple):
-    """Statistics of one curve, for each pixel column that contains points of it. All arrays have the same shape.
+    """Statistics of one curve, for each pixel column that contains any of its points. All arrays have the same shape.
 
     One additional column on each side is for points outside the visible range.
     """
@@ -222,7 +222,7 @@ def _column_statistics(x: Floats, y: Floats, visible: XRange) -> _ColumnStatisti
 
 
 def _column_middles(curves: Sequence[_ColumnStatistics], visible: XRange) -> list[Floats]:
-    """Return the position of each pixel column that contains points of a curve, for each curve.
+    """Return, for each curve, the position of each pixel column that contains its points.
 
     A visible column has the same position for all curves: the middle of their points in this column.
     """
@@ -233,7 +233,7 @@ def _column_middles(curves: Sequence[_ColumnStatistics], visible: XRange) -> lis
         lows[columns] = np.minimum(lows[columns], curve.firsts[inside])
         highs[columns] = np.maximum(highs[columns], curve.lasts[inside])
     with np.errstate(invalid="ignore"):  # columns without points result in NaN
-        middles = np.where(lows == highs, lows, (lows + highs) / 2)  # exact if there is only one position
+        middles = np.where(lows == highs, lows, (lows + highs) / 2)  # avoids rounding if there is only one position
     positions: list[Floats] = []
     for curve in curves:
         inside = (curve.columns >= 0) & (curve.columns < visible.columns)

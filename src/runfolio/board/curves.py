@@ -25,7 +25,7 @@ _COLUMNS = ("x", "y", "raw", "low", "high", "count")
 
 
 async def curves(request: Request) -> Response:
-    """Answer `GET /api/curves`."""
+    """Answer `GET /api/curves` with lines as binary columns."""
     return await board_of(request).in_heavy_thread(_answer, request)
 
 

@@ -25,7 +25,7 @@ Values = dict[str, Any]
 
 
 async def edits(request: Request) -> Response:
-    """Answer `POST /api/edits`."""
+    """Answer `POST /api/edits` with the id that undoes the changes."""
     body = await Body.of(request, ("runs", "set"))
     keys, change = body.keys(), body.fields("set", _FIELDS)
     board = board_of(request)
@@ -33,7 +33,7 @@ async def edits(request: Request) -> Response:
 
 
 async def undo(request: Request) -> Response:
-    """Answer `POST /api/undo`."""
+    """Answer `POST /api/undo` with the number of changed runs."""
     word = (await Body.of(request, ("undo",))).text("undo")
     board = board_of(request)
     return json_reply(await board.in_heavy_thread(_undo, board, word))

@@ -44,7 +44,7 @@ class SeenLines(NamedTuple):
 
 
 async def figure(request: Request) -> Response:
-    """Answer `GET /api/figure.ENDING`."""
+    """Answer `GET /api/figure.ENDING`. The ending selects a figure, CSV, or a command."""
     answer = _ANSWERS.get(request.path_params["ending"])
     if answer is None:
         raise RefusedRequest(404, "there is no such figure", allowed=[f"figure.{ending}" for ending in _ANSWERS])

@@ -39,7 +39,7 @@ _CONTENT = {
 
 
 async def files(request: Request) -> Response:
-    """Answer `GET /api/runs/KEY/files`."""
+    """Answer `GET /api/runs/KEY/files` with the files of a run."""
     QueryArgs(request, ())
     return await run_reply(request, list_files)
 

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runfolio.board.replies import ErrorBody, RefusedRequest, error_reply
 
 MAX_QUERY = 65_536
-"""Maximum number of bytes in the query of a request."""
+"""Maximum number of bytes in the query string of a request."""
 MAX_BODY = 1_048_576
 """Maximum number of bytes in the body of a request."""
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -38,7 +38,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Content-Security-Policy": _PLAIN_POLICY,
 }
-"""Headers that every answer has unless its route sets them. Only pages and media need another policy."""
+"""Default headers of every answer. Only pages and media set a different Content-Security-Policy."""
 _LOCKED = "this board needs a token"
 _UNLOCK = (
     "open the link that `runfolio board` printed, or run `runfolio board` again to open it;"
@@ -125,8 +125,8 @@ class Guard:
     def _checked_host(self, headers: Headers) -> str:
         """Check the Host header, and return its value.
 
-        The owner of another web page can make its host name point to this machine (DNS rebinding). The browser then
-        sends that name in the Host header.
+        The owner of another web page can make the page's host name point to this machine (DNS rebinding). The browser
+        then sends that name in the Host header.
         """
         hosts = headers.getlist("host")
         name = _host_name(hosts[0]) if len(hosts) == 1 else None
@@ -248,7 +248,7 @@ def _cookie(headers: Headers, name: str) -> str | None:
 def _hand_over(scope: Scope, query: str, cookie: str) -> Response:
     """Return a page that stores the token in a cookie and then loads the same address without the token.
 
-    A redirect would not work after a click on a link of another site. The browser would not send the new cookie to the
+    A redirect would not work after a click on a link on another site. The browser would not send the new cookie to the
     target of the redirect.
     """
     if not _is_page(scope) or scope["method"] != "GET":
@@ -293,7 +293,7 @@ def _with_headers(send: Send) -> Send:
 def _bounded(scope: Scope, receive: Receive) -> Receive:
     """Return an ASGI `receive` function that refuses bodies that are too large.
 
-    It counts the received bytes, because a client may omit the length of the body.
+    The function counts the received bytes, because a client may omit the length of the body.
     """
     received = 0
 

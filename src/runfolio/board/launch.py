@@ -60,13 +60,13 @@ def serve(
     on_start: Callable[[RunningBoard], None],
     stop_when: Callable[[], Any] | None = None,
 ) -> None:
-    """Serve the board until Ctrl-C, SIGTERM, or the end of `stop_when`.
+    """Serve the board until `stop_when` returns, or until Ctrl-C or SIGTERM.
 
     Args:
         store: Folder of the store.
         options: Options of the board.
         on_start: Function that is called once the server accepts connections.
-        stop_when: Function that returns when the server must stop. It is called in a thread.
+        stop_when: Function that returns when the server must stop. The function is called in a thread.
 
     Raises:
         ConfigError: The options would let other machines read the store without a token.
@@ -229,7 +229,7 @@ def _listen_on_port(options: BoardOptions) -> socket.socket:
                 raise StoreError(
                     f"cannot listen on {host}: {error.strerror}; choose another --host or --port"
                 ) from None
-    raise StoreError(f"port {first} of {host} is in use; choose another one with --port, or --port 0 for any free one")
+    raise StoreError(f"port {first} of {host} is in use; choose another --port, or any free port with --port 0")
 
 
 def _listen_on_socket(path: Path) -> socket.socket:

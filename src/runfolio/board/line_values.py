@@ -1,4 +1,4 @@
-"""Values of the lines of a panel, which is a chart, as CSV."""
+"""CSV file with the values of the lines of a panel, which is a chart."""
 
 from __future__ import annotations
 

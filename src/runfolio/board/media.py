@@ -52,7 +52,7 @@ _DRAWN = ("caption", "frames", "width", "height", "fps", "sample_rate", "channel
 
 @dataclass(frozen=True)
 class VisibleMedia:
-    """Media on the newest branch of a run that a page can show."""
+    """Media that a page can show, from the newest branch of a run."""
 
     entries: Mapping[tuple[str, str], Mapping[int, Sequence[MediaEntry]]]
     """Media items by kind and name, and then by step in ascending order."""
@@ -106,8 +106,8 @@ def media_at(
 ) -> dict[str, Any]:
     """Return the media to show at `step`.
 
-    A name without media at this step shows the media of its latest earlier step. If there is no earlier step, it shows
-    the media of its first step.
+    If a name has no media at this step, the media of its latest earlier step are used. If there is no earlier step, the
+    media of its first step are used.
     """
     selected = [
         (key, by_step)
@@ -143,8 +143,8 @@ def table_file(run: RecordedRun, digest: str) -> str:
 
 
 def visible_media(run: RecordedRun) -> VisibleMedia:
-    """Return the media of a run that a page can show. The lists of media are read again if they or the newest branch
-    have changed."""
+    """Return the media of a run, without kinds that a page cannot show. The lists of media are read again if they or
+    the newest branch have changed."""
     paths = [path for path in RecordPath(run.folder, MEDIA).files() if path.suffix == ".jsonl"]
     newest = run.document.attempts[-1] if run.document.attempts else None
     signature = (*((path.name, path.status().st_size) for path in paths), str(newest and (newest.attempt, newest.kept)))

@@ -98,7 +98,7 @@ _GET: dict[str, Schema] = {
     "/api/store": _operation("Experiments, running runs and ended runs of the store."),
     "/api/columns": _operation("Columns that the selected runs have.", _SELECTION),
     "/api/runs": _operation(
-        "One page of the table of runs or, with `group`, of groups of runs.",
+        "One page of the table of runs, or of groups of runs if `group` is given.",
         {
             **_SELECTION,
             "sort": (_TEXT, "Column to sort by. A leading - means descending order. Default: best run first."),
@@ -253,5 +253,5 @@ DOCUMENT: Schema = {
 
 
 async def openapi(request: Request) -> Response:
-    """Answer `GET /api/openapi.json`."""
+    """Answer `GET /api/openapi.json` with the OpenAPI document."""
     return json_reply(DOCUMENT)

@@ -105,8 +105,8 @@ def panel_lines(
         curves: Curves to draw.
         options: Options for the lines.
         max_points: Approximate maximum number of points of all lines.
-        max_raw: Maximum number of lines of a metric. If there are more, they do not include the values before
-            smoothing.
+        max_raw: Maximum number of lines of a metric that include the values before smoothing. If a metric has more
+            lines, none of them includes these values.
 
     Raises:
         NotFound: A column to group by does not exist.
@@ -197,7 +197,7 @@ def _unknown_metrics(runs: Sequence[RecordedRun], metrics: Sequence[str]) -> Ite
 
 
 def _columns(columns: int, lines: int, max_points: int) -> int:
-    """Return the number of pixel columns. It is smaller for many lines, which limits the size of the answer."""
+    """Return the number of pixel columns. The number is smaller for many lines, to limit the size of the answer."""
     return max(_MIN_COLUMNS, min(columns, max_points // (_POINTS_PER_COLUMN * max(lines, 1))))
 
 

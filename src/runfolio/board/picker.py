@@ -47,7 +47,7 @@ Column = dict[str, Any]
 
 
 async def columns(request: Request) -> Response:
-    """Answer `GET /api/columns`."""
+    """Answer `GET /api/columns` with a description of the columns."""
     args = QueryArgs(request, SELECTION_ARGS)
     board = board_of(request)
     tag = entity_tag(board.instance, board.generation, "columns", request.scope["query_string"])
@@ -108,8 +108,8 @@ def _facts(connection: sqlite3.Connection, where: Sql) -> Iterator[Column]:
 
 
 def _tags(connection: sqlite3.Connection, where: Sql) -> list[Column]:
-    """Return a column for all tags together, and one for each tag. Tags of the form `key=value` share one column per
-    key."""
+    """Return a column for all tags together, and a column for each tag. Tags of the form `key=value` share one column
+    per key."""
     counts = connection.execute(
         "SELECT tag, count(*) FROM tags JOIN runs r ON r.run = tags.run"  # noqa: S608 - the condition has parameters
         f" WHERE {where.text} GROUP BY tag ORDER BY 2 DESC",

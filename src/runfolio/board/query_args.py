@@ -54,7 +54,7 @@ class QueryArgs:
         return _decoded(self._raw.get(name, ""), name) or default
 
     def flag(self, name: str) -> bool:
-        """Return whether a switch is on (`1` or `true`). It is off if it is `0`, `false` or absent."""
+        """Return whether a switch is on (`1` or `true`). A switch is off if it is `0`, `false` or absent."""
         return self.choice(name, ("", "0", "1", "false", "true"), "") in ("1", "true")
 
     def choice(self, name: str, allowed: Collection[Choice], default: Choice) -> Choice:

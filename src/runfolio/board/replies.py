@@ -26,7 +26,7 @@ class RefusedRequest(Exception):  # noqa: N818 - an answer, not an error of the 
         what: Problem in one sentence.
         remedy: Advice that solves the problem, or None if there is no advice.
         allowed: Values that are allowed instead.
-        headers: Further headers.
+        headers: Additional headers.
     """
 
     def __init__(

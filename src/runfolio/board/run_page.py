@@ -39,7 +39,7 @@ _LONGEST_TRACEBACK = 100_000
 
 
 async def run_page(request: Request) -> Response:
-    """Answer `GET /api/runs/KEY`."""
+    """Answer `GET /api/runs/KEY` with the overview of a run."""
     QueryArgs(request, ())
     board = board_of(request)
     return await run_reply(request, lambda run: describe_run(board, run))

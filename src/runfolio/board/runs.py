@@ -30,7 +30,7 @@ _BY_RANK = ("rank", "value", "")
 
 
 async def runs(request: Request) -> Response:
-    """Answer `GET /api/runs`."""
+    """Answer `GET /api/runs` with a page of the table."""
     args = QueryArgs(request, (*SELECTION_ARGS, "sort", "columns", "group", "metric", "mode", "offset", "limit"))
     board = board_of(request)
     tag = entity_tag(board.instance, board.generation, board.is_scanned, request.scope["query_string"])

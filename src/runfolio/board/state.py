@@ -37,7 +37,7 @@ refused."""
 _FIRST_RUNS_S = 5.0
 """Maximum number of seconds that a request waits for the runs of a store that has no index yet."""
 _SCAN_WAIT_S = 2.0
-"""Maximum number of seconds that a request waits for the end of a scan, because the scan could overwrite its change."""
+"""Maximum number of seconds that a change waits for a running scan, because the scan could overwrite the change."""
 _CACHED = 64
 """Maximum number of computed answers in the cache."""
 
@@ -188,7 +188,7 @@ class BoardState:
         return result
 
     def shared(self, name: str, create: Callable[[], Result]) -> Result:
-        """Return an object that all requests share, by its name. The object is created when it is first needed."""
+        """Return the object that all requests share under a name. The object is created when it is first needed."""
         with self._lock:
             if name not in self._shared:
                 self._shared[name] = create()

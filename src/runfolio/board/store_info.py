@@ -30,7 +30,7 @@ _LATEST_ENDED = """
 
 
 async def store(request: Request) -> Response:
-    """Answer `GET /api/store`."""
+    """Answer `GET /api/store` with a description of the store."""
     QueryArgs(request, ())
     board = board_of(request)
     tag = entity_tag(board.instance, board.generation, board.problems, "store")

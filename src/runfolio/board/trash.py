@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 async def trash(request: Request) -> Response:
-    """Answer `GET /api/trash`."""
+    """Answer `GET /api/trash` with the contents of the trash."""
     QueryArgs(request, ())
     board = board_of(request)
     return json_reply(await board.in_heavy_thread(_describe, board))
 
 
 async def change_trash(request: Request) -> Response:
-    """Answer `POST /api/trash`."""
+    """Answer `POST /api/trash`, which deletes runs, restores them, or removes them permanently."""
     body = await Body.of(request, ("action", "runs", "confirm"))
     action, keys = body.choice("action", tuple(_ACTIONS)), body.keys()
     confirm = body.text("confirm") if "confirm" in body else ""

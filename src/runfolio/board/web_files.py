@@ -107,7 +107,7 @@ def _shell(template: str, root: str, modules: list[str]) -> Shell:
 
 
 def _import_map(template: str) -> dict[str, str]:
-    """Return the import map, which contains the file of each module that is imported by name."""
+    """Return the import map, which maps the name of a module to its file."""
     match = _IMPORT_MAP.search(template)
     pairs = re.findall(r'"([^"]+)"\s*:\s*"\{\{web\}\}/([^"]+)"', match[1]) if match else []
     return dict(pairs)

@@ -26,7 +26,7 @@ class Answers(ArrowFrame):
     attempt: int
     """Attempt of the run that logged the answers."""
     source: str | None
-    """Name of the data that `runfolio evaluate` used, or None if the run's script logged the answers."""
+    """Name of the data that `runfolio evaluate` used, or None if the run itself logged the answers."""
     names: Sequence[str]
     """Names of the items. For `runfolio train`, they are the names in `RecordedRun.data[split].listing()`."""
     digests: Sequence[str] | None

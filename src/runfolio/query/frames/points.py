@@ -1,4 +1,4 @@
-"""Current points of runs, as record batches of bounded size."""
+"""Current points of runs, as record batches of bounded size. Points that a resumed run has replaced are left out."""
 
 from __future__ import annotations
 

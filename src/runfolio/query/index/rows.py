@@ -49,7 +49,7 @@ class RunRows:
 
 
 def rows_of(run: ScannedRun) -> RunRows:
-    """Return the rows of a run in all tables but `documents`."""
+    """Return the rows of a run in all tables except `documents`."""
     document, key = run.entry.document, run_key(run.run_path)
     tags = run.entry.edits.get("tags", document.tags)
     tables = {

@@ -155,8 +155,8 @@ def _ignored(naming: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def _single_runs(runs: Sequence[RunView], columns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return a sentence that explains why each group has one run. It also names the option that produces larger
-    groups."""
+    """Return a sentence that explains why each group has one run. The sentence also names the option that produces
+    larger groups."""
     repeated = any(len(_values(runs, name.removeprefix("-"))) > 1 for name in names)
     unique = [name for name in columns if repeated and len(_values(runs, name)) == len(runs)]
     if not unique:

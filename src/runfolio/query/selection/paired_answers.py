@@ -43,7 +43,7 @@ class PairedResult:
 
     @property
     def tied(self) -> list[bool]:
-        """One value per run: True if another run than the best does not differ significantly from the best (Holm's
+        """One value per run: True for a run that is not the best but does not differ significantly from it (Holm's
         procedure)."""
         rivals = [index for index in range(len(self.ps)) if index != self.best]
         differing = dict(zip(rivals, holm([self.ps[index] for index in rivals]), strict=True))

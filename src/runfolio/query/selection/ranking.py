@@ -103,7 +103,8 @@ class Choice(Generic[RunT]):
 
     @property
     def _chance(self) -> str:
-        """Sentence for a best run that was not repeated. It is empty if the run was repeated or had no competitor."""
+        """Advice for a best run that was not repeated. The text is empty if the run was repeated or had no
+        competitor."""
         if len(self.competing) < 2 or is_repeated(self.run, self.competing):
             return ""
         measured = "Measured on the validation data in one run" if self.split == "validation" else "This is one run"

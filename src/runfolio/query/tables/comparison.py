@@ -149,7 +149,8 @@ def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int, cha
 
 
 def _about_chance(runs: Sequence[RunView], rows: Sequence[MetricRow]) -> str:
-    """Return advice on checking if the runs differ by chance, or an empty string if no metric has a known direction."""
+    """Return advice on how to find out if the runs differ by chance, or an empty string if no metric has a known
+    direction."""
     if not any(len(row.best) > 1 for row in rows):
         return ""
     if any(is_repeated(run, runs) for run in runs):
