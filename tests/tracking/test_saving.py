@@ -95,7 +95,7 @@ def test_nested_checkpoint_calls_of_signal_handlers_do_not_deadlock(
     with runfolio.init(store=store) as run:
         run.checkpoint(step=1, w=torch.ones(2))
         assert saved(run) == {"last": 1, "previous": 2}
-    assert "checkpoint at step 3 was not saved (it interrupted calls" in caplog.text
+    assert "checkpoint at step 3 was not saved (the call interrupted other calls" in caplog.text
 
 
 def test_best_checkpoints_are_kept_in_order(store: Path):
