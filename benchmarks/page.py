@@ -64,6 +64,9 @@ the other measurements. Values are medians over the rounds, and maxima are the l
 `python -m benchmarks.checkpoint_cost` measures the cost of a checkpoint for the training thread, compared with a bare
 copy of the state and with torch.save.
 
+`python -m benchmarks.writer_suites FILE` runs PyTorch's tests of SummaryWriter, or those of tensorboardX, with the
+original writer and with runfolio's, and prints the tests that only runfolio's writer fails.
+
 {table(["machine", ""], results.machine.items(), left=2)}"""
 
 

@@ -19,6 +19,14 @@ PINS: dict[str, list[str]] = {
     "trackio": ["trackio==0.43.0"],
     "dvclive": ["dvclive==3.49.1"],
     "encodings": ["msgpack==1.2.4"],
+    "suites": [  # what the tests of other writers import
+        "boto3==1.44.8",
+        "expecttest==0.3.0",
+        "moto==4.2.14",
+        "moviepy==2.2.1",
+        "onnx==1.23.2",
+        "soundfile==0.14.0",
+    ],
 }
 """Packages that pip installs, keyed by environment. Only this table contains the versions of the peers."""
 
