@@ -215,7 +215,7 @@ def decode_whole(document: type[Document], value: Any) -> Document:
 
 
 def shorten_damage(damage: list[str] | tuple[str, ...]) -> str:
-    """Return the first descriptions of damage in a document, and how many more there are."""
+    """Return the first descriptions of damage in a document, and the number of the other descriptions."""
     more = len(damage) - 3
     return ", ".join(damage[:3]) + (f", and {more:,} more" if more > 0 else "")
 

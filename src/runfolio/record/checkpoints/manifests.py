@@ -365,7 +365,8 @@ def delete_names(folder: Path, names: Iterable[str]) -> None:
 
 
 def _pop_extra_state(entries: dict[str, Any]) -> dict[str, Any]:
-    """Remove and return the results of `get_extra_state` in a module's entries. Results that are tensors remain."""
+    """Remove the results of `get_extra_state` from a module's entries, and return them. Results that are tensors remain
+    in the entries."""
     keys = [key for key in entries if key.endswith(EXTRA_STATE_SUFFIX) and not hasattr(entries[key], "untyped_storage")]
     return {key: entries.pop(key) for key in keys}
 

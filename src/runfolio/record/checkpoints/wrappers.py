@@ -93,7 +93,7 @@ def _plain_names(module: Any, names: Sequence[str]) -> tuple[list[str], bool]:
             return _plain_names(module._modules[inner], names[1:])
         if names[0] in module._buffers or names[0] in module._parameters:
             return list(names), True
-        return _plain_names(module._modules[inner], names)  # FSDP omits the prefix that it adds
+        return _plain_names(module._modules[inner], names)  # the `state_dict` of FSDP omits FSDP's own prefix
     child = module._modules.get(names[0]) if len(names) > 1 else None
     if child is None:
         return list(names), False

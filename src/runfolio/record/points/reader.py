@@ -184,7 +184,7 @@ class PointFiles:
         rows = self._retry_damaged(lambda: self._rows_of(metric, branch, shown))
         other_rows = self._retry_damaged(lambda: self._rows_of(other, branch, None))
         values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
-        for writer in np.unique(rows["writer"]):  # each writer logs in only one attempt
+        for writer in np.unique(rows["writer"]):  # each writer (process) belongs to only one attempt
             is_writer, writer_rows = rows["writer"] == writer, other_rows[other_rows["writer"] == writer]
             seqs = rows["seq"][is_writer]
             position = np.searchsorted(writer_rows["seq"], seqs, side="right")  # 0: there is no earlier value

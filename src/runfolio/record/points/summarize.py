@@ -25,7 +25,7 @@ class Overview(NamedTuple):
     sparklines: dict[str, SparklineBuckets]
 
     def extend(self, later: Overview) -> None:
-        """Add the overview of later points.
+        """Add the summaries and sparklines of later points.
 
         Every metric with a sparkline in `later` must already have a sparkline here.
         """
