@@ -1,7 +1,7 @@
-"""Logged media: images, figures, audio, video, tables, meshes, texts, histograms, precision-recall curves and graphs
-(`docs/format.md`, Media).
+"""Logged media and the files that list them (`docs/format.md`, Media).
 
-A media list is a file with one line per logged entry.
+Media are images, figures, audio, video, tables, meshes, texts, histograms, precision-recall curves and graphs. A media
+list is a file with one line per logged entry.
 """
 
 from __future__ import annotations
