@@ -110,6 +110,7 @@ def _described(drawn: PanelLine, columns: Columns) -> dict[str, Any]:
         "shown": line.shown,
         "n": len(line.x),
         **{name: None if array is None else columns.add(array) for name, array in arrays.items()},
+        "pale": line.is_raw_drawn,
         "broken": line.broken,
         "resumes": line.resumes,
     }
