@@ -40,7 +40,7 @@ const CELLS = {
   value: valueCell,
   interval: (row, column, { scale, height }) =>
     html`<${Interval} value=${row.value} low=${row.low} high=${row.high} axis=${scale.axis} band=${scale.band} width=${column.width} height=${height - 1} label=${intervalText(row, scale)} />`,
-  spark: (row, column, { colour }) => row.spark && html`<${Spark} data=${row.spark} colour=${css(colour)} label="" />`,
+  spark: (row, column, { colour }) => row.spark && html`<${Spark} data=${row.spark} colour=${css(colour)} />`,
   why: (row) => html`<span class="soft" title=${whyText(row)}>${whyText(row)}</span>`,
   duration: (row) => duration(row.duration_s ?? null),
   time: (row, column) => timeCell(row[column.name] ?? row.cells[column.name]),

@@ -3,7 +3,7 @@
  * Toolbar above the charts. It sets the search, x axis, smoothing and scales of all panels, and names the drawn runs.
  */
 import { ChoiceMenu } from "../../charts/choice_menu.js";
-import { LOG_CHOICES, logText } from "../../charts/panel_header.js";
+import { LOG_CHOICES, X_CHOICES, logText } from "../../charts/panel_header.js";
 import { SmoothingSlider } from "../../charts/smoothing.js";
 import { COLOURS } from "../../colours.js";
 import { integer } from "../../format.js";
@@ -14,12 +14,6 @@ import { Segmented } from "../../parts/segmented.js";
 import { patch, view } from "../../url.js";
 import { drawn, pinned, runs } from "./state.js";
 
-/** @type {[string, string][]} */
-const X_CHOICES = [
-  ["step", "step"],
-  ["epoch", "epoch"],
-  ["time", "time"],
-];
 const MOST_METRICS = 100;
 
 /**
@@ -53,6 +47,7 @@ function DrawnRuns() {
   return html`<p class="chart-drawn small soft">
     <span>${drawnText()}</span>
     ${view.show.value.length > 0 && html`<${Button} quiet onClick=${() => patch({ show: [] })}>Draw the best ${COLOURS}</${Button}>`}
+    ${pinned.value && view.smooth.value > 0 && html`<span>The table shows logged values, not smoothed ones.</span>`}
     ${pinned.value && html`<${Button} quiet onClick=${() => patch({ at: null })}>Unpin</${Button}>`}
   </p>`;
 }
