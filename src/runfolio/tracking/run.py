@@ -1,4 +1,4 @@
-"""`Run`: the interface that a training script uses to record a run."""
+"""Class `Run`, the interface that a training script uses to record a run."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ class Run:
                 stored.
             step: Value of the x axis: an integer. Default: one more than the step of the previous call.
         Raises:
-            ConfigError: Only with `init(strict=True)`: `values` is not a dict, a value cannot be stored, or the step is
-                not an integer. The whole call is then omitted.
+            ConfigError: The run is strict (`init(strict=True)`), and `values` is not a dict, a value cannot be stored,
+                or the step is not an integer. The whole call is then omitted.
         """
         moment = steady() + self._clock_offset
         try:
@@ -169,8 +169,8 @@ class Run:
                 comes from the same log call. If that call does not contain the metric, the value comes from the last
                 earlier call that contains it.
         Raises:
-            ConfigError: Only with `init(strict=True)`: an argument is not a valid metric name, or more than 1,000
-                patterns are defined.
+            ConfigError: The run is strict (`init(strict=True)`), and an argument is not a valid metric name, or more
+                than 1,000 patterns are defined.
         """
         for name in (metric, x):
             check_name(name)
@@ -452,9 +452,9 @@ class Run:
             state: Named parts: modules, objects with a `state_dict`, tensors, arrays, numbers, strings, and lists,
                 tuples and dicts of these values.
         Returns:
-            True if this checkpoint is the best so far. False if it is not, or if an object in the state cannot be
-            saved. An invalid `step`, `metric` or `meta` is omitted. If the store cannot be written, an error is logged
-            and the checkpoint no longer counts as the best.
+            True if this checkpoint is the best so far. False if this checkpoint is not the best, or if an object in the
+            state cannot be saved. An invalid `step`, `metric` or `meta` is omitted. If the store cannot be written, an
+            error is logged and the checkpoint no longer counts as the best.
         """
         if self.recorder.saver is None:
             self.recorder.log_joining()
@@ -514,7 +514,7 @@ class Run:
             model: The module, which may be compiled or wrapped for DDP. A second call for the same module replaces the
                 first call.
             every: Number of optimizer steps between two readings.
-            log: "all", "gradients" or "weights" (with the update ratios).
+            log: Values to record: "all", "gradients" or "weights" (with the update ratios).
             histograms: Record distributions in addition to norms.
             step: Number of earlier optimizer steps, if training is resumed. Batch numbers in messages continue from
                 this number.

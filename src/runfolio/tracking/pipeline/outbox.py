@@ -33,8 +33,8 @@ class Outbox:
         self._contiguous_id += 1
 
     def front(self, most_bytes: int) -> tuple[int, list[EncodedBatch]]:
-        """Return the first batches that can be written together, and the id of the sequence without gaps that contains
-        them.
+        """Return the first batches that can be written together, and the id of their sequence. A new sequence starts at
+        each gap (see `mark_gap`).
 
         The list contains either a single medium, or points without a gap. The list is empty if the outbox is empty.
         """

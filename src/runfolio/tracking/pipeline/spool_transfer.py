@@ -1,5 +1,5 @@
-"""Manager of the spools of a running process. A spool is a folder on a local disk that stores points while the run's
-folder cannot be written. The outbox is the queue of data that is not in the store yet."""
+"""Manager of a process's spools: folders on a local disk that store points while the run's folder cannot be written.
+The outbox is the queue of data that is not in the store yet."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class SpoolTransfer:
         return True
 
     def save_waiting(self, outbox: Outbox) -> None:
-        """Copy the rest of the outbox to a spool at the end of a run, if the store cannot be written.
+        """Copy the rest of the outbox (the queue of the store thread) to a spool at the end of a run, if the store
+        cannot be written.
 
         The store thread calls this method. If the store thread hangs, a different thread calls it. If both threads
         write a batch, readers still return the batch only once.
