@@ -431,8 +431,8 @@ class Run:
         The method may be called at every step, because `init(checkpoints=CheckpointPolicy(...))` determines which calls
         save. The state is copied during the call and written in the background. `flush` and the end of the run wait
         until the state is written. A crash during the write leaves the earlier checkpoints intact. The checkpoint also
-        contains the position in the record and the states of all random generators (under the name `generators`). A
-        resumed run therefore continues exactly at this point.
+        contains the number of the last log call and the states of all random generators (under the name `generators`).
+        A resumed run therefore continues exactly at this point.
 
         If the process was asked to stop (by SIGTERM or a similar signal), the call saves the state and waits for the
         disk. Then the signal ends the process.
@@ -596,7 +596,7 @@ class Run:
 
     @guarded(None, call="checkpoint metadata")
     def _checkpoint_detail(self, read: Callable[[Any], Any], value: Any) -> Any:
-        """Return `value` (a checkpoint's step, metric or metadata) as plain data. Return None if `value` is None or
+        """Return `value` (a checkpoint's step, metric or metadata) as JSON values. Return None if `value` is None or
         invalid."""
         return None if value is None else read(value)
 

@@ -93,7 +93,7 @@ class EncoderThread:
         self._spool: Spool | None = None
         """Spool (folder on a local disk) that receives the batches while the store cannot be written."""
         self._next_spool = 0.0
-        """Time of the next attempt to create a spool."""
+        """Time of the next attempt to create a spool (folder on a local disk)."""
         self._warned_no_spool = False
         self._in_order = True
         """True if the next batch for the outbox (the queue of the store thread) directly follows the last batch in it.

@@ -26,7 +26,7 @@ class Outbox:
         self._put_bytes += batch.size
 
     def mark_gap(self) -> None:
-        """Mark a gap before the next batch. The log calls in the gap were stored elsewhere or were lost.
+        """Mark a gap before the next batch. The log calls that belong in the gap were stored elsewhere or were lost.
 
         Later batches are then written to a new file, because the sequence numbers in a file must not have gaps.
         """

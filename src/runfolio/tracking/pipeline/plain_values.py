@@ -1,4 +1,4 @@
-"""Conversion of metric values and steps to plain numbers, with checks of names and values."""
+"""Conversion of metric values and steps to Python numbers, with checks of names and values."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class RunFolderWriter:
             writer: Id of this process in the record.
             tail_numbers: Numbers for new tails (files with the newest points). No tail of this process has these
                 numbers yet.
-            seal_bytes: Size in bytes at which a tail is full.
+            seal_bytes: Size in bytes at which a tail is full and is converted to Parquet.
             sync: Flush each write to the physical disk before the written batches are removed from the outbox.
         """
         self._folder = folder
@@ -129,7 +129,8 @@ class RunFolderWriter:
             self._tail.close(sync=True)
 
     def close_media(self) -> None:
-        """Close the open media index at the run's end, and flush it to the physical disk."""
+        """Close the open media index (the file that lists the media) at the run's end, and flush it to the physical
+        disk."""
         if self._media is not None:
             self._media.close(sync=True)
 
@@ -180,7 +181,8 @@ class RunFolderWriter:
             file.close(sync=False)
 
     def _leave_media(self) -> None:
-        """Close the open media index, and do not append to it again (see `_leave_tail`)."""
+        """Close the open media index (the file that lists the media), and do not append to it again (see
+        `_leave_tail`)."""
         file, self._media, self._accepted = self._media, None, 0
         self._media_number = next(self._tail_numbers) + 1
         if file is not None:

@@ -82,8 +82,8 @@ class RunLifecycle:
         return self.is_known_superseded
 
     def beat(self) -> bool:
-        """Write the next heartbeat and return True. If another process has opened the next attempt, write in the
-        heartbeat that this process has stopped recording, and return False."""
+        """Write the next heartbeat and return True. Return False if another process has opened the next attempt. The
+        heartbeat then states that this process has stopped recording."""
         if self.is_superseded():
             if self._heartbeat.end is None:
                 self._heartbeat.end = "interrupted"

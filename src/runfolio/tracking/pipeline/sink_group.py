@@ -52,7 +52,7 @@ class SinkGroup:
         self._call_each(lambda sink: sink.document(self._document.without_secrets()))
 
     def report_loss(self, reason: str) -> None:
-        """Report to the sinks that they did not receive a part of the record."""
+        """Report to the sinks (receivers of a copy) that they did not receive a part of the record."""
         self._call_each(lambda sink: sink.lost(reason))
 
     def close(self) -> None:

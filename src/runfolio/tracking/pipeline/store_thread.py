@@ -40,7 +40,8 @@ process, which takes longer to start."""
 
 
 class StoreWriter:
-    """Writer to the store. Its thread executes commands one after another, and writes the outbox between commands."""
+    """Writer to the store. Its thread executes commands one after another. Between commands, it writes the queued data
+    to the store."""
 
     def __init__(
         self,
@@ -192,7 +193,7 @@ class StoreWriter:
         return self._spools.new_spool()
 
     def bring_back(self, spool: Spool) -> None:
-        """Move the data of a closed spool into the run as soon as possible."""
+        """Move the data of a closed spool (a folder on a local disk) into the run as soon as possible."""
         self._spools.add(spool)
         self.do(self.write)
 
@@ -201,8 +202,8 @@ class StoreWriter:
         self._spools.lost += calls
 
     def spool_waiting(self) -> None:
-        """Copy the rest of the queue (the outbox) to a spool, a folder on a local disk, when the run ends and the store
-        cannot be written.
+        """Copy the rest of the outbox, the queue of this thread, to a spool, a folder on a local disk. This is needed
+        if a run ends and the store cannot be written.
 
         The store thread calls this method. If the store thread hangs, a different thread calls it.
         """
