@@ -230,10 +230,12 @@ def _group_lines(
 ) -> Iterator[PanelLine]:
     for label, runs in members.items():
         for metric in options.metrics:
-            members = [run for run in runs if metric in curves.by_run[run.row.key]]
-            if members:
-                keys = [run.row.key for run in members]
-                branches = [(curves.by_run[run.row.key][metric].newest, _view_of(run, metric, view)) for run in members]
+            measured = [run for run in runs if metric in curves.by_run[run.row.key]]
+            if measured:
+                keys = [run.row.key for run in measured]
+                branches = [
+                    (curves.by_run[run.row.key][metric].newest, _view_of(run, metric, view)) for run in measured
+                ]
                 line = mean_line(branches, visible, options.spread)
                 yield PanelLine(line=line, metric=metric, label=label, keys=keys, is_group=True)
 
