@@ -25,6 +25,9 @@ _FORMS = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 14: "
 
 STATUS_SUCCESS, STATUS_FAILURE = 1, 2
 
+STRING_TYPE, BOOL_TYPE, FLOAT64_TYPE = 1, 2, 3
+"""Types of hyperparameters (`DataType` in api.proto)."""
+
 
 @dataclass(slots=True)
 class Dim(Message):
@@ -344,6 +347,7 @@ class HparamInfo(Message):
     type: int = part(4, INT, 0)
     domain_discrete: HparamList | None = part(5, HparamList)
     domain_interval: Interval | None = part(6, Interval)
+    differs: bool = part(7, BOOL, False)
 
 
 @dataclass(slots=True)
