@@ -24,6 +24,8 @@ _MOST_CURVES = 10
 """Maximum number of classes with a precision-recall curve of their own. With more classes, one curve covers all."""
 
 _THRESHOLDS = 127
+_NAME_LETTERS = 11
+"""Letters of a class in a caption that also contains a probability."""
 
 
 def record_validation(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:
@@ -61,7 +63,7 @@ def record_predictions(
     cells = []
     for position in sample:
         predicted, true = int(evaluation.predicted[position]), int(evaluation.labels[position])
-        caption = f"{classes[predicted]} {probabilities[position, predicted]:.0%}"
+        caption = f"{_shortened(classes[predicted])} ({probabilities[position, predicted]:.0%})"
         color = RIGHT if predicted == true else WRONG
         cells.append(CaptionedImage(images.image(int(chosen[position])), caption, f"truth: {classes[true]}", color))
     run.log_image(f"{part}/predictions", captioned_grid(cells, preparation.transform.value_range), step=epoch)
@@ -78,3 +80,7 @@ def record_predictions(
 def _record_curve(run: Run, name: str, truth: torch.Tensor, probabilities: torch.Tensor, epoch: int) -> None:
     curve = precision_recall.precision_recall(truth, probabilities, _THRESHOLDS, None)
     run.recorder.record(Media(run.recorder.now(), epoch, "pr_curve", name, lambda: curve))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _NAME_LETTERS else f"{name[: _NAME_LETTERS - 3]}..."
