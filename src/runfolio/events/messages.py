@@ -329,7 +329,7 @@ class SessionEnd(Message):
 
 
 @dataclass(slots=True)
-class Interval(Message):
+class HparamInterval(Message):
     min_value: float = part(1, DOUBLE, 0.0)
     max_value: float = part(2, DOUBLE, 0.0)
 
@@ -346,7 +346,7 @@ class HparamInfo(Message):
     description: str = part(3, TEXT, "")
     type: int = part(4, INT, 0)
     domain_discrete: HparamList | None = part(5, HparamList)
-    domain_interval: Interval | None = part(6, Interval)
+    domain_interval: HparamInterval | None = part(6, HparamInterval)
     differs: bool = part(7, BOOL, False)
 
 
