@@ -61,8 +61,8 @@ class EventEncoder:
 
     @staticmethod
     def header(time_s: float) -> bytes:
-        """Return the first record of every file."""
-        return _record(time_s, file_version=m.FILE_VERSION)
+        """Return the first record of every file. It names runfolio as the writer, so that an import recognizes results."""
+        return _record(time_s, file_version=m.FILE_VERSION, source_metadata=m.SourceMetadata("runfolio"))
 
     def scalars(self, call: LogCall) -> bytes:
         """Encode the values of one log call that have charts (see `ScalarTags`). Return empty bytes if there are none.
