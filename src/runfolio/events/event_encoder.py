@@ -61,7 +61,7 @@ class EventEncoder:
 
     @staticmethod
     def header(time_s: float) -> bytes:
-        """Return the first record of every file. It names runfolio as the writer, so that an import recognizes results."""
+        """Return the first record of every file. It names runfolio as the writer, so an import recognizes results."""
         return _record(time_s, file_version=m.FILE_VERSION, source_metadata=m.SourceMetadata("runfolio"))
 
     def scalars(self, call: LogCall) -> bytes:
