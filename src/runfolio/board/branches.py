@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.board.curve_cache import CurveCache
+from runfolio.board.time_limit import check_time
 from runfolio.errors import NotFound
 from runfolio.query.frames.new_points import read_new_points
 from runfolio.query.frames.points import open_points
@@ -128,6 +129,7 @@ class BranchReader:
         files: PointFiles | None = None
         curves: dict[str, RunCurves] = {}
         for metric in metrics:
+            check_time()
             if metric not in run.metric_summaries:
                 continue
             key = (run.run_path, metric, x)
