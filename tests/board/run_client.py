@@ -17,7 +17,7 @@ class RunClient:
 
     def __init__(self, store: Path) -> None:
         self.board = BoardState(store)
-        self.board.folio.scan()
+        self.board.scan()
         self._client = TestClient(create_app(self.board, Access(token=None)), base_url="http://localhost")
 
     def key(self, name: str) -> str:

@@ -134,9 +134,14 @@ class BoardState:
         Raises:
             RefusedRequest: The key is invalid, or the run is not in the index.
         """
-        if not self.generation:
-            self.wait_for_runs()
-        return self.runs([key_of(key)])[0]
+        number = key_of(key)
+        try:
+            return self.runs([number])[0]
+        except RefusedRequest:
+            if self.is_scanned or self.generation:
+                raise
+        self.wait_for_runs()  # the page of a run was opened before the first scan of its store
+        return self.runs([number])[0]
 
     def wait_for_runs(self) -> None:
         """Wait until a new index contains runs or the first scan has ended, but only for a few seconds."""
