@@ -34,7 +34,8 @@ _PAUSES = 4.0
 """Length of the pause after a slice, relative to the time that encoding the slice took."""
 _LONG_QUEUE = 20_000
 """Queue length above which items are encoded in large slices, without waiting for the next flush. A thread that logs so
-often releases the interpreter lock only every 5 ms (`sys.getswitchinterval`). Small slices could not keep up."""
+often releases the interpreter lock only every 5 ms (`sys.getswitchinterval`). Encoding in small slices would be slower
+than such a thread."""
 _LARGE_SLICE = 256
 _LARGE_SLICES_S = 0.002
 """Maximum time for which large slices are encoded without a pause."""
@@ -74,7 +75,7 @@ class EncoderThread:
         Args:
             store_writer: Writer of the encoded batches. This object starts and ends the writer.
             writer: Id of this process in the record.
-            last_step: Step after which the steps of calls without a step continue.
+            last_step: Last step of earlier log calls. Calls without a step count up from this step.
             set_overloaded: Function that is called with True when items are logged faster than they are encoded, and
                 with False when the encoder has caught up.
         """
@@ -86,17 +87,17 @@ class EncoderThread:
         self._report_overload = set_overloaded
         self._is_overloaded = False
         self._item_bytes = 2.0 * _ITEM_BYTES
-        """Estimated size of a recent item."""
+        """Estimated size of a recent item, in bytes."""
         self._deadline = math.inf
         """Time of the monotonic clock at which the run's end must be complete."""
         self._spool: Spool | None = None
-        """Spool that receives the batches while the store cannot be written."""
+        """Spool (folder on a local disk) that receives the batches while the store cannot be written."""
         self._next_spool = 0.0
-        """Time of the next attempt to create a spool."""
+        """Time of the next attempt to create a spool (folder on a local disk)."""
         self._warned_no_spool = False
         self._in_order = True
-        """True if the next batch for the outbox directly follows the last batch in the outbox. False if batches in
-        between were spooled or lost."""
+        """True if the next batch for the outbox (the queue of the store thread) directly follows the last batch in it.
+        False if batches in between were stored elsewhere or lost."""
         self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._called_at: float | None = None
         self._closed = False
@@ -109,7 +110,8 @@ class EncoderThread:
 
     @property
     def called_at(self) -> float | None:
-        """Time at which the newest item was appended, in seconds since 1970. Items with `aside=True` do not count."""
+        """Time at which the newest item was appended, in seconds since 1970. Items with `aside=True`, such as system
+        metrics, do not count."""
         return _newest_time(self.pending.copy()) or self._called_at
 
     def start(self, *, wait: bool = True) -> None:
@@ -233,8 +235,8 @@ class EncoderThread:
                 outbox.put(batch)
 
     def _wait_for_store(self) -> None:
-        """Wait until the store thread has written most of the outbox. The caller of `flush` or `close` waits anyway, so
-        no spool is needed."""
+        """Wait until the store thread has written most of its queue, the outbox. The caller of `flush` or `close` waits
+        anyway, so no spool (folder on a local disk) is needed."""
         outbox = self.store_writer.outbox
         while (
             outbox.waiting_bytes > self._config.memory_bytes // 2
@@ -244,7 +246,8 @@ class EncoderThread:
             time.sleep(0.002)
 
     def _is_store_unavailable(self) -> bool:
-        """Return whether the store cannot be written, or is slower than the rate of logging."""
+        """Return whether the store (the folder of all runs) cannot be written, or is slower than the rate of
+        logging."""
         return (
             self._spool is not None
             or self.store_writer.unavailable_s > self._config.patience_s
@@ -252,8 +255,8 @@ class EncoderThread:
         )
 
     def _close_gap(self) -> None:
-        """Start new files if log calls were spooled or lost since the last batch. The sequence numbers in a file must
-        not have gaps."""
+        """Start new files if log calls were lost, or stored in a different place, since the last batch. The sequence
+        numbers of the log calls in a file must not have gaps."""
         if not self._in_order:
             self._in_order = True
             self.store_writer.outbox.mark_gap()

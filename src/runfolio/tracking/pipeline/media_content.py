@@ -24,7 +24,7 @@ _ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
 def own_copy(value: Any) -> Any:
-    """Return a copy of an array, which later in-place changes of the array do not affect.
+    """Return a copy of an array. Later in-place changes of the array do not affect the copy.
 
     Raises:
         ConfigError: `value` is not an array of numbers.
@@ -33,7 +33,8 @@ def own_copy(value: Any) -> Any:
 
 
 def image_copy(image: Any) -> Any:
-    """Return a copy of an image, which later changes of the image do not affect. For an image file, return its bytes.
+    """Return a copy of an image. Later changes of the image do not affect the copy. For an image file, return its
+    bytes.
 
     Raises:
         ConfigError: The file cannot be read.

@@ -35,8 +35,8 @@ class Media(NamedTuple):
 
 
 class Mark:
-    """Marker for a position in the queue. When the encoder thread reaches the marker, it sets `seq` to the last
-    sequence number. Log calls are numbered with sequence numbers."""
+    """Marker in the queue of log calls. The encoder thread numbers the log calls. When it reaches the marker, it sets
+    `seq` to the number of the last log call."""
 
     seq: int | None = None
 
