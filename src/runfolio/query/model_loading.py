@@ -67,7 +67,7 @@ def installed_loader(checkpoint: Checkpoint) -> Any:
 
 def _load_entry(name: str) -> Callable[..., Any]:
     """Return the installed loader with the given name."""
-    from importlib.metadata import entry_points  # this import takes 40 ms, and tables of runs do not need it
+    from importlib.metadata import entry_points  # slow (40 ms), and tables of runs do not need this import
 
     installed = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in installed:

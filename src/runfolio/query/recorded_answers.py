@@ -28,7 +28,7 @@ class Answers(ArrowFrame):
     source: str | None
     """Name of the data that `runfolio evaluate` used, or None if the run itself logged the answers."""
     names: Sequence[str]
-    """Names of the items. For `runfolio train`, they are the names in `RecordedRun.data[split].listing()`."""
+    """Names of the items. For `runfolio train`, these names are the same as in `RecordedRun.data[split].listing()`."""
     digests: Sequence[str] | None
     """Digest of each item's content, as in the listing, or None if the script did not log digests."""
     classes: Sequence[str] | None

@@ -141,7 +141,7 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
 
         The index has sparklines of up to four main metrics per run, such as `val/acc` and `train/loss`. A sparkline
         consists of 64 little-endian float32 numbers. Each number belongs to one of 64 equal parts of the range of
-        steps. It is the last finite value in this part, or NaN if there is none.
+        steps. The number is the last finite value in this part, or NaN if there is none.
 
         Args:
             metric: Name of the metric.

@@ -22,7 +22,7 @@ class Entry:
     sparklines: dict[str, bytes] = field(default_factory=dict)
     """Sparklines (small versions of the curves) of the main metrics, keyed by metric (see `tables`)."""
     problems: tuple[str, ...] = ()
-    """Descriptions of unreadable parts, one line each."""
+    """Descriptions of unreadable parts of the run, one line each."""
 
 
 class ScannedRun(NamedTuple):

@@ -90,7 +90,7 @@ def _only_segment(run: RunView) -> str | None:
 
 
 def _names(run: RunView, folder: str) -> list[str]:
-    """Return the names of the files in a folder. An entry that is not a file gets a name of the form `tail-...`, so
+    """Return the names of the files in a folder. An entry that is not a file gets the name `tail-unusable`, so
     `_only_segment` returns None for the run."""
     try:
         with RecordPath(run.folder, folder).scan() as entries:
