@@ -172,6 +172,27 @@ class Summary(Message):
 
 
 @dataclass
+class SessionLog(Message):
+    status: int = part(1, INT, 0)
+
+
+SESSION_START = 1
+"""Status of a `SessionLog` that starts a session. Earlier points at its step or later steps are void."""
+
+
+@dataclass
+class TaggedRunMetadata(Message):
+    tag: str = part(1, TEXT, "")
+    run_metadata: bytes = part(2, BYTES, b"")
+
+
+@dataclass
+class SourceMetadata(Message):
+    writer: str = part(1, TEXT, "")
+    """Name of the program that wrote the file."""
+
+
+@dataclass
 class Event(Message):
     wall_time: float = part(1, DOUBLE, 0.0)
     """Seconds since 1970."""
@@ -180,6 +201,9 @@ class Event(Message):
     graph_def: bytes | None = part(4, BYTES)
     """Encoded `Graph`."""
     summary: Summary | None = part(5, Summary)
+    session_log: SessionLog | None = part(7, SessionLog)
+    tagged_run_metadata: TaggedRunMetadata | None = part(8, TaggedRunMetadata)
+    source_metadata: SourceMetadata | None = part(10, SourceMetadata)
 
 
 @dataclass
@@ -247,7 +271,24 @@ class SessionEnd(Message):
 
 
 @dataclass
+class MetricName(Message):
+    group: str = part(1, TEXT, "")
+    tag: str = part(2, TEXT, "")
+
+
+@dataclass
+class MetricInfo(Message):
+    name: MetricName | None = part(1, MetricName)
+
+
+@dataclass
+class Experiment(Message):
+    metric_infos: list[MetricInfo] = parts(5, MetricInfo)
+
+
+@dataclass
 class HparamsData(Message):
+    experiment: Experiment | None = part(2, Experiment)
     session_start_info: SessionStart | None = part(3, SessionStart)
     session_end_info: SessionEnd | None = part(4, SessionEnd)
 
