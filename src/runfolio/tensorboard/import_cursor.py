@@ -41,6 +41,8 @@ class FilePart:
     attempt: AttemptNumber
     folder: Prose
     last_seq: Count = 0
+    media_bytes: Count = 0
+    """Size of the media list. A killed import may have appended further lines, which are removed."""
     began: AnyNumber | None = None
     ended: AnyNumber | None = None
     """Times of the first and the last value, in seconds since 1970."""

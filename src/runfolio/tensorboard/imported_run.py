@@ -55,8 +55,8 @@ class ImportedRun:
         self._writers: dict[str, int] = {}
         """Codes of the writers of the points in memory."""
         self._buffered = 0
-        self._media: dict[str, int] = {}
-        """Open media lists, by writer."""
+        self._media: dict[str, tuple[int, FilePart]] = {}
+        """Open media lists and their parts, by writer."""
 
     def make_folders(self) -> None:
         """Create the run folder.
@@ -103,8 +103,9 @@ class ImportedRun:
             self._columns.clear()
             self._writers.clear()
             self._buffered = 0
-        for descriptor in self._media.values():
+        for descriptor, part in self._media.values():
             os.fsync(descriptor)
+            part.media_bytes = os.fstat(descriptor).st_size
             os.close(descriptor)
         self._media.clear()
 
@@ -127,8 +128,9 @@ class ImportedRun:
     def _media_list(self, part: FilePart) -> int:
         if part.writer not in self._media:
             path = media.index_path(self.folder, part.writer)
-            self._media[part.writer] = _open_for_appending(path, tails.header(part.writer, part.attempt))
-        return self._media[part.writer]
+            header = tails.header(part.writer, part.attempt)
+            self._media[part.writer] = _open_for_appending(path, header, part.media_bytes), part
+        return self._media[part.writer][0]
 
     def add_artifact(self, item: Files) -> None:
         """Store files as an artifact."""
@@ -225,18 +227,20 @@ def _is_void_in(part: FilePart, attempt: int, parts: list[FilePart]) -> bool:
     )
 
 
-def _open_for_appending(path: RecordPath, header: bytes) -> int:
-    """Open a list for appending, and create it with its first line if it is missing. An incomplete last line, which a
-    killed import left behind, is ended."""
+def _open_for_appending(path: RecordPath, header: bytes, size: int) -> int:
+    """Open a list for appending. A missing list is created with its first line.
+
+    Args:
+        size: Size of the list after the last import. Bytes after it come from an import that was killed.
+    """
     try:
         descriptor = path.create()
-        _write_all(descriptor, header)
     except FileExistsError:
         with path.parent.opened() as (folder, _):
             descriptor = os.open(path.name, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW, dir_fd=folder)
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            _write_all(descriptor, b"\n")
+        os.ftruncate(descriptor, min(size, os.fstat(descriptor).st_size))
+    if not os.fstat(descriptor).st_size:
+        _write_all(descriptor, header)
     return descriptor
 
 

@@ -7,7 +7,6 @@ import reads only what is new.
 from __future__ import annotations
 
 import fcntl
-import math
 import os
 import re
 import time
@@ -32,7 +31,7 @@ from runfolio.tensorboard.event_source import EventChunk, OtherEvent, ScalarColu
 from runfolio.tensorboard.event_values import HPARAMS, SCALARS, UNREADABLE, Files, Item, Medium, Scalar, ValueConverter
 from runfolio.tensorboard.import_cursor import FilePart, ImportCursor, ReadFile, TagState, short_id
 from runfolio.tensorboard.imported_run import ImportedRun
-from runfolio.tensorboard.logdir_runs import LINE, TRIAL, LogdirRun, Part, scan_logdir
+from runfolio.tensorboard.logdir_runs import LINE, TRIAL, LogdirRun, Part, plain_name, scan_logdir
 from runfolio.tensorboard.settings_texts import settings_of_folder, settings_of_text
 
 GROWING_S = 300.0
@@ -141,7 +140,9 @@ def _locked(store: Path) -> Iterator[None]:
 def _cursors(store: Path, logdir: Path) -> dict[Path, ImportCursor]:
     """Return the states of all runs in the store that were imported from a log directory."""
     cursors = ((folder, ImportCursor.read(folder)) for folder in find_runs(store))
-    return {folder: cursor for folder, cursor in cursors if cursor is not None and cursor.logdir == str(logdir)}
+    return {
+        folder: cursor for folder, cursor in cursors if cursor is not None and cursor.logdir == plain_name(str(logdir))
+    }
 
 
 class RunImport:
@@ -161,14 +162,14 @@ class RunImport:
         self._on_progress = on_progress
         main = next((part for part in source.parts if part.folder.files), source.parts[0])
         first_file = main.folder.files[0] if main.folder.files else ""
-        self.run_id = short_id(str(source.path), main.folder.name, first_file)
+        self.run_id = short_id(str(logdir), source.name, main.folder.name, first_file)
         own_experiment, name = run_names(logdir, source.name)
         name = visible_name(name)
         self._experiment = visible_name(experiment or own_experiment)
         known = next((path for path in cursors if path.name.endswith(f"-{self.run_id}")), None)
         self._folder = known or run_folder(store, self._experiment, name, self.run_id)
         self._store = store
-        self._cursor = cursors[known] if known is not None else ImportCursor(str(logdir), source.name)
+        self._cursor = cursors[known] if known is not None else ImportCursor(plain_name(str(logdir)), source.name)
         self._is_new = known is None
         document = RunDocument.read(known) if known is not None else None
         self._document = document or RunDocument(self.run_id, name, self._experiment, datetime.fromtimestamp(0, UTC))
@@ -380,14 +381,14 @@ class FolderImport:
 
     def read_file(self, name: str) -> float:
         """Import the new records of a file, and return the time of its last change."""
-        path = self._part.folder.path / name
+        path, plain = self._part.folder.path / name, plain_name(name)
         read = next(
-            (entry for entry in self._run.cursor.files if (entry.folder, entry.file) == (self._folder, name)), None
+            (entry for entry in self._run.cursor.files if (entry.folder, entry.file) == (self._folder, plain)), None
         )
         if read is None:
-            read = ReadFile(self._folder, name)
+            read = ReadFile(self._folder, plain)
             self._run.cursor.files.append(read)
-        shown = name if self._folder == "." else f"{self._folder}/{name}"
+        shown = plain if self._folder == "." else f"{self._folder}/{plain}"
         try:
             status = path.stat()
             if status.st_size < read.offset:
@@ -439,6 +440,7 @@ class FolderImport:
         """Begin a new part that makes earlier points from this step void. The first start of a run has no effect."""
         parts = [part for part in self._run.cursor.parts if part.folder == self._folder and part.last_seq]
         if parts:
+            self._run.make_folders()
             part = self._new_part(read)
             part.purge_step = step
             for tag in self._tags.values():

@@ -111,7 +111,7 @@ def scan_logdir(logdir: Path, folded_trials: AbstractSet[str] = frozenset()) -> 
     without = sorted({parent for parent, _ in parts.values() if parent not in folders})
     for name in without:
         own = [part for parent, part in parts.values() if parent == name]
-        runs.append(LogdirRun(logdir if name == "." else logdir / name, name, own))
+        runs.append(LogdirRun(own[0].folder.path.parent, name, own))
     return LogdirScan(sorted(runs, key=lambda run: run.name), skipped)
 
 
@@ -139,7 +139,13 @@ def _walk(folder: Path, name: str, above: tuple[str, ...], skipped: list[str]) -
     if files or traces:
         yield LogFolder(folder, name, files, traces)
     for entry in subfolders:
-        yield from _walk(folder / entry, entry if name == "." else f"{name}/{entry}", (*above, real), skipped)
+        plain = plain_name(entry)
+        yield from _walk(folder / entry, plain if name == "." else f"{name}/{plain}", (*above, real), skipped)
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a file or folder as text. Bytes that are not UTF-8 are escaped."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _profiles(folder: Path) -> list[str]:

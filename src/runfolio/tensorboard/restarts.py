@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from runfolio.record.base.record_path import RecordPath
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
 from runfolio.record.points import segment_files, tails
@@ -138,6 +139,11 @@ def _move_void(folder: Path, mixed: list[FilePart], entries: list[MediaEntry]) -
         move = moves[part.writer]
         part.kept_seq, part.last_seq = int(move.kept_number(np.array([part.kept_seq]))[0]), len(move.kept)
         _move_void_media(folder, part.writer, move, entries)
+        part.media_bytes = _size(media.index_path(folder, part.writer))
+
+
+def _size(path: RecordPath) -> int:
+    return path.status().st_size if path.exists() else 0
 
 
 @dataclass

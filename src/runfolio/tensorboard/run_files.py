@@ -57,7 +57,8 @@ def loose_name(prefix: str, found: LooseFiles) -> str:
 def _projector_files(folder: Path) -> list[str]:
     """Return the files that the projector's configuration names. Files outside of the folder are left out."""
     try:
-        text = (folder / PROJECTOR_CONFIG).open("rb").read(_CONFIG_BYTES).decode(errors="replace")
+        with (folder / PROJECTOR_CONFIG).open("rb") as file:
+            text = file.read(_CONFIG_BYTES).decode(errors="replace")
     except OSError:
         return []
     names = [first or second for first, second in _PATHS.findall(text)]
