@@ -19,9 +19,10 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData  # typ
 from torch.utils.tensorboard import SummaryWriter
 
 from runfolio.events import messages as m
+from runfolio.events.checksums import masked_crc
 from runfolio.events.event_encoder import EventEncoder
-from runfolio.events.framing import frame, masked_crc
-from runfolio.events.reading import read_events
+from runfolio.events.event_reader import read_events
+from runfolio.events.framing import frame
 from runfolio.events.wire import WireError
 from runfolio.record.base.run_document import RunDocument, Status, now
 from runfolio.record.points.tails import LogCall
@@ -143,7 +144,7 @@ class TestDamage:
         events, problems = read(written(tmp_path, RECORDS[0], frame(b"\xff\xff\xff"), RECORDS[1]))
 
         assert len(events) == 2
-        assert "a record is not an event" in problems[0]
+        assert "is not an event" in problems[0]
 
     def test_absurd_length_with_valid_checksum_is_rejected(self, tmp_path: Path):
         length = struct.pack("<Q", 2**40)

@@ -22,7 +22,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import runfolio
-from runfolio.events.reading import read_events
+from runfolio.events.event_reader import read_events
 from runfolio.events.rebuild import make_event_files
 from runfolio.record.base.layout import event_files, line_folder
 from runfolio.record.base.run_document import RunDocument

@@ -22,12 +22,12 @@ import numpy as np
 
 from runfolio.errors import ConfigError, NotFound, RunfolioError, StoreError
 from runfolio.events import messages as m
+from runfolio.events.event_reader import EventChunk, OtherEvent, ScalarColumn, read_chunks
 from runfolio.record.base.layout import TRASH, find_runs, make_experiment_folder, make_store, run_folder, slug
 from runfolio.record.base.plurals import counted
 from runfolio.record.base.run_document import RUNNING, RunDocument, Status
 from runfolio.record.liveness.heartbeats import Heartbeat
 from runfolio.tensorboard import event_values, run_files
-from runfolio.tensorboard.event_source import EventChunk, OtherEvent, ScalarColumn, read_chunks
 from runfolio.tensorboard.event_values import HPARAMS, SCALARS, UNREADABLE, Files, Item, Medium, Scalar, ValueConverter
 from runfolio.tensorboard.import_cursor import FilePart, ImportCursor, ReadFile, TagState, short_id
 from runfolio.tensorboard.imported_run import ImportedRun

@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 import orjson
 
+from runfolio.errors import StoreError
 from runfolio.events import messages as m
+from runfolio.events.event_reader import read_events
 from runfolio.record.base.layout import RUN_FILE
-from runfolio.tensorboard.event_source import head_events
 from runfolio.tensorboard.event_values import HPARAMS
 
 _EVENT_FILE = "tfevents"
@@ -218,6 +219,14 @@ def _splits(folders: dict[str, LogFolder], parts: dict[str, tuple[str, Part]]) -
 def _is_split(name: str, folders: dict[str, LogFolder], parts: dict[str, tuple[str, Part]]) -> bool:
     has_runs_below = any(other.startswith(f"{name}/") and other not in parts for other in folders)
     return _SPLITS.fullmatch(name.rpartition("/")[2]) is not None and not has_runs_below
+
+
+def head_events(path: Path, count: int) -> list[m.Event]:
+    """Return the first events of a file. A file that cannot be read has no events."""
+    try:
+        return list(itertools.islice(read_events(path, []), count))
+    except StoreError:
+        return []
 
 
 def _resolved(parts: dict[str, tuple[str, Part]]) -> dict[str, tuple[str, Part]]:

@@ -1,6 +1,6 @@
 """Cache folder and its entries. The data of the entries can be computed or downloaded again.
 
-The spool is an exception. The spool contains points that were recorded while the store was unavailable. These points
+The spool is an exception, because it contains points that were recorded while the store was unavailable. These points
 must be moved into their runs (`spool.py`).
 """
 
