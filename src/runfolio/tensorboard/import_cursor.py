@@ -12,10 +12,11 @@ from runfolio.errors import RunfolioError
 from runfolio.record.base import files, schema
 from runfolio.record.base.layout import FORMAT
 from runfolio.record.base.record_path import RecordPath
-from runfolio.record.base.schema import AnyNumber, AttemptNumber, Count, Integer, Line, Most, PathText, Prose, Writer
+from runfolio.record.base.schema import AttemptNumber, Count, Integer, Most, PathText, Prose, Seconds, Writer
 
 CURSOR_FILE = "logdir.json"
 _MANY = 1_000_000
+Hex = Annotated[str, schema.text(None, r"(?:[0-9a-f]{2})*", "pairs of hexadecimal digits")]
 
 
 @dataclass
@@ -43,8 +44,8 @@ class FilePart:
     last_seq: Count = 0
     media_bytes: Count = 0
     """Size of the media list. A killed import may have appended further lines, which are removed."""
-    began: AnyNumber | None = None
-    ended: AnyNumber | None = None
+    began: Seconds | None = None
+    ended: Seconds | None = None
     """Times of the first and the last value, in seconds since 1970."""
     purge_step: Integer | None = None
     """Step from which the start of this part makes earlier points of the folder void."""
@@ -62,7 +63,7 @@ class TagState:
     folder: Prose
     name: Prose
     """Name of the metric or medium, without the prefix of its folder."""
-    raw: Line | None = None
+    raw: Hex | None = None
     """Bytes of the tag in hex, if they differ from the name."""
     plugin: Prose = ""
     """Name of the TensorBoard plugin of the tag."""

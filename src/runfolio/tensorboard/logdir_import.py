@@ -602,7 +602,7 @@ class FolderImport:
             while name in self._names:
                 number += 1
                 name = f"{base} ({number})"
-            tag = TagState(self._folder, name, None if name.encode() == raw else raw.hex()[:_NAME_LENGTH])
+            tag = TagState(self._folder, name, None if name.encode() == raw else raw.hex())
             self._tags[raw] = tag
             self._names.add(name)
             self._run.cursor.tags.append(tag)

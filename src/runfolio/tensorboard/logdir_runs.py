@@ -31,7 +31,7 @@ _EVENT_FILE = "tfevents"
 _TRACE = re.compile(r".*\.pt\.trace\.json(\.gz)?")
 _PROFILES = ("plugins", "profile")
 PROJECTOR_CONFIG = "projector_config.pbtxt"
-_SPLITS = re.compile(r"train|training|val|valid|validation|test|dev|eval(uation)?(_\w+)?", re.IGNORECASE)
+_SPLITS = re.compile(r"train|training|val|valid|validation|test|dev|(evaluation|eval)(_\w+)?", re.IGNORECASE)
 """Names of folders that contain one split of a run."""
 _MOST_LEVELS = 64
 _HEAD_EVENTS = 20
