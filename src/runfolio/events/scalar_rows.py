@@ -16,7 +16,7 @@ from runfolio.events.framing import FOOTER, HEADER
 from runfolio.events.scalar_event import ScalarEvent, ScalarValue, scalar_event
 from runfolio.events.wire import WireError
 
-PADDING = 24
+PADDING = 32
 """Number of bytes that must follow the last record."""
 _FEWEST_ROWS = 16
 """Minimum number of records of one tag and size that are decoded together. With fewer records it is not faster."""
@@ -76,9 +76,9 @@ def _split(indices: np.ndarray, keys: np.ndarray) -> list[np.ndarray]:
 
 
 def _rows(data: np.ndarray, starts: np.ndarray, size: int) -> np.ndarray:
-    """Return the bytes from each start as rows. A row has the record's data, its checksum, and at least 8 more bytes.
+    """Return the bytes from each start as rows. A row has the record's data, its checksum, and at least 13 more bytes.
     Its length is a multiple of 8."""
-    width = (size + FOOTER) // 8 * 8 + 16
+    width = (size + FOOTER) // 8 * 8 + 24
     overlapping = np.ndarray(len(data) - width + 1, f"V{width}", data, strides=(1,))
     return overlapping[starts].view(np.uint8).reshape(len(starts), width)
 
@@ -101,7 +101,7 @@ def _tag_keys(rows: np.ndarray, size: int) -> np.ndarray:
     for _ in range(2):  # the summary and its first value
         position += 2 + (flat[position + 1] >= 0x80)
     length = flat[position + 1].astype(np.intp)
-    position += 2
+    position += 2  # at most 27 bytes after the beginning of the row, so that a word does not exceed the last row
     words = np.ndarray(len(flat) - 7, "<u8", flat, strides=(1,))
     keys = (length * 31 + position % rows.shape[1]).astype(np.uint64)
     for first in range(0, min(int(length.max()), _TAG_BYTES, size - 18), 8):
