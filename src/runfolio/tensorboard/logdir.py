@@ -43,14 +43,17 @@ class Logdir:
         self.report = ImportReport([], [])
         """Result of the last import: what was decided about each run, and what could not be read."""
 
-    def update(self, on_progress: Progress = lambda name, size: None) -> ImportReport:
+    def update(self, on_progress: Progress | None = None) -> ImportReport:
         """Import what is new.
+
+        Args:
+            on_progress: Function that receives the name of a run and the number of bytes that were read.
 
         Raises:
             NotFound: The log directory no longer exists.
             StoreError: The cache folder cannot be written.
         """
-        self.report = import_logdir(self.path, self.store, on_progress=on_progress)
+        self.report = import_logdir(self.path, self.store, on_progress=on_progress or _ignore)
         return self.report
 
     @property
@@ -83,6 +86,10 @@ class Logdir:
 
     def __repr__(self) -> str:
         return f"<Logdir {self.path}>"
+
+
+def _ignore(name: str, size: int) -> None:
+    """Ignore the progress of an import."""
 
 
 def read_logdir(path: str | os.PathLike[str]) -> Logdir:
