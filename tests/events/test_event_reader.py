@@ -274,7 +274,10 @@ class TestBounds:
         ],
         ids=["values", "steps", "summaries"],
     )
-    def test_many_small_fields_need_limited_memory(self, content: bytes, tmp_path: Path):
+    def test_many_small_fields_need_limited_memory(
+        self, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(framing.read_blocks, "__defaults__", (0, 1 << 12))
         path = write(tmp_path, frame(content))
         assert peak_bytes(path) < 200 * len(content)
 

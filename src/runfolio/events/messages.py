@@ -326,7 +326,9 @@ class SessionEnd(Message):
 
 
 @dataclass(slots=True)
-class Interval(Message):
+class HparamRange(Message):
+    """Message tensorboard.hparams.Interval."""
+
     min_value: float = part(1, DOUBLE, 0.0)
     max_value: float = part(2, DOUBLE, 0.0)
 
@@ -343,7 +345,7 @@ class HparamInfo(Message):
     description: str = part(3, TEXT, "")
     type: int = part(4, INT, 0)
     domain_discrete: HparamList | None = part(5, HparamList)
-    domain_interval: Interval | None = part(6, Interval)
+    domain_interval: HparamRange | None = part(6, HparamRange)
 
 
 @dataclass(slots=True)
