@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     multiple=True,
     help="Additional host name of the board, such as the name of a proxy; repeatable.",
 )
+@click.option(
+    "--frame-origin",
+    "frame_origins",
+    metavar="ORIGIN",
+    multiple=True,
+    help="Web page that may show the board in a frame, such as http://localhost:8888; repeatable.",
+)
 @click.option("--token/--no-token", default=True, show_default=True, help="Require the token that the link contains.")
 @click.option("--read-only", is_flag=True, help="Refuse all changes.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True)
@@ -39,6 +46,7 @@ def board(
     host: str,
     uds: Path | None,
     allowed_hosts: tuple[str, ...],
+    frame_origins: tuple[str, ...],
     token: bool,
     read_only: bool,
     until_stdin_closes: bool,
@@ -58,7 +66,15 @@ def board(
     from runfolio.board.running import find_board
 
     folder = store_folder(store)
-    options = BoardOptions(host=host, port=port, uds=uds, allowed_hosts=allowed_hosts, token=token, read_only=read_only)
+    options = BoardOptions(
+        host=host,
+        port=port,
+        uds=uds,
+        allowed_hosts=allowed_hosts,
+        token=token,
+        read_only=read_only,
+        frame_origins=frame_origins,
+    )
     if options.is_usual and (running := find_board(folder.resolve())) is not None:
         print_line(f"The board of {folder.resolve()} is already running (process {running.pid}).")
         _show(running, opens=opens)
