@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.metadata import parse_experiment_plugin_data
@@ -27,6 +28,10 @@ def shown(request: pytest.FixtureRequest, store: Path) -> EventAccumulator:
             watched = {"grad_norm": 1.0, "grad_norm/0.weight": 1.0}
             run.log({**watched, "samples": step, **others, "epoch": step}, step=step)
             run.log({"train/loss": 1.0, "val/loss": 1.0, "val/acc": step / 4, "epoch": step}, step=step)
+        run.log({"test/acc": 0.5}, step=2)
+        run.log_histogram("grad/0.weight", [0.0, 1.0], step=0)
+        run.log_image("confusion", np.zeros((4, 4)), step=0)
+        run.log_image("val/predictions", np.zeros((4, 4)), step=0)
         run.log_text("sizes", "layer  size\n0       10", step=0)
         run.log_text("words", "*one*\ntwo", step=0)
         run.summary.update({"val/acc": 0.5, "val/loss": 1.0, "parameters": 10, "chosen_by": "val/acc"})
@@ -46,7 +51,13 @@ def test_main_metrics_come_first_and_charts_are_few(shown: EventAccumulator):
     assert tags[:3] == ["train/loss", "val/acc", "val/loss"]
     assert all(tag.startswith("various/") for tag in tags[3:])
     assert {"various/summary/val/acc", "various/summary/val/loss", "various/grad_norm"} <= set(tags)
+    assert "various/test/acc" in tags
     assert len(tags) <= 25
+
+
+def test_images_and_histograms_follow_main_metrics(shown: EventAccumulator):
+    assert shown.Tags()["images"] == ["various/confusion", "val/predictions"]
+    assert "various/grad/0.weight" in shown.Tags()["tensors"]
 
 
 def test_results_are_a_table(shown: EventAccumulator):

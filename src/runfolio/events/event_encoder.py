@@ -13,7 +13,14 @@ from runfolio.events import messages as m
 from runfolio.events.drawn_boxes import draw_boxes
 from runfolio.events.framing import frame
 from runfolio.events.mesh_tensors import COLOR, FACE, VERTEX, mesh_tensors
-from runfolio.events.scalar_tags import MAIN_RESULTS, ScalarTags, charted_results, has_main_metrics, result_tag
+from runfolio.events.scalar_tags import (
+    MAIN_RESULTS,
+    ScalarTags,
+    charted_results,
+    grouped_tag,
+    has_main_metrics,
+    result_tag,
+)
 from runfolio.record.base.files import plain_json
 from runfolio.record.base.flat_names import as_number, decode_numbers, encode_numbers, flatten
 from runfolio.record.base.run_document import RUNNING, RunDocument
@@ -237,7 +244,11 @@ class EventEncoder:
         # The colour space 4 is RGBA. TensorBoard passes the file to the browser unchanged.
         image = m.Image(height, width, 4, file_content)
         return _summary(
-            time_s, step, m.Value(self._tag(name, "images", kind), _metadata("images", caption), image=image)
+            time_s,
+            step,
+            m.Value(
+                self._tag(grouped_tag(self.document, name), "images", kind), _metadata("images", caption), image=image
+            ),
         )
 
     def _audio(self, time_s: float, step: int, name: str, content: Mapping[str, Any], file_content: bytes) -> bytes:
@@ -270,7 +281,7 @@ class EventEncoder:
         rows = [part for row in zip(edges[:-1], edges[1:], counts, strict=True) for part in row]
         packed = struct.pack(f"<{len(rows)}d", *rows)
         tensor = m.Tensor(m.DT_DOUBLE, m.TensorShape.of(len(counts), 3), packed)
-        tag = self._tag(name, "histograms", "histogram")
+        tag = self._tag(grouped_tag(self.document, name), "histograms", "histogram")
         return _summary(time_s, step, m.Value(tag, _metadata("histograms"), tensor=tensor))
 
     def _pr_curve(self, time_s: float, step: int, name: str, content: Mapping[str, Any]) -> bytes:

@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.points.metric_summary import AXES, PER_PARAMETER, is_system_metric
 
-_MAIN = ("train/", "val/", "test/")
+_MAIN = ("train/", "val/")
+_TEST = "test/"
 _OTHERS = "various/"
 _MOST_OTHERS = 10
 """Maximum number of charts of metrics that are not main metrics."""
@@ -24,8 +25,13 @@ def has_main_metrics(document: RunDocument) -> bool:
     return {"train/*", "val/*"} <= {axis["metric"] for axis in document.axes}
 
 
+def grouped_tag(document: RunDocument, name: str) -> str:
+    """Return the tag of a metric, image or histogram, which TensorBoard shows on one page."""
+    return f"{_OTHERS}{name}" if has_main_metrics(document) and not name.startswith(_MAIN) else name
+
+
 def result_tag(document: RunDocument, key: str) -> str:
-    return f"{_OTHERS if has_main_metrics(document) else ''}summary/{key}"
+    return grouped_tag(document, f"summary/{key}")
 
 
 def charted_results(document: RunDocument, keys: Collection[str]) -> Iterable[str]:
@@ -53,9 +59,9 @@ class ScalarTags:
             return None
         if name.startswith(PER_PARAMETER) and name.partition("/")[0] in values:
             return None
-        if not has_main_metrics(document) or name.startswith(_MAIN):
-            return name
+        if not has_main_metrics(document) or name.startswith((*_MAIN, _TEST)):
+            return grouped_tag(document, name)
         if name in AXES or (name not in self._others and len(self._others) >= _MOST_OTHERS):
             return None
         self._others.add(name)
-        return f"{_OTHERS}{name}"
+        return grouped_tag(document, name)

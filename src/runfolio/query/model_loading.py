@@ -108,7 +108,7 @@ def _build(module: Callable[[], Module]) -> Module:
             f"{name} needs arguments ({error}); pass a function that builds the model, such as `lambda: {name}(...)`;"
             " for --module, name a function of your script that needs no arguments"
         ) from None
-    except ValueError:  # no signature is known, as for some classes in C
+    except ValueError:  # the signature is unknown, as for some classes in C
         pass
     return module()
 

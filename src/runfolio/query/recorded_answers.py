@@ -61,7 +61,7 @@ class Answers(ArrowFrame):
         """Return a table with one row per item. Class names are dictionary-encoded strings.
 
         The columns are `name`, `digest` (if logged), `truth`, `class_1` to `class_5`, `probability_1` to
-        `probability_5`, and `loss`. For regression, they are `name`, `digest` (if logged), `truth`, `value` and
+        `probability_5`, and `loss`. For regression, the columns are `name`, `digest` (if logged), `truth`, `value` and
         `error`.
         """
         import pyarrow as pa
