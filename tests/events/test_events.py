@@ -69,7 +69,11 @@ def read(path: Path) -> tuple[list[m.Event], list[str]]:
     return list(read_events(path, problems)), problems
 
 
-_encoder = EventEncoder()
+def document() -> RunDocument:
+    return RunDocument(id="k3f9x2ab", name="net", experiment="demo", created=now())
+
+
+_encoder = EventEncoder(document())
 RECORDS = [_encoder.scalars(LogCall(n, n, n, {"loss": n / 2, "acc": 1 / n})) for n in range(1, 1001)]
 SIZE = sum(map(len, RECORDS))
 
@@ -172,7 +176,7 @@ class TestTensorBoardReadsRunfolio:
         )
     )
     def test_scalars_have_their_times_and_steps(self, calls: list[LogCall], tmp_path_factory: pytest.TempPathFactory):
-        encoder = EventEncoder()
+        encoder = EventEncoder(document())
         records = [encoder.header(1.0), *map(encoder.scalars, calls)]
 
         header, *events = self.theirs(written(tmp_path_factory.mktemp("events"), *records))
@@ -186,15 +190,15 @@ class TestTensorBoardReadsRunfolio:
             assert repr([value.simple_value for value in event.summary.value]) == repr(expected)
 
     def test_name_shared_by_metric_and_medium_gives_two_tags(self, tmp_path: Path):
-        encoder = EventEncoder()
+        encoder = EventEncoder(document())
         scalars = encoder.scalars(LogCall(1, 1, 0, {"loss": 1.0}))
         path = written(tmp_path, scalars, encoder.medium(1, 0, "text", "loss", {"text": "high"}, None))
 
         assert [value.tag for event in self.theirs(path) for value in event.summary.value] == ["loss", "loss (text)"]
 
     def test_hyperparameters_of_every_type_are_encoded(self, tmp_path: Path):
-        document = RunDocument(id="k3f9x2ab", name="net", experiment="demo", created=now())
-        document.config = {
+        run = document()
+        run.config = {
             "lr": 0.1,
             "amp": True,
             "opt": {"name": "sgd"},
@@ -202,9 +206,9 @@ class TestTensorBoardReadsRunfolio:
             "drop": None,
             "top": float("nan"),
         }
-        document.status = Status("failed", now())
-        encoder = EventEncoder()
-        path = written(tmp_path, encoder.session_start(document), encoder.session_end(document, 5.0))
+        run.status = Status("failed", now())
+        encoder = EventEncoder(run)
+        path = written(tmp_path, encoder.session_start(), encoder.session_end(5.0))
 
         started, ended = (
             HParamsPluginData.FromString(value.metadata.plugin_data.content)

@@ -109,6 +109,8 @@ class CurveLine:
     """Position of the last point before each time that the run resumed."""
     lost: int = 0
     """Number of points without an x value."""
+    left_out: int = 0
+    """Number of points that thinning left out when a long curve was read."""
     off_axis: int = 0
     """Number of points at 0 or below, which a log axis cannot show."""
     is_interpolated: bool = False
@@ -144,12 +146,13 @@ def branch_line(curve: BranchCurve, view: View, visible: XRange, *, is_raw_drawn
         y=y[kept],
         raw=raw[kept] if view.smooth else None,
         is_raw_drawn=draws_raw,
-        total=len(x),
+        total=len(x) + curve.left_out,
         within=_count(visible.inside(x)),
         shown=_count(inside),
         broken=_broken_ranges(x[first:], ~is_finite[first:], visible),
         resumes=[position for position in curve.resumes if not start or position > x[0]],
         lost=curve.lost,
+        left_out=curve.left_out,
         off_axis=int(np.count_nonzero(off_axis)),
     )
 

@@ -250,6 +250,8 @@ def _line_notes(lines: Sequence[PanelLine], options: LineOptions, x: str) -> Ite
     curves = [line.line for line in lines]
     if lost := sum(line.lost for line in curves):
         yield f"Not shown: {counted(lost, 'point')} before the first {x}."
+    if left_out := sum(line.left_out for line in curves):
+        yield f"Long curves are thinned, which keeps their spikes: {counted(left_out, 'point')} left out."
     if hidden := sum(line.off_axis for line in curves):
         yield f"{counted(hidden, 'point')} at 0 or below {'is' if hidden == 1 else 'are'} not on the log axis."
     if any(line.broken for line in curves):

@@ -25,6 +25,9 @@ _FORMS = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 14: "
 
 STATUS_SUCCESS, STATUS_FAILURE = 1, 2
 
+STRING_TYPE, BOOL_TYPE, FLOAT64_TYPE = 1, 2, 3
+"""Types of hyperparameters (`DataType` in api.proto)."""
+
 
 @dataclass(slots=True)
 class Dim(Message):
@@ -326,7 +329,7 @@ class SessionEnd(Message):
 
 
 @dataclass(slots=True)
-class Interval(Message):
+class HparamInterval(Message):
     min_value: float = part(1, DOUBLE, 0.0)
     max_value: float = part(2, DOUBLE, 0.0)
 
@@ -343,7 +346,8 @@ class HparamInfo(Message):
     description: str = part(3, TEXT, "")
     type: int = part(4, INT, 0)
     domain_discrete: HparamList | None = part(5, HparamList)
-    domain_interval: Interval | None = part(6, Interval)
+    domain_interval: HparamInterval | None = part(6, HparamInterval)
+    differs: bool = part(7, BOOL, False)
 
 
 @dataclass(slots=True)

@@ -283,7 +283,9 @@ class Recorder:
         return self.clock.now()
 
     def record(self, item: Item) -> None:
-        """Queue an item for the record."""
+        """Queue an item for the record. If the queued arrays take too much memory, wait until some are written."""
+        if isinstance(item, Media) and self._phase < Phase.CLOSING and not self.strict:
+            self.encoder_thread.announce_media(item)
         self.append(item)
 
     def note_failure(self, call: str, error: Exception) -> None:

@@ -178,7 +178,7 @@ class Run:
         axes = [axis for axis in self.recorder.document.axes if axis["metric"] != metric]
         if len(axes) == _MOST_AXES:
             raise ConfigError(f"{_MOST_AXES:,} axes are defined already; use patterns, such as define_metric('val/*')")
-        self.recorder.document.axes = [*axes, {"metric": metric, "x": "time" if x == "relative time" else x}]
+        self.recorder.document.axes[:] = [*axes, {"metric": metric, "x": "time" if x == "relative time" else x}]
         self.recorder.note_change()
 
     @guarded(None)
@@ -592,7 +592,7 @@ class Run:
         name = text_of(name, "the name")
         caption = None if caption is None else text_of(caption, "the caption")
         step = step if step is None or type(step) is int else detach_value(step)
-        self.recorder.append(Media(self.recorder.now(), step, kind, name, content, caption))
+        self.recorder.record(Media(self.recorder.now(), step, kind, name, content, caption))
 
     @guarded(None, call="checkpoint metadata")
     def _checkpoint_detail(self, read: Callable[[Any], Any], value: Any) -> Any:

@@ -272,7 +272,8 @@ def _sorted_points(run: RunView, metric: str, x_name: str) -> tuple[Floats, Floa
 
 
 def in_range(panel: Panel, x_range: tuple[float, float]) -> Panel:
-    """Return the visible part of a panel. Each line also includes the nearest point on each side of the range."""
+    """Return the part of a panel within a range of the x axis. Each line also includes the nearest point on each side
+    of the range."""
     low, high = x_range
     lines: list[Line] = []
     for line in panel.lines:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runfolio.record.base.layout import expand_home
 
-INDEX, SPOOL = "index", "spool"
+INDEX, SPOOL, LOGDIRS = "index", "spool", "logdirs"
 
 
 def cache_folder() -> Path | None:
@@ -64,6 +64,7 @@ KINDS = (
     Kind("images", "results of image-file checks", "images/*"),
     Kind("digests", "digests of data files", "digests/*"),
     Kind("data", "data that was downloaded or unpacked", "data/*"),
+    Kind(LOGDIRS, "runs of TensorBoard log directories", "logdirs/*"),
     Kind(INDEX, "index of the runs in each store", "[0-9a-f]*/index.db"),
     Kind(SPOOL, "points of runs whose store was unavailable", "spool/*"),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import secrets
@@ -127,23 +126,6 @@ def event_files(folder: Path) -> dict[str, RecordPath]:
 def event_writer(path: RecordPath) -> str:
     """Return the writer id that is part of the name of a TensorBoard event file."""
     return path.name.rpartition(".")[2]
-
-
-def line_folder(folder: Path, chart: str, line: str) -> RecordPath:
-    """Return the folder for the event files of one line of a chart with several lines.
-
-    TensorBoard shows this folder as a run.
-    """
-    name = f"{chart}_{line}".replace("/", "_")  # torch's SummaryWriter would use this name
-    safe = slug(name)
-    digest = "" if safe == name else f"-{hashlib.blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
-    return RecordPath(folder, CHARTS) / f"{safe}{digest}"
-
-
-def line_event_files(folder: Path) -> list[RecordPath]:
-    """Return the event files for all chart lines of a run."""
-    paths = (path for line in RecordPath(folder, CHARTS).entries() for path in line.files())
-    return [path for path in paths if path.name.startswith(_EVENT_FILES)]
 
 
 def next_event_second(folder: Path, now_s: float) -> int:

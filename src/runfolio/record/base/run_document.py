@@ -129,7 +129,7 @@ class RunDocument:
     """Step at which training will be finished, in the units of the logged steps."""
     axes: Annotated[list[MetricAxis], Most(1_000)] = field(default_factory=list)
     """X axes of metrics. Each entry has a `metric` (a name or a pattern) and an `x`. The last matching entry
-    applies."""
+    applies. The list is changed in place, so receivers of the record (sinks) see changes immediately."""
     charts: list[Line] = field(default_factory=list)
     """Names of charts with several lines. Each line is a metric with a name of the form `CHART/LINE`. The list is
     extended in place, so receivers of the record (sinks) see changes immediately."""

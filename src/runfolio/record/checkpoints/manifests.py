@@ -99,6 +99,11 @@ class Checkpoint:
         """Names of the tensor files in `checkpoints/`."""
         return [entry.file for entry in self._files.values()]
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each tensor file as hexadecimal digits, by part."""
+        return {part: entry.sha256 for part, entry in self._files.items()}
+
     def verify(self) -> None:
         """Verify that no tensor file has changed since it was saved.
 

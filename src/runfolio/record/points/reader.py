@@ -129,6 +129,27 @@ class PointFiles:
         rows = self._retry_damaged(lambda: self._rows_of(metric, branch, choice))
         return Points(*(np.ascontiguousarray(rows[name]) for name in CURVE))
 
+    def read_reduced(self, metric: str, reduce: Callable[[Points], Points]) -> Points:
+        """Return the points that `read` returns, after a function has reduced each block of them.
+
+        Only one block is in memory at a time, so a long metric needs little memory.
+
+        Args:
+            reduce: Function that returns some points of a block, in the same order.
+        """
+        segment = self._only_segment("newest") if self._choice(None) is None else None
+        pieces: list[Points] = []
+        for group in segment.groups_of(metric) if segment is not None else ():
+            columns = segment.columns_of(metric, CURVE, [group]) if segment is not None else None
+            if columns is None:  # a page is damaged, so the slower method is used
+                pieces = []
+                break
+            pieces.append(reduce(Points(*columns)))
+        pieces = pieces or [reduce(points) for _, points in self.blocks({metric})]
+        if not pieces:
+            return self.read(metric)
+        return Points(*map(np.concatenate, zip(*(piece.columns for piece in pieces), strict=True)))
+
     def blocks(self, metrics: Collection[str]) -> Iterator[tuple[list[tuple[str, int]], Points]]:
         """Yield the points that `read` returns for several metrics, in blocks of bounded size.
 

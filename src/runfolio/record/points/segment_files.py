@@ -253,16 +253,26 @@ class Segment:
                 pieces += self._batches(group, columns if alone else [*columns, "metric"], convert, LARGEST_GROUP)
         return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
 
-    def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
+    def groups_of(self, metric: str) -> list[int]:
+        """Return the row groups that may contain points of a metric."""
+        return [
+            group
+            for group, lowest, highest in self._extent
+            if lowest is None or highest is None or lowest <= metric <= highest
+        ]
+
+    def columns_of(
+        self, metric: str, columns: Sequence[str], groups: Sequence[int] | None = None
+    ) -> list[NDArray[Any]] | None:
         """Return numeric columns of one metric as arrays. If the run has a single file, this is the fastest method.
 
         Return None if the metric is missing or a page cannot be read. In this case, use `rows_of`.
+
+        Args:
+            groups: Row groups to read. Default: all groups of the metric.
         """
-        groups, alone = [], True
-        for group, lowest, highest in self._extent:
-            if lowest is None or highest is None or lowest <= metric <= highest:
-                groups.append(group)
-                alone &= lowest == metric == highest
+        groups = self.groups_of(metric) if groups is None else groups
+        alone = all(lowest == metric == highest for group, lowest, highest in self._extent if group in groups)
         names = [*columns, *([] if alone else ["metric"])]
         try:
             for group in groups:

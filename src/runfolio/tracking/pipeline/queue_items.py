@@ -52,4 +52,20 @@ class FailedCall(Mark):
     message: str
 
 
+def held_bytes(content: Callable[[], object]) -> int:
+    """Return the size of the arrays, tensors and bytes that the function of a `Media` item holds, in bytes."""
+    function: Any = content
+    cells = getattr(function, "__closure__", None) or ()
+    return sum(map(_size, [*(cell.cell_contents for cell in cells), *(getattr(function, "__defaults__", None) or ())]))
+
+
+def _size(value: object) -> int:
+    if isinstance(value, bytes):
+        return len(value)
+    if isinstance(value, (list, tuple)):
+        return sum(map(_size, value))
+    size = getattr(value, "nbytes", 0) if hasattr(type(value), "nbytes") else 0
+    return size if isinstance(size, int) else 0
+
+
 Item = Plain | Scalars | Media | Mark

@@ -48,8 +48,8 @@ export function PanelHeader({ title, splits, settings, change, xChoices, xName, 
   return html`<header class="panel-head">
     <h3 class="panel-name"><span class="panel-title one-line" title=${title}>${title}</span>${dashes.length > 1 && html`<span class="panel-dashes soft one-line">${dashes.join(", ")}</span>`}</h3>
     <div class="panel-controls" role="group" aria-label=${`Settings of ${title}`}>
-      <${Button} quiet aria-pressed=${isFull} aria-label=${`Full screen ${title}`} title="Show only this chart. Key: f" onClick=${toggleFull}>${isFull ? "close" : "full"}</${Button}>
-      <${Button} quiet class="panel-size" aria-pressed=${size === "wide"} aria-label=${`Wide ${title}`} title="Make this chart as wide as the page" onClick=${() => change({ size: size ? "" : "wide" })}>${size ? "narrow" : "wide"}</${Button}>
+      <${Button} quiet aria-pressed=${isFull} aria-label=${`Full screen ${title}`} title="Full screen. Key: f" onClick=${toggleFull}>${isFull ? "close" : "full"}</${Button}>
+      <${Button} quiet class="panel-size" aria-pressed=${size === "wide"} aria-label=${`Wide ${title}`} title="As wide as the page" onClick=${() => change({ size: size ? "" : "wide" })}>${size ? "narrow" : "wide"}</${Button}>
       <${ExportMenu} title=${title} exports=${exports} />
       <${ChoiceMenu} class=${log ? "is-set" : ""} label=${logText(log)} title=${`Scale of the axes of ${title}`} align="right" options=${LOG_CHOICES} value=${log} choose=${(/** @type {string} */ value) => change({ log: value })} />
       <${Menu} class=${ylim ? "is-set" : ""} label=${ylim ? limitsText(ylim) : "y limits"} title=${`Limits of the y axis of ${title}`} align="right">

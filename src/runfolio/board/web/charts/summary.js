@@ -60,7 +60,7 @@ export function DataTable({ title, summaries, colour, name, xText, xName, smooth
   const columns = heads.map((head) => column(summaries.map((/** @type {any} */ summary) => summary[head])));
   return html`<div class="chart-table" tabindex="0" role="region" aria-label=${`Values of ${title}`}>
     <table>
-      <caption class=${smoothed ? "soft" : "only-read"}>${smoothed ? "Smoothed values of" : ""} ${title}</caption>
+      <caption class=${smoothed ? "soft" : "only-read"}>${smoothed ? "Smoothed" : ""} ${title}</caption>
       <thead>
         <tr>
           <th scope="col">Run</th>

@@ -11,6 +11,7 @@ import { Button } from "../../parts/button.js";
 import { Field } from "../../parts/field.js";
 import { html } from "../../parts/html.js";
 import { Segmented } from "../../parts/segmented.js";
+import { groupName } from "../../table/group_menu.js";
 import { patch, view } from "../../url.js";
 import { drawn, pinned, runs } from "./state.js";
 
@@ -47,14 +48,14 @@ function DrawnRuns() {
   return html`<p class="chart-drawn small soft">
     <span>${drawnText()}</span>
     ${view.show.value.length > 0 && html`<${Button} quiet onClick=${() => patch({ show: [] })}>Draw the best ${COLOURS}</${Button}>`}
-    ${pinned.value && view.smooth.value > 0 && html`<span>The table shows logged values, not smoothed ones.</span>`}
+    ${pinned.value && view.smooth.value > 0 && html`<span>The table shows logged values.</span>`}
     ${pinned.value && html`<${Button} quiet onClick=${() => patch({ at: null })}>Unpin</${Button}>`}
   </p>`;
 }
 
 function drawnText() {
   const { total = 0, keys = [], groups } = runs.data.value ?? {};
-  if (groups) return `Groups by ${view.group.value}: ${integer(Math.min(groups.length, COLOURS))} of ${integer(total)} are in colour.`;
+  if (groups) return `Groups by ${groupName(view.group.value)}: ${integer(Math.min(groups.length, COLOURS))} of ${integer(total)} are in colour.`;
   const coloured = drawn.value.length;
   if (view.show.value.length) return `${integer(coloured)} chosen ${coloured === 1 ? "run" : "runs"} of ${integer(total)} drawn.`;
   const grey = new Set([...keys, ...drawn.value]).size - coloured;
