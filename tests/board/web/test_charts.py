@@ -246,7 +246,7 @@ def test_groups_have_a_mean_and_a_band(open_page: OpenPage) -> None:
     page = open_page("/e/digits?v=1&layout=charts&group=-seed")
 
     expect(chart(page, "acc")).to_have_attribute("aria-label", re.compile("^acc over epoch: 12 lines"))
-    expect(page.get_by_role("toolbar", name="Charts")).to_contain_text("Groups by -seed: 4 of 4 are in colour.")
+    expect(page.get_by_role("toolbar", name="Charts")).to_contain_text("Groups by all but seed: 4 of 4 are in colour.")
     expect(panel(page, "acc")).to_contain_text("Bars: number of runs at each epoch")
 
 
