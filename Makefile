@@ -41,6 +41,7 @@ bench: $(READY)  ## Measured figures beside other trackers, into docs/benchmarks
 	$(BIN)/python -m benchmarks.reading
 	$(BIN)/python -m benchmarks.reading_peers
 	$(BIN)/python -m benchmarks.board
+	$(BIN)/python -m benchmarks.event_reading
 
 bench-training: $(READY)  ## The usual loop beside runfolio's: its series, its accuracy, what tracking adds; about an hour.
 	$(BIN)/python -m benchmarks.overhead

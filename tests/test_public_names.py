@@ -32,6 +32,7 @@ PUBLIC_NAMES = [
     "log",
     "open",
     "open_board",
+    "read_logdir",
     "resume",
     "seed_everything",
 ]

@@ -23,6 +23,7 @@ from runfolio.query.sql.query_result import QueryResult
 from runfolio.query.store import Runs
 from runfolio.record.checkpoints.manifests import Checkpoint
 from runfolio.record.content.media import MediaEntry
+from runfolio.tensorboard.logdir import Logdir
 
 PAGES: dict[str, tuple[str, list[Any]]] = {
     "writing": (
@@ -48,6 +49,8 @@ PAGES: dict[str, tuple[str, list[Any]]] = {
         [
             runfolio.open,
             runfolio.open_board,
+            runfolio.read_logdir,
+            Logdir,
             runfolio.Folio,
             Runs,
             runfolio.RecordedRun,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from runfolio.query.store import open_folio as open  # noqa: A004 - runfolio.open is the name
     from runfolio.record.checkpoints.retention import CheckpointPolicy
     from runfolio.record.content.data_listings import Listing
+    from runfolio.tensorboard.logdir import read_logdir
     from runfolio.tensorboard.summary_writer import SummaryWriter, create_writer
     from runfolio.tracking.checkpointing.batch_order import BatchOrder
     from runfolio.tracking.checkpointing.seeding import seed_everything
@@ -70,6 +71,7 @@ _HOMES = {
     "log": "runfolio.tracking.current",
     "open": "runfolio.query.store:open_folio",
     "open_board": "runfolio.board.opened_board",
+    "read_logdir": "runfolio.tensorboard.logdir",
     "resume": "runfolio.tracking.resume",
     "seed_everything": "runfolio.tracking.checkpointing.seeding",
 }
@@ -99,6 +101,7 @@ __all__ = [
     "log",
     "open",
     "open_board",
+    "read_logdir",
     "resume",
     "seed_everything",
 ]

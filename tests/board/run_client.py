@@ -17,7 +17,7 @@ class RunClient:
 
     def __init__(self, store: Path) -> None:
         self.board = BoardState(store)
-        self.board.folio.scan()
+        self.board.scan()
         self._client = TestClient(create_app(self.board, Access(token=None)), base_url="http://localhost")
 
     def key(self, name: str) -> str:
@@ -25,9 +25,9 @@ class RunClient:
         run = next(run for run in self.board.folio.runs(archived=True) if run.name == name)
         return f"{run.row.key:016x}"
 
-    def get(self, path: str, **parameters: Any) -> Any:
+    def get(self, path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Any:
         """Send a GET request, and return the response."""
-        return self._client.get(path, params=parameters)
+        return self._client.get(path, params=parameters, headers=headers)
 
     def run(self, run: str, part: str = "", **parameters: Any) -> Any:
         """Return the JSON of a part of a run, such as `media`."""

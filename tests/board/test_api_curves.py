@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 from urllib.parse import urlencode
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 
 import runfolio
+from runfolio.board import branches
 from runfolio.query.store import open_folio
 
 from .columns_format import decode
 from .http_client import Client, wait_for
+from .run_client import RunClient
 
 
 @pytest.fixture
@@ -233,3 +236,21 @@ def test_resumed_run_asks_for_all_points(changing_store, board_server):
     again = curves(client, metrics="train/loss", runs=key)
     assert again.lines[-1]["n"] == 201
     assert again.lines[-1]["resumes"] == [59.0, 199.0]
+
+
+def test_long_curve_is_thinned_while_it_is_read_and_keeps_its_spikes(store, monkeypatch):
+    monkeypatch.setattr(branches, "LONG", 5_000)
+    monkeypatch.setattr(branches, "_KEPT", 2_000)
+    with runfolio.init("long", store=store) as run:
+        for step in range(10_000):
+            run.log({"loss": 100.0 if step == 7_777 else math.nan if step == 5_001 else step % 7}, step=step)
+    client = RunClient(store)
+    answer = Answer(client.get("/api/curves", metrics="loss", runs=client.key("long"), px=50).content)
+    (line,) = answer.lines
+    x, y = answer.column(line, "x"), answer.column(line, "y")
+    assert line["total"] == 10_000
+    assert line["within"] <= 2_500
+    assert x[np.nanargmax(y)] == 7_777
+    assert (x[0], x[-1]) == (0, 9_999)
+    assert line["broken"] == [[5_001.0, 5_001.0]]
+    assert "Long curves are thinned" in answer.head["notes"][0]

@@ -49,7 +49,7 @@ def test_svg_has_the_lines_limits_and_colours_of_the_page(client):
     texts = re.findall(r">([^<>]+)</text>", svg)
 
     assert reply.headers["Content-Type"] == "image/svg+xml"
-    assert reply.headers["Content-Disposition"] == 'attachment; filename="curves.svg"'
+    assert reply.headers["Content-Disposition"] == 'attachment; filename="curves-loss.svg"'
     legend = [text.split() for text in texts if text.startswith(("killed", "resumed"))]
     assert [words[0] for words in legend] == ["resumed", "resumed", "killed", "killed"]
     assert "Two &lt;runs&gt;" in texts

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.store_generator import Shape, generate
+
+import runfolio
 
 from .http_client import Client
 
@@ -124,6 +128,40 @@ def test_filter_accepts_the_spelling_of_every_column(reader):
         assert (reply.status, column["filter"]) == (200, column["filter"])
 
 
+def _groups_by_model(store: Path) -> list[tuple[str, int]]:
+    groups = runfolio.open(store).groups("model", "val/acc")
+    return [(group.values["model"], group.runs) for group in groups]
+
+
+def _record(store: Path, name: str, losses: list[float], error: str = "", **config: float) -> None:
+    with runfolio.init(name, experiment="e", config=config, store=store) as run:
+        for step, loss in enumerate(losses):
+            run.log({"val/loss": loss, "val/acc": 1 - loss if math.isfinite(loss) else 0.5}, step=step)
+        if error:
+            run.finish("failed", error)
+
+
+def test_run_whose_loss_ended_as_nan_is_marked(store, board_server):
+    _record(store, "sound", [0.5, 0.4])
+    _record(store, "diverged", [0.5, 0.3, math.nan])
+    page = Client(*board_server(store).access).wait_for_scan().get("/api/runs", metric="val/acc").json
+    assert page["fields"]["name"] == ["diverged", "sound"]
+    assert page["fields"]["mark"] == ["*", ""]
+    assert "A loss of this run ended as NaN or infinite." in text(page["sentence"])
+
+
+def test_group_with_only_failed_runs_comes_last_without_a_value(store, board_server):
+    for seed in range(3):
+        _record(store, "good", [0.3 + seed / 100], lr=0.1, seed=seed)
+        _record(store, "equal", [0.301 + seed / 100], lr=0.2, seed=seed)
+        _record(store, "bad", [0.9], "exploded", lr=1.0, seed=seed)
+    page = Client(*board_server(store).access).wait_for_scan().get("/api/runs", group="-seed", metric="val/loss").json
+    shown = [(group["label"], group["n"], group["mark"], group["ended_text"]) for group in page["groups"]]
+    assert shown == [("lr=0.1", 3, "", ""), ("lr=0.2", 3, "=", ""), ("lr=1", 0, "", "3 failed")]
+    assert "One group has no result. Three runs failed." in text(page["sentence"])
+    assert not [note for note in page["notes"] if "--" in note]
+
+
 def test_more_than_a_thousand_runs_are_sorted_but_not_compared(store, board_server):
     generate(store, 1_050, Shape(settings=3, metrics=4, points=3))
     client = Client(*board_server(store).access).wait_for_scan()
@@ -136,7 +174,12 @@ def test_more_than_a_thousand_runs_are_sorted_but_not_compared(store, board_serv
     assert set(page["fields"]["mark"]) == {""}
     assert "1,000 runs" in page["notes"][0]
     assert text(page["sentence"]).startswith(page["fields"]["name"][0])
-    groups = client.get("/api/runs", group="model").json["groups"]
-    assert sum(group["n"] for group in groups) <= 1_050
+    assert "1,000 runs" in text(page["sentence"])
+    reply = client.get("/api/runs", group="model").json
+    groups = reply["groups"]
+    assert [(group["values"]["model"], group["n"]) for group in groups] == _groups_by_model(store)
+    assert any(group["mark"] for group in groups)
+    assert text(reply["sentence"]).startswith(f"{groups[0]['label']} leads with a mean")
+    assert client.get("/api/runs", group="-seed").json["total"] > 100
     narrow = client.get("/api/runs", where=groups[0]["where"]).json
     assert narrow["total"] >= groups[0]["n"]

@@ -26,12 +26,12 @@ def curve(y, x=None, **fields: Any) -> BranchCurve:
 
 def line(branch: BranchCurve, *, raw: bool = False, whole: bool = True, columns: int = 1000, **view: Any) -> CurveLine:
     options = View(columns=columns, **view)
-    return branch_line(branch, options, XRange.of([branch], options), with_raw=raw, is_whole=whole)
+    return branch_line(branch, options, XRange.of([branch], options), is_raw_drawn=raw, is_whole=whole)
 
 
 def mean(*curves: BranchCurve, columns: int = 1000, **view: Any) -> Any:
     options = View(columns=columns, **view)
-    return mean_line(curves, options, XRange.of(curves, options), "minmax")
+    return mean_line([(curve, options) for curve in curves], XRange.of(curves, options), "minmax")
 
 
 @given(values=VALUES, columns=st.integers(50, 60), ends=st.tuples(st.integers(0, 300), st.integers(0, 300)))
@@ -99,6 +99,16 @@ def test_raw_values_are_kept_beside_smoothed_values():
     assert shown.raw is not None
     assert shown.raw.max() == 1.0
     assert len(shown.raw) == len(shown.x)
+    assert shown.is_raw_drawn
+
+
+def test_raw_values_of_a_crowded_panel_are_those_at_the_shown_points():
+    values = np.zeros(1000)
+    values[500] = 1.0
+    shown = line(curve(values), smooth=0.9, columns=50)
+
+    assert not shown.is_raw_drawn
+    np.testing.assert_array_equal(shown.raw, values[shown.x.astype(int)])
 
 
 def test_log_axes_leave_out_what_they_cannot_show():

@@ -9,6 +9,13 @@ import socket
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
+
+import runfolio
+from runfolio.board.app import create_app
+from runfolio.board.guard import Access
+from runfolio.board.launch import BoardOptions, serve
+from runfolio.board.state import BoardState
 
 from .http_client import Client, address
 
@@ -115,6 +122,26 @@ def test_every_answer_has_the_security_headers(reader):
         assert "base-uri 'none'" in policy
         assert "unsafe" not in policy
         assert "Server" not in reply.headers
+
+
+def test_only_named_origins_may_show_a_page_in_a_frame(board_store):
+    access = Access(token=None, frame_origins=("http://localhost:8888",))
+    client = TestClient(create_app(BoardState(board_store), access), base_url="http://localhost")
+    frame = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+    page = client.get("/", headers=frame)
+    assert page.status_code == 200
+    assert "frame-ancestors http://localhost:8888" in page.headers["Content-Security-Policy"]
+    assert "X-Frame-Options" not in page.headers
+    assert client.get("/api/ticket", headers=frame).status_code == 403
+    reply = client.get("/api/ticket")
+    assert reply.headers["X-Frame-Options"] == "DENY"
+    assert "frame-ancestors 'none'" in reply.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("origin", ["*", "localhost:8888", "http://a.example/path", "http://a; x"])
+def test_frame_origin_must_be_an_origin(store, origin):
+    with pytest.raises(runfolio.ConfigError, match="not the origin of a web page"):
+        serve(store, BoardOptions(port=0, frame_origins=[origin]), lambda running: None)
 
 
 def test_page_runs_only_scripts_of_the_board(reader):

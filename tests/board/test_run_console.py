@@ -67,6 +67,25 @@ def test_console_is_read_by_rows_and_says_where_the_error_is(client):
     assert client.run("resumed", "console", limit=0)["error"] is None
 
 
+def test_traceback_that_was_not_printed_follows_the_output(store):
+    with pytest.raises(ValueError, match="no luck"), runfolio.init("unlucky", store=store) as run:
+        raise ValueError("no luck")
+    recorded = runfolio.open(store).run(run.id)
+    path = log_path(recorded.folder, recorded.document.attempts[0].writer).path
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("Traceback (most recent call last):\nof a handled error\nlast line\n")
+    client = RunClient(store)
+    page = client.run("unlucky", "console")
+    assert page["lines"][2:4] == ["last line", "Traceback (most recent call last):"]
+    assert page["lines"][-1] == "ValueError: no luck"
+    assert page["error"] == {"row": 3, "end": page["rows"] - 1}
+    assert client.run("unlucky", "console", **{"from": -1})["lines"] == ["ValueError: no luck"]
+    assert client.run("unlucky", "console", limit=0, search="no luck")["search"]["rows"] == [
+        page["rows"] - 2,
+        page["rows"] - 1,
+    ]
+
+
 def test_attempts_follow_each_other_with_a_row_between(store):
     client = write_log(store, "one\ntwo\n", "three\n")
     page = client.run("printed", "console")
@@ -113,6 +132,9 @@ def test_captured_code_is_read_by_digest(client):
     assert content["lines"][0].startswith('"""Program that records')
     assert lists["facts"]["command"].endswith("failed")
     assert "numpy" in lists["packages"]
+    assert lists["error"]["path"] == file["path"]
+    assert content["lines"][lists["error"]["line"] - 1].strip() == 'raise ValueError("bad shape <b>(3, 4)</b>")'
+    assert client.run("killed", "code")["error"] is None
     missing = client.get(f"/api/runs/{client.key('failed')}/code", file="0" * 64)
     assert missing.status_code == 404
 

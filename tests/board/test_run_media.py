@@ -137,6 +137,55 @@ def test_html_artifact_is_a_download_of_unknown_type(store):
     )
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("bytes=0-3", b"0123"),
+        ("bytes=996-", b"6789"),
+        ("bytes=-2", b"89"),
+        ("bytes=998-5000", b"89"),
+        ("bytes=0-0", b"0"),
+    ],
+)
+def test_range_of_bytes_is_sent_alone(store, asked, expected):
+    client, address = stored_digits(store)
+    response = client.get(address, headers={"Range": asked})
+    assert (response.status_code, response.content) == (206, expected)
+    start = int(response.headers["content-range"].removeprefix("bytes ").partition("-")[0])
+    assert response.headers["content-range"] == f"bytes {start}-{start + len(expected) - 1}/1000"
+    assert response.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert response.headers["content-disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Range": "bytes=1000-"}, 416),
+        ({"Range": "bytes=5-2"}, 200),
+        ({"Range": "bytes=0-1,4-5"}, 200),
+        ({"Range": "lines=0-1"}, 200),
+        ({"Range": "bytes=0-1", "If-Range": '"another"'}, 200),
+    ],
+)
+def test_other_ranges_are_refused_or_ignored(store, headers, status):
+    client, address = stored_digits(store)
+    response = client.get(address, headers=headers)
+    assert response.status_code == status
+    assert response.headers.get("content-range") == ("bytes */1000" if status == 416 else None)
+    assert status == 416 or response.content == b"0123456789" * 100
+
+
+def stored_digits(store) -> tuple[RunClient, str]:
+    """Store an artifact of 1,000 bytes, and return its address."""
+    path = store.parent / "digits.bin"
+    path.write_bytes(b"0123456789" * 100)
+    with runfolio.init("artifacts", store=store) as run:
+        run.artifact(path, "digits")
+    client = RunClient(store)
+    (artifact,) = client.run("artifacts", "files")["artifacts"]
+    return client, f"/api/blobs/{client.key('artifacts')}/{artifact['files'][0]['sha']}"
+
+
 def test_links_and_forged_names_lead_nowhere(changing_store, tmp_path):
     secret = tmp_path / "secret.png"
     secret.write_bytes(b"\x89PNG\r\n\x1a\nsecret")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import textwrap
 from typing import Any
@@ -116,12 +117,21 @@ def test_reproduction_has_the_verdict_as_data(changing_store):
 def test_only_commands_that_apply_are_offered(client):
     run_id = client.run("resumed")["id"]
     trained, logged = client.run("mlp-10pct-3ep"), commands(client.run("resumed"))
-    assert list(commands(trained)) == ["fork", "reproduce", "predict"]
+    assert list(commands(trained)) == ["fork", "reproduce", "load", "predict", "model"]
     assert commands(trained)["predict"].startswith(f"runfolio predict {trained['id']} --sample 24 --store ")
     assert commands(trained)["fork"].startswith(f"runfolio fork {trained['id']} --epochs 6 --store ")
     assert logged["fork"].startswith(f"runfolio.fork({run_id!r}, store=")
     assert "resume" not in logged
-    assert list(commands(client.run("killed"))) == ["reproduce"]
+    assert list(commands(client.run("killed"))) == ["reproduce", "load"]
+
+
+def test_lines_of_python_load_the_run_and_its_model(client):
+    page = client.run("mlp-10pct-3ep")
+    names: dict[str, Any] = {"runfolio": runfolio}
+    exec(commands(page)["load"], names)
+    exec(commands(page)["model"], names)
+    assert names["run"].id == page["id"]
+    assert not names["model"].training
 
 
 def test_stopped_run_with_a_checkpoint_can_be_resumed(store, python_torch):
@@ -137,6 +147,16 @@ def test_stopped_run_with_a_checkpoint_can_be_resumed(store, python_torch):
     assert resume["name"] == "resume"
     assert resume["line"].startswith("runfolio.init(resume=")
     assert resume["does"] == "Continue this run after step 7, in its script"
+
+
+def test_tensor_files_of_a_checkpoint_are_downloads(client, board_store):
+    run = next(run for run in runfolio.open(board_store).runs() if run.name == "mlp-10pct-3ep")
+    best = run.checkpoint()
+    listed = {checkpoint["name"]: checkpoint["files"] for checkpoint in client.run(run.name)["checkpoints"]}
+    response = client.get(f"/api/blobs/{run.row.key:016x}/{listed[best.name]['model']}")
+    assert hashlib.sha256(response.content).hexdigest() == listed[best.name]["model"]
+    name = f"{run.name}-{best.name}-model.safetensors"
+    assert response.headers["content-disposition"].startswith(f'attachment; filename="{name}"')
 
 
 def test_numbers_that_json_lacks_arrive_as_text(client):

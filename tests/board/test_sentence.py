@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runfolio.board.sentence import Lead, describe_lead
+from runfolio.board.sentence import GroupLead, Lead, describe_groups, describe_lead
 
 
 def sentence(states: dict[str, int] | None = None, **changes: Any) -> str:
@@ -19,6 +19,39 @@ def sentence(states: dict[str, int] | None = None, **changes: Any) -> str:
         "second": ("mlp", 0.9705),
     }
     return "".join(text for text, _ in describe_lead(Lead(**{**lead, **changes}), states or {}))
+
+
+def group_sentence(**changes: Any) -> str:
+    lead: dict[str, Any] = {
+        "name": "lr=0.1",
+        "metric": "val/acc",
+        "mean": 0.9054,
+        "half": 0.0088,
+        "runs": 4,
+        "others": 5,
+        "compared": 5,
+        "tied": 2,
+        "empty": 0,
+    }
+    return "".join(text for text, _ in describe_groups(GroupLead(**{**lead, **changes}), {}))
+
+
+def test_groups_that_equal_the_best_are_counted():
+    start = "lr=0.1 leads with a mean val/acc of 0.9054 ± 0.0088 over 4 runs"
+    assert group_sentence() == f"{start}, but 2 of the 5 other groups cannot be distinguished from it."
+    assert group_sentence(tied=5) == f"{start}, but none of the 5 other groups can be distinguished from it."
+    assert group_sentence(tied=0, compared=3).endswith(
+        "each of the 3 other groups with several runs is more than chance."
+    )
+    assert group_sentence(others=0, compared=0, tied=0, empty=2) == f"{start}. Two groups have no result."
+
+
+def test_group_of_one_run_is_not_compared():
+    text = group_sentence(half=None, runs=1, compared=0, tied=0)
+    assert text == (
+        "lr=0.1 leads with a mean val/acc of 0.9054 over one run. Without repeated runs, it cannot be compared with the"
+        " other groups."
+    )
 
 
 def test_runs_that_equal_the_best_are_counted():

@@ -6,7 +6,9 @@ import http.client
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -50,6 +52,20 @@ def test_ended_board_is_not_found(default_board, recorded_store, cache):
     assert default_board.wait(10) == 0
     assert find_board(recorded_store.resolve()) is None
     assert list(cache.rglob("board.json")) == []
+
+
+def test_answers_on_an_open_connection_are_not_delayed(default_board, tmp_path):
+    url = urlsplit(link_of(tmp_path / "first.txt"))
+    connection = http.client.HTTPConnection(url.netloc)
+    times = []
+    for _ in range(40):
+        start = time.perf_counter()
+        connection.request("GET", "/api/openapi.json")
+        connection.getresponse().read()
+        times.append(time.perf_counter() - start)
+    connection.close()
+
+    assert sorted(times)[10] < 0.03
 
 
 def test_killed_board_is_not_found(default_board, recorded_store):

@@ -38,8 +38,8 @@ def filled(cache: Path) -> Path:
 def test_each_kind_is_listed_with_its_size(runfolio, filled):
     listed = {row["kind"]: row for row in json.loads(runfolio("cache", "--json").stdout)}
 
-    assert list(listed) == ["features", "pixels", "images", "digests", "data", "index", "spool"]
-    assert [row["entries"] for row in listed.values()] == [1, 1, 1, 0, 1, 1, 1]
+    assert list(listed) == ["features", "pixels", "images", "digests", "data", "logdirs", "index", "spool"]
+    assert [row["entries"] for row in listed.values()] == [1, 1, 1, 0, 1, 0, 1, 1]
     assert 10_000 < listed["features"]["bytes"] < 15_000
     text = runfolio("cache").stdout
     assert f"in {filled}; limit for features and pixels: 10 GB" in text

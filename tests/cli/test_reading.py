@@ -350,7 +350,7 @@ def test_best_names_the_run_and_which_data_chose(runfolio, three_runs):
     assert "quick" in said
     assert "0.9 at step 1" in said
     assert "higher is better" in said
-    assert "Measured on the validation data, in one run" in said
+    assert "Measured on the validation data in one run" in said
 
 
 def test_best_accepts_min_and_max(runfolio, three_runs):

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import pytest
 
@@ -63,21 +64,41 @@ def test_lines_of_the_server_hold_no_control_characters(monkeypatch, capsys, tmp
     assert capsys.readouterr().err == r"run \x1b]0;owned\x07 \x1b[31mred\x1b[0m \x9b31m failed" + "\n"
 
 
+def ask(url: str, path: str, **query: str):
+    with urllib.request.urlopen(f"{url}data/{path}?{urlencode(query)}", timeout=10) as answer:
+        return json.loads(answer.read())
+
+
 def test_runs_without_event_files_get_them_and_ctrl_c_ends_it(served, store: Path):
     for mirrored in (True, False):
         with rf.init("net", experiment="demo", store=store, tensorboard=mirrored) as run:
             run.log({"loss": 1.0})
-    open_still = rf.init("open", experiment="demo", store=store)
 
     program, url = served()
-    assert sorted(runs_at(url, 2)) == sorted(recorded.run_path for recorded in rf.open(store).runs(state="finished"))
+    assert sorted(runs_at(url, 2)) == sorted(recorded.run_path for recorded in rf.open(store).runs())
     assert len(event_files(run.folder)) == 1
     program.send_signal(signal.SIGINT)  # as a terminal would, to TensorBoard as well: here it follows
     _, errors = program.communicate(timeout=20)
-    assert f"not shown, because they are running and have no event files: open ({open_still.id})" in errors
     assert "Traceback" not in errors
     assert program.returncode == 130
-    open_still.finish()
+
+
+def test_running_run_without_event_files_is_followed(served, store: Path):
+    run = rf.init("open", experiment="demo", store=store)
+    run.log({"loss": 1.0}, step=0)
+    run.flush()
+    name = run.folder.relative_to(store).as_posix()
+    _, url = served()
+    assert runs_at(url, 1) == [name]
+
+    run.log({"loss": 2.0}, step=1)
+    run.finish()
+    deadline = time.monotonic() + 60
+    while len(points := ask(url, "plugin/scalars/scalars", run=name, tag="loss")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+    assert [(step, value) for _, step, value in points] == [(0, 1.0), (1, 2.0)]
+    assert event_files(run.folder) == {}
 
 
 def test_nothing_is_left_when_it_is_terminated(served, store: Path):

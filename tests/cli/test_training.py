@@ -195,7 +195,7 @@ def test_settings_of_a_fork_have_no_defaults_of_their_own(runfolio):
     common = help_text.partition("Common:")[2].partition("Options:")[0]
     others = help_text.partition("Data:")[2]
 
-    assert "Learning rate; the highest rate of a schedule. [above 0]" in common
+    assert "Learning rate. A schedule uses it as the highest rate. [above 0]" in common
     assert "default" not in common + others
 
 

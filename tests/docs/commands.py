@@ -24,6 +24,7 @@ WALKED = [
     "README.md",
     "docs/get-started.md",
     "docs/your-own-script.md",
+    "docs/coming-from-tensorboard.md",
     "docs/resume-and-reproduce.md",
     "docs/series.md",
     "docs/comparing.md",

@@ -11,6 +11,7 @@ from runfolio.record.base import run_document, run_parts, schema
 from runfolio.record.checkpoints import manifests
 from runfolio.record.content import answer_files, artifacts, code, media, run_edits
 from runfolio.record.liveness import claims, heartbeats, process_exits
+from runfolio.tensorboard import import_cursor
 
 from .commands import ROOT
 
@@ -37,6 +38,7 @@ DOCUMENTS = (
         media.GraphNode,
         media.LoggedLayout,
     ),
+    *(import_cursor.ImportCursor, import_cursor.ReadFile, import_cursor.FilePart, import_cursor.TagState),
 )
 FORMAT = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
 FIELDS = (ROOT / "docs" / "fields.md").read_text(encoding="utf-8")

@@ -19,9 +19,10 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData  # typ
 from torch.utils.tensorboard import SummaryWriter
 
 from runfolio.events import messages as m
+from runfolio.events.checksums import masked_crc
 from runfolio.events.event_encoder import EventEncoder
-from runfolio.events.framing import frame, masked_crc
-from runfolio.events.reading import read_events
+from runfolio.events.event_reader import read_events
+from runfolio.events.framing import frame
 from runfolio.events.wire import WireError
 from runfolio.record.base.run_document import RunDocument, Status, now
 from runfolio.record.points.tails import LogCall
@@ -68,7 +69,11 @@ def read(path: Path) -> tuple[list[m.Event], list[str]]:
     return list(read_events(path, problems)), problems
 
 
-_encoder = EventEncoder()
+def document() -> RunDocument:
+    return RunDocument(id="k3f9x2ab", name="net", experiment="demo", created=now())
+
+
+_encoder = EventEncoder(document())
 RECORDS = [_encoder.scalars(LogCall(n, n, n, {"loss": n / 2, "acc": 1 / n})) for n in range(1, 1001)]
 SIZE = sum(map(len, RECORDS))
 
@@ -143,7 +148,7 @@ class TestDamage:
         events, problems = read(written(tmp_path, RECORDS[0], frame(b"\xff\xff\xff"), RECORDS[1]))
 
         assert len(events) == 2
-        assert "a record is not an event" in problems[0]
+        assert "is not an event" in problems[0]
 
     def test_absurd_length_with_valid_checksum_is_rejected(self, tmp_path: Path):
         length = struct.pack("<Q", 2**40)
@@ -171,7 +176,7 @@ class TestTensorBoardReadsRunfolio:
         )
     )
     def test_scalars_have_their_times_and_steps(self, calls: list[LogCall], tmp_path_factory: pytest.TempPathFactory):
-        encoder = EventEncoder()
+        encoder = EventEncoder(document())
         records = [encoder.header(1.0), *map(encoder.scalars, calls)]
 
         header, *events = self.theirs(written(tmp_path_factory.mktemp("events"), *records))
@@ -185,15 +190,15 @@ class TestTensorBoardReadsRunfolio:
             assert repr([value.simple_value for value in event.summary.value]) == repr(expected)
 
     def test_name_shared_by_metric_and_medium_gives_two_tags(self, tmp_path: Path):
-        encoder = EventEncoder()
+        encoder = EventEncoder(document())
         scalars = encoder.scalars(LogCall(1, 1, 0, {"loss": 1.0}))
         path = written(tmp_path, scalars, encoder.medium(1, 0, "text", "loss", {"text": "high"}, None))
 
         assert [value.tag for event in self.theirs(path) for value in event.summary.value] == ["loss", "loss (text)"]
 
     def test_hyperparameters_of_every_type_are_encoded(self, tmp_path: Path):
-        document = RunDocument(id="k3f9x2ab", name="net", experiment="demo", created=now())
-        document.config = {
+        run = document()
+        run.config = {
             "lr": 0.1,
             "amp": True,
             "opt": {"name": "sgd"},
@@ -201,9 +206,9 @@ class TestTensorBoardReadsRunfolio:
             "drop": None,
             "top": float("nan"),
         }
-        document.status = Status("failed", now())
-        encoder = EventEncoder()
-        path = written(tmp_path, encoder.session_start(document), encoder.session_end(document, 5.0))
+        run.status = Status("failed", now())
+        encoder = EventEncoder(run)
+        path = written(tmp_path, encoder.session_start(), encoder.session_end(5.0))
 
         started, ended = (
             HParamsPluginData.FromString(value.metadata.plugin_data.content)

@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout  # type: ignore[attr-defined]
 from tensorboard.plugins.mesh.metadata import parse_plugin_metadata
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig  # type: ignore[attr-defined]
 from tensorboard.util.tensor_util import make_ndarray
@@ -53,6 +55,17 @@ def shown_scalars(logdir: Path) -> dict[str, dict[str, list[tuple[int, float]]]]
     return {
         name: {tag: [(event.step, event.value) for event in multiplexer.Scalars(name, tag)] for tag in tags["scalars"]}
         for name, tags in multiplexer.Runs().items()
+    }
+
+
+def shown_charts(folder: Path) -> dict[tuple[str, str], list[str]]:
+    """Return the patterns of the newest layout's charts, by category and title."""
+    event = EventAccumulator(str(folder)).Reload().Tensors("custom_scalars__config__")[-1]
+    layout = Layout.FromString(event.tensor_proto.string_val[0])
+    return {
+        (category.title, chart.title): list(chart.multiline.tag)
+        for category in layout.category
+        for chart in category.chart
     }
 
 
@@ -472,7 +485,7 @@ def test_further_trials_are_runs_of_their_own(tmp_path: Path):
 
 
 class TestScalarsTogether:
-    """Values of `add_scalars` are one card with several lines, as with SummaryWriter."""
+    """Values of `add_scalars` are lines of one chart in the Custom Scalars tab, and metrics of the run itself."""
 
     @pytest.fixture
     def folder(self, store: Path) -> Path:
@@ -480,54 +493,53 @@ class TestScalarsTogether:
             for epoch in range(2):
                 writer.add_scalar("lr", 0.5, epoch)
                 writer.add_scalars("Loss", {"train": epoch + 0.5, "test": epoch + 1.5}, epoch)
+            writer.add_custom_scalars({"own": {"rates": ["Multiline", ["lr"]]}})
             writer.add_scalars("Acc/top", {"1, of 10": 0.25}, 7)
         return writer.run.folder
 
-    def test_lines_of_one_card_are_runs_below_the_run(self, folder: Path):
-        shown = shown_scalars(folder)
+    def test_lines_are_metrics_of_the_run(self, folder: Path):
+        assert shown_scalars(folder) == {
+            ".": {
+                "lr": [(0, 0.5), (1, 0.5)],
+                "Loss/train": [(0, 0.5), (1, 1.5)],
+                "Loss/test": [(0, 1.5), (1, 2.5)],
+                "Acc/top/1, of 10": [(7, 0.25)],
+            }
+        }
 
-        assert shown["."] == {"lr": [(0, 0.5), (1, 0.5)]}
-        assert shown["charts/Loss_train"] == {"Loss": [(0, 0.5), (1, 1.5)]}
-        assert shown["charts/Loss_test"] == {"Loss": [(0, 1.5), (1, 2.5)]}
-        (other,) = shown.keys() - {".", "charts/Loss_train", "charts/Loss_test"}
-        assert other.startswith("charts/Acc_top_1-of-10-")  # no file name: with a digest
-        assert shown[other] == {"Acc/top": [(7, 0.25)]}
-
-    def test_cards_and_lines_are_those_of_summary_writer(self, folder: Path, tmp_path: Path):
-        with tensorboard.SummaryWriter(str(tmp_path / "torch")) as writer:
-            for epoch in range(2):
-                writer.add_scalars("Loss", {"train": epoch + 0.5, "test": epoch + 1.5}, epoch)
-
-        ours, theirs = shown_scalars(folder), shown_scalars(tmp_path / "torch")
-        for line in ("Loss_train", "Loss_test"):
-            assert ours[f"charts/{line}"] == theirs[line]
+    def test_layout_has_a_chart_for_each_tag(self, folder: Path):
+        charts = shown_charts(folder)
+        assert list(charts) == [("add_scalars", "Loss"), ("add_scalars", "Acc/top"), ("own", "rates")]
+        assert all(re.match(pattern, "Loss/test") for pattern in charts["add_scalars", "Loss"])
+        assert charts["own", "rates"] == ["lr"]
 
     def test_the_record_has_metrics_of_the_run_itself(self, folder: Path):
         run = runfolio.open(folder.parents[1]).run(folder)
         assert run.metric("Loss/test").values.tolist() == [1.5, 2.5]
         assert run.document.charts == ["Loss", "Acc/top"]
 
-    def test_lines_are_made_afterwards_as_they_would_have_been_written(self, folder: Path):
-        written = shown_scalars(folder)
+    def test_file_made_afterwards_has_the_same_charts(self, folder: Path):
+        scalars, charts = shown_scalars(folder), shown_charts(folder)
         for path in folder.rglob("*tfevents*"):
             path.unlink()
 
         make_event_files(folder)
 
-        assert shown_scalars(folder) == written
+        assert shown_scalars(folder) == scalars
+        assert shown_charts(folder) == charts
 
     def test_lines_follow_the_newest_branch_of_a_resumed_run(self, store: Path):
         with runfolio.create_writer("data", "net", store=store) as writer:
             writer.add_scalars("Loss", {"train": 1.0}, 0)
+            writer.add_custom_scalars({"own": {"rates": ["Multiline", ["lr"]]}})
             writer.run.checkpoint(step=0, weights=torch.zeros(1))
             writer.add_scalars("Loss", {"train": -1.0}, 1)
-            writer.add_scalars("Abandoned", {"train": -1.0}, 1)
 
         with runfolio.resume(writer.run, store=store) as run:
             SummaryWriter.of_run(run).add_scalars("Loss", {"train": 2.0}, 1)
 
-        shown = {name: cards for name, cards in shown_scalars(run.folder).items() if cards}
-        assert shown == {"charts/Loss_train": {"Loss": [(0, 1.0), (1, 2.0)]}}
+        assert shown_scalars(run.folder) == {".": {"Loss/train": [(0, 1.0), (1, 2.0)]}}
+        assert list(shown_charts(run.folder)) == [("add_scalars", "Loss"), ("own", "rates")]
 
 
 def test_two_writers_can_be_used_in_turn(store: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import resource
 import subprocess
@@ -22,9 +23,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import runfolio
-from runfolio.events.reading import read_events
+from runfolio.events.event_reader import read_events
 from runfolio.events.rebuild import make_event_files
-from runfolio.record.base.layout import event_files, line_folder
+from runfolio.record.base.layout import event_files
 from runfolio.record.base.run_document import RunDocument
 
 
@@ -191,17 +192,6 @@ class TestTrouble:
         assert scalars(run.folder, "loss") == [(step, float(step)) for step in range(1000)]
         assert len(runfolio.open(store).run(run.id).metric("loss").values) == 1000
 
-    def test_full_disk_loses_no_point_of_a_line(self, store: Path):
-        writer = runfolio.create_writer("demo", "net", store=store)
-        with no_file_grows_past(20_000):
-            for step in range(1000):
-                writer.add_scalars("Loss", {"train": step}, step)
-            assert not writer.run.flush()
-        writer.close()
-
-        line = line_folder(writer.run.folder, "Loss", "train").path
-        assert scalars(line, "Loss") == [(step, float(step)) for step in range(1000)]
-
     def test_file_that_falls_too_far_behind_is_removed_and_rewritten_later(
         self, store: Path, caplog: pytest.LogCaptureFixture
     ):
@@ -323,6 +313,55 @@ def test_results_of_a_later_attempt_leave_the_curve(store: Path, is_rebuilt: boo
 
     assert [step for _, step, _ in curve] == [0, 1, 2, 3, 4]
     assert tags == {"val/acc", "summary/val/acc", "summary/test/acc"}
+
+
+def test_steps_beyond_32_bits_leave_the_hparams_tab_intact(store: Path):
+    for name, step in (("wide", 2**31), ("usual", 3)):
+        with runfolio.init(name, store=store, tensorboard=True, config={"lr": 0.1, "name": name}) as run:
+            run.log({"loss": 0.5}, step=step - 1)
+            run.log({"loss": 0.25}, step=step)
+            run.summary["loss"] = 0.25
+
+    with tensorboard(store) as ask:
+        groups = ask_hparams(ask)["sessionGroups"]
+        (wide,) = [name for name in ask("runs") if "wide" in name]
+        steps = [step for _, step, _ in ask("plugin/scalars/scalars", run=wide, tag="loss")]
+        experiment = ask("plugin/hparams/experiment", {"experimentName": ""})
+
+    results = [{metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]} for group in groups]
+    assert results == [{"summary/loss": 0.25}] * 2
+    assert steps == [2**31 - 1, 2**31]
+    assert [info["name"] for info in experiment["hparamInfos"]] == ["lr", "name"]
+
+
+JOINING = """
+import sys, runfolio
+run = runfolio.init("net", store=sys.argv[1])
+for step in range(5):
+    run.log({"loss": -1.0, "joined": step / 10}, step=step)
+run.finish()
+"""
+
+
+def test_points_of_joined_processes_are_in_the_event_file(store: Path, caplog: pytest.LogCaptureFixture):
+    joined = [(step, float(np.float32(step / 10))) for step in range(5)]
+    run = runfolio.init("net", store=store, tensorboard=True)
+    run.log({"loss": 1.0}, step=0)
+    run.flush()
+    variables = {**os.environ, "RUNFOLIO_RUN_ID": run.id}
+    subprocess.run([sys.executable, "-c", JOINING, str(store)], env=variables, check=True, timeout=100)
+    deadline = time.monotonic() + 20
+    while "joined" not in EventAccumulator(str(run.folder)).Reload().Tags()["scalars"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert scalars(run.folder, "joined") == joined
+
+    run.log({"loss": 2.0}, step=1)
+    run.finish()
+
+    assert scalars(run.folder, "joined") == joined
+    assert scalars(run.folder, "loss") == [(0, 1.0), (1, 2.0)]
+    assert len(event_files(run.folder)) == 1
 
 
 def test_result_named_like_a_metric_keeps_its_points(run: runfolio.Run):

@@ -151,7 +151,7 @@ def the_run(store: Path) -> RecordedRun:
 
 def everything(run: RecordedRun) -> dict[str, Any]:
     """Return metrics, media, summary and checkpoints of a run as plain values, without times."""
-    media = [entry for entry in recorded_media(run) if entry["kind"] != "figure"]
+    media = [with_bytes(entry) for entry in recorded_media(run) if entry["kind"] != "figure"]
     return {
         "state": (run.state, run.document.status.reason),
         "metrics": {
@@ -163,6 +163,14 @@ def everything(run: RecordedRun) -> dict[str, Any]:
         "results": plain(run.flat_summary),
         **{name: whole_state(run, name) for name in ("last", "best")},
     }
+
+
+def with_bytes(entry: dict[str, Any]) -> dict[str, Any]:
+    """Replace the file of a medium, whose name contains its writer, with the content of the file."""
+    if entry["path"] is None:
+        return entry
+    content = {key: value for key, value in entry["content"].items() if key != "file"}
+    return {**entry, "path": entry["path"].read_bytes(), "content": content}
 
 
 def recorded_media(run: RecordedRun) -> list[dict[str, Any]]:

@@ -108,9 +108,15 @@ def test_record_has_architecture_confusion_and_classes(trained):
 
     assert said["architecture"].splitlines()[0].split() == ["layer", "type", "output", "parameters", "trainable"]
     assert [line.split()[0] for line in said["classes"].splitlines()] == ["class", *"0123456789"]
-    assert [(entry["kind"], entry["name"]) for entry in media_of(trained) if entry["kind"] == "figure"] == [
-        ("figure", "confusion")
-    ]
+    assert [entry["name"] for entry in media_of(trained) if entry["kind"] == "figure"] == ["val/confusion", "confusion"]
+
+
+def test_record_has_inputs_predictions_and_precision_recall_curves(trained):
+    names = {
+        kind: [entry["name"] for entry in media_of(trained) if entry["kind"] == kind] for kind in ("image", "pr_curve")
+    }
+    assert names["image"] == ["train/inputs", "val/predictions", "test/predictions"]
+    assert names["pr_curve"] == [f"{part}/{digit}" for part in ("val", "test") for digit in range(10)]
 
 
 def test_same_seed_gives_the_same_bits(train, tiny):

@@ -1,6 +1,7 @@
-"""`/api/blobs`: files of a run, which are media, images in tables, artifacts and code.
+"""`/api/blobs`: files of a run, which are media, images in tables, artifacts, checkpoints and code.
 
-A request names a file by a digest. The server sends only files that the run lists.
+A request names a file by a digest. The server sends only files that the run lists. A request may ask for one range of
+bytes (RFC 9110), so browsers can seek in videos and continue downloads.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from starlette.responses import Response, StreamingResponse
 from runfolio.board.media import media_digest, table_file, visible_media
 from runfolio.board.media_tables import table_image
 from runfolio.board.query_args import QueryArgs
+from runfolio.board.replies import ErrorBody, error_reply
 from runfolio.board.run_reply import with_run
 from runfolio.errors import NotFound, RunfolioError
 from runfolio.query.run import RecordedRun
 from runfolio.record.base import file_bounds
-from runfolio.record.base.layout import ARTIFACTS
+from runfolio.record.base.layout import ARTIFACTS, CHECKPOINTS
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.content import artifacts, code, media
 from runfolio.record.content.media_types import HEAD_BYTES, IMAGE_FILES, recognise, type_of
@@ -31,6 +33,7 @@ _SHOWN = re.compile(r"(image|audio|video)/")
 """MIME types that a page can show. Files of all other types are sent as downloads of unknown type."""
 _UNKNOWN_TYPE = "application/octet-stream"
 _CHUNK_BYTES = 1 << 18
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _LONGEST_NAME = 120
 HEADERS = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -62,7 +65,9 @@ async def blob(request: Request) -> Response:
     if "column" in args:
         column = args.integer("column", 0, 0, file_bounds.TABLE_COLUMNS)
         return await with_run(request, lambda run: _cell_reply(run, digest, row, column), heavy=True)
-    return await with_run(request, lambda run: _file_reply(run, digest))
+    ranges, condition = request.headers.getlist("range"), request.headers.get("if-range")
+    asked = ranges[0] if len(ranges) == 1 and condition in (None, f'"{digest}"') else ""
+    return await with_run(request, lambda run: _file_reply(run, digest, asked))
 
 
 def _cell_reply(run: RecordedRun, digest: str, row: int, column: int) -> Response:
@@ -72,21 +77,48 @@ def _cell_reply(run: RecordedRun, digest: str, row: int, column: int) -> Respons
     return Response(image, headers=headers)
 
 
-def _file_reply(run: RecordedRun, digest: str) -> Response:
+def _file_reply(run: RecordedRun, digest: str, asked: str) -> Response:
     found = find_blob(run, digest)
     try:
         file = found.path.open(found.most_bytes)
     except FileNotFoundError:
         raise NotFound(f"{found.path.relative} is gone; restore it from a copy of the run") from None
     size = file.seek(0, SEEK_END)
-    file.seek(0)
-    headers = {**file_headers(found.name, found.media_type), "Content-Length": str(size)}
-    return StreamingResponse(_chunks(file), headers=headers)
+    headers = {**file_headers(found.name, found.media_type), "ETag": f'"{digest}"', "Accept-Ranges": "bytes"}
+    part = byte_range(asked, size)
+    if part is None:
+        headers["Content-Length"] = str(size)
+        return StreamingResponse(_chunks(file, range(size)), headers=headers)
+    if not part:
+        file.close()
+        refusal = ErrorBody(f"the file has only {size:,} bytes")
+        return error_reply(416, refusal, {**HEADERS, "Content-Range": f"bytes */{size}"})
+    headers |= {"Content-Length": str(len(part)), "Content-Range": f"bytes {part[0]}-{part[-1]}/{size}"}
+    return StreamingResponse(_chunks(file, part), 206, headers=headers)
 
 
-def _chunks(file: BufferedReader) -> Iterator[bytes]:
+def byte_range(asked: str, size: int) -> range | None:
+    """Return the byte numbers that a Range header asks for, or None if the whole file must be sent.
+
+    The range is empty if the file has none of the bytes. A header with several ranges is ignored, as RFC 9110 allows.
+    """
+    match = _RANGE.fullmatch(asked)
+    if match is None or match[0] == "bytes=-":
+        return None
+    first, last = match[1], match[2]
+    if not first:
+        return range(max(0, size - int(last)), size)
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(size, int(last) + 1) if last else size)
+
+
+def _chunks(file: BufferedReader, part: range) -> Iterator[bytes]:
     with file:
-        while data := file.read(_CHUNK_BYTES):
+        file.seek(part.start)
+        left = len(part)
+        while left and (data := file.read(min(left, _CHUNK_BYTES))):
+            left -= len(data)
             yield data
 
 
@@ -102,8 +134,8 @@ def find_blob(run: RecordedRun, digest: str) -> Blob:
         shown = kind if kind and _SHOWN.match(kind) else None
         path = media.file_path(run.folder, name)
         return Blob(path, f"{entry.name}-{entry.step}{suffix}", shown, file_bounds.MEDIUM)
-    for blob in (_artifact_file(run, digest), _code_file(run, digest)):
-        if blob is not None:
+    for find in (_artifact_file, _checkpoint_file, _code_file):
+        if (blob := find(run, digest)) is not None:
             return blob
     raise NotFound(f"run {run.id} has no file with this digest")
 
@@ -136,6 +168,15 @@ def _artifact_file(run: RecordedRun, digest: str) -> Blob | None:
             if entry.sha256 == digest:
                 path = artifacts.files_folder(manifest, artifact).below(entry.file)
                 return Blob(path, PurePosixPath(entry.file).name, None, file_bounds.ARTIFACT)
+    return None
+
+
+def _checkpoint_file(run: RecordedRun, digest: str) -> Blob | None:
+    for checkpoint in run.checkpoints:
+        for (part, sha256), file in zip(checkpoint.digests.items(), checkpoint.file_names, strict=True):
+            if sha256 == digest:
+                name = f"{run.name}-{checkpoint.name}-{part}.safetensors"
+                return Blob(RecordPath(run.folder, CHECKPOINTS) / file, name, None, file_bounds.TENSORS)
     return None
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import anyio
 import orjson
 from starlette.requests import Request
 
 from runfolio.board.query_args import MAX_RUNS, key_of
 from runfolio.board.replies import RefusedRequest
+
+_BODY_S = 10.0
+"""Maximum number of seconds until the body of a request has arrived."""
 
 
 class Body:
@@ -35,7 +39,11 @@ class Body:
     async def of(cls, request: Request, known: Collection[str]) -> Body:
         """Read the body of a request."""
         try:
-            content = orjson.loads(await request.body())
+            with anyio.fail_after(_BODY_S):
+                content = orjson.loads(await request.body())
+        except TimeoutError:
+            what = f"the body did not arrive within {_BODY_S:g} seconds"
+            raise RefusedRequest(408, what, headers={"Connection": "close"}) from None
         except orjson.JSONDecodeError as error:
             raise RefusedRequest(400, f"the body is not valid JSON: {error.msg}"[:200]) from None
         return cls(content, known)

@@ -19,14 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runfolio.board.curve_cache import CurveCache
+from runfolio.board.time_limit import check_time
 from runfolio.errors import NotFound
 from runfolio.query.frames.new_points import read_new_points
 from runfolio.query.frames.points import open_points
 from runfolio.query.frames.x_axis import BUILT_IN, along, default_x
 from runfolio.query.index.scan import signature_of
 from runfolio.query.run_view import RunView
+from runfolio.query.thinning import thinned_indices
 from runfolio.record.base.run_document import TEST
-from runfolio.record.points.reader import PointFiles
+from runfolio.record.points.reader import PointFiles, Points
 
 Floats = NDArray[np.float64]
 _MAX_ABANDONED = 20
@@ -34,6 +36,11 @@ _MAX_ABANDONED = 20
 _ENTRY_BYTES = 1_000
 """Approximate number of bytes of a cache entry without its arrays."""
 _AXES_BYTES = 4_000_000
+LONG = 2_000_000
+"""Number of points above which a curve over `step` or `time` is thinned while it is read."""
+_KEPT = 500_000
+"""Approximate maximum number of points that are kept of such a curve."""
+_POINTS_PER_COLUMN = 4
 _RELEASED_BYTES = 8_000_000
 """Minimum number of bytes that are read before freed memory is returned to the system."""
 
@@ -53,6 +60,8 @@ class BranchCurve:
     branch, and the newest branch of a fork shares points with the parent run."""
     lost: int = 0
     """Number of points that are left out because they have no x value."""
+    left_out: int = 0
+    """Number of points of a long curve that thinning left out when the curve was read."""
     parent: str | None = None
     """Id of the parent run whose points a fork inherited. None if the run is not a fork."""
     resumes: tuple[float, ...] = ()
@@ -128,6 +137,7 @@ class BranchReader:
         files: PointFiles | None = None
         curves: dict[str, RunCurves] = {}
         for metric in metrics:
+            check_time()
             if metric not in run.metric_summaries:
                 continue
             key = (run.run_path, metric, x)
@@ -167,7 +177,9 @@ def curve_signature(run: RunView) -> str:
 
 
 def _whole(run: RunView, files: PointFiles, metric: str, x: str, signature: str) -> RunCurves:
-    points = files.read(metric)
+    count = run.metric_summaries[metric].count
+    is_long = count > LONG and x in BUILT_IN
+    points = _thinned(files, metric, count) if is_long else files.read(metric)
     positions = along(run, files, metric, points, x)
     newest = files.attempts[-1].attempt if files.attempts else 0
     inherited = [entry for entry in files.attempts if entry.inherited is not None]
@@ -178,6 +190,7 @@ def _whole(run: RunView, files: PointFiles, metric: str, x: str, signature: str)
             attempt=newest,
             is_abandoned=False,
             parent=inherited[-1].inherited if inherited else None,
+            left_out=max(0, count - len(points)) if is_long else 0,
             resumes=tuple(_resumes(files, positions, points.attempts)),
             **_sorted(positions, points.values, is_inherited),
         ),
@@ -186,6 +199,23 @@ def _whole(run: RunView, files: PointFiles, metric: str, x: str, signature: str)
         cursor=files.cursor(),
         clock_offset=float(positions[-1] - points.times_us[-1] / 1e6) if has_points else None,
     )
+
+
+def _thinned(files: PointFiles, metric: str, count: int) -> Points:
+    """Return some points of a long metric, which is read in blocks. Every spike and every gap is kept.
+
+    Args:
+        count: Approximate number of points of the metric.
+    """
+
+    def reduce(block: Points) -> Points:
+        check_time()
+        size = len(block)
+        columns = max(1, size * _KEPT // (count * _POINTS_PER_COLUMN))
+        kept = thinned_indices(np.arange(size, dtype=np.float64), block.values, columns, (0.0, float(size)))
+        return Points(*(column[kept] for column in block.columns))
+
+    return files.read_reduced(metric, reduce)
 
 
 def _extended(run: RunView, metric: str, x: str, entry: RunCurves, signature: str) -> RunCurves | None:

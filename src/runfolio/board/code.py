@@ -5,6 +5,7 @@ Captured files are copies of source files that were recorded with the run.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -16,11 +17,13 @@ from runfolio.board.unified_diff import parse_diff
 from runfolio.errors import NotFound
 from runfolio.query.explain.environment_facts import code_facts
 from runfolio.query.run import RecordedRun
+from runfolio.record.base.run_document import RUNNING
 from runfolio.record.base.visible_text import visible_text
 
 _MOST_LINES = 20_000
 _LONGEST = 4_000
 """Maximum number of characters of a line in a reply."""
+_FRAME = re.compile(r'^ +File "(.+)", line (\d+)', re.MULTILINE)
 
 
 async def code(request: Request) -> Response:
@@ -43,6 +46,7 @@ def code_lists(run: RecordedRun) -> dict[str, Any]:
     return {
         "facts": {name: text for name, text in code_facts(run).items() if text},
         "root": captured.root if captured else None,
+        "error": error_line(run),
         "files": [
             {"path": file.path, "sha": file.sha256, "bytes": file.bytes, "why": file.why}
             for file in (captured.files if captured else ())
@@ -55,6 +59,20 @@ def code_lists(run: RecordedRun) -> dict[str, Any]:
         "packages": run.document.environment.get("packages") or {},
         "problem": run.code.problem,
     }
+
+
+def error_line(run: RecordedRun) -> dict[str, Any] | None:
+    """Return the captured file and the line in which the error that ended the run was raised.
+
+    If the error was raised in a library, return the line that called the library. Return None if there is no such line.
+    """
+    captured = run.code.readable_capture
+    if captured is None or run.state in (RUNNING, "finished"):
+        return None
+    paths = {name: file.path for file in captured.files for name in (f"{captured.root}/{file.path}", file.path)}
+    frames = _FRAME.findall(run.document.status.traceback or "")
+    own = [(paths[name], int(line)) for name, line in frames if name in paths]
+    return {"path": own[-1][0], "line": own[-1][1]} if own else None
 
 
 def captured_file(run: RecordedRun, digest: str) -> dict[str, Any]:

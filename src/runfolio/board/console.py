@@ -1,6 +1,7 @@
 """`/api/runs/KEY/console`: lines that a run printed, results of a search, and the rows of the error that ended the run.
 
-A run that was resumed has several attempts, and each attempt has its own log. The console joins these logs.
+A run that was resumed has several attempts, and each attempt has its own log. The console joins these logs. If the
+error that ended the run was printed after the recording of the output ended, the recorded traceback follows.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from runfolio.query.run import RecordedRun
 from runfolio.record.base import file_bounds
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.run_document import RUNNING
+from runfolio.record.base.visible_text import visible_text
 from runfolio.record.content.console_log import log_path
 
 _MOST_LINES = 1_000
 _MOST_MATCHES = 10_000
 """Maximum number of line numbers in the reply to a search."""
 _LONGEST_SEARCH = 200
+_MOST_TRACEBACK_LINES = 2_000
 _CHUNK_BYTES = 1 << 18
 _TRACEBACK = b"Traceback (most recent call last)"
 _CRASH = b"Fatal Python error: "
@@ -80,7 +83,12 @@ def console_page(run: RecordedRun, start: int, limit: int, search: str = "") -> 
         search: Text to search for in all lines, ignoring case.
     """
     parts = _parts(run)
-    total = parts[-1].first + parts[-1].count if parts else 0
+    printed = parts[-1].first + parts[-1].count if parts else 0
+    error = _error(run, parts[-1] if parts else None)
+    traceback = _recorded_traceback(run) if error is None else []
+    if traceback:
+        error = {"row": printed, "end": printed + len(traceback) - 1}
+    total = printed + len(traceback)
     start = max(0, total + start) if start < 0 else min(start, total)
     several = len(parts) > 1
     lines: list[str] = []
@@ -91,14 +99,15 @@ def console_page(run: RecordedRun, start: int, limit: int, search: str = "") -> 
             row += 1
         if part.first <= row < part.first + part.count:
             lines += part.lines.read(row - part.first, limit - len(lines))
+    lines += traceback[max(0, start - printed) :][: limit - len(lines)]
     attempts = [{"attempt": part.attempt, "started": part.started, "row": part.first - 1} for part in parts]
     return {
         "rows": total,
         "from": start,
         "lines": lines,
         "attempts": attempts if several else [],
-        "error": _error(run, parts[-1]) if parts else None,
-        "search": _matches(parts, search) if search else None,
+        "error": error,
+        "search": _matches(parts, traceback, search) if search else None,
         "running": run.state == RUNNING,
     }
 
@@ -117,32 +126,38 @@ def _parts(run: RecordedRun) -> list[_Part]:
     return parts
 
 
-def _matches(parts: Sequence[_Part], search: str) -> dict[str, Any]:
+def _matches(parts: Sequence[_Part], traceback: Sequence[str], search: str) -> dict[str, Any]:
     total, rows = 0, []
     for part in parts:
         count, numbers = part.lines.search(search, _MOST_MATCHES - len(rows))
         total += count
         rows += [part.first + number for number in numbers]
-    return {"total": total, "rows": rows}
+    printed = parts[-1].first + parts[-1].count if parts else 0
+    more = [printed + number for number, line in enumerate(traceback) if search.lower() in line.lower()]
+    return {"total": total + len(more), "rows": (rows + more)[:_MOST_MATCHES]}
 
 
-def _error(run: RecordedRun, newest: _Part) -> dict[str, int] | None:
-    """Return the first and the last row of the traceback or crash dump that ended the newest attempt.
+def _error(run: RecordedRun, newest: _Part | None) -> dict[str, int] | None:
+    """Return the first and the last row of the traceback or crash dump that the newest attempt printed at its end.
 
-    Return None if there is neither a traceback nor a crash dump.
+    Return None if it printed neither.
     """
-    if run.state in (RUNNING, "finished") or not run.document.attempts:
+    attempts = run.document.attempts
+    if newest is None or run.state in (RUNNING, "finished") or newest.attempt != attempts[-1].attempt:
         return None
-    if newest.attempt != run.document.attempts[-1].attempt:
-        return None
-    traceback = (run.document.status.traceback or "").strip()
-    last_words = traceback.rpartition("\n")[2].encode(errors="replace")
-    last = newest.lines.find_last(last_words) if last_words else None
-    first = newest.lines.find_last(_TRACEBACK, None if last is None else last + 1)
-    if first is None:
-        first = newest.lines.find_last(_CRASH)
-    if first is None:
-        first = last
-    if first is None:
-        return None
-    return {"row": newest.first + first, "end": newest.first + (first if last is None else max(first, last))}
+    traceback, lines = (run.document.status.traceback or "").strip(), newest.lines
+    if not traceback:
+        first = lines.find_last(_TRACEBACK)
+        last = first = lines.find_last(_CRASH) if first is None else first
+    else:
+        last = lines.find_last(traceback.rpartition("\n")[2].encode(errors="replace"))
+        first = None if last is None else lines.find_last(_TRACEBACK, last + 1)
+    return None if first is None or last is None else {"row": newest.first + first, "end": newest.first + last}
+
+
+def _recorded_traceback(run: RecordedRun) -> list[str]:
+    """Return the lines of the traceback in `run.json`, if an error ended the run."""
+    if run.state in (RUNNING, "finished"):
+        return []
+    lines = visible_text((run.document.status.traceback or "").strip()).splitlines()
+    return lines[-_MOST_TRACEBACK_LINES:]

@@ -90,6 +90,8 @@ class CurveLine:
     y: Floats
     raw: Floats | None = None
     """Values before smoothing."""
+    is_raw_drawn: bool = False
+    """True if the panel draws the values before smoothing as a pale line."""
     low: Floats | None = None
     """Lower end of the band around the mean of a group."""
     high: Floats | None = None
@@ -107,20 +109,22 @@ class CurveLine:
     """Position of the last point before each time that the run resumed."""
     lost: int = 0
     """Number of points without an x value."""
+    left_out: int = 0
+    """Number of points that thinning left out when a long curve was read."""
     off_axis: int = 0
     """Number of points at 0 or below, which a log axis cannot show."""
     is_interpolated: bool = False
     """True if a curve of the group was interpolated between its points."""
 
 
-def branch_line(curve: BranchCurve, view: View, visible: XRange, *, with_raw: bool, is_whole: bool) -> CurveLine:
+def branch_line(curve: BranchCurve, view: View, visible: XRange, *, is_raw_drawn: bool, is_whole: bool) -> CurveLine:
     """Return the line of one branch of a run.
 
     Args:
         curve: Branch to draw.
         view: Options for the line.
         visible: Visible range of the x axis.
-        with_raw: Include the values before smoothing.
+        is_raw_drawn: Thin the line so that the values before smoothing can be drawn too.
         is_whole: Include the points that the curve shares with another curve. If False, the line starts at the last
             shared point.
     """
@@ -133,33 +137,40 @@ def branch_line(curve: BranchCurve, view: View, visible: XRange, *, with_raw: bo
         values[start:] if is_shown.all() else np.where(is_shown, values[start:], np.nan)
         for values in (smoothed, curve.y)
     )
-    has_raw = with_raw and view.smooth > 0
+    draws_raw = is_raw_drawn and view.smooth > 0
     first = int(np.searchsorted(x, 0, "right")) if visible.is_log else 0
-    kept = first + _visible_indices(x[first:], [y[first:], raw[first:]] if has_raw else [y[first:]], visible)
+    kept = first + _visible_indices(x[first:], [y[first:], raw[first:]] if draws_raw else [y[first:]], visible)
     inside = visible.inside(x[kept])
     return CurveLine(
         x=x[kept],
         y=y[kept],
-        raw=raw[kept] if has_raw else None,
-        total=len(x),
+        raw=raw[kept] if view.smooth else None,
+        is_raw_drawn=draws_raw,
+        total=len(x) + curve.left_out,
         within=_count(visible.inside(x)),
         shown=_count(inside),
         broken=_broken_ranges(x[first:], ~is_finite[first:], visible),
         resumes=[position for position in curve.resumes if not start or position > x[0]],
         lost=curve.lost,
+        left_out=curve.left_out,
         off_axis=int(np.count_nonzero(off_axis)),
     )
 
 
-def mean_line(curves: Sequence[BranchCurve], view: View, visible: XRange, spread: Spread) -> CurveLine:
+def mean_line(curves: Sequence[tuple[BranchCurve, View]], visible: XRange, spread: Spread) -> CurveLine:
     """Return the mean line of a group of runs.
 
     In each pixel column, the smoothed points of each run are averaged first. The line shows the mean of these averages.
     The band `minmax` extends from the lowest to the highest of all smoothed points.
+
+    Args:
+        curves: Newest branch of each run, with its options.
+        visible: Visible range of the x axis.
+        spread: Meaning of the band.
     """
     curve_columns: list[_ColumnStatistics] = []
     off_axis = 0
-    for curve in curves:
+    for curve, view in curves:
         is_off = _off_axis(curve.x, curve.y, view.log)
         usable = np.isfinite(curve.y) & ~is_off
         x, y = curve.x[usable], exponential_smoothing(curve.y, view.smooth)[usable]
@@ -173,17 +184,17 @@ def mean_line(curves: Sequence[BranchCurve], view: View, visible: XRange, spread
     )
     around = visible.around(average.x)
     low, high = (lowest.low, highest.high) if spread == "minmax" else (average.low, average.high)
-    within = sum(_count(visible.inside(curve.x)) for curve in curves)
+    within = sum(_count(visible.inside(curve.x)) for curve, _ in curves)
     return CurveLine(
         x=average.x[around],
         y=average.y[around],
         low=low[around],
         high=high[around],
         count=average.count[around].astype(np.float64),
-        total=sum(len(curve.x) for curve in curves),
+        total=sum(len(curve.x) for curve, _ in curves),
         within=within,
         shown=within,
-        lost=sum(curve.lost for curve in curves),
+        lost=sum(curve.lost for curve, _ in curves),
         off_axis=off_axis,
         is_interpolated=average.interpolated,
     )

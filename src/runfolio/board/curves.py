@@ -18,7 +18,7 @@ from runfolio.board.replies import RefusedRequest, entity_tag, is_current, tagge
 from runfolio.board.state import BoardState, board_of
 from runfolio.record.base.plurals import counted
 
-_CACHE_BYTES = 32_000_000
+_CACHE_BYTES = 20_000_000
 _MAX_NEW_POINTS = 200_000
 """Maximum number of new points in an answer. A client that needs more new points must read thinned lines instead."""
 _COLUMNS = ("x", "y", "raw", "low", "high", "count")
@@ -110,6 +110,7 @@ def _described(drawn: PanelLine, columns: Columns) -> dict[str, Any]:
         "shown": line.shown,
         "n": len(line.x),
         **{name: None if array is None else columns.add(array) for name, array in arrays.items()},
+        "pale": line.is_raw_drawn,
         "broken": line.broken,
         "resumes": line.resumes,
     }

@@ -27,24 +27,23 @@ _VARYING = """
 def default_columns(selected: SelectedRuns) -> list[str]:
     """Return the names of the default columns: the settings that vary, the most frequent first, and the usual
     results."""
-    settings = selected.once("varying", lambda: varying_settings(selected, newest=_COMPARED))
+    settings = selected.once("varying", lambda: _varying_settings(selected))
     results = [f"summary.{name}" for name in _RESULTS if name in selected.catalog.results]
     return [*(f"params.{name}" for name in settings[:_SETTINGS]), *results]
 
 
-def varying_settings(selected: SelectedRuns, newest: int | None = None) -> list[str]:
-    """Return the settings that vary, the most frequent first. Settings that only name a run are left out.
-
-    Args:
-        selected: Runs to compare.
-        newest: Maximum number of runs to compare. The newest runs are used. Default: all runs.
-    """
-    rows = selected.rows(limit=newest)
+def _varying_settings(selected: SelectedRuns) -> list[str]:
+    """Return the settings that vary, the most frequent first. Settings that only name a run are left out."""
+    rows = selected.rows(limit=_COMPARED)
     keys = orjson.dumps([row.key for row in rows]).decode()
 
     def read(connection: sqlite3.Connection) -> list[str]:
         return [name for (name,) in connection.execute(_VARYING, [keys, len(rows)])]
 
-    varying = selected.board.folio.read_index(read)
-    naming = naming_settings(distinct_runs(selected.board.folio.runs_of(rows[:_SAMPLED])).runs)
-    return [name for name in varying if name not in naming]
+    naming = naming_settings_of(selected)
+    return [name for name in selected.board.folio.read_index(read) if name not in naming]
+
+
+def naming_settings_of(selected: SelectedRuns) -> list[str]:
+    """Return the settings that only name a run, judging by the newest of the selected runs."""
+    return naming_settings(distinct_runs(selected.runs(limit=_SAMPLED)).runs)

@@ -18,17 +18,20 @@ from runfolio.board.figure_process import Drawing, draw
 from runfolio.board.line_values import values_csv
 from runfolio.board.panel_lines import PanelCurves, PanelLine, panel_lines, read_curves, readable_runs
 from runfolio.board.plot_command import plot_command
-from runfolio.board.query_args import MAX_RUNS, QueryArgs
+from runfolio.board.query_args import QueryArgs
 from runfolio.board.replies import RefusedRequest
 from runfolio.board.seen_panel import seen_panel, y_limits
 from runfolio.board.state import BoardState, board_of
 from runfolio.errors import MissingExtra
+from runfolio.query.selection.metric_names import split_and_quantity
 
 _FIGURE_ARGS = ("colours", "ylim", "width", "height", "title")
 _FIGURE_POINTS, _VALUES = 100_000, 200_000
 """Approximate maximum numbers of points in a figure and of rows in a CSV file. Longer curves are thinned."""
 _MEDIA_TYPES = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 _CSV, _TEXT = "text/csv; charset=utf-8", "text/plain; charset=utf-8"
+_NAME_LENGTH = 80
+"""Maximum number of characters of a file name, without its ending."""
 _SIZE = (760, 420)
 """Default width and height in CSS pixels."""
 _PIXELS_PER_INCH = 96
@@ -69,7 +72,7 @@ def _picture(request: Request) -> Response:
         size=(width / _PIXELS_PER_INCH, height / _PIXELS_PER_INCH),
         y_range=y_limits(panel, *_limits(args)),
     )
-    return _download(draw(panel, drawing), _MEDIA_TYPES[ending], f"curves.{ending}")
+    return _download(draw(panel, drawing), _MEDIA_TYPES[ending], f"{_name(seen)}.{ending}")
 
 
 def _values(request: Request) -> Response:
@@ -77,8 +80,8 @@ def _values(request: Request) -> Response:
     query = CurveQuery.of(_args(request))
     view = replace(query.options.view, columns=_VALUES)  # all points, unless there are too many
     query = replace(query, options=replace(query.options, view=view))
-    seen = _seen(board_of(request), query, max_points=_VALUES, max_raw=MAX_RUNS)
-    return _download(values_csv(seen.curves, seen.lines, seen.query.options), _CSV, "curves.csv")
+    seen = _seen(board_of(request), query, max_points=_VALUES)
+    return _download(values_csv(seen.curves, seen.lines, seen.query.options), _CSV, f"{_name(seen)}.csv")
 
 
 def _command(request: Request) -> Response:
@@ -126,6 +129,14 @@ def _limits(args: QueryArgs) -> tuple[float | None, float | None]:
     if low is not None and high is not None and low >= high:
         raise RefusedRequest(400, f"the limits of ylim are {low:g} and {high:g}", "give the lower limit first")
     return low, high
+
+
+def _name(seen: SeenLines) -> str:
+    """Return the experiment and the quantities of the lines, as in `digits-loss`, for the name of a file."""
+    experiments = {run.experiment for run in seen.curves.runs}
+    quantities = dict.fromkeys(split_and_quantity(metric)[1] for metric in seen.query.options.metrics)
+    name = "-".join([*(experiments if len(experiments) == 1 else ()), *quantities])
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:_NAME_LENGTH] or "curves"
 
 
 def _download(content: bytes, media_type: str, name: str) -> Response:

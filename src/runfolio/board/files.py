@@ -11,6 +11,7 @@ from starlette.responses import Response
 from runfolio.board.blobs import artifact_manifests
 from runfolio.board.query_args import QueryArgs
 from runfolio.board.run_reply import run_reply
+from runfolio.board.time_limit import check_time
 from runfolio.errors import RunfolioError
 from runfolio.query.run import RecordedRun
 from runfolio.record.base import layout
@@ -49,6 +50,7 @@ def list_files(run: RecordedRun) -> dict[str, Any]:
     of their files."""
     groups: dict[str, dict[str, Any]] = {}
     for path in RecordPath(run.folder).walk():
+        check_time()
         if any(part.startswith(".") for part in path.parts):
             continue
         try:

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runfolio.board.replies import ErrorBody, RefusedRequest, error_reply
+from runfolio.board.time_limit import answer_in_time
 
 MAX_QUERY = 65_536
 """Maximum number of bytes in the query string of a request."""
@@ -54,11 +55,13 @@ class Access:
         token: Secret that a browser or program must send, or None if everybody may use the board.
         allowed_hosts: Names under which the board may be reached, in addition to the names of this machine.
         read_only: Refuse all requests that change something.
+        frame_origins: Origins of web pages that may show the board in a frame, such as `http://localhost:8888`.
     """
 
     token: str | None
     allowed_hosts: frozenset[str] = frozenset()
     read_only: bool = False
+    frame_origins: tuple[str, ...] = ()
     cookie: str = "runfolio"
     """Name of the cookie. The name contains the port, since browsers send a cookie to all ports of a host."""
     _wrong: list[float] = field(default_factory=list)
@@ -99,13 +102,16 @@ class Guard:
         if scope["type"] != "http":
             await _close(scope, receive, send)
             return
-        send = _with_headers(send)
+        send = _with_headers(send, self._access.frame_origins if _is_page(scope) else ())
         try:
             answer = self._answer(scope)
             receive = _bounded(scope, receive)
         except RefusedRequest as refusal:
             answer = refusal.reply()
-        await (self._app if answer is None else answer)(scope, receive, send)
+        if answer is None:
+            await answer_in_time(self._app, scope, receive, send)
+        else:
+            await answer(scope, receive, send)
 
     def _answer(self, scope: Scope) -> Response | None:
         """Return an answer that ends the request, or None if a route may answer the request.
@@ -116,7 +122,7 @@ class Guard:
         headers = Headers(scope=scope)
         host = self._checked_host(headers)
         _check_sizes(scope, headers)
-        _check_origin(scope, headers, host)
+        _check_origin(scope, headers, host, ("document", "iframe") if self._access.frame_origins else ("document",))
         answer = self._token_answer(scope, headers)
         if answer is None and scope["method"] not in _SAFE:
             self._check_change(headers)
@@ -201,8 +207,12 @@ def _too_large() -> RefusedRequest:
     return RefusedRequest(413, f"the body is larger than {MAX_BODY:,} bytes", headers={"Connection": "close"})
 
 
-def _check_origin(scope: Scope, headers: Headers, host: str) -> None:
+def _check_origin(scope: Scope, headers: Headers, host: str, targets: tuple[str, ...]) -> None:
     """Refuse requests that come from other web pages. However, other web pages may link to a page of the board.
+
+    Args:
+        targets: Values of `Sec-Fetch-Dest` that such links may have. A page in a frame has the value `iframe`, and the
+            browser shows it only if its Content-Security-Policy names the other web page.
 
     Raises:
         RefusedRequest: The request comes from another origin.
@@ -211,7 +221,7 @@ def _check_origin(scope: Scope, headers: Headers, host: str) -> None:
     if origins and origins not in ([f"http://{host}"], [f"https://{host}"]):  # a proxy may add TLS
         raise RefusedRequest(403, f"the request comes from another page ({', '.join(origins)[:200]})")
     if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-        is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in targets
         if not (is_link and scope["method"] in _SAFE and _is_page(scope)):
             raise RefusedRequest(403, "the request comes from another page")
 
@@ -277,14 +287,22 @@ async def _close(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1008})
 
 
-def _with_headers(send: Send) -> Send:
-    """Return an ASGI `send` function that adds the headers in `_HEADERS` to an answer."""
+def _with_headers(send: Send, frame_origins: tuple[str, ...]) -> Send:
+    """Return an ASGI `send` function that adds the headers in `_HEADERS` to an answer.
+
+    Args:
+        frame_origins: Origins of web pages that may show the answer in a frame.
+    """
 
     async def add(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
+            if frame_origins:  # X-Frame-Options cannot name origins
+                del headers["X-Frame-Options"]
+                policy, allowed = headers["Content-Security-Policy"], f"frame-ancestors {' '.join(frame_origins)}"
+                headers["Content-Security-Policy"] = policy.replace("frame-ancestors 'none'", allowed)
         await send(message)
 
     return add

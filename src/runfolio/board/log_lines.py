@@ -8,6 +8,7 @@ from io import BufferedReader
 
 import numpy as np
 
+from runfolio.board.time_limit import check_time
 from runfolio.record.base import file_bounds
 from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.visible_text import visible_text
@@ -57,6 +58,7 @@ class LogLines:
         total, numbers, first = 0, [], 0
         with self._path.open(file_bounds.CONSOLE) as file:
             while block := file.read(_CHUNK_BYTES) + file.readline():
+                check_time()
                 lines = block.decode(errors="replace").lower()
                 if wanted in lines:
                     matching = [index for index, line in enumerate(lines.split("\n")) if wanted in line]

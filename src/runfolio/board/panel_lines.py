@@ -15,6 +15,7 @@ from runfolio.board.curve_lines import CurveLine, View, XRange, branch_line, mea
 from runfolio.errors import ConfigError, NotFound, did_you_mean
 from runfolio.query.histories.mean_curve import SPREADS, Spread
 from runfolio.query.plots.curve_panels import MAX_RAW
+from runfolio.query.plots.smoothing import metric_weight
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.grouping import group_runs
 from runfolio.query.tables.run_labels import unique_labels
@@ -97,7 +98,7 @@ def read_curves(
 
 
 def panel_lines(
-    curves: PanelCurves, options: LineOptions, *, max_points: int = MAX_POINTS, max_raw: int = MAX_RAW
+    curves: PanelCurves, options: LineOptions, *, max_points: int = MAX_POINTS
 ) -> tuple[list[PanelLine], list[str]]:
     """Return the lines of the curves, ordered by run or group and then by metric. Also return notes about the lines.
 
@@ -105,8 +106,6 @@ def panel_lines(
         curves: Curves to draw.
         options: Options for the lines.
         max_points: Approximate maximum number of points of all lines.
-        max_raw: Maximum number of lines of a metric that include the values before smoothing. If a metric has more
-            lines, none of them includes these values.
 
     Raises:
         NotFound: A column to group by does not exist.
@@ -117,7 +116,7 @@ def panel_lines(
     view = replace(options.view, columns=_columns(options.view.columns, len(branches), max_points))
     visible = XRange.of(branches, view)
     if not options.group_by:
-        lines = list(_run_lines(curves, view, visible, max_raw))
+        lines = list(_run_lines(curves, view, visible))
         return lines, list(_line_notes(lines, options, curves.x))
     grouping = group_runs(curves.runs, options.group_by)
     lines = list(_group_lines(grouping.members, curves, options, view, visible))
@@ -132,7 +131,7 @@ def new_points(curves: PanelCurves, counts: Mapping[int, Mapping[str, int]], vie
             if count < len(curve.x):
                 new = replace(curve, x=curve.x[count:], y=curve.y[count:], shared=0, resumes=())
                 whole = replace(view, columns=len(new.x), low=None, high=None)
-                line = branch_line(new, whole, XRange.of([new], whole), with_raw=False, is_whole=True)
+                line = branch_line(new, whole, XRange.of([new], whole), is_raw_drawn=False, is_whole=True)
                 line = replace(line, total=len(curve.x))
                 yield PanelLine(line=line, metric=metric, label=label, keys=[run.row.key], attempt=curve.attempt)
 
@@ -201,17 +200,18 @@ def _columns(columns: int, lines: int, max_points: int) -> int:
     return max(_MIN_COLUMNS, min(columns, max_points // (_POINTS_PER_COLUMN * max(lines, 1))))
 
 
-def _run_lines(curves: PanelCurves, view: View, visible: XRange, max_raw: int) -> Iterator[PanelLine]:
+def _run_lines(curves: PanelCurves, view: View, visible: XRange) -> Iterator[PanelLine]:
     """Yield the lines of single runs. The abandoned branches of a run come before its newest branch."""
     keys = {run.id: run.row.key for run in curves.runs}
     counts = Counter(metric for by_metric in curves.by_run.values() for metric in by_metric)
     for run, label in zip(curves.runs, unique_labels(curves.runs), strict=True):
         for metric, entry in curves.by_run[run.row.key].items():
             parent = keys.get(entry.newest.parent or "")
+            own = _view_of(run, metric, view)
             for branch in entry.branches:
                 is_whole = not branch.is_abandoned and parent is None
                 yield PanelLine(
-                    line=branch_line(branch, view, visible, with_raw=counts[metric] <= max_raw, is_whole=is_whole),
+                    line=branch_line(branch, own, visible, is_raw_drawn=counts[metric] <= MAX_RAW, is_whole=is_whole),
                     metric=metric,
                     label=label,
                     keys=[run.row.key],
@@ -230,11 +230,19 @@ def _group_lines(
 ) -> Iterator[PanelLine]:
     for label, runs in members.items():
         for metric in options.metrics:
-            keys = [run.row.key for run in runs if metric in curves.by_run[run.row.key]]
-            if keys:
-                branches = [curves.by_run[key][metric].newest for key in keys]
-                line = mean_line(branches, view, visible, options.spread)
+            measured = [run for run in runs if metric in curves.by_run[run.row.key]]
+            if measured:
+                keys = [run.row.key for run in measured]
+                branches = [
+                    (curves.by_run[run.row.key][metric].newest, _view_of(run, metric, view)) for run in measured
+                ]
+                line = mean_line(branches, visible, options.spread)
                 yield PanelLine(line=line, metric=metric, label=label, keys=keys, is_group=True)
+
+
+def _view_of(run: RecordedRun, metric: str, view: View) -> View:
+    """Return the options of a curve, whose smoothing depends on its number of points."""
+    return replace(view, smooth=metric_weight(view.smooth, run.metric_summaries, metric)) if view.smooth else view
 
 
 def _line_notes(lines: Sequence[PanelLine], options: LineOptions, x: str) -> Iterator[str]:
@@ -242,13 +250,15 @@ def _line_notes(lines: Sequence[PanelLine], options: LineOptions, x: str) -> Ite
     curves = [line.line for line in lines]
     if lost := sum(line.lost for line in curves):
         yield f"Not shown: {counted(lost, 'point')} before the first {x}."
+    if left_out := sum(line.left_out for line in curves):
+        yield f"Long curves are thinned, which keeps their spikes: {counted(left_out, 'point')} left out."
     if hidden := sum(line.off_axis for line in curves):
         yield f"{counted(hidden, 'point')} at 0 or below {'is' if hidden == 1 else 'are'} not on the log axis."
     if any(line.broken for line in curves):
         yield "Marks at the bottom: NaN or infinite values."
     if options.view.smooth:
         yield f"Smoothed by {options.view.smooth:g}."
-    if any(line.raw is not None for line in curves):
+    if any(line.is_raw_drawn for line in curves):
         yield "Pale: logged values."
     if options.group_by and curves:
         yield "Each curve is the mean of n runs."

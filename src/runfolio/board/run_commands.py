@@ -1,8 +1,10 @@
-"""Commands that the page of a run shows for copying: resume, fork, reproduce and predict."""
+"""Commands that the page of a run shows for copying: resume, fork, reproduce, predict, and lines of Python that load
+the run and its model."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict
 
@@ -33,11 +35,13 @@ def run_commands(run: RecordedRun, store: Path) -> list[RunCommand]:
     is_default = store_folder().resolve() == store
     flag = "" if is_default else f" --store {shlex.quote(str(store))}"
     argument = "" if is_default else f", store={str(store)!r}"
+    store_argument = "" if is_default else repr(str(store))
     possible = [
         newest and _resume(run, newest, flag, argument),
         newest and _fork(run, newest, flag, argument),
         _reproduce(run, flag),
-        newest and _predict(run, flag),
+        RunCommand(name="load", line=f"run = {_opened(run, store_argument)}", does="Read this run in Python"),
+        *(_best(run, flag, store_argument) if newest else ()),
     ]
     return [command for command in possible if command is not None]
 
@@ -74,16 +78,22 @@ def _reproduce(run: RecordedRun, flag: str) -> RunCommand | None:
     return RunCommand(name="reproduce", line=f"runfolio reproduce {run.id}{flag}", does=does)
 
 
-def _predict(run: RecordedRun, flag: str) -> RunCommand | None:
+def _best(run: RecordedRun, flag: str, store: str) -> Iterator[RunCommand]:
+    """Yield the commands that use the best checkpoint."""
     try:
         checkpoint = run.checkpoint()
     except (RunfolioError, OSError):
-        return None
-    step = "" if checkpoint.step is None else f" of step {checkpoint.step}"
-    does = f"Classify images with the checkpoint {checkpoint.name}{step}"
-    if checkpoint.loader == _TRAINED:
-        return RunCommand(name="predict", line=f"runfolio predict {run.id} --sample 24{flag}", does=does)
-    if "classifier" in checkpoint.meta:
-        line = f"runfolio predict {run.id} IMAGES --module MODULE:CLASS{flag}"
-        return RunCommand(name="predict", line=line, does=does)
-    return None
+        return
+    is_trained = checkpoint.loader == _TRAINED
+    of = f"the checkpoint {checkpoint.name}" + ("" if checkpoint.step is None else f" of step {checkpoint.step}")
+    if is_trained or "classifier" in checkpoint.meta:
+        options = "--sample 24" if is_trained else "IMAGES --module MODULE:CLASS"
+        line = f"runfolio predict {run.id} {options}{flag}"
+        yield RunCommand(name="predict", line=line, does=f"Classify images with {of}")
+    if "model" in checkpoint.parts:
+        line = f"model = {_opened(run, store)}.load_model({'' if is_trained else 'MODULE'})"
+        yield RunCommand(name="model", line=line, does=f"Load the model of {of} in Python")
+
+
+def _opened(run: RecordedRun, store: str) -> str:
+    return f"runfolio.open({store}).run({run.id!r})"

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runfolio.board import lineage
+from runfolio.board.code import error_line
 from runfolio.board.markdown import markdown_tree
 from runfolio.board.query_args import QueryArgs, key_text
 from runfolio.board.run_commands import run_commands
@@ -91,6 +92,7 @@ def _end(run: RecordedRun) -> dict[str, Any]:
         "state": run.state,
         "reason": run.reason,
         "exit_code": exit_code(run),
+        "error": error_line(run),
         "traceback": traceback or None,
         "last_lines": [visible_text(line) for line in last_output(run, _LAST_LINES)],
         "has_console": any(log_path(run.folder, attempt.writer).exists() for attempt in run.document.attempts),
@@ -179,6 +181,7 @@ def _checkpoints(run: RecordedRun) -> list[dict[str, Any]]:
             "saved": checkpoint.saved.timestamp(),
             "bytes": checkpoint.size_bytes,
             "parts": checkpoint.parts,
+            "files": checkpoint.digests,
         }
         for checkpoint in run.checkpoints
     ]

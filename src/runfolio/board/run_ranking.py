@@ -3,6 +3,7 @@ run."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from runfolio.board.sentence import Lead, Words, describe_lead
 from runfolio.errors import ConfigError
 from runfolio.query.index.rows import run_key
 from runfolio.query.selection.figures import figure_heading, figure_of
-from runfolio.query.selection.metric_names import Mode, mode_of
+from runfolio.query.selection.metric_names import Mode, guess_mode, mode_of
 from runfolio.query.selection.ranking import BROKEN, default_metric, images_of
 from runfolio.query.selection.significance import wilson
 from runfolio.query.tables.leaderboard import Row, leaderboard
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_RANKED = 1_000
 """Maximum number of runs that are compared with each other."""
+_DIVERGED = "*"
+"""Mark of a run with a loss that ended as NaN or infinite."""
 _FIRST = 50
 """Number of leading runs that are searched for a run that did not fail or crash."""
 
@@ -43,7 +46,7 @@ class RankedFigure:
     """Rank of the run, starting at 1. None if the run has no value or repeats another run."""
     mark: str = ""
     """Mark `=` if the run cannot be distinguished from the best run, followed by a mark if its data differ (see
-    `data_match.MARKS`)."""
+    `data_match.MARKS`) and by `*` if a loss of the run ended as NaN or infinite."""
     data: str = ""
     """Relation between the data of the run and the data of the best run (see `data_match.Relation`)."""
     label: str = ""
@@ -105,6 +108,7 @@ def _compare_all(selected: SelectedRuns, metric: str | None, mode: str | None) -
         images=best.images,
         others=len(others),
         tied=sum(row.tied for row in others),
+        has_diverged=has_diverged(next(run for run in runs if run_key(best.run_path) == run.row.key)),
         second=next(((row.label, row.value) for row in others if row.value is not None), None),
     )
     return Ranking(
@@ -141,9 +145,18 @@ def _find_best(selected: SelectedRuns, metric: str | None, mode: str | None) -> 
         images=figure.images,
         others=None,
         tied=0,
+        has_diverged=has_diverged(best),
         second=None,
     )
-    return Ranking(metric, direction, heading, None, sentence=describe_lead(lead, states), notes=(note,), best=figure)
+    return Ranking(
+        metric,
+        direction,
+        heading,
+        None,
+        sentence=[*describe_lead(lead, states), (f" {note}", False)],
+        notes=(note,),
+        best=figure,
+    )
 
 
 def figures_of(ranking: Ranking, runs: Runs) -> list[RankedFigure]:
@@ -159,9 +172,12 @@ def _compare(ranking: Ranking, run: RecordedRun, position: int | None, label: st
     if ranking.metric is None:
         return RankedFigure(label=label)
     figure = _measure(run, ranking.metric, ranking.mode)
-    if row is None or figure.value is None:
+    if figure.value is None:
         return replace(figure, label=label)
-    mark = f"{'=' * row.tied}{row.data.mark}"
+    end = _DIVERGED * has_diverged(run)
+    if row is None:
+        return replace(figure, label=label, mark=end)
+    mark = f"{'=' * row.tied}{row.data.mark}{end}"
     return replace(figure, label=label, rank=position, mark=mark, data=row.data.relation)
 
 
@@ -173,6 +189,12 @@ def _measure(run: RecordedRun, metric: str, mode: Mode | None) -> RankedFigure:
     images = images_of(run, metric, figure.value)
     low, high = wilson(figure.value, images) if images else (None, None)
     return RankedFigure(figure.value, figure.step, low, high, images)
+
+
+def has_diverged(run: RecordedRun) -> bool:
+    """Return whether the last value of a loss is NaN or infinite."""
+    metrics = run.metrics.items()
+    return any(not math.isfinite(summary.last) and guess_mode(name) == "min" for name, summary in metrics)
 
 
 def _direction(metric: str, mode: str | None) -> Mode:

@@ -47,7 +47,7 @@ def seen_panel(
                 is_pale=line.is_abandoned or colour < 0,
                 x=line.line.x,
                 y=line.line.y,
-                raw=line.line.raw,
+                raw=line.line.raw if line.line.is_raw_drawn else None,
                 low=line.line.low,
                 high=line.line.high,
                 broken=line.line.broken,

@@ -34,8 +34,70 @@ class Lead:
     """Number of other runs that were compared with the best run, or None if no runs were compared."""
     tied: int
     """Number of other runs that cannot be distinguished from the best run."""
+    has_diverged: bool = False
+    """True if a loss of the best run ended as NaN or infinite."""
     second: tuple[str, float] | None
     """Name and value of the second-best run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupLead:
+    """Group with the best mean, and the groups that compete with it."""
+
+    name: str
+    metric: str
+    mean: float
+    half: float | None
+    """Half the width of the 95 % interval for the mean, or None for a single run."""
+    runs: int
+    others: int
+    """Number of other groups with a value."""
+    compared: int
+    """Number of other groups that were compared with the best group. Both need several runs."""
+    tied: int
+    """Number of other groups that cannot be distinguished from the best group."""
+    empty: int
+    """Number of groups without a value."""
+
+
+def describe_groups(lead: GroupLead | None, states: Mapping[str, int]) -> Words:
+    """Return a sentence about the best group, and a sentence about runs that are running or failed.
+
+    Args:
+        lead: Best group, or None if no group has a value.
+        states: Number of runs in each state.
+    """
+    leading = _leading_group(lead) if lead else [("No group has a result yet.", False)]
+    if lead and lead.empty:
+        subject = f" {_word(lead.empty).capitalize()} {'group has' if lead.empty == 1 else 'groups have'}"
+        leading.append((f"{subject} no result.", False))
+    return [*leading, *([(f" {text}", False)] if (text := _states(states)) else [])]
+
+
+def _leading_group(lead: GroupLead) -> list[tuple[str, bool]]:
+    spread = "" if lead.half is None else f" ± {lead.half:.2g}"
+    runs = "one run" if lead.runs == 1 else f"{lead.runs:,} runs"
+    shown = [
+        (lead.name, True),
+        (f" leads with a mean {lead.metric} of ", False),
+        (f"{number(lead.mean)}{spread}", True),
+        (f" over {runs}", False),
+    ]
+    if lead.others == 0:
+        return [*shown, (".", False)]
+    if lead.compared == 0:
+        return [*shown, (". Without repeated runs, it cannot be compared with the other groups.", False)]
+    repeated = "" if lead.compared == lead.others else " with several runs"
+    if lead.tied == 0:
+        others = "the other group" if lead.compared == 1 else f"each of the {lead.compared:,} other groups"
+        return [*shown, (f", and the difference to {others}{repeated} is more than chance.", False)]
+    if lead.compared == 1:
+        return [*shown, (f", but the other group{repeated} cannot be distinguished from it.", False)]
+    if lead.tied == lead.compared:
+        none = f"none of the {lead.compared:,} other groups{repeated}"
+        return [*shown, (", but ", False), (none, True), (" can be distinguished from it.", False)]
+    tied = f"{lead.tied:,} of the {lead.compared:,} other groups{repeated}"
+    return [*shown, (", but ", False), (tied, True), (" cannot be distinguished from it.", False)]
 
 
 def describe_lead(lead: Lead | None, states: Mapping[str, int]) -> Words:
@@ -58,7 +120,8 @@ def _leading(lead: Lead) -> list[tuple[str, bool]]:
     else:
         kind = _DATA.get(split_of(lead.metric), "images")
         shown = [(lead.name, True), (" leads with ", False), (value, True), (f" on {lead.images:,} {kind}", False)]
-    return [*shown, *_rivals(lead)]
+    end = [(" A loss of this run ended as NaN or infinite.", False)] if lead.has_diverged else []
+    return [*shown, *_rivals(lead), *end]
 
 
 def _rivals(lead: Lead) -> list[tuple[str, bool]]:

@@ -6,11 +6,14 @@ updates the index. The generation is a number that grows with each change.
 
 from __future__ import annotations
 
+import asyncio
+import math
 import secrets
 import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
@@ -95,6 +98,7 @@ class BoardState:
         self._folio: IndexedFolio | None = None
         self._light = anyio.CapacityLimiter(_LIGHT)
         self._heavy = anyio.CapacityLimiter(_HEAVY)
+        self._threads = anyio.CapacityLimiter(math.inf)
         self._cache: OrderedDict[Hashable, Any] = OrderedDict()
         self._shared: dict[str, Any] = {}
 
@@ -130,7 +134,14 @@ class BoardState:
         Raises:
             RefusedRequest: The key is invalid, or the run is not in the index.
         """
-        return self.runs([key_of(key)])[0]
+        number = key_of(key)
+        try:
+            return self.runs([number])[0]
+        except RefusedRequest:
+            if self.is_scanned or self.generation:
+                raise
+        self.wait_for_runs()  # the page of a run was opened before the first scan of its store
+        return self.runs([number])[0]
 
     def wait_for_runs(self) -> None:
         """Wait until a new index contains runs or the first scan has ended, but only for a few seconds."""
@@ -198,7 +209,7 @@ class BoardState:
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         """Call a function in a worker thread. The function should read only from the index."""
-        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._light)
+        return await self._call(partial(function, *args, **kwargs), self._light)
 
     async def in_heavy_thread(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
@@ -212,7 +223,36 @@ class BoardState:
             raise RefusedRequest(
                 429, "too many requests at once", "ask again in a second", headers={"Retry-After": "1"}
             )
-        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._heavy)
+        return await self._call(partial(function, *args, **kwargs), self._heavy)
+
+    async def _call(self, function: Callable[[], Result], limiter: anyio.CapacityLimiter) -> Result:
+        """Call a function in a worker thread.
+
+        If the time of the request is over, do not wait for the function. The function counts as running until it ends.
+        """
+        loop, token = asyncio.get_running_loop(), object()
+        is_started = False
+        await limiter.acquire_on_behalf_of(token)
+
+        def release() -> None:
+            with suppress(RuntimeError):  # already released
+                limiter.release_on_behalf_of(token)
+
+        def call() -> Result:
+            nonlocal is_started
+            is_started = True
+            try:
+                return function()
+            finally:
+                with suppress(RuntimeError):  # the server has stopped
+                    loop.call_soon_threadsafe(release)
+
+        try:
+            return await anyio.to_thread.run_sync(call, limiter=self._threads, abandon_on_cancel=True)
+        except anyio.get_cancelled_exc_class():
+            if not is_started:
+                release()
+            raise
 
 
 def _read_sightings(connection: sqlite3.Connection) -> Sightings:

@@ -39,16 +39,18 @@ _HEADINGS = {
     "Train": ("data", "train", "resume", "fork", "series"),
     "Look": ("board", "runs", "show", "logs", "plot", "sql", "tensorboard"),
     "Decide": ("best", "compare", "diff", "evaluate", "predict", "reproduce"),
-    "Keep": ("rename", "tag", "note", "archive", "unarchive", "prune", "export"),
+    "Keep": ("rename", "tag", "note", "archive", "unarchive", "prune", "import", "export"),
     "House": ("du", "delete", "undelete", "trash", "purge", "doctor", "cache"),
 }
-_FUNCTIONS = {"runs": "list_runs", "sql": "run_sql"}
+_FUNCTIONS = {"runs": "list_runs", "sql": "run_sql", "import": "import_runs"}
 """Names of the functions that implement a command, if they differ from the command's name."""
+_MODULES = {"import": "imports"}
+"""Names of the modules of commands, if they differ from the command's name."""
 
 main.headings = {heading: list(names) for heading, names in _HEADINGS.items()}
 main.commands = LazyCommands(
     {
-        name: f"runfolio.cli.commands.{name}:{_FUNCTIONS.get(name, name)}"
+        name: f"runfolio.cli.commands.{_MODULES.get(name, name)}:{_FUNCTIONS.get(name, name)}"
         for names in _HEADINGS.values()
         for name in names
     }

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runfolio.events import hparams_tab, wire
 from runfolio.events import messages as m
-from runfolio.events import wire
 from runfolio.events.drawn_boxes import draw_boxes
 from runfolio.events.framing import frame
 from runfolio.events.mesh_tensors import COLOR, FACE, VERTEX, mesh_tensors
+from runfolio.events.scalar_tags import (
+    MAIN_RESULTS,
+    ScalarTags,
+    charted_results,
+    grouped_tag,
+    has_main_metrics,
+    result_tag,
+)
 from runfolio.record.base.files import plain_json
 from runfolio.record.base.flat_names import as_number, decode_numbers, encode_numbers, flatten
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.content import media_types
-from runfolio.record.points.metric_summary import is_system_metric
 from runfolio.record.points.tails import LogCall
 
 _NULL = m.Tensor(m.DT_FLOAT, m.TensorShape.of(0))
@@ -26,80 +32,102 @@ _NULL = m.Tensor(m.DT_FLOAT, m.TensorShape.of(0))
 _PR_CURVE_ROWS = (
     "true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall"
 )  # fmt: skip
+_LARGEST_HPARAMS_STEP = 2**31 - 1
+"""Largest step of a metric in the HParams tab. With a larger step, TensorBoard's answer is an error, for all runs."""
+_LAYOUT_TAG = "custom_scalars__config__"
+_LINES = "add_scalars"
+"""Category of the charts with several lines."""
 _MESH_PARTS = {VERTEX: "VERTEX", FACE: "FACE", COLOR: "COLOR"}
 _MESH_TYPES = {VERTEX: m.DT_FLOAT, FACE: m.DT_INT32, COLOR: m.DT_UINT8}
 
 
 class EventEncoder:
-    """Encoder for one run. Pass log calls and media in the order in which they were recorded. Names become TensorBoard
-    tags.
+    """Encoder for one attempt of a run. Pass log calls and media in the order in which they were recorded.
 
     Each tag belongs to one TensorBoard plugin. If two values have the same name but belong to different plugins, the
-    tag of the later value gets a suffix, such as `name (image)`. A metric `CHART/LINE` that belongs to a chart is not
-    written to the file of the run. Instead, each line has its own file, and all lines use the chart's name as their
-    tag. TensorBoard then draws them in one card.
+    tag of the later value gets a suffix, such as `name (image)`.
     """
 
-    def __init__(self, charts: Collection[str] = ()) -> None:
-        """Prepare to encode a run.
+    def __init__(self, document: RunDocument, charts: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Prepare to encode an attempt.
 
         Args:
-            charts: Names of the run's charts. More names may be added later.
+            document: Document of the run.
+            charts: Charts that earlier attempts defined, by category and title.
         """
-        self._charts = charts
+        self.document = document
+        """Newest document of the run."""
+        self._tags = ScalarTags()
         self._heads: dict[str, bytes] = {}
         self._plugins: dict[str, str] = {}
         self._last_step = 0
+        self._has_wide_steps = False
+        self._has_experiment = False
+        self._layout: dict[str, Mapping[str, Any]] = dict(charts or {})
+        self._known_charts = 0
 
     @staticmethod
     def header(time_s: float) -> bytes:
-        """Return the first record of every file."""
-        return _record(time_s, file_version=m.FILE_VERSION)
+        """Return the first record of every file. It names runfolio as the writer, so an import recognizes results."""
+        return _record(time_s, file_version=m.FILE_VERSION, source_metadata=m.SourceMetadata("runfolio"))
 
     def scalars(self, call: LogCall) -> bytes:
-        """Encode one log call. Return empty bytes for a call with system metrics.
-
-        TensorBoard would show so many charts of system metrics that the other metrics would be hard to find.
-        """
-        if is_system_metric(next(iter(call.values), "")):  # no call mixes system metrics with other metrics
-            return b""
-        if not self._charts:
-            return self._scalars(call, call.values)
-        own = {name: value for name, value in call.values.items() if self._chart_of(name) is None}
-        return self._scalars(call, own) if own else b""
-
-    def lines(self, call: LogCall) -> Iterator[tuple[tuple[str, str], bytes]]:
-        """Yield the (chart, line) pair and the encoded record of each value in a log call. Values outside of charts are
-        skipped."""
-        for name, value in call.values.items() if self._charts else ():
-            if (chart := self._chart_of(name)) is not None:
-                yield (chart, name[len(chart) + 1 :]), self._scalars(call, {chart: value})
-
-    def _chart_of(self, name: str) -> str | None:
-        return max((chart for chart in self._charts if name.startswith(f"{chart}/")), key=len, default=None)
-
-    def _scalars(self, call: LogCall, named: Mapping[str, float]) -> bytes:
-        """Encode values with the step and time of their log call.
+        """Encode the values of one log call that have charts (see `ScalarTags`). Return empty bytes if there are none.
 
         This method does not use the classes of `messages`, which are too slow for a run with a million calls.
         """
         values = []
-        for name, value in named.items():
-            head = self._heads.get(name) or self._head(name)
-            content = head + wire.float32(value)
-            values.append(b"\x0a" + wire.varint(len(content)) + content)
+        for name, value in call.values.items():
+            head = self._heads.get(name)
+            if head is None:
+                head = self._head(name, call.values)
+            if head:
+                content = head + wire.float32(value)
+                values.append(b"\x0a" + wire.varint(len(content)) + content)
+        if not values:
+            return b""
         if call.step > self._last_step:
             self._last_step = call.step
         moment = b"\x09" + struct.pack("<d", call.time_us / 1e6)
         step = b"\x10" + wire.varint(call.step) if call.step else b""
-        return frame(moment + step + wire.length_field(5, b"".join(values)))
+        record = frame(moment + step + wire.length_field(5, b"".join(values)))
+        if call.step > _LARGEST_HPARAMS_STEP and not self._has_wide_steps:
+            self._has_wide_steps = True
+            record += self._chosen_columns(call.time_us / 1e6)
+        return record
 
-    def _head(self, name: str) -> bytes:
-        """Return the part of an encoded scalar that precedes its number: the tag, and the field key of
-        `simple_value`."""
-        tag = self._tag(name, "scalars", "scalar").encode(errors="backslashreplace")
-        self._heads[name] = head = wire.length_field(1, tag) + b"\x15"
+    def _head(self, name: str, values: Mapping[str, float]) -> bytes:
+        """Return the part of an encoded scalar that precedes its number: the tag, and the field key of `simple_value`.
+
+        The result is empty for a metric without a chart.
+        """
+        tag = self._tags.tag(self.document, name, values)
+        if tag is None:
+            self._heads[name] = b""
+            return b""
+        tag = self._tag(tag, "scalars", "scalar")
+        self._heads[name] = head = wire.length_field(1, tag.encode(errors="backslashreplace")) + b"\x15"
         return head
+
+    def new_charts(self, time_s: float) -> bytes:
+        """Encode the layout if the run has new charts with several lines. Otherwise, return empty bytes.
+
+        TensorBoard reads the last layout of a run. It therefore contains all charts.
+        """
+        charts = self.document.charts
+        if len(charts) == self._known_charts:
+            return b""
+        self._known_charts = len(charts)
+        return self._encoded_layout(time_s)
+
+    def _encoded_layout(self, time_s: float) -> bytes:
+        lines = {chart: ["multiline", [f"{re.escape(chart)}/"]] for chart in self.document.charts}
+        categories = {**({_LINES: lines} if lines else {}), **self._layout}
+        return _summary(
+            time_s,
+            0,
+            m.Value(_LAYOUT_TAG, _metadata("custom_scalars"), tensor=_text(_layout(categories).encode())),
+        )
 
     def medium(
         self, time_us: int, step: int, kind: str, name: str, content: Mapping[str, Any], file_content: bytes | None
@@ -119,49 +147,83 @@ class EventEncoder:
             return self._pr_curve(time_s, step, name, content)
         if kind == "text":
             tag = self._tag(name, "text", kind)
-            return _summary(time_s, step, m.Value(tag, _metadata("text"), tensor=_text(content["text"].encode())))
+            text = content["text"]
+            if has_main_metrics(self.document) and "\n" in text and "  " in text and "```" not in text:
+                text = f"```\n{text}\n```"  # aligned columns, which Markdown would join
+            return _summary(time_s, step, m.Value(tag, _metadata("text"), tensor=_text(text.encode())))
         if kind == "graph":
             return _record(time_s, step=step, graph_def=_graph(content["nodes"]).encode())
-        layout = _text(_layout(content["charts"]).encode())
-        return _summary(time_s, step, m.Value("custom_scalars__config__", _metadata("custom_scalars"), tensor=layout))
+        for category, titles in content["charts"].items():
+            self._layout[category] = titles
+        return self._encoded_layout(time_s)
 
-    def session_start(self, document: RunDocument) -> bytes:
+    def session_start(self) -> bytes:
         """Encode the run's hyperparameters as the start of a session, TensorBoard's term for a run. Return empty bytes
         if the run has no hyperparameters.
 
-        No `Experiment` message is written. TensorBoard would apply the first such message to all runs, and would hide
-        hyperparameters and metrics that the message does not list. Without such a message, TensorBoard collects
-        hyperparameters and metrics from the runs.
+        Only a run with main metrics, or with steps that the HParams tab does not support, defines the columns of the
+        tab. TensorBoard applies the columns of the first such run to all runs. Without such a run, it collects the
+        hyperparameters and metrics of all runs.
         """
-        params = _flat(document.config)
+        params = _flat(self.document.config)
         if not params:
             return b""
-        entries = [m.HparamEntry(name, _hparam(value)) for name, value in params.items()]
-        start = m.SessionStart(entries, f"{document.name}-{document.id}", document.created.timestamp())
-        data = m.HparamsData(session_start_info=start)
-        return _session("_hparams_/session_start_info", start.start_time_secs, data)
+        started = self.document.created.timestamp()
+        record = _session(
+            hparams_tab.START,
+            started,
+            hparams_tab.session_start(params, f"{self.document.name}-{self.document.id}", started),
+        )
+        return record + (self._chosen_columns(started) if has_main_metrics(self.document) else b"")
 
-    def results(self, document: RunDocument, time_s: float) -> bytes:
-        """Encode each number in the summary as the scalar `summary/NAME`.
+    def _chosen_columns(self, time_s: float) -> bytes:
+        """Encode the columns of the HParams tab, unless the file already has them.
 
-        The step of the scalar is the last step of the attempt. TensorBoard drops all earlier points of a tag when a
-        lower step follows. Therefore, each result has its own tag, whose steps never decrease.
+        Metrics are represented by their results, whose steps the tab supports.
         """
-        numbers = {key: as_number(value) for key, value in _flat(document.summary).items()}
-        values = [
-            m.Value(self._tag(f"summary/{key}", "scalars", "scalar"), simple_value=value)
-            for key, value in numbers.items()
-            if value is not None
-        ]
-        return _summary(time_s, self._last_step, *values) if values else b""
-
-    def session_end(self, document: RunDocument, time_s: float) -> bytes:
-        """Encode the end of the session. Return empty bytes if the run has not ended or has no hyperparameters."""
-        if document.status.state == RUNNING or not document.config:
+        params = _flat(self.document.config)
+        if self._has_experiment or not params:
             return b""
-        status = m.STATUS_SUCCESS if document.status.state == "finished" else m.STATUS_FAILURE
-        data = m.HparamsData(session_end_info=m.SessionEnd(status, time_s))
-        return _session("_hparams_/session_end_info", time_s, data)
+        self._has_experiment = True
+        if has_main_metrics(self.document):
+            results: Iterable[str] = MAIN_RESULTS
+        else:
+            results = {**dict.fromkeys(_flat(self.document.summary)), **dict.fromkeys(self._heads)}
+        tags = [(result_tag(self.document, key), key) for key in results]
+        metrics = [(tag, key) for tag, key in tags if tag not in self._heads]
+        series = self.document.series
+        varied = {name.replace("-", "_") for name in series.get("varied", {})} if series else ()
+        return _session(hparams_tab.EXPERIMENT, time_s, hparams_tab.experiment(params, varied, metrics))
+
+    def results(self, time_s: float) -> bytes:
+        """Encode each number in the summary as the scalar `summary/NAME`. In a run with main metrics, this applies only
+        to the main results, and a text contains all results.
+
+        The step of the scalar is the last step of the attempt, as far as the HParams tab supports it. TensorBoard drops
+        all earlier points of a tag when a lower step follows. Therefore, each result has its own tag, whose steps never
+        decrease.
+        """
+        flat = _flat(self.document.summary)
+        numbers = {key: number for key, value in flat.items() if (number := as_number(value)) is not None}
+        values = []
+        for key in charted_results(self.document, numbers):
+            tag = result_tag(self.document, key)
+            is_metric = tag in self._heads
+            step = self._last_step if is_metric else min(self._last_step, _LARGEST_HPARAMS_STEP)
+            value = m.Value(self._tag(tag, "scalars", "scalar"), simple_value=numbers[key])
+            values.append(_summary(time_s, step, value))
+        if has_main_metrics(self.document) and flat:
+            tensor = _text(_results_table(flat).encode())
+            value = m.Value(self._tag("results", "text", "text"), _metadata("text"), tensor=tensor)
+            values.append(_summary(time_s, self._last_step, value))
+        return b"".join(values)
+
+    def session_end(self, time_s: float) -> bytes:
+        """Encode the end of the session. Return empty bytes if the run has not ended or has no hyperparameters."""
+        if self.document.status.state == RUNNING or not self.document.config:
+            return b""
+        data = hparams_tab.session_end(time_s, is_success=self.document.status.state == "finished")
+        return _session(hparams_tab.END, time_s, data)
 
     def _file(
         self, time_s: float, step: int, kind: str, name: str, content: Mapping[str, Any], file_content: bytes
@@ -182,7 +244,11 @@ class EventEncoder:
         # The colour space 4 is RGBA. TensorBoard passes the file to the browser unchanged.
         image = m.Image(height, width, 4, file_content)
         return _summary(
-            time_s, step, m.Value(self._tag(name, "images", kind), _metadata("images", caption), image=image)
+            time_s,
+            step,
+            m.Value(
+                self._tag(grouped_tag(self.document, name), "images", kind), _metadata("images", caption), image=image
+            ),
         )
 
     def _audio(self, time_s: float, step: int, name: str, content: Mapping[str, Any], file_content: bytes) -> bytes:
@@ -215,7 +281,7 @@ class EventEncoder:
         rows = [part for row in zip(edges[:-1], edges[1:], counts, strict=True) for part in row]
         packed = struct.pack(f"<{len(rows)}d", *rows)
         tensor = m.Tensor(m.DT_DOUBLE, m.TensorShape.of(len(counts), 3), packed)
-        tag = self._tag(name, "histograms", "histogram")
+        tag = self._tag(grouped_tag(self.document, name), "histograms", "histogram")
         return _summary(time_s, step, m.Value(tag, _metadata("histograms"), tensor=tensor))
 
     def _pr_curve(self, time_s: float, step: int, name: str, content: Mapping[str, Any]) -> bytes:
@@ -256,14 +322,14 @@ def _text(text: bytes) -> m.Tensor:
     return m.Tensor(m.DT_STRING, m.TensorShape(), string_val=[text])  # TensorBoard shows a vector as a table
 
 
-def _hparam(value: Any) -> m.Hparam:
-    """Encode a value of the config. Non-finite numbers become strings, because TensorBoard's JSON does not support
-    them."""
-    if isinstance(value, bool):
-        return m.Hparam(bool_value=value)
-    if isinstance(value, (int, float)) and math.isfinite(value):
-        return m.Hparam(number_value=float(value))
-    return m.Hparam(string_value=value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+def _results_table(flat: Mapping[str, Any]) -> str:
+    """Return a Markdown table of the results that are not lists."""
+    rows = [
+        f"| {key} | {value:.6g} |" if isinstance(value, float) else f"| {key} | {value} |"
+        for key, value in flat.items()
+        if isinstance(value, (int, float, str))
+    ]
+    return "\n".join(["| result | value |", "|---|---|", *rows])
 
 
 def _graph(nodes: list[dict[str, Any]]) -> m.Graph:

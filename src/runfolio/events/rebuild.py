@@ -10,20 +10,21 @@ were logged after it. The newest branch consists of the last attempt and the ear
 from __future__ import annotations
 
 import heapq
+import itertools
 import struct
 import sys
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from runfolio.errors import RunfolioError
 from runfolio.events.event_encoder import EventEncoder
-from runfolio.record.base.layout import event_file, event_files, event_writer, line_event_files, line_folder
+from runfolio.record.base.layout import CHARTS, event_file, event_files, event_writer
 from runfolio.record.base.record_path import RecordPath
-from runfolio.record.base.run_document import Attempt, RunDocument
+from runfolio.record.base.run_document import RUNNING, Attempt, RunDocument
 from runfolio.record.content import media
 from runfolio.record.content.media import MediaEntry
-from runfolio.record.liveness.heartbeats import Heartbeat
+from runfolio.record.liveness.heartbeats import Heartbeat, joined_heartbeats
 from runfolio.record.points.reader import PointFiles
 from runfolio.record.points.tails import LogCall
 
@@ -59,52 +60,93 @@ def _write(folder: Path, document: RunDocument, attempts: list[Attempt]) -> None
         return
     newest = document.attempts[-1]
     written: set[RecordPath] = set()
+    charts: dict[str, Mapping[str, Any]] = {}
     # Only one attempt is encoded at a time, because a long run may not fit into memory.
     for attempt in attempts:
         if attempt is newest or attempt.writer in newest.kept:
-            files = _encode(_event_path(folder, attempt), document, attempt)
-            for path, records in files.items():
-                _replace(path, records)
-            written |= files.keys()
-    for path in (*event_files(folder).values(), *line_event_files(folder)):
+            path = _event_path(folder, attempt)
+            records = encode_attempt(folder, document, attempt, charts)
+            # TensorBoard reads every file with a matching name, even a hidden file.
+            path.replace(lambda temporary, records=records: _write_records(temporary, records), label="events")
+            written.add(path)
+    for path in event_files(folder).values():
         if path not in written and event_writer(path) in {attempt.writer for attempt in attempts}:
             path.unlink(missing_ok=True)
+    if (lines := RecordPath(folder, CHARTS)).exists():  # older versions wrote the lines of charts to separate files
+        lines.rmtree()
 
 
-def _encode(path: RecordPath, document: RunDocument, attempt: Attempt) -> dict[RecordPath, list[bytes]]:
-    """Return the encoded records of an attempt for each event file: `path` for the run, and one file per chart line."""
-    folder = Path(path.root)
-    encoder = EventEncoder(document.charts)
-    header = encoder.header(attempt.started.timestamp())
-    files = defaultdict(lambda: [header], {path: [header]})
-    for item in heapq.merge(*_parts(folder, document, attempt), key=lambda item: item.seq):
-        if isinstance(item, MediaEntry):
-            files[path].append(_medium(folder, item, encoder))
-            continue
-        files[path].append(encoder.scalars(item))
-        for (chart, line), record in encoder.lines(item):
-            files[line_folder(folder, chart, line) / path.name].append(record)
-    if attempt is document.attempts[-1]:
-        ended = (document.status.ended or attempt.started).timestamp()
-        files[path] += (
-            encoder.session_start(document),
-            encoder.results(document, ended),
-            encoder.session_end(document, ended),
-        )
-    return files
+def encode_attempt(
+    folder: Path, document: RunDocument, attempt: Attempt, charts: dict[str, Mapping[str, Any]] | None = None
+) -> Iterator[bytes]:
+    """Yield the encoded records of an attempt.
 
-
-def _parts(folder: Path, document: RunDocument, attempt: Attempt) -> tuple[Iterator[LogCall], Iterator[MediaEntry]]:
-    """Return an attempt's log calls and media, both sorted by sequence number."""
-    last = document.attempts[-1].kept.get(attempt.writer, sys.maxsize)
+    Args:
+        charts: Charts that earlier attempts defined. The charts of this attempt are added.
+    """
+    charts = {} if charts is None else charts
+    encoder = EventEncoder(document, charts)
+    yield encoder.header(attempt.started.timestamp())
+    own: set[str] = set()
     entries, _ = media.read(folder)
+    calls, own_media = _parts(folder, document, attempt.writer, entries)
+    for item in heapq.merge(calls, own_media, key=lambda item: item.seq):
+        if isinstance(item, MediaEntry):
+            yield encode_medium(item, encoder)
+            if item.kind == "layout":
+                charts.update(item.content["charts"])
+        else:
+            own.update(item.values)
+            yield encoder.scalars(item)
+    yield from _joined(folder, document, attempt, entries, own, encoder)
+    is_newest = attempt is document.attempts[-1]
+    if is_newest:
+        yield encoder.session_start()
+    ended = (document.status.ended or attempt.started).timestamp()
+    yield encoder.new_charts(ended)
+    if is_newest and document.status.state != RUNNING:
+        yield encoder.results(ended)
+        yield encoder.session_end(ended)
+
+
+def _joined(
+    folder: Path,
+    document: RunDocument,
+    attempt: Attempt,
+    entries: list[MediaEntry],
+    own: set[str],
+    encoder: EventEncoder,
+) -> Iterator[bytes]:
+    """Yield the records of the processes that joined an attempt. Metrics in `own` are left out, as in the record's
+    readers. The points are sorted by step, because TensorBoard drops the points before a lower step."""
+    parts = [
+        _parts(folder, document, heartbeat.writer, entries)
+        for heartbeat in joined_heartbeats(folder, document)
+        if heartbeat.attempt == attempt.attempt
+    ]
+    calls = [
+        call._replace(values=values)
+        for call in itertools.chain.from_iterable(calls for calls, _ in parts)
+        if (values := {name: value for name, value in call.values.items() if name not in own})
+    ]
+    yield from map(encoder.scalars, sorted(calls, key=lambda call: (call.step, call.time_us)))
+    joined_media = itertools.chain.from_iterable(own_media for _, own_media in parts)
+    for entry in sorted(joined_media, key=lambda entry: (entry.step, entry.time_us)):
+        yield encode_medium(entry, encoder)
+
+
+def _parts(
+    folder: Path, document: RunDocument, writer: str, entries: list[MediaEntry]
+) -> tuple[Iterator[LogCall], Iterator[MediaEntry]]:
+    """Return a writer's log calls and media on the newest branch, both sorted by sequence number."""
+    last = document.attempts[-1].kept.get(writer, sys.maxsize)
     return (
-        PointFiles(folder, document).log_calls(attempt.writer),
-        (entry for entry in entries if entry.writer == attempt.writer and entry.seq <= last),
+        PointFiles(folder, document).log_calls(writer),
+        (entry for entry in entries if entry.writer == writer and entry.seq <= last),
     )
 
 
-def _medium(folder: Path, entry: MediaEntry, encoder: EventEncoder) -> bytes:
+def encode_medium(entry: MediaEntry, encoder: EventEncoder) -> bytes:
     """Encode one media entry. Return empty bytes if its line or file is damaged. Readers of the record report the
     damage."""
     try:
@@ -122,13 +164,10 @@ def _event_path(folder: Path, attempt: Attempt) -> RecordPath:
     return event_file(folder, attempt.writer, int(attempt.started.timestamp()), host, pid)
 
 
-def _replace(path: RecordPath, records: list[bytes]) -> None:
-    if path.parent.parts:  # the file belongs to a line of a chart
-        path.parent.parent.mkdir()
-        path.parent.mkdir()
-    # TensorBoard reads every file with a matching name, even a hidden file.
-    path.replace(lambda temporary: temporary.write_bytes(b"".join(records)), label="events")
+def _write_records(path: Path, records: Iterator[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(records)
 
 
 if __name__ == "__main__":
-    follow_branch(Path(sys.argv[1]))
+    (make_event_files if "--all" in sys.argv else follow_branch)(Path(sys.argv[1]))

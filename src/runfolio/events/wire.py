@@ -12,10 +12,11 @@ its default, as in proto3. Fields that a message does not declare are skipped.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import struct
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 INT: Literal["int"] = "int"
 """Kind of the fields int32, int64, uint32 and enum, which are encoded as varints and must be below 2**63. Negative
@@ -25,12 +26,19 @@ FLOAT: Literal["float"] = "float"
 DOUBLE: Literal["double"] = "double"
 BYTES: Literal["bytes"] = "bytes"
 TEXT: Literal["text"] = "text"
-Kind: TypeAlias = "Literal['int', 'bool', 'float', 'double', 'bytes', 'text'] | type[Message]"
+RAW_TEXT: Literal["raw text"] = "raw text"
+"""Kind of a text that identifies something. Bytes that are not UTF-8 are decoded with `surrogateescape`, so that
+different bytes give different texts. In other texts, such bytes become escape sequences."""
+Kind: TypeAlias = "Literal['int', 'bool', 'float', 'double', 'bytes', 'text', 'raw text'] | type[Message]"
 
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+"""Wire types."""
+_MOST_FIELDS = 1 << 22
+"""Maximum number of fields and integers in a decoded message. Without this limit, a damaged file of small fields could
+exhaust the memory, because a decoded field can need 100 bytes and an encoded field only two."""
 _FIXED: dict[Kind, tuple[int, struct.Struct]] = {
-    FLOAT: (_FIXED32, struct.Struct("<f")),
-    DOUBLE: (_FIXED64, struct.Struct("<d")),
+    FLOAT: (FIXED32, struct.Struct("<f")),
+    DOUBLE: (FIXED64, struct.Struct("<d")),
 }
 
 
@@ -48,8 +56,18 @@ def parts(number: int, kind: Kind) -> Any:
     return dataclasses.field(default_factory=list, metadata={"number": number, "kind": kind, "repeated": True})
 
 
+class _Field(NamedTuple):
+    """Declaration of a field, in a form that is fast to read."""
+
+    name: str
+    kind: Kind
+    is_repeated: bool
+
+
 class Message:
     """Base class of dataclasses whose fields are declared with `part` and `parts`."""
+
+    __slots__ = ()
 
     def encode(self) -> bytes:
         return b"".join(self._pieces())
@@ -71,21 +89,49 @@ class Message:
         """Decode a message.
 
         Raises:
-            WireError: The data is not a message.
+            WireError: The data is not a message, or has too many fields.
         """
+        return cls._decode(data, _Budget(_MOST_FIELDS))
+
+    @classmethod
+    def _decode(cls, data: bytes, budget: _Budget) -> Self:
         message = cls()
-        field_by_number = {entry.metadata["number"]: entry for entry in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        declared = _declared(cls)
         for number, wire_type, value in fields(data):
-            if (entry := field_by_number.get(number)) is None:
+            budget.spend(1)
+            if (field := declared.get(number)) is None:
                 continue
-            kind = entry.metadata["kind"]
-            if not entry.metadata["repeated"]:
-                setattr(message, entry.name, _value(kind, wire_type, value))
-            elif wire_type == _LENGTH and kind in (INT, BOOL, FLOAT, DOUBLE):
-                getattr(message, entry.name).extend(_unpack(kind, value))
+            name, kind, is_repeated = field
+            if not is_repeated:
+                setattr(message, name, _value(kind, wire_type, value, budget))
+            elif wire_type == LENGTH and kind in (INT, BOOL, FLOAT, DOUBLE):
+                getattr(message, name).extend(_unpack(kind, value, budget))
             else:
-                getattr(message, entry.name).append(_value(kind, wire_type, value))
+                getattr(message, name).append(_value(kind, wire_type, value, budget))
         return message
+
+
+class _Budget:
+    """Number of fields that may still be decoded."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+
+    def spend(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise WireError(f"the message has more than {_MOST_FIELDS} fields")
+
+
+@functools.cache
+def _declared(message: type[Message]) -> dict[int, _Field]:
+    """Return the declared fields of a message class by number."""
+    return {
+        entry.metadata["number"]: _Field(entry.name, entry.metadata["kind"], entry.metadata["repeated"])
+        for entry in dataclasses.fields(message)  # type: ignore[arg-type] - every subclass is a dataclass
+    }
 
 
 def _is_negative_zero(value: Any) -> bool:
@@ -104,7 +150,7 @@ def varint(value: int) -> bytes:
 
 def length_field(number: int, data: bytes) -> bytes:
     """Encode a field with a length prefix: bytes, a string, a message or packed numbers."""
-    return varint(number << 3 | _LENGTH) + varint(len(data)) + data
+    return varint(number << 3 | LENGTH) + varint(len(data)) + data
 
 
 def float32(value: float) -> bytes:
@@ -115,30 +161,53 @@ def float32(value: float) -> bytes:
         return struct.pack("<f", float("inf") if value > 0 else float("-inf"))
 
 
+class Span(NamedTuple):
+    """Position of a field in encoded data."""
+
+    number: int
+    wire_type: int
+    start: int
+    """Offset of the value. The field's key and length precede it."""
+    stop: int
+    integer: int
+    """Value of a varint, and 0 for other wire types."""
+
+
 def fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
     """Yield the number, the wire type and the value (an int or bytes) of each field in a message.
 
     Raises:
         WireError: The bytes end within a field, or a wire type is unknown.
     """
-    offset = 0
-    while offset < len(data):
+    for number, wire_type, start, stop, integer in spans(data, 0, len(data)):
+        yield number, wire_type, integer if wire_type == VARINT else data[start:stop]
+
+
+def spans(data: bytes, start: int, stop: int) -> Iterator[Span]:
+    """Yield the position of each field in the message between two offsets.
+
+    Raises:
+        WireError: The message ends within a field, or a wire type is unknown.
+    """
+    offset = start
+    while offset < stop:
         key, offset = _read_varint(data, offset)
         number, wire_type = key >> 3, key & 7
-        if wire_type == _VARINT:
-            value, offset = _read_varint(data, offset)
-            yield number, wire_type, value
-            continue
-        if wire_type == _LENGTH:
-            size, offset = _read_varint(data, offset)
-        elif wire_type in (_FIXED32, _FIXED64):
-            size = 4 if wire_type == _FIXED32 else 8
+        integer, size = 0, 0
+        begin = offset
+        if wire_type == VARINT:
+            integer, offset = _read_varint(data, offset)
+        elif wire_type == LENGTH:
+            size, begin = _read_varint(data, offset)
+        elif wire_type in (FIXED32, FIXED64):
+            size = 4 if wire_type == FIXED32 else 8
         else:
             raise WireError(f"wire type {wire_type} at byte {offset} is unknown")
-        if offset + size > len(data):
-            raise WireError(f"a field of {size} bytes at byte {offset} exceeds the message")
-        yield number, wire_type, data[offset : offset + size]
-        offset += size
+        if wire_type != VARINT:
+            offset = begin + size
+        if offset > stop:
+            raise WireError(f"a field of {size} bytes at byte {begin} exceeds the message")
+        yield Span(number, wire_type, begin, offset, integer)
 
 
 def _read_varint(data: bytes, offset: int) -> tuple[int, int]:
@@ -156,11 +225,11 @@ def _read_varint(data: bytes, offset: int) -> tuple[int, int]:
 def _field(number: int, kind: Kind, value: Any) -> bytes:
     if kind == BYTES:
         return length_field(number, value)
-    if kind == TEXT:
+    if kind in (TEXT, RAW_TEXT):
         return length_field(number, value.encode(errors="backslashreplace"))
     if isinstance(kind, type):
         return length_field(number, value.encode())
-    wire_type = _VARINT if kind in (INT, BOOL) else _FIXED[kind][0]
+    wire_type = VARINT if kind in (INT, BOOL) else _FIXED[kind][0]
     return varint(number << 3 | wire_type) + _number(kind, value)
 
 
@@ -170,38 +239,42 @@ def _number(kind: Kind, value: Any) -> bytes:
     return struct.pack("<d", value) if kind == DOUBLE else varint(int(value))
 
 
-def _value(kind: Kind, wire_type: int, value: Any) -> Any:
+def _value(kind: Kind, wire_type: int, value: Any, budget: _Budget) -> Any:
     if kind in (INT, BOOL):
-        if wire_type != _VARINT:
+        if wire_type != VARINT:
             raise WireError(f"wire type {wire_type} instead of an integer")
-        return bool(value) if kind == BOOL else _signed(value)
+        return bool(value) if kind == BOOL else signed(value)
     if kind in (FLOAT, DOUBLE):
         expected, form = _FIXED[kind]
         if wire_type != expected:
             raise WireError(f"wire type {wire_type} instead of a {kind}")
         return form.unpack(value)[0]
-    if wire_type != _LENGTH:
+    if wire_type != LENGTH:
         raise WireError(f"wire type {wire_type} instead of bytes")
     if isinstance(kind, type):
-        return kind.decode(value)
-    return value.decode(errors="backslashreplace") if kind == TEXT else value
+        return kind._decode(value, budget)
+    if kind == BYTES:
+        return value
+    return value.decode(errors="surrogateescape" if kind == RAW_TEXT else "backslashreplace")
 
 
-def _unpack(kind: Kind, data: bytes) -> Iterable[Any]:
+def _unpack(kind: Kind, data: bytes, budget: _Budget) -> Iterable[Any]:
     if kind in (FLOAT, DOUBLE):
         form = _FIXED[kind][1]
         if len(data) % form.size:
             raise WireError(f"{len(data)} bytes are not a multiple of the size of a {kind}")
         return (value for (value,) in form.iter_unpack(data))
-    return _packed_varints(kind, data)
+    return _packed_varints(kind, data, budget)
 
 
-def _packed_varints(kind: Kind, data: bytes) -> Iterator[Any]:
+def _packed_varints(kind: Kind, data: bytes, budget: _Budget) -> Iterator[Any]:
     offset = 0
     while offset < len(data):
+        budget.spend(1)
         value, offset = _read_varint(data, offset)
-        yield bool(value) if kind == BOOL else _signed(value)
+        yield bool(value) if kind == BOOL else signed(value)
 
 
-def _signed(value: int) -> int:
+def signed(value: int) -> int:
+    """Return the 64-bit two's complement number that a varint encodes."""
     return value - (1 << 64) if value >= 1 << 63 else value

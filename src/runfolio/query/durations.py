@@ -49,5 +49,6 @@ def most_advanced_metric(run: RunView) -> str | None:
 
 
 def _training_metrics(run: RunView) -> list[str]:
-    """Return the metrics that use the steps of the script. Metrics of a watched model count optimizer steps instead."""
+    """Return the metrics that use the steps of the script. The metrics of a watched model use the steps of the
+    optimizer instead."""
     return [name for name in run.metrics if not is_watched_metric(name)]

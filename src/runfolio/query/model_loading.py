@@ -67,7 +67,7 @@ def installed_loader(checkpoint: Checkpoint) -> Any:
 
 def _load_entry(name: str) -> Callable[..., Any]:
     """Return the installed loader with the given name."""
-    from importlib.metadata import entry_points  # this import takes 40 ms, and tables of runs do not need it
+    from importlib.metadata import entry_points  # slow (40 ms), and tables of runs do not need this import
 
     installed = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in installed:
@@ -108,7 +108,7 @@ def _build(module: Callable[[], Module]) -> Module:
             f"{name} needs arguments ({error}); pass a function that builds the model, such as `lambda: {name}(...)`;"
             " for --module, name a function of your script that needs no arguments"
         ) from None
-    except ValueError:  # no signature is known, as for some classes in C
+    except ValueError:  # the signature is unknown, as for some classes in C
         pass
     return module()
 

@@ -1,4 +1,4 @@
-"""Plan for pruning: the runs that lose checkpoints, and the runs that keep them."""
+"""Plan for the removal of checkpoints (pruning): the runs that lose checkpoints, and the runs that keep them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def reasons_to_skip(runs: Iterable[RecordedRun], live_runs: Iterable[RecordedRun
 
     Args:
         runs: Runs to check.
-        live_runs: Runs of the store that are being written. These runs and their parents must not be pruned.
+        live_runs: Runs of the store that are being written to. These runs and their parents must not be pruned.
     """
     live_children = {lineage["run"]: run for run in live_runs if (lineage := run.document.lineage)}
     reasons: dict[str, str] = {}

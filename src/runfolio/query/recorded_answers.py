@@ -28,7 +28,7 @@ class Answers(ArrowFrame):
     source: str | None
     """Name of the data that `runfolio evaluate` used, or None if the run itself logged the answers."""
     names: Sequence[str]
-    """Names of the items. For `runfolio train`, they are the names in `RecordedRun.data[split].listing()`."""
+    """Names of the items. For `runfolio train`, these names are the same as in `RecordedRun.data[split].listing()`."""
     digests: Sequence[str] | None
     """Digest of each item's content, as in the listing, or None if the script did not log digests."""
     classes: Sequence[str] | None
@@ -61,7 +61,7 @@ class Answers(ArrowFrame):
         """Return a table with one row per item. Class names are dictionary-encoded strings.
 
         The columns are `name`, `digest` (if logged), `truth`, `class_1` to `class_5`, `probability_1` to
-        `probability_5`, and `loss`. For regression, they are `name`, `digest` (if logged), `truth`, `value` and
+        `probability_5`, and `loss`. For regression, the columns are `name`, `digest` (if logged), `truth`, `value` and
         `error`.
         """
         import pyarrow as pa

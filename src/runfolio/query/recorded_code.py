@@ -34,7 +34,7 @@ class RecordedCode:
 
     @property
     def readable_capture(self) -> Code | None:
-        """Same list as `capture`, or None if the list cannot be read. `problem` states the reason."""
+        """Same list as `capture`, or None if the list cannot be read. In that case, `problem` contains the reason."""
         try:
             return self.capture
         except RunfolioError:

@@ -25,7 +25,7 @@ class DataFacts:
     source: str | None
     """Readable description of the origin of the data."""
     trouble: str | None
-    """Reason why there is no fingerprint."""
+    """Reason why the data have no fingerprint (digest)."""
     attempt: int | None
     """First attempt that used the data."""
     earlier: tuple[DataFacts, ...]
@@ -58,5 +58,6 @@ class DataFacts:
 
 @lru_cache(maxsize=16)
 def _read(folder: Path, fingerprint: str) -> Listing:
-    """Read a listing. The result can be cached, since a listing's name is a digest of its content."""
+    """Read a listing, which is a list of data items. The result can be cached, since a listing's name is a digest of
+    its content."""
     return Listing.read(folder, fingerprint)

@@ -24,7 +24,7 @@ class RecordedWriter:
     host: str
     pid: int
     state: str
-    """State of the process: `running`, `crashed` (the process disappeared), or the recorded end."""
+    """State of the process: `running`, `crashed` (the process disappeared), or the recorded end, such as `finished`."""
 
 
 def read_writers(folder: Path) -> list[RecordedWriter]:

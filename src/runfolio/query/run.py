@@ -90,7 +90,8 @@ class RecordedRun(ArrowFrame):
 
     @cached_property
     def metric_summaries(self) -> Mapping[str, MetricSummary]:
-        """Summary of each metric in `metrics` and `system_metrics`. `metric()` reads the points of such a metric."""
+        """Summary of each metric in `metrics` and `system_metrics`. The method `metric()` returns the points of any of
+        these metrics."""
         return self._summaries(None)
 
     @cached_property
@@ -246,8 +247,8 @@ class RecordedRun(ArrowFrame):
         return [entry for entry in entries if kind in (None, entry.kind)]
 
     def answers(self, split: str = "test") -> Answers:
-        """Return predictions, probabilities and losses for the items of a split. They are from the newest attempt that
-        logged them.
+        """Return predictions, probabilities and losses for the items of a split. The values are from the newest attempt
+        that logged answers to the split.
 
         Raises:
             NotFound: The run has no answers to the split. The message lists the splits that have answers.
@@ -295,7 +296,7 @@ class RecordedRun(ArrowFrame):
 
         Raises:
             ConfigError: The checkpoint names no installed loader, `module` is not a module, or the tensors do not fit.
-                In the last case, the message lists missing and unexpected tensors.
+                If tensors are missing or unexpected, the message lists them.
             DamagedFile: The checkpoint cannot be read.
             NotFound: The run has no checkpoint.
         """

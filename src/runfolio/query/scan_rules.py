@@ -15,5 +15,6 @@ def _reason(run: ScannedRun) -> str | None:
 
 
 def scan_rules() -> ScanRules:
-    """Return the functions for the scans of one store. They keep summaries of running runs in memory."""
+    """Return the rules for the scans of one store: functions that derive facts from runs. The functions keep summaries
+    of running runs in memory."""
     return ScanRules(_reason, OverviewReader(main_metrics).read)

@@ -19,7 +19,7 @@ from runfolio.query.scan_rules import scan_rules
 
 try:
     import resource
-except ImportError:  # Windows does not have these limits
+except ImportError:  # Windows does not have this module
     resource = None
 
 _REPORTED_RUNS = 100

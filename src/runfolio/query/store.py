@@ -141,7 +141,7 @@ class Runs(Sequence[RecordedRun], ArrowFrame):
 
         The index has sparklines of up to four main metrics per run, such as `val/acc` and `train/loss`. A sparkline
         consists of 64 little-endian float32 numbers. Each number belongs to one of 64 equal parts of the range of
-        steps. It is the last finite value in this part, or NaN if there is none.
+        steps. The number is the last finite value in this part, or NaN if there is none.
 
         Args:
             metric: Name of the metric.
@@ -198,7 +198,8 @@ class Folio:
         self._progress = progress
         self._rules = scan_rules()
         self._next_full_scan = -math.inf
-        """Time on the `steady` clock after which a scan of a network disk also compares the files of ended runs."""
+        """Time on the `steady` (monotonic) clock after which a scan of a network disk also compares the files of ended
+        runs."""
         self._index = StoreIndex(self.store, self._fill, fill_first=fill_first)
 
     @property
@@ -305,7 +306,8 @@ class Folio:
         """Return the runs with the given names (see `run`), in the order of the names and without duplicates.
 
         Raises:
-            NotFound, Ambiguous: For the same reasons as `run`.
+            NotFound: No run matches one of the names.
+            Ambiguous: Several runs match one of the names.
         """
         self._scan()
         runs = dict.fromkeys(self._find(os.fspath(name)).row for name in names)

@@ -37,7 +37,8 @@ class TrashedRun:
     """Time of the last deletion or pruning, in UTC."""
 
     def size(self) -> int:
-        """Return the disk space in bytes that is freed when the run is purged. Each call counts the files again."""
+        """Return the disk space in bytes that is freed when the run is removed permanently. Each call counts the files
+        again."""
         return sum(disk_use.size(folder) for folder in (self.folder, self.pruned_folder) if folder.is_dir())
 
 
@@ -127,7 +128,7 @@ class Trash:
         return freed + (pruned.purge(self._store, run.run_path) if has_pruned else 0)
 
     def sweep(self) -> int:
-        """Remove the remains of interrupted purges, and return the freed bytes.
+        """Remove what interrupted calls of `purge` left on the disk, and return the freed bytes.
 
         Raises:
             StoreError: A folder cannot be removed.

@@ -19,9 +19,9 @@ def continue_command(folder: Path, document: RunDocument) -> str | None:
     """Return the shell command that continues a run with its own script. Return None if the record does not contain
     such a command.
 
-    A notebook has no such command, and the launcher of several ranks is not recorded. A command with characters that a
-    terminal does not show is not returned either. The variable `RUNFOLIO_RUN_ID` makes `runfolio.init` continue the
-    run, unless the script itself recorded that the run has finished.
+    The record of a notebook has no such command, and the launcher of several ranks is not recorded. A command with
+    characters that a terminal does not show is not returned either. The variable `RUNFOLIO_RUN_ID` makes
+    `runfolio.init` continue the run, unless the script itself recorded that the run has finished.
     """
     start, store = document.code, folder.parent.parent
     words = _program_words(start)

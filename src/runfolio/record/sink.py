@@ -18,21 +18,21 @@ class Sink(Protocol):
     - Threads: every method is called on the thread that writes the record, never on the training thread. The record is
       not written until the method returns. Therefore, a sink that waits for a network needs a separate thread.
     - Order: `open` is called once at the start, and `close` is called once at the end. Between these calls, points and
-      media arrive in the order in which they were written. None of them arrives twice. No method is called after
-      `close`.
+      media arrive in the order in which they were written. No point and no media entry arrives twice. No method is
+      called after `close`.
     - Failure: an exception affects only the sink. The exception is logged once, and the sink is closed. The run and its
       record continue. A `RunfolioError` is logged without a traceback. Any other exception is logged with its
       traceback.
     """
 
     def open(self, document: RunDocument, last_steps: Callable[[], Mapping[str, int]]) -> None:
-        """Start the sink, after the first files of the attempt have been written.
+        """Start the sink after the first files of the attempt (start of the run) have been written.
 
         Args:
             document: Run document, which is the content of `run.json`. Secrets are removed, as in the record. The last
                 entry of `attempts` describes the attempt that is being recorded. An attempt is one start of the run.
-            last_steps: Function that returns the last step of each metric and of each media name. If the run is
-                resumed, the steps that it discards are ignored. The sink can continue from these steps. The result is
+            last_steps: Function that returns the last step of each metric and of each media name. The sink of a resumed
+                run can continue from these steps, because steps that the resume discards are ignored. The result is
                 empty for a new run. The function reads all points, so call it only if needed, and only in `open`.
         """
         ...

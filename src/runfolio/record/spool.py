@@ -30,7 +30,7 @@ _ABOUT = "spool.json"
 
 
 class Spool:
-    """Points and media that a writer spools during one outage of the store.
+    """Points and media that a writer (process) stores on the local disk during one outage of the store.
 
     The first write creates the folder of the spool.
     """
@@ -140,7 +140,7 @@ class Spool:
 
 @dataclass(frozen=True)
 class StoredSpool:
-    """Spool that exists on this machine. The fields state the run and the writer to which its data belongs."""
+    """Spool that exists on this machine. The fields identify the run and the process that recorded the data."""
 
     folder: Path
     run_folder: Path
@@ -149,7 +149,8 @@ class StoredSpool:
 
 
 def find_spools() -> Iterator[StoredSpool]:
-    """Yield every spool of this user on this machine. Invalid folders are skipped."""
+    """Yield every spool (folder with points of an unavailable store) of this user on this machine. Invalid folders are
+    skipped."""
     cache = cache_folder()
     if cache is None or not (cache / "spool").is_dir():
         return
@@ -162,7 +163,7 @@ def find_spools() -> Iterator[StoredSpool]:
 
 
 def spools_of(folder: Path) -> list[StoredSpool]:
-    """Return the spools of a run on this machine.
+    """Return the spools (folders with data of an unavailable store) of a run on this machine.
 
     If the run was moved, its spools are found by their run id, which the folder name of the run contains.
     """
@@ -173,8 +174,8 @@ def spools_of(folder: Path) -> list[StoredSpool]:
 
 
 def bring_back(spool: StoredSpool) -> int:
-    """Move the files of a spool to its run folder, and return their total size in bytes. No process may write to the
-    spool.
+    """Move the files of a spool to its run folder, and return the total size of the files in bytes. No process may
+    write to the spool.
 
     A file is removed from the spool only after it is in the run folder. If the process is killed, the next call moves
     the remaining files.

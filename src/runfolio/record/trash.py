@@ -85,7 +85,8 @@ def discard(store: Path, folder: Path) -> int:
 
 
 def sweep(store: Path) -> int:
-    """Remove the folders that interrupted purges left behind, and return the number of bytes freed.
+    """Remove the folders that interrupted purges (permanent removals) left behind, and return the number of bytes
+    freed.
 
     Raises:
         StoreError: A folder cannot be removed.

@@ -19,8 +19,6 @@ from runfolio.tracking.pipeline.stored_file import StoredFile
 
 _GRID_COLUMNS = 8
 _NAME_BYTES = 50
-_LEAST_COUNT = 1e-7
-_CURVES = ("true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall")
 
 
 def image_grid(image: Any, dataformats: str) -> Any:
@@ -132,33 +130,6 @@ def raw_histogram(
         "nan": 0,
         "inf": 0,
     }
-
-
-def precision_recall(labels: Any, predictions: Any, thresholds: int, weights: Any) -> dict[str, list[float]]:
-    """Return the counts, precision and recall for evenly spaced thresholds from 0 to 1."""
-    import numpy as np
-
-    truth = np.asarray(media_content.as_numbers(labels), dtype=np.float64).ravel()
-    scores = np.asarray(media_content.as_numbers(predictions), dtype=np.float64).ravel()
-    if truth.shape != scores.shape:
-        raise ConfigError(f"{truth.size} labels do not match {scores.size} predictions")
-    weight = 1.0 if weights is None else np.asarray(media_content.as_numbers(weights), dtype=np.float64).ravel()
-    bins = np.floor(scores * (thresholds - 1)).clip(0, thresholds - 1)
-
-    def at_least(weighted: Any) -> Any:
-        counts, _ = np.histogram(bins, bins=thresholds, range=(0, thresholds - 1), weights=weighted)
-        return np.cumsum(counts[::-1])[::-1]
-
-    true_positives, false_positives = at_least(truth * weight), at_least((1 - truth) * weight)
-    true_negatives, false_negatives = false_positives[0] - false_positives, true_positives[0] - true_positives
-    precision = true_positives / np.maximum(_LEAST_COUNT, true_positives + false_positives)
-    recall = true_positives / np.maximum(_LEAST_COUNT, true_positives + false_negatives)
-    return curves(true_positives, false_positives, true_negatives, false_negatives, precision, recall)
-
-
-def curves(*values: Any) -> dict[str, list[float]]:
-    """Return the six curves of `add_pr_curve_raw`, keyed by name."""
-    return {name: media_content.as_numbers(curve).ravel().tolist() for name, curve in zip(_CURVES, values, strict=True)}
 
 
 def table(rows: Any, header: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from runfolio.tensorboard.file_writer import FileWriter
 from runfolio.tracking.guard import guarded
 from runfolio.tracking.init import init
 from runfolio.tracking.log_folder import open_log_folder
-from runfolio.tracking.media import audio, image_layers, meshes, video
+from runfolio.tracking.media import audio, image_layers, meshes, precision_recall, video
 from runfolio.tracking.name_hints import hint_at
 from runfolio.tracking.pipeline import figure_image, media_content
 from runfolio.tracking.pipeline.config_values import plain_config
@@ -160,10 +160,8 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Record the metrics `main_tag/key`. TensorBoard draws them as lines of one card named `main_tag`.
-
-        As with torch's SummaryWriter, TensorBoard lists each line as a run. After 1,000 main tags, each additional
-        metric gets its own card.
+        """Record the metrics `main_tag/key`. TensorBoard's Custom Scalars tab draws them as lines of one chart named
+        `main_tag`. After 1,000 main tags, additional metrics only have charts of their own.
         """
         main_tag = text_of(main_tag, "main_tag")
         charts = self._open_run().recorder.document.charts
@@ -457,7 +455,7 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         """Record precision and recall for thresholds from 0 to 1."""
-        curves = summary_content.precision_recall(
+        curves = precision_recall.precision_recall(
             labels, predictions, round(named_number(num_thresholds, "num_thresholds")), weights
         )
         self._add("pr_curve", tag, lambda: curves, global_step, walltime)
@@ -478,7 +476,7 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         counts = (true_positive_counts, false_positive_counts, true_negative_counts, false_negative_counts)
-        curves = summary_content.curves(*counts, precision, recall)
+        curves = precision_recall.curves(*counts, precision, recall)
         self._add("pr_curve", tag, lambda: curves, global_step, walltime)
 
     @guarded(None)

@@ -32,8 +32,8 @@ class AnswerLog:
         self._report = report
         self._lock = threading.Lock()
         self._waiting: dict[str, tuple[datetime, Callable[[], AnswerTable]]] = {}
-        """Answers that are not compressed yet, keyed by split. Newer answers replace waiting answers, which limits
-        memory use."""
+        """Answers that are not compressed yet, keyed by split. Newer answers to a split replace older ones, which
+        limits memory use."""
         self._packed: dict[str, bytes] = {}
         """Contents of the files to write, keyed by split."""
 
@@ -46,7 +46,7 @@ class AnswerLog:
         self._waiting[split] = moment, table
 
     def pack(self) -> None:
-        """Compress all waiting answers."""
+        """Compress all queued answers."""
         from runfolio.record.content.answer_files import AnswersHeader, pack
 
         with self._lock:  # the lock ensures that newer answers are compressed after older ones

@@ -1,4 +1,5 @@
-"""Recording of the data sets that a run uses (`run.log_data`). Their fingerprints are computed during training."""
+"""Recording of the data sets that a run uses (`run.log_data`). Their fingerprints, hashes of the content, are computed
+during training."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ class DataLog:
         """Create a recorder.
 
         Args:
-            changed: Function that is called when the document must be saved.
+            changed: Function that is called when the run document must be saved.
         """
         self._folder = folder
         self._document = document
@@ -145,8 +146,8 @@ def _history(before: GivenData | None) -> list[GivenData]:
 
 
 def _measure_function(data: Any) -> Callable[[], Measurement]:
-    """Return a function that another thread calls to compute the fingerprint. Arrays may change later, so this call
-    hashes them."""
+    """Return a function that another thread calls to compute the fingerprint. Arrays may change later, so they are
+    hashed before the function is returned."""
     if isinstance(data, Listing):
         return lambda: Measurement(data, None)
     if isinstance(data, (str, os.PathLike)):

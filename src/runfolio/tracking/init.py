@@ -1,4 +1,4 @@
-"""`init`: starts a new run, or continues an earlier one."""
+"""Function `init`, which starts a new run or continues an earlier run."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def init(
             or `RecordedRun`. The run keeps its name, experiment, tags and notes. `"auto"` is for scripts that a cluster
             restarts. It continues the newest matching run, or opens a new run if none matches. A run matches if its
             experiment, name (if given), script and arguments are the same. The run must also have a checkpoint and must
-            not have finished. No other process may be writing to it. `run.resumed` reports whether a run was continued.
-            `runfolio.resume` continues from a different checkpoint or step.
-        tensorboard: Also write a TensorBoard event file. A resumed run that has such a file always continues to write
-            one.
+            not have finished. No other process may be writing to the run. `run.resumed` reports whether a run was
+            continued. `runfolio.resume` continues from a different checkpoint or step.
+        tensorboard: Also write a TensorBoard event file. A resumed run that has an event file always continues to write
+            event files.
         checkpoints: Policy that determines when `run.checkpoint` saves, and which checkpoints are kept. By default,
             each call saves, and the last, the previous and the best checkpoint are kept.
         strict: Make `log` raise ConfigError if a value cannot be stored. By default, the value is omitted and a warning

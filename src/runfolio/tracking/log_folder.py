@@ -1,4 +1,5 @@
-"""`open_log_folder`: opens the run in a given folder, for writers that are told their log folder."""
+"""Function `open_log_folder`, which opens the run in a given folder. `SummaryWriter`, whose log folder the user
+chooses, calls the function."""
 
 from __future__ import annotations
 
@@ -27,18 +28,18 @@ def open_log_folder(log_folder: str | os.PathLike[str], *, purge_step: int | Non
     - If the folder has no run, a new run is created in it. The run is named after the folder, and its experiment after
       a parent folder. A folder that is inside a run or contains runs is replaced by a folder of a similar name.
     - If this process already records the run of the folder, that run is returned.
-    - If another process records it, this process joins the run.
+    - If another process records the run of the folder, this process joins that run.
     - Otherwise, the run continues after its last point.
 
     Other open runs stay open. In a process that `runfolio reproduce` started, a new run is opened instead.
 
     Args:
         log_folder: Path of the folder. It is created if it is missing.
-        purge_step: Continue an existing run before this step: its points at this step or later become an abandoned
-            branch.
+        purge_step: Continue an existing run before this step. Its points at this step or later stay stored, but no
+            longer belong to the run's curves.
 
     Raises:
-        ConfigError: `log_folder` is not a path on this machine's disks.
+        ConfigError: `log_folder` is a URL instead of a local path.
         StoreError: The folder cannot be written.
     """
     if "://" in os.fspath(log_folder):
@@ -70,10 +71,10 @@ def open_log_folder(log_folder: str | os.PathLike[str], *, purge_step: int | Non
 
 
 def _free_of_runs(log_folder: Path) -> Path:
-    """Return the folder to record in. Runs are never inside each other, because readers do not look for runs in a run.
+    """Return the folder to record in. A run is never inside another run, because readers do not search for runs there.
 
     A log folder inside a run is replaced by a folder next to that run. A log folder that contains runs, or that is the
-    store itself, is replaced by a new folder in it.
+    store (the folder of all runs), is replaced by a new folder in it.
     """
     if (log_folder / RUN_FILE).exists():
         return log_folder

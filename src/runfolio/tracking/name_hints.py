@@ -29,7 +29,7 @@ RUN_NAMES: Mapping[str, str] = {
     "stop": "run.finish()",
     "track": 'run.log({"name": value}, step=step)',
 }
-"""Replacements for methods of other trackers that `Run` does not have."""
+"""Replacements for methods that other trackers have and `Run` does not have."""
 
 MODULE_NAMES: Mapping[str, str] = {
     "Api": "runfolio.open()",
@@ -59,14 +59,14 @@ MODULE_NAMES: Mapping[str, str] = {
     "sweep": "the command `runfolio series`",
     "watch": "runfolio.current().watch(model)",
 }
-"""Replacements for functions and classes of other trackers that the package `runfolio` does not have."""
+"""Replacements for functions and classes that other trackers have and the package `runfolio` does not have."""
 
 
 def hint_at(hints: Mapping[str, str]) -> Callable[[_Function], _Function]:
     """Make the TypeError for an unknown argument mention the correct name.
 
     Args:
-        hints: Text that replaces each unsupported argument, such as `store=...` for `dir`.
+        hints: Text that names the replacement for each unsupported argument, such as `store=...` for `dir`.
     """
 
     def decorate(function: _Function) -> _Function:

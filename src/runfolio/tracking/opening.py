@@ -77,7 +77,7 @@ class Opened(NamedTuple):
     folder: Path
     document: RunDocument
     last_step: int = -1
-    """Last step of the points from earlier attempts that the run still contains."""
+    """Last step of the points that the run still contains from earlier attempts."""
     role: Role = PRIMARY
     checkpoint: Checkpoint | None = None
     """Checkpoint from which the run continues."""
@@ -90,13 +90,13 @@ class OpenRequest(NamedTuple):
 
     store: Path
     config: Mapping[str, Any]
-    """Settings passed in this call, as plain values."""
+    """Settings passed in this call, as JSON values."""
     wanted_id: str | None
-    """Id of the run in `RUNFOLIO_RUN_ID`."""
+    """Run id in the environment variable `RUNFOLIO_RUN_ID`, or None if the variable is not set."""
     wait_s: float
     """Maximum wait for rank 0, in seconds."""
     named: Path | None = None
-    """Folder of the run that the call refers to."""
+    """Folder of the earlier run to which the call refers."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def open_run(
 
 
 def _end_closed_writers() -> None:
-    """End the runs whose SummaryWriter was closed. The time of the last call is recorded as their end."""
+    """End the runs whose SummaryWriter was closed. The time of a run's last call is recorded as its end."""
     for entry in exit_hooks.open_runs():
         run = entry.handle
         if isinstance(run, Run) and run.recorder.is_writer_closed:
@@ -260,7 +260,7 @@ def open_new(request: OpenRequest, name: str | None, experiment: str, *, continu
 
 
 def open_fork(request: OpenRequest, make: Callable[[str], Path]) -> Opened:
-    """Open the first attempt of a fork, or join the fork with the id in `RUNFOLIO_RUN_ID`.
+    """Open the first attempt (execution of the script) of a fork, or join the fork with the id in `RUNFOLIO_RUN_ID`.
 
     Args:
         make: Function that creates the folder of a fork with a given id.
@@ -291,8 +291,8 @@ def open_earlier(
     force: bool = False,
     purpose: str | None = None,
 ) -> Opened:
-    """Open a new attempt of a run. If `RUNFOLIO_RUN_ID` is the run's id and another rank has already opened the new
-    attempt, join that attempt.
+    """Open a new attempt (one more execution of the script) of a run. If `RUNFOLIO_RUN_ID` is the run's id and another
+    rank has already opened the new attempt, join that attempt.
 
     Args:
         checkpoint: Name of the checkpoint to continue from. If None, the run continues after its last point.
@@ -421,7 +421,7 @@ def _continue(request: OpenRequest, folder: Path, document: RunDocument, continu
 
 
 def _join_resumed(folder: Path, document: RunDocument, wait_s: float) -> Opened | None:
-    """Join a resumed run, or return None if this process must open the attempt."""
+    """Join a resumed run, or return None if this process must open the new attempt."""
     rank = distributed.rank()
     deadline = time.monotonic() + wait_s
     while not distributed.can_join(folder, document, rank, resumes=True):

@@ -94,7 +94,7 @@ class Recorder:
         """Prepare the recorder. Call `start` or `sleep` next.
 
         Args:
-            last_step: Step after which the steps of calls without a step continue.
+            last_step: Last step of earlier log calls. Calls without a step count up from this step.
             sinks: Receivers of a copy of the points and media that were written to the record.
             strict: Raise an error if a logged value cannot be stored.
             role: Role of this process in the run. Only the primary process, which opened the run, records more than log
@@ -176,7 +176,7 @@ class Recorder:
         """True if the run is ending or has ended."""
         return self._phase >= Phase.STOPPING
 
-    # The life cycle
+    # Life cycle of the run
 
     def start(self, monitors: Sequence[Monitor] = ()) -> None:
         """Start the threads and the monitors.
@@ -283,7 +283,9 @@ class Recorder:
         return self.clock.now()
 
     def record(self, item: Item) -> None:
-        """Queue an item for the record."""
+        """Queue an item for the record. If the queued arrays take too much memory, wait until some are written."""
+        if isinstance(item, Media) and self._phase < Phase.CLOSING and not self.strict:
+            self.encoder_thread.announce_media(item)
         self.append(item)
 
     def note_failure(self, call: str, error: Exception) -> None:
@@ -328,7 +330,7 @@ class Recorder:
         if not self.has_ended and self._guard(monitor, lambda monitor: monitor.start(self)):
             self.monitors.append(monitor)
 
-    # Parts of `Run`
+    # Methods that implement parts of `Run`
 
     def save_document(self) -> None:
         """Save the document with the next write. A process that has joined the run cannot change the document and logs
@@ -436,7 +438,7 @@ class Recorder:
             return self._resumed
         return manifests.read_intact(self.folder, name, lambda text: log.warning("run %s: %s", self.id, text))
 
-    # Private
+    # Private methods
 
     def _enter(self, phase: Phase) -> None:
         """Advance to `phase`. A signal handler that interrupted `end` may have advanced further. The current phase is
@@ -445,8 +447,8 @@ class Recorder:
         self._route()
 
     def _route(self) -> None:
-        """Set `append` for the current phase and load. If another thread or a signal handler changed phase or load in
-        the meantime, repeat this."""
+        """Set `append` to the function for the current phase and load. If another thread or a signal handler changed
+        phase or load in the meantime, set `append` again."""
         while True:
             state = self._phase, self._is_overloaded
             self.append = self._append_function(*state)
@@ -470,7 +472,7 @@ class Recorder:
         time.sleep(_BRAKE_S)
 
     def _take_checked(self, item: Item) -> None:
-        """Queue an item of a strict run. Raise an error if the item cannot be stored."""
+        """Queue an item of a strict run (`init(strict=True)`). Raise an error if the item cannot be stored."""
         if not isinstance(item, Mark) and item[1] is not None:
             whole_step(item[1])
         if isinstance(item, Media):

@@ -27,9 +27,9 @@ class RecordingConfig(WriterConfig):
     """Record the code of the run: the script, your own modules and uncommitted changes. Default: True, unless
     `RUNFOLIO_CODE` is off. Commit, branch and command are always recorded."""
     durability: Literal["normal", "full"] = "normal"
-    """Failures that do not lose written points. With `normal`, no written point is lost if the process is killed. If
-    the machine crashes, points logged after the last checkpoint may be lost. With `full`, no written point is lost even
-    if the machine crashes."""
+    """Protection of written points: `normal` or `full`. With `normal`, no written point is lost if the process is
+    killed. If the machine crashes, points logged after the last checkpoint may be lost. With `full`, no written point
+    is lost even if the machine crashes."""
 
     def __post_init__(self) -> None:
         if self.durability not in ("normal", "full"):

@@ -1,5 +1,4 @@
-"""Function `resume`, which continues an earlier run, and the search for the run that `init(resume="auto")`
-continues."""
+"""Function `resume`, which continues an earlier run, and the function that finds the run for `init(resume="auto")`."""
 
 from __future__ import annotations
 

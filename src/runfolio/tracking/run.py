@@ -1,4 +1,4 @@
-"""`Run`: the interface that a training script uses to record a run."""
+"""Class `Run`, the interface that a training script uses to record a run."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ class Run:
                 stored.
             step: Value of the x axis: an integer. Default: one more than the step of the previous call.
         Raises:
-            ConfigError: Only with `init(strict=True)`: `values` is not a dict, a value cannot be stored, or the step is
-                not an integer. The whole call is then omitted.
+            ConfigError: The run is strict (`init(strict=True)`), and `values` is not a dict, a value cannot be stored,
+                or the step is not an integer. The whole call is then omitted.
         """
         moment = steady() + self._clock_offset
         try:
@@ -169,8 +169,8 @@ class Run:
                 comes from the same log call. If that call does not contain the metric, the value comes from the last
                 earlier call that contains it.
         Raises:
-            ConfigError: Only with `init(strict=True)`: an argument is not a valid metric name, or more than 1,000
-                patterns are defined.
+            ConfigError: The run is strict (`init(strict=True)`), and an argument is not a valid metric name, or more
+                than 1,000 patterns are defined.
         """
         for name in (metric, x):
             check_name(name)
@@ -178,7 +178,7 @@ class Run:
         axes = [axis for axis in self.recorder.document.axes if axis["metric"] != metric]
         if len(axes) == _MOST_AXES:
             raise ConfigError(f"{_MOST_AXES:,} axes are defined already; use patterns, such as define_metric('val/*')")
-        self.recorder.document.axes = [*axes, {"metric": metric, "x": "time" if x == "relative time" else x}]
+        self.recorder.document.axes[:] = [*axes, {"metric": metric, "x": "time" if x == "relative time" else x}]
         self.recorder.note_change()
 
     @guarded(None)
@@ -431,8 +431,8 @@ class Run:
         The method may be called at every step, because `init(checkpoints=CheckpointPolicy(...))` determines which calls
         save. The state is copied during the call and written in the background. `flush` and the end of the run wait
         until the state is written. A crash during the write leaves the earlier checkpoints intact. The checkpoint also
-        contains the position in the record and the states of all random generators (under the name `generators`). A
-        resumed run therefore continues exactly at this point.
+        contains the number of the last log call and the states of all random generators (under the name `generators`).
+        A resumed run therefore continues exactly at this point.
 
         If the process was asked to stop (by SIGTERM or a similar signal), the call saves the state and waits for the
         disk. Then the signal ends the process.
@@ -452,9 +452,9 @@ class Run:
             state: Named parts: modules, objects with a `state_dict`, tensors, arrays, numbers, strings, and lists,
                 tuples and dicts of these values.
         Returns:
-            True if this checkpoint is the best so far. False if it is not, or if an object in the state cannot be
-            saved. An invalid `step`, `metric` or `meta` is omitted. If the store cannot be written, an error is logged
-            and the checkpoint no longer counts as the best.
+            True if this checkpoint is the best so far. False if this checkpoint is not the best, or if an object in the
+            state cannot be saved. An invalid `step`, `metric` or `meta` is omitted. If the store cannot be written, an
+            error is logged and the checkpoint no longer counts as the best.
         """
         if self.recorder.saver is None:
             self.recorder.log_joining()
@@ -514,7 +514,7 @@ class Run:
             model: The module, which may be compiled or wrapped for DDP. A second call for the same module replaces the
                 first call.
             every: Number of optimizer steps between two readings.
-            log: "all", "gradients" or "weights" (with the update ratios).
+            log: Values to record: "all", "gradients" or "weights" (with the update ratios).
             histograms: Record distributions in addition to norms.
             step: Number of earlier optimizer steps, if training is resumed. Batch numbers in messages continue from
                 this number.
@@ -592,11 +592,11 @@ class Run:
         name = text_of(name, "the name")
         caption = None if caption is None else text_of(caption, "the caption")
         step = step if step is None or type(step) is int else detach_value(step)
-        self.recorder.append(Media(self.recorder.now(), step, kind, name, content, caption))
+        self.recorder.record(Media(self.recorder.now(), step, kind, name, content, caption))
 
     @guarded(None, call="checkpoint metadata")
     def _checkpoint_detail(self, read: Callable[[Any], Any], value: Any) -> Any:
-        """Return `value` (a checkpoint's step, metric or metadata) as plain data. Return None if `value` is None or
+        """Return `value` (a checkpoint's step, metric or metadata) as JSON values. Return None if `value` is None or
         invalid."""
         return None if value is None else read(value)
 

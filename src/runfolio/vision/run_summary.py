@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 from runfolio.errors import DamagedFile, NotFound, StoreError
 from runfolio.record.checkpoints.manifests import BEST
+from runfolio.vision.captioned_grid import CaptionedImage, captioned_grid
+from runfolio.vision.drawing.training_batch import first_images
 from runfolio.vision.evaluation.final_test import record_test
+from runfolio.vision.evaluation.recorded_pictures import record_validation
 from runfolio.vision.loop.input_pipeline import InputPipeline
 from runfolio.vision.loop.latency import predict_ms
 from runfolio.vision.loop.notices import Notices
@@ -30,12 +33,19 @@ def record_network(
     """Record the architecture and the graph of the network, and report problems with the images."""
     run.log_text("architecture", record_sizes(run, state, preparation).as_text())
     run.log_graph(state.model, inputs.example())
+    record_input_batch(run, preparation)
     notices.all(preparation.source.notices)
     if bad := preparation.source.bad_images if preparation.settings.skip_bad_images else []:
         run.log_text("bad images", "\n".join(bad))
         notices.once("bad images", f"left out {len(bad):,} image{'s' * (len(bad) > 1)} that cannot be read: {bad[0]}")
     if preparation.chosen_by == "train/acc":
         notices.once("choice", "val-fraction is 0, so the best epoch is chosen by train/acc, which is optimistic")
+
+
+def record_input_batch(run: Run, preparation: Preparation) -> None:
+    """Record training images with their classes."""
+    cells = [CaptionedImage(image, name) for name, image in first_images(preparation)]
+    run.log_image("train/inputs", captioned_grid(cells, preparation.transform.value_range), step=0)
 
 
 def record_sizes(run: Run, state: TrainState, preparation: Preparation) -> Architecture:
@@ -78,6 +88,7 @@ def record_results(
             "predict_ms": predict_ms(state, preparation.spec, inputs.example()),
         }
     )
+    record_validation(run, state, inputs, preparation, best_epoch)
     if tests:
         record_test(run, state, inputs, preparation, best_epoch)
 

@@ -107,7 +107,7 @@ def test_panel_has_settings_of_its_own_and_those_of_all(open_page: OpenPage) -> 
     expect(chart(page, "acc")).to_have_attribute("aria-label", re.compile("^acc over time"))
     page.keyboard.press("s")
     page.keyboard.press("l")
-    expect(panel(page, "loss").get_by_role("button", name="Smoothing of loss")).to_have_text("smoothed 0.3")
+    expect(panel(page, "loss").get_by_role("button", name="Smoothing of loss")).to_have_text("smooth 0.30")
     expect(panel(page, "loss").get_by_role("button", name="Scale of the axes of loss")).to_have_text("log y")
     wait_for_view(page, x="time", smooth="0.3", log="y")
     assert '"loss":{"x":"epoch"}' in view(page)["panels"]
@@ -116,7 +116,7 @@ def test_panel_has_settings_of_its_own_and_those_of_all(open_page: OpenPage) -> 
 def test_points_outside_typed_limits_are_counted(open_page: OpenPage) -> None:
     page = open_page(CURVES)
     chart(page, "loss")
-    panel(page, "loss").get_by_role("button", name="Limits of y of loss").click()
+    panel(page, "loss").get_by_role("button", name="Limits of the y axis of loss").click()
     lowest, highest = page.get_by_label("Lowest y"), page.get_by_label("Highest y")
 
     lowest.fill("2")
@@ -127,7 +127,7 @@ def test_points_outside_typed_limits_are_counted(open_page: OpenPage) -> None:
 
     expect(panel(page, "loss")).to_contain_text(re.compile(r"▲ \d+ points above"))
     expect(panel(page, "loss")).to_contain_text(re.compile(r"▼ \d+ points below"))
-    expect(panel(page, "loss").get_by_role("button", name="Limits of y of loss")).to_have_text("0.1 to 1")
+    expect(panel(page, "loss").get_by_role("button", name="Limits of the y axis of loss")).to_have_text("0.1 to 1")
 
 
 def test_zoom_is_shared_and_released_and_in_the_history(open_page: OpenPage) -> None:
@@ -205,11 +205,49 @@ def test_hovered_line_has_a_tip_and_a_click_pins_its_step(open_page: OpenPage) -
     wait_for_view(page, at=None)
 
 
+def test_tip_follows_the_axis_under_a_still_pointer(open_page: OpenPage) -> None:
+    page = open_page(CURVES)
+    chart(page, "acc")
+
+    drag(page, "loss", 0.25, 0.5)
+    page.wait_for_url(re.compile("from=7"))
+
+    # The pointer is still in the middle of the plot, which now shows the second quarter of the 300 steps.
+    expect(page.locator(".chart-tip tbody td:last-child").first).to_have_text(re.compile(r"^1[01]\d$"))
+
+
+def test_tip_shows_smoothed_and_logged_values_and_the_step_of_each(open_page: OpenPage) -> None:
+    page = open_page(f"{CURVES}&smooth=0.9")
+    box = plot_box(page, "loss")
+
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.35 * box["height"])
+
+    heads = page.locator(".chart-tip th")
+    expect(heads).to_have_text(["nearest points", "smoothed", "logged", "at step"])
+    rows = [row.split("\t")[1:] for row in page.locator(".chart-tip tbody").inner_text().splitlines() if "\t" in row]
+    values = {tuple(row[:2]) for row in rows if len(row) == 3}
+    assert any(smoothed != logged for smoothed, logged in values)
+
+
+def test_smoothing_form_stays_in_place_while_its_slider_moves(open_page: OpenPage) -> None:
+    page = open_page(CURVES)
+    chart(page, "loss")
+    panel(page, "loss").get_by_role("button", name="Smoothing of loss").click()
+    slider = panel(page, "loss").get_by_role("slider", name="Smoothing")
+    before = slider.bounding_box()
+
+    for value in ("0.01", "0.35", "0.99"):
+        slider.fill(value)
+        expect(panel(page, "loss").get_by_role("button", name="Smoothing of loss")).to_have_text(f"smooth {value}")
+        assert slider.bounding_box() == before
+
+
 def test_groups_have_a_mean_and_a_band(open_page: OpenPage) -> None:
     page = open_page("/e/digits?v=1&layout=charts&group=-seed")
 
     expect(chart(page, "acc")).to_have_attribute("aria-label", re.compile("^acc over epoch: 12 lines"))
-    expect(page.get_by_role("toolbar", name="Charts")).to_contain_text("Groups by -seed: 4 of 4 are in colour.")
+    expect(page.get_by_role("toolbar", name="Charts")).to_contain_text("Groups by all but seed: 4 of 4 are in colour.")
+    expect(panel(page, "acc")).to_contain_text("Bars: number of runs at each epoch")
 
 
 def test_full_screen_and_wide_panels(open_page: OpenPage) -> None:
@@ -241,7 +279,7 @@ def test_what_is_seen_can_be_saved(open_page: OpenPage) -> None:
         ]
     with page.expect_download() as download:
         panel(page, "loss").get_by_role("link", name="CSV").click()
-    assert download.value.suggested_filename == "curves.csv"
+    assert download.value.suggested_filename == "curves-loss.csv"
     expect(panel(page, "loss").get_by_label("plot command", exact=True)).to_contain_text("runfolio plot")
 
 

@@ -116,8 +116,16 @@ def test_rail_shows_a_live_run_and_then_why_it_ended(
     with pytest.raises(ValueError, match="bad batch"), run:
         raise ValueError("bad batch")
 
-    ended = page.get_by_role("navigation").locator("section", has_text="Ended since your last visit")
-    expect(ended.get_by_role("link", name=re.compile("live.*failed.*bad batch"))).to_be_visible(timeout=20_000)
+    ended = page.get_by_role("navigation").locator("section", has_text="Ended since last visit")
+    link = ended.get_by_role("link", name=re.compile("live.*failed.*bad batch"))
+    expect(link).to_be_visible(timeout=20_000)
+    link.click()
+    expect(page.get_by_role("heading", name="live")).to_be_visible()
+    expect(ended).to_be_hidden()
+    page.go_back()
+    page.reload()
+    expect(page.get_by_role("heading", name="Experiments")).to_be_visible()
+    expect(ended).to_be_hidden()
 
 
 def test_store_without_runs_teaches_how_to_record_one(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +50,51 @@ def test_failed_run_leads_from_its_reason_to_the_line_of_the_console(open_page: 
     expect(page).to_have_url(re.compile("tab=console.*line=21"))
     page.go_back()
     expect(region(page, "Traceback")).to_be_visible()
+
+
+def test_traceback_leads_to_the_line_of_code_and_to_the_console(
+    open_page: OpenPage, board_server: StartBoard, store: Path, cache: Path
+) -> None:
+    script = store.parent / "train.py"
+    text = """
+import sys, runfolio
+with runfolio.init("broken", store=sys.argv[1]) as run:
+    for step in range(9):
+        run.log({"train/loss": 1.0, "objective": float("nan"), "val/acc": 0.5}, step=step)
+    raise ValueError("bad batch")
+"""
+    script.write_text(text)
+    subprocess.run([sys.executable, script, store], capture_output=True)
+    page = open_page(address(store, "broken"), board=board_server(store))
+    expect(page.get_by_text("Not finite at the end: objective (NaN)")).to_be_visible()
+
+    page.get_by_role("link", name="Show in the code").click()
+
+    expect(page.get_by_text("Line 6 raised the error that ended the run.")).to_be_visible()
+    expect(page.locator(".line.is-error")).to_have_text('6    raise ValueError("bad batch")')
+    page.go_back()
+    page.get_by_role("link", name="Show in the console").click()
+    expect(region(page, "Console").get_by_text("ValueError: bad batch", exact=True)).to_be_visible()
+    expect(page.locator(".line.is-error").first).to_contain_text("Traceback (most recent call last):")
+
+
+def test_run_is_archived_and_deleted_and_both_are_undone(
+    open_page: OpenPage, board_server: StartBoard, changing_store: Path
+) -> None:
+    page = open_page(address(changing_store, "killed"), board=board_server(changing_store), expected_errors=("404",))
+    page.get_by_role("button", name="Archive").click()
+    expect(page.get_by_role("button", name="Unarchive")).to_be_visible()
+    page.keyboard.press("Control+z")
+    expect(page.get_by_role("button", name="Archive", exact=True)).to_be_visible()
+
+    page.keyboard.press("Delete")
+
+    expect(page).to_have_url(re.compile("/e/curves"))
+    expect(page.get_by_text("Moved killed to the trash.")).to_be_visible()
+    assert [run.name for run in runfolio.open(changing_store).trash.runs()] == ["killed"]
+    page.keyboard.press("Control+z")
+    expect(page.get_by_text("Undone: Moved killed to the trash.")).to_be_visible()
+    assert runfolio.open(changing_store).trash.runs() == []
 
 
 def test_console_is_searched_with_the_keyboard(open_page: OpenPage, recorded_store: Path) -> None:

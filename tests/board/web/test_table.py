@@ -54,8 +54,8 @@ def test_row_says_why_its_run_ended_and_which_tags_it_has(open_page: OpenPage) -
     expect(row(page, "failed")).to_contain_text("ValueError: bad shape <b>(3, 4)</b>")
     expect(row(page, "killed")).to_contain_text("killed by SIGKILL")
     expect(row(page, "archived")).to_have_count(0)
-    page.get_by_role("button", name="Archived").click()
-    expect(row(page, "archived")).to_be_visible()
+    page.get_by_role("button", name="Include archived").click()
+    expect(row(page, "archived").locator(".tag")).to_have_text("archived")
     row(page, "not a number").get_by_role("button", name="unstable").click()
 
     expect(grid(page).get_by_role("rowheader")).to_have_count(1)
@@ -110,6 +110,7 @@ def test_groups_have_means_and_open_to_their_runs(open_page: OpenPage) -> None:
 
     page.get_by_role("button", name="Group the runs").click()
     page.get_by_role("button", name="All settings except the seed").click()
+    expect(page.locator(".sentence")).to_contain_text(re.compile("leads with a mean val/acc of .* over 2 runs"))
     group = row(page, re.compile("model=tinyvgg lr=0.01"))
     expect(group).to_contain_text(re.compile(r"n=2.*±"))
     page.get_by_role("button", name="No groups").press("Escape")
@@ -155,8 +156,9 @@ def test_table_is_copied_with_the_columns_that_are_shown(open_page: OpenPage) ->
     expect(page.get_by_text("Copied 8 rows as CSV.")).to_be_visible()
 
     lines = page.evaluate("navigator.clipboard.readText()").splitlines()
-    assert lines[0] == "Run,val/acc,lr"
+    assert lines[0] == "Run,val/acc,mark,lr"
     assert len(lines) == 9
+    assert re.fullmatch(r"mlp-10pct-3ep,0\.1\d{9,},=,0\.01", lines[2])
 
 
 def test_only_rows_and_columns_on_screen_are_drawn(
@@ -196,6 +198,36 @@ def test_rows_stay_in_place_while_a_run_is_live(
     assert scroller.evaluate("element => element.scrollTop") == 90
 
 
+def test_checkboxes_and_menus_are_visible_without_a_pointer(open_page: OpenPage) -> None:
+    page = open_table(open_page, "/e/digits?layout=table")
+
+    for control in (row(page, "mlp").get_by_role("checkbox"), page.get_by_role("button", name="Column lr")):
+        expect(control.first).to_have_css("opacity", "1")
+        assert control.first.evaluate("element => element.parentElement.matches(':hover')") is False
+
+
+@pytest.mark.parametrize("state", ["interrupted", "running 100 %"])
+def test_longest_states_fit_into_their_column(open_page: OpenPage, state: str) -> None:
+    page = open_table(open_page, "/e/digits?layout=table")
+
+    cell = grid(page).locator("td.col-state").first
+    cell.evaluate("(cell, text) => { cell.firstElementChild.innerHTML = `<i class=dot></i>${text}`; }", state)
+
+    assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+
+
+def test_narrow_page_begins_with_the_table(open_page: OpenPage) -> None:
+    page = open_table(open_page, "/e/digits", width=NARROW)
+    charts = page.get_by_role("region", name="Charts", exact=True)
+    expect(charts).to_be_visible()
+
+    top, below = (part.bounding_box() for part in (grid(page), charts))
+
+    assert top is not None
+    assert below is not None
+    assert top["y"] < 400 < below["y"]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_narrow_page_shows_the_figure_and_the_rest_by_a_tap(open_page: OpenPage, theme: str) -> None:
     page = open_table(open_page, "/e/digits?layout=table", width=NARROW, theme=theme)
@@ -206,8 +238,8 @@ def test_narrow_page_shows_the_figure_and_the_rest_by_a_tap(open_page: OpenPage,
     sheet = page.get_by_role("dialog", name="mlp-10pct-3ep")
     expect(sheet).to_contain_text(re.compile("95 % interval.*to.*model.*mlp"))
     check_look(page)
-    sheet.get_by_role("button", name="Select").click()
     page.keyboard.press("Escape")
+    second.get_by_role("checkbox").check()
 
     expect(second).to_have_attribute("aria-selected", "true")
     expect(page.get_by_role("toolbar", name="Selected runs")).to_contain_text("1 run selected")

@@ -26,7 +26,9 @@ def test_names_operators_and_values_are_completed(open_page: OpenPage) -> None:
     expect(page.get_by_role("option", name="params.model setting, 2 values")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("option", name="= equals")).to_be_visible()
-    page.keyboard.type("= ")
+    page.keyboard.press("Tab")
+    expect(filter_box(page)).to_have_value("params.model = ")
+    expect(filter_box(page)).to_be_focused()
     expect(page.get_by_role("option", name="'tinyvgg' 4 runs")).to_be_visible()
     check_look(page)
     page.keyboard.press("ArrowDown")
@@ -39,6 +41,18 @@ def test_names_operators_and_values_are_completed(open_page: OpenPage) -> None:
     page.go_back()
     expect(rows(page)).to_have_count(8)
     expect(filter_box(page)).to_have_value("")
+
+
+def test_tab_leaves_a_filter_in_which_nothing_was_typed(open_page: OpenPage) -> None:
+    page = open_page("/e/digits?layout=table&where=lr<1")
+    expect(rows(page)).to_have_count(8)
+
+    page.keyboard.press("/")
+    expect(page.get_by_role("option").first).to_be_visible()
+    page.keyboard.press("Tab")
+
+    expect(filter_box(page)).not_to_be_focused()
+    expect(filter_box(page)).to_have_value("lr<1")
 
 
 def test_mistake_is_marked_and_the_rows_stay(open_page: OpenPage) -> None:

@@ -15,7 +15,7 @@ from runfolio.errors import ConfigError, NotFound
 from runfolio.query.histories.mean_curve import mean
 from runfolio.query.plots.curve_drawing import draw_curves
 from runfolio.query.plots.curve_panels import CurveOptions, curve_panels
-from runfolio.query.plots.smoothing import exponential_smoothing
+from runfolio.query.plots.smoothing import exponential_smoothing, metric_weight
 from runfolio.query.plots.terminal import Screen, curves_text
 from runfolio.query.store import open_folio
 
@@ -271,3 +271,17 @@ def test_range_of_a_time_axis_is_in_seconds(store, write):
 
     assert panel.x_range == (0, 7200)
     assert panel.x_label == "time since the start (s)"
+
+
+def test_rare_validation_metric_is_smoothed_over_the_same_steps(store):
+    with runfolio.init("a", store=store) as run:
+        for step in range(100):
+            run.log({"train/loss": float(step % 2)}, step=step)
+            if step % 50 == 0:
+                run.log({"val/loss": float(step)}, step=step)
+    (recorded,) = runfolio.open(store).runs()
+    summaries = recorded.metric_summaries
+
+    assert metric_weight(0.9, summaries, "train/loss") == 0.9
+    assert metric_weight(0.9, summaries, "val/loss") == pytest.approx(0.9**50)
+    assert metric_weight(0.0, summaries, "val/loss") == 0.0

@@ -141,7 +141,7 @@ export function resource(path, { binary = false, follow = "runs" } = {}) {
       if (mine.aborted) return;
       error.value = asApiError(failure);
       stale.value = data.peek() !== null;
-      if (error.value.status === 0 || error.value.status === 429) timer = window.setTimeout(load, RETRY_DELAY);
+      if ([0, 429, 503].includes(error.value.status)) timer = window.setTimeout(load, RETRY_DELAY);
     } finally {
       clearTimeout(spinner);
       if (!mine.aborted) loading.value = false;

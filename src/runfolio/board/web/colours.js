@@ -15,6 +15,8 @@ const PALETTE = {
 const OTHERS = { light: "#B4BBC3", dark: "#4C5561" };
 const DASHES = [[], [6, 3], [2, 2], [6, 3, 2, 3]];
 const SPLIT_DASHES = { val: 0, train: 1, test: 2 };
+/** Indexes that have a colour and a dash pattern of their own. */
+const INDEXES = Array.from({ length: PALETTE.light.length * DASHES.length }, (_, index) => index);
 const KEPT = 2000;
 
 /** Number of different colours. */
@@ -23,25 +25,32 @@ export const COLOURS = PALETTE.light.length;
 /** Colour index of each run, by the key of the run. Every change creates a new map. */
 export const assigned = signal(/** @type {Map<string, number>} */ (new Map(recall("colours", [], { ofStore: true }))));
 
+/** Run of each colour index, for all runs that were drawn in the current view. @type {Map<number, string>} */
+const owners = new Map();
+
 /**
- * Give every run a colour index. A run keeps its index if possible, and other runs get the lowest free index.
+ * Give every run a colour index. A run keeps its index, even while it is not drawn. A new run gets an index without an
+ * owner, if possible of a colour that no other run in `keys` has. A selection without any earlier run is a new view.
  * @param {string[]} keys best run first
  */
 export function assign(keys) {
   const before = assigned.peek();
-  const used = new Set();
   const next = new Map(before);
+  const indexOf = (/** @type {string} */ key) => next.get(key) ?? INDEXES.length;
+  const owns = (/** @type {string} */ key) => owners.get(indexOf(key)) === key;
+  if (!keys.some(owns)) owners.clear();
   for (const key of keys) {
-    const index = before.get(key);
-    if (index !== undefined && index < Math.max(COLOURS, keys.length) && !used.has(index)) used.add(index);
-    else next.delete(key);
+    const index = indexOf(key);
+    if (index < Math.max(COLOURS, keys.length) && !owners.has(index)) owners.set(index, key);
   }
-  let free = 0;
   for (const key of keys) {
-    if (next.has(key)) continue;
-    while (used.has(free)) free += 1;
-    used.add(free);
-    next.set(key, free);
+    if (owns(key)) continue;
+    const used = keys.filter(owns).map(indexOf);
+    const free = INDEXES.filter((index) => !owners.has(index));
+    const isNew = (/** @type {number} */ index) => used.every((other) => (index - other) % COLOURS);
+    const index = free.find(isNew) ?? free[0] ?? INDEXES.find((each) => !used.includes(each)) ?? INDEXES.length;
+    owners.set(index, key);
+    next.set(key, index);
   }
   if (keys.every((key) => before.get(key) === next.get(key))) return;
   assigned.value = next;
@@ -88,5 +97,5 @@ export function css(index) {
 
 /** @param {number} index */
 function hasColour(index) {
-  return index >= 0 && index < COLOURS * DASHES.length;
+  return index >= 0 && index < INDEXES.length;
 }

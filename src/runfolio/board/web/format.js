@@ -170,7 +170,7 @@ function minus(text) {
 }
 
 /** Put commas between the thousands. @param {string} text */
-function group(text) {
+export function group(text) {
   const [whole, fraction] = text.split(".");
   const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
   return fraction ? `${grouped}.${fraction}` : grouped;

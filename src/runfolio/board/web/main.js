@@ -15,6 +15,10 @@ const PAGES = {
   trash: () => import("./pages/trash/page.js"),
 };
 
+// A browser may load the icon again on a page with another path, to which a relative address would refer.
+const icon = /** @type {HTMLLinkElement} */ (document.querySelector("link[rel='icon']"));
+icon.setAttribute("href", icon.href);
+
 url.start();
 keys.start();
 toast.start();

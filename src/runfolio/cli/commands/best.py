@@ -28,7 +28,7 @@ from runfolio.record.base.plurals import counted
 @run_filters
 @store_option
 def best(metric: str, mode: str | None, explain: bool, store: Path | None, **filters: Unpack[RunFilters]) -> None:
-    """Show the run with the best value of a metric, and explain the choice.
+    """Show the best run by a metric, and explain the choice.
 
     The metric's name determines whether a higher or a lower value is better, unless --min or --max is given. A run is
     ranked by the metric's value in its summary. If the summary lacks the metric, the run is ranked by the best value of

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_option
 def doctor(runs: tuple[str, ...], repair: bool, as_json: bool, store: Path | None) -> None:
-    """Check every byte of all runs in the store, or of the named runs.
+    """Check every byte of runs, and repair damage.
 
-    The result lists damaged files and lost data. The exit status is 0 if everything is intact, else 1. Leftovers of
-    killed processes are listed, but do not count as damage. A run that is being written is checked but never repaired.
-    Runs that have several folders in the store are listed.
+    Without RUN, all runs of the store are checked. The result lists damaged files and lost data. The exit status is 0
+    if everything is intact, else 1. Leftovers of killed processes are listed, but do not count as damage. A run that is
+    being written is checked but never repaired. Runs that have several folders in the store are listed.
 
     \b
     runfolio doctor

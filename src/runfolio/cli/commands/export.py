@@ -1,10 +1,10 @@
-"""`runfolio export`: write runs and points as Parquet, CSV or JSON."""
+"""`runfolio export`: write runs and points as Parquet, CSV or JSON, or runs as event files for TensorBoard."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Literal, NamedTuple, Unpack
 
 import click
 
@@ -21,7 +21,7 @@ from runfolio.cli.output.options import (
 from runfolio.cli.output.param_types import PathParamType
 from runfolio.cli.output.progress import progress_display
 from runfolio.cli.output.table_files import FileFormat, check_free, new_file, write_table
-from runfolio.errors import ConfigError, NotFound
+from runfolio.errors import ConfigError, NotFound, StoreError
 from runfolio.record.base.plurals import counted
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from runfolio.query.store import Runs
 
 _RUNS, _POINTS = "runs", "points"
+_TENSORBOARD = "tensorboard"
 _STDOUT = Path("-")
 
 
@@ -43,8 +44,12 @@ class _Export(NamedTuple):
     """Expected number of rows, for the progress bar."""
 
 
-@click.command(cls=Command, short_help="Write runs and points as Parquet, CSV or JSON.")
-@click.argument("file_format", type=click.Choice(["parquet", "csv", "json"]), metavar="{parquet,csv,json}")
+@click.command(cls=Command, short_help="Write runs as Parquet, CSV, JSON or event files.")
+@click.argument(
+    "file_format",
+    type=click.Choice(["parquet", "csv", "json", _TENSORBOARD]),
+    metavar="{parquet,csv,json,tensorboard}",
+)
 @click.argument("names", nargs=-1, metavar="[RUN]...")
 @click.option("--out", "path", type=PathParamType(), required=True, help="A folder, a file, or - for stdout.")
 @click.option("--table", type=click.Choice([_RUNS, _POINTS]), help="Only this table.  [default for a file: points]")
@@ -53,7 +58,7 @@ class _Export(NamedTuple):
 @run_filters
 @store_option
 def export(
-    file_format: FileFormat,
+    file_format: FileFormat | Literal["tensorboard"],
     names: tuple[str, ...],
     path: Path,
     table: str | None,
@@ -71,10 +76,14 @@ def export(
     In CSV, an apostrophe is put before strings that a spreadsheet would execute as a formula. JSON has one object per
     line. Numbers that JSON cannot represent become the strings "NaN", "Infinity" and "-Infinity".
 
+    With `tensorboard`, --out is a folder, which gets one folder of event files per run. --table and --metrics do not
+    apply.
+
     \b
     runfolio export parquet --out exported
     runfolio export csv k3f9 a7x2 --metrics val/loss --out losses.csv
     runfolio export json --where "lr < 0.1" --table runs --out - | jq .
+    runfolio export tensorboard best --out logdir
     """
     folio = open_store(store)
     if names and has_filters(filters):
@@ -82,6 +91,12 @@ def export(
     runs = folio.runs_named(names) if names else filter_runs(folio, filters).runs
     if not runs:
         raise NotFound(f"no run in {folio.store} matches")
+    if file_format == _TENSORBOARD:
+        if table or metrics:
+            raise click.UsageError("--table and --metrics do not apply to event files")
+        _write_event_files(runs, path, overwrite=overwrite)
+        print_warnings(folio.problems)
+        return
     targets = _targets(path, file_format, table)
     chosen = [name.strip() for name in metrics.split(",")] if metrics else []
     exports = [(_export(name, runs, chosen), target) for name, target in targets.items()]
@@ -91,6 +106,25 @@ def export(
     for content, target in exports:
         _write(content, file_format, target, overwrite=overwrite)
     print_warnings(folio.problems)
+
+
+def _write_event_files(runs: Runs, path: Path, *, overwrite: bool) -> None:
+    from runfolio.events.run_follower import RunFollower
+
+    if path == _STDOUT or path.is_file():
+        raise ConfigError("event files cannot be written to stdout or a file; name a folder with --out")
+    taken = [run for run in runs if any((path / run.run_path).glob("events.out.tfevents.*"))]
+    if taken and not overwrite:
+        raise StoreError(f"{path / taken[0].run_path} has event files already; add --overwrite to replace them")
+    with progress_display() as progress:
+        task = progress.add_task("event files", total=len(runs))
+        for run in runs:
+            try:
+                RunFollower(run.folder, path / run.run_path).update()
+            except OSError as error:
+                raise StoreError(f"cannot write {path / run.run_path} ({error.strerror or error})") from None
+            progress.advance(task)
+    print_line(f"wrote {counted(len(runs), 'run')} to {path}")
 
 
 def _targets(path: Path, file_format: FileFormat, table: str | None) -> dict[str, Path]:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from runfolio.cli.output.console import print_line, print_warnings
+from runfolio.cli.output.logdirs import logdir_option, open_logdir
 from runfolio.cli.output.options import (
     Command,
     RunFilters,
@@ -67,6 +68,7 @@ _PREPARE = {"histogram": histogram_plot, "parallel": parallel_plot, "scatter": s
 @best_metric_option
 @run_filters
 @store_option
+@logdir_option
 @click.pass_context
 def plot(ctx: click.Context, **arguments: Any) -> None:
     """Draw runs in the terminal, or to a file with --out.
@@ -87,9 +89,12 @@ def plot(ctx: click.Context, **arguments: Any) -> None:
     runfolio plot --histogram grad/head.weight k3f9 --out head.png --as heatmap
     runfolio plot --parallel val/acc --out settings.png
     runfolio plot --scatter lr val/acc --color model
+    runfolio plot train/loss --logdir lightning_logs
     """
     from runfolio.query.plots import style
 
+    if (logdir := arguments.pop("logdir")) is not None:
+        arguments["store"] = open_logdir(logdir, arguments["store"]).store
     filters = RunFilters(**{name: arguments.pop(name) for name in RunFilters.__annotations__})
     options = PlotOptions(**arguments, filters=filters)
     prepare = _PREPARE.get(_plot_kind(ctx, options), curves_plot)

@@ -11,6 +11,7 @@ import click
 
 from runfolio.cli.output.console import print_caption, print_line, print_text, print_warnings
 from runfolio.cli.output.display_table import OutputFormat, output_format_options, print_table
+from runfolio.cli.output.logdirs import logdir_option, open_logdir
 from runfolio.cli.output.options import (
     Command,
     RunFilters,
@@ -46,6 +47,7 @@ _WATCH_S = 2.0
 @click.option("--refresh", is_flag=True, help="Read all runs again instead of only the runs that changed.")
 @run_filters
 @store_option
+@logdir_option
 @output_format_options
 def list_runs(
     sort: str | None,
@@ -57,6 +59,7 @@ def list_runs(
     watch: bool,
     refresh: bool,
     store: Path | None,
+    logdir: Path | None,
     output: OutputFormat,
     **filters: Unpack[RunFilters],
 ) -> None:
@@ -80,6 +83,7 @@ def list_runs(
     runfolio runs --where "lr < 0.1 AND metrics.val/acc.max > 0.9"
     runfolio runs --group-by -seed --experiment digits
     runfolio runs --columns name,lr,epochs,val/acc --csv > runs.csv
+    runfolio runs --logdir lightning_logs
     """
     if watch and (output != "table" or not sys.stdout.isatty()):
         raise click.UsageError(
@@ -89,7 +93,8 @@ def list_runs(
         raise click.UsageError("--group-by has its own columns and order; omit --sort and --columns")
     most = limit or (None if everything or output != "table" else _SHOWN)
     shown = None if columns is None else [name.strip() for name in columns.split(",")]
-    folio = open_store(store, refresh=refresh)
+    opened = None if logdir is None else open_logdir(logdir, store)
+    folio = open_store(store if opened is None else opened.store, refresh=refresh)
 
     def show() -> None:
         runs, hidden = filter_runs(folio, filters, sort, reverse=reverse)
@@ -105,6 +110,8 @@ def list_runs(
     show()
     while watch:
         time.sleep(_WATCH_S)
+        if opened is not None:
+            opened.update()
         click.clear()
         show()
 

@@ -16,7 +16,7 @@ from runfolio.record.content.data_listings import ListingDifference
 
 UNCOMMITTED = "uncommitted changes"
 _MAX_LINES = 20_000
-"""Maximum number of lines of a file for which a diff is computed. A diff of a longer file would take minutes."""
+"""Maximum number of lines in a file that is compared line by line. A diff of a longer file would take minutes."""
 _NOT_COMPARED = ("packages", "installed_from", "disk_free_mb")
 _DATA_SETTING = re.compile(r"(test_)?data(set)?([_/].*)?$")
 """Pattern for the names of settings that specify the data."""

@@ -24,7 +24,7 @@ AGGREGATES: dict[str, LiteralString] = {
     "count": "count",
     "step": "last_step",
 }
-"""Columns of `metrics`, keyed by the last word of a name in a filter, such as `max` in `metrics.loss.max`."""
+"""Columns of the table `metrics`, keyed by the last word of a name in a filter, such as `max` in `metrics.loss.max`."""
 EXTREMES: dict[Mode | None, LiteralString] = {"min": "min", "max": "max"}
 _BARE = ("params", "summary", "metrics")
 """Prefixes of full names. For a name without a prefix, these prefixes are tried in this order."""
@@ -38,9 +38,10 @@ class IndexColumn:
     """Table with the values. For `figure`, the value is taken from `results` or, if it is missing there, from
     `metrics`."""
     name: str
-    """Name in that table, or the name of the fact or tag."""
+    """Name of the setting, result, metric, data set, fact or tag."""
     aggregate: LiteralString = ""
-    """Column of `metrics` that contains the value of a metric. It is empty for kinds that do not use `metrics`."""
+    """Column of the table `metrics` that contains the value of a metric. It is empty for kinds that do not use
+    `metrics`."""
 
 
 def find_column(name: str, catalog: Catalog) -> IndexColumn:
@@ -118,7 +119,7 @@ def _first(name: Name, spellings: Sequence[str], catalog: Catalog, text: str) ->
 
 def _lookup(name: str, catalog: Catalog) -> IndexColumn | None:
     full_name = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
-    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # options have - for _
+    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # options have - instead of _
         is_shadowed = spelling in MORE_FACTS and spelling in catalog.params
         if not is_shadowed and (column := _full(spelling, catalog)):
             return column
@@ -175,8 +176,8 @@ def _full(full_name: str, catalog: Catalog) -> IndexColumn | None:
 
 
 def _last(metric: str) -> LiteralString:
-    """Return the column of `metrics` that contains the last value. For an axis such as `epoch`, return the column with
-    the highest value, because a later test can log an earlier epoch."""
+    """Return the column of the table `metrics` that contains the last value. For an axis such as `epoch`, return the
+    column with the highest value, because a later test can log an earlier epoch."""
     return "max" if metric in AXES else "last"
 
 

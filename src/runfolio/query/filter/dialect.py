@@ -86,7 +86,8 @@ def _is_like(text: str | None, pattern: str, ignores_case: int) -> bool | None:
 
 @lru_cache(maxsize=256)
 def _expression(pattern: str, ignores_case: int) -> re.Pattern[str]:
-    """Return a regular expression for a pattern. Parts are matched atomically, so no part is searched for twice."""
+    """Return a regular expression for a pattern. Parts of the pattern are matched atomically, so no part is searched
+    for twice."""
     parts = [""]
     for character in re.findall(r"\\.|.", pattern, re.DOTALL):
         if character == "%":

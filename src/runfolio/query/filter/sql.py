@@ -126,7 +126,8 @@ class _Compiler:
         return sql("({})", joined(" OR ", terms if all(pairs) else [*terms, _UNKNOWN]))
 
     def _pairs(self, left: TypedSql, right: TypedSql) -> list[tuple[Sql, Sql]]:
-        """Return both values for each type that they share. A string that is compared with a time is parsed."""
+        """Return pairs of SQL expressions for two values, one pair for each type that both values can have. A string
+        that is compared with a time is parsed."""
         if ("time" in left.types) != ("time" in right.types):
             times = [self._as_time(value) for value in (left, right)]
             return [(times[0], times[1])] if times[0] and times[1] else []

@@ -22,7 +22,8 @@ class Name:
     position: int = field(default=0, compare=False)
     """Index of the name's first character in the text of the filter."""
     is_quoted: tuple[bool, ...] = ()
-    """True for each quoted part. A quoted part is never split, and never interpreted as an aggregate."""
+    """One value per part of the name: True if the part is quoted. A quoted part is never split, and never interpreted
+    as an aggregate."""
 
 
 @dataclass(frozen=True)

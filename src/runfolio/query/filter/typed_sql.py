@@ -37,7 +37,7 @@ _FACTS: dict[str, tuple[Type, LiteralString]] = {
 
 @dataclass(frozen=True)
 class TypedSql:
-    """Value as SQL."""
+    """SQL expressions for the value of a column or constant."""
 
     present: Sql
     """Value of any type, or NULL if it is missing or NaN. Booleans are 0 or 1, and times are microseconds since 1970

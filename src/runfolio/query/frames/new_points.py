@@ -1,4 +1,4 @@
-"""Points that were logged since an earlier read, for readers that follow a run."""
+"""Points that a run has logged since an earlier read."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ class NewPoints(NamedTuple):
     points: dict[str, Points]
     """Points of each metric, in order of arrival. Metrics without points are left out."""
     cursor: str
-    """Cursor for the next call, which marks the end of these points. It has at most 2,048 URL-safe characters."""
+    """Cursor for the next call: a string that marks the end of the returned points. It has at most 2,048 URL-safe
+    characters."""
     is_complete: bool
-    """True if `points` contains all points of the metrics, so the caller must discard its earlier points. False if
-    `points` contains only points that follow the caller's earlier points."""
+    """True if `points` contains all points of the metrics, so the caller must discard its earlier points. It is False
+    if `points` contains only the points that follow the caller's earlier points."""
 
 
 def read_new_points(
     folder: Path, document: RunDocument | None, metrics: Collection[str], cursor: str | None = None
 ) -> NewPoints:
-    """Return the points of a run that were logged after a cursor.
+    """Return the points that a run has logged since an earlier call, which returned `cursor`.
 
-    All points are returned if there is no cursor, or if the caller cannot continue from it. The caller cannot continue
-    if another attempt has started, or if files of points were closed, merged, restored or replaced. If processes other
+    All points are returned if there is no cursor, or if the cursor is no longer usable. A cursor is no longer usable if
+    another attempt has started, or if files of points were closed, merged, restored or replaced. If processes other
     than the primary process logged points, all points are returned whenever there are new points.
 
     Args:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 131_072
 """Minimum number of rows per batch, except in the last batch. Small runs therefore share a batch."""
 _WHOLE_METRICS = 500_000
-"""Maximum number of points for reading the metrics of a run one after the other, which is the fastest way. Runs with
-more points are read in blocks."""
+"""Maximum number of points of the named metrics in a run. Up to this number, the metrics are read one after the other,
+which is the fastest way. More points are read in blocks."""
 
 
 def open_points(folder: Path, document: RunDocument | None = None) -> PointFiles:
@@ -86,7 +86,7 @@ def point_schema() -> pa.Schema:
 
 
 class _PointBlock(NamedTuple):
-    """Points of a run, ordered by metric."""
+    """Block of a run's points, ordered by metric."""
 
     run: RunView
     metrics: list[tuple[str, int]]

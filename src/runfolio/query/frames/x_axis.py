@@ -30,18 +30,19 @@ def along(
 
     `time` means the seconds since the start, without the pauses between attempts. If `x` is a metric, the position is
     its value from the same log call. If that call has no value, the previous value that the same process logged is
-    used, or NaN if there is none. If `x` is `epoch` but not the defined axis, and some log calls have no epoch, the
-    epoch is interpolated from the steps.
+    used, or NaN if there is none. If some log calls have no epoch, `epoch` is interpolated from the steps, unless the
+    run defined it as the x axis.
 
     Args:
-        run: Run of the points.
+        run: Run that logged the points.
         files: Files that the points were read from.
         metric: Metric of the points.
         points: Points of the metric.
         x: `step`, `time`, or a metric. If there is no metric `epoch`, `epoch` means the shortest name that ends in
             `/epoch`.
-        rank: Rank whose points were read. None has the same meaning as in `RecordedRun.metric`.
-        branch: Branch whose points were read (see `Branch` in `record.points.reader`).
+        rank: Rank whose points were read. None means the default of `RecordedRun.metric`: usually the primary process.
+        branch: Points that were read: all points, or only those that no resume has discarded (see `Branch` in
+            `record.points.reader`).
 
     Raises:
         ConfigError: The run has no metric `x`.

@@ -83,5 +83,5 @@ def _on_positions(x: Floats, own_x: Floats, own_y: Floats) -> tuple[Floats, slic
     if span.stop - span.start == len(distinct):
         return distinct, span, own_y
     y = np.interp(x[span], distinct, own_y)
-    y[positions - span.start] = own_y  # this avoids rounding errors of the interpolation
+    y[positions - span.start] = own_y  # exact values avoid rounding errors of the interpolation
     return distinct, span, y

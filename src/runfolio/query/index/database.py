@@ -1,4 +1,5 @@
-"""SQLite database of an index: connections, transactions, and the check of the version."""
+"""SQLite database of an index: connections, transactions and version check. An index contains facts about the runs of a
+store."""
 
 from __future__ import annotations
 
@@ -108,7 +109,7 @@ class IndexDatabase:
             return
         assert self._path is not None
         owner = (os.getpid(), _inode(self._path))
-        # The owners differ at the first use, after a fork, and after the file was replaced.
+        # The owner (process and file) differs at the first use, after a fork, and after the file was replaced.
         if getattr(self._local, "owner", None) != owner:
             self._local.connection = self._connect(self._path)
             self._local.owner = (os.getpid(), _inode(self._path))

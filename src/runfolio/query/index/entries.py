@@ -17,12 +17,12 @@ class Entry:
 
     document: RunDocument
     edits: EditedValues = field(default_factory=EditedValues)
-    """Edited values, which take precedence over the document (see `run_edits`)."""
+    """Edited values, which take precedence over the values in `run.json` (see `run_edits`)."""
     metrics: dict[str, MetricSummary] = field(default_factory=dict)
     sparklines: dict[str, bytes] = field(default_factory=dict)
     """Sparklines (small versions of the curves) of the main metrics, keyed by metric (see `tables`)."""
     problems: tuple[str, ...] = ()
-    """Descriptions of unreadable parts, one line each."""
+    """Descriptions of unreadable parts of the run, one line each."""
 
 
 class ScannedRun(NamedTuple):
@@ -36,7 +36,7 @@ class ScannedRun(NamedTuple):
     signature: str
     """Digest that changes if a file of the run changes."""
     stamp: str
-    """Modification times of an ended run's folders. The stamp is empty if every scan must compare the run's files."""
+    """Modification times of an ended run's folders. The string is empty if every scan must compare the run's files."""
     reason: str | None = None
     """Reason why the run ended."""
 
@@ -60,4 +60,5 @@ class SeenHeartbeat(NamedTuple):
 
     beat: int
     seen_at: float
-    """Time at which the beat was first seen, in seconds on the `steady` clock."""
+    """Time at which the heartbeat was first seen, in seconds on the `steady` clock, which ignores changes of the system
+    time."""

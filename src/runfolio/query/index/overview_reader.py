@@ -18,7 +18,7 @@ _MOST_FOLLOWED = 128
 
 
 class ReadOverview(NamedTuple):
-    """Overview of a run's points, and a line for each part that cannot be read."""
+    """Overview of a run's points, and a line for each part of the run that cannot be read."""
 
     overview: Overview
     problems: tuple[str, ...]

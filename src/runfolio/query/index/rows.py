@@ -22,7 +22,7 @@ from runfolio.record.base.run_parts import Lineage
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _INTEGERS = range(-(2**63), 2**63)
-_numbers = attrgetter(*METRIC_COLUMNS)  # 30 times faster than `dataclasses.astuple`
+_numbers = attrgetter(*METRIC_COLUMNS)  # `attrgetter` is 30 times faster than `dataclasses.astuple`
 
 Row = tuple[Any, ...]
 

@@ -202,7 +202,8 @@ class _Columns(dict[str, dict[int, Any]]):
 
 
 class IndexedValues(Mapping[str, Value]):
-    """Values of one run by name. When a value is first used, the index is read for this name and all listed runs."""
+    """Values of one run by name. When a value is first used, the values of this name are read from the index for all
+    listed runs."""
 
     def __init__(
         self,

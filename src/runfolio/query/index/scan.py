@@ -27,8 +27,8 @@ from runfolio.record.content import run_edits
 from runfolio.record.liveness.heartbeats import derive_state
 
 _SETTLED_S = 10.0
-"""Seconds after the last change of an ended run. During this time, a scan also compares the run's files. File times can
-be coarse, and another program may still be copying the folder into the store."""
+"""Age of an ended run's last change, in seconds, below which a scan also compares the run's files. File times can be
+coarse, and another program may still be copying the folder into the store."""
 _BATCH = 500
 """Number of runs per write. If a scan is interrupted, the next scan only reads the runs that were not written yet."""
 
@@ -198,8 +198,8 @@ def signature_of(folder: Path) -> str:
 
 
 class HeartbeatHistory:
-    """Known heartbeats of writing processes. A later command compares them to detect that a run on another machine
-    crashed."""
+    """Last known heartbeats of the processes that write to runs. A later scan compares new heartbeats with the known
+    heartbeats to detect that a run on another machine crashed."""
 
     def __init__(self, earlier: dict[str, SeenHeartbeat]) -> None:
         self._earlier = earlier
@@ -207,7 +207,8 @@ class HeartbeatHistory:
         """Heartbeats that this scan read, keyed by writer. Heartbeats of ended runs are not included."""
 
     def seen_at(self, key: str, beat: int) -> float:
-        """Record a heartbeat, and return the time at which it was first seen, in seconds on the `steady` clock."""
+        """Record a heartbeat, and return the time at which it was first seen, in seconds on the `steady` (monotonic)
+        clock."""
         now = steady()
         earlier = self._earlier.get(key)
         self.beats[key] = earlier if earlier and earlier.beat == beat else SeenHeartbeat(beat, now)

@@ -53,7 +53,8 @@ RUN_COLUMNS = list(_RUN_COLUMNS)
 
 # `sparklines` contains small versions of the curves of a few main metrics per run. It is separate from `metrics`,
 # because sorting by a metric then reads fewer bytes. `buckets` are 64 little-endian float32 numbers, one for each of 64
-# equal parts of the metric's range of steps. A number is the last finite value in its part, or NaN if there is none.
+# equal parts of the metric's range of steps. Each number is the last finite value in its part of the range, or NaN if
+# there is none.
 #
 # A run's key is a digest of its folder's path, so a new index has the same keys. Folders are stored as bytes, since
 # file names need not be UTF-8. Times are stored as integers, in microseconds since 1970 UTC.

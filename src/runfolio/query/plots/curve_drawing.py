@@ -28,7 +28,7 @@ _MAX_BROKEN = 4000
 """Maximum number of marked ranges per curve. A marked range contains values that are not finite."""
 _LEGEND_LINE_INCHES = 0.24
 _GREY = -1
-"""Index of the colour of grey lines."""
+"""Colour index that means grey."""
 _PALE = 0.35
 """Opacity of pale lines."""
 _Y_MARGIN = 0.05
@@ -106,7 +106,8 @@ def _size(columns: int, rows: int, names: Sequence[str]) -> tuple[float, float]:
 
 
 def _legend_entries(panels: Sequence[Panel]) -> dict[str, Line]:
-    """Return one line per position, keyed by the line's label in the legend. The lines are sorted by position."""
+    """Return the lines to list in the legend, one per position, keyed by their labels. The lines are sorted by
+    position."""
     first = {line.position: line for panel in reversed(panels) for line in panel.lines if not line.is_pale}
     numbers = {first[position].label: number for number, position in enumerate(sorted(first), start=1)}
     return {_legend_label(first[position], panels, numbers): first[position] for position in sorted(first)}

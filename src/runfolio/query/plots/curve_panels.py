@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from runfolio.errors import ConfigError, NotFound, did_you_mean
 from runfolio.query.frames.x_axis import default_x
 from runfolio.query.histories.mean_curve import SPREADS, Spread, mean
-from runfolio.query.plots.smoothing import exponential_smoothing
+from runfolio.query.plots.smoothing import exponential_smoothing, metric_weight
 from runfolio.query.run_view import RunView
 from runfolio.query.selection.duplicates import distinct_runs
 from runfolio.query.selection.figures import best_in_curve
@@ -237,7 +237,7 @@ def _common_x(
 
 def _line(run: RunView, metric: str, x_name: str, options: CurveOptions, *, with_raw: bool) -> Line:
     x, y, lost = _sorted_points(run, metric, x_name)
-    shown = exponential_smoothing(y, options.smooth) if options.smooth else y
+    shown = exponential_smoothing(y, metric_weight(options.smooth, run.metric_summaries, metric))
     return Line(
         x=x,
         y=np.where(np.isfinite(y), shown, np.nan),
@@ -250,7 +250,9 @@ def _line(run: RunView, metric: str, x_name: str, options: CurveOptions, *, with
 def _mean_line(runs: Sequence[RunView], metric: str, x_name: str, options: CurveOptions) -> tuple[Line, list[str]]:
     """Return the mean curve of several runs, and notes that explain the curve."""
     curves = [_sorted_points(run, metric, x_name) for run in runs]
-    average = mean([(x, exponential_smoothing(y, options.smooth)) for x, y, _ in curves], options.spread)
+    weights = [metric_weight(options.smooth, run.metric_summaries, metric) for run in runs]
+    smoothed = [(x, exponential_smoothing(y, weight)) for (x, y, _), weight in zip(curves, weights, strict=True)]
+    average = mean(smoothed, options.spread)
     notes = ["Each curve is the mean of n runs."]
     if average.interpolated:
         notes.append("Curves of runs that logged at different positions are interpolated linearly.")
@@ -270,7 +272,8 @@ def _sorted_points(run: RunView, metric: str, x_name: str) -> tuple[Floats, Floa
 
 
 def in_range(panel: Panel, x_range: tuple[float, float]) -> Panel:
-    """Return the visible part of a panel. Each line also includes the nearest point on each side of the range."""
+    """Return the part of a panel within a range of the x axis. Each line also includes the nearest point on each side
+    of the range."""
     low, high = x_range
     lines: list[Line] = []
     for line in panel.lines:

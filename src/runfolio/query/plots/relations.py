@@ -45,7 +45,7 @@ class Axis:
 
     @property
     def shown(self) -> NDArray[np.float64]:
-        """Positions at which the values are drawn. On a logarithmic axis, these are base-10 logarithms."""
+        """Positions at which the values are drawn. On a logarithmic axis, these positions are base-10 logarithms."""
         return np.log10(self.positions) if self.log else self.positions
 
 

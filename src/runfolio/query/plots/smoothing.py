@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runfolio.query.selection.metric_names import split_of
+from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
+
 _NEGLIGIBLE = 1e-17
 """Weight that is too small to change a float64 sum of 1."""
+
+
+def metric_weight(weight: float, summaries: Mapping[str, MetricSummary], metric: str) -> float:
+    """Return the smoothing weight of one metric of a run.
+
+    Training metrics have the given weight, as in TensorBoard. If a validation or test metric has one point for k points
+    of the most frequent metric, its weight is `weight**k`. Its curve is then averaged over the same number of steps as
+    the training curves. The time-weighted average of Weights & Biases also depends on the distance between points.
+
+    Args:
+        weight: Weight of the previous average, from 0 to below 1.
+        summaries: Summaries of all metrics of the run.
+        metric: One of these metrics.
+    """
+    if weight == 0 or split_of(metric) not in ("validation", "test"):
+        return weight
+    own = max(1, summaries[metric].count)
+    most = max(summary.count for name, summary in summaries.items() if name == metric or not is_system_metric(name))
+    return max(_NEGLIGIBLE, weight ** max(1.0, most / own))
 
 
 def exponential_smoothing(values: NDArray[np.float64], weight: float) -> NDArray[np.float64]:

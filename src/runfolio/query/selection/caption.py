@@ -1,4 +1,4 @@
-"""Captions: sentences that explain a table or a choice."""
+"""Captions: sentences that explain a table of runs or the selection of the best run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOST_SHORT = 2
 
 @dataclass(frozen=True)
 class Caption:
-    """Sentences about a table or a choice."""
+    """Sentences about a table of runs or the selection of the best run."""
 
     short: tuple[str, ...] = ()
     """Short sentences for every reader. There are at most two, and the most important one comes first."""

@@ -90,10 +90,10 @@ class RunsColumn:
 def find_column(name: str, runs: Sequence[RunView]) -> RunsColumn:
     """Return the column that a name refers to.
 
-    A name without a prefix is looked up in this order: `FACTS`, settings, other facts, results and metrics. A column of
-    a result or a metric contains the representative value of each run (see `figures.figure_of`). The full names
-    `params.NAME` (or `config.NAME`), `summary.NAME`, `metrics.NAME`, `metrics.NAME.best` and `data.NAME` are
-    unambiguous. `metrics.NAME` is the last value, but for `epoch` and `samples` it is the highest value.
+    A name without a prefix is looked up in this order: basic facts (`FACTS`), settings, other facts, results and
+    metrics. A column of a result or a metric contains the representative value of each run (see `figures.figure_of`).
+    The full names `params.NAME` (or `config.NAME`), `summary.NAME`, `metrics.NAME`, `metrics.NAME.best` and `data.NAME`
+    are unambiguous. `metrics.NAME` is the last value, but for `epoch` and `samples` it is the highest value.
 
     Raises:
         NotFound: The column does not exist. The message lists the most similar names.
@@ -122,7 +122,7 @@ def find_columns(names: Iterable[str], runs: Sequence[RunView]) -> list[RunsColu
 
 def _find(name: str, runs: Sequence[RunView], available: Sequence[str]) -> RunsColumn:
     full_name = f"params.{name.removeprefix('config.')}" if name.startswith("config.") else name
-    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # options have - for _
+    for spelling in dict.fromkeys((name, full_name, full_name.replace("-", "_"))):  # options have - instead of _
         is_shadowed = spelling in MORE_FACTS and f"params.{spelling}" in available
         if spelling in available and not is_shadowed:
             return _column(spelling, runs)
@@ -144,8 +144,8 @@ def choice_note(columns: Iterable[RunsColumn]) -> str:
 
 
 def every_column(runs: Iterable[RunView]) -> list[str]:
-    """Return the full names of all columns for which at least one run has a value. They are in this order: facts, data,
-    settings, metrics and results."""
+    """Return the full names of all columns for which at least one run has a value. The names are in this order: facts,
+    data, settings, metrics and results."""
     names_of: dict[str, dict[str, None]] = {"params": {}, "metrics": {}, "summary": {}}
     for run in runs:
         for kind, names in (("params", run.flat_config), ("metrics", run.metrics), ("summary", run.flat_summary)):

@@ -123,23 +123,24 @@ def describe_matches(
         marked: True if the table shows the marks.
         brief: Return only the first warning, without names of items. A different split causes no warning.
     """
-    if brief:
-        unnamed = [DataMatch(match.relation) for match in matches if match.relation != "divided"]
-        return describe_matches(unnamed, metric, marked=marked)[:1]
     matches = list(matches)
-    counts = Counter(match.relation for match in matches)
+    counts = Counter([match.relation for match in matches])
+    if brief:
+        counts["divided"] = 0
+    named = [] if brief else matches
     texts = {
-        "other": f"changed data{_first_difference(matches, 'other')} and cannot be compared with the first run",
+        "other": f"changed data{_first_difference(named, 'other')} and cannot be compared with the first run",
         "divided": "the same data in a different split, as with a different seed or fold",
-        "share": f"more, fewer or different items{_first_difference(matches, 'share')}",
+        "share": f"more, fewer or different items{_first_difference(named, 'share')}",
         "unknown": "possibly different data, since not all runs recorded their data",
     }
-    return [
+    sentences = [
         f"{metric}: {'1 run' if counts[relation] == 1 else f'{counts[relation]} runs'}"
         f"{f' (marked {MARKS[relation]})' if marked else ''} had {text}."
         for relation, text in texts.items()
         if counts[relation]
     ]
+    return sentences[:1] if brief else sentences
 
 
 def _first_difference(matches: Sequence[DataMatch], relation: Relation) -> str:

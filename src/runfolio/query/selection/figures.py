@@ -17,7 +17,8 @@ from runfolio.record.points.metric_summary import AXES, MetricSummary
 
 Kind = Literal["at the chosen epoch", "as reported", "best", "last"]
 """Kind of a representative value. `best` and `last` are taken from the curve, and the other kinds from the summary. The
-kind is `at the chosen epoch` if the summary names the metric that chose the epoch, and `as reported` otherwise."""
+kind is `at the chosen epoch` if the summary names the metric by which the epoch was chosen, and `as reported`
+otherwise."""
 
 _KINDS: tuple[Kind, ...] = ("best", "last", "as reported", "at the chosen epoch")
 CHOSEN_BY = "chosen_by"

@@ -13,7 +13,7 @@ from runfolio.query.selection.columns import RunsColumn, choice_note, every_colu
 from runfolio.record.base.flat_names import identity, short_texts
 
 REPEATING = ("seed", "fold", "test_at")
-"""Settings that distinguish repetitions of a run: different random numbers, validation images or test times."""
+"""Settings that may differ between repetitions of a run: the seed, the validation fold, and the time of the test."""
 _OUTPUT_WORDS = """
     out output outputs outdir log logs logdir logfile save saved savedir result results workdir run runs id uuid guid
     job jobid slurm pid port exp experiment expname trial time timestamp date started hydra wandb tensorboard
@@ -73,13 +73,14 @@ def group_runs(runs: Sequence[RunT], group_by: str | Sequence[str]) -> Grouping[
 
 
 def repeated_settings(runs: Sequence[RunView]) -> list[str]:
-    """Return a value for `group_by`. It excludes the settings that differ between repetitions, such as the seed."""
+    """Return a value for `group_by` that excludes the settings that differ between repetitions, such as the seed."""
     settings = {name for run in runs for name in run.flat_config}
     return [f"-{name}" for name in REPEATING if name in settings]
 
 
 def is_repeated(run: RunView, runs: Sequence[RunView]) -> bool:
-    """Return whether another run has the same settings. Seed, fold, test time and names of outputs may differ.
+    """Return whether another run has the same settings. The seed, the fold, the time of the test and the names of
+    outputs may differ.
 
     A run without settings is not repeated, since its settings are unknown.
     """
@@ -102,7 +103,7 @@ def differing_settings(runs: Sequence[RunView]) -> list[str]:
 def naming_settings(runs: Sequence[RunView], repeating: Sequence[str] = ("seed", "fold")) -> list[str]:
     """Return the settings that only name a run, such as an output folder. Their values differ in each run.
 
-    Runs with equal values of the settings in `repeating` may have the same value, since such runs repeat each other.
+    As an exception, runs with the same settings in `repeating`, such as the same seed, may share a value.
 
     Args:
         runs: Runs to compare.

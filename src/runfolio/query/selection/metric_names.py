@@ -108,7 +108,7 @@ def split_of(metric: str) -> Split:
 def split_and_quantity(metric: str) -> tuple[Split | None, str]:
     """Return the data split in the name of a metric, and the rest of the name, which is the measured quantity.
 
-    For `val/acc`, these are `validation` and `acc`. Metrics with the same quantity share a panel.
+    For `val/acc`, the result is `validation` and `acc`. Metrics with the same quantity share a panel.
     """
     split = split_of(metric)
     if split == "unknown":
@@ -149,5 +149,6 @@ def familiarity(name: str) -> int:
 
 
 def _meaning(word: str) -> Mode | None:
-    # Words such as f1 and r2 are in the list with their number. Words such as map50 and acc1 are looked up without it.
+    # Words such as f1 and r2 are in the list with their number. Words such as map50 and acc1 are looked up without
+    # their number.
     return _MEANING.get(word) or _MEANING.get(word.rstrip("0123456789"))

@@ -75,8 +75,8 @@ def compare_answers(runs: Sequence[RunView]) -> list[PairedResult]:
     """Compare the runs on each split for which all runs have recorded answers (`Run.log_answers`).
 
     Items are matched by name. A split is left out if the names of its items are not unique, or if the answers are
-    values instead of classes. It is also left out if an item has different true classes or contents in two runs. More
-    than `_MOST_RUNS` runs are not compared.
+    values instead of classes. It is also left out if an item has different true classes or contents in two runs.
+    Nothing is compared if there are more than `_MOST_RUNS` runs.
 
     Returns:
         One result per split, validation and test first.

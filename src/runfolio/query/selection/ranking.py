@@ -165,7 +165,8 @@ def ranked(runs: Iterable[RunT], metric: str, mode: str | None = None) -> list[R
     `choose`.
 
     Raises:
-        NotFound, ConfigError: For the same reasons as `choose`.
+        NotFound: No run has the metric. The message lists the most similar names.
+        ConfigError: The mode cannot be guessed.
     """
     _, direction, _, competing = _compete(runs, metric, mode)
     return sorted((run for run, _ in competing), key=lambda run: ranking_key([run], metric, direction))
@@ -304,8 +305,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def default_metric(runs: Sequence[RunView]) -> str:
-    """Return the metric by which runs are ranked. It is the metric that chose the runs' epochs, or else the first usual
-    metric.
+    """Return the metric by which runs are ranked. It is the metric by which the epochs of the runs were chosen, or else
+    the first usual metric.
 
     Raises:
         NotFound: There are no runs.

@@ -49,10 +49,10 @@ class SeedGroup:
     high: float | None
     """Upper end of the 95 % interval for the mean."""
     images: int | None = None
-    """Number of images that a pooled accuracy was computed on. In this case, `low` and `high` are the ends of Wilson's
-    interval."""
+    """Number of images of a pooled accuracy, which is computed over the images of all folds. For such an accuracy,
+    `low` and `high` are the ends of Wilson's interval."""
     tied: bool
-    """True if the mean does not differ significantly from the mean of the first group (t test, Holm's procedure).
+    """True if the mean does not differ significantly from the mean of the first group (t test, Holm's procedure). It is
     False if either group has a single run."""
 
     @property
@@ -95,8 +95,8 @@ def group_by_seed(
         runs: Runs to group.
         metric: Metric that orders the groups. Default: the same metric as for the leaderboard.
         mode: `min` or `max`. Default: guessed from the name of the metric.
-        group_by: Columns to group by (see `grouping.group_runs`). Default: all settings except seed, fold and test
-            time.
+        group_by: Columns to group by (see `grouping.group_runs`). Default: all settings except the seed, the fold and
+            the time of the test.
 
     Raises:
         NotFound: There are no runs, no run has the metric, or a column does not exist.
@@ -252,7 +252,7 @@ def _repetition(run: RunView) -> tuple[str, ...]:
 
 
 def _values(measured: Measured, *, paired: bool) -> list[float]:
-    """Return the values. Paired values are in the order of the seeds."""
+    """Return one value of the metric per run. Paired values are in the order of the seeds."""
     ordered = sorted(measured, key=lambda pair: _repetition(pair[0])) if paired else measured
     return [figure.value for _, figure in ordered]
 
@@ -312,8 +312,8 @@ def _best_of_test(figures: Iterable[dict[str, Measured]]) -> list[str]:
 
 
 def _best_first(rows: Sequence[SeedGroup], metric: str, mode: Mode) -> str:
-    """Return a sentence that explains the order of the groups and the mark `=`. It is empty if there is only one
-    group."""
+    """Return a sentence that explains the order of the groups and the mark `=`. The sentence is empty if there is only
+    one group."""
     if len({row.group for row in rows}) < 2:
         return ""
     tie = "; means marked = do not differ significantly from the first" if any(row.tied for row in rows) else ""

@@ -29,6 +29,17 @@ class Interval(NamedTuple):
     high: float
 
 
+class Moments(NamedTuple):
+    """Moments of some values, from which the means of two groups of values can be compared."""
+
+    size: int
+    mean: float
+    error: float
+    """Squared standard error of the mean."""
+    largest: float
+    """Largest absolute value."""
+
+
 def wilson(share: float, count: int, z: float = Z_95) -> Interval:
     """Return Wilson's score interval for a proportion of independent trials.
 
@@ -165,15 +176,19 @@ def means_p(first: Sequence[float], second: Sequence[float]) -> float:
     """
     if min(len(first), len(second)) < 2:
         return 1.0
-    difference = abs(statistics.fmean(first) - statistics.fmean(second))
-    first_error, second_error = _squared_error(first), _squared_error(second)
-    if _is_constant(first_error + second_error, [*first, *second]):
-        count = math.comb(len(first) + len(second), len(first))
+    return moments_p(_moments(first), _moments(second))
+
+
+def moments_p(first: Moments, second: Moments) -> float:
+    """Return the result of `means_p` for values of which only the moments are known. Each side has at least two
+    values."""
+    difference = abs(first.mean - second.mean)
+    error = first.error + second.error
+    if math.sqrt(error) <= _ROUNDING * max(first.largest, second.largest):
+        count = math.comb(first.size + second.size, first.size)
         return min(1.0, 2 / count) if difference else 1.0
-    freedom = (first_error + second_error) ** 2 / (
-        first_error**2 / (len(first) - 1) + second_error**2 / (len(second) - 1)
-    )
-    return _two_sided_p(difference / math.sqrt(first_error + second_error), freedom)
+    freedom = error**2 / (first.error**2 / (first.size - 1) + second.error**2 / (second.size - 1))
+    return _two_sided_p(difference / math.sqrt(error), freedom)
 
 
 def paired_means_p(first: Sequence[float], second: Sequence[float]) -> float:
@@ -219,6 +234,10 @@ def t_95(freedom: float) -> float:
 def _is_constant(error: float, values: Sequence[float]) -> bool:
     """Return whether a squared standard error is so small that it can result from rounding the values."""
     return math.sqrt(error) <= _ROUNDING * max(map(abs, values))
+
+
+def _moments(values: Sequence[float]) -> Moments:
+    return Moments(len(values), statistics.fmean(values), _squared_error(values), max(map(abs, values)))
 
 
 def _squared_error(values: Sequence[float]) -> float:

@@ -1,4 +1,5 @@
-"""Sources of the view `points`: Parquet files that DuckDB reads itself, and a stream of all other points."""
+"""Sources of the SQL view `points`: Parquet files that DuckDB reads itself, and a stream of all other points. The view
+has one row per point."""
 
 from __future__ import annotations
 
@@ -89,8 +90,8 @@ def _only_segment(run: RunView) -> str | None:
 
 
 def _names(run: RunView, folder: str) -> list[str]:
-    """Return the names of the files in a folder. An entry that is not a file gets a name that makes `_only_segment`
-    reject the run."""
+    """Return the names of the files in a folder. An entry that is not a file gets the name `tail-unusable`, so
+    `_only_segment` returns None for the run."""
     try:
         with RecordPath(run.folder, folder).scan() as entries:
             return [

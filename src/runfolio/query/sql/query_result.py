@@ -86,7 +86,8 @@ def _import_duckdb() -> Any:
 
 
 def _needed_views(query: str) -> list[str]:
-    """Return the views that a query names. If it names none, return all views, because the query may list them."""
+    """Return the names of the views (tables of the store) that occur in a query. If none occurs, return all names,
+    because the query may list the views."""
     words = query.lower()
     named = [name for name in (*VIEWS, _POINTS) if name in words]
     return named or [*VIEWS, _POINTS]

@@ -31,7 +31,7 @@ class Difference:
 
     key: str
     values: dict[str, Any]
-    """Values by run label, for the runs that have the key."""
+    """Values by run label, for the runs that have this setting, result or data set."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,8 @@ def _differ(last: Any, figure: Any) -> bool:
 
 
 def _caption(runs: Sequence[RunView], data: Sequence[Difference], same: int, chance: Sequence[str]) -> Caption:
-    """Return warnings about data that differ from the first run's data, the sentences `chance`, and the number of equal
-    settings."""
+    """Return a caption: warnings about data that differ from the first run's data, the sentences in `chance`, and the
+    number of equal settings."""
     by_data = {row.key: [match_data(runs[0], run, f"{row.key}/") for run in runs[1:]] for row in data}
     brief, full = (
         [sentence for name, matches in by_data.items() for sentence in describe_matches(matches, name, brief=brief)]

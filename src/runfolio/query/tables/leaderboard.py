@@ -282,7 +282,7 @@ def indistinguishable_from_best(best: tuple[float, int], others: Sequence[tuple[
 
 
 def _image_count_warning(runs: Sequence[RunView], rows: Sequence[Row], metric: str) -> list[str]:
-    """Return a warning if the metric was measured on different numbers of images and no mark shows this."""
+    """Return a warning if the metric was measured on different numbers of images and no mark shows this difference."""
     if _data_sentences(rows, metric):
         return []
     images = f"{metric.partition('/')[0]}/images"

@@ -66,8 +66,8 @@ def _settings_labels(name: str, runs: Sequence[RunView]) -> list[str]:
 
 
 def _settings_texts(runs: Sequence[RunView]) -> list[str]:
-    """Return the differing settings of each run as text, such as `lr=0.1`. The texts are empty if none or too many
-    differ."""
+    """Return the differing settings of each run as text, such as `lr=0.1`. The texts are empty if no settings or too
+    many settings differ."""
     naming = naming_settings(runs)
     differing = [key for key in differing_settings(runs) if key not in naming]
     if not 1 <= len(differing) <= _MAX_SETTINGS:

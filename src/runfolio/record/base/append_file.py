@@ -37,7 +37,7 @@ class AppendFile:
         try:
             return os.fstat(self._descriptor).st_nlink == 0
         except OSError as error:
-            return error.errno == errno.ESTALE  # a network disk reports this error if another machine deleted the file
+            return error.errno == errno.ESTALE  # ESTALE: another machine deleted the file on a network disk
 
     def write(self, data: bytes = b"") -> None:
         """Append `data` after the pending bytes.

@@ -1,6 +1,6 @@
 """Cache folder and its entries. The data of the entries can be computed or downloaded again.
 
-The spool is an exception. The spool contains points that were recorded while the store was unavailable. These points
+The spool is an exception, because it contains points that were recorded while the store was unavailable. These points
 must be moved into their runs (`spool.py`).
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runfolio.record.base.layout import expand_home
 
-INDEX, SPOOL = "index", "spool"
+INDEX, SPOOL, LOGDIRS = "index", "spool", "logdirs"
 
 
 def cache_folder() -> Path | None:
@@ -64,6 +64,7 @@ KINDS = (
     Kind("images", "results of image-file checks", "images/*"),
     Kind("digests", "digests of data files", "digests/*"),
     Kind("data", "data that was downloaded or unpacked", "data/*"),
+    Kind(LOGDIRS, "runs of TensorBoard log directories", "logdirs/*"),
     Kind(INDEX, "index of the runs in each store", "[0-9a-f]*/index.db"),
     Kind(SPOOL, "points of runs whose store was unavailable", "spool/*"),
 )

@@ -1,4 +1,4 @@
-"""Clock for points, durations and heartbeats. Changes of the system clock do not affect it."""
+"""Clock for points, durations and heartbeats. Changes of the system clock do not affect this clock."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if hasattr(time, "CLOCK_BOOTTIME"):
     steady: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 else:
     steady = time.monotonic
-"""Function that returns the seconds since a fixed moment. All processes of the machine share this moment. If the system
-has such a clock, the seconds include the time during which the machine was asleep."""
+"""Function that returns the seconds since a fixed moment. All processes of the machine share this moment. If possible,
+the seconds include the time during which the machine was asleep."""
 
 
 class Clock:

@@ -13,7 +13,7 @@ JSON_LINE = 16 * _MB
 JSON_LINES = 4096 * _MB
 """Maximum size of a `.jsonl` file, which is read line by line."""
 SEGMENT = 1 << 40
-"""Maximum size of a Parquet file of points, which is read one row group at a time."""
+"""Maximum size of a Parquet file of points, which is read one row group (block of rows) at a time."""
 SEGMENT_FOOTER = 16 * _MB
 """Maximum size of the footer of a Parquet file."""
 TENSORS = 1 << 40
@@ -29,9 +29,9 @@ CODE = 32 * _MB
 CONSOLE = 64 * _MB
 """Maximum size of a console log."""
 LISTING = 1024 * _MB
-"""Maximum size of a listing of data, both compressed and uncompressed."""
+"""Maximum size of a listing (names and digests of a run's data), both compressed and uncompressed."""
 ANSWERS = 1024 * _MB
-"""Maximum size of a Parquet file of answers, which is read as a whole."""
+"""Maximum size of a Parquet file with a model's answers, which is read as a whole."""
 EVENTS = 1 << 40
 """Maximum size of an event file, which is read in pieces."""
 ARTIFACT = 1 << 50

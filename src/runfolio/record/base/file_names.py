@@ -35,7 +35,8 @@ def file_name(value: Any) -> FileName:
 
 
 def writer_id(value: Any) -> FileName:
-    """Check that a value from a record is a valid writer id, and return it. A writer id is a file name without `.`.
+    """Check that a value from a record is a valid writer id, and return it. A writer is a process that writes to a run.
+    A writer id is a file name without `.`.
 
     Raises:
         ValueError: The value is not valid.
@@ -46,7 +47,7 @@ def writer_id(value: Any) -> FileName:
 
 
 def is_writer_id(value: Any) -> bool:
-    """Return whether a value from a record is a valid writer id."""
+    """Return whether a value from a record is a valid writer id (id of a process that writes to a run)."""
     return isinstance(value, str) and _WRITER.fullmatch(value) is not None and not is_reserved(value)
 
 

@@ -41,8 +41,8 @@ def number_from_json(value: Any) -> float:
 
 
 def plain_json(value: Any) -> Any:
-    """Convert a tree of dicts, lists and plain values to JSON. Numbers that JSON cannot represent are replaced with
-    their names.
+    """Convert nested dicts, lists and single values to JSON. Numbers that JSON cannot represent are replaced with their
+    names.
 
     Invalid Unicode is escaped. Another thread may change the dicts at the same time.
     """
@@ -70,7 +70,7 @@ def _unicode(text: str) -> str:
 
 
 def replace(path: Path, write: Callable[[Path], object], *, sync: bool = False) -> None:
-    """Replace a file in the cache, as `RecordPath.replace` does for the record."""
+    """Replace a file in the cache atomically, as `RecordPath.replace` does for the record."""
     RecordPath(path.parent, path.name).replace(write, sync=sync)
 
 
@@ -156,7 +156,8 @@ def _containers(data: bytes) -> int:
 def is_deep(data: bytes, value: Any) -> bool:
     """Return whether a JSON document, given both encoded and decoded, is nested too deeply.
 
-    The limit protects recursive functions. The decoder itself accepts a depth of up to about 1,000.
+    The limit protects recursive functions that process the content. The decoder itself accepts a depth of up to about
+    1,000.
     """
     if _containers(data) <= _MAX_DEPTH:
         return False

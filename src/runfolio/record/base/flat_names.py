@@ -30,7 +30,7 @@ def encode_numbers(value: Any) -> Any:
 
 def decode_numbers(value: Any) -> Any:
     """Restore the tree of values that `encode_numbers` converted."""
-    kind = type(value)  # the JSON decoder never returns subclasses
+    kind = type(value)  # the JSON decoder never returns subclasses of list, dict or str
     if kind is str:
         return NAMED_NUMBERS.get(value, value)
     if kind is list:
@@ -74,7 +74,7 @@ def identity(value: Any) -> str:
     return json.dumps(_comparable(value), sort_keys=True, default=str)
 
 
-@lru_cache(maxsize=65_536, typed=True)  # tables compare the same few values of many runs
+@lru_cache(maxsize=65_536, typed=True)  # cached, since tables compare the same few values of many runs
 def _identity_of_scalar(value: str | float) -> str:
     return json.dumps(_comparable(value))
 

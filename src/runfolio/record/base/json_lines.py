@@ -8,7 +8,7 @@ from typing import BinaryIO
 from runfolio.record.base import file_bounds
 
 _TOO_LONG = b"\0"
-"""Invalid line that replaces a line that is too long."""
+"""Invalid line that replaces each line above the length limit."""
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
@@ -27,7 +27,7 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
 def read_slices(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
     """Yield the complete lines of a file in slices of about `size` bytes.
 
-    Each slice is yielded with the position in the file after it. Long lines are replaced as in `read_lines`.
+    Each slice is yielded with the position at which it ends in the file. Long lines are replaced as in `read_lines`.
     """
     while block := file.read(size):
         end = b"" if block.endswith(b"\n") else file.readline(file_bounds.JSON_LINE)
@@ -45,7 +45,7 @@ def _is_cut(line: bytes) -> bool:
 
 
 def _skip_line(file: BinaryIO) -> bytes:
-    """Skip the rest of a line. Return the newline at its end, or empty bytes if there is none."""
+    """Skip the rest of a line. Return the newline at its end, or empty bytes if the file ends without a newline."""
     while _is_cut(line := file.readline(file_bounds.JSON_LINE)):
         pass
     return line[-1:] if line.endswith(b"\n") else b""

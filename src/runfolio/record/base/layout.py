@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import secrets
@@ -100,16 +99,16 @@ def segment_path(folder: Path, writer: str, number: int) -> RecordPath:
 
 
 def answers_path(folder: Path, split: str, attempt: int, writer: str | None = None) -> RecordPath:
-    """Return the path of an answer file.
+    """Return the path of an answer file, which contains the answers of a model for the items of a split.
 
     Args:
-        writer: Id of the process that writes the file, unless this process started or resumed the run.
+        writer: Id of the process that writes the file, or None if this process started or resumed the run.
     """
     return RecordPath(folder, ANSWERS) / f"{split}-{attempt}{f'.{writer}' if writer else ''}.parquet"
 
 
 def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -> RecordPath:
-    """Return the TensorBoard event file of one writer.
+    """Return the TensorBoard event file of one writer, a process that writes to the run.
 
     TensorBoard reads the files of a run in the order of their names. Therefore, `started_s` must increase from file to
     file.
@@ -118,7 +117,8 @@ def event_file(folder: Path, writer: str, started_s: int, host: str, pid: int) -
 
 
 def event_files(folder: Path) -> dict[str, RecordPath]:
-    """Return the event files of a run, by writer. They are sorted in the order in which TensorBoard reads them."""
+    """Return the event files of a run, by the id of the process that wrote them. They are sorted in the order in which
+    TensorBoard reads them."""
     paths = [path for path in RecordPath(folder).entries() if path.name.startswith(_EVENT_FILES)]
     return {event_writer(path): path for path in paths}
 
@@ -126,23 +126,6 @@ def event_files(folder: Path) -> dict[str, RecordPath]:
 def event_writer(path: RecordPath) -> str:
     """Return the writer id that is part of the name of a TensorBoard event file."""
     return path.name.rpartition(".")[2]
-
-
-def line_folder(folder: Path, chart: str, line: str) -> RecordPath:
-    """Return the folder for the event files of one line of a chart with several lines.
-
-    TensorBoard shows this folder as a run.
-    """
-    name = f"{chart}_{line}".replace("/", "_")  # torch's SummaryWriter would use this name
-    safe = slug(name)
-    digest = "" if safe == name else f"-{hashlib.blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
-    return RecordPath(folder, CHARTS) / f"{safe}{digest}"
-
-
-def line_event_files(folder: Path) -> list[RecordPath]:
-    """Return the event files for all chart lines of a run."""
-    paths = (path for line in RecordPath(folder, CHARTS).entries() for path in line.files())
-    return [path for path in paths if path.name.startswith(_EVENT_FILES)]
 
 
 def next_event_second(folder: Path, now_s: float) -> int:
@@ -160,7 +143,7 @@ def find_pruned(folder: Path) -> tuple[str, list[Path]]:
     The store is one of the parent folders of `folder`.
 
     Returns:
-        The folder of the run relative to the store, and the result of `pruned_parts`.
+        The folder of the run relative to the store, and the folders with pruned checkpoints, newest first.
     """
     for store in folder.parents:
         if (pruned := store / TRASH / PRUNED).is_dir():
@@ -172,7 +155,7 @@ def find_pruned(folder: Path) -> tuple[str, list[Path]]:
 def pruned_parts(pruned: Path) -> list[Path]:
     """Return the folders in `pruned`, newest first.
 
-    Each folder contains the checkpoints that were pruned at one time.
+    Each folder contains the checkpoints that were pruned (moved into the trash) at one time.
     """
     try:
         parts = [path for path in pruned.iterdir() if not path.is_symlink() and (path / CHECKPOINTS).is_dir()]
@@ -255,7 +238,7 @@ def make_experiment_folder(store: Path, experiment: str) -> Path:
 def _run_file_status(folder: str) -> os.stat_result | None:
     """Return the status of the `run.json` in a folder, or None if it is missing or is itself a folder.
 
-    Readers report a `run.json` that is not a regular file.
+    The status of a link or a device is also returned, because readers report such a `run.json` as unusable.
     """
     try:
         status = os.lstat(f"{folder}/{RUN_FILE}")

@@ -9,7 +9,7 @@ from runfolio.errors import Ambiguous
 from runfolio.record.base.visible_text import visible_line
 
 LAST = "last"
-"""Reference to the newest run, unless a run has this name."""
+"""Word that refers to the newest run, unless a run has this name."""
 _MOST_LISTED = 5
 
 

@@ -452,7 +452,7 @@ class RecordPath:
 
 
 def descriptor_path(descriptor: int, path: str) -> Path:
-    """Return a path that goes through a descriptor, or the plain path if the system does not support this."""
+    """Return a path that goes through an open descriptor, or `path` itself if the system has no such paths."""
     return Path(f"{_DESCRIPTORS}/{descriptor}" if _HAS_DESCRIPTORS else path)
 
 

@@ -280,7 +280,7 @@ def _replace_value(match: re.Match[str]) -> str:
 
 
 def _is_assignment(match: re.Match[str], value: str) -> bool:
-    """Return whether the match is an assignment (`name=value`).
+    """Return whether a match of a secret name is an assignment (`name=value`).
 
     Otherwise, it is just a name next to a value in a sentence or a list.
     """

@@ -52,12 +52,12 @@ TEST = "test"
 _PREFIX = "prefix"
 """Obsolete kind of parent. It is read as a fork and no longer written."""
 STEPS, OTHERS = "(steps)", "(others)"
-"""Keys of `refused`. The first key counts invalid steps. The second key counts the values of all names beyond the
-limit."""
+"""Keys of `refused`, which counts values that could not be stored. The first key counts invalid steps. The second key
+counts the values of all names beyond the limit."""
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 """Replacement for a damaged time."""
 _MOST_REFUSED, _REFUSED_LENGTH = 100, 100
-"""Maximum number of names in `refused`, and maximum length of a name."""
+"""Maximum number of names in `refused` (counts of values that could not be stored), and maximum length of a name."""
 
 
 def now() -> datetime:
@@ -89,7 +89,7 @@ class Attempt:
     attempt: AttemptNumber
     parent: AttemptNumber | None = field(metadata=damaged_as(None))
     kept: dict[Writer, Count] = field(metadata=damaged_as({}))
-    """Sequence number of the last log call that this attempt keeps from each earlier writer."""
+    """Sequence number of the last log call that this attempt keeps from each earlier writer (process)."""
     writer: Writer
     started: Moment = field(metadata=damaged_as(_UNKNOWN, "`created`"))
     seconds: Seconds | None = None
@@ -129,7 +129,7 @@ class RunDocument:
     """Step at which training will be finished, in the units of the logged steps."""
     axes: Annotated[list[MetricAxis], Most(1_000)] = field(default_factory=list)
     """X axes of metrics. Each entry has a `metric` (a name or a pattern) and an `x`. The last matching entry
-    applies."""
+    applies. The list is changed in place, so receivers of the record (sinks) see changes immediately."""
     charts: list[Line] = field(default_factory=list)
     """Names of charts with several lines. Each line is a metric with a name of the form `CHART/LINE`. The list is
     extended in place, so receivers of the record (sinks) see changes immediately."""
@@ -232,7 +232,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 @functools.lru_cache(1_000)
 def _compiled(pattern: str) -> Callable[[str], re.Match[str] | None]:
-    """Return the match function of a pattern.
+    """Return a function that matches names against a pattern such as `loss/*`.
 
     `fnmatch` has a smaller cache, and each compilation of a pattern takes milliseconds.
     """

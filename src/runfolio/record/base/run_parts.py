@@ -59,7 +59,7 @@ class StartedCode(TypedDict, total=False):
     dirty: bool | None
     git_problem: Prose | None
     earlier: list[StartedCode]
-    """Commands and repository states of earlier attempts, oldest first."""
+    """Commands and repository states of earlier attempts (starts of the run), oldest first."""
 
 
 class Container(TypedDict, total=False):
@@ -131,7 +131,7 @@ class GivenData(TypedDict, total=False):
     trouble: Prose | None
     attempt: AttemptNumber
     earlier: Annotated[list[GivenData], Most(1_000)]
-    """Different data that earlier attempts used under the same name, oldest first."""
+    """Different data that earlier attempts (starts of the run) used under the same name, oldest first."""
 
 
 class MetricAxis(TypedDict):

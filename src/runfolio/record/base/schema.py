@@ -33,10 +33,10 @@ class ValueKind(NamedTuple):
     words: str
     """Readable description of the type and its bounds."""
     decode: Callable[[Any, list[str]], Any]
-    """Function that returns the decoded value and adds descriptions of damaged parts to the list. The function raises
-    ValueError for a value of a different kind."""
+    """Function that returns the decoded value. It appends descriptions of damaged parts to its second argument, a list.
+    The function raises ValueError for a value of a different kind."""
     is_leaf: bool = True
-    """True if `decode` never adds to the list."""
+    """True if `decode` never appends to the list of damaged parts."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def decode_whole(document: type[Document], value: Any) -> Document:
 
 
 def shorten_damage(damage: list[str] | tuple[str, ...]) -> str:
-    """Return the first descriptions of damage in a document, and how many more there are."""
+    """Return the first descriptions of damage in a document, and the number of the other descriptions."""
     more = len(damage) - 3
     return ", ".join(damage[:3]) + (f", and {more:,} more" if more > 0 else "")
 

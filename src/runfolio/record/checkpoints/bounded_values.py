@@ -111,7 +111,7 @@ def described(
     check are ignored.
 
     Args:
-        checks: Check for each field.
+        checks: Check (function that validates a value) for each field, by the name of the field.
         keys: JSON keys by field name, for fields that have a different name in JSON.
     """
     required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type] - a dataclass

@@ -102,9 +102,9 @@ def _check_step(value: Any) -> TransformStep:
 
 
 check_steps = sequence(_check_step, 1, _MAX_STEPS)
-"""Check for a list of steps as returned by `plain_steps`."""
+"""Function that checks a list of steps in the form that `plain_steps` returns."""
 check_classifier = described(ScriptClassifier, {"classes": sequence(text, 1, _MAX_CLASSES), "transform": check_steps})
-"""Check for the classes and the transform stored in a checkpoint of a user's script."""
+"""Function that checks the classes and the transform stored in a checkpoint of a user's script."""
 
 
 def class_names(classes: Any) -> list[str]:
@@ -125,7 +125,7 @@ def _plain_steps(step: Any) -> Iterator[dict[str, Any]]:
     if name == "Compose":
         for part in step.transforms:
             yield from _plain_steps(part)
-    elif name == "ImageClassification":  # `weights.transforms()` of torchvision's pretrained networks
+    elif name == "ImageClassification":  # returned by `weights.transforms()` for torchvision's networks
         interpolation = _plain(step.interpolation)
         yield _step("Resize", _plain(step.resize_size), interpolation, None, step.antialias)
         yield _step("CenterCrop", _plain(step.crop_size))

@@ -21,8 +21,8 @@ Tensors = Mapping[str, "torch.Tensor"]
 
 
 def fill(module: Module, entries: Mapping[str, Any], subject: str) -> None:
-    """Load entries into a module, which must have exactly these keys. Wrappers around the module and around the saved
-    module are ignored.
+    """Load entries, which are values by key as in a `state_dict`, into a module. The module must have exactly these
+    keys. Wrappers around the module and around the saved module are ignored.
 
     Entries from a safetensors file have no version metadata, and some architectures reject or convert entries without a
     version. The entries therefore get the version metadata of the module.
@@ -38,10 +38,10 @@ def fill(module: Module, entries: Mapping[str, Any], subject: str) -> None:
 def fitting_state(module: Module, entries: Mapping[str, Any], subject: str) -> Any:
     """Return entries for `module.load_state_dict`.
 
-    The entries have the keys of the module and are sharded like the state of the module.
+    The entries have the keys of the module. They are divided among processes (sharded) like the state of the module.
 
     Raises:
-        ConfigError: `fill` raises this error in the same cases.
+        ConfigError: A key is missing or unexpected, or has a different shape.
     """
     current: Any = module.state_dict()
     keys = {key: plain_key(module, key) for key in current}

@@ -75,8 +75,8 @@ class Checkpoint:
     saved: datetime
     attempt: int
     position: dict[str, int]
-    """Sequence number of each writer's last log call at the time of saving. Other processes that had joined the
-    attempt, such as other ranks, are omitted."""
+    """Sequence number of the last log call of each writer (process) at the time of saving. Other processes that had
+    joined the attempt, such as other ranks, are omitted."""
     position_us: int
     """Time at which the state was captured, in microseconds since 1970 UTC."""
     loader: str | None
@@ -98,6 +98,11 @@ class Checkpoint:
     def file_names(self) -> list[str]:
         """Names of the tensor files in `checkpoints/`."""
         return [entry.file for entry in self._files.values()]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each tensor file as hexadecimal digits, by part."""
+        return {part: entry.sha256 for part, entry in self._files.items()}
 
     def verify(self) -> None:
         """Verify that no tensor file has changed since it was saved.
@@ -126,8 +131,8 @@ class Checkpoint:
         """Return the shape and dtype of each tensor in a module's `state_dict` without reading the tensors.
 
         Raises:
-            NotFound, DamagedFile: `tensors` raises these errors in the same cases, except that the SHA-256 of the file
-                is not checked.
+            NotFound: The checkpoint has no such part.
+            DamagedFile: The file is missing, or it is not a safetensors file. Its SHA-256 is not checked.
         """
         entry = self._entry(part)
         with _opened(self.folder, entry) as (path, shown):
@@ -154,7 +159,7 @@ class Checkpoint:
         If the part was saved as a `state_dict`, return the entries of this `state_dict`.
 
         Raises:
-            NotFound, DamagedFile: `tensors` raises these errors in the same cases.
+            NotFound, DamagedFile: The checkpoint has no such part, or the file of the part is damaged.
         """
         if part not in self._files and isinstance(state_dict := self.state.get(part), Mapping):
             return dict(state_dict)
@@ -169,8 +174,8 @@ class Checkpoint:
     def state(self) -> dict[str, Any]:
         """Saved state of everything except modules, such as the optimizer, the scheduler and counters.
 
-        Enum members and namedtuples defined by the user are returned as plain values. `restore` converts them to their
-        original types.
+        Enum members defined by the user are returned as their values, and namedtuples as tuples. `restore` converts
+        both to their original types.
 
         Raises:
             DamagedFile: `tensors` raises this error in the same cases.
@@ -241,7 +246,8 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Training state in the form in which it is written: plain values as JSON, and tensors by part."""
+    """Training state in the form in which it is written: numbers, strings and containers as JSON, and tensors by
+    part."""
 
     tree: dict[str, Any]
     tensors: Mapping[str, Mapping[str, torch.Tensor]]
@@ -364,7 +370,8 @@ def delete_names(folder: Path, names: Iterable[str]) -> None:
 
 
 def _pop_extra_state(entries: dict[str, Any]) -> dict[str, Any]:
-    """Remove and return the results of `get_extra_state` in a module's entries. Results that are tensors remain."""
+    """Remove the results of `get_extra_state` from a module's entries, and return them. Results that are tensors remain
+    in the entries."""
     keys = [key for key in entries if key.endswith(EXTRA_STATE_SUFFIX) and not hasattr(entries[key], "untyped_storage")]
     return {key: entries.pop(key) for key in keys}
 
@@ -440,7 +447,7 @@ def names(folder: Path) -> list[str]:
     """Return the names of a run's checkpoints, sorted."""
     try:
         paths = RecordPath(folder, CHECKPOINTS).entries()
-    except UnusableFile:  # `runfolio doctor` reports the link, and nothing is written through it
+    except UnusableFile:  # the folder is a link, which `runfolio doctor` reports
         return []
     return [path.stem for path in paths if path.suffix == ".json"]
 
@@ -454,10 +461,11 @@ def manifest_of(folder: Path, name: str) -> Manifest:
     """Return the JSON object of a manifest without the name of the checkpoint.
 
     Raises:
-        DamagedFile, NotFound, NewerFormat: `read` raises these errors in the same cases.
+        DamagedFile, NotFound, NewerFormat: The manifest is damaged, does not exist, or was written by a newer version
+            of runfolio.
     """
     value = _content(folder, name)
-    _checkpoint(folder, name, value)  # this raises an error if the manifest is damaged
+    _checkpoint(folder, name, value)  # this call raises an error if the manifest is damaged
     value.pop("name", None)
     return value
 
@@ -524,7 +532,7 @@ def _fallback_names(folder: Path, name: str) -> list[str]:
 
 
 def _last_seqs(folder: Path) -> dict[str, float]:
-    """Return the last sequence number (seq) of each writer on the newest branch.
+    """Return the last sequence number (seq) of each writer (process) on the newest branch.
 
     Return an empty dict if `run.json` is unreadable. The newest branch consists of the log calls that no resume has
     discarded.

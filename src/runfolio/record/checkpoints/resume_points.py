@@ -24,7 +24,7 @@ _COLUMNS: list[str] = ["attempt", "seq", "step", "time_us"]
 
 @dataclass(frozen=True)
 class _Calls:
-    """Log calls of one writer, sorted by seq, without calls for `system/` metrics.
+    """Log calls of one writer (process), sorted by their numbers (seq), without calls for `system/` metrics.
 
     Each array has one int64 per call.
     """
@@ -49,7 +49,7 @@ def last_seqs_at_step(folder: Path, document: RunDocument, step: int) -> tuple[d
     the kept calls.
 
     Returns:
-        The seq of the last kept call of each writer, and the last kept step (-1 if nothing is kept).
+        The number (seq) of the last kept call of each writer (process), and the last kept step (-1 if nothing is kept).
     """
     seqs: dict[str, int] = {}
     last_step = -1
@@ -61,7 +61,7 @@ def last_seqs_at_step(folder: Path, document: RunDocument, step: int) -> tuple[d
 
 
 def last_seqs(folder: Path, document: RunDocument) -> dict[str, int]:
-    """Return the seq of the last log call of each writer on the newest branch, including media."""
+    """Return the number (seq) of each writer's last log call that no resume has discarded. Media count as log calls."""
     seqs = PointFiles(folder, document).last_seqs()
     for entry in media.read(folder)[0]:
         if media.is_on_newest_branch(entry, document):
@@ -70,7 +70,7 @@ def last_seqs(folder: Path, document: RunDocument) -> dict[str, int]:
 
 
 def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
-    """Return the last step of each metric and of each media name on the newest branch."""
+    """Return the last step of each metric and of each media name. Log calls that a resume has discarded are ignored."""
     steps = {name: summary.last_step for name, summary in PointFiles(folder, document).summaries().items()}
     for entry in media.read(folder)[0]:
         if media.is_on_newest_branch(entry, document):
@@ -79,7 +79,8 @@ def last_steps(folder: Path, document: RunDocument) -> dict[str, int]:
 
 
 def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
-    """Return the seq of the last call to keep for each writer that had joined the attempt of `checkpoint`.
+    """Return the number (seq) of the last log call to keep for each writer (process) that had joined the attempt of
+    `checkpoint`.
 
     The calls of such a writer, for example another rank, are kept up to the time of the checkpoint. Ranks reach a step
     at slightly different times. If the run's ranks count the same steps, their calls are therefore kept up to the
@@ -101,7 +102,7 @@ def joined_last_seqs(folder: Path, document: RunDocument, checkpoint: Checkpoint
 
 
 def _last_steps(calls: dict[str, _Calls], checkpoint: Checkpoint) -> set[int]:
-    """Return the last step that each writer had logged when the checkpoint was saved."""
+    """Return the last step that each writer (process) had logged when the checkpoint was saved."""
     counts = {
         writer: calls[writer].count_until(calls[writer].seqs, seq)
         for writer, seq in checkpoint.position.items()
@@ -111,7 +112,7 @@ def _last_steps(calls: dict[str, _Calls], checkpoint: Checkpoint) -> set[int]:
 
 
 def _calls(folder: Path, document: RunDocument, branch: Branch) -> dict[str, _Calls]:
-    """Return the log calls of every writer on the branch, including media."""
+    """Return the log calls of every writer (process), including media. The branch "all" includes discarded calls."""
     rows_by_writer = {writer: rows[_COLUMNS] for writer, rows in PointFiles(folder, document).calls(branch).items()}
     for entry in media.read(folder)[0]:
         if branch == "all" or media.is_on_newest_branch(entry, document):

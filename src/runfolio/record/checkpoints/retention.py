@@ -23,8 +23,8 @@ _MB = 1_000_000
 class CheckpointPolicy:
     """Policy that determines when `run.checkpoint` saves, and which checkpoints are kept.
 
-    By default, each call saves a checkpoint. If `every_steps` or `every_minutes` is set, a call saves only in three
-    cases. The call is due, it has a metric, or the process was asked to stop.
+    By default, each call saves a checkpoint. If `every_steps` or `every_minutes` is set, a call saves only if it is
+    due, has a metric, or follows a request to stop the process.
     """
 
     every_steps: int | None = None
@@ -62,7 +62,7 @@ def step_name(step: int) -> str:
 
 
 class CheckpointRetention:
-    """Manager of a run's checkpoints in the process that writes these checkpoints. The class is not thread-safe."""
+    """Manager that saves, renames and removes the checkpoints of a run. The class is not thread-safe."""
 
     def __init__(
         self, folder: Path, policy: CheckpointPolicy, resumed: Checkpoint | None, last_seqs: Mapping[str, float]
@@ -136,9 +136,9 @@ class CheckpointRetention:
             mode: `max` if a higher metric is better, or `min` if a lower metric is better.
             permanent_name: Additional name under which the checkpoint is kept permanently.
         Returns:
-            The names that were removed to stay within the budget.
+            The names that were removed to stay within the maximum total size.
         Raises:
-            OSError: `manifests.save` raises this error in the same cases.
+            OSError: The store cannot be written to. The earlier checkpoints are intact.
         """
         if not self._is_current:
             self._read_names()
@@ -193,7 +193,7 @@ class CheckpointRetention:
         return (best, rank) if rank < len(best) else (self._best, None)
 
     def _names_over_budget(self) -> list[str]:
-        """Return the names to remove so that the remaining checkpoints fit into the budget.
+        """Return the names to remove so that the remaining checkpoints stay within the maximum total size.
 
         `last` and `best` are always kept.
         """

@@ -1,4 +1,5 @@
-"""Standard types in a training state. Each type has its own marker, and its values are stored as lists of plain parts.
+"""Python and NumPy types that a training state may contain. Each type has its own marker, and its values are stored as
+lists of simpler parts.
 
 The format is specified in `docs/format.md`.
 
@@ -27,8 +28,8 @@ class StandardType(NamedTuple):
 
     mark: str
     parts: Callable[[Any], list[Any] | None]
-    """Function that splits a value into plain values and values of standard types. The function returns None if the
-    value cannot be split."""
+    """Function that splits a value into parts: numbers, strings, containers, and other values of standard types. The
+    function returns None if the value cannot be split."""
     build: Callable[[list[Any]], Any]
     """Function that builds the value from its parts. The function raises TypeError, ValueError or KeyError if the parts
     are invalid."""

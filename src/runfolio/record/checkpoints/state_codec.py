@@ -1,4 +1,4 @@
-"""Training state stored without pickle: plain values as JSON, and tensors and arrays in safetensors files.
+"""Training state stored without pickle: tensors and arrays in safetensors files, and everything else as JSON.
 
 The JSON form is specified in `docs/format.md`, Checkpoints. Tensor files are read by the safetensors library, which
 checks every offset against the size of the file. Loading a file never executes code from the file.
@@ -218,8 +218,8 @@ class Unpacker:
             types: Enums and namedtuples defined by the user that may occur, by name.
         """
         self.lost: set[str] = set()
-        """Names of user-defined types that are missing from `types`. Values of these types are returned as plain
-        values."""
+        """Names of user-defined types that are missing from `types`. Enum members of these types are returned as their
+        values, and namedtuples as tuples."""
         self._tensors = tensors
         self._types = types or {}
 

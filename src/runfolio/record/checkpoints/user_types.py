@@ -1,7 +1,8 @@
 """Support for enums and namedtuples that the user defined and stored in a training state.
 
 A record contains only the names of these types. The types are never imported. If the object being restored uses a type
-with the same name in its state, the stored values get this type. Otherwise, they become plain values.
+with the same name in its state, the stored values get this type. Otherwise, enum members become their values, and
+namedtuples become tuples.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ def module_state(module: Module, name: str) -> ModuleState:
         name: Name of the module in the checkpoint, for error messages.
 
     Raises:
-        ConfigError: The module is sharded over several processes, or two of its keys become equal when prefixes are
-            removed.
+        ConfigError: The module is sharded (divided among several processes), or two of its keys become equal when
+            prefixes are removed.
     """
     wrappers = _wrappers(module)
     if _is_sharded_over_processes(module):
@@ -93,7 +93,7 @@ def _plain_names(module: Any, names: Sequence[str]) -> tuple[list[str], bool]:
             return _plain_names(module._modules[inner], names[1:])
         if names[0] in module._buffers or names[0] in module._parameters:
             return list(names), True
-        return _plain_names(module._modules[inner], names)  # FSDP omits the prefix that it adds
+        return _plain_names(module._modules[inner], names)  # the `state_dict` of FSDP omits FSDP's own prefix
     child = module._modules.get(names[0]) if len(names) > 1 else None
     if child is None:
         return list(names), False
@@ -119,7 +119,7 @@ def _wrappers(module: Module) -> dict[str, list[str]]:
 
 
 def _is_sharded_over_processes(module: Module) -> bool:
-    """Return whether a module is sharded over several processes.
+    """Return whether a module is sharded, with one part of it in each of several processes.
 
     To gather the state, all processes would have to take part. A single process would wait forever.
     """
@@ -147,7 +147,7 @@ def whole_tensor(value: Any, name: str) -> Any:
 
 
 def sharded_like(value: torch.Tensor, current: Any) -> Any:
-    """Shard a tensor in the same way as the current tensor.
+    """Divide a tensor among processes in the same way as the current tensor.
 
     If the current tensor is not sharded, return the tensor unchanged.
     """

@@ -28,8 +28,8 @@ from runfolio.record.content.answer_table import MOST_ITEMS, AnswerTable, column
 from runfolio.record.points import arrow_arrays, parquet_bounds
 
 GROUP_ROWS = 65_536
-"""Number of rows in a row group. With this number of rows, even the longest strings fit into
-`parquet_bounds.COLUMN_BYTES`."""
+"""Number of rows in a row group, which is a block of a Parquet file. With this number of rows, even the longest strings
+fit into `parquet_bounds.COLUMN_BYTES`."""
 _NAME = re.compile(r"(?P<split>.+)-(?P<attempt>\d{1,9})(?:\.(?P<writer>[0-9a-z]{8}))?\.parquet", re.DOTALL)
 _METADATA_KEY = "runfolio"
 _LARGEST_HEADER = file_bounds.SEGMENT_FOOTER // 2
@@ -120,8 +120,8 @@ def find_newest(folder: Path, split: str) -> AnswersPath | None:
     Return None if there is no answer file for the split.
 
     Raises:
-        DamagedFile, NewerFormat: `read` raises these errors in the same cases. Files are read only if the attempt has
-            several of them.
+        DamagedFile, NewerFormat: The attempt has several files, and one of them is damaged or was written by a newer
+            version of runfolio. A single file is not read.
     """
     candidates = [file for file in list_answers(folder) if file.split == split]
     newest = max((file.attempt for file in candidates), default=0)

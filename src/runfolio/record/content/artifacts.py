@@ -88,7 +88,7 @@ def read(manifest: RecordPath) -> Artifact:
     Raises:
         FileNotFoundError: The manifest does not exist.
         DamagedFile: The file is not a manifest, or it names a file or a folder outside the artifact.
-        NewerFormat, StoreError: `files.read_json` raises these errors in the same cases.
+        NewerFormat, StoreError: A newer version of runfolio wrote the file, or the file cannot be read.
     """
     try:
         artifact = schema.decode_whole(Artifact, files.read_json(manifest))
@@ -166,6 +166,7 @@ def _description(target: RecordPath, name: str, kind: str, entries: list[dict[st
 
 
 def _reason(error: OSError) -> str:
-    """Return the message of an error. For a folder, return the message about the first file that was not copied."""
+    """Return the message of an error. If the error is about a folder, return the message about the first file that was
+    not copied."""
     several = error.args[0] if isinstance(error, shutil.Error) else None
     return str(several[0][2]) if isinstance(several, list) else str(error)

@@ -92,7 +92,7 @@ def delete_content(folder: Path, digest: str) -> None:
 
 
 def read(folder: Path, writers: Sequence[str]) -> Code | None:
-    """Return the code of the last writer that recorded code, or None if no writer did.
+    """Return the code of the last process that recorded code, or None if no process did.
 
     Raises:
         DamagedFile, NewerFormat, StoreError: The newest code file cannot be read.

@@ -107,7 +107,8 @@ class Transcript:
             log.write(redact_text(line) + "\n")
 
     def tick(self, now: float) -> None:
-        """Write the lines that are due. Call this method several times per second while there is output."""
+        """Write the lines that are old enough to count as final. Call this method several times per second while there
+        is output."""
         for screen in self._screens.values():
             self._write(screen.flush_due(now))
 

@@ -1,7 +1,7 @@
 """Cached results of file checks.
 
-A result is found by the path of its file, and is valid as long as the file is unchanged. If the same files are checked
-again, only `stat` is called for each unchanged file. If the cache is lost, all files are read again.
+A result is found by the path of its file, and is valid until the file changes. If the same files are checked again,
+only `stat` is called for each unchanged file. If the cache is lost, all files are read again.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from runfolio.record.base.files import replace
 
 
 class CachedResult(Protocol):
-    """Named tuple of plain values. One of the values describes the state of the file when it was checked."""
+    """Result of a file check, as a named tuple of numbers, strings and lists. One of the values describes the state of
+    the file when it was checked."""
 
     @property
     def as_of(self) -> Sequence[int]:
-        """`stamp` of the file when it was checked."""
+        """Result of `stamp` for the file at the time of the check."""
         ...
 
 
@@ -89,8 +90,8 @@ def is_current(result: CachedResult | None, path: Path) -> bool:
 def stamp(status: os.stat_result) -> tuple[int, int, int, int]:
     """Return values that differ if a file was changed, replaced or renamed.
 
-    Size and mtime are not sufficient. Files from one archive often have the same size and mtime, and some tools reset
-    mtime.
+    Size and modification time (mtime) are not sufficient. Files from one archive often have the same size and mtime,
+    and some tools reset mtime.
     """
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 

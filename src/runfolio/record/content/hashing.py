@@ -1,4 +1,4 @@
-"""Digests of files for listings, cached across runs."""
+"""Digests of files for listings of a run's data, cached across runs."""
 
 from __future__ import annotations
 

@@ -282,6 +282,17 @@ class MediaEntry:
         return file_path(self.path.parents[2], self.path.name)
 
 
+def logged_charts(folder: Path) -> dict[str, Any]:
+    """Return the charts of all logged layouts, by category and title. Later layouts replace the categories of earlier
+    ones."""
+    entries, _ = read(folder)
+    charts: dict[str, Any] = {}
+    for entry in entries:
+        if entry.kind == "layout":
+            charts.update(entry.content["charts"])
+    return charts
+
+
 def index_path(folder: Path, writer: str, number: int = 1) -> RecordPath:
     """Return the path of a writer's media list.
 

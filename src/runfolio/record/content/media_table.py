@@ -2,7 +2,9 @@
 
 A column with images has the same type as `Image` in Hugging Face `datasets`: a struct of `bytes` and `path`. The
 metadata of the file lists these columns in the form that `datasets` uses. As a result, `datasets` and other tools show
-the images. Source: https://huggingface.co/docs/datasets/about_dataset_features and `datasets/features/image.py`.
+the images.
+
+Source: https://huggingface.co/docs/datasets/about_dataset_features and `datasets/features/image.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _METADATA_KEY = "huggingface"
 
 
 def encode(columns: Mapping[str, Any], images: Collection[str]) -> bytes:
-    """Return columns of plain values and images as a Parquet file. The file does not use dictionary encoding.
+    """Return a table's columns, of which some may contain images, as a Parquet file. The file does not use dictionary
+    encoding.
 
     Args:
         columns: Arrow arrays by name.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 """Accepted formats by their Pillow names. Decoders of other formats run programs, or trust the size that a file
-claims."""
+states."""
 MAX_DECODED_BYTES = 256 * 1024 * 1024
 
 _BYTES_A_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}

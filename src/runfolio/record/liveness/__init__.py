@@ -1,4 +1,4 @@
-"""Heartbeats, claims and process exits of the processes that write to a run.
+"""Files that processes write about themselves while they write to a run: heartbeats, claims and process exits.
 
-These files show which processes write to the run, and whether the processes are alive.
+The files show which processes write to the run, and whether the processes are alive.
 """

@@ -1,4 +1,4 @@
-"""Heartbeats of the processes that write to a run, and the state of the run that follows from them.
+"""Heartbeats of the processes that write to a run. The state of the run is derived from these heartbeats.
 
 A heartbeat is a small file that its process rewrites regularly.
 """
@@ -132,12 +132,12 @@ class BeatHistory(Protocol):
     """History of the heartbeats that one reader has seen."""
 
     def seen_at(self, key: str, beat: int) -> float:
-        """Return the time, by `clock.steady`, at which this reader first saw the number `beat` for `key`."""
+        """Return the time, by `clock.steady`, at which this reader first saw the heartbeat number `beat` for `key`."""
         ...
 
 
 def is_over(folder: Path, writer: str) -> bool:
-    """Return whether a writer has certainly ended.
+    """Return whether a writer (a process that writes to the run) has certainly ended.
 
     If the writer ran on a different machine, only its final heartbeat can prove this.
     """
@@ -153,7 +153,7 @@ def derive_state(folder: Path, document: RunDocument, history: BeatHistory) -> s
     state = document.status.state
     if not document.attempts or state not in (RUNNING, "finished"):
         return state
-    if state == "finished":  # a process does not know its exit status, but its helper process records it
+    if state == "finished":  # a process cannot know its exit status; a helper process records the status
         death = Death.read(folder, document.attempts[-1].writer)
         return "failed" if death is not None and death.exit_code else state
     heartbeat = Heartbeat.read(folder, document.attempts[-1].writer)

@@ -1,6 +1,6 @@
 """Records of how a process ended.
 
-A record is written if the run itself states no end or a wrong end (`docs/format.md`, Deaths).
+A record is written if the run itself recorded no end or a wrong end (`docs/format.md`, Deaths).
 """
 
 from __future__ import annotations

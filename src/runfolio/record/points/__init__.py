@@ -1,1 +1,1 @@
-"""Points of metrics: files with points (tails and segments), their merging and compaction, and the reader."""
+"""Points of metrics: the files with points (tails and segments), code that merges these files, and the reader."""

@@ -18,7 +18,7 @@ TIME = pa.timestamp("us", "UTC")
 
 
 def to_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
-    """Convert an Arrow array [n] of numbers without nulls to NumPy. A single chunk is not copied."""
+    """Convert an Arrow array [n] of numbers without nulls to NumPy. An array with a single chunk is not copied."""
     if isinstance(column, pa.ChunkedArray):
         pieces = [np.from_dlpack(chunk) for chunk in column.chunks]
         return np.concatenate(pieces) if len(pieces) != 1 else pieces[0]
@@ -50,13 +50,13 @@ def texts(values: Sequence[str]) -> pa.Array:
 
 
 def decode_dictionary(column: pa.DictionaryArray) -> tuple[NDArray[np.int32], list[str]]:
-    """Return the code of each row, and the strings that the codes refer to.
+    """Return the code of each row, and a list of strings. A code is an index into the list.
 
     Raises:
         ArrowInvalid: A code has no matching string.
     """
     codes, values = to_numpy(column.indices), column.dictionary.to_pylist()
-    # For a damaged page, Arrow may return fewer strings.
+    # If a page of the file is damaged, Arrow may return too few strings.
     if codes.size and (codes.min() < 0 or codes.max() >= len(values)):
         raise pa.ArrowInvalid("a dictionary code has no matching string")
     return codes, values

@@ -1,10 +1,10 @@
-"""Sealing and compaction of files with points.
+"""Conversion of a run's text files of points to Parquet (sealing), and merging of the Parquet files (compaction).
 
 A tail is a text file with the newest points, and a segment is a Parquet file with sorted points. Sealing converts a
 tail to a segment, and compaction merges segments. Sweeping deletes a file if segments cover the file. A segment covers
 a log call if it contains all points of the call.
 
-As a program (`python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`), the module seals or
+The module is also a program, `python -m runfolio.record.points.compaction seal|compact FOLDER WRITER N`. It seals or
 compacts, and then sweeps. A training process starts this program to seal long tails. The training process itself
 therefore does not load Arrow, use additional memory, or wait for the interpreter lock.
 
@@ -42,8 +42,8 @@ from runfolio.record.points.seq_ranges import SeqRanges
 from runfolio.record.points.tail_columns import Tail
 
 STALE_VIEW_S = 120.0
-"""Seconds for which a covered file is kept on a network disk. Readers of such a disk may have an outdated view of the
-folder."""
+"""Seconds for which a file is kept on a network disk after a segment (Parquet file) contains all of its points. Readers
+of such a disk may see an outdated listing of the folder."""
 ABANDONED_S = 3600.0
 """Age in seconds after which a hidden file counts as abandoned and is deleted. If the process that created the file was
 only suspended, only its unfinished work is lost. The process cannot rename the deleted file, and it deletes no other
@@ -55,27 +55,30 @@ _SMALLEST_BLOCK = 8192
 _BUSY_NICE = 10
 T = TypeVar("T")
 TailCoverage = dict[RecordPath, SeqRanges]
-"""Ranges of log calls that each tail contains. A tail with a damaged line gets no ranges, so it is not deleted."""
+"""Ranges of log calls that each tail (text file with the newest points) contains. A tail with a damaged line gets no
+ranges, so it is not deleted."""
 
 
 def seal_tail(folder: Path, writer: str, number: int) -> TailCoverage:
-    """Write the closed tail `number` of `writer` as a segment (Parquet file) with the same number.
+    """Write tail `number` of `writer`, a text file that is no longer extended, as a segment (Parquet file) of the same
+    number.
 
     The tail is kept until `sweep` deletes it. The segment does not contain the damaged lines of the tail.
     """
     try:
         tail = Tail.open(tail_path(folder, writer, number))
         return _write(folder, writer, number, [], [tail]) if tail is not None else {}
-    except FileNotFoundError:  # another process has sealed and swept the tail
+    except FileNotFoundError:  # another process has replaced the tail with a segment
         return {}
 
 
 def compact(folder: Path, writer: str, number: int) -> TailCoverage:
-    """Merge all readable points of the run's segments and closed tails into segment `number` of `writer`.
+    """Merge all readable points of the run's segments (Parquet files) and closed tails (text files) into segment
+    `number` of `writer`.
 
-    Tails that other writers may still extend are skipped. The tails of `writer` must be flushed. A damaged file is not
-    changed. A damaged file does not count as covered, so it can be repaired later. If one segment cannot hold all
-    points, each tail becomes a separate segment.
+    Tails that other writers may still extend are skipped. The tails of `writer` must be flushed. A damaged file is
+    neither changed nor counted as covered, so it can be repaired later. If one segment cannot hold all points, each
+    tail becomes a separate segment.
     """
     damaged: set[RecordPath] = set()
     while True:
@@ -96,29 +99,30 @@ def compact(folder: Path, writer: str, number: int) -> TailCoverage:
 
 
 def _seal_each(folder: Path, writer: str, number: int) -> TailCoverage:
-    """Write each closed tail as a segment of `writer`, numbered from `number`."""
+    """Write each closed tail (text file) as a segment (Parquet file) of `writer`. The segments are numbered from
+    `number`."""
     coverage: TailCoverage = {}
     for tail in list(_closed_tails(folder, writer)):
-        with suppress(FileNotFoundError):  # another process has sealed and removed the tail
+        with suppress(FileNotFoundError):  # another process replaced the tail with a segment
             coverage |= _write(folder, writer, number, [], [tail])
     return coverage
 
 
 def _closed_tails(folder: Path, writer: str) -> Iterator[Tail]:
-    """Return the tails of `writer` and of all writers that have ended."""
+    """Return the tails (text files with the newest points) of `writer` and of all writers that have ended."""
     return (tail for tail in _tails(folder) if tail.writer == writer or is_over(folder, tail.writer))
 
 
 def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage | None = None) -> int:
-    """Delete the tails and segments that other segments cover completely, and return the number of deleted files.
+    """Delete the tails and segments whose log calls are all in other segments, and return the number of deleted files.
 
     Tails that may still be written to are kept. A file is also kept if the only segment that covers it has unreadable
     pages. Files that cannot be deleted stay in the folder and do no harm. Temporary files of killed processes are also
     deleted.
 
     Args:
-        after_s: Minimum age of a covering segment in seconds. The default is 0 on a local disk and `STALE_VIEW_S` on
-            other disks.
+        after_s: Minimum age in seconds of a segment before the files that it covers are deleted. The default is 0 on a
+            local disk and `STALE_VIEW_S` on other disks.
         coverage: Result of sealing or compacting. If it is passed, the tails are not read again.
     """
     if after_s is None:
@@ -137,7 +141,7 @@ def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage 
     sealed = {segment.path.stem.removeprefix("segment-") for segment in segments}
     intact_ranges = seq_ranges.merge(*(segment.ranges for segment in intact))
     for tail in _tails(folder) if intact else ():
-        # A segment with the same name exists only for a tail that its writer has closed.
+        # A segment has the same name as a tail only if the writer has closed the tail.
         closed = tail.path.stem.removeprefix("tail-") in sealed or is_over(folder, tail.writer)
         if closed and _is_held((coverage or {}).get(tail.path) or _complete_ranges(tail, intact_ranges), intact):
             covered.append(tail.path)
@@ -147,7 +151,8 @@ def sweep(folder: Path, *, after_s: float | None = None, coverage: TailCoverage 
 
 
 def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], tails: Iterable[Tail]) -> TailCoverage:
-    """Merge segments and tails into one segment in bounded memory, unless a segment already contains all points.
+    """Merge segments (Parquet files) and tails (text files) into one segment, unless a segment already contains all
+    points. The memory is bounded.
 
     Raises:
         DamagedFile: A page of a segment cannot be read.
@@ -175,11 +180,12 @@ def _write(folder: Path, writer: str, number: int, segments: Sequence[Segment], 
 
 
 class _SortedTailRows:
-    """Sorted points of tails. Few points are kept in memory. More points are stored in chunks of an unnamed file."""
+    """Sorted points of tails (text files with the newest points). A small number of points is kept in memory. A larger
+    number is stored in chunks of an unnamed file."""
 
     def __init__(self, folder: RecordPath) -> None:
         self.metrics: dict[str, int] = {}
-        """Code of each metric, in order of appearance. `_writers` contains the codes of the writers."""
+        """Code (number) of each metric, in order of appearance. `_writers` contains the codes of the writers."""
         self._writers: dict[str, int] = {}
         self._rows: list[Rows] = []
         with folder.opened() as (_, path):
@@ -249,19 +255,20 @@ class _SortedTailRows:
 
 
 def _ranks(names: Mapping[str, int]) -> NDArray[np.int32]:
-    """Return the position of each name in sorted order, by the code of the name."""
+    """Return the position of each name in sorted order, by the code (number) of the name."""
     return lookup_codes(names, {name: rank for rank, name in enumerate(sorted(names))})
 
 
 def _translate_codes(rows: Rows, metrics: NDArray[np.int32], writers: NDArray[np.int32]) -> Rows:
-    """Replace the codes in the rows with new codes, in place."""
+    """Replace the codes (numbers) of metrics and writers in the rows with new codes, in place."""
     rows["metric"] = metrics[rows["metric"]]
     rows["writer"] = writers[rows["writer"]]
     return rows
 
 
 def _free_path(folder: Path, writer: str, number: int, ranges: SeqRanges) -> RecordPath | None:
-    """Return an unused path for a segment that covers `ranges`, or None if no segment has to be written."""
+    """Return an unused path for a segment (Parquet file) with the log calls of `ranges`, or None if no segment is
+    needed."""
     while (path := segment_path(folder, writer, number)).exists():
         segment = _open_readable(Segment.open, path)
         if segment is not None and seq_ranges.contains(segment.ranges, ranges):
@@ -295,7 +302,7 @@ def _open_readable(open_file: Callable[[RecordPath], T | None], path: RecordPath
 
 
 def _complete_ranges(tail: Tail, ranges: SeqRanges) -> SeqRanges:
-    """Return the ranges of log calls that a tail contains.
+    """Return the ranges of log calls that a tail (text file) contains.
 
     Return no ranges if `ranges` does not contain all of them, or if a line is damaged.
     """
@@ -309,7 +316,7 @@ def _complete_ranges(tail: Tail, ranges: SeqRanges) -> SeqRanges:
 
 
 def _is_held(ranges: SeqRanges, segments: Sequence[Segment]) -> bool:
-    """Return whether segments without unreadable pages contain all log calls of `ranges`."""
+    """Return whether segments (Parquet files) without unreadable pages contain all log calls of `ranges`."""
     overlapping = [segment for segment in segments if seq_ranges.overlap(segment.ranges, ranges)]
     return (
         bool(ranges)

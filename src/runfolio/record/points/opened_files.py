@@ -19,11 +19,11 @@ _LIST_ATTEMPTS = 5
 
 @dataclass
 class OpenedFiles:
-    """Segments and tails of one run, and a message for each part that cannot be read."""
+    """Segments (Parquet files) and tails (text files) of one run, and a message for each part that cannot be read."""
 
     segments: list[Segment] = field(default_factory=list)
     tails: list[tuple[Tail, list[CallColumns]]] = field(default_factory=list)
-    """Tails with their decoded lines."""
+    """Tails (text files with the newest points), each with its decoded lines."""
     problems: list[str] = field(default_factory=list)
 
     @classmethod
@@ -81,12 +81,12 @@ class OpenedFiles:
 
 
 def is_tail(path: RecordPath) -> bool:
-    """Return whether a file is a tail according to its name."""
+    """Return whether a file is a tail (text file with the newest points) according to its name."""
     return path.name.startswith("tail-") and path.name.endswith(".jsonl")
 
 
 def is_segment(path: RecordPath) -> bool:
-    """Return whether a file is a segment according to its name."""
+    """Return whether a file is a segment (Parquet file of points) according to its name."""
     return path.name.startswith("segment-") and path.name.endswith(".parquet")
 
 

@@ -2,7 +2,7 @@
 
 The limits are needed because a small file may request a huge amount of memory. Arrow allocates as much memory as the
 footer and the page headers request. This module compares the requested memory with the size of the file and the limits
-of a segment.
+of a segment (Parquet file of points).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from runfolio.record.base import file_bounds
 from runfolio.record.base.record_path import RecordPath, descriptor_path
 
 GROUP_ROWS = 1 << 20
-"""Maximum number of rows in a row group (`docs/format.md`, Segments)."""
+"""Maximum number of rows in a row group, which is a block of a Parquet file (`docs/format.md`, Segments)."""
 COLUMN_BYTES = 256 << 20
-"""Maximum unpacked size of a column in a row group, in bytes."""
+"""Maximum unpacked size in bytes of a column in a row group (block of rows)."""
 _ROWS_PER_BYTE = 200
 """Maximum number of rows per byte of a file. A constant metric reaches about 40."""
 _ZSTD_RATIO = 1 << 15
@@ -29,7 +29,8 @@ _UNCOUNTED_BYTES = 1 << 20
 """Maximum size in bytes of a footer that is accepted without counting its structs. Arrow may need 250 times as much
 memory for a footer."""
 _STRUCT_BYTES = 8
-"""Minimum average size of a struct in a footer, in bytes. Structs that Arrow writes have about 14 bytes."""
+"""Minimum average size in bytes of a struct (encoded object) in a footer. Structs that Arrow writes have about 14
+bytes."""
 _HEADER_BYTES = 4096
 """Maximum size of a page header in bytes. The header contains the first and the last name on the page."""
 _VARINT_BITS = 64
@@ -117,7 +118,8 @@ def check_footer(file: pa.NativeFile) -> None:
 
 
 def check_plain(file: pa.NativeFile, metadata: pq.FileMetaData, most_bytes: int) -> None:
-    """Check page by page that a file has only plain values, and that these values unpack to at most `most_bytes`.
+    """Check page by page that a file has no unsupported types or encodings, and that its values unpack to at most
+    `most_bytes`.
 
     Raises:
         ArrowInvalid: The file has lists, unsupported types or encodings, or too many bytes.
@@ -142,10 +144,10 @@ def check_plain(file: pa.NativeFile, metadata: pq.FileMetaData, most_bytes: int)
 
 
 def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
-    """Check the number of rows that the row groups claim against the size of the file.
+    """Check that a file is large enough for the number of rows that its row groups (blocks of rows) state.
 
     Raises:
-        ArrowInvalid: The file claims more rows than it can contain.
+        ArrowInvalid: The file states more rows than it can contain.
     """
     rows = 0
     for group in range(metadata.num_row_groups):
@@ -160,7 +162,7 @@ def check_metadata(file: pa.OSFile, metadata: pq.FileMetaData) -> None:
 
 
 def check_group(file: pa.OSFile, metadata: pq.FileMetaData, group: int, columns: Sequence[str]) -> None:
-    """Check that none of the `columns` of a row group unpacks to more than `COLUMN_BYTES`.
+    """Check that none of the `columns` of a row group (block of rows) unpacks to more than `COLUMN_BYTES`.
 
     Raises:
         ArrowInvalid: A column would be too large, or its compression is not supported.
@@ -204,7 +206,7 @@ def _pages(file: pa.NativeFile, column: pq.ColumnChunkMetaData) -> Iterator[dict
 
 
 def _count_structs(footer: bytes) -> int:
-    """Return the number of structs in a footer."""
+    """Return the number of structs (encoded objects) in a footer."""
     try:
         return _count(footer, 0, _STRUCT)[0]
     except (IndexError, RecursionError):
@@ -266,13 +268,13 @@ def _struct(data: bytes, position: int) -> tuple[dict[tuple[int, ...], int], int
 
 
 def _value(data: bytes, position: int, kind: int) -> tuple[int | None, int]:
-    """Return a value and the position after it. The value is None if it is not an integer."""
+    """Return a value and the position at which it ends. The value is None if it is not an integer."""
     if kind in _INTEGERS:
         return _integer(data, position)
     if kind == _BINARY:
         size, position = _varint(data, position)
         return None, position + size
-    if kind in _TRUTH_VALUES:  # the type code is the value
+    if kind in _TRUTH_VALUES:  # the type code of a boolean is also its value
         return None, position
     raise IndexError  # a page header has no other types
 

@@ -1,10 +1,10 @@
 """Cursors that let a reader continue to read the points of a run that is being written.
 
 A cursor is an opaque string of at most 2 KB. A cursor contains a digest of the run's attempts and files of points, and
-a position in each tail. A cursor becomes unusable if a file of points was added, removed or replaced. This happens when
-a tail (file with the newest points) is converted to a segment, or when the run is compacted. A cursor also becomes
-unusable if a tail was rewritten or another attempt started. A cursor may come from anybody, so it contains no names,
-and each position is checked against the file.
+a position in each tail (text file with the newest points). A cursor becomes unusable if a file of points was added,
+removed or replaced. This happens when a tail is converted to a segment (Parquet file), or when the run is compacted. A
+cursor also becomes unusable if a tail was rewritten or another attempt started. A cursor may come from anybody, so it
+contains no names, and each position is checked against the file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MOST_TAILS = (LONGEST * 3 // 4 - _HEADER.size) // _POSITION.size
 class _Cursor(NamedTuple):
     digest: bytes
     positions: list[TailPosition]
-    """Position in each tail, ordered by the names of the tails."""
+    """Position in each tail (text file with the newest points), ordered by the names of the tails."""
     is_shared: bool
     """True if some points come from a process that neither started nor resumed the run, such as another rank."""
 
@@ -58,7 +58,8 @@ class _Cursor(NamedTuple):
 
 
 def cursor_of(files: OpenedFiles, document: RunDocument) -> str:
-    """Return a cursor after the last point in files that were opened from their beginning."""
+    """Return a cursor that points to the end of the opened files. The files must have been read from their
+    beginning."""
     tails = sorted((tail for tail, _ in files.tails), key=lambda tail: tail.path)
     if len(tails) > _MOST_TAILS:
         return _UNUSABLE
@@ -67,12 +68,13 @@ def cursor_of(files: OpenedFiles, document: RunDocument) -> str:
     is_shared = not writers <= {attempt.writer for attempt in document.attempts}
     try:
         return _Cursor(_digest(paths, document), [tail.position for tail in tails], is_shared).encode()
-    except OSError:  # a segment was replaced in the meantime
+    except OSError:  # a segment (Parquet file) was replaced in the meantime
         return _UNUSABLE
 
 
 def open_after(folder: Path, document: RunDocument, cursor: str) -> tuple[OpenedFiles, str] | None:
-    """Return the lines that were added to a run's tails after a cursor, and a cursor after these lines.
+    """Return the lines that were added to a run's tails (text files with the newest points) since `cursor`, and the
+    next cursor.
 
     Return None if the reader cannot continue from the cursor and has to read all points again.
     """
@@ -95,7 +97,8 @@ def open_after(folder: Path, document: RunDocument, cursor: str) -> tuple[Opened
         return None
     positions = [tail.position for tail, _ in files.tails]
     if start.is_shared and positions != start.positions:
-        # The points that a reader shows depend on which writers logged a metric earlier.
+        # The points of some processes are hidden if another process has logged the same metric. The points before the
+        # cursor are needed to decide this.
         return None
     return files, start._replace(positions=positions).encode()
 

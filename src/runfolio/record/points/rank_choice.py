@@ -1,4 +1,5 @@
-"""Choice of the points that a reader shows for a run with several writers (`docs/format.md`, Several writers)."""
+"""Choice of the points that a reader shows if several processes (writers) wrote to the run (`docs/format.md`, Several
+writers)."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ from runfolio.record.points.tail_columns import CallColumns, Tail
 from runfolio.record.points.tails import LogCall
 
 Branch = Literal["newest", "all"] | int
-"""Points to read: the newest branch, all points, or the branch that was the newest during the attempt with this
-number."""
+"""Points to read: the points that no resume has discarded (the newest branch), or all points. A number selects the
+branch that was the newest during the attempt with this number."""
 T = TypeVar("T")
 CURVE = ("step", "time_us", "value", "attempt")
 """Columns that `Points` contains."""
@@ -96,7 +96,7 @@ class PointFiles:
         self._writers = {writer: index for index, writer in enumerate(sorted(self._ranges))}
 
     def cursor(self) -> str:
-        """Return a cursor after the last point, from which `point_cursor.open_after` continues."""
+        """Return a cursor with which `point_cursor.open_after` continues after the last point."""
         return cursor_of(self._files, self._document)
 
     def names(self) -> list[str]:
@@ -128,6 +128,27 @@ class PointFiles:
             return Points(*columns)
         rows = self._retry_damaged(lambda: self._rows_of(metric, branch, choice))
         return Points(*(np.ascontiguousarray(rows[name]) for name in CURVE))
+
+    def read_reduced(self, metric: str, reduce: Callable[[Points], Points]) -> Points:
+        """Return the points that `read` returns, after a function has reduced each block of them.
+
+        Only one block is in memory at a time, so a long metric needs little memory.
+
+        Args:
+            reduce: Function that returns some points of a block, in the same order.
+        """
+        segment = self._only_segment("newest") if self._choice(None) is None else None
+        pieces: list[Points] = []
+        for group in segment.groups_of(metric) if segment is not None else ():
+            columns = segment.columns_of(metric, CURVE, [group]) if segment is not None else None
+            if columns is None:  # a page is damaged, so the slower method is used
+                pieces = []
+                break
+            pieces.append(reduce(Points(*columns)))
+        pieces = pieces or [reduce(points) for _, points in self.blocks({metric})]
+        if not pieces:
+            return self.read(metric)
+        return Points(*map(np.concatenate, zip(*(piece.columns for piece in pieces), strict=True)))
 
     def blocks(self, metrics: Collection[str]) -> Iterator[tuple[list[tuple[str, int]], Points]]:
         """Yield the points that `read` returns for several metrics, in blocks of bounded size.
@@ -164,8 +185,8 @@ class PointFiles:
     def is_kept(self, metric: str, attempt: int) -> np.ndarray:
         """Return an array of bools.
 
-        The array has one entry for each point that `read` returns for the branch of an attempt. An entry is True if its
-        point is also on the newest branch.
+        The array has one entry for each point that `read` returns for the branch that was the newest during `attempt`.
+        An entry is True if no resume has discarded its point.
         """
         rows = self._retry_damaged(lambda: self._rows_of(metric, attempt, self._choice(None)))
         return self._is_on(rows, "newest")
@@ -184,7 +205,7 @@ class PointFiles:
         rows = self._retry_damaged(lambda: self._rows_of(metric, branch, shown))
         other_rows = self._retry_damaged(lambda: self._rows_of(other, branch, None))
         values, same = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
-        for writer in np.unique(rows["writer"]):  # each writer logs in only one attempt
+        for writer in np.unique(rows["writer"]):  # each writer (process) belongs to only one attempt
             is_writer, writer_rows = rows["writer"] == writer, other_rows[other_rows["writer"] == writer]
             seqs = rows["seq"][is_writer]
             position = np.searchsorted(writer_rows["seq"], seqs, side="right")  # 0: there is no earlier value
@@ -193,7 +214,8 @@ class PointFiles:
         return values, same
 
     def summaries(self, rank: int | None = None) -> dict[str, MetricSummary]:
-        """Return the summary of every metric of the newest branch, by name. `rank` has the same meaning as in `read`.
+        """Return the summary of every metric, by name. Points that a resume has discarded are ignored. `rank` has the
+        same meaning as in `read`.
 
         Raises:
             NotFound: No process of that rank wrote to the run.
@@ -201,7 +223,7 @@ class PointFiles:
         return self.overview(lambda names: (), rank).summaries
 
     def overview(self, choose: ChooseMetrics, rank: int | None = None) -> Overview:
-        """Return the result of `summaries`, and the sparklines of the metrics that `choose` returns."""
+        """Return the result of `summaries`, and the sparklines (small curves) of the metrics that `choose` returns."""
         choice = self._choice(rank)
         only_segment = self._only_segment("newest") if choice is None else None
         if only_segment is not None and (overview := only_segment.overview(choose)) is not None:
@@ -221,7 +243,8 @@ class PointFiles:
         return self._retry_damaged(compute)
 
     def log_calls(self, writer: str) -> Iterator[LogCall]:
-        """Yield the log calls of one writer on the newest branch, in order of arrival."""
+        """Yield the log calls of one writer (process), in order of arrival. Calls that a resume has discarded are left
+        out."""
 
         def compute() -> tuple[list[str], Rows]:
             names, blocks = self._stream("newest")
@@ -235,7 +258,7 @@ class PointFiles:
             yield LogCall(seq, time_us, step, {names[metric]: value for *_, metric, value in points})
 
     def calls(self, branch: Branch = "newest") -> dict[str, Rows]:
-        """Return the points of each writer, sorted by the sequence number (`seq`) of their log call.
+        """Return the points of each writer, sorted by the sequence numbers (`seq`) of their log calls.
 
         System metrics that runfolio measures are left out.
         """
@@ -250,7 +273,8 @@ class PointFiles:
         return {writer: rows[rows["writer"] == index] for writer, index in self._writers.items()}
 
     def last_seqs(self) -> dict[str, int]:
-        """Return the highest sequence number (`seq`) of each writer that has points on the newest branch."""
+        """Return the highest sequence number (`seq`) among the points of each writer. Points that a resume has
+        discarded are ignored."""
 
         def compute() -> NDArray[np.int64]:
             last = np.zeros(len(self._writers), np.int64)
@@ -279,7 +303,7 @@ class PointFiles:
             held = np.zeros(len(self._writers), np.int64)
             for rows in copied_rows()[1]:
                 np.maximum.at(held, rows["writer"], rows["seq"])
-            # The last call of each covered range must exist.
+            # The ranges must not extend beyond the last log call that was read.
             ranges = seq_ranges.truncate(self._ranges, dict(zip(self._writers, held.tolist(), strict=True)))
             if ranges:
                 names, blocks = copied_rows()
@@ -288,11 +312,11 @@ class PointFiles:
         self._retry_damaged(write)
 
     def _retry_damaged(self, compute: Callable[[], T]) -> T:
-        """Return the result of `compute`. If a segment turns out to be damaged, add the damage to `problems` and repeat
-        the computation.
+        """Return the result of `compute`. If a segment (Parquet file) turns out to be damaged, add the damage to
+        `problems` and repeat the computation.
 
-        Each damaged segment raises an error only once. After this error, the segment no longer covers other files.
-        Points that it shares with these files are then read from them.
+        Each damaged segment raises an error only once. After this error, points that the segment shares with other
+        files are read from those files.
         """
         while True:
             try:
@@ -313,7 +337,8 @@ class PointFiles:
         return WriterChoice.for_rank(self._folder, self._document, rank, self._writers)
 
     def _only_segment(self, branch: Branch) -> Segment | None:
-        """Return the segment of a branch if no other file must be read, as in a finished run. Return None otherwise."""
+        """Return the segment (Parquet file) that contains exactly the points of a branch, as in a finished run. Return
+        None if there is no such segment."""
         segments, tails = self._needed_files()
         return segments[0] if len(segments) == 1 and not tails and self._is_whole(branch) else None
 
@@ -348,15 +373,15 @@ class PointFiles:
         return names, (rows[chosen[rows["metric"]]] for rows in merged)
 
     def _is_whole(self, branch: Branch) -> bool:
-        """Return whether the branch contains all points."""
+        """Return whether a branch contains all points of the run."""
         return branch == "all" or len(self._document.attempts) <= 1
 
     def _on_branch(self, rows: Rows, branch: Branch) -> Rows:
-        """Return the rows that are on the branch (`docs/format.md`, Attempts)."""
+        """Return the rows whose points are on a branch (`docs/format.md`, Attempts)."""
         return rows if self._is_whole(branch) or not len(rows) else rows[self._is_on(rows, branch)]
 
     def _is_on(self, rows: Rows, branch: Branch) -> NDArray[np.bool_]:
-        """Return a mask of the rows that are on a branch."""
+        """Return a mask of the rows whose points are on a branch."""
         if self._is_whole(branch):
             return np.ones(len(rows), dtype=bool)
         attempts = self._document.attempts

@@ -21,7 +21,7 @@ ROW = np.dtype(
 """Data type of one point. `metric` and `writer` are indices into sorted lists of names. Rows sorted by these indices
 are therefore sorted by name."""
 KEYS = ("metric", "attempt", "writer", "seq")
-"""Columns by which rows are sorted. The key columns identify a point, so two rows with the same key are duplicates."""
+"""Columns by which rows are sorted. These columns identify a point, so two rows with the same key are duplicates."""
 
 Rows = NDArray[np.void]
 """Array [n] of `ROW`."""

@@ -50,7 +50,7 @@ SCHEMA = pa.schema(
 )
 _METADATA_KEY = "runfolio"
 OWN_GROUP_POINTS = 10_000
-"""Minimum number of points of a metric that is stored in separate row groups."""
+"""Minimum number of points for which a metric gets separate row groups (blocks of the file)."""
 LARGEST_GROUP = 131_072
 """Maximum number of rows in a row group. This number determines the memory needed for writing."""
 BLOCK_ROWS = 65_536
@@ -58,7 +58,7 @@ BLOCK_ROWS = 65_536
 
 
 class LargeFooterError(Exception):
-    """Raised if a segment was not written because its footer would be larger than readers accept."""
+    """Raised if a segment was not written, because its footer would be larger than readers accept."""
 
 
 def write(
@@ -71,17 +71,17 @@ def write(
             only a limited amount of memory is used.
         metrics: Names of all metrics, sorted.
         writers: Ids of all writers, sorted.
-        ranges: Ranges of log calls that the segment covers. The rows contain all points of these calls.
+        ranges: Ranges of log calls whose points are all in the rows.
 
     Raises:
-        LargeFooterError: The rows need more row groups than one segment can have.
+        LargeFooterError: The rows need more row groups (blocks of rows) than one segment can have.
         OSError: The segment cannot be written.
     """
     path.replace(lambda temporary: fill(temporary, blocks, metrics, writers, ranges), sync=True)
 
 
 def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Sequence[str], ranges: SeqRanges) -> None:
-    """Write a segment to a temporary path. The other arguments are the same as for `write`."""
+    """Write a segment (Parquet file) to a temporary path. The other arguments are the same as for `write`."""
     with pq.ParquetWriter(
         path,
         SCHEMA,
@@ -96,7 +96,7 @@ def fill(path: Path, blocks: Iterable[Rows], metrics: Sequence[str], writers: Se
         },
         write_page_checksum=True,
         write_statistics=["metric"],  # type: ignore[arg-type] - the stubs know only bool
-        store_schema=False,  # so that other readers see names as strings
+        store_schema=False,  # other readers then see names as strings
     ) as writer:
         for group in _row_groups(blocks):
             writer.write_table(_table(group, metrics, writers))
@@ -117,7 +117,7 @@ def _add_checksum(path: Path) -> None:
 
 
 def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
-    """Yield the rows of each row group.
+    """Yield the rows of each row group, which is a block of the file.
 
     A metric with many points gets separate groups. Adjacent metrics with few points share a group.
     """
@@ -136,12 +136,13 @@ def _row_groups(blocks: Iterable[Rows]) -> Iterator[Rows]:
 
 
 def _cut_row_groups(rows: Rows, large: int, *, at_end: bool) -> tuple[list[int], int]:
-    """Return the end of each complete row group.
+    """Return the end of each complete row group (block of rows).
 
     The rows after the last end belong to an incomplete group, unless `at_end` is True.
 
     Args:
-        large: Index of the metric that already has separate row groups, or -1. The updated value is returned too.
+        large: Index of the metric that already has separate row groups, or -1 if there is no such metric. The updated
+            value is returned too.
     """
     stops = [0]
     for start, stop in zip(*(bounds.tolist() for bounds in find_spans(rows["metric"])), strict=True):
@@ -176,7 +177,7 @@ def _texts(codes: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
 
 @dataclass
 class Segment:
-    """Open segment. The rows are read on demand."""
+    """Segment that was opened for reading. The rows are read on demand."""
 
     path: RecordPath
     ranges: SeqRanges
@@ -190,7 +191,7 @@ class Segment:
         """Open a segment and read its footer.
 
         Raises:
-            FileNotFoundError: The segment was deleted in the meantime, since another segment covers it.
+            FileNotFoundError: The segment was deleted in the meantime, since another segment contains its points.
             DamagedFile: The file is not an intact Parquet file with the expected columns.
             NewerFormat: A newer version of runfolio wrote the segment.
         """
@@ -252,16 +253,26 @@ class Segment:
                 pieces += self._batches(group, columns if alone else [*columns, "metric"], convert, LARGEST_GROUP)
         return np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
 
-    def columns_of(self, metric: str, columns: Sequence[str]) -> list[NDArray[Any]] | None:
+    def groups_of(self, metric: str) -> list[int]:
+        """Return the row groups that may contain points of a metric."""
+        return [
+            group
+            for group, lowest, highest in self._extent
+            if lowest is None or highest is None or lowest <= metric <= highest
+        ]
+
+    def columns_of(
+        self, metric: str, columns: Sequence[str], groups: Sequence[int] | None = None
+    ) -> list[NDArray[Any]] | None:
         """Return numeric columns of one metric as arrays. If the run has a single file, this is the fastest method.
 
         Return None if the metric is missing or a page cannot be read. In this case, use `rows_of`.
+
+        Args:
+            groups: Row groups to read. Default: all groups of the metric.
         """
-        groups, alone = [], True
-        for group, lowest, highest in self._extent:
-            if lowest is None or highest is None or lowest <= metric <= highest:
-                groups.append(group)
-                alone &= lowest == metric == highest
+        groups = self.groups_of(metric) if groups is None else groups
+        alone = all(lowest == metric == highest for group, lowest, highest in self._extent if group in groups)
         names = [*columns, *([] if alone else ["metric"])]
         try:
             for group in groups:
@@ -343,7 +354,7 @@ class Segment:
 
     @cached_property
     def is_whole(self) -> bool:
-        """True if every page can be read. To find out, all pages are read."""
+        """True if every page (compressed piece of a column) can be read. To find out, all pages are read."""
         try:
             for group, _, _ in self._extent:
                 for _ in self._batches(group, SCHEMA.names, len):
@@ -354,7 +365,8 @@ class Segment:
 
     @cached_property
     def _extent(self) -> list[tuple[int, str | None, str | None]]:
-        """Number of each row group, with its first and last metric. A metric is None if the file does not state it."""
+        """Number of each row group (block of rows), with its first and last metric. A metric is None if the file does
+        not state it."""
         metadata = self._file.metadata
         index = next(
             column for column in range(metadata.num_columns) if metadata.schema.column(column).path == "metric"
@@ -429,7 +441,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def widest_first(segments: Iterable[Segment]) -> list[Segment]:
-    """Return the segments sorted by the number of log calls that they cover, in descending order.
+    """Return the segments sorted by the number of log calls that they contain, in descending order.
 
     Therefore, a merged segment comes before the segments from which it was made.
     """
@@ -437,9 +449,9 @@ def widest_first(segments: Iterable[Segment]) -> list[Segment]:
 
 
 def select_needed(segments: Iterable[Segment]) -> tuple[list[Segment], SeqRanges]:
-    """Return the segments that are needed, and the union of the ranges of log calls that they cover.
+    """Return the segments that must be read, and the union of the ranges of log calls that these segments cover.
 
-    A segment is not needed if the others cover all of its log calls. A damaged segment covers nothing.
+    A segment need not be read if the others contain all of its log calls. A damaged segment counts as empty.
     """
     chosen: list[Segment] = []
     covered: SeqRanges = {}

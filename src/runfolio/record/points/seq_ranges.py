@@ -1,4 +1,4 @@
-"""Ranges of the sequence numbers (`seq`) with which each writer numbers its log calls.
+"""Ranges of the sequence numbers (`seq`) that each writer (process) gives to its log calls.
 
 The ranges state which log calls a file contains (`docs/format.md`, Points).
 """
@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from operator import itemgetter
 
 SeqRanges = dict[str, list[tuple[int, int]]]
-"""Closed ranges of `seq` by writer. The ranges of a writer are in ascending order and do not overlap."""
+"""Closed ranges of sequence numbers (`seq`), by writer. The ranges of a writer are in ascending order and do not
+overlap."""
 
 
 def merge(*several: SeqRanges) -> SeqRanges:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 BUCKETS = 64
 _LARGEST = float(np.finfo(np.float32).max)
 _HELD_POINTS = 4_096
-"""Maximum number of points in memory. If there are more points, only the last point of each fine bucket is kept."""
+"""Maximum number of points in memory. If there are more points, only the last point of each fine bucket (small range of
+steps) is kept."""
 _FINE_BUCKETS = 32 * BUCKETS
 
 

@@ -25,7 +25,7 @@ class Overview(NamedTuple):
     sparklines: dict[str, SparklineBuckets]
 
     def extend(self, later: Overview) -> None:
-        """Add the overview of later points.
+        """Add the summaries and sparklines of later points.
 
         Every metric with a sparkline in `later` must already have a sparkline here.
         """
@@ -58,7 +58,7 @@ def add_to_sparklines(
     values: NDArray[np.float64],
 ) -> None:
     """Add points to the sparklines of their metrics. All arrays have shape [n], and the points are grouped by the code
-    of the metric."""
+    (index) of the metric."""
     for start, stop in zip(*(bounds.tolist() for bounds in find_spans(codes)), strict=True):
         if (buckets := sparklines.get(int(codes[start]))) is not None:
             buckets.add(steps[start:stop], values[start:stop])
@@ -73,7 +73,8 @@ def add_later(summaries: dict[Name, MetricSummary], metric: Name, summary: Metri
 def summarize_columns(
     codes: NDArray[np.int32], steps: NDArray[np.int64], values: NDArray[np.float64]
 ) -> Iterator[tuple[int, MetricSummary]]:
-    """Group the points by code, and yield each code with the summary of its points. All arrays have shape [n]."""
+    """Group the points by the code (index) of the metric, and yield each code with the summary of its points. All
+    arrays have shape [n]."""
     if len(codes) == 0:
         return
     starts, stops = find_spans(codes)

@@ -1,7 +1,7 @@
-"""Decoding of tails into columns, in slices of bounded size.
+"""Decoding of tails (text files with the newest points) into columns, in slices of bounded size.
 
-A tail is a file with the newest points, one line per log call. Sealing replaces a tail with a segment (Parquet file). A
-range is an interval of sequence numbers in which no log call is missing.
+A tail has one line per log call. Sealing replaces a tail with a segment (Parquet file). A range is an interval of
+sequence numbers in which no log call is missing.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ SLICE_BYTES = 1 << 18
 
 
 _CHECKED_BYTES = 256
-"""Number of bytes before a position that the position's checksum covers."""
+"""Number of bytes before a position from which the checksum of the position is computed."""
 
 
 class TailPosition(NamedTuple):
-    """Position after a line of a tail."""
+    """Position in a tail (text file) after the end of a line."""
 
     offset: int
     """Number of bytes before the position."""
@@ -50,23 +50,24 @@ class TailPosition(NamedTuple):
 
 @dataclass(frozen=True)
 class CallColumns:
-    """Log calls of one tail, as one array per column."""
+    """Log calls of one tail (text file), as one array per column."""
 
     seqs: NDArray[np.int64]
-    """Array [calls] of sequence numbers. The next three fields have the same shape."""
+    """Sequence number of each log call, as an array [calls]. The next three fields have the same shape."""
     times_us: NDArray[np.int64]
     steps: NDArray[np.int64]
     counts: NDArray[np.int64]
     """Number of points in each call."""
     codes: NDArray[np.int32]
-    """Array [points] in the order of the calls: index of each point's metric in `Tail.names`."""
+    """Index of each point's metric in `Tail.names`, as an array [points] in the order of the calls."""
     values: NDArray[np.float64]
-    """Array [points] of the values."""
+    """Value of each point, as an array [points]."""
 
 
 @dataclass
 class Tail:
-    """Tail file. The public fields and `ranges` are complete only after all `slices` were read."""
+    """Tail, a text file with the newest points. The public fields and `ranges` are complete only after all `slices`
+    were read."""
 
     path: RecordPath
     writer: str
@@ -85,10 +86,10 @@ class Tail:
 
     @classmethod
     def open(cls, path: RecordPath) -> Tail | None:
-        """Read the first line of a tail. Return None if the line is incomplete.
+        """Read the first line of a tail (text file). Return None if the line is incomplete.
 
         Raises:
-            FileNotFoundError: The tail was sealed and deleted in the meantime.
+            FileNotFoundError: The tail was converted to a segment and deleted in the meantime.
             DamagedFile: The first line is not valid.
             NewerFormat: A newer version of runfolio wrote the tail.
         """
@@ -101,7 +102,8 @@ class Tail:
 
     @classmethod
     def open_at(cls, path: RecordPath, position: TailPosition) -> Tail | None:
-        """Return a tail whose `slices` start at a position. Return None if the file does not match the position.
+        """Return a tail (text file) whose `slices` start at a position. Return None if the file does not match the
+        position.
 
         The errors are those of `open`.
         """
@@ -207,7 +209,7 @@ class Tail:
             "counts": np.fromiter(map(len, values), np.int64, len(values)),
             "values": np.fromiter(numbers, np.float64, len(numbers)),
         }
-        codes = [self._codes(tuple(entry)) for entry in values]  # this comes last, so that a damaged line adds no name
+        codes = [self._codes(tuple(entry)) for entry in values]  # last, so that a damaged line adds no name
         return CallColumns(codes=np.concatenate([np.empty(0, np.int32), *codes]), **columns)
 
     def _codes(self, names: tuple[str, ...]) -> NDArray[np.int32]:

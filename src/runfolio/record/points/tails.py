@@ -36,7 +36,7 @@ def encode(calls: Iterable[LogCall]) -> bytes:
 
 
 class TailRow(TypedDict):
-    """Content of one line of a tail."""
+    """Content of one line of a tail (text file with one log call per line)."""
 
     seq: int
     time_us: int

@@ -23,12 +23,12 @@ def epoch_order(length: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 class BatchOrder:
-    """Batch sampler for torch's DataLoader that yields shuffled batches of indices and can continue at any step.
+    """Batch sampler for torch's DataLoader. It yields shuffled batches of indices and can continue at any step.
 
-    Each iteration yields one epoch in a new order. The first iteration after a call to `at` yields the rest of an
+    Each iteration yields one epoch in a new order. After a call to `at`, the next iteration yields only the rest of the
     epoch. The order is the same on every machine and with any number of workers. It does not depend on other random
-    numbers. Also pass `generator=torch.Generator()` to the DataLoader. Otherwise each iteration draws from the global
-    generator.
+    numbers. Also pass `generator=torch.Generator()` to the DataLoader. Otherwise each iteration of the DataLoader draws
+    a number from torch's global generator.
     """
 
     def __init__(self, length: int, batch_size: int, *, seed: int, drop_last: bool = False) -> None:

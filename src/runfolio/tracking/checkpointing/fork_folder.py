@@ -1,9 +1,9 @@
-"""Creation of forks. A fork is a new run that starts from a checkpoint of another run, its parent (`docs/format.md`,
-Lineage). A fork contains a copy of the parent's points up to the checkpoint.
+"""Creation of a fork: a new run that starts from a checkpoint of another run, its parent (`docs/format.md`, Lineage). A
+fork contains a copy of the parent's points up to the checkpoint.
 
 A fork is created in a hidden folder, which is renamed when the fork is complete. The result is a run that ended at the
-checkpoint and can be resumed like any other run. The parent is only read. It may still be running, and it may be
-deleted later.
+checkpoint and can be resumed like any other run. The parent may still be running, and it may be deleted later. Its
+files are only read.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def make_fork_folder(
         checkpoint: Name of the checkpoint to start from.
         step: Start from the checkpoint that was saved at exactly this step, instead of from a named checkpoint.
         name: Name of the fork. Default: the parent's name with `-fork` appended.
-        config: Settings that override those of the parent.
+        config: Settings that override the parent's settings.
         run_id: Id of the new run.
     Raises:
         ConfigError: Neither checkpoint nor step is given, or the step is not an integer.
@@ -114,7 +114,8 @@ def find_fork_checkpoint(folder: Path, name: str | None, step: int | None) -> Ch
     step.
 
     Raises:
-        ConfigError, NotFound, DamagedFile: As in `make_fork_folder`.
+        ConfigError, NotFound, DamagedFile: No checkpoint is specified, the checkpoint does not exist, or it cannot be
+            read.
     """
     if step is not None:
         return _checkpoint_at_step(folder, whole_step(step))
@@ -178,7 +179,7 @@ def _document(parent: RunDocument, checkpoint: Checkpoint, run_id: str, name: st
 
 
 def _attempts(parent: RunDocument, checkpoint: Checkpoint) -> list[Attempt]:
-    """Return the attempts of the parent that led to the checkpoint. An attempt is one execution of the script. The last
+    """Return the parent's attempts that led to the checkpoint. An attempt is one execution of the script. The last
     attempt ends at the checkpoint."""
     by_number = {entry.attempt: entry for entry in parent.attempts}
     attempts: list[Attempt] = []
@@ -218,7 +219,7 @@ def _copy_media(parent_path: Path, position: Mapping[str, int], into: Path) -> N
         written = lines.setdefault(path, [header(entry.writer, entry.attempt)])
         written.append(media.encode(entry.seq, entry.time_us, entry.step, entry.kind, entry.name, entry.content))
         for name in media.file_names(entry.content):
-            # Errors are expected if the file is missing in the parent too, or if two lines name the same file.
+            # Errors are expected if the parent does not have the file either, or if two lines name the same file.
             with contextlib.suppress(FileNotFoundError, FileExistsError, UnusableFile):
                 media.file_path(parent_path, name).link(media.file_path(into, name))
     for path, written in lines.items():
@@ -245,8 +246,8 @@ def _copy_checkpoint(checkpoint: Checkpoint, name: str, into: Path) -> None:
 
 
 def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | None:
-    """Return the best checkpoint that the parent saved before `checkpoint`. If there is none, return `checkpoint`, or
-    None if `checkpoint` has no metric."""
+    """Return the best checkpoint that the parent saved before `checkpoint`. If there is none, return `checkpoint` if it
+    has a metric, and None otherwise."""
     ranked = [name for name in manifests.names(checkpoint.folder) if name.startswith(BEST)]
     for name in sorted(ranked, key=lambda name: (len(name), name)):  # the order is best, best-2, ... best-10
         with contextlib.suppress(DamagedFile, NotFound):
@@ -257,7 +258,7 @@ def _best(checkpoint: Checkpoint, position: Mapping[str, int]) -> Checkpoint | N
 
 
 def _copy_heartbeats(parent_path: Path, position: Mapping[str, int], into: Path) -> None:
-    """Copy the heartbeats of the processes whose points are copied, and mark the heartbeats as ended.
+    """Copy the heartbeat of each process whose points are copied. The copy states that the process has ended.
 
     A heartbeat is a file that a process updates while it writes to a run."""
     RecordPath(into, ALIVE).mkdir()
@@ -267,7 +268,7 @@ def _copy_heartbeats(parent_path: Path, position: Mapping[str, int], into: Path)
 
 
 def _copy_listings(parent_path: Path, parent: RunDocument, into: Path) -> None:
-    """Create links to the lists of items of the data sets that the parent used."""
+    """Create a link to the item list of each data set that the parent used."""
     RecordPath(into, DATA).mkdir()
     for fingerprint in {entry["fingerprint"] for entry in _fingerprinted_data(parent).values()}:
         # The list may have been too long to be stored, or may be missing in the parent.
@@ -276,8 +277,8 @@ def _copy_listings(parent_path: Path, parent: RunDocument, into: Path) -> None:
 
 
 def _fingerprinted_data(parent: RunDocument) -> dict[str, Any]:
-    """Return the recorded data sets that have a fingerprint. The parent has not finished reading the other data
-    sets."""
+    """Return the recorded data sets that have a fingerprint. Other data sets are omitted, because the parent has not
+    read them completely."""
     return {name: entry for name, entry in parent.data.items() if is_fingerprint(entry.get("fingerprint"))}
 
 

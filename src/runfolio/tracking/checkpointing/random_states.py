@@ -17,8 +17,8 @@ _WORDS = "<625I"
 
 
 def capture_states() -> dict[str, Any]:
-    """Return the state of each generator as plain values and tensors. GPU generators are included only if a GPU is in
-    use."""
+    """Return the state of each generator as numbers, strings and tensors. GPU generators are included only if a GPU is
+    in use."""
     version, words, gauss = random.getstate()
     captured: dict[str, Any] = {
         "python": {"version": version, "words": struct.pack(_WORDS, *words).hex(), "gauss": gauss},

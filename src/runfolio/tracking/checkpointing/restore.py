@@ -1,4 +1,4 @@
-"""Restoration of a checkpoint's state into the objects of a training script."""
+"""Function that loads a checkpoint's state into the objects of a training script, such as the model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def restore(checkpoint: Checkpoint, targets: Mapping[str, Any]) -> None:
     their state.
 
     Raises:
-        NotFound, ConfigError, DamagedFile: As in `Run.restore`. If a module does not fit, nothing was changed.
+        NotFound, ConfigError, DamagedFile: The state of a target is missing, does not fit, or cannot be read (see
+            `Run.restore`). If the state of a module does not fit, no target was changed.
     """
     subject = f"checkpoint {checkpoint.name!r} of {checkpoint.folder}"
     objects = {name: target for name, target in targets.items() if name not in checkpoint.parts}
@@ -69,8 +70,8 @@ def _load(target: Any, state: Any, subject: str) -> None:
 
 
 def _shard_optimizer(optimizer: Any) -> None:
-    """Shard the state of an optimizer in the same way as its parameters. Checkpoints contain the state without
-    sharding."""
+    """Split the state of an optimizer across processes (shard it) in the same way as its parameters. Checkpoints
+    contain the state without sharding."""
     for parameter, values in optimizer.state.items():
         for name, value in values.items():
             if getattr(value, "shape", None) == parameter.shape and not hasattr(value, "full_tensor"):

@@ -1,4 +1,4 @@
-"""Functions that determine the position in the record at which a run continues."""
+"""Functions that determine the log calls after which a resumed run continues."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def bring_back_spools(folder: Path) -> None:
 
 
 def position_at(folder: Path, document: RunDocument, checkpoint: Checkpoint) -> dict[str, int]:
-    """Return the last sequence number of each writer that belongs to the checkpoint. A writer is a process that writes
-    to the run and numbers its log calls."""
+    """Return the number of each writer's last log call before the checkpoint. A writer is a process that writes to the
+    run and numbers its log calls."""
     if not heartbeats.joined_heartbeats(folder, document):
         return checkpoint.position
     from runfolio.record.checkpoints import resume_points  # imports Arrow, which few runs need

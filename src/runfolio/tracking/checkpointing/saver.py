@@ -1,8 +1,8 @@
-"""Implementation of `Run.checkpoint`. The saver decides which calls save a checkpoint, copies the state, and writes the
-copy on a separate thread.
+"""Implementation of `Run.checkpoint`, which saves the training state. The saver decides which calls save a checkpoint,
+copies the state, and writes the copy on a separate thread.
 
 The training thread waits only until the state is copied in memory. The thread does not wait for the disk. The encoder
-thread determines later which log calls come before the checkpoint.
+thread, which converts log calls to JSON, determines later which log calls come before the checkpoint.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ _SLOT_POLL_S = 0.05
 _POLL_S = 0.002
 _LOG_WAIT_S = 0.2
 _SLOWEST_BYTES_PER_S = 20e6
-"""Minimum write speed of a disk. The end of a run waits for checkpoints as long as this speed requires."""
+"""Minimum write speed of a disk. The time limit for writing pending checkpoints at a run's end assumes this speed."""
 
 
 class SavedRun(Protocol):
-    """Part of a run that the saver uses."""
+    """Attributes and methods of a run that the saver uses."""
 
     folder: Path
 
@@ -77,7 +77,7 @@ class _Job:
     permanent_name: str | None
     is_best: bool
     is_one_of_the_best: bool
-    """True if the checkpoint may be among the best checkpoints, which are all kept."""
+    """True if several best checkpoints are kept and this checkpoint may be one of them."""
 
     def is_replaced_by(self, newer_is_best: bool) -> bool:
         """Return whether this checkpoint can be skipped because a newer checkpoint is queued."""
@@ -114,17 +114,17 @@ class Saver:
             run.folder, self._policy, resumed, {**attempt.kept, attempt.writer: math.inf}
         )
         self._best = self._retention.best
-        """Best metric so far. Queued checkpoints count too."""
+        """Best metric of a checkpoint so far. Queued checkpoints count too."""
         self._calls = self._retention.last_kept_step
-        """Number of calls so far. A resumed run continues the count, so that new permanent checkpoints get new
-        names."""
+        """Number of checkpoint calls so far. A resumed run continues the count, so that new permanent checkpoints get
+        new names."""
         self._saved = 0
         self._saved_step = self._calls if resumed is None or resumed.step is None else resumed.step
         """Step of the previous checkpoint. If a later call passed a lower step, the value is the lower step."""
         self._saved_at = time.monotonic()
         self._called_at = math.nan
         self._gap_s = math.nan
-        """Time between the last two calls."""
+        """Time between the last two checkpoint calls."""
         self._warned_budget = False
         self._warned_end = False
         self._warned_behind = False
@@ -313,7 +313,7 @@ class Saver:
                 if self._waiting[-1].is_replaced_by(is_best):
                     self._spare = self._waiting.pop().snapshot
                     return None
-            # The same thread can wait several times only in signal handlers that interrupted each other.
+            # A thread waits here several times at once only if signal handlers interrupted each other.
             if self._copying.count(threading.get_ident()) > _COPIES:
                 return "the call interrupted other calls that have not copied their state yet"
             with contextlib.suppress(queue.Empty):
@@ -424,7 +424,7 @@ def checkpoint_metric(metric: Any) -> float:
 
 
 def _parts(state: Mapping[str, Any]) -> tuple[dict[str, ModuleState], dict[str, Any]]:
-    """Return the states of the modules in `state`, and all other values."""
+    """Split `state` into the states of its modules and all other values, and return both dicts."""
     torch = sys.modules.get("torch")
     modules: dict[str, ModuleState] = {}
     values: dict[str, Any] = {}

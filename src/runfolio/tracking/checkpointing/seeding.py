@@ -30,10 +30,10 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
     If no run is open, the next run that this thread or task opens records the seed.
 
     If NumPy and torch are installed, they are imported now, so that their generators are seeded too. DataLoader workers
-    and new modules draw from torch's generator. The order in which Python iterates over sets of strings cannot be
-    changed after the process has started. The environment variable `PYTHONHASHSEED=0` fixes this order. The variable is
-    recorded with the seeds. The call also works around a bug of torch on CPUs. Because of this bug, the first results
-    of some torch functions can be accurate to only four digits.
+    and the initial weights of modules use torch's generator, so the seed determines them too. The order in which Python
+    iterates over sets of strings cannot be changed after the process has started. The environment variable
+    `PYTHONHASHSEED=0` fixes this order. The variable is recorded with the seeds. The call also works around a bug of
+    torch on CPUs. Because of this bug, the first results of some torch functions can be accurate to only four digits.
 
     Args:
         seed: Integer from 0 to 2^32 - 1.

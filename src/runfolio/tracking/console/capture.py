@@ -37,7 +37,8 @@ _END_WAIT_S: dict[exit_hooks.Ending, float] = {"run": 2.0, "process": 2.0, "kill
 _NOT_HELD_BACK = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
 _READ_BYTES = 65536
 _ADDED_CHARACTERS = 4000
-"""Maximum length of a line that is added to a log. A request that is longer than `_READ_BYTES` would be lost."""
+"""Maximum length of a line that is added to a log. The helper process would lose a request of more than `_READ_BYTES`
+bytes."""
 _Identity = tuple[int, int, int]
 
 
@@ -224,7 +225,7 @@ class StreamTee:
                     self._disconnect()
 
     def forget_in_child(self) -> None:
-        """Forget the redirection in a forked child. The child still prints into the redirected streams, but must not
+        """Discard the redirection in a forked child. The child still prints into the redirected streams, but must not
         control the helper."""
         StreamTee._current = None
         StreamTee.changing = threading.RLock()
@@ -307,7 +308,7 @@ class StreamTee:
 
 
 def _streams(open_: list[int]) -> Iterator[_Stream]:
-    """Yield one redirection for each destination of these descriptors."""
+    """Yield one redirection for each file, pipe or terminal to which the given descriptors write."""
     descriptors: dict[_Identity, list[int]] = {}
     for descriptor in open_:
         descriptors.setdefault(_identity(descriptor), []).append(descriptor)
@@ -338,7 +339,7 @@ def _start_helper(control: int, streams: list[_Stream]) -> subprocess.Popen[str]
     """
     shared = [control, *(number for stream in streams for number in (stream.exit, stream.original))]
     mine = [control]
-    # This call fails on old kernels. It is made here, because the process may end before the helper starts.
+    # This call fails on old kernels. The call is made here, because the process may end before the helper starts.
     with contextlib.suppress(OSError):
         mine.append(_move_up(os.pidfd_open(os.getpid())))
         shared.append(mine[-1])
@@ -387,8 +388,8 @@ def _identity(descriptor: int) -> _Identity:
 
 
 def _move_up(descriptor: int) -> int:
-    """Return the descriptor, or a copy with a number above 2 if its number is lower. A new descriptor may have got the
-    number of a closed stdout or stderr."""
+    """Return the descriptor. If its number is 2 or lower, return a copy with a higher number. A new descriptor may have
+    got the number of a closed stdout or stderr."""
     if descriptor > 2:
         return descriptor
     higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)

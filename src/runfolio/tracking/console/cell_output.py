@@ -1,5 +1,5 @@
-"""Copying of the output of notebook cells. A notebook kernel sends this output to the notebook instead of writing it to
-descriptors 1 and 2."""
+"""Copying of the output of notebook cells to the console log. A notebook kernel sends this output to the notebook
+instead of writing it to the file descriptors 1 and 2."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class CellOutput:
         """Return a `write` function that also copies the text.
 
         Args:
-            echo: Thread of the kernel that prints the output of descriptors 1 and 2. Its text is not copied, because
-                this output is already recorded.
+            echo: Thread of the notebook kernel that prints the output of the file descriptors 1 and 2. Its text is not
+                copied, because this output is already recorded.
         """
 
         def write(text: str) -> int:

@@ -17,7 +17,8 @@ JSON object:
     {"broken": 3}                                             the destination of descriptor 3 was closed or is full
 
 The helper is a process instead of a thread, because it must survive a `kill -9` of the training process. In addition, C
-code may print while it holds the GIL. The code would wait forever for a thread that needs the GIL to read the output.
+code may print while it holds the GIL. If the pipe were full, the code would wait forever for a thread that needs the
+GIL to read the output.
 """
 
 from __future__ import annotations

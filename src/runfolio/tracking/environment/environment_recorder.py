@@ -16,8 +16,8 @@ from runfolio.record.base.redaction import redact_text
 from runfolio.record.base.run_document import RunDocument
 from runfolio.record.base.run_parts import Environment, StartedCode
 
-# Imported before the thread starts. If Ctrl-C arrives while a thread defines a class, Python loses the interrupt and
-# exits with status 1.
+# These modules are imported before the thread starts. If Ctrl-C arrives while a thread defines a class, Python loses
+# the interrupt and exits with status 1.
 from runfolio.tracking.environment import git, libraries, machine, packages, program, seeds, variables
 from runfolio.tracking.environment.sources import Sources
 
@@ -49,7 +49,7 @@ class EnvironmentRecorder:
         """Create a recorder.
 
         Args:
-            changed: Function that is called when the document must be saved.
+            changed: Function that is called when the run document must be saved.
             contents: If True, also record the contents of code files.
         """
         self._folder = folder
@@ -113,8 +113,8 @@ class EnvironmentRecorder:
             self._sources = sources
 
     def _find_repository(self) -> git.Repository | None:
-        """Find the repository that contains the script. If there is none, find the repository that contains the start
-        folder."""
+        """Find the repository that contains the script. If there is none, find the repository that contains the folder
+        in which the program was started."""
         code = self._document.code
         for folder in (_parent(code.get("script")), code.get("folder")):
             if folder is not None and (repository := git.repository(folder)) is not None:

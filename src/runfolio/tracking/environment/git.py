@@ -1,5 +1,5 @@
 """Facts about the user's git repository. The repository is only read. Git commands take no locks, show no prompts and
-do not use the network. Their time and output are limited."""
+do not use the network. Each command has a time limit and an output limit."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def _callbacks() -> list[Any] | None:
     """Return the callbacks of Hydra's `run_job`. They are read from the call stack of this thread, because no other
     object refers to them.
 
-    Hydra supports callbacks since version 1.1.
+    Hydra has supported callbacks since version 1.1.
     """
     frame = sys._getframe()
     while frame is not None:

@@ -74,7 +74,8 @@ def memory_limit() -> int | None:
 
 
 def memory_used() -> int | None:
-    """Return the memory used by the control group in bytes, including file caches. Return None if there is no group."""
+    """Return the memory used by the control group in bytes, including file caches. Return None if there is no control
+    group."""
     used = [_first(name, int) for name in ("memory.current", "memory/memory.usage_in_bytes")]
     return next((size for size in used if size is not None), None)
 
@@ -92,8 +93,8 @@ def _quota_v1(text: str) -> float:
 
 
 def _first(name: str, read: Callable[[str], Any]) -> Any:
-    """Return the result of `read` for the content of the file with this name. The file is read from the innermost
-    control group in which its content is valid."""
+    """Pass the content of the control group's file `name` to the function `read`, and return the result. If control
+    groups are nested, the innermost one with valid content is used."""
     for folder in _groups():
         with suppress(OSError, ValueError):
             return read((folder / name).read_text(encoding="ascii"))
@@ -190,8 +191,8 @@ def _gpus() -> tuple[list[dict[str, Any]], str | None]:
 
 
 def visible_gpus(library: Any) -> list[tuple[int, Any]]:
-    """Return the index and handle of each GPU. If `CUDA_VISIBLE_DEVICES` is set, only the GPUs that it lists are
-    included."""
+    """Return the index of each GPU, and its handle in NVIDIA's management library. If `CUDA_VISIBLE_DEVICES` is set,
+    only the GPUs that it lists are included."""
     gpus = [(index, library.nvmlDeviceGetHandleByIndex(index)) for index in range(library.nvmlDeviceGetCount())]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:

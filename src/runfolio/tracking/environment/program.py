@@ -1,4 +1,4 @@
-"""Facts about the running program: its script, its start folder, and the user's loaded modules."""
+"""Facts about the running program: its script, the folder in which it was started, and the user's loaded modules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runfolio.record.base.redaction import redact_command
 from runfolio.record.base.run_parts import StartedCode
 
 _CHECKED_ARGUMENTS = 100
-"""Maximum number of arguments that are looked up on the disk."""
+"""Maximum number of arguments that are checked for names of existing files or folders."""
 _MODULE_VARIABLES: Any = vars(ModuleType)["__dict__"]
 
 

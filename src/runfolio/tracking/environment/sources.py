@@ -51,11 +51,11 @@ class Sources:
         self._modules = 0
         """Number of loaded modules at the last check."""
         self._executed = b""
-        """Notebook cells that were recorded last."""
+        """Text of the notebook cells at the last recording."""
         self._cells: SourceFile | None = None
         self._bytes = 0
         self._unwritten = False
-        """True if the written list does not contain all recorded files."""
+        """True if the list of files in the run's folder does not contain all recorded files."""
         self._unnamed = 0
         """Number of omitted files that are not listed."""
 
@@ -115,7 +115,8 @@ class Sources:
         return path.startswith(self._root) or os.path.realpath(path).startswith(self._root)
 
     def _keep_untracked(self, repository: git.Repository) -> None:
-        """Record untracked files. Before the first commit, also record staged files. Files of the store are skipped."""
+        """Record untracked files. Before the first commit, also record staged files. Files in the store, the folder of
+        all runs, are skipped."""
         store = os.path.join(os.path.realpath(self._folder.parents[1]), "")  # noqa: PTH118 - compared as text
         for name in git.untracked_files(repository.root, staged=repository.commit is None):
             path = os.path.join(repository.root, name)  # noqa: PTH118 - as above, thousands of times

@@ -24,7 +24,8 @@ _NOT_FINITE = "has samples that are not finite: NaN is stored as 0, infinities a
 
 
 def audio_copy(audio: Any) -> Any:
-    """Return a copy of audio, which later changes do not affect: the bytes of a file, or samples [channels, samples].
+    """Return a copy of audio: the bytes of a file, or samples [channels, samples]. Later changes to the user's array do
+    not affect the copy.
 
     Raises:
         ConfigError: The file cannot be read, or the shape of the array is not valid for audio.

@@ -26,15 +26,15 @@ _HIGHEST_CLASS = 65535
 
 
 class BoxGroup(NamedTuple):
-    """Boxes that share a group and a format."""
+    """Boxes that share a group, such as the predictions, and a format."""
 
     group: str | None
     corners: Any
-    """Array or tensor, shape [number, 4]."""
+    """Coordinates of the boxes: an array or tensor, shape [number, 4]."""
     labels: Any
-    """Array or tensor of numbers, list of numbers and strings, or None."""
+    """Label of each box: an array or tensor of numbers, a list of numbers and strings, or None."""
     scores: Any
-    """Array or tensor, list of numbers, or None."""
+    """Score of each box: an array or tensor, a list of numbers, or None."""
     format: str
     relative: bool
 
@@ -48,7 +48,8 @@ class Layers(NamedTuple):
 
 
 def layers_copy(boxes: Any, masks: Any, classes: Any) -> Layers:
-    """Return copies of boxes and masks, which later changes do not affect. `Run.log_image` lists the accepted forms.
+    """Return copies of boxes and masks. Later changes to the originals do not affect the copies. `Run.log_image` lists
+    the accepted forms.
 
     Raises:
         ConfigError: The boxes or masks do not have an accepted form.
@@ -63,7 +64,7 @@ def layers_copy(boxes: Any, masks: Any, classes: Any) -> Layers:
 
 
 def with_layers(image: StoredFile, layers: Layers) -> StoredFile:
-    """Return an image together with its boxes and masks. Boxes are added to the recorded data, and masks to the files.
+    """Return an image together with its boxes and masks. The boxes are stored in the record, and each mask in a file.
 
     Raises:
         ConfigError: A mask differs from the image in size, a mask contains numbers that are not classes, or a box is
@@ -149,7 +150,8 @@ def _checked_group(name: str | None, fields: Mapping[str, Any]) -> BoxGroup:
 
 
 def _column(values: Any, what: str, count: int, read: Callable[[Any], Any]) -> Any:
-    """Return a copy of labels or scores: an array or tensor of numbers, or a list of the results of `read`."""
+    """Return a copy of labels or scores. Arrays and tensors of numbers are copied, and `read` converts each entry of
+    other sequences."""
     if values is None:
         return None
     if is_tensor(values) or (is_array(values) and values.dtype.kind in "biuf"):

@@ -1,4 +1,4 @@
-"""Conversion of tables that the user passes to columns of plain cells."""
+"""Conversion of a user's table to columns whose cells are numbers, strings, times or images."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def _cells(values: Any) -> list[Any]:
 
 
 def _column(values: Any) -> Any:
-    """Return a column of a dict. If its cells are plain, the result is an Arrow, NumPy or pandas array. Otherwise it is
-    a list of cells."""
+    """Return a column of a dict. If its cells are numbers or strings, the result is usually an Arrow, NumPy or pandas
+    array. Otherwise, the result is a list of cells."""
     if issubclass(type(values), range):
         return values
     if is_instance(values, "pandas", "Series"):
@@ -145,8 +145,7 @@ def _arrow_columns(table: Any) -> dict[str, Any]:
 
 
 def _first_rows(column: Any, rows: int) -> Any:
-    """Return the first rows of an array. The rows are copied. Only an Arrow array is not copied, because it cannot
-    change."""
+    """Return a copy of the first rows of an array. An Arrow array is not copied, because it cannot change."""
     if hasattr(column, "iloc"):
         return column.iloc[:rows].copy()
     if hasattr(column, "to_pylist"):
@@ -157,7 +156,7 @@ def _first_rows(column: Any, rows: int) -> Any:
 
 
 def _copied_cells(columns: Mapping[str, Sequence[Any]], rows: int) -> dict[str, list[Any]]:
-    """Return copies of the first rows. The result has fewer rows if the images in the rows exceed their limit on the
+    """Return copies of the first rows. The result has fewer rows if the images in the rows exceed the limit on their
     total size."""
     copied: dict[str, list[Any]] = {name: [] for name in columns}
     image_bytes = 0
@@ -204,7 +203,7 @@ def _scalar(value: Any) -> Any:
 
 
 def cell_text(value: Any) -> str:
-    """Return a plain value as a string, or any other value as the JSON that a config stores for it."""
+    """Return a number, string, time or path as text, and any other value as JSON, as in a config."""
     if is_plain(value):
         text = str(value)
     else:

@@ -19,7 +19,8 @@ from runfolio.tracking.pipeline.user_files import file_content, stored_unchanged
 
 MOST_FRAMES = 10_000
 MOST_VALUES = 512 * 1024 * 1024
-"""Maximum product of frames, height, width and channels. Each value takes one byte before compression."""
+"""Maximum number of values in a video: the product of frames, height, width and channels. Each value takes one byte
+before compression."""
 LONGEST_SIDE = 16_383
 """Maximum length of a frame's side in pixels, which is the limit of WebP."""
 MOST_FPS = 1_000
@@ -47,7 +48,7 @@ def frame_rate(fps: Any) -> float:
     """Return the number of frames per second.
 
     Raises:
-        ConfigError: The rate is not a number above 0 and up to 1,000.
+        ConfigError: The rate is not a number, is not positive, or exceeds 1,000.
     """
     rate = named_number(fps, "fps")
     if not 0 < rate <= MOST_FPS:

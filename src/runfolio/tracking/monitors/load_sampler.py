@@ -78,7 +78,7 @@ class LoadSampler:
 
 
 def _read(run: MonitoredRun, gauges: list[Gauge], elapsed_s: float) -> dict[str, float]:
-    """Return the metrics of all gauges. A gauge that fails is removed from the list."""
+    """Return the metrics of all gauges (sources of metrics). A gauge that fails is not read again."""
     readings: dict[str, float] = {}
     for gauge in tuple(gauges):
         gauges.remove(gauge)

@@ -1,4 +1,4 @@
-"""Load of processor, memory, disk, network and GPUs (`docs/format.md`, Metrics under `system/`)."""
+"""Measurement of the load of processor, memory, disk, network and GPUs (`docs/format.md`, Metrics under `system/`)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _GB = 1000  # in MB
 
 
 class MachineGauge:
-    """Gauge of the load of processor, memory, disk and network. CPU and memory are also measured for the process and
-    its children."""
+    """Gauge (source of metrics) for the load of processor, memory, disk and network. CPU and memory are also measured
+    for the process and its children."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
@@ -76,7 +76,8 @@ class MachineGauge:
 
 
 class GpuGauge:
-    """Gauge that reads the utilisation, memory, power and temperature of each visible NVIDIA GPU."""
+    """Gauge (source of metrics) that reads the utilisation, memory, power and temperature of each visible NVIDIA
+    GPU."""
 
     def __init__(self) -> None:
         self._opened = ExitStack()

@@ -11,7 +11,7 @@ from runfolio.tracking.process.exit_hooks import Ending
 
 
 class MonitoredRun(Protocol):
-    """Part of a run that monitors use."""
+    """Attributes and methods of a run that monitors use."""
 
     folder: Path
     add_console_lines: Callable[[str], None]

@@ -2,7 +2,7 @@
 
 On a CPU, the output of the model is checked after each forward pass. If the output is not finite, the layers are
 checked in call order. On a GPU, such a check would have to wait for the device. Therefore layers are checked only in
-some forward passes, and the encoder thread reads the results later.
+some forward passes. A background thread reads the results later.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class _Call(NamedTuple):
 
 
 class _Flags(NamedTuple):
-    """Results of the checks in one forward pass that were not read yet. For each layer, a flag says whether its output
-    was finite."""
+    """Results of the checks in one forward pass, which have not been read yet. For each layer, a flag says whether its
+    output was finite."""
 
     labels: list[str]
     batch: int
@@ -85,7 +85,7 @@ class FirstNonFinite:
         self._calls = []
 
     def report_once(self, text: str) -> None:
-        """Report the first non-finite value. Do nothing if one was reported before."""
+        """Report the first non-finite value. Do nothing if a non-finite value was reported before."""
         if not self._is_reported:
             self._is_reported = True
             self._report(f"first non-finite: {text}")

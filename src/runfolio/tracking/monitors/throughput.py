@@ -20,7 +20,7 @@ _DEPTH = 4
 
 
 class _Totals:
-    """Totals of all loaders since the start of the process."""
+    """Totals of all data loaders since the start of the process."""
 
     __slots__ = ("batches", "inside", "readers", "samples", "waited_s")
 
@@ -40,7 +40,7 @@ _timed: Callable[[Any], Any] | None = None
 
 
 class Throughput:
-    """Gauge that returns the training speed since it was last read."""
+    """Gauge (source of metrics) that returns the training speed since the last reading."""
 
     def __init__(self, step: Callable[[], int]) -> None:
         """Start measuring.

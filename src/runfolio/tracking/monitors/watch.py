@@ -105,7 +105,7 @@ class Watch:
             return
         try:
             self._log_update(state, state.update)
-        except Exception:  # for the same reason as in `_before_step`
+        except Exception:  # a failed measurement must not stop training
             log.exception("run %s: watching ended; training continues", self._run.id)
             self.stop()
         finally:
@@ -220,7 +220,7 @@ class _SampledUpdate(NamedTuple):
     moment: float
     step: int
     names: list[str]
-    """Names of the parameters."""
+    """Names of the parameters whose change is measured."""
     weights: WeightUpdate
 
 

@@ -22,7 +22,7 @@ class WeightUpdate:
     def __init__(self, weights: Sequence[Tensor]) -> None:
         """Copy the weights. Create the object before the step."""
         self._slices = [_spaced_slices(weight) for weight in weights]
-        """Views of the measured parts of the weights."""
+        """Measured parts of the weights, which are views of the weight tensors."""
         self._before = [part.clone() for part in self._slices]
         self._scales = [
             (weight.numel() / max(1, part.numel())) ** 0.5 for weight, part in zip(weights, self._slices, strict=True)

@@ -27,7 +27,7 @@ def _is(value: Any, package: str, kind: str) -> bool:
 
 
 def items(data: Any) -> tuple[list[Item], int]:
-    """Return an item for each array in `data`, and the total size of the arrays in bytes.
+    """Return an item (name and digest) for each array in `data`, and the total size of the arrays in bytes.
 
     Equal arrays result in equal items. The items do not depend on the type (NumPy array or torch tensor), memory
     layout, byte order or device of the arrays.

@@ -12,7 +12,7 @@ class BackgroundTasks:
     """Threads that capture the environment of a run and execute other slow tasks for the run's record."""
 
     def __init__(self, guard: Callable[[Callable[[], object]], None], capture: Callable[[], None]) -> None:
-        """Prepare the threads without starting any.
+        """Prepare the threads without starting them.
 
         Args:
             guard: Function that executes a task and catches the task's exceptions.

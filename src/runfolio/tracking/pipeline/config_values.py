@@ -1,4 +1,4 @@
-"""Conversion of configs and summaries to plain data (`docs/limits.md`, Config).
+"""Conversion of configs and summaries to JSON values (`docs/limits.md`, Config).
 
 Equal values are stored equally in every process, because memory addresses are removed. Different values are stored
 differently, because long values are replaced with digests instead of being cut off.
@@ -45,7 +45,8 @@ stored."""
 MOST_VISITED = 10_000
 """Maximum number of containers and objects that are read to describe one object."""
 UNREADABLE = "[unreadable]"
-"""Placeholder for a value that raises an error when it is read. An OmegaConf value is stored as written instead."""
+"""Placeholder for a value that raises an error when it is read. For an OmegaConf value, the text in the config, such as
+`${data.path}`, is stored instead."""
 _MAX_DEPTH = 100
 """Maximum nesting depth of dicts and lists."""
 _TYPE, _TYPE_IF_TAKEN = "type", "__class__"
@@ -91,8 +92,8 @@ def config_defaults(config: Any) -> dict[str, Any]:
 
 
 def plain_value(value: Any, declared: Any = None) -> Any:
-    """Return one value of a config or summary as JSON. Values that raise an error when they are read are stored as
-    written, and one warning is logged.
+    """Return one value of a config or summary as JSON. For values that raise an error when they are read, a placeholder
+    or the text in the config is stored, and one warning is logged.
 
     Args:
         declared: Expected type. The type of the value is recorded only if it differs from this type.
@@ -171,7 +172,7 @@ class _Reader:
         return plain
 
     def _entry(self, get: Callable[[], Any], written: Any, path: tuple[str, ...], declared: Any = None) -> Any:
-        """Read the value that `get` returns. If `get` raises an error, read `written` instead."""
+        """Convert the value that `get` returns to JSON. If `get` raises an error, convert `written` instead."""
         try:
             value = get()
         except Exception as error:  # a user's config may raise any error
@@ -291,7 +292,8 @@ class _Reader:
 
 
 def _named_values(value: Any) -> Mapping[Any, Any] | None:
-    """Return the values of a mapping, namespace or record by name. Return None for other values."""
+    """Return the values of a mapping, namespace, dataclass, named tuple or similar object by name. Return None for
+    other values."""
     kind: Any = type(value)
     if issubclass(kind, Mapping):
         return value

@@ -1,4 +1,4 @@
-"""Encoding of logged items as lines of a run's record.
+"""Encoding of logged items, such as metric values, as JSON lines of a run's files.
 
 Encoding holds the interpreter lock (GIL), so each call should receive only a few items. Each log call gets a sequence
 number, which counts the stored log calls of the process.

@@ -20,7 +20,7 @@ from runfolio.record.base.run_document import RunDocument
 from runfolio.record.spool import Spool
 from runfolio.tracking.pipeline.background_log import log
 from runfolio.tracking.pipeline.encoder import EncodedBatch, Encoder
-from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Scalars
+from runfolio.tracking.pipeline.queue_items import FailedCall, Item, Mark, Media, Scalars, held_bytes
 from runfolio.tracking.pipeline.spool_transfer import write_batch
 from runfolio.tracking.pipeline.store_thread import StoreWriter
 from runfolio.tracking.pipeline.writer_config import WriterConfig
@@ -34,7 +34,8 @@ _PAUSES = 4.0
 """Length of the pause after a slice, relative to the time that encoding the slice took."""
 _LONG_QUEUE = 20_000
 """Queue length above which items are encoded in large slices, without waiting for the next flush. A thread that logs so
-often releases the interpreter lock only every 5 ms (`sys.getswitchinterval`). Small slices could not keep up."""
+often releases the interpreter lock only every 5 ms (`sys.getswitchinterval`). Encoding in small slices would be slower
+than such a thread."""
 _LARGE_SLICE = 256
 _LARGE_SLICES_S = 0.002
 """Maximum time for which large slices are encoded without a pause."""
@@ -44,6 +45,13 @@ _HURRY_BYTES = 50_000_000
 _BRAKE_BYTES = 80_000_000
 """Estimated size of the queue, in bytes, above which every append waits briefly. The wait limits memory use without
 dropping items."""
+_MEDIA_HURRY_BYTES = 48_000_000
+"""Size of the arrays in the queue, in bytes, above which they are encoded at once and without pauses."""
+_MEDIA_BRAKE_BYTES = 80_000_000
+"""Size of the arrays in the queue, in bytes, above which the call that logs the next array waits."""
+_MEDIA_SLICE_BYTES = 8_000_000
+_MEDIA_WAIT_S = 30.0
+"""Maximum time for which a call waits until queued arrays are encoded."""
 _ITEM_BYTES = 200
 _BYTES_PER_LINE_BYTE = 1.9
 """Maximum ratio of the memory that an item occupies to the length of its encoded line."""
@@ -74,29 +82,31 @@ class EncoderThread:
         Args:
             store_writer: Writer of the encoded batches. This object starts and ends the writer.
             writer: Id of this process in the record.
-            last_step: Step after which the steps of calls without a step continue.
+            last_step: Last step of earlier log calls. Calls without a step count up from this step.
             set_overloaded: Function that is called with True when items are logged faster than they are encoded, and
                 with False when the encoder has caught up.
         """
         self.pending: deque[Item] = deque()
         self.store_writer = store_writer
+        self._media_sizes: deque[int] = deque()
+        """Sizes of the media in `pending` whose content is not encoded yet, in bytes. Small media are not counted."""
         self._document = document
         self._config = config
         self._encoder = Encoder(document, store_writer.save_document, writer, last_step)
         self._report_overload = set_overloaded
         self._is_overloaded = False
         self._item_bytes = 2.0 * _ITEM_BYTES
-        """Estimated size of a recent item."""
+        """Estimated size of a recent item, in bytes."""
         self._deadline = math.inf
         """Time of the monotonic clock at which the run's end must be complete."""
         self._spool: Spool | None = None
-        """Spool that receives the batches while the store cannot be written."""
+        """Spool (folder on a local disk) that receives the batches while the store cannot be written."""
         self._next_spool = 0.0
-        """Time of the next attempt to create a spool."""
+        """Time of the next attempt to create a spool (folder on a local disk)."""
         self._warned_no_spool = False
         self._in_order = True
-        """True if the next batch for the outbox directly follows the last batch in the outbox. False if batches in
-        between were spooled or lost."""
+        """True if the next batch for the outbox (the queue of the store thread) directly follows the last batch in it.
+        False if batches in between were stored elsewhere or lost."""
         self._commands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._called_at: float | None = None
         self._closed = False
@@ -109,8 +119,26 @@ class EncoderThread:
 
     @property
     def called_at(self) -> float | None:
-        """Time at which the newest item was appended, in seconds since 1970. Items with `aside=True` do not count."""
+        """Time at which the newest item was appended, in seconds since 1970. Items with `aside=True`, such as system
+        metrics, do not count."""
         return _newest_time(self.pending.copy()) or self._called_at
+
+    def announce_media(self, media: Media) -> None:
+        """Count a medium that will be appended next. Wait while the queued media take too much memory."""
+        if not (size := held_bytes(media.content)):
+            return
+        if self._thread.is_alive():
+            waiting = self._waiting_media_bytes()
+            if waiting <= _MEDIA_HURRY_BYTES < waiting + size:
+                self._commands.put(self._take_pending)
+            deadline = time.monotonic() + _MEDIA_WAIT_S
+            while waiting > _MEDIA_BRAKE_BYTES and not self._closed and time.monotonic() < deadline:
+                time.sleep(_SHORT_PAUSE_S)
+                waiting = self._waiting_media_bytes()
+        self._media_sizes.append(size)
+
+    def _waiting_media_bytes(self) -> int:
+        return sum(self._media_sizes.copy())
 
     def start(self, *, wait: bool = True) -> None:
         """Write the first files and start the thread. `wait` has the same meaning as in `StoreWriter.start`.
@@ -187,7 +215,12 @@ class EncoderThread:
         started = time.perf_counter()
         while count := len(self.pending):
             waiting = count * self._item_bytes
-            is_hurried = urgent or waiting > _HURRY_BYTES or not self._commands.empty()
+            is_hurried = (
+                urgent
+                or waiting > _HURRY_BYTES
+                or not self._commands.empty()
+                or self._waiting_media_bytes() > _MEDIA_HURRY_BYTES
+            )
             is_large = is_hurried or count > _LONG_QUEUE
             self._set_overloaded(waiting > (_HURRY_BYTES if self._is_overloaded else _BRAKE_BYTES))
             self._enqueue(self._encode(min(count, _LARGE_SLICE if is_large else _SLICE)))
@@ -211,14 +244,21 @@ class EncoderThread:
             self._report_overload(is_overloaded)
 
     def _encode(self, count: int) -> list[EncodedBatch]:
-        items = [self.pending.popleft() for _ in range(count)]
+        items, media_bytes, sizes = [], 0, 0
+        while len(items) < count and media_bytes < _MEDIA_SLICE_BYTES:
+            items.append(item := self.pending.popleft())
+            if isinstance(item, Media) and (size := held_bytes(item.content)):
+                media_bytes += size
+                sizes += 1
         self._called_at = _newest_time(items) or self._called_at
         try:
             batches = self._encoder.encode(items)
         except MemoryError:
             self.pending.extendleft(reversed(items))
             raise
-        self._item_bytes = _ITEM_BYTES + _BYTES_PER_LINE_BYTE * sum(batch.size for batch in batches) / count
+        for _ in range(min(sizes, len(self._media_sizes))):
+            self._media_sizes.popleft()
+        self._item_bytes = _ITEM_BYTES + _BYTES_PER_LINE_BYTE * sum(batch.size for batch in batches) / len(items)
         return batches
 
     def _enqueue(self, batches: Iterable[EncodedBatch]) -> None:
@@ -233,8 +273,8 @@ class EncoderThread:
                 outbox.put(batch)
 
     def _wait_for_store(self) -> None:
-        """Wait until the store thread has written most of the outbox. The caller of `flush` or `close` waits anyway, so
-        no spool is needed."""
+        """Wait until the store thread has written most of its queue, the outbox. The caller of `flush` or `close` waits
+        anyway, so no spool (folder on a local disk) is needed."""
         outbox = self.store_writer.outbox
         while (
             outbox.waiting_bytes > self._config.memory_bytes // 2
@@ -244,7 +284,8 @@ class EncoderThread:
             time.sleep(0.002)
 
     def _is_store_unavailable(self) -> bool:
-        """Return whether the store cannot be written, or is slower than the rate of logging."""
+        """Return whether the store (the folder of all runs) cannot be written, or is slower than the rate of
+        logging."""
         return (
             self._spool is not None
             or self.store_writer.unavailable_s > self._config.patience_s
@@ -252,8 +293,8 @@ class EncoderThread:
         )
 
     def _close_gap(self) -> None:
-        """Start new files if log calls were spooled or lost since the last batch. The sequence numbers in a file must
-        not have gaps."""
+        """Start new files if log calls were lost, or stored in a different place, since the last batch. The sequence
+        numbers of the log calls in a file must not have gaps."""
         if not self._in_order:
             self._in_order = True
             self.store_writer.outbox.mark_gap()

@@ -11,7 +11,7 @@ from runfolio.tracking.pipeline.plain_texts import text_of
 
 
 class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] - in the stubs, dict is the subclass
-    """Dict of plain values that reports its changes. Values that cannot be stored are reported and omitted.
+    """Dict of JSON values that reports its changes. Values that cannot be stored are reported and omitted.
 
     This class is a subclass of dict, because `json.dumps` accepts no other mappings. Nested dicts have the same class.
     MutableMapping comes first in the bases, so every change is made by `__setitem__` or `__delitem__`.
@@ -56,7 +56,7 @@ class LiveDict(MutableMapping[str, Any], dict[str, Any]):  # type: ignore[misc] 
         return dict.__repr__(self)
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
-        """Make copies and pickles plain dicts, because a copy does not belong to a run."""
+        """Turn copies and pickles into plain dicts, because a copy does not belong to a run."""
         return dict, ({**self},)
 
     def _live(self, value: Any) -> Any:

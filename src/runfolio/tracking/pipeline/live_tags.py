@@ -36,7 +36,7 @@ class LiveTags(MutableSequence[str], list[str]):  # type: ignore[misc] - in the 
         return list.__len__(self)
 
     def __reduce__(self) -> tuple[type[list[str]], tuple[list[str]]]:
-        """Make copies and pickles plain lists, because a copy does not belong to a run."""
+        """Turn copies and pickles into plain lists, because a copy does not belong to a run."""
         return list, ([*self],)
 
     @guarded(None)

@@ -15,6 +15,7 @@ from runfolio.tracking.pipeline.object_attributes import is_instance
 from runfolio.tracking.pipeline.pixels import stored_picture, stored_pixels
 from runfolio.tracking.pipeline.plain_texts import is_tensor
 from runfolio.tracking.pipeline.stored_file import StoredFile
+from runfolio.tracking.pipeline.uniform_bins import count_in_bins
 from runfolio.tracking.pipeline.user_files import file_content
 
 BINS = 64
@@ -24,7 +25,7 @@ _ARRAY_LIKE = (bool, int, float, range, array.array, deque, memoryview)
 
 
 def own_copy(value: Any) -> Any:
-    """Return a copy of an array, which later in-place changes of the array do not affect.
+    """Return a copy of an array. Later in-place changes of the array do not affect the copy.
 
     Raises:
         ConfigError: `value` is not an array of numbers.
@@ -33,7 +34,8 @@ def own_copy(value: Any) -> Any:
 
 
 def image_copy(image: Any) -> Any:
-    """Return a copy of an image, which later changes of the image do not affect. For an image file, return its bytes.
+    """Return a copy of an image. Later changes of the image do not affect the copy. For an image file, return its
+    bytes.
 
     Raises:
         ConfigError: The file cannot be read.
@@ -124,6 +126,17 @@ def _histogram(values: Any) -> dict[str, Any]:
     numbers = as_numbers(values)
     if numbers.dtype.kind == "c":  # count real and imaginary parts, as for a watched model
         numbers = np.stack([numbers.real, numbers.imag])
+    if numbers.dtype.kind == "f" and (binned := count_in_bins(numbers.ravel(), BINS)):
+        return {
+            "edges": binned.edges.tolist(),
+            "counts": binned.counts.tolist(),
+            "mean": binned.mean,
+            "std": binned.std,
+            "min": float(numbers.min()),
+            "max": float(numbers.max()),
+            "nan": 0,
+            "inf": 0,
+        }
     numbers = np.asarray(numbers, dtype=np.float64).ravel()
     finite = numbers[np.isfinite(numbers)]
     counts, edges = _count(finite) if finite.size else (np.zeros(0, int), np.zeros(0))

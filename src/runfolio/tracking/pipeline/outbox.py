@@ -26,15 +26,15 @@ class Outbox:
         self._put_bytes += batch.size
 
     def mark_gap(self) -> None:
-        """Mark a gap before the next batch. The log calls in the gap were stored elsewhere or were lost.
+        """Mark a gap before the next batch. The log calls that belong in the gap were stored elsewhere or were lost.
 
         Later batches are then written to a new file, because the sequence numbers in a file must not have gaps.
         """
         self._contiguous_id += 1
 
     def front(self, most_bytes: int) -> tuple[int, list[EncodedBatch]]:
-        """Return the first batches that can be written together, and the id of the sequence without gaps that contains
-        them.
+        """Return the first batches that can be written together, and the id of their sequence. A new sequence starts at
+        each gap (see `mark_gap`).
 
         The list contains either a single medium, or points without a gap. The list is empty if the outbox is empty.
         """

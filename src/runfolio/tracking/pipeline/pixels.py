@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 _UNCHANGED = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 """Pillow modes that PNG supports."""
 _CONVERTED = {"PA": "RGBA", "RGBa": "RGBA", "La": "LA"}
-"""Mode to which each unsupported mode is converted. Other unsupported modes are converted to RGB."""
+"""Mode to which a Pillow mode that PNG does not support is converted. Modes that are not listed here are converted to
+RGB."""
 _HALF_LEVEL = 0.5 / 255
 _SCALED = "has values outside of 0 to 1 (floats) or 0 to 255, so it is scaled; its `range` is stored in the record"
 _NOT_FINITE = "has pixels that are not finite: NaN is stored as black, and infinities as the ends of the range"

@@ -19,7 +19,7 @@ _LONGEST_REASON = 300
 
 
 def is_plain(value: Any) -> bool:
-    """Return whether a value is plain. The methods of a plain value do not run user code.
+    """Return whether a value is plain, which means that its methods do not run user code.
 
     Plain values are numbers, strings, times and paths of Python, NumPy or torch, and tuples of plain values.
     """
@@ -39,12 +39,12 @@ def is_tensor(value: Any) -> bool:
 
 
 def text_of(value: Any, what: str) -> str:
-    """Return a string unchanged, or convert a plain value to a string.
+    """Return a string unchanged, or convert a plain value, such as a number or a path, to a string.
 
     Args:
         what: Name that the error message uses for the value.
     Raises:
-        ConfigError: The value is neither a string nor plain.
+        ConfigError: The value is neither a string nor a plain value (see `is_plain`).
     """
     if issubclass(type(value), str):
         return str.__str__(value)
@@ -60,13 +60,13 @@ def path_of(value: Any) -> Path:
 
 
 def type_or_text(value: Any) -> str:
-    """Return a plain value as a string. For any other object, return the name of its type."""
+    """Return a plain value, such as a number, as a string. For any other object, return the name of its type."""
     return str(value) if is_plain(value) else f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def shorten(value: Any, length: int = 40) -> str:
-    """Describe a value for a message. A plain value is shortened to `length` characters. Any other value is described
-    by its type."""
+    """Describe a value for a message. A plain value, such as a number or a string, is shortened to `length` characters.
+    Any other value is described by its type."""
     try:
         text = repr(value) if is_plain(value) else ""
     except ValueError:  # Python does not convert an integer with more than 4,300 digits

@@ -1,4 +1,4 @@
-"""Conversion of metric values and steps to plain numbers, with checks of names and values."""
+"""Conversion of metric values and steps to Python numbers, with checks of names and values."""
 
 from __future__ import annotations
 
@@ -178,7 +178,8 @@ def metric_value(value: Any) -> float:
 
 
 def named_number(value: Any, what: str) -> float:
-    """Convert a number that is not a metric to float64. The rules of `metric_value` apply.
+    """Convert a number that is not a metric to float64. Integers are converted exactly, and other numbers are rounded,
+    as in `metric_value`.
 
     Args:
         what: Name that the error message uses for the value.

@@ -35,8 +35,8 @@ class Media(NamedTuple):
 
 
 class Mark:
-    """Marker for a position in the queue. When the encoder thread reaches the marker, it sets `seq` to the last
-    sequence number. Log calls are numbered with sequence numbers."""
+    """Marker in the queue of log calls. The encoder thread numbers the log calls. When it reaches the marker, it sets
+    `seq` to the number of the last log call."""
 
     seq: int | None = None
 
@@ -50,6 +50,22 @@ class FailedCall(Mark):
     cause: str
     """Key that identifies the cause. Only the first call with the same cause is reported."""
     message: str
+
+
+def held_bytes(content: Callable[[], object]) -> int:
+    """Return the size of the arrays, tensors and bytes that the function of a `Media` item holds, in bytes."""
+    function: Any = content
+    cells = getattr(function, "__closure__", None) or ()
+    return sum(map(_size, [*(cell.cell_contents for cell in cells), *(getattr(function, "__defaults__", None) or ())]))
+
+
+def _size(value: object) -> int:
+    if isinstance(value, bytes):
+        return len(value)
+    if isinstance(value, (list, tuple)):
+        return sum(map(_size, value))
+    size = getattr(value, "nbytes", 0) if hasattr(type(value), "nbytes") else 0
+    return size if isinstance(size, int) else 0
 
 
 Item = Plain | Scalars | Media | Mark

@@ -37,8 +37,9 @@ class RunFolderWriter:
 
         Args:
             writer: Id of this process in the record.
-            tail_numbers: Numbers for new tails. No tail of this process has these numbers yet.
-            seal_bytes: Size in bytes at which a tail is full.
+            tail_numbers: Numbers for new tails (files with the newest points). No tail of this process has these
+                numbers yet.
+            seal_bytes: Size in bytes at which a tail is full and is converted to Parquet.
             sync: Flush each write to the physical disk before the written batches are removed from the outbox.
         """
         self._folder = folder
@@ -50,16 +51,17 @@ class RunFolderWriter:
         self._tail: AppendFile | None = None
         self._tail_number = 0
         self._contiguous_id = 0
-        """Id of the sequence of batches without gaps that the open tail contains."""
+        """Id of the sequence to which the batches in the open tail belong (see `Outbox.front`)."""
         self._media: AppendFile | None = None
         self._media_number = 1
         self._folder_synced = False
         self._accepted = 0
-        """Number of batches in the outbox that were passed to an open file, but are not completely written yet."""
+        """Number of batches in the outbox (the queue) that were passed to an open file, but are not completely written
+        yet."""
 
     @property
     def tail_size(self) -> int | None:
-        """Size of the open tail in bytes, or None if no tail is open."""
+        """Size in bytes of the open tail (the file with the newest points), or None if no tail is open."""
         return None if self._tail is None else self._tail.size
 
     def has_points(self) -> bool:
@@ -85,15 +87,17 @@ class RunFolderWriter:
         return batches
 
     def discard(self, outbox: Outbox) -> None:
-        """Empty the outbox without writing, because another process has taken over the run."""
+        """Remove all batches from the outbox (the queue) without writing them, because another process has taken over
+        the run."""
         outbox.drop(len(outbox.waiting_batches()))
         self._accepted = 0
 
     def close_full_tail(self) -> int | None:
-        """Close the tail if the tail is full, and return the number of the closed tail, which must be sealed.
+        """Close the tail (the file with the newest points) if it is full. Return its number, or None if it stays open.
+        A closed tail must be converted to Parquet.
 
-        The tail is not flushed to the physical disk, because that may be slow. The segment is flushed before the tail
-        is deleted.
+        The tail is not flushed to the physical disk, because that may be slow. The Parquet file is flushed before the
+        tail is deleted.
         """
         if self._tail is None or self._tail.size < self._seal_bytes:
             return None
@@ -120,17 +124,18 @@ class RunFolderWriter:
             self._folder_synced = True
 
     def close_tail(self) -> None:
-        """Close the open tail at the run's end, and flush it to the physical disk."""
+        """Close the open tail (the file with the newest points) at the run's end, and flush it to the physical disk."""
         if self._tail is not None:
             self._tail.close(sync=True)
 
     def close_media(self) -> None:
-        """Close the open media index at the run's end, and flush it to the physical disk."""
+        """Close the open media index (the file that lists the media) at the run's end, and flush it to the physical
+        disk."""
         if self._media is not None:
             self._media.close(sync=True)
 
     def _write_points(self, contiguous_id: int, batches: list[EncodedPoints]) -> int:
-        """Append batches to the tail, and return the number of batches that were appended."""
+        """Append batches to the tail, the file with the newest points. Return the number of appended batches."""
         if self._tail is not None and self._tail.is_lost:
             self._leave_tail()
         if self._accepted:
@@ -170,13 +175,14 @@ class RunFolderWriter:
 
     def _leave_tail(self) -> None:
         """Close the open tail, and do not append to it again. Lines that were passed to the file but not written are
-        still in the outbox."""
+        still in the outbox, the queue of batches."""
         file, self._tail, self._accepted = self._tail, None, 0
         if file is not None:
             file.close(sync=False)
 
     def _leave_media(self) -> None:
-        """Close the open media index, and do not append to it again (see `_leave_tail`)."""
+        """Close the open media index (the file that lists the media), and do not append to it again (see
+        `_leave_tail`)."""
         file, self._media, self._accepted = self._media, None, 0
         self._media_number = next(self._tail_numbers) + 1
         if file is not None:

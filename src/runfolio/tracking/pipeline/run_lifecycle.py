@@ -39,11 +39,12 @@ class RunLifecycle:
         self._document_changed = True
 
     def create_files(self) -> None:
-        """Create the folders and the heartbeat. In the primary process, also create the claim and the document.
+        """Create the folders and the heartbeat file. In the primary process, which opens the attempt, also create the
+        claim and the run document.
 
         Raises:
             OSError: The store cannot be written.
-            AttemptTaken: Another process has claimed the attempt.
+            AttemptTaken: Another process has already opened the attempt.
         """
         # Parent folders are not created, because a run must not be created again if it was deleted or its disk is
         # missing.
@@ -81,8 +82,8 @@ class RunLifecycle:
         return self.is_known_superseded
 
     def beat(self) -> bool:
-        """Write the next heartbeat and return True. If another process has opened the next attempt, mark this heartbeat
-        as ended and return False."""
+        """Write the next heartbeat and return True. Return False if another process has opened the next attempt. The
+        heartbeat then states that this process has stopped recording."""
         if self.is_superseded():
             if self._heartbeat.end is None:
                 self._heartbeat.end = "interrupted"
@@ -116,7 +117,7 @@ class RunLifecycle:
             self._save(sync=True)
 
     def end_heartbeat(self) -> None:
-        """Write the last heartbeat, which marks that this process has stopped writing."""
+        """Write the last heartbeat, which states that this process has stopped writing."""
         state = cast("End", self._document.status.state)
         self._heartbeat.end = "interrupted" if self.is_known_superseded else state
         self.write_heartbeat()

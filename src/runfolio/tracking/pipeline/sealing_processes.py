@@ -12,7 +12,8 @@ from runfolio.tracking.process import subprocesses
 
 
 class SealingProcesses:
-    """Group of processes that seal the tails of one process. Sealing in the training process would slow down training.
+    """Group of helper processes that seal the tails of one training process (convert them to Parquet). Sealing in the
+    training process would slow down training.
 
     A failure is harmless, because the tail is kept and can still be read.
     """
@@ -23,11 +24,11 @@ class SealingProcesses:
         self._processes: list[subprocess.Popen[str]] = []
 
     def start_seal(self, number: int) -> None:
-        """Start a process that seals one tail."""
+        """Start a process that converts one tail to a Parquet file."""
         self._start("seal", number)
 
     def start_compact(self, number: int) -> None:
-        """Start a process that merges all points of the run into the single segment `number`."""
+        """Start a process that merges all points of the run into one Parquet file, the segment `number`."""
         self._start("compact", number)
 
     def compact_here(self, number: int) -> None:

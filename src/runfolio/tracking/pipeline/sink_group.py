@@ -34,7 +34,7 @@ class SinkGroup:
         self._call_each(lambda sink: sink.open(self._document.without_secrets(), self._last_steps))
 
     def write(self, batches: Iterable[EncodedBatch]) -> None:
-        """Pass batches that were written to the record to the sinks.
+        """Pass batches to the sinks after the batches were written to the record.
 
         The batches are decoded from their lines. A sink therefore receives the same data as a reader of the record.
         Runs without sinks skip the decoding.
@@ -52,7 +52,7 @@ class SinkGroup:
         self._call_each(lambda sink: sink.document(self._document.without_secrets()))
 
     def report_loss(self, reason: str) -> None:
-        """Report to the sinks that they did not receive a part of the record."""
+        """Report to the sinks (receivers of a copy) that they did not receive a part of the record."""
         self._call_each(lambda sink: sink.lost(reason))
 
     def close(self) -> None:

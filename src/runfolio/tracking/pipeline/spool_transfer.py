@@ -1,5 +1,5 @@
-"""Manager of the spools of a running process. A spool is a folder on a local disk that stores points while the run's
-folder cannot be written. The outbox is the queue of data that is not in the store yet."""
+"""Manager of a process's spools: folders on a local disk that store points while the run's folder cannot be written.
+The outbox is the queue of data that is not in the store yet."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SpoolTransfer:
 
     @property
     def folders(self) -> list[Path]:
-        """Folders of spools with data that is not in the store."""
+        """Folders of spools (on local disks) with data that is not in the store."""
         return [spool.folder for spool in self._spools if spool.folder is not None and spool.folder.exists()]
 
     def new_spool(self) -> Spool:
@@ -53,7 +53,8 @@ class SpoolTransfer:
         return True
 
     def save_waiting(self, outbox: Outbox) -> None:
-        """Copy the rest of the outbox to a spool at the end of a run, if the store cannot be written.
+        """Copy the rest of the outbox to a spool at the end of a run. The copy is needed only if the store (the folder
+        of all runs) cannot be written.
 
         The store thread calls this method. If the store thread hangs, a different thread calls it. If both threads
         write a batch, readers still return the batch only once.
@@ -79,7 +80,7 @@ class SpoolTransfer:
 
 
 def write_batch(spool: Spool, batch: EncodedBatch) -> None:
-    """Write a batch to a spool.
+    """Write a batch of encoded data to a spool.
 
     Raises:
         OSError: The batch was not written completely.

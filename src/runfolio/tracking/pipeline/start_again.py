@@ -1,4 +1,5 @@
-"""Handling of a run that continues without a checkpoint, because its script may start from the beginning."""
+"""Filter for the log calls of a run that continues without a checkpoint. The script of such a run may start from the
+beginning."""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ process, which takes longer to start."""
 
 
 class StoreWriter:
-    """Writer to the store. Its thread executes commands one after another, and writes the outbox between commands."""
+    """Writer to the store. Its thread executes commands one after another. Between commands, it writes the queued data
+    to the store."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class StoreWriter:
             capture_changes: Function that records facts that may have changed. It is called periodically and before the
                 end.
             sinks: Receivers of a copy of the data that was written to the record.
-            sync: Flush each write to the physical disk before the written data is removed from the outbox.
+            sync: Flush each write to the physical disk before the written data is removed from the queue.
         """
         self.folder = folder
         self.outbox = Outbox()
@@ -91,7 +92,7 @@ class StoreWriter:
 
     @property
     def lost(self) -> int:
-        """Number of log calls that neither the store nor the spool could store."""
+        """Number of log calls that neither the store nor a spool (a folder on a local disk) could store."""
         return self._spools.lost
 
     @property
@@ -106,7 +107,7 @@ class StoreWriter:
 
     @property
     def left_in_spool(self) -> list[Path]:
-        """Folders of spools with data that is not in the store."""
+        """Folders of spools (on local disks) with data that is not in the store."""
         return self._spools.folders
 
     def start(self, *, wait: bool = True) -> None:
@@ -165,7 +166,7 @@ class StoreWriter:
         self._lifecycle.is_known_superseded = True
 
     def write(self, *, sync: bool = False) -> bool:
-        """Write the outbox on the calling thread, and return whether all data is in the store.
+        """Write the queued data (the outbox) on the calling thread, and return whether all data is in the store.
 
         Args:
             sync: Also flush the data to the physical disk.
@@ -192,7 +193,7 @@ class StoreWriter:
         return self._spools.new_spool()
 
     def bring_back(self, spool: Spool) -> None:
-        """Move the data of a closed spool into the run as soon as possible."""
+        """Move the data of a closed spool (a folder on a local disk) into the run as soon as possible."""
         self._spools.add(spool)
         self.do(self.write)
 
@@ -201,7 +202,8 @@ class StoreWriter:
         self._spools.lost += calls
 
     def spool_waiting(self) -> None:
-        """Copy the rest of the outbox to a spool when the run ends and the store cannot be written.
+        """Copy the rest of the outbox, the queue of this thread, to a spool, a folder on a local disk. This is needed
+        if a run ends and the store cannot be written.
 
         The store thread calls this method. If the store thread hangs, a different thread calls it.
         """
@@ -287,7 +289,7 @@ class StoreWriter:
         """
         if self.ending == "killed" or not self._lifecycle.is_primary or self._lifecycle.is_known_superseded:
             return
-        self._sealing.wait()  # the merged segment must include the segments that these processes write
+        self._sealing.wait()  # the merged file must include the files that these processes write
         if not self._files.has_points():
             return
         number, tail_size = next(self._tail_numbers), self._files.tail_size

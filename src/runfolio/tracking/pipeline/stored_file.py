@@ -12,7 +12,7 @@ class StoredFile(NamedTuple):
 
     content: bytes
     notes: dict[str, Any]
-    """Fields of the medium's line in the index."""
+    """Fields of the medium's line in the index of media."""
     warnings: tuple[str, ...]
     """Descriptions of changes that were needed to store the medium. Each text completes a sentence that starts with the
     medium's name."""

@@ -121,8 +121,8 @@ def find_writer(folder: Path, document: RunDocument, claimed: int, patience_s: f
 
 
 def _newest_heartbeat(folder: Path, document: RunDocument, claimed: int) -> Heartbeat | None:
-    """Return the heartbeat of the process that opened the newest attempt, even if run.json does not list that attempt
-    yet."""
+    """Return the heartbeat (the regularly updated file) of the process that opened the newest attempt. The attempt may
+    not be listed in run.json yet."""
     last = document.attempts[-1] if document.attempts else None
     if claimed > (last.attempt if last is not None else 0) and (claim := claims.read(folder, claimed)) is not None:
         return Heartbeat.read(folder, claim.writer)
@@ -130,7 +130,7 @@ def _newest_heartbeat(folder: Path, document: RunDocument, claimed: int) -> Hear
 
 
 def _is_alive(folder: Path, document: RunDocument) -> bool:
-    """Return whether a process still writes to the newest attempt.
+    """Return whether a process still writes to the newest attempt (execution of the script).
 
     If the process is on a different machine, only its heartbeat is visible. A recent heartbeat is enough if the attempt
     belongs to this job. Otherwise, the heartbeat is watched for changes.

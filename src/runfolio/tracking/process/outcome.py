@@ -96,8 +96,8 @@ def was_caught_at_prompt(error: BaseException) -> bool:
 
 
 def cause_of(error: BaseException) -> str:
-    """Return the cause of an exception in one word: lack of memory, a full disk, or "exception". The exceptions that
-    led to it are searched too."""
+    """Return the cause of an exception in one word: lack of memory, a full disk, or "exception". Exceptions that caused
+    this exception are searched too."""
     for link in _chain(error):
         message = _message(link)
         if _NO_GPU_MEMORY.search(message) or any(kind.__name__ == "OutOfMemoryError" for kind in type(link).__mro__):

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PIDFD_GET_INFO = 0xC040FF0B
-"""Value of `_IOWR(0xFF, 11, struct pidfd_info)` in linux/pidfd.h, which exists since Linux 6.13. The structure has 64
+"""Value of `_IOWR(0xFF, 11, struct pidfd_info)` in linux/pidfd.h, which was added in Linux 6.13. The structure has 64
 bytes."""
 _PIDFD_INFO_EXIT = 1 << 3
-"""Flag that requests the exit status of a process after `waitpid` has returned for the process. It exists since Linux
+"""Flag that requests the exit status of a process after `waitpid` has returned for the process. It was added in Linux
 6.15."""
 _STATUS_TRIES = 20
 _STATUS_FIELD = 51
@@ -49,7 +49,7 @@ class Sender:
 
 @dataclass(frozen=True)
 class OomKills:
-    """Counter of the out-of-memory kills in a control group. `parse` reads the form that `str` returns."""
+    """Counter of the out-of-memory kills in a control group. `parse` reads the string that `str` returns."""
 
     counter: Path
     before: int

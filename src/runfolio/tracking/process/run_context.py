@@ -21,7 +21,7 @@ _NOTEBOOK_PACKAGES = ("ipykernel", "IPython", "tornado")
 
 
 class CurrentRun(Protocol):
-    """Part of a run's recorder that this module uses."""
+    """Attributes and methods of a run's recorder that this module uses."""
 
     is_in_with: bool
     is_replaced: bool
@@ -54,7 +54,7 @@ _cell_entries: tuple[_Entry, ...] = ()
 
 
 def enter(run: CurrentRun) -> None:
-    """Make a run the current run of this context."""
+    """Make a run the current run of this thread or task."""
     global _cell_entries
     entries = (*(entry for entry in _context_entries() if not entry.run.has_ended), _Entry(run, _owner()))
     _entries.set(entries)
@@ -63,7 +63,7 @@ def enter(run: CurrentRun) -> None:
 
 
 def current_run() -> CurrentRun | None:
-    """Return the open run that this context opened last. If no run is open, return the last run that was opened."""
+    """Return the open run that this thread or task opened last. If all its runs have ended, return the last of them."""
     entries = _context_entries()
     for entry in reversed(entries):
         if not entry.run.has_ended:

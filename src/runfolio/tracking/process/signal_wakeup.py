@@ -21,7 +21,7 @@ _pipe: tuple[int, int] | None = None
 
 
 def start(signals: Container[int], is_handled: Callable[[], bool]) -> None:
-    """Interrupt waits of the main thread if one of these signals arrives. Call this function in the main thread.
+    """Interrupt the main thread's waits when one of the given signals arrives. Call this function in the main thread.
 
     The call has no effect if other code, such as asyncio, already receives the signals. Such code wakes up the main
     thread itself.

@@ -57,6 +57,17 @@ def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictu
     return BatchPictures([preparation.source.classes[prepared.label(position)] for position in positions], rows)
 
 
+def first_images(preparation: Preparation, images: int = 2 * IMAGES) -> list[tuple[str, Image.Image]]:
+    """Return the class and the image, as the network sees it without augmentation, of the first training images of a
+    seeded order."""
+    prepared = PreparedImages(preparation.source.train, preparation.train, preparation.transform)
+    classes = preparation.source.classes
+    return [
+        (classes[prepared.label(position)], _picture(prepared.pixels(position)))
+        for position in _positions_by_class(preparation, images)
+    ]
+
+
 def draw_batch(preparation: Preparation, path: str | Path, images: int = IMAGES) -> Path:
     """Draw the result of `batch_pictures` as a grid with one row per processing stage, and return the path.
 

@@ -9,6 +9,7 @@ import torch
 
 from runfolio.vision.data import listing
 from runfolio.vision.evaluation import class_report
+from runfolio.vision.evaluation.recorded_pictures import record_predictions
 from runfolio.vision.loop.epochs import evaluate
 from runfolio.vision.loop.input_pipeline import InputPipeline
 from runfolio.vision.loop.train_state import TrainState
@@ -63,13 +64,15 @@ def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation:
     rows = class_report.class_metrics(tested.predicted, tested.labels, classes)
     run.log_text("classes", class_report.class_table(rows), step=epoch)
     run.summary["confusion"] = matrix.tolist()
+    all_logits = torch.cat(logits)
+    record_predictions(run, preparation, "test", tested, all_logits, epoch)
     images, chosen = preparation.source.test, preparation.test.tolist()
     names = listing.names(images, chosen)
     run.log_answers(
         "test",
         names,
         tested.labels,
-        torch.cat(logits),
+        all_logits,
         classes=classes,
         digests=lambda: listing.digests(images, chosen),
     )

@@ -84,8 +84,9 @@ export const tests = {
   "copies are quoted for where they are pasted"() {
     const table = { headings: ["run", "val/acc"], numeric: [false, true], rows: [["a|b_1", "0.98"], ["=cmd()", "-1"]] };
     equal(asMarkdown(table), "| run | val/acc |\n| --- | ---: |\n| a\\|b_1 | 0.98 |\n| =cmd() | -1 |\n");
-    equal(asCsv(table), "run,val/acc\r\na|b_1,0.98\r\n'=cmd(),-1\r\n");
-    equal(asLatex(table).split("\n")[4], "a|b\\_1 & 0.98 \\\\");
+    const plain = { headings: ["run", "val/acc", "mark"], rows: [["a|b_1", 0.9812345678, "="], ["=cmd()", -1, null], ["-b", "NaN", "=?"]] };
+    equal(asCsv(plain), "run,val/acc,mark\r\na|b_1,0.9812345678,=\r\n'=cmd(),-1,\r\n'-b,NaN,=?\r\n");
+    equal(asLatex(table).split("\n")[5], "a|b\\_1 & 0.98 \\\\");
     equal(asCsv({ ...table, rows: [['say "hi", x', ""]] }).split("\r\n")[1], '"say ""hi"", x",');
   },
 };

@@ -10,11 +10,10 @@ import { indexesInView, toPixel } from "./strip.js";
  * @param {import("./strip.js").Strip & {low: Float64Array, high: Float64Array}} band
  * @param {View} view
  * @param {string} fill
- * @param {number} [alpha]
  */
-export function drawBand(context, band, view, fill, alpha = 0.16) {
+export function drawBand(context, band, view, fill) {
   context.save();
-  context.globalAlpha = alpha;
+  context.globalAlpha = 0.16;
   context.fillStyle = fill;
   for (const [start, end] of bandStretches(band, view)) fillStretch(context, band, view, start, end);
   context.restore();

@@ -42,6 +42,8 @@ import { niceLimits } from "./ticks.js";
 
 const WIDTH = 1.5;
 const REACH = 28;
+/** Width of the columns of pixels in which lines are simplified while the user zooms or pans. */
+const COARSE = 2;
 const COUNT_STRIP = 3;
 const MOST_COUNT_STRIPS = 6;
 
@@ -53,6 +55,8 @@ export class Chart {
   /** @type {import("./x_axis.js").Range} */
   #fitted = null;
   #isWide = true;
+  /** @type {Place | null} */
+  #place = null;
 
   /**
    * @param {HTMLElement} host
@@ -81,15 +85,12 @@ export class Chart {
       effect(() => {
         this.#fitted = this.axis.settled.value;
         this.axis.extent.value;
+        inks.value;
         inNextFrame(this.#refit);
       }),
       effect(() => {
         const cursor = this.axis.cursor.value;
         if (cursor?.source !== this) this.frame.setCursor(cursor ? cursor.x : null);
-      }),
-      effect(() => {
-        inks.value;
-        inNextFrame(this.#refit);
       }),
     ];
   }
@@ -106,12 +107,7 @@ export class Chart {
     this.#emphasised = key;
     const isKnown = key !== null && this.#content.lines.some((line) => line.key === key);
     this.frame.lines.classList.toggle("is-pale", isKnown);
-    this.frame.emphasise();
-  }
-
-  /** @param {number} width @param {number} height */
-  resize(width, height) {
-    this.frame.resize(width, height);
+    this.frame.emphasise(key !== null);
   }
 
   destroy() {
@@ -128,12 +124,13 @@ export class Chart {
     const { x, y } = extent(lines, { range: range ?? null, logX, logY });
     this.axis.include(name, /** @type {[number, number]} */ (x));
     const [low, high] = niceLimits(y[0], y[1], { log: logY });
+    const limit = (/** @type {0 | 1} */ i) => (logY && (ylim?.[i] ?? 1) <= 0 ? null : ylim?.[i]);
     const [from, to] = this.#xLimits(range, logX, x[0]);
     const groups = this.#groupsWithCounts().length;
     this.frame.show(
       {
         x: { min: from, max: to, log: logX, time, whole },
-        y: { min: typed(ylim?.[0], logY) ?? low, max: typed(ylim?.[1], logY) ?? high, log: logY },
+        y: { min: limit(0) ?? low, max: limit(1) ?? high, log: logY },
       },
       groups ? 4 + COUNT_STRIP * groups : 0,
     );
@@ -199,6 +196,7 @@ export class Chart {
 
   /** @param {Place | null} place */
   #cursorMoved(place) {
+    this.#place = place;
     this.axis.cursor.value = place ? { x: place.x, source: this } : null;
     this.events.hover(place, place ? this.#keyAt(place) : null);
   }
@@ -221,16 +219,18 @@ export class Chart {
     const width = this.#isWide && segments <= CROWDED ? WIDTH : 0;
     const [grey, coloured] = [lines.filter((line) => colour(line.key) < 0), lines.filter((line) => colour(line.key) >= 0)];
     const draw = (/** @type {Line} */ line, /** @type {Partial<import("./strip.js").Ink>} */ ink) =>
-      drawStrip(context, line, view, { ...this.#ink(line), width, ...ink });
+      drawStrip(context, line, view, { ...this.#ink(line), width, column: this.#isWide ? 1 : COARSE, ...ink });
     for (const line of grey) draw(line, { width: 0, alpha: line.abandoned ? 0.3 : 0.7 });
     for (const line of coloured) if (line.abandoned) draw(line, { width: 0, alpha: 0.45 });
     for (const line of coloured) {
-      if (line.raw) drawStrip(context, { ...line, y: line.raw }, view, { ...this.#ink(line), width: 0, dash: [], alpha: 0.28 });
-      if (isBand(line)) drawBand(context, line, view, stroke(colour(line.key), theme));
+      if (line.raw && line.pale) drawStrip(context, { ...line, y: line.raw }, view, { ...this.#ink(line), width: 0, dash: [], alpha: 0.28 });
+      if (line.low) drawBand(context, /** @type {any} */ (line), view, stroke(colour(line.key), theme));
     }
     for (const line of coloured.reverse()) if (!line.abandoned) draw(line, {});
     this.#paintMarks(context, view, coloured);
     this.events.drawn(view);
+    // The cursor stays at its pixel while the axis or the values under it change.
+    if (this.#place) this.#cursorMoved({ ...this.#place, x: this.frame.xAt(this.#place.left) });
   }
 
   /** @param {CanvasRenderingContext2D} context @param {View} view @param {Line[]} lines */
@@ -272,28 +272,13 @@ export class Chart {
     this.#groupsWithCounts().forEach((line, index) => {
       const height = (COUNT_STRIP - 1) * view.ratio;
       const top = place.top + (3 + index * COUNT_STRIP) * view.ratio;
-      drawCounts(context, line, view, this.#ink(line).stroke, { left: place.left, top, height });
+      drawCounts(context, /** @type {any} */ (line), view, this.#ink(line).stroke, { left: place.left, top, height });
     });
   }
 
   /** Return one line for each group whose number of runs is drawn. */
   #groupsWithCounts() {
-    const lines = new Map(this.#content.lines.filter(hasCount).reverse().map((line) => [line.key, line]));
-    return [...lines.values()].reverse().slice(0, MOST_COUNT_STRIPS);
+    const counted = this.#content.lines.filter((line) => line.count);
+    return counted.filter(({ key }, i) => counted.findIndex((line) => line.key === key) === i).slice(0, MOST_COUNT_STRIPS);
   }
-}
-
-/** @param {Line} line @returns {line is Line & {low: Float64Array, high: Float64Array}} */
-function isBand(line) {
-  return line.low !== null && line.high !== null;
-}
-
-/** @param {Line} line @returns {line is Line & {count: Float64Array}} */
-function hasCount(line) {
-  return line.count !== null;
-}
-
-/** @param {number | null | undefined} limit @param {boolean} log */
-function typed(limit, log) {
-  return limit === null || limit === undefined || (log && limit <= 0) ? null : limit;
 }

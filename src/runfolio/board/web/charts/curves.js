@@ -7,6 +7,9 @@ import { extendLines, extent, readLines } from "./lines.js";
 
 /** Number of added points after which the lines are fetched again. The server then thins all their points. */
 const MOST_ADDED = 4000;
+const POINTS_INTERVAL = 1000;
+const MOST_METRICS = 50;
+const MOST_CURSORS = 1000;
 
 /**
  * @typedef {object} CurveQuery
@@ -41,10 +44,12 @@ export function curvesPath(query, path = "api/curves") {
  * @param {() => ReadonlyMap<string, string | null>} splits Split of each metric.
  */
 export function followCurves(query, axes, visible, splits) {
-  const needed = whileVisible(visible, query);
+  /** @type {CurveQuery | null} */
+  let last = null;
+  const needed = computed(() => (visible.value ? (last = query()) : last));
   const whole = resource(() => needed.value && curvesPath(needed.value), {
     binary: true,
-    follow: (event) => visible.peek() && mustRefetch(needed.peek(), event),
+    follow: (event) => visible.peek() && isDerived(needed.peek()) && hasGrown(needed.peek(), event),
   });
   // If the query names no x, the server chooses the x axis that the runs define.
   const x = computed(() => /** @type {string} */ (whole.data.value?.head.x || needed.value?.x || "step"));
@@ -84,29 +89,9 @@ export function followCurves(query, axes, visible, splits) {
   };
 }
 
-/**
- * Return a signal of the query. It keeps its last value while the panel is out of sight.
- * @param {import("@preact/signals").Signal<boolean>} visible
- * @param {() => CurveQuery | null} query
- */
-function whileVisible(visible, query) {
-  /** @type {CurveQuery | null} */
-  let last = null;
-  return computed(() => {
-    if (!visible.value) return last;
-    const next = query();
-    return (last = JSON.stringify(next) === JSON.stringify(last) ? last : next);
-  });
-}
-
-/** Return true if new points cannot simply be appended to the curves. @param {CurveQuery} query */
-function isDerived({ smooth, group, x }) {
-  return smooth > 0 || group !== "" || !["", "step", "epoch", "time"].includes(x);
-}
-
-/** @param {CurveQuery | null} query @param {{runs: Set<string> | null, points: Set<string>}} event */
-function mustRefetch(query, event) {
-  return query !== null && isDerived(query) && hasGrown(query, event);
+/** Return true if new points cannot simply be appended to the curves. @param {CurveQuery | null} query */
+function isDerived(query) {
+  return query !== null && (query.smooth > 0 || query.group !== "" || !["", "step", "epoch", "time"].includes(query.x));
 }
 
 /** @param {CurveQuery | null} query @param {{runs: Set<string> | null, points: Set<string>}} event */
@@ -148,19 +133,18 @@ function extendLive(needed, visible, whole, wholeLines, extended, splits) {
     if (isBusy || !visible.peek() || !query || isDerived(query) || !basis || !runs.length) return;
     isBusy = true;
     grown.clear();
-    try {
-      const { experiment, where, archived, ...rest } = query;
-      const answer = await getBinary(curvesPath({ ...rest, runs, after: runs.map((key) => cursors[key]) }));
-      if (wholeLines.peek() !== basis) return;
-      const next = extendLines(extended.peek() ?? basis, readLines(answer, splits()));
-      Object.assign(cursors, answer.head.cursors);
-      if (answer.head.reset || countPoints(next) > countPoints(basis) + MOST_ADDED) whole.refresh();
-      else extended.value = next;
-    } catch {
+    const answer = await newPoints({ ...query, x: whole.data.peek().head.x }, runs, cursors);
+    isBusy = false;
+    if (!answer) {
       for (const key of runs) grown.add(key); // fetched together with the next points
-    } finally {
-      isBusy = false;
+      return;
     }
+    if (wholeLines.peek() !== basis) return;
+    const next = extendLines(extended.peek() ?? basis, readLines(answer, splits()));
+    Object.assign(cursors, answer.head.cursors);
+    if (answer.head.reset || countPoints(next) > countPoints(basis) + MOST_ADDED) whole.refresh();
+    else extended.value = next;
+    extend();
   }
 
   const stopPoints = effect(() => {
@@ -171,6 +155,58 @@ function extendLive(needed, visible, whole, wholeLines, extended, splits) {
     stopCursors();
     stopPoints();
   };
+}
+
+/** @typedef {{query: CurveQuery, runs: string[], cursors: Record<string, string>, done: (answer: any) => void}} Wish */
+
+/** @type {Wish[]} */
+let wishes = [];
+let timer = 0;
+let lastFetch = -Infinity;
+
+/**
+ * Fetch the points of a panel after its cursors. The panels of a page share one request, at most once per second. The
+ * answer is null if the request fails.
+ * @param {CurveQuery} query
+ * @param {string[]} runs
+ * @param {Record<string, string>} cursors
+ * @returns {Promise<any>}
+ */
+function newPoints(query, runs, cursors) {
+  timer ||= window.setTimeout(fetchWishes, Math.max(0, lastFetch + POINTS_INTERVAL - performance.now()));
+  return new Promise((done) => wishes.push({ query, runs, cursors, done }));
+}
+
+function fetchWishes() {
+  timer = 0;
+  lastFetch = performance.now();
+  const kind = (/** @type {Wish} */ { query }) => [query.x, query.log, query.runs].join();
+  while (wishes.length) {
+    const [first] = wishes;
+    // The server accepts a limited number of metrics, and addresses of up to 64 kB.
+    let room = Math.min(MOST_METRICS, MOST_CURSORS / first.runs.length);
+    const batch = wishes.filter((wish) => kind(wish) === kind(first) && ((room -= wish.query.metrics.length) >= 0 || wish === first));
+    wishes = wishes.filter((wish) => !batch.includes(wish));
+    fetchTogether(batch);
+  }
+}
+
+/** @param {Wish[]} batch Wishes for metrics of the same runs, over the same x. */
+async function fetchTogether(batch) {
+  const runs = [...new Set(batch.flatMap((wish) => wish.runs))];
+  const after = runs.map((key) => batch.map(({ query, cursors }) => cursors[key] ?? ".".repeat(query.metrics.length - 1)).join("."));
+  const { x, log, px } = batch[0].query;
+  try {
+    const { head, data } = await getBinary(curvesPath({ runs, metrics: batch.flatMap(({ query }) => query.metrics), x, log, px, after }));
+    let first = 0;
+    for (const { query, done } of batch) {
+      const [start, end] = [first, (first += query.metrics.length)];
+      const cursors = Object.fromEntries(runs.map((key) => [key, head.cursors[key]?.split(".").slice(start, end).join(".") ?? ""]));
+      done({ head: { ...head, cursors, lines: head.lines.filter((/** @type {any} */ line) => query.metrics.includes(line.metric)) }, data });
+    }
+  } catch {
+    for (const { done } of batch) done(null);
+  }
 }
 
 /** @param {readonly Line[]} lines */

@@ -46,6 +46,7 @@ export class Frame {
   /** @type {import("./strip.js").View} */
   view = { width: 0, height: 0, ratio: 1, x: projection(0, 1, 0, 0, false), y: projection(0, 1, 0, 0, false) };
   #space = 0;
+  hasEmphasis = false;
   /** @type {{x: Axis, y: Axis}} */
   axes = { x: { min: 0, max: 1, log: false }, y: { min: 0, max: 1, log: false } };
 
@@ -145,9 +146,9 @@ export class Frame {
     });
   }
 
-  /** @param {number} width @param {number} height */
-  resize(width, height) {
-    if (width !== this.plot.width || height !== this.plot.height) this.plot.setSize({ width, height });
+  /** @param {{width: number, height: number}} size */
+  resize(size) {
+    if (size.width !== this.plot.width || size.height !== this.plot.height) this.plot.setSize(size);
   }
 
   #draw() {
@@ -170,11 +171,12 @@ export class Frame {
   /** Draw the lines again on the same axes. */
   repaint() {
     paint(this.lines, this.view, this.handlers.paint);
-    this.emphasise();
+    if (this.hasEmphasis) this.emphasise();
   }
 
-  /** Draw the emphasised line again. */
-  emphasise() {
+  /** Draw the emphasised line again. @param {boolean} has False if no line is emphasised. */
+  emphasise(has = this.hasEmphasis) {
+    this.hasEmphasis = has;
     paint(this.overlay, this.view, this.handlers.emphasise);
   }
 

@@ -1,7 +1,8 @@
 // @ts-check
 /** Lines of a chart, read from an answer of the server. */
 import { integer } from "../format.js";
-import { isSorted } from "./strip.js";
+
+const COLUMNS = ["x", "y", "raw", "low", "high", "count"];
 
 /**
  * @typedef {object} Line
@@ -20,12 +21,12 @@ import { isSorted } from "./strip.js";
  * @property {Float64Array} x
  * @property {Float64Array} y
  * @property {Float64Array | null} raw Values before smoothing.
+ * @property {boolean} pale True if the values before smoothing are drawn.
  * @property {Float64Array | null} low
  * @property {Float64Array | null} high
  * @property {Float64Array | null} count Number of runs of a group.
  * @property {[number, number][]} broken Ranges of values that are not finite.
  * @property {number[]} resumes Values of x at which an attempt was resumed.
- * @property {boolean} sorted
  */
 
 /**
@@ -44,33 +45,10 @@ export function groupKey(group) {
  */
 export function readLines({ head, data }, splits) {
   return head.lines.map((/** @type {any} */ line) => {
-    const column = (/** @type {number | null | undefined} */ offset) =>
-      offset === null || offset === undefined ? null : data.subarray(offset, offset + line.n);
-    const x = /** @type {Float64Array} */ (column(line.x));
+    const column = (/** @type {string} */ name) => [name, line[name] === null ? null : data.subarray(line[name], line[name] + line.n)];
     const key = line.run ?? groupKey(line.group);
-    return {
-      id: `${key} ${line.metric} ${line.attempt ?? ""}`,
-      key,
-      run: line.run,
-      group: line.group,
-      label: line.label,
-      metric: line.metric,
-      split: splits.get(line.metric) ?? null,
-      abandoned: Boolean(line.abandoned),
-      parent: line.parent ?? null,
-      total: line.total,
-      within: line.within ?? line.total,
-      shown: line.shown,
-      x,
-      y: column(line.y),
-      raw: column(line.raw),
-      low: column(line.low),
-      high: column(line.high),
-      count: column(line.count),
-      broken: line.broken ?? [],
-      resumes: line.resumes ?? [],
-      sorted: isSorted(x),
-    };
+    const id = `${key} ${line.metric} ${line.attempt}`;
+    return { ...line, ...Object.fromEntries(COLUMNS.map(column)), id, key, split: splits.get(line.metric) ?? null };
   });
 }
 
@@ -101,7 +79,6 @@ function joined(line, more) {
     shown: line.shown + more.x.length,
     broken: [...line.broken, ...more.broken],
     resumes: [...line.resumes, ...more.resumes],
-    sorted: line.sorted && more.sorted && line.x[line.x.length - 1] <= more.x[0],
   };
 }
 
@@ -125,7 +102,7 @@ export function extent(lines, { range = null, logX = false, logY = false } = {})
   for (const line of lines) {
     for (let i = 0; i < line.x.length; i++) {
       const x = line.x[i];
-      if (!Number.isFinite(x) || (logX && x <= 0)) continue;
+      if (logX && x <= 0) continue;
       if (x < found.x[0]) found.x[0] = x;
       if (x > found.x[1]) found.x[1] = x;
       if (x >= from && x <= to) includeValues(found.y, line, i, logY);
@@ -136,28 +113,13 @@ export function extent(lines, { range = null, logX = false, logY = false } = {})
 
 /** @param {number[]} limits @param {Line} line @param {number} i @param {boolean} log */
 function includeValues(limits, line, i, log) {
-  for (const column of [line.y, line.raw, line.low, line.high]) {
+  for (const column of [line.y, line.pale ? line.raw : null, line.low, line.high]) {
     if (!column) continue;
     const value = column[i];
     if (!Number.isFinite(value) || (log && value <= 0)) continue;
     if (value < limits[0]) limits[0] = value;
     if (value > limits[1]) limits[1] = value;
   }
-}
-
-/**
- * Return the number of points that a logarithmic axis cannot show.
- * @param {readonly Line[]} lines
- * @param {string} log
- */
-export function countNotPositive(lines, log) {
-  let count = 0;
-  for (const { x, y } of lines) {
-    for (let i = 0; i < x.length; i++) {
-      if ((log.includes("x") && x[i] <= 0) || (log.includes("y") && y[i] <= 0)) count++;
-    }
-  }
-  return count;
 }
 
 /**

@@ -35,7 +35,7 @@ export function drawBroken(context, ranges, view, colour, text) {
   }
   const first = Math.min(...inView.map(([from]) => from));
   const starts = new Set(inView.map(([from]) => from)).size;
-  label(context, view, first, `NaN at ${text(first)}${starts > 1 ? ` and ${starts - 1} more` : ""}`, colour);
+  label(context, view, first, `NaN or infinite at ${text(first)}${starts > 1 ? `, and at ${starts - 1} more` : ""}`, colour);
   context.restore();
 }
 
@@ -91,7 +91,7 @@ export function drawFork(context, strip, parent, view, ink) {
   const first = strip.y.findIndex(Number.isFinite);
   if (first < 0) return;
   const start = [toPixel(view.x, strip.x[first]), toPixel(view.y, strip.y[first])];
-  const index = parent ? lastBefore(parent, strip.x[first]) : -1;
+  const index = parent ? parent.x.findLastIndex((x, i) => x <= strip.x[first] && Number.isFinite(parent.y[i])) : -1;
   const node = parent && index >= 0 ? [toPixel(view.x, parent.x[index]), toPixel(view.y, parent.y[index])] : start;
   context.save();
   context.strokeStyle = ink.stroke;
@@ -107,15 +107,6 @@ export function drawFork(context, strip, parent, view, ink) {
   context.fill();
   context.stroke();
   context.restore();
-}
-
-/** @param {Strip} strip @param {number} x */
-function lastBefore(strip, x) {
-  let index = -1;
-  for (let i = 0; i < strip.x.length && (strip.x[i] <= x || !strip.sorted); i++) {
-    if (strip.x[i] <= x && Number.isFinite(strip.y[i])) index = i;
-  }
-  return index;
 }
 
 /**

@@ -2,12 +2,12 @@
 /** A panel shows the curves of one quantity, with settings, a status line and a data table. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { duration, integer, stepValue } from "../format.js";
+import { duration, stepValue } from "../format.js";
 import { Button } from "../parts/button.js";
 import { Failure } from "../parts/error_boundary.js";
 import { html } from "../parts/html.js";
 import { followCurves } from "./curves.js";
-import { countNotPositive, countText } from "./lines.js";
+import { countText } from "./lines.js";
 import { PanelHeader } from "./panel_header.js";
 import { Plot } from "./plot.js";
 import { DataTable, chartSentence, summarise } from "./summary.js";
@@ -64,7 +64,7 @@ export function Panel(props) {
   const lines = /** @type {Line[]} */ (curves.lines.value ?? NONE);
   const summaries = useMemo(() => summarise(lines), [lines]);
   const view = describe(props, curves, lines, summaries);
-  const classes = ["panel", settings.size === "wide" && "is-wide", isFull && "is-full"].filter(Boolean).join(" ");
+  const classes = `panel ${settings.size && "is-wide"} ${isFull ? "is-full" : ""}`;
   return html`<section ref=${root} class=${classes} aria-label=${title} data-panel=${title}>
     <${PanelHeader}
       title=${title}
@@ -100,12 +100,13 @@ function Drawing({ props, axis, view, isVisible, curves }) {
 /** @param {{view: any, axis: import("./x_axis.js").SharedAxis, curves: any, asTable: boolean, toggle: () => void, title: string}} props */
 function Status({ view, axis, curves, asTable, toggle, title }) {
   const range = axis.settled.value;
-  const notes = [...view.notes, ...curves.notes.value];
+  const notes = curves.notes.value;
   const failure = curves.error.value && view.lines.length ? "Not up to date: the server does not answer." : "";
   return html`<footer class="panel-status small soft">
     <span class="panel-count">${view.lines.length ? countText(view.lines) : curves.lines.value ? "No values yet." : ""}</span>
+    ${view.lines.some((/** @type {Line} */ line) => line.count) && html`<span>Bars: number of runs at each ${view.xName}</span>`}
     ${range && html`<${Button} quiet class="panel-release" onClick=${() => axis.zoom(null, { now: true })}>${`${view.rangeText(range[0])} to ${view.rangeText(range[1])}: show all`}</${Button}>`}
-    ${notes.length > 0 && html`<details class="panel-notes"><summary>${notes.length === 1 ? "1 note" : `${notes.length} notes`}</summary>${notes.map((note) => html`<p key=${note}>${note}</p>`)}</details>`}
+    ${notes.length > 0 && html`<details class="panel-notes"><summary>${notes.length === 1 ? "1 note" : `${notes.length} notes`}</summary>${notes.map((/** @type {string} */ note) => html`<p key=${note}>${note}</p>`)}</details>`}
     ${failure && html`<span class="warn">${failure}</span>`}
     <${Button} quiet class="panel-table-button" aria-pressed=${asTable} aria-label=${`Table of ${title}`} onClick=${toggle}>${asTable ? "chart" : "table"}</${Button}>
   </footer>`;
@@ -149,7 +150,7 @@ function roundedWidth(element) {
 function queryOf({ source, metrics, settings }, px) {
   if (!px || !metrics.length || (source.runs && !source.runs.length)) return null;
   const { x, smooth, log } = settings;
-  return { ...source, metrics: metrics.map((metric) => metric.name), x, smooth, log: log.includes("x") ? "x" : "", px };
+  return { ...source, metrics: metrics.map((metric) => metric.name), x, smooth, log, px };
 }
 
 /** @param {{name: string, split: string | null}[]} metrics */
@@ -182,12 +183,10 @@ function useCurves(query, axes, visible, splits) {
  * @param {import("./summary.js").LineSummary[]} summaries
  */
 function describe(props, curves, lines, summaries) {
-  const { log } = props.settings;
   const x = /** @type {string} */ (curves.x.value);
   const time = curves.unit.value === "s";
   const xText = time ? (/** @type {number} */ value) => duration(value) : stepValue;
   const name = (/** @type {Line} */ line) => props.names.get(line.key)?.name ?? line.group ?? line.label;
-  const hidden = log ? countNotPositive(lines, log) : 0;
   return {
     lines,
     xName: x,
@@ -196,11 +195,11 @@ function describe(props, curves, lines, summaries) {
     rangeText: (/** @type {number} */ value) => xText(Number(value.toPrecision(3))),
     name,
     summaries,
+    smoothed: props.settings.smooth > 0,
     time,
     whole: x === "step" || x === "epoch",
     colour: props.colour,
     sentence: chartSentence(props.title, x, summaries, { name, mode: props.mode }),
-    notes: hidden ? [`${integer(hidden)} ${hidden === 1 ? "point" : "points"} at or below 0 cannot be shown on a logarithmic axis.`] : [],
   };
 }
 
@@ -222,7 +221,6 @@ function exportQuery(query, { settings, colour }, axis, lines) {
     px: null,
     from: range?.[0],
     to: range?.[1],
-    log: settings.log,
     ylim: settings.ylim && settings.ylim.map((limit) => limit ?? "").join(","),
     colours: keys.map((key) => String(colour(key))),
   };

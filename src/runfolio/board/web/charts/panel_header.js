@@ -10,6 +10,8 @@ import { ExportMenu } from "./export_menu.js";
 import { SmoothingSlider } from "./smoothing.js";
 
 /** @type {[string, string][]} */
+export const X_CHOICES = [["step", "step"], ["epoch", "epoch"], ["time", "time"]];
+/** @type {[string, string][]} */
 export const LOG_CHOICES = [
   ["", "linear"],
   ["y", "log y"],
@@ -46,17 +48,17 @@ export function PanelHeader({ title, splits, settings, change, xChoices, xName, 
   return html`<header class="panel-head">
     <h3 class="panel-name"><span class="panel-title one-line" title=${title}>${title}</span>${dashes.length > 1 && html`<span class="panel-dashes soft one-line">${dashes.join(", ")}</span>`}</h3>
     <div class="panel-controls" role="group" aria-label=${`Settings of ${title}`}>
-      <${ChoiceMenu} class="is-set" label=${xName} title=${`x axis of ${title}`} align="right" options=${xChoices} value=${xName} choose=${(/** @type {string} */ value) => change({ x: value })} />
-      <${Menu} class=${smooth ? "is-set" : ""} label=${smooth ? `smoothed ${smooth}` : "raw"} title=${`Smoothing of ${title}`} align="right">
-        <div class="panel-form"><${SmoothingSlider} value=${smooth} change=${(/** @type {number} */ value) => change({ smooth: value })} explained /></div>
-      </${Menu}>
+      <${Button} quiet aria-pressed=${isFull} aria-label=${`Full screen ${title}`} title="Full screen. Key: f" onClick=${toggleFull}>${isFull ? "close" : "full"}</${Button}>
+      <${Button} quiet class="panel-size" aria-pressed=${size === "wide"} aria-label=${`Wide ${title}`} title="As wide as the page" onClick=${() => change({ size: size ? "" : "wide" })}>${size ? "narrow" : "wide"}</${Button}>
+      <${ExportMenu} title=${title} exports=${exports} />
       <${ChoiceMenu} class=${log ? "is-set" : ""} label=${logText(log)} title=${`Scale of the axes of ${title}`} align="right" options=${LOG_CHOICES} value=${log} choose=${(/** @type {string} */ value) => change({ log: value })} />
-      <${Menu} class=${ylim ? "is-set" : ""} label=${ylim ? limitsText(ylim) : "limits"} title=${`Limits of y of ${title}`} align="right">
+      <${Menu} class=${ylim ? "is-set" : ""} label=${ylim ? limitsText(ylim) : "y limits"} title=${`Limits of the y axis of ${title}`} align="right">
         ${(/** @type {() => void} */ close) => html`<${Limits} ylim=${ylim} change=${change} close=${close} />`}
       </${Menu}>
-      <${Button} quiet class="panel-size" aria-pressed=${size === "wide"} aria-label=${`Wide ${title}`} onClick=${() => change({ size: size ? "" : "wide" })}>${size ? "narrow" : "wide"}</${Button}>
-      <${Button} quiet aria-pressed=${isFull} aria-label=${`Full screen ${title}`} title="Key: f" onClick=${toggleFull}>${isFull ? "close" : "full"}</${Button}>
-      <${ExportMenu} title=${title} exports=${exports} />
+      <${Menu} class=${smooth ? "is-set" : ""} label=${`smooth ${smooth.toFixed(2)}`} title=${`Smoothing of ${title}`} align="right">
+        <div class="panel-form"><${SmoothingSlider} value=${smooth} change=${(/** @type {number} */ value) => change({ smooth: value })} explained /></div>
+      </${Menu}>
+      <${ChoiceMenu} class="is-set" label=${xName} title=${`x axis of ${title}`} align="right" options=${xChoices} value=${xName} choose=${(/** @type {string} */ value) => change({ x: value })} />
     </div>
   </header>`;
 }

@@ -13,7 +13,6 @@ export class PinLine {
     this.label = document.createElement("span");
     this.element.append(this.label);
     frame.over.append(this.element);
-    this.place();
   }
 
   /** @param {number | null} x @param {string} text */
@@ -25,10 +24,12 @@ export class PinLine {
 
   /** Move the line to the position of its x on the current axis. */
   place() {
-    const left = this.x === null ? NaN : this.frame.leftOf(this.x);
-    const width = this.frame.over.clientWidth;
-    this.element.hidden = !(left >= 0 && left <= width);
-    if (this.element.hidden) return;
+    this.element.hidden = true;
+    if (this.x === null) return;
+    const left = this.frame.leftOf(this.x);
+    const width = this.frame.view.width / this.frame.view.ratio; // clientWidth would lay out the page again
+    if (!(left >= 0 && left <= width)) return;
+    this.element.hidden = false;
     this.element.style.transform = `translateX(${Math.round(left)}px)`;
     this.element.classList.toggle("is-right", left > width / 2);
   }

@@ -1,6 +1,6 @@
 // @ts-check
 /** The drawing of a panel: its chart, tooltip, pinned line, and counts of points outside the limits of y. */
-import { effect, useComputed, useSignal } from "@preact/signals";
+import { effect, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { integer } from "../format.js";
 import { html } from "../parts/html.js";
@@ -27,6 +27,7 @@ const REACH = 24;
  * @property {[number | null, number | null] | null} ylim
  * @property {string} xName
  * @property {(x: number) => string} xText
+ * @property {boolean} smoothed
  * @property {boolean} time
  * @property {boolean} whole
  * @property {import("@preact/signals").Signal<string | null>} hovered Key of the run under the pointer.
@@ -46,10 +47,10 @@ export function Plot(props) {
 
   useLayoutEffect(() => {
     const element = /** @type {HTMLDivElement} */ (host.current);
-    const made = new Chart(element, props.axis, events(latest, made_, tip, outside, pinLine), sizeOf(element));
+    const made = new Chart(element, props.axis, events(latest, () => made, tip, outside, pinLine), sizeOf(element));
     chart.current = made;
     pinLine.current = new PinLine(made.frame);
-    const observer = new ResizeObserver(() => made.resize(sizeOf(element).width, sizeOf(element).height));
+    const observer = new ResizeObserver(() => made.frame.resize(sizeOf(element)));
     observer.observe(element);
     const stopHover = effect(() => made.emphasise(props.hovered.value));
     return () => {
@@ -57,14 +58,11 @@ export function Plot(props) {
       stopHover();
       made.destroy();
     };
-    function made_() {
-      return made;
-    }
   }, [props.axis]);
 
   const { lines, log, ylim, time, whole, colour, pinned } = props;
   useEffect(() => {
-    chart.current?.show({ name: props.title, lines, colour, log, ylim, time, whole, xText: props.xText });
+    chart.current?.show({ name: props.title, lines, colour, log, ylim, time, whole, xText: (x) => `${props.xName} ${props.xText(x)}` });
   }, [lines, log, ylim, time, whole, colour, props.axis]);
   useEffect(() => {
     pinLine.current?.set(pinned, pinned === null ? "" : `${props.xName} ${props.xText(pinned)}`);
@@ -88,10 +86,7 @@ function Outside({ counts }) {
 
 /** @param {{tip: import("@preact/signals").Signal<any>, props: Props}} properties */
 function TipAt({ tip, props }) {
-  const shown = useComputed(() => tip.value);
-  if (!shown.value?.rows.length) return null;
-  const { colour, name, detail, xText, xName } = props;
-  return html`<${Tip} tip=${shown.value} colour=${colour} name=${name} detail=${detail} xText=${xText} xName=${xName} />`;
+  return tip.value?.rows.length ? html`<${Tip} ...${props} tip=${tip.value} />` : null;
 }
 
 /** @param {HTMLElement} element */

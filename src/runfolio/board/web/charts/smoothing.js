@@ -17,15 +17,11 @@ export function nextSmoothing(value, direction) {
  * @param {{value: number, change: (value: number) => void, explained?: boolean}} props
  */
 export function SmoothingSlider({ value, change, explained = false }) {
-  const set = (/** @type {any} */ event) => {
-    const next = Number(event.currentTarget.value);
-    if (next >= 0 && next < 1) change(next);
-  };
   return html`<label class="smoothing">
       <span class="small soft">Smoothing</span>
-      <input type="range" min="0" max="0.99" step="0.01" value=${value} onInput=${set} />
+      <input type="range" min="0" max="0.99" step="0.01" value=${value} onInput=${(/** @type {any} */ event) => change(Number(event.currentTarget.value))} />
       <output class="smoothing-value">${value ? value : "off"}</output>
     </label>
     ${explained &&
-    html`<p class="small soft">Debiased exponential moving average over all recorded points. The slider sets the weight of the previous average. The raw values stay visible as a pale line.</p>`}`;
+    html`<p class="small soft">Moving average, as in TensorBoard. The slider sets the weight of the previous points. A curve with fewer points than the longest curve of its run is smoothed less. Pale: logged values.</p>`}`;
 }

@@ -46,22 +46,9 @@ export function sparkPath(values) {
   return path;
 }
 
-/**
- * @param {{data: string | null, colour?: string, label?: string}} props Base64 from the server, a class that sets the
- * colour, and a sentence for screen readers.
- */
-export function Spark({ data, colour = "", label = "" }) {
+/** @param {{data: string | null, colour?: string}} props Base64 from the server, and a class that sets the colour. */
+export function Spark({ data, colour = "" }) {
   const path = useMemo(() => (data ? sparkPath(decodeSpark(data)) : ""), [data]);
   if (!path) return null;
-  return html`<svg
-    class=${`spark ${colour}`}
-    viewBox=${`0 0 ${WIDTH} ${HEIGHT}`}
-    width=${WIDTH}
-    height=${HEIGHT}
-    role=${label ? "img" : null}
-    aria-label=${label || null}
-    aria-hidden=${label ? null : "true"}
-  >
-    <path d=${path} />
-  </svg>`;
+  return html`<svg class=${`spark ${colour}`} viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} width=${WIDTH} height=${HEIGHT} aria-hidden="true"><path d=${path} /></svg>`;
 }

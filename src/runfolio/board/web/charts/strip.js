@@ -20,15 +20,16 @@
  * @property {Projection} y
  *
  * @typedef {object} Strip Points of a line. A value that is not finite is a gap.
- * @property {Float64Array} x
+ * @property {Float64Array} x Never decreases.
  * @property {Float64Array} y
- * @property {boolean} sorted True if x never decreases.
  *
  * @typedef {object} Ink
  * @property {string} stroke
  * @property {number} width In CSS pixels; 0 for one device pixel.
  * @property {number[]} dash In CSS pixels.
  * @property {number} [alpha]
+ * @property {number} [column] Width of a column in device pixels. In a hairline, a point is left out if earlier points
+ *   of its column lie above and below it.
  */
 
 /** If a panel has more segments than this, its lines are one device pixel wide. */
@@ -64,12 +65,6 @@ export function toValue(scale, pixel) {
   return scale.log ? 10 ** value : value;
 }
 
-/** @param {Float64Array} x */
-export function isSorted(x) {
-  for (let i = 1; i < x.length; i++) if (!(x[i] >= x[i - 1])) return false;
-  return true;
-}
-
 /**
  * Return the index of the first element that is at least `value`.
  * @param {Float64Array} x
@@ -95,7 +90,6 @@ export function lowerBound(x, value) {
  */
 export function indexesInView(strip, min, max) {
   const { x } = strip;
-  if (!strip.sorted) return [0, x.length];
   let first = Math.max(0, lowerBound(x, min) - 1);
   while (first > 0 && x[first - 1] === x[first]) first--;
   let last = lowerBound(x, max);
@@ -122,7 +116,7 @@ export function drawStrip(context, strip, view, ink) {
   context.setLineDash(dash);
   // A transparent line is drawn in one piece, since the joints of its chunks would be visible.
   const chunk = width > 1 && context.globalAlpha === 1 ? CHUNK : Infinity;
-  const dots = trace(context, strip, view, first, last, chunk, dash.length > 0);
+  const dots = trace(context, strip, view, first, last, chunk, dash.length > 0, width > 1 ? 0 : (ink.column ?? 1));
   for (let i = 0; i < dots.length; i += 2) {
     context.beginPath();
     context.arc(dots[i], dots[i + 1], Math.max(DOT * view.ratio, width), 0, 2 * Math.PI);
@@ -139,9 +133,10 @@ export function drawStrip(context, strip, view, ink) {
  * @param {number} last
  * @param {number} chunk Number of segments after which the path is stroked.
  * @param {boolean} dashed
+ * @param {number} width Width of a column, or 0 to draw every point.
  * @returns {number[]} Pixels of points between gaps, as x, y, x, y and so on.
  */
-function trace(context, strip, view, first, last, chunk, dashed) {
+function trace(context, strip, view, first, last, chunk, dashed, width) {
   const { x, y } = strip;
   const { k: kx, b: bx, log: logX } = view.x;
   const { k: ky, b: by, log: logY } = view.y;
@@ -151,6 +146,9 @@ function trace(context, strip, view, first, last, chunk, dashed) {
   let length = 0;
   let lastX = 0;
   let lastY = 0;
+  let column = NaN;
+  let low = 0;
+  let high = 0;
   context.lineDashOffset = 0;
   context.beginPath();
   for (let i = first; i < last; i++) {
@@ -159,9 +157,18 @@ function trace(context, strip, view, first, last, chunk, dashed) {
     if (!(Number.isFinite(pixelX) && Number.isFinite(pixelY))) {
       if (drawn === 1) dots.push(lastX, lastY);
       drawn = 0;
+      column = NaN;
       continue;
     }
     if (pixelY > FAR || pixelY < -FAR) pixelY = Math.sign(pixelY) * FAR;
+    if (width) {
+      const own = Math.floor(pixelX / width);
+      if (own !== column) low = high = pixelY;
+      else if (pixelY >= low && pixelY <= high) continue;
+      else if (pixelY < low) low = pixelY;
+      else high = pixelY;
+      column = own;
+    }
     if (drawn === 0) context.moveTo(pixelX, pixelY);
     else {
       context.lineTo(pixelX, pixelY);
@@ -185,26 +192,14 @@ function trace(context, strip, view, first, last, chunk, dashed) {
 /**
  * Return the index of the finite point nearest to a value of x, or -1 if no point is finite.
  * @param {Strip} strip
- * @param {number} x
+ * @param {number} at
  */
-export function nearestIndex(strip, x) {
-  let best = -1;
-  const distance = (/** @type {number} */ i) => Math.abs(strip.x[i] - x);
-  const consider = (/** @type {number} */ i) => {
-    if (Number.isFinite(strip.y[i]) && (best < 0 || distance(i) < distance(best))) best = i;
-  };
-  if (!strip.sorted) {
-    for (let i = 0; i < strip.x.length; i++) consider(i);
-    return best;
-  }
-  const start = lowerBound(strip.x, x);
-  for (let i = start; i < strip.x.length && best < 0; i++) consider(i);
-  const right = best;
-  for (let i = start - 1; i >= 0 && best === right; i--) {
-    consider(i);
-    if (Number.isFinite(strip.y[i])) break;
-  }
-  return best;
+export function nearestIndex({ x, y }, at) {
+  let right = lowerBound(x, at);
+  let left = right - 1;
+  while (right < x.length && !Number.isFinite(y[right])) right++;
+  while (left >= 0 && !Number.isFinite(y[left])) left--;
+  return right === x.length || (left >= 0 && at - x[left] < x[right] - at) ? left : right;
 }
 
 /**

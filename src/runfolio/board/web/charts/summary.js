@@ -6,7 +6,7 @@ import { html } from "../parts/html.js";
 
 /**
  * @typedef {import("./lines.js").Line} Line
- * @typedef {{line: Line, first: number, low: number, high: number, last: number, lastX: number}} LineSummary
+ * @typedef {{line: Line, first: number, lowest: number, highest: number, last: number, lastX: number}} LineSummary
  */
 
 /**
@@ -20,17 +20,10 @@ export function summarise(lines) {
 
 /** @param {Line} line @returns {LineSummary | null} */
 function summaryOf(line) {
-  const { x, y } = line;
-  let [first, last] = [-1, -1];
-  let [low, high] = [Infinity, -Infinity];
-  for (let i = 0; i < y.length; i++) {
-    if (!Number.isFinite(y[i])) continue;
-    if (first < 0) first = i;
-    last = i;
-    if (y[i] < low) low = y[i];
-    if (y[i] > high) high = y[i];
-  }
-  return first < 0 ? null : { line, first: y[first], low, high, last: y[last], lastX: x[last] };
+  const finite = line.y.filter(Number.isFinite);
+  if (!finite.length) return null;
+  const [lowest, highest] = [Math.min, Math.max].map((most) => finite.reduce((a, b) => most(a, b)));
+  return { line, first: finite[0], lowest, highest, last: finite[finite.length - 1], lastX: line.x[line.y.findLastIndex(Number.isFinite)] };
 }
 
 /**
@@ -42,8 +35,8 @@ function summaryOf(line) {
  */
 export function chartSentence(title, xName, summaries, { name, mode }) {
   if (!summaries.length) return `${title} over ${xName}: no values.`;
-  const low = Math.min(...summaries.map((summary) => summary.low));
-  const high = Math.max(...summaries.map((summary) => summary.high));
+  const low = Math.min(...summaries.map((summary) => summary.lowest));
+  const high = Math.max(...summaries.map((summary) => summary.highest));
   const lines = summaries.length === 1 ? "1 line" : `${integer(summaries.length)} lines`;
   const leader = summaries.reduce((best, summary) => (mode === "min" ? summary.last < best.last : summary.last > best.last) ? summary : best);
   const place = mode === "min" ? "lowest" : "highest";
@@ -59,14 +52,15 @@ export function chartSentence(title, xName, summaries, { name, mode }) {
  *   name: (line: Line) => string,
  *   xText: (x: number) => string,
  *   xName: string,
+ *   smoothed: boolean,
  * }} props
  */
-export function DataTable({ title, summaries, colour, name, xText, xName }) {
+export function DataTable({ title, summaries, colour, name, xText, xName, smoothed }) {
   const heads = ["first", "lowest", "highest", "last"];
-  const columns = /** @type {const} */ (["first", "low", "high", "last"]).map((key) => column(summaries.map((summary) => summary[key])));
+  const columns = heads.map((head) => column(summaries.map((/** @type {any} */ summary) => summary[head])));
   return html`<div class="chart-table" tabindex="0" role="region" aria-label=${`Values of ${title}`}>
     <table>
-      <caption class="only-read">${title}</caption>
+      <caption class=${smoothed ? "soft" : "only-read"}>${smoothed ? "Smoothed" : ""} ${title}</caption>
       <thead>
         <tr>
           <th scope="col">Run</th>

@@ -1,5 +1,6 @@
 // @ts-check
 /** Computes limits and ticks of axes. */
+import { group } from "../format.js";
 
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 const DAY = 86400;
@@ -93,7 +94,7 @@ export function tickTexts(at, step, time = false) {
   const most = Math.max(0, ...at.map(Math.abs));
   if (step === 0) return at.map((value) => powerText(value));
   if (most >= 1e7 || (most > 0 && most < 1e-3)) return at.map((value) => (value ? powerText(value) : "0"));
-  return at.map((value) => grouped(Math.abs(value) < step * 1e-6 ? 0 : value, decimalsOf(step)));
+  return at.map((value) => group((Math.abs(value) < step * 1e-6 ? 0 : value).toFixed(decimalsOf(step))));
 }
 
 /** @param {number} step */
@@ -101,16 +102,10 @@ function decimalsOf(step) {
   return Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
 }
 
-/** @param {number} value @param {number} decimals */
-function grouped(value, decimals) {
-  const [whole, rest] = value.toFixed(decimals).split(".");
-  return whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",") + (rest ? `.${rest}` : "");
-}
-
 /** @param {number} value */
 function powerText(value) {
   const size = Math.abs(value);
-  if (size >= 1e-3 && size < 1e6) return grouped(value, decimalsOf(size));
+  if (size >= 1e-3 && size < 1e6) return group(value.toFixed(decimalsOf(size)));
   return Number(value.toPrecision(6)).toExponential().replace("e+", "e");
 }
 

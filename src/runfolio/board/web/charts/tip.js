@@ -1,7 +1,7 @@
 // @ts-check
 /** The tooltip of a chart: a table next to the cursor with the values of the lines at one x. */
 import { css } from "../colours.js";
-import { column, stepValue } from "../format.js";
+import { column } from "../format.js";
 import { html } from "../parts/html.js";
 import { nearestIndex } from "./strip.js";
 
@@ -36,7 +36,7 @@ export function tipRows(lines, x, { key, reach }) {
 
 /** Return true if a point is within reach of x, or if x is within the range of its line. @param {Line} line @param {number} index @param {number} x @param {number} reach */
 function isNear(line, index, x, reach) {
-  return Math.abs(line.x[index] - x) <= reach || (line.sorted && line.x[0] <= x && x <= line.x[line.x.length - 1]);
+  return Math.abs(line.x[index] - x) <= reach || (line.x[0] <= x && x <= line.x[line.x.length - 1]);
 }
 
 /**
@@ -47,27 +47,30 @@ function isNear(line, index, x, reach) {
  *   detail: (line: Line) => string,
  *   xText: (x: number) => string,
  *   xName: string,
+ *   smoothed: boolean,
  * }} props `left` and `top` are CSS pixels of the window.
  */
-export function Tip({ tip, colour, name, detail, xText, xName }) {
-  const texts = column(tip.rows.map((row) => row.y));
-  const steps = new Set(tip.rows.map((row) => row.x));
+export function Tip({ tip, colour, name, detail, xText, xName, smoothed }) {
+  const columns = [{ head: smoothed ? "smoothed" : "value", texts: column(tip.rows.map((row) => row.y)) }];
+  const logged = tip.rows.map(({ line, index }) => line.raw?.[index] ?? null);
+  if (smoothed && logged.some((value) => value !== null)) columns.push({ head: "logged", texts: column(logged) });
+  const isMixed = new Set(tip.rows.map((row) => row.x)).size > 1;
+  if (isMixed) columns.push({ head: `at ${xName}`, texts: tip.rows.map((row) => xText(row.x)) });
   const place = (/** @type {HTMLElement | null} */ element) => element && moveBeside(element, tip.left, tip.top);
   return html`<div class="chart-tip" ref=${place} aria-hidden="true">
     <table>
       <thead>
-        <tr><th colspan="3">${xName} ${steps.size === 1 ? xText(tip.rows[0].x) : ""}</th></tr>
+        <tr><th>${isMixed ? "nearest points" : `${xName} ${xText(tip.rows[0].x)}`}</th>${columns.map(({ head }) => html`<th class="number" key=${head}>${head}</th>`)}</tr>
       </thead>
       <tbody>
         ${tip.rows.map(
-          ({ line, x, index: point }, index) => html`<tr key=${line.id} class=${line.key === tip.key ? "is-hovered" : ""}>
+          ({ line, index: point }, index) => html`<tr key=${line.id} class=${line.key === tip.key ? "is-hovered" : ""}>
             <td>
               <span class=${`chart-swatch ${css(colour(line.key))}`}></span>
               ${name(line)}${line.split && html`<span class="soft"> ${line.split}</span>`}${line.count && html`<span class="soft"> n=${line.count[point]}</span>`}
               ${line.key === tip.key && detail(line) && html`<div class="soft chart-tip-detail">${detail(line)}</div>`}
             </td>
-            <td class="number">${texts[index]}</td>
-            ${steps.size > 1 && html`<td class="number soft">${xText(x)}</td>`}
+            ${columns.map(({ head, texts }, position) => html`<td class=${`number ${position ? "soft" : ""}`} key=${head}>${texts[index]}</td>`)}
           </tr>`,
         )}
       </tbody>
@@ -85,5 +88,3 @@ function moveBeside(element, left, top) {
   element.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
 }
 
-/** @param {number} x */
-export const plainX = (x) => stepValue(x);

@@ -42,10 +42,6 @@ export class SharedAxis {
     else this.#timer = window.setTimeout(() => (this.settled.value = range), SETTLE_MS);
   }
 
-  get isMoving() {
-    return this.range.peek() !== this.settled.peek();
-  }
-
   /**
    * Keep the settled range equal to a range that is stored elsewhere, such as in the URL.
    * @param {() => Range} read Reads the stored range from signals.

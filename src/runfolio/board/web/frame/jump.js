@@ -4,6 +4,7 @@
  */
 import { useEffect, useState } from "preact/hooks";
 import { get, withQuery } from "../api.js";
+import { plural } from "../format.js";
 import { bindings } from "../keys.js";
 import { Dialog } from "../parts/dialog.js";
 import { html } from "../parts/html.js";
@@ -63,7 +64,7 @@ function places() {
     ...experiments.map((/** @type {any} */ { name, runs }) => ({
       kind: "experiment",
       name,
-      detail: runs === 1 ? "1 run" : `${runs} runs`,
+      detail: plural(runs, "run"),
       go: () => patch({ page: "experiment", experiment: name, run: null }),
     })),
     { kind: "page", name: "All runs", go: () => patch({ page: "experiment", experiment: null, run: null }) },

@@ -4,8 +4,8 @@ import { Button } from "../parts/button.js";
 import { html } from "../parts/html.js";
 import { Middle } from "../parts/middle.js";
 import { State } from "../parts/state.js";
-import { ago, duration, integer, moment, percent } from "../format.js";
-import { endedSinceVisit, store } from "../store.js";
+import { ago, duration, integer, moment, percent, plural } from "../format.js";
+import { dismiss, endedSinceVisit, store } from "../store.js";
 import { href, view } from "../url.js";
 
 const SHOWN = 8;
@@ -50,55 +50,46 @@ function Entry({ name, experiment, runs, running = 0 }) {
   </li>`;
 }
 
+/**
+ * List of runs with a heading, of which the first few are shown.
+ * @param {{heading: any, runs: any[], children: (run: any) => any, class?: string}} properties
+ */
+function Runs({ heading, runs, children, class: extra = "" }) {
+  const more = runs.length - SHOWN;
+  return html`<section>
+    <h3>${heading}</h3>
+    <ul>
+      ${runs.slice(0, SHOWN).map((run) => html`<li key=${run.key}><a class=${`rail-run ${extra}`} href=${href({ page: "run", run: run.key, experiment: null })}>${children(run)}</a></li>`)}
+    </ul>
+    ${more > 0 && html`<p class="rail-more soft small">and ${integer(more)} more</p>`}
+  </section>`;
+}
+
 /** @param {{runs: any[]}} properties */
 function Now({ runs }) {
-  return html`<section>
-    <h3>Running now</h3>
-    <ul>
-      ${runs.slice(0, SHOWN).map(
-        (run) => html`<li key=${run.key}>
-          <a class="rail-run" href=${href({ page: "run", run: run.key, experiment: null })}>
-            <span class="dot good" aria-hidden="true"></span>
-            <${Middle} text=${run.name} />
-            <span class="count">${run.progress !== null && run.progress !== undefined ? percent(run.progress) : ""}</span>
-            <span class="rail-detail soft small">${progressText(run)}</span>
-          </a>
-        </li>`,
-      )}
-    </ul>
-    <${More} count=${runs.length - SHOWN} />
-  </section>`;
+  return html`<${Runs} heading="Running now" runs=${runs}>
+    ${(/** @type {any} */ run) => html`<span class="dot good" aria-hidden="true"></span>
+      <${Middle} text=${run.name} />
+      <span class="count">${run.progress == null ? "" : percent(run.progress)}</span>
+      <span class="rail-detail soft small">${progressText(run)}</span>`}
+  </${Runs}>`;
 }
 
 /** @param {{runs: any[]}} properties */
 function Ended({ runs }) {
-  return html`<section>
-    <h3>Ended since your last visit</h3>
-    <ul>
-      ${runs.slice(0, SHOWN).map(
-        (run) => html`<li key=${run.key}>
-          <a class="rail-run ended" href=${href({ page: "run", run: run.key, experiment: null })} >
-            <${Middle} text=${run.name} title=${`${run.name}, ended ${moment(run.ended)}`} />
-            <span class="small"><${State} state=${run.state} /></span>
-            ${run.reason && html`<span class="rail-detail soft small two-lines">${run.reason}</span>`}
-            <span class="rail-detail soft small">${ago(run.ended)}</span>
-          </a>
-        </li>`,
-      )}
-    </ul>
-    <${More} count=${runs.length - SHOWN} />
-  </section>`;
-}
-
-/** @param {{count: number}} properties */
-function More({ count }) {
-  return count > 0 ? html`<p class="rail-more soft small">and ${integer(count)} more</p>` : null;
+  const clear = html`<${Button} quiet onClick=${() => dismiss(runs.map(({ key }) => key))}>Clear</${Button}>`;
+  return html`<${Runs} heading=${["Ended since last visit", clear]} runs=${runs} class="ended">
+    ${(/** @type {any} */ run) => html`<${Middle} text=${run.name} title=${`${run.name}, ended ${moment(run.ended)}`} />
+      <span class="small"><${State} state=${run.state} /></span>
+      ${run.reason && html`<span class="rail-detail soft small two-lines">${run.reason}</span>`}
+      <span class="rail-detail soft small">${ago(run.ended)}</span>`}
+  </${Runs}>`;
 }
 
 /** @param {{texts: string[]}} properties */
 function Problems({ texts }) {
   return html`<details class="rail-problems small">
-    <summary class="warn">${texts.length === 1 ? "1 problem in the store" : `${texts.length} problems in the store`}</summary>
+    <summary class="warn">${plural(texts.length, "problem")} in the store</summary>
     <ul>
       ${texts.map((text) => html`<li key=${text}>${text}</li>`)}
     </ul>

@@ -7,10 +7,10 @@ const FAILED = { what: "This part could not be loaded.", remedy: "Reload the pag
 
 /**
  * Component of a module that is loaded when the component is first shown.
- * @param {{load: () => Promise<any>, name: string}} properties `load` must be the same function in every call. `name`
- *   is the exported name of the component.
+ * @param {{load: () => Promise<any>, name: string} & Record<string, any>} properties `load` must be the same function in
+ *   every call. `name` is the exported name of the component. The component gets all other properties.
  */
-export function Later({ load, name }) {
+export function Later({ load, name, ...rest }) {
   const [loaded, setLoaded] = useState(/** @type {{load: any, Part: any}} */ ({ load: null, Part: null }));
   useEffect(() => {
     let isShown = true;
@@ -22,5 +22,5 @@ export function Later({ load, name }) {
       isShown = false;
     };
   }, [load]);
-  return loaded.load === load ? html`<${loaded.Part} />` : null;
+  return loaded.load === load ? html`<${loaded.Part} ...${rest} />` : null;
 }

@@ -8,33 +8,39 @@ const SPARE = 6;
  * @param {number} count number of items
  * @param {number} size height of an item in pixels
  * @param {{current: HTMLElement | null}} scroller element that scrolls
- * @param {{offset?: number, axis?: "x" | "y"}} [options] `offset` is the distance of the first item from the start
  * @returns {{first: number, last: number, before: number, after: number}} `last` is exclusive. `before` and `after` are
  *   the heights of the items before and after the range in pixels.
  */
-export function useWindow(count, size, scroller, { offset = 0, axis = "y" } = {}) {
+export function useWindow(count, size, scroller) {
   const [range, setRange] = useState({ first: 0, last: Math.min(count, 40) });
   useEffect(() => {
     const element = scroller.current;
     if (!element) return undefined;
     const look = () => {
-      const start = (axis === "y" ? element.scrollTop : element.scrollLeft) - offset;
-      const length = axis === "y" ? element.clientHeight : element.clientWidth;
-      const next = visibleRange(count, size, start, length);
+      const next = visibleRange(count, size, element.scrollTop, element.clientHeight);
       setRange((now) => (now.first === next.first && now.last === next.last ? now : next));
     };
-    look();
-    element.addEventListener("scroll", look, { passive: true });
-    const observer = new ResizeObserver(look);
-    observer.observe(element);
-    return () => {
-      element.removeEventListener("scroll", look);
-      observer.disconnect();
-    };
-  }, [count, size, offset, axis, scroller.current]);
+    return followView(element, look);
+  }, [count, size, scroller.current]);
   const first = Math.min(range.first, count);
   const last = Math.min(range.last, count);
   return { first, last, before: first * size, after: (count - last) * size };
+}
+
+/**
+ * Call a function now and whenever an element is scrolled or resized. The returned function ends this.
+ * @param {HTMLElement} element
+ * @param {() => void} look
+ */
+export function followView(element, look) {
+  look();
+  element.addEventListener("scroll", look, { passive: true });
+  const observer = new ResizeObserver(look);
+  observer.observe(element);
+  return () => {
+    element.removeEventListener("scroll", look);
+    observer.disconnect();
+  };
 }
 
 /**

@@ -31,6 +31,7 @@ export const MARKS = {
   "=": "cannot be distinguished from the best",
   "!": "was measured on different data than the best",
   "~": "was measured on another share or split of the data",
+  "*": "has a loss that ended as NaN or infinite",
   "?": "may have been measured on different data, since a run did not record its data",
 };
 
@@ -40,7 +41,7 @@ const CELLS = {
   value: valueCell,
   interval: (row, column, { scale, height }) =>
     html`<${Interval} value=${row.value} low=${row.low} high=${row.high} axis=${scale.axis} band=${scale.band} width=${column.width} height=${height - 1} label=${intervalText(row, scale)} />`,
-  spark: (row, column, { colour }) => row.spark && html`<${Spark} data=${row.spark} colour=${css(colour)} label="" />`,
+  spark: (row, column, { colour }) => row.spark && html`<${Spark} data=${row.spark} colour=${css(colour)} />`,
   why: (row) => html`<span class="soft" title=${whyText(row)}>${whyText(row)}</span>`,
   duration: (row) => duration(row.duration_s ?? null),
   time: (row, column) => timeCell(row[column.name] ?? row.cells[column.name]),
@@ -76,7 +77,7 @@ export function cellText(row, column, scale) {
     case "name":
       return row.name || row.label || "";
     case "state":
-      return row.members ? `n=${integer(row.n)}` : row.state ?? "";
+      return row.members ? groupText(row) : row.state ?? "";
     case "value":
       return valueText(row, scale) + (row.mark ? ` ${row.mark}` : "");
     case "interval":
@@ -92,6 +93,20 @@ export function cellText(row, column, scale) {
     default:
       return plainText(row.cells?.[column.name] ?? row[column.name], column, scale);
   }
+}
+
+/**
+ * Return the value of a cell without rounding and marks, for programs. The mark has a column of its own, `@mark`.
+ * @param {any} row
+ * @param {{name: string, kind: string}} column
+ */
+export function cellValue(row, { name, kind }) {
+  if (name === "name") return row.name || row.label || "";
+  if (name === "@runs") return row.n;
+  if (kind === "why") return whyText(row);
+  if (kind === "tags") return (row.tags ?? []).join(", ");
+  const value = row.cells?.[name] ?? row[name.replace(/^@/, "")] ?? null;
+  return kind === "time" && typeof value === "number" ? new Date(value * 1000).toISOString() : value;
 }
 
 /** @param {any} value @param {import("./columns.js").Column} column @param {Scale} scale */
@@ -139,9 +154,14 @@ function intervalText(row, scale) {
   return row.low == null ? format(row.value) : `${format(row.value)}, 95 % interval ${format(row.low)} to ${format(row.high)}`;
 }
 
+/** Return the number of runs with a value and of those without one, as in `n=4, 1 failed`. @param {any} row */
+export function groupText({ n, ended_text: rest }) {
+  return [`n=${integer(n)}`, rest].filter(Boolean).join(", ");
+}
+
 /** @param {{row: any}} props */
 function StateCell({ row }) {
-  if (row.members) return html`<span class="soft">n=${integer(row.n)}</span>`;
+  if (row.members) return html`<span class="soft">${groupText(row)}</span>`;
   return html`<${State} state=${row.state} />${row.state === "running" && row.progress != null && html`<span class="soft"> ${percent(row.progress)}</span>`}`;
 }
 

@@ -31,7 +31,7 @@
 /** Columns whose values are in the fields of every reply. They are not requested from the server. @type {Record<string, Look>} */
 const FIELDS = {
   name: { heading: "Run", kind: "name", natural: 224 },
-  state: { heading: "State", kind: "state", natural: 108 },
+  state: { heading: "State", kind: "state", natural: 128 },
   reason: { heading: "Reason", kind: "text", natural: 136 },
   experiment: { heading: "Experiment", kind: "text", natural: 136 },
   created: { heading: "Created", kind: "time", natural: 116 },
@@ -49,7 +49,7 @@ const SPECIAL = {
   "@interval": { heading: "95 % interval", kind: "interval", natural: 184 },
   "@spark": { heading: "Curve", kind: "spark", natural: 104 },
   "@why": { heading: "Why it ended", kind: "why", natural: 280 },
-  "@runs": { heading: "Runs", kind: "state", natural: 100 },
+  "@runs": { heading: "Runs", kind: "state", natural: 148 },
   "@std": { heading: "Std. deviation", kind: "figure", natural: 116 },
   "@lowest": { heading: "Lowest", kind: "figure", natural: 84 },
   "@highest": { heading: "Highest", kind: "figure", natural: 84 },
@@ -191,7 +191,7 @@ function ofField(name, pinned, reply) {
 
 /** @param {string} name @param {boolean} pinned @param {Reply} reply @returns {Column | null} */
 function fromReply(name, pinned, reply) {
-  if (name === "@why" && !reply.groups) return { ...column(name, SPECIAL[name], pinned), sort: "reason" };
+  if (name === "@why") return { ...column(name, SPECIAL[name], pinned), sort: "reason" };
   if (name in SPECIAL && !reply.metric) return null;
   if (name === "@value") return { ...column(name, { ...SPECIAL[name], heading: reply.metric ?? "" }, pinned, reply.groups ? null : RANK), metric: reply.metric ?? null };
   if (name in SPECIAL) return column(name, SPECIAL[name], pinned, null);
@@ -215,7 +215,7 @@ function atStep(metric) {
 function column(name, look, pinned, sort = UNSORTABLE.has(name) ? null : name) {
   const heading = look.heading || name;
   // Longer headings get an ellipsis.
-  const natural = Math.max(look.natural, Math.min(200, Math.ceil(heading.length * 6.6) + 40));
+  const natural = Math.max(look.natural, Math.min(200, Math.ceil(heading.length * 6.6) + 46));
   return { name, heading, kind: look.kind, natural, width: natural, pinned, sort, metric: null, aggregate: null };
 }
 

@@ -1,5 +1,6 @@
 // @ts-check
 /** Completion of filters. It offers names, operators, values with their counts, and the words AND and OR. */
+import { plural } from "../format.js";
 import { keyword, quotedValue, tokens } from "./filter_text.js";
 
 /**
@@ -202,7 +203,7 @@ function values(column) {
   if (column?.kind === "time") return TIMES;
   return (column?.values ?? []).map(([value, count]) => ({
     text: quotedValue(value),
-    detail: count === 1 ? "1 run" : `${count.toLocaleString("en")} runs`,
+    detail: plural(count, "run"),
   }));
 }
 

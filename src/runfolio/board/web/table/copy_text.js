@@ -8,11 +8,6 @@
  * @property {string[][]} rows
  */
 
-/** Return a number in a form that programs can read, with a hyphen as minus sign and without commas. @param {string} text */
-function plainNumber(text) {
-  return text.replace(/^−/, "-").replace(/,(?=\d{3})/g, "");
-}
-
 /** @param {Copied} table */
 export function asMarkdown({ headings, numeric, rows }) {
   const line = (/** @type {string[]} */ cells) => `| ${cells.map(escaped).join(" | ")} |`;
@@ -25,23 +20,25 @@ export function asMarkdown({ headings, numeric, rows }) {
   }
 }
 
-/** @param {Copied} table */
-export function asCsv({ headings, numeric, rows }) {
-  const lines = [headings.map((cell) => quoted(cell, false)), ...rows.map((row) => row.map((cell, place) => quoted(cell, numeric[place])))];
-  return `${lines.map((cells) => cells.join(",")).join("\r\n")}\r\n`;
+/**
+ * Write values as CSV, with all digits of the numbers.
+ * @param {{headings: string[], rows: unknown[][]}} table
+ */
+export function asCsv({ headings, rows }) {
+  return [headings, ...rows].map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
+}
 
-  /**
-   * Quote a cell if needed. Spreadsheets would run a leading `=`, `+`, `-` or `@` as a formula, so an apostrophe is
-   * added.
-   * @param {string} cell
-   * @param {boolean} isNumber
-   */
-  function quoted(cell, isNumber) {
-    const plain = isNumber ? plainNumber(cell) : cell;
-    const isSafe = isNumber && Number.isFinite(Number(plain));
-    const text = !isSafe && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  }
+/**
+ * Quote a cell if needed. Spreadsheets would run a text that begins with `=`, `+`, `-` or `@` as a formula, so an
+ * apostrophe is added.
+ * @param {unknown} cell
+ */
+function quoted(cell) {
+  if (cell === null || cell === undefined) return "";
+  const plain = typeof cell === "object" ? JSON.stringify(cell) : String(cell);
+  const isFormula = typeof cell === "string" && /^[=+\-@\t\r](?![!~?*]*$)/.test(cell) && cell !== "-Infinity";
+  const text = isFormula ? `'${plain}` : plain;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** @type {Record<string, string>} */
@@ -56,7 +53,7 @@ const LATEX = {
 /** @param {Copied} table */
 export function asLatex({ headings, numeric, rows }) {
   const line = (/** @type {string[]} */ cells) => `${cells.map(escaped).join(" & ")} \\\\`;
-  const head = [`\\begin{tabular}{${numeric.map((isNumber) => (isNumber ? "r" : "l")).join("")}}`, "\\toprule"];
+  const head = ["% \\usepackage{booktabs}", `\\begin{tabular}{${numeric.map((isNumber) => (isNumber ? "r" : "l")).join("")}}`, "\\toprule"];
   return `${[...head, line(headings), "\\midrule", ...rows.map(line), "\\bottomrule", "\\end{tabular}"].join("\n")}\n`;
 
   /** @param {string} cell */

@@ -49,15 +49,15 @@ export function FilterBox({ where, apply, error, listed, wanted }) {
     else if (by) setOpen(true);
     else if (event.key === "Enter" && chosen >= 0) take(options[chosen]);
     else if (event.key === "Enter") submit(text);
-    else if (event.key === "Tab" && !event.shiftKey && options.length && text.slice(from, to)) take(options[Math.max(0, chosen)]);
+    else if (event.key === "Tab" && !event.shiftKey && options.length && (chosen >= 0 || (text !== where && text.trim()))) take(options[Math.max(0, chosen)]);
     else if (event.key === "Escape" && open) setOpen(false);
     else if (event.key === "Escape") input.current?.blur();
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
-  const isWrong = error?.position != null && text === where;
-  return html`<div class=${`filter ${error && text === where ? "wrong" : ""}`} onFocusOut=${(/** @type {any} */ event) => !event.currentTarget.contains(event.relatedTarget) && setOpen(false)}>
+  const mistake = text === where ? error : null;
+  return html`<div class="filter" onFocusOut=${(/** @type {any} */ event) => !event.currentTarget.contains(event.relatedTarget) && setOpen(false)}>
     <input
       ref=${input}
       class="input mono"
@@ -67,7 +67,7 @@ export function FilterBox({ where, apply, error, listed, wanted }) {
       aria-controls=${list}
       aria-autocomplete="list"
       aria-activedescendant=${chosen >= 0 ? `${list}-${chosen}` : undefined}
-      aria-invalid=${error && text === where ? "true" : undefined}
+      aria-invalid=${mistake ? "true" : undefined}
       aria-describedby=${`${list}-error`}
       placeholder="Filter, such as lr < 0.01 AND state = 'finished'"
       autocomplete="off"
@@ -106,7 +106,7 @@ export function FilterBox({ where, apply, error, listed, wanted }) {
       <p class="hint soft small" role="presentation">Enter applies the filter. Tab completes the word.</p>
     </div>
     <div id=${`${list}-error`} class="filter-error small bad" role="alert">
-      ${error && text === where && [isWrong && html`<${Caret} text=${where} position=${error.position} />`, error.what, error.remedy && html` <span class="soft">${error.remedy}</span>`]}
+      ${mistake && [html`<${Caret} text=${where} position=${mistake.position} />`, mistake.what, mistake.remedy && html` <span class="soft">${mistake.remedy}</span>`]}
     </div>
   </div>`;
 }

@@ -4,7 +4,8 @@ import { useComputed } from "@preact/signals";
 import { css } from "../colours.js";
 import { html } from "../parts/html.js";
 import { Middle } from "../parts/middle.js";
-import { cell, cellText, distinction, whyText } from "./cells.js";
+import { Tag } from "../parts/tag.js";
+import { cell, cellText, distinction, groupText, whyText } from "./cells.js";
 import { isNumeric } from "./header.js";
 
 const VALUE = /** @type {any} */ ({ kind: "value", name: "@value" });
@@ -76,15 +77,15 @@ function NameCell({ row, index, shared, selected, opened, narrow, context }) {
   </label>`;
   if (row.members) {
     return html`<div class="name-cell">
-      ${!narrow && check}
+      ${check}
       <button type="button" class="fold" tabindex="-1" aria-expanded=${opened} aria-label=${`${opened ? "Close" : "Open"} ${name}`} onClick=${() => shared.open(index)}>${opened ? "▾" : "▸"}</button>
       <span class="run-swatch of-group" aria-hidden="true"></span>
-      ${narrow ? html`<span class="name two"><${Middle} text=${name} /><span class="below one-line soft">n=${row.n}, ${figure}</span></span>` : html`<${Middle} text=${name} />`}
+      ${narrow ? html`<span class="name two"><${Middle} text=${name} /><span class="below one-line soft">${[groupText(row), figure].filter(Boolean).join(", ")}</span></span>` : html`<${Middle} text=${name} />`}
     </div>`;
   }
-  const more = [row.child && figure, row.state === "running" ? "" : whyText(row) || distinction(row)].filter(Boolean).join(" · ");
+  const more = [row.archived && "archived", row.child && figure, row.state === "running" ? "" : whyText(row) || distinction(row)].filter(Boolean).join(" · ");
   return html`<div class="name-cell">
-    ${!narrow && check}
+    ${check}
     <button
       type="button"
       class="run-swatch"
@@ -98,7 +99,7 @@ function NameCell({ row, index, shared, selected, opened, narrow, context }) {
       ? html`<button type="button" class="name two" onClick=${() => shared.open(index)}>
           <${Middle} text=${name} /><span class="below one-line">${cell(row, STATE, context)}${more && html`<span class="soft"> · ${more}</span>`}</span>
         </button>`
-      : html`<a class="name" tabindex="-1" href=${shared.href(row.key)} title=${name}><${Middle} text=${name} /></a>`}
+      : html`<a class="name" tabindex="-1" href=${shared.href(row.key)} title=${name}><${Middle} text=${name} /></a>${row.archived && html`<${Tag} name="archived" />`}`}
   </div>`;
 }
 

@@ -6,9 +6,9 @@ import { cellText, marksText } from "./cells.js";
 
 /**
  * @param {{row: any, columns: import("./columns.js").Column[], scale: import("./cells.js").Scale, href: string,
- *   isSelected: boolean, select: () => void, close: () => void}} props
+ *   close: () => void}} props
  */
-export function RowSheet({ row, columns, scale, href, isSelected, select, close }) {
+export function RowSheet({ row, columns, scale, href, close }) {
   const values = columns.filter(({ kind }) => kind !== "name" && kind !== "spark").map((column) => ({ heading: column.heading, text: cellText(row, column, scale) }));
   return html`<${Dialog} title=${row.name || row.label} close=${close} class="sheet">
     <dl class="sheet-values">
@@ -16,7 +16,6 @@ export function RowSheet({ row, columns, scale, href, isSelected, select, close 
     </dl>
     ${row.mark && html`<p class="soft small">${row.mark} ${marksText(row.mark)}</p>`}
     <div class="dialog-buttons">
-      <button type="button" class="button" aria-pressed=${isSelected} onClick=${select}>${isSelected ? "Selected" : "Select"}</button>
       <a class="button acts" href=${href}>Open the run</a>
     </div>
   </${Dialog}>`;

@@ -25,16 +25,6 @@ export function moved(selection, by, total) {
 }
 
 /**
- * Move the cursor to a row.
- * @param {Selection} selection
- * @param {number} cursor
- * @returns {Selection}
- */
-export function at(selection, cursor) {
-  return { ...selection, cursor };
-}
-
-/**
  * Select a row, or deselect it if it was selected. The next range selected with Shift starts at this row.
  * @param {Selection} selection
  * @param {number} index

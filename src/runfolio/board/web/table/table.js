@@ -129,7 +129,7 @@ function sum(columns) {
  * @param {T} value
  * @returns {T}
  */
-export function useStable(value) {
+function useStable(value) {
   const last = useRef(value);
   if (JSON.stringify(last.current) !== JSON.stringify(value)) last.current = value;
   return last.current;

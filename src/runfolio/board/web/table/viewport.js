@@ -1,6 +1,7 @@
 // @ts-check
 /** Follows the visible part of a scroller while the user scrolls or resizes it. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { followView } from "../parts/virtual.js";
 import { columnRange, rowRange } from "./layout.js";
 
 /**
@@ -31,14 +32,7 @@ export function useViewport(scroller, shape) {
       element.classList.toggle("scrolled", left > 0);
       if (JSON.stringify(partsAt(next, latest.current.shape)) !== JSON.stringify(latest.current.shown)) setPlace(next);
     };
-    look();
-    element.addEventListener("scroll", look, { passive: true });
-    const observer = new ResizeObserver(look);
-    observer.observe(element);
-    return () => {
-      element.removeEventListener("scroll", look);
-      observer.disconnect();
-    };
+    return followView(element, look);
   }, [scroller.current]);
   return shown;
 }

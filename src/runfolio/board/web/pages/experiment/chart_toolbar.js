@@ -3,7 +3,7 @@
  * Toolbar above the charts. It sets the search, x axis, smoothing and scales of all panels, and names the drawn runs.
  */
 import { ChoiceMenu } from "../../charts/choice_menu.js";
-import { LOG_CHOICES, logText } from "../../charts/panel_header.js";
+import { LOG_CHOICES, X_CHOICES, logText } from "../../charts/panel_header.js";
 import { SmoothingSlider } from "../../charts/smoothing.js";
 import { COLOURS } from "../../colours.js";
 import { integer } from "../../format.js";
@@ -11,15 +11,10 @@ import { Button } from "../../parts/button.js";
 import { Field } from "../../parts/field.js";
 import { html } from "../../parts/html.js";
 import { Segmented } from "../../parts/segmented.js";
+import { groupName } from "../../table/group_menu.js";
 import { patch, view } from "../../url.js";
 import { drawn, pinned, runs } from "./state.js";
 
-/** @type {[string, string][]} */
-const X_CHOICES = [
-  ["step", "step"],
-  ["epoch", "epoch"],
-  ["time", "time"],
-];
 const MOST_METRICS = 100;
 
 /**
@@ -53,13 +48,14 @@ function DrawnRuns() {
   return html`<p class="chart-drawn small soft">
     <span>${drawnText()}</span>
     ${view.show.value.length > 0 && html`<${Button} quiet onClick=${() => patch({ show: [] })}>Draw the best ${COLOURS}</${Button}>`}
+    ${pinned.value && view.smooth.value > 0 && html`<span>The table shows logged values.</span>`}
     ${pinned.value && html`<${Button} quiet onClick=${() => patch({ at: null })}>Unpin</${Button}>`}
   </p>`;
 }
 
 function drawnText() {
   const { total = 0, keys = [], groups } = runs.data.value ?? {};
-  if (groups) return `Groups by ${view.group.value}: ${integer(Math.min(groups.length, COLOURS))} of ${integer(total)} are in colour.`;
+  if (groups) return `Groups by ${groupName(view.group.value)}: ${integer(Math.min(groups.length, COLOURS))} of ${integer(total)} are in colour.`;
   const coloured = drawn.value.length;
   if (view.show.value.length) return `${integer(coloured)} chosen ${coloured === 1 ? "run" : "runs"} of ${integer(total)} drawn.`;
   const grey = new Set([...keys, ...drawn.value]).size - coloured;

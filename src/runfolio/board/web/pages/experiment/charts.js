@@ -4,14 +4,13 @@ import { signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useResource, withQuery } from "../../api.js";
 import { groupKey } from "../../charts/lines.js";
-import { Panel } from "../../charts/panel.js";
+import { ViewPanel } from "../../charts/view_panel.js";
 import { SharedAxes } from "../../charts/x_axis.js";
 import { COLOURS, assign, assigned, colourIndex } from "../../colours.js";
 import { Empty } from "../../parts/empty.js";
-import { ErrorBoundary, Failure } from "../../parts/error_boundary.js";
+import { Failure } from "../../parts/error_boundary.js";
 import { html } from "../../parts/html.js";
 import { preference } from "../../preferences.js";
-import { store } from "../../store.js";
 import { patch, view } from "../../url.js";
 import { ChartLegend } from "./chart_legend.js";
 import { useChartKeys } from "./chart_keys.js";
@@ -146,48 +145,15 @@ function namesOf(data) {
 
 /** @param {{panel: import("../../charts/panels.js").PanelOf, isFirst: boolean, common: ReturnType<typeof useCommon>}} props */
 function OnePanel({ panel, isFirst, common }) {
-  const { quantity, metrics, mode } = panel;
-  const { full, seen, ...shared } = common;
-  const own = view.panels.value[quantity] ?? {};
-  const settings = {
-    x: own.x ?? view.x.value,
-    smooth: own.smooth ?? view.smooth.value,
-    log: own.log ?? view.log.value,
-    ylim: own.ylim ?? null,
-    size: own.size ?? "",
-  };
-  const change = (/** @type {object} */ changes) => patch({ panels: { ...view.panels.peek(), [quantity]: { ...own, ...changes } } });
-  const isFull = full.value === quantity;
+  const { seen, ...shared } = common;
   const note = (/** @type {boolean} */ isVisible) => {
     const next = new Set(seen.peek());
-    if (isVisible) next.add(quantity);
-    else next.delete(quantity);
+    next[isVisible ? "add" : "delete"](panel.quantity);
     seen.value = next;
-  };
-  const mainX = view.x.value || firstX.value;
-  const pin = (/** @type {string} */ name, /** @type {number | null} */ at) => {
-    if (name === mainX) patch({ at: at !== null && name === "step" ? Math.round(at) : at });
   };
   const foundX = (/** @type {string} */ name) => {
     if (isFirst && !view.x.peek()) firstX.value = name;
   };
-  return html`<${ErrorBoundary} name=${`The chart of ${quantity}`}>
-    <${Panel}
-      ...${shared}
-      title=${quantity}
-      metrics=${metrics}
-      mode=${mode}
-      settings=${settings}
-      change=${change}
-      hovered=${hovered}
-      pinned=${view.at.value === null ? null : { name: mainX, at: view.at.value }}
-      pin=${pin}
-      foundX=${foundX}
-      isFull=${isFull}
-      toggleFull=${() => (full.value = isFull ? null : quantity)}
-      legend=${isFull && html`<${ChartLegend} />`}
-      canDraw=${store.data.value?.can_draw ?? true}
-      seen=${note}
-    />
-  </${ErrorBoundary}>`;
+  const legend = shared.full.value === panel.quantity && html`<${ChartLegend} />`;
+  return html`<${ViewPanel} ...${shared} panel=${panel} mainX=${firstX.value} hovered=${hovered} foundX=${foundX} legend=${legend} seen=${note} />`;
 }

@@ -67,12 +67,12 @@ function Body() {
   if (error.value?.status === 404) return html`<${NoRunsHere} />`;
   if (error.value && !data.value && error.value.position === null) return html`<${Failure} error=${error.value} retry=${runs.refresh} />`;
   if (data.value?.total === 0 && !view.where.value) return html`<${NoRunsHere} />`;
-  const charts = html`<${ErrorBoundary} name="The charts">${data.value && html`<${Later} load=${loadCharts} name="ExperimentCharts" />`}</${ErrorBoundary}>`;
-  const table = html`<${ErrorBoundary} name="The table"><${RunsTable} /></${ErrorBoundary}>`;
-  if (view.layout.value === "charts") return html`<section class="pane charts" aria-label="Charts">${charts}</section>`;
-  if (view.layout.value === "table") return html`<section class="pane" aria-label="Runs">${table}</section>`;
-  if (narrow.value) return html`<section class="pane charts" aria-label="Charts">${charts}</section><section class="pane" aria-label="Runs">${table}</section>`;
-  return html`<${Split} label="Height of the charts" share=${splitShare} top=${html`<section class="pane charts" aria-label="Charts">${charts}</section>`} bottom=${html`<section class="pane" aria-label="Runs">${table}</section>`} />`;
+  const chartPane = html`<section class="pane charts" aria-label="Charts"><${ErrorBoundary} name="The charts">${data.value && html`<${Later} load=${loadCharts} name="ExperimentCharts" />`}</${ErrorBoundary}></section>`;
+  const tablePane = html`<section class="pane" aria-label="Runs"><${ErrorBoundary} name="The table"><${RunsTable} /></${ErrorBoundary}></section>`;
+  if (view.layout.value === "charts") return chartPane;
+  if (view.layout.value === "table") return tablePane;
+  if (narrow.value) return [tablePane, chartPane];
+  return html`<${Split} label="Height of the charts" share=${splitShare} top=${chartPane} bottom=${tablePane} />`;
 }
 
 /** Message for an experiment without runs. */

@@ -1,11 +1,12 @@
 // @ts-check
 /** Table of the runs of an experiment, with its toolbar, keys and forms. */
 import { computed } from "@preact/signals";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { colourIndex } from "../../colours.js";
 import { stepValue } from "../../format.js";
 import { Failure } from "../../parts/error_boundary.js";
 import { html } from "../../parts/html.js";
+import { followView } from "../../parts/virtual.js";
 import { density } from "../../preferences.js";
 import { narrow } from "../../screen.js";
 import { readOnly } from "../../store.js";
@@ -16,13 +17,12 @@ import { and } from "../../table/filter_text.js";
 import { stretched } from "../../table/layout.js";
 import { Legend } from "../../table/legend.js";
 import { RowSheet } from "../../table/row_sheet.js";
-import { replaced } from "../../table/selection.js";
 import { Table } from "../../table/table.js";
 import { href, patch, view } from "../../url.js";
 import { listed } from "./listing.js";
 import { NoMatch } from "./no_match.js";
 import { drawn, hovered, pinned, runs } from "./state.js";
-import { editing, save, selectAll, sortBy, targets, toggleDrawn, trash } from "./table_actions.js";
+import { editing, save, select, selectAll, sortBy, targets, toggleDrawn, trash } from "./table_actions.js";
 import { archive, onGridKey, open, pointAt, selectTo, startEdit, toggle, useTableKeys } from "./table_keys.js";
 import { activeColumn, columns, isOpened, question, rowAt, rows, scale, selection, total, want } from "./table_state.js";
 import { CopyMenu, Toolbar, changeColumns } from "./table_toolbar.js";
@@ -62,13 +62,13 @@ export function RunsTable() {
   const error = runs.error.value;
   const isEmpty = reply.total === 0 && view.where.value !== "" && !runs.stale.value;
   const row = editing.value;
-  return html`<div class=${`runs-table ${selection.value.keys.size ? "selecting" : ""}`}>
+  return html`<div class="runs-table">
     ${selection.value.keys.size > 0 ? html`<${Bulk} scroller=${scroller} />` : html`<${Toolbar} narrow=${narrow.value} />`}
     ${error && error.position == null && html`<${Failure} error=${error} retry=${runs.refresh} />`}
     ${isEmpty ? html`<${NoMatch} />` : html`<${Grid} scroller=${scroller} showRow=${setSheet} />`}
     ${!isEmpty && html`<${Legend} marks=${marksOf(reply)} hasBand=${Boolean(reply.band)} hasGroups=${Boolean(reply.groups)} notes=${reply.notes ?? []} />`}
     ${row && html`<${EditBox} key=${row.field} edit=${row} known=${knownTags()} save=${save} close=${() => (editing.value = null)} />`}
-    ${sheet && html`<${RowSheet} row=${sheet} columns=${columns.value} scale=${scale.value} href=${shared.href(sheet.key)} isSelected=${selection.value.keys.has(sheet.key)} select=${() => toggleKey(sheet.key)} close=${() => setSheet(null)} />`}
+    ${sheet && html`<${RowSheet} row=${sheet} columns=${columns.value} scale=${scale.value} href=${shared.href(sheet.key)} close=${() => setSheet(null)} />`}
   </div>`;
 }
 
@@ -77,16 +77,14 @@ function Grid({ scroller, showRow }) {
   const [width, setWidth] = useState(0);
   useLayoutEffect(() => {
     const element = /** @type {HTMLElement} */ (scroller.current);
-    const observer = new ResizeObserver(() => setWidth(element.clientWidth));
-    observer.observe(element);
-    return () => observer.disconnect();
+    return followView(element, () => setWidth(element.clientWidth));
   }, []);
   const isNarrow = narrow.value;
   const height = isNarrow ? HEIGHTS.narrow : HEIGHTS[density.value] ?? HEIGHTS.normal;
   useLayoutEffect(() => scroller.current?.style.setProperty("--table-row", `${height}px`), [height]);
   const all = columns.value;
   const shown = isNarrow ? narrowColumns(all, width) : stretched(all, width);
-  const use = isNarrow ? narrowShared(showRow) : shared;
+  const sheets = useMemo(() => ({ ...shared, open: (/** @type {number} */ place) => (rowAt(place)?.members ? open(place) : showRow(rowAt(place))) }), []);
   return html`<${Table}
     label="Runs"
     scroller=${scroller}
@@ -102,10 +100,10 @@ function Grid({ scroller, showRow }) {
     sortBy=${sortBy}
     firstDirection=${firstDirection}
     change=${changeColumns}
-    shared=${use}
+    shared=${isNarrow ? sheets : shared}
     narrow=${isNarrow}
     busy=${runs.loading.value}
-    selectAll=${!isNarrow && html`<${SelectAll} />`}
+    selectAll=${html`<${SelectAll} />`}
     suffixes=${pinned.value && { at: `at ${stepValue(pinned.value.x)}` }}
     onKeyDown=${(/** @type {KeyboardEvent} */ event) => onGridKey(event, scroller)}
   />`;
@@ -117,14 +115,6 @@ function SelectAll() {
   return html`<label class="check"><input type="checkbox" checked=${some} indeterminate=${some} aria-label="Select all runs" onClick=${selectAll} /></label>`;
 }
 
-/** Return the shared properties for a narrow page, where opening a row shows a sheet with all its values. @param {(row: any) => void} showRow */
-function narrowShared(showRow) {
-  sheets.open = (/** @type {number} */ place) => (rowAt(place)?.members ? open(place) : showRow(rowAt(place)));
-  return sheets;
-}
-
-const sheets = { ...shared };
-
 /** @param {{scroller: {current: HTMLElement | null}}} props */
 function Bulk({ scroller }) {
   // Reading the version draws the bar again when the states of the selected runs change.
@@ -135,7 +125,7 @@ function Bulk({ scroller }) {
     if (action === "only") patch({ show: view.show.value.length ? [] : [...selection.value.keys].slice(0, 100) });
     else if (action === "archive" || action === "unarchive") archive(chosen);
     else if (action === "delete") trash(chosen);
-    else if (action === "clear") selection.value = replaced(selection.value, []);
+    else if (action === "clear") select([]);
     else startEdit(/** @type {any} */ (action), chosen, scroller, event.currentTarget);
   };
   return html`<${BulkBar} count=${count} archivedOnly=${chosen.every(({ archived }) => archived)} readOnly=${readOnly.value} only=${view.show.value.length > 0} act=${act}><${CopyMenu} /></${BulkBar}>`;
@@ -151,13 +141,6 @@ function firstDirection(/** @type {import("../../table/columns.js").Column} */ c
   const metric = listed.value.find((/** @type {any} */ { name }) => name === column.metric);
   const falls = metric ? metric.mode === "min" : /loss|error|params\./.test(column.name);
   return falls || column.aggregate === "min" ? "" : "-";
-}
-
-/** @param {string} key */
-function toggleKey(key) {
-  const keys = new Set(selection.value.keys);
-  if (!keys.delete(key)) keys.add(key);
-  selection.value = replaced(selection.value, keys);
 }
 
 /** Return the marks of the rows on the first page. @param {any} reply @returns {Set<string>} */

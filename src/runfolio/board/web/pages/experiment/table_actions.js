@@ -6,7 +6,7 @@ import { bytes, plural } from "../../format.js";
 import { copyText } from "../../parts/copy.js";
 import { say, sayError } from "../../parts/toast.js";
 import { edit } from "../../store.js";
-import { cellText } from "../../table/cells.js";
+import { cellText, cellValue } from "../../table/cells.js";
 import { asCsv, asLatex, asMarkdown } from "../../table/copy_text.js";
 import { isNumeric } from "../../table/header.js";
 import { replaced } from "../../table/selection.js";
@@ -20,6 +20,11 @@ const FORMATS = { Markdown: asMarkdown, CSV: asCsv, LaTeX: asLatex };
 
 /** Open form that edits runs, or null. @type {import("@preact/signals").Signal<import("../../table/edit_box.js").Edit | null>} */
 export const editing = signal(null);
+
+/** Select only these runs. @param {string[]} keys */
+export function select(keys) {
+  selection.value = replaced(selection.peek(), keys);
+}
 
 /** Return the loaded rows, including the runs of opened groups. */
 function loaded() {
@@ -46,8 +51,8 @@ export async function save(changedRows, set) {
   try {
     const { changed, undo } = await edit(changedRows.map(({ key }) => key), set);
     if (set.archived) deselect(changedRows);
-    refresh();
-    say(`${described(set)} ${nameOf(changedRows, changed)}.`, { undo: () => undo().then(refresh) });
+    runs.refresh();
+    say(`${described(set)} ${nameOf(changedRows, changed)}.`, { undo: () => undo().then(runs.refresh) });
   } catch (error) {
     sayError(/** @type {any} */ (error));
   }
@@ -60,11 +65,11 @@ export async function save(changedRows, set) {
 export async function trash(chosen) {
   try {
     const { undo, moved, refused } = await post("api/trash", { action: "put", runs: chosen.map(({ key }) => key) });
-    selection.value = replaced(selection.peek(), []);
-    refresh();
+    select([]);
+    runs.refresh();
     const left = refused.length ? ` ${plural(refused.length, "running run was", "running runs were")} not moved.` : "";
     const size = moved.reduce((/** @type {number} */ sum, /** @type {any} */ entry) => sum + entry.bytes, 0);
-    say(`Moved ${nameOf(chosen, moved.length)} to the trash (${bytes(size)}).${left}`, { undo: () => post("api/undo", { undo }).then(refresh) });
+    say(`Moved ${nameOf(chosen, moved.length)} to the trash (${bytes(size)}).${left}`, { undo: () => post("api/undo", { undo }).then(runs.refresh) });
   } catch (error) {
     sayError(/** @type {any} */ (error));
   }
@@ -76,25 +81,37 @@ export async function trash(chosen) {
  */
 export async function copyTable(format) {
   const chosen = selection.peek().keys.size ? targets() : await rows.range(0, Math.min(MOST_COPIED, rows.total.peek()));
-  const shown = columns.peek().filter(({ kind }) => kind !== "spark");
+  const isCsv = format === "CSV";
+  /** @type {(row: any, column: any) => any} */
+  const value = (row, column) => (isCsv ? cellValue(row, column) : cellText(row, column, scale.peek()));
+  // Empty columns would only widen the copied table.
+  const shown = columns.peek().flatMap((column) => (isCsv ? plainColumns(column) : [column]));
+  const filled = shown.filter((column) => column.kind !== "spark" && chosen.some((row) => ![null, ""].includes(value(row, column))));
   const text = FORMATS[format]({
-    headings: shown.map(({ heading }) => heading),
-    numeric: shown.map(isNumeric),
-    rows: chosen.map((row) => shown.map((column) => cellText(row, column, scale.peek()))),
+    headings: filled.map(({ heading }) => heading),
+    numeric: filled.map(isNumeric),
+    rows: chosen.map((row) => filled.map((column) => value(row, column))),
   });
   const isCopied = await copyText(text);
   const of = chosen.length < total.peek() && !selection.peek().keys.size ? ` of ${plural(total.peek(), "row")}` : "";
   say(isCopied ? `Copied ${plural(chosen.length, "row")}${of} as ${format}.` : "The browser does not allow this page to copy.", { bad: !isCopied });
 }
 
+/** Return the columns of a CSV file that stand for a column of the table. @param {any} column */
+function plainColumns(column) {
+  const part = (/** @type {string} */ name, /** @type {string} */ heading) => ({ name, heading, kind: "number" });
+  if (column.kind === "interval") return [part("@low", "95 % interval, low"), part("@high", "95 % interval, high")];
+  return column.kind === "value" ? [column, part("@mark", "mark")] : [column];
+}
+
 /** Select all runs of the table, up to a limit. If runs are already selected, clear the selection. */
 export async function selectAll() {
   if (selection.peek().keys.size) {
-    selection.value = replaced(selection.peek(), []);
+    select([]);
     return;
   }
   const all = await rows.range(0, MOST_SELECTED);
-  selection.value = replaced(selection.peek(), all.flatMap(keysOf));
+  select(all.flatMap(keysOf));
   if (rows.total.peek() > MOST_SELECTED) say(`Selected the first ${plural(MOST_SELECTED, "run")}.`);
 }
 
@@ -104,9 +121,7 @@ export async function selectAll() {
  */
 export function toggleDrawn(key) {
   const keys = drawn.peek();
-  if (keys.includes(key) && selection.peek().keys.has(key)) {
-    selection.value = replaced(selection.peek(), [...selection.peek().keys].filter((other) => other !== key));
-  }
+  if (keys.includes(key) && selection.peek().keys.has(key)) deselect([{ key }]);
   patch({ show: keys.includes(key) ? keys.filter((other) => other !== key) : [...keys, key] });
 }
 
@@ -120,17 +135,13 @@ export function groupBy(group) {
   patch({ group, sort: group === view.group.peek() ? view.sort.peek() : "" });
 }
 
-function refresh() {
-  return runs.refresh();
-}
-
 /**
  * Remove runs from the selection. An action must not affect a run that the table does not show.
  * @param {any[]} removed
  */
 function deselect(removed) {
   const keys = new Set(removed.map(({ key }) => key));
-  selection.value = replaced(selection.peek(), [...selection.peek().keys].filter((key) => !keys.has(key)));
+  select([...selection.peek().keys].filter((key) => !keys.has(key)));
 }
 
 /** @param {Record<string, any>} set */

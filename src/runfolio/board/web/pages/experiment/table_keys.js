@@ -2,9 +2,9 @@
 /** Keys of the runs table. They move the cursor, select rows and change runs. */
 import { useKeys } from "../../keys.js";
 import { readOnly } from "../../store.js";
-import { at, extended, moved, range, replaced, toggled } from "../../table/selection.js";
+import { extended, moved, range, toggled } from "../../table/selection.js";
 import { patch } from "../../url.js";
-import { editing, save, targets, trash } from "./table_actions.js";
+import { editing, save, select, targets, trash } from "./table_actions.js";
 import { activeColumn, columns, keysOf, rowAt, rows, selection, toggleGroup, total } from "./table_state.js";
 
 const PAGE = 12;
@@ -26,7 +26,7 @@ export function useTableKeys(scroller) {
     F2: { does: "Rename the run", run: () => startEdit("name", targets(current()).slice(0, 1), scroller) },
     a: { does: "Archive or unarchive", run: () => archive(targets(current())) },
     Del: { does: "Move to the trash", run: () => !readOnly.peek() && targets(current()).length && trash(targets(current())) },
-    Escape: { does: "Clear the selection", run: () => (selection.value = replaced(selection.peek(), [])) },
+    Escape: { does: "Clear the selection", run: () => select([]) },
   });
 }
 
@@ -94,7 +94,7 @@ export async function selectTo(place) {
 
 /** @param {number} place */
 export function pointAt(place) {
-  selection.value = at(selection.peek(), place);
+  selection.value = { ...selection.peek(), cursor: place };
 }
 
 /** @param {number} place */

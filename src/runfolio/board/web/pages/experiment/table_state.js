@@ -11,7 +11,7 @@ import { NOTHING, replaced } from "../../table/selection.js";
 import { patch, view } from "../../url.js";
 import { pinned, runs, runsPath } from "./state.js";
 
-const GROUP_COLUMNS = ["name~320p", "@runs", "@value~168", "@interval", "@std", "@lowest", "@highest", "@why"];
+const GROUP_COLUMNS = ["name~320p", "@runs", "@value~168", "@interval", "@std", "@lowest", "@highest"];
 const MOST_CHILDREN = 100;
 /** Maximum number of selected runs that are stored in the URL and drawn in the charts. */
 const MOST_IN_URL = 50;

@@ -9,7 +9,7 @@ import { GroupMenu } from "../../table/group_menu.js";
 import { Picker } from "../../table/picker.js";
 import { patch, view } from "../../url.js";
 import { listed, wantListing } from "./listing.js";
-import { drawn, runs } from "./state.js";
+import { runs } from "./state.js";
 import { copyTable, groupBy } from "./table_actions.js";
 import { columns, rows } from "./table_state.js";
 
@@ -19,9 +19,8 @@ export function Toolbar({ narrow }) {
   const noun = reply?.groups ? "group" : "run";
   return html`<div class="table-tools" role="toolbar" aria-label="Table">
     <span class="soft" aria-live="polite">${plural(rows.total.value, noun)}</span>
-    <${Drawn} />
     <span class="spread"></span>
-    <${Button} quiet aria-pressed=${view.archived.value} onClick=${() => patch({ archived: !view.archived.value })}>Archived</${Button}>
+    <${Button} quiet aria-pressed=${view.archived.value} onClick=${() => patch({ archived: !view.archived.value })}>Include archived</${Button}>
     <span onPointerDown=${wantListing} onKeyDown=${wantListing}>
       <${GroupMenu} group=${view.group.value} settings=${settings()} choose=${groupBy} />
       ${!narrow && !reply?.groups && html`<${Menu} label="Columns" align="right" class="columns-menu"><${Picker} listed=${listed.value} shown=${columns.value} change=${changeColumns} reset=${() => patch({ columns: [] })} /></${Menu}>`}
@@ -47,13 +46,6 @@ export function CopyMenu() {
  */
 export function changeColumns(change, sort = view.sort.peek()) {
   patch({ columns: changed(columns.peek(), change), sort }, { replace: Boolean(change.width) });
-}
-
-/** Number of runs whose curves are drawn, and a button that draws the best runs again. */
-function Drawn() {
-  const count = drawn.value.length;
-  if (!view.show.value.length) return count > 0 && rows.total.value > count && html`<span class="soft">the best ${count} are drawn</span>`;
-  return html`<span class="soft">${count} drawn</span><${Button} quiet onClick=${() => patch({ show: [] })}>Draw the best runs</${Button}>`;
 }
 
 /** Return the settings that vary, including those by which runs are grouped. */

@@ -1,5 +1,6 @@
 // @ts-check
 /** Code tab of a run: the command that started it, its files, and its uncommitted changes. */
+import { useMemo } from "preact/hooks";
 import { bytes, integer, plural } from "../../format.js";
 import { Copy } from "../../parts/copy.js";
 import { Empty } from "../../parts/empty.js";
@@ -16,11 +17,11 @@ export function Tab() {
 }
 
 /** @param {{data: any}} properties */
-function Code({ data: { facts, files, diff, left_out: leftOut, packages, problem } }) {
+function Code({ data: { facts, files, diff, left_out: leftOut, packages, problem, error } }) {
   const { command, files: _, ...others } = facts;
   const changes = diff ? [{ path: "changes", title: "Uncommitted changes", isDiff: true, ...diff }] : [];
   const entries = [...changes, ...files];
-  const chosen = entries.find(({ path }) => path === view.item.value) ?? entries[0];
+  const chosen = [view.item.value, error?.path].map((wanted) => entries.find(({ path }) => path === wanted)).find(Boolean) ?? entries[0];
   const installed = Object.entries(packages);
   return html`<div class="code-tab">
     <div class="code-start">
@@ -30,8 +31,8 @@ function Code({ data: { facts, files, diff, left_out: leftOut, packages, problem
       ${problem && html`<p class="bad">${problem}</p>`}
     </div>
     ${chosen
-      ? html`<div class="code-body"><${FileList} entries=${entries} chosen=${chosen} leftOut=${leftOut} /><${Content} file=${chosen} key=${chosen.path} /></div>`
-      : html`<${Empty} title="No code was captured">A run that starts from a script records the script, its modules and the uncommitted changes. A run in a notebook records the cells.</${Empty}>`}
+      ? html`<div class="code-body"><${FileList} entries=${entries} chosen=${chosen} leftOut=${leftOut} /><${Content} file=${chosen} error=${chosen.path === error?.path ? error.line : null} key=${chosen.path} /></div>`
+      : html`<${Empty} title="No code was captured">Runs record their script, its modules, uncommitted changes, and cells of notebooks.</${Empty}>`}
   </div>`;
 }
 
@@ -43,15 +44,16 @@ function FileList({ entries, chosen, leftOut }) {
   </nav>`;
 }
 
-/** @param {{file: any}} properties */
-function Content({ file: { path, title = path, sha, isDiff = false } }) {
+/** @param {{file: any, error: number | null}} properties `error` is the number of the line that raised the error */
+function Content({ file: { path, title = path, sha, isDiff = false }, error }) {
   return html`<div class=${`code-content ${isDiff ? "scrolls" : ""}`}>
     <div class="code-head"><h2 class="wrap">${title}</h2><a class="button quiet" href=${blobAddress(sha)} download>Download</a></div>
-    <${Loaded} path=${runPath("code", isDiff ? { diff: 1 } : { file: sha })}>${(/** @type {any} */ answer) => (isDiff ? html`<${Diff} diff=${answer} />` : html`<${Text} path=${path} answer=${answer} />`)}</${Loaded}>
+    <${Loaded} path=${runPath("code", isDiff ? { diff: 1 } : { file: sha })}>${(/** @type {any} */ answer) => (isDiff ? html`<${Diff} diff=${answer} />` : html`<${Text} path=${path} answer=${answer} error=${error} />`)}</${Loaded}>
   </div>`;
 }
 
-/** @param {{path: string, answer: any}} properties */
-function Text({ path, answer: { lines, left_out: leftOut } }) {
-  return html`${leftOut > 0 && html`<p class="soft">The first ${integer(lines.length)} lines are shown. The file has ${integer(leftOut)} more.</p>`}<${Lines} label=${path} count=${lines.length} line=${(/** @type {number} */ index) => lines[index]} />`;
+/** @param {{path: string, answer: any, error: number | null}} properties */
+function Text({ path, answer: { lines, left_out: leftOut }, error }) {
+  const target = useMemo(() => error && { index: error - 1 }, [error]);
+  return html`${error && html`<p class="bad">Line ${error} raised the error that ended the run.</p>`}${leftOut > 0 && html`<p class="soft">The first ${integer(lines.length)} lines are shown. The file has ${integer(leftOut)} more.</p>`}<${Lines} label=${path} count=${lines.length} line=${(/** @type {number} */ index) => lines[index]} target=${target} classOf=${(/** @type {number} */ index) => (index + 1 === error ? "is-error" : "")} />`;
 }

@@ -1,6 +1,5 @@
 // @ts-check
 /** Console tab of a run: its printed output, updated live, with a search and a button that jumps to the error. */
-import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { address, get, useResource } from "../../api.js";
 import { integer, moment, plural } from "../../format.js";
@@ -12,27 +11,29 @@ import { html } from "../../parts/html.js";
 import { patch, view } from "../../url.js";
 import { ConsoleLines } from "./console_lines.js";
 import { Lines, occurrences } from "./lines.js";
-import { runPath } from "./state.js";
+import { runOrPointsChanged, runPath } from "./state.js";
 
-const POLL_INTERVAL = 1000;
+/** Number of lines at the end that are fetched when the run has printed something. */
+const NEWEST = 100;
 const SEARCH_DELAY = 250;
 
 /** @param {{run: any}} properties */
 export function Tab({ run }) {
   const lines = useMemo(() => new ConsoleLines((from, limit) => get(runPath("console", { from, limit }))), []);
-  const failure = usePolling(lines, run.state === "running");
-  if (!lines.loaded.value) return html`<${Failure} error=${failure} />`;
-  if (lines.rows.value > 0) return html`<${Console} lines=${lines} run=${run} />`;
+  const { data, error, refresh } = useResource(() => runPath("console", { from: -NEWEST, limit: NEWEST }), { follow: runOrPointsChanged });
+  useEffect(() => data.value && lines.take(data.value), [data.value]);
+  const page = lines.page.value;
+  if (!page) return html`<${Failure} error=${error.value} retry=${refresh} />`;
+  if (page.rows > 0) return html`<${Console} lines=${lines} page=${page} run=${run} />`;
   return run.state === "running"
     ? html`<${Empty} title="Nothing printed yet">Output appears here within a second.</${Empty}>`
-    : html`<${Empty} title="No console" code=${[{ text: 'print("epoch", epoch, "loss", loss)', label: "line of Python" }]}>The run printed nothing, or recording was off (RUNFOLIO_CONSOLE=off). Printed output is recorded, with only the last state of each progress bar.</${Empty}>`;
+    : html`<${Empty} title="No console" code=${[{ text: 'print("epoch", epoch, "loss", loss)', label: "line of Python" }]}>The run printed nothing, or recording was off (RUNFOLIO_CONSOLE=off).</${Empty}>`;
 }
 
-/** @param {{lines: ConsoleLines, run: any}} properties */
-function Console({ lines, run }) {
+/** @param {{lines: ConsoleLines, page: import("./console_lines.js").Page, run: any}} properties */
+function Console({ lines, page: { rows, attempts, error }, run }) {
   const [target, setTarget] = useState(/** @type {{index: number} | null} */ (null));
   const [follow, setFollow] = useState(run.state !== "finished" && !view.item.value && !view.line.value);
-  const error = lines.error.value;
   const current = (view.line.value ?? 0) - 1;
   const jump = (/** @type {number} */ index) => {
     setFollow(false);
@@ -43,25 +44,23 @@ function Console({ lines, run }) {
     if (view.item.value === "error" && error) jump(error.row);
     else if (current >= 0) setTarget({ index: current });
   }, [view.item.value]);
-  // Reading the version draws the console again when lines arrive.
-  lines.version.value;
   const text = (/** @type {number} */ row) => {
-    const attempt = lines.attempts.value.get(row);
+    const attempt = attempts.find((other) => other.row === row);
     if (attempt) return `Attempt ${attempt.attempt}, started ${moment(attempt.started)}`;
     return occurrences(lines.line(row) ?? "", view.find.value).map((piece) => (piece.found ? html`<mark>${piece.text}</mark>` : piece.text));
   };
   const classOf = (/** @type {number} */ row) =>
-    [lines.attempts.value.has(row) && "is-attempt", error && row >= error.row && row <= error.end && "is-error", row === current && "is-current"].filter(Boolean).join(" ");
+    [attempts.some((attempt) => attempt.row === row) && "is-attempt", error && row >= error.row && row <= error.end && "is-error", row === current && "is-current"].filter(Boolean).join(" ");
   return html`<div class="console">
     <div class="console-tools">
       <${Search} current=${current} jump=${jump} />
       ${error && html`<${Button} onClick=${() => jump(error.row)}>Jump to the error</${Button}>`}
       ${run.state === "running" && html`<${Button} quiet aria-pressed=${follow} onClick=${() => setFollow(!follow)}>${follow ? "Following" : "Follow"}</${Button}>`}
       <span class="spread"></span>
-      <span class="soft small">${plural(lines.rows.value, "line")}</span>
+      <span class="soft small">${plural(rows, "line")}</span>
       <a class="button quiet" href=${address(runPath("console.txt"))} download>Download</a>
     </div>
-    <${Lines} label="Console" count=${lines.rows.value} line=${text} need=${(/** @type {number} */ first, /** @type {number} */ last) => lines.need(first, last)} classOf=${classOf} target=${target} follow=${follow} onFollow=${setFollow} />
+    <${Lines} label="Console" count=${rows} line=${text} need=${(/** @type {number} */ first, /** @type {number} */ last) => lines.need(first, last)} classOf=${classOf} target=${target} follow=${follow} onFollow=${setFollow} />
   </div>`;
 }
 
@@ -89,26 +88,3 @@ function Search({ current, jump }) {
   </div>`;
 }
 
-/** @param {ConsoleLines} lines @param {boolean} isRunning */
-function usePolling(lines, isRunning) {
-  const failure = useSignal(/** @type {any} */ (null));
-  useEffect(() => {
-    let timer = 0;
-    let isStopped = false;
-    const poll = async () => {
-      try {
-        if (!document.hidden || !lines.loaded.peek()) await lines.poll();
-        failure.value = null;
-      } catch (error) {
-        failure.value = error;
-      }
-      if (!isStopped && (isRunning || failure.peek())) timer = window.setTimeout(poll, POLL_INTERVAL);
-    };
-    poll();
-    return () => {
-      isStopped = true;
-      clearTimeout(timer);
-    };
-  }, [isRunning]);
-  return failure.value;
-}

@@ -20,23 +20,16 @@ export class ConsoleLines {
   /** @param {(from: number, limit: number) => Promise<Page>} fetchPage */
   constructor(fetchPage) {
     this.fetchPage = fetchPage;
-    this.rows = signal(0);
-    this.error = signal(/** @type {{row: number, end: number} | null} */ (null));
-    this.attempts = signal(/** @type {Map<number, {attempt: number, started: number}>} */ (new Map()));
-    this.loaded = signal(false);
-    /** Increases each time lines arrive. */
-    this.version = signal(0);
+    /** Newest answer of the server, or null before the first one. */
+    this.page = signal(/** @type {Page | null} */ (null));
     /** @type {Map<number, string[]>} */
     this.blocks = new Map();
     /** @type {Set<number>} */
     this.asked = new Set();
   }
 
-  /** Fetch the lines after the last known line. The first call fetches only the number of lines. */
-  async poll() {
-    const page = await this.fetchPage(this.rows.peek(), this.loaded.peek() ? BLOCK : 0);
-    if (page.rows < this.rows.peek()) this.blocks.clear();
-    this.take(page);
+  get rows() {
+    return this.page.peek()?.rows ?? 0;
   }
 
   /**
@@ -46,15 +39,14 @@ export class ConsoleLines {
    */
   async need(first, last) {
     const waits = [];
-    for (let index = Math.floor(first / BLOCK); index * BLOCK < Math.min(last, this.rows.peek()); index += 1) waits.push(this.load(index));
+    for (let index = Math.floor(first / BLOCK); index * BLOCK < Math.min(last, this.rows); index += 1) waits.push(this.load(index));
     await Promise.all(waits);
   }
 
   /** @param {number} index */
   async load(index) {
     const known = this.blocks.get(index)?.length ?? 0;
-    const size = Math.min(BLOCK, this.rows.peek() - index * BLOCK);
-    if (known >= size || this.asked.has(index)) return;
+    if (known >= Math.min(BLOCK, this.rows - index * BLOCK) || this.asked.has(index)) return;
     this.asked.add(index);
     try {
       this.take(await this.fetchPage(index * BLOCK + known, BLOCK - known));
@@ -63,20 +55,18 @@ export class ConsoleLines {
     }
   }
 
-  /** @param {Page} page */
-  take({ rows, from, lines, attempts, error }) {
-    lines.forEach((line, offset) => {
-      const index = Math.floor((from + offset) / BLOCK);
+  /** Add the lines of an answer. @param {Page} page */
+  take(page) {
+    if (page.rows < this.rows) this.blocks.clear();
+    page.lines.forEach((line, offset) => {
+      const row = page.from + offset;
+      const index = Math.floor(row / BLOCK);
       const block = this.blocks.get(index) ?? [];
-      if ((from + offset) % BLOCK === block.length) block.push(line);
+      if (row % BLOCK === block.length) block.push(line);
       this.blocks.set(index, block);
     });
     for (const index of [...this.blocks.keys()].slice(0, Math.max(0, this.blocks.size - MOST_BLOCKS))) this.blocks.delete(index);
-    this.rows.value = rows;
-    this.error.value = error;
-    this.attempts.value = new Map(attempts.map((attempt) => [attempt.row, attempt]));
-    this.loaded.value = true;
-    this.version.value += 1;
+    this.page.value = page;
   }
 
   /**

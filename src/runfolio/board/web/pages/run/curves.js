@@ -1,7 +1,8 @@
 // @ts-check
 /** Curves tab of a run: one panel per quantity. */
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { withQuery } from "../../api.js";
+import { X_CHOICES } from "../../charts/panel_header.js";
 import { panelGroups, searchPanels } from "../../charts/panels.js";
 import { SmoothingSlider } from "../../charts/smoothing.js";
 import { SharedAxes } from "../../charts/x_axis.js";
@@ -29,12 +30,17 @@ function Curves({ run, columns }) {
   const axes = useMemo(() => new SharedAxes(), []);
   const all = panelGroups(columns, "").filter(({ prefix }) => prefix !== "system");
   const groups = searchPanels(all, view.item.value);
+  const [firstX, setFirstX] = useState("step");
+  const foundX = (/** @type {string} */ x) => view.x.peek() || setFirstX(x);
   if (!all.length) return html`<${Empty} title="No curves yet" code=${[{ text: 'run.log({"train/loss": loss}, step=step)', label: "line of Python" }]}>Metrics appear here as soon as the run logs them.</${Empty}>`;
   return html`<div class="chart-toolbar" role="toolbar" aria-label="Charts">
       <${Field} label="Find a chart" labelHidden type="search" class="chart-search" placeholder="Find a chart" value=${view.item.value} input=${(/** @type {string} */ item) => patch({ item }, { replace: true })} />
-      <${Segmented} label="x axis" options=${[["", "step"], ["epoch", "epoch"], ["time", "time"]]} value=${view.x.value} choose=${(/** @type {string} */ x) => patch({ x, at: null })} />
+      <${Segmented} label="x axis" options=${X_CHOICES} value=${view.x.value || firstX} choose=${(/** @type {string} */ x) => patch({ x, at: null })} />
       <${SmoothingSlider} value=${view.smooth.value} change=${(/** @type {number} */ smooth) => patch({ smooth }, { replace: true })} />
     </div>
     ${!groups.length && html`<p class="soft">No chart matches “${view.item.value}”.</p>`}
-    ${groups.map(({ prefix, panels }, index) => (all.length === 1 ? html`<${RunPanels} run=${run} panels=${panels} axes=${axes} />` : html`<details class="chart-group" open=${index < MOST_OPEN || view.item.value !== ""} key=${prefix}><summary><strong>${prefix || "main"}</strong> ${integer(panels.length)}</summary><${RunPanels} run=${run} panels=${panels} axes=${axes} /></details>`))}`;
+    ${groups.map(({ prefix, panels }, index) => {
+      const charts = html`<${RunPanels} run=${run} panels=${panels} axes=${axes} mainX=${firstX} foundX=${index ? null : foundX} />`;
+      return all.length === 1 ? charts : html`<details class="chart-group" open=${index < MOST_OPEN || view.item.value !== ""} key=${prefix}><summary><strong>${prefix || "main"}</strong> ${integer(panels.length)}</summary>${charts}</details>`;
+    })}`;
 }

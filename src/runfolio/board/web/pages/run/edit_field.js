@@ -1,8 +1,10 @@
 // @ts-check
+import { post } from "../../api.js";
 import { Button } from "../../parts/button.js";
 import { html } from "../../parts/html.js";
 import { say, sayError } from "../../parts/toast.js";
 import { edit } from "../../store.js";
+import { patch } from "../../url.js";
 
 /**
  * Field that edits a value of the run. Enter saves it (Ctrl-Enter in a field with several lines), and Escape cancels.
@@ -22,7 +24,7 @@ export function EditField({ label, value, lines = false, save, leave }) {
     leave();
   };
   return html`<form class=${`edit-field ${lines ? "has-lines" : ""}`} onSubmit=${submit} onKeyDown=${onKeyDown}>
-    <${lines ? "textarea" : "input"} class="input" aria-label=${label} rows=${lines ? 8 : undefined} defaultValue=${value} ref=${focus} onInput=${(/** @type {any} */ event) => (text = event.currentTarget.value)} />
+    <${lines ? "textarea" : "input"} class="input" aria-label=${label} rows=${lines ? 8 : undefined} defaultValue=${value} ref=${select} onInput=${(/** @type {any} */ event) => (text = event.currentTarget.value)} />
     <span><${Button} acts type="submit">Save</${Button}><${Button} quiet onClick=${leave}>Cancel</${Button}></span>
   </form>`;
 }
@@ -42,9 +44,19 @@ export async function change(run, set, said) {
   }
 }
 
-/** @param {HTMLInputElement | null} field */
-function focus(field) {
-  if (!field || field.dataset.focused) return;
-  field.dataset.focused = "1";
-  field.select();
+/**
+ * Move the run to the trash, and open the page of its experiment.
+ * @param {any} run
+ */
+export async function moveToTrash({ key, name, experiment }) {
+  try {
+    const { undo } = await post("api/trash", { action: "put", runs: [key] });
+    patch({ page: "experiment", experiment, run: null });
+    say(`Moved ${name} to the trash.`, { undo: () => post("api/undo", { undo }) });
+  } catch (error) {
+    sayError(/** @type {any} */ (error));
+  }
 }
+
+/** Select the text of a new field. Preact calls a function that stays the same only once. @param {HTMLInputElement | null} field */
+const select = (field) => field?.select();

@@ -4,6 +4,7 @@ import { ago, bytes, column, integer, moment, number, stepValue } from "../../fo
 import { html } from "../../parts/html.js";
 import { href } from "../../url.js";
 import { Lesson, List, Section } from "./blocks.js";
+import { blobAddress } from "./state.js";
 
 /** Number of settings that are shown without opening a list. */
 const FEW = 16;
@@ -69,10 +70,11 @@ export function Checkpoints({ run }) {
   const metrics = column(values);
   /** @type {import("./blocks.js").Columns} */
   const columns = [
-    ["Name", ({ name, parts }) => html`<span title=${parts.join(", ")}>${name}</span>`, "wrap"],
+    ["Name", ({ name }) => name, "wrap"],
     ["Step", ({ step }) => step !== null && stepValue(step), "number"],
     values.some((value) => value !== null) && ["Metric", (_, index) => metrics[index], "number"],
     ["Size", ({ bytes: size }) => bytes(size), "number"],
+    ["Files", ({ name, files }) => Object.entries(files).map(([part, sha]) => html`<a href=${blobAddress(/** @type {string} */ (sha))} download aria-label=${`Download ${part} of ${name}`} key=${part}>${part}</a> `), "wrap"],
     ["Saved", ({ saved }) => html`<span title=${moment(saved)}>${ago(saved)}</span>`, "soft"],
   ];
   return html`<${Section} title="Checkpoints">

@@ -43,15 +43,8 @@ function Group({ group: { name, what, files: count, bytes: size, entries } }) {
 
 /** @param {{entries: any[], last: (file: any) => any}} properties `last` returns the last cell of a file */
 function FileList({ entries, last }) {
-  return html`<${List} label="Files" entries=${entries} columns=${[["", filePath, "mono wrap"], ["", fileSize, "number"], ["", last, "number"]]} />`;
+  return html`<${List} label="Files" entries=${entries} columns=${[["", pathOf, "mono wrap"], ["", sizeOf, "number"], ["", last, "number"]]} />`;
 }
 
-/** @param {any} file */
-function filePath({ path }) {
-  return path;
-}
-
-/** @param {any} file */
-function fileSize({ kind, bytes: size }) {
-  return kind ?? bytes(size);
-}
+const pathOf = (/** @type {any} */ { path }) => path;
+const sizeOf = (/** @type {any} */ { kind, bytes: size }) => kind ?? bytes(size);

@@ -1,6 +1,6 @@
 // @ts-check
 import { useState } from "preact/hooks";
-import { ago, moment } from "../../format.js";
+import { ago, moment, number } from "../../format.js";
 import { useKeys } from "../../keys.js";
 import { Button } from "../../parts/button.js";
 import { html } from "../../parts/html.js";
@@ -8,8 +8,11 @@ import { State } from "../../parts/state.js";
 import { Tag } from "../../parts/tag.js";
 import { readOnly } from "../../store.js";
 import { href } from "../../url.js";
-import { EditField, change } from "./edit_field.js";
+import { EditField, change, moveToTrash } from "./edit_field.js";
 import { afterState, relationTexts } from "./statement.js";
+
+/** Number of metrics with NaN that are named. */
+const MOST_BROKEN = 5;
 
 /**
  * Name, state and tags of the run, the reason why it ended, and its relations to other runs.
@@ -27,6 +30,7 @@ export function Head({ run }) {
   return html`<header class="run-head">
     <${Name} run=${run} key=${run.key} />
     <p class="run-sentence"><${State} state=${run.state} />${afterState(run)}<${Reason} run=${run} /></p>
+    <${NotFinite} metrics=${run.metrics} />
     <ul class="run-details soft">${details.filter(Boolean).map((detail) => html`<li>${detail}</li>`)}</ul>
     <${Tags} run=${run} key=${`tags ${run.key}`} />
   </header>`;
@@ -38,8 +42,15 @@ export const errorLink = () => href({ tab: "console", item: "error", find: "", l
 /** @param {{run: any}} properties */
 function Reason({ run }) {
   if (!run.reason) return run.exit_code ? `: exit status ${run.exit_code}` : "";
-  if (["finished", "running"].includes(run.state) || !run.has_console) return html`: <span class="wrap">${run.reason}</span>`;
-  return html`: <a class="wrap" href=${errorLink()} title="Show the error in the console">${run.reason}</a>`;
+  if (["finished", "running"].includes(run.state) || !(run.has_console || run.traceback)) return html`: <span class="wrap">${run.reason}</span>`;
+  return html`: <a class="wrap" href=${errorLink()}>${run.reason}</a>`;
+}
+
+/** Warning if the last value of a metric is NaN or infinite. @param {{metrics: any[]}} properties */
+function NotFinite({ metrics }) {
+  const broken = metrics.filter(({ last }) => typeof last === "string");
+  if (!broken.length) return null;
+  return html`<p class="problems"><span>Not finite at the end: ${broken.slice(0, MOST_BROKEN).map(({ name, last }, index) => html`${index > 0 && ", "}<a href=${href({ tab: "curves", item: name })}>${name}</a> (${number(last)})`)}${broken[MOST_BROKEN] && "…"}</span></p>`;
 }
 
 /** @param {{parent: any}} properties */
@@ -53,9 +64,11 @@ function Parent({ parent: { key, id, name, kind, step, verdict } }) {
 function Name({ run }) {
   const [isEdited, setEdited] = useState(false);
   const save = (/** @type {string} */ name) => name && change(run, { name }, `Renamed to ${name}`);
+  const archive = () => change(run, { archived: !run.archived }, `${run.archived ? "Unarchived" : "Archived"} ${run.name}`);
+  useKeys("Run", readOnly.value ? {} : { a: { does: "Archive", run: archive }, Del: { does: "Delete", run: () => moveToTrash(run) } }, undefined, [run.name, run.archived, readOnly.value]);
   return html`<div class="run-name">
     <h1 class=${isEdited ? "only-read" : ""}>${run.name}</h1>
-    ${isEdited ? html`<${EditField} label="Name of the run" value=${run.name} save=${save} leave=${() => setEdited(false)} />` : !readOnly.value && html`<${Button} quiet onClick=${() => setEdited(true)}>Rename</${Button}>`}
+    ${isEdited ? html`<${EditField} label="Name of the run" value=${run.name} save=${save} leave=${() => setEdited(false)} />` : !readOnly.value && html`<${Button} quiet onClick=${() => setEdited(true)}>Rename</${Button}><${Button} quiet aria-keyshortcuts="a" onClick=${archive}>${run.archived ? "Unarchive" : "Archive"}</${Button}><${Button} quiet aria-keyshortcuts="Delete" onClick=${() => moveToTrash(run)}>Delete</${Button}>`}
   </div>`;
 }
 

@@ -18,11 +18,9 @@ const AT_END = 4;
  *   target?: {index: number} | null,
  *   follow?: boolean,
  *   onFollow?: (follow: boolean) => void,
- *   first?: number,
  * }} properties `target` is a line to scroll to; a new object scrolls again. `follow` keeps the last line in view.
- *   `first` is the number of the first line.
  */
-export function Lines({ label, count, line, need, classOf, target = null, follow = false, onFollow, first: firstNumber = 1 }) {
+export function Lines({ label, count, line, need, classOf, target = null, follow = false, onFollow }) {
   const scroller = useRef(/** @type {HTMLElement | null} */ (null));
   const { first, last, before, after } = useWindow(count, SIZE, scroller);
   useEffect(() => need?.(first, last), [first, last, count]);
@@ -38,10 +36,10 @@ export function Lines({ label, count, line, need, classOf, target = null, follow
     onFollow?.(element.scrollHeight - element.scrollTop - element.clientHeight < AT_END);
   };
   const indices = Array.from({ length: last - first }, (_, index) => first + index);
-  const digits = String(firstNumber + count).length;
+  const digits = String(count + 1).length;
   return html`<div class="lines" role="region" aria-label=${label} tabindex="0" ref=${scroller} onScroll=${onFollow && onScroll}>
     <div class="lines-body" ref=${(/** @type {HTMLElement | null} */ body) => setSizes(body, { before, after, digits })}>
-      ${indices.map((index) => html`<div class=${`line ${classOf?.(index) ?? ""}`} key=${index}><span class="line-number" aria-hidden="true">${firstNumber + index}</span><span class="line-text">${line(index)}</span></div>`)}
+      ${indices.map((index) => html`<div class=${`line ${classOf?.(index) ?? ""}`} key=${index}><span class="line-number" aria-hidden="true">${index + 1}</span><span class="line-text">${line(index)}</span></div>`)}
     </div>
   </div>`;
 }
@@ -60,17 +58,6 @@ function setSizes(body, { before, after, digits }) {
  * @returns {{text: string, found: boolean}[]}
  */
 export function occurrences(text, wanted) {
-  const pieces = [];
-  const [lower, lowerWanted] = [text.toLowerCase(), wanted.toLowerCase()];
-  let start = 0;
-  // Some letters have another length in lower case. Positions in the two texts then differ, so nothing is marked.
-  if (wanted && lower.length === text.length) {
-    for (let at = lower.indexOf(lowerWanted); at >= 0; at = lower.indexOf(lowerWanted, start)) {
-      if (at > start) pieces.push({ text: text.slice(start, at), found: false });
-      start = at + lowerWanted.length;
-      pieces.push({ text: text.slice(at, start), found: true });
-    }
-  }
-  if (start < text.length) pieces.push({ text: text.slice(start), found: false });
-  return pieces;
+  const pieces = wanted ? text.split(RegExp(`(${wanted.replace(/[^\w\s]/g, "\\$&")})`, "i")) : [text];
+  return pieces.map((piece, index) => ({ text: piece, found: index % 2 === 1 })).filter((piece) => piece.text);
 }

@@ -45,10 +45,7 @@ function draw(canvas, image, palette) {
 export function paint(data, colours) {
   for (let at = 0; at < data.length; at += 4) {
     const value = data[at];
-    const [red, green, blue] = colours[value % colours.length];
-    data[at] = red;
-    data[at + 1] = green;
-    data[at + 2] = blue;
+    [data[at], data[at + 1], data[at + 2]] = colours[value % colours.length];
     data[at + 3] = value === 0 ? 0 : ALPHA;
   }
 }
@@ -57,6 +54,6 @@ export function paint(data, colours) {
 function coloursOf(palette) {
   return Array.from({ length: COLOURS }, (_, index) => {
     const hex = stroke(index, palette);
-    return [parseInt(hex.slice(1, 3), 16), parseInt(hex.slice(3, 5), 16), parseInt(hex.slice(5, 7), 16)];
+    return /** @type {[number, number, number]} */ ([1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
   });
 }

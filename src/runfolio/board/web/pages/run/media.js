@@ -65,7 +65,7 @@ function StepSlider({ steps, place, go }) {
     <${Button} quiet aria-label="Previous step" disabled=${place === 0} onClick=${() => go(place - 1)}>←</${Button}>
     <input type="range" aria-label="Step" aria-valuetext=${text} min="0" max=${steps.length - 1} value=${place} onInput=${(/** @type {any} */ event) => go(Number(event.currentTarget.value))} />
     <${Button} quiet aria-label="Next step" disabled=${place === steps.length - 1} onClick=${() => go(place + 1)}>→</${Button}>
-    <span class="step-text" aria-hidden="true">${text}</span><span class="soft small">${place + 1} of ${steps.length}</span>
+    <span class="step-text" aria-hidden="true">${text}</span>
   </div>`;
 }
 

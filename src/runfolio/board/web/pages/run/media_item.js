@@ -25,7 +25,7 @@ function Film({ entry: { sha, type, caption, frames, fps }, name }) {
   const [label, source] = [caption ?? name, blobAddress(sha)];
   return html`<figure>
     ${type?.startsWith("video/") ? html`<video class="film" controls preload="metadata" aria-label=${label} src=${source}></video>` : html`<img class="film" alt=${label} src=${source} />`}
-    <figcaption class="small soft">${[caption, frames && plural(frames, "frame"), fps && `${fps} per second`].filter(Boolean).join(", ")}</figcaption>
+    ${captionOf(caption, frames && plural(frames, "frame"), fps && `${fps} per second`)}
   </figure>`;
 }
 
@@ -33,8 +33,13 @@ function Film({ entry: { sha, type, caption, frames, fps }, name }) {
 function Sound({ entry: { sha, caption, samples, sample_rate: rate }, name }) {
   return html`<figure>
     <audio controls preload="metadata" aria-label=${caption ?? name} src=${blobAddress(sha)}></audio>
-    <figcaption class="small soft">${[caption, samples && rate && duration(samples / rate)].filter(Boolean).join(", ")}</figcaption>
+    ${captionOf(caption, samples && rate && duration(samples / rate))}
   </figure>`;
+}
+
+/** @param {any[]} parts */
+function captionOf(...parts) {
+  return html`<figcaption class="small soft">${parts.filter(Boolean).join(", ")}</figcaption>`;
 }
 
 /** @param {{entry: any, name: string}} properties */

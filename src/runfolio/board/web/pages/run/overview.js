@@ -7,6 +7,7 @@ import { Button } from "../../parts/button.js";
 import { Copy } from "../../parts/copy.js";
 import { html } from "../../parts/html.js";
 import { readOnly } from "../../store.js";
+import { href } from "../../url.js";
 import { Facts, Lesson, Section } from "./blocks.js";
 import { EditField, change } from "./edit_field.js";
 import { Checkpoints, Metrics, Results, Settings } from "./figures.js";
@@ -38,7 +39,7 @@ function End({ run }) {
   const text = run.traceback ?? run.last_lines.join("\n");
   if (!text || ["finished", "running"].includes(run.state)) return null;
   const title = run.traceback ? "Traceback" : "Last lines of the console";
-  return html`<${Section} class="wide" title=${title} beside=${run.has_console && html`<a href=${errorLink()}>Show in the console</a>`}>
+  return html`<${Section} class="wide" title=${title} beside=${[run.error && html`<a href=${href({ tab: "code", item: run.error.path })}>Show in the code</a>`, html`<a href=${errorLink()}>Show in the console</a>`]}>
     <pre class="traceback" tabindex="0" aria-label=${title}>${text.trimEnd()}</pre>
   </${Section}>`;
 }

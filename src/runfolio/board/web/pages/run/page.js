@@ -1,9 +1,10 @@
 // @ts-check
 /** Page of a run: its name, its state and why it ended, and tabs for everything that was recorded. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { useKeys } from "../../keys.js";
 import { ErrorBoundary, Failure } from "../../parts/error_boundary.js";
 import { html } from "../../parts/html.js";
+import { Later } from "../../parts/later.js";
 import { href, patch, view } from "../../url.js";
 import { Head } from "./head.js";
 import { answer, run } from "./state.js";
@@ -54,12 +55,8 @@ function Tabs({ current }) {
 /** @param {{index: number, run: any}} properties */
 function TabPanel({ index, run: data }) {
   const [name, title, load] = TABS[index];
-  const [Tab, setTab] = useState(/** @type {any} */ (null));
-  useEffect(() => {
-    load().then((module) => setTab(() => module.Tab), (error) => setTab(() => () => { throw error; }));
-  }, []);
   return html`<div class=${`tab-panel tab-${name || "overview"}`} role="tabpanel" id="tab-panel" aria-labelledby=${`tab-${name}`} tabindex="-1">
-    ${Tab && html`<${ErrorBoundary} name=${title}><${Tab} run=${data} /></${ErrorBoundary}>`}
+    <${ErrorBoundary} name=${title}><${Later} load=${load} name="Tab" run=${data} /></${ErrorBoundary}>
   </div>`;
 }
 

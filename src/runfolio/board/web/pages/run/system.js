@@ -11,7 +11,7 @@ import { RunPanels } from "./run_panels.js";
 /** @param {{run: any}} properties */
 export function Tab({ run }) {
   const axes = useMemo(() => new SharedAxes(), []);
-  if (!run.load.length) return html`<${Empty} title="No measurements">While a run trains, the load of the machine and the speed of training are measured every ten seconds. The first measurement is made after one second.</${Empty}>`;
+  if (!run.load.length) return html`<${Empty} title="No measurements">A run measures the load of the machine and the speed of training every ten seconds.</${Empty}>`;
   const groups = /** @type {string[]} */ ([...new Set(run.load.map((/** @type {any} */ { group }) => group))]);
   const panels = (/** @type {any[]} */ entries) => entries.map(({ metric, title, unit }) => ({ quantity: `${title}, ${unit}`, metrics: [{ name: metric, split: null }], mode: null }));
   const rows = run.load.map((/** @type {any} */ { group, title, unit, mean, max }) => [`${group}: ${title}`, `${number(mean, 3)}, at most ${number(max, 3)} ${unit}`]);

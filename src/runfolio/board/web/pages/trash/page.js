@@ -22,7 +22,7 @@ export function Page() {
   }, []);
   const runs = trash.data.value?.runs ?? [];
   const selected = runs.filter((/** @type {any} */ run) => chosen.has(run.id));
-  const toggle = (/** @type {string} */ id) => setChosen(toggled(chosen, id));
+  const toggle = (/** @type {string} */ id) => setChosen(new Set(chosen.has(id) ? [...chosen].filter((other) => other !== id) : [...chosen, id]));
   const forget = () => {
     setPurging(null);
     setChosen(new Set());
@@ -33,11 +33,11 @@ export function Page() {
     <${Failure} error=${trash.error.value} retry=${trash.refresh} />
     ${trash.data.value && runs.length === 0 && html`<${NothingDeleted} />`}
     ${runs.length > 0 &&
-    html`<p class="soft text">${plural(runs.length, "deleted run")}, ${bytes(trash.data.value.total_bytes)}. They can be restored until they are permanently removed.</p>
+    html`<p class="soft text">${plural(runs.length, "deleted run")}, ${bytes(trash.data.value.total_bytes)}.</p>
       <div class="trash-tools">
         <${Button} acts disabled=${!selected.length || readOnly.value} onClick=${() => restore(selected).then(forget)}>Restore</${Button}>
         <${Button} danger disabled=${!selected.length || readOnly.value} onClick=${() => setPurging(selected)}>Remove permanently …</${Button}>
-        <span class="soft small">${selected.length ? `${plural(selected.length, "run")} selected` : "Select runs first."}</span>
+        <span class="soft small">${selected.length > 0 && `${plural(selected.length, "run")} selected`}</span>
       </div>
       <${DeletedRuns} runs=${runs} chosen=${chosen} toggle=${toggle} toggleAll=${() => setChosen(new Set(selected.length < runs.length ? runs.map((/** @type {any} */ run) => run.id) : []))} />`}
     ${purging && html`<${PurgeDialog} runs=${purging} close=${() => setPurging(null)} purged=${forget} />`}
@@ -81,11 +81,4 @@ async function restore(runs) {
   } catch (error) {
     sayError(/** @type {any} */ (error));
   }
-}
-
-/** @param {Set<string>} set @param {string} item */
-function toggled(set, item) {
-  const next = new Set(set);
-  if (!next.delete(item)) next.add(item);
-  return next;
 }

@@ -21,7 +21,7 @@ export function PurgeDialog({ runs, close, purged }) {
     setBusy(true);
     try {
       const { freed } = await post("api/trash", { action: "purge", runs: runs.map(({ id }) => id), confirm });
-      say(`Permanently removed ${plural(runs.length, "run")} and freed ${bytes(freed ?? size)}.`);
+      say(`Permanently removed ${plural(runs.length, "run")} and freed ${bytes(freed)}.`);
       purged();
     } catch (error) {
       sayError(/** @type {any} */ (error));

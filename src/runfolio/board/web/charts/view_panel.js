@@ -1,0 +1,40 @@
+// @ts-check
+/** A panel whose settings are stored in the view. */
+import { ErrorBoundary } from "../parts/error_boundary.js";
+import { html } from "../parts/html.js";
+import { store } from "../store.js";
+import { patch, view } from "../url.js";
+import { Panel } from "./panel.js";
+
+/**
+ * @param {{
+ *   panel: import("./panels.js").PanelOf,
+ *   x?: string,
+ *   mainX: string,
+ *   full: import("@preact/signals").Signal<string | null>,
+ * } & Record<string, any>} props `x` is the x axis if the view names none; the server chooses it if `x` is empty. The
+ *   pinned value is then on the axis `mainX`. `full` is the quantity of the panel in full screen. Other properties are
+ *   those of `Panel`.
+ */
+export function ViewPanel({ panel: { quantity, metrics, mode }, x = "", mainX, full, ...rest }) {
+  const pinX = view.x.value || mainX;
+  const pin = (/** @type {string} */ name, /** @type {number | null} */ at) => {
+    if (name === pinX) patch({ at: at !== null && name === "step" ? Math.round(at) : at });
+  };
+  const own = view.panels.value[quantity] ?? {};
+  const change = (/** @type {object} */ changes) => patch({ panels: { ...view.panels.peek(), [quantity]: { ...own, ...changes } } });
+  const isFull = full.value === quantity;
+  return html`<${ErrorBoundary} name=${`The chart of ${quantity}`}><${Panel}
+    title=${quantity}
+    metrics=${metrics}
+    mode=${mode}
+    settings=${{ x: view.x.value || x, smooth: view.smooth.value, log: view.log.value, ylim: null, size: "", ...own }}
+    change=${change}
+    pin=${pin}
+    pinned=${view.at.value === null ? null : { name: pinX, at: view.at.value }}
+    isFull=${isFull}
+    toggleFull=${() => (full.value = isFull ? null : quantity)}
+    canDraw=${store.data.value?.can_draw ?? true}
+    ...${rest}
+  /></${ErrorBoundary}>`;
+}

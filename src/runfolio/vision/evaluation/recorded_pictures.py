@@ -1,0 +1,86 @@
+"""Pictures of a run's results: the confusion matrix, a sample of predictions, and precision-recall curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from runfolio.tracking.media import precision_recall
+from runfolio.tracking.pipeline.queue_items import Media
+from runfolio.vision.captioned_grid import RIGHT, WRONG, CaptionedImage, captioned_grid
+from runfolio.vision.evaluation import class_report
+from runfolio.vision.loop.epochs import Evaluation, evaluate
+from runfolio.vision.loop.input_pipeline import InputPipeline
+from runfolio.vision.loop.train_state import TrainState
+from runfolio.vision.prepare import Preparation
+
+if TYPE_CHECKING:
+    from runfolio import Run
+
+_SAMPLE = 24
+_MOST_CURVES = 10
+"""Maximum number of classes with a precision-recall curve of their own. With more classes, one curve covers all."""
+
+_THRESHOLDS = 127
+_NAME_LETTERS = 11
+"""Letters of a class in a caption that also contains a probability."""
+
+
+def record_validation(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:
+    """Evaluate the weights of the best epoch on the validation images, and record the pictures of the result."""
+    if not len(preparation.val):
+        return
+    logits: list[torch.Tensor] = []
+    with inputs.connect(state) as batches:
+        if batches.val is None:
+            return
+        validated = evaluate(state, batches.val, logits.append)
+    classes = preparation.source.classes
+    matrix = class_report.confusion_matrix(validated.predicted, validated.labels, len(classes))
+    title = f"{run.name}: {validated.result.accuracy:.1%} of {validated.result.images:,} validation images"
+    figure = class_report.confusion_figure(matrix, classes, title)
+    figure.set_layout_engine("none")
+    run.log_figure("val/confusion", figure, step=epoch)
+    record_predictions(run, preparation, "val", validated, torch.cat(logits), epoch)
+
+
+def record_predictions(
+    run: Run,
+    preparation: Preparation,
+    part: Literal["val", "test"],
+    evaluation: Evaluation,
+    logits: torch.Tensor,
+    epoch: int,
+) -> None:
+    """Record a sample of images with their predicted and true classes, and precision-recall curves."""
+    source, classes = preparation.source, preparation.source.classes
+    images, chosen = (source.train, preparation.val) if part == "val" else (source.test, preparation.test)
+    probabilities = logits.float().softmax(dim=1).cpu()
+    count = len(evaluation.labels)
+    sample = sorted(np.random.RandomState(preparation.settings.seed).permutation(count)[:_SAMPLE].tolist())
+    cells = []
+    for position in sample:
+        predicted, true = int(evaluation.predicted[position]), int(evaluation.labels[position])
+        caption = f"{_shortened(classes[predicted])} ({probabilities[position, predicted]:.0%})"
+        color = RIGHT if predicted == true else WRONG
+        cells.append(CaptionedImage(images.image(int(chosen[position])), caption, f"truth: {classes[true]}", color))
+    run.log_image(f"{part}/predictions", captioned_grid(cells, preparation.transform.value_range), step=epoch)
+    if not torch.isfinite(probabilities).all():  # the training has diverged
+        return
+    truth = torch.nn.functional.one_hot(evaluation.labels, len(classes))
+    if len(classes) > _MOST_CURVES:
+        _record_curve(run, f"{part}/all classes", truth, probabilities, epoch)
+        return
+    for index, name in enumerate(classes):
+        _record_curve(run, f"{part}/{name}", truth[:, index], probabilities[:, index], epoch)
+
+
+def _record_curve(run: Run, name: str, truth: torch.Tensor, probabilities: torch.Tensor, epoch: int) -> None:
+    curve = precision_recall.precision_recall(truth, probabilities, _THRESHOLDS, None)
+    run.recorder.record(Media(run.recorder.now(), epoch, "pr_curve", name, lambda: curve))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _NAME_LETTERS else f"{name[: _NAME_LETTERS - 3]}..."
