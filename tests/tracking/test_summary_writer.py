@@ -225,6 +225,14 @@ def test_precision_and_recall_are_those_of_torch(writer: SummaryWriter):
     assert make_ndarray(shown.tensor_proto) == pytest.approx(expected.astype(np.float32))
 
 
+def test_runs_record_precision_and_recall_too(writer: SummaryWriter):
+    labels, scores = torch.tensor([0, 1, 1, 0]), torch.tensor([0.2, 0.9, 0.6, 0.7])
+    writer.run.log_pr_curve("val/cat", labels, scores, step=3)
+    (entry,) = recorded(writer).media("pr_curve")
+    assert (entry.name, entry.step, len(entry.content["recall"])) == ("val/cat", 3, 127)
+    assert entry.content["recall"][0] == 1.0
+
+
 def test_embeddings_appear_in_the_projector(writer: SummaryWriter):
     points, images = np.random.default_rng(0).random((5, 3)), np.random.default_rng(0).random((5, 3, 4, 6))
     writer.add_embedding(points, [["a", "x"]] * 5, images, 2, "first", metadata_header=["label", "split"])

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _EXACT = 2**53
 """Largest absolute value for which float64 represents all integers exactly."""
 _MOST_AXES = 1000
+_THRESHOLDS = 127
+"""Number of thresholds of a precision-recall curve, as in torch's SummaryWriter."""
 
 
 class Run:
@@ -315,6 +317,19 @@ class Run:
         """Record the distribution of the values of an array or tensor of any shape."""
         copied = media_content.own_copy(values)
         self._record_media(step, "histogram", name, lambda: media_content.histogram(copied))
+
+    @guarded(None)
+    def log_pr_curve(self, name: str, truths: Any, scores: Any, step: int | None = None) -> None:
+        """Record precision and recall of a binary classifier at 127 evenly spaced thresholds from 0 to 1.
+
+        Args:
+            truths: Array or tensor with 1 for each positive item and 0 for each other item.
+            scores: Predicted probabilities that the items are positive, in the same order.
+        """
+        from runfolio.tracking.media.precision_recall import precision_recall
+
+        curve = precision_recall(truths, scores, _THRESHOLDS, None)
+        self._record_media(step, "pr_curve", name, lambda: curve)
 
     @guarded(None)
     def log_text(self, name: str, text: str, step: int | None = None) -> None:

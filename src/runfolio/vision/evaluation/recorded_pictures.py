@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from runfolio.tracking.media import precision_recall
-from runfolio.tracking.pipeline.queue_items import Media
 from runfolio.vision.captioned_grid import RIGHT, WRONG, CaptionedImage, captioned_grid
 from runfolio.vision.evaluation import class_report
 from runfolio.vision.loop.epochs import Evaluation, evaluate
@@ -21,9 +19,7 @@ if TYPE_CHECKING:
 
 _SAMPLE = 24
 _MOST_CURVES = 10
-"""Maximum number of classes with a precision-recall curve of their own. With more classes, one curve covers all."""
-
-_THRESHOLDS = 127
+"""Maximum number of classes with a separate precision-recall curve. With more classes, one curve covers all."""
 _NAME_LETTERS = 11
 """Letters of a class in a caption that also contains a probability."""
 
@@ -71,15 +67,10 @@ def record_predictions(
         return
     truth = torch.nn.functional.one_hot(evaluation.labels, len(classes))
     if len(classes) > _MOST_CURVES:
-        _record_curve(run, f"{part}/all classes", truth, probabilities, epoch)
+        run.log_pr_curve(f"{part}/all classes", truth, probabilities, step=epoch)
         return
     for index, name in enumerate(classes):
-        _record_curve(run, f"{part}/{name}", truth[:, index], probabilities[:, index], epoch)
-
-
-def _record_curve(run: Run, name: str, truth: torch.Tensor, probabilities: torch.Tensor, epoch: int) -> None:
-    curve = precision_recall.precision_recall(truth, probabilities, _THRESHOLDS, None)
-    run.recorder.record(Media(run.recorder.now(), epoch, "pr_curve", name, lambda: curve))
+        run.log_pr_curve(f"{part}/{name}", truth[:, index], probabilities[:, index], step=epoch)
 
 
 def _shortened(name: str) -> str:
